@@ -1,0 +1,1 @@
+"""EPICS process variables for web browsers."""
