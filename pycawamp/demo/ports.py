@@ -1,0 +1,65 @@
+"""The ports and environments of an IOC that only its own machine can see."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+
+from attrs import frozen
+
+LOOPBACK = "127.0.0.1"
+# Linux hands out ports from 32768 on to whoever connects. A port below that stays free while
+# an IOC is down for a moment, so that it comes back where its clients look for it.
+LOWEST, HIGHEST = 20_000, 32_000
+
+
+@frozen
+class CAPorts:
+    """A Channel Access server's port, TCP and UDP, and the UDP port of its repeater."""
+
+    server: int
+    repeater: int
+
+    def client_environment(self) -> dict[str, str]:
+        """The variables with which libca finds this server and looks for no other."""
+        return {
+            "EPICS_CA_AUTO_ADDR_LIST": "NO",
+            "EPICS_CA_ADDR_LIST": f"{LOOPBACK}:{self.server}",
+            "EPICS_CA_NAME_SERVERS": "",
+            "EPICS_CA_REPEATER_PORT": str(self.repeater),
+        }
+
+    def server_environment(self) -> dict[str, str]:
+        """The variables with which an IOC, CA links included, stays on loopback."""
+        return {
+            **self.client_environment(),
+            "EPICS_CAS_SERVER_PORT": str(self.server),
+            "EPICS_CAS_INTF_ADDR_LIST": LOOPBACK,
+            "EPICS_CAS_AUTO_BEACON_ADDR_LIST": "NO",
+            "EPICS_CAS_BEACON_ADDR_LIST": LOOPBACK,
+            "EPICS_CAS_BEACON_PORT": str(self.repeater),
+        }
+
+
+def free_ports() -> CAPorts:
+    """Two different ports on which nobody listens at the moment."""
+    server = _free_port()
+    repeater = _free_port()
+    return CAPorts(server, repeater) if server != repeater else free_ports()
+
+
+def _free_port() -> int:
+    while True:
+        port = LOWEST + secrets.randbelow(HIGHEST - LOWEST)
+        if _is_free(port, socket.SOCK_STREAM) and _is_free(port, socket.SOCK_DGRAM):
+            return port
+
+
+def _is_free(port: int, kind: socket.SocketKind) -> bool:
+    # On every address, though only loopback is used: a repeater binds them all.
+    with socket.socket(socket.AF_INET, kind) as candidate:
+        try:
+            candidate.bind(("", port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,159 @@
+"""A real IOC as a child process, seen from its parent: for the demo, and for tests."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.interfaces import IProcessTransport, IReactorProcess, IReactorTime
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+
+from pycawamp.demo import softioc
+from pycawamp.demo.ports import CAPorts, free_ports
+
+__all__ = ["CAPorts", "IOCError", "SoftIOC", "free_ports"]
+
+STOP_SECONDS = 1.0
+KEPT_LINES = 200
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class IOCError(Exception):
+    """The IOC did not start, or ended while something was asked of it; says what it said."""
+
+
+class SoftIOC:
+    """One run of an IOC in a child process that ends with this one, however this one ends.
+
+    To restart an IOC make another SoftIOC with the same ports.
+    """
+
+    def __init__(
+        self,
+        reactor: IReactorProcess,
+        databases: Sequence[str],
+        macros: str = "",
+        ports: CAPorts | None = None,
+        access_file: str | None = None,
+    ) -> None:
+        self.ports = ports if ports is not None else free_ports()
+        self.output: deque[str] = deque(maxlen=KEPT_LINES)
+        self._reactor = reactor
+        # Absolute, since a daemon changes its directory.
+        self._arguments = [str(Path(path).absolute()) for path in databases]
+        self._arguments += ["--macros", macros]
+        if access_file is not None:
+            self._arguments += ["--access-file", str(Path(access_file).absolute())]
+        self._transport: IProcessTransport | None = None
+        self._answer: list[str] = []
+        self._awaited: deque[Deferred[str]] = deque()
+        self._watchers: list[Deferred[str]] = []
+
+    @property
+    def running(self) -> bool:
+        """True from start until the child has gone."""
+        return self._transport is not None
+
+    def start(self) -> Deferred[None]:
+        """Fires once the IOC serves; fails with IOCError if it ends before."""
+        ready = self._await_answer().addCallback(_nothing)
+        # By its path and not by -m: the module is then found from any directory, installed
+        # or not, and a file in the user's directory cannot come in front of the library's.
+        command = [sys.executable, softioc.__file__, *self._arguments]
+        self._transport = self._reactor.spawnProcess(
+            _IOCProtocol(self), command[0], command, env=self._environment()
+        )
+        return ready
+
+    def command(self, line: str) -> None:
+        """Runs one line in the IOC shell, such as ``dbpf("X","5")``; errors go to the output."""
+        self.query(line).addErrback(_nothing)
+
+    def query(self, line: str) -> Deferred[str]:
+        """Runs one line in the IOC shell; fires with what that printed on stdout."""
+        if self._transport is None:
+            raise IOCError("the IOC is not running")
+        self._transport.write(f"{line}\n".encode())
+        return self._await_answer()
+
+    def kill(self) -> None:
+        """Ends the IOC as a crash would: no goodbye to its clients."""
+        if self._transport is not None:
+            with contextlib.suppress(ProcessExitedAlready):
+                self._transport.signalProcess("KILL")
+
+    def stop(self) -> Deferred[None]:
+        """Ends the IOC in order; by force if that takes too long. Fires when it has gone."""
+        if self._transport is None:
+            return succeed(None)
+        force = IReactorTime(self._reactor).callLater(STOP_SECONDS, self.kill)
+        gone = self.when_ended()
+        self._transport.closeStdin()
+        return gone.addCallback(lambda _: force.cancel() if force.active() else None)
+
+    def when_ended(self) -> Deferred[str]:
+        """Fires with the reason, in words, when the child has gone (at once, if it has)."""
+        if self._transport is None:
+            return succeed("the IOC is not running")
+        watcher: Deferred[str] = Deferred()
+        self._watchers.append(watcher)
+        return watcher
+
+    def _environment(self) -> dict[str, str]:
+        # Nothing of the site's EPICS: neither its clients nor its IOCs shall meet this one.
+        plain = {key: text for key, text in os.environ.items() if not key.startswith("EPICS_CA")}
+        return {**plain, **self.ports.server_environment()}
+
+    def _await_answer(self) -> Deferred[str]:
+        answer: Deferred[str] = Deferred()
+        self._awaited.append(answer)
+        return answer
+
+    def _line_received(self, line: str, stdout: bool) -> None:
+        if stdout and line == softioc.READY:
+            answer, self._answer = "\n".join(self._answer), []
+            self._awaited.popleft().callback(answer)
+            return
+        self.output.append(line)
+        if stdout:
+            self._answer.append(line)
+
+    def _ended(self, reason: str) -> None:
+        self._transport = None
+        awaited, self._awaited = self._awaited, deque()
+        watchers, self._watchers = self._watchers, []
+        for answer in awaited:
+            answer.errback(IOCError("\n".join([reason, *self.output])))
+        for watcher in watchers:
+            watcher.callback(reason)
+
+
+class _IOCProtocol(ProcessProtocol):
+    """Cuts the child's two streams into lines."""
+
+    def __init__(self, ioc: SoftIOC) -> None:
+        self._ioc = ioc
+        self._partial = {1: b"", 2: b""}
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        """Overrides ProcessProtocol: data of stdout or stderr."""
+        *lines, self._partial[childFD] = (self._partial[childFD] + data).split(b"\n")
+        for line in lines:
+            text = _COLOURS.sub("", line.decode(errors="replace")).rstrip()
+            self._ioc._line_received(text, stdout=childFD == 1)
+
+    def processEnded(self, reason: Failure) -> None:
+        """Overrides ProcessProtocol: the child is gone and has no more to say."""
+        self._ioc._ended(f"the IOC is gone: {reason.getErrorMessage()}")
+
+
+def _nothing(_: object) -> None:
+    """Drops a result."""
