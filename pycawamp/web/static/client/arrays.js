@@ -1,0 +1,61 @@
+/** Raw little-endian elements → typed arrays, whatever the order of this machine. */
+const KINDS = {
+  i1: Int8Array,
+  u1: Uint8Array,
+  i2: Int16Array,
+  u2: Uint16Array,
+  i4: Int32Array,
+  u4: Uint32Array,
+  i8: BigInt64Array,
+  u8: BigUint64Array,
+  f4: Float32Array,
+  f8: Float64Array,
+};
+
+const HOST_IS_LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+
+/**
+ * @param {string} dtype as NumPy writes it: `<f8`, `<i4`, `|u1`
+ * @param {number[]} shape
+ * @param {Uint8Array} bytes
+ * @returns {ArrayBufferView} a view of `bytes` where alignment allows, a copy where not
+ */
+export function typedArray(dtype, shape, bytes, hostIsLittle = HOST_IS_LITTLE) {
+  const Kind = kindOf(dtype);
+  const length = elementsOf(shape);
+  const size = Kind.BYTES_PER_ELEMENT;
+  if (bytes.byteLength !== length * size) {
+    throw new RangeError(`${bytes.byteLength} bytes for ${length} elements of ${dtype}`);
+  }
+  if (size > 1 && !hostIsLittle) return new Kind(swapped(bytes, size).buffer);
+  if (bytes.byteOffset % size !== 0) return new Kind(bytes.slice().buffer);
+  return new Kind(bytes.buffer, bytes.byteOffset, length);
+}
+
+/** The bytes of a base64 text. */
+export function fromBase64(text) {
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i += 1) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}
+
+function kindOf(dtype) {
+  const [, order, kind] = /^([<|=]?)([iuf][1248])$/.exec(dtype) ?? [];
+  const Kind = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
+  if (!Kind || order === "=") throw new RangeError(`unknown dtype ${dtype}`);
+  return Kind;
+}
+
+function elementsOf(shape) {
+  if (!Array.isArray(shape) || !shape.every((n) => Number.isSafeInteger(n) && n >= 0)) {
+    throw new RangeError("shape is a list of sizes");
+  }
+  return shape.reduce((product, n) => product * n, 1);
+}
+
+function swapped(bytes, size) {
+  const copy = bytes.slice();
+  for (let i = 0; i < copy.length; i += size) copy.subarray(i, i + size).reverse();
+  return copy;
+}

@@ -1,0 +1,248 @@
+/** The gateway as a page sees it: handles on PVs, requests, and the state of the connection. */
+import { Emitter } from "./emitter.js";
+import { defaultUrl, environment } from "./environment.js";
+import { PVError } from "./error.js";
+import { messagesOf, updateOf } from "./frames.js";
+import { Ledger } from "./ledger.js";
+import { Link } from "./link.js";
+import { checked, onWire } from "./options.js";
+import { PV } from "./pv.js";
+import { Requests } from "./requests.js";
+import { Subscription } from "./subscription.js";
+
+const EVENTS = ["open", "close", "reconnecting", "error"];
+const DEFAULTS = { batch: true, heartbeat: 15, timeout: 10 };
+/** Seconds by which the client waits longer than the gateway, whose answer says more. */
+const GRACE = 2;
+
+/**
+ * @typedef {object} ClientOptions
+ * @property {boolean} [batch] let the gateway send bursts as one frame (default true)
+ * @property {number} [heartbeat] seconds of silence after which to ask for a sign of life; 0: never
+ * @property {number} [timeout] seconds a request may take (default 10)
+ * @property {{base?: number, cap?: number}} [backoff] milliseconds between attempts to reconnect
+ * @property {typeof WebSocket} [WebSocket] for Node: the constructor to use
+ */
+
+export class PVClient {
+  /** @private */ _env;
+  #options;
+  #link;
+  #events = new Emitter(EVENTS);
+  #subscriptions = new Map();
+  #ledger = new Ledger();
+  #requests;
+  #unsent = [];
+  #flushing = false;
+
+  /**
+   * Connects at once, and again whenever the connection is lost, until `close`.
+   *
+   * @param {string | ClientOptions} [url] `ws://host:8888/monitor`; in a page that the gateway serves, leave it out
+   * @param {ClientOptions} [options]
+   */
+  constructor(url, options) {
+    if (typeof url === "object" && !(url instanceof URL)) [url, options] = [undefined, url];
+    this.#options = { ...DEFAULTS, ...options };
+    this._env = environment(this.#options);
+    this.#requests = new Requests(this._env);
+    this.#link = new Link(String(url ?? defaultUrl()), this._env, this.#reactions(), this.#options);
+    this.#link.start();
+  }
+
+  get url() {
+    return this.#link.url;
+  }
+
+  /** `"connecting"`, `"open"`, `"waiting"` (for the next attempt) or `"closed"`. */
+  get state() {
+    return this.#link.state;
+  }
+
+  /** Since when what is shown is stale (ms since 1970), or null. */
+  get staleSince() {
+    return this.#link.staleSince;
+  }
+
+  /** When the next attempt to reconnect is due (ms since 1970), or null. */
+  get nextAttempt() {
+    return this.#link.nextAttempt;
+  }
+
+  /**
+   * `"open"` gets `{reconnected}`, `"close"` `{code, reason, staleSince}`, `"reconnecting"`
+   * `{attempt, seconds, at, staleSince}`, `"error"` a PVError that concerns no single PV.
+   *
+   * @returns {() => void} call it to unsubscribe
+   */
+  on(event, listener) {
+    return this.#events.on(event, listener);
+  }
+
+  /**
+   * A handle on a PV. Handles of one name share one subscription.
+   * @param {string} name
+   * @param {import("./options.js").PVOptions} [options]
+   */
+  pv(name, options) {
+    if (typeof name !== "string" || name === "") throw new TypeError("a PV's name is a text");
+    if (this.state === "closed") throw new PVError("closed", "this client was closed");
+    const known = this.#subscriptions.get(name);
+    const subscription = known ?? new Subscription(name, this.state === "waiting" ? "unreachable" : "searching");
+    const handle = new PV(this, subscription, options);
+    subscription.add(handle);
+    this.#subscriptions.set(name, subscription);
+    this._changed(subscription);
+    return handle;
+  }
+
+  /** The names this connection is subscribed to, as the gateway has them. */
+  async list() {
+    return (await this.#request("list")).pvs;
+  }
+
+  /** Milliseconds to the gateway and back. */
+  async ping() {
+    const start = this._env.now();
+    await this.#request("ping");
+    return this._env.now() - start;
+  }
+
+  /** Tries now instead of waiting out the back-off. */
+  reconnect() {
+    this.#link.start();
+  }
+
+  /** Closes the connection and every handle, for good. */
+  close() {
+    if (this.state === "closed") return;
+    this.#link.close();
+    this.#unsent.length = 0;
+    this.#requests.fail("closed", "this client was closed");
+    for (const subscription of [...this.#subscriptions.values()]) subscription.closeAll();
+    this.#events.clear();
+  }
+
+  /** @private for handles, as are those below */
+  _changed(subscription) {
+    if (this.state === "closed") return;
+    this.#ledger.want(subscription.name, subscription.options);
+    subscription.tune();
+    if (this.#flushing) return;
+    this.#flushing = true;
+    queueMicrotask(() => this.#flush());
+  }
+
+  _release(handle, subscription) {
+    subscription.remove(handle);
+    if (subscription.empty) this.#subscriptions.delete(subscription.name);
+    this._changed(subscription);
+  }
+
+  async _get(pvname, options, { timeout } = {}) {
+    return updateOf(await this.#request("get", { pv: pvname, ...onWire(checked({ ...options, maxRate: Infinity })) }, timeout));
+  }
+
+  async _info(pvname, { timeout } = {}) {
+    return metadataOf(await this.#request("info", { pv: pvname }, timeout));
+  }
+
+  async _put(pvname, value, { wait = true, timeout = this.#options.timeout } = {}) {
+    const sent = ArrayBuffer.isView(value) ? Array.from(value, Number) : value;
+    await this.#request("put", { pv: pvname, value: sent, wait, timeout }, timeout);
+  }
+
+  #reactions() {
+    return {
+      open: (event) => this.#opened(event),
+      close: (event) => this.#closed(event),
+      refused: () => this.#unreachable("the gateway cannot be reached"),
+      reconnecting: (event) => this.#events.emit("reconnecting", event),
+      frame: (data) => this.#received(data),
+      quiet: () => this.ping().catch(() => {}),
+    };
+  }
+
+  #opened(event) {
+    // A gateway that knows no `configure` sends message by message, which is as good.
+    if (this.#options.batch) this.#request("configure", { batch: true }).catch(() => {});
+    this.#ledger.forget();
+    for (const subscription of this.#subscriptions.values()) subscription.connection("searching");
+    this.#flush();
+    for (const text of this.#unsent.splice(0)) this.#link.send(text);
+    this.#events.emit("open", event);
+  }
+
+  #closed(event) {
+    this.#unreachable("the connection to the gateway was lost");
+    this.#events.emit("close", event);
+  }
+
+  #unreachable(text) {
+    this.#unsent.length = 0;
+    this.#requests.fail("unreachable", text);
+    for (const subscription of [...this.#subscriptions.values()]) subscription.connection("unreachable");
+  }
+
+  #flush() {
+    this.#flushing = false;
+    if (this.state !== "open") return;
+    for (const request of this.#ledger.requests()) this.#link.send(JSON.stringify(request));
+  }
+
+  async #request(action, keys = {}, seconds = this.#options.timeout) {
+    this.#link.assertUsable();
+    const about = { action, pvname: keys.pv, seconds: seconds + GRACE };
+    return this.#requests.open((id) => this.#sendOrHold({ action, ...keys, id }), about);
+  }
+
+  /** Before the first connection is up, requests wait for it. */
+  #sendOrHold(request) {
+    const text = JSON.stringify(request);
+    if (!this.#link.send(text)) this.#unsent.push(text);
+  }
+
+  #received(data) {
+    let messages;
+    try {
+      messages = messagesOf(data);
+    } catch (error) {
+      return this.#unreadable(error);
+    }
+    for (const message of messages) {
+      // A listener may have closed the client half-way through a batch.
+      if (this.state === "closed") return;
+      try {
+        this.#dispatch(message);
+      } catch (error) {
+        this.#unreadable(error);
+      }
+    }
+  }
+
+  #unreadable(error) {
+    this.#events.emit("error", new PVError("bad_frame", `cannot read what the gateway sent: ${error.message}`));
+  }
+
+  #dispatch(message) {
+    if (message.id !== undefined && this.#requests.settle(message)) return;
+    const subscription = this.#subscriptions.get(message.pvname);
+    if (message.msg_type === "error") return this.#failed(message, subscription);
+    if (!subscription) return;
+    if (message.msg_type === "monitor") subscription.update(updateOf(message));
+    else if (message.msg_type === "connection") subscription.connection(message.conn ? "connected" : "disconnected");
+    else if (message.msg_type === "metadata") subscription.describe(metadataOf(message));
+  }
+
+  #failed(message, subscription) {
+    // A late answer to a request that gave up: whoever asked was told already.
+    if (message.id !== undefined) return;
+    const error = PVError.fromMessage(message);
+    if (subscription) subscription.fail(error);
+    else this.#events.emit("error", error);
+  }
+}
+
+function metadataOf({ msg_type: _type, id: _id, ...metadata }) {
+  return metadata;
+}

@@ -1,0 +1,50 @@
+/** Events by name. A listener that throws is reported and never stops the others. */
+export class Emitter {
+  #listeners = new Map();
+  #events;
+
+  /** @param {string[]} events the names that exist; asking for another is a programmer's mistake */
+  constructor(events) {
+    this.#events = events;
+  }
+
+  /**
+   * @param {string} event
+   * @param {(payload: any) => void} listener
+   * @returns {() => void} call it to unsubscribe
+   */
+  on(event, listener) {
+    if (!this.#events.includes(event)) {
+      throw new TypeError(`no event "${event}": use one of ${this.#events.join(", ")}`);
+    }
+    if (typeof listener !== "function") throw new TypeError("a listener is a function");
+    // An object of its own per call: the same function may listen twice and leave once.
+    const entry = { listener };
+    const entries = this.#listeners.get(event) ?? new Set();
+    this.#listeners.set(event, entries.add(entry));
+    return () => {
+      entries.delete(entry);
+    };
+  }
+
+  emit(event, payload) {
+    const entries = this.#listeners.get(event);
+    if (!entries) return;
+    for (const entry of entries) {
+      try {
+        entry.listener(payload);
+      } catch (error) {
+        report(error);
+      }
+    }
+  }
+
+  clear() {
+    this.#listeners.clear();
+  }
+}
+
+function report(error) {
+  if (typeof globalThis.reportError === "function") globalThis.reportError(error);
+  else console.error(error);
+}

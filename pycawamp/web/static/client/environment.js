@@ -1,0 +1,19 @@
+/**
+ * What the client needs from its surroundings, each replaceable by an option: tests bring a clock,
+ * Node users a WebSocket.
+ */
+export function environment(options = {}) {
+  return {
+    WebSocket: options.WebSocket ?? globalThis.WebSocket,
+    setTimeout: options.setTimeout ?? ((fn, ms) => globalThis.setTimeout(fn, ms)),
+    clearTimeout: options.clearTimeout ?? ((timer) => globalThis.clearTimeout(timer)),
+    now: options.now ?? (() => Date.now()),
+    random: options.random ?? Math.random,
+  };
+}
+
+/** The gateway that served this page: `/monitor`, encrypted when the page is. */
+export function defaultUrl(location = globalThis.location) {
+  if (!location?.host) throw new TypeError("outside a served page, give the gateway's URL: new PVClient(url)");
+  return `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/monitor`;
+}

@@ -1,0 +1,30 @@
+/**
+ * What a request is rejected with and what `"error"` listeners get.
+ *
+ * `code` is the gateway's (`forbidden`, `not_connected`, `timeout`, `bad_value` …) or one of the
+ * client's own: `unreachable` (no connection to the gateway), `closed` (by this page),
+ * `bad_frame` (the gateway sent something that cannot be read).
+ */
+export class PVError extends Error {
+  /**
+   * @param {string} code
+   * @param {string} message
+   * @param {{pvname?: string, action?: string}} [about]
+   */
+  constructor(code, message, about = {}) {
+    super(message);
+    this.name = "PVError";
+    this.code = code;
+    this.pvname = about.pvname;
+    this.action = about.action;
+  }
+
+  /** The error that an `error` message of the gateway describes. */
+  static fromMessage(message) {
+    const code = typeof message.code === "string" ? message.code : "internal";
+    return new PVError(code, String(message.message ?? code), {
+      pvname: message.pvname,
+      action: message.action,
+    });
+  }
+}

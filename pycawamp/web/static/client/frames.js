@@ -1,0 +1,47 @@
+/** Frames of the gateway → messages. Throws on what is not one; the link reports and goes on. */
+import { fromBase64, typedArray } from "./arrays.js";
+
+const LENGTH_BYTES = 4;
+const ALIGNMENT = 8;
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/**
+ * @param {string | ArrayBuffer} data
+ * @returns {object[]} one message, or a batch of them
+ */
+export function messagesOf(data) {
+  if (typeof data !== "string") return [binaryMessage(data)];
+  const parsed = JSON.parse(data);
+  return Array.isArray(parsed) ? parsed : [parsed];
+}
+
+/** uint32 header length, JSON header, padding to 8 bytes, elements: all little-endian. */
+function binaryMessage(buffer) {
+  if (!(buffer instanceof ArrayBuffer)) throw new TypeError("a binary frame is an ArrayBuffer");
+  const headerLength = new DataView(buffer).getUint32(0, true);
+  const headerEnd = LENGTH_BYTES + headerLength;
+  const start = Math.ceil(headerEnd / ALIGNMENT) * ALIGNMENT;
+  if (headerEnd > buffer.byteLength) throw new RangeError("the header is longer than its frame");
+  const header = JSON.parse(utf8.decode(new Uint8Array(buffer, LENGTH_BYTES, headerLength)));
+  // An empty array may come without its padding: there is nothing to align.
+  const elements = new Uint8Array(buffer, Math.min(start, buffer.byteLength));
+  const { dtype, shape, ...rest } = header;
+  return { ...rest, value: typedArray(dtype, shape, elements), shape };
+}
+
+/**
+ * What listeners get for a `monitor` or `value` message. JSON has no NaN and the gateway sends
+ * null for it; here it is NaN again, so that arithmetic on a value never meets a null.
+ */
+export function updateOf(message) {
+  const { msg_type: _type, id: _id, value, ...rest } = message;
+  if (value === undefined) throw new TypeError(`a ${message.msg_type} message without a value`);
+  if (value === null) return { ...rest, value: NaN };
+  if (typeof value !== "object" || ArrayBuffer.isView(value)) return { ...rest, value };
+  if (Array.isArray(value)) return { ...rest, value: withoutNull(value) };
+  return { ...rest, value: typedArray(value.dtype, value.shape, fromBase64(value.base64)), shape: value.shape };
+}
+
+function withoutNull(list) {
+  return list.includes(null) ? list.map((item) => item ?? NaN) : list;
+}

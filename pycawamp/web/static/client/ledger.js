@@ -1,0 +1,70 @@
+/**
+ * What is subscribed on the wire, and what should be. Handles come and go many in one turn (a page
+ * opens, a table is sorted), so changes are written down and sent together at the end of it.
+ */
+import { onWire } from "./options.js";
+
+/** Bytes of one request at most: far below the gateway's limit, few enough frames for any page. */
+export const CHUNK_BYTES = 16384;
+
+const utf8 = new TextEncoder();
+
+export class Ledger {
+  #wanted = new Map();
+  #sent = new Map();
+  #dirty = new Set();
+
+  /** @param {object | null} options merged options of a PV, or null when nobody wants it */
+  want(name, options) {
+    if (options) this.#wanted.set(name, onWire(options));
+    else this.#wanted.delete(name);
+    this.#dirty.add(name);
+  }
+
+  /** The connection is a new one: nothing is subscribed there. */
+  forget() {
+    this.#sent.clear();
+    this.#dirty = new Set(this.#wanted.keys());
+  }
+
+  /** @returns {object[]} the requests that bring the wire to what is wanted */
+  requests() {
+    const gone = [];
+    const groups = new Map();
+    for (const name of this.#dirty) {
+      const options = this.#wanted.get(name);
+      const key = options && JSON.stringify(options);
+      if (key === this.#sent.get(name)) continue;
+      if (!options) gone.push(name);
+      else if (groups.has(key)) groups.get(key).push(name);
+      else groups.set(key, [name]);
+      if (options) this.#sent.set(name, key);
+      else this.#sent.delete(name);
+    }
+    this.#dirty.clear();
+    const joined = [...groups].flatMap(([key, names]) => inChunks({ action: "connect" }, names, JSON.parse(key)));
+    return [...inChunks({ action: "disconnect" }, gone), ...joined];
+  }
+}
+
+function inChunks(head, names, options = {}) {
+  // A single name goes out as version 1 has it: the smallest request, and any server knows it.
+  if (names.length === 1) return [{ ...head, pv: names[0], ...options }];
+  const room = CHUNK_BYTES - sizeOf({ ...head, pvs: [], ...options });
+  const chunks = [];
+  let left = 0;
+  for (const name of names) {
+    const size = sizeOf(name) + 1;
+    if (chunks.length === 0 || size > left) {
+      chunks.push({ ...head, pvs: [], ...options });
+      left = room;
+    }
+    chunks.at(-1).pvs.push(name);
+    left -= size;
+  }
+  return chunks;
+}
+
+function sizeOf(value) {
+  return utf8.encode(JSON.stringify(value)).length;
+}

@@ -1,0 +1,154 @@
+/** One WebSocket at a time, for ever: opens, watches, waits, opens again. Knows frames, not PVs. */
+import { Backoff } from "./backoff.js";
+import { PVError } from "./error.js";
+
+/** A connection that lasted this long (ms) was a good one: the next wait starts small again. */
+const STABLE = 5000;
+/** An attempt that takes longer (ms) has failed: browsers themselves wait for minutes. */
+const PATIENCE = 10000;
+const OPEN = 1;
+
+export class Link {
+  /** @type {"connecting" | "open" | "waiting" | "closed"} */
+  state = "connecting";
+  /** When the data became stale (ms since 1970); null while the link is open. */
+  staleSince = null;
+  /** When the next attempt is due (ms since 1970); null unless waiting. */
+  nextAttempt = null;
+
+  #url;
+  #env;
+  #on;
+  #backoff;
+  #heartbeat;
+  #socket = null;
+  #timer = null;
+  #pulse = null;
+  #openedAt = 0;
+  #heardAt = 0;
+  #everOpen = false;
+
+  /**
+   * @param {string} url
+   * @param {object} env
+   * @param {Record<"open" | "close" | "refused" | "reconnecting" | "frame" | "quiet", Function>} on
+   * @param {{heartbeat: number, backoff?: object}} options heartbeat in seconds, 0 for none
+   */
+  constructor(url, env, on, { heartbeat, backoff }) {
+    this.#url = url;
+    this.#env = env;
+    this.#on = on;
+    this.#backoff = new Backoff({ random: env.random, ...backoff });
+    this.#heartbeat = heartbeat * 1000;
+  }
+
+  get url() {
+    return this.#url;
+  }
+
+  /** Opens now, also when a wait is under way. */
+  start() {
+    if (this.state === "open" || this.state === "closed" || this.#socket) return;
+    this.#cancelTimers();
+    this.state = "connecting";
+    this.nextAttempt = null;
+    const socket = new this.#env.WebSocket(this.#url);
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => this.#opened();
+    socket.onmessage = (event) => this.#heard(event.data);
+    socket.onclose = (event) => this.#lost(event);
+    // Browsers tell nothing here that the close after it does not; Node's ws throws without it.
+    socket.onerror = () => {};
+    this.#socket = socket;
+    this.#pulse = this.#env.setTimeout(() => this.#lost({ reason: "no answer" }), PATIENCE);
+  }
+
+  /** @returns {boolean} whether it went out */
+  send(text) {
+    if (this.#socket?.readyState !== OPEN) return false;
+    this.#socket.send(text);
+    return true;
+  }
+
+  close() {
+    if (this.state === "closed") return;
+    this.state = "closed";
+    this.nextAttempt = null;
+    this.#cancelTimers();
+    this.#drop();
+  }
+
+  #opened() {
+    this.#cancelTimers();
+    this.state = "open";
+    this.staleSince = null;
+    this.#openedAt = this.#heardAt = this.#env.now();
+    this.#watch();
+    const reconnected = this.#everOpen;
+    this.#everOpen = true;
+    this.#on.open({ reconnected });
+  }
+
+  #heard(data) {
+    this.#heardAt = this.#env.now();
+    this.#on.frame(data);
+  }
+
+  #lost({ code = 1006, reason = "" } = {}, since = this.#env.now()) {
+    this.#drop();
+    this.#cancelTimers();
+    const wasOpen = this.state === "open";
+    if (wasOpen && this.#env.now() - this.#openedAt >= STABLE) this.#backoff.reset();
+    this.staleSince ??= wasOpen ? since : null;
+    const delay = this.#backoff.next();
+    this.state = "waiting";
+    this.nextAttempt = this.#env.now() + delay;
+    this.#timer = this.#env.setTimeout(() => this.start(), delay);
+    if (wasOpen) this.#on.close({ code, reason, staleSince: this.staleSince });
+    else this.#on.refused();
+    // A listener of "close" may have closed this link, or asked to reconnect at once.
+    if (this.state !== "waiting") return;
+    this.#on.reconnecting({
+      attempt: this.#backoff.attempt,
+      seconds: delay / 1000,
+      at: this.nextAttempt,
+      staleSince: this.staleSince,
+    });
+  }
+
+  /**
+   * A pulled cable closes nothing. After a silence the gateway is asked for a sign of life, and
+   * after a second one the link counts as lost since the last frame.
+   */
+  #watch() {
+    if (!this.#heartbeat) return;
+    this.#pulse = this.#env.setTimeout(() => {
+      const silence = this.#env.now() - this.#heardAt;
+      if (silence >= 2 * this.#heartbeat) {
+        return this.#lost({ code: 1006, reason: "no sign of life" }, this.#heardAt);
+      }
+      if (silence >= this.#heartbeat) this.#on.quiet();
+      this.#watch();
+    }, this.#heartbeat);
+  }
+
+  #cancelTimers() {
+    this.#env.clearTimeout(this.#timer);
+    this.#env.clearTimeout(this.#pulse);
+    this.#timer = this.#pulse = null;
+  }
+
+  #drop() {
+    const socket = this.#socket;
+    if (!socket) return;
+    this.#socket = null;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close();
+  }
+
+  /** Throws what a request is to be rejected with when it cannot be sent. */
+  assertUsable() {
+    if (this.state === "closed") throw new PVError("closed", "this client was closed");
+    if (this.state === "waiting") throw new PVError("unreachable", "no connection to the gateway");
+  }
+}

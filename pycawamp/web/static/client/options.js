@@ -1,0 +1,40 @@
+/** What a handle may ask of its subscription, and what several handles ask together. */
+
+/** From weak to strong: what a page can make of an array cheaply. */
+const ARRAYS = ["json", "base64", "binary"];
+
+/**
+ * @typedef {object} PVOptions
+ * @property {boolean} [metadata] limits, precision, enum strings, access; severity and status in every update
+ * @property {boolean} [text] `text` in every update: the value as a person reads it
+ * @property {number} [maxRate] updates per second at most, newest wins; none: every update
+ * @property {"json" | "base64" | "binary"} [arrays] how arrays travel; the latter two arrive as typed arrays
+ */
+
+/** @param {PVOptions} options */
+export function checked(options = {}) {
+  const { metadata = false, text = false, maxRate = Infinity, arrays = "json" } = options;
+  if (!(maxRate > 0)) throw new RangeError("maxRate is updates per second, above 0");
+  if (!ARRAYS.includes(arrays)) throw new RangeError(`arrays is one of ${ARRAYS.join(", ")}`);
+  return Object.freeze({ metadata: Boolean(metadata), text: Boolean(text), maxRate: Number(maxRate), arrays });
+}
+
+/** The strongest of what several handles ask: each of them gets at least its own. */
+export function strongest(list) {
+  return {
+    metadata: list.some((options) => options.metadata),
+    text: list.some((options) => options.text),
+    maxRate: Math.max(...list.map((options) => options.maxRate)),
+    arrays: ARRAYS[Math.max(...list.map((options) => ARRAYS.indexOf(options.arrays)))],
+  };
+}
+
+/** The keys a request carries: only what differs from the gateway's defaults. */
+export function onWire({ metadata, text, maxRate, arrays }) {
+  return {
+    ...(metadata && { metadata }),
+    ...(text && { text }),
+    ...(maxRate !== Infinity && { max_rate: maxRate }),
+    ...(arrays !== "json" && { arrays }),
+  };
+}

@@ -1,0 +1,180 @@
+/** A page's hold on one PV. Made by `PVClient.pv`; many may share one subscription. */
+import { Emitter } from "./emitter.js";
+import { PVError } from "./error.js";
+import { checked } from "./options.js";
+import { Stream } from "./stream.js";
+import { Thinner } from "./thinner.js";
+
+const EVENTS = ["value", "connection", "metadata", "error"];
+
+export class PV {
+  #client;
+  #subscription;
+  #options;
+  #events = new Emitter(EVENTS);
+  #streams = new Set();
+  #copied = { of: null, update: null };
+  #thinner;
+  #closed = false;
+
+  /** @private use `client.pv(name, options)` */
+  constructor(client, subscription, options) {
+    this.#client = client;
+    this.#subscription = subscription;
+    this.#options = checked(options);
+    this.#thinner = new Thinner((update) => this.#deliver(update), client._env);
+    if (subscription.state !== "searching") queueMicrotask(() => this.#catchUp());
+  }
+
+  /** The PV's name, as asked for. */
+  get name() {
+    return this.#subscription.name;
+  }
+
+  /** The options in force for this handle. */
+  get options() {
+    return this.#options;
+  }
+
+  /** `"searching"`, `"connected"`, `"disconnected"` or, when the gateway is gone, `"unreachable"`. */
+  get state() {
+    return this.#subscription.state;
+  }
+
+  get connected() {
+    return this.state === "connected";
+  }
+
+  /** The newest update, or null. Read it, do not change it: others share it. */
+  get last() {
+    const { last } = this.#subscription;
+    return last && this.#mine(last);
+  }
+
+  /** The newest metadata, or null (ask for it by `{metadata: true}`). */
+  get metadata() {
+    return this.#subscription.metadata;
+  }
+
+  get closed() {
+    return this.#closed;
+  }
+
+  /**
+   * `"value"` gets each update, `"connection"` `{pvname, state, connected}`, `"metadata"` the
+   * metadata, `"error"` a PVError.
+   *
+   * @returns {() => void} call it to unsubscribe
+   */
+  on(event, listener) {
+    return this.#events.on(event, listener);
+  }
+
+  /** Changes this handle's options; those not named stay. */
+  setOptions(options) {
+    this.#assertOpen();
+    this.#options = checked({ ...this.#options, ...options });
+    this.#client._changed(this.#subscription);
+  }
+
+  /**
+   * Reads once, past any rate limit.
+   * @param {{timeout?: number}} [options] seconds
+   */
+  async get(options) {
+    this.#assertOpen();
+    return this.#client._get(this.name, this.#options, options);
+  }
+
+  /**
+   * Writes. Resolves once the record has processed, or with `wait: false` once the put was sent.
+   * @param {number | string | number[] | string[] | ArrayBufferView} value
+   * @param {{wait?: boolean, timeout?: number}} [options] timeout in seconds
+   */
+  async put(value, options) {
+    this.#assertOpen();
+    return this.#client._put(this.name, value, options);
+  }
+
+  /** Metadata, whether or not this handle follows it. */
+  async info(options) {
+    this.#assertOpen();
+    return this.#client._info(this.name, options);
+  }
+
+  /**
+   * Updates as an async iterator, from the current one on; ends when the handle closes.
+   * @param {{buffer?: number}} [options] how many a slow reader may be behind; older ones are dropped
+   */
+  updates({ buffer = 1 } = {}) {
+    const stream = new Stream({ size: buffer, onEnd: () => this.#streams.delete(stream) });
+    this.#streams.add(stream);
+    if (this.#closed) stream.end();
+    else if (this.last && this.connected) stream.push(this.last);
+    return stream;
+  }
+
+  [Symbol.asyncIterator]() {
+    return this.updates();
+  }
+
+  /** Lets go. The last handle of a PV to close ends its subscription. */
+  close() {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#thinner.stop();
+    for (const stream of this.#streams) stream.end();
+    this.#events.clear();
+    this.#client._release(this, this.#subscription);
+  }
+
+  /** @private from the subscription, as are those below */
+  _connection(state) {
+    this.#events.emit("connection", { pvname: this.name, state, connected: state === "connected" });
+  }
+
+  _update(update) {
+    this.#thinner.push(update);
+  }
+
+  _metadata(metadata) {
+    this.#events.emit("metadata", metadata);
+  }
+
+  _error(error) {
+    this.#events.emit("error", error);
+    for (const stream of this.#streams) stream.fail(error);
+  }
+
+  _thin(needed) {
+    this.#thinner.rate = needed ? this.#options.maxRate : Infinity;
+  }
+
+  /** A handle that joins a live subscription is told what the others know. */
+  #catchUp() {
+    if (this.#closed) return;
+    this._connection(this.state);
+    if (this.metadata) this._metadata(this.metadata);
+    // Streams began with it already.
+    if (this.last && this.connected) this.#events.emit("value", this.last);
+  }
+
+  #deliver(update) {
+    const mine = this.#mine(update);
+    this.#events.emit("value", mine);
+    for (const stream of this.#streams) stream.push(mine);
+  }
+
+  /** Whoever asked for JSON gets plain arrays, also when another handle made them travel as binary. */
+  #mine(update) {
+    if (this.#options.arrays !== "json" || !ArrayBuffer.isView(update.value)) return update;
+    if (this.#copied.of !== update) {
+      this.#copied = { of: update, update: { ...update, value: Array.from(update.value) } };
+    }
+    return this.#copied.update;
+  }
+
+  #assertOpen() {
+    if (this.#closed) throw new PVError("closed", "this handle was closed", { pvname: this.name });
+  }
+}

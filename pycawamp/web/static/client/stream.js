@@ -1,0 +1,65 @@
+/**
+ * Values as an async iterator. A slow reader misses old values, never the newest, and holds no
+ * more than `size` of them.
+ */
+export class Stream {
+  #queue = [];
+  #size;
+  #waiting = [];
+  #ended = false;
+  #failure = null;
+  #onEnd;
+
+  constructor({ size = 1, onEnd = () => {} } = {}) {
+    if (!(Number.isSafeInteger(size) && size > 0)) throw new RangeError("buffer is a whole number above 0");
+    this.#size = size;
+    this.#onEnd = onEnd;
+  }
+
+  [Symbol.asyncIterator]() {
+    return this;
+  }
+
+  push(value) {
+    if (this.#ended) return;
+    const reader = this.#waiting.shift();
+    if (reader) return reader.resolve({ value, done: false });
+    this.#queue.push(value);
+    if (this.#queue.length > this.#size) this.#queue.shift();
+  }
+
+  fail(error) {
+    if (this.#ended) return;
+    const reader = this.#waiting.shift();
+    if (reader) reader.reject(error);
+    else this.#failure = error;
+    this.end();
+  }
+
+  end() {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#onEnd();
+    for (const reader of this.#waiting.splice(0)) reader.resolve({ value: undefined, done: true });
+  }
+
+  next() {
+    if (this.#queue.length > 0) return Promise.resolve({ value: this.#queue.shift(), done: false });
+    if (this.#failure) return Promise.reject(this.#takeFailure());
+    if (this.#ended) return Promise.resolve({ value: undefined, done: true });
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
+  return() {
+    this.#queue.length = 0;
+    this.#failure = null;
+    this.end();
+    return Promise.resolve({ value: undefined, done: true });
+  }
+
+  #takeFailure() {
+    const failure = this.#failure;
+    this.#failure = null;
+    return failure;
+  }
+}

@@ -1,0 +1,70 @@
+/** One PV as the gateway shows it, shared by all handles of that name. */
+import { strongest } from "./options.js";
+
+export class Subscription {
+  /** @type {"searching" | "connected" | "disconnected" | "unreachable"} */
+  state;
+  /** The newest update, or null. */
+  last = null;
+  /** The newest metadata, or null. */
+  metadata = null;
+  #handles = new Set();
+
+  constructor(name, state) {
+    this.name = name;
+    this.state = state;
+  }
+
+  get empty() {
+    return this.#handles.size === 0;
+  }
+
+  /** What all handles together ask of the gateway, or null when there are none. */
+  get options() {
+    return this.empty ? null : strongest([...this.#handles].map((handle) => handle.options));
+  }
+
+  add(handle) {
+    this.#handles.add(handle);
+  }
+
+  remove(handle) {
+    this.#handles.delete(handle);
+  }
+
+  connection(state) {
+    if (state === this.state) return;
+    this.state = state;
+    this.#each((handle) => handle._connection(state));
+  }
+
+  update(update) {
+    this.last = update;
+    this.#each((handle) => handle._update(update));
+  }
+
+  describe(metadata) {
+    this.metadata = metadata;
+    this.#each((handle) => handle._metadata(metadata));
+  }
+
+  fail(error) {
+    this.#each((handle) => handle._error(error));
+  }
+
+  closeAll() {
+    this.#each((handle) => handle.close());
+  }
+
+  /** A handle thins for itself only when the gateway sends faster than it asked. */
+  tune() {
+    if (this.empty) return;
+    const { maxRate } = this.options;
+    for (const handle of this.#handles) handle._thin(handle.options.maxRate < maxRate);
+  }
+
+  /** Over a copy: a listener may close its own handle, or open others. */
+  #each(visit) {
+    for (const handle of [...this.#handles]) if (this.#handles.has(handle)) visit(handle);
+  }
+}
