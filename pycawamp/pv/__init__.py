@@ -1,0 +1,1 @@
+"""The EPICS side: channels, their values and who listens. It knows no browser."""

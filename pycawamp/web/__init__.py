@@ -1,0 +1,1 @@
+"""HTTP and WebSockets: browsers on one side, sessions on the other."""

@@ -1,0 +1,115 @@
+"""Clients that subscribe to the same PVs share their bytes.
+
+All who look at one page subscribe to the same PVs in the same encoding. They form a
+cohort: an update is appended once to the cohort, and at the end of the turn its frames
+are joined once and handed to each member. So the cost of an update does not grow with
+the number of viewers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pycawamp.fanout.outbox import Outbox
+from pycawamp.fanout.turn import Turn
+
+if TYPE_CHECKING:
+    from pycawamp.fanout.feed import Lane
+
+
+class Cohort:
+    """One set of outboxes, and the frames of this turn that all of them get."""
+
+    __slots__ = ("_announcing", "_frames", "_lanes", "_turn", "key", "lanes", "members")
+
+    def __init__(self, turn: Turn, key: int, members: tuple[Outbox, ...]) -> None:
+        self._turn = turn
+        self.key = key
+        self.members = members
+        self.lanes = 0
+        """How many lanes lead here."""
+        self._frames: list[bytes] = []
+        # What the frames were about, for members that cannot take them now.
+        self._lanes: list[Lane] = []
+        self._announcing: list[Lane] = []
+
+    def append(self, lane: Lane, frame: bytes) -> None:
+        """Have every member get a frame."""
+        if not self._frames:
+            self._turn.touch_cohort(self)
+        self._frames.append(frame)
+        self._lanes.append(lane)
+
+    def announce(self, lane: Lane, frame: bytes) -> None:
+        """Have every member get a frame that is not a value: a client that cannot
+        take it now is told anew, beside the newest value.
+        """
+        self._announcing.append(lane)
+        self.append(lane, frame)
+
+    def flush(self) -> None:
+        """Hand the frames of this turn to the members."""
+        if not self._frames:
+            return
+        frames, self._frames = self._frames, []
+        lanes, self._lanes = self._lanes, []
+        announcing, self._announcing = self._announcing, []
+        data = b"".join(frames)
+        for outbox in self.members:
+            if outbox.paused:
+                outbox.owe(lanes, announcing)
+            else:
+                outbox.append(data)
+
+
+class Cohorts:
+    """The cohorts in use, one for each set of outboxes.
+
+    A set is known by the sum (exclusive or) of its members' random tokens, so that the
+    set with one more or one less is found without looking at the others: a page of
+    a thousand PVs that joins hundreds of its like costs a thousand look-ups.
+    """
+
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
+        self._empty = Cohort(turn, 0, ())
+        self._known: dict[int, Cohort] = {0: self._empty}
+
+    def enter(self) -> Cohort:
+        """The empty cohort, for a new lane."""
+        self._empty.lanes += 1
+        return self._empty
+
+    def join(self, cohort: Cohort, outbox: Outbox) -> Cohort:
+        """The cohort that a lane has once an outbox joined it."""
+        return self._move(cohort, outbox, lambda: (*cohort.members, outbox))
+
+    def leave(self, cohort: Cohort, outbox: Outbox) -> Cohort:
+        """The cohort that a lane has once an outbox left it."""
+        return self._move(
+            cohort, outbox, lambda: tuple(each for each in cohort.members if each is not outbox)
+        )
+
+    def drop(self, cohort: Cohort) -> None:
+        """Let a lane go that is no more."""
+        cohort.lanes -= 1
+        if not cohort.lanes and cohort.key:
+            del self._known[cohort.key]
+
+    def _move(
+        self, cohort: Cohort, outbox: Outbox, members: Callable[[], tuple[Outbox, ...]]
+    ) -> Cohort:
+        # What was said so far was said to the old members. So frames of one PV never
+        # wait in two cohorts at once, and a newcomer gets nothing older than itself.
+        cohort.flush()
+        key = cohort.key ^ outbox.token
+        successor = self._known.get(key)
+        if successor is None:
+            successor = self._known[key] = Cohort(self._turn, key, members())
+        successor.lanes += 1
+        self.drop(cohort)
+        return successor
+
+    def __len__(self) -> int:
+        return len(self._known)

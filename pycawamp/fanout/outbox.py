@@ -1,0 +1,87 @@
+"""What one client is still to get."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from zope.interface import Interface
+
+from pycawamp.fanout.turn import Turn
+
+if TYPE_CHECKING:
+    from pycawamp.fanout.feed import Lane
+
+
+class IWriter(Interface):
+    """A client's socket, as far as an outbox needs it."""
+
+    def write(data: bytes) -> None:
+        """Send whole frames; may pause the outbox."""
+
+
+class Outbox:
+    """Gathers one client's frames and writes them once per turn.
+
+    While the client takes no more (its transport paused it), nothing is gathered: the
+    outbox only notes which PVs changed. When the client can take data again, it gets the
+    newest value of each. So a slow client costs nobody anything, and never more
+    memory than its PVs are many.
+    """
+
+    def __init__(self, turn: Turn, writer: IWriter) -> None:
+        self._turn = turn
+        self._writer = writer
+        self._frames: list[bytes] = []
+        # Whose values it is owed, and whose connection state too. Dicts, as ordered sets.
+        self._owed: dict[Lane, None] = {}
+        self._owed_state: set[Lane] = set()
+        self.token = secrets.randbits(128)
+        self.paused = False
+        self.merged = 0
+        """Updates that this client did not get because a newer one came first."""
+
+    def append(self, data: bytes) -> None:
+        """Have frames sent at the end of the turn, whether or not the client is slow."""
+        if not self._frames:
+            self._turn.touch_outbox(self)
+        self._frames.append(data)
+
+    def owe(self, lanes: Iterable[Lane], announcing: Iterable[Lane]) -> None:
+        """Note what changed while the client could take nothing."""
+        for lane in lanes:
+            if lane in self._owed:
+                self.merged += 1
+            self._owed[lane] = None
+        self._owed_state.update(announcing)
+
+    def forget(self, lane: Lane) -> None:
+        """Owe nothing more of a PV that the client has left."""
+        self._owed.pop(lane, None)
+        self._owed_state.discard(lane)
+
+    def pause(self) -> None:
+        """Gather no more: the transport is full."""
+        self.paused = True
+
+    def resume(self) -> None:
+        """Gather again, the newest of all that changed meanwhile first."""
+        self.paused = False
+        owed, self._owed = self._owed, {}
+        state, self._owed_state = self._owed_state, set()
+        for lane in owed:
+            self.append(lane.snapshot(announce=lane in state))
+
+    def flush(self) -> None:
+        """Write what was gathered."""
+        if self._frames:
+            frames, self._frames = self._frames, []
+            self._writer.write(b"".join(frames))
+
+    def close(self) -> None:
+        """Gather nothing any more."""
+        self.paused = True
+        self._frames = []
+        self._owed = {}
+        self._owed_state = set()

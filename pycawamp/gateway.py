@@ -1,0 +1,68 @@
+"""A gateway without a port: what others embed, and what the service listens for."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import attrs
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.logger import Logger
+from twisted.web.resource import IResource
+
+from pycawamp.fanout.turn import Turn
+from pycawamp.pv.ca import CABackend
+from pycawamp.pv.hub import PVHub
+from pycawamp.pv.inbox import Inbox
+from pycawamp.session import Sessions
+from pycawamp.web.websocket import MonitorFactory, SocketLimits, monitor_resource
+
+
+@attrs.frozen
+class GatewaySettings:
+    """What can be set of a gateway; all times in seconds."""
+
+    connect_timeout: float = 5.0
+    """How long a PV may stay unfound before its client is told."""
+    linger: float = 10.0
+    """How long a channel stays open after its last client left."""
+    socket: SocketLimits = attrs.Factory(SocketLimits)
+
+
+class Gateway(Service):
+    """PVs in by Channel Access, messages out by WebSocket, while the service runs.
+
+    `hub` has the PVs: subscribe to it with an object of your own. `resource` takes the
+    WebSocket connections: mount it in a twisted.web Site of your own.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, settings: GatewaySettings | None = None) -> None:
+        settings = settings or GatewaySettings()
+        turn = Turn(reactor)
+        self._inbox = Inbox(reactor, after_slice=turn.flush)
+        self._backend = CABackend(reactor, self._inbox)
+        self.hub = PVHub(reactor, self._backend, settings.linger)
+        self._sessions = Sessions(reactor, self.hub, turn, settings.connect_timeout)
+        self._sockets = MonitorFactory(reactor, self._sessions, settings.socket)
+        self.resource: IResource = monitor_resource(self._sockets)
+
+    def startService(self) -> None:
+        """Open Channel Access: after twistd's fork, which its threads would not survive."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self.hub.startService()
+
+    @inlineCallbacks
+    def stopService(self) -> Generator[Deferred[None], None, None]:
+        """Say goodbye to the clients, then free every channel."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        yield self._sockets.close_all()
+        yield self.hub.stopService()
+        if self._inbox.merged or self._sessions.merged:
+            self._log.info(
+                "Updates replaced by newer ones: {inbox} under load, {clients} for slow clients",
+                inbox=self._inbox.merged,
+                clients=self._sessions.merged,
+            )

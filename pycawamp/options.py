@@ -1,0 +1,126 @@
+"""The command line: argv to validated settings. No I/O."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any, NoReturn
+
+import attrs
+from twisted.python import usage
+
+from pycawamp.gateway import GatewaySettings
+from pycawamp.web.websocket import SocketLimits
+
+
+@attrs.frozen
+class Settings:
+    """What the command line asked for."""
+
+    port: str = "tcp:8888"
+    """A Twisted endpoint description."""
+    demo: bool = False
+    gateway: GatewaySettings = attrs.Factory(GatewaySettings)
+
+
+class Options(usage.Options):
+    """The options of `twistd pycaserver`."""
+
+    synopsis = "Usage: twistd [twistd options] pycaserver [options]"
+    longdesc = (
+        "Shows EPICS process variables in web browsers. Without --demo it finds IOCs as the "
+        "EPICS_CA_* environment says."
+    )
+    optParameters: Sequence[Sequence[Any]] = [
+        [
+            "port",
+            "p",
+            "8888",
+            "Port number, or Twisted endpoint such as tcp:8888:interface=127.0.0.1",
+        ],
+        [
+            "connect-timeout",
+            None,
+            "5",
+            "Seconds after which a client is told that a PV was not found",
+        ],
+        ["linger", None, "10", "Seconds for which a channel stays open after its last client left"],
+        ["stall-timeout", None, "30", "Seconds after which a client that takes no data is dropped"],
+        [
+            "ping-interval",
+            None,
+            "20",
+            "Seconds between pings; a client that answers none is dropped",
+        ],
+    ]
+    optFlags: Sequence[Sequence[Any]] = [
+        ["demo", None, "Also run an IOC of its own, with records to try the gateway on"],
+    ]
+
+    settings = Settings()
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Parse, or end the process with one line that says what was wrong."""
+        try:
+            super().parseOptions(options)  # type: ignore[no-untyped-call]
+        except usage.UsageError as error:
+            refuse(str(error))
+
+    def parseArgs(self, *arguments: str) -> None:
+        """Take no arguments."""
+        if arguments:
+            raise usage.UsageError(f"unexpected argument {arguments[0]!r}; options start with --")
+
+    def postOptions(self) -> None:
+        """Check all values before anything is opened."""
+        seconds = {name: self._seconds(name) for name in _TIMES}
+        self.settings = Settings(
+            port=endpoint_description(self["port"]),
+            demo=bool(self["demo"]),
+            gateway=GatewaySettings(
+                connect_timeout=seconds["connect-timeout"],
+                linger=seconds["linger"],
+                socket=SocketLimits(
+                    stall_timeout=seconds["stall-timeout"],
+                    ping_interval=seconds["ping-interval"],
+                ),
+            ),
+        )
+
+    def opt_version(self) -> NoReturn:
+        """Print the version and exit."""
+        print(f"pycaserver {version('pycaserver')}")
+        sys.exit(0)
+
+    def _seconds(self, name: str) -> float:
+        try:
+            seconds = float(self[name])
+        except ValueError:
+            seconds = math.nan
+        if not 0 < seconds < math.inf:
+            raise usage.UsageError(f"--{name}: expected seconds, more than 0, got {self[name]!r}")
+        return seconds
+
+
+_TIMES = ("connect-timeout", "linger", "stall-timeout", "ping-interval")
+
+
+def endpoint_description(port: str) -> str:
+    """The Twisted endpoint that a --port value means; UsageError if it can be none."""
+    if port.isascii() and port.isdigit():
+        if not 0 <= int(port) <= 65535:
+            raise usage.UsageError(f"--port: a port number is at most 65535, got {port}")
+        return f"tcp:{int(port)}"
+    if not re.match(r"[A-Za-z][\w-]*:", port):
+        raise usage.UsageError(
+            f"--port: expected a number or an endpoint such as tcp:8888, got {port!r}"
+        )
+    return port
+
+
+def refuse(problem: str) -> NoReturn:
+    """End the process: one line on stderr, exit status 1."""
+    raise SystemExit(f"pycaserver: {problem}")

@@ -1,0 +1,141 @@
+"""DBR bytes, as Channel Access hands them over, to Readings and Metadata.
+
+The layouts are those of db_access.h: DBR_TIME_* and DBR_CTRL_* in native byte
+order, each with its own padding before the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from struct import Struct
+from typing import Any, NamedTuple, TypeAlias
+
+import attrs
+import numpy as np
+
+from pycawamp.pv.values import FieldType, Metadata, Reading, Value
+
+EPICS_EPOCH = 631152000
+"""UNIX seconds of 1990-01-01, where EPICS time stamps count from."""
+
+STRING_SIZE = 40
+ENUM_STRING_SIZE = 26
+
+Decoder: TypeAlias = Callable[[bytes], Reading]
+
+
+class Layout(NamedTuple):
+    """How a DBR_TIME type lies in memory."""
+
+    offset: int
+    """Bytes before the first element."""
+    width: int
+    """Bytes of one element."""
+    scalar: Struct
+    """status, severity, seconds, nanoseconds, value."""
+    dtype: str
+
+
+TIME_LAYOUTS = {
+    FieldType.STRING: Layout(12, STRING_SIZE, Struct("=hhII40s"), "S40"),
+    FieldType.SHORT: Layout(14, 2, Struct("=hhII2xh"), "i2"),
+    FieldType.FLOAT: Layout(12, 4, Struct("=hhIIf"), "f4"),
+    FieldType.ENUM: Layout(14, 2, Struct("=hhII2xH"), "u2"),
+    FieldType.CHAR: Layout(15, 1, Struct("=hhII3xB"), "u1"),
+    FieldType.LONG: Layout(12, 4, Struct("=hhIIi"), "i4"),
+    FieldType.DOUBLE: Layout(16, 8, Struct("=hhII4xd"), "f8"),
+}
+
+_HEADER = Struct("=hhII")
+
+
+def decoder(field_type: FieldType, count: int) -> Decoder:
+    """The function that decodes a channel's DBR_TIME bytes; count is the native one."""
+    layout = TIME_LAYOUTS[field_type]
+    if count != 1:
+        return _array_decoder(layout, field_type)
+    if field_type is FieldType.STRING:
+        return _string_decoder(layout)
+    return _number_decoder(layout)
+
+
+def _number_decoder(layout: Layout) -> Decoder:
+    unpack = layout.scalar.unpack_from
+
+    def decode(raw: bytes) -> Reading:
+        status, severity, seconds, nanoseconds, value = unpack(raw)
+        return Reading(status, severity, seconds + EPICS_EPOCH, nanoseconds, value)
+
+    return decode
+
+
+def _string_decoder(layout: Layout) -> Decoder:
+    unpack = layout.scalar.unpack_from
+
+    def decode(raw: bytes) -> Reading:
+        status, severity, seconds, nanoseconds, value = unpack(raw)
+        return Reading(status, severity, seconds + EPICS_EPOCH, nanoseconds, text(value))
+
+    return decode
+
+
+def _array_decoder(layout: Layout, field_type: FieldType) -> Decoder:
+    def decode(raw: bytes) -> Reading:
+        status, severity, seconds, nanoseconds = _HEADER.unpack_from(raw)
+        elements = np.frombuffer(raw, layout.dtype, offset=layout.offset)
+        value: Value = elements
+        if field_type is FieldType.STRING:
+            value = [text(element) for element in elements.tolist()]
+        return Reading(status, severity, seconds + EPICS_EPOCH, nanoseconds, value)
+
+    return decode
+
+
+def text(raw: bytes) -> str:
+    """The string up to its NUL; invalid UTF-8 is replaced, never refused."""
+    return raw.split(b"\0", 1)[0].decode("utf-8", "replace")
+
+
+# DBR_CTRL: the fields before the value, limits in the order of db_access.h:
+# upper and lower display, upper alarm, upper warning, lower warning, lower
+# alarm, upper and lower control.
+_CTRL_LAYOUTS = {
+    FieldType.SHORT: Struct("=4x8s8h"),
+    FieldType.FLOAT: Struct("=4xh2x8s8f"),
+    FieldType.CHAR: Struct("=4x8s8B"),
+    FieldType.LONG: Struct("=4x8s8i"),
+    FieldType.DOUBLE: Struct("=4xh2x8s8d"),
+}
+_CTRL_ENUM = Struct("=4xh")
+
+
+def describe(native: Metadata, raw: bytes) -> Metadata:
+    """The channel's metadata, completed by its DBR_CTRL bytes."""
+    if native.type is FieldType.ENUM:
+        return attrs.evolve(native, enum_strs=_enum_strings(raw))
+    fields: tuple[Any, ...] = _CTRL_LAYOUTS[native.type].unpack_from(raw)
+    precision = fields[0] if isinstance(fields[0], int) else None
+    units, high_display, low_display, hihi, high, low, lolo, high_control, low_control = fields[-9:]
+    return attrs.evolve(
+        native,
+        precision=precision,
+        units=text(units),
+        display_limits=(low_display, high_display),
+        control_limits=(low_control, high_control),
+        alarm_limits=(lolo, hihi),
+        warning_limits=(low, high),
+    )
+
+
+def _enum_strings(raw: bytes) -> tuple[str, ...]:
+    (count,) = _CTRL_ENUM.unpack_from(raw)
+    starts = (6 + ENUM_STRING_SIZE * index for index in range(count))
+    return tuple(text(raw[start : start + ENUM_STRING_SIZE]) for start in starts)
+
+
+def control_size(field_type: FieldType) -> int:
+    """Bytes of a DBR_CTRL value that describe() reads; 0 where there is nothing to know."""
+    if field_type is FieldType.ENUM:
+        return 6 + 16 * ENUM_STRING_SIZE
+    layout = _CTRL_LAYOUTS.get(field_type)
+    return layout.size if layout else 0

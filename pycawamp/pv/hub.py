@@ -1,0 +1,137 @@
+"""PVs by name: one channel each, however many listen."""
+
+from __future__ import annotations
+
+import attrs
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from pycawamp.pv.delay import DelayLine
+from pycawamp.pv.interfaces import IBackend, IHandle, ISink, ISubscriber
+from pycawamp.pv.values import Metadata, Reading
+
+
+@implementer(ISink)
+class PV:
+    """One PV: its present state, and who listens. Made by PVHub.subscribe only."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.connected: bool | None = None
+        """None while it was never found; False once it was lost or made unreadable."""
+        self.described: Metadata | None = None
+        """What the channel last said of itself."""
+        self.latest: Reading | None = None
+        """The newest update of this connection; None while not connected."""
+        # Rebuilt on change, so that a round of calls is not disturbed by it.
+        self.subscribers: tuple[ISubscriber, ...] = ()
+
+    def metadata(self, metadata: Metadata) -> None:
+        """Take what the channel says of itself."""
+        self.described = metadata
+        for subscriber in self.subscribers:
+            subscriber.metadata(self, metadata)
+
+    def connection(self, connected: bool) -> None:
+        """Take note that the channel connected or was lost."""
+        self.connected = connected
+        self.latest = None
+        for subscriber in self.subscribers:
+            subscriber.connection(self, connected)
+
+    def reading(self, reading: Reading) -> None:
+        """Take one update."""
+        self.latest = reading
+        for subscriber in self.subscribers:
+            subscriber.reading(self, reading)
+
+    def tell(self, subscriber: ISubscriber) -> None:
+        """Tell one subscriber the present state, in the calls that changes come by."""
+        if self.described is not None:
+            subscriber.metadata(self, self.described)
+        if self.connected is not None:
+            subscriber.connection(self, self.connected)
+        if self.latest is not None:
+            subscriber.reading(self, self.latest)
+
+
+@attrs.frozen
+class Subscription:
+    """One subscriber's hold on one PV."""
+
+    pv: PV
+    _hub: PVHub
+    _subscriber: ISubscriber
+
+    def close(self) -> None:
+        """End it; the subscriber hears no more of the PV."""
+        self._hub._leave(self.pv, self._subscriber)
+
+
+@attrs.define(eq=False)
+class _Channel:
+    pv: PV
+    handle: IHandle
+    left: int = 0
+    """How often the last subscriber has left: tells whether a linger is still the newest."""
+
+
+class PVHub(Service):
+    """Opens a channel for the first subscriber of a name and shares it with all others.
+
+    When the last one has left, the channel lingers for `linger` seconds, so that a
+    reloaded page finds it open, and is then freed, subscription and channel.
+    """
+
+    def __init__(self, clock: IReactorTime, backend: IBackend, linger: float = 10.0) -> None:
+        self._backend = backend
+        self._channels: dict[str, _Channel] = {}
+        self._lingering: DelayLine[tuple[_Channel, int]] = DelayLine(clock, linger, self._expire)
+
+    def startService(self) -> None:
+        """Start the backend: after twistd's fork, as Channel Access demands."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self._backend.start()
+
+    def stopService(self) -> Deferred[None]:
+        """Free every channel; fires when the backend is gone."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        self._lingering.clear()
+        self._channels.clear()
+        return self._backend.stop()
+
+    def subscribe(self, name: str, subscriber: ISubscriber) -> Subscription:
+        """Have a subscriber hear of a PV, its present state first; searches if need be."""
+        channel = self._channels.get(name)
+        if channel is None:
+            pv = PV(name)
+            channel = self._channels[name] = _Channel(pv, self._backend.open(name, pv))
+        pv = channel.pv
+        pv.subscribers = (*pv.subscribers, subscriber)
+        pv.tell(subscriber)
+        return Subscription(pv, self, subscriber)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all open channels, the lingering ones included."""
+        return list(self._channels)
+
+    def _leave(self, pv: PV, subscriber: ISubscriber) -> None:
+        others = list(pv.subscribers)
+        if subscriber not in others:
+            return
+        others.remove(subscriber)
+        pv.subscribers = tuple(others)
+        channel = self._channels.get(pv.name)
+        if not others and channel is not None:
+            channel.left += 1
+            self._lingering.put((channel, channel.left))
+
+    def _expire(self, item: tuple[_Channel, int]) -> None:
+        channel, left = item
+        if channel.pv.subscribers or channel.left != left:
+            return
+        del self._channels[channel.pv.name]
+        channel.handle.close()

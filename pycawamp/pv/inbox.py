@@ -1,0 +1,152 @@
+"""The one way from Channel Access's threads to the reactor."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from threading import Lock
+from typing import Any, TypeAlias
+
+import attrs
+from twisted.logger import Logger
+
+Handler: TypeAlias = Callable[[Any], None]
+Item: TypeAlias = tuple[Handler, Any, int]
+"""What waits: the handler, its argument, and the bytes that count against the bound."""
+
+SHORT_REST = 0.001
+"""Seconds; below the resolution of the reactor's timers a rest is not worth a timer."""
+
+
+@attrs.frozen
+class InboxLimits:
+    """How much may wait, and how long the reactor works on it at a stretch."""
+
+    events: int = 20_000
+    """About 0.3 s of the reactor's work: what waits longer would be stale."""
+    bytes: int = 256 * 2**20
+    slice: float = 0.010
+    """Seconds of work between two rounds of the event loop."""
+
+
+class Inbox:
+    """A first-in, first-out queue from any thread to handlers on the reactor.
+
+    The reactor is woken once per burst. It works in slices, so that sockets are
+    served between them under any load, and once the queue is empty it rests as
+    long as the last slice took (one slice's length at most): the next burst gathers
+    meanwhile, and its costs per client are shared by more updates. A gateway with
+    little to do does not rest, so a lone update goes out at once.
+
+    Over its bounds the inbox keeps only the newest update of each channel.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, reactor: Any, after_slice: Callable[[], None], limits: InboxLimits | None = None
+    ) -> None:
+        self._reactor = reactor
+        self._after_slice = after_slice
+        self._limits = limits or InboxLimits()
+        self._queue: deque[Item] = deque()
+        self._awake = False
+        # Two counters, each written by one side only: no lock, and no count lost.
+        self._bytes_in = 0
+        self._bytes_out = 0
+        self._overflowing = False
+        self._overflow: dict[object, Item] = {}
+        self._lock = Lock()
+        self.merged = 0
+        """Updates that were replaced by a newer one of the same channel."""
+
+    # Any thread
+
+    def post(self, handler: Handler, news: Any) -> None:
+        """Have handler(news) called on the reactor; never dropped."""
+        item = (handler, news, 0)
+        if self._overflowing:
+            self._post_late(object(), item)
+        else:
+            self._queue.append(item)
+        if not self._awake:
+            self._wake()
+
+    def post_update(self, handler: Handler, raw: bytes) -> None:
+        """Have handler(raw) called on the reactor; over the bounds, only with the newest raw.
+
+        One thread at a time may be in here. That holds for Channel Access: libca
+        holds its callback lock around every event.
+        """
+        size = len(raw)
+        self._bytes_in += size
+        item = (handler, raw, size)
+        if self._overflowing or self._is_full():
+            self._post_late(handler, item)
+        else:
+            self._queue.append(item)
+        if not self._awake:
+            self._wake()
+
+    def _is_full(self) -> bool:
+        return (
+            len(self._queue) >= self._limits.events
+            or self._bytes_in - self._bytes_out > self._limits.bytes
+        )
+
+    def _post_late(self, key: object, item: Item) -> None:
+        with self._lock:
+            replaced = self._overflow.pop(key, None)
+            if replaced is not None:
+                self.merged += 1
+                self._bytes_in -= replaced[2]
+            self._overflow[key] = item
+            self._overflowing = True
+
+    def _wake(self) -> None:
+        # Two threads may both find it asleep: the second drain finds nothing, no harm.
+        self._awake = True
+        self._reactor.callFromThread(self._drain)
+
+    # The reactor
+
+    def _drain(self) -> None:
+        clock = self._reactor.seconds
+        started = clock()
+        finished = self._work(started + self._limits.slice)
+        self._after_slice()
+        rest = min(clock() - started, self._limits.slice) if finished else 0.0
+        if not finished or rest > SHORT_REST:
+            self._reactor.callLater(rest, self._drain)
+            return
+        # Asleep first, then the last look: a thread that posts after the look sees
+        # it asleep and wakes it.
+        self._awake = False
+        if self._queue or self._overflowing:
+            self._awake = True
+            self._reactor.callLater(0, self._drain)
+
+    def _work(self, deadline: float) -> bool:
+        """Handle what waits, until the deadline; False if something is left."""
+        clock = self._reactor.seconds
+        while clock() < deadline:
+            items = self._next_items()
+            if not items:
+                return True
+            for handler, news, size in items:
+                self._bytes_out += size
+                try:
+                    handler(news)
+                except Exception:
+                    self._log.failure("An update could not be handled")
+        return False
+
+    def _next_items(self, most: int = 32) -> list[Item]:
+        """Some of what waits, oldest first; few enough for the clock to be looked at."""
+        if not self._queue and self._overflowing:
+            with self._lock:
+                self._queue.extendleft(reversed(self._overflow.values()))
+                self._overflow = {}
+                self._overflowing = False
+        take = self._queue.popleft
+        return [take() for _ in range(min(most, len(self._queue)))]

@@ -1,0 +1,63 @@
+"""The seams of the EPICS side: where values come from, and who hears of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zope.interface import Interface
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
+    from pycawamp.pv.hub import PV
+    from pycawamp.pv.values import Metadata, Reading
+
+
+class ISink(Interface):
+    """Where a backend reports one channel. Called on the reactor only."""
+
+    def metadata(metadata: Metadata) -> None:
+        """Take what the channel says of itself: before it connects, and on each change."""
+
+    def connection(connected: bool) -> None:
+        """Take note that values can come (True) or cannot any more (False)."""
+
+    def reading(reading: Reading) -> None:
+        """Take one update; only while connected."""
+
+
+class IHandle(Interface):
+    """One open channel of a backend."""
+
+    def close() -> None:
+        """Free the channel; the sink hears nothing after this."""
+
+
+class IBackend(Interface):
+    """A source of PVs. Nothing here blocks."""
+
+    def start() -> None:
+        """Begin; channels may be opened after this."""
+
+    def stop() -> Deferred[None]:
+        """Free everything; fires when it is gone."""
+
+    def open(name: str, sink: ISink) -> IHandle:
+        """Search for a channel for as long as the handle is open."""
+
+
+class ISubscriber(Interface):
+    """Who listens to a PV. Each call carries the PV, so that one object can hear many.
+
+    The calls come on the reactor, in the IOC's order. On subscribing, the present
+    state comes first, by the same calls.
+    """
+
+    def metadata(pv: PV, metadata: Metadata) -> None:
+        """Hear what the channel says of itself: before it connects, and on each change."""
+
+    def connection(pv: PV, connected: bool) -> None:
+        """Hear that the PV is connected (True), or was lost (False)."""
+
+    def reading(pv: PV, reading: Reading) -> None:
+        """Hear one update."""

@@ -1,0 +1,104 @@
+"""What a PV says: frozen values, in the terms of db_access.h."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, NamedTuple, TypeAlias
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[Any]
+Value: TypeAlias = "float | int | str | Array | list[str]"
+Limits: TypeAlias = tuple[float, float]
+
+SEVERITIES = ("NO_ALARM", "MINOR", "MAJOR", "INVALID")
+"""Alarm severities by number (alarm.h)."""
+
+STATUSES = (
+    *("NO_ALARM", "READ", "WRITE", "HIHI", "HIGH", "LOLO", "LOW", "STATE", "COS", "COMM"),
+    *("TIMEOUT", "HWLIMIT", "CALC", "SCAN", "LINK", "SOFT", "BAD_SUB", "UDF", "DISABLE"),
+    *("SIMM", "READ_ACCESS", "WRITE_ACCESS"),
+)
+"""Alarm statuses by number (alarm.h)."""
+
+
+class FieldType(Enum):
+    """A channel's native type; the number is its DBR type (db_access.h)."""
+
+    STRING = 0
+    SHORT = 1
+    FLOAT = 2
+    ENUM = 3
+    CHAR = 4
+    LONG = 5
+    DOUBLE = 6
+
+
+class Reading(NamedTuple):
+    """One update of a PV, as the IOC sent it.
+
+    A NamedTuple, not an attrs class: one is made for every update of every PV,
+    and this is the cheapest frozen value that Python has.
+    """
+
+    status: int
+    severity: int
+    seconds: int
+    """UNIX seconds of the IOC's time stamp."""
+    nanoseconds: int
+    value: Value
+    """A number or a str for a scalar channel; an array or a list of str otherwise."""
+
+    @property
+    def timestamp(self) -> float:
+        """UNIX seconds with the fraction: what fits into a float (about 0.2 µs)."""
+        return self.seconds + self.nanoseconds * 1e-9
+
+    @property
+    def severity_name(self) -> str:
+        """The alarm severity by its EPICS name."""
+        return name_of(SEVERITIES, self.severity)
+
+    @property
+    def status_name(self) -> str:
+        """The alarm status by its EPICS name."""
+        return name_of(STATUSES, self.status)
+
+
+def name_of(names: tuple[str, ...], number: int) -> str:
+    """The name that belongs to a number, or the number itself where EPICS has none."""
+    return names[number] if 0 <= number < len(names) else str(number)
+
+
+@attrs.frozen
+class Metadata:
+    """What a channel says of itself beside its value. None or empty: does not apply."""
+
+    type: FieldType
+    count: int
+    """Native element count: 1 is a scalar, all else an array."""
+    host: str = ""
+    """The IOC, as name:port."""
+    read_access: bool = True
+    write_access: bool = True
+    units: str = ""
+    precision: int | None = None
+    enum_strs: tuple[str, ...] = ()
+    display_limits: Limits | None = None
+    control_limits: Limits | None = None
+    alarm_limits: Limits | None = None
+    """LOLO and HIHI."""
+    warning_limits: Limits | None = None
+    """LOW and HIGH."""
+
+    @property
+    def is_array(self) -> bool:
+        """Whether the channel's values are arrays, whatever they hold now."""
+        return self.count != 1
+
+
+def length_of(value: Value) -> int:
+    """The number of elements that a value holds: 1 for a scalar."""
+    return len(value) if isinstance(value, np.ndarray | list) else 1

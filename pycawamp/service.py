@@ -1,0 +1,108 @@
+"""The composition root: what `twistd pycaserver` runs."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from twisted.application.service import MultiService, Service
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.server import Site
+
+from pycawamp.demo.process import free_ports
+from pycawamp.gateway import Gateway
+from pycawamp.options import Options, Settings, refuse
+from pycawamp.web.site import root_resource
+
+
+def makeService(options: Options) -> MultiService:
+    """The whole gateway, for twistd."""
+    # Here, not above: importing it installs it, and embedders choose their own.
+    from twisted.internet import reactor  # noqa: PLC0415
+
+    return assemble(reactor, options.settings)
+
+
+def assemble(reactor: Any, settings: Settings) -> MultiService:
+    """The gateway with its port and, if asked for, a demo IOC."""
+    whole = MultiService()
+    if settings.demo:
+        ports = free_ports()
+        # Before Channel Access is opened: it is to see this IOC and no other.
+        os.environ.update(ports.client_environment())
+        from pycawamp.demo.process import DemoIOC
+
+        DemoIOC(reactor, ports).setServiceParent(whole)  # type: ignore[no-untyped-call]
+    gateway = Gateway(reactor, settings.gateway)
+    gateway.setServiceParent(whole)  # type: ignore[no-untyped-call]
+    site = Site(root_resource(gateway.resource))
+    Port(_endpoint(reactor, settings.port), settings.port, site).setServiceParent(whole)  # type: ignore[no-untyped-call]
+    return whole
+
+
+def _endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
+    try:
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
+    except Exception as error:
+        # An endpoint's parser raises whatever it stumbles over.
+        refuse(f"--port: {description} is no endpoint that can be used: {error!r}")
+    return endpoint
+
+
+class Port(Service):
+    """Listens while the service runs; if it cannot, the process ends with one line."""
+
+    _log = Logger()
+
+    def __init__(self, endpoint: IStreamServerEndpoint, description: str, site: Site) -> None:
+        self._endpoint = endpoint
+        self._description = description
+        self._site = site
+        self._listening: Deferred[IListeningPort] | None = None
+
+    def privilegedStartService(self) -> None:
+        """Listen: before twistd gives root's rights up."""
+        super().privilegedStartService()  # type: ignore[no-untyped-call]
+        self._listen()
+
+    def startService(self) -> None:
+        """Listen, where nobody called privilegedStartService."""
+        super().startService()  # type: ignore[no-untyped-call]
+        if self._listening is None:
+            self._listen()
+
+    def stopService(self) -> Deferred[Any]:
+        """Listen no more; fires when the port is free."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        if self._listening is None:
+            return succeed(None)
+        listening, self._listening = self._listening, None
+        return listening.addCallback(lambda port: port.stopListening())
+
+    def _listen(self) -> None:
+        failures: list[Failure] = []
+        self._listening = self._endpoint.listen(self._site)
+        self._listening.addCallbacks(self._announce, failures.append)
+        if failures:
+            error = failures[0].value
+            reason = error.socketError if isinstance(error, CannotListenError) else error
+            refuse(f"cannot listen on {self._description}: {reason}")
+
+    def _announce(self, port: IListeningPort) -> IListeningPort:
+        where = self._description
+        host = port.getHost()
+        if isinstance(host, IPv4Address | IPv6Address):
+            scheme = "https" if self._description.startswith("ssl") else "http"
+            name = "localhost" if host.host in _ANY else host.host
+            where = f"{scheme}://{name}:{host.port}/"
+        self._log.info("pycaserver is ready: {where} (WebSocket path /monitor)", where=where)
+        return port
+
+
+_ANY = ("0.0.0.0", "::")

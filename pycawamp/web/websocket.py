@@ -1,0 +1,119 @@
+"""Autobahn's WebSocket protocol on one side, a session on the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+from autobahn.twisted.resource import WebSocketResource
+from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from pycawamp.session import Session, Sessions
+from pycawamp.web.flow import Flow, Stalls
+from pycawamp.wire import replies
+from pycawamp.wire.codec import BadMessage
+
+
+@attrs.frozen
+class SocketLimits:
+    """What a client's connection may take, and how long it may be silent."""
+
+    ping_interval: float = 20.0
+    """Seconds; a client that answers none within another interval is gone."""
+    stall_timeout: float = 30.0
+    """Seconds for which a client may take nothing while something waits for it."""
+    max_message: int = 2**20
+    """Bytes of a client's message; a longer one closes the connection (1009)."""
+
+
+class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
+    """One WebSocket connection: carries messages to and from its session."""
+
+    factory: MonitorFactory
+    session: Session | None = None
+
+    def onOpen(self) -> None:
+        """Begin the session."""
+        self.session = self.factory.sessions.open(self.transport, self.peer)
+        Flow(self.transport, self.session.outbox, self.factory.stalls).start()
+        self.factory.opened(self)
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        """Hand a whole message to the session."""
+        if self.session is not None:
+            self.session.receive(payload, isBinary)
+
+    def onClose(self, _wasClean: bool, _code: int | None, _reason: str | None) -> None:
+        """End the session."""
+        if self.session is not None:
+            self.session.close()
+            self.session = None
+        self.factory.closed(self)
+
+    def _invalid_payload(self, reason: str) -> bool:
+        # RFC 6455 wants the connection closed (1007); the client is also told why.
+        if self.session is not None and "UTF-8" in reason:
+            mistake = BadMessage("bad_json", "not JSON: the text is not valid UTF-8")
+            self.session.send(replies.error(mistake))
+            self.session.outbox.flush()
+        return bool(super()._invalid_payload(reason))
+
+
+class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
+    """Makes a protocol for each connection, and closes them all when the gateway ends."""
+
+    protocol = MonitorProtocol
+
+    def __init__(self, reactor: IReactorTime, sessions: Sessions, limits: SocketLimits) -> None:
+        super().__init__(reactor=reactor)
+        self.sessions = sessions
+        self.stalls = Stalls(reactor, limits.stall_timeout)
+        self._clock = reactor
+        self._connections: set[MonitorProtocol] = set()
+        self._all_closed: Deferred[None] | None = None
+        self.setProtocolOptions(
+            # Dropping would reset the connection, with no close frame that says why.
+            failByDrop=False,
+            autoPingInterval=limits.ping_interval,
+            autoPingTimeout=limits.ping_interval,
+            maxMessagePayloadSize=limits.max_message,
+            maxFramePayloadSize=limits.max_message,
+            closeHandshakeTimeout=1,
+        )
+
+    def opened(self, connection: MonitorProtocol) -> None:
+        """Take note of an open connection."""
+        self._connections.add(connection)
+
+    def closed(self, connection: MonitorProtocol) -> None:
+        """Take note that a connection is gone."""
+        self._connections.discard(connection)
+        if not self._connections and self._all_closed is not None:
+            done, self._all_closed = self._all_closed, None
+            done.callback(None)
+
+    def close_all(self, patience: float = 0.5) -> Deferred[None]:
+        """Close every connection as `going away` (1001); fires when all are gone.
+
+        Those that do not answer within `patience` seconds are cut.
+        """
+        done: Deferred[None] = Deferred()
+        if not self._connections:
+            done.callback(None)
+            return done
+        self._all_closed = done
+        for connection in list(self._connections):
+            connection.sendClose(1001, "the gateway is stopping")
+        self._clock.callLater(patience, self._cut)
+        return done
+
+    def _cut(self) -> None:
+        for connection in list(self._connections):
+            connection.transport.abortConnection()
+
+
+def monitor_resource(factory: MonitorFactory) -> Any:
+    """The resource that takes WebSocket connections, to be mounted in any Site."""
+    return WebSocketResource(factory)

@@ -1,0 +1,10 @@
+"""Makes `twistd pycaserver` known to Twisted."""
+
+from twisted.application.service import ServiceMaker
+
+pycaserver = ServiceMaker(
+    "pycaserver",
+    "pycawamp.service",
+    "Shows EPICS process variables in web browsers.",
+    "pycaserver",
+)
