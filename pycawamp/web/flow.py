@@ -2,52 +2,74 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IPushProducer, IReactorTime
+from twisted.internet.tcp import Connection
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from pycawamp.fanout.outbox import Outbox
+from pycawamp.fanout.outbox import IWriter, Outbox
 from pycawamp.pv.delay import DelayLine
 
-HIGH_WATER = 2**20
+HIGH_WATER = 2**19
 """Bytes that wait in this process for one client before it counts as slow.
 
 More than a burst of a large page, so that a client which keeps up loses nothing.
 """
 
 
-@implementer(IPushProducer)
+@implementer(IPushProducer, IWriter)
 class Flow:
-    """One client's socket: pauses its outbox when full, resumes it when empty."""
+    """One client's socket: writes what it can take, pauses its outbox while it is full."""
 
-    def __init__(self, transport: Any, outbox: Outbox, stalls: Stalls) -> None:
+    def __init__(self, transport: Any, stalls: Stalls) -> None:
         self.transport = transport
-        self._outbox = outbox
         self._stalls = stalls
+        self._outbox: Outbox | None = None
         self.pauses = 0
         """How often the client was slow: tells one pause from the next."""
         # Under TLS the bytes wait in the TCP transport below.
         self._socket = getattr(transport, "transport", transport)
         self._socket.bufferSize = HIGH_WATER
+        self._send: Callable[[bytes], int] = _send_nothing
+        if isinstance(transport, Connection) and not transport.TLS:
+            self._send = transport.socket.send
 
-    def start(self) -> None:
-        """Watch the transport from now on."""
+    def start(self, outbox: Outbox) -> None:
+        """Watch the transport for an outbox from now on."""
+        self._outbox = outbox
         # twisted.web's channel registered itself; left there, it would stop *reading*
         # when the client is slow, and pongs would go unread.
         self.transport.unregisterProducer()
         self.transport.registerProducer(self, True)
 
+    def write(self, data: bytes) -> None:
+        """Send whole frames, or as much as the socket takes now; the transport keeps the rest."""
+        sent = 0
+        if not self.backlog and self.transport.connected:
+            # Straight from the bytes that all clients share into the kernel: the way
+            # through the transport copies them for each client, and asks the reactor
+            # to watch the socket and then not to.
+            try:
+                sent = self._send(data)
+            except OSError:
+                sent = 0  # Full, or gone: the transport finds out which.
+        if sent < len(data):
+            self.transport.write(data[sent:] if sent else data)
+
     def pauseProducing(self) -> None:
         """Take note that the socket is full."""
         self.pauses += 1
-        self._outbox.pause()
+        if self._outbox is not None:
+            self._outbox.pause()
         self._stalls.watch(self)
 
     def resumeProducing(self) -> None:
         """Take note that all was sent."""
-        self._outbox.resume()
+        if self._outbox is not None:
+            self._outbox.resume()
 
     def stopProducing(self) -> None:
         """Take note that the connection is gone."""
@@ -55,13 +77,18 @@ class Flow:
     @property
     def is_paused(self) -> bool:
         """Whether the client has not taken all yet."""
-        return self._outbox.paused
+        return self._outbox is not None and self._outbox.paused
 
     @property
     def backlog(self) -> int:
         """Bytes that wait in this process."""
         socket = self._socket
         return int(len(socket.dataBuffer) - socket.offset + socket._tempDataLen)
+
+
+def _send_nothing(_data: bytes) -> int:
+    """Take nothing: what is encrypted goes through the transport."""
+    return 0
 
 
 class Stalls:

@@ -36,8 +36,9 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     def onOpen(self) -> None:
         """Begin the session."""
-        self.session = self.factory.sessions.open(self.transport, self.peer)
-        Flow(self.transport, self.session.outbox, self.factory.stalls).start()
+        flow = Flow(self.transport, self.factory.stalls)
+        self.session = self.factory.sessions.open(flow, self.peer)
+        flow.start(self.session.outbox)
         self.factory.opened(self)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
