@@ -1,0 +1,134 @@
+"""EPICS access security: groups of users and hosts, and the rules that grant access to them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from enum import IntEnum
+
+from attrs import evolve, field, frozen
+
+from .errors import Place
+from .hosts import HostSet, Lookup
+
+DEFAULT = "DEFAULT"
+KEYWORDS = re.compile(r"UAG|HAG|ASG|RULE|CALC|INP[A-Z]")
+#: What needs no quotes, apart from numbers and keywords (``name`` in EPICS's asLib_lex.l).
+UNQUOTED = re.compile(r"[a-zA-Z0-9_\-+:.\[\]<>;]+")
+
+
+class Access(IntEnum):
+    """What a rule grants; each includes those before it."""
+
+    NONE = 0
+    READ = 1
+    WRITE = 2
+
+
+@frozen
+class Rights:
+    """The access of one client to the PVs of one group, and the rule that gave it."""
+
+    access: Access
+    trap_write: bool
+    rule: str
+
+
+@frozen
+class AccessRule:
+    """One RULE: who may do what with fields of this level and below."""
+
+    level: int
+    access: Access
+    trap_write: bool
+    uags: tuple[str, ...]
+    hags: tuple[str, ...]
+    users: frozenset[str] = field(eq=False)
+    hosts: HostSet = field(eq=False)
+    place: Place = field(eq=False)
+    #: The rights that this rule gives, made once as they are asked for at each decision.
+    rights: Rights = field(init=False, eq=False, repr=False)
+
+    @rights.default
+    def _rights(self) -> Rights:
+        return Rights(self.access, self.trap_write, self.place.said(self.text()))
+
+    def text(self) -> str:
+        """The rule as a file has it."""
+        trap = ",TRAPWRITE" if self.trap_write else ""
+        head = f"RULE({self.level},{self.access.name}{trap})"
+        groups = (("UAG", self.uags), ("HAG", self.hags))
+        body = " ".join(f"{kind}({_listed(names)})" for kind, names in groups if names)
+        return f"{head} {{ {body} }}" if body else head
+
+    def applies(self, user: str | None, host: str, host_name: str | None) -> bool:
+        """Whether the client meets each condition that the rule has."""
+        if self.uags and user not in self.users:
+            return False
+        return not self.hags or self.hosts.has(host, host_name)
+
+
+@frozen
+class Acf:
+    """A parsed access security file; `rights` decides on a client and a group."""
+
+    uags: Mapping[str, tuple[str, ...]]
+    hags: Mapping[str, tuple[str, ...]]
+    asgs: Mapping[str, tuple[AccessRule, ...]]
+    file: str = field(eq=False)
+
+    def text(self) -> str:
+        """A file that decides as this one."""
+        lines = [f"UAG({_listed([name])}){_braced(of)}" for name, of in self.uags.items()]
+        lines += [f"HAG({_listed([name])}){_braced(of)}" for name, of in self.hags.items()]
+        for name, rules in self.asgs.items():
+            body = "".join(f"    {rule.text()}\n" for rule in rules)
+            lines.append(f"ASG({_listed([name])})" + (f" {{\n{body}}}" if body else ""))
+        return "\n".join(lines) + "\n"
+
+    __str__ = text
+
+    def look_up(self, lookup: Lookup) -> Acf:
+        """This file with its host names resolved; one without an address grants nothing."""
+        hosts = {name: HostSet.of(of).look_up(lookup) for name, of in self.hags.items()}
+        asgs = {
+            name: tuple(
+                evolve(rule, hosts=union(hosts[hag] for hag in rule.hags)) for rule in rules
+            )
+            for name, rules in self.asgs.items()
+        }
+        return evolve(self, asgs=asgs)
+
+    def rights(
+        self, asg: str, asl: int, user: str | None, host: str, host_name: str | None
+    ) -> Rights:
+        """The highest access that a rule of the group (DEFAULT if unknown) gives this client."""
+        name = asg if asg in self.asgs else DEFAULT
+        best: AccessRule | None = None
+        for rule in self.asgs.get(name, ()):
+            higher = rule.access > (best.access if best else Access.NONE)
+            if higher and asl <= rule.level and rule.applies(user, host, host_name):
+                best = rule
+        if best is None:
+            return Rights(Access.NONE, False, f"{self.file}: no RULE of ASG({name}) applies")
+        return best.rights
+
+
+def union(sets: Iterable[HostSet]) -> HostSet:
+    """The hosts of all these sets."""
+    hosts = HostSet()
+    for one in sets:
+        hosts |= one
+    return hosts
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ",".join(name if _plain(name) else f'"{name}"' for name in names)
+
+
+def _plain(name: str) -> bool:
+    return bool(UNQUOTED.fullmatch(name)) and not (name.isdigit() or KEYWORDS.fullmatch(name))
+
+
+def _braced(names: tuple[str, ...]) -> str:
+    return f" {{{_listed(names)}}}" if names else ""

@@ -1,0 +1,79 @@
+"""Words of access security files, as EPICS base's lexer (asLib_lex.l) cuts them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from enum import Enum
+
+from attrs import frozen
+
+from .acf import KEYWORDS, UNQUOTED
+from .errors import Place
+
+
+class Kind(Enum):
+    """The kinds of tokens, in the words of an error message."""
+
+    KEYWORD = "a keyword"
+    NUMBER = "a number"
+    NAME = "a name"
+    PUNCTUATION = "punctuation"
+    END = "the end of the file"
+
+
+@frozen
+class Token:
+    """One word; `text` is a quoted name's content, with its backslashes as they are."""
+
+    kind: Kind
+    text: str
+    place: Place
+
+    def __str__(self) -> str:
+        return self.kind.value if self.kind is Kind.END else repr(self.text)
+
+
+_SKIPPED = re.compile(r"(?:[ \t\r\n]|#[^\n]*)+")
+_QUOTED = re.compile(r'"((?:[^"\n\\]|\\[^\n])*)"')
+_PUNCTUATION = re.compile(r"[(){},]")
+
+
+def tokens(text: str, file: str) -> Iterator[Token]:
+    """The words of the text, the last one of kind END; raises `AccessFileError`."""
+    at, line, start = 0, 1, 0
+    while True:
+        skipped = _SKIPPED.match(text, at)
+        if skipped:
+            at = skipped.end()
+            newlines = skipped.group().count("\n")
+            if newlines:
+                line, start = line + newlines, text.rindex("\n", 0, at) + 1
+        place = Place(file, line, at - start + 1)
+        if at == len(text):
+            yield Token(Kind.END, "", place)
+            return
+        token, at = _token(text, at, place)
+        yield token
+
+
+def _token(text: str, at: int, place: Place) -> tuple[Token, int]:
+    if found := UNQUOTED.match(text, at):
+        return Token(_kind(found.group()), found.group(), place), found.end()
+    if found := _PUNCTUATION.match(text, at):
+        return Token(Kind.PUNCTUATION, found.group(), place), found.end()
+    if found := _QUOTED.match(text, at):
+        if not found.group(1).isprintable():
+            raise place.error("expected printable characters in quotes")
+        return Token(Kind.NAME, found.group(1), place), found.end()
+    if text[at] == '"':
+        raise place.error("expected a closing quote in the same line")
+    if text[at] == "$":
+        raise place.error("expected no macros: they are not expanded here")
+    raise place.error(f"expected a name, a keyword or one of (){{}}, found {text[at]!r}")
+
+
+def _kind(word: str) -> Kind:
+    if KEYWORDS.fullmatch(word):
+        return Kind.KEYWORD
+    return Kind.NUMBER if word.isdigit() else Kind.NAME

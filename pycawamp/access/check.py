@@ -1,0 +1,76 @@
+"""The command ``pycaserver-access``: what may this user do with this PV, and which line says so."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from .errors import AccessFileError
+from .interfaces import Verdict
+from .load import AccessFiles, system_lookup
+from .policy import Writers
+
+READABLE, BAD_FILE, FORBIDDEN = 0, 1, 3
+
+_WRITERS = {"logged-in": Writers.LOGGED_IN, "anyone": Writers.ANYONE}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; 0: may be read, 1: a file is wrong, 2: wrong usage, 3: may not be read."""
+    asked = _parser().parse_args(argv)
+    try:
+        policy = _files(asked).load()
+    except AccessFileError as error:
+        print(error, file=sys.stderr)
+        return BAD_FILE
+    verdict = policy.decide(asked.user, asked.host, asked.host_name, asked.pv)
+    print(_text(verdict, asked.pv))
+    return READABLE if verdict.read else FORBIDDEN
+
+
+def _files(asked: argparse.Namespace) -> AccessFiles:
+    return AccessFiles(
+        pvlist=asked.pvlist,
+        access=asked.access,
+        # An access file is only asked about writes where puts are enabled.
+        puts=asked.allow_put is not None or asked.access is not None,
+        writers=_WRITERS.get(asked.allow_put, Writers.NONE),
+        lookup=system_lookup if asked.resolve else None,
+    )
+
+
+def _text(verdict: Verdict, pv: str) -> str:
+    facts = {
+        "read": _yes(verdict.read),
+        "write": _yes(verdict.write) + (" (trapped)" if verdict.trap_write else ""),
+        **({"real name": verdict.real_name} if verdict.real_name != pv else {}),
+    }
+    lines = [f"{what}: {value}" for what, value in facts.items()]
+    return "\n".join([*lines, *(f"because {rule}" for rule in verdict.rules)])
+
+
+def _yes(allowed: bool) -> str:
+    return "yes" if allowed else "no"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pycaserver-access", description=__doc__)
+    check = parser.add_subparsers(required=True, metavar="COMMAND").add_parser(
+        "check", help="print a decision and the lines that made it"
+    )
+    check.add_argument("--pvlist", metavar="FILE", help="PV list, as the CA gateway has it")
+    check.add_argument("--access", metavar="FILE", help="access security file (ACF)")
+    check.add_argument("--user", help="name of a logged-in user; none: not logged in")
+    check.add_argument("--host", required=True, help="address of the client")
+    check.add_argument("--host-name", metavar="NAME", help="name of the client's host, if known")
+    check.add_argument("--pv", required=True, help="name of the PV, as a client asks for it")
+    check.add_argument("--allow-put", choices=_WRITERS, help="who may write without --access")
+    check.add_argument(
+        "--resolve", action="store_true", help="let host names in the files match their addresses"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""Reads the access files of a site: the one place here that opens files or asks for addresses."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+
+from attrs import field, frozen
+
+from .acf_file import parse_acf
+from .errors import AccessFileError
+from .hosts import Lookup
+from .policy import Policy, Writers
+from .pvlist_file import parse_pvlist
+
+#: A file larger than this is not an access file.
+MAX_BYTES = 4 << 20
+
+#: What tells one content of a file from another: inode, size, time of change. None: no file.
+Signature = tuple[int, int, int] | None
+
+
+def _path(value: str | os.PathLike[str] | None) -> Path | None:
+    return None if value is None else Path(value)
+
+
+@frozen
+class AccessFiles:
+    """Where the access files of a site are, and how a policy is made of them.
+
+    With a `lookup`, host names in the files also match the addresses they have while the files
+    are read.
+    """
+
+    pvlist: Path | None = field(default=None, converter=_path)
+    access: Path | None = field(default=None, converter=_path)
+    puts: bool = False
+    writers: Writers = Writers.NONE
+    lookup: Lookup | None = None
+
+    def load(self) -> Policy:
+        """The policy that the files say now; raises `AccessFileError`."""
+        pvlist = parse_pvlist(_read(self.pvlist), str(self.pvlist)) if self.pvlist else None
+        acf = parse_acf(_read(self.access), str(self.access)) if self.access else None
+        if self.lookup is not None:
+            pvlist = pvlist and pvlist.look_up(self.lookup)
+            acf = acf and acf.look_up(self.lookup)
+        return Policy(pvlist, acf, self.puts, self.writers)
+
+    def signatures(self) -> tuple[Signature, ...]:
+        """What changes when a file does."""
+        return tuple(_signature(path) for path in (self.pvlist, self.access) if path)
+
+
+def system_lookup(name: str) -> Iterable[str]:
+    """The addresses that this machine's resolver has for the name; blocks while it asks."""
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return ()
+    return {str(address[0]) for *_, address in found}
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        message = f"expected a file that can be read: {error.strerror or error}"
+        raise AccessFileError(str(path), 1, 1, message) from None
+    if len(content) > MAX_BYTES:
+        raise AccessFileError(str(path), 1, 1, f"expected a file of at most {MAX_BYTES} bytes")
+    return _decoded(content, path)
+
+
+def _decoded(content: bytes, path: Path) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8")
+        line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+        raise AccessFileError(str(path), line, column, "expected UTF-8") from None
+
+
+def _signature(path: Path) -> Signature:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns

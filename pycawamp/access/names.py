@@ -1,0 +1,76 @@
+"""The spellings under which an IOC knows one channel, so that no rule is missed by spelling."""
+
+from __future__ import annotations
+
+import re
+
+from attrs import frozen
+
+#: Longer ones do not fit into a search request, a datagram of 1024 bytes (caProto.h).
+LONGEST = 1000
+
+# dbFindFieldPart reads a C identifier; what follows may be $, [range], {filters} (dbChannel.c).
+_FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|", re.ASCII)
+_MODIFIERS = re.compile(r"[$\[{].*", re.DOTALL)
+
+
+@frozen
+class Spellings:
+    """A name as asked for, the same without modifiers, and all names of what it reaches.
+
+    `every` holds the record, the field written out, and both former. A rule that denies any
+    of them denies the channel.
+    """
+
+    asked: str
+    bare: str
+    every: tuple[str, ...]
+
+
+def unfit(name: str) -> str | None:
+    """Why this cannot be the name of a channel; None when it can.
+
+    Channel Access ends a name at its first NUL: what follows one would only fool the patterns.
+    """
+    if not name or len(name) > LONGEST:
+        return f"a name has 1 to {LONGEST} characters"
+    if name.isascii() and name.isprintable():
+        return None
+    if any(not char.isprintable() for char in name):
+        return "a name has no control characters"
+    return None
+
+
+def spellings(name: str) -> Spellings:
+    """What `name` may be called: ``X``, ``X.VAL``, ``X.``, ``X$``, ``X.{…}`` are one channel."""
+    record, dot, rest = name.partition(".")
+    if not dot:
+        return _of_record(name)
+    end = _FIELD.match(rest)
+    field = end.group() if end else ""
+    tail = rest[len(field) :]
+    modified = tail[:1] in ("$", "[", "{")
+    if modified or not tail:
+        bare = f"{record}.{field}" if field else record
+        return _unique(name, bare, record, f"{record}.{field or 'VAL'}")
+    return _of_foreign(name, record, rest)
+
+
+def _of_record(name: str) -> Spellings:
+    """No field: the default one. IOCs other than EPICS base take modifiers without a dot too."""
+    if name[-1:] not in ("$", "]", "}"):
+        return _unique(name, name, f"{name}.VAL")
+    record = _MODIFIERS.sub("", name)
+    return _unique(name, name, f"{name}.VAL", record, f"{record}.VAL")
+
+
+def _of_foreign(name: str, record: str, rest: str) -> Spellings:
+    """A name that no IOC's database would take, but another server may: dots as in ``a.b.c``."""
+    plain = f"{record}.{_MODIFIERS.sub('', rest)}"
+    bare = plain if name[-1:] in ("$", "]", "}") else name
+    return _unique(name, bare, record, plain, plain.rpartition(".")[0])
+
+
+def _unique(asked: str, bare: str, *more: str) -> Spellings:
+    every = tuple(dict.fromkeys(one for one in (asked, bare, *more) if one))
+    return Spellings(asked, bare or asked, every)

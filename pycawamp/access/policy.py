@@ -1,0 +1,81 @@
+"""Who may read and write what: PV list, access security and the gateway's own rule, combined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+from attrs import frozen
+from zope.interface import implementer
+
+from .acf import Access, Acf, Rights
+from .interfaces import IPolicy, Verdict
+from .names import unfit
+from .pvlist import Decision, PVList
+from .pvlist_lines import DEFAULT_ASG, DEFAULT_ASL, Grant
+
+
+class Writers(Enum):
+    """Who may write when no access security file says so."""
+
+    NONE = "nobody may write"
+    LOGGED_IN = "logged-in users may write"
+    ANYONE = "anyone may write"
+
+
+_MAY_WRITE: dict[Writers, Callable[[str | None], bool]] = {
+    Writers.NONE: lambda _: False,
+    Writers.LOGGED_IN: lambda user: user is not None,
+    Writers.ANYONE: lambda _: True,
+}
+_NO_PVLIST = "no PV list: every PV is served"
+_NO_PUTS = "puts are not enabled"
+_EVERY_PV = Grant(DEFAULT_ASG, DEFAULT_ASL, _NO_PVLIST)
+
+
+@implementer(IPolicy)
+@frozen
+class Policy:
+    """The access files in force and the rule for those who write when there are none.
+
+    Without files all may read, and `writers` may write; an access security file decides about
+    both instead. Nobody writes while `puts` is off.
+    """
+
+    pvlist: PVList | None = None
+    acf: Acf | None = None
+    puts: bool = False
+    writers: Writers = Writers.NONE
+
+    def decide(self, user: str | None, host: str, host_name: str | None, pv: str) -> Verdict:
+        """What this user (None: not logged in) at this address may do with the PV of this name."""
+        found = self._found(pv, host, host_name)
+        if not found.allowed:
+            return Verdict(False, False, pv, False, (found.rule,))
+        rights = [self._rights(grant, user or None, host, host_name) for grant in found.grants]
+        lowest = min(rights, key=lambda right: right.access)
+        write = self.puts and lowest.access >= Access.WRITE
+        return Verdict(
+            read=lowest.access >= Access.READ,
+            write=write,
+            real_name=found.real_name,
+            trap_write=write and any(right.trap_write for right in rights),
+            rules=self._because(found, lowest),
+        )
+
+    def _found(self, pv: str, host: str, host_name: str | None) -> Decision:
+        if self.pvlist is not None:
+            return self.pvlist.resolve(pv, host, host_name)
+        why = unfit(pv)
+        rule = why or _NO_PVLIST
+        return Decision(not why, pv, DEFAULT_ASG, DEFAULT_ASL, rule, (_EVERY_PV,))
+
+    def _rights(self, grant: Grant, user: str | None, host: str, host_name: str | None) -> Rights:
+        if self.acf is not None:
+            return self.acf.rights(grant.asg, grant.asl, user, host, host_name)
+        access = Access.WRITE if _MAY_WRITE[self.writers](user) else Access.READ
+        return Rights(access, False, f"no access file: all may read, {self.writers.value}")
+
+    def _because(self, found: Decision, lowest: Rights) -> tuple[str, ...]:
+        lines = (*(grant.rule for grant in found.grants), lowest.rule)
+        return lines if self.puts else (*lines, _NO_PUTS)

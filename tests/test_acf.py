@@ -1,0 +1,214 @@
+"""Access security files: EPICS base's grammar and decisions."""
+
+from __future__ import annotations
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from pycawamp.access.acf import Access, Acf
+from pycawamp.access.acf_file import parse_acf
+from pycawamp.access.errors import AccessFileError
+from tests.test_access_base import ASGS, CLIENTS, FILES
+
+HOST = "192.0.2.1"
+
+LINAC = """
+# Operators in the control room may set, others look.
+UAG(op) {alice, "bob"}
+UAG(sup) {carol}
+HAG(cr) {mars, 10.0.0.1}
+HAG(icr) {"Silver.lab"}
+ASG(DEFAULT) {
+    RULE(1,READ)
+    RULE(0,WRITE,TRAPWRITE) {
+        UAG(op,sup)
+        HAG(cr) HAG(icr)
+    }
+    RULE(1,WRITE,NOTRAPWRITE) { UAG(sup) }
+}
+ASG(closed)
+ASG(critical) {
+    RULE(1, NONE)
+    RULE(1, WRITE) { UAG(sup) }
+}
+"""
+
+
+def access(
+    acf: Acf, asl: int, user: str | None, host: str = HOST, name: str | None = None
+) -> Access:
+    return acf.rights("x", asl, user, host, name).access
+
+
+def group(acf: Acf, asg: str, user: str | None = None) -> Access:
+    return acf.rights(asg, 1, user, HOST, None).access
+
+
+class Decisions(SynchronousTestCase):
+    """Who may do what by a file."""
+
+    def setUp(self) -> None:
+        """Read the example."""
+        self.acf = parse_acf(LINAC, "f")
+
+    def test_no_conditions(self) -> None:
+        """A rule without conditions is for everyone, logged in or not."""
+        self.assertEqual(access(self.acf, 1, None), Access.READ)
+
+    def test_user_and_host(self) -> None:
+        """A rule with UAG and HAG needs one of its users at one of its hosts."""
+        self.assertEqual(access(self.acf, 0, "alice", "10.0.0.1"), Access.WRITE)
+        self.assertEqual(access(self.acf, 0, "bob", HOST, "silver.LAB."), Access.WRITE)
+        self.assertEqual(access(self.acf, 0, "alice"), Access.READ)
+        self.assertEqual(access(self.acf, 0, "mallory", "10.0.0.1"), Access.READ)
+        self.assertEqual(access(self.acf, 0, None, "10.0.0.1"), Access.READ)
+
+    def test_users_are_exact(self) -> None:
+        """Names of users compare with their case."""
+        self.assertEqual(access(self.acf, 0, "Alice", "10.0.0.1"), Access.READ)
+
+    def test_hosts_are_whole(self) -> None:
+        """A host's name is compared whole, so that nobody's domain can lend it."""
+        self.assertEqual(access(self.acf, 0, "alice", HOST, "MARS"), Access.WRITE)
+        self.assertEqual(access(self.acf, 0, "alice", HOST, "mars.evil.example"), Access.READ)
+        self.assertEqual(access(self.acf, 0, "alice", HOST, "10.0.0.1"), Access.READ)
+
+    def test_mapped_address(self) -> None:
+        """An IPv4 address is the same when a socket shows it as IPv6."""
+        self.assertEqual(access(self.acf, 0, "alice", "::ffff:10.0.0.1"), Access.WRITE)
+
+    def test_level(self) -> None:
+        """A rule is for fields of its level and below."""
+        self.assertEqual(access(self.acf, 1, "alice", "10.0.0.1"), Access.READ)
+        self.assertEqual(access(self.acf, 1, "carol"), Access.WRITE)
+        self.assertEqual(access(self.acf, 2, "carol"), Access.NONE)
+
+    def test_first_of_the_highest(self) -> None:
+        """The first rule that gives the highest access says whether writes are trapped."""
+        self.assertTrue(self.acf.rights("x", 0, "carol", "10.0.0.1", None).trap_write)
+        found = self.acf.rights("x", 0, "carol", HOST, None)
+        self.assertFalse(found.trap_write)
+        self.assertEqual(found.rule, "f:13: RULE(1,WRITE) { UAG(sup) }")
+
+    def test_unknown_group(self) -> None:
+        """A group that the file does not have is DEFAULT; one without rules gives nothing."""
+        self.assertEqual(group(self.acf, "nowhere"), Access.READ)
+        self.assertEqual(group(self.acf, ""), Access.READ)
+        self.assertEqual(group(self.acf, "closed"), Access.NONE)
+        self.assertEqual(
+            self.acf.rights("closed", 1, None, HOST, None).rule, "f: no RULE of ASG(closed) applies"
+        )
+
+    def test_no_default(self) -> None:
+        """Without ASG(DEFAULT) a PV of no group may not even be read."""
+        self.assertEqual(access(parse_acf("ASG(a) {RULE(1,READ)}"), 0, "alice"), Access.NONE)
+
+    def test_none_takes_nothing(self) -> None:
+        """NONE does not take away what another rule gives."""
+        self.assertEqual(group(self.acf, "critical", "carol"), Access.WRITE)
+        self.assertEqual(group(self.acf, "critical"), Access.NONE)
+
+    def test_empty_group(self) -> None:
+        """A rule for a group of nobody applies to nobody."""
+        acf = parse_acf("UAG(nobody) HAG(nowhere) ASG(a) {RULE(1,READ) {UAG(nobody)}}")
+        self.assertEqual(group(acf, "a", "alice"), Access.NONE)
+        self.assertEqual(group(acf, "a"), Access.NONE)
+
+    def test_names_looked_up(self) -> None:
+        """With a lookup, a host's name also matches the addresses it has."""
+        found = {"mars": ["10.9.9.9", "fe80::1%eth0"]}
+        acf = self.acf.look_up(lambda name: found.get(name, ()))
+        self.assertEqual(access(acf, 0, "alice", "10.9.9.9"), Access.WRITE)
+        self.assertEqual(access(acf, 0, "alice", "10.0.0.1"), Access.WRITE)
+        self.assertEqual(access(acf, 0, "alice", "10.9.9.8"), Access.READ)
+        self.assertEqual(access(self.acf, 0, "alice", "10.9.9.9"), Access.READ)
+
+    def test_default_again(self) -> None:
+        """ASG(DEFAULT) may be said again as long as it has no rules."""
+        acf = parse_acf("ASG(DEFAULT) ASG(DEFAULT) {RULE(1,READ)}")
+        self.assertEqual(access(acf, 0, None), Access.READ)
+
+
+REFUSED = (
+    ("", "1:1", "expected UAG, HAG or ASG, found the end of the file"),
+    ("# nothing\n", "2:1", "found the end of the file"),
+    ("ASG(a) {\n  INPA(LI:OPSTATE)\n", "2:3", "found INPA: access does not depend on other PVs"),
+    ('ASG(a) {RULE(1,READ) {CALC("A=1")}}', "1:23", "found CALC: access does not depend on other"),
+    ("ASG(a) {RULE(1,READ) {METHOD(x)}}", "1:23", "expected UAG or HAG, found 'METHOD'"),
+    ("AUTHORITY(a)", "1:1", "expected UAG, HAG or ASG, found 'AUTHORITY'"),
+    ("uag(a)", "1:1", "expected UAG, HAG or ASG, found 'uag'"),
+    ("ASG(a) {RULE(1,RPC)}", "1:16", "expected one of NONE, READ, WRITE; found 'RPC'"),
+    ("ASG(a) {RULE(1,read)}", "1:16", "expected one of NONE, READ, WRITE"),
+    ("ASG(a) {RULE(1,READ,TRAP)}", "1:21", "expected one of TRAPWRITE, NOTRAPWRITE"),
+    ("ASG(a) {RULE(x,READ)}", "1:14", "expected an access security level (0 or 1), found 'x'"),
+    ("ASG(a) {RULE(-1,READ)}", "1:14", "expected an access security level"),
+    ("ASG(a) {RULE(12345678901,READ)}", "1:14", "expected an access security level"),
+    ("ASG(a) {}", "1:9", "expected RULE, found '}'"),
+    ("ASG(a) {RULE(1,READ) {}}", "1:23", "expected UAG or HAG, found '}'"),
+    ("UAG(u) ASG(a) {RULE(1,READ) {UAG(u),}}", "1:36", "expected UAG or HAG or '}', found ','"),
+    ("UAG(a) {}", "1:9", "expected a name, found '}'"),
+    ("UAG(a) {x,}", "1:11", "expected a name, found '}'"),
+    ("UAG(a) {x y}", "1:11", "expected ',' or '}', found 'y'"),
+    ("UAG(12)", "1:5", "expected a name, found '12'; write \"12\""),
+    ("UAG(RULE)", "1:5", "expected a name, found 'RULE'; write \"RULE\""),
+    ("UAG(a)\nUAG(a)", "2:5", "expected a new name, 'a' is defined above"),
+    ("ASG(a) ASG(a)", "1:12", "expected a new name"),
+    ("ASG(DEFAULT) {RULE(0,READ)} ASG(DEFAULT)", "1:33", "has rules above"),
+    ("ASG(a) {RULE(1,READ) {UAG(ops)}}\nUAG(ops)", "1:27", "expected a UAG that is defined above"),
+    ("HAG(h) ASG(a) {RULE(1,READ) {UAG(h)}}", "1:34", "expected a UAG that is defined above"),
+    ('UAG("a\n")', "1:5", "expected a closing quote in the same line"),
+    ('UAG("a\x07")', "1:5", "expected printable characters"),
+    ("UAG($(group))", "1:5", "expected no macros"),
+    ("UAG(a@b)", "1:6", "found '@'"),
+    ("UAG(a", "1:6", "expected ')', found the end of the file"),
+)
+
+
+class Refusals(SynchronousTestCase):
+    """What is not understood refuses the file, with its place."""
+
+    def test_places(self) -> None:
+        """Each mistake is told with file, line, column and what was expected."""
+        for text, place, message in REFUSED:
+            error = self.assertRaises(AccessFileError, parse_acf, text, "f")
+            self.assertTrue(str(error).startswith(f"f:{place}: expected"), (text, str(error)))
+            self.assertIn(message, str(error))
+
+
+class Properties(SynchronousTestCase):
+    """What holds for each file."""
+
+    @settings(deadline=None, max_examples=150)
+    @given(FILES, CLIENTS, st.sampled_from(ASGS), st.integers(0, 2))
+    def test_round_trip(self, text: str, client: tuple[str, str], asg: str, asl: int) -> None:
+        """A printed file, parsed again, is equal and decides the same."""
+        acf = parse_acf(text, "f")
+        again = parse_acf(str(acf), "f")
+        self.assertEqual(again, acf)
+        user, host = client
+        before, after = (one.rights(asg, asl, user, HOST, host) for one in (acf, again))
+        self.assertEqual((after.access, after.trap_write), (before.access, before.trap_write))
+
+    @settings(deadline=None, max_examples=150)
+    @given(st.text() | st.text('UAGHSRLE(){},"\\#$ \n01', max_size=60))
+    @example("ASG(a) {RULE(²,READ)}")
+    def test_any_text(self, text: str) -> None:
+        """Any text is a file, or an error with a place."""
+        self._parsed(text)
+
+    @settings(deadline=None, max_examples=150)
+    @given(FILES, st.data())
+    def test_mutated(self, text: str, data: st.DataObject) -> None:
+        """A file with something put in or taken out is a file, or an error with a place."""
+        at = data.draw(st.integers(0, len(text)))
+        end = data.draw(st.integers(at, min(len(text), at + 5)))
+        self._parsed(text[:at] + data.draw(st.text('(){},"\\#\n 1A\0é', max_size=3)) + text[end:])
+
+    def _parsed(self, text: str) -> None:
+        try:
+            acf = parse_acf(text, "f")
+        except AccessFileError as error:
+            self.assertRegex(str(error), r"(?s)^f:\d+:\d+: expected ")
+            return
+        self.assertEqual(parse_acf(str(acf)), acf)
