@@ -10,18 +10,28 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
+from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ProcessExitedAlready
-from twisted.internet.interfaces import IProcessTransport, IReactorProcess, IReactorTime
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IProcessTransport,
+    IReactorProcess,
+    IReactorTime,
+)
 from twisted.internet.protocol import ProcessProtocol
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from pycawamp.demo import softioc
 from pycawamp.demo.ports import CAPorts, free_ports
+from pycawamp.demo.records import DATABASE, RECORDS
 
-__all__ = ["CAPorts", "IOCError", "SoftIOC", "free_ports"]
+__all__ = ["CAPorts", "DemoIOC", "IOCError", "SoftIOC", "free_ports"]
 
 STOP_SECONDS = 1.0
+RESTART_SECONDS = 2.0
+LONGEST_RESTART_SECONDS = 60.0
 KEPT_LINES = 200
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -157,3 +167,72 @@ class _IOCProtocol(ProcessProtocol):
 
 def _nothing(_: object) -> None:
     """Drops a result."""
+
+
+class DemoIOC(Service):
+    """Runs the IOC with the demo's records while the service runs; one that dies, again."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: IReactorProcess,
+        ports: CAPorts | None = None,
+        restart_seconds: float = RESTART_SECONDS,
+    ) -> None:
+        self.ports = ports if ports is not None else free_ports()
+        self._reactor = reactor
+        self._first_delay = self._delay = restart_seconds
+        self._restart: IDelayedCall | None = None
+        self._ioc = self._new_ioc()
+        self._waiting: list[Deferred[SoftIOC]] = []
+
+    def startService(self) -> None:
+        """Overrides Service: starts the IOC."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self._launch()
+
+    def stopService(self) -> Deferred[None]:
+        """Overrides Service: fires when the IOC has gone."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        if self._restart is not None:
+            self._restart.cancel()
+            self._restart = None
+        return self._ioc.stop()
+
+    def when_up(self) -> Deferred[SoftIOC]:
+        """Fires with the IOC as soon as the next one serves."""
+        waiter: Deferred[SoftIOC] = Deferred()
+        self._waiting.append(waiter)
+        return waiter
+
+    def _new_ioc(self) -> SoftIOC:
+        # The prefix is given, though it is the database's default, because EPICS would take
+        # an environment variable named P first.
+        return SoftIOC(self._reactor, [DATABASE], "P=demo:", self.ports)
+
+    def _launch(self) -> None:
+        self._restart = None
+        self._ioc = self._new_ioc()
+        # What goes wrong is told once, by _ended.
+        self._ioc.start().addCallbacks(self._up, _nothing)
+        self._ioc.when_ended().addCallback(self._ended)
+
+    def _up(self, _: None) -> None:
+        self._delay = self._first_delay
+        self._log.info("the demo IOC serves {count} records", count=len(RECORDS))
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            waiter.callback(self._ioc)
+
+    def _ended(self, reason: str) -> None:
+        if not self.running:
+            return
+        self._log.error(
+            "{reason} It starts again in {delay} s. It last said:\n{output}",
+            reason=reason,
+            delay=self._delay,
+            output="\n".join(list(self._ioc.output)[-5:]),
+        )
+        self._restart = IReactorTime(self._reactor).callLater(self._delay, self._launch)
+        self._delay = min(2 * self._delay, LONGEST_RESTART_SECONDS)

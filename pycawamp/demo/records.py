@@ -1,0 +1,27 @@
+"""What the demo IOC serves: its database, and a line on each record for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+DATABASE = str(Path(__file__).absolute().with_name("records.db"))
+
+RECORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "demo:sine": "a sine of 10 s, at 10 Hz, with alarms at its tops",
+        "demo:counter": "an integer that counts the seconds",
+        "demo:ramp": "a sawtooth of 10 s, at 100 Hz",
+        "demo:switch": "a bo that changes every 2 s",
+        "demo:mode": "an mbbo that steps through its five states, 2 s each",
+        "demo:text": "a string",
+        "demo:clock": "a string that is the time of day",
+        "demo:message": "a long string in a char waveform",
+        "demo:waveform": "1,000 doubles that move, at 10 Hz",
+        "demo:alarm": "a temperature that walks through all alarm severities, 2 s each",
+        "demo:setpoint": "an ao to set, with limits of all kinds",
+        "demo:unitless": "a random number without units",
+        "demo:nan": "a NaN",
+    }
+)
