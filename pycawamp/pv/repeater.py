@@ -1,0 +1,168 @@
+"""The CA repeater: hands the beacons of IOCs on to all Channel Access clients of a machine.
+
+Beacons arrive at one UDP port, which one process only can have. Where there is no
+repeater, libca runs one inside whoever first looks for a PV. That one ends with its
+process, and clients that had registered with it never register again: they miss the
+beacons, and so find an IOC that comes back only when their slow search gets to it. libca
+also leaves a dead child behind, from its attempt to run a program named caRepeater. So we
+have a repeater in a process of its own before libca looks.
+
+Run as a script, this module is that process. It then needs neither this package nor site.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+
+DEFAULT_PORT = 5065
+START_SECONDS = 5.0
+ASK_AGAIN_SECONDS = 0.02
+# A CA header is 16 bytes: command, payload size, type, count, two parameters.
+REGISTER = (24).to_bytes(2, "big") + bytes(14)
+CONFIRM = (17).to_bytes(2, "big")
+
+
+class Repeater:
+    """The repeater of this machine, or what became of the attempt to have one."""
+
+    def __init__(
+        self,
+        port: int,
+        pid: int | None = None,
+        problem: str | None = None,
+        process: subprocess.Popen[bytes] | None = None,
+    ) -> None:
+        self.port = port
+        self.pid = pid
+        """The process, if it was started for this."""
+        self.problem = problem
+        """Why there is none, in words. Clients work without, and find IOCs more slowly."""
+        self._process = process
+
+    def close(self) -> None:
+        """Ends a repeater that we own, in some milliseconds; leaves any other alone."""
+        if self._process is not None:
+            self._process.communicate()
+            self._process = None
+
+
+def ensure_repeater(owned: bool = False) -> Repeater:
+    """Starts a repeater on EPICS_CA_REPEATER_PORT if there is none; never raises.
+
+    One that is owned ends with `close` or with this process. Any other outlives it,
+    because by then it serves the other clients of the machine too.
+
+    It blocks until the repeater answers, typically for 0.1 s: not for the reactor's thread.
+    """
+    port = repeater_port(os.environ)
+    if _is_taken(port):
+        return Repeater(port)
+    try:
+        return _start_owned(port) if owned else _start_detached(port)
+    except (OSError, subprocess.SubprocessError, ImportError, ValueError) as error:
+        return Repeater(port, problem=f"cannot start a CA repeater: {error}")
+
+
+def repeater_port(environment: Mapping[str, str]) -> int:
+    """The UDP port in EPICS_CA_REPEATER_PORT; as in libca the default, if that is no port."""
+    text = environment.get("EPICS_CA_REPEATER_PORT", "")
+    port = int(text) if text.isdecimal() else 0
+    return port if 0 < port < 65536 else DEFAULT_PORT
+
+
+def answers(port: int, seconds: float) -> bool:
+    """Asks the repeater on a port to register us until it confirms; False if it never does."""
+    deadline = time.monotonic() + seconds
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(ASK_AGAIN_SECONDS)
+        # Asked again and again: while nobody listens, a datagram leaves no trace.
+        while time.monotonic() < deadline:
+            client.sendto(REGISTER, ("127.0.0.1", port))
+            try:
+                if client.recv(64).startswith(CONFIRM):
+                    return True
+            except TimeoutError:
+                continue
+    return False
+
+
+def _is_taken(port: int) -> bool:
+    # The way libca finds out.
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as candidate:
+        try:
+            candidate.bind(("", port))
+        except OSError:
+            return True
+    return False
+
+
+def _start_owned(port: int) -> Repeater:
+    process = subprocess.Popen(
+        _command("owned"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        start_new_session=True,
+    )
+    repeater = Repeater(port, process.pid, process=process)
+    if not answers(port, START_SECONDS):
+        repeater.problem = f"the CA repeater on port {port} does not answer"
+    return repeater
+
+
+def _start_detached(port: int) -> Repeater:
+    # The process that we start forks, tells the pid and ends. So the repeater is no child of
+    # ours, and no zombie if it ends first.
+    started = subprocess.run(
+        _command("detached"),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        cwd="/",
+        start_new_session=True,
+        timeout=START_SECONDS,
+        check=True,
+    )
+    if not answers(port, START_SECONDS):
+        return Repeater(port, problem=f"the CA repeater on port {port} does not answer")
+    return Repeater(port, int(started.stdout))
+
+
+def _command(mode: str) -> list[str]:
+    from epicscorelibs.path import get_lib  # noqa: PLC0415 (the process itself has no site)
+
+    # Isolated and without site: it starts in half the time and nothing of the user's gets in.
+    return [sys.executable, "-I", "-S", os.path.abspath(__file__), mode, get_lib("ca")]
+
+
+def main(mode: str, library: str) -> None:
+    """The process: repeats until killed; until stdin ends, if owned."""
+    if mode == "owned":
+        threading.Thread(target=_repeat, args=(library,), daemon=True).start()
+        sys.stdin.buffer.read()
+        # Without Python's own ending: the thread is inside libca for good.
+        os._exit(0)
+    if pid := os.fork():
+        print(pid)
+        return
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    os.close(null)
+    _repeat(library)
+
+
+def _repeat(library: str) -> None:
+    # Comes back at once if another repeater has the port. Then that one will do.
+    ctypes.CDLL(library).caRepeaterThread(None)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
