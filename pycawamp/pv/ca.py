@@ -136,10 +136,7 @@ class CABackend:
     # libca's threads
 
     def _on_event(self, args: Any) -> None:
-        try:
-            self._keeper.local.kept  # noqa: B018
-        except AttributeError:
-            self._keeper.keep()
+        self._keep()
         monitor = self._monitors.get(args.usr)
         if monitor is None:
             return
@@ -149,7 +146,14 @@ class CABackend:
         else:
             self._inbox.post(monitor.failed, args.status)
 
+    def _keep(self) -> None:
+        try:
+            self._keeper.local.kept  # noqa: B018
+        except AttributeError:
+            self._keeper.keep()
+
     def _on_connection(self, args: Any) -> None:
+        self._keep()
         channel = self._channels.get(self._ca.ca_puser(args.chid))
         if channel is None:
             return
@@ -183,6 +187,7 @@ class CABackend:
         return at_libca.monitors
 
     def _on_access(self, args: Any) -> None:
+        self._keep()
         channel = self._channels.get(self._ca.ca_puser(args.chid))
         if channel is not None:
             self._inbox.post(channel.set_access, (bool(args.read), bool(args.write)))

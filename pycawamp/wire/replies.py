@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
+import orjson
 
 from pycawamp.pv.values import FieldType, Metadata, Reading, Value
 from pycawamp.wire.codec import BadMessage, dumps
@@ -67,4 +68,4 @@ def _value_json(metadata: Metadata) -> Callable[[Value], bytes]:
     if metadata.type is FieldType.FLOAT and not metadata.is_array:
         # As a double, 0.1 would read 0.10000000149011612: digits that the IOC never had.
         return lambda value: dumps(np.float32(value))  # type: ignore[arg-type]
-    return dumps
+    return dumps if metadata.is_array else orjson.dumps
