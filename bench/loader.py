@@ -1,0 +1,140 @@
+"""Runs the load client on a gateway, and reads the processes' CPU and memory meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from bench import procfs, pyspy
+from bench.processes import ChildError, Gateway, Ioc, child
+from bench.settings import OURS, Settings
+
+OPEN_S = 45.0  # how long a build may take until every client has every first value
+
+
+@attrs.frozen
+class Load:
+    """What the clients do. ``slow`` of them never read; ``step`` asks for a search for gaps."""
+
+    page: Path
+    clients: int = 1
+    slow: int = 0
+    settle: float = 2.0
+    seconds: float = 10.0
+    step: float = 0.0
+    pings: bool = False
+    open_s: float = OPEN_S
+
+    def arguments(self, port: int) -> list[str]:
+        """The command line of the load client."""
+        pairs = {"-p": port, "-s": self.page, "-n": self.clients, "-S": self.slow}
+        pairs |= {"-o": self.open_s, "-w": self.settle, "-t": self.seconds, "-g": self.step}
+        flags = ["-P"] if self.pings else []
+        return [str(word) for pair in pairs.items() for word in pair] + flags
+
+
+@attrs.frozen
+class Result:
+    """What came of a load: the clients' figures, and what the processes spent on it."""
+
+    counts: dict[str, Any]
+    opened: int
+    first_values_s: float | None
+    gateway_cores: float
+    ioc_cores: float
+    rss_start_kib: int
+    rss_end_kib: int
+    rss_peak_kib: int
+    floor: dict[str, Any] | None = None
+
+    @property
+    def per_second(self) -> float:
+        """Messages delivered per second, to all clients together."""
+        return float(self.counts["frames_per_s"])
+
+    @property
+    def per_core_second(self) -> float:
+        """Messages delivered per second of the gateway's CPU time."""
+        return self.per_second / self.gateway_cores if self.gateway_cores else 0.0
+
+    @property
+    def load_cores(self) -> float:
+        """Cores that the load client itself used."""
+        return float(self.counts["cpu_s"] / self.counts["seconds"])
+
+    def latency(self, percentile: str) -> float | None:
+        """IOC stamp to receipt, in milliseconds; ``p50``, ``p95``, ``p99`` or ``max``."""
+        return _milliseconds(self.counts["latency_ms"], percentile)
+
+    def floor_latency(self, percentile: str) -> float | None:
+        """IOC stamp to the callback of a bare libca client beside the gateway, in ms."""
+        return _milliseconds((self.floor or {}).get("latency_ms"), percentile)
+
+
+def run(settings: Settings, gateway: Gateway, server: Ioc, load: Load) -> Result:
+    """Opens the clients, lets them settle, and counts for ``load.seconds``."""
+    command = [str(settings.tools.load), *load.arguments(gateway.port)]
+    with child(command) as process:
+        opening = _read(process)
+        before = procfs.Moment.of(gateway.pid), procfs.Moment.of(server.pid)
+        rss_start = procfs.rss_kib(gateway.pid)
+        wanted = settings.profile and gateway.build == OURS
+        with pyspy.recorded(settings, gateway.pid, load.seconds) if wanted else _nothing():
+            counts = _read(process)
+            after = procfs.Moment.of(gateway.pid), procfs.Moment.of(server.pid)
+        return Result(
+            counts=counts,
+            opened=opening["opened"],
+            first_values_s=opening["first_values_s"],
+            gateway_cores=after[0].cores_since(before[0]),
+            ioc_cores=after[1].cores_since(before[1]),
+            rss_start_kib=rss_start,
+            rss_end_kib=procfs.rss_kib(gateway.pid),
+            rss_peak_kib=procfs.peak_rss_kib(gateway.pid),
+        )
+
+
+@contextlib.contextmanager
+def floor(settings: Settings, server: Ioc, names: Path) -> Iterator[dict[str, Any]]:
+    """A bare CA client counts while the block runs; its figures are in the dict after it."""
+    figures: dict[str, Any] = {}
+    command = [str(settings.tools.calat), str(names), "20", "900"]
+    with child(command, server.environment) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdout.readline()
+        process.stdin.write("\n")
+        process.stdin.flush()
+        yield figures
+        process.stdin.close()
+        figures.update(_read(process))
+
+
+def floor_alone(settings: Settings, server: Ioc, names: Path) -> dict[str, Any]:
+    """The figures of a bare CA client with nothing else beside it."""
+    with floor(settings, server, names) as figures:
+        time.sleep(settings.seconds)
+    return figures
+
+
+def _read(process: subprocess.Popen[str]) -> dict[str, Any]:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise ChildError(f"{process.args!r} ended without a result")
+    figures: dict[str, Any] = json.loads(line)
+    return figures
+
+
+def _milliseconds(figures: dict[str, float] | None, percentile: str) -> float | None:
+    return figures[percentile] if figures else None
+
+
+def _nothing() -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext()

@@ -1,0 +1,52 @@
+"""What Linux tells of a process: its CPU time and memory, from /proc."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import attrs
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@attrs.frozen
+class Moment:
+    """The CPU seconds that a process has used, at one time."""
+
+    at: float
+    cpu: float
+
+    @classmethod
+    def of(cls, pid: int) -> Moment:
+        return cls(time.monotonic(), cpu_seconds(pid))
+
+    def cores_since(self, earlier: Moment) -> float:
+        """The mean number of cores in use between the two."""
+        return (self.cpu - earlier.cpu) / (self.at - earlier.at)
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of all threads of a process, in seconds."""
+    # The command's name, in parentheses, may itself hold blanks and parentheses.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def rss_kib(pid: int) -> int:
+    """Resident memory now, in KiB."""
+    return _status(pid, "VmRSS")
+
+
+def peak_rss_kib(pid: int) -> int:
+    """The largest resident memory of the process's life, in KiB."""
+    return _status(pid, "VmHWM")
+
+
+def _status(pid: int, key: str) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        name, _, rest = line.partition(":")
+        if name == key:
+            return int(rest.split()[0])
+    raise ProcessLookupError(f"process {pid} has no {key}")

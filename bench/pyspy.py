@@ -1,0 +1,54 @@
+"""Records where the gateway spends its time, with py-spy where that is installed."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.processes import child
+from bench.settings import Settings
+
+SHOWN = 20
+_numbers = itertools.count(1)
+
+
+@contextlib.contextmanager
+def recorded(settings: Settings, pid: int, seconds: float) -> Iterator[None]:
+    """Samples a process for as long as the block runs, and names the dearest functions.
+
+    The folded stacks stay in the run's folder; speedscope and flamegraph.pl open them.
+    """
+    program = find()
+    if program is None:
+        print("py-spy is not installed: no profile", file=sys.stderr)
+        yield
+        return
+    stacks = settings.folder / f"profile-{next(_numbers)}.folded"
+    command = [program, "record", "--pid", str(pid), "--duration", str(round(seconds))]
+    command += ["--rate", "200", "--format", "raw", "--output", str(stacks)]
+    with child(command, log=stacks.with_suffix(".log")) as process:
+        yield
+        process.wait(60)
+    if stacks.exists():
+        print(f"\n{stacks}\n{_dearest(stacks)}", file=sys.stderr)
+
+
+def find() -> str | None:
+    """py-spy of this environment, or of the system."""
+    beside = Path(sys.executable).with_name("py-spy")
+    return str(beside) if beside.exists() else shutil.which("py-spy")
+
+
+def _dearest(stacks: Path) -> str:
+    """Share of the samples by the function that was running: each of its lines added up."""
+    own: Counter[str] = Counter()
+    for line in stacks.read_text().splitlines():
+        stack, _, count = line.rpartition(" ")
+        own[stack.split(";")[-1].rpartition(":")[0]] += int(count)
+    total = own.total() or 1
+    return "\n".join(f"{100 * n / total:5.1f} %  {name}" for name, n in own.most_common(SHOWN))

@@ -1,0 +1,64 @@
+"""The records of a run, and the subscriptions of its clients, as files."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+
+STEP = 0.125  # exact in binary, so that a client can tell a lost value from a rounding
+
+_RECORD = """record(calc, "{name}") {{
+  field(SCAN, "{scan}")
+  field(PINI, "YES")
+  field(CALC, "VAL+{step}")
+  field(EGU, "mm")
+  field(PREC, "3")
+}}
+"""
+
+
+@attrs.frozen
+class Records:
+    """A database of counters that all have one scan rate."""
+
+    database: Path
+    names: tuple[str, ...]
+    names_file: Path
+    page: Path
+    hertz: float
+
+    def per_second(self, share: float = 1.0) -> float:
+        """Updates per second that a client is offered that looks at this share of them."""
+        return len(self.names) * share * self.hertz
+
+
+def counters(folder: Path, count: int, hertz: float) -> Records:
+    """Writes a database, a page that asks for all of it, and the bare list of names."""
+    names = tuple(f"BENCH:COUNT{i:05d}" for i in range(count))
+    scan = f"{1 / hertz:g} second".removeprefix("0")
+    stem = f"{count}-{hertz:g}hz"
+    database, names_file = folder / f"{stem}.db", folder / f"{stem}.names"
+    database.write_text("".join(_RECORD.format(name=name, scan=scan, step=STEP) for name in names))
+    names_file.write_text("".join(f"{name}\n" for name in names))
+    page = write_page(folder / f"{stem}.page", names)
+    return Records(database, names, names_file, page, hertz)
+
+
+def write_page(path: Path, names: Sequence[str]) -> Path:
+    """The messages of a Version 1 client that connects to these PVs, one a line."""
+    messages = ({"action": "connect", "pv": name} for name in names)
+    lines = [json.dumps(message, separators=(",", ":")) for message in messages]
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return path
+
+
+def write_halves(folder: Path, names: Sequence[str], clients: int) -> Path:
+    """A page for each client, of its own random half; the ``%d`` in the result is its number."""
+    choose = random.Random(1)  # the same halves in every run
+    for client in range(clients):
+        write_page(folder / f"half-{client}.page", choose.sample(names, len(names) // 2))
+    return folder / "half-%d.page"

@@ -1,0 +1,110 @@
+"""The front door of the benchmark: runs scenarios and prints Markdown tables.
+
+``python -m bench.run --help`` names the scenarios and options; progress goes to stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from bench import fanout, inbound, machine, memory, stress, tools
+from bench.processes import ChildError
+from bench.report import Table
+from bench.settings import NAIVE, OURS, Settings
+
+SCENARIOS: dict[str, Callable[[Settings], list[Table]]] = {
+    "fanout": fanout.fanout,
+    "inbound": inbound.inbound,
+    "connect": inbound.connect,
+    "memory": memory.memory,
+    "overload": stress.overload,
+    "slow": stress.slow,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns 1 if a scenario failed; the others are shown all the same."""
+    arguments = _parser().parse_args(argv)
+    # SIGTERM unwinds the stack as Ctrl-C does, so that every child process is ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    _allow_many_files()
+    print("\n".join(f"- {line}" for line in machine.describe()), flush=True)
+    with _folder(arguments.profile) as folder:
+        settings = _settings(arguments, folder)
+        failed = [name for name in _chosen(arguments) if not _run(name, settings)]
+    return 1 if failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m bench.run", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small sizes: does it work at all")
+    parser.add_argument("--only", metavar="A,B", help=f"of {', '.join(SCENARIOS)}")
+    parser.add_argument("--seconds", type=float, default=10, help="to count for, each time")
+    parser.add_argument("--no-naive", action="store_true", help="without the baseline")
+    parser.add_argument("--soak", type=float, default=0, metavar="MINUTES", help="also soak")
+    parser.add_argument("--profile", action="store_true", help="record the gateway with py-spy")
+    return parser
+
+
+def _chosen(arguments: argparse.Namespace) -> list[str]:
+    chosen = arguments.only.split(",") if arguments.only else list(SCENARIOS)
+    unknown = [name for name in chosen if name not in SCENARIOS]
+    if unknown:
+        sys.exit(f"no scenario {', '.join(unknown)}: there are {', '.join(SCENARIOS)}")
+    return [*chosen, "soak"] if arguments.soak else chosen
+
+
+def _settings(arguments: argparse.Namespace, folder: Path) -> Settings:
+    return Settings(
+        seconds=arguments.seconds,
+        quick=arguments.quick,
+        builds=(OURS,) if arguments.no_naive else (OURS, NAIVE),
+        soak_minutes=arguments.soak,
+        profile=arguments.profile,
+        folder=folder,
+        tools=tools.build(folder),
+    )
+
+
+def _run(name: str, settings: Settings) -> bool:
+    began = time.monotonic()
+    print(f"{name} ...", file=sys.stderr, flush=True)
+    try:
+        tables = {**SCENARIOS, "soak": memory.soak}[name](settings)
+    except (ChildError, OSError, subprocess.SubprocessError) as error:
+        print(f"\n### {name}\n\nfailed: {error}", flush=True)
+        return False
+    print(*(f"\n{table.markdown()}" for table in tables), sep="\n", flush=True)
+    print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    return True
+
+
+@contextlib.contextmanager
+def _folder(keep: bool) -> Iterator[Path]:
+    """A folder for databases, pages and logs; profiles in it outlive the run."""
+    folder = Path(tempfile.mkdtemp(prefix="bench-"))
+    try:
+        yield folder
+    finally:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _allow_many_files() -> None:
+    """A thousand clients need as many descriptors, in the gateway and in the load client."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,29 @@
+"""What the command line asks for, and where a run keeps its files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+
+from bench.tools import Tools
+
+OURS = "pycaserver"
+NAIVE = "naive"
+
+
+@attrs.frozen
+class Settings:
+    """One run's options; ``quick`` makes every scenario smaller, to see that it works."""
+
+    seconds: float
+    quick: bool
+    builds: tuple[str, ...]
+    soak_minutes: float
+    profile: bool
+    folder: Path
+    tools: Tools
+
+    def size(self, full: int, quick: int) -> int:
+        """A count of PVs or clients, by ``quick``."""
+        return quick if self.quick else full
