@@ -15,6 +15,7 @@ from pycawamp.fanout.turn import Turn
 from pycawamp.pv.ca import CABackend
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.inbox import Inbox
+from pycawamp.pv.interfaces import IBackend
 from pycawamp.session import Sessions
 from pycawamp.web.websocket import MonitorFactory, SocketLimits, monitor_resource
 
@@ -34,17 +35,23 @@ class Gateway(Service):
     """PVs in by Channel Access, messages out by WebSocket, while the service runs.
 
     `hub` has the PVs: subscribe to it with an object of your own. `resource` takes the
-    WebSocket connections: mount it in a twisted.web Site of your own.
+    WebSocket connections: mount it in a twisted.web Site of your own. `backend` is where
+    the PVs come from, if not by Channel Access.
     """
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, settings: GatewaySettings | None = None) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        settings: GatewaySettings | None = None,
+        backend: IBackend | None = None,
+    ) -> None:
         settings = settings or GatewaySettings()
         turn = Turn(reactor)
         self._inbox = Inbox(reactor, after_slice=turn.flush)
-        self._backend = CABackend(reactor, self._inbox)
-        self.hub = PVHub(reactor, self._backend, settings.linger)
+        backend = backend or CABackend(reactor, self._inbox)
+        self.hub = PVHub(reactor, backend, settings.linger)
         self._sessions = Sessions(reactor, self.hub, turn, settings.connect_timeout)
         self._sockets = MonitorFactory(reactor, self._sessions, settings.socket)
         self.resource: IResource = monitor_resource(self._sockets)
