@@ -406,6 +406,15 @@ class Properties(SynchronousTestCase):
         if not found.allowed and " DENY" in found.rule and ": !" not in found.rule:
             self.assertFalse(pvlist.resolve(spelling.format(record), *client).allowed)
 
+    @settings(deadline=None, max_examples=150)
+    @given(FILES, st.sampled_from(["A", "Ab", "A:1", "bVAL"]), st.sampled_from(OTHER_SPELLINGS))
+    def test_group_of_the_record(self, text: str, record: str, spelling: str) -> None:
+        """The last line, if it is for a record alone, limits each spelling that is served."""
+        pvlist = parse_pvlist(f"{text}\n{record} ALLOW limited")
+        found = pvlist.resolve(spelling.format(record), HOST)
+        if found.allowed:
+            self.assertIn("limited", [one.asg for one in found.grants])
+
     def _parsed(self, text: str, name: str) -> None:
         try:
             pvlist = parse_pvlist(text, "f")

@@ -41,10 +41,10 @@ class HostSet:
     @classmethod
     def of(cls, entries: Iterable[str]) -> HostSet:
         """The hosts with these names or addresses."""
-        entries = tuple(entries)
-        found = {entry: address(entry) for entry in entries}
+        # "" may be quoted in a file; no client is meant by it.
+        found = {entry: address(entry) for entry in entries if host_name(entry)}
         return cls(
-            frozenset(host_name(entry) for entry in entries if found[entry] is None),
+            frozenset(host_name(entry) for entry, known in found.items() if known is None),
             frozenset(known for known in found.values() if known is not None),
         )
 
