@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { limitWarning, valueFrom } from "../../pycawamp/web/static/view/entry.js";
+import { alarmOf } from "../../pycawamp/web/static/view/alarm.js";
+import { Painter } from "../../pycawamp/web/static/view/painter.js";
+import { printf } from "../../pycawamp/web/static/view/printf.js";
+import { textOf } from "../../pycawamp/web/static/view/reading.js";
+import { duration, neverProcessed } from "../../pycawamp/web/static/view/time.js";
+
+// What C's printf gives for the same.
+const printed = [
+  ["%d", 3.9, "3"], ["%d", -3.9, "-3"], ["%5d|", 42, "   42|"], ["%-5d|", 42, "42   |"], ["%05d", -42, "-0042"], ["%+d", 7, "+7"],
+  ["%.2f", 3.14159, "3.14"], ["%f", 1, "1.000000"], ["%8.3f", -1.5, "  -1.500"],
+  ["%e", 12345.678, "1.234568e+04"], ["%.1E", 0.00012, "1.2E-04"], ["%.2e", 1e100, "1.00e+100"],
+  ["%g", 100000, "100000"], ["%g", 1000000, "1e+06"], ["%g", 0.0001, "0.0001"], ["%g", 0.00001, "1e-05"], ["%.3g", 3.14159, "3.14"],
+  ["%g", 0, "0"], ["%g", 1.5, "1.5"], ["%#.3g", 1, "1.00"], ["%.3g", 999.9, "1e+03"], ["%.10g", 1 / 3, "0.3333333333"],
+  ["%x", 255, "ff"], ["%X", 255, "FF"], ["%#x", 255, "0xff"], ["%#06x", 255, "0x00ff"], ["%o", 8, "10"],
+  ["%d %%", 50, "50 %"], ["beam %.1f mA", 2, "beam 2.0 mA"], ["%.2f", NaN, "NaN"], ["%06.2f", NaN, "   NaN"], ["%d", -Infinity, "-Infinity"],
+  ["%d", 10n, "10"], ["no directive", 1, "no directive"],
+];
+for (const [format, value, expected] of printed) {
+  test(`printf ${format} of ${value}`, () => assert.equal(printf(format, value), expected));
+}
+
+test("%s is the text", () => assert.equal(printf("<%6s>", 1, "on"), "<    on>"));
+
+test("an update reads as its text, label, precision or elements", () => {
+  assert.equal(textOf({ value: 1, text: "on" }), "on");
+  assert.equal(textOf({ value: 1 }, { type: "enum", enum_strs: ["off", "on"] }), "on");
+  assert.equal(textOf({ value: 7 }, { type: "enum", enum_strs: ["off", "on"] }), "7");
+  assert.equal(textOf({ value: 1.23456 }, { type: "double", precision: 2 }), "1.23");
+  assert.equal(textOf({ value: NaN }, { type: "double", precision: 2 }), "NaN");
+  assert.equal(textOf({ value: [1, 2] }), "[1, 2]");
+  assert.equal(textOf({ value: new Float64Array(20) }), "[0, 0, 0, 0, 0, 0, 0, 0, …]");
+  assert.equal(textOf({ value: "<b>" }), "<b>");
+});
+
+test("an alarm that nobody knows is shown as one", () => {
+  assert.equal(alarmOf({ severity: "MAJOR" }).name, "major");
+  assert.equal(alarmOf({ severity: "constructor" }).name, "invalid");
+  assert.equal(alarmOf({}).name, "ok");
+  assert.equal(alarmOf(null).name, "ok");
+});
+
+test("what is typed becomes what the record takes", () => {
+  assert.equal(valueFrom("1.5", { type: "double" }), 1.5);
+  assert.equal(valueFrom(" -0x1F ", { type: "long" }), -31);
+  assert.equal(valueFrom("12", { type: "string" }), "12");
+  assert.equal(valueFrom("on", { type: "enum", enum_strs: ["off", "on"] }), 1);
+  assert.equal(valueFrom("0", { type: "enum", enum_strs: ["off", "on"] }), 0);
+  assert.equal(valueFrom("a long text, really", { type: "char", count: 100 }), "a long text, really");
+  assert.deepEqual(valueFrom("1, 2;3\n4", { type: "double", count: 8 }), [1, 2, 3, 4]);
+  assert.equal(valueFrom("abc", null), "abc");
+  for (const text of ["", "  ", "1.5 V", "Infinity"]) assert.throws(() => valueFrom(text, { type: "double" }), RangeError);
+});
+
+test("values outside the control limits are pointed out", () => {
+  const metadata = { control_limits: [0, 10], units: "V" };
+  assert.equal(limitWarning(11, metadata), "11 V is above the control limits of 0 to 10 V.");
+  assert.match(limitWarning(-1, metadata), /below/);
+  for (const value of [0, 10, 5, "text", [99]]) assert.equal(limitWarning(value, metadata), null);
+  assert.equal(limitWarning(99, { control_limits: [0, 0] }), null);
+  assert.equal(limitWarning(99, null), null);
+});
+
+test("durations and unset time stamps", () => {
+  assert.deepEqual([12.4, 185, 7800, 352800].map(duration), ["12 s", "3 min 5 s", "2 h 10 min", "4 d 2 h"]);
+  assert.equal(neverProcessed(631152000), true);
+  assert.equal(neverProcessed(0), true);
+  assert.equal(neverProcessed(1700000000), false);
+});
+
+test("the painter draws each item once per frame", () => {
+  const frames = [];
+  const painter = new Painter((draw) => frames.push(draw));
+  const drawn = [];
+  const items = [1, 2, 3].map((name) => ({ paint: () => drawn.push(name) }));
+  for (let i = 0; i < 10; i += 1) items.forEach((item) => painter.mark(item));
+  painter.forget(items[1]);
+  assert.equal(frames.length, 1);
+  frames[0]();
+  assert.deepEqual(drawn, [1, 3]);
+  painter.mark(items[0]);
+  assert.equal(frames.length, 2);
+});

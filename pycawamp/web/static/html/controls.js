@@ -1,0 +1,180 @@
+/** Elements that put: `<input>` of every sort, `<select>`. They show the live value unless being edited. */
+import { valueFrom } from "../view/entry.js";
+import { scalarText, textOf } from "../view/reading.js";
+import { formatted } from "./displays.js";
+
+/**
+ * A field to type into. Enter puts, Escape and leaving give up: a value half typed must not be
+ * written because somebody clicked elsewhere. `data-put="change"` puts on leaving, too.
+ */
+export class FieldControl {
+  #element;
+  #put;
+  #editing = false;
+
+  constructor(element, put) {
+    this.#element = element;
+    this.#put = put;
+  }
+
+  get options() {
+    return { text: true };
+  }
+
+  listen(signal, restore) {
+    const on = (event, react) => this.#element.addEventListener(event, react, { signal });
+    on("input", () => {
+      this.#editing = true;
+    });
+    on("keydown", (event) => {
+      if (event.key === "Enter") this.#commit();
+      if (event.key === "Escape") this.#stop(restore);
+    });
+    if (this.#element.dataset.put === "change") on("change", () => this.#editing && this.#commit());
+    on("blur", () => this.#stop(restore));
+  }
+
+  show(update, metadata) {
+    if (this.#editing) return;
+    const { format } = this.#element.dataset;
+    // A number field takes digits only: labels and units would leave it empty.
+    const bare = this.#element.type === "number" && !format;
+    const text = bare ? scalarText(update.value, { ...metadata, enum_strs: undefined }) : formatted(update, metadata, format);
+    if (this.#element.value !== text) this.#element.value = text;
+  }
+
+  blank() {
+    if (!this.#editing) this.#element.value = "";
+  }
+
+  enable(writable) {
+    this.#element.readOnly = !writable;
+  }
+
+  #commit() {
+    this.#editing = false;
+    this.#put((metadata) => valueFrom(this.#element.value, metadata));
+  }
+
+  #stop(restore) {
+    if (!this.#editing) return;
+    this.#editing = false;
+    restore();
+  }
+}
+
+/** A slider: puts when it is let go. Its range is the author's, else the PV's control limits. */
+export class RangeControl {
+  #element;
+  #put;
+  #held = false;
+  #ownRange;
+
+  constructor(element, put) {
+    this.#element = element;
+    this.#put = put;
+    this.#ownRange = element.hasAttribute("min") || element.hasAttribute("max");
+    if (!element.hasAttribute("step")) element.step = "any";
+  }
+
+  get options() {
+    return {};
+  }
+
+  listen(signal) {
+    this.#element.addEventListener("input", () => (this.#held = true), { signal });
+    this.#element.addEventListener("change", () => {
+      this.#held = false;
+      this.#put(() => Number(this.#element.value));
+    }, { signal });
+  }
+
+  show(update, metadata) {
+    const [low, high] = metadata?.control_limits ?? [];
+    if (!this.#ownRange && low < high) Object.assign(this.#element, { min: low, max: high });
+    if (!this.#held) this.#element.value = update.value;
+  }
+
+  blank() {}
+
+  enable(writable) {
+    this.#element.disabled = !writable;
+  }
+}
+
+/** A tick: not zero is ticked, and ticking puts 1. */
+export class CheckControl {
+  #element;
+  #put;
+
+  constructor(element, put) {
+    this.#element = element;
+    this.#put = put;
+  }
+
+  get options() {
+    return {};
+  }
+
+  listen(signal) {
+    this.#element.addEventListener("change", () => this.#put(() => Number(this.#element.checked)), { signal });
+  }
+
+  show(update) {
+    this.#element.indeterminate = false;
+    this.#element.checked = Boolean(update.value);
+  }
+
+  blank() {
+    this.#element.indeterminate = true;
+  }
+
+  enable(writable) {
+    this.#element.disabled = !writable;
+  }
+}
+
+/** A choice: of the author's options, else of the enum's labels. */
+export class ChoiceControl {
+  #element;
+  #put;
+  #own;
+
+  constructor(element, put) {
+    this.#element = element;
+    this.#put = put;
+    this.#own = element.options.length > 0;
+  }
+
+  get options() {
+    return { text: true };
+  }
+
+  listen(signal) {
+    this.#element.addEventListener("change", () => {
+      this.#put((metadata) => valueFrom(this.#element.value, metadata));
+    }, { signal });
+  }
+
+  show(update, metadata) {
+    if (!this.#own) this.#fill(metadata?.enum_strs ?? []);
+    const wanted = [String(update.value), textOf(update, metadata)];
+    const option = [...this.#element.options].find((each) => wanted.includes(each.value));
+    if (option) this.#element.value = option.value;
+    else this.#element.selectedIndex = -1;
+  }
+
+  blank() {
+    this.#element.selectedIndex = -1;
+  }
+
+  enable(writable) {
+    this.#element.disabled = !writable;
+  }
+
+  #fill(labels) {
+    const { options } = this.#element;
+    if (options.length === labels.length && labels.every((label, i) => options[i].text === label)) return;
+    this.#element.replaceChildren(...labels.map((label, i) => new Option(label, String(i))));
+  }
+}

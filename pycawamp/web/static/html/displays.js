@@ -1,0 +1,89 @@
+/** Elements that show a value: any element by its text, `<meter>` and `<progress>` by their bar. */
+import { printf } from "../view/printf.js";
+import { isList, textOf } from "../view/reading.js";
+
+const EMPTY = "—";
+const SHOWN_ELEMENTS = 8;
+
+/** Text inside an element. What the author wrote inside it shows while there is no value. */
+export class TextDisplay {
+  #element;
+  #placeholder;
+
+  constructor(element) {
+    this.#element = element;
+    this.#placeholder = element.textContent.trim() || EMPTY;
+  }
+
+  get options() {
+    return { text: true };
+  }
+
+  show(update, metadata) {
+    const { format, units } = this.#element.dataset;
+    const text = formatted(update, metadata, format);
+    const unit = units === undefined ? "" : units || update.units || "";
+    this.#write(unit ? `${text} ${unit}` : text);
+  }
+
+  blank() {
+    this.#write(this.#placeholder);
+  }
+
+  #write(text) {
+    if (this.#element.textContent !== text) this.#element.textContent = text;
+  }
+}
+
+/** A bar. Its range is the author's attributes, else the PV's display limits. */
+export class BarDisplay {
+  #element;
+  #own;
+
+  constructor(element) {
+    this.#element = element;
+    this.#own = new Set(["min", "max", "low", "high"].filter((name) => element.hasAttribute(name)));
+  }
+
+  get options() {
+    return { text: true };
+  }
+
+  show(update, metadata) {
+    if (metadata) this.#range(metadata);
+    if (Number.isFinite(update.value)) this.#element.value = update.value;
+    // Bars are drawn by the browser; their text is what a screen reader says.
+    this.#element.setAttribute("aria-valuetext", textOf(update, metadata));
+  }
+
+  blank() {
+    this.#element.removeAttribute("value");
+    this.#element.setAttribute("aria-valuetext", EMPTY);
+  }
+
+  #range({ display_limits: display, warning_limits: warning }) {
+    if (display?.[0] < display?.[1]) this.#set({ min: display[0], max: display[1] });
+    if (warning?.[0] < warning?.[1]) this.#set({ low: warning[0], high: warning[1] });
+  }
+
+  #set(attributes) {
+    for (const [name, value] of Object.entries(attributes)) {
+      if (!this.#own.has(name) && name in this.#element) this.#element[name] = value;
+    }
+  }
+}
+
+/** A value by the author's format; without one, as the gateway writes it. */
+export function formatted(update, metadata, format) {
+  const text = textOf(update, metadata);
+  if (!format) return text;
+  if (!isList(update.value)) return one(format, update.value, text);
+  const shown = Array.from(update.value.slice(0, SHOWN_ELEMENTS), (item) => one(format, item, String(item)));
+  return shown.join(", ") + (update.value.length > SHOWN_ELEMENTS ? ", …" : "");
+}
+
+/** A text under a numeric format is shown as it is: a number it cannot be. */
+function one(format, value, text) {
+  const asText = typeof value === "string" && !/%[-\d.]*s/.test(format);
+  return asText ? text : printf(format, value, text);
+}

@@ -1,0 +1,20 @@
+/**
+ * Live PVs for people who write HTML:
+ *
+ *     <script type="module" src="/static/pycaserver-html.js"></script>
+ *     <span data-pv="demo:sine" data-format="%.2f" data-units></span>
+ *
+ * A page that another server serves names its gateway:
+ * `<meta name="pycaserver" content="ws://gateway:8888/monitor">`.
+ *
+ * @module pycaserver/html
+ */
+import { PVClient } from "./pycaserver.js";
+import { Bindings } from "./html/bindings.js";
+
+const url = document.querySelector('meta[name="pycaserver"]')?.content;
+
+/** The page's connection, for scripts that want more than the elements show. */
+export const gateway = new PVClient(url || undefined);
+
+new Bindings(gateway, document);

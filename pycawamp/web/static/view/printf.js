@@ -1,0 +1,65 @@
+/** The part of C's printf that displays use: %d %i %f %e %g %x %X %o %s and %%, with flags, width, precision. */
+
+const DIRECTIVE = /%([-+ 0#]*)(\d+)?(?:\.(\d+))?([difeEgGxXosc%])/g;
+
+/**
+ * @param {string} format `"%.2f"`, `"beam %5.1f of 500"`
+ * @param {number | bigint} value what every numeric directive shows
+ * @param {string} [text] what `%s` shows
+ */
+export function printf(format, value, text = String(value)) {
+  return format.replace(DIRECTIVE, (_all, flags, width, precision, type) => {
+    if (type === "%") return "%";
+    const digits = precision === undefined ? undefined : Number(precision);
+    const body = type === "s" || type === "c" ? text.slice(0, digits) : number(Number(value), type, flags, digits);
+    return padded(body, Number(width ?? 0), flags, Number.isFinite(Number(value)) && type !== "s");
+  });
+}
+
+function number(value, type, flags, digits) {
+  if (Number.isNaN(value)) return "NaN";
+  const sign = value < 0 || Object.is(value, -0) ? "-" : flags.includes("+") ? "+" : flags.includes(" ") ? " " : "";
+  const size = Math.abs(value);
+  return sign + (Number.isFinite(size) ? magnitude(size, type, flags, digits) : "Infinity");
+}
+
+function magnitude(size, type, flags, digits = 6) {
+  switch (type) {
+    case "f":
+      return size.toFixed(Math.min(digits, 100));
+    case "e":
+    case "E":
+      return exponential(size, digits, type);
+    case "g":
+    case "G":
+      return general(size, digits || 1, type, flags.includes("#"));
+    case "x":
+      return (flags.includes("#") ? "0x" : "") + Math.trunc(size).toString(16);
+    case "X":
+      return (flags.includes("#") ? "0X" : "") + Math.trunc(size).toString(16).toUpperCase();
+    case "o":
+      return Math.trunc(size).toString(8);
+    default:
+      return Math.trunc(size).toFixed(0);
+  }
+}
+
+/** C writes at least two digits of exponent. */
+function exponential(size, digits, type) {
+  const text = size.toExponential(Math.min(digits, 100)).replace(/e([+-])(\d)$/, "e$10$2");
+  return type === "E" ? text.toUpperCase() : text;
+}
+
+function general(size, digits, type, keepZeros) {
+  const exponent = size === 0 ? 0 : Number(size.toExponential(digits - 1).split("e")[1]);
+  const plain = exponent >= -4 && exponent < digits;
+  const text = plain ? size.toFixed(Math.min(digits - 1 - exponent, 100)) : exponential(size, digits - 1, type === "G" ? "E" : "e");
+  return keepZeros ? text : text.replace(/(\.\d*?)0+(?=e|E|$)/, "$1").replace(/\.(?=e|E|$)/, "");
+}
+
+function padded(body, width, flags, numeric) {
+  if (flags.includes("-")) return body.padEnd(width);
+  if (!flags.includes("0") || !numeric) return body.padStart(width);
+  const [, sign, digits] = /^([-+ ]?(?:0[xX])?)(.*)$/.exec(body);
+  return sign + digits.padStart(width - sign.length, "0");
+}

@@ -1,0 +1,45 @@
+/** An update as a person reads it. */
+
+const SHOWN_ELEMENTS = 8;
+
+/**
+ * @param {object} update
+ * @param {object | null} [metadata] for enum labels and precision when the update brings no text
+ */
+export function textOf(update, metadata) {
+  if (typeof update.text === "string") return update.text;
+  const { value } = update;
+  if (isList(value)) return listText(value, metadata);
+  return scalarText(value, metadata);
+}
+
+export function isList(value) {
+  return Array.isArray(value) || ArrayBuffer.isView(value);
+}
+
+/** Whether an array is a text: EPICS long strings are arrays of char. */
+export function isLongString(update, metadata) {
+  return metadata?.type === "char" && isList(update.value) && typeof update.text === "string";
+}
+
+export function scalarText(value, metadata) {
+  if (typeof value !== "number") return String(value);
+  const label = metadata?.enum_strs?.[value];
+  if (label !== undefined) return label;
+  if (!Number.isFinite(value)) return String(value);
+  const digits = metadata?.precision;
+  if (digits === undefined || Number.isInteger(value) && metadata.type !== "double" && metadata.type !== "float") return String(value);
+  return fixed(value, digits);
+}
+
+/** Precision applied as EPICS displays do: very large numbers in exponential form. */
+function fixed(value, digits) {
+  const places = Math.min(Math.max(digits, 0), 17);
+  return Math.abs(value) < 1e15 ? value.toFixed(places) : value.toExponential(places);
+}
+
+function listText(list, metadata) {
+  const shown = Array.from(list.slice(0, SHOWN_ELEMENTS), (item) => scalarText(item, metadata));
+  if (list.length > SHOWN_ELEMENTS) shown.push("…");
+  return `[${shown.join(", ")}]`;
+}
