@@ -273,6 +273,7 @@ REFUSED = (
     ("(a|(?R)) DENY", "1:4", "recursion"),
     (r"\(a\)\1 DENY", "1:6", "back-references"),
     (r"\(a\)\<b DENY", "1:6", r"write \b"),
+    (r"x\(a\)[[.a.]] DENY", "1:7", "expected a bracket without [. .]"),
     (r"\(a\)b+? DENY", "1:8", "expected one repetition, found a second"),
     ("ab** DENY", "1:3", "bad repetition operator"),
     ("* DENY", "1:1", "no argument for repetition operator"),

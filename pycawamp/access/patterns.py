@@ -83,12 +83,7 @@ class PatternSet:
         for pattern in self.patterns:
             together.Add(pattern.expression)
         together.Add(_EVERYTHING)
-        try:
-            together.Compile()
-        except re2.error:
-            raise PatternError(
-                0, "expected fewer or simpler patterns: too large together"
-            ) from None
+        together.Compile()
         object.__setattr__(self, "_set", together)
 
     def matching(self, name: str) -> frozenset[int]:

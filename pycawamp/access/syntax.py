@@ -27,9 +27,6 @@ class PatternError(Exception):
     offset: int
     message: str
 
-    def __str__(self) -> str:
-        return self.message
-
 
 @frozen
 class _Token:
