@@ -1,0 +1,30 @@
+/** The list in the page's address: a bookmark or a shared link brings back the same page. */
+import { namesIn } from "./names.js";
+
+/** Servers bound the length of a request's first line; longer lists go behind the `#`. */
+const QUERY_LIMIT = 8000;
+
+/** @returns {{names: string[], rate: string | null}} */
+export function readAddress({ search, hash } = globalThis.location) {
+  const query = new URLSearchParams(search);
+  const fragment = new URLSearchParams(hash.slice(1));
+  const lists = [...query.getAll("pv"), ...fragment.getAll("pv")];
+  return { names: namesIn(lists.join(",")), rate: query.get("rate") };
+}
+
+/** @param {string[]} names @param {string | null} rate null: the usual one, which needs no mention */
+export function addressOf(names, rate) {
+  const list = names.length > 0 ? `pv=${names.map(readable).join(",")}` : "";
+  const long = list.length > QUERY_LIMIT;
+  const query = [long ? "" : list, rate ? `rate=${encodeURIComponent(rate)}` : ""].filter(Boolean).join("&");
+  return `${query ? `?${query}` : ""}${long ? `#${list}` : ""}`;
+}
+
+export function writeAddress(names, rate) {
+  history.replaceState(null, "", globalThis.location.pathname + addressOf(names, rate));
+}
+
+/** The punctuation of PV names is allowed in a query and reads better than its code. */
+function readable(name) {
+  return encodeURIComponent(name).replace(/%(3A|2F|40|24|5B|5D)/g, decodeURIComponent);
+}

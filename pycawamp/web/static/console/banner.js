@@ -1,0 +1,70 @@
+/** Says when what is shown is not live: the gateway is out of reach, or the page is paused. */
+import { duration, timeOfDay } from "../view/time.js";
+import { setText } from "./dom.js";
+
+export class Banner {
+  #element;
+  #text;
+  #button;
+  #gateway;
+  #moment;
+  #announcer;
+  #everOpen = false;
+  #action = () => {};
+
+  constructor(element, gateway, moment, { announcer, resume }) {
+    this.#element = element;
+    [this.#text, this.#button] = element.children;
+    this.#gateway = gateway;
+    this.#moment = moment;
+    this.#announcer = announcer;
+    this.resume = resume;
+    this.#button.addEventListener("click", () => this.#action());
+    gateway.on("open", ({ reconnected }) => this.#opened(reconnected));
+    gateway.on("close", () => this.#say("The gateway cannot be reached. The values shown are stale."));
+    gateway.on("reconnecting", () => this.paint());
+    gateway.on("error", (error) => announcer.say(`The gateway reports: ${error.message}`));
+  }
+
+  /** Once a second, and when something changed. */
+  paint() {
+    const { state } = this.#gateway;
+    if (state === "waiting" || (state === "connecting" && this.#everOpen)) return this.#lost();
+    if (state === "connecting") return this.#show("info", "Connecting to the gateway…");
+    if (this.#moment.paused) return this.#paused();
+    this.#element.hidden = true;
+  }
+
+  #opened(reconnected) {
+    this.#everOpen = true;
+    if (reconnected) this.#announcer.say("Connected to the gateway again.");
+    this.paint();
+  }
+
+  #lost() {
+    const { staleSince, nextAttempt } = this.#gateway;
+    const wait = nextAttempt === null ? "Reconnecting now" : `Reconnecting in ${Math.max(1, Math.ceil((nextAttempt - Date.now()) / 1000))} s`;
+    const stale = staleSince === null ? "" : ` Stale since ${timeOfDay(staleSince / 1000).slice(0, 8)} (${duration((Date.now() - staleSince) / 1000)}).`;
+    this.#show("alert", `⚠ Gateway unreachable. ${wait}.${stale}`, "Try now", () => this.#gateway.reconnect());
+  }
+
+  #paused() {
+    const since = this.#moment.now();
+    this.#show("info", `Paused at ${timeOfDay(since).slice(0, 8)} (${duration(Date.now() / 1000 - since)} ago). Values are still recorded.`, "Resume", this.resume);
+  }
+
+  #show(kind, text, label = "", action = () => {}) {
+    this.#element.hidden = false;
+    this.#element.className = `banner ${kind}`;
+    setText(this.#text, text);
+    setText(this.#button, label);
+    this.#button.hidden = label === "";
+    this.#action = action;
+  }
+
+  /** Told once, not with every second of the countdown. */
+  #say(text) {
+    this.#announcer.say(text);
+    this.paint();
+  }
+}

@@ -1,0 +1,72 @@
+/** What a click on a row unfolds: the plot, the facts, the field that writes. */
+import { textOf } from "../view/reading.js";
+import { el, setText } from "./dom.js";
+import { factsOf } from "./facts.js";
+import { Figure } from "./figure.js";
+import { PutForm } from "./putform.js";
+
+export class Details {
+  #watch;
+  #moment;
+  #redraw;
+  #figure = null;
+  #text = el("pre", { class: "longtext", tabindex: "0", role: "region", "aria-label": "Value" });
+  #picture = el("div", { class: "picture" });
+  #facts = el("dl", { class: "facts" });
+  #form;
+
+  constructor(watch, moment, redraw) {
+    this.#watch = watch;
+    this.#moment = moment;
+    this.#redraw = redraw;
+    this.#form = new PutForm(watch);
+    const side = el("div", { class: "side" }, this.#form.element, this.#facts);
+    this.element = el("div", { class: "details", role: "row" }, el("div", { class: "c-details", role: "cell" }, this.#picture, side));
+  }
+
+  paint() {
+    this.paintFigure();
+    this.#paintFacts();
+    this.#form.paint();
+  }
+
+  /** What moves with time alone. */
+  paintFigure() {
+    const { kind, update, metadata } = this.#watch;
+    if (kind === "text") return this.#paintText(update ? textOf(update, metadata) : "");
+    if (this.#figure?.kind !== kind) this.#newFigure(kind);
+    this.#figure.paint();
+  }
+
+  close() {
+    this.#figure?.release();
+    this.element.remove();
+  }
+
+  focusPut() {
+    this.#form.focus();
+  }
+
+  #newFigure(kind) {
+    this.#figure?.release();
+    this.#figure = new Figure(this.#watch, kind, this.#moment, this.#redraw);
+    this.#picture.replaceChildren(this.#figure.element);
+  }
+
+  #paintText(text) {
+    this.#figure?.release();
+    this.#figure = null;
+    setText(this.#text, text);
+    if (this.#text.parentNode !== this.#picture) this.#picture.replaceChildren(this.#text);
+  }
+
+  #paintFacts() {
+    const facts = factsOf(this.#watch, this.#moment.now());
+    const terms = this.#facts.children;
+    if (terms.length !== facts.length) this.#facts.replaceChildren(...facts.map(() => el("div", {}, el("dt"), el("dd"))));
+    facts.forEach(([term, text], i) => {
+      setText(terms[i].firstChild, term);
+      setText(terms[i].lastChild, text);
+    });
+  }
+}

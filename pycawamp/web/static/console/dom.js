@@ -1,0 +1,27 @@
+/** Elements from data. Text goes in as text, whatever it looks like: no markup is ever parsed. */
+
+/**
+ * @param {string} tag
+ * @param {object} [properties] `class`, `on: {event: listener}`, `data: {}`; others are attributes,
+ *   true for one without a value, false or null for none
+ * @param {...(Node | string)} children
+ */
+export function el(tag, { on = {}, data = {}, ...attributes } = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value === true ? "" : value);
+  }
+  Object.assign(element.dataset, data);
+  for (const [event, listener] of Object.entries(on)) element.addEventListener(event, listener);
+  element.append(...children);
+  return element;
+}
+
+/** Writes only what changed: layout is the dear part of a table with thousands of updates. */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+export function setClass(element, name) {
+  if (element.className !== name) element.className = name;
+}

@@ -1,0 +1,49 @@
+/** What is known about a PV, as pairs of words. */
+import { duration, fullStamp, neverProcessed } from "../view/time.js";
+
+/** @returns {[string, string][]} */
+export function factsOf({ pv, update, metadata }, now) {
+  const facts = [["State", pv.state]];
+  if (update) facts.push(...reading(update, now));
+  if (metadata) facts.push(...description(metadata));
+  return facts;
+}
+
+function reading({ severity, status, timestamp, value }, now) {
+  const age = neverProcessed(timestamp) ? "" : ` (${duration(now - timestamp)} ago)`;
+  const raw = typeof value === "number" ? [["Raw value", String(value)]] : [];
+  return [["Alarm", alarmText(severity, status)], ["IOC time", `${fullStamp(timestamp)}${age}`], ...raw];
+}
+
+function alarmText(severity = "not known", status = "") {
+  return severity === "NO_ALARM" ? "none" : `${severity} ${status}`.trim();
+}
+
+function description(metadata) {
+  const { type, count, units, precision, enum_strs: labels, host } = metadata;
+  const { display_limits: display, control_limits: control, warning_limits: warning, alarm_limits: alarm } = metadata;
+  const rows = [
+    ["Type", count === 1 ? type : `${type} × ${count}`],
+    ["Units", units],
+    ["Precision", precision === undefined ? undefined : String(precision)],
+    ["Choices", labels?.map((label, i) => `${i} ${label}`).join(" · ")],
+    ["Display limits", range(display)],
+    ["Control limits", range(control)],
+    ["Warning limits", range(warning)],
+    ["Alarm limits", range(alarm)],
+    ["Access", access(metadata)],
+    ["Host", host],
+  ];
+  return rows.filter(([, value]) => value);
+}
+
+/** Records without limits have both at zero or none at all; that is nothing to show. */
+function range([low, high] = []) {
+  const number = (value) => (value === null || Number.isNaN(value) ? "none" : String(value));
+  return low === undefined || low === high ? undefined : `${number(low)} … ${number(high)}`;
+}
+
+function access({ read_access: read, write_access: write }) {
+  if (read === undefined && write === undefined) return undefined;
+  return [read === false ? "no read" : "read", write ? "write" : "no write"].join(", ");
+}

@@ -1,0 +1,108 @@
+/** The console's parts, put together. */
+import { PVClient } from "../pycaserver.js";
+import { forgetPalette } from "../plot/palette.js";
+import { Painter } from "../view/painter.js";
+import { AddForm } from "./addform.js";
+import { readAddress, writeAddress } from "./address.js";
+import { Announcer } from "./announcer.js";
+import { Banner } from "./banner.js";
+import { Keyboard } from "./keyboard.js";
+import { Moment } from "./moment.js";
+import { Rate } from "./rate.js";
+import { Reorder } from "./reorder.js";
+import { Summary } from "./summary.js";
+import { Table } from "./table.js";
+import { Theme } from "./theme.js";
+import { gatewayConfig, Welcome } from "./welcome.js";
+
+const FIGURE_MS = 100;
+const TREND_MS = 250;
+const SECOND_MS = 1000;
+
+const part = (id) => document.getElementById(id);
+const address = readAddress();
+// Beside this page, wherever a proxy may have put it.
+const gateway = new PVClient(monitorUrl());
+const moment = new Moment();
+const painter = new Painter();
+const announcer = new Announcer(part("announcer"));
+const rate = new Rate(part("rate"), address.rate, rateChanged);
+const table = new Table(part("rows"), { gateway, moment, painter, rate: rate.perSecond, changed: listChanged });
+const welcome = new Welcome(part("welcome"), add);
+const summary = new Summary(part("counts"), part("traffic"), table);
+const banner = new Banner(part("banner"), gateway, moment, { announcer, resume: togglePause });
+const addForm = new AddForm(part("add"), add);
+
+new Reorder(part("rows"), table);
+new Theme(part("theme"), () => {
+  forgetPalette();
+  table.repaint();
+});
+new Keyboard(part("rows"), table, announcer, { "/": () => addForm.focus(), p: togglePause, "?": showHelp });
+
+part("pause").addEventListener("click", togglePause);
+part("clear").addEventListener("click", () => table.clear());
+part("help-button").addEventListener("click", showHelp);
+window.addEventListener("online", () => gateway.reconnect());
+document.addEventListener("visibilitychange", () => document.hidden || table.repaint());
+
+every(FIGURE_MS, () => table.tickFigures());
+every(TREND_MS, () => table.tick());
+every(SECOND_MS, () => {
+  banner.paint();
+  summary.paint();
+});
+
+add(address.names);
+listChanged();
+banner.paint();
+gatewayConfig().then(({ demo, version }) => {
+  part("version").textContent = version ? `pycaserver ${version}` : "pycaserver";
+  welcome.offer(demo);
+});
+
+function add(names) {
+  const added = table.add(names);
+  if (added.length > 0) announcer.say(`${added.length === 1 ? added[0] : `${added.length} PVs`} added`);
+  else if (names.length > 0) announcer.say("Already in the table");
+}
+
+function listChanged() {
+  const { names } = table;
+  writeAddress(names, rate.mention);
+  welcome.show(names.length === 0);
+  part("table").hidden = names.length === 0;
+  part("clear").disabled = names.length === 0;
+  document.title = names.length === 0 ? "pycaserver" : `${names.slice(0, 3).join(", ")}${names.length > 3 ? " …" : ""} · pycaserver`;
+  summary.paint();
+}
+
+function rateChanged() {
+  table.setRate(rate.perSecond);
+  writeAddress(table.names, rate.mention);
+}
+
+function togglePause() {
+  if (moment.paused) moment.resume();
+  else moment.pause();
+  table.freeze(moment.paused);
+  part("pause").setAttribute("aria-pressed", String(moment.paused));
+  part("pause").textContent = moment.paused ? "Resume" : "Pause";
+  announcer.say(moment.paused ? "Paused" : "Live again");
+  banner.paint();
+}
+
+function showHelp() {
+  part("help").showModal();
+}
+
+/** Drawing waits for whoever looks. */
+function every(ms, act) {
+  setInterval(() => document.hidden || act(), ms);
+}
+
+function monitorUrl() {
+  const url = new URL("monitor", document.baseURI.replace(/[?#].*/, ""));
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return url;
+}

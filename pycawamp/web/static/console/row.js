@@ -1,0 +1,104 @@
+/** A watch as a row of the table: built once, then only what changed is written. */
+import { Sparkline } from "../plot/sparkline.js";
+import { extent } from "../plot/traces.js";
+import { textOf } from "../view/reading.js";
+import { stamp } from "../view/time.js";
+import { el, setClass, setText } from "./dom.js";
+import { statusOf } from "./status.js";
+
+/** Minutes are for the details; a row shows what happened just now. */
+const TREND_SECONDS = 120;
+/** Before there is so much, a trend is drawn over what there is, and at least over this. */
+const LEAST_SECONDS = 15;
+
+export class Row {
+  /** Whether the browser shows it. A row out of sight is not painted. */
+  visible = false;
+  /** @type {import("./details.js").Details | null} unfolded below it */
+  details = null;
+  /** What the passing of time alone repaints, for the painter. */
+  trendItem = { paint: () => this.paintTrend() };
+  figureItem = { paint: () => this.details?.paintFigure() };
+  #moment;
+  #trend;
+  #value = el("span", { class: "value" });
+  #units = el("span", { class: "units" });
+  #badge = el("span", { class: "badge" });
+  #shape = el("span", { class: "shape", "aria-hidden": "true" });
+  #state = el("span");
+  #time = el("div", { class: "c-time", role: "cell" });
+
+  constructor(watch, moment) {
+    this.watch = watch;
+    this.#moment = moment;
+    const { name } = watch;
+    const canvas = el("canvas", { class: "trend", "aria-hidden": "true" });
+    this.#trend = new Sparkline(canvas);
+    this.handle = el("button", { class: "handle", type: "button", "aria-label": `Move ${name}`, title: "Drag, or Alt with the arrow keys, to move" }, "⠿");
+    this.toggle = el("button", { class: "name", type: "button", "aria-expanded": "false", title: name }, name);
+    this.removal = el("button", { class: "remove", type: "button", "aria-label": `Remove ${name}`, title: "Remove" }, "×");
+    this.#badge.append(this.#shape, this.#state);
+    this.line = el("div", { class: "row", role: "row" },
+      el("div", { class: "c-handle", role: "cell" }, this.handle),
+      el("div", { class: "c-name", role: "rowheader" }, this.toggle),
+      el("div", { class: "c-value", role: "cell" }, this.#value, this.#units),
+      el("div", { class: "c-state", role: "cell" }, this.#badge),
+      el("div", { class: "c-trend", role: "cell" }, canvas),
+      this.#time,
+      el("div", { class: "c-remove", role: "cell" }, this.removal));
+    this.element = el("div", { class: "entry", role: "rowgroup" }, this.line);
+  }
+
+  get controls() {
+    return [this.handle, this.toggle, this.removal];
+  }
+
+  show(visible) {
+    this.visible = visible;
+    if (!visible) this.#trend.release();
+  }
+
+  paint() {
+    const { watch } = this;
+    const status = statusOf(watch);
+    setClass(this.line, `row is-${status.name}`);
+    setText(this.#shape, status.shape);
+    setText(this.#state, status.badge);
+    if (this.#badge.title !== status.hint) this.#badge.title = status.hint;
+    this.#paintValue(watch.update, watch.metadata);
+    this.details?.paint();
+  }
+
+  fold(details) {
+    this.details?.close();
+    this.details = details;
+    this.toggle.setAttribute("aria-expanded", String(details !== null));
+    if (details) this.element.append(details.element);
+  }
+
+  paintTrend() {
+    const { watch } = this;
+    const now = this.#moment.now();
+    const seconds = Math.min(TREND_SECONDS, Math.max(LEAST_SECONDS, now - this.#moment.started));
+    if (watch.kind === "number") this.#trend.drawHistory(watch.history, now, seconds);
+    else if (watch.kind === "array") this.#trend.drawList(watch.update.value);
+  }
+
+  #paintValue(update, metadata) {
+    if (!update) return;
+    const { kind } = this.watch;
+    const text = kind === "array" ? arrayText(update.value) : textOf(update, metadata);
+    setClass(this.#value, kind === "number" ? "value" : "value wordy");
+    setText(this.#value, text);
+    if (this.#value.title !== text) this.#value.title = text;
+    setText(this.#units, update.units ?? "");
+    setText(this.#time, stamp(update.timestamp));
+  }
+}
+
+/** The elements are in the plot; the cell says how many and how large. */
+function arrayText(list) {
+  const [low, high] = extent(list);
+  const short = (number) => String(Number(number.toPrecision(3)));
+  return low > high ? `[${list.length}]` : `[${list.length}]  ${short(low)} … ${short(high)}`;
+}

@@ -1,0 +1,185 @@
+/** The watched PVs in their order, and which of them are in sight. */
+import { Details } from "./details.js";
+import { Row } from "./row.js";
+import { Watch } from "./watch.js";
+
+/** Rows this near (CSS pixels) to the window are kept painted, so that scrolling shows no blanks. */
+const MARGIN = "200px";
+
+export class Table {
+  /** Updates received in all. */
+  updates = 0;
+  #body;
+  #gateway;
+  #moment;
+  #painter;
+  #rate;
+  #changed;
+  #rows = new Map();
+  #byElement = new WeakMap();
+  #observer = new IntersectionObserver((entries) => this.#seen(entries), { rootMargin: MARGIN });
+
+  /** @param {() => void} changed the list is another one now */
+  constructor(body, { gateway, moment, painter, rate, changed }) {
+    this.#body = body;
+    this.#gateway = gateway;
+    this.#moment = moment;
+    this.#painter = painter;
+    this.#rate = rate;
+    this.#changed = changed;
+    body.addEventListener("click", (event) => this.#clicked(event));
+    body.addEventListener("focusin", (event) => this.#rove(this.rowOf(event.target)));
+  }
+
+  get names() {
+    return this.rows.map((row) => row.watch.name);
+  }
+
+  /** @returns {Row[]} from top to bottom */
+  get rows() {
+    return Array.from(this.#body.children, (element) => this.#byElement.get(element));
+  }
+
+  get size() {
+    return this.#rows.size;
+  }
+
+  rowOf(node) {
+    return this.#byElement.get(node.closest?.(".entry"));
+  }
+
+  /** @param {string[]} names @returns {string[]} those that were not there yet */
+  add(names) {
+    const added = names.filter((name) => !this.#rows.has(name));
+    const fragment = document.createDocumentFragment();
+    for (const name of added) fragment.append(this.#newRow(name).element);
+    this.#body.append(fragment);
+    if (added.length > 0) this.#listChanged();
+    return added;
+  }
+
+  remove(row) {
+    const neighbour = this.#neighbour(row, 1) ?? this.#neighbour(row, -1);
+    const focused = row.element.contains(document.activeElement);
+    this.#drop(row);
+    if (focused) neighbour?.toggle.focus();
+    this.#listChanged();
+  }
+
+  clear() {
+    for (const row of this.rows) this.#drop(row);
+    this.#listChanged();
+  }
+
+  /** @param {number} by places down, negative: up @returns {number} its place, from 1 */
+  move(row, by) {
+    const target = this.#neighbour(row, by);
+    // The neighbour moves, not the row: an element that leaves the document loses focus and pointer.
+    if (target) this.#body.insertBefore(target.element, by > 0 ? row.element : row.element.nextSibling);
+    return this.rows.indexOf(row) + 1;
+  }
+
+  /** After a move by drag or key. */
+  moved() {
+    this.#listChanged();
+  }
+
+  toggle(row, open = !row.details) {
+    if (open === Boolean(row.details)) return;
+    row.fold(open ? new Details(row.watch, this.#moment, () => this.#painter.mark(row.figureItem)) : null);
+    this.#painter.mark(row);
+  }
+
+  focus(row, by, control) {
+    const target = by === 0 ? row : this.#neighbour(row, by);
+    target?.controls[Math.max(0, row.controls.indexOf(control))].focus();
+    return target;
+  }
+
+  setRate(rate) {
+    this.#rate = rate;
+    for (const row of this.#rows.values()) row.watch.setRate(rate);
+  }
+
+  freeze(frozen) {
+    for (const { watch } of this.#rows.values()) frozen ? watch.freeze() : watch.thaw();
+    this.repaint();
+  }
+
+  repaint() {
+    for (const row of this.#visible()) this.#paint(row);
+  }
+
+  /** Time passed: traces move on, in rows and in open plots. */
+  tick() {
+    for (const row of this.#visible()) this.#painter.mark(row.trendItem);
+  }
+
+  tickFigures() {
+    for (const row of this.#visible()) if (row.details) this.#painter.mark(row.figureItem);
+  }
+
+  #visible() {
+    return [...this.#rows.values()].filter((row) => row.visible);
+  }
+
+  #newRow(name) {
+    const on = {
+      changed: () => row.visible && !this.#moment.paused && this.#painter.mark(row),
+      counted: () => (this.updates += 1),
+    };
+    const row = new Row(new Watch(this.#gateway, name, this.#rate, on), this.#moment);
+    if (this.#moment.paused) row.watch.freeze();
+    this.#rows.set(name, row);
+    this.#byElement.set(row.element, row);
+    this.#observer.observe(row.element);
+    row.paint();
+    return row;
+  }
+
+  #drop(row) {
+    this.#rows.delete(row.watch.name);
+    this.#observer.unobserve(row.element);
+    for (const item of [row, row.trendItem, row.figureItem]) this.#painter.forget(item);
+    row.fold(null);
+    row.watch.close();
+    row.show(false);
+    row.element.remove();
+  }
+
+  #seen(entries) {
+    for (const { target, isIntersecting } of entries) {
+      const row = this.#byElement.get(target);
+      if (!row || row.visible === isIntersecting) continue;
+      row.show(isIntersecting);
+      if (isIntersecting) this.#paint(row);
+    }
+  }
+
+  #paint(row) {
+    this.#painter.mark(row);
+    this.#painter.mark(row.trendItem);
+  }
+
+  #clicked({ target }) {
+    const row = this.rowOf(target);
+    if (!row) return;
+    if (target === row.removal) this.remove(row);
+    else if (row.line.contains(target) && target !== row.handle) this.toggle(row);
+  }
+
+  #neighbour(row, by) {
+    return this.rows[this.rows.indexOf(row) + by];
+  }
+
+  #listChanged() {
+    if (!this.#body.querySelector('[tabindex="0"]')) this.#rove(this.rows[0]);
+    this.#changed();
+  }
+
+  /** One row of the table is in the tab order; the arrow keys go to the others. */
+  #rove(row) {
+    if (!row || row.toggle.tabIndex === 0 && row.toggle.hasAttribute("tabindex")) return;
+    for (const other of this.#rows.values()) for (const control of other.controls) control.tabIndex = other === row ? 0 : -1;
+  }
+}

@@ -1,0 +1,44 @@
+/** Light, dark, or as the system has it; remembered in this browser. */
+const KEY = "pycaserver-theme";
+const ORDER = ["auto", "light", "dark"];
+const LABELS = { auto: "◐ Auto", light: "○ Light", dark: "● Dark" };
+
+export class Theme {
+  #button;
+  #changed;
+  #choice = remembered();
+
+  /** @param {() => void} changed colours are others now */
+  constructor(button, changed) {
+    this.#button = button;
+    this.#changed = changed;
+    button.addEventListener("click", () => this.#next());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changed);
+    this.#apply();
+  }
+
+  #next() {
+    this.#choice = ORDER[(ORDER.indexOf(this.#choice) + 1) % ORDER.length];
+    try {
+      localStorage.setItem(KEY, this.#choice);
+    } catch {
+      // A browser that stores nothing still changes colours.
+    }
+    this.#apply();
+    this.#changed();
+  }
+
+  #apply() {
+    document.documentElement.dataset.theme = this.#choice;
+    this.#button.textContent = LABELS[this.#choice];
+  }
+}
+
+function remembered() {
+  try {
+    const choice = localStorage.getItem(KEY);
+    return ORDER.includes(choice) ? choice : "auto";
+  } catch {
+    return "auto";
+  }
+}

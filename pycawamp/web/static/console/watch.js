@@ -1,0 +1,101 @@
+/** One PV that the page follows: its handle, its history, and what went wrong with it. */
+import { History } from "../plot/history.js";
+import { isList } from "../view/reading.js";
+
+const OPTIONS = { metadata: true, text: true, arrays: "binary" };
+/** An IOC's time stamp further than this (s) from now is plotted at its arrival. */
+const CREDIBLE = 5;
+
+export class Watch {
+  /** The last error of the subscription, or null. */
+  error = null;
+  /** Whether it was ever connected: what never was is not found, what was is lost. */
+  met = false;
+  #pv;
+  #history = new History();
+  /** What a paused page goes on showing, or null. */
+  #frozen = null;
+
+  /** @param {{changed: (watch: Watch) => void, counted: () => void}} on */
+  constructor(gateway, name, maxRate, on) {
+    this.#pv = gateway.pv(name, { ...OPTIONS, maxRate });
+    this.#pv.on("value", (update) => {
+      this.#record(update);
+      on.counted();
+      on.changed(this);
+    });
+    this.#pv.on("connection", ({ connected }) => {
+      this.#connection(connected);
+      on.changed(this);
+    });
+    this.#pv.on("metadata", () => on.changed(this));
+    this.#pv.on("error", (error) => {
+      this.error = error;
+      on.changed(this);
+    });
+  }
+
+  get name() {
+    return this.#pv.name;
+  }
+
+  get pv() {
+    return this.#pv;
+  }
+
+  get update() {
+    return this.#frozen ? this.#frozen.update : this.#pv.last;
+  }
+
+  get metadata() {
+    return this.#pv.metadata;
+  }
+
+  /** What sort of picture it makes: `"number"`, `"array"` or `"text"`. */
+  get kind() {
+    const value = this.update?.value;
+    if (typeof value === "number") return "number";
+    if (isList(value) && typeof value[0] !== "string" && this.metadata?.type !== "char") return "array";
+    return "text";
+  }
+
+  get history() {
+    if (!this.#frozen) return this.#history;
+    // Copied when it is first looked at: a paused page shows few of its many histories.
+    this.#frozen.history ??= this.#history.clone();
+    return this.#frozen.history;
+  }
+
+  /** Keeps the value and the history of now; updates are still recorded for later. */
+  freeze() {
+    this.#frozen ??= { update: this.#pv.last, history: null };
+  }
+
+  thaw() {
+    this.#frozen = null;
+  }
+
+  setRate(maxRate) {
+    this.#pv.setOptions({ maxRate });
+  }
+
+  close() {
+    this.#pv.close();
+  }
+
+  #record({ value, timestamp }) {
+    if (typeof value !== "number") return;
+    const now = Date.now() / 1000;
+    // A value that has not changed for hours, a record that never processed, a clock that is
+    // wrong: none of them has its place in the last minutes but by when it came.
+    const at = Math.abs(now - timestamp) < CREDIBLE ? timestamp : now;
+    this.#history.push(at, value);
+  }
+
+  #connection(connected) {
+    if (connected) {
+      this.met = true;
+      this.error = null;
+    } else if (this.#history.length > 0) this.#history.push(Date.now() / 1000, NaN);
+  }
+}

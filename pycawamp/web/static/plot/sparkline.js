@@ -1,0 +1,45 @@
+/** The small plot of a table row: the last minutes of a number, or the elements of an array. */
+import { palette } from "./palette.js";
+import { Surface } from "./surface.js";
+import { extent, historyExtent, lineTrace, padded, stepTrace } from "./traces.js";
+
+const MARGIN = 2;
+
+export class Sparkline {
+  #surface;
+
+  constructor(canvas) {
+    this.#surface = new Surface(canvas);
+  }
+
+  release() {
+    this.#surface.release();
+  }
+
+  drawHistory(history, now, seconds) {
+    const range = [now - seconds, now];
+    this.#draw(range, historyExtent(history, range), (path, scale) => stepTrace(path, history, scale, range, now));
+  }
+
+  drawList(list) {
+    const range = [0, Math.max(1, list.length - 1)];
+    this.#draw(range, extent(list), (path, scale) => lineTrace(path, list, scale, range));
+  }
+
+  #draw([from, to], values, trace) {
+    const surface = this.#surface.begin();
+    if (!surface || values[0] > values[1]) return;
+    const { context, width, height } = surface;
+    const [low, high] = padded(values);
+    const scale = {
+      x: (x) => ((x - from) / (to - from)) * (width - MARGIN),
+      y: (y) => height - MARGIN - ((y - low) / (high - low)) * (height - 2 * MARGIN),
+    };
+    const path = new Path2D();
+    trace(path, scale);
+    context.strokeStyle = palette().trace;
+    context.lineWidth = 1.25;
+    context.lineJoin = "round";
+    context.stroke(path);
+  }
+}
