@@ -66,6 +66,7 @@ class Gateway(Service):
         """Say goodbye to the clients, then free every channel."""
         super().stopService()  # type: ignore[no-untyped-call]
         yield self._sockets.close_all()
+        self._sessions.close()
         yield self.hub.stopService()
         if self._inbox.merged or self._sessions.merged:
             self._log.info(

@@ -122,6 +122,10 @@ class Sessions:
         self._open.add(session)
         return session
 
+    def close(self) -> None:
+        """Tell nobody any more that a PV was not found: the gateway ends."""
+        self.searching.clear()
+
     def closed(self, session: Session) -> None:
         """Forget a client."""
         self._open.discard(session)

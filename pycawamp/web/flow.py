@@ -106,6 +106,10 @@ class Stalls:
         """Look at a slow client again after the timeout."""
         self._watched.put((flow, flow.pauses, flow.backlog))
 
+    def close(self) -> None:
+        """Watch nobody any more."""
+        self._watched.clear()
+
     def _check(self, watched: tuple[Flow, int, int]) -> None:
         flow, pauses, backlog = watched
         if not flow.is_paused or flow.pauses != pauses:

@@ -8,7 +8,7 @@ import attrs
 from autobahn.twisted.resource import WebSocketResource
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from pycawamp.session import Session, Sessions
 from pycawamp.web.flow import Flow, Stalls
@@ -74,6 +74,7 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
         self._clock = reactor
         self._connections: set[MonitorProtocol] = set()
         self._all_closed: Deferred[None] | None = None
+        self._cutting: IDelayedCall | None = None
         self.setProtocolOptions(
             # Dropping would reset the connection, with no close frame that says why.
             failByDrop=False,
@@ -93,6 +94,9 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
         self._connections.discard(connection)
         if not self._connections and self._all_closed is not None:
             done, self._all_closed = self._all_closed, None
+            if self._cutting is not None and self._cutting.active():
+                self._cutting.cancel()
+            self.stalls.close()
             done.callback(None)
 
     def close_all(self, patience: float = 0.5) -> Deferred[None]:
@@ -102,12 +106,14 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
         """
         done: Deferred[None] = Deferred()
         if not self._connections:
+            self.stalls.close()
             done.callback(None)
             return done
         self._all_closed = done
         for connection in list(self._connections):
-            connection.sendClose(1001, "the gateway is stopping")
-        self._clock.callLater(patience, self._cut)
+            # Not sendClose, which lets applications use no code below 3000 but 1000.
+            connection.sendCloseFrame(1001, b"the gateway is stopping")
+        self._cutting = self._clock.callLater(patience, self._cut)
         return done
 
     def _cut(self) -> None:
