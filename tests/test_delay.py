@@ -1,0 +1,77 @@
+"""The delay line: one timer for all that waits equally long."""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from pycawamp.pv.delay import DelayLine
+
+
+class DelayLineTests(SynchronousTestCase):
+    """DelayLine on a clock that the test moves."""
+
+    def setUp(self) -> None:
+        """Make a line of 10 s that notes what came due."""
+        self.clock = Clock()
+        self.due: list[str] = []
+        self.line: DelayLine[str] = DelayLine(self.clock, 10, self.due.append)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.clock.advance(seconds)
+
+    def test_due(self) -> None:
+        """An item comes due once its delay has passed, not before, and only once."""
+        self.line.put("a")
+        self.advance(9.9)
+        self.assertEqual(self.due, [])
+        self.advance(0.1)
+        self.assertEqual(self.due, ["a"])
+        self.advance(100)
+        self.assertEqual(self.due, ["a"])
+
+    def test_order_and_own_time(self) -> None:
+        """Each item waits its own full delay, and the first in is the first out."""
+        for name in "abc":
+            self.line.put(name)
+            self.advance(2)
+        self.assertEqual(self.due, [])
+        self.advance(4)
+        self.assertEqual(self.due, ["a"])
+        self.advance(2)
+        self.assertEqual(self.due, ["a", "b"])
+        self.advance(2)
+        self.assertEqual(self.due, ["a", "b", "c"])
+
+    def test_one_timer(self) -> None:
+        """Ten thousand items need one timer."""
+        for number in range(10_000):
+            self.line.put(str(number))
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.advance(10)
+        self.assertEqual(len(self.due), 10_000)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_put_when_due(self) -> None:
+        """An item put in while another comes due waits its own delay."""
+
+        def due(left: int) -> None:
+            if left:
+                line.put(left - 1)
+
+        line = DelayLine(self.clock, 1, due)
+        line.put(3)
+        for _ in range(4):
+            self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+            self.advance(1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_clear(self) -> None:
+        """A cleared line forgets its items and leaves no timer, and can be used again."""
+        self.line.put("a")
+        self.line.clear()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.line.put("b")
+        self.advance(10)
+        self.assertEqual(self.due, ["b"])

@@ -1,0 +1,138 @@
+"""The real `twistd pycaserver`, as a child process whose lines are awaited."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from attrs import frozen
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import ProcessDone, ProcessExitedAlready
+from twisted.internet.interfaces import IProcessTransport
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+
+from pycawamp.testing import TIMEOUT, NotSeen
+
+READY = r"pycaserver is ready: (\S+)"
+
+
+@frozen
+class Ended:
+    """How a process ended: with an exit status or by a signal, the other is None."""
+
+    status: int | None
+    signal: int | None
+    seconds: float
+    """By the reactor's clock."""
+
+
+class Twistd:
+    """One run of twistd.
+
+    Nothing of the EPICS_* environment gets in but what is given.
+    """
+
+    def __init__(self, reactor: Any, environment: Mapping[str, str] | None = None) -> None:
+        self.lines: list[str] = []
+        """What it said on stdout and stderr."""
+        self._reactor = reactor
+        plain = {key: text for key, text in os.environ.items() if not key.startswith("EPICS_")}
+        self._environment = {**plain, **(environment or {})}
+        self._transport: IProcessTransport | None = None
+        self._ended: Ended | None = None
+        self._waiting: list[tuple[re.Pattern[str], Deferred[re.Match[str]]]] = []
+        self._ending: list[Deferred[Ended]] = []
+
+    def start(self, *arguments: str) -> None:
+        """Run it, in a directory of the test's own."""
+        beside = Path(sys.executable).with_name("twistd")
+        program = str(beside) if beside.exists() else shutil.which("twistd") or "twistd"
+        self._transport = self._reactor.spawnProcess(
+            _Protocol(self),
+            sys.executable,
+            [sys.executable, program, *arguments],
+            self._environment,
+        )
+
+    def serve(self, *options: str) -> Deferred[re.Match[str]]:
+        """Run the gateway in the foreground; fires with the match of READY."""
+        self.start("-n", "--pidfile=", "pycaserver", *options)
+        return self.until_line(READY)
+
+    def until_line(self, pattern: str) -> Deferred[re.Match[str]]:
+        """Fires with the match of the first line that has the pattern, of old ones too."""
+        wanted = re.compile(pattern)
+        for line in self.lines:
+            if match := wanted.search(line):
+                return succeed(match)
+        found: Deferred[re.Match[str]] = Deferred()
+        self._waiting.append((wanted, found))
+        return found.addTimeout(TIMEOUT, self._reactor, lambda *_: self._not_seen(pattern))
+
+    def signal(self, name: str) -> None:
+        """Send a signal, such as TERM; none if it has ended."""
+        if self._transport is not None and self._ended is None:
+            with contextlib.suppress(ProcessExitedAlready):
+                self._transport.signalProcess(name)
+
+    def when_ended(self) -> Deferred[Ended]:
+        """Fires when it is gone (at once, if it is)."""
+        if self._ended is not None:
+            return succeed(self._ended)
+        ending: Deferred[Ended] = Deferred()
+        self._ending.append(ending)
+        return ending.addTimeout(TIMEOUT, self._reactor, lambda *_: self._not_seen("its end"))
+
+    def kill(self) -> Deferred[Ended | None]:
+        """Fires when it is gone for sure."""
+        if self._transport is None:
+            return succeed(None)
+        self.signal("KILL")
+        return cast("Deferred[Ended | None]", self.when_ended())
+
+    def _not_seen(self, what: str) -> Any:
+        raise NotSeen(f"{what} was not seen; it said: {self.lines[-20:]}")
+
+    def _said(self, line: str) -> None:
+        self.lines.append(line)
+        for wanted, found in list(self._waiting):
+            if (match := wanted.search(line)) and not found.called:
+                self._waiting.remove((wanted, found))
+                found.callback(match)
+
+    def _gone(self, reason: Any) -> None:
+        status = 0 if isinstance(reason, ProcessDone) else reason.exitCode
+        self._ended = Ended(status, reason.signal, self._reactor.seconds())
+        waiting, self._waiting = self._waiting, []
+        for wanted, found in waiting:
+            if not found.called:
+                found.errback(Failure(NotSeen(f"{wanted.pattern}: it ended, saying {self.lines}")))
+        ending, self._ending = self._ending, []
+        for waiter in ending:
+            waiter.callback(self._ended)
+
+
+class _Protocol(ProcessProtocol):
+    """Cuts both streams into lines."""
+
+    def __init__(self, run: Twistd) -> None:
+        self._run = run
+        self._partial = {1: b"", 2: b""}
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        *lines, self._partial[childFD] = (self._partial[childFD] + data).split(b"\n")
+        for line in lines:
+            self._run._said(line.decode(errors="replace"))
+
+    def processEnded(self, reason: Failure) -> None:
+        for rest in self._partial.values():
+            if rest:
+                self._run._said(rest.decode(errors="replace"))
+        self._run._gone(reason.value)
