@@ -33,7 +33,7 @@ export class Row {
     this.#moment = moment;
     const { name } = watch;
     const canvas = el("canvas", { class: "trend", "aria-hidden": "true" });
-    this.#trend = new Sparkline(canvas);
+    this.#trend = new Sparkline(canvas, () => this.visible && this.paintTrend());
     this.handle = el("button", { class: "handle", type: "button", "aria-label": `Move ${name}`, title: "Drag, or Alt with the arrow keys, to move" }, "⠿");
     this.toggle = el("button", { class: "name", type: "button", "aria-expanded": "false", title: name }, name);
     this.removal = el("button", { class: "remove", type: "button", "aria-label": `Remove ${name}`, title: "Remove" }, "×");

@@ -28,7 +28,7 @@ export class Chart {
 
   /** @param {() => void} changed asked for a redraw */
   constructor(canvas, series, changed) {
-    this.#surface = new Surface(canvas);
+    this.#surface = new Surface(canvas, () => this.draw());
     this.#series = series;
     this.#gestures = new Gestures(canvas, series.viewport, () => ({ left: this.#left, width: this.#width }), changed);
   }

@@ -8,8 +8,9 @@ const MARGIN = 2;
 export class Sparkline {
   #surface;
 
-  constructor(canvas) {
-    this.#surface = new Surface(canvas);
+  /** @param {() => void} redraw asked for when its size changed */
+  constructor(canvas, redraw) {
+    this.#surface = new Surface(canvas, redraw);
   }
 
   release() {

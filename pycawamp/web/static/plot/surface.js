@@ -1,16 +1,31 @@
 /** A canvas as sharp as the screen, whose memory is given back while nobody sees it. */
+
+// Asking an element for its size while drawing makes the browser lay the page out at once, for
+// every plot anew. It is told instead, once, when it has laid out.
+const resized = new WeakMap();
+const observer = new ResizeObserver((entries) => {
+  for (const { target, contentRect } of entries) resized.get(target)(contentRect);
+});
+
 export class Surface {
   #canvas;
   #context;
+  #size = { width: 0, height: 0 };
 
-  constructor(canvas) {
+  /** @param {() => void} redraw called when there is another size to draw in */
+  constructor(canvas, redraw) {
     this.#canvas = canvas;
     this.#context = canvas.getContext("2d");
+    resized.set(canvas, ({ width, height }) => {
+      this.#size = { width, height };
+      if (width && height) redraw();
+    });
+    observer.observe(canvas);
   }
 
   /** @returns {{context: CanvasRenderingContext2D, width: number, height: number} | null} cleared; null when not laid out */
   begin() {
-    const { clientWidth: width, clientHeight: height } = this.#canvas;
+    const { width, height } = this.#size;
     if (!width || !height) return null;
     const ratio = globalThis.devicePixelRatio || 1;
     const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];

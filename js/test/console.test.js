@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { addressOf, readAddress } from "../../pycawamp/web/static/console/address.js";
+import { factsOf } from "../../pycawamp/web/static/console/facts.js";
+import { namesIn } from "../../pycawamp/web/static/console/names.js";
+import { statusOf } from "../../pycawamp/web/static/console/status.js";
+
+test("names are split at spaces, commas, semicolons and lines, each once", () => {
+  assert.deepEqual(namesIn(" a:b, c;d\n\te\r\na:b,,"), ["a:b", "c", "d", "e"]);
+  assert.deepEqual(namesIn("  \n"), []);
+  assert.deepEqual(namesIn("<img/src=x>"), ["<img/src=x>"]);
+});
+
+test("a channel filter is part of its name", () => {
+  assert.deepEqual(namesIn('X.{"dbnd":{"abs":1.5, "m":2}},Y'), ['X.{"dbnd":{"abs":1.5, "m":2}}', "Y"]);
+  assert.deepEqual(namesIn("X.{open Y"), ["X.{open", "Y"]);
+});
+
+const roundTrip = (names, rate = null) => {
+  const { search, hash } = new URL(addressOf(names, rate), "http://gateway/");
+  return readAddress({ search, hash });
+};
+
+test("the address brings back the list and the rate", () => {
+  assert.equal(addressOf(["demo:sine", "b"], null), "?pv=demo:sine,b");
+  assert.equal(addressOf([], null), "");
+  for (const names of [["a", "b:c.VAL"], ["a&b=c#d%41+e"], ["<b>x</b>", '"quoted"'], ['X.{"dbnd":{"abs":1,"m":2}}', "Größe"]]) {
+    assert.deepEqual(roundTrip(names, "5"), { names, rate: "5" });
+  }
+});
+
+test("a list too long for a request's first line goes behind the #", () => {
+  const names = Array.from({ length: 2000 }, (_, i) => `IOC:${i}`);
+  assert.match(addressOf(names, "1"), /^\?rate=1#pv=IOC:0,/);
+  assert.deepEqual(roundTrip(names, "1"), { names, rate: "1" });
+});
+
+const watch = (state, rest = {}) => ({ pv: { state, connected: state === "connected" }, update: null, error: null, met: false, ...rest });
+
+test("every state has a word and a shape of its own", () => {
+  const badges = [
+    watch("connected", { update: { severity: "NO_ALARM" } }),
+    watch("connected", { update: { severity: "MINOR", status: "HIGH" } }),
+    watch("connected", { update: { severity: "MAJOR", status: "HIHI" } }),
+    watch("connected", { update: { severity: "INVALID", status: "UDF" } }),
+    watch("searching"),
+    watch("disconnected"),
+    watch("disconnected", { met: true }),
+    watch("unreachable", { update: {} }),
+    watch("unreachable"),
+    watch("disconnected", { error: { code: "bad_name", message: "no" } }),
+  ].map((each) => statusOf(each).badge);
+  assert.deepEqual(badges, [
+    "OK", "MINOR HIGH", "MAJOR HIHI", "INVALID UDF", "SEARCHING", "NOT FOUND", "DISCONNECTED", "STALE", "UNREACHABLE", "BAD NAME",
+  ]);
+});
+
+test("facts say what is known and leave out what is not", () => {
+  const metadata = { type: "double", count: 1, units: "V", precision: 2, control_limits: [0, 10], alarm_limits: [null, null], display_limits: [0, 0], read_access: true, write_access: false, host: "ioc:5064" };
+  const update = { value: 1.5, timestamp: 1000000000, severity: "MINOR", status: "LOW" };
+  const facts = Object.fromEntries(factsOf({ pv: { state: "connected" }, update, metadata }, 1000000042));
+  assert.match(facts["IOC time"], /\(42 s ago\)$/);
+  delete facts["IOC time"];
+  assert.deepEqual(facts, {
+    State: "connected", Alarm: "MINOR LOW", "Raw value": "1.5", Type: "double", Units: "V", Precision: "2",
+    "Control limits": "0 … 10", Access: "read, no write", Host: "ioc:5064",
+  });
+  assert.deepEqual(factsOf({ pv: { state: "searching" }, update: null, metadata: null }, 0), [["State", "searching"]]);
+});
