@@ -21,10 +21,12 @@ test("options go on the wire, defaults do not", async (t) => {
   const gw = clientFor(t, gateway.url, { batch: false });
   gw.pv("X");
   gw.pv("Y", { metadata: true, text: true, maxRate: 10, arrays: "binary" });
-  await until(() => connects(gateway).length === 2);
+  gw.pv("Z", { maxRate: 1e6 });
+  await until(() => connects(gateway).length === 3);
   assert.deepEqual(gateway.requests, [
     { action: "connect", pv: "X" },
     { action: "connect", pv: "Y", metadata: true, text: true, max_rate: 10, arrays: "binary" },
+    { action: "connect", pv: "Z", max_rate: 1000 },
   ]);
 });
 

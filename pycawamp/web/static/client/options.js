@@ -2,6 +2,8 @@
 
 /** From weak to strong: what a page can make of an array cheaply. */
 const ARRAYS = ["json", "base64", "binary"];
+/** Updates per second: the finest rate that the gateway takes. */
+const FINEST_RATE = 1000;
 
 /**
  * @typedef {object} PVOptions
@@ -34,7 +36,7 @@ export function onWire({ metadata, text, maxRate, arrays }) {
   return {
     ...(metadata && { metadata }),
     ...(text && { text }),
-    ...(maxRate !== Infinity && { max_rate: maxRate }),
+    ...(maxRate !== Infinity && { max_rate: Math.min(maxRate, FINEST_RATE) }),
     ...(arrays !== "json" && { arrays }),
   };
 }
