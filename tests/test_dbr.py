@@ -106,7 +106,7 @@ class TimeTests(SynchronousTestCase):
             (b"x" * 40, "x" * 40),
             ("Grüße µm".encode(), "Grüße µm"),
             (b"20 \xb0C", "20 \ufffdC"),
-            ("x".encode() * 39 + "°".encode()[:1], "x" * 39 + "\ufffd"),
+            (b"x" * 39 + "°".encode()[:1], "x" * 39 + "\ufffd"),
         ]:
             self.assertEqual(decode(FieldType.STRING, 1, raw).value, text)
             self.assertEqual(decode(FieldType.STRING, 5, raw, b"b").value, [text, "b"])
@@ -151,8 +151,8 @@ class ControlTests(SynchronousTestCase):
             ("1234567°".encode()[:8], "1234567\ufffd"),
             (b"\xb0C", "\ufffdC"),
         ]:
-            raw = control_bytes(struct.pack("=hh", 3, 0), raw, "d")
-            self.assertEqual(self.describe(FieldType.DOUBLE, raw).units, units)
+            control = control_bytes(struct.pack("=hh", 3, 0), raw, "d")
+            self.assertEqual(self.describe(FieldType.DOUBLE, control).units, units)
 
     def test_enums(self) -> None:
         """The labels of an enum are found, however many it has; one may fill its 26 bytes."""

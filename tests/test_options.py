@@ -12,7 +12,7 @@ from pycawamp.options import Options, Settings
 
 def settings_of(*argv: str) -> Settings:
     """The settings that a command line means."""
-    options = Options()
+    options = Options()  # type: ignore[no-untyped-call]
     options.parseOptions(argv)
     return options.settings
 
