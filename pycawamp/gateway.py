@@ -11,12 +11,14 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.logger import Logger
 from twisted.web.resource import IResource
 
+from pycawamp.access import IPolicy, Policy
 from pycawamp.fanout.turn import Turn
+from pycawamp.putlog import PutLog
 from pycawamp.pv.ca import CABackend
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.interfaces import IBackend
-from pycawamp.session import Sessions
+from pycawamp.sessions import Sessions
 from pycawamp.web.websocket import MonitorFactory, SocketLimits, monitor_resource
 
 
@@ -28,6 +30,10 @@ class GatewaySettings:
     """How long a PV may stay unfound before its client is told."""
     linger: float = 10.0
     """How long a channel stays open after its last client left."""
+    own_repeater: bool = False
+    """Whether a CA repeater, if one must be started, ends with the gateway."""
+    put_log: str | None = None
+    """The file that gets a line for each put; None: the ordinary log."""
     socket: SocketLimits = attrs.Factory(SocketLimits)
 
 
@@ -36,7 +42,8 @@ class Gateway(Service):
 
     `hub` has the PVs: subscribe to it with an object of your own. `resource` takes the
     WebSocket connections: mount it in a twisted.web Site of your own. `backend` is where
-    the PVs come from, if not by Channel Access.
+    the PVs come from, if not by Channel Access. `policy` decides who may read and write;
+    without one, all may read and nobody may write.
     """
 
     _log = Logger()
@@ -46,13 +53,21 @@ class Gateway(Service):
         reactor: Any,
         settings: GatewaySettings | None = None,
         backend: IBackend | None = None,
+        policy: IPolicy | None = None,
     ) -> None:
         settings = settings or GatewaySettings()
         turn = Turn(reactor)
         self._inbox = Inbox(reactor, after_slice=turn.flush)
-        backend = backend or CABackend(reactor, self._inbox)
+        backend = backend or CABackend(reactor, self._inbox, settings.own_repeater)
         self.hub = PVHub(reactor, backend, settings.linger)
-        self._sessions = Sessions(reactor, self.hub, turn, settings.connect_timeout)
+        self._sessions = Sessions(
+            reactor,
+            self.hub,
+            turn,
+            policy=policy or Policy(),
+            put_log=PutLog(settings.put_log),
+            connect_timeout=settings.connect_timeout,
+        )
         self._sockets = MonitorFactory(reactor, self._sessions, settings.socket)
         self.resource: IResource = monitor_resource(self._sockets)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from typing import Any, NoReturn
 import attrs
 from twisted.python import usage
 
+from pycawamp.access import Writers
 from pycawamp.gateway import GatewaySettings
 from pycawamp.web.websocket import SocketLimits
 
@@ -23,38 +25,27 @@ class Settings:
     port: str = "tcp:8888"
     """A Twisted endpoint description."""
     demo: bool = False
+    writers: Writers | None = None
+    """Who may write; None: puts are off."""
     gateway: GatewaySettings = attrs.Factory(GatewaySettings)
 
 
 class Options(usage.Options):
     """The options of `twistd pycaserver`."""
 
-    synopsis = "Usage: twistd [twistd options] pycaserver [options]"
+    synopsis = "[options]"
     longdesc = (
         "Shows EPICS process variables in web browsers. Without --demo it finds IOCs as the "
         "EPICS_CA_* environment says."
     )
     optParameters: Sequence[Sequence[Any]] = [
-        [
-            "port",
-            "p",
-            "8888",
-            "Port number, or Twisted endpoint such as tcp:8888:interface=127.0.0.1",
-        ],
-        [
-            "connect-timeout",
-            None,
-            "5",
-            "Seconds after which a client is told that a PV was not found",
-        ],
-        ["linger", None, "10", "Seconds for which a channel stays open after its last client left"],
-        ["stall-timeout", None, "30", "Seconds after which a client that takes no data is dropped"],
-        [
-            "ping-interval",
-            None,
-            "20",
-            "Seconds between pings; a client that answers none is dropped",
-        ],
+        ["port", "p", "8888", "Port number, or Twisted endpoint, as tcp:8888:interface=127.0.0.1"],
+        ["connect-timeout", None, "5", "Seconds until a client is told that a PV was not found"],
+        ["linger", None, "10", "Seconds that a channel stays open after its last client left"],
+        ["stall-timeout", None, "30", "Seconds until a client that takes no data is dropped"],
+        ["ping-interval", None, "20", "Seconds between pings; who answers none is dropped"],
+        ["allow-put", None, None, "Let clients write: =anyone means even without a login"],
+        ["put-log", None, None, "File that gets a line for each put; else the ordinary log does"],
     ]
     optFlags: Sequence[Sequence[Any]] = [
         ["demo", None, "Also run an IOC of its own, with records to try the gateway on"],
@@ -80,9 +71,12 @@ class Options(usage.Options):
         self.settings = Settings(
             port=endpoint_description(self["port"]),
             demo=bool(self["demo"]),
+            writers=self._writers(),
             gateway=GatewaySettings(
                 connect_timeout=seconds["connect-timeout"],
                 linger=seconds["linger"],
+                own_repeater=bool(self["demo"]),
+                put_log=self["put-log"] and os.path.abspath(self["put-log"]),
                 socket=SocketLimits(
                     stall_timeout=seconds["stall-timeout"],
                     ping_interval=seconds["ping-interval"],
@@ -95,6 +89,13 @@ class Options(usage.Options):
         print(f"pycaserver {version('pycaserver')}")
         sys.exit(0)
 
+    def _writers(self) -> Writers | None:
+        choice = self["allow-put"]
+        if choice is not None and choice not in _WRITERS:
+            expected = " or ".join(_WRITERS)
+            raise usage.UsageError(f"--allow-put: expected {expected}, got {choice!r}")
+        return _WRITERS[choice] if choice is not None else None
+
     def _seconds(self, name: str) -> float:
         try:
             seconds = float(self[name])
@@ -105,6 +106,7 @@ class Options(usage.Options):
         return seconds
 
 
+_WRITERS = {"anyone": Writers.ANYONE}
 _TIMES = ("connect-timeout", "linger", "stall-timeout", "ping-interval")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.metadata import version
 from typing import Any
 
 from twisted.application.service import MultiService, Service
@@ -15,7 +16,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.server import Site
 
-from pycawamp.demo.process import free_ports
+from pycawamp.access import Policy
+from pycawamp.demo.process import DemoIOC, free_ports
+from pycawamp.demo.records import RECORDS
 from pycawamp.gateway import Gateway
 from pycawamp.options import Options, Settings, refuse
 from pycawamp.web.site import root_resource
@@ -36,14 +39,29 @@ def assemble(reactor: Any, settings: Settings) -> MultiService:
         ports = free_ports()
         # Before Channel Access is opened: it is to see this IOC and no other.
         os.environ.update(ports.client_environment())
-        from pycawamp.demo.process import DemoIOC
-
         DemoIOC(reactor, ports).setServiceParent(whole)  # type: ignore[no-untyped-call]
-    gateway = Gateway(reactor, settings.gateway)
+    gateway = Gateway(reactor, settings.gateway, policy=_policy(settings))
     gateway.setServiceParent(whole)  # type: ignore[no-untyped-call]
-    site = Site(root_resource(gateway.resource))
-    Port(_endpoint(reactor, settings.port), settings.port, site).setServiceParent(whole)  # type: ignore[no-untyped-call]
+    site = Site(root_resource(gateway.resource, _configuration(settings)))
+    Port(_endpoint(reactor, settings.port), settings.port, site, settings.demo).setServiceParent(
+        whole
+    )  # type: ignore[no-untyped-call]
     return whole
+
+
+def _policy(settings: Settings) -> Policy:
+    if settings.writers is None:
+        return Policy()
+    return Policy(puts=True, writers=settings.writers)
+
+
+def _configuration(settings: Settings) -> dict[str, Any]:
+    """What the console needs to know of this gateway."""
+    return {
+        "version": version("pycaserver"),
+        "puts": settings.writers is not None,
+        "demo": list(RECORDS.items()) if settings.demo else [],
+    }
 
 
 def _endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
@@ -60,10 +78,13 @@ class Port(Service):
 
     _log = Logger()
 
-    def __init__(self, endpoint: IStreamServerEndpoint, description: str, site: Site) -> None:
+    def __init__(
+        self, endpoint: IStreamServerEndpoint, description: str, site: Site, demo: bool
+    ) -> None:
         self._endpoint = endpoint
         self._description = description
         self._site = site
+        self._demo = demo
         self._listening: Deferred[IListeningPort] | None = None
 
     def privilegedStartService(self) -> None:
@@ -95,14 +116,31 @@ class Port(Service):
             refuse(f"cannot listen on {self._description}: {reason}")
 
     def _announce(self, port: IListeningPort) -> IListeningPort:
-        where = self._description
-        host = port.getHost()
-        if isinstance(host, IPv4Address | IPv6Address):
-            scheme = "https" if self._description.startswith("ssl") else "http"
-            name = "localhost" if host.host in _ANY else host.host
-            where = f"{scheme}://{name}:{host.port}/"
-        self._log.info("pycaserver is ready: {where} (WebSocket path /monitor)", where=where)
+        where = web_address(self._description, port.getHost())
+        self._log.info("pycaserver is ready: open {where}", where=where)
+        if self._demo:
+            self._log.info("{text}", text=demo_text(where))
         return port
+
+
+def web_address(description: str, address: Any) -> str:
+    """What to type into a browser, if the endpoint is one for browsers."""
+    if not isinstance(address, IPv4Address | IPv6Address):
+        return description
+    scheme = "https" if description.startswith("ssl") else "http"
+    host = "localhost" if address.host in _ANY else address.host
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{address.port}/"
+
+
+def demo_text(where: str) -> str:
+    """What there is to try with --demo."""
+    records = "\n".join(f"  {name:14} {text}" for name, text in RECORDS.items())
+    socket = where.replace("http", "ws", 1) + "monitor"
+    return (
+        f"This gateway has an IOC of its own, which only it can see. Its records:\n{records}\n"
+        f"Try next: open {where}?pv=demo:sine,demo:mode,demo:alarm in a browser, or run\n"
+        f"  python -m pycawamp.client {socket} monitor demo:sine"
+    )
 
 
 _ANY = ("0.0.0.0", "::")

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
-from pycawamp.fanout.cohort import Cohorts
-from pycawamp.fanout.feed import Feeds, Lane
+from pycawamp.access.interfaces import Verdict
+from pycawamp.errands import Errands
+from pycawamp.fanout.lane import Lane
 from pycawamp.fanout.outbox import IWriter, Outbox
-from pycawamp.fanout.turn import Turn
-from pycawamp.pv.delay import DelayLine
-from pycawamp.pv.hub import PVHub
 from pycawamp.wire import replies, requests
 from pycawamp.wire.codec import BadMessage
+from pycawamp.wire.encoding import VERSION_1, Encoding
 from pycawamp.wire.frames import text_frame
+
+if TYPE_CHECKING:
+    from pycawamp.sessions import Sessions
+
+
+@attrs.frozen
+class Client:
+    """Who is at the other end."""
+
+    address: str
+    """For people: host and port."""
+    host: str = ""
+    """The IP address."""
+    host_name: str | None = None
+    user: str | None = None
+    """Who logged in; None if nobody did."""
 
 
 @attrs.frozen(eq=False)
@@ -30,7 +45,7 @@ class Subscribed:
 
     def check_found(self) -> None:
         """Tell the client if its PV has not been found by now; the search goes on."""
-        if not self.lane.found and self.session.holds(self):
+        if self.lane.pv.connected is None and self.session.holds(self):
             self.session.send(replies.connection(self.name, False))
 
 
@@ -39,12 +54,16 @@ class Session:
 
     _log = Logger()
 
-    def __init__(self, sessions: Sessions, writer: IWriter, client: str) -> None:
+    def __init__(self, sessions: Sessions, writer: IWriter, client: Client) -> None:
         self.client = client
-        """Its address, for people."""
         self.outbox = Outbox(sessions.turn, writer)
         self._sessions = sessions
+        self.encoding = VERSION_1
+        """The options in force for what asks for no others."""
         self._subscribed: dict[str, Subscribed] = {}
+        self._errands = Errands(self, sessions)
+
+    # What the client sends
 
     def receive(self, payload: bytes, is_binary: bool = False) -> None:
         """Do what a message asks for; a mistake in it is answered and changes nothing."""
@@ -54,87 +73,129 @@ class Session:
             request = requests.parse(payload)
             _DISPATCH[type(request)](self, request)
         except BadMessage as mistake:
-            self.send(replies.error(mistake))
+            self.refuse(mistake)
         except Exception:
-            self._log.failure("A request of {client} failed", client=self.client)
-            self.send(replies.error(BadMessage("internal", "the gateway failed; see its log")))
+            self.fail(Failure())
+
+    def close(self) -> None:
+        """End all subscriptions: the client is gone."""
+        self.outbox.close()
+        for name in list(self._subscribed):
+            self._leave(name)
+        self._errands.close()
+        self._sessions.closed(self)
+
+    # What the client is told
 
     def send(self, payload: bytes) -> None:
         """Have a message sent at the end of this turn."""
-        self.outbox.append(text_frame(payload))
+        if self.encoding.batch:
+            self.outbox.append_to_batch(payload)
+        else:
+            self.outbox.append(text_frame(payload))
 
     def holds(self, subscribed: Subscribed) -> bool:
         """Whether a subscription is still in force."""
         return self._subscribed.get(subscribed.name) is subscribed
 
-    @property
-    def names(self) -> list[str]:
-        """The PVs that the client is subscribed to, as it asked for them."""
-        return list(self._subscribed)
+    def review(self) -> None:
+        """Apply a changed policy to what is open: what is forbidden now ends."""
+        for name, subscribed in list(self._subscribed.items()):
+            try:
+                verdict = self.judge(name)
+            except BadMessage as mistake:
+                self._leave(name)
+                self.refuse(mistake)
+                continue
+            encoding = _for(subscribed.lane.encoding, verdict)
+            if encoding != subscribed.lane.encoding or verdict.real_name != subscribed.lane.pv.name:
+                self._subscribe(name, verdict, encoding)
 
-    def close(self) -> None:
-        """End all subscriptions: the client is gone."""
-        self.outbox.close()
-        for name in self.names:
-            self._leave(name)
-        self._sessions.closed(self)
+    def refuse(self, mistake: BadMessage) -> None:
+        """Have the client told of a mistake."""
+        self.send(replies.error(mistake))
+
+    def fail(self, failure: Failure) -> None:
+        """Log a mistake of ours, and have the client told that there was one."""
+        self._log.failure("A request of {client} failed", failure, client=self.client.address)
+        self.refuse(BadMessage("internal", "the gateway failed; its log says why"))
+
+    def judge(self, name: str) -> Verdict:
+        """What the client may do with a PV; BadMessage `forbidden` if it may not read it."""
+        client = self.client
+        verdict: Verdict = self._sessions.policy.decide(
+            client.user, client.host, client.host_name, name
+        )
+        if not verdict.read:
+            raise BadMessage("forbidden", "this gateway does not let you read it", pvname=name)
+        return verdict
+
+    # Requests that are answered at once
 
     def _connect(self, request: requests.Connect) -> None:
+        encoding = attrs.evolve(self.encoding, **request.options)
+        mistakes = list(request.mistakes)
+        for name in request.names:
+            try:
+                verdict = self.judge(name)
+            except BadMessage as refusal:
+                mistakes.append(refusal)
+            else:
+                self._subscribe(name, verdict, _for(encoding, verdict))
+        for mistake in mistakes:
+            self.refuse(attrs.evolve(mistake, action="connect", id=request.id))
+
+    def _subscribe(self, name: str, verdict: Verdict, encoding: Encoding) -> None:
         # Asking again is answered again: leave first, so that the state is told anew.
-        self._leave(request.pv)
-        lane = self._sessions.feeds.join(request.pv, self.outbox)
-        subscribed = self._subscribed[request.pv] = Subscribed(self, request.pv, lane)
-        if not lane.found:
+        self._leave(name)
+        lane = self._sessions.feeds.join(name, verdict.real_name, encoding, self.outbox)
+        subscribed = self._subscribed[name] = Subscribed(self, name, lane)
+        if lane.pv.connected is None:
             self._sessions.searching.put(subscribed)
 
     def _disconnect(self, request: requests.Disconnect) -> None:
-        self._leave(request.pv)
+        for name in request.names:
+            self._leave(name)
+        for mistake in request.mistakes:
+            self.refuse(attrs.evolve(mistake, id=request.id))
 
     def _leave(self, name: str) -> None:
         subscribed = self._subscribed.pop(name, None)
         if subscribed is not None:
             self._sessions.feeds.leave(subscribed.lane, self.outbox)
 
+    def _configure(self, request: requests.Configure) -> None:
+        self.encoding = attrs.evolve(self.encoding, **request.options)
+        self.send(replies.configured(request, self.encoding))
+
+    def _list(self, request: requests.ListPVs) -> None:
+        self.send(replies.listed(request, self._subscribed))
+
+    def _ping(self, request: requests.Ping) -> None:
+        self.send(replies.pong(request))
+
+    def _get(self, request: requests.Get) -> None:
+        self._errands.get(request)
+
+    def _info(self, request: requests.Info) -> None:
+        self._errands.info(request)
+
+    def _put(self, request: requests.Put) -> None:
+        self._errands.put(request)
+
+
+def _for(encoding: Encoding, verdict: Verdict) -> Encoding:
+    """The encoding for a client with these rights: metadata tells whether it may write."""
+    return attrs.evolve(encoding, writable=verdict.write and encoding.metadata)
+
 
 _DISPATCH: dict[type, Callable[[Session, Any], None]] = {
     requests.Connect: Session._connect,
     requests.Disconnect: Session._disconnect,
+    requests.Configure: Session._configure,
+    requests.Get: Session._get,
+    requests.Put: Session._put,
+    requests.Info: Session._info,
+    requests.ListPVs: Session._list,
+    requests.Ping: Session._ping,
 }
-
-
-class Sessions:
-    """All clients, and what they share."""
-
-    def __init__(
-        self, clock: IReactorTime, hub: PVHub, turn: Turn, connect_timeout: float = 5.0
-    ) -> None:
-        self.turn = turn
-        self.feeds = Feeds(hub, Cohorts(turn))
-        self.searching: DelayLine[Subscribed] = DelayLine(
-            clock, connect_timeout, Subscribed.check_found
-        )
-        self._open: set[Session] = set()
-        self._merged_by_closed = 0
-
-    def open(self, writer: IWriter, client: str) -> Session:
-        """Begin the conversation with a client."""
-        session = Session(self, writer, client)
-        self._open.add(session)
-        return session
-
-    def close(self) -> None:
-        """Tell nobody any more that a PV was not found: the gateway ends."""
-        self.searching.clear()
-
-    def closed(self, session: Session) -> None:
-        """Forget a client."""
-        self._open.discard(session)
-        self._merged_by_closed += session.outbox.merged
-
-    @property
-    def merged(self) -> int:
-        """Updates, in all, that a slow client did not get because a newer one came first."""
-        return self._merged_by_closed + sum(session.outbox.merged for session in self._open)
-
-    def __len__(self) -> int:
-        return len(self._open)

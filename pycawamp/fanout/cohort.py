@@ -9,22 +9,26 @@ the number of viewers.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from pycawamp.fanout.outbox import Outbox
+from pycawamp.fanout.packing import Packing
 from pycawamp.fanout.turn import Turn
 
 if TYPE_CHECKING:
-    from pycawamp.fanout.feed import Lane
+    from pycawamp.fanout.lane import Lane
+
+Members: TypeAlias = Callable[[], tuple[Outbox, ...]]
 
 
 class Cohort:
     """One set of outboxes, and the frames of this turn that all of them get."""
 
-    __slots__ = ("_announcing", "_frames", "_lanes", "_turn", "key", "lanes", "members")
+    __slots__ = ("_announcing", "_frames", "_lanes", "_turn", "key", "lanes", "members", "packing")
 
-    def __init__(self, turn: Turn, key: int, members: tuple[Outbox, ...]) -> None:
+    def __init__(self, turn: Turn, packing: Packing, key: int, members: tuple[Outbox, ...]) -> None:
         self._turn = turn
+        self.packing = packing
         self.key = key
         self.members = members
         self.lanes = 0
@@ -55,12 +59,13 @@ class Cohort:
         frames, self._frames = self._frames, []
         lanes, self._lanes = self._lanes, []
         announcing, self._announcing = self._announcing, []
-        data = b"".join(frames)
+        data = self.packing.joint.join(frames)
+        deliver = self.packing.deliver
         for outbox in self.members:
             if outbox.paused:
                 outbox.owe(lanes, announcing)
             else:
-                outbox.append(data)
+                deliver(outbox, data)
 
 
 class Cohorts:
@@ -73,43 +78,53 @@ class Cohorts:
 
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
-        self._empty = Cohort(turn, 0, ())
-        self._known: dict[int, Cohort] = {0: self._empty}
+        self._known: dict[tuple[Packing, int], Cohort] = {}
 
-    def enter(self) -> Cohort:
+    def enter(self, packing: Packing) -> Cohort:
         """The empty cohort, for a new lane."""
-        self._empty.lanes += 1
-        return self._empty
+        return self._find(packing, 0, tuple)
 
     def join(self, cohort: Cohort, outbox: Outbox) -> Cohort:
         """The cohort that a lane has once an outbox joined it."""
-        return self._move(cohort, outbox, lambda: (*cohort.members, outbox))
+        key = cohort.key ^ outbox.token
+        return self._move(cohort, cohort.packing, key, lambda: (*cohort.members, outbox))
 
     def leave(self, cohort: Cohort, outbox: Outbox) -> Cohort:
         """The cohort that a lane has once an outbox left it."""
+        key = cohort.key ^ outbox.token
         return self._move(
-            cohort, outbox, lambda: tuple(each for each in cohort.members if each is not outbox)
+            cohort,
+            cohort.packing,
+            key,
+            lambda: tuple(each for each in cohort.members if each is not outbox),
         )
+
+    def repack(self, cohort: Cohort, packing: Packing) -> Cohort:
+        """The cohort of the same outboxes in another packing."""
+        if packing is cohort.packing:
+            return cohort
+        return self._move(cohort, packing, cohort.key, lambda: cohort.members)
 
     def drop(self, cohort: Cohort) -> None:
         """Let a lane go that is no more."""
         cohort.lanes -= 1
-        if not cohort.lanes and cohort.key:
-            del self._known[cohort.key]
+        if not cohort.lanes:
+            del self._known[cohort.packing, cohort.key]
 
-    def _move(
-        self, cohort: Cohort, outbox: Outbox, members: Callable[[], tuple[Outbox, ...]]
-    ) -> Cohort:
+    def _move(self, cohort: Cohort, packing: Packing, key: int, members: Members) -> Cohort:
         # What was said so far was said to the old members. So frames of one PV never
         # wait in two cohorts at once, and a newcomer gets nothing older than itself.
         cohort.flush()
-        key = cohort.key ^ outbox.token
-        successor = self._known.get(key)
-        if successor is None:
-            successor = self._known[key] = Cohort(self._turn, key, members())
-        successor.lanes += 1
+        successor = self._find(packing, key, members)
         self.drop(cohort)
         return successor
+
+    def _find(self, packing: Packing, key: int, members: Members) -> Cohort:
+        cohort = self._known.get((packing, key))
+        if cohort is None:
+            cohort = self._known[packing, key] = Cohort(self._turn, packing, key, members())
+        cohort.lanes += 1
+        return cohort
 
     def __len__(self) -> int:
         return len(self._known)

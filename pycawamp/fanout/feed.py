@@ -1,111 +1,52 @@
-"""One PV, as its clients see it."""
+"""One PV, as its clients see it: in as many encodings as they asked for."""
 
 from __future__ import annotations
 
+from weakref import WeakValueDictionary
+
+from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from pycawamp.fanout.cohort import Cohorts
+from pycawamp.fanout.lane import Content, Lane, PacedLane, Pacer
 from pycawamp.fanout.outbox import Outbox
+from pycawamp.fanout.turn import Turn
+from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.hub import PV, PVHub
 from pycawamp.pv.interfaces import ISubscriber
 from pycawamp.pv.values import Metadata, Reading
-from pycawamp.wire import replies
-from pycawamp.wire.frames import text_frame
-
-
-class Lane:
-    """All clients that get one PV in one encoding."""
-
-    def __init__(self, name: str, pv: PV, cohorts: Cohorts) -> None:
-        self.name = name
-        self._pv = pv
-        self._cohorts = cohorts
-        self._cohort = cohorts.enter()
-        self._render: replies.Render = _unrendered
-        self._frame = b""
-        if pv.described is not None:
-            self.metadata(pv.described)
-
-    @property
-    def found(self) -> bool:
-        """Whether the PV was ever found."""
-        return self._pv.connected is not None
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether no client is left."""
-        return not self._cohort.members
-
-    def join(self, outbox: Outbox) -> None:
-        """Have a client get the present state, and every change from now on."""
-        self._cohort = self._cohorts.join(self._cohort, outbox)
-        if not self.found:
-            return
-        if outbox.paused:
-            outbox.owe([self], [self])
-        else:
-            outbox.append(self.snapshot(announce=True))
-
-    def leave(self, outbox: Outbox) -> None:
-        """Have a client get nothing more."""
-        self._cohort = self._cohorts.leave(self._cohort, outbox)
-        outbox.forget(self)
-
-    def close(self) -> None:
-        """Let the last cohort go."""
-        self._cohorts.drop(self._cohort)
-
-    def snapshot(self, *, announce: bool) -> bytes:
-        """The frames that tell the present state: the value, and all else if announced."""
-        state = self._connection_frame() if announce else b""
-        return state + self._frame
-
-    def metadata(self, metadata: Metadata) -> None:
-        """Take what does not change with each update into the template."""
-        self._render = replies.monitor(self.name, metadata)
-        if self._pv.latest is not None:
-            self._frame = text_frame(self._render(self._pv.latest))
-
-    def connection(self) -> None:
-        """Tell the clients that the PV was connected or lost."""
-        self._frame = b""
-        self._cohort.announce(self, self._connection_frame())
-
-    def reading(self, reading: Reading) -> None:
-        """Render an update, once for all clients."""
-        self._frame = frame = text_frame(self._render(reading))
-        self._cohort.append(self, frame)
-
-    def _connection_frame(self) -> bytes:
-        return text_frame(replies.connection(self.name, bool(self._pv.connected)))
-
-
-def _unrendered(_reading: Reading) -> bytes:
-    raise AssertionError("a reading came before its metadata")
+from pycawamp.wire.encoding import Encoding
 
 
 @implementer(ISubscriber)
 class Feed:
     """One PV's lanes: one for each encoding that some client asked for."""
 
-    def __init__(self, name: str, hub: PVHub, cohorts: Cohorts) -> None:
+    def __init__(self, name: str, real_name: str, feeds: Feeds) -> None:
         self.name = name
-        self._cohorts = cohorts
+        self._feeds = feeds
+        # Tuples: a round of calls is not disturbed by who comes or goes meanwhile.
         self._lanes: tuple[Lane, ...] = ()
-        self._subscription = hub.subscribe(name, self)
+        self._contents: tuple[Content, ...] = ()
+        self._subscription = feeds.hub.subscribe(real_name, self)
 
-    def lane(self) -> Lane:
+    def lane(self, encoding: Encoding) -> Lane:
         """The lane of an encoding, made if need be."""
-        if not self._lanes:
-            self._lanes = (Lane(self.name, self._subscription.pv, self._cohorts),)
-        return self._lanes[0]
+        for lane in self._lanes:
+            if lane.encoding == encoding:
+                return lane
+        made = self._make_lane(encoding)
+        self._lanes = (*self._lanes, made)
+        return made
 
-    def close_if_unused(self) -> bool:
-        """Drop the lanes that no client is on, and the subscription with the last."""
+    def close_unused(self) -> bool:
+        """Drop the lanes that no client is on; with the last the subscription, and True."""
         for lane in self._lanes:
             if lane.is_empty:
                 lane.close()
         self._lanes = tuple(lane for lane in self._lanes if not lane.is_empty)
+        in_use = {lane.content for lane in self._lanes}
+        self._contents = tuple(content for content in self._contents if content in in_use)
         if self._lanes:
             return False
         self._subscription.close()
@@ -113,6 +54,8 @@ class Feed:
 
     def metadata(self, _pv: PV, metadata: Metadata) -> None:
         """Pass on what the channel says of itself."""
+        for content in self._contents:
+            content.metadata(metadata)
         for lane in self._lanes:
             lane.metadata(metadata)
 
@@ -126,26 +69,61 @@ class Feed:
         for lane in self._lanes:
             lane.reading(reading)
 
+    def _make_lane(self, encoding: Encoding) -> Lane:
+        pv, cohorts = self._subscription.pv, self._feeds.cohorts
+        content = self._content(encoding.content)
+        if encoding.max_rate is None:
+            return Lane(pv, encoding, content, cohorts)
+        return PacedLane(pv, encoding, content, cohorts, self._feeds.pacer(encoding.max_rate))
+
+    def _content(self, encoding: Encoding) -> Content:
+        for content in self._contents:
+            if content.encoding == encoding:
+                return content
+        made = Content(self.name, encoding)
+        described = self._subscription.pv.described
+        if described is not None:
+            made.metadata(described)
+        self._contents = (*self._contents, made)
+        return made
+
 
 class Feeds:
     """The feeds in use, by the name that clients ask for."""
 
-    def __init__(self, hub: PVHub, cohorts: Cohorts) -> None:
-        self._hub = hub
-        self._cohorts = cohorts
-        self._feeds: dict[str, Feed] = {}
+    def __init__(self, clock: IReactorTime, hub: PVHub, turn: Turn) -> None:
+        self.hub = hub
+        self.cohorts = Cohorts(turn)
+        self._clock = clock
+        self._feeds: dict[tuple[str, str], Feed] = {}
+        self._pacers: WeakValueDictionary[float, Pacer] = WeakValueDictionary()
 
-    def join(self, name: str, outbox: Outbox) -> Lane:
-        """Have a client get a PV: its present state, then every change."""
-        feed = self._feeds.get(name)
+    def join(self, name: str, real_name: str, encoding: Encoding, outbox: Outbox) -> Lane:
+        """Have a client get a PV: its present state, then every change.
+
+        `name` is what the client calls it, `real_name` what the IOC does.
+        """
+        key = name, real_name
+        feed = self._feeds.get(key)
         if feed is None:
-            feed = self._feeds[name] = Feed(name, self._hub, self._cohorts)
-        lane = feed.lane()
+            feed = self._feeds[key] = Feed(name, real_name, self)
+        lane = feed.lane(encoding)
         lane.join(outbox)
         return lane
 
     def leave(self, lane: Lane, outbox: Outbox) -> None:
         """Have a client get a PV no more."""
         lane.leave(outbox)
-        if lane.is_empty and self._feeds[lane.name].close_if_unused():
-            del self._feeds[lane.name]
+        key = lane.name, lane.pv.name
+        if lane.is_empty and self._feeds[key].close_unused():
+            del self._feeds[key]
+
+    def pacer(self, rate: float) -> Pacer:
+        """What all lanes of a rate (updates per second) share, for as long as there is one."""
+        pacer = self._pacers.get(rate)
+        if pacer is None:
+            pacer = self._pacers[rate] = DelayLine(self._clock, 1 / rate, PacedLane.pause_over)
+        return pacer
+
+    def __len__(self) -> int:
+        return len(self._feeds)

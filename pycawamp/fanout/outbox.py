@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from zope.interface import Interface
 
 from pycawamp.fanout.turn import Turn
+from pycawamp.wire.frames import text_frame
 
 if TYPE_CHECKING:
-    from pycawamp.fanout.feed import Lane
+    from pycawamp.fanout.lane import Lane
 
 
 class IWriter(Interface):
@@ -34,6 +35,7 @@ class Outbox:
         self._turn = turn
         self._writer = writer
         self._frames: list[bytes] = []
+        self._batch: list[bytes] = []
         # Whose values it is owed, and whose connection state too. Dicts, as ordered sets.
         self._owed: dict[Lane, None] = {}
         self._owed_state: set[Lane] = set()
@@ -47,6 +49,12 @@ class Outbox:
         if not self._frames:
             self._turn.touch_outbox(self)
         self._frames.append(data)
+
+    def append_to_batch(self, data: bytes) -> None:
+        """Have messages, joined by commas, sent in one array at the end of the turn."""
+        if not self._batch:
+            self._turn.touch_outbox(self)
+        self._batch.append(data)
 
     def owe(self, lanes: Iterable[Lane], announcing: Iterable[Lane]) -> None:
         """Note what changed while the client could take nothing."""
@@ -71,10 +79,13 @@ class Outbox:
         owed, self._owed = self._owed, {}
         state, self._owed_state = self._owed_state, set()
         for lane in owed:
-            self.append(lane.snapshot(announce=lane in state))
+            lane.catch_up(self, announce=lane in state)
 
     def flush(self) -> None:
         """Write what was gathered."""
+        if self._batch:
+            batch, self._batch = self._batch, []
+            self._frames.append(text_frame(b"[" + b",".join(batch) + b"]"))
         if self._frames:
             frames, self._frames = self._frames, []
             self._writer.write(b"".join(frames))
@@ -83,5 +94,6 @@ class Outbox:
         """Gather nothing any more."""
         self.paused = True
         self._frames = []
+        self._batch = []
         self._owed = {}
         self._owed_state = set()

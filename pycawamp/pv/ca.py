@@ -23,30 +23,39 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from pycawamp.pv import dbr, libca
-from pycawamp.pv.channel import Channel, ControlMonitor, Monitor, ValueMonitor
+from pycawamp.pv.channel import AtLibca, Channel, ControlMonitor, Monitor, ValueMonitor
 from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.interfaces import IBackend, IHandle, ISink
+from pycawamp.pv.pending import PendingGet, PendingPut
+from pycawamp.pv.repeater import Repeater, ensure_repeater
 from pycawamp.pv.values import FieldType, Metadata
 from pycawamp.pv.worker import Worker
 
 
 @implementer(IBackend)
 class CABackend:
-    """Opens channels by Channel Access, as the EPICS_CA_* environment says at `start`."""
+    """Opens channels by Channel Access, as the EPICS_CA_* environment says at `start`.
+
+    It sees to it that a CA repeater runs; with `own_repeater`, one that ends with it.
+    """
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, inbox: Inbox) -> None:
+    def __init__(self, reactor: Any, inbox: Inbox, own_repeater: bool = False) -> None:
         self._inbox = inbox
+        self._own_repeater = own_repeater
+        self._repeater: Repeater | None = None
         self._keys = itertools.count(1)
         self._channels: dict[int, Channel] = {}
-        self._monitors: dict[int, Monitor] = {}
+        self._listeners: dict[int, Monitor | PendingGet] = {}
+        self._puts: dict[int, PendingPut] = {}
         self._ca = libca.load()
         self._keeper = libca.ThreadKeeper(self._ca)
         self._worker = Worker(reactor, "Channel Access", self._ca.ca_flush_io)
         # Referenced here for as long as libca may call them.
         self._connection_callback = libca.ConnectionCallback(self._on_connection)
         self._access_callback = libca.AccessCallback(self._on_access)
+        self._put_callback = libca.EventCallback(self._on_put)
         self._event_callback = libca.EventCallback(self._on_event)
         self._exception_callback = libca.ExceptionCallback(self._on_exception)
 
@@ -60,8 +69,9 @@ class CABackend:
     def stop(self) -> Deferred[None]:
         """Free the context and all in it; fires when its threads are gone."""
         self._channels.clear()
-        self._monitors.clear()
-        return self._worker.stop(last=self._ca.ca_context_destroy)
+        self._listeners.clear()
+        self._puts.clear()
+        return self._worker.stop(last=self._destroy_context)
 
     def open(self, name: str, sink: ISink) -> IHandle:
         """Search for a channel for as long as the handle is open."""
@@ -75,6 +85,25 @@ class CABackend:
         self._channels.pop(channel.key, None)
         self._worker.do(partial(self._clear_channel, channel))
 
+    def get(self, at_libca: AtLibca, pending: PendingGet, native: Metadata) -> None:
+        """Ask for a channel's value; the answer goes to the pending get."""
+        self._listeners[pending.key] = pending
+        self._worker.do(partial(self._get, at_libca, pending, native))
+
+    def put(self, at_libca: AtLibca, pending: PendingPut) -> None:
+        """Write; what becomes of it goes to the pending put."""
+        self._puts[pending.key] = pending
+        self._worker.do(partial(self._put, at_libca, pending))
+
+    def forget(self, key: int) -> None:
+        """Hear no more of a get or put."""
+        self._listeners.pop(key, None)
+        self._puts.pop(key, None)
+
+    def next_key(self) -> int:
+        """A number for something that libca will call back about."""
+        return next(self._keys)
+
     @property
     def kept_threads(self) -> int:
         """How many of libca's threads hold a Python thread state: one per IOC in use."""
@@ -83,8 +112,17 @@ class CABackend:
     # The worker
 
     def _create_context(self) -> None:
+        # Before libca looks for one: it would run one inside this process.
+        self._repeater = ensure_repeater(self._own_repeater)
+        if self._repeater.problem:
+            self._log.warn("{problem}", problem=self._repeater.problem)
         self._check(self._ca.ca_context_create(libca.PREEMPTIVE_CALLBACKS), "create a context")
         self._ca.ca_add_exception_event(self._exception_callback, None)
+
+    def _destroy_context(self) -> None:
+        self._ca.ca_context_destroy()
+        if self._repeater is not None:
+            self._repeater.close()
 
     def _create_channel(self, channel: Channel) -> None:
         chid = channel.at_libca.chid
@@ -102,7 +140,7 @@ class CABackend:
         self._unsubscribe(channel)
         channel.at_libca.subscribed = monitors
         for monitor, (dbr_type, count, mask) in zip(monitors, _requests(*shape), strict=False):
-            self._monitors[monitor.key] = monitor
+            self._listeners[monitor.key] = monitor
             status = self._ca.ca_create_subscription(
                 dbr_type,
                 count,
@@ -116,7 +154,7 @@ class CABackend:
 
     def _unsubscribe(self, channel: Channel) -> None:
         for monitor in channel.at_libca.subscribed:
-            self._monitors.pop(monitor.key, None)
+            self._listeners.pop(monitor.key, None)
             if monitor.event_id:
                 self._ca.ca_clear_subscription(monitor.event_id)
         channel.at_libca.subscribed = ()
@@ -127,9 +165,40 @@ class CABackend:
             self._unsubscribe(channel)
             self._ca.ca_clear_channel(channel.at_libca.chid)
 
+    def _get(self, at_libca: AtLibca, pending: PendingGet, native: Metadata) -> None:
+        dbr_type, count, _ = _requests(native.type, native.count)[-1]
+        status = libca.ECA_DISCONN
+        if not at_libca.cleared:
+            status = self._ca.ca_array_get_callback(
+                dbr_type, count, at_libca.chid, self._event_callback, pending.key
+            )
+        if status != libca.ECA_NORMAL:
+            self._inbox.post(pending.failed, status)
+
+    def _put(self, at_libca: AtLibca, pending: PendingPut) -> None:
+        write = pending.write
+        status = libca.ECA_DISCONN
+        if at_libca.cleared:
+            pass
+        elif pending.wait:
+            status = self._ca.ca_array_put_callback(
+                write.type.value,
+                write.count,
+                at_libca.chid,
+                write.raw,
+                self._put_callback,
+                pending.key,
+            )
+        else:
+            status = self._ca.ca_array_put(write.type.value, write.count, at_libca.chid, write.raw)
+        # With completion, libca calls back; else, or if it would not take it, this is all.
+        if status != libca.ECA_NORMAL or not pending.wait:
+            self._puts.pop(pending.key, None)
+            self._inbox.post(pending.done, status)
+
     def _check(self, status: int, what: str) -> bool:
         if status != libca.ECA_NORMAL:
-            reason = self._ca.ca_message(status).decode()
+            reason = libca.message(status)
             self._log.error("Channel Access could not {what}: {reason}", what=what, reason=reason)
         return bool(status == libca.ECA_NORMAL)
 
@@ -137,14 +206,20 @@ class CABackend:
 
     def _on_event(self, args: Any) -> None:
         self._keep()
-        monitor = self._monitors.get(args.usr)
-        if monitor is None:
+        listener = self._listeners.get(args.usr)
+        if listener is None:
             return
         if args.status == libca.ECA_NORMAL:
-            size = monitor.header + args.count * monitor.width
-            self._inbox.post_update(monitor.handler, string_at(args.dbr, size))
+            size = listener.header + args.count * listener.width
+            self._inbox.post_update(listener.handler, string_at(args.dbr, size))
         else:
-            self._inbox.post(monitor.failed, args.status)
+            self._inbox.post(listener.failed, args.status)
+
+    def _on_put(self, args: Any) -> None:
+        self._keep()
+        pending = self._puts.pop(args.usr, None)
+        if pending is not None:
+            self._inbox.post(pending.done, args.status)
 
     def _keep(self) -> None:
         try:
@@ -193,7 +268,7 @@ class CABackend:
             self._inbox.post(channel.set_access, (bool(args.read), bool(args.write)))
 
     def _on_exception(self, args: Any) -> None:
-        reason = self._ca.ca_message(args.stat).decode("utf-8", "replace")
+        reason = libca.message(args.stat)
         context = (args.ctx or b"").decode("utf-8", "replace")
         self._inbox.post(self._log_exception, (reason, context))
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from ctypes import c_void_p
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
+from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
 from pycawamp.pv import dbr, libca
+from pycawamp.pv.errors import NotConnectedError
 from pycawamp.pv.interfaces import IHandle, ISink
+from pycawamp.pv.pending import PendingGet, Puts
 from pycawamp.pv.values import FieldType, Metadata, Reading
+from pycawamp.pv.writing import Write
 
 if TYPE_CHECKING:
     from pycawamp.pv.ca import CABackend
+
+T = TypeVar("T")
 
 
 class Monitor:
@@ -99,12 +105,30 @@ class Channel:
         self._complete = False
         self._told: bool | None = None
         self._early: list[Reading] = []
+        self._puts = Puts(backend, self.at_libca)
+        self._gets: set[PendingGet] = set()
 
     def close(self) -> None:
         """Free subscription and channel; the sink hears nothing after this."""
         self.native = None
         self.monitors = ()
+        self._fail_requests()
         self._backend.free(self)
+
+    def get(self) -> Deferred[Reading]:
+        """Ask the IOC for the present value."""
+        if self.native is None:
+            return fail(NotConnectedError("no IOC serves it now"))
+        pending = PendingGet(self._backend.next_key(), self.native)
+        self._gets.add(pending)
+        self._backend.get(self.at_libca, pending, self.native)
+        return pending.answer.addBoth(self._got, pending)
+
+    def put(self, write: Write, wait: bool) -> Deferred[None]:
+        """Write after all earlier writes."""
+        if self.native is None:
+            return fail(NotConnectedError("no IOC serves it now"))
+        return self._puts.add(write, wait)
 
     def connect(self, news: tuple[Metadata, tuple[Monitor, ...]]) -> None:
         """Take note of a connection: the type and rights, and the monitors to listen to."""
@@ -118,6 +142,7 @@ class Channel:
     def lose(self, _news: None) -> None:
         """Take note that the channel was lost."""
         self.native = None
+        self._fail_requests()
         self._tell()
 
     def set_access(self, rights: tuple[bool, bool]) -> None:
@@ -143,6 +168,16 @@ class Channel:
             self._sink.reading(reading)
         else:
             self._early.append(reading)
+
+    def _got(self, answer: T, pending: PendingGet) -> T:
+        self._gets.discard(pending)
+        self._backend.forget(pending.key)
+        return answer
+
+    def _fail_requests(self) -> None:
+        self._puts.lose()
+        for pending in list(self._gets):
+            pending.fail(NotConnectedError("the IOC was lost"))
 
     def _expect_metadata(self) -> None:
         """Have the next connection wait for metadata, if the type has any."""

@@ -113,6 +113,10 @@ class PVHub(Service):
         pv.tell(subscriber)
         return Subscription(pv, self, subscriber)
 
+    def handle(self, name: str) -> IHandle:
+        """The backend's handle on a PV that has a subscriber."""
+        return self._channels[name].handle
+
     @property
     def names(self) -> list[str]:
         """The names of all open channels, the lingering ones included."""

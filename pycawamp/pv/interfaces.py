@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from pycawamp.pv.hub import PV
     from pycawamp.pv.values import Metadata, Reading
+    from pycawamp.pv.writing import Write
 
 
 class ISink(Interface):
@@ -31,6 +32,16 @@ class IHandle(Interface):
 
     def close() -> None:
         """Free the channel; the sink hears nothing after this."""
+
+    def get() -> Deferred[Reading]:
+        """Ask for the present value; fails with NotConnectedError if it cannot come."""
+
+    def put(write: Write, wait: bool) -> Deferred[None]:
+        """Write, in the order of the calls.
+
+        Fires when the record has finished processing (wait), or when it was sent;
+        fails with PutFailedError.
+        """
 
 
 class IBackend(Interface):

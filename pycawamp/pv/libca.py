@@ -8,6 +8,7 @@ pyepics keeps its own.
 from __future__ import annotations
 
 import ctypes
+import functools
 import threading
 from ctypes import (
     CFUNCTYPE,
@@ -30,6 +31,7 @@ import epicscorelibs.path.pyepics  # noqa: F401
 import epics.ca
 
 ECA_NORMAL = 1
+ECA_DISCONN = 192
 ECA_IODONE = 339
 ECA_NORDACCESS = 368
 OP_CONN_UP = 6
@@ -128,6 +130,7 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
 }
 
 
+@functools.cache
 def load() -> Any:
     """The libca that pyepics would use, with prototypes for what we call."""
     library = ctypes.CDLL(epics.ca.find_libca())
@@ -136,6 +139,12 @@ def load() -> Any:
         function.restype = result
         function.argtypes = arguments
     return library
+
+
+def message(status: int) -> str:
+    """What an ECA status means, in libca's words."""
+    text: bytes = load().ca_message(status)
+    return text.decode("utf-8", "replace")
 
 
 class ThreadKeeper:

@@ -7,11 +7,14 @@ from collections.abc import Callable
 
 import attrs
 import numpy as np
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
+from pycawamp.pv.dbr import TIME_LAYOUTS, decoder
+from pycawamp.pv.errors import NotConnectedError, PutFailedError
 from pycawamp.pv.interfaces import IBackend, IHandle, ISink
 from pycawamp.pv.values import FieldType, Metadata, Reading, Value
+from pycawamp.pv.writing import Write
 
 
 @implementer(IHandle)
@@ -21,11 +24,19 @@ class MemoryHandle:
 
     name: str
     sink: ISink
-    _free: Callable[[MemoryHandle], None]
+    _backend: MemoryBackend
 
     def close(self) -> None:
         """Let the sink hear no more."""
-        self._free(self)
+        self._backend.handles.remove(self)
+
+    def get(self) -> Deferred[Reading]:
+        """Give the present value."""
+        return self._backend.get(self.name)
+
+    def put(self, write: Write, wait: bool) -> Deferred[None]:
+        """Set the value."""
+        return self._backend.put(self.name, write)
 
 
 @implementer(IBackend)
@@ -49,10 +60,24 @@ class MemoryBackend:
 
     def open(self, name: str, sink: ISink) -> IHandle:
         """Report a PV to a sink, at once if it exists, else when it is added."""
-        handle = MemoryHandle(name, sink, self.handles.remove)
+        handle = MemoryHandle(name, sink, self)
         self.handles.append(handle)
         self._introduce(name, sink)
         return handle
+
+    def get(self, name: str) -> Deferred[Reading]:
+        """The present value, as an IOC would answer."""
+        if name not in self._described:
+            return fail(NotConnectedError("it was removed"))
+        return succeed(self._latest[name])
+
+    def put(self, name: str, write: Write) -> Deferred[None]:
+        """Set a value, as an IOC would on a write."""
+        if name not in self._described:
+            return fail(PutFailedError("it was removed"))
+        header = bytes(TIME_LAYOUTS[write.type].offset)
+        self.set(name, decoder(write.type, self._described[name].count)(header + write.raw).value)
+        return succeed(None)
 
     def add(self, name: str, value: Value, metadata: Metadata | None = None) -> None:
         """Make a PV appear; without metadata, its type follows from the value."""

@@ -2,11 +2,77 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from twisted.web.http import CACHED
 from twisted.web.resource import IResource, Resource
+from twisted.web.server import Request
+
+from pycawamp.wire.codec import dumps
+
+STATIC = Path(__file__).absolute().with_name("static")
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
+"""The Content-Security-Policy: nothing from elsewhere, and no script that a PV could bring."""
+
+MIME_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".ts": "text/plain; charset=utf-8",
+}
 
 
-def root_resource(monitor: IResource) -> Resource:
-    """`/monitor` takes WebSockets."""
+def root_resource(monitor: IResource, configuration: dict[str, Any]) -> Resource:
+    """The tree: `/` the console, `/monitor` WebSockets, `/static` its parts and the library."""
     root = Resource()
+    root.putChild(b"", Answer((STATIC / "index.html").read_bytes(), MIME_TYPES[".html"]))
     root.putChild(b"monitor", monitor)
+    root.putChild(b"config.json", Answer(dumps(configuration), "application/json"))
+    root.putChild(b"static", static_resource(STATIC))
     return root
+
+
+def static_resource(folder: Path) -> Resource:
+    """The files of a folder and of those below it, read once: they are few and small."""
+    tree = Resource()
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            tree.putChild(path.name.encode(), static_resource(path))
+        elif path.suffix in MIME_TYPES:
+            tree.putChild(path.name.encode(), Answer(path.read_bytes(), MIME_TYPES[path.suffix]))
+    return tree
+
+
+class Answer(Resource):
+    """Fixed bytes, with an ETag, so that a browser that has them need not get them again."""
+
+    isLeaf = True
+
+    def __init__(self, body: bytes, mime_type: str) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._body = body
+        self._mime_type = mime_type
+        self._tag = b'"%b"' % hashlib.sha256(body).hexdigest()[:16].encode()
+
+    def render_GET(self, request: Request) -> bytes:
+        """Answer, or say that nothing has changed."""
+        for name, value in _HEADERS.items():
+            request.setHeader(name, value)
+        request.setHeader("content-type", self._mime_type)
+        return b"" if request.setETag(self._tag) is CACHED else self._body
+
+
+_HEADERS = {
+    # Always asked about, so never stale: an upgraded gateway brings its own scripts.
+    "cache-control": "no-cache",
+    "content-security-policy": POLICY,
+    "referrer-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+}

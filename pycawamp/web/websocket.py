@@ -7,10 +7,12 @@ from typing import Any
 import attrs
 from autobahn.twisted.resource import WebSocketResource
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from pycawamp.session import Session, Sessions
+from pycawamp.session import Client, Session
+from pycawamp.sessions import Sessions
 from pycawamp.web.flow import Flow, Stalls
 from pycawamp.wire import replies
 from pycawamp.wire.codec import BadMessage
@@ -37,7 +39,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     def onOpen(self) -> None:
         """Begin the session."""
         flow = Flow(self.transport, self.factory.stalls)
-        self.session = self.factory.sessions.open(flow, self.peer)
+        self.session = self.factory.sessions.open(flow, _client(self.transport, self.peer))
         flow.start(self.session.outbox)
         self.factory.opened(self)
 
@@ -55,11 +57,18 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     def _invalid_payload(self, reason: str) -> bool:
         # RFC 6455 wants the connection closed (1007); the client is also told why.
-        if self.session is not None and "UTF-8" in reason:
+        if self.session is not None and self.state == self.STATE_OPEN:
             mistake = BadMessage("bad_json", "not JSON: the text is not valid UTF-8")
             self.session.send(replies.error(mistake))
             self.session.outbox.flush()
         return bool(super()._invalid_payload(reason))
+
+
+def _client(transport: Any, address: str) -> Client:
+    peer = transport.getPeer()
+    if isinstance(peer, IPv4Address | IPv6Address):
+        return Client(f"{peer.host}:{peer.port}", host=peer.host)
+    return Client(address)
 
 
 class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]

@@ -17,6 +17,7 @@ class BadMessage(Exception):
     message: str
     action: str | None = None
     pvname: str | None = None
+    id: str | float | None = None
 
 
 def loads(payload: bytes) -> Any:

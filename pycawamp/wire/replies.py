@@ -1,21 +1,14 @@
-"""What the server says: messages to JSON payloads.
-
-What is said for every update is a function made once per PV, with all that does not
-change already in its template: an update costs one formatting.
-"""
+"""What the server says, beside the updates: messages to JSON payloads."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Iterable
+from typing import Any
 
-import numpy as np
-import orjson
-
-from pycawamp.pv.values import FieldType, Metadata, Reading, Value
+from pycawamp.pv.values import Metadata
 from pycawamp.wire.codec import BadMessage, dumps
-
-Render: TypeAlias = Callable[[Reading], bytes]
+from pycawamp.wire.encoding import OPTIONS, Encoding
+from pycawamp.wire.requests import Request
 
 
 def connection(name: str, connected: bool) -> bytes:
@@ -25,47 +18,65 @@ def connection(name: str, connected: bool) -> bytes:
 
 def error(mistake: BadMessage) -> bytes:
     """The payload of an `error` message."""
+    known = {"action": mistake.action, "pvname": mistake.pvname, "id": mistake.id}
     message = {"msg_type": "error", "code": mistake.code, "message": mistake.message}
-    for key in ("action", "pvname"):
-        if getattr(mistake, key) is not None:
-            message[key] = getattr(mistake, key)
-    return dumps(message)
+    return dumps(message | _without_none(known))
 
 
-def monitor(name: str, metadata: Metadata) -> Render:
-    """The function that renders the `monitor` messages of a PV."""
-    head = b'{"msg_type":"monitor","pvname":%b,"value":' % dumps(name)
-    tail = b"}" if not metadata.units else b',"units":%b}' % dumps(metadata.units)
-    render = _array_monitor if metadata.is_array else _scalar_monitor
-    return render(_literal(head), _literal(tail), _value_json(metadata))
+def metadata(
+    name: str, described: Metadata, writable: bool, request: Request | None = None
+) -> bytes:
+    """The payload of a `metadata` message; what does not apply is absent.
+
+    `writable`: whether the gateway lets the client write; the IOC has a say too.
+    """
+    applies = {
+        "units": described.units or None,
+        "precision": described.precision,
+        "enum_strs": described.enum_strs or None,
+        "display_limits": described.display_limits,
+        "control_limits": described.control_limits,
+        "alarm_limits": described.alarm_limits,
+        "warning_limits": described.warning_limits,
+    }
+    return _reply(
+        request,
+        "metadata",
+        pvname=name,
+        type=described.type.name.lower(),
+        count=described.count,
+        **_without_none(applies),
+        read_access=described.read_access,
+        write_access=described.write_access and writable,
+        host=described.host,
+    )
 
 
-def _literal(template: bytes) -> bytes:
-    return template.replace(b"%", b"%%")
+def configured(request: Request, encoding: Encoding) -> bytes:
+    """The payload of a `configured` message: the options now in force."""
+    options = {key: getattr(encoding, key) for key in OPTIONS}
+    return _reply(request, "configured", **options)
 
 
-def _scalar_monitor(head: bytes, tail: bytes, value_json: Callable[[Value], bytes]) -> Render:
-    template = head + b'%b,"count":1,"timestamp":%d.%09d' + tail
-
-    def render(reading: Reading) -> bytes:
-        _, _, seconds, nanoseconds, value = reading
-        return template % (value_json(value), seconds, nanoseconds)
-
-    return render
+def listed(request: Request, names: Iterable[str]) -> bytes:
+    """The payload of a `list` message."""
+    return _reply(request, "list", pvs=list(names))
 
 
-def _array_monitor(head: bytes, tail: bytes, value_json: Callable[[Value], bytes]) -> Render:
-    template = head + b'%b,"count":%d,"timestamp":%d.%09d' + tail
-
-    def render(reading: Reading) -> bytes:
-        _, _, seconds, nanoseconds, value = reading
-        return template % (value_json(value), len(value), seconds, nanoseconds)  # type: ignore[arg-type]
-
-    return render
+def pong(request: Request) -> bytes:
+    """The payload of a `pong` message."""
+    return _reply(request, "pong")
 
 
-def _value_json(metadata: Metadata) -> Callable[[Value], bytes]:
-    if metadata.type is FieldType.FLOAT and not metadata.is_array:
-        # As a double, 0.1 would read 0.10000000149011612: digits that the IOC never had.
-        return lambda value: dumps(np.float32(value))  # type: ignore[arg-type]
-    return dumps if metadata.is_array else orjson.dumps
+def written(request: Request, name: str) -> bytes:
+    """The payload of the reply to a put that succeeded."""
+    return _reply(request, "put", pvname=name, ok=True)
+
+
+def _reply(request: Request | None, msg_type: str, **keys: Any) -> bytes:
+    known = {"id": request.id if request is not None else None}
+    return dumps({"msg_type": msg_type} | keys | _without_none(known))
+
+
+def _without_none(keys: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in keys.items() if value is not None}

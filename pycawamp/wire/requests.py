@@ -2,58 +2,187 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import attrs
 
 from pycawamp.wire.codec import BadMessage, loads
+from pycawamp.wire.encoding import parse_options
 
 MAX_NAME = 500
 """UTF-8 bytes of a PV name, channel filter included: what fits a CA search well."""
 MAX_BARE_NAME = 256
 """Characters of a name that is sent without any JSON."""
+DEFAULT_TIMEOUT = 10.0
+MAX_TIMEOUT = 3600.0
+"""Seconds that a put may take."""
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """What a client asks for; `id` is repeated in every reply to it."""
+
+    id: str | float | None = None
 
 
 @attrs.frozen
-class Connect:
-    """Subscribes this client to a PV."""
+class Connect(Request):
+    """Subscribes this client to PVs."""
 
-    pv: str
+    names: tuple[str, ...]
+    options: Mapping[str, Any] = attrs.Factory(dict)
+    mistakes: tuple[BadMessage, ...] = ()
+    """One for each name that can be no PV's; the others are connected all the same."""
 
 
 @attrs.frozen
-class Disconnect:
-    """Ends a subscription; of none, it is silently ignored."""
+class Disconnect(Request):
+    """Ends subscriptions; of none, it is silently ignored."""
 
-    pv: str
+    names: tuple[str, ...]
+    mistakes: tuple[BadMessage, ...] = ()
 
 
-Request: TypeAlias = Connect | Disconnect
+@attrs.frozen
+class Configure(Request):
+    """Sets this connection's defaults from now on."""
+
+    options: Mapping[str, Any]
+
+
+@attrs.frozen
+class Get(Request):
+    """Reads a PV once."""
+
+    name: str
+    options: Mapping[str, Any]
+
+
+@attrs.frozen
+class Put(Request):
+    """Writes a PV."""
+
+    name: str
+    value: Any
+    wait: bool
+    """Whether the reply waits until the record has finished processing."""
+    timeout: float
+    """Seconds."""
+
+
+@attrs.frozen
+class Info(Request):
+    """Asks for a PV's metadata."""
+
+    name: str
+
+
+@attrs.frozen
+class ListPVs(Request):
+    """Asks what this client is subscribed to."""
+
+
+@attrs.frozen
+class Ping(Request):
+    """Asks for a sign of life."""
 
 
 def parse(payload: bytes) -> Request:
     """The request that a text message holds; BadMessage if it holds none."""
     if _is_bare_name(payload):
-        return Connect(checked_name(payload.decode()))
+        return Connect((checked_name(payload.decode()),))
     message = loads(payload)
     if not isinstance(message, dict):
         raise BadMessage("bad_request", f"expected a JSON object, got {_json_type(message)}")
+    request_id = _request_id(message)
+    try:
+        return _parse_action(message, request_id)
+    except BadMessage as mistake:
+        raise attrs.evolve(mistake, id=request_id) from None
+
+
+def _request_id(message: dict[str, Any]) -> str | float | None:
+    request_id = message.get("id")
+    if isinstance(request_id, str | int | float) and not isinstance(request_id, bool):
+        return request_id
+    if request_id is None:
+        return None
+    raise BadMessage("bad_request", 'expected "id" to be a string or a number')
+
+
+def _parse_action(message: dict[str, Any], request_id: str | float | None) -> Request:
     action = message.get("action")
     if not isinstance(action, str):
         raise BadMessage("bad_request", f'expected "action" with one of {_ACTION_NAMES}')
-    return _parse_action(action, message)
-
-
-def _parse_action(action: str, message: dict[str, Any]) -> Request:
     make = _ACTIONS.get(action)
     if make is None:
         text = f"unknown action {_clip(action)!r}; expected one of {_ACTION_NAMES}"
         raise BadMessage("unknown_action", text, action=_clip(action))
     try:
-        return make(message)
+        return make(message, request_id)
     except BadMessage as mistake:
-        raise attrs.evolve(mistake, action=action) from None
+        pvname = mistake.pvname or _name_in(message)
+        raise attrs.evolve(mistake, action=action, pvname=pvname) from None
+
+
+def _connect(message: dict[str, Any], request_id: str | float | None) -> Connect:
+    options = parse_options(message)
+    names, mistakes = _names(message)
+    return Connect(names, options, mistakes, id=request_id)
+
+
+def _disconnect(message: dict[str, Any], request_id: str | float | None) -> Disconnect:
+    names, mistakes = _names(message)
+    return Disconnect(names, mistakes, id=request_id)
+
+
+def _configure(message: dict[str, Any], request_id: str | float | None) -> Configure:
+    return Configure(parse_options(message), id=request_id)
+
+
+def _get(message: dict[str, Any], request_id: str | float | None) -> Get:
+    return Get(checked_name(message.get("pv")), parse_options(message), id=request_id)
+
+
+def _put(message: dict[str, Any], request_id: str | float | None) -> Put:
+    name = checked_name(message.get("pv"))
+    if "value" not in message:
+        raise BadMessage("bad_request", 'expected "value" with what to write')
+    wait = message.get("wait", True)
+    if not isinstance(wait, bool):
+        raise BadMessage("bad_request", 'expected "wait" to be true or false')
+    return Put(name, message["value"], wait, _timeout(message), id=request_id)
+
+
+def _timeout(message: dict[str, Any]) -> float:
+    timeout = message.get("timeout", DEFAULT_TIMEOUT)
+    is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+    if not is_number or not 0 < timeout <= MAX_TIMEOUT:
+        text = f'expected "timeout" to be seconds, above 0 and at most {MAX_TIMEOUT:g}'
+        raise BadMessage("bad_request", text)
+    return float(timeout)
+
+
+def _info(message: dict[str, Any], request_id: str | float | None) -> Info:
+    return Info(checked_name(message.get("pv")), id=request_id)
+
+
+def _names(message: dict[str, Any]) -> tuple[tuple[str, ...], tuple[BadMessage, ...]]:
+    """The names in `pv` or `pvs`; of a list, those that are names, and the other's mistakes."""
+    if "pvs" not in message:
+        return (checked_name(message.get("pv")),), ()
+    asked = message["pvs"]
+    if not isinstance(asked, list) or "pv" in message:
+        raise BadMessage("bad_request", 'expected either "pv" with a name or "pvs" with a list')
+    names: dict[str, None] = {}
+    mistakes = []
+    for name in asked:
+        try:
+            names[checked_name(name)] = None
+        except BadMessage as mistake:
+            mistakes.append(attrs.evolve(mistake, action=message["action"]))
+    return tuple(names), tuple(mistakes)
 
 
 def _is_bare_name(payload: bytes) -> bool:
@@ -61,9 +190,12 @@ def _is_bare_name(payload: bytes) -> bool:
     if not payload or payload[:1] in b'{["' or any(byte <= 0x20 for byte in payload):
         return False
     try:
+        text = payload.decode()
         loads(payload)
+    except UnicodeDecodeError:
+        return False
     except BadMessage:
-        return len(payload.decode(errors="replace")) <= MAX_BARE_NAME
+        return len(text) <= MAX_BARE_NAME
     return False
 
 
@@ -80,6 +212,11 @@ def checked_name(name: Any) -> str:
         text = "the PV name holds control or other unprintable characters"
         raise BadMessage("bad_name", text, pvname=_clip(name))
     return name
+
+
+def _name_in(message: dict[str, Any]) -> str | None:
+    name = message.get("pv")
+    return _clip(name) if isinstance(name, str) else None
 
 
 def _clip(text: str, most: int = 64) -> str:
@@ -101,8 +238,14 @@ _JSON_TYPES = {
     type(None): "null",
 }
 
-_ACTIONS: dict[str, Callable[[dict[str, Any]], Request]] = {
-    "connect": lambda message: Connect(checked_name(message.get("pv"))),
-    "disconnect": lambda message: Disconnect(checked_name(message.get("pv"))),
+_ACTIONS: dict[str, Callable[[dict[str, Any], str | float | None], Request]] = {
+    "connect": _connect,
+    "disconnect": _disconnect,
+    "configure": _configure,
+    "get": _get,
+    "put": _put,
+    "info": _info,
+    "list": lambda _message, request_id: ListPVs(id=request_id),
+    "ping": lambda _message, request_id: Ping(id=request_id),
 }
 _ACTION_NAMES = ", ".join(_ACTIONS)

@@ -1,0 +1,131 @@
+"""Requests that an IOC must answer: each takes its time, and the client may leave meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import attrs
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
+
+from pycawamp.access.interfaces import Verdict
+from pycawamp.putlog import PutRecord
+from pycawamp.pv.errors import PVError
+from pycawamp.pv.visit import Visit
+from pycawamp.wire import replies, requests
+from pycawamp.wire.codec import BadMessage
+from pycawamp.wire.frames import binary_frame
+from pycawamp.wire.updates import is_binary, renderer
+
+if TYPE_CHECKING:
+    from pycawamp.session import Session
+    from pycawamp.sessions import Sessions
+
+Work: TypeAlias = Coroutine[Deferred[Any], Any, None]
+
+GET_TIMEOUT = 10.0
+"""Seconds within which an IOC is to answer a get."""
+
+
+class Errands:
+    """One client's gets, puts and infos that are under way."""
+
+    def __init__(self, session: Session, sessions: Sessions) -> None:
+        self._session = session
+        self._sessions = sessions
+        self._under_way: set[Deferred[None]] = set()
+
+    def get(self, request: requests.Get) -> None:
+        """Read a PV once."""
+        self._attend(request, "get", self._read(request))
+
+    def info(self, request: requests.Info) -> None:
+        """Tell a PV's metadata."""
+        self._attend(request, "info", self._describe(request))
+
+    def put(self, request: requests.Put) -> None:
+        """Write a PV."""
+        self._attend(request, "put", self._write(request))
+
+    def close(self) -> None:
+        """Let all go: the client has left. What was sent to an IOC stays sent."""
+        for work in list(self._under_way):
+            work.cancel()
+
+    async def _read(self, request: requests.Get) -> None:
+        visit = self._visit(self._session.judge(request.name))
+        try:
+            metadata = await visit.reach(self._sessions.connect_timeout)
+            reading = await visit.get(GET_TIMEOUT)
+        finally:
+            visit.close()
+        encoding = attrs.evolve(self._session.encoding, **request.options)
+        payload = renderer(request.name, metadata, encoding, "value", request.id)(reading)
+        if is_binary(metadata, encoding):
+            self._session.outbox.append(binary_frame(payload))
+        else:
+            self._session.send(payload)
+
+    async def _describe(self, request: requests.Info) -> None:
+        verdict = self._session.judge(request.name)
+        visit = self._visit(verdict)
+        try:
+            metadata = await visit.reach(self._sessions.connect_timeout)
+        finally:
+            visit.close()
+        self._session.send(replies.metadata(request.name, metadata, verdict.write, request))
+
+    async def _write(self, request: requests.Put) -> None:
+        client = self._session.client
+        record = PutRecord(client.user, client.address, request.name, request.value)
+        try:
+            verdict = self._session.judge(request.name)
+            if not verdict.write:
+                raise BadMessage("forbidden", "this gateway does not let you write it")
+            visit = self._visit(verdict)
+            try:
+                await visit.reach(min(request.timeout, self._sessions.connect_timeout))
+                record = attrs.evolve(record, old=visit.pv.latest)
+                await visit.put(request.value, request.wait, request.timeout)
+            finally:
+                visit.close()
+        except BaseException as error:
+            self._sessions.put_log.write(record, _outcome(error))
+            raise
+        self._sessions.put_log.write(record, "ok" if request.wait else "sent")
+        self._session.send(replies.written(request, request.name))
+
+    def _visit(self, verdict: Verdict) -> Visit:
+        return self._sessions.visit(verdict.real_name)
+
+    def _attend(
+        self, request: requests.Get | requests.Put | requests.Info, action: str, work: Work
+    ) -> None:
+        done = Deferred.fromCoroutine(work)
+        self._under_way.add(done)
+
+        def failed(failure: Failure) -> None:
+            mistake = _mistake(failure.value)
+            if mistake is not None:
+                self._session.refuse(
+                    attrs.evolve(mistake, action=action, pvname=request.name, id=request.id)
+                )
+            elif not failure.check(CancelledError):
+                self._session.fail(failure)
+
+        done.addErrback(failed).addBoth(lambda _: self._under_way.discard(done))
+
+
+def _mistake(error: BaseException | None) -> BadMessage | None:
+    """What to tell the client; None if it is no matter of the client's."""
+    if isinstance(error, PVError):
+        return BadMessage(error.code, str(error))
+    return error if isinstance(error, BadMessage) else None
+
+
+def _outcome(error: BaseException) -> str:
+    mistake = _mistake(error)
+    if mistake is not None:
+        return f"{mistake.code}: {mistake.message}"
+    return "the client left" if isinstance(error, CancelledError) else f"internal: {error!r}"

@@ -1,0 +1,177 @@
+"""All clients that get one PV in one encoding."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from pycawamp.fanout.cohort import Cohorts
+from pycawamp.fanout.outbox import Outbox
+from pycawamp.fanout.packing import BATCH, FRAMES
+from pycawamp.pv.delay import DelayLine
+from pycawamp.pv.hub import PV
+from pycawamp.pv.values import Metadata, Reading
+from pycawamp.wire import replies
+from pycawamp.wire.encoding import Encoding
+from pycawamp.wire.frames import binary_frame
+from pycawamp.wire.updates import Render, is_binary, renderer
+
+Pacer: TypeAlias = "DelayLine[PacedLane]"
+"""Lanes of one rate, each until its pause is over."""
+
+
+class Content:
+    """One PV's updates, rendered with one set of options: once each, whoever asks."""
+
+    def __init__(self, name: str, encoding: Encoding) -> None:
+        self.name = name
+        self.encoding = encoding
+        self._render: Render = _unrendered
+        self._of: Reading | None = None
+        self._payload = b""
+
+    def metadata(self, metadata: Metadata) -> None:
+        """Take what does not change with each update into the template."""
+        self._render = renderer(self.name, metadata, self.encoding)
+        self._of = None
+
+    def payload(self, reading: Reading) -> bytes:
+        """The update as JSON, or as the payload of a binary frame."""
+        if reading is not self._of:
+            self._payload = self._render(reading)
+            self._of = reading
+        return self._payload
+
+
+def _unrendered(_reading: Reading) -> bytes:
+    raise AssertionError("a reading came before its metadata")
+
+
+class Lane:
+    """All clients that get one PV in one encoding; tells them of its changes."""
+
+    def __init__(self, pv: PV, encoding: Encoding, content: Content, cohorts: Cohorts) -> None:
+        self.encoding = encoding
+        self.content = content
+        self._pv = pv
+        self._cohorts = cohorts
+        self._cohort = cohorts.enter(BATCH if encoding.batch else FRAMES)
+        self._wrap_update = self._cohort.packing.wrap
+        if pv.described is not None:
+            self._prepare(pv.described)
+
+    @property
+    def name(self) -> str:
+        """The PV's name, as the clients asked for it."""
+        return self.content.name
+
+    @property
+    def pv(self) -> PV:
+        """The PV itself."""
+        return self._pv
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no client is left."""
+        return not self._cohort.members
+
+    def join(self, outbox: Outbox) -> None:
+        """Have a client get the present state, and every change from now on."""
+        self._cohort = self._cohorts.join(self._cohort, outbox)
+        if self._pv.connected is None:
+            return
+        if outbox.paused:
+            outbox.owe([self], [self])
+        else:
+            self.catch_up(outbox, announce=True)
+
+    def leave(self, outbox: Outbox) -> None:
+        """Have a client get nothing more."""
+        self._cohort = self._cohorts.leave(self._cohort, outbox)
+        outbox.forget(self)
+
+    def close(self) -> None:
+        """Let the last cohort go."""
+        self._cohorts.drop(self._cohort)
+
+    def catch_up(self, outbox: Outbox, *, announce: bool) -> None:
+        """Tell a client the present state: the newest value, and all else if announced."""
+        packing = self._cohort.packing
+        messages = [packing.wrap(message) for message in self._announcement()] if announce else []
+        if self._pv.latest is not None:
+            messages.append(self._wrap_update(self.content.payload(self._pv.latest)))
+        if messages:
+            packing.deliver(outbox, packing.joint.join(messages))
+
+    def metadata(self, metadata: Metadata) -> None:
+        """Take note of new metadata, and tell those who asked for it."""
+        self._prepare(metadata)
+        if self.encoding.metadata and self._pv.connected is not None:
+            self._announce(replies.metadata(self.name, metadata, self.encoding.writable))
+
+    def connection(self) -> None:
+        """Tell the clients that the PV was connected or lost."""
+        for message in self._announcement():
+            self._announce(message)
+
+    def reading(self, reading: Reading) -> None:
+        """Have an update rendered, once for all clients."""
+        self._cohort.append(self, self._wrap_update(self.content.payload(reading)))
+
+    def _prepare(self, metadata: Metadata) -> None:
+        packing = BATCH if self.encoding.batch else FRAMES
+        self._wrap_update = packing.wrap
+        if is_binary(metadata, self.encoding):
+            # What is not JSON has no place in a JSON array.
+            packing, self._wrap_update = FRAMES, binary_frame
+        self._cohort = self._cohorts.repack(self._cohort, packing)
+
+    def _announce(self, message: bytes) -> None:
+        self._cohort.announce(self, self._cohort.packing.wrap(message))
+
+    def _announcement(self) -> list[bytes]:
+        """The messages that come before a value: the connection, and then the metadata."""
+        described = self._pv.described
+        messages = [replies.connection(self.name, bool(self._pv.connected))]
+        if self.encoding.metadata and described is not None:
+            # Of a lost PV it would be old news; that it may not be read is news.
+            if self._pv.connected or not described.read_access:
+                messages.append(replies.metadata(self.name, described, self.encoding.writable))
+        return messages
+
+
+class PacedLane(Lane):
+    """A lane with a max_rate: the first update goes at once, then the newest of each pause."""
+
+    def __init__(
+        self, pv: PV, encoding: Encoding, content: Content, cohorts: Cohorts, pacer: Pacer
+    ) -> None:
+        super().__init__(pv, encoding, content, cohorts)
+        self._pacer = pacer
+        self._pausing = False
+        self._newest: Reading | None = None
+
+    def reading(self, reading: Reading) -> None:
+        """Send an update now, or keep it until the pause is over."""
+        if self._pausing:
+            self._newest = reading
+        else:
+            self._send(reading)
+
+    def connection(self) -> None:
+        """Send what was kept back first: it is the last there is of that connection."""
+        if self._newest is not None:
+            super().reading(self._newest)
+            self._newest = None
+        super().connection()
+
+    def pause_over(self) -> None:
+        """Send the newest that was kept back, and pause again; or wait for the next update."""
+        newest, self._newest = self._newest, None
+        self._pausing = False
+        if newest is not None and not self.is_empty:
+            self._send(newest)
+
+    def _send(self, reading: Reading) -> None:
+        super().reading(reading)
+        self._pausing = True
+        self._pacer.put(self)
