@@ -101,7 +101,8 @@ class SoftIOCTests(TestCase):
         client = yield run_client(reactor, ioc.ports, COUNT_UPDATES)
         for name, hertz in [("hundred", 100), ("thousand", 1000)]:
             rate, gaps = client.answer[name]
-            self.assertApproximates(rate, hertz, 0.1 * hertz)
+            # A busy machine scans late, and EPICS does not make up for it.
+            self.assertApproximates(rate, hertz, 0.2 * hertz)
             self.assertEqual(gaps, 0)
 
     @inlineCallbacks
@@ -234,7 +235,9 @@ class _Parent(ProcessProtocol):
         self.ended: Deferred[None] = Deferred()
 
     def outReceived(self, data: bytes) -> None:
-        self.up.callback(None)
+        # The end of the line may come by itself.
+        if data.endswith(b"\n"):
+            self.up.callback(None)
 
     def processEnded(self, reason: Failure) -> None:
         self.ended.callback(None)
