@@ -14,7 +14,7 @@ LADDER = (1, 10, 50, 100, 300, 500)
 GAP_CLIENTS = 10  # up to here each frame is looked into: more would cost the load client too much
 COLUMNS = (
     "clients", "build", "offered/s", "delivered/s", "lost", "cores", "per core-s", "p50 / p99 ms",
-    "IOC alone p50 / p99 ms", "RSS MiB", "IOC cores", "load cores",
+    "bare libca p50 / p99 ms", "RSS MiB", "IOC cores", "load cores",
 )  # fmt: skip
 
 

@@ -376,7 +376,7 @@ static uint8_t *upgrade(struct client *c, uint8_t *end) {
 
 static void pull(struct client *c) {
   uint32_t kept = c->tail_length;
-  memcpy(buffer, c->tail, kept);
+  if (kept) memcpy(buffer, c->tail, kept);
   ssize_t n = recv(c->fd, buffer + kept, BUFFER, 0);
   if (n < 0 && errno == EAGAIN) return;
   if (n <= 0) return close_client(c);

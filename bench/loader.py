@@ -85,8 +85,7 @@ def run(settings: Settings, gateway: Gateway, server: Ioc, load: Load) -> Result
         opening = _read(process)
         before = procfs.Moment.of(gateway.pid), procfs.Moment.of(server.pid)
         rss_start = procfs.rss_kib(gateway.pid)
-        wanted = settings.profile and gateway.build == OURS
-        with pyspy.recorded(settings, gateway.pid, load.seconds) if wanted else _nothing():
+        with _profile(settings, gateway, load):
             counts = _read(process)
             after = procfs.Moment.of(gateway.pid), procfs.Moment.of(server.pid)
         return Result(
@@ -136,5 +135,10 @@ def _milliseconds(figures: dict[str, float] | None, percentile: str) -> float | 
     return figures[percentile] if figures else None
 
 
-def _nothing() -> contextlib.AbstractContextManager[None]:
+def _profile(
+    settings: Settings, gateway: Gateway, load: Load
+) -> contextlib.AbstractContextManager[None]:
+    if settings.profile and gateway.build == OURS:
+        what = f"{load.clients} clients of {load.page.name}"
+        return pyspy.recorded(settings, gateway.pid, load.seconds, what)
     return contextlib.nullcontext()

@@ -62,7 +62,7 @@ def _growth(settings: Settings, server: Ioc, build: str, load: Load) -> float:
     with processes.gateway(build, server, settings.folder) as gateway:
         before = _warm(settings, server, gateway)
         load = attrs.evolve(load, settle=2, seconds=1)
-        return loader.run(settings, gateway, server, load).rss_end_kib - before
+        return loader.run(settings, gateway, server, load).rss_start_kib - before
 
 
 def _warm(settings: Settings, server: Ioc, gateway: Gateway) -> int:

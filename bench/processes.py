@@ -64,22 +64,28 @@ def gateway(build: str, server: Ioc, folder: Path) -> Iterator[Gateway]:
         "naive": ["-m", "bench.naive", str(port)],
     }
     log = folder / f"{build}.log"
-    with child([sys.executable, *commands[build]], server.environment, log) as process:
+    with child([sys.executable, *commands[build]], server.environment, log, talks=False) as process:
         _await_port(process, port, log)
         yield Gateway(build, process.pid, port)
 
 
 @contextlib.contextmanager
 def child(
-    command: Sequence[str], environment: dict[str, str] | None = None, log: Path | None = None
+    command: Sequence[str],
+    environment: dict[str, str] | None = None,
+    log: Path | None = None,
+    talks: bool = True,
 ) -> Iterator[subprocess.Popen[str]]:
-    """Runs a command with pipes to its stdin and stdout, its stderr in ``log``."""
+    """Runs a command, its stderr in ``log``; stdout is a pipe, or in the log of one that only logs.
+
+    A pipe that nobody reads would stop a gateway once it has filled up.
+    """
     with contextlib.ExitStack() as stack:
         stderr = stack.enter_context(log.open("w")) if log else None
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=subprocess.PIPE if talks else stderr,
             stderr=stderr,
             text=True,
             cwd=ROOT,
@@ -125,7 +131,7 @@ def _await_port(process: subprocess.Popen[str], port: int, log: Path) -> None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.02)
-    raise ChildError(f"the gateway is not up:\n{log.read_text()[-2000:]}")
+    raise ChildError(f"the gateway is not up:\n{log.read_text()[-500:]}")
 
 
 def _loopback() -> dict[str, str]:

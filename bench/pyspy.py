@@ -18,7 +18,7 @@ _numbers = itertools.count(1)
 
 
 @contextlib.contextmanager
-def recorded(settings: Settings, pid: int, seconds: float) -> Iterator[None]:
+def recorded(settings: Settings, pid: int, seconds: float, what: str) -> Iterator[None]:
     """Samples a process for as long as the block runs, and names the dearest functions.
 
     The folded stacks stay in the run's folder; speedscope and flamegraph.pl open them.
@@ -35,7 +35,7 @@ def recorded(settings: Settings, pid: int, seconds: float) -> Iterator[None]:
         yield
         process.wait(60)
     if stacks.exists():
-        print(f"\n{stacks}\n{_dearest(stacks)}", file=sys.stderr)
+        print(f"\n{what}: {stacks}\n{_dearest(stacks)}", file=sys.stderr)
 
 
 def find() -> str | None:
@@ -49,6 +49,7 @@ def _dearest(stacks: Path) -> str:
     own: Counter[str] = Counter()
     for line in stacks.read_text().splitlines():
         stack, _, count = line.rpartition(" ")
-        own[stack.split(";")[-1].rpartition(":")[0]] += int(count)
+        function = stack.split(";")[-1]
+        own[function.rpartition(":")[0] or function] += int(count)
     total = own.total() or 1
-    return "\n".join(f"{100 * n / total:5.1f} %  {name}" for name, n in own.most_common(SHOWN))
+    return "\n".join(f"{100 * n / total:5.1f} %  {name})" for name, n in own.most_common(SHOWN))

@@ -39,10 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     _allow_many_files()
     print("\n".join(f"- {line}" for line in machine.describe()), flush=True)
-    with _folder(arguments.profile) as folder:
+    with _folder(arguments.profile) as folder, contextlib.suppress(KeyboardInterrupt):
         settings = _settings(arguments, folder)
         failed = [name for name in _chosen(arguments) if not _run(name, settings)]
-    return 1 if failed else 0
+        return 1 if failed else 0
+    return 130
 
 
 def _parser() -> argparse.ArgumentParser:
