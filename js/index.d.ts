@@ -29,7 +29,8 @@ export interface Update {
   readonly shape?: readonly number[];
 }
 
-export type Limits = readonly [low: number, high: number];
+/** Null: no limit on that side. Records without limits have both at zero. */
+export type Limits = readonly [low: number | null, high: number | null];
 
 export interface Metadata {
   readonly pvname: string;

@@ -24,7 +24,7 @@ live("a setpoint takes a put and shows it to another client", async (t) => {
   const theirs = clientFor(t, url).pv("demo:setpoint");
   const before = (await mine.get()).value;
   const wanted = before === 1 ? 2 : 1;
-  await once(theirs, "value");
+  await until(() => theirs.last !== null);
   try {
     await mine.put(wanted);
     assert.equal((await mine.get()).value, wanted);

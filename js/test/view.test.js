@@ -56,11 +56,13 @@ test("what is typed becomes what the record takes", () => {
 
 test("values outside the control limits are pointed out", () => {
   const metadata = { control_limits: [0, 10], units: "V" };
-  assert.equal(limitWarning(11, metadata), "11 V is above the control limits of 0 to 10 V.");
+  assert.equal(limitWarning(11, metadata), "11 V is above the control limit of 10 V.");
   assert.match(limitWarning(-1, metadata), /below/);
   for (const value of [0, 10, 5, "text", [99]]) assert.equal(limitWarning(value, metadata), null);
   assert.equal(limitWarning(99, { control_limits: [0, 0] }), null);
   assert.equal(limitWarning(99, null), null);
+  assert.equal(limitWarning(-99, { control_limits: [null, 10] }), null);
+  assert.match(limitWarning(99, { control_limits: [null, 10] }), /above the control limit of 10\./);
 });
 
 test("durations and unset time stamps", () => {

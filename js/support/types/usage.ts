@@ -13,7 +13,7 @@ const stop: () => void = pv.on("value", (update: Update) => {
   update.count = 2;
 });
 stop();
-pv.on("metadata", (metadata: Metadata) => metadata.control_limits?.[1].toFixed());
+pv.on("metadata", (metadata: Metadata) => metadata.control_limits?.[1]?.toFixed());
 pv.on("connection", ({ state, connected }) => [state === "searching", connected]);
 pv.on("error", (error) => error instanceof PVError && error.code === "forbidden");
 gw.on("reconnecting", ({ seconds, at }) => seconds + at);

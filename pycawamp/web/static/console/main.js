@@ -51,6 +51,7 @@ every(TREND_MS, () => table.tick());
 every(SECOND_MS, () => {
   banner.paint();
   summary.paint();
+  table.tickDetails();
 });
 
 add(address.names);

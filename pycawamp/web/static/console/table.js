@@ -110,6 +110,11 @@ export class Table {
     for (const row of this.#visible()) this.#paint(row);
   }
 
+  /** Ages are told by the second. */
+  tickDetails() {
+    for (const row of this.#visible()) if (row.details) this.#painter.mark(row);
+  }
+
   /** Time passed: traces move on, in rows and in open plots. */
   tick() {
     for (const row of this.#visible()) this.#painter.mark(row.trendItem);

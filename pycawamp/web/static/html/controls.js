@@ -1,7 +1,7 @@
 /** Elements that put: `<input>` of every sort, `<select>`. They show the live value unless being edited. */
 import { valueFrom } from "../view/entry.js";
 import { scalarText, textOf } from "../view/reading.js";
-import { formatted } from "./displays.js";
+import { formatted, isRange } from "./displays.js";
 
 /**
  * A field to type into. Enter puts, Escape and leaving give up: a value half typed must not be
@@ -90,8 +90,8 @@ export class RangeControl {
   }
 
   show(update, metadata) {
-    const [low, high] = metadata?.control_limits ?? [];
-    if (!this.#ownRange && low < high) Object.assign(this.#element, { min: low, max: high });
+    const limits = metadata?.control_limits;
+    if (!this.#ownRange && isRange(limits)) Object.assign(this.#element, { min: limits[0], max: limits[1] });
     if (!this.#held) this.#element.value = update.value;
   }
 

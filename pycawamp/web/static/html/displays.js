@@ -62,8 +62,8 @@ export class BarDisplay {
   }
 
   #range({ display_limits: display, warning_limits: warning }) {
-    if (display?.[0] < display?.[1]) this.#set({ min: display[0], max: display[1] });
-    if (warning?.[0] < warning?.[1]) this.#set({ low: warning[0], high: warning[1] });
+    if (isRange(display)) this.#set({ min: display[0], max: display[1] });
+    if (isRange(warning)) this.#set({ low: warning[0], high: warning[1] });
   }
 
   #set(attributes) {
@@ -71,6 +71,11 @@ export class BarDisplay {
       if (!this.#own.has(name) && name in this.#element) this.#element[name] = value;
     }
   }
+}
+
+/** Records without limits have both at zero; a null is a side without one. */
+export function isRange(limits) {
+  return limits !== undefined && limits.every(Number.isFinite) && limits[0] < limits[1];
 }
 
 /** A value by the author's format; without one, as the gateway writes it. */

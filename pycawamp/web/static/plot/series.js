@@ -65,7 +65,9 @@ function withUnits(value, metadata) {
 }
 
 function limitsOf(metadata) {
-  return LIMITS.flatMap(([key, kind]) => (metadata?.[key] ?? []).filter(Number.isFinite).map((value) => ({ value, kind })));
+  // Records without limits have both at zero.
+  const pairs = LIMITS.map(([key, kind]) => [metadata?.[key] ?? [], kind]).filter(([[low, high]]) => low !== high);
+  return pairs.flatMap(([limits, kind]) => limits.filter(Number.isFinite).map((value) => ({ value, kind })));
 }
 
 function clock(seconds, span) {

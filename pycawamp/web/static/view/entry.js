@@ -31,9 +31,12 @@ function hex(text) {
 
 /** Which limits a value lies outside of, as a sentence; null when inside or when there are none. */
 export function limitWarning(value, metadata) {
-  const [low, high] = metadata?.control_limits ?? [];
-  // Records without limits have both at zero.
-  if (typeof value !== "number" || !(low < high) || (value >= low && value <= high)) return null;
+  const limits = metadata?.control_limits;
+  // Records without limits have both at zero; a null is a side without one.
+  if (typeof value !== "number" || !limits || limits[0] === limits[1]) return null;
   const units = metadata.units ? ` ${metadata.units}` : "";
-  return `${value}${units} is ${value < low ? "below" : "above"} the control limits of ${low} to ${high}${units}.`;
+  const [low, high] = limits.map((limit) => (Number.isFinite(limit) ? limit : null));
+  if (low !== null && value < low) return `${value}${units} is below the control limit of ${low}${units}.`;
+  if (high !== null && value > high) return `${value}${units} is above the control limit of ${high}${units}.`;
+  return null;
 }
