@@ -17,11 +17,6 @@ export function isList(value) {
   return Array.isArray(value) || ArrayBuffer.isView(value);
 }
 
-/** Whether an array is a text: EPICS long strings are arrays of char. */
-export function isLongString(update, metadata) {
-  return metadata?.type === "char" && isList(update.value) && typeof update.text === "string";
-}
-
 export function scalarText(value, metadata) {
   if (typeof value !== "number") return String(value);
   const label = metadata?.enum_strs?.[value];

@@ -17,7 +17,7 @@ export function timeOfDay(seconds) {
 }
 
 /** `2024-05-01`. */
-export function dayOf(seconds) {
+function dayOf(seconds) {
   const date = new Date(seconds * 1000);
   return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
 }
