@@ -23,7 +23,7 @@ class SocketLimits:
     """What a client's connection may take, and how long it may be silent."""
 
     ping_interval: float = 20.0
-    """Seconds; a client that answers none within another interval is gone."""
+    """Seconds, at least 1; a client that answers none within another interval is gone."""
     stall_timeout: float = 30.0
     """Seconds for which a client may take nothing while something waits for it."""
     max_message: int = 2**20
@@ -53,6 +53,10 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         if self.session is not None:
             self.session.close()
             self.session = None
+        if self.closeHandshakeTimeoutCall is not None:
+            # Autobahn forgets it where the connection ends without an answer.
+            self.closeHandshakeTimeoutCall.cancel()
+            self.closeHandshakeTimeoutCall = None
         self.factory.closed(self)
 
     def _invalid_payload(self, reason: str) -> bool:
@@ -88,7 +92,8 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
             # Dropping would reset the connection, with no close frame that says why.
             failByDrop=False,
             autoPingInterval=limits.ping_interval,
-            autoPingTimeout=limits.ping_interval,
+            # Autobahn's timers end with the whole second before their time.
+            autoPingTimeout=limits.ping_interval + 1,
             maxMessagePayloadSize=limits.max_message,
             maxFramePayloadSize=limits.max_message,
             closeHandshakeTimeout=1,
