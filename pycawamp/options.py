@@ -103,6 +103,9 @@ class Options(usage.Options):
             seconds = math.nan
         if not 0 < seconds < math.inf:
             raise usage.UsageError(f"--{name}: expected seconds, more than 0, got {self[name]!r}")
+        if name == "ping-interval" and seconds < 1:
+            # Autobahn's timers tick once a second.
+            raise usage.UsageError(f"--{name}: expected at least 1 second, got {self[name]!r}")
         return seconds
 
 

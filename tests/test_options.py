@@ -73,6 +73,7 @@ class OptionsTests(SynchronousTestCase):
                 line = self.refused(f"--{name}={value}")
                 self.assertIn(f"--{name}", line)
                 self.assertIn(repr(value), line)
+        self.assertIn("at least 1", self.refused("--ping-interval=0.9"))
 
     def test_unknown(self) -> None:
         """Unknown options and stray arguments are refused, and named."""
