@@ -83,6 +83,7 @@ class Gateway(Service):
         yield self._sockets.close_all()
         self._sessions.close()
         yield self.hub.stopService()
+        self._inbox.close()
         if self._inbox.merged or self._sessions.merged:
             self._log.info(
                 "Updates replaced by newer ones: {inbox} under load, {clients} for slow clients",

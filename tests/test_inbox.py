@@ -164,6 +164,18 @@ class InboxTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
+    def test_close(self) -> None:
+        """A closed inbox hands nothing over any more, and leaves no timer."""
+        self.inbox.post_update(self.handler("a", takes=0.006), b"1")
+        self.clock.turn()
+        self.inbox.post_update(self.handler("a"), b"2")
+        self.inbox.close()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.inbox.post_update(self.handler("a"), b"3")
+        self.clock.turn()
+        self.assertEqual(len(self.handled), 1)
+
+
 class ThreadTests(TestCase):
     """Inbox with real threads and the real reactor."""
 
@@ -174,6 +186,7 @@ class ThreadTests(TestCase):
         handled: dict[int, list[int]] = {poster: [] for poster in range(posters)}
         done: Deferred[None] = Deferred()
         inbox = Inbox(reactor, after_slice=lambda: None)
+        self.addCleanup(inbox.close)
 
         def handle(news: tuple[int, int]) -> None:
             poster, number = news
@@ -196,6 +209,7 @@ class ThreadTests(TestCase):
         latest: dict[int, int] = {}
         done: Deferred[None] = Deferred()
         inbox = Inbox(reactor, after_slice=lambda: None, limits=InboxLimits(events=100))
+        self.addCleanup(inbox.close)
         handled = 0
 
         def handler(channel: int) -> Any:

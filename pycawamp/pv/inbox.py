@@ -8,6 +8,7 @@ from threading import Lock
 from typing import Any, TypeAlias
 
 import attrs
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 Handler: TypeAlias = Callable[[Any], None]
@@ -51,6 +52,8 @@ class Inbox:
         self._limits = limits or InboxLimits()
         self._queue: deque[Item] = deque()
         self._awake = False
+        self._resting: IDelayedCall | None = None
+        self._closed = False
         # Two counters, each written by one side only: no lock, and no count lost.
         self._bytes_in = 0
         self._bytes_out = 0
@@ -110,21 +113,29 @@ class Inbox:
 
     # The reactor
 
+    def close(self) -> None:
+        """Work no more, whatever still comes."""
+        self._closed = True
+        if self._resting is not None and self._resting.active():
+            self._resting.cancel()
+
     def _drain(self) -> None:
+        if self._closed:
+            return
         clock = self._reactor.seconds
         started = clock()
         finished = self._work(started + self._limits.slice)
         self._after_slice()
         rest = min(clock() - started, self._limits.slice) if finished else 0.0
         if not finished or rest > SHORT_REST:
-            self._reactor.callLater(rest, self._drain)
+            self._resting = self._reactor.callLater(rest, self._drain)
             return
         # Asleep first, then the last look: a thread that posts after the look sees
         # it asleep and wakes it.
         self._awake = False
         if self._queue or self._overflowing:
             self._awake = True
-            self._reactor.callLater(0, self._drain)
+            self._resting = self._reactor.callLater(0, self._drain)
 
     def _work(self, deadline: float) -> bool:
         """Handle what waits, until the deadline; False if something is left."""
