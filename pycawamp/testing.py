@@ -23,6 +23,7 @@ import os
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, cast
 
+import attrs
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
 from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks, succeed
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ServerEndpoint
@@ -31,10 +32,10 @@ from twisted.python.failure import Failure
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Site
 
+from pycawamp.access.interfaces import IPolicy
 from pycawamp.demo.ports import LOOPBACK, CAPorts
 from pycawamp.gateway import Gateway, GatewaySettings
 from pycawamp.pv.interfaces import IBackend
-from pycawamp.pv.repeater import Repeater, ensure_repeater
 
 TIMEOUT = 20.0
 """Seconds to wait for anything."""
@@ -193,6 +194,9 @@ class _ClientProtocol(WebSocketClientProtocol):  # type: ignore[misc]
         self.client._received(payload, isBinary)
 
     def onClose(self, _wasClean: bool, code: int | None, reason: str | None) -> None:
+        if self.closeHandshakeTimeoutCall is not None:
+            self.closeHandshakeTimeoutCall.cancel()
+            self.closeHandshakeTimeoutCall = None
         self.client._ended(code, reason)
 
 
@@ -235,8 +239,10 @@ class GatewayFixture:
         settings: GatewaySettings | None = None,
         ports: CAPorts | None = None,
         backend: IBackend | None = None,
+        policy: IPolicy | None = None,
     ) -> None:
-        self.gateway = Gateway(reactor, settings, backend)
+        settings = attrs.evolve(settings or GatewaySettings(), own_repeater=True)
+        self.gateway = Gateway(reactor, settings, backend, policy)
         self.url = ""
         """Where to connect to, once started."""
         self.clients: list[WebSocketTestClient] = []
@@ -244,7 +250,6 @@ class GatewayFixture:
         self._reactor = reactor
         self._ca_ports = ports
         self._environment: dict[str, str | None] = {}
-        self._repeater: Repeater | None = None
         self._port: IListeningPort | None = None
 
     @inlineCallbacks
@@ -252,7 +257,6 @@ class GatewayFixture:
         """Listen; fires when clients can come. `site` is the root, if not one of our own."""
         if self._ca_ports is not None:
             self._set_environment(self._ca_ports.client_environment())
-            self._repeater = ensure_repeater(owned=True)
         self.gateway.startService()
         if site is None:
             site = Resource()
@@ -280,8 +284,6 @@ class GatewayFixture:
         yield cast("Deferred[None]", port.stopListening())
         yield gatherResults([client.abort() for client in self.clients])
         yield self.gateway.stopService()
-        if self._repeater is not None:
-            self._repeater.close()
         self._set_environment(self._environment)
 
     def _set_environment(self, variables: Mapping[str, str | None]) -> None:

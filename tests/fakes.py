@@ -9,13 +9,16 @@ from typing import Any
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
+from pycawamp.access import IPolicy, Policy
 from pycawamp.fanout.outbox import IWriter
 from pycawamp.fanout.turn import Turn
+from pycawamp.putlog import PutLog
 from pycawamp.pv.hub import PV, PVHub
 from pycawamp.pv.interfaces import ISink, ISubscriber
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.values import Metadata, Reading
-from pycawamp.session import Session, Sessions
+from pycawamp.session import Client, Session
+from pycawamp.sessions import Sessions
 
 CONNECT_TIMEOUT = 5.0
 LINGER = 10.0
@@ -90,17 +93,24 @@ def unframe(data: bytes) -> list[bytes]:
 class World:
     """Sessions over in-memory PVs, on a clock that the test moves."""
 
-    def __init__(self) -> None:
+    def __init__(self, policy: IPolicy | None = None) -> None:
         self.clock = SteppingReactor()
         self.backend = MemoryBackend(now=lambda: 1.5)
         self.hub = PVHub(self.clock, self.backend, LINGER)
         self.hub.startService()
-        self.sessions = Sessions(self.clock, self.hub, Turn(self.clock), CONNECT_TIMEOUT)
+        self.sessions = Sessions(
+            self.clock,
+            self.hub,
+            Turn(self.clock),
+            policy=policy or Policy(),
+            put_log=PutLog(None),
+            connect_timeout=CONNECT_TIMEOUT,
+        )
 
     def open(self) -> tuple[Session, Page]:
         """One client more."""
         page = Page()
-        return self.sessions.open(page, "test"), page
+        return self.sessions.open(page, Client("test")), page
 
     def turn(self) -> None:
         """End the reactor's turn."""
