@@ -102,14 +102,14 @@ def run(settings: Settings, gateway: Gateway, server: Ioc, load: Load) -> Result
 
 @contextlib.contextmanager
 def floor(settings: Settings, server: Ioc, names: Path) -> Iterator[dict[str, Any]]:
-    """A bare CA client counts while the block runs; its figures are in the dict after it."""
-    figures: dict[str, Any] = {}
+    """A bare CA client counts while the block runs: its RSS is known then, the rest after it."""
     command = [str(settings.tools.calat), str(names), "20", "900"]
     with child(command, server.environment) as process:
         assert process.stdin is not None and process.stdout is not None
         process.stdout.readline()
         process.stdin.write("\n")
         process.stdin.flush()
+        figures: dict[str, Any] = {"rss_kib": procfs.rss_kib(process.pid)}
         yield figures
         process.stdin.close()
         figures.update(_read(process))

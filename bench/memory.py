@@ -12,7 +12,7 @@ import attrs
 
 from bench import loader, processes, procfs, records
 from bench.loader import Load
-from bench.processes import Gateway, Ioc
+from bench.processes import ChildError, Gateway, Ioc
 from bench.records import Records
 from bench.report import Table, exact, mib
 from bench.settings import OURS, Settings
@@ -34,6 +34,7 @@ def memory(settings: Settings) -> list[Table]:
             pv = _growth(settings, server, build, Load(source.page)) / len(source.names)
             rest = _rest(settings, server, build)
             rows.append([build, mib(rest), exact(client), exact(pv)])
+        rows.append(["bare libca (C)", *_floor(settings, server, source)])
     note = (
         f"From {clients:,} idle clients, and {len(source.names):,} counters seen by one client; "
         "each from a fresh gateway that has served one client before, without PVs."
@@ -57,12 +58,27 @@ def _rest(settings: Settings, server: Ioc, build: str) -> int:
         return _warm(settings, server, gateway)
 
 
+def _floor(settings: Settings, server: Ioc, source: Records) -> list[str]:
+    """What libca itself takes for a channel with one subscription."""
+    none = settings.folder / "none.names"
+    none.write_text("")
+    with loader.floor(settings, server, none) as bare:
+        pass
+    with loader.floor(settings, server, source.names_file) as loaded:
+        pass
+    per_pv = (loaded["rss_kib"] - bare["rss_kib"]) / len(source.names)
+    return [mib(bare["rss_kib"]), "-", exact(per_pv)]
+
+
 def _growth(settings: Settings, server: Ioc, build: str, load: Load) -> float:
     """KiB that the gateway has grown by while these clients are there."""
     with processes.gateway(build, server, settings.folder) as gateway:
         before = _warm(settings, server, gateway)
         load = attrs.evolve(load, settle=2, seconds=1)
-        return loader.run(settings, gateway, server, load).rss_start_kib - before
+        result = loader.run(settings, gateway, server, load)
+        if result.opened < load.clients:
+            raise ChildError(f"{build} took {result.opened} of {load.clients} clients")
+        return result.rss_start_kib - before
 
 
 def _warm(settings: Settings, server: Ioc, gateway: Gateway) -> int:
