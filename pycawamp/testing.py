@@ -194,8 +194,9 @@ class _ClientProtocol(WebSocketClientProtocol):  # type: ignore[misc]
         self.client._received(payload, isBinary)
 
     def onClose(self, _wasClean: bool, code: int | None, reason: str | None) -> None:
-        if self.closeHandshakeTimeoutCall is not None:
-            self.closeHandshakeTimeoutCall.cancel()
+        timer: Any = self.closeHandshakeTimeoutCall  # type: ignore[has-type]
+        if timer is not None:
+            timer.cancel()
             self.closeHandshakeTimeoutCall = None
         self.client._ended(code, reason)
 

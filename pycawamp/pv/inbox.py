@@ -126,6 +126,8 @@ class Inbox:
         started = clock()
         finished = self._work(started + self._limits.slice)
         self._after_slice()
+        if self._closed:
+            return
         rest = min(clock() - started, self._limits.slice) if finished else 0.0
         if not finished or rest > SHORT_REST:
             self._resting = self._reactor.callLater(rest, self._drain)

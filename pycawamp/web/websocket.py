@@ -53,9 +53,10 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         if self.session is not None:
             self.session.close()
             self.session = None
-        if self.closeHandshakeTimeoutCall is not None:
+        timer: Any = self.closeHandshakeTimeoutCall  # type: ignore[has-type]
+        if timer is not None:
             # Autobahn forgets it where the connection ends without an answer.
-            self.closeHandshakeTimeoutCall.cancel()
+            timer.cancel()
             self.closeHandshakeTimeoutCall = None
         self.factory.closed(self)
 
