@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from pycawamp.demo.process import CAPorts, SoftIOC, free_ports
 from pycawamp.gateway import GatewaySettings
-from pycawamp.testing import GatewayFixture, WebSocketTestClient
+from pycawamp.testing import TIMEOUT, GatewayFixture, WebSocketTestClient
 
 
 class IOCTestCase(TestCase):
@@ -27,6 +29,21 @@ class IOCTestCase(TestCase):
         self.prefix = f"T{secrets.token_hex(4)}:"
         self.ports = free_ports()
 
+    def see_own_ioc(self) -> None:
+        """Have Channel Access of this process see this test's IOC only, until the test ends."""
+        variables = self.ports.client_environment()
+        before = {name: os.environ.get(name) for name in variables}
+
+        def restore() -> None:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+        os.environ.update(variables)
+        self.addCleanup(restore)
+
     @inlineCallbacks
     def start_ioc(
         self, records: str, ports: CAPorts | None = None, access: str | None = None
@@ -34,7 +51,7 @@ class IOCTestCase(TestCase):
         """Run an IOC with these records, whose names start with $(P)."""
         database = Path(self.mktemp())
         database.parent.mkdir(parents=True, exist_ok=True)
-        database.write_text(records)
+        database.write_text(records, errors="surrogateescape")
         ioc = SoftIOC(
             reactor, [str(database)], f"P={self.prefix}", ports or self.ports, access_file=access
         )
@@ -75,7 +92,24 @@ class IOCTestCase(TestCase):
 
 
 @inlineCallbacks
-def clients_of(ioc: SoftIOC) -> Generator[Deferred[Any], Any, tuple[int, int]]:
-    """How many channels and subscriptions the IOC serves (`casr 2`)."""
-    report = yield ioc.query("casr 2")
-    return len(re.findall(r"\d+ monitors?,", report)), len(re.findall("x", report))
+def until_true(condition: Callable[[], bool]) -> Generator[Deferred[Any], Any, None]:
+    """Fires when a condition holds that nobody tells of; fails if it never does."""
+    deadline = reactor.seconds() + TIMEOUT
+    while not condition():
+        if reactor.seconds() > deadline:
+            raise AssertionError("what was waited for did not happen")
+        yield deferLater(reactor, 0.01)
+
+
+@inlineCallbacks
+def served_by(ioc: SoftIOC) -> Generator[Deferred[Any], Any, dict[str, int]]:
+    """Of each name that the IOC serves, how many subscriptions it has (`casr`).
+
+    Fails if one client has two channels of a name.
+    """
+    report = yield ioc.query("casr 3")
+    served = re.findall(r"Channel: '(.+)'\n(?:.*\n)*?.* on eventq=(\d+)", report)
+    names = dict(served)
+    if len(names) != len(served):
+        raise AssertionError(f"a name has two channels: {report}")
+    return {name: int(count) for name, count in names.items()}
