@@ -133,7 +133,9 @@ class Session:
     # Requests that are answered at once
 
     def _connect(self, request: requests.Connect) -> None:
-        encoding = attrs.evolve(self.encoding, **request.options)
+        encoding = self.encoding
+        if request.options:
+            encoding = attrs.evolve(encoding, **request.options)
         mistakes = list(request.mistakes)
         for name in request.names:
             try:
@@ -186,7 +188,8 @@ class Session:
 
 def _for(encoding: Encoding, verdict: Verdict) -> Encoding:
     """The encoding for a client with these rights: metadata tells whether it may write."""
-    return attrs.evolve(encoding, writable=verdict.write and encoding.metadata)
+    writable = verdict.write and encoding.metadata
+    return encoding if writable == encoding.writable else attrs.evolve(encoding, writable=writable)
 
 
 _DISPATCH: dict[type, Callable[[Session, Any], None]] = {

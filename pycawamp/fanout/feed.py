@@ -22,6 +22,8 @@ from pycawamp.wire.encoding import Encoding
 class Feed:
     """One PV's lanes: one for each encoding that some client asked for."""
 
+    __slots__ = ("_contents", "_feeds", "_lanes", "_subscription", "name")
+
     def __init__(self, name: str, real_name: str, feeds: Feeds) -> None:
         self.name = name
         self._feeds = feeds

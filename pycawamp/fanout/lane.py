@@ -22,6 +22,8 @@ Pacer: TypeAlias = "DelayLine[PacedLane]"
 class Content:
     """One PV's updates, rendered with one set of options: once each, whoever asks."""
 
+    __slots__ = ("_of", "_payload", "_render", "encoding", "name")
+
     def __init__(self, name: str, encoding: Encoding) -> None:
         self.name = name
         self.encoding = encoding
@@ -48,6 +50,8 @@ def _unrendered(_reading: Reading) -> bytes:
 
 class Lane:
     """All clients that get one PV in one encoding; tells them of its changes."""
+
+    __slots__ = ("_cohort", "_cohorts", "_pv", "_wrap_update", "content", "encoding")
 
     def __init__(self, pv: PV, encoding: Encoding, content: Content, cohorts: Cohorts) -> None:
         self.encoding = encoding
@@ -141,6 +145,8 @@ class Lane:
 
 class PacedLane(Lane):
     """A lane with a max_rate: the first update goes at once, then the newest of each pause."""
+
+    __slots__ = ("_newest", "_pacer", "_pausing")
 
     def __init__(
         self, pv: PV, encoding: Encoding, content: Content, cohorts: Cohorts, pacer: Pacer

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import itertools
 from ctypes import byref, string_at
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -239,12 +239,12 @@ class CABackend:
             self._inbox.post(channel.lose, None)
 
     def _native(self, chid: int) -> Metadata:
-        return Metadata(
-            type=FieldType(self._ca.ca_field_type(chid)),
-            count=self._ca.ca_element_count(chid),
-            host=self._ca.ca_host_name(chid).decode("utf-8", "replace"),
-            read_access=bool(self._ca.ca_read_access(chid)),
-            write_access=bool(self._ca.ca_write_access(chid)),
+        return _native(
+            FieldType(self._ca.ca_field_type(chid)),
+            self._ca.ca_element_count(chid),
+            self._ca.ca_host_name(chid).decode("utf-8", "replace"),
+            bool(self._ca.ca_read_access(chid)),
+            bool(self._ca.ca_write_access(chid)),
         )
 
     def _monitors_for(self, channel: Channel, native: Metadata) -> tuple[Monitor, ...]:
@@ -275,6 +275,10 @@ class CABackend:
     def _log_exception(self, news: tuple[str, str]) -> None:
         reason, context = news
         self._log.warn("Channel Access: {reason} ({context})", reason=reason, context=context)
+
+
+# Most channels of an IOC are alike in this: they share one value.
+_native = lru_cache(maxsize=1024)(Metadata)
 
 
 def _requests(field_type: FieldType, count: int) -> list[tuple[int, int, int]]:

@@ -91,6 +91,22 @@ class Channel:
     told its units and limits: so the first reading already has them.
     """
 
+    __slots__ = (
+        "_backend",
+        "_complete",
+        "_described",
+        "_early",
+        "_gets",
+        "_puts",
+        "_sink",
+        "_told",
+        "at_libca",
+        "key",
+        "monitors",
+        "name",
+        "native",
+    )
+
     def __init__(self, name: str, key: int, sink: ISink, backend: CABackend) -> None:
         self.name = name
         self.key = key
@@ -104,9 +120,10 @@ class Channel:
         self._described: Metadata | None = None
         self._complete = False
         self._told: bool | None = None
-        self._early: list[Reading] = []
-        self._puts = Puts(backend, self.at_libca)
-        self._gets: set[PendingGet] = set()
+        self._early: tuple[Reading, ...] = ()
+        # Most channels are never written, nor read but by their monitor.
+        self._puts: Puts | None = None
+        self._gets: tuple[PendingGet, ...] = ()
 
     def close(self) -> None:
         """Free subscription and channel; the sink hears nothing after this."""
@@ -120,7 +137,7 @@ class Channel:
         if self.native is None:
             return fail(NotConnectedError("no IOC serves it now"))
         pending = PendingGet(self._backend.next_key(), self.native)
-        self._gets.add(pending)
+        self._gets = (*self._gets, pending)
         self._backend.get(self.at_libca, pending, self.native)
         return pending.answer.addBoth(self._got, pending)
 
@@ -128,6 +145,8 @@ class Channel:
         """Write after all earlier writes."""
         if self.native is None:
             return fail(NotConnectedError("no IOC serves it now"))
+        if self._puts is None:
+            self._puts = Puts(self._backend, self.at_libca)
         return self._puts.add(write, wait)
 
     def connect(self, news: tuple[Metadata, tuple[Monitor, ...]]) -> None:
@@ -135,7 +154,7 @@ class Channel:
         self.native, self.monitors = news
         self._described = None
         self._expect_metadata()
-        self._early = []
+        self._early = ()
         if self._complete or not self.native.read_access:
             self._describe(self.native)
 
@@ -167,16 +186,17 @@ class Channel:
         if self._told:
             self._sink.reading(reading)
         else:
-            self._early.append(reading)
+            self._early = (*self._early, reading)
 
     def _got(self, answer: T, pending: PendingGet) -> T:
-        self._gets.discard(pending)
+        self._gets = tuple(other for other in self._gets if other is not pending)
         self._backend.forget(pending.key)
         return answer
 
     def _fail_requests(self) -> None:
-        self._puts.lose()
-        for pending in list(self._gets):
+        if self._puts is not None:
+            self._puts.lose()
+        for pending in self._gets:
             pending.fail(NotConnectedError("the IOC was lost"))
 
     def _expect_metadata(self) -> None:
@@ -196,7 +216,7 @@ class Channel:
         if readable != self._told:
             self._told = readable
             self._sink.connection(readable)
-        early, self._early = self._early, []
+        early, self._early = self._early, ()
         if readable:
             for reading in early:
                 self._sink.reading(reading)

@@ -7,6 +7,7 @@ order, each with its own padding before the value.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache, lru_cache
 from struct import Struct
 from typing import Any, NamedTuple, TypeAlias
 
@@ -51,8 +52,13 @@ _HEADER = Struct("=hhII")
 
 def decoder(field_type: FieldType, count: int) -> Decoder:
     """The function that decodes a channel's DBR_TIME bytes; count is the native one."""
+    return _decoder(field_type, count != 1)
+
+
+@cache  # Ten thousand channels need no more than two functions a type.
+def _decoder(field_type: FieldType, is_array: bool) -> Decoder:
     layout = TIME_LAYOUTS[field_type]
-    if count != 1:
+    if is_array:
         return _array_decoder(layout, field_type)
     if field_type is FieldType.STRING:
         return _string_decoder(layout)
@@ -96,21 +102,27 @@ def text(raw: bytes) -> str:
     return raw.split(b"\0", 1)[0].decode("utf-8", "replace")
 
 
-# DBR_CTRL: the fields before the value, limits in the order of db_access.h:
-# upper and lower display, upper alarm, upper warning, lower warning, lower
+# DBR_CTRL: the fields between the alarm (4 bytes) and the value; limits in the order of
+# db_access.h: upper and lower display, upper alarm, upper warning, lower warning, lower
 # alarm, upper and lower control.
 _CTRL_LAYOUTS = {
-    FieldType.SHORT: Struct("=4x8s8h"),
-    FieldType.FLOAT: Struct("=4xh2x8s8f"),
-    FieldType.CHAR: Struct("=4x8s8B"),
-    FieldType.LONG: Struct("=4x8s8i"),
-    FieldType.DOUBLE: Struct("=4xh2x8s8d"),
+    FieldType.SHORT: Struct("=8s8h"),
+    FieldType.FLOAT: Struct("=h2x8s8f"),
+    FieldType.CHAR: Struct("=8s8B"),
+    FieldType.LONG: Struct("=8s8i"),
+    FieldType.DOUBLE: Struct("=h2x8s8d"),
 }
-_CTRL_ENUM = Struct("=4xh")
+_CTRL_ENUM = Struct("=h")
 
 
 def describe(native: Metadata, raw: bytes) -> Metadata:
     """The channel's metadata, completed by its DBR_CTRL bytes."""
+    # Without the alarm, which differs: records that are alike share one Metadata.
+    return _describe(native, raw[4 : control_size(native.type)])
+
+
+@lru_cache(maxsize=4096)
+def _describe(native: Metadata, raw: bytes) -> Metadata:
     if native.type is FieldType.ENUM:
         return attrs.evolve(native, enum_strs=_enum_strings(raw))
     fields: tuple[Any, ...] = _CTRL_LAYOUTS[native.type].unpack_from(raw)
@@ -129,7 +141,7 @@ def describe(native: Metadata, raw: bytes) -> Metadata:
 
 def _enum_strings(raw: bytes) -> tuple[str, ...]:
     (count,) = _CTRL_ENUM.unpack_from(raw)
-    starts = (6 + ENUM_STRING_SIZE * index for index in range(count))
+    starts = (2 + ENUM_STRING_SIZE * index for index in range(count))
     return tuple(text(raw[start : start + ENUM_STRING_SIZE]) for start in starts)
 
 
@@ -138,4 +150,4 @@ def control_size(field_type: FieldType) -> int:
     if field_type is FieldType.ENUM:
         return 6 + 16 * ENUM_STRING_SIZE
     layout = _CTRL_LAYOUTS.get(field_type)
-    return layout.size if layout else 0
+    return 4 + layout.size if layout else 0

@@ -17,6 +17,8 @@ from pycawamp.pv.values import Metadata, Reading
 class PV:
     """One PV: its present state, and who listens. Made by PVHub.subscribe only."""
 
+    __slots__ = ("connected", "described", "latest", "name", "subscribers")
+
     def __init__(self, name: str) -> None:
         self.name = name
         self.connected: bool | None = None

@@ -15,6 +15,10 @@ Handler: TypeAlias = Callable[[Any], None]
 Item: TypeAlias = tuple[Handler, Any, int]
 """What waits: the handler, its argument, and the bytes that count against the bound."""
 
+SHORTEST_SLICE = 0.002
+"""Seconds; for few clients, who are served within it."""
+SLICE_PER_SEND = 4.0
+"""How long a slice is, in terms of what sending it takes: the more clients, the longer."""
 SHORT_REST = 0.001
 """Seconds; below the resolution of the reactor's timers a rest is not worth a timer."""
 
@@ -27,17 +31,18 @@ class InboxLimits:
     """About 0.3 s of the reactor's work: what waits longer would be stale."""
     bytes: int = 256 * 2**20
     slice: float = 0.010
-    """Seconds of work between two rounds of the event loop."""
+    """Seconds of work between two rounds of the event loop, at most."""
 
 
 class Inbox:
     """A first-in, first-out queue from any thread to handlers on the reactor.
 
-    The reactor is woken once per burst. It works in slices, so that sockets are
-    served between them under any load, and once the queue is empty it rests as
-    long as the last slice took (one slice's length at most): the next burst gathers
-    meanwhile, and its costs per client are shared by more updates. A gateway with
-    little to do does not rest, so a lone update goes out at once.
+    The reactor is woken once per burst. It works in slices, so that sockets are served
+    between them under any load: short ones while sending costs little, so that nobody
+    waits for the end of a burst, longer ones with many clients. Once the queue is empty
+    it rests as long as the last slice took (one slice's length at most): the next burst
+    gathers meanwhile, and its costs per client are shared by more updates. A gateway
+    with little to do does not rest, so a lone update goes out at once.
 
     Over its bounds the inbox keeps only the newest update of each channel.
     """
@@ -52,6 +57,7 @@ class Inbox:
         self._limits = limits or InboxLimits()
         self._queue: deque[Item] = deque()
         self._awake = False
+        self._slice = SHORTEST_SLICE
         self._resting: IDelayedCall | None = None
         self._closed = False
         # Two counters, each written by one side only: no lock, and no count lost.
@@ -124,8 +130,12 @@ class Inbox:
             return
         clock = self._reactor.seconds
         started = clock()
-        finished = self._work(started + self._limits.slice)
+        finished = self._work(started + self._slice)
+        worked = clock()
         self._after_slice()
+        self._slice = min(
+            max(SLICE_PER_SEND * (clock() - worked), SHORTEST_SLICE), self._limits.slice
+        )
         if self._closed:
             return
         rest = min(clock() - started, self._limits.slice) if finished else 0.0
@@ -152,7 +162,7 @@ class Inbox:
                     handler(news)
                 except Exception:
                     self._log.failure("An update could not be handled")
-        return False
+        return not self._queue and not self._overflowing
 
     def _next_items(self, most: int = 32) -> list[Item]:
         """Some of what waits, oldest first; few enough for the clock to be looked at."""

@@ -37,6 +37,8 @@ class Encoding:
     @property
     def content(self) -> Encoding:
         """What decides on a message's bytes; clients that agree on this share them."""
+        if self.max_rate is None and not self.batch:
+            return self
         return attrs.evolve(self, max_rate=None, batch=False)
 
 

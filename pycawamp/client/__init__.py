@@ -1,0 +1,32 @@
+"""A client of the gateway: PVs over a WebSocket, for Twisted programs and the command line.
+
+    client = GatewayClient(reactor, "ws://localhost:8888/monitor")
+    update = await client.get("demo:sine")
+    subscription = client.subscribe("demo:sine", MyListener())
+
+See docs/client.md; `python -m pycawamp.client --help` is the command line.
+"""
+
+from pycawamp.client.backoff import Backoff
+from pycawamp.client.client import GatewayClient
+from pycawamp.client.connection import State
+from pycawamp.client.listening import IListener, Listener
+from pycawamp.client.subscriptions import Subscription
+from pycawamp.client.target import Target
+from pycawamp.client.values import GatewayError, Update, Value
+from pycawamp.pv.values import FieldType, Metadata
+
+__all__ = [
+    "Backoff",
+    "FieldType",
+    "GatewayClient",
+    "GatewayError",
+    "IListener",
+    "Listener",
+    "Metadata",
+    "State",
+    "Subscription",
+    "Target",
+    "Update",
+    "Value",
+]

@@ -1,0 +1,137 @@
+"""A connection that comes back: attempts, waits, the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
+
+from pycawamp.client.backoff import Backoff
+from pycawamp.client.socket import Socket, SocketUser, describe
+from pycawamp.wire.codec import dumps
+
+Dial = Callable[[SocketUser], "Deferred[Socket]"]
+
+
+class State(Enum):
+    """How a client stands with its gateway."""
+
+    CONNECTING = "connecting"
+    OPEN = "open"
+    WAITING = "waiting"
+    """For the next attempt."""
+    CLOSED = "closed"
+    """For good."""
+
+
+class ConnectionUser(Protocol):
+    """Who hears of a connection."""
+
+    def opened(self) -> None:
+        """Hear that messages can be sent."""
+
+    def received(self, payload: bytes, is_binary: bool) -> None:
+        """Hear a message."""
+
+    def lost(self) -> None:
+        """Hear that the connection is gone, or that an attempt failed."""
+
+
+class Connection:
+    """Connects, and again after each loss, until it is closed."""
+
+    def __init__(
+        self, clock: IReactorTime, dial: Dial, backoff: Backoff, user: ConnectionUser
+    ) -> None:
+        self.state = State.WAITING
+        self.problem = ""
+        """Why it is not open, or was lost last."""
+        self.was_open = False
+        """Whether the last socket got as far as messages."""
+        self._clock = clock
+        self._dial = dial
+        self._backoff = backoff
+        self._user = user
+        self._failures = 0
+        self._retry: IDelayedCall | None = None
+        self._dialling: Deferred[Socket] | None = None
+        self._socket: Socket | None = None
+        self._closing: list[Deferred[None]] = []
+
+    def start(self) -> None:
+        """Make the first attempt, or the next one now."""
+        if self.state is not State.WAITING:
+            return
+        if self._retry is not None and self._retry.active():
+            self._retry.cancel()
+        self.state, self.was_open = State.CONNECTING, False
+        self._dialling = attempt = self._dial(self)
+        attempt.addCallbacks(self._reached, self._unreached)
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send a message, if the socket is open."""
+        if self._socket is not None and self._socket.is_open:
+            self._socket.sendMessage(dumps(message))
+
+    def is_well(self) -> None:
+        """Take note that the gateway talks sense: the next wait is a short one again."""
+        self._failures = 0
+
+    def close(self) -> Deferred[None]:
+        """Say goodbye, for good; fires when the socket is gone."""
+        state, self.state = self.state, State.CLOSED
+        if self._retry is not None and self._retry.active():
+            self._retry.cancel()
+        if state is State.WAITING or (state is State.CLOSED and not self._is_busy):
+            return succeed(None)
+        gone: Deferred[None] = Deferred()
+        self._closing.append(gone)
+        if self._socket is not None:
+            self._socket.end()
+        elif self._dialling is not None:
+            self._dialling.cancel()
+        return gone
+
+    @property
+    def _is_busy(self) -> bool:
+        return self._socket is not None or self._dialling is not None
+
+    def _reached(self, socket: Socket) -> None:
+        self._dialling = None
+        self._socket = socket
+        if self.state is State.CLOSED:
+            socket.end()
+
+    def _unreached(self, failure: Failure) -> None:
+        self.socket_closed(describe(failure))
+
+    # What the socket tells
+
+    def socket_opened(self) -> None:
+        """Hear that messages can be sent."""
+        if self.state is State.CONNECTING:
+            self.state, self.was_open = State.OPEN, True
+            self._user.opened()
+
+    def socket_received(self, payload: bytes, is_binary: bool) -> None:
+        """Hear a message."""
+        if self.state is State.OPEN:
+            self._user.received(payload, is_binary)
+
+    def socket_closed(self, problem: str) -> None:
+        """Hear that the socket is gone: try again in a while."""
+        self._socket = self._dialling = None
+        self.problem = problem
+        if self.state is State.CLOSED:
+            closing, self._closing = self._closing, []
+            for gone in closing:
+                gone.callback(None)
+            return
+        self._failures += 1
+        self.state = State.WAITING
+        self._retry = self._clock.callLater(self._backoff.delay(self._failures), self.start)
+        self._user.lost()

@@ -1,0 +1,115 @@
+"""Payloads of WebSocket messages to what they say."""
+
+from __future__ import annotations
+
+import math
+from base64 import b64decode
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from pycawamp.client.values import GatewayError, Update, Value
+from pycawamp.pv.values import Array, FieldType, Limits, Metadata
+from pycawamp.wire.codec import BadMessage, loads
+
+Message: TypeAlias = dict[str, Any]
+
+_SIZE_BYTES = 4
+_ALIGNMENT = 8
+
+
+def decode(payload: bytes, is_binary: bool) -> list[Message]:
+    """The messages in one frame, several if it is a batch; GatewayError `bad_frame` if none."""
+    try:
+        if is_binary:
+            return [_decode_binary(payload)]
+        content = loads(payload)
+    except (BadMessage, ValueError, KeyError, TypeError) as error:
+        raise GatewayError("bad_frame", f"a frame cannot be read: {error}") from None
+    messages = content if isinstance(content, list) else [content]
+    if not all(isinstance(message, dict) for message in messages):
+        raise GatewayError("bad_frame", "expected a JSON object, or an array of them")
+    return messages
+
+
+def _decode_binary(payload: bytes) -> Message:
+    size = int.from_bytes(payload[:_SIZE_BYTES], "little")
+    message: Message = loads(payload[_SIZE_BYTES : _SIZE_BYTES + size])
+    start = _SIZE_BYTES + size
+    start += -start % _ALIGNMENT
+    dtype, shape = np.dtype(message.pop("dtype")), message.pop("shape")
+    # The elements stay where they came: nothing is copied, and nothing can be written.
+    message["value"] = np.frombuffer(payload, dtype, math.prod(shape), start).reshape(shape)
+    return message
+
+
+def update(message: Mapping[str, Any]) -> Update:
+    """The update in a `monitor` or `value` message; GatewayError `bad_frame` if it has none."""
+    try:
+        return Update(
+            name=message["pvname"],
+            value=_value(message["value"]),
+            count=message["count"],
+            timestamp=message["timestamp"],
+            units=message.get("units", ""),
+            severity=message.get("severity"),
+            status=message.get("status"),
+            text=message.get("text"),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise GatewayError("bad_frame", f"an update cannot be read: {error!r}") from None
+
+
+def _value(value: Any) -> Value:
+    if value is None:
+        return math.nan
+    if isinstance(value, dict):
+        raw = b64decode(value["base64"], validate=True)
+        return np.frombuffer(raw, np.dtype(value["dtype"])).reshape(value["shape"])
+    if isinstance(value, list):
+        return _listed(value)
+    return value  # type: ignore[no-any-return]
+
+
+def _listed(values: list[Any]) -> Value:
+    if values and isinstance(values[0], str):
+        return tuple(values)
+    # A null is NaN or infinite; as a float, None becomes NaN.
+    array: Array = np.array(values, float if None in values or not values else None)
+    array.setflags(write=False)
+    return array
+
+
+def metadata(message: Mapping[str, Any]) -> Metadata:
+    """What a `metadata` message says of a PV; GatewayError `bad_frame` if it cannot be."""
+    try:
+        return Metadata(
+            type=FieldType[message["type"].upper()],
+            count=message["count"],
+            host=message.get("host", ""),
+            read_access=message.get("read_access", True),
+            write_access=message.get("write_access", True),
+            units=message.get("units", ""),
+            precision=message.get("precision"),
+            enum_strs=tuple(message.get("enum_strs", ())),
+            **{key: _limits(message.get(key)) for key in _LIMITS},
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise GatewayError("bad_frame", f"metadata cannot be read: {error!r}") from None
+
+
+def _limits(limits: Any) -> Limits | None:
+    if limits is None:
+        return None
+    low, high = (math.nan if limit is None else limit for limit in limits)
+    return low, high
+
+
+_LIMITS = ("display_limits", "control_limits", "alarm_limits", "warning_limits")
+
+
+def error(message: Mapping[str, Any]) -> GatewayError:
+    """The error that an `error` message tells of."""
+    text = str(message.get("message", ""))
+    return GatewayError(str(message.get("code", "internal")), text, message.get("pvname"))

@@ -1,0 +1,121 @@
+"""Where a gateway is, and how to be let in."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import attrs
+from OpenSSL.SSL import Connection
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IStreamClientEndpoint
+from twisted.internet.ssl import (
+    Certificate,
+    CertificateOptions,
+    optionsForClientTLS,
+    trustRootFromCertificates,
+)
+from twisted.protocols.tls import TLSMemoryBIOProtocol
+from zope.interface import implementer
+
+DEFAULT_PATH = "/monitor"
+_SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
+
+
+def full_url(text: str) -> str:
+    """The WebSocket URL that is meant; ValueError if none can be.
+
+    Without a scheme it gets `ws://`, without a path `/monitor`; a browser's `http` is `ws`.
+    """
+    parts = urlsplit(text if "://" in text else f"ws://{text}")
+    scheme = _SCHEMES.get(parts.scheme)
+    if scheme is None:
+        raise ValueError(f"expected a URL such as ws://host:8888/monitor, got {text!r}")
+    if parts.username is not None:
+        raise ValueError("the URL holds a user name: give it apart from the URL")
+    # Looking at the port checks it: ValueError if it is none.
+    if not parts.hostname or parts.port == 0:
+        raise ValueError(f"the URL names no host and port: {text!r}")
+    path = parts.path if parts.path not in ("", "/") else DEFAULT_PATH
+    return urlunsplit((scheme, parts.netloc, path, parts.query, ""))
+
+
+@attrs.frozen
+class Target:
+    """Where a gateway is, and how to be let in."""
+
+    url: str = attrs.field(converter=full_url)
+    user: str | None = None
+    """For HTTP Basic."""
+    password: str = attrs.field(default="", repr=False)
+    token: str | None = attrs.field(default=None, repr=False)
+    """A bearer token; in place of user and password."""
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    """Further HTTP headers of the request that opens the WebSocket."""
+    verify: bool = True
+    """Whether a server's certificate must be valid for its host (wss)."""
+    authorities: str | None = None
+    """A file with the certificates to trust (PEM); None: those that the system trusts."""
+    endpoint: IStreamClientEndpoint | None = None
+    """Where to connect to if the URL does not tell, such as a UNIX socket or a proxy."""
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether TLS is spoken."""
+        return self.url.startswith("wss:")
+
+    @property
+    def host(self) -> str:
+        """The host's name or address."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """The TCP port."""
+        return urlsplit(self.url).port or (443 if self.is_secure else 80)
+
+    @property
+    def all_headers(self) -> dict[str, str]:
+        """The HTTP headers, with the one that logs in."""
+        login = {}
+        if self.token is not None:
+            login["Authorization"] = f"Bearer {self.token}"
+        elif self.user is not None:
+            pair = b64encode(f"{self.user}:{self.password}".encode()).decode()
+            login["Authorization"] = f"Basic {pair}"
+        return {**self.headers, **login}
+
+    def tls(self) -> IOpenSSLClientConnectionCreator:
+        """What makes TLS connections to the host."""
+        if not self.verify:
+            return Unverified(self.host)
+        creator: IOpenSSLClientConnectionCreator = optionsForClientTLS(
+            self.host, trustRoot=_trusted(self.authorities)
+        )
+        return creator
+
+
+def _trusted(path: str | None) -> object:
+    if path is None:
+        return None
+    blocks = Path(path).read_text().split(_BEGIN)[1:]
+    certificates = [Certificate.loadPEM(_BEGIN + block) for block in blocks]  # type: ignore[no-untyped-call]
+    return trustRootFromCertificates(certificates)
+
+
+_BEGIN = "-----BEGIN CERTIFICATE-----"
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+@attrs.frozen
+class Unverified:
+    """Makes TLS connections to whoever answers: no certificate is looked at."""
+
+    host: str
+
+    def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> Connection:
+        """Make one."""
+        connection = Connection(CertificateOptions().getContext(), None)  # type: ignore[no-untyped-call]
+        connection.set_tlsext_host_name(self.host.encode("idna"))
+        return connection
