@@ -48,17 +48,26 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         if self.session is not None:
             self.session.receive(payload, isBinary)
 
+    def sendCloseFrame(self, *args: Any, **keywords: Any) -> None:
+        """End the session first: no message may follow a close frame (RFC 6455, section 5.5.1)."""
+        self._end_session()
+        super().sendCloseFrame(*args, **keywords)
+
     def onClose(self, _wasClean: bool, _code: int | None, _reason: str | None) -> None:
         """End the session."""
-        if self.session is not None:
-            self.session.close()
-            self.session = None
+        self._end_session()
         timer: Any = self.closeHandshakeTimeoutCall  # type: ignore[has-type]
         if timer is not None:
             # Autobahn forgets it where the connection ends without an answer.
             timer.cancel()
             self.closeHandshakeTimeoutCall = None
         self.factory.closed(self)
+
+    def _end_session(self) -> None:
+        if self.session is not None:
+            self.session.outbox.flush()
+            self.session.close()
+            self.session = None
 
     def _invalid_payload(self, reason: str) -> bool:
         # RFC 6455 wants the connection closed (1007); the client is also told why.
