@@ -20,7 +20,8 @@ from twisted.python.failure import Failure
 
 from pycawamp.testing import TIMEOUT, NotSeen
 
-READY = r"pycaserver is ready: (\S+)"
+READY = r"pycaserver is ready:.* (\S+)$"
+"""What it says when clients can come; the address is the group."""
 
 
 @frozen
