@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
 import attrs
+import numpy as np
 from twisted.logger import Logger
 
 from pycawamp.pv.values import Reading
@@ -41,8 +43,17 @@ class PutRecord:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, str | list | np.ndarray):
+        # Before it is rendered, not after: this is the reactor's time.
+        value = value[:MAX_SHOWN]
     text = dumps(value).decode()
-    return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
+    shown = text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
+    return shown if shown.isprintable() else "".join(map(_printable, shown))
+
+
+def _printable(character: str) -> str:
+    """The character, or its JSON escape: some programs end a line at U+0085 or U+2028."""
+    return character if character.isprintable() else json.dumps(character)[1:-1]
 
 
 def _utc_now() -> datetime:
