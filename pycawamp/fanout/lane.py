@@ -146,7 +146,7 @@ class Lane:
 class PacedLane(Lane):
     """A lane with a max_rate: the first update goes at once, then the newest of each pause."""
 
-    __slots__ = ("_newest", "_pacer", "_pausing")
+    __slots__ = ("_newest", "_pacer", "_pauses", "_pausing")
 
     def __init__(
         self, pv: PV, encoding: Encoding, content: Content, cohorts: Cohorts, pacer: Pacer
@@ -154,6 +154,8 @@ class PacedLane(Lane):
         super().__init__(pv, encoding, content, cohorts)
         self._pacer = pacer
         self._pausing = False
+        self._pauses = 0
+        """Those that will be over: more than one, if a connection cut one short."""
         self._newest: Reading | None = None
 
     def reading(self, reading: Reading) -> None:
@@ -169,9 +171,14 @@ class PacedLane(Lane):
             super().reading(self._newest)
             self._newest = None
         super().connection()
+        # A connection without a value would be half the news.
+        self._pausing = False
 
     def pause_over(self) -> None:
         """Send the newest that was kept back, and pause again; or wait for the next update."""
+        self._pauses -= 1
+        if self._pauses:
+            return
         newest, self._newest = self._newest, None
         self._pausing = False
         if newest is not None and not self.is_empty:
@@ -180,4 +187,5 @@ class PacedLane(Lane):
     def _send(self, reading: Reading) -> None:
         super().reading(reading)
         self._pausing = True
+        self._pauses += 1
         self._pacer.put(self)
