@@ -1,0 +1,149 @@
+"""What a put may write: any JSON value is written as it is, or refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import orjson
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from pycawamp.pv.values import FieldType, Metadata
+from tests.fakes import World, ask
+from tests.v2 import ANYONE
+
+LABELS = ("Off", "On", "", "Grün")
+MOST = 6
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.integers(-40000, 40000)
+    | st.integers(0, 20)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.floats(allow_nan=False, allow_infinity=False, width=32)
+    | st.text(max_size=50)
+    | st.sampled_from([*LABELS, "x" * 39, "x" * 40, "\0", "a\0b", "ü" * 20])
+)
+values = (
+    scalars
+    | st.lists(scalars, max_size=MOST + 2)
+    | st.lists(st.integers(-300, 300), max_size=MOST + 2)
+    | st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=MOST + 2)
+    | st.lists(st.sampled_from(LABELS), max_size=MOST + 2)
+    | st.dictionaries(st.text(max_size=3), scalars, max_size=2)
+    | st.lists(st.lists(scalars, max_size=2), max_size=3)
+)
+START: dict[FieldType, Any] = {
+    FieldType.STRING: "before",
+    FieldType.ENUM: 3,
+    FieldType.FLOAT: 0.5,
+    FieldType.DOUBLE: 0.1,
+}
+
+
+def described(kind: FieldType, count: int) -> Metadata:
+    """A channel of this type."""
+    return Metadata(kind, count, enum_strs=LABELS if kind is FieldType.ENUM else ())
+
+
+def is_same(metadata: Metadata, asked: Any, got: Any) -> bool:
+    """Whether what was read is what was asked for: the nearest number that the type has."""
+    if metadata.type is FieldType.CHAR and isinstance(asked, str) and metadata.is_array:
+        return bool(bytes(got) == asked.encode() + b"\0")
+    if metadata.is_array:
+        element = Metadata(metadata.type, 1, enum_strs=metadata.enum_strs)
+        return len(asked) == len(got) and all(map(is_same, [element] * len(got), asked, got))
+    if metadata.type is FieldType.ENUM and isinstance(asked, str):
+        return bool(LABELS.index(asked) == got)
+    if metadata.type is FieldType.FLOAT:
+        return bool(np.float32(asked) == np.float32(got))
+    if metadata.type is FieldType.DOUBLE:
+        return bool(float(asked) == got)
+    return type(asked) is not bool and bool(asked == got)
+
+
+class PutValueTests(SynchronousTestCase):
+    """Puts to in-memory PVs of every type."""
+
+    def put(self, metadata: Metadata, value: Any) -> tuple[dict[str, Any], Any, Any]:
+        """Write a PV; the reply, and what it held before and holds now."""
+        world = World(ANYONE)
+        before = START.get(metadata.type, 1)
+        world.backend.add("X", _as_array(metadata, before), metadata)
+        session, page = world.open()
+        ask(session, "get", "X")
+        session.receive(orjson.dumps({"action": "put", "pv": "X", "value": value}))
+        ask(session, "get", "X")
+        world.turn()
+        first, reply, second = page.take()
+        return reply, first["value"], second["value"]
+
+    @settings(max_examples=1500, deadline=None)
+    @given(st.sampled_from(FieldType), st.sampled_from([1, MOST, 0]), values)
+    def test_all_or_nothing(self, kind: FieldType, count: int, value: Any) -> None:
+        """Any JSON value is read back as it was put, or is refused and changes nothing."""
+        metadata = described(kind, count)
+        reply, before, after = self.put(metadata, value)
+        if reply["msg_type"] == "put":
+            self.assertTrue(is_same(metadata, value, after), (metadata, value, after))
+        else:
+            self.assertEqual((reply["msg_type"], reply["code"]), ("error", "bad_value"))
+            self.assertEqual(after, before)
+
+    @settings(max_examples=300, deadline=None)
+    @given(st.lists(st.integers(0, 255), min_size=1, max_size=MOST))
+    def test_fitting(self, numbers: list[int]) -> None:
+        """What fits is never refused: numbers that every numeric type has."""
+        for kind in FieldType:
+            if kind in (FieldType.STRING, FieldType.ENUM):
+                continue
+            reply, _, after = self.put(described(kind, MOST), numbers)
+            self.assertEqual((reply["msg_type"], after), ("put", numbers), kind)
+            reply, _, after = self.put(described(kind, 1), numbers[0])
+            self.assertEqual((reply["msg_type"], after), ("put", numbers[0]), kind)
+
+    @settings(max_examples=300, deadline=None)
+    @given(st.text(max_size=12))
+    def test_text(self, text: str) -> None:
+        """A string is taken if its UTF-8 fits, with a NUL after it, and has no NUL inside."""
+        size = len(text.encode())
+        reply, _, after = self.put(described(FieldType.STRING, 1), text)
+        self.assertEqual(reply["msg_type"] == "put", "\0" not in text and size < 40)
+        reply, _, after = self.put(described(FieldType.CHAR, MOST), text)
+        self.assertEqual(reply["msg_type"] == "put", size < MOST)
+        if size < MOST:
+            self.assertEqual(bytes(after), text.encode() + b"\0")
+
+    def test_labels(self) -> None:
+        """An enum takes its labels and their indices; without labels, any of sixteen indices."""
+        for value, wanted in [("On", 1), (2, 2), ("", 2), ("Grün", 3), (0, 0)]:
+            _, _, after = self.put(described(FieldType.ENUM, 1), value)
+            self.assertEqual(after, wanted)
+        bare = Metadata(FieldType.ENUM, 1)
+        for value, kind in [(15, "put"), (16, "error"), (-1, "error"), ("", "error")]:
+            reply, _, _ = self.put(bare, value)
+            self.assertEqual(reply["msg_type"], kind, value)
+
+    def test_said(self) -> None:
+        """A refusal says what was expected, and what came, if it is not too long to say."""
+        for kind, count, value, message in [
+            (FieldType.DOUBLE, 1, "1", "expected a number, got the string '1'"),
+            (FieldType.LONG, 1, 0.5, "expected a whole number, got a fraction"),
+            (FieldType.SHORT, 1, 40000, "expected numbers from -32768 to 32767"),
+            (FieldType.LONG, 3, [], "expected 1 to 3 elements, got 0"),
+            (FieldType.LONG, 3, 1, "expected an array of whole numbers, got the number 1"),
+            (FieldType.STRING, 1, "x" * 99, "expected at most 39 bytes of UTF-8, got 99"),
+            (FieldType.DOUBLE, 1, "y" * 99, f"expected a number, got the string '{'y' * 39}…"),
+        ]:
+            reply, _, _ = self.put(Metadata(kind, count), value)
+            self.assertEqual(reply["message"], message)
+
+
+def _as_array(metadata: Metadata, value: Any) -> Any:
+    if not metadata.is_array:
+        return value
+    return [value] if metadata.type is FieldType.STRING else np.array([value])
