@@ -67,6 +67,37 @@ class DelayLineTests(SynchronousTestCase):
             self.advance(1)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_put_when_due_while_others_wait(self) -> None:
+        """An item put in while another comes due does not make those that wait come late."""
+        due: list[tuple[str, float]] = []
+
+        def again(name: str) -> None:
+            due.append((name, self.clock.seconds()))
+            line.put(name)
+
+        line = DelayLine(self.clock, 10, again)
+        line.put("a")
+        self.advance(1)
+        line.put("b")
+        for _ in range(20):
+            self.advance(1)
+        self.assertEqual(due, [("a", 10), ("b", 11), ("a", 20), ("b", 21)])
+
+    def test_due_fails(self) -> None:
+        """An item that fails when it comes due does not keep the others from it."""
+
+        def fail(name: str) -> None:
+            if name == "a":
+                raise ZeroDivisionError
+            self.due.append(name)
+
+        line = DelayLine(self.clock, 10, fail)
+        line.put("a")
+        line.put("b")
+        self.assertRaises(ZeroDivisionError, self.advance, 10)
+        self.advance(0)
+        self.assertEqual(self.due, ["b"])
+
     def test_clear(self) -> None:
         """A cleared line forgets its items and leaves no timer, and can be used again."""
         self.line.put("a")

@@ -26,11 +26,13 @@ class DelayLine(Generic[T]):
         self._due = due
         self._waiting: deque[tuple[float, T]] = deque()
         self._timer: IDelayedCall | None = None
+        self._releasing = False
 
     def put(self, item: T) -> None:
         """Let an item come due after the delay."""
         self._waiting.append((self._clock.seconds() + self._delay, item))
-        if self._timer is None:
+        # While others come due, the next timer is for the first of those that still wait.
+        if self._timer is None and not self._releasing:
             self._timer = self._clock.callLater(self._delay, self._release)
 
     def clear(self) -> None:
@@ -43,8 +45,12 @@ class DelayLine(Generic[T]):
     def _release(self) -> None:
         self._timer = None
         now = self._clock.seconds()
-        while self._waiting and self._waiting[0][0] <= now:
-            self._due(self._waiting.popleft()[1])
-        if self._waiting and self._timer is None:
-            wait = max(0.0, self._waiting[0][0] - now)
-            self._timer = self._clock.callLater(wait, self._release)
+        self._releasing = True
+        try:
+            while self._waiting and self._waiting[0][0] <= now:
+                self._due(self._waiting.popleft()[1])
+        finally:
+            self._releasing = False
+            if self._waiting:
+                wait = max(0.0, self._waiting[0][0] - now)
+                self._timer = self._clock.callLater(wait, self._release)
