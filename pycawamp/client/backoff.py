@@ -24,4 +24,5 @@ class Backoff:
     def delay(self, failures: int) -> float:
         """Seconds to wait after so many failures in a row, 1 or more."""
         doublings = min(failures - 1, _MOST_DOUBLINGS)
-        return self.random() * min(self.longest, self.first * 2**doublings)
+        longest: float = min(self.longest, self.first * 2.0**doublings)
+        return self.random() * longest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, Protocol
+from typing import Protocol
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -12,7 +12,6 @@ from twisted.python.failure import Failure
 
 from pycawamp.client.backoff import Backoff
 from pycawamp.client.socket import Socket, SocketUser, describe
-from pycawamp.wire.codec import dumps
 
 Dial = Callable[[SocketUser], "Deferred[Socket]"]
 
@@ -72,10 +71,10 @@ class Connection:
         self._dialling = attempt = self._dial(self)
         attempt.addCallbacks(self._reached, self._unreached)
 
-    def send(self, message: dict[str, Any]) -> None:
+    def send(self, payload: bytes) -> None:
         """Send a message, if the socket is open."""
-        if self._socket is not None and self._socket.is_open:
-            self._socket.sendMessage(dumps(message))
+        if self._socket is not None and self._socket.can_send:
+            self._socket.sendMessage(payload)
 
     def is_well(self) -> None:
         """Take note that the gateway talks sense: the next wait is a short one again."""

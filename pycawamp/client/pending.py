@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 
 from pycawamp.client import messages
 from pycawamp.client.messages import Message
@@ -21,31 +22,33 @@ class Requests:
         self._clock = clock
         self._last_id = 0
         self._waiting: dict[int, Answer] = {}
-        self.unsent: dict[int, Message] = {}
+        self.unsent: dict[int, bytes] = {}
         """Those that wait for the connection to open."""
 
-    def add(self, message: Message, timeout: float) -> tuple[Message, Answer]:
-        """The message with an id of its own, and what fires with its answer.
+    def next_id(self) -> int:
+        """An id that no other request has."""
+        self._last_id += 1
+        return self._last_id
 
-        Without an answer in time it fails; cancelled or timed out, it is sent no more.
+    def add(self, request_id: int, name: str, timeout: float) -> Answer:
+        """Fires with the answer to a request; fails with `timeout` if none comes in time.
+
+        A request that was cancelled, or timed out, is not sent any more.
         """
-        self._last_id = request_id = self._last_id + 1
         answer: Answer = Deferred()
         self._waiting[request_id] = answer
-        numbered = {**message, "id": request_id}
 
-        def done(result: Any) -> Any:
+        def done(result: Message | Failure) -> Message | Failure:
             self._waiting.pop(request_id, None)
             self.unsent.pop(request_id, None)
             return result
 
-        def timed_out(_result: Any, _seconds: float) -> Any:
-            raise GatewayError("timeout", f"no answer within {timeout:g} s", message.get("pv"))
+        def timed_out(_result: object, _seconds: float) -> Message:
+            raise GatewayError("timeout", f"no answer within {timeout:g} s", name)
 
-        answer.addTimeout(timeout, self._clock, timed_out).addBoth(done)
-        return numbered, answer
+        return answer.addTimeout(timeout, self._clock, timed_out).addBoth(done)
 
-    def take_unsent(self) -> list[Message]:
+    def take_unsent(self) -> list[bytes]:
         """Those that can be sent now."""
         unsent, self.unsent = self.unsent, {}
         return list(unsent.values())

@@ -56,20 +56,20 @@ class Socket(WebSocketClientProtocol):  # type: ignore[misc]
         """Tell that it is gone."""
         self.factory.user.socket_closed(self._problem(reason))
 
-    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+    def connectionLost(self, reason: Failure) -> None:
         """Note why a TLS handshake failed: of that, Autobahn tells nobody but its log."""
         if isinstance(reason.value, SSL.Error):
             self.wasNotCleanReason = describe(reason)
         self._connectionLost(reason)
 
     @property
-    def is_open(self) -> bool:
+    def can_send(self) -> bool:
         """Whether messages can be sent: the gateway has not said goodbye."""
         return bool(self.state == self.STATE_OPEN)
 
     def end(self) -> None:
         """Say goodbye; to a gateway that has not answered yet, none."""
-        if self.is_open:
+        if self.can_send:
             self.sendClose(1000)
         elif self.state != self.STATE_CLOSING:
             self.transport.abortConnection()
@@ -136,7 +136,7 @@ def describe(failure: Failure) -> str:
     if isinstance(failure.value, SSL.Error):
         reasons = [str(entry[-1]) for entry in failure.value.args[0]] if failure.value.args else []
         return f"TLS: {', '.join(reasons) or 'the handshake failed'}"
-    return " ".join(failure.getErrorMessage().split()) or failure.type.__name__
+    return " ".join(failure.getErrorMessage().split()) or type(failure.value).__name__
 
 
 _PROBLEMS: dict[tuple[type[BaseException], ...], str] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
@@ -24,19 +24,16 @@ class Options:
     max_rate: float | None = None
     """Updates per second; None: every one."""
 
-    def wire(self) -> dict[str, Any]:
-        """The options of a `connect` message; what is as the gateway's default is absent."""
-        return {key: value for key, value in attrs.asdict(self).items() if value}
 
-
-def strongest(options: Iterable[Options]) -> Options:
-    """What has to be asked for to serve all of them."""
-    every = list(options)
-    rates = [each.max_rate for each in every if each.max_rate is not None]
+def strongest(options: Sequence[Options]) -> Options | None:
+    """What has to be asked for to serve all of them; None if there are none."""
+    if not options:
+        return None
+    rates = [each.max_rate for each in options if each.max_rate is not None]
     return Options(
-        metadata=any(each.metadata for each in every),
-        text=any(each.text for each in every),
-        max_rate=max(rates) if len(rates) == len(every) else None,
+        metadata=any(each.metadata for each in options),
+        text=any(each.text for each in options),
+        max_rate=max(rates) if len(rates) == len(options) else None,
     )
 
 
@@ -62,6 +59,7 @@ class Subscription:
         self._connected: bool | None = None
         self._metadata: Metadata | None = None
         self._newest: Update | None = None
+        self._awaits_announcement = False
 
     def close(self) -> None:
         """End it: the listener hears nothing more."""
@@ -72,8 +70,13 @@ class Subscription:
 
     # What the feed tells
 
-    def connection(self, connected: bool) -> None:
+    def await_announcement(self) -> None:
+        """Pass over updates until the gateway says anew that the PV is connected."""
+        self._awaits_announcement = True
+
+    def connection(self, connected: bool, is_announced: bool = False) -> None:
         """Tell whether the PV is connected, unless that was told."""
+        self._awaits_announcement = self._awaits_announcement and not is_announced
         if connected is not self._connected:
             # What was kept back is the last there is of that connection.
             self._pace.flush()
@@ -88,6 +91,8 @@ class Subscription:
 
     def update(self, update: Update, is_snapshot: bool, is_paced: bool) -> None:
         """Tell an update; a snapshot only if it is news. Paced: the gateway keeps the rate."""
+        if self._awaits_announcement:
+            return
         if is_snapshot and self._newest is not None and update.repeats(self._newest):
             return
         self._newest = update

@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import attrs
@@ -96,15 +97,15 @@ class Target:
         return creator
 
 
-def _trusted(path: str | None) -> object:
+def _trusted(path: str | None) -> Any:
     if path is None:
         return None
-    blocks = Path(path).read_text().split(_BEGIN)[1:]
-    certificates = [Certificate.loadPEM(_BEGIN + block) for block in blocks]  # type: ignore[no-untyped-call]
+    blocks = Path(path).read_bytes().split(_BEGIN)[1:]
+    certificates = [Certificate.loadPEM(_BEGIN + block) for block in blocks]
     return trustRootFromCertificates(certificates)
 
 
-_BEGIN = "-----BEGIN CERTIFICATE-----"
+_BEGIN = b"-----BEGIN CERTIFICATE-----"
 
 
 @implementer(IOpenSSLClientConnectionCreator)
@@ -116,6 +117,6 @@ class Unverified:
 
     def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> Connection:
         """Make one."""
-        connection = Connection(CertificateOptions().getContext(), None)  # type: ignore[no-untyped-call]
+        connection = Connection(CertificateOptions().getContext(), None)
         connection.set_tlsext_host_name(self.host.encode("idna"))
         return connection
