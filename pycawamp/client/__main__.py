@@ -1,0 +1,71 @@
+"""`python -m pycawamp.client`: PVs from the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import io
+import os
+import sys
+from typing import Any
+
+import attrs
+from twisted.internet import task
+from twisted.internet.defer import Deferred
+
+from pycawamp.client.arguments import Arguments, parse
+from pycawamp.client.commands import Run
+from pycawamp.client.console import Console
+
+
+def main() -> None:
+    """Run the command line; ends the process."""
+    arguments = _with_password(parse(sys.argv[1:]))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Units such as \N{DEGREE SIGN}C must not end it where the terminal has none.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        task.react(_run, [arguments])
+    finally:
+        _forget_closed_stdout()
+
+
+async def _run(reactor: Any, arguments: Arguments) -> None:
+    run = Run(reactor, arguments, Console(sys.stdout, sys.stderr))
+    work = Deferred.fromCoroutine(run.execute())
+    ended = Deferred[None]()
+
+    def interrupt() -> Deferred[None]:
+        # On Ctrl-C the reactor stops; first the gateway is told goodbye.
+        work.cancel()
+        return ended
+
+    reactor.addSystemEventTrigger("before", "shutdown", interrupt)
+    try:
+        status = await work
+    finally:
+        ended.callback(None)
+    raise SystemExit(status)
+
+
+def _with_password(arguments: Arguments) -> Arguments:
+    target = arguments.target
+    if target.user is None or target.password or not sys.stdin.isatty():
+        return arguments
+    password = getpass.getpass(f"Password of {target.user}: ")
+    return attrs.evolve(arguments, target=attrs.evolve(target, password=password))
+
+
+def _forget_closed_stdout() -> None:
+    """Leave nothing to flush at the end into a pipe that nobody reads."""
+    if sys.stdout is None:
+        return  # As `>&-` makes it.
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    main()

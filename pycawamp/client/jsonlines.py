@@ -1,0 +1,45 @@
+"""What the command line prints with --json: one object a line, keyed as the gateway's messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from pycawamp.client.values import Update
+from pycawamp.pv.values import Metadata
+from pycawamp.wire.codec import dumps
+
+
+def connection(name: str, connected: bool) -> str:
+    """A PV was connected or lost."""
+    return _line(msg_type="connection", pvname=name, conn=connected)
+
+
+def update(msg_type: str, update: Update) -> str:
+    """An update (`monitor`), or the answer to a get (`value`). NaN is null."""
+    return _line(msg_type=msg_type, pvname=update.name, **_content(update))
+
+
+def written(name: str, old: Update, new: Update) -> str:
+    """A put, with what the PV was before and after."""
+    return _line(msg_type="put", pvname=name, ok=True, old=_content(old), new=_content(new))
+
+
+def metadata(name: str, metadata: Metadata) -> str:
+    """What a PV says of itself."""
+    keys = _present(attrs.asdict(metadata))
+    return _line(msg_type="metadata", pvname=name, **{**keys, "type": metadata.type.name.lower()})
+
+
+def _content(update: Update) -> dict[str, Any]:
+    keys = attrs.asdict(update, filter=lambda field, _: field.name not in ("name", "value"))
+    return {"value": update.value, **_present(keys)}
+
+
+def _present(keys: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in keys.items() if value not in (None, "", ())}
+
+
+def _line(**keys: Any) -> str:
+    return dumps(keys).decode()

@@ -1,0 +1,101 @@
+"""The command `monitor`: prints what it hears."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from zope.interface import implementer
+
+from pycawamp.client import jsonlines, show
+from pycawamp.client.arguments import Arguments
+from pycawamp.client.client import GatewayClient
+from pycawamp.client.console import Console
+from pycawamp.client.listening import IListener
+from pycawamp.client.values import GatewayError, Update
+from pycawamp.pv.values import Metadata
+
+
+@implementer(IListener)
+class Monitor:
+    """Prints each update of some PVs, and when they come and go."""
+
+    def __init__(self, clock: IReactorTime, arguments: Arguments, console: Console) -> None:
+        self.done: Deferred[None] = Deferred()
+        """Fires when all was printed, or there is nothing to wait for."""
+        self._clock = clock
+        self._arguments = arguments
+        self._console = console
+        self._left = arguments.count
+        self._metadata: dict[str, Metadata] = {}
+        self._told: dict[str, bool] = {}
+        self._refused: set[str] = set()
+
+    def start(self, client: GatewayClient) -> None:
+        """Subscribe to all, and say after a while which were not found."""
+        names = dict.fromkeys(self._arguments.names)
+        for name in names:
+            client.subscribe(
+                name, self, text=self._arguments.json, max_rate=self._arguments.max_rate
+            )
+        late = self._clock.callLater(self._arguments.timeout, self._tell_missing)
+        self._console.closed.addCallback(lambda _: self._finish())
+        self.done.addBoth(_stop, late)
+
+    @property
+    def status(self) -> int:
+        """The exit status as things stand."""
+        return 1 if self._refused or self._console.failed else 0
+
+    # What the client tells
+
+    def connection(self, name: str, connected: bool) -> None:
+        """Print that a PV came or went; that it came tells its first update."""
+        before = self._told.get(name)
+        if connected is before:
+            return
+        self._told[name] = connected
+        if self._arguments.json:
+            self._console.line(jsonlines.connection(name, connected))
+        elif not connected:
+            line = show.not_connected_line if before is None else show.disconnected_line
+            self._console.line(line(name))
+
+    def metadata(self, name: str, metadata: Metadata) -> None:
+        """Remember how the PV's values are to be shown."""
+        self._metadata[name] = metadata
+
+    def update(self, name: str, update: Update) -> None:
+        """Print an update."""
+        if self.done.called:
+            return
+        if self._arguments.json:
+            self._console.line(jsonlines.update("monitor", update))
+        else:
+            known = self._metadata.get(name)
+            self._console.line(show.wide_line(update, known, self._arguments.style))
+        if self._left is not None:
+            self._left -= 1
+            if self._left == 0:
+                self._finish()
+
+    def error(self, name: str, error: GatewayError) -> None:
+        """Print that the gateway refuses a PV; if it refuses all, that is the end."""
+        self._console.complain_of(name, error)
+        self._refused.add(name)
+        if self._refused >= set(self._arguments.names):
+            self._finish()
+
+    def _tell_missing(self) -> None:
+        for name in dict.fromkeys(self._arguments.names):
+            if name not in self._told and name not in self._refused:
+                self.connection(name, False)
+
+    def _finish(self) -> None:
+        if not self.done.called:
+            self.done.callback(None)
+
+
+def _stop(result: None, call: IDelayedCall) -> None:
+    if call.active():
+        call.cancel()
+    return result

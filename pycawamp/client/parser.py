@@ -1,0 +1,172 @@
+"""The command line's options, and what --help says of them."""
+
+from __future__ import annotations
+
+import math
+import sys
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NoReturn
+
+PROGRAM = "python -m pycawamp.client"
+_SHORT_PROGRAM = "pycawamp.client"
+_DESCRIPTION = "Reads, watches and writes EPICS PVs through a pycaserver gateway."
+_EPILOG = f"""\
+URL is such as ws://host:8888/monitor, or wss://host/monitor for an encrypted connection.
+Without a scheme it gets ws://, without a path /monitor: localhost:8888 will do.
+
+Output is as of camonitor, caget, caput and cainfo, but that digits follow the record's PREC.
+The exit status is 0, or 1 if anything failed; what failed is one line each on stderr.
+
+A password and a token can also come by the environment: PYCASERVER_PASSWORD and
+PYCASERVER_TOKEN, which other users of the computer cannot see.
+
+Examples, with the gateway of `twistd -n pycaserver --demo --allow-put=anyone`:
+  {PROGRAM} localhost:8888 monitor demo:sine demo:mode
+  {PROGRAM} localhost:8888 get -a demo:setpoint
+  {PROGRAM} localhost:8888 put demo:setpoint 42
+  {PROGRAM} localhost:8888 info demo:mode
+  {PROGRAM} localhost:8888 monitor --json --count 10 demo:ramp
+"""
+
+
+def make_parser() -> ArgumentParser:
+    """What parses the command line; its `error` ends the process."""
+    parser = _Parser(
+        PROGRAM,
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("url", metavar="URL", help="the gateway's")
+    _add_common(parser, is_top=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for add in (_add_monitor, _add_get, _add_put, _add_info):
+        _add_common(add(commands))
+    return parser
+
+
+class _Parser(ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """End the process with one line."""
+        print(f"{_SHORT_PROGRAM}: {message} (--help tells more)", file=sys.stderr)
+        raise SystemExit(1)
+
+
+def _add_common(parser: ArgumentParser, is_top: bool = False) -> None:
+    """Options that may stand anywhere: those of a command must not undo what came before it."""
+
+    def add(*names: str, default: Any = None, **keys: Any) -> None:
+        parser.add_argument(*names, default=default if is_top else SUPPRESS, **keys)
+
+    add("--json", action="store_true", default=False, help="one JSON object a line")
+    add("-w", "--timeout", type=_seconds, default=10.0, metavar="SECONDS", help="10 if not given")
+    add("--user", metavar="NAME[:PASSWORD]", help="log in by HTTP Basic")
+    add("--token", help="log in by a bearer token")
+    add("--ca", metavar="FILE.pem", help="certificates to trust, in place of the system's")
+    add(
+        "--insecure",
+        action="store_true",
+        default=False,
+        help="do not verify the server's certificate",
+    )
+
+
+def _add_style(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "-n", dest="numbers", action="store_true", help="enums as numbers, not as labels"
+    )
+    parser.add_argument(
+        "-S", dest="long_strings", action="store_true", help="char arrays as the text they hold"
+    )
+    parser.add_argument(
+        "-#", dest="most", type=_number, metavar="COUNT", help="the first elements of arrays only"
+    )
+    for kind in "efg":
+        parser.add_argument(
+            f"-{kind}",
+            dest="floats",
+            type=partial(_float_format, kind),
+            metavar="DIGITS",
+            help=f"floating point as %%{kind}, not as the record's PREC says",
+        )
+
+
+def _float_format(kind: str, digits: str) -> str:
+    return f".{_number(digits)}{kind}"
+
+
+def _command(commands: Any, name: str, summary: str) -> ArgumentParser:
+    parser: ArgumentParser = commands.add_parser(
+        name, help=summary, description=summary, allow_abbrev=False
+    )
+    return parser
+
+
+def _add_monitor(commands: Any) -> ArgumentParser:
+    parser = _command(commands, "monitor", "print each update, until Ctrl-C")
+    _add_style(parser)
+    parser.add_argument("--count", type=_positive, metavar="N", help="end after N updates")
+    parser.add_argument(
+        "--max-rate", type=_rate, metavar="HZ", help="updates per second and PV; the newest wins"
+    )
+    parser.add_argument("pvs", nargs="+", metavar="PV")
+    return parser
+
+
+def _add_get(commands: Any) -> ArgumentParser:
+    parser = _command(commands, "get", "print present values")
+    _add_style(parser)
+    parser.add_argument("-a", dest="wide", action="store_true", help="time stamp and alarm, too")
+    parser.add_argument("-t", dest="terse", action="store_true", help="values without names")
+    parser.add_argument("pvs", nargs="+", metavar="PV")
+    return parser
+
+
+def _add_put(commands: Any) -> ArgumentParser:
+    parser = _command(commands, "put", "write a PV, and print what it was and is")
+    _add_style(parser)
+    parser.add_argument("-t", dest="terse", action="store_true", help="print the new value only")
+    parser.add_argument(
+        "-a", dest="array", action="store_true", help="VALUE: number of elements, then elements"
+    )
+    parser.add_argument(
+        "--no-wait",
+        dest="wait",
+        action="store_false",
+        help="do not wait for the record to finish processing",
+    )
+    parser.add_argument("pv", metavar="PV")
+    parser.add_argument(
+        "values", nargs="+", metavar="VALUE", help="several are elements, or words of one text"
+    )
+    return parser
+
+
+def _add_info(commands: Any) -> ArgumentParser:
+    parser = _command(commands, "info", "print what PVs say of themselves")
+    parser.add_argument("pvs", nargs="+", metavar="PV")
+    return parser
+
+
+def _checked(
+    convert: Callable[[str], Any], fits: Callable[[Any], bool], expected: str
+) -> Callable[[str], Any]:
+    def check(text: str) -> Any:
+        try:
+            value = convert(text)
+        except ValueError:
+            value = None
+        if value is None or not fits(value):
+            raise ArgumentTypeError(f"expected {expected}, got {text.strip()!r}")
+        return value
+
+    return check
+
+
+_seconds = _checked(float, lambda value: 0 < value < math.inf, "seconds, more than 0")
+_rate = _checked(float, lambda value: 0 < value <= 1000, "updates per second, at most 1000")
+_positive = _checked(int, lambda value: value > 0, "a number, 1 or more")
+_number = _checked(int, lambda value: value >= 0, "a number")

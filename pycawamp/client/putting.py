@@ -1,0 +1,60 @@
+"""Words of the command line to the value that they mean for a PV."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from pycawamp.client.values import GatewayError
+from pycawamp.pv.values import FieldType, Metadata
+
+
+def value_to_put(
+    words: Sequence[str], metadata: Metadata, counted: bool = False, numbers: bool = False
+) -> Any:
+    """The value to put, by the PV's type; GatewayError `bad_value` if the words miscount.
+
+    `counted`: the first word says how many follow, as for `caput -a`. `numbers`: enums are
+    given by their numbers only. Words that do not fit the type are left to the gateway,
+    which says what it expects.
+    """
+    if counted:
+        words = _counted(words)
+    is_text = metadata.type is FieldType.CHAR and metadata.is_array and not counted
+    if is_text or not (metadata.is_array or counted):
+        text = " ".join(words)
+        return text if is_text else _element(text, metadata, numbers)
+    return [_element(word, metadata, numbers) for word in words]
+
+
+def _counted(words: Sequence[str]) -> Sequence[str]:
+    count, *elements = words
+    if count != str(len(elements)):
+        text = f"expected {count} elements after their number, got {len(elements)}"
+        raise GatewayError("bad_value", text)
+    return elements
+
+
+def _element(word: str, metadata: Metadata, numbers: bool) -> Any:
+    if metadata.type is FieldType.STRING:
+        return word
+    if metadata.type is FieldType.ENUM and word in metadata.enum_strs and not numbers:
+        return word
+    return _number(word)
+
+
+def _number(word: str) -> Any:
+    for convert in (_whole, float):
+        try:
+            number = convert(word)
+        except ValueError:
+            continue
+        if math.isfinite(number):
+            return number
+    return word
+
+
+def _whole(word: str) -> int:
+    """A whole number, also as 0x1F."""
+    return int(word, 0)

@@ -1,0 +1,158 @@
+"""Updates as text: the formats of EPICS base's caget, camonitor and cainfo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import attrs
+import numpy as np
+
+from pycawamp.client.values import Update
+from pycawamp.pv.dbr import EPICS_EPOCH
+from pycawamp.pv.values import FieldType, Metadata
+from pycawamp.wire.text import decimal, long_string
+
+NO_ALARM = "NO_ALARM"
+TIME_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
+Element: TypeAlias = Callable[[Any], str]
+
+
+@attrs.frozen
+class Style:
+    """How values are to be shown."""
+
+    numbers: bool = False
+    """Enums by their numbers, not by their labels."""
+    long_strings: bool = False
+    """Char arrays as the text that they hold."""
+    floats: str | None = None
+    """A Python format, such as .3f; None: as many digits as the record's PREC says."""
+    most: int | None = None
+    """Elements of an array to show; None: all."""
+
+
+def value_text(update: Update, metadata: Metadata | None, style: Style) -> str:
+    """A value; of an array, the number of elements first."""
+    value = update.value
+    show = _element(metadata, style)
+    if not isinstance(value, np.ndarray | tuple):
+        return show(value)
+    is_text = metadata is not None and metadata.type is FieldType.CHAR and style.long_strings
+    if is_text and isinstance(value, np.ndarray):
+        return escaped(long_string(value))
+    elements = value[: style.most]
+    plain = elements.tolist() if isinstance(elements, np.ndarray) else elements
+    return " ".join([str(len(elements)), *map(show, plain)])
+
+
+def _element(metadata: Metadata | None, style: Style) -> Element:
+    """The function that shows one element."""
+    labels = metadata.enum_strs if metadata is not None and not style.numbers else ()
+    precision = metadata.precision if metadata is not None else None
+
+    def show(value: Any) -> str:
+        if isinstance(value, str):
+            return escaped(value)
+        if isinstance(value, float):
+            return _float_text(value, precision, style.floats)
+        return escaped(labels[value]) if value < len(labels) else str(value)
+
+    return show
+
+
+def _float_text(value: float, precision: int | None, chosen: str | None) -> str:
+    if chosen is not None:
+        return format(value, chosen)
+    return decimal(value, precision) if precision is not None else format(value, ".6g")
+
+
+def escaped(text: str) -> str:
+    """A text that stays on its line, and does nothing to the terminal."""
+    return "".join(
+        char if char.isprintable() and char != "\\" else char.encode("unicode_escape").decode()
+        for char in text
+    )
+
+
+def time_text(timestamp: float) -> str:
+    """A time stamp in local time; a record that never processed has none."""
+    if timestamp == EPICS_EPOCH:
+        return "<undefined>"
+    return datetime.fromtimestamp(timestamp).strftime(TIME_FORMAT)
+
+
+def now_text() -> str:
+    """The time of this computer, as that of updates."""
+    return datetime.now().strftime(TIME_FORMAT)
+
+
+def short_line(update: Update, metadata: Metadata | None, style: Style) -> str:
+    """As caget has it: name and value."""
+    return f"{_name_column(update)} {value_text(update, metadata, style)}"
+
+
+def wide_line(update: Update, metadata: Metadata | None, style: Style) -> str:
+    """As camonitor has it: name, time stamp, value, and the alarm if there is one."""
+    shown = value_text(update, metadata, style)
+    return f"{_name_column(update)} {time_text(update.timestamp)} {shown} {_alarm(update)}"
+
+
+def _name_column(update: Update) -> str:
+    # As in EPICS base, only what stands in columns is padded.
+    return update.name if isinstance(update.value, np.ndarray | tuple) else f"{update.name:<30}"
+
+
+def _alarm(update: Update) -> str:
+    if {update.severity, update.status} <= {NO_ALARM, None}:
+        return " "
+    return f"{update.status} {update.severity}"
+
+
+def not_connected_line(name: str) -> str:
+    """As camonitor tells that a PV was not found."""
+    return f"{name:<30} *** Not connected (PV not found)"
+
+
+def disconnected_line(name: str) -> str:
+    """As camonitor tells that a PV was lost."""
+    return f"{name:<30} {now_text()} *** disconnected"
+
+
+def description(name: str, metadata: Metadata) -> str:
+    """As cainfo has it, and below it what the PV says of units, limits and states."""
+    access = f"{_no(metadata.read_access)}read, {_no(metadata.write_access)}write"
+    rows: list[tuple[str, object]] = [
+        ("State", "connected"),
+        ("Host", metadata.host),
+        ("Access", access),
+        ("Native data type", f"DBF_{metadata.type.name}"),
+        ("Element count", metadata.count),
+        ("Units", metadata.units or None),
+        ("Precision", metadata.precision),
+        *_limit_rows(metadata),
+        ("Enums", f"({len(metadata.enum_strs):2})" if metadata.enum_strs else None),
+    ]
+    lines = [f"    {label + ':':<17} {value}" for label, value in rows if value is not None]
+    states = [
+        f"{'':22}[{index:2}] {escaped(label)}" for index, label in enumerate(metadata.enum_strs)
+    ]
+    return "\n".join([name, *lines, *states])
+
+
+def _no(granted: bool) -> str:
+    return "" if granted else "no "
+
+
+def _limit_rows(metadata: Metadata) -> list[tuple[str, object]]:
+    rows: list[tuple[str, object]] = []
+    for kind, limits in (
+        ("disp", metadata.display_limits),
+        ("alarm", metadata.alarm_limits),
+        ("warn", metadata.warning_limits),
+        ("ctrl", metadata.control_limits),
+    ):
+        if limits is not None:
+            rows += [(f"Lo {kind} limit", f"{limits[0]:g}"), (f"Hi {kind} limit", f"{limits[1]:g}")]
+    return rows
