@@ -167,6 +167,8 @@ class Session:
             self._sessions.feeds.leave(subscribed.lane, self.outbox)
 
     def _configure(self, request: requests.Configure) -> None:
+        # In a batch or not, what was said so far goes out before what comes.
+        self.outbox.flush()
         self.encoding = attrs.evolve(self.encoding, **request.options)
         self.send(replies.configured(request, self.encoding))
 
