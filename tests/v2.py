@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Generator
 from typing import Any
 
@@ -10,9 +11,11 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
+from zope.interface import implementer
 
 from pycawamp.access import Policy, Writers
 from pycawamp.demo.process import SoftIOC
+from pycawamp.fanout.outbox import IWriter
 from pycawamp.gateway import Gateway, GatewaySettings
 from pycawamp.testing import GatewayFixture, Predicate, WebSocketTestClient
 from tests.ioc import IOCTestCase
@@ -120,3 +123,29 @@ class StallMeter:
         now = self._clock.seconds()
         self.longest = max(self.longest, now - self._last - self._period)
         self._last = now
+
+
+@implementer(IWriter)
+class AnyPage:
+    """A browser's page that takes binary frames too."""
+
+    def __init__(self) -> None:
+        self.writes: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Take frames."""
+        self.writes.append(data)
+
+    def take(self) -> list[Any]:
+        """The messages since the last time: JSON, or the bytes of binary ones."""
+        data, self.writes = b"".join(self.writes), []
+        messages = []
+        while data:
+            size, start = data[1], 2
+            if size >= 126:
+                start = 4 if size == 126 else 10
+                size = int.from_bytes(data[2:start], "big")
+            payload = data[start : start + size]
+            messages.append(json.loads(payload) if data[0] == 0x81 else payload)
+            data = data[start + size :]
+        return messages
