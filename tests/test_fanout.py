@@ -155,6 +155,18 @@ class FanoutTests(SynchronousTestCase):
         session.outbox.resume()
         self.assertEqual(self.values(page)[-1], ("a", 2))
 
+    def test_resumed_within_turn(self) -> None:
+        """A client that resumes in the turn of an update gets nothing older after the newest."""
+        session, page = self.world.open()
+        ask(session, "connect", "a")
+        self.values(page)
+        session.outbox.pause()
+        self.world.backend.set("a", 1)
+        self.world.backend.set("a", 2)
+        session.outbox.resume()
+        self.world.backend.set("a", 3)
+        self.assertEqual(self.values(page), [("a", 2), ("a", 3)])
+
     def test_lost_while_paused(self) -> None:
         """A paused client learns on resuming that a PV was lost, or that it was and is back."""
         session, page = self.world.open()

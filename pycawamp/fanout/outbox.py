@@ -75,6 +75,9 @@ class Outbox:
 
     def resume(self) -> None:
         """Gather again, the newest of all that changed meanwhile first."""
+        # What came in this turn came while it was paused: it is owed too, or it would
+        # follow the newer values that are caught up with here.
+        self._turn.settle()
         self.paused = False
         owed, self._owed = self._owed, {}
         state, self._owed_state = self._owed_state, set()

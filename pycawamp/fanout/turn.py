@@ -32,12 +32,16 @@ class Turn:
 
     def flush(self) -> None:
         """Send all that was gathered: one write for each client."""
-        cohorts, self._cohorts = self._cohorts, []
-        for cohort in cohorts:
-            cohort.flush()
+        self.settle()
         outboxes, self._outboxes = self._outboxes, []
         for outbox in outboxes:
             outbox.flush()
+
+    def settle(self) -> None:
+        """Have the cohorts hand over now what they gathered."""
+        cohorts, self._cohorts = self._cohorts, []
+        for cohort in cohorts:
+            cohort.flush()
 
     def _schedule(self) -> None:
         if not self._scheduled:
