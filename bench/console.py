@@ -1,0 +1,167 @@
+"""The console in Chromium: does it stay smooth with many PVs, and does its memory stay flat.
+
+``python -m bench.console --minutes 10`` prints a Markdown table, a row a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import attrs
+
+from bench import machine, processes, procfs, records
+from bench.report import Table, exact, mib, number
+from bench.settings import OURS
+from tests.browser import Browser, missing
+
+COLUMNS = (
+    "minute",
+    "updates/s",
+    "frames/s",
+    "p99 frame ms",
+    "longest ms",
+    "page's cores",
+    "heap MiB",
+    "DOM nodes",
+    "RSS MiB",
+)
+SETTLE_S = 5.0
+_COUNT_FRAMES = """
+window.frames_ = [];
+let last = performance.now();
+requestAnimationFrame(function next(now) {
+  window.frames_.push(now - last);
+  last = now;
+  requestAnimationFrame(next);
+});
+"""
+_TAKE_FRAMES = "return window.frames_.splice(0)"
+_TRAFFIC = "return document.getElementById('traffic').textContent"
+
+
+@attrs.frozen
+class Sample:
+    """What a minute showed."""
+
+    minutes: float
+    updates: str
+    frames: list[float]
+    """Milliseconds between frames."""
+    cores: float
+    heap: float
+    nodes: int
+    rss_kib: int
+
+    def cells(self) -> list[str]:
+        """The columns of the table."""
+        ordered = sorted(self.frames)
+        per_second = 1000 * len(ordered) / sum(ordered)
+        return [
+            exact(self.minutes),
+            self.updates,
+            exact(per_second),
+            number(ordered[int(0.99 * len(ordered))]),
+            number(ordered[-1]),
+            number(self.cores),
+            exact(self.heap / 2**20),
+            str(self.nodes),
+            mib(self.rss_kib),
+        ]
+
+
+def main() -> int:
+    """Returns 1 if there is no browser."""
+    arguments = _parser().parse_args()
+    if problem := missing():
+        print(problem, file=sys.stderr)
+        return 1
+    print("\n".join(f"- {line}" for line in machine.describe()), flush=True)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        source = records.counters(folder, arguments.pvs, arguments.hertz)
+        with (
+            processes.ioc(source.database) as server,
+            processes.gateway(OURS, server, folder) as gateway,
+        ):
+            samples = _watch(arguments, gateway.port, source.names)
+    title = f"The console with {arguments.pvs} PVs at {arguments.hertz:g} Hz"
+    print(Table(title, COLUMNS, [sample.cells() for sample in samples]).markdown())
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m bench.console", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--every", type=float, default=60, metavar="SECONDS", help="a row each")
+    parser.add_argument("--pvs", type=int, default=500)
+    parser.add_argument("--hertz", type=float, default=10)
+    parser.add_argument("--open", type=int, default=1, help="rows with open details")
+    return parser
+
+
+def _watch(arguments: argparse.Namespace, port: int, names: tuple[str, ...]) -> list[Sample]:
+    browser = Browser(1280, 900)
+    try:
+        browser.open(f"http://127.0.0.1:{port}/?pv={','.join(names)}")
+        # DevTools copies each frame of a WebSocket while its network part is on.
+        browser.command("Network.disable")
+        browser.command("Performance.enable")
+        browser.until_row(names[0], lambda row: row.state == "OK", 60)
+        for name in names[: arguments.open]:
+            browser.find(f'#rows .name[title="{name}"]').click()
+        browser.run(_COUNT_FRAMES)
+        time.sleep(SETTLE_S)
+        return list(_samples(browser, arguments))
+    finally:
+        browser.quit()
+
+
+def _samples(browser: Browser, arguments: argparse.Namespace) -> list[Sample]:
+    page = _renderer(browser)
+    start = time.monotonic()
+    samples = []
+    while time.monotonic() < start + 60 * arguments.minutes:
+        browser.run(_TAKE_FRAMES)
+        begin = procfs.Moment.of(page)
+        time.sleep(arguments.every)
+        frames = browser.run(_TAKE_FRAMES)
+        cores = procfs.Moment.of(page).cores_since(begin)
+        updates = browser.run(_TRAFFIC).removesuffix(" updates/s")
+        browser.command("HeapProfiler.collectGarbage")
+        metrics = _metrics(browser)
+        minutes = (time.monotonic() - start) / 60
+        sample = Sample(
+            minutes,
+            updates,
+            frames,
+            cores,
+            metrics["JSHeapUsedSize"],
+            int(metrics["Nodes"]),
+            procfs.rss_kib(page),
+        )
+        print(" ".join(sample.cells()), file=sys.stderr, flush=True)
+        samples.append(sample)
+    return samples
+
+
+def _renderer(browser: Browser) -> int:
+    """The process that runs the page: the busiest of those that run pages."""
+    pages = [pid for pid in procfs.descendants(browser.pid) if _runs_pages(pid)]
+    return max(pages, key=procfs.cpu_seconds)
+
+
+def _runs_pages(pid: int) -> bool:
+    return b"--type=renderer" in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def _metrics(browser: Browser) -> dict[str, float]:
+    metrics = browser.command("Performance.getMetrics")["metrics"]
+    return {metric["name"]: metric["value"] for metric in metrics}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
