@@ -37,7 +37,18 @@ def decimal(value: float, precision: int) -> str:
         return f"{value:.{min(precision, 17)}e}"
     if abs(value) > 1e7:
         return f"{value:.{min(precision, 3)}f}"
-    return f"{value:.{max(precision, 0)}f}"
+    return _rounded(value, max(precision, 0))
+
+
+def _rounded(value: float, precision: int) -> str:
+    """A number as EPICS rounds it: 2.25 to 2.3, where printf would say 2.2."""
+    whole = int(abs(value))
+    scale = 10**precision
+    fraction = (int((abs(value) - whole) * scale * 10) + 5) // 10
+    if fraction >= scale:
+        whole, fraction = whole + 1, fraction - scale
+    digits = f".{fraction:0{precision}d}" if precision else ""
+    return f"{'-' if value < 0 else ''}{whole}{digits}"
 
 
 def long_string(characters: Array) -> str:
