@@ -49,8 +49,9 @@ class Sessions:
         return session
 
     def close(self) -> None:
-        """Tell nobody any more that a PV was not found: the gateway ends."""
+        """Leave no timer behind: the gateway ends."""
         self.searching.clear()
+        self.feeds.close()
 
     def closed(self, session: Session) -> None:
         """Forget a client."""

@@ -127,5 +127,10 @@ class Feeds:
             pacer = self._pacers[rate] = DelayLine(self._clock, 1 / rate, PacedLane.pause_over)
         return pacer
 
+    def close(self) -> None:
+        """Hold nothing back any more: the gateway ends."""
+        for pacer in list(self._pacers.values()):
+            pacer.clear()
+
     def __len__(self) -> int:
         return len(self._feeds)
