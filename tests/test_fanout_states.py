@@ -40,7 +40,8 @@ class Client:
         """The conn or value of one PV, in the order they came."""
         return [
             message.get("conn", message.get("value"))
-            for message in self.page.messages
+            for received in self.page.messages
+            for message in (received if isinstance(received, list) else [received])
             if message["pvname"] == name
         ]
 
@@ -50,6 +51,7 @@ class FanoutMachine(RuleBasedStateMachine):
 
     clients = st.integers(0, MOST_CLIENTS - 1)
     names = st.sampled_from(NAMES)
+    options = st.sampled_from([{}, {}, {"batch": True}])
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,12 +94,12 @@ class FanoutMachine(RuleBasedStateMachine):
         self.world.turn()
         assert client.page.messages == []
 
-    @rule(number=clients, name=names)
+    @rule(number=clients, name=names, options=options)
     @precondition(lambda self: self.open)
-    def join(self, number: int, name: str) -> None:
+    def join(self, number: int, name: str, options: dict[str, Any]) -> None:
         """A client connects to a PV, again perhaps, and is told the present state."""
         client = self.client(number)
-        ask(client.session, "connect", name)
+        ask(client.session, "connect", name, **options)
         client.held.add(name)
         told = client.told[name]
         told.slow |= client.session.outbox.paused

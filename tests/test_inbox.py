@@ -163,7 +163,6 @@ class InboxTests(SynchronousTestCase):
         self.assertEqual(self.handled, [("a", b"1"), ("a", b"3")])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
-
     def test_close(self) -> None:
         """A closed inbox hands nothing over any more, and leaves no timer."""
         self.inbox.post_update(self.handler("a", takes=0.006), b"1")

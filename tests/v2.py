@@ -16,7 +16,7 @@ from zope.interface import implementer
 from pycawamp.access import Policy, Writers
 from pycawamp.demo.process import SoftIOC
 from pycawamp.fanout.outbox import IWriter
-from pycawamp.gateway import Gateway, GatewaySettings
+from pycawamp.gateway import GatewaySettings
 from pycawamp.testing import GatewayFixture, Predicate, WebSocketTestClient
 from tests.ioc import IOCTestCase
 
@@ -35,8 +35,7 @@ class V2TestCase(IOCTestCase):
         self, settings: GatewaySettings | None = None
     ) -> Generator[Deferred[Any], Any, GatewayFixture]:
         """Run a gateway that sees this test's IOC only."""
-        fixture = GatewayFixture(reactor, settings, ports=self.ports)
-        fixture.gateway = Gateway(reactor, settings, policy=self.policy)
+        fixture = GatewayFixture(reactor, settings, ports=self.ports, policy=self.policy)
         self.addCleanup(fixture.stop)
         yield fixture.start()
         return fixture
