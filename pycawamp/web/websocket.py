@@ -71,11 +71,18 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     def _invalid_payload(self, reason: str) -> bool:
         # RFC 6455 wants the connection closed (1007); the client is also told why.
+        self._explain(BadMessage("bad_json", "not JSON: the text is not valid UTF-8"))
+        return bool(super()._invalid_payload(reason))
+
+    def _max_message_size_exceeded(self, size: int, limit: int, reason: str) -> None:
+        self._explain(BadMessage("too_large", f"a message has at most {limit} bytes"))
+        super()._max_message_size_exceeded(size, limit, reason)
+
+    def _explain(self, mistake: BadMessage) -> None:
+        """Tell the client, at once, why its connection is about to be closed."""
         if self.session is not None and self.state == self.STATE_OPEN:
-            mistake = BadMessage("bad_json", "not JSON: the text is not valid UTF-8")
             self.session.send(replies.error(mistake))
             self.session.outbox.flush()
-        return bool(super()._invalid_payload(reason))
 
 
 def _client(transport: Any, address: str) -> Client:
