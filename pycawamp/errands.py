@@ -80,6 +80,8 @@ class Errands:
         client = self._session.client
         record = PutRecord(client.user, client.address, request.name, request.value)
         try:
+            if not self._session.allowance.puts.take():
+                raise BadMessage("rate_limited", "too many puts a second")
             verdict = self._session.judge(request.name)
             if not verdict.write:
                 raise BadMessage("forbidden", "this gateway does not let you write it")
@@ -97,6 +99,7 @@ class Errands:
         self._session.send(replies.written(request, request.name))
 
     def _visit(self, verdict: Verdict) -> Visit:
+        self._session.make_room(verdict.real_name)
         return self._sessions.visit(verdict.real_name)
 
     def _attend(

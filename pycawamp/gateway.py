@@ -13,13 +13,16 @@ from twisted.web.resource import IResource
 
 from pycawamp.access import IPolicy, Policy
 from pycawamp.fanout.turn import Turn
+from pycawamp.limits import Limits, Tally
 from pycawamp.putlog import PutLog
 from pycawamp.pv.ca import CABackend
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.interfaces import IBackend
 from pycawamp.sessions import Sessions
-from pycawamp.web.websocket import MonitorFactory, SocketLimits, monitor_resource
+from pycawamp.web.door import Door
+from pycawamp.web.entrance import Entrance
+from pycawamp.web.websocket import MonitorFactory, SocketLimits
 
 
 @attrs.frozen
@@ -35,6 +38,7 @@ class GatewaySettings:
     put_log: str | None = None
     """The file that gets a line for each put; None: the ordinary log."""
     socket: SocketLimits = attrs.Factory(SocketLimits)
+    limits: Limits = attrs.Factory(Limits)
 
 
 class Gateway(Service):
@@ -43,7 +47,8 @@ class Gateway(Service):
     `hub` has the PVs: subscribe to it with an object of your own. `resource` takes the
     WebSocket connections: mount it in a twisted.web Site of your own. `backend` is where
     the PVs come from, if not by Channel Access. `policy` decides who may read and write;
-    without one, all may read and nobody may write.
+    without one, all may read and nobody may write. `door` lets clients in; without one, all
+    come in, and as nobody.
     """
 
     _log = Logger()
@@ -54,9 +59,12 @@ class Gateway(Service):
         settings: GatewaySettings | None = None,
         backend: IBackend | None = None,
         policy: IPolicy | None = None,
+        door: Door | None = None,
     ) -> None:
         settings = settings or GatewaySettings()
         turn = Turn(reactor)
+        door = door or Door(reactor)
+        self.tally: Tally = door.tally
         self._inbox = Inbox(reactor, after_slice=turn.flush)
         backend = backend or CABackend(reactor, self._inbox, settings.own_repeater)
         self.hub = PVHub(reactor, backend, settings.linger)
@@ -67,14 +75,24 @@ class Gateway(Service):
             policy=policy or Policy(),
             put_log=PutLog(settings.put_log),
             connect_timeout=settings.connect_timeout,
+            limits=settings.limits,
+            tally=self.tally,
         )
         self._sockets = MonitorFactory(reactor, self._sessions, settings.socket)
-        self.resource: IResource = monitor_resource(self._sockets)
+        self.resource: IResource = Entrance(self._sockets, door)
 
     def startService(self) -> None:
         """Open Channel Access: after twistd's fork, which its threads would not survive."""
         super().startService()  # type: ignore[no-untyped-call]
         self.hub.startService()
+
+    def review(self) -> None:
+        """Apply a changed policy to what is open: what is forbidden now ends."""
+        self._sessions.review()
+
+    def check_logins(self) -> None:
+        """Close the connections of those who may not log in any more."""
+        self._sockets.check_logins()
 
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[None], None, None]:
@@ -90,3 +108,5 @@ class Gateway(Service):
                 inbox=self._inbox.merged,
                 clients=self._sessions.merged,
             )
+        if self.tally.counts:
+            self._log.info("Refused in all: {tally}", tally=str(self.tally))

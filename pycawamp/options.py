@@ -2,32 +2,81 @@
 
 from __future__ import annotations
 
-import math
-import os
-import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, NoReturn
 
 import attrs
 from twisted.python import usage
 
+from pycawamp import optionvalues as values
 from pycawamp.access import Writers
 from pycawamp.gateway import GatewaySettings
+from pycawamp.limits import Limits
+from pycawamp.settings import Settings
+from pycawamp.web.channel import HTTPLimits
+from pycawamp.web.door import DoorRules
+from pycawamp.web.login import LoginFiles
+from pycawamp.web.origin import Origins
+from pycawamp.web.proxy import Proxies
 from pycawamp.web.websocket import SocketLimits
 
 
 @attrs.frozen
-class Settings:
-    """What the command line asked for."""
+class Option:
+    """An option with a value."""
 
-    port: str = "tcp:8888"
-    """A Twisted endpoint description."""
-    demo: bool = False
-    writers: Writers | None = None
-    """Who may write; None: puts are off."""
-    gateway: GatewaySettings = attrs.Factory(GatewaySettings)
+    name: str
+    default: str | None
+    help: str
+    parse: Callable[[str], Any]
+    short: str | None = None
+
+
+_COUNT = values.whole()
+OPTIONS = (
+    Option(
+        "port",
+        "8888",
+        "Port number, or Twisted endpoint, as tcp:8888:interface=127.0.0.1",
+        values.port,
+        "p",
+    ),
+    Option("connect-timeout", "5", "Seconds until a PV counts as not found", values.seconds),
+    Option("linger", "10", "Seconds that a channel outlives its last client", values.seconds),
+    Option(
+        "stall-timeout",
+        "30",
+        "Seconds until a client that takes no data is dropped",
+        values.seconds,
+    ),
+    Option(
+        "ping-interval", "20", "Seconds between pings; who answers none is dropped", values.interval
+    ),
+    Option("pvlist", None, "PV list: which PVs are served (docs/access.md)", values.path),
+    Option("access", None, "Access security file: who may read and write", values.path),
+    Option(
+        "allow-put", None, "Let logged-in users write; =anyone: without a login too", values.writers
+    ),
+    Option("put-log", None, "File for a line about each put; else the log", values.path),
+    Option("htpasswd", None, "Passwords of users: bcrypt or argon2 entries", values.path),
+    Option("jwt-key", None, "Public key in PEM, or secret, that signs JWTs", values.path),
+    Option("jwt-audience", None, "The audience that a JWT must be for", values.some_text),
+    Option("jwt-issuer", None, "The issuer that a JWT must be from", values.some_text),
+    Option("user-header", None, "Header in which a trusted proxy names the user", values.header),
+    Option("max-clients", "5000", "Clients in all", _COUNT),
+    Option("max-clients-per-address", "1000", "Clients of one address", _COUNT),
+    Option("max-pvs", "20000", "PVs of one client", _COUNT),
+    Option("max-channels", "100000", "Open channels in all", _COUNT),
+    Option("max-unresolved", "10000", "PVs of one client that no IOC has answered for", _COUNT),
+    Option("max-message", "1048576", "Bytes of a client's message", values.whole(100)),
+    Option("max-request-rate", "1000", "Requests of one client per second", values.rate),
+    Option("max-put-rate", "50", "Puts of one client per second", values.rate),
+    Option("max-header", "16384", "Bytes of a request's header", values.whole(500)),
+    Option("handshake-timeout", "10", "Seconds that a request may take to arrive", values.seconds),
+)
 
 
 class Options(usage.Options):
@@ -36,27 +85,29 @@ class Options(usage.Options):
     synopsis = "[options]"
     longdesc = (
         "Shows EPICS process variables in web browsers. Without --demo it finds IOCs as the "
-        "EPICS_CA_* environment says."
+        "EPICS_CA_* environment says. Rates are those of a longer time: 20 seconds' worth of "
+        "them may come at once."
     )
     optParameters: Sequence[Sequence[Any]] = [
-        ["port", "p", "8888", "Port number, or Twisted endpoint, as tcp:8888:interface=127.0.0.1"],
-        ["connect-timeout", None, "5", "Seconds until a client is told that a PV was not found"],
-        ["linger", None, "10", "Seconds that a channel stays open after its last client left"],
-        ["stall-timeout", None, "30", "Seconds until a client that takes no data is dropped"],
-        ["ping-interval", None, "20", "Seconds between pings; who answers none is dropped"],
-        ["allow-put", None, None, "Let clients write: =anyone means even without a login"],
-        ["put-log", None, None, "File that gets a line for each put; else the ordinary log does"],
+        [each.name, each.short, each.default, each.help] for each in OPTIONS
     ]
     optFlags: Sequence[Sequence[Any]] = [
         ["demo", None, "Also run an IOC of its own, with records to try the gateway on"],
+        ["require-login", None, "Let nobody read who has not logged in"],
     ]
 
     settings = Settings()
 
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._proxies: list[str] = []
+        self._origins: list[str] = []
+
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Parse, or end the process with one line that says what was wrong."""
+        given = sys.argv[1:] if options is None else options
         try:
-            super().parseOptions(options)  # type: ignore[no-untyped-call]
+            super().parseOptions([_spelled_out(each) for each in given])  # type: ignore[no-untyped-call]
         except usage.UsageError as error:
             refuse(str(error))
 
@@ -65,65 +116,119 @@ class Options(usage.Options):
         if arguments:
             raise usage.UsageError(f"unexpected argument {arguments[0]!r}; options start with --")
 
-    def postOptions(self) -> None:
-        """Check all values before anything is opened."""
-        seconds = {name: self._seconds(name) for name in _TIMES}
-        self.settings = Settings(
-            port=endpoint_description(self["port"]),
-            demo=bool(self["demo"]),
-            writers=self._writers(),
-            gateway=GatewaySettings(
-                connect_timeout=seconds["connect-timeout"],
-                linger=seconds["linger"],
-                own_repeater=bool(self["demo"]),
-                put_log=self["put-log"] and os.path.abspath(self["put-log"]),
-                socket=SocketLimits(
-                    stall_timeout=seconds["stall-timeout"],
-                    ping_interval=seconds["ping-interval"],
-                ),
-            ),
-        )
+    def opt_trust_proxy(self, text: str) -> None:
+        """Address or network of a proxy whose X-Forwarded headers are believed; may be repeated"""
+        self._proxies += _parsed("trust-proxy", values.proxies, text)
+
+    def opt_allow_origin(self, text: str) -> None:
+        """Pages of elsewhere that may connect, though puts or logins are on; may be repeated"""
+        self._origins += _parsed("allow-origin", values.origins, text)
 
     def opt_version(self) -> NoReturn:
         """Print the version and exit."""
         print(f"pycaserver {version('pycaserver')}")
         sys.exit(0)
 
-    def _writers(self) -> Writers | None:
-        choice = self["allow-put"]
-        if choice is not None and choice not in _WRITERS:
-            expected = " or ".join(_WRITERS)
-            raise usage.UsageError(f"--allow-put: expected {expected}, got {choice!r}")
-        return _WRITERS[choice] if choice is not None else None
-
-    def _seconds(self, name: str) -> float:
-        try:
-            seconds = float(self[name])
-        except ValueError:
-            seconds = math.nan
-        if not 0 < seconds < math.inf:
-            raise usage.UsageError(f"--{name}: expected seconds, more than 0, got {self[name]!r}")
-        if name == "ping-interval" and seconds < 1:
-            # Autobahn's timers tick once a second.
-            raise usage.UsageError(f"--{name}: expected at least 1 second, got {self[name]!r}")
-        return seconds
-
-
-_WRITERS = {"anyone": Writers.ANYONE}
-_TIMES = ("connect-timeout", "linger", "stall-timeout", "ping-interval")
-
-
-def endpoint_description(port: str) -> str:
-    """The Twisted endpoint that a --port value means; UsageError if it can be none."""
-    if port.isascii() and port.isdigit():
-        if not 0 <= int(port) <= 65535:
-            raise usage.UsageError(f"--port: a port number is at most 65535, got {port}")
-        return f"tcp:{int(port)}"
-    if not re.match(r"[A-Za-z][\w-]*:", port):
-        raise usage.UsageError(
-            f"--port: expected a number or an endpoint such as tcp:8888, got {port!r}"
+    def postOptions(self) -> None:
+        """Check all values before anything is opened."""
+        given = {
+            each.name: _parsed(each.name, each.parse, self[each.name])
+            for each in OPTIONS
+            if self[each.name] is not None
+        }
+        self._check(given)
+        self.settings = Settings(
+            port=given["port"],
+            demo=bool(self["demo"]),
+            pvlist=given.get("pvlist"),
+            access=given.get("access"),
+            writers=given.get("allow-put"),
+            logins=_logins(given),
+            rules=self._rules(given),
+            http=HTTPLimits(given["handshake-timeout"], given["max-header"]),
+            gateway=_gateway(given, own_repeater=bool(self["demo"])),
         )
-    return port
+
+    def _check(self, given: dict[str, Any]) -> None:
+        logins = _LOGINS & set(given)
+        for name, needed in _NEEDS.items():
+            if name in given and needed not in given:
+                raise usage.UsageError(f"--{name} is of no use without --{needed}")
+        if "user-header" in given and not self._proxies:
+            raise usage.UsageError("--user-header needs --trust-proxy: else anyone could set it")
+        if self["require-login"] and not logins:
+            raise usage.UsageError(f"--require-login needs a way to log in: {_WAYS}")
+        by_login = given.get("allow-put") is Writers.LOGGED_IN
+        if by_login and not logins and "access" not in given:
+            raise usage.UsageError(
+                f"--allow-put lets logged-in users write, so it needs a way to log in: {_WAYS}; "
+                "--allow-put=anyone lets everybody write"
+            )
+
+    def _rules(self, given: dict[str, Any]) -> DoorRules:
+        guarded = "allow-put" in given or bool(_LOGINS & set(given))
+        return DoorRules(
+            proxies=Proxies.of(self._proxies, given.get("user-header")),
+            origins=Origins.of(guarded, self._origins),
+            required=bool(self["require-login"]),
+        )
+
+
+def _logins(given: dict[str, Any]) -> LoginFiles | None:
+    if "htpasswd" not in given and "jwt-key" not in given:
+        return None
+    return LoginFiles(
+        htpasswd=_file(given, "htpasswd"),
+        jwt_key=_file(given, "jwt-key"),
+        audience=given.get("jwt-audience"),
+        issuer=given.get("jwt-issuer"),
+    )
+
+
+def _gateway(given: dict[str, Any], own_repeater: bool) -> GatewaySettings:
+    return GatewaySettings(
+        connect_timeout=given["connect-timeout"],
+        linger=given["linger"],
+        own_repeater=own_repeater,
+        put_log=given.get("put-log"),
+        socket=SocketLimits(
+            stall_timeout=given["stall-timeout"],
+            ping_interval=given["ping-interval"],
+            max_message=given["max-message"],
+        ),
+        limits=Limits(
+            clients=given["max-clients"],
+            clients_per_address=given["max-clients-per-address"],
+            pvs=given["max-pvs"],
+            channels=given["max-channels"],
+            unresolved=given["max-unresolved"],
+            request_rate=given["max-request-rate"],
+            put_rate=given["max-put-rate"],
+        ),
+    )
+
+
+def _file(given: dict[str, Any], name: str) -> Path | None:
+    return Path(given[name]) if name in given else None
+
+
+def _parsed(name: str, parse: Callable[[str], Any], text: str) -> Any:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise usage.UsageError(f"--{name}: expected {error}, got {text!r}") from None
+
+
+def _spelled_out(argument: str) -> str:
+    """The argument, with the value that `--allow-put` has when none is given."""
+    # getopt knows options with and without a value, but no optional ones.
+    is_bare = len(argument) > len("--allow-") and "--allow-put".startswith(argument)
+    return f"--allow-put={values.LOGGED_IN}" if is_bare else argument
+
+
+_LOGINS = {"htpasswd", "jwt-key", "user-header"}
+_WAYS = "--htpasswd, --jwt-key or --user-header"
+_NEEDS = {"jwt-audience": "jwt-key", "jwt-issuer": "jwt-key"}
 
 
 def refuse(problem: str) -> NoReturn:

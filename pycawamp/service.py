@@ -6,7 +6,7 @@ import os
 from importlib.metadata import version
 from typing import Any
 
-from twisted.application.service import MultiService, Service
+from twisted.application.service import IService, MultiService, Service
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import serverFromString
@@ -16,11 +16,17 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.server import Site
 
-from pycawamp.access import Policy
+from pycawamp.access import AccessFileError
+from pycawamp.admission import Admission
 from pycawamp.demo.process import DemoIOC, free_ports
 from pycawamp.demo.records import RECORDS
 from pycawamp.gateway import Gateway
-from pycawamp.options import Options, Settings, refuse
+from pycawamp.options import Options, refuse
+from pycawamp.pv.interfaces import IBackend
+from pycawamp.settings import Settings
+from pycawamp.web.certificate import tls_endpoint
+from pycawamp.web.channel import GatewaySite
+from pycawamp.web.htpasswd import LoginFileError
 from pycawamp.web.site import root_resource
 
 
@@ -32,27 +38,36 @@ def makeService(options: Options) -> MultiService:
     return assemble(reactor, options.settings)
 
 
-def assemble(reactor: Any, settings: Settings) -> MultiService:
-    """The gateway with its port and, if asked for, a demo IOC."""
-    whole = MultiService()
+def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) -> MultiService:
+    """The gateway with its port and, if asked for, a demo IOC.
+
+    All files are read here, before anything is opened. `backend` is where the PVs come from,
+    if not by Channel Access.
+    """
+    admission = _admission(reactor, settings)
+    endpoint = _endpoint(reactor, settings.port)
+    parts: list[IService] = []
     if settings.demo:
         ports = free_ports()
         # Before Channel Access is opened: it is to see this IOC and no other.
         os.environ.update(ports.client_environment())
-        DemoIOC(reactor, ports).setServiceParent(whole)  # type: ignore[no-untyped-call]
-    gateway = Gateway(reactor, settings.gateway, policy=_policy(settings))
-    gateway.setServiceParent(whole)  # type: ignore[no-untyped-call]
-    site = Site(root_resource(gateway.resource, _configuration(settings)))
-    Port(_endpoint(reactor, settings.port), settings.port, site, settings.demo).setServiceParent(
-        whole
-    )  # type: ignore[no-untyped-call]
+        parts.append(DemoIOC(reactor, ports))
+    gateway = Gateway(reactor, settings.gateway, backend, admission.policy, admission.door)
+    admission.govern(gateway)
+    root = root_resource(gateway.resource, _configuration(settings), admission.door)
+    site = GatewaySite(reactor, root, settings.http, admission.tally)
+    port = Port(endpoint, settings.port, site, settings.demo)
+    whole = MultiService()
+    for part in (*parts, gateway, admission, port):
+        part.setServiceParent(whole)
     return whole
 
 
-def _policy(settings: Settings) -> Policy:
-    if settings.writers is None:
-        return Policy()
-    return Policy(puts=True, writers=settings.writers)
+def _admission(reactor: Any, settings: Settings) -> Admission:
+    try:
+        return Admission(reactor, settings)
+    except (AccessFileError, LoginFileError) as error:
+        refuse(str(error))
 
 
 def _configuration(settings: Settings) -> dict[str, Any]:
@@ -66,10 +81,13 @@ def _configuration(settings: Settings) -> dict[str, Any]:
 
 def _endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
     try:
+        if description.startswith("ssl:"):
+            return tls_endpoint(reactor, description)
         endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
     except Exception as error:
         # An endpoint's parser raises whatever it stumbles over.
-        refuse(f"--port: {description} is no endpoint that can be used: {error!r}")
+        reason = str(error) if isinstance(error, ValueError) else repr(error)
+        refuse(f"--port: {description} is no endpoint that can be used: {reason}")
     return endpoint
 
 

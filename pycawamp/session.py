@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 from twisted.logger import Logger
@@ -11,8 +12,8 @@ from twisted.python.failure import Failure
 
 from pycawamp.access.interfaces import Verdict
 from pycawamp.errands import Errands
-from pycawamp.fanout.lane import Lane
 from pycawamp.fanout.outbox import IWriter, Outbox
+from pycawamp.subscribed import Subscribed
 from pycawamp.wire import replies, requests
 from pycawamp.wire.codec import BadMessage
 from pycawamp.wire.encoding import VERSION_1, Encoding
@@ -20,6 +21,12 @@ from pycawamp.wire.frames import text_frame
 
 if TYPE_CHECKING:
     from pycawamp.sessions import Sessions
+
+HangUp: TypeAlias = Callable[[int, str], None]
+"""Closes a client's connection with a code and a reason."""
+
+NAMES_A_TOKEN = 100
+"""PVs that a `list` tells for one request's worth of the allowance."""
 
 
 @attrs.frozen
@@ -35,27 +42,18 @@ class Client:
     """Who logged in; None if nobody did."""
 
 
-@attrs.frozen(eq=False)
-class Subscribed:
-    """One PV of one client, since one request."""
-
-    session: Session
-    name: str
-    lane: Lane
-
-    def check_found(self) -> None:
-        """Tell the client if its PV has not been found by now; the search goes on."""
-        if self.lane.pv.connected is None and self.session.holds(self):
-            self.session.send(replies.connection(self.name, False))
-
-
 class Session:
     """One client: takes its requests and keeps its subscriptions. Made by Sessions.open."""
 
     _log = Logger()
 
-    def __init__(self, sessions: Sessions, writer: IWriter, client: Client) -> None:
+    def __init__(
+        self, sessions: Sessions, writer: IWriter, client: Client, hang_up: HangUp
+    ) -> None:
         self.client = client
+        self.allowance = sessions.allowance()
+        self._hang_up = hang_up
+        self._ended = False
         self.outbox = Outbox(sessions.turn, writer)
         self._sessions = sessions
         self.encoding = VERSION_1
@@ -70,6 +68,8 @@ class Session:
         try:
             if is_binary:
                 raise BadMessage("bad_request", "expected a text message, got a binary one")
+            if not self.allowance.requests.take():
+                raise _rate_limited(payload)
             request = requests.parse(payload)
             _DISPATCH[type(request)](self, request)
         except BadMessage as mistake:
@@ -77,8 +77,16 @@ class Session:
         except Exception:
             self.fail(Failure())
 
+    def may_ask(self) -> bool:
+        """Count a request that the connection itself answers; whether it may be answered."""
+        if self.allowance.requests.take():
+            return True
+        self.refuse(_rate_limited(b""))
+        return False
+
     def close(self) -> None:
         """End all subscriptions: the client is gone."""
+        self._ended = True
         self.outbox.close()
         for name in list(self._subscribed):
             self._leave(name)
@@ -88,7 +96,9 @@ class Session:
     # What the client is told
 
     def send(self, payload: bytes) -> None:
-        """Have a message sent at the end of this turn."""
+        """Have a message sent at the end of this turn; none after the end."""
+        if self._ended:
+            return
         if self.encoding.batch:
             self.outbox.append_to_batch(payload)
         else:
@@ -112,8 +122,21 @@ class Session:
                 self._subscribe(name, verdict, encoding)
 
     def refuse(self, mistake: BadMessage) -> None:
-        """Have the client told of a mistake."""
+        """Have the client told of a mistake; closes the connection of one that floods."""
         self.send(replies.error(mistake))
+        if mistake.code in _LIMITS:
+            self._sessions.tally.count(mistake.message, self.client.address)
+        if mistake.code == "rate_limited" and not self.allowance.abuse.take():
+            self._sessions.tally.count("closed for too many requests", self.client.address)
+            self._hang_up(1008, "too many requests")
+
+    def make_room(self, real_name: str) -> None:
+        """Have a channel allowed for; BadMessage `too_many_pvs` if there are as many as may be."""
+        hub = self._sessions.hub
+        if real_name not in hub and len(hub) >= self._sessions.limits.channels:
+            raise BadMessage("too_many_pvs", "the gateway has as many PVs open as it may")
+        if not self.allowance.searches.admit(real_name):
+            raise BadMessage("too_many_pvs", "too many PVs that no IOC has answered for")
 
     def fail(self, failure: Failure) -> None:
         """Log a mistake of ours, and have the client told that there was one."""
@@ -140,12 +163,18 @@ class Session:
         for name in request.names:
             try:
                 verdict = self.judge(name)
+                self._check_pvs(name)
+                self.make_room(verdict.real_name)
             except BadMessage as refusal:
-                mistakes.append(refusal)
+                mistakes.append(attrs.evolve(refusal, pvname=name))
             else:
                 self._subscribe(name, verdict, _for(encoding, verdict))
         for mistake in mistakes:
             self.refuse(attrs.evolve(mistake, action="connect", id=request.id))
+
+    def _check_pvs(self, name: str) -> None:
+        if name not in self._subscribed and len(self._subscribed) >= self._sessions.limits.pvs:
+            raise BadMessage("too_many_pvs", "the page has as many PVs as it may")
 
     def _subscribe(self, name: str, verdict: Verdict, encoding: Encoding) -> None:
         # Asking again is answered again: leave first, so that the state is told anew.
@@ -173,6 +202,7 @@ class Session:
         self.send(replies.configured(request, self.encoding))
 
     def _list(self, request: requests.ListPVs) -> None:
+        self.allowance.requests.take(len(self._subscribed) / NAMES_A_TOKEN)
         self.send(replies.listed(request, self._subscribed))
 
     def _ping(self, request: requests.Ping) -> None:
@@ -194,6 +224,15 @@ def _for(encoding: Encoding, verdict: Verdict) -> Encoding:
     return encoding if writable == encoding.writable else attrs.evolve(encoding, writable=writable)
 
 
+def _rate_limited(payload: bytes) -> BadMessage:
+    """The refusal of a request, with the request's id if it has one."""
+    request_id = None
+    with contextlib.suppress(BadMessage):
+        request_id = requests.parse(payload).id
+    return BadMessage("rate_limited", "too many requests a second", id=request_id)
+
+
+_LIMITS = frozenset(["rate_limited", "too_many_pvs"])
 _DISPATCH: dict[type, Callable[[Session, Any], None]] = {
     requests.Connect: Session._connect,
     requests.Disconnect: Session._disconnect,

@@ -10,11 +10,13 @@ from pycawamp.access.interfaces import IPolicy
 from pycawamp.fanout.feed import Feeds
 from pycawamp.fanout.outbox import IWriter
 from pycawamp.fanout.turn import Turn
+from pycawamp.limits import Allowance, Limits, Tally
 from pycawamp.putlog import PutLog
 from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.visit import Visit
-from pycawamp.session import Client, Session, Subscribed
+from pycawamp.session import Client, HangUp, Session
+from pycawamp.subscribed import Subscribed
 
 
 class Sessions:
@@ -29,7 +31,10 @@ class Sessions:
         policy: IPolicy,
         put_log: PutLog,
         connect_timeout: float = 5.0,
+        limits: Limits | None = None,
+        tally: Tally | None = None,
     ) -> None:
+        self.hub = hub
         self.turn = turn
         self.policy = policy
         self.put_log = put_log
@@ -39,14 +44,23 @@ class Sessions:
             clock, connect_timeout, Subscribed.check_found
         )
         self.visit = partial(Visit, hub, clock)
+        self.limits = limits or Limits()
+        self.tally = tally or Tally(clock)
+        self._clock = clock
         self._open: set[Session] = set()
         self._merged_by_closed = 0
 
-    def open(self, writer: IWriter, client: Client) -> Session:
-        """Begin the conversation with a client."""
-        session = Session(self, writer, client)
+    def open(
+        self, writer: IWriter, client: Client, hang_up: HangUp = lambda _code, _reason: None
+    ) -> Session:
+        """Begin the conversation with a client; `hang_up` closes its connection."""
+        session = Session(self, writer, client, hang_up)
         self._open.add(session)
         return session
+
+    def allowance(self) -> Allowance:
+        """What a new client may take."""
+        return Allowance.of(self._clock, self.hub, self.limits)
 
     def close(self) -> None:
         """Leave no timer behind: the gateway ends."""

@@ -7,12 +7,13 @@ import io
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pycawamp.options import Options, Settings
+from pycawamp.options import Options
+from pycawamp.settings import Settings
 
 
 def settings_of(*argv: str) -> Settings:
     """The settings that a command line means."""
-    options = Options()  # type: ignore[no-untyped-call]
+    options = Options()
     options.parseOptions(argv)
     return options.settings
 

@@ -124,6 +124,22 @@ class PVHub(Service):
         """The names of all open channels, the lingering ones included."""
         return list(self._channels)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._channels
+
+    def __len__(self) -> int:
+        return len(self._channels)
+
+    def has_found(self, name: str) -> bool:
+        """Whether the name's channel is open and an IOC has answered for it once."""
+        channel = self._channels.get(name)
+        return channel is not None and channel.pv.connected is not None
+
+    def is_searching(self, name: str) -> bool:
+        """Whether the name's channel is open and no IOC has answered for it yet."""
+        channel = self._channels.get(name)
+        return channel is not None and channel.pv.connected is None
+
     def _leave(self, pv: PV, subscriber: ISubscriber) -> None:
         others = list(pv.subscribers)
         if subscriber not in others:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from twisted.web.http import CACHED
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
+from pycawamp.web.door import Door, Guarded
 from pycawamp.wire.codec import dumps
 
 STATIC = Path(__file__).absolute().with_name("static")
@@ -29,24 +31,36 @@ MIME_TYPES = {
 }
 
 
-def root_resource(monitor: IResource, configuration: dict[str, Any]) -> Resource:
-    """The tree: `/` the console, `/monitor` WebSockets, `/static` its parts and the library."""
+def root_resource(monitor: IResource, configuration: dict[str, Any], door: Door) -> Resource:
+    """The tree: `/` the console, `/monitor` WebSockets, `/static` its parts and the library.
+
+    `/login` asks for a password and leads back to the console, where there are passwords.
+    """
+    headers = dict(_HEADERS)
+    if door.is_open_to_pages:
+        # Pages of other origins may use the library where they may open a WebSocket.
+        headers["access-control-allow-origin"] = "*"
+    page = (STATIC / "index.html").read_bytes()
     root = Resource()
-    root.putChild(b"", Answer((STATIC / "index.html").read_bytes(), MIME_TYPES[".html"]))
+    root.putChild(b"", Guarded(door, Answer(page, MIME_TYPES[".html"])))
     root.putChild(b"monitor", monitor)
-    root.putChild(b"config.json", Answer(dumps(configuration), "application/json"))
-    root.putChild(b"static", static_resource(STATIC))
+    answer = Answer(dumps(configuration), "application/json", headers)
+    root.putChild(b"config.json", Guarded(door, answer))
+    root.putChild(b"static", static_resource(STATIC, door, headers))
+    if door.logins is not None and door.logins.takes_passwords:
+        root.putChild(b"login", Guarded(door, Redirect(b"./"), required=True))
     return root
 
 
-def static_resource(folder: Path) -> Resource:
+def static_resource(folder: Path, door: Door, headers: Mapping[str, str]) -> Resource:
     """The files of a folder and of those below it, read once: they are few and small."""
     tree = Resource()
     for path in sorted(folder.iterdir()):
         if path.is_dir():
-            tree.putChild(path.name.encode(), static_resource(path))
+            tree.putChild(path.name.encode(), static_resource(path, door, headers))
         elif path.suffix in MIME_TYPES:
-            tree.putChild(path.name.encode(), Answer(path.read_bytes(), MIME_TYPES[path.suffix]))
+            answer = Answer(path.read_bytes(), MIME_TYPES[path.suffix], headers)
+            tree.putChild(path.name.encode(), Guarded(door, answer))
     return tree
 
 
@@ -55,18 +69,38 @@ class Answer(Resource):
 
     isLeaf = True
 
-    def __init__(self, body: bytes, mime_type: str) -> None:
+    def __init__(
+        self, body: bytes, mime_type: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._headers = headers or _HEADERS
         self._body = body
         self._mime_type = mime_type
         self._tag = b'"%b"' % hashlib.sha256(body).hexdigest()[:16].encode()
 
     def render_GET(self, request: Request) -> bytes:
         """Answer, or say that nothing has changed."""
-        for name, value in _HEADERS.items():
+        for name, value in self._headers.items():
             request.setHeader(name, value)
         request.setHeader("content-type", self._mime_type)
         return b"" if request.setETag(self._tag) is CACHED else self._body
+
+
+class Redirect(Resource):
+    """Leads elsewhere."""
+
+    isLeaf = True
+
+    def __init__(self, where: bytes) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._where = where
+
+    def render_GET(self, request: Request) -> bytes:
+        """Say where."""
+        request.setHeader("cache-control", "no-store")
+        request.setResponseCode(303)
+        request.setHeader("location", self._where)
+        return b""
 
 
 _HEADERS = {

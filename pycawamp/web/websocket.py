@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import time
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import attrs
-from autobahn.twisted.resource import WebSocketResource
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from pycawamp.session import Client, Session
 from pycawamp.sessions import Sessions
+from pycawamp.web.door import BEARER, Visitor
 from pycawamp.web.flow import Flow, Stalls
 from pycawamp.wire import replies
 from pycawamp.wire.codec import BadMessage
@@ -30,23 +33,63 @@ class SocketLimits:
     """Bytes of a client's message; a longer one closes the connection (1009)."""
 
 
+SUBPROTOCOL = "pycaserver"
+"""What a page may offer beside its token, so that there is something else to select."""
+MAX_BACKLOG = 2**26
+"""Bytes that may wait for a client which goes on asking."""
+
+
 class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     """One WebSocket connection: carries messages to and from its session."""
 
     factory: MonitorFactory
     session: Session | None = None
+    visitor = Visitor()
+    _flow: Flow | None = None
+    _expiry: IDelayedCall | None = None
+
+    def onConnect(self, request: Any) -> str | None:
+        """Select a subprotocol: browsers end a connection that selects none of those offered."""
+        if SUBPROTOCOL in request.protocols:
+            return SUBPROTOCOL
+        return next((name for name in request.protocols if name.startswith(BEARER)), None)
 
     def onOpen(self) -> None:
         """Begin the session."""
-        flow = Flow(self.transport, self.factory.stalls)
-        self.session = self.factory.sessions.open(flow, _client(self.transport, self.peer))
+        self._flow = flow = Flow(self.transport, self.factory.stalls)
+        self.session = self.factory.sessions.open(flow, _client(self.visitor), self.hang_up)
         flow.start(self.session.outbox)
         self.factory.opened(self)
+        identity = self.visitor.identity
+        if identity is not None and identity.expires is not None:
+            self._expiry = self.factory.call_at(identity.expires, self._expire)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         """Hand a whole message to the session."""
-        if self.session is not None:
+        if self._takes_answers() and self.session is not None:
             self.session.receive(payload, isBinary)
+
+    def onPing(self, payload: bytes) -> None:
+        """Answer; pings are requests too, as far as their rate goes."""
+        if self._takes_answers() and self.session is not None:
+            if self.session.may_ask():
+                super().onPing(payload)
+
+    def hang_up(self, code: int, reason: str) -> None:
+        """Close the connection with a code and a reason."""
+        if self.state == self.STATE_OPEN:
+            # Not sendClose, which lets applications use no code below 3000 but 1000.
+            self.sendCloseFrame(code, reason.encode())
+
+    def check_login(self) -> None:
+        """Close the connection if the user may not log in any more."""
+        identity = self.visitor.identity
+        if identity is not None and not identity.is_valid():
+            self._log_out("the login is not good any more")
+
+    def failHandshake(self, reason: str, *arguments: Any, **keywords: Any) -> None:
+        """Refuse a handshake; Autobahn logs the reason, which may quote a header."""
+        super().failHandshake(_without_token(reason), *arguments, **keywords)
 
     def sendCloseFrame(self, *args: Any, **keywords: Any) -> None:
         """End the session first: no message may follow a close frame (RFC 6455, section 5.5.1)."""
@@ -63,7 +106,26 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             self.closeHandshakeTimeoutCall = None
         self.factory.closed(self)
 
+    def _takes_answers(self) -> bool:
+        if self._flow is None or self._flow.backlog <= MAX_BACKLOG:
+            return True
+        self.factory.sessions.tally.count("asked on, but took no answers", self.visitor.address)
+        self.transport.abortConnection()
+        return False
+
+    def _expire(self) -> None:
+        self._expiry = None
+        self._log_out("the login has expired")
+
+    def _log_out(self, text: str) -> None:
+        if self.session is not None:
+            self.session.refuse(BadMessage("unauthenticated", text))
+        self.hang_up(1008, text)
+
     def _end_session(self) -> None:
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
         if self.session is not None:
             self.session.outbox.flush()
             self.session.close()
@@ -85,11 +147,13 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             self.session.outbox.flush()
 
 
-def _client(transport: Any, address: str) -> Client:
-    peer = transport.getPeer()
-    if isinstance(peer, IPv4Address | IPv6Address):
-        return Client(f"{peer.host}:{peer.port}", host=peer.host)
-    return Client(address)
+def _client(visitor: Visitor) -> Client:
+    user = visitor.identity.user if visitor.identity is not None else None
+    return Client(visitor.address, host=visitor.host, user=user)
+
+
+def _without_token(reason: str) -> str:
+    return re.sub(rf"{re.escape(BEARER)}[^'\"\s]+", f"{BEARER}…", reason)
 
 
 class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
@@ -97,19 +161,27 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
 
     protocol = MonitorProtocol
 
-    def __init__(self, reactor: IReactorTime, sessions: Sessions, limits: SocketLimits) -> None:
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        sessions: Sessions,
+        limits: SocketLimits,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         super().__init__(reactor=reactor)
         self.sessions = sessions
         self.stalls = Stalls(reactor, limits.stall_timeout)
         self._clock = reactor
+        self._now = now
         self._connections: set[MonitorProtocol] = set()
+        self._by_host: Counter[str] = Counter()
         self._all_closed: Deferred[None] | None = None
         self._cutting: IDelayedCall | None = None
         self.setProtocolOptions(
             # Dropping would reset the connection, with no close frame that says why.
             failByDrop=False,
             autoPingInterval=limits.ping_interval,
-            # Autobahn's timers end with the whole second before their time.
+            # Autobahn's timers end up to a second before their time.
             autoPingTimeout=limits.ping_interval + 1,
             maxMessagePayloadSize=limits.max_message,
             maxFramePayloadSize=limits.max_message,
@@ -119,16 +191,37 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
     def opened(self, connection: MonitorProtocol) -> None:
         """Take note of an open connection."""
         self._connections.add(connection)
+        self._by_host[connection.visitor.host] += 1
 
     def closed(self, connection: MonitorProtocol) -> None:
         """Take note that a connection is gone."""
-        self._connections.discard(connection)
+        if connection in self._connections:
+            self._connections.remove(connection)
+            self._left(connection.visitor.host)
         if not self._connections and self._all_closed is not None:
             done, self._all_closed = self._all_closed, None
             if self._cutting is not None and self._cutting.active():
                 self._cutting.cancel()
             self.stalls.close()
             done.callback(None)
+
+    def full(self, host: str) -> str | None:
+        """Why an address may not have one connection more; None if it may."""
+        limits = self.sessions.limits
+        if len(self._connections) >= limits.clients:
+            return "as many clients as may be"
+        if self._by_host[host] >= limits.clients_per_address:
+            return "as many clients of one address as may be"
+        return None
+
+    def check_logins(self) -> None:
+        """Close the connections of those who may not log in any more."""
+        for connection in list(self._connections):
+            connection.check_login()
+
+    def call_at(self, when: float, function: Callable[[], None]) -> IDelayedCall:
+        """Have a function called at a time of the day, in UNIX seconds."""
+        return self._clock.callLater(max(0.0, when - self._now()), function)
 
     def close_all(self, patience: float = 1.0) -> Deferred[None]:
         """Close every connection as `going away` (1001); fires when all are gone.
@@ -142,16 +235,15 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
             return done
         self._all_closed = done
         for connection in list(self._connections):
-            # Not sendClose, which lets applications use no code below 3000 but 1000.
-            connection.sendCloseFrame(1001, b"the gateway is stopping")
+            connection.hang_up(1001, "the gateway is stopping")
         self._cutting = self._clock.callLater(patience, self._cut)
         return done
+
+    def _left(self, host: str) -> None:
+        self._by_host[host] -= 1
+        if not self._by_host[host]:
+            del self._by_host[host]
 
     def _cut(self) -> None:
         for connection in list(self._connections):
             connection.transport.abortConnection()
-
-
-def monitor_resource(factory: MonitorFactory) -> Any:
-    """The resource that takes WebSocket connections, to be mounted in any Site."""
-    return WebSocketResource(factory)

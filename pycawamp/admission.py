@@ -1,0 +1,54 @@
+"""Who comes in and what they may do there, as the files of a site say; read anew on SIGHUP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import MultiService
+
+from pycawamp.access import AccessFiles, Writers, system_lookup
+from pycawamp.access.watch import PolicyWatcher
+from pycawamp.gateway import Gateway
+from pycawamp.limits import Tally
+from pycawamp.reloading import Reloading
+from pycawamp.settings import Settings
+from pycawamp.web.door import Door
+from pycawamp.web.login import Logins
+
+
+class Admission(MultiService):
+    """The policy, the logins and the door; follows the files while it runs.
+
+    Making one reads the files: AccessFileError, LoginFileError.
+    """
+
+    def __init__(self, reactor: Any, settings: Settings) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.tally = Tally(reactor)
+        self.policy = PolicyWatcher(_access_files(settings), reactor)
+        self.policy.setServiceParent(self)  # type: ignore[no-untyped-call]
+        self._reloads: list[Callable[[], object]] = [self.policy.reload]
+        self.logins: Logins | None = None
+        if settings.logins is not None:
+            self.logins = Logins(reactor, settings.logins, self.tally)
+            self.logins.setServiceParent(self)  # type: ignore[no-untyped-call]
+            self._reloads.append(self.logins.reload)
+        self.door = Door(reactor, settings.rules, self.logins, self.tally)
+        Reloading(reactor, self._reloads).setServiceParent(self)  # type: ignore[no-untyped-call]
+
+    def govern(self, gateway: Gateway) -> None:
+        """Have changes take effect on what is open in a gateway too."""
+        self.policy.listen(lambda _: gateway.review())
+        if self.logins is not None:
+            self.logins.listen(gateway.check_logins)
+
+
+def _access_files(settings: Settings) -> AccessFiles:
+    return AccessFiles(
+        pvlist=settings.pvlist,
+        access=settings.access,
+        puts=settings.writers is not None,
+        writers=settings.writers or Writers.NONE,
+        lookup=system_lookup,
+    )

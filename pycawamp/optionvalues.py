@@ -1,0 +1,121 @@
+"""The kinds of values that options take: text to value, or ValueError with what was expected."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Callable
+from ipaddress import ip_network
+
+from pycawamp.access import Writers
+from pycawamp.web.origin import Origins
+from pycawamp.web.proxy import UNIX
+
+MOST = 10**9
+"""No limit is larger: a slip of the finger is not to be one."""
+
+
+def port(text: str) -> str:
+    """The Twisted endpoint description that a number or a description means."""
+    if text.isascii() and text.isdigit():
+        if not 0 <= int(text) <= 65535:
+            raise ValueError("a port number of at most 65535")
+        return f"tcp:{int(text)}"
+    if not re.match(r"[A-Za-z][\w-]*:", text):
+        raise ValueError("a number or an endpoint such as tcp:8888")
+    return text
+
+
+def seconds(text: str) -> float:
+    """A time above 0."""
+    return _positive(text, "seconds, more than 0")
+
+
+def interval(text: str) -> float:
+    """A time of a second or more: Autobahn's timers tick once a second."""
+    value = seconds(text)
+    if value < 1:
+        raise ValueError("at least 1 second")
+    return value
+
+
+def rate(text: str) -> float:
+    """How often a second; above 0."""
+    return _positive(text, "a number a second, more than 0")
+
+
+def whole(least: int = 1) -> Callable[[str], int]:
+    """Whole numbers from a least one on."""
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit()) or not least <= int(text) <= MOST:
+            raise ValueError(f"a whole number from {least} to {MOST}")
+        return int(text)
+
+    return parse
+
+
+def path(text: str) -> str:
+    """A file, wherever twistd goes to afterwards."""
+    if not text:
+        raise ValueError("the name of a file")
+    return os.path.abspath(text)
+
+
+def some_text(text: str) -> str:
+    """Any text but none."""
+    if not text.strip():
+        raise ValueError("some text")
+    return text
+
+
+def header(text: str) -> str:
+    """The name of an HTTP header."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", text):
+        raise ValueError("the name of a header, such as X-Remote-User")
+    return text
+
+
+def writers(text: str) -> Writers:
+    """Who may write."""
+    if text not in _WRITERS:
+        raise ValueError(" or ".join(_WRITERS))
+    return _WRITERS[text]
+
+
+def proxies(text: str) -> list[str]:
+    """Addresses and networks, between commas."""
+    found = [part.strip() for part in text.split(",")]
+    for part in found:
+        try:
+            if part != UNIX:
+                ip_network(part)
+        except ValueError:
+            expected = "addresses or networks, such as 127.0.0.1,10.0.0.0/8,::1, or unix"
+            raise ValueError(expected) from None
+    return found
+
+
+def origins(text: str) -> list[str]:
+    """Patterns of origins, between commas."""
+    found = [part.strip() for part in text.split(",")]
+    try:
+        Origins.of(True, found)
+    except ValueError:
+        raise ValueError("origins such as https://*.example.org or http://host:8080") from None
+    return found
+
+
+def _positive(text: str, expected: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise ValueError(expected)
+    return value
+
+
+LOGGED_IN = "logged-in"
+_WRITERS = {LOGGED_IN: Writers.LOGGED_IN, "anyone": Writers.ANYONE}

@@ -1,0 +1,120 @@
+"""TLS whose certificate may be renewed on disk while the gateway runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import attrs
+from OpenSSL import SSL, crypto
+from twisted.internet.endpoints import SSL4ServerEndpoint
+from twisted.internet.interfaces import IOpenSSLContextFactory
+from twisted.internet.ssl import CertificateOptions, TLSVersion
+from twisted.logger import Logger
+from zope.interface import implementer
+
+_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+_KEYS = ("privateKey", "certKey", "extraCertChain", "interface", "backlog")
+
+
+class CertificateError(Exception):
+    """A certificate or key cannot be used."""
+
+
+@attrs.frozen
+class CertificateFiles:
+    """Where a key and its certificates are, in PEM."""
+
+    key: Path
+    certificate: Path
+    """The server's own certificate first; those that it is signed by may follow."""
+    chain: Path | None = None
+
+    def signatures(self) -> tuple[tuple[int, int, int], ...]:
+        """What changes when a file does; OSError if one is missing."""
+        paths = [path for path in (self.key, self.certificate, self.chain) if path]
+        stats = [path.stat() for path in paths]
+        return tuple((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats)
+
+    def load(self) -> SSL.Context:
+        """A context that takes TLS 1.2 and newer; CertificateError."""
+        try:
+            key = crypto.load_privatekey(crypto.FILETYPE_PEM, self.key.read_bytes())
+            pems = _PEM.findall(self.certificate.read_bytes())
+            pems += _PEM.findall(self.chain.read_bytes()) if self.chain else []
+            own, *others = [crypto.load_certificate(crypto.FILETYPE_PEM, pem) for pem in pems]
+            options = CertificateOptions(
+                privateKey=key,
+                certificate=own,
+                extraCertChain=others,
+                raiseMinimumTo=TLSVersion.TLSv1_2,
+            )
+            context: SSL.Context = options.getContext()
+            context.check_privatekey()
+        except (OSError, SSL.Error, crypto.Error, ValueError) as error:
+            raise CertificateError(_reason(error, self)) from None
+        return context
+
+
+def _reason(error: Exception, files: CertificateFiles) -> str:
+    if isinstance(error, OSError):
+        return str(error)
+    return f"{files.key} and {files.certificate} are no key and its certificate in PEM"
+
+
+@implementer(IOpenSSLContextFactory)
+class RenewedCertificate:
+    """Each connection gets the newest good certificate.
+
+    While a new pair is being written the old one stays in use.
+    """
+
+    _log = Logger()
+
+    def __init__(self, files: CertificateFiles) -> None:
+        self._files = files
+        self._seen = files.signatures()
+        self._context = files.load()
+
+    def getContext(self) -> SSL.Context:
+        """The context for a new connection."""
+        try:
+            found = self._files.signatures()
+            if found != self._seen:
+                self._seen = found
+                self._context = self._files.load()
+                self._log.info("a new certificate is in use")
+        except (OSError, CertificateError) as error:
+            self._log.error("{error}; the certificate before it stays in use", error=error)
+        return self._context
+
+
+def tls_endpoint(reactor: Any, description: str) -> SSL4ServerEndpoint:
+    """The endpoint of `ssl:PORT:privateKey=…:certKey=…`; ValueError if it cannot be one."""
+    _, port, *rest = _parts(description)
+    settings = dict(part.partition("=")[::2] for part in rest)
+    unknown = sorted(set(settings) - set(_KEYS))
+    if unknown or "privateKey" not in settings or not port.isdigit():
+        raise ValueError(f"expected ssl:PORT and of {', '.join(_KEYS)} at least the first")
+    chain = settings.get("extraCertChain")
+    key = Path(settings["privateKey"]).absolute()
+    certificate = Path(settings.get("certKey", key)).absolute()
+    files = CertificateFiles(key, certificate, Path(chain).absolute() if chain else None)
+    try:
+        renewed = RenewedCertificate(files)
+    except (OSError, CertificateError) as error:
+        raise ValueError(str(error)) from None
+    return SSL4ServerEndpoint(
+        reactor,
+        int(port),
+        renewed,
+        backlog=int(settings.get("backlog", "50")),
+        interface=settings.get("interface", ""),
+    )
+
+
+def _parts(description: str) -> list[str]:
+    """An endpoint description cut at its colons, but for those behind a backslash."""
+    parts = re.split(r"(?<!\\):", description)
+    return [re.sub(r"\\(.)", r"\1", part) for part in parts]

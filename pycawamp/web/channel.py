@@ -1,0 +1,158 @@
+"""HTTP with bounds: on the time of a request, on its header; it has no body."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+from twisted.web.iweb import IAccessLogFormatter
+from twisted.web.resource import IResource
+from twisted.web.server import Request, Site
+from zope.interface import provider
+
+from pycawamp.limits import Tally
+
+IDLE = 60.0
+"""Seconds that a connection is kept for the browser's next request."""
+HSTS = b"max-age=31536000"
+_TOO_LARGE = b"HTTP/1.1 %b\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+@attrs.frozen
+class HTTPLimits:
+    """What a request may take before it is one."""
+
+    handshake_timeout: float = 10.0
+    """Seconds for a whole request, TLS handshake included."""
+    max_header: int = 16384
+    """Bytes of its first line and header."""
+
+
+class Channel(HTTPChannel):
+    """One HTTP connection, until it becomes a WebSocket."""
+
+    site: GatewaySite
+    _deadline: IDelayedCall | None = None
+    _header_size = 0
+    _refused = False
+
+    def connectionMade(self) -> None:
+        """Wait for the first request; TLS comes first, and its time counts."""
+        limits = self.site.limits
+        self.MAX_LENGTH = self.totalHeadersSize = limits.max_header
+        super().connectionMade()  # type: ignore[no-untyped-call]
+        self._expect_request()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take bytes; the first of a later request start its time."""
+        if self._refused:
+            return
+        if self._deadline is None and not self._handlingRequest:
+            self._expect_request()
+        super().dataReceived(data)  # type: ignore[no-untyped-call]
+
+    def lineReceived(self, line: bytes) -> None:
+        """Take a line of the header."""
+        self._header_size += len(line)
+        if self._refused:
+            return
+        if self._header_size > self.totalHeadersSize:
+            self.lineLengthExceeded(line)
+        else:
+            super().lineReceived(line)  # type: ignore[no-untyped-call]
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """Refuse a header that is too large, whatever else is to come."""
+        self._turn_away("header too large", b"431 Request Header Fields Too Large")
+
+    def allHeadersReceived(self) -> None:
+        """Refuse requests with a body: nothing here takes one."""
+        super().allHeadersReceived()  # type: ignore[no-untyped-call]
+        if self.length != 0:
+            self._turn_away("request with a body", b"413 Content Too Large")
+
+    def rawDataReceived(self, data: bytes) -> None:
+        """Take what comes while a request is being answered; of a refused one nothing."""
+        if not self._refused:
+            super().rawDataReceived(data)
+
+    def allContentReceived(self) -> None:
+        """Have the request answered; that may take what it takes."""
+        self._stop_waiting()
+        self._header_size = 0
+        super().allContentReceived()  # type: ignore[no-untyped-call]
+
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+        """Wait for nothing any more."""
+        self._stop_waiting()
+        super().connectionLost(reason)  # type: ignore[no-untyped-call]
+
+    def _expect_request(self) -> None:
+        self._deadline = self.site.reactor.callLater(
+            self.site.limits.handshake_timeout, self._too_slow
+        )
+
+    def _too_slow(self) -> None:
+        self._deadline = None
+        self.site.tally.count("request too slow", self._who())
+        self.transport.abortConnection()  # type: ignore[union-attr]
+
+    def _turn_away(self, kind: str, status: bytes) -> None:
+        self._refused = True
+        self.site.tally.count(kind, self._who())
+        self.transport.write(_TOO_LARGE % status)  # type: ignore[union-attr]
+        self.loseConnection()  # type: ignore[no-untyped-call]
+
+    def _who(self) -> str:
+        return str(getattr(self.getPeer(), "host", "UNIX socket"))  # type: ignore[no-untyped-call]
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+class GatewayRequest(Request):
+    """A request that is told to come by TLS, if it has."""
+
+    def process(self) -> None:
+        """Answer."""
+        if self.isSecure():  # type: ignore[no-untyped-call]
+            self.setHeader(b"strict-transport-security", HSTS)  # type: ignore[no-untyped-call]
+        super().process()  # type: ignore[no-untyped-call]
+
+
+@provider(IAccessLogFormatter)
+def log_line(timestamp: str, request: Request) -> str:
+    """A line for a request, with nothing that may be secret: no query, no referrer, no user."""
+    path = request.path if request.path.startswith(b"/") else b"-"
+    agent = request.getHeader(b"user-agent") or b"-"
+    shown = [_shown(part) for part in (request.method, path, agent)]
+    who = getattr(request.getClientAddress(), "host", "-")
+    return f"{who} {timestamp} {shown[0]} {shown[1]} {request.code} {request.sentLength} {shown[2]}"
+
+
+def _shown(text: bytes, most: int = 200) -> str:
+    return ascii(text[:most].decode("utf-8", "replace"))
+
+
+class GatewaySite(Site):
+    """The gateway's port for browsers."""
+
+    protocol = Channel  # type: ignore[assignment]
+    noisy = False
+
+    def __init__(self, reactor: Any, root: IResource, limits: HTTPLimits, tally: Tally) -> None:
+        super().__init__(  # type: ignore[no-untyped-call]
+            root,
+            requestFactory=GatewayRequest,
+            parsePOSTFormSubmission=False,
+            reactor=reactor,
+            timeout=IDLE,
+            logFormatter=log_line,
+        )
+        self.limits = limits
+        self.tally = tally

@@ -1,0 +1,54 @@
+"""The resource that takes WebSocket connections, to be mounted in any Site."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+from autobahn.twisted.resource import WebSocketResource
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request
+
+from pycawamp.web.door import Door, Reception, Refusal, Visitor, refuse
+from pycawamp.web.websocket import MonitorFactory, MonitorProtocol
+
+
+class Entrance(Resource):
+    """Takes WebSocket connections of those whom the door lets in, while there is room."""
+
+    isLeaf = True
+
+    def __init__(self, factory: MonitorFactory, door: Door) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._factory = factory
+        self._door = door
+
+    def render(self, request: Request) -> int:
+        """Have the connection taken over from HTTP, or refused in HTTP."""
+
+        def enter(visitor: Visitor) -> None:
+            self._enter(request, visitor)
+
+        return Reception(self._door, request).admit(enter, socket=True)
+
+    def _enter(self, request: Request, visitor: Visitor) -> None:
+        full = self._factory.full(visitor.host)
+        if full is not None:
+            self._door.tally.count(full, visitor.host)
+            raise Refusal(503, full, (("Retry-After", "10"),))
+        body = WebSocketResource(_Protocols(self._factory, visitor)).render(request)
+        if body is not NOT_DONE_YET:
+            refuse(request, Refusal(request.code, "only by HTTP/1.1"))
+
+
+@attrs.frozen
+class _Protocols:
+    """The factory as one visitor's protocol is made by it."""
+
+    _factory: MonitorFactory
+    _visitor: Visitor
+
+    def buildProtocol(self, address: Any) -> MonitorProtocol:
+        protocol: MonitorProtocol = self._factory.buildProtocol(address)
+        protocol.visitor = self._visitor
+        return protocol

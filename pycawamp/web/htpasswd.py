@@ -1,0 +1,90 @@
+"""Password files as Apache's htpasswd writes them: bcrypt and argon2 entries only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import argon2
+import attrs
+import bcrypt
+
+MAX_PASSWORD = 1024
+"""UTF-8 bytes; what is longer is no password, but work for the hash."""
+BCRYPT_BYTES = 72
+"""Of a password's bytes, bcrypt knows the first ones only, everywhere."""
+_BCRYPT = re.compile(r"\$2[aby]\$(0[4-9]|1[0-9])\$[./A-Za-z0-9]{53}")
+
+
+class LoginFileError(Exception):
+    """A file of passwords or keys cannot be used; the text says where and why."""
+
+
+@attrs.frozen
+class Passwords:
+    """The entries of one file."""
+
+    entries: Mapping[str, str] = attrs.field(repr=False)
+
+    def entry(self, user: str) -> str | None:
+        """The user's hash; None if there is no such user."""
+        return self.entries.get(user)
+
+    def check(self, user: str, password: str) -> bool:
+        """Whether this is the user's password; takes its time, for unknown users too."""
+        entry = self.entries.get(user)
+        # Whoever measures is not to learn which users there are.
+        stand_in = next(iter(self.entries.values()))
+        matches = _matches(entry or stand_in, password.encode())
+        return matches and entry is not None
+
+
+def read_passwords(path: Path) -> Passwords:
+    """The passwords of a file; LoginFileError names the line and what was expected."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise LoginFileError(f"{path}: expected a file that can be read: {error}") from None
+    entries: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        user, _, entry = line.strip().partition(":")
+        problem = _problem(user, entry, entries)
+        if problem:
+            raise LoginFileError(f"{path}:{number}: expected {problem}")
+        entries[user] = entry
+    if not entries:
+        raise LoginFileError(f"{path}:1: expected a line such as user:$2y$…")
+    return Passwords(entries)
+
+
+def _problem(user: str, entry: str, entries: Mapping[str, str]) -> str | None:
+    # Nothing of the line goes into the message: it may be a password.
+    if not user or not user.isprintable():
+        return "a user's name before the first colon"
+    if user in entries:
+        return f"one entry for each user, {user!r} has one above"
+    if _BCRYPT.fullmatch(entry) or _is_argon2(entry):
+        return None
+    return "a bcrypt or argon2 hash after the name (htpasswd -B makes bcrypt)"
+
+
+def _is_argon2(entry: str) -> bool:
+    try:
+        argon2.extract_parameters(entry)
+    except argon2.exceptions.InvalidHashError:
+        return False
+    return True
+
+
+def _matches(entry: str, password: bytes) -> bool:
+    if len(password) > MAX_PASSWORD or b"\0" in password:
+        return False
+    if entry.startswith("$2"):
+        return bcrypt.checkpw(password[:BCRYPT_BYTES], entry.encode())
+    try:
+        return argon2.PasswordHasher().verify(entry, password)
+    except argon2.exceptions.VerificationError:
+        return False

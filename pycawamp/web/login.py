@@ -1,0 +1,241 @@
+"""Who a client is: by password, or by token."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import attrs
+from twisted.application.service import Service
+from twisted.internet.task import LoopingCall, deferLater
+from twisted.logger import Logger
+
+from pycawamp.limits import Tally
+from pycawamp.web.guesses import Guesses
+from pycawamp.web.hashing import Checker
+from pycawamp.web.htpasswd import LoginFileError, Passwords, read_passwords
+from pycawamp.web.tokens import BadToken, TokenKey, read_key
+
+DELAY = 1.0
+"""Seconds until a failed login is answered; longer than a hash takes, so that all take as long."""
+
+
+@attrs.frozen
+class Basic:
+    """A user's name and password."""
+
+    user: str
+    password: str = attrs.field(repr=False)
+
+
+@attrs.frozen
+class Bearer:
+    """A token."""
+
+    token: str = attrs.field(repr=False)
+
+
+Credentials: TypeAlias = Basic | Bearer
+
+
+class LoginFailed(Exception):
+    """The credentials are not good; nobody is told why."""
+
+
+class TooManyGuesses(Exception):
+    """The address must wait until it may try again."""
+
+
+@attrs.frozen
+class Identity:
+    """A user who logged in."""
+
+    user: str
+    expires: float | None = None
+    """UNIX seconds; None: not by itself."""
+    is_valid: Callable[[], bool] = attrs.field(default=lambda: True, repr=False)
+    """Whether the files still say so."""
+
+
+@attrs.frozen
+class LoginFiles:
+    """Where passwords and keys are."""
+
+    htpasswd: Path | None = None
+    jwt_key: Path | None = None
+    audience: str | None = None
+    issuer: str | None = None
+
+    def read(self) -> tuple[Passwords | None, TokenKey | None]:
+        """What the files say now; LoginFileError."""
+        passwords = read_passwords(self.htpasswd) if self.htpasswd else None
+        key = read_key(self.jwt_key, self.audience, self.issuer) if self.jwt_key else None
+        return passwords, key
+
+    def signatures(self) -> list[tuple[int, int, int] | None]:
+        """What changes when a file does."""
+        return [_signature(path) for path in (self.htpasswd, self.jwt_key) if path]
+
+
+class Logins(Service):
+    """Tells users by their credentials; reads changed files anew while the service runs."""
+
+    _log = Logger()
+    interval = 2.0
+    """Seconds between looks at the files; a change counts when it is seen twice."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        files: LoginFiles,
+        tally: Tally,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._reactor = reactor
+        self._files = files
+        self._tally = tally
+        self._now = now
+        self._guesses = Guesses(reactor)
+        self._checker = Checker(reactor)
+        self._listeners: list[Callable[[], None]] = []
+        self._seen = self._latest = files.signatures()
+        self._passwords, self._key = files.read()
+        self._polling = LoopingCall(self._poll)
+        self._polling.clock = reactor
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Have a function called after files changed."""
+        self._listeners.append(listener)
+
+    @property
+    def challenges(self) -> list[str]:
+        """What to answer one who must log in: how it can be done."""
+        basic = ['Basic realm="pycaserver", charset="UTF-8"'] if self._passwords else []
+        return basic + (['Bearer realm="pycaserver"'] if self._key else [])
+
+    @property
+    def takes_passwords(self) -> bool:
+        """Whether there are users with passwords."""
+        return self._passwords is not None
+
+    def understands(self, credentials: Credentials) -> bool:
+        """Whether credentials of this kind are looked at here."""
+        known = self._passwords if isinstance(credentials, Basic) else self._key
+        return known is not None
+
+    async def identify(self, credentials: Credentials, host: str) -> Identity:
+        """Who it is; LoginFailed after a delay, TooManyGuesses, Busy."""
+        known = self._known(credentials)
+        if known is not None:
+            return known
+        if not self._guesses.attempt(host):
+            self._tally.count("too many failed logins", host)
+            raise TooManyGuesses
+        started = self._reactor.seconds()
+        identity = await self._check(credentials)
+        if identity is None:
+            self._tally.count("failed login", host)
+            elapsed = self._reactor.seconds() - started
+            await deferLater(self._reactor, max(0.0, DELAY - elapsed))
+            raise LoginFailed
+        self._guesses.succeeded(host)
+        return identity
+
+    def reload(self) -> bool:
+        """Read the files now; bad ones leave in force what was before. Whether they were good."""
+        self._seen = self._latest = self._files.signatures()
+        try:
+            self._passwords, self._key = self._files.read()
+        except LoginFileError as error:
+            self._log.error("{error}; the logins before it stay in force", error=error)
+            return False
+        for listener in self._listeners:
+            listener()
+        return True
+
+    def startService(self) -> None:
+        """Begin to look at the files."""
+        super().startService()  # type: ignore[no-untyped-call]
+        if self._seen:
+            self._polling.start(self.interval, now=False)
+
+    def stopService(self) -> None:
+        """Look no more."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        if self._polling.running:
+            self._polling.stop()
+
+    def _known(self, credentials: Credentials) -> Identity | None:
+        passwords = self._passwords
+        if passwords is None or not isinstance(credentials, Basic):
+            return None
+        if not self._checker.knows(passwords, credentials.user, credentials.password):
+            return None
+        return self._by_password(passwords, credentials.user)
+
+    async def _check(self, credentials: Credentials) -> Identity | None:
+        if isinstance(credentials, Bearer):
+            return self._by_token(credentials.token)
+        passwords = self._passwords
+        if passwords is None:
+            return None
+        good = await self._checker.check(passwords, credentials.user, credentials.password)
+        return self._by_password(passwords, credentials.user) if good else None
+
+    def _by_password(self, passwords: Passwords, user: str) -> Identity:
+        entry = passwords.entry(user)
+
+        def is_valid() -> bool:
+            return self._passwords is not None and self._passwords.entry(user) == entry
+
+        return Identity(user, None, is_valid)
+
+    def _by_token(self, token: str) -> Identity | None:
+        key = self._key
+        try:
+            claims = key.check(token, self._now) if key is not None else None
+        except BadToken as problem:
+            self._log.debug("a token was {problem}", problem=problem)
+            return None
+        if claims is None:
+            return None
+        return Identity(claims.user, claims.expires, lambda: self._key == key)
+
+    def _poll(self) -> None:
+        found = self._files.signatures()
+        settled, self._latest = found == self._latest, found
+        if settled and found != self._seen:
+            self.reload()
+
+
+def parse_authorization(header: str | None) -> Credentials | None:
+    """The credentials in an Authorization header; None if it has none that are known here.
+
+    ValueError if it says Basic and is not.
+    """
+    scheme, _, rest = (header or "").strip().partition(" ")
+    if scheme.lower() == "bearer" and rest.strip():
+        return Bearer(rest.strip())
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user, colon, password = (
+            base64.b64decode(rest.strip(), validate=True).decode().partition(":")
+        )
+    except (binascii.Error, UnicodeDecodeError):
+        raise ValueError("the Authorization header is not Basic") from None
+    if not colon:
+        raise ValueError("the Authorization header has no password")
+    return Basic(user, password)
+
+
+def _signature(path: Path) -> tuple[int, int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns

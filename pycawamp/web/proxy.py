@@ -1,0 +1,84 @@
+"""Proxies in front of the gateway: whose word about a client is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import TypeAlias
+
+import attrs
+from twisted.web.http_headers import Headers
+
+from pycawamp.access.hosts import address
+
+Network: TypeAlias = IPv4Network | IPv6Network
+UNIX = "unix"
+"""Stands for whoever comes by a UNIX socket."""
+
+
+@attrs.frozen
+class Proxies:
+    """The addresses whose `X-Forwarded-*` headers are believed, and no others."""
+
+    networks: tuple[Network, ...] = ()
+    unix: bool = False
+    user_header: str | None = None
+    """The header in which a proxy names the user who logged in to it."""
+
+    @classmethod
+    def of(cls, texts: Sequence[str], user_header: str | None = None) -> Proxies:
+        """Proxies by addresses, networks (10.0.0.0/8) or `unix`; ValueError for other texts."""
+        networks = tuple(ip_network(text) for text in texts if text != UNIX)
+        return cls(networks, UNIX in texts, user_header)
+
+    def trusts(self, peer: str) -> bool:
+        """Whether this address ("": a UNIX socket) is a proxy's."""
+        if not peer:
+            return self.unix
+        plain = address(peer)
+        if plain is None:
+            return False
+        at = ip_address(plain)
+        return any(at in network for network in self.networks if network.version == at.version)
+
+    def host(self, peer: str, headers: Headers) -> str:
+        """The client's address: the nearest one in X-Forwarded-For that is no proxy's.
+
+        What is further away was written by that client, or by one it pretends to be.
+        """
+        host = peer
+        for claimed in reversed(_list(headers, "X-Forwarded-For")):
+            if not self.trusts(host):
+                break
+            at = address(_without_port(claimed))
+            if at is None:
+                break
+            host = at
+        return host
+
+    def user(self, peer: str, headers: Headers) -> str | None:
+        """The user that a proxy names; ValueError if it names several."""
+        if self.user_header is None or not self.trusts(peer):
+            return None
+        named = headers.getRawHeaders(self.user_header, [])
+        if len(named) > 1:
+            raise ValueError(f"more than one {self.user_header} header")
+        return named[0].strip() or None if named else None
+
+    def schemes(self, peer: str, headers: Headers, secure: bool) -> tuple[str, ...]:
+        """How the browser may have come: http, https or, if a proxy does not tell, either."""
+        if not self.trusts(peer):
+            return ("https",) if secure else ("http",)
+        told = _list(headers, "X-Forwarded-Proto")
+        return (told[-1].lower(),) if told else ("http", "https")
+
+
+def _list(headers: Headers, name: str) -> list[str]:
+    values = headers.getRawHeaders(name, [])
+    return [part.strip() for value in values for part in value.split(",") if part.strip()]
+
+
+def _without_port(text: str) -> str:
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0] if text.count(":") == 1 else text
