@@ -23,7 +23,7 @@ class RateTests(IOCTestCase):
 
     def until_enough(self, client: WebSocketTestClient) -> Any:
         """Fires when a client has got enough."""
-        return client.until(lambda _: len(client.payloads) > UPDATES)
+        return client.until(lambda _: len(client.payloads) > UPDATES, timeout=50)
 
     @inlineCallbacks
     def test_no_gap(self) -> Any:
