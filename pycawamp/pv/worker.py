@@ -26,14 +26,14 @@ class Worker:
         self._reactor = reactor
         self._flush = flush
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        # A daemon: if a library call never returned, the process could still end.
-        self._thread = Thread(target=self._run, name=name, daemon=True)
+        self._name = name
         self._stopping = False
         self._stopped: Deferred[None] = Deferred()
 
     def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+        """Start the thread: after a fork, which a thread made before does not survive."""
+        # A daemon: if a library call never returned, the process could still end.
+        Thread(target=self._run, name=self._name, daemon=True).start()
 
     def do(self, job: Job) -> None:
         """Have a job done; from any thread."""
@@ -66,4 +66,4 @@ class Worker:
             if job is not None:
                 job()
         except Exception:
-            self._log.failure("A job of {name} failed", name=self._thread.name)
+            self._log.failure("A job of {name} failed", name=self._name)
