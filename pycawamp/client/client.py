@@ -133,10 +133,12 @@ class GatewayClient:
 
     def close(self) -> Deferred[None]:
         """End everything; fires when the connection is gone. Nobody hears anything after this."""
+        was_closed = self.state is State.CLOSED
         self._feeds.close()
         closed = self._connection.close()
         self._fail("closed", "the client was closed")
-        self._tell_state()
+        if not was_closed:
+            self._tell_state()
         return closed
 
     # What the connection tells

@@ -77,9 +77,9 @@ class Socket(WebSocketClientProtocol):  # type: ignore[misc]
     def _problem(self, reason: str | None) -> str:
         if self.remoteCloseCode is not None:
             return reason or f"closed with code {self.remoteCloseCode}"
-        status = getattr(self, "http_status_line", None)
-        if status is not None and not self.was_open:
-            return f"the server answers {status.partition(' ')[2] or status}"
+        _, _, status = getattr(self, "http_status_line", "").partition(" ")
+        if status and not status.startswith("101"):
+            return f"the server answers {status}"
         if self.wasOpenHandshakeTimeout:
             return "the server does not answer"
         if self.wasNotCleanReason is None or "peer dropped" in self.wasNotCleanReason:
