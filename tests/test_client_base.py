@@ -1,0 +1,272 @@
+"""What the tests of the client share: a gateway that can be restarted, a listener, child runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Generator
+from typing import Any
+
+import attrs
+import numpy as np
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.error import ProcessDone
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+from twisted.trial.unittest import TestCase
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from pycawamp.access import Policy, Writers
+from pycawamp.access.interfaces import IPolicy, Verdict
+from pycawamp.client import Backoff, GatewayClient, GatewayError, IListener, State, Update
+from pycawamp.demo.ports import LOOPBACK
+from pycawamp.gateway import Gateway, GatewaySettings
+from pycawamp.pv.memory import MemoryBackend
+from pycawamp.pv.values import FieldType, Metadata
+from pycawamp.testing import TIMEOUT, NotSeen
+
+ANYONE = Policy(puts=True, writers=Writers.ANYONE)
+HASTY = Backoff(first=0.02, longest=0.1)
+"""For tests that wait for a gateway to come back."""
+
+Heard = tuple[str, str, Any]
+
+
+@implementer(IPolicy)
+@attrs.frozen
+class Secretive:
+    """A policy by which nobody reads what is called a secret; the rest, anyone writes."""
+
+    def decide(self, user: str | None, host: str, host_name: str | None, pv: str) -> Verdict:
+        """Look at the name."""
+        open_to_all = "secret" not in pv
+        return Verdict(open_to_all, open_to_all, pv, False, ())
+
+
+@implementer(IListener)
+class Recorder:
+    """A listener that keeps all it hears, and waits for what it has not heard."""
+
+    def __init__(self) -> None:
+        self.heard: list[Heard] = []
+        """Kind, name and content of each call."""
+        self._waiting: list[tuple[Callable[[Heard], bool], Deferred[Heard]]] = []
+        self._position = 0
+
+    def connection(self, name: str, connected: bool) -> None:
+        """Keep it."""
+        self._hear("connection", name, connected)
+
+    def metadata(self, name: str, metadata: Metadata) -> None:
+        """Keep it."""
+        self._hear("metadata", name, metadata)
+
+    def update(self, name: str, update: Update) -> None:
+        """Keep it."""
+        self._hear("update", name, update)
+
+    def error(self, name: str, error: GatewayError) -> None:
+        """Keep it."""
+        self._hear("error", name, error)
+
+    def until(self, kind: str, fits: Callable[[Any], object] = lambda _: True) -> Deferred[Any]:
+        """Fires with the content of the next such call, passing by those before."""
+        found: Deferred[Any] = Deferred()
+        found.addTimeout(TIMEOUT, reactor, lambda *_: self._not_seen(kind))
+        self._waiting.append((lambda heard: heard[0] == kind and bool(fits(heard[2])), found))
+        self._look()
+        return found
+
+    def until_value(self, value: Any) -> Deferred[Update]:
+        """Fires with the next update that has this value."""
+        return self.until("update", lambda update: np.array_equal(update.value, value))
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of all calls."""
+        return [kind for kind, _, _ in self.heard]
+
+    @property
+    def values(self) -> list[Any]:
+        """The values of all updates."""
+        return [content.value for kind, _, content in self.heard if kind == "update"]
+
+    def _hear(self, kind: str, name: str, content: Any) -> None:
+        self.heard.append((kind, name, content))
+        self._look()
+
+    def _look(self) -> None:
+        while self._waiting and self._position < len(self.heard):
+            heard = self.heard[self._position]
+            self._position += 1
+            fits, found = self._waiting[0]
+            if fits(heard):
+                self._waiting.pop(0)
+                found.callback(heard[2])
+
+    def _not_seen(self, kind: str) -> Any:
+        raise NotSeen(f"no such {kind}; heard: {self.heard[-10:]}")
+
+
+class ClientTestCase(TestCase):
+    """Tests with a gateway over in-memory PVs, that can be stopped and started again."""
+
+    timeout = 60
+    settings = GatewaySettings(connect_timeout=0.1)
+
+    def setUp(self) -> None:
+        """Make the PVs."""
+        self.backend = MemoryBackend()
+        self.backend.add("X", 1.5, Metadata(FieldType.DOUBLE, 1, "ioc:5064", precision=2))
+        self.backend.add("A", np.array([1.0, np.nan, 3.0]))
+        self.backend.add("S", ["one", "two"])
+        states = Metadata(FieldType.ENUM, 1, enum_strs=("Idle", "Busy"))
+        self.backend.add("M", 1, states)
+        self.url = ""
+        self.port = 0
+        self._listening: Any = None
+        self._gateway: Gateway | None = None
+
+    @inlineCallbacks
+    def start(self, policy: IPolicy = ANYONE) -> Generator[Deferred[Any], Any, None]:
+        """Serve the PVs; on the same port again, if there was one."""
+        self._gateway = gateway = Gateway(reactor, self.settings, self.backend, policy)
+        gateway.startService()
+        root = Resource()
+        root.putChild(b"monitor", gateway.resource)
+        self.site = site = Site(root)
+        site.noisy = False
+        endpoint = TCP4ServerEndpoint(reactor, self.port, interface=LOOPBACK)
+        self._listening = yield endpoint.listen(site)
+        self.port = self._listening.getHost().port
+        self.url = f"ws://{LOOPBACK}:{self.port}/monitor"
+        self.addCleanup(self.stop)
+
+    @inlineCallbacks
+    def stop(self) -> Generator[Deferred[Any], Any, None]:
+        """Serve no more, and take back the port."""
+        gateway, self._gateway = self._gateway, None
+        if gateway is not None:
+            yield self._listening.stopListening()
+            yield gateway.stopService()
+
+    def client(self, **options: Any) -> GatewayClient:
+        """A client of the gateway, which ends with the test."""
+        client = GatewayClient(reactor, self.url, **{"backoff": HASTY, **options})
+        self.addCleanup(client.close)
+        return client
+
+    def listen(self, client: GatewayClient, name: str, **options: Any) -> Recorder:
+        """Have a new listener hear of a PV."""
+        recorder = Recorder()
+        verifyObject(IListener, recorder)
+        client.subscribe(name, recorder, **options)
+        return recorder
+
+    @inlineCallbacks
+    def code_of(self, request: Deferred[Any]) -> Generator[Deferred[Any], Any, str]:
+        """The code of the error by which a request fails."""
+        error = yield self.assertFailure(request, GatewayError)
+        return str(error.code)
+
+
+class StateWatcher:
+    """Waits for the states of a client: its `on_state`."""
+
+    def __init__(self) -> None:
+        self.seen: list[State] = []
+        self._waiting: list[tuple[State, Deferred[None]]] = []
+
+    def __call__(self, client: GatewayClient) -> None:
+        """Take note of a change."""
+        self.seen.append(client.state)
+        waiting, self._waiting = self._waiting, []
+        for state, found in waiting:
+            if state is client.state:
+                found.callback(None)
+            else:
+                self._waiting.append((state, found))
+
+    def next(self, state: State) -> Deferred[None]:
+        """Fires when the client comes into this state the next time."""
+        found: Deferred[None] = Deferred()
+        self._waiting.append((state, found))
+        return found.addTimeout(TIMEOUT, reactor)
+
+
+@attrs.frozen
+class Ended:
+    """How a child ended, and what it said."""
+
+    status: int | None
+    """The exit status; None if a signal ended it."""
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines on stdout."""
+        return self.out.splitlines()
+
+
+class CommandLine(ProcessProtocol):
+    """One run of the command line as a child process."""
+
+    def __init__(self, *arguments: str, **environment: str) -> None:
+        self.ended: Deferred[Ended] = Deferred()
+        """Fires when it is gone."""
+        self.ended.addTimeout(TIMEOUT, reactor)
+        self._said = {1: b"", 2: b""}
+        self._waiting: list[tuple[bytes, Deferred[None]]] = []
+        command = [sys.executable, "-m", "pycawamp.client", *arguments]
+        surroundings = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        reactor.spawnProcess(self, sys.executable, command, {**surroundings, **environment})
+
+    def until(self, text: str) -> Deferred[None]:
+        """Fires when it has said this on stdout."""
+        found: Deferred[None] = Deferred()
+        self._waiting.append((text.encode(), found))
+        self._look()
+        return found.addTimeout(TIMEOUT, reactor, lambda *_: self._not_seen(text))
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C."""
+        self.transport.signalProcess(signal.SIGINT)  # type: ignore[union-attr]
+
+    def close_stdout(self) -> None:
+        """Read no more of what it says, as `head` does when it has enough."""
+        self.transport.closeStdout()  # type: ignore[union-attr]
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        """Overrides ProcessProtocol: keep what it says."""
+        self._said[childFD] += data
+        self._look()
+
+    def processEnded(self, reason: Failure) -> None:
+        """Overrides ProcessProtocol: tell that it is gone."""
+        error: Any = reason.value
+        status = 0 if reason.check(ProcessDone) else error.exitCode
+        out, err = (self._said[stream].decode() for stream in (1, 2))
+        self.ended.callback(Ended(status, out, err))
+
+    def _look(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for text, found in waiting:
+            if text in self._said[1]:
+                found.callback(None)
+            else:
+                self._waiting.append((text, found))
+
+    def _not_seen(self, text: str) -> Any:
+        raise NotSeen(f"{text!r} was not said; it said: {self._said}")
+
+
+def run(*arguments: str, **environment: str) -> Deferred[Ended]:
+    """Fires with how a run of the command line ended."""
+    return CommandLine(*arguments, **environment).ended

@@ -1,0 +1,254 @@
+"""What the client makes of messages, options and URLs, without any socket."""
+
+from __future__ import annotations
+
+import json
+import math
+from base64 import b64encode
+from typing import Any
+
+import numpy as np
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from pycawamp.client import GatewayError, Target, Update, messages
+from pycawamp.client.feeds import MOST_NAMES, Feeds
+from pycawamp.client.subscriptions import Options, Pace, strongest
+from pycawamp.client.target import full_url
+from pycawamp.pv.values import FieldType
+from tests.test_client_base import Recorder
+
+MONITOR = {"msg_type": "monitor", "pvname": "X", "value": 5, "count": 1, "timestamp": 1.5}
+
+
+class MessagesTests(SynchronousTestCase):
+    """messages.decode, update and metadata."""
+
+    def test_batch(self) -> None:
+        """A frame holds one message, or an array of them."""
+        self.assertEqual(messages.decode(json.dumps(MONITOR).encode(), False), [MONITOR])
+        batch = json.dumps([MONITOR, MONITOR]).encode()
+        self.assertEqual(messages.decode(batch, False), [MONITOR, MONITOR])
+
+    def test_binary(self) -> None:
+        """A binary frame is a header and elements, of any type and at any padding."""
+        for padding in range(8):
+            for dtype in ("<f8", "<f4", "<i4", "<i2", "<u2", "|u1"):
+                array = np.arange(5).astype(dtype)
+                header = {"pvname": "X" * (padding + 1), "dtype": dtype, "shape": [5]}
+                head = json.dumps(header).encode()
+                frame = len(head).to_bytes(4, "little") + head
+                frame += b" " * (-len(frame) % 8) + array.tobytes()
+                [message] = messages.decode(frame, True)
+                np.testing.assert_array_equal(message["value"], array)
+                self.assertEqual(message["value"].dtype, array.dtype)
+
+    def test_bad_frames(self) -> None:
+        """What is neither is `bad_frame`, be it text or binary."""
+        for payload, is_binary in [
+            (b"", False),
+            (b"7", False),
+            (b"[7]", False),
+            (b"", True),
+            (b"\x02\0\0\0{}", True),
+            (b"\xff\xff\xff\x7f{}", True),
+            (b"\x02\0\0\0[]", True),
+            (_binary({"dtype": "O", "shape": [1]}, bytes(8)), True),
+            (_binary({"dtype": "<f8", "shape": [2]}, bytes(8)), True),
+            (_binary({"dtype": "<f8", "shape": "many"}, bytes(8)), True),
+        ]:
+            error = self.assertRaises(GatewayError, messages.decode, payload, is_binary)
+            self.assertEqual(error.code, "bad_frame", payload)
+
+    def test_values(self) -> None:
+        """Scalars stay, null is NaN, lists of numbers become arrays and of strings tuples."""
+        for value in (5, 5.5, "text", ""):
+            self.assertEqual(_value(value), value)
+        self.assertTrue(math.isnan(_value(None)))
+        arrays: list[tuple[list[Any], type]] = [
+            ([1, 2], np.int64),
+            ([1, 2.5], float),
+            ([], float),
+            ([None, 1], float),
+        ]
+        for numbers, dtype in arrays:
+            array = _value(numbers)
+            np.testing.assert_array_equal(array, np.array(numbers, float))
+            self.assertEqual(array.dtype, dtype)
+        self.assertEqual(_value(["a", "b"]), ("a", "b"))
+        packed = {"dtype": "<i4", "shape": [2], "base64": b64encode(b"\1\0\0\0\2\0\0\0").decode()}
+        np.testing.assert_array_equal(_value(packed), [1, 2])
+
+    def test_bad_updates(self) -> None:
+        """An update that lacks something is `bad_frame`."""
+        for message in (
+            {},
+            {"pvname": "X", "value": 5},
+            {**MONITOR, "value": {}},
+            {**MONITOR, "value": {"dtype": "<f8", "shape": [1], "base64": "?"}},
+        ):
+            error = self.assertRaises(GatewayError, messages.update, message)
+            self.assertEqual(error.code, "bad_frame")
+
+    def test_metadata(self) -> None:
+        """Metadata has what the message says; what is absent does not apply."""
+        metadata = messages.metadata({"type": "short", "count": 3, "alarm_limits": [None, 2]})
+        self.assertEqual((metadata.type, metadata.count), (FieldType.SHORT, 3))
+        assert metadata.alarm_limits is not None
+        self.assertTrue(math.isnan(metadata.alarm_limits[0]))
+        self.assertIsNone(metadata.display_limits)
+        self.assertRaises(GatewayError, messages.metadata, {"type": "quux", "count": 1})
+
+    def test_equal_updates(self) -> None:
+        """Updates are equal if all they say is, arrays included."""
+        for value in (np.array([1, 2]), ("a", "b"), 5.5, "text"):
+            self.assertEqual(Update("X", value, 2, 1.5), Update("X", value, 2, 1.5))
+        self.assertNotEqual(Update("X", np.array([1]), 1, 1.5), Update("X", np.array([2]), 1, 1.5))
+
+
+class PaceTests(SynchronousTestCase):
+    """Pace."""
+
+    def setUp(self) -> None:
+        """Let through two per second."""
+        self.clock = Clock()
+        self.delivered: list[Any] = []
+        self.pace = Pace(self.clock, 2.0, lambda update: self.delivered.append(update.value))
+
+    def take(self, *values: int) -> None:
+        """Have updates arrive."""
+        for value in values:
+            self.pace.take(Update("X", value, 1, 1.5))
+
+    def test_first_and_last(self) -> None:
+        """The first goes at once; of the others the newest, when the pause is over."""
+        self.take(1, 2, 3)
+        self.assertEqual(self.delivered, [1])
+        self.clock.advance(0.5)
+        self.assertEqual(self.delivered, [1, 3])
+        self.clock.advance(0.5)
+        self.take(4)
+        self.assertEqual(self.delivered, [1, 3, 4])
+
+    def test_flush(self) -> None:
+        """What is kept back goes before the connection is told as lost; then it starts anew."""
+        self.take(1, 2)
+        self.pace.flush()
+        self.take(3)
+        self.assertEqual(self.delivered, [1, 2, 3])
+        self.pace.clear()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_strongest(self) -> None:
+        """The strongest options serve all: no rate if one wants every update, else the highest."""
+        slow, fast = Options(metadata=False, max_rate=1.0), Options(text=True, max_rate=5.0)
+        self.assertEqual(strongest([slow, fast]), Options(True, True, 5.0))
+        self.assertEqual(strongest([slow, Options(False)]), Options(False))
+        self.assertIsNone(strongest([]))
+
+
+class FeedsTests(SynchronousTestCase):
+    """Feeds: what the gateway is asked for."""
+
+    def setUp(self) -> None:
+        """Keep what is sent."""
+        self.clock = Clock()
+        self.sent: list[dict[str, Any]] = []
+        self.feeds = Feeds(self.clock, self.clock, self.sent.append)
+
+    def subscribe(self, name: str, **options: Any) -> Any:
+        """Subscribe, and do not listen."""
+        return self.feeds.subscribe(name, Recorder(), Options(**options))
+
+    def turn(self) -> list[dict[str, Any]]:
+        """What is sent in this turn."""
+        self.clock.advance(0)
+        sent = list(self.sent)
+        self.sent.clear()
+        return sent
+
+    def test_one_request(self) -> None:
+        """What is subscribed in one turn with the same options goes in one request."""
+        self.feeds.opened()
+        for name in ("A", "B", "A"):
+            self.subscribe(name)
+        self.subscribe("C", metadata=False, max_rate=5.0)
+        connect = {"action": "connect"}
+        self.assertEqual(
+            self.turn(),
+            [
+                {**connect, "metadata": True, "pvs": ["A", "B"]},
+                {**connect, "max_rate": 5.0, "pv": "C"},
+            ],
+        )
+
+    def test_nothing_for_nothing(self) -> None:
+        """Who comes and goes within a turn, or wants no more than others, costs no request."""
+        self.feeds.opened()
+        self.subscribe("A").close()
+        self.assertEqual(self.turn(), [])
+        kept = self.subscribe("A")
+        self.turn()
+        self.subscribe("A", metadata=False).close()
+        self.subscribe("A")
+        self.assertEqual(self.turn(), [])
+        kept.close()
+        self.assertEqual(self.turn(), [])
+
+    def test_disconnect(self) -> None:
+        """When the last has left, the gateway is told; who comes back is asked for again."""
+        self.feeds.opened()
+        first, second = self.subscribe("A"), self.subscribe("A", text=True)
+        self.turn()
+        second.close()
+        [request] = self.turn()
+        self.assertEqual(request, {"action": "connect", "metadata": True, "pv": "A"})
+        first.close()
+        self.assertEqual(self.turn(), [{"action": "disconnect", "pv": "A"}])
+        self.subscribe("A")
+        self.assertEqual([each["action"] for each in self.turn()], ["connect"])
+
+    def test_large(self) -> None:
+        """A large page goes in requests that a gateway takes."""
+        for number in range(2 * MOST_NAMES + 1):
+            self.subscribe(f"P{number}")
+        self.feeds.opened()
+        sizes = [len(each.get("pvs", [each.get("pv")])) for each in self.turn()]
+        self.assertEqual(sizes, [MOST_NAMES, MOST_NAMES, 1])
+
+
+class TargetTests(SynchronousTestCase):
+    """full_url and Target."""
+
+    def test_full_urls(self) -> None:
+        """What is missing of a URL is added; a browser's address will do."""
+        for text, url in [
+            ("host:8888", "ws://host:8888/monitor"),
+            ("ws://host", "ws://host/monitor"),
+            ("wss://host/", "wss://host/monitor"),
+            ("http://host:8888/", "ws://host:8888/monitor"),
+            ("https://host/x/monitor?a=b#c", "wss://host/x/monitor?a=b"),
+            ("[::1]:8888", "ws://[::1]:8888/monitor"),
+        ]:
+            self.assertEqual(full_url(text), url)
+
+    def test_no_urls(self) -> None:
+        """What can be no gateway's URL is a ValueError."""
+        for text in ("", "ftp://host", "ws://", "ws://host:99999", "ws://host:0", "ws://a:b@host"):
+            self.assertRaises(ValueError, full_url, text)
+
+    def test_ports(self) -> None:
+        """Without a port it is that of HTTP or HTTPS."""
+        ports = [Target(url).port for url in ("ws://host", "wss://host", "host:8888")]
+        self.assertEqual(ports, [80, 443, 8888])
+        self.assertEqual(Target("[::1]:8888").host, "::1")
+
+
+def _binary(header: dict[str, Any], elements: bytes) -> bytes:
+    head = json.dumps(header).encode()
+    head += b" " * (-(len(head) + 4) % 8)
+    return len(head).to_bytes(4, "little") + head + elements
+
+
+def _value(value: Any) -> Any:
+    return messages.update({**MONITOR, "value": value}).value
