@@ -85,6 +85,11 @@ class Answer(Resource):
         request.setHeader("content-type", self._mime_type)
         return b"" if request.setETag(self._tag) is CACHED else self._body
 
+    def render_HEAD(self, request: Request) -> bytes:
+        """The same without the body, which Twisted would warn of."""
+        request.setHeader("content-length", str(len(self.render_GET(request))))
+        return b""
+
 
 class Redirect(Resource):
     """Leads elsewhere."""
