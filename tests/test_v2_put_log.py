@@ -177,6 +177,7 @@ class RealPutLogTests(V2TestCase):
         path = Path(self.mktemp())
         ioc, _, client = yield self.start_all(records, GatewaySettings(put_log=str(path)))
         pv = self.prefix + "slow"
+        yield self.value(client, "slow")
         for number, timeout in enumerate((0.2, 30)):
             keys = {"pv": pv, "value": number, "id": number, "timeout": timeout}
             client.send({"action": "put", **keys})

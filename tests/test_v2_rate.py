@@ -60,7 +60,7 @@ class RateTests(SynchronousTestCase):
         self.world.advance(10)
         self.assertEqual(self.values(page), [], "nothing twice")
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=100, deadline=None)
     @given(st.lists(st.floats(0, 2 * PAUSE), min_size=1, max_size=30))
     def test_any_times(self, waits: list[float]) -> None:
         """Whenever updates come: never faster than the rate, in order, the last always."""

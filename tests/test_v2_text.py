@@ -92,9 +92,9 @@ class RealTextTests(V2TestCase):
             record(stringin, "$(P)shown") { field(INP, "$(P)ao") }
             """
         )
-        for value in VALUES:
-            for precision in PRECISIONS:
-                yield self.dbpf(ioc, "ao.PREC", str(precision))
+        for precision in PRECISIONS:
+            yield self.dbpf(ioc, "ao.PREC", str(precision))
+            for value in VALUES:
                 yield self.dbpf(ioc, "ao", value)
                 got = yield self.ask(client, "get", "ao", text=True)
                 shown = yield self.value(client, "shown")
