@@ -5,22 +5,29 @@ Every call blocks. Missing programs are told by `missing`, not by errors.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from attrs import field, frozen, mutable
-from selenium.common.exceptions import NoSuchWindowException
-from selenium.webdriver import Chrome, ChromeOptions
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.by import By
-from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.wait import WebDriverWait
+
+# Whoever has no selenium asks `missing` what to install.
+with contextlib.suppress(ImportError):
+    from selenium.webdriver import Chrome, ChromeOptions
+    from selenium.webdriver.chrome.service import Service
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.remote.webelement import WebElement
+    from selenium.webdriver.support.select import Select
+    from selenium.webdriver.support.wait import WebDriverWait
 
 SECONDS = 15
 """How long anything may take."""
@@ -54,6 +61,13 @@ return {
     (e) => [e.firstChild.textContent, e.lastChild.textContent])),
 };
 """  # noqa: E501
+
+_DRAWN = """
+const canvas = document.querySelector(arguments[0]);
+const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+return data.some((part) => part !== 0);
+"""
+_STEPS = 5
 
 
 def missing() -> str | None:
@@ -112,19 +126,27 @@ class Heard:
 class Browser:
     """One browser with one window."""
 
-    def __init__(self, width: int = 1280, height: int = 900) -> None:
+    def __init__(
+        self, width: int = 1280, height: int = 900, hosts: Mapping[str, str] | None = None
+    ) -> None:
+        """`hosts` says where else a `host:port` is to be found than where it says."""
         self._profile = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
         programs = _programs()
         options = ChromeOptions()
         options.binary_location = programs["chromium"] or ""
         size = f"--window-size={width},{height}"
-        for flag in (*_FLAGS, size, f"--user-data-dir={self._profile.name}"):
+        rules = ", ".join(f"MAP {name} {place}" for name, place in (hosts or {}).items())
+        flags = (f"--host-resolver-rules={rules}", f"--user-data-dir={self._profile.name}")
+        for flag in (*_FLAGS, size, *flags):
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         options.add_experimental_option("perfLoggingPrefs", {"enablePage": False})
         self.driver = Chrome(options, Service(programs["chromedriver"]))
         self.driver.set_page_load_timeout(SECONDS)
         self.driver.set_script_timeout(SECONDS)
+        # Away from the browser's own page for new tabs.
+        self.driver.get("about:blank")
+        self.heard()
 
     @property
     def pid(self) -> int:
@@ -186,6 +208,52 @@ class Browser:
         element: WebElement = found[0]
         return element
 
+    def unfold(self, name: str) -> None:
+        """Click a PV's name in the console, which opens or closes its details."""
+        toggle = self.find(f'#rows .name[title="{name}"]')
+        self.run("arguments[0].scrollIntoView({block: 'center'})", toggle)
+        toggle.click()
+
+    def press(self, *keys: str, alt: bool = False) -> None:
+        """Press keys, one after the other, wherever the focus is; `ARROW_UP` and the like too."""
+        actions = ActionChains(self.driver)
+        if alt:
+            actions.key_down(Keys.ALT)
+        for key in keys:
+            actions.send_keys(getattr(Keys, key, key))
+        if alt:
+            actions.key_up(Keys.ALT)
+        actions.perform()
+
+    def over(self, element: WebElement) -> None:
+        """Have the pointer in the middle of an element."""
+        ActionChains(self.driver).move_to_element(element).perform()
+
+    def wheel(self, element: WebElement, pixels: int) -> None:
+        """Turn the wheel over an element; up is negative."""
+        origin = ScrollOrigin.from_element(element)
+        ActionChains(self.driver).scroll_from_origin(origin, 0, pixels).perform()
+
+    def drag(self, selector: str, right: int, down: int) -> None:
+        """Drag an element, in steps as a hand does."""
+        actions = ActionChains(self.driver).click_and_hold(self.find(selector))
+        for _ in range(_STEPS):
+            actions.move_by_offset(right // _STEPS, down // _STEPS)
+        actions.release().perform()
+
+    def choose(self, selector: str, text: str) -> None:
+        """Choose an option of a <select>."""
+        Select(self.find(selector)).select_by_visible_text(text)
+
+    def drawn(self, selector: str) -> bool:
+        """Whether there is anything on a <canvas>."""
+        return bool(self.run(_DRAWN, selector))
+
+    def focused(self) -> str:
+        """The label or text of what has the focus."""
+        label = "document.activeElement.getAttribute('aria-label')"
+        return str(self.run(f"return {label} ?? document.activeElement.textContent"))
+
     def text(self, selector: str) -> str:
         """The text of an element, also of one that is out of sight."""
         return str(self.find(selector).get_property("textContent"))
@@ -235,6 +303,3 @@ def _asked(message: dict[str, Any]) -> Iterator[str]:
 def axe_source() -> Path:
     """Where `npm ci` in js/ puts axe-core."""
     return Path(__file__).parents[1] / "js" / "node_modules" / "axe-core" / "axe.min.js"
-
-
-__all__ = ["Browser", "Heard", "NoSuchWindowException", "Row", "axe_source", "missing"]

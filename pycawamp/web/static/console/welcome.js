@@ -20,9 +20,10 @@ export class Welcome {
     if (records.length === 0) return;
     const names = records.map(([name]) => name);
     this.#element.append(
-      el("h2", {}, "Or look at the demo"),
-      el("ul", { class: "offers" }, ...records.map(([name, text]) => this.#offer(name, text))),
-      el("button", { type: "button", class: "primary", on: { click: () => this.#add(names) } }, `Show all ${names.length}`));
+      el("div", { class: "offer" },
+        el("h2", {}, "Or look at the demo"),
+        el("button", { type: "button", class: "primary", on: { click: () => this.#add(names) } }, `Show all ${names.length}`)),
+      el("ul", { class: "offers" }, ...records.map(([name, text]) => this.#offer(name, text))));
   }
 
   #offer(name, text) {
