@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ctypes import c_void_p
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import attrs
 from twisted.internet.defer import Deferred, fail
@@ -25,12 +25,19 @@ T = TypeVar("T")
 class Monitor:
     """One subscription at libca: what its callback needs, and who gets its bytes."""
 
-    __slots__ = ("channel", "event_id", "handler", "header", "key", "width")
+    __slots__ = ("channel", "event_id", "handler", "header", "key", "request", "width")
 
-    def __init__(self, channel: Channel, key: int, header: int, width: int) -> None:
+    mask: ClassVar[int]
+    """Which events to be told of."""
+
+    def __init__(
+        self, channel: Channel, key: int, request: tuple[int, int], header: int, width: int
+    ) -> None:
         self.channel = channel
         self.key = key
         """What libca hands to the callback."""
+        self.request = request
+        """DBR type and count to ask for."""
         self.header = header
         self.width = width
         """The DBR bytes are header + count * width long."""
@@ -51,9 +58,12 @@ class ValueMonitor(Monitor):
 
     __slots__ = ("_decode",)
 
+    mask = libca.DBE_VALUE | libca.DBE_ALARM
+
     def __init__(self, channel: Channel, key: int, native: Metadata) -> None:
         layout = dbr.TIME_LAYOUTS[native.type]
-        super().__init__(channel, key, layout.offset, layout.width)
+        request = libca.value_request(native.type.value, native.count)
+        super().__init__(channel, key, request, layout.offset, layout.width)
         self._decode = dbr.decoder(native.type, native.count)
 
     def receive(self, raw: bytes) -> None:
@@ -68,8 +78,11 @@ class ControlMonitor(Monitor):
 
     __slots__ = ()
 
+    mask = libca.DBE_PROPERTY
+
     def __init__(self, channel: Channel, key: int, native: Metadata) -> None:
-        super().__init__(channel, key, dbr.control_size(native.type), 0)
+        request = libca.control_request(native.type.value)
+        super().__init__(channel, key, request, dbr.control_size(native.type), 0)
 
     def receive(self, raw: bytes) -> None:
         """Hand the DBR_CTRL bytes on."""
@@ -138,7 +151,7 @@ class Channel:
             return fail(NotConnectedError("no IOC serves it now"))
         pending = PendingGet(self._backend.next_key(), self.native)
         self._gets = (*self._gets, pending)
-        self._backend.get(self.at_libca, pending, self.native)
+        self._backend.get(self.at_libca, pending)
         return pending.answer.addBoth(self._got, pending)
 
     def put(self, write: Write, wait: bool) -> Deferred[None]:

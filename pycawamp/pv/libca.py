@@ -141,6 +141,18 @@ def load() -> Any:
     return library
 
 
+@functools.cache
+def value_request(native_type: int, native_count: int) -> tuple[int, int]:
+    """DBR type and count to ask for a channel's values: of arrays, the current length (0)."""
+    return native_type + TIME_TYPES, 1 if native_count == 1 else 0
+
+
+@functools.cache
+def control_request(native_type: int) -> tuple[int, int]:
+    """DBR type and count to ask for a channel's units, limits or labels."""
+    return native_type + CTRL_TYPES, 1
+
+
 def message(status: int) -> str:
     """What an ECA status means, in libca's words."""
     text: bytes = load().ca_message(status)

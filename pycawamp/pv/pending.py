@@ -24,6 +24,7 @@ class PendingGet:
     def __init__(self, key: int, native: Metadata) -> None:
         layout = dbr.TIME_LAYOUTS[native.type]
         self.key = key
+        self.request = libca.value_request(native.type.value, native.count)
         self.header = layout.offset
         self.width = layout.width
         self.handler = self.receive
