@@ -15,6 +15,9 @@ BURST = 20.0
 PATIENCE = 100
 """Refused requests, beyond one a second, until the connection is closed (1008)."""
 
+FEW = 1000
+"""Names that may be looked at every time."""
+
 
 @attrs.frozen
 class Limits:
@@ -133,7 +136,7 @@ class Searches:
 
     def _prune(self) -> None:
         now = self._clock.seconds()
-        if now - self._pruned >= self.prune_interval:
+        if len(self._names) < FEW or now - self._pruned >= self.prune_interval:
             self._pruned = now
             self._names = {name for name in self._names if self._hub.is_searching(name)}
 

@@ -95,6 +95,7 @@ class Port(Service):
     """Listens while the service runs; if it cannot, the process ends with one line."""
 
     _log = Logger()
+    _port: IListeningPort | None = None
 
     def __init__(
         self, endpoint: IStreamServerEndpoint, description: str, site: Site, demo: bool
@@ -104,6 +105,12 @@ class Port(Service):
         self._site = site
         self._demo = demo
         self._listening: Deferred[IListeningPort] | None = None
+        self.setName("port")  # type: ignore[no-untyped-call]
+
+    @property
+    def address(self) -> Any:
+        """Where it listens; None while it does not."""
+        return self._port.getHost() if self._port is not None else None
 
     def privilegedStartService(self) -> None:
         """Listen: before twistd gives root's rights up."""
@@ -121,7 +128,7 @@ class Port(Service):
         super().stopService()  # type: ignore[no-untyped-call]
         if self._listening is None:
             return succeed(None)
-        listening, self._listening = self._listening, None
+        listening, self._listening, self._port = self._listening, None, None
         return listening.addCallback(lambda port: port.stopListening())
 
     def _listen(self) -> None:
@@ -134,6 +141,7 @@ class Port(Service):
             refuse(f"cannot listen on {self._description}: {reason}")
 
     def _announce(self, port: IListeningPort) -> IListeningPort:
+        self._port = port
         where = web_address(self._description, port.getHost())
         self._log.info("pycaserver is ready: open {where}", where=where)
         if self._demo:

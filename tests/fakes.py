@@ -12,6 +12,7 @@ from zope.interface import implementer
 from pycawamp.access import IPolicy, Policy
 from pycawamp.fanout.outbox import IWriter
 from pycawamp.fanout.turn import Turn
+from pycawamp.limits import Limits
 from pycawamp.putlog import PutLog
 from pycawamp.pv.hub import PV, PVHub
 from pycawamp.pv.interfaces import ISink, ISubscriber
@@ -93,7 +94,7 @@ def unframe(data: bytes) -> list[bytes]:
 class World:
     """Sessions over in-memory PVs, on a clock that the test moves."""
 
-    def __init__(self, policy: IPolicy | None = None) -> None:
+    def __init__(self, policy: IPolicy | None = None, limits: Limits | None = None) -> None:
         self.clock = SteppingReactor()
         self.backend = MemoryBackend(now=lambda: 1.5)
         self.hub = PVHub(self.clock, self.backend, LINGER)
@@ -105,6 +106,7 @@ class World:
             policy=policy or Policy(),
             put_log=PutLog(None),
             connect_timeout=CONNECT_TIMEOUT,
+            limits=limits,
         )
 
     def open(self) -> tuple[Session, Page]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakSet
 
 import attrs
 from twisted.internet.interfaces import IDelayedCall
@@ -44,6 +45,7 @@ class Channel(HTTPChannel):
         limits = self.site.limits
         self.MAX_LENGTH = self.totalHeadersSize = limits.max_header
         super().connectionMade()  # type: ignore[no-untyped-call]
+        self.site.channels.add(self)
         self._expect_request()
 
     def dataReceived(self, data: bytes) -> None:
@@ -53,6 +55,10 @@ class Channel(HTTPChannel):
         if self._deadline is None and not self._handlingRequest:
             self._expect_request()
         super().dataReceived(data)  # type: ignore[no-untyped-call]
+        # A request ends with an empty line: this one was answered, and another began.
+        began = not data.endswith(b"\r\n\r\n") and not self._handlingRequest
+        if began and self._deadline is None and self.transport is not None and not self._refused:
+            self._expect_request()
 
     def lineReceived(self, line: bytes) -> None:
         """Take a line of the header."""
@@ -85,9 +91,17 @@ class Channel(HTTPChannel):
         self._header_size = 0
         super().allContentReceived()  # type: ignore[no-untyped-call]
 
+    def requestDone(self, request: Request) -> None:
+        """Go on to what came meanwhile: it may be the beginning of another request."""
+        began = bool(self._dataBuffer)
+        super().requestDone(request)  # type: ignore[no-untyped-call]
+        if began and self._deadline is None and not self._handlingRequest:
+            self._expect_request()
+
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         """Wait for nothing any more."""
         self._stop_waiting()
+        self.site.channels.discard(self)
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
     def _expect_request(self) -> None:
@@ -156,3 +170,12 @@ class GatewaySite(Site):
         )
         self.limits = limits
         self.tally = tally
+        # Weak: one that became a WebSocket is never told that it ended.
+        self.channels: WeakSet[Channel] = WeakSet()
+
+    def stopFactory(self) -> None:
+        """End the connections that browsers keep for later requests."""
+        super().stopFactory()
+        for channel in list(self.channels):
+            if channel.transport is not None:
+                channel.transport.abortConnection()  # type: ignore[attr-defined]

@@ -193,6 +193,8 @@ def refuse(request: Request, refusal: Refusal) -> None:
     request.setResponseCode(refusal.status)
     request.setHeader("content-type", "text/plain; charset=utf-8")
     request.setHeader("cache-control", "no-store")
+    request.setHeader("connection", "close")
+    request.channel.persistent = False
     for name, value in refusal.headers:
         request.responseHeaders.addRawHeader(name, value)
     request.write(b"" if request.method == b"HEAD" else f"{refusal.text}\n".encode())

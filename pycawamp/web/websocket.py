@@ -186,6 +186,9 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
             maxMessagePayloadSize=limits.max_message,
             maxFramePayloadSize=limits.max_message,
             closeHandshakeTimeout=2,
+            # The door has looked at the origin.
+            allowedOrigins=["*"],
+            allowNullOrigin=True,
         )
 
     def opened(self, connection: MonitorProtocol) -> None:
