@@ -47,7 +47,9 @@ class EmbeddingTests(IOCTestCase):
         """The .tac file serves PVs under twistd, on the Site's own port."""
         yield self.start_ioc(ALARM)
         tac = Path(self.mktemp())
-        tac.write_text(example("gateway.tac").replace("tcp:8888", "tcp:0"))
+        text = example("gateway.tac").replace("tcp:8888", "tcp:0")
+        # A test leaves no repeater behind.
+        tac.write_text(text.replace("linger=60.0", "linger=60.0, own_repeater=True"))
         run = Twistd(reactor, self.ports.client_environment())
         self.addCleanup(run.kill)
         run.start("-ny", str(tac), "--pidfile=")
