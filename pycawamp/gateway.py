@@ -86,6 +86,11 @@ class Gateway(Service):
         super().startService()  # type: ignore[no-untyped-call]
         self.hub.startService()
 
+    @property
+    def clients(self) -> int:
+        """How many clients are connected."""
+        return len(self._sessions)
+
     def review(self) -> None:
         """Apply a changed policy to what is open: what is forbidden now ends."""
         self._sessions.review()

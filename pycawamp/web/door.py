@@ -90,6 +90,7 @@ class Door:
         peer = request.getClientAddress()
         at = peer.host if isinstance(peer, IPv4Address | IPv6Address) else ""
         headers = request.requestHeaders
+        _check_text(headers)
         host = self._proxies.host(at, headers)
         if socket:
             self._check_origin(at, host, request)
@@ -141,6 +142,16 @@ class Door:
         headers = tuple(("WWW-Authenticate", challenge) for challenge in challenges)
         # Without any way to log in here it is the proxy that should have seen to it.
         return Refusal(401 if challenges else 403, text, headers)
+
+
+def _check_text(headers: Headers) -> None:
+    """Refuse headers that are no text before any of them is looked at."""
+    try:
+        for name, values in headers.getAllRawHeaders():
+            for text in (name, *values):
+                text.decode()
+    except UnicodeDecodeError:
+        raise Refusal(400, "expected headers in UTF-8") from None
 
 
 def _offered(headers: Headers) -> list[Credentials]:
