@@ -1,0 +1,1 @@
+"""Autobahn's conformance suite against this gateway's WebSockets. Not part of `trial tests`."""

@@ -1,0 +1,58 @@
+"""The gateway's WebSockets with an echo in place of PVs: all but the session is the real thing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pycawamp.fanout.outbox import IWriter, Outbox
+from pycawamp.fanout.turn import Turn
+from pycawamp.limits import Limits, Tally
+from pycawamp.session import Client, HangUp
+from pycawamp.web.channel import GatewaySite, HTTPLimits
+from pycawamp.web.door import Door
+from pycawamp.web.entrance import Entrance
+from pycawamp.web.websocket import MonitorFactory, SocketLimits
+from pycawamp.wire.frames import binary_frame, text_frame
+
+
+class EchoSession:
+    """Sends back what it receives."""
+
+    def __init__(self, turn: Turn, writer: IWriter) -> None:
+        self.outbox = Outbox(turn, writer)
+
+    def receive(self, payload: bytes, is_binary: bool) -> None:
+        """Send a message back, of the same kind."""
+        self.outbox.append(binary_frame(payload) if is_binary else text_frame(payload))
+
+    def send(self, payload: bytes) -> None:
+        """Explain nothing: the suite expects a close frame and no message before it."""
+
+    def may_ask(self) -> bool:
+        """Have every ping answered."""
+        return True
+
+    def close(self) -> None:
+        """Send nothing more."""
+        self.outbox.close()
+
+
+class EchoSessions:
+    """Opens such sessions, as far as the WebSocket protocol knows."""
+
+    def __init__(self, reactor: Any) -> None:
+        self.limits = Limits()
+        self.tally = Tally(reactor)
+        self._turn = Turn(reactor)
+
+    def open(self, writer: IWriter, client: Client, hang_up: HangUp) -> EchoSession:
+        """Begin an echo."""
+        return EchoSession(self._turn, writer)
+
+
+def echo_site(reactor: Any, max_message: int) -> GatewaySite:
+    """The site to listen with."""
+    sessions: Any = EchoSessions(reactor)
+    factory = MonitorFactory(reactor, sessions, SocketLimits(max_message=max_message))
+    door = Door(reactor)
+    return GatewaySite(reactor, Entrance(factory, door), HTTPLimits(), door.tally)
