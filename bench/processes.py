@@ -70,6 +70,19 @@ def gateway(build: str, server: Ioc, folder: Path) -> Iterator[Gateway]:
 
 
 @contextlib.contextmanager
+def demo(folder: Path) -> Iterator[int]:
+    """Starts ``pycaserver`` with the demo's records and puts for anyone; its port."""
+    port = _free_port()
+    twistd = "from twisted.scripts.twistd import run; run()"
+    options = ["--port", f"tcp:{port}:interface=127.0.0.1", "--demo", "--allow-put=anyone"]
+    command = [sys.executable, "-c", twistd, "-n", "--pidfile=", "pycaserver", *options]
+    log = folder / "demo.log"
+    with child(command, None, log, talks=False) as process:
+        _await_port(process, port, log)
+        yield port
+
+
+@contextlib.contextmanager
 def child(
     command: Sequence[str],
     environment: dict[str, str] | None = None,

@@ -9,7 +9,7 @@ import contextlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -117,9 +117,8 @@ class Heard:
     requests: list[str] = field(factory=list)
     """The URLs of everything that was asked of the network, WebSockets too."""
 
-    def outside(self, origin: str) -> list[str]:
-        """The requests that went elsewhere than to an origin, such as `http://host:80`."""
-        places = {urlsplit(origin).netloc}
+    def outside(self, places: Container[str]) -> list[str]:
+        """The requests that went elsewhere than to some `host:port`."""
         return [url for url in self.requests if urlsplit(url).netloc not in places]
 
 
@@ -185,12 +184,16 @@ class Browser:
 
     def phone(self) -> None:
         """Be as small as a phone, with fingers."""
+        self.size(390, 844, scale=2, mobile=True)
+
+    def size(self, width: int, height: int, scale: float = 1, mobile: bool = False) -> None:
+        """Have a page as large as this, in CSS pixels."""
         self.command(
             "Emulation.setDeviceMetricsOverride",
-            width=390,
-            height=844,
-            deviceScaleFactor=2,
-            mobile=True,
+            width=width,
+            height=height,
+            deviceScaleFactor=scale,
+            mobile=mobile,
         )
 
     def prefer(self, scheme: str) -> None:

@@ -1,0 +1,120 @@
+"""Pictures of the console for the README: `python -m bench.screenshots` writes docs/img/*.png.
+
+They show the demo's records after they have run for a while, so that the charts have a shape.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench import processes
+from bench.processes import ROOT
+from tests.browser import Browser, missing
+
+FOLDER = ROOT / "docs" / "img"
+NAMES = (
+    "demo:sine",
+    "demo:alarm",
+    "demo:ramp",
+    "demo:setpoint",
+    "demo:mode",
+    "demo:switch",
+    "demo:waveform",
+    "demo:counter",
+    "demo:text",
+    "demo:message",
+    "demo:nan",
+    "demo:unitless",
+)
+LEAST_SECONDS = 5.0
+
+
+def main() -> int:
+    """Returns 1 if there is no browser."""
+    parser = argparse.ArgumentParser("python -m bench.screenshots", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=120, help="to watch before, each")
+    parser.add_argument("--only", metavar="A,B", help=f"of {', '.join(PICTURES)}")
+    parser.add_argument("--folder", type=Path, default=FOLDER)
+    arguments = parser.parse_args()
+    if problem := missing():
+        print(problem, file=sys.stderr)
+        return 1
+    chosen = arguments.only.split(",") if arguments.only else list(PICTURES)
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, processes.demo(Path(folder)) as port:
+        browser = Browser(1280, 800)
+        try:
+            for name in chosen:
+                PICTURES[name](browser, f"http://127.0.0.1:{port}/", arguments.seconds)
+                path = arguments.folder / f"{name}.png"
+                browser.driver.save_screenshot(str(path))
+                print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+                browser.leave()
+        finally:
+            browser.quit()
+    return 0
+
+
+def _light(browser: Browser, url: str, seconds: float) -> None:
+    browser.size(1280, 960)
+    browser.prefer("light")
+    _watch(browser, url, seconds, "demo:sine")
+
+
+def _dark(browser: Browser, url: str, seconds: float) -> None:
+    browser.size(1280, 960)
+    browser.prefer("dark")
+    _watch(browser, url, seconds, "demo:waveform")
+
+
+def _put(browser: Browser, url: str, seconds: float) -> None:
+    browser.size(1280, 620)
+    browser.prefer("light")
+    _watch(browser, url, min(seconds, 20), "demo:setpoint", NAMES[:4])
+    for value in ("42", "85", "30", "64.5"):
+        time.sleep(min(seconds, 5))
+        field = browser.find(".put input")
+        field.send_keys(f"{value}\n")
+    browser.until(lambda: browser.text(".outcome").startswith("✓"), "the put")
+
+
+def _phone(browser: Browser, url: str, seconds: float) -> None:
+    browser.prefer("light")
+    browser.phone()
+    _watch(browser, url, seconds, None)
+
+
+def _welcome(browser: Browser, url: str, _seconds: float) -> None:
+    browser.size(1280, 760)
+    browser.prefer("light")
+    browser.open(url)
+    browser.find(".offers")
+
+
+def _watch(
+    browser: Browser, url: str, seconds: float, unfold: str | None, names: tuple[str, ...] = NAMES
+) -> None:
+    browser.open(f"{url}?pv={','.join(names)}")
+    browser.until_row(names[0], lambda row: row.value != "")
+    if unfold:
+        browser.unfold(unfold)
+        browser.over(browser.find("h1"))
+        browser.run("window.scrollTo(0, 0)")
+    time.sleep(max(seconds, LEAST_SECONDS))
+
+
+PICTURES: dict[str, Callable[[Browser, str, float], None]] = {
+    "console-light": _light,
+    "console-dark": _dark,
+    "console-put": _put,
+    "console-phone": _phone,
+    "console-welcome": _welcome,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())
