@@ -96,7 +96,6 @@ class CommandTests(ClientTestCase):
             (("put", "-a", "A", "3", "1"), "A: bad value: expected 3 elements"),
             (("put", "nonesuch", "1"), "nonesuch: not connected"),
             (("info", "nonesuch"), "nonesuch: not connected"),
-            (("get", "-w", "0.01", "nonesuch"), "nonesuch: timeout: no answer within 0.01 s"),
             (("monitor", "secret"), refused),
         ]:
             ended = yield self.run_line(*line)
