@@ -7,7 +7,8 @@ from typing import Any
 
 from twisted.internet.defer import gatherResults, inlineCallbacks
 
-from tests.test_client_base import ClientTestCase, CommandLine, run
+from tests.test_client_base import ClientTestCase
+from tests.test_client_child import CommandLine, run
 
 X = f"{'X':<30} "
 

@@ -16,7 +16,8 @@ from pycawamp.client.arguments import parse
 from pycawamp.client.commands import Run
 from pycawamp.client.console import Console
 from pycawamp.testing import TIMEOUT
-from tests.test_client_base import ClientTestCase, Ended, Secretive
+from tests.test_client_base import ClientTestCase, Secretive
+from tests.test_client_child import Ended
 
 STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}"
 X = f"{'X':<30} "

@@ -1,0 +1,89 @@
+"""The command line as a child process whose words are awaited."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Any
+
+import attrs
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessDone
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+
+from pycawamp.testing import TIMEOUT, NotSeen
+
+
+@attrs.frozen
+class Ended:
+    """How a child ended, and what it said."""
+
+    status: int | None
+    """The exit status; None if a signal ended it."""
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines on stdout."""
+        return self.out.splitlines()
+
+
+class CommandLine(ProcessProtocol):
+    """One run of the command line as a child process."""
+
+    def __init__(self, *arguments: str, **environment: str) -> None:
+        self.ended: Deferred[Ended] = Deferred()
+        """Fires when it is gone."""
+        self.ended.addTimeout(TIMEOUT, reactor)
+        self._said = {1: b"", 2: b""}
+        self._waiting: list[tuple[bytes, Deferred[None]]] = []
+        command = [sys.executable, "-m", "pycawamp.client", *arguments]
+        surroundings = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        reactor.spawnProcess(self, sys.executable, command, {**surroundings, **environment})
+
+    def until(self, text: str) -> Deferred[None]:
+        """Fires when it has said this on stdout."""
+        found: Deferred[None] = Deferred()
+        self._waiting.append((text.encode(), found))
+        self._look()
+        return found.addTimeout(TIMEOUT, reactor, lambda *_: self._not_seen(text))
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C."""
+        self.transport.signalProcess(signal.SIGINT)  # type: ignore[union-attr]
+
+    def close_stdout(self) -> None:
+        """Read no more of what it says, as `head` does when it has enough."""
+        self.transport.closeStdout()  # type: ignore[union-attr]
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        """Overrides ProcessProtocol: keep what it says."""
+        self._said[childFD] += data
+        self._look()
+
+    def processEnded(self, reason: Failure) -> None:
+        """Overrides ProcessProtocol: tell that it is gone."""
+        error: Any = reason.value
+        status = 0 if reason.check(ProcessDone) else error.exitCode
+        out, err = (self._said[stream].decode() for stream in (1, 2))
+        self.ended.callback(Ended(status, out, err))
+
+    def _look(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for text, found in waiting:
+            if text in self._said[1]:
+                found.callback(None)
+            else:
+                self._waiting.append((text, found))
+
+    def _not_seen(self, text: str) -> Any:
+        raise NotSeen(f"{text!r} was not said; it said: {self._said}")
+
+
+def run(*arguments: str, **environment: str) -> Deferred[Ended]:
+    """Fires with how a run of the command line ended."""
+    return CommandLine(*arguments, **environment).ended
