@@ -48,6 +48,12 @@ class Errands:
         """Write a PV."""
         self._attend(request, "put", self._write(request))
 
+    def log_malformed(self, mistake: BadMessage) -> None:
+        """Log a put that was refused before anything could be made of it."""
+        client = self._session.client
+        record = PutRecord(client.user, client.address, mistake.pvname or "", None)
+        self._sessions.put_log.write(record, _outcome(mistake))
+
     def close(self) -> None:
         """Let all go: the client has left. What was sent to an IOC stays sent."""
         for work in list(self._under_way):

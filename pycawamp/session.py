@@ -73,6 +73,8 @@ class Session:
             request = requests.parse(payload)
             _DISPATCH[type(request)](self, request)
         except BadMessage as mistake:
+            if mistake.action == "put":
+                self._errands.log_malformed(mistake)
             self.refuse(mistake)
         except Exception:
             self.fail(Failure())

@@ -96,6 +96,14 @@ class PutLogTests(SynchronousTestCase):
             ],
         )
 
+    def test_malformed(self) -> None:
+        """A put without a value, or with a bad name, is a line too."""
+        session, _ = self.world.open()
+        session.receive(b'{"action":"put","pv":"X"}')
+        session.receive(b'{"action":"put","pv":"","value":1}')
+        outcomes = [line["outcome"].split(":")[0] for line in map(fields, self.lines())]
+        self.assertEqual(outcomes, ["bad_request", "bad_name"])
+
     def test_forbidden(self) -> None:
         """A put that the gateway's policy refuses is a line with the user who tried."""
         self.world.sessions.policy = USERS
