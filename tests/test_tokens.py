@@ -150,7 +150,19 @@ class KeyTests(SynchronousTestCase):
     def test_any_text(self) -> None:
         """What is no token is refused, whatever it is."""
         key = self.key(public(RSA))
-        for text in ("", ".", "..", "a.b.c", "x" * 10_000, "é.é.é", "e30.e30.", '{"alg":"none"}'):
+        deep = _base64(b"[" * 5000)
+        for text in (
+            f"{deep}.{deep}.{deep}",
+            _base64(b'{"alg":' + b"[" * 4000) + "..",
+            "",
+            ".",
+            "..",
+            "a.b.c",
+            "x" * 10_000,
+            "é.é.é",
+            "e30.e30.",
+            '{"alg":"none"}',
+        ):
             self.assert_refused(key, text)
 
     def test_bad_files(self) -> None:
@@ -162,6 +174,7 @@ class KeyTests(SynchronousTestCase):
             private(EC),
             public(rsa.generate_private_key(65537, 1024)),
             public(ec.generate_private_key(ec.SECP384R1())),
+            b"ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQ user@host",
             b"-----BEGIN PUBLIC KEY-----\nbm90IGEga2V5\n-----END PUBLIC KEY-----\n",
         ):
             self.assertRaises(LoginFileError, self.key, material)

@@ -65,7 +65,7 @@ class TokenKey:
                 leeway=LEEWAY,
                 options={"require": ["exp", "sub"], "verify_exp": False},
             )
-        except (jwt.InvalidTokenError, ValueError) as error:
+        except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
             raise BadToken(f"refused: {type(error).__name__}") from None
         return _claims(claims, now())
 
@@ -89,6 +89,8 @@ def read_key(path: Path, audience: str | None = None, issuer: str | None = None)
     if b"-----BEGIN" not in material:
         if len(material) < MIN_SECRET:
             raise LoginFileError(f"{path}: expected a secret of at least {MIN_SECRET} bytes")
+        if material.startswith((b"ssh-", b"ecdsa-")):
+            raise LoginFileError(f"{path}: expected a public key in PEM, found one for SSH")
         return TokenKey("HS256", material, material, audience, issuer)
     algorithm, key = _public_key(path, material)
     return TokenKey(algorithm, key, material, audience, issuer)
