@@ -73,7 +73,7 @@ def _dark(browser: Browser, url: str, seconds: float) -> None:
 
 
 def _put(browser: Browser, url: str, seconds: float) -> None:
-    browser.size(1280, 620)
+    browser.size(1280, 700)
     browser.prefer("light")
     _watch(browser, url, min(seconds, 20), "demo:setpoint", NAMES[:4])
     for value in ("42", "85", "30", "64.5"):
@@ -81,6 +81,7 @@ def _put(browser: Browser, url: str, seconds: float) -> None:
         field = browser.find(".put input")
         field.send_keys(f"{value}\n")
     browser.until(lambda: browser.text(".outcome").startswith("✓"), "the put")
+    time.sleep(LEAST_SECONDS)
 
 
 def _phone(browser: Browser, url: str, seconds: float) -> None:

@@ -34,6 +34,7 @@ class AccessibleTestCase(WebTestCase):
     """Tests with a table that shows every state."""
 
     RECORDS: ClassVar[str] = RECORDS
+    INITIAL: ClassVar[dict[str, object]] = {"level": 1.25}
 
     def open_everything(self) -> None:
         """Show rows of every state, three of them unfolded."""

@@ -31,6 +31,7 @@ class ConsoleTests(WebTestCase):
     """The table of the console."""
 
     RECORDS: ClassVar[str] = RECORDS
+    INITIAL: ClassVar[dict[str, object]] = {"level": 1.25, "mode": 1}
 
     @in_thread
     def test_add(self) -> None:

@@ -17,7 +17,7 @@ from twisted.web.static import Data, File
 
 from pycawamp.web.site import STATIC
 from tests.browser import Browser
-from tests.webcase import WIKI_PORT, WebTestCase, in_thread
+from tests.webcase import WIKI_PORT, WebTestCase, in_thread, shared_ioc
 
 PAGES = Path(__file__).with_name("pages")
 TYPES = {".html": "text/html", ".js": "text/javascript"}
@@ -51,6 +51,7 @@ class PageTestCase(WebTestCase):
     """
 
     RECORDS: ClassVar[str] = RECORDS
+    INITIAL: ClassVar[dict[str, object]] = {"level": 1.25, "switch": 0, "mode": 0}
 
     def setUp(self) -> Deferred[None]:  # type: ignore[override]
         """Have the gateway at the usual place."""
@@ -107,7 +108,7 @@ class OldPageTests(PageTestCase):
         browser.until(lambda: browser.text(shown["level"]) == "4.5", "the change")
         colour = f"return document.querySelector('{shown['level']}').style.color"
         self.assertEqual(browser.run(colour), "black")
-        self.wait(self.kill_ioc, self.ioc)
+        shared_ioc(type(self)).kill()
         browser.until(lambda: browser.run(colour) == "red", "the red of what is lost")
 
     @in_thread
@@ -195,7 +196,7 @@ class ElementTests(PageTestCase):
         asked = [f'dbgf("{self.pv(name)}")' for name in ("switch", "mode")]
 
         def written() -> bool:
-            answers = [self.wait(self.ioc.query, line) for line in asked]
+            answers = [self.ask_ioc(line) for line in asked]
             return "On" in answers[0] and "Running" in answers[1]
 
         browser.until(written, "both at the IOC")

@@ -22,6 +22,12 @@ class PutTests(WebTestCase):
     """The field that writes."""
 
     RECORDS: ClassVar[str] = RECORDS
+    INITIAL: ClassVar[dict[str, object]] = {
+        "setpoint.DISP": 0,
+        "setpoint": 5,
+        "mode": 0,
+        "text": "before",
+    }
     ACCESS: ClassVar[str] = """
     ASG(DEFAULT) { RULE(1, WRITE) }
     ASG(FIXED) { RULE(1, READ) }
@@ -44,7 +50,7 @@ class PutTests(WebTestCase):
         row = self.browser.until_row(name, lambda row: row.outcome.startswith("✓"))
         self.assertIn("Wrote 7.25", row.outcome)
         self.browser.until_row(name, lambda row: row.facts["Raw value"] == "7.25")
-        self.assertIn("7.25", self.wait(self.ioc.query, f'dbgf("{name}")'))
+        self.assertIn("7.25", self.ask_ioc(f'dbgf("{name}")'))
 
     @in_thread
     def test_choice(self) -> None:
@@ -80,7 +86,7 @@ class PutTests(WebTestCase):
         self.assertIn("11 mm is above the control limit of 10 mm.", question)
         self.browser.press("ESCAPE")
         self.browser.until_row(name, lambda row: row.outcome == "Not written.")
-        self.assertRegex(self.wait(self.ioc.query, f'dbgf("{name}")'), r": +5$")
+        self.assertRegex(self.ask_ioc(f'dbgf("{name}")'), r": +5$")
         field.send_keys("\n")
         self.browser.find("dialog.confirm .danger").click()
         self.browser.until_row(name, lambda row: row.outcome.startswith("✓"))
