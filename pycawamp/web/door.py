@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -163,6 +164,11 @@ def _offered(headers: Headers) -> list[Credentials]:
                 found.append(Bearer(name.strip()[len(BEARER) :]))
     given = parse_authorization(headers.getRawHeaders("Authorization", [None])[0])
     return found if given is None else [*found, given]
+
+
+def without_token(reason: str) -> str:
+    """A text fit for a log, though it may quote a subprotocol."""
+    return re.sub(rf"{re.escape(BEARER)}[^'\"\s]+", f"{BEARER}…", reason)
 
 
 Enter: TypeAlias = Callable[[Visitor], Any]

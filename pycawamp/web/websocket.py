@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from pycawamp.session import Client, Session
 from pycawamp.sessions import Sessions
-from pycawamp.web.door import BEARER, Visitor
+from pycawamp.web.door import BEARER, Visitor, without_token
 from pycawamp.web.flow import Flow, Stalls
 from pycawamp.wire import replies
 from pycawamp.wire.codec import BadMessage
@@ -89,7 +88,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     def failHandshake(self, reason: str, *arguments: Any, **keywords: Any) -> None:
         """Refuse a handshake; Autobahn logs the reason, which may quote a header."""
-        super().failHandshake(_without_token(reason), *arguments, **keywords)
+        super().failHandshake(without_token(reason), *arguments, **keywords)
 
     def sendCloseFrame(self, *args: Any, **keywords: Any) -> None:
         """End the session first: no message may follow a close frame (RFC 6455, section 5.5.1)."""
@@ -150,10 +149,6 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 def _client(visitor: Visitor) -> Client:
     user = visitor.identity.user if visitor.identity is not None else None
     return Client(visitor.address, host=visitor.host, user=user)
-
-
-def _without_token(reason: str) -> str:
-    return re.sub(rf"{re.escape(BEARER)}[^'\"\s]+", f"{BEARER}…", reason)
 
 
 class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
