@@ -51,7 +51,16 @@ def _unrendered(_reading: Reading) -> bytes:
 class Lane:
     """All clients that get one PV in one encoding; tells them of its changes."""
 
-    __slots__ = ("_cohort", "_cohorts", "_pv", "_wrap_update", "content", "encoding")
+    __slots__ = (
+        "_cohort",
+        "_cohorts",
+        "_frame",
+        "_frame_of",
+        "_pv",
+        "_wrap_update",
+        "content",
+        "encoding",
+    )
 
     def __init__(self, pv: PV, encoding: Encoding, content: Content, cohorts: Cohorts) -> None:
         self.encoding = encoding
@@ -60,6 +69,8 @@ class Lane:
         self._cohorts = cohorts
         self._cohort = cohorts.enter(BATCH if encoding.batch else FRAMES)
         self._wrap_update = self._cohort.packing.wrap
+        self._frame = b""
+        self._frame_of: Reading | None = None
         if pv.described is not None:
             self._prepare(pv.described)
 
@@ -86,7 +97,7 @@ class Lane:
         if outbox.paused:
             outbox.owe([self], [self])
         else:
-            self.catch_up(outbox, announce=True)
+            self.catch_up(outbox)
 
     def leave(self, outbox: Outbox) -> None:
         """Have a client get nothing more."""
@@ -97,14 +108,23 @@ class Lane:
         """Let the last cohort go."""
         self._cohorts.drop(self._cohort)
 
-    def catch_up(self, outbox: Outbox, *, announce: bool) -> None:
-        """Tell a client the present state: the newest value, and all else if announced."""
+    def catch_up(self, outbox: Outbox) -> None:
+        """Tell a client the whole present state: the connection, and the newest value."""
         packing = self._cohort.packing
-        messages = [packing.wrap(message) for message in self._announcement()] if announce else []
-        if self._pv.latest is not None:
-            messages.append(self._wrap_update(self.content.payload(self._pv.latest)))
-        if messages:
-            packing.deliver(outbox, packing.joint.join(messages))
+        for message in self._announcement():
+            packing.deliver(outbox, packing.wrap(message))
+        self.send_newest(outbox)
+
+    def send_newest(self, outbox: Outbox) -> None:
+        """Tell a client the newest value, if there is one."""
+        latest = self._pv.latest
+        if latest is None:
+            return
+        if latest is not self._frame_of:
+            # Kept: many slow clients catch up with the same value.
+            self._frame = self._wrap_update(self.content.payload(latest))
+            self._frame_of = latest
+        self._cohort.packing.deliver(outbox, self._frame)
 
     def metadata(self, metadata: Metadata) -> None:
         """Take note of new metadata, and tell those who asked for it."""
@@ -124,6 +144,7 @@ class Lane:
     def _prepare(self, metadata: Metadata) -> None:
         packing = BATCH if self.encoding.batch else FRAMES
         self._wrap_update = packing.wrap
+        self._frame_of = None
         if is_binary(metadata, self.encoding):
             # What is not JSON has no place in a JSON array.
             packing, self._wrap_update = FRAMES, binary_frame

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from zope.interface import Interface
@@ -56,12 +56,11 @@ class Outbox:
             self._turn.touch_outbox(self)
         self._batch.append(data)
 
-    def owe(self, lanes: Iterable[Lane], announcing: Iterable[Lane]) -> None:
+    def owe(self, lanes: Sequence[Lane], announcing: Iterable[Lane]) -> None:
         """Note what changed while the client could take nothing."""
-        for lane in lanes:
-            if lane in self._owed:
-                self.merged += 1
-            self._owed[lane] = None
+        owed = len(self._owed)
+        self._owed.update(dict.fromkeys(lanes))
+        self.merged += len(lanes) - (len(self._owed) - owed)
         self._owed_state.update(announcing)
 
     def forget(self, lane: Lane) -> None:
@@ -82,7 +81,10 @@ class Outbox:
         owed, self._owed = self._owed, {}
         state, self._owed_state = self._owed_state, set()
         for lane in owed:
-            lane.catch_up(self, announce=lane in state)
+            if lane in state:
+                lane.catch_up(self)
+            else:
+                lane.send_newest(self)
 
     def flush(self) -> None:
         """Write what was gathered."""

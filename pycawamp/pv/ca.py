@@ -10,7 +10,7 @@ Three kinds of thread meet here:
 
 from __future__ import annotations
 
-from ctypes import byref
+from ctypes import byref, c_void_p
 from functools import partial
 from typing import Any
 
@@ -109,11 +109,12 @@ class CABackend:
             self._repeater.close()
 
     def _create_channel(self, channel: Channel) -> None:
-        chid = channel.at_libca.chid
+        chid = c_void_p()
         status = self._ca.ca_create_channel(
             channel.name.encode(), self._callbacks.connection, channel.key, 0, byref(chid)
         )
         if self._check(status, f"create the channel {channel.name}"):
+            channel.at_libca.chid = chid.value
             self._ca.ca_replace_access_rights_event(chid, self._callbacks.access)
         else:
             channel.at_libca.cleared = True
@@ -129,6 +130,7 @@ class CABackend:
         for monitor in monitors:
             self._registry.listeners[monitor.key] = monitor
             dbr_type, count = monitor.request
+            event_id = c_void_p()
             status = self._ca.ca_create_subscription(
                 dbr_type,
                 count,
@@ -136,8 +138,9 @@ class CABackend:
                 monitor.mask,
                 self._callbacks.event,
                 monitor.key,
-                byref(monitor.event_id),
+                byref(event_id),
             )
+            monitor.event_id = event_id.value
             self._check(status, f"subscribe to {channel.name}")
 
     def _unsubscribe(self, channel: Channel) -> None:

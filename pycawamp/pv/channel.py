@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ctypes import c_void_p
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import attrs
@@ -41,7 +40,8 @@ class Monitor:
         self.header = header
         self.width = width
         """The DBR bytes are header + count * width long."""
-        self.event_id = c_void_p()
+        self.event_id: int | None = None
+        """libca's name for the subscription."""
         # Bound once: the callback posts it for every event.
         self.handler = self.receive
 
@@ -239,7 +239,7 @@ class Channel:
 class AtLibca:
     """What libca has of a channel. Not the reactor's to touch."""
 
-    chid: c_void_p = attrs.Factory(c_void_p)
+    chid: int | None = None
     shape: tuple[FieldType, int] | None = None
     """The native type and count that the monitors were made for."""
     monitors: tuple[Monitor, ...] = ()

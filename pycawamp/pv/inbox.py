@@ -19,6 +19,10 @@ SHORTEST_SLICE = 0.002
 """Seconds; for few clients, who are served within it."""
 SLICE_PER_SEND = 4.0
 """How long a slice is, in terms of what sending it takes: the more clients, the longer."""
+TELLING = 100
+"""Events in one go from which the pace can be told."""
+FEWEST = 1000
+"""Events that may wait at any pace: a burst of a page."""
 SHORT_REST = 0.001
 """Seconds; below the resolution of the reactor's timers a rest is not worth a timer."""
 
@@ -28,7 +32,9 @@ class InboxLimits:
     """How much may wait, and how long the reactor works on it at a stretch."""
 
     events: int = 20_000
-    """About 0.3 s of the reactor's work: what waits longer would be stale."""
+    """The most, however fast they are handled."""
+    seconds: float = 0.4
+    """How long what waits may take to handle: what waits longer would be stale."""
     bytes: int = 256 * 2**20
     slice: float = 0.010
     """Seconds of work between two rounds of the event loop, at most."""
@@ -40,9 +46,9 @@ class Inbox:
     The reactor is woken once per burst. It works in slices, so that sockets are served
     between them under any load: short ones while sending costs little, so that nobody
     waits for the end of a burst, longer ones with many clients. Once the queue is empty
-    it rests as long as the last slice took (one slice's length at most): the next burst
-    gathers meanwhile, and its costs per client are shared by more updates. A gateway
-    with little to do does not rest, so a lone update goes out at once.
+    it rests as long as sending took (the longest slice at most): the next updates gather
+    meanwhile, and share the costs per client. With few clients it does not rest, so a
+    lone update goes out at once.
 
     Over its bounds the inbox keeps only the newest update of each channel.
     """
@@ -58,6 +64,10 @@ class Inbox:
         self._queue: deque[Item] = deque()
         self._awake = False
         self._slice = SHORTEST_SLICE
+        self._handled = 0
+        self._most = self._limits.events
+        self._pace = self._limits.events / self._limits.seconds
+        """Events per second that are handled while there are any, sending included."""
         self._resting: IDelayedCall | None = None
         self._closed = False
         # Two counters, each written by one side only: no lock, and no count lost.
@@ -99,8 +109,7 @@ class Inbox:
 
     def _is_full(self) -> bool:
         return (
-            len(self._queue) >= self._limits.events
-            or self._bytes_in - self._bytes_out > self._limits.bytes
+            len(self._queue) >= self._most or self._bytes_in - self._bytes_out > self._limits.bytes
         )
 
     def _post_late(self, key: object, item: Item) -> None:
@@ -130,15 +139,16 @@ class Inbox:
             return
         clock = self._reactor.seconds
         started = clock()
+        handled = self._handled
         finished = self._work(started + self._slice)
         worked = clock()
         self._after_slice()
-        self._slice = min(
-            max(SLICE_PER_SEND * (clock() - worked), SHORTEST_SLICE), self._limits.slice
-        )
+        sending = clock() - worked
+        self._adjust(self._handled - handled, worked - started + sending)
+        self._slice = min(max(SLICE_PER_SEND * sending, SHORTEST_SLICE), self._limits.slice)
         if self._closed:
             return
-        rest = min(clock() - started, self._limits.slice) if finished else 0.0
+        rest = min(sending, self._limits.slice) if finished else 0.0
         if not finished or rest > SHORT_REST:
             self._resting = self._reactor.callLater(rest, self._drain)
             return
@@ -149,6 +159,13 @@ class Inbox:
             self._awake = True
             self._resting = self._reactor.callLater(0, self._drain)
 
+    def _adjust(self, handled: int, seconds: float) -> None:
+        """Have no more wait than can be handled in time, at the pace of late."""
+        if handled >= TELLING and seconds > 0:
+            self._pace += (handled / seconds - self._pace) / 8
+            most = max(int(self._pace * self._limits.seconds), FEWEST)
+            self._most = min(most, self._limits.events)
+
     def _work(self, deadline: float) -> bool:
         """Handle what waits, until the deadline; False if something is left."""
         clock = self._reactor.seconds
@@ -156,6 +173,7 @@ class Inbox:
             items = self._next_items()
             if not items:
                 return True
+            self._handled += len(items)
             for handler, news, size in items:
                 self._bytes_out += size
                 try:
