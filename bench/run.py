@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from bench import fanout, inbound, machine, memory, stress, tools
+from bench import fanout, inbound, machine, memory, stress, tools, version2
 from bench.processes import ChildError
 from bench.report import Table
 from bench.settings import NAIVE, OURS, Settings
@@ -29,6 +29,7 @@ SCENARIOS: dict[str, Callable[[Settings], list[Table]]] = {
     "memory": memory.memory,
     "overload": stress.overload,
     "slow": stress.slow,
+    "version2": version2.version2,
 }
 
 
