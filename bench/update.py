@@ -1,0 +1,59 @@
+"""What one Version 1 update costs from the hub to the clients' outboxes, without Channel Access.
+
+usage: python -m bench.update. The least of many rounds: so small a figure can be told from
+noise, and two states of the code compared.
+"""
+
+from __future__ import annotations
+
+import time
+
+from twisted.internet.task import Clock
+
+from pycawamp.access import Policy
+from pycawamp.fanout.turn import Turn
+from pycawamp.putlog import PutLog
+from pycawamp.pv.hub import PVHub
+from pycawamp.pv.memory import MemoryBackend
+from pycawamp.pv.values import Reading
+from pycawamp.session import Client
+from pycawamp.sessions import Sessions
+
+CLIENTS = 50
+UPDATES = 1000
+ROUNDS = 60
+
+
+class Nowhere:
+    """A socket that takes all."""
+
+    def write(self, data: bytes) -> None:
+        """Take it."""
+
+
+def main() -> None:
+    """Print microseconds per update."""
+    clock, backend = Clock(), MemoryBackend()
+    hub, turn = PVHub(clock, backend), Turn(clock)
+    sessions = Sessions(clock, hub, turn, policy=Policy(), put_log=PutLog())
+    backend.add("X", 1.0)
+    for _ in range(CLIENTS):
+        session = sessions.open(Nowhere(), Client("bench"), lambda _code, _reason: None)
+        session.receive(b'{"action":"connect","pv":"X"}')
+    turn.flush()
+    sink = backend.handles[0].sink
+    readings = [Reading(0, 0, 1795394257, index, float(index)) for index in range(UPDATES)]
+
+    def once() -> float:
+        started = time.perf_counter()
+        for reading in readings:
+            sink.reading(reading)
+        turn.flush()
+        return time.perf_counter() - started
+
+    least = min(once() for _ in range(ROUNDS))
+    print(f"{1e6 * least / UPDATES:.3f} µs per update to {CLIENTS} clients")
+
+
+if __name__ == "__main__":
+    main()
