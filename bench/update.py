@@ -9,8 +9,10 @@ from __future__ import annotations
 import time
 
 from twisted.internet.task import Clock
+from zope.interface import implementer
 
 from pycawamp.access import Policy
+from pycawamp.fanout.outbox import IWriter
 from pycawamp.fanout.turn import Turn
 from pycawamp.putlog import PutLog
 from pycawamp.pv.hub import PVHub
@@ -24,6 +26,7 @@ UPDATES = 1000
 ROUNDS = 60
 
 
+@implementer(IWriter)
 class Nowhere:
     """A socket that takes all."""
 
