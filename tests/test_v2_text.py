@@ -94,6 +94,9 @@ class RealTextTests(V2TestCase):
         )
         for precision in PRECISIONS:
             yield self.dbpf(ioc, "ao.PREC", str(precision))
+            # The IOC tells of it by an event of its own, which a get may overtake.
+            while (yield self.ask(client, "info", "ao"))["precision"] != precision:
+                pass
             for value in VALUES:
                 yield self.dbpf(ioc, "ao", value)
                 got = yield self.ask(client, "get", "ao", text=True)
