@@ -15,7 +15,6 @@ from ctypes import (
     POINTER,
     Structure,
     c_char_p,
-    c_double,
     c_int,
     c_long,
     c_uint,
@@ -32,7 +31,6 @@ import epics.ca
 
 ECA_NORMAL = 1
 ECA_DISCONN = 192
-ECA_IODONE = 339
 ECA_NORDACCESS = 368
 OP_CONN_UP = 6
 DBE_VALUE = 1
@@ -124,7 +122,6 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "ca_write_access": (c_uint, [chid_t]),
     "ca_puser": (c_void_p, [chid_t]),
     "ca_message": (c_char_p, [c_long]),
-    "ca_pend_event": (c_int, [c_double]),
     # libCom's, which libca brings along: it must be the same copy.
     "epicsAtThreadExit": (c_int, [ThreadExitCallback, c_void_p]),
 }
