@@ -15,6 +15,7 @@ from bench.settings import OURS, Settings
 
 MOST_CLIENTS = 500  # of the search; bounds the kernel's socket memory and the time to open them
 MOST_STEPS = 6
+OVERLOAD_OPEN_S = 300.0  # a request for each PV of each client, beside twice the load
 READERS = 20
 OVERLOAD_COLUMNS = (
     "build", "clients", "can do/s", "offered/s", "delivered/s", "cores", "median age ms", "p99 ms",
@@ -76,7 +77,9 @@ def _capacity(settings: Settings, server: Ioc, source: Records, build: str) -> t
 
 def _halves(settings: Settings, server: Ioc, source: Records, build: str, clients: int) -> Result:
     page = records.write_halves(settings.folder, source.names, clients)
-    load = Load(page, clients, settle=5, seconds=settings.seconds, pings=True)
+    load = Load(
+        page, clients, settle=5, seconds=settings.seconds, pings=True, open_s=OVERLOAD_OPEN_S
+    )
     with processes.gateway(build, server, settings.folder) as gateway:
         return loader.run(settings, gateway, server, load)
 

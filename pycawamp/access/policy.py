@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import Enum
+from functools import cache
 
 from attrs import frozen
 from zope.interface import implementer
@@ -23,14 +23,16 @@ class Writers(Enum):
     ANYONE = "anyone may write"
 
 
-_MAY_WRITE: dict[Writers, Callable[[str | None], bool]] = {
-    Writers.NONE: lambda _: False,
-    Writers.LOGGED_IN: lambda user: user is not None,
-    Writers.ANYONE: lambda _: True,
-}
 _NO_PVLIST = "no PV list: every PV is served"
 _NO_PUTS = "puts are not enabled"
 _EVERY_PV = Grant(DEFAULT_ASG, DEFAULT_ASL, _NO_PVLIST)
+
+
+@cache
+def _rights_without_file(writers: Writers, logged_in: bool) -> Rights:
+    write = writers is Writers.ANYONE or (writers is Writers.LOGGED_IN and logged_in)
+    rule = f"no access file: all may read, {writers.value}"
+    return Rights(Access.WRITE if write else Access.READ, False, rule)
 
 
 @implementer(IPolicy)
@@ -73,8 +75,7 @@ class Policy:
     def _rights(self, grant: Grant, user: str | None, host: str, host_name: str | None) -> Rights:
         if self.acf is not None:
             return self.acf.rights(grant.asg, grant.asl, user, host, host_name)
-        access = Access.WRITE if _MAY_WRITE[self.writers](user) else Access.READ
-        return Rights(access, False, f"no access file: all may read, {self.writers.value}")
+        return _rights_without_file(self.writers, user is not None)
 
     def _because(self, found: Decision, lowest: Rights) -> tuple[str, ...]:
         lines = (*(grant.rule for grant in found.grants), lowest.rule)

@@ -18,7 +18,7 @@ from pycawamp.fanout.turn import Turn
 if TYPE_CHECKING:
     from pycawamp.fanout.lane import Lane
 
-Members: TypeAlias = Callable[[], tuple[Outbox, ...]]
+Members: TypeAlias = Callable[[], list[Outbox]]
 
 
 class Cohort:
@@ -26,7 +26,7 @@ class Cohort:
 
     __slots__ = ("_announcing", "_frames", "_lanes", "_turn", "key", "lanes", "members", "packing")
 
-    def __init__(self, turn: Turn, packing: Packing, key: int, members: tuple[Outbox, ...]) -> None:
+    def __init__(self, turn: Turn, packing: Packing, key: int, members: list[Outbox]) -> None:
         self._turn = turn
         self.packing = packing
         self.key = key
@@ -82,34 +82,54 @@ class Cohorts:
 
     def enter(self, packing: Packing) -> Cohort:
         """The empty cohort, for a new lane."""
-        return self._find(packing, 0, tuple)
+        return self._find(packing, 0, list)
 
     def join(self, cohort: Cohort, outbox: Outbox) -> Cohort:
         """The cohort that a lane has once an outbox joined it."""
         key = cohort.key ^ outbox.token
-        return self._move(cohort, cohort.packing, key, lambda: (*cohort.members, outbox))
+        if self._rename(cohort, key):
+            cohort.members.append(outbox)
+            return cohort
+        return self._move(cohort, cohort.packing, key, lambda: [*cohort.members, outbox])
 
     def leave(self, cohort: Cohort, outbox: Outbox) -> Cohort:
         """The cohort that a lane has once an outbox left it."""
         key = cohort.key ^ outbox.token
+        if self._rename(cohort, key):
+            cohort.members.remove(outbox)
+            return cohort
         return self._move(
             cohort,
             cohort.packing,
             key,
-            lambda: tuple(each for each in cohort.members if each is not outbox),
+            lambda: [each for each in cohort.members if each is not outbox],
         )
 
     def repack(self, cohort: Cohort, packing: Packing) -> Cohort:
         """The cohort of the same outboxes in another packing."""
         if packing is cohort.packing:
             return cohort
-        return self._move(cohort, packing, cohort.key, lambda: cohort.members)
+        return self._move(cohort, packing, cohort.key, lambda: cohort.members[:])
 
     def drop(self, cohort: Cohort) -> None:
         """Let a lane go that is no more."""
         cohort.lanes -= 1
         if not cohort.lanes:
             del self._known[cohort.packing, cohort.key]
+
+    def _rename(self, cohort: Cohort, key: int) -> bool:
+        """Have a cohort of one lane stand for another set; False if it must be another cohort.
+
+        Where each client has PVs of its own choice no two lanes share a cohort, and a new
+        one for each that joins would copy all members each time.
+        """
+        if cohort.lanes > 1 or (cohort.packing, key) in self._known:
+            return False
+        cohort.flush()
+        del self._known[cohort.packing, cohort.key]
+        cohort.key = key
+        self._known[cohort.packing, key] = cohort
+        return True
 
     def _move(self, cohort: Cohort, packing: Packing, key: int, members: Members) -> Cohort:
         # What was said so far was said to the old members. So frames of one PV never

@@ -10,7 +10,7 @@ from pycawamp.fanout.outbox import Outbox
 from pycawamp.wire.frames import text_frame
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Packing:
     """What becomes of JSON messages on their way to the outboxes."""
 

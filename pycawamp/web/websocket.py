@@ -16,6 +16,7 @@ from pycawamp.session import Client, Session
 from pycawamp.sessions import Sessions
 from pycawamp.web.door import BEARER, Visitor, without_token
 from pycawamp.web.flow import Flow, Stalls
+from pycawamp.web.intake import Intake
 from pycawamp.wire import replies
 from pycawamp.wire.codec import BadMessage
 
@@ -63,6 +64,14 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         if identity is not None and identity.expires is not None:
             self._expiry = self.factory.call_at(identity.expires, self._expire)
 
+    def dataReceived(self, data: bytes) -> None:
+        """Take what the socket brought, when it is this client's turn."""
+        self.factory.intake.take(self, data)
+
+    def handle(self, data: bytes) -> None:
+        """Take apart what the socket brought."""
+        super().dataReceived(data)
+
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         """Hand a whole message to the session."""
         if self._takes_answers() and self.session is not None:
@@ -98,6 +107,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     def onClose(self, _wasClean: bool, _code: int | None, _reason: str | None) -> None:
         """End the session."""
         self._end_session()
+        self.factory.intake.drop(self)
         timer: Any = self.closeHandshakeTimeoutCall  # type: ignore[has-type]
         if timer is not None:
             # Autobahn forgets it where the connection ends without an answer.
@@ -166,6 +176,7 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
         super().__init__(reactor=reactor)
         self.sessions = sessions
         self.stalls = Stalls(reactor, limits.stall_timeout)
+        self.intake = Intake(reactor)
         self._clock = reactor
         self._now = now
         self._connections: set[MonitorProtocol] = set()

@@ -1,0 +1,154 @@
+"""What clients send in bulk: handled in slices, in order, and at nobody's cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import inlineCallbacks
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from pycawamp.web.intake import PIECE, SLICE, SMALL, Intake
+from tests.served import ServedTestCase, connect_all
+
+
+class Socket:
+    """A transport: whether it is read, and whether it was cut."""
+
+    reading = True
+    aborted = False
+
+    def pauseProducing(self) -> None:
+        """Read no more."""
+        self.reading = False
+
+    def resumeProducing(self) -> None:
+        """Read again."""
+        self.reading = True
+
+    def abortConnection(self) -> None:
+        """Cut it."""
+        self.aborted = True
+
+
+class Connection:
+    """Takes what the intake hands it; every piece takes a while."""
+
+    def __init__(self, clock: Clock, log: list[Connection], seconds: float = 0.0) -> None:
+        self.transport = Socket()
+        self.taken = b""
+        self._clock = clock
+        self._log = log
+        self._seconds = seconds
+
+    def handle(self, data: bytes) -> None:
+        """Take bytes; `!` is a mistake of ours."""
+        self._clock.rightNow += self._seconds
+        self._log.append(self)
+        self.taken += data
+        if data.startswith(b"!"):
+            raise ValueError("a mistake of ours")
+
+
+class IntakeTests(SynchronousTestCase):
+    """Connections that bring more or less."""
+
+    def setUp(self) -> None:
+        """Nobody has sent anything."""
+        self.clock = Clock()
+        self.intake = Intake(self.clock)
+        self.log: list[Connection] = []
+
+    def connection(self, seconds: float = 0.0) -> Connection:
+        """One more connection."""
+        return Connection(self.clock, self.log, seconds)
+
+    def turn(self) -> None:
+        """One round of the event loop; the clock's `advance` would go on until all is done."""
+        [call] = self.clock.getDelayedCalls()
+        work: Callable[[], None] = call.func  # type: ignore[attr-defined]
+        call.cancel()
+        work()
+
+    def test_small(self) -> None:
+        """A little is handled at once."""
+        one = self.connection()
+        self.intake.take(one, b"x" * SMALL)
+        self.assertEqual(len(one.taken), SMALL)
+        self.assertTrue(one.transport.reading)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_order(self) -> None:
+        """A lot is handled in pieces, in order; what comes meanwhile comes after it."""
+        one = self.connection()
+        sent = bytes(range(256)) * (5 * PIECE // 256)
+        self.intake.take(one, sent)
+        self.assertEqual(one.taken, b"")
+        self.assertFalse(one.transport.reading)
+        self.intake.take(one, b"small")
+        self.turn()
+        self.assertEqual(one.taken, sent + b"small")
+        self.assertTrue(one.transport.reading)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_turns(self) -> None:
+        """Those who wait take turns, and who sends little does not wait for them."""
+        first, second = self.connection(SLICE / 2), self.connection(SLICE / 2)
+        for one in (first, second):
+            self.intake.take(one, b"x" * 3 * PIECE)
+        self.turn()
+        self.assertEqual(self.log, [first, second])
+        third = self.connection()
+        self.intake.take(third, b"ping")
+        self.assertEqual(third.taken, b"ping")
+        for _ in range(2):
+            self.turn()
+        self.assertEqual(self.log, [first, second, third, *[first, second] * 2])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_gone(self) -> None:
+        """Of a client that is gone nothing more is handled."""
+        one, other = self.connection(SLICE), self.connection()
+        self.intake.take(one, b"x" * 3 * PIECE)
+        self.intake.take(other, b"x" * PIECE)
+        self.turn()
+        self.intake.drop(one)
+        self.turn()
+        self.assertEqual((len(one.taken), len(other.taken)), (PIECE, PIECE))
+        self.assertFalse(one.transport.reading)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_mistake(self) -> None:
+        """A connection on which the gateway fails is cut; the others are served."""
+        one, other = self.connection(), self.connection()
+        self.intake.take(one, b"!" + b"x" * PIECE)
+        self.intake.take(other, b"x" * PIECE)
+        self.turn()
+        self.assertTrue(one.transport.aborted)
+        self.assertEqual((len(one.taken), len(other.taken)), (PIECE, PIECE))
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+
+class OpeningTests(ServedTestCase):
+    """A page of many PVs opens beside other clients, over real TCP."""
+
+    PVS = 5000
+
+    @inlineCallbacks
+    def test_others_are_served_meanwhile(self) -> Any:
+        """Who asks for little is answered long before one that asks for much is done."""
+        names = [f"X{i}" for i in range(self.PVS)]
+        for name in names:
+            self.backend.add(name, 0)
+        fixture = yield self.start()
+        bulk, other = yield connect_all(fixture, 2)
+        for name in names:
+            bulk.send({"action": "connect", "pv": name})
+        yield bulk.until(pvname=names[0], msg_type="monitor")
+        other.send({"action": "ping"})
+        yield other.until(msg_type="pong")
+        self.assertLess(len(fixture.gateway.hub), self.PVS)
+        yield bulk.until(pvname=names[-1], msg_type="monitor")
+        monitors = [each["pvname"] for each in bulk.messages if each["msg_type"] == "monitor"]
+        self.assertEqual(monitors, names)
