@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.application.service import MultiService
+from twisted.internet.threads import deferToThreadPool
 
 from pycawamp.access import AccessFiles, Writers, system_lookup
 from pycawamp.access.watch import PolicyWatcher
@@ -26,7 +28,8 @@ class Admission(MultiService):
     def __init__(self, reactor: Any, settings: Settings) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.tally = Tally(reactor)
-        self.policy = PolicyWatcher(_access_files(settings), reactor)
+        in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
+        self.policy = PolicyWatcher(_access_files(settings), reactor, run=in_thread)
         self.policy.setServiceParent(self)  # type: ignore[no-untyped-call]
         self._reloads: list[Callable[[], object]] = [self.policy.reload]
         self.logins: Logins | None = None

@@ -42,11 +42,17 @@ class Check(SynchronousTestCase):
 
     def test_granted(self) -> None:
         """What may be read exits with 0 and shows rights, real name and lines."""
-        status, out, err = self.asked("old:A", "--user", "alice")
+        status, out, err = self.asked("old:A", "--user", "alice", "--allow-put")
         self.assertEqual((status, err), (0, ""))
         rule = f"because {self.access}:2: RULE(0,WRITE,TRAPWRITE) {{ UAG(u) }}"
         self.assertEqual(out[:3], ["read: yes", "write: yes (trapped)", "real name: new:A"])
         self.assertEqual(out[3:], [f"because {self.pvlist}:2: old:(.*) ALIAS new:\\1 ops 0", rule])
+
+    def test_puts_off(self) -> None:
+        """Without --allow-put nobody writes, as at the gateway, and the last line says so."""
+        status, out, _ = self.asked("old:A", "--user", "alice")
+        self.assertEqual((status, out[:2]), (0, ["read: yes", "write: no"]))
+        self.assertEqual(out[-1], "because puts are not enabled (--allow-put)")
 
     def test_forbidden(self) -> None:
         """What may not be read exits with 3."""
@@ -102,9 +108,11 @@ class Check(SynchronousTestCase):
         pvlist, acf = blocks
         self.pvlist.write_text(pvlist.replace("othergateway", "::1"))
         self.access.write_text(acf)
-        granted = self.asked("ps7", "--user", "alice", "--host-name", "Console1")
+        granted = self.asked("ps7", "--allow-put", "--user", "alice", "--host-name", "Console1")
         self.assertEqual(granted[1][:3], _rights("yes", "yes (trapped)", "PSCurrent7.ai"))
-        self.assertEqual(self.asked("BEAM:I", "--user", "alice")[1][:2], _rights("yes", "no"))
+        self.assertEqual(
+            self.asked("BEAM:I", "--allow-put", "--user", "alice")[1][:2], _rights("yes", "no")
+        )
         self.assertEqual(self.asked("TEST:A.VAL")[0], 3)
 
     def test_usage(self) -> None:

@@ -54,7 +54,7 @@ class NoFiles(SynchronousTestCase):
         verdict = Policy().decide("alice", HOST, None, "X.{}")
         self.assertEqual((verdict.read, verdict.write), (True, False))
         self.assertEqual(verdict.real_name, "X.{}")
-        self.assertIn("puts are not enabled", verdict.rules)
+        self.assertIn("puts are not enabled (--allow-put)", verdict.rules)
 
     def test_writers(self) -> None:
         """The base rule says who writes: nobody, the logged-in or anyone."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
@@ -131,27 +133,62 @@ class Watching(SynchronousTestCase):
     def test_reload(self) -> None:
         """A reload reads at once, tells whether the files are good, and is not repeated."""
         self.pvlist.write_text("B ALLOW")
-        self.assertTrue(self.watcher.reload())
+        self.assertTrue(self.successResultOf(self.watcher.reload()))
         self.assertTrue(self.serves("B"))
         self.wait()
         self.assertEqual(len(self.heard), 1)
         self.pvlist.write_text("B")
-        self.assertFalse(self.watcher.reload())
+        self.assertFalse(self.successResultOf(self.watcher.reload()))
         self.assertTrue(self.serves("B"))
+
+    def test_slow_lookup(self) -> None:
+        """While files are read elsewhere the rules before are in force; the last read wins."""
+        reads: list[tuple[Deferred[Policy], Policy]] = []
+
+        def run(load: Callable[[], Policy]) -> Deferred[Policy]:
+            reads.append((Deferred(), load()))
+            return reads[-1][0]
+
+        files = AccessFiles(self.pvlist, self.access)
+        watcher = PolicyWatcher(files, self.clock, Logger(observer=self.events), run)
+        done = []
+        for pv in "BC":
+            self.pvlist.write_text(f"{pv} ALLOW")
+            done.append(watcher.reload())
+        self.assertEqual(len(reads), 1, "the second waits for the first")
+        self.assertTrue(watcher.decide(None, "192.0.2.1", None, "A").read)
+        for reading in done:
+            self.assertNoResult(reading)
+            deferred, policy = reads[-1]
+            deferred.callback(policy)
+            self.assertTrue(self.successResultOf(reading))
+        self.assertTrue(watcher.decide(None, "192.0.2.1", None, "C").read)
+
+    def test_mistake_of_ours(self) -> None:
+        """Whatever goes wrong while files are read, the rules before it stay in force."""
+        watcher = PolicyWatcher(
+            AccessFiles(self.pvlist, self.access),
+            self.clock,
+            Logger(observer=self.events),
+            lambda _: fail(RuntimeError("reading")),
+        )
+        self.assertFalse(self.successResultOf(watcher.reload()))
+        self.assertTrue(watcher.decide(None, "192.0.2.1", None, "A").read)
+        self.assertIn("log_failure", self.events[-1])
 
     def test_listeners(self) -> None:
         """A listener that fails keeps no other from hearing; one that stopped hears nothing."""
         stopped: list[Policy] = []
         after: list[Policy] = []
 
-        def fail(policy: Policy) -> None:
+        def stumble(policy: Policy) -> None:
             raise RuntimeError("listener")
 
         stop = self.watcher.listen(stopped.append)
-        self.watcher.listen(fail)
+        self.watcher.listen(stumble)
         self.watcher.listen(after.append)
         stop()
-        self.assertTrue(self.watcher.reload())
+        self.assertTrue(self.successResultOf(self.watcher.reload()))
         self.assertEqual((len(stopped), len(after)), (0, 1))
         self.assertIn("log_failure", self.events[-1])
 
@@ -170,4 +207,4 @@ class Watching(SynchronousTestCase):
         watcher.startService()
         self.assertEqual(self.clock.getDelayedCalls(), [])
         watcher.stopService()
-        self.assertTrue(watcher.reload())
+        self.assertTrue(self.successResultOf(watcher.reload()))

@@ -109,14 +109,16 @@ class ServedTests(GuardedTestCase):
         )
         self.assertEqual(found, [101, 101, 101, 403, 403])
         library = yield self.get("/static/pycaserver.js")
-        self.assertNotIn("access-control-allow-origin", library.headers)
+        self.assertEqual(library.headers["access-control-allow-origin"], "*")
 
     @inlineCallbacks
     def test_logins(self) -> Any:
-        """With logins too."""
+        """With logins too; where no page from elsewhere may, none needs the library."""
         self.serve("--jwt-key", self.write("key", "k" * 32))
         found = yield self.statuses("http://gateway:8888", "http://evil")
         self.assertEqual(found, [101, 403])
+        library = yield self.get("/static/pycaserver.js")
+        self.assertNotIn("access-control-allow-origin", library.headers)
 
 
 class ProxyTests(SynchronousTestCase):

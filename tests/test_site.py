@@ -138,7 +138,14 @@ class SiteTests(ServiceTestCase):
     @in_thread
     def test_absent(self) -> None:
         """What there is not is not found, and folders do not list what they hold."""
-        for path in ("/absent", "/static/absent.js", "/static/console/x/y", "/index.html"):
+        for path in (
+            "/absent",
+            "/static/absent.js",
+            "/static/console/x/y",
+            "/static/pycaserver.js/more",
+            "/config.json/",
+            "/index.html",
+        ):
             self.assertEqual(self.ask(path).status, 404, path)
         for path in ("/static", "/static/", "/static/console", "/static/console/"):
             reply = self.ask(path)

@@ -33,8 +33,7 @@ def _files(asked: argparse.Namespace) -> AccessFiles:
     return AccessFiles(
         pvlist=asked.pvlist,
         access=asked.access,
-        # An access file is only asked about writes where puts are enabled.
-        puts=asked.allow_put is not None or asked.access is not None,
+        puts=asked.allow_put is not None,
         writers=_WRITERS.get(asked.allow_put, Writers.NONE),
         lookup=system_lookup if asked.resolve else None,
     )
@@ -65,7 +64,13 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--host", required=True, help="address of the client")
     check.add_argument("--host-name", metavar="NAME", help="name of the client's host, if known")
     check.add_argument("--pv", required=True, help="name of the PV, as a client asks for it")
-    check.add_argument("--allow-put", choices=_WRITERS, help="who may write without --access")
+    check.add_argument(
+        "--allow-put",
+        nargs="?",
+        const="logged-in",
+        choices=_WRITERS,
+        help="as given to the gateway: without it nobody writes, whatever --access says",
+    )
     check.add_argument(
         "--resolve", action="store_true", help="let host names in the files match their addresses"
     )

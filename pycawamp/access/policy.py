@@ -24,7 +24,7 @@ class Writers(Enum):
 
 
 _NO_PVLIST = "no PV list: every PV is served"
-_NO_PUTS = "puts are not enabled"
+_NO_PUTS = "puts are not enabled (--allow-put)"
 _EVERY_PV = Grant(DEFAULT_ASG, DEFAULT_ASL, _NO_PVLIST)
 
 

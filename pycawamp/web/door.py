@@ -82,9 +82,9 @@ class Door:
         self._required = rules.required
 
     @property
-    def is_open_to_pages(self) -> bool:
-        """Whether pages of any origin may read."""
-        return not self._origins.restricted
+    def takes_other_pages(self) -> bool:
+        """Whether pages of another origin may open a WebSocket, all or some."""
+        return not self._origins.restricted or bool(self._origins.patterns)
 
     async def admit(self, request: Request, *, socket: bool, required: bool = False) -> Visitor:
         """Who it is; Refusal if they may not come in."""
@@ -220,8 +220,6 @@ def refuse(request: Request, refusal: Refusal) -> None:
 
 class Guarded(Resource):
     """A page behind the door."""
-
-    isLeaf = True
 
     def __init__(self, door: Door, page: IResource, *, required: bool = False) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

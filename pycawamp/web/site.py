@@ -37,8 +37,8 @@ def root_resource(monitor: IResource, configuration: dict[str, Any], door: Door)
     `/login` asks for a password and leads back to the console, where there are passwords.
     """
     headers = dict(_HEADERS)
-    if door.is_open_to_pages:
-        # Pages of other origins may use the library where they may open a WebSocket.
+    if door.takes_other_pages:
+        # They import the library from here; whether they may open a WebSocket the door says.
         headers["access-control-allow-origin"] = "*"
     page = (STATIC / "index.html").read_bytes()
     root = Resource()
@@ -66,8 +66,6 @@ def static_resource(folder: Path, door: Door, headers: Mapping[str, str]) -> Res
 
 class Answer(Resource):
     """Fixed bytes, with an ETag, so that a browser that has them need not get them again."""
-
-    isLeaf = True
 
     def __init__(
         self, body: bytes, mime_type: str, headers: Mapping[str, str] | None = None
