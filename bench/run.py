@@ -29,6 +29,7 @@ SCENARIOS: dict[str, Callable[[Settings], list[Table]]] = {
     "memory": memory.memory,
     "overload": stress.overload,
     "slow": stress.slow,
+    "crowd": stress.crowd,
     "version2": version2.version2,
 }
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
 
 import attrs
 
@@ -17,12 +23,17 @@ MOST_CLIENTS = 500  # of the search; bounds the kernel's socket memory and the t
 MOST_STEPS = 6
 OVERLOAD_OPEN_S = 300.0  # a request for each PV of each client, beside twice the load
 READERS = 20
+VANISHING = 2000
 OVERLOAD_COLUMNS = (
     "build", "clients", "can do/s", "offered/s", "delivered/s", "cores", "median age ms", "p99 ms",
     "pings answered", "ping p50 / max ms", "RSS MiB start, end, peak", "closed",
 )  # fmt: skip
 SLOW_COLUMNS = (
     "build", "clients", "delivered/s", "p50 / p99 / max ms", "cores", "RSS MiB start, end, peak",
+)  # fmt: skip
+CROWD_COLUMNS = (
+    "clients", "others come and vanish/s", "delivered/s", "p50 / p99 / max ms", "cores",
+    "RSS MiB start, end, peak",
 )  # fmt: skip
 
 
@@ -57,6 +68,49 @@ def slow(settings: Settings) -> list[Table]:
                     result = loader.run(settings, gateway, server, load)
                 rows.append(_slow_row(build, idlers, result))
     return [Table("A client that never reads", SLOW_COLUMNS, rows)]
+
+
+def crowd(settings: Settings) -> list[Table]:
+    """20 clients that read, without and with thousands beside them that connect and vanish."""
+    source = records.counters(settings.folder, settings.size(1000, 100), 10)
+    load = Load(source.page, READERS, settle=5, seconds=settings.seconds)
+    rows = []
+    with processes.ioc(source.database) as server:
+        for rush in (False, True):
+            with (
+                processes.gateway(OURS, server, settings.folder) as gateway,
+                _vanishing(gateway.port, rush) as rounds,
+            ):
+                result = loader.run(settings, gateway, server, load)
+            rows.append(_crowd_row(rounds, result))
+    return [Table("Clients that connect and vanish", CROWD_COLUMNS, rows)]
+
+
+@contextlib.contextmanager
+def _vanishing(port: int, rush: bool) -> Iterator[list[float]]:
+    """Has clients connect, subscribe and vanish meanwhile, if asked to.
+
+    Gives the seconds that each 2,000 of them took.
+    """
+    rounds: list[float] = []
+    over = threading.Event()
+    command = [sys.executable, "-m", "tests.attacker", "vanish", f"{port}", f"{VANISHING}"]
+
+    def attack() -> None:
+        while not over.is_set():
+            began = time.monotonic()
+            subprocess.run(command, cwd=processes.ROOT, check=False, timeout=60)
+            rounds.append(time.monotonic() - began)
+
+    thread = threading.Thread(target=attack)
+    if rush:
+        thread.start()
+    try:
+        yield rounds
+    finally:
+        over.set()
+        if rush:
+            thread.join()
 
 
 def _capacity(settings: Settings, server: Ioc, source: Records, build: str) -> tuple[int, float]:
@@ -110,6 +164,18 @@ def _slow_row(build: str, idlers: int, result: Result) -> list[str]:
     return [
         build,
         f"{READERS}" + (f" + {idlers} that never reads" if idlers else ""),
+        number(result.per_second),
+        " / ".join(latency),
+        exact(result.gateway_cores, 2),
+        _memory(result),
+    ]
+
+
+def _crowd_row(rounds: list[float], result: Result) -> list[str]:
+    latency = [number(result.latency(name)) for name in ("p50", "p99", "max")]
+    return [
+        f"{READERS}",
+        number(VANISHING * len(rounds) / sum(rounds)) if rounds else "-",
         number(result.per_second),
         " / ".join(latency),
         exact(result.gateway_cores, 2),
