@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from tests.webcase import WebTestCase, in_thread, shared_ioc
+from tests.webcase import WebTestCase, in_thread, ioc_of
 
 RECORDS = """
 record(calc, "$(P)count") { field(SCAN, ".1 second") field(CALC, "VAL+1") field(EGU, "n") }
@@ -22,12 +22,12 @@ class LifeTests(WebTestCase):
         name = self.pv("count")
         browser = self.open("count")
         browser.until_row(name, lambda row: row.state == "OK" and row.value != "")
-        shared_ioc(type(self)).kill()
+        ioc_of(type(self)).kill()
         lost = browser.until_row(name, lambda row: row.state == "DISCONNECTED")
         self.assertEqual((lost.severity, lost.shape), ("is-disconnected", "⊘"))
         self.assertTrue(lost.value)
         browser.until(lambda: "1 disconnected" in browser.text("#counts"), "the count")
-        shared_ioc(type(self)).start()
+        ioc_of(type(self)).start()
         back = browser.until_row(name, lambda row: row.state == "OK", seconds=20)
         browser.until_row(name, lambda row: row.value != back.value)
 

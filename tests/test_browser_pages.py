@@ -17,7 +17,7 @@ from twisted.web.static import Data, File
 
 from pycawamp.web.site import STATIC
 from tests.browser import Browser
-from tests.webcase import WIKI_PORT, WebTestCase, in_thread, shared_ioc
+from tests.webcase import WIKI_PORT, WebTestCase, in_thread, ioc_of
 
 PAGES = Path(__file__).with_name("pages")
 TYPES = {".html": "text/html", ".js": "text/javascript"}
@@ -108,7 +108,7 @@ class OldPageTests(PageTestCase):
         browser.until(lambda: browser.text(shown["level"]) == "4.5", "the change")
         colour = f"return document.querySelector('{shown['level']}').style.color"
         self.assertEqual(browser.run(colour), "black")
-        shared_ioc(type(self)).kill()
+        ioc_of(type(self)).kill()
         browser.until(lambda: browser.run(colour) == "red", "the red of what is lost")
 
     @in_thread

@@ -144,7 +144,7 @@ class RecordTests(IOCTestCase):
     @inlineCallbacks
     def test_updates(self) -> Any:
         """Updates follow in the IOC's order with the IOC's stamps, a 10 Hz record's 0.1 s apart."""
-        yield self.start_ioc(RECORDS)
+        yield self.borrow_ioc(RECORDS)
         client = yield self.start_client()
         self.subscribe(client, "counter")
         seen: list[tuple[float, float]] = []
@@ -159,18 +159,18 @@ class RecordTests(IOCTestCase):
     @inlineCallbacks
     def test_growing_array(self) -> Any:
         """An array's updates have the length that it has then, none and one included."""
-        ioc = yield self.start_ioc(RECORDS)
+        ioc = yield self.borrow_ioc(RECORDS)
         client = yield self.start_client()
         yield self.look(client, "one")
         for put, value in [("[1,2,3]", [1, 2, 3]), ("[]", []), ("[9]", [9])]:
-            ioc.command(f"dbpf('{self.prefix}one','{put}')")
+            yield ioc.query(f"dbpf('{self.prefix}one','{put}')")
             monitor = yield client.until(msg_type="monitor")
             self.assertEqual((monitor["value"], monitor["count"]), (value, len(value)))
 
     @inlineCallbacks
     def test_deadband_filter(self) -> Any:
         """A channel filter filters for who asked for it, and for nobody else."""
-        ioc = yield self.start_ioc(RECORDS)
+        ioc = yield self.borrow_ioc(RECORDS)
         client = yield self.start_client()
         filtered = 'ao.{"dbnd":{"abs":1}}'
         yield self.look(client, "ao", filtered)
@@ -188,7 +188,7 @@ class RecordTests(IOCTestCase):
     @inlineCallbacks
     def test_bad_names(self) -> Any:
         """Names that no IOC has, or that are odd, are not found; the others are not disturbed."""
-        yield self.start_ioc(RECORDS)
+        yield self.borrow_ioc(RECORDS)
         client = yield self.start_client(GatewaySettings(connect_timeout=1))
         yield self.look(client, "ao")
         odd = ("ao.NOFIELD", 'ao.{"bogus":{}}', "ao.{", "ao.VAL{", "ünder", "a b", "%s")

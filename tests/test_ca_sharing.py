@@ -7,13 +7,12 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.internet.defer import gatherResults, inlineCallbacks
 
-from pycawamp.demo.process import SoftIOC
 from pycawamp.gateway import GatewaySettings
 from pycawamp.pv.ca import CABackend
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.inbox import Inbox
 from tests.fakes import Listener
-from tests.ioc import IOCTestCase, served_by, until_true
+from tests.ioc import IOCTestCase, Shell, served_by, until_true
 from tests.served import connect_all
 
 RECORDS = """
@@ -29,13 +28,13 @@ class SharingTests(IOCTestCase):
     """What the IOC knows of the gateway."""
 
     @inlineCallbacks
-    def assert_served(self, ioc: SoftIOC, expected: dict[str, int]) -> Any:
+    def assert_served(self, ioc: Shell, expected: dict[str, int]) -> Any:
         """The IOC serves these channels, each with so many subscriptions."""
         served = yield served_by(ioc)
         self.assertEqual({self.prefix + name: n for name, n in expected.items()}, served)
 
     @inlineCallbacks
-    def until_served(self, ioc: SoftIOC, expected: dict[str, int]) -> Any:
+    def until_served(self, ioc: Shell, expected: dict[str, int]) -> Any:
         """Fires when the IOC serves these channels only."""
         wanted = {self.prefix + name: n for name, n in expected.items()}
         started = reactor.seconds()
@@ -45,7 +44,7 @@ class SharingTests(IOCTestCase):
     @inlineCallbacks
     def test_shared(self) -> Any:
         """Thirty clients have one channel and the same updates; newcomers change nothing."""
-        ioc = yield self.start_ioc(RECORDS)
+        ioc = yield self.borrow_ioc(RECORDS)
         fixture = yield self.start_gateway()
         clients = yield connect_all(fixture, 30)
         for client in clients:
@@ -64,14 +63,14 @@ class SharingTests(IOCTestCase):
         self.assertEqual(connection["conn"], True)
         self.assertEqual((monitor["value"], monitor["units"]), (1.5, "mm"))
         self.assertEqual([len(client.messages) for client in clients], before)
-        ioc.command(f'dbpf("{self.prefix}a","2.5")')
+        yield ioc.query(f'dbpf("{self.prefix}a","2.5")')
         seen = yield gatherResults([client.until(value=2.5) for client in [*clients, newcomer]])
         self.assertEqual(len(seen), 31)
 
     @inlineCallbacks
     def test_freed(self) -> Any:
         """After the linger of the last client's leaving, subscription and channel are cleared."""
-        ioc = yield self.start_ioc(RECORDS)
+        ioc = yield self.borrow_ioc(RECORDS)
         fixture = yield self.start_gateway(GatewaySettings(linger=0.3))
         first, second = yield connect_all(fixture, 2)
         for client in (first, second):
@@ -90,7 +89,7 @@ class SharingTests(IOCTestCase):
     @inlineCallbacks
     def test_threads_let_go(self) -> Any:
         """Of libca's threads those of an IOC are let go when its last channel is closed."""
-        ioc = yield self.start_ioc(RECORDS)
+        ioc = yield self.borrow_ioc(RECORDS)
         self.see_own_ioc()
         inbox = Inbox(reactor, after_slice=lambda: None)
         self.addCleanup(inbox.close)

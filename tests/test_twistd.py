@@ -21,7 +21,7 @@ from tests.certificate import write_certificate
 from tests.ioc import IOCTestCase
 from tests.twistd import Twistd
 
-STOPS = int(os.environ.get("PYCASERVER_TEST_STOPS", "10"))
+STOPS = int(os.environ.get("PYCASERVER_TEST_STOPS", "4"))
 """How often to stop a gateway in the test of stopping; 50 make a thorough one."""
 PVS = 1000
 RECORDS = "".join(

@@ -101,7 +101,9 @@ class ArrayTests(V2TestCase):
     @inlineCallbacks
     def test_million(self) -> Any:
         """A waveform of a million doubles arrives whole in each form, every client's the same."""
-        _, fixture, first = yield self.start_all(BIG)
+        yield self.start_ioc(BIG)
+        fixture = yield self.start_gateway()
+        first = yield fixture.connect()
         second = yield fixture.connect()
         pv = self.prefix + "big"
         for client in (first, second):

@@ -183,7 +183,8 @@ class RealPutLogTests(V2TestCase):
             record(calcout, "$(P)chain") { field(CALC, "1") field(ODLY, "30") }
         """
         path = Path(self.mktemp())
-        ioc, _, client = yield self.start_all(records, GatewaySettings(put_log=str(path)))
+        ioc = yield self.start_ioc(records)
+        client = yield self.start_client(GatewaySettings(put_log=str(path)))
         pv = self.prefix + "slow"
         yield self.value(client, "slow")
         for number, timeout in enumerate((0.2, 30)):

@@ -108,7 +108,8 @@ class WaitTests(V2TestCase):
     @inlineCallbacks
     def test_killed(self) -> Any:
         """An IOC that dies under a put makes it `put_failed`, and those behind it, at once."""
-        ioc, _, client = yield self.start_all(RECORDS)
+        ioc = yield self.start_ioc(RECORDS)
+        client = yield self.start_client()
         yield self.value(client, "slow")
         for number in (1, 2, 3):
             self.send_put(client, "slow", number)
@@ -182,7 +183,8 @@ class StallTests(V2TestCase):
     @inlineCallbacks
     def test_dead_ioc(self) -> Any:
         """Puts to an IOC that hangs, then dies, do not stall the reactor."""
-        ioc, _, client = yield self.start_all(RECORDS)
+        ioc = yield self.start_ioc(RECORDS)
+        client = yield self.start_client()
         yield self.value(client, "quick")
         hang(ioc)
 

@@ -14,11 +14,10 @@ from twisted.internet.task import LoopingCall
 from zope.interface import implementer
 
 from pycawamp.access import Policy, Writers
-from pycawamp.demo.process import SoftIOC
 from pycawamp.fanout.outbox import IWriter
 from pycawamp.gateway import GatewaySettings
 from pycawamp.testing import GatewayFixture, Predicate, WebSocketTestClient
-from tests.ioc import IOCTestCase
+from tests.ioc import IOCTestCase, Shell
 
 ANYONE = Policy(puts=True, writers=Writers.ANYONE)
 
@@ -43,9 +42,9 @@ class V2TestCase(IOCTestCase):
     @inlineCallbacks
     def start_all(
         self, records: str, settings: GatewaySettings | None = None
-    ) -> Generator[Deferred[Any], Any, tuple[SoftIOC, GatewayFixture, WebSocketTestClient]]:
-        """Run an IOC and a gateway; fires with both and a first client."""
-        ioc = yield self.start_ioc(records)
+    ) -> Generator[Deferred[Any], Any, tuple[Shell, GatewayFixture, WebSocketTestClient]]:
+        """Run a gateway before the class's IOC; fires with the IOC, it, and a first client."""
+        ioc = yield self.borrow_ioc(records)
         fixture = yield self.start_gateway(settings)
         client = yield fixture.connect()
         return ioc, fixture, client
@@ -70,7 +69,7 @@ class V2TestCase(IOCTestCase):
         reply = yield self.ask(client, "get", name)
         return reply.get("value", reply)
 
-    def dbpf(self, ioc: SoftIOC, name: str, value: str) -> Deferred[str]:
+    def dbpf(self, ioc: Shell, name: str, value: str) -> Deferred[str]:
         """Set a field in the IOC's own shell; fires when it is done."""
         return ioc.query(f'dbpf("{self.prefix}{name}","{value}")')
 

@@ -5,13 +5,8 @@ from __future__ import annotations
 import atexit
 import os
 import re
-import secrets
-import sys
-import tempfile
 from collections.abc import Callable, Generator
 from functools import wraps
-from pathlib import Path
-from subprocess import PIPE, Popen
 from typing import Any, ClassVar, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -24,12 +19,11 @@ from twisted.internet.tcp import Server
 from twisted.internet.threads import blockingCallFromThread, deferToThread
 from twisted.trial.unittest import SkipTest
 
-from pycawamp.demo import softioc
 from pycawamp.demo.ports import free_ports
 from pycawamp.options import Options
 from pycawamp.service import assemble
 from tests.browser import Browser, missing
-from tests.ioc import IOCTestCase
+from tests.ioc import IOCTestCase, SharedIOC, shared_ioc
 
 reactor = cast(Any, installed_reactor)
 Case = TypeVar("Case", bound="ServiceTestCase")
@@ -57,13 +51,9 @@ def the_browser() -> Browser:
     return _browsers[0]
 
 
-def shared_ioc(case: type[WebTestCase]) -> SharedIOC:
-    """The IOC of a class of tests; that of the class before ends."""
-    if case not in _iocs:
-        _stop_iocs()
-        _iocs[case] = SharedIOC(case.RECORDS, case.ACCESS)
-        atexit.register(_stop_iocs)
-    return _iocs[case]
+def ioc_of(case: type[WebTestCase]) -> SharedIOC:
+    """The IOC of a class of tests."""
+    return shared_ioc(case, case.RECORDS, case.ACCESS)
 
 
 def _quit() -> None:
@@ -71,74 +61,7 @@ def _quit() -> None:
         _browsers.pop().quit()
 
 
-def _stop_iocs() -> None:
-    while _iocs:
-        _iocs.popitem()[1].stop()
-
-
 _browsers: list[Browser] = []
-_iocs: dict[type[WebTestCase], SharedIOC] = {}
-
-
-class SharedIOC:
-    """An IOC that stays from one test of a class to the next; every call blocks."""
-
-    def __init__(self, records: str, access: str) -> None:
-        self.prefix = f"T{secrets.token_hex(4)}:"
-        self.ports = free_ports()
-        self._folder = tempfile.TemporaryDirectory(prefix="ioc-")
-        self._records = self._write("records.db", records)
-        self._access = self._write("access.acf", access) if access else None
-        self._log = Path(self._folder.name, "log")
-        self._process: Popen[str] | None = None
-
-    def start(self) -> None:
-        """Run it, unless it runs."""
-        if self._process is not None:
-            return
-        command = [sys.executable, softioc.__file__, self._records, "--macros", f"P={self.prefix}"]
-        if self._access is not None:
-            command += ["--access-file", self._access]
-        plain = {key: text for key, text in os.environ.items() if not key.startswith("EPICS_")}
-        environment = {**plain, **self.ports.server_environment()}
-        with self._log.open("w") as log:
-            self._process = Popen(
-                command, stdin=PIPE, stdout=PIPE, stderr=log, text=True, env=environment
-            )
-        self._answer()
-
-    def query(self, line: str) -> str:
-        """Run one line in its shell; what that printed."""
-        assert self._process is not None and self._process.stdin is not None
-        self._process.stdin.write(f"{line}\n")
-        self._process.stdin.flush()
-        return self._answer()
-
-    def kill(self) -> None:
-        """End it as a crash would."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
-
-    def stop(self) -> None:
-        """End it for good."""
-        self.kill()
-        self._folder.cleanup()
-
-    def _write(self, name: str, text: str) -> str:
-        path = Path(self._folder.name, name)
-        path.write_text(text)
-        return str(path)
-
-    def _answer(self) -> str:
-        assert self._process is not None and self._process.stdout is not None
-        lines: list[str] = []
-        for line in self._process.stdout:
-            if line.rstrip() == softioc.READY:
-                return "\n".join(lines)
-            lines.append(line.rstrip())
-        raise AssertionError(f"the IOC ended: {self._log.read_text()}")
 
 
 class ServiceTestCase(IOCTestCase):
@@ -216,8 +139,8 @@ class WebTestCase(ServiceTestCase):
                 self.fail(problem)
             raise SkipTest(problem)
         if self.RECORDS:
-            ioc = shared_ioc(type(self))
-            self.prefix, self.ports = ioc.prefix, ioc.ports
+            ioc = ioc_of(type(self))
+            self.prefix, self.ports = ioc.prefixes[0], ioc.ports
             self.see_own_ioc()
         return deferToThread(self._start)
 
@@ -229,14 +152,14 @@ class WebTestCase(ServiceTestCase):
     def _start(self) -> None:
         self.browser.heard()
         if self.RECORDS:
-            shared_ioc(type(self)).start()
+            ioc_of(type(self)).start()
             for record, value in self.INITIAL.items():
                 self.tell_ioc(record, value)
         self.addCleanup(deferToThread, self._look_back)
 
     def ask_ioc(self, line: str) -> str:
         """Run a line in the IOC's shell; what that printed."""
-        return shared_ioc(type(self)).query(line)
+        return ioc_of(type(self)).query(line)
 
     def tell_ioc(self, record: str, value: object) -> None:
         """Set a record of this test, at the IOC."""
