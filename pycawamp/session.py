@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 HangUp: TypeAlias = Callable[[int, str], None]
 """Closes a client's connection with a code and a reason."""
 
+NAMES_AT_ONCE = 100
+"""PVs of a long list that are connected before others have their turn."""
 NAMES_A_TOKEN = 100
 """PVs that a `list` tells for one request's worth of the allowance."""
 
@@ -54,6 +56,7 @@ class Session:
         self.allowance = sessions.allowance()
         self._hang_up = hang_up
         self._ended = False
+        self._rest: requests.Request | None = None
         self.outbox = Outbox(sessions.turn, writer)
         self._sessions = sessions
         self.encoding = VERSION_1
@@ -70,14 +73,27 @@ class Session:
                 raise BadMessage("bad_request", "expected a text message, got a binary one")
             if not self.allowance.requests.take():
                 raise _rate_limited(payload)
-            request = requests.parse(payload)
-            _DISPATCH[type(request)](self, request)
+            self._answer(requests.parse(payload))
         except BadMessage as mistake:
             if mistake.action == "put":
                 self._errands.log_malformed(mistake)
             self.refuse(mistake)
         except Exception:
             self.fail(Failure())
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a long list is still being worked on: what comes after it has to wait."""
+        return self._rest is not None
+
+    def go_on(self) -> None:
+        """Work on a long list, if there is one, a part at a time."""
+        rest, self._rest = self._rest, None
+        if rest is not None:
+            try:
+                self._answer(rest)
+            except Exception:
+                self.fail(Failure())
 
     def may_ask(self) -> bool:
         """Count a request that the connection itself answers; whether it may be answered."""
@@ -89,6 +105,7 @@ class Session:
     def close(self) -> None:
         """End all subscriptions: the client is gone."""
         self._ended = True
+        self._rest = None
         self.outbox.close()
         for name in list(self._subscribed):
             self._leave(name)
@@ -157,12 +174,22 @@ class Session:
 
     # Requests that are answered at once
 
+    def _answer(self, request: requests.Request) -> None:
+        _DISPATCH[type(request)](self, request)
+
+    def _take_names(self, request: requests.Connect | requests.Disconnect) -> tuple[str, ...]:
+        """The first names of a list; the rest is for later."""
+        if len(request.names) > NAMES_AT_ONCE:
+            rest = request.names[NAMES_AT_ONCE:]
+            self._rest = attrs.evolve(request, names=rest, mistakes=())
+        return request.names[:NAMES_AT_ONCE]
+
     def _connect(self, request: requests.Connect) -> None:
         encoding = self.encoding
         if request.options:
             encoding = attrs.evolve(encoding, **request.options)
         mistakes = list(request.mistakes)
-        for name in request.names:
+        for name in self._take_names(request):
             try:
                 verdict = self.judge(name)
                 self._check_pvs(name)
@@ -187,7 +214,7 @@ class Session:
             self._sessions.searching.put(subscribed)
 
     def _disconnect(self, request: requests.Disconnect) -> None:
-        for name in request.names:
+        for name in self._take_names(request):
             self._leave(name)
         for mistake in request.mistakes:
             self.refuse(attrs.evolve(mistake, id=request.id))

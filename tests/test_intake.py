@@ -35,7 +35,11 @@ class Socket:
 class Connection:
     """Takes what the intake hands it; every piece takes a while."""
 
+    is_busy = False
+
     def __init__(self, clock: Clock, log: list[Connection], seconds: float = 0.0) -> None:
+        self.busy_for = 0
+        """Calls until it is done with what it took."""
         self.transport = Socket()
         self.taken = b""
         self._clock = clock
@@ -47,6 +51,8 @@ class Connection:
         self._clock.rightNow += self._seconds
         self._log.append(self)
         self.taken += data
+        self.busy_for -= self.is_busy
+        self.is_busy = self.busy_for > 0
         if data.startswith(b"!"):
             raise ValueError("a mistake of ours")
 
@@ -107,6 +113,21 @@ class IntakeTests(SynchronousTestCase):
         self.assertEqual(self.log, [first, second, third, *[first, second] * 2])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_busy(self) -> None:
+        """One that is busy with a little goes on in its turns, and gets nothing more until then."""
+        one, other = self.connection(SLICE / 2), self.connection(SLICE / 2)
+        one.busy_for = 2
+        self.intake.take(one, b"a")
+        self.assertFalse(one.transport.reading)
+        self.intake.take(one, b"b")
+        self.intake.take(other, b"x" * PIECE)
+        self.turn()
+        self.assertEqual((one.taken, self.log), (b"a", [one, one, other]))
+        self.turn()
+        self.assertEqual((one.taken, self.log), (b"ab", [one, one, other, one, one]))
+        self.assertTrue(one.transport.reading)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_gone(self) -> None:
         """Of a client that is gone nothing more is handled."""
         one, other = self.connection(SLICE), self.connection()
@@ -150,5 +171,25 @@ class OpeningTests(ServedTestCase):
         yield other.until(msg_type="pong")
         self.assertLess(len(fixture.gateway.hub), self.PVS)
         yield bulk.until(pvname=names[-1], msg_type="monitor")
+        monitors = [each["pvname"] for each in bulk.messages if each["msg_type"] == "monitor"]
+        self.assertEqual(monitors, names)
+
+    @inlineCallbacks
+    def test_long_list(self) -> Any:
+        """So it is beside one that sends a long list; what that one sends next comes after it."""
+        names = [f"X{i}" for i in range(self.PVS)]
+        for name in names:
+            self.backend.add(name, 0)
+        fixture = yield self.start()
+        bulk, other = yield connect_all(fixture, 2)
+        bulk.send({"action": "connect", "pvs": names})
+        bulk.send({"action": "disconnect", "pvs": names})
+        bulk.send({"action": "list", "id": 1})
+        yield bulk.until(pvname=names[0], msg_type="monitor")
+        other.send({"action": "ping"})
+        yield other.until(msg_type="pong")
+        self.assertLess(len(fixture.gateway.hub), self.PVS)
+        listed = yield bulk.until(id=1)
+        self.assertEqual(listed["pvs"], [])
         monitors = [each["pvname"] for each in bulk.messages if each["msg_type"] == "monitor"]
         self.assertEqual(monitors, names)

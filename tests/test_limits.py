@@ -182,6 +182,8 @@ class SessionLimitTests(SynchronousTestCase):
         session.receive(
             json.dumps({"action": "connect", "pvs": [f"N{n}" for n in range(5000)]}).encode()
         )
+        while session.is_busy:
+            session.go_on()
         asked = 0
         while "rate_limited" not in self.codes():
             session.receive(b'{"action":"list"}')

@@ -23,8 +23,12 @@ class Reader(Protocol):
 
     transport: Any
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is more to do about what it took."""
+
     def handle(self, data: bytes) -> None:
-        """Take bytes from the socket."""
+        """Go on with what it is busy with, and take more bytes from the socket, if any."""
 
 
 class Intake:
@@ -49,18 +53,24 @@ class Intake:
         pieces = self._waiting.get(reader)
         if pieces is None and len(data) <= SMALL:
             reader.handle(data)
+            if reader.is_busy:
+                self._wait(reader)
             return
         if pieces is None:
-            reader.transport.pauseProducing()
-            if not self._waiting:
-                self._rested = self._clock.seconds()
-                self._clock.callLater(0, self._work)
-            pieces = self._waiting[reader] = deque()
+            pieces = self._wait(reader)
         pieces.extend(data[at : at + PIECE] for at in range(0, len(data), PIECE))
 
     def drop(self, reader: Reader) -> None:
         """Forget what a connection sent: it is gone."""
         self._waiting.pop(reader, None)
+
+    def _wait(self, reader: Reader) -> deque[bytes]:
+        reader.transport.pauseProducing()
+        if not self._waiting:
+            self._rested = self._clock.seconds()
+            self._clock.callLater(0, self._work)
+        pieces = self._waiting[reader] = deque()
+        return pieces
 
     def _work(self) -> None:
         now = self._clock.seconds
@@ -77,11 +87,11 @@ class Intake:
         # Among those that wait while it is handled: what TLS still brings comes after it.
         self._waiting[reader] = pieces
         try:
-            reader.handle(pieces.popleft())
+            reader.handle(b"" if reader.is_busy else pieces.popleft())
         except Exception:
             self._log.failure("A connection failed on what its client sent")
             reader.transport.abortConnection()
             self.drop(reader)
-        if not pieces and reader in self._waiting:
+        if not pieces and not reader.is_busy and reader in self._waiting:
             del self._waiting[reader]
             reader.transport.resumeProducing()

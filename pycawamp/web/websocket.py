@@ -68,9 +68,20 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         """Take what the socket brought, when it is this client's turn."""
         self.factory.intake.take(self, data)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether the session is still at the last message."""
+        return self.session is not None and self.session.is_busy
+
     def handle(self, data: bytes) -> None:
-        """Take apart what the socket brought."""
+        """Go on with the last message; when it is done, take apart what the socket brought."""
+        if self.session is not None:
+            self.session.go_on()
         super().dataReceived(data)
+
+    def processData(self) -> bool:
+        """Take one frame of what the socket brought; Autobahn calls it until there is none."""
+        return not self.is_busy and bool(super().processData())
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         """Hand a whole message to the session."""
