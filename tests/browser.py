@@ -32,6 +32,9 @@ with contextlib.suppress(ImportError):
 SECONDS = 15
 """How long anything may take."""
 
+MOVE_MS = 10
+"""How long the pointer takes from one place to another."""
+
 _FLAGS = (
     "--headless=new",
     "--no-sandbox",
@@ -219,7 +222,7 @@ class Browser:
 
     def press(self, *keys: str, alt: bool = False) -> None:
         """Press keys, one after the other, wherever the focus is; `ARROW_UP` and the like too."""
-        actions = ActionChains(self.driver)
+        actions = ActionChains(self.driver, duration=MOVE_MS)
         if alt:
             actions.key_down(Keys.ALT)
         for key in keys:
@@ -230,16 +233,16 @@ class Browser:
 
     def over(self, element: WebElement) -> None:
         """Have the pointer in the middle of an element."""
-        ActionChains(self.driver).move_to_element(element).perform()
+        ActionChains(self.driver, duration=MOVE_MS).move_to_element(element).perform()
 
     def wheel(self, element: WebElement, pixels: int) -> None:
         """Turn the wheel over an element; up is negative."""
         origin = ScrollOrigin.from_element(element)
-        ActionChains(self.driver).scroll_from_origin(origin, 0, pixels).perform()
+        ActionChains(self.driver, duration=MOVE_MS).scroll_from_origin(origin, 0, pixels).perform()
 
     def drag(self, selector: str, right: int, down: int) -> None:
         """Drag an element, in steps as a hand does."""
-        actions = ActionChains(self.driver).click_and_hold(self.find(selector))
+        actions = ActionChains(self.driver, duration=MOVE_MS).click_and_hold(self.find(selector))
         for _ in range(_STEPS):
             actions.move_by_offset(right // _STEPS, down // _STEPS)
         actions.release().perform()

@@ -173,7 +173,7 @@ class KeyboardTests(AccessibleTestCase):
     @in_thread
     def test_focus_is_in_sight(self) -> None:
         """What the arrow keys go to is not hidden behind the bars at the top and the bottom."""
-        browser = self.open(*(f"absent{number}" for number in range(60)))
+        browser = self.open(*(f"absent{number}" for number in range(35)))
         browser.run("document.querySelector('#rows .name').focus()")
         covered = """
         const box = document.activeElement.getBoundingClientRect();
@@ -181,6 +181,6 @@ class KeyboardTests(AccessibleTestCase):
         return !document.activeElement.closest(".row").contains(at);
         """
         for key in ("ARROW_DOWN", "ARROW_UP"):
-            for _ in range(50):
+            for _ in range(30):
                 browser.press(key)
                 self.assertFalse(browser.run(covered), browser.focused())

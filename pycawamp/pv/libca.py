@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 import threading
 from ctypes import (
     CFUNCTYPE,
@@ -23,8 +24,10 @@ from ctypes import (
 )
 from typing import Any
 
-# Must come before epics: it points pyepics at the libca of the epicscorelibs wheel.
-import epicscorelibs.path.pyepics  # noqa: F401
+from epicscorelibs.lib import ca_dsoinfo
+
+# As epicscorelibs.path.pyepics would, which loads setuptools too: 22 MB and 0.3 s.
+os.environ.setdefault("PYEPICS_LIBCA", ca_dsoinfo.sofilename)
 
 # isort: split
 import epics.ca

@@ -136,10 +136,10 @@ def _start_detached(port: int) -> Repeater:
 
 
 def _command(mode: str) -> list[str]:
-    from epicscorelibs.path import get_lib  # noqa: PLC0415 (the process itself has no site)
+    from epicscorelibs.lib import ca_dsoinfo  # noqa: PLC0415 (the process itself has no site)
 
     # Isolated and without site: it starts in half the time and nothing of the user's gets in.
-    return [sys.executable, "-I", "-S", os.path.abspath(__file__), mode, get_lib("ca")]
+    return [sys.executable, "-I", "-S", os.path.abspath(__file__), mode, ca_dsoinfo.sofilename]
 
 
 def main(mode: str, library: str) -> None:
