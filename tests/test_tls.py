@@ -38,6 +38,16 @@ class TLSTests(GuardedTestCase):
         return connecting.addCallback(lambda seen: seen.ask(data)).addTimeout(TIMEOUT, reactor)
 
     @inlineCallbacks
+    def open_socket(self) -> Any:
+        """Fires with a client that trusts the certificate."""
+        trust = ssl.Certificate.loadPEM(self.files.certificate.read_bytes())
+        settings = ssl.optionsForClientTLS("localhost", trustRoot=trust)
+        endpoint = SSL4ClientEndpoint(reactor, "127.0.0.1", self.port, settings)
+        client = yield connect(reactor, f"wss://localhost:{self.port}/monitor", endpoint)
+        self.addCleanup(client.abort)
+        return client
+
+    @inlineCallbacks
     def test_hsts(self) -> Any:
         """Pages by TLS tell the browser to come by TLS only; others do not."""
         self.serve_tls()
@@ -49,14 +59,21 @@ class TLSTests(GuardedTestCase):
         self.assertNotIn("strict-transport-security", plain.headers)
 
     @inlineCallbacks
+    def test_bulk(self) -> Any:
+        """Requests that fill many of TLS's records are answered, each and in order."""
+        self.serve_tls()
+        client = yield self.open_socket()
+        numbers = list(range(5000))
+        for number in numbers:
+            client.send({"action": "ping", "id": number})
+        yield client.until(id=numbers[-1])
+        self.assertEqual([message["id"] for message in client.messages], numbers)
+
+    @inlineCallbacks
     def test_renewed(self) -> Any:
         """A renewed certificate is shown to the next connection; open ones live on."""
         self.serve_tls()
-        trust = ssl.Certificate.loadPEM(self.files.certificate.read_bytes())
-        settings = ssl.optionsForClientTLS("localhost", trustRoot=trust)
-        endpoint = SSL4ClientEndpoint(reactor, "127.0.0.1", self.port, settings)
-        client = yield connect(reactor, f"wss://localhost:{self.port}/monitor", endpoint)
-        self.addCleanup(client.abort)
+        client = yield self.open_socket()
         before = yield self.ask(request("/", {"Connection": "close"}))
         write_certificate(self.folder / "tls")
         after = yield self.ask(request("/", {"Connection": "close"}))

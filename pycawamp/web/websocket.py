@@ -66,7 +66,11 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     def dataReceived(self, data: bytes) -> None:
         """Take what the socket brought, when it is this client's turn."""
-        self.factory.intake.take(self, data)
+        if self.state == self.STATE_CONNECTING:
+            # The handshake, which the door has let in: those that come next are counted after it.
+            self.handle(data)
+        else:
+            self.factory.intake.take(self, data)
 
     @property
     def is_busy(self) -> bool:
