@@ -232,9 +232,9 @@ class PasswordsTests(SynchronousTestCase):
         took: dict[str, list[float]] = {"alice": [], "eve": []}
         for _ in range(7):
             for user, times in took.items():
-                started = time.perf_counter()
+                started = time.thread_time()
                 self.assertFalse(passwords.check(user, "wrong"))
-                times.append(time.perf_counter() - started)
+                times.append(time.thread_time() - started)
         known, unknown = (min(times) for times in took.values())
         self.assertLess(max(known, unknown), 2 * min(known, unknown))
 
