@@ -209,7 +209,8 @@ class Session:
         # Asking again is answered again: leave first, so that the state is told anew.
         self._leave(name)
         lane = self._sessions.feeds.join(name, verdict.real_name, encoding, self.outbox)
-        subscribed = self._subscribed[name] = Subscribed(self, name, lane)
+        # By the name that all clients share: one of their own each would be a third of the memory.
+        subscribed = self._subscribed[lane.name] = Subscribed(self, lane.name, lane)
         if lane.pv.connected is None:
             self._sessions.searching.put(subscribed)
 
