@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from importlib.metadata import version
 from typing import Any
@@ -35,7 +36,12 @@ def makeService(options: Options) -> MultiService:
     # Here, not above: importing it installs it, and embedders choose their own.
     from twisted.internet import reactor  # noqa: PLC0415
 
-    return assemble(reactor, options.settings)
+    service = assemble(reactor, options.settings)
+    # All that was loaded stays for good: looking through it for garbage again and again would
+    # stall the event loop, a tenth of a second each time where many clients come and go.
+    gc.collect()
+    gc.freeze()
+    return service
 
 
 def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) -> MultiService:

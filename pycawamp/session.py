@@ -110,6 +110,8 @@ class Session:
         for name in list(self._subscribed):
             self._leave(name)
         self._errands.close()
+        # They hold this in their turn, and all would wait for the garbage collector.
+        del self._errands
         self._sessions.closed(self)
 
     # What the client is told

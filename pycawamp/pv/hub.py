@@ -59,17 +59,20 @@ class PV:
             subscriber.reading(self, self.latest)
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Subscription:
     """One subscriber's hold on one PV."""
 
     pv: PV
     _hub: PVHub
-    _subscriber: ISubscriber
+    _subscriber: ISubscriber | None
 
     def close(self) -> None:
         """End it; the subscriber hears no more of the PV."""
-        self._hub._leave(self.pv, self._subscriber)
+        # Let go of too: it holds this in its turn, and both would wait for the collector.
+        subscriber, self._subscriber = self._subscriber, None
+        if subscriber is not None:
+            self._hub._leave(self.pv, subscriber)
 
 
 @attrs.define(eq=False)

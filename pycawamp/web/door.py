@@ -28,6 +28,7 @@ from pycawamp.web.login import (
     parse_authorization,
 )
 from pycawamp.web.origin import Origins
+from pycawamp.web.pace import Pace
 from pycawamp.web.proxy import Proxies
 
 BEARER = "bearer."
@@ -80,6 +81,7 @@ class Door:
         self._proxies = rules.proxies
         self._origins = rules.origins
         self._required = rules.required
+        self.pace = Pace(clock)
 
     @property
     def takes_other_pages(self) -> bool:
@@ -189,9 +191,16 @@ class Reception:
         """Have `enter` called with who it is; the result is for twisted.web."""
         admitting = self._door.admit(self._request, socket=socket, required=required)
         done = Deferred.fromCoroutine(admitting)
-        done.addCallback(lambda visitor: None if self._gone else enter(visitor))
+        done.addCallback(self._enter_in_turn if socket else self._enter, enter)
         done.addErrback(self._refuse)
         return NOT_DONE_YET
+
+    def _enter_in_turn(self, visitor: Visitor, enter: Enter) -> Deferred[None]:
+        return self._door.pace.call(lambda: self._enter(visitor, enter))
+
+    def _enter(self, visitor: Visitor, enter: Enter) -> None:
+        if not self._gone:
+            enter(visitor)
 
     def _left(self, _: Failure) -> None:
         self._gone = True

@@ -6,6 +6,8 @@ from typing import Any
 
 import attrs
 from autobahn.twisted.resource import WebSocketResource
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
@@ -39,6 +41,10 @@ class Entrance(Resource):
         body = WebSocketResource(_Protocols(self._factory, visitor)).render(request)
         if body is not NOT_DONE_YET:
             refuse(request, Refusal(request.code, "only by HTTP/1.1"))
+            return
+        # HTTP is over: nothing else would ever tell the request, which would wait for the
+        # collector with all that belongs to it.
+        request.connectionLost(Failure(ConnectionDone()))
 
 
 @attrs.frozen

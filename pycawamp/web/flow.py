@@ -45,6 +45,10 @@ class Flow:
         self.transport.unregisterProducer()
         self.transport.registerProducer(self, True)
 
+    def end(self) -> None:
+        """Let the outbox go: the connection is gone."""
+        self._outbox = None
+
     def write(self, data: bytes) -> None:
         """Send whole frames, or as much as the socket takes now; the transport keeps the rest."""
         sent = 0

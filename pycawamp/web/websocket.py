@@ -11,6 +11,8 @@ import attrs
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
 
 from pycawamp.session import Client, Session
 from pycawamp.sessions import Sessions
@@ -122,6 +124,8 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     def onClose(self, _wasClean: bool, _code: int | None, _reason: str | None) -> None:
         """End the session."""
         self._end_session()
+        if self._flow is not None:
+            self._flow.end()
         self.factory.intake.drop(self)
         timer: Any = self.closeHandshakeTimeoutCall  # type: ignore[has-type]
         if timer is not None:
@@ -129,6 +133,12 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             timer.cancel()
             self.closeHandshakeTimeoutCall = None
         self.factory.closed(self)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Leave nothing that refers to itself: a crowd of those would keep the collector busy."""
+        super().connectionLost(reason)
+        # Autobahn fired both with this object.
+        del self.is_open, self.is_closed
 
     def _takes_answers(self) -> bool:
         if self._flow is None or self._flow.backlog <= MAX_BACKLOG:

@@ -1,0 +1,52 @@
+"""Newcomers one at a time, so that a crowd of them costs those inside little."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, execute
+from twisted.internet.interfaces import IReactorTime
+
+REST = 2.0
+"""How long nobody is let in after one was, in terms of what that took."""
+
+
+class Pace:
+    """Calls functions in turn, with a rest after each that grows with what it took.
+
+    So they never take more than a third of the reactor's time, however many there are; a
+    lone one is called at once.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._waiting: deque[tuple[Callable[[], Any], Deferred[Any]]] = deque()
+        self._rests_until = float("-inf")
+
+    def call(self, function: Callable[[], Any]) -> Deferred[Any]:
+        """Call a function when it is its turn; fires with what it returns or raises."""
+        if not self._waiting and self._clock.seconds() >= self._rests_until:
+            return self._run(function)
+        done: Deferred[Any] = Deferred()
+        self._waiting.append((function, done))
+        if len(self._waiting) == 1:
+            self._rest()
+        return done
+
+    def _rest(self) -> None:
+        self._clock.callLater(max(0.0, self._rests_until - self._clock.seconds()), self._go_on)
+
+    def _go_on(self) -> None:
+        function, done = self._waiting.popleft()
+        self._run(function).chainDeferred(done)
+        if self._waiting:
+            self._rest()
+
+    def _run(self, function: Callable[[], Any]) -> Deferred[Any]:
+        started = self._clock.seconds()
+        done = execute(function)
+        now = self._clock.seconds()
+        self._rests_until = now + REST * (now - started)
+        return done

@@ -1,0 +1,60 @@
+"""Newcomers at the door, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from pycawamp.web.pace import REST, Pace
+
+
+class PaceTests(SynchronousTestCase):
+    """Functions that take their time."""
+
+    def setUp(self) -> None:
+        """Nobody waits."""
+        self.clock = Clock()
+        self.pace = Pace(self.clock)
+        self.called: list[str] = []
+
+    def job(self, name: str, seconds: float = 1.0) -> Callable[[], str]:
+        """A function that takes so long."""
+
+        def work() -> str:
+            self.called.append(name)
+            self.clock.rightNow += seconds
+            return name
+
+        return work
+
+    def test_lone(self) -> None:
+        """A lone one is called at once; so is the next, after the rest."""
+        self.assertEqual(self.successResultOf(self.pace.call(self.job("a"))), "a")
+        self.clock.advance(REST)
+        self.assertEqual(self.successResultOf(self.pace.call(self.job("b"))), "b")
+        self.clock.advance(REST)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_crowd(self) -> None:
+        """Those of a crowd come in turn, each after a rest in terms of what the last took."""
+        calls = [self.pace.call(self.job(name, 0.5)) for name in "abc"]
+        self.assertEqual(self.called, ["a"])
+        self.clock.advance(REST / 2 - 0.01)
+        self.assertEqual(self.called, ["a"])
+        self.clock.advance(0.01)
+        self.assertEqual(self.called, ["a", "b"])
+        self.clock.advance(REST / 2)
+        self.assertEqual([self.successResultOf(call) for call in calls], ["a", "b", "c"])
+
+    def test_mistake(self) -> None:
+        """What one raises is its own; those behind it have their turn."""
+
+        def fail() -> None:
+            raise ValueError("a mistake")
+
+        first, second = self.pace.call(fail), self.pace.call(self.job("b"))
+        self.failureResultOf(first, ValueError)
+        self.clock.advance(0)
+        self.assertEqual(self.successResultOf(second), "b")
