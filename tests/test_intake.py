@@ -9,6 +9,8 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from pycawamp.gateway import Gateway
+from pycawamp.testing import WebSocketTestClient as Client
 from pycawamp.web.intake import PIECE, SLICE, SMALL, Intake
 from tests.served import ServedTestCase, connect_all
 
@@ -128,6 +130,17 @@ class IntakeTests(SynchronousTestCase):
         self.assertTrue(one.transport.reading)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_busy_no_more(self) -> None:
+        """One whose work ended from elsewhere, as when the gateway closes it, is read again."""
+        one = self.connection()
+        one.busy_for = 9
+        self.intake.take(one, b"a")
+        one.is_busy = False
+        one.busy_for = 0
+        self.turn()
+        self.assertEqual((one.transport.reading, one.transport.aborted), (True, False))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_gone(self) -> None:
         """Of a client that is gone nothing more is handled."""
         one, other = self.connection(SLICE), self.connection()
@@ -157,39 +170,46 @@ class OpeningTests(ServedTestCase):
     PVS = 5000
 
     @inlineCallbacks
-    def test_others_are_served_meanwhile(self) -> Any:
-        """Who asks for little is answered long before one that asks for much is done."""
+    def begin(self) -> Any:
+        """A gateway, who will ask for much, who asks for little, and the names of all PVs."""
         names = [f"X{i}" for i in range(self.PVS)]
         for name in names:
             self.backend.add(name, 0)
         fixture = yield self.start()
         bulk, other = yield connect_all(fixture, 2)
-        for name in names:
-            bulk.send({"action": "connect", "pv": name})
-        yield bulk.until(pvname=names[0], msg_type="monitor")
+        return fixture.gateway, bulk, other, names
+
+    @inlineCallbacks
+    def assert_not_alone(self, gateway: Gateway, bulk: Client, other: Client) -> Any:
+        """Who asks for little is answered before the other has all."""
+        yield bulk.until(pvname="X0", msg_type="monitor")
         other.send({"action": "ping"})
         yield other.until(msg_type="pong")
-        self.assertLess(len(fixture.gateway.hub), self.PVS)
-        yield bulk.until(pvname=names[-1], msg_type="monitor")
+        self.assertLess(len(gateway.hub), self.PVS)
+
+    def assert_all_in_order(self, bulk: Client, names: list[str]) -> None:
+        """Each PV's value has come, in the order in which they were asked for."""
         monitors = [each["pvname"] for each in bulk.messages if each["msg_type"] == "monitor"]
         self.assertEqual(monitors, names)
 
     @inlineCallbacks
+    def test_others_are_served_meanwhile(self) -> Any:
+        """Who asks for little is answered long before one that asks for much is done."""
+        gateway, bulk, other, names = yield self.begin()
+        for name in names:
+            bulk.send({"action": "connect", "pv": name})
+        yield self.assert_not_alone(gateway, bulk, other)
+        yield bulk.until(pvname=names[-1], msg_type="monitor")
+        self.assert_all_in_order(bulk, names)
+
+    @inlineCallbacks
     def test_long_list(self) -> Any:
         """So it is beside one that sends a long list; what that one sends next comes after it."""
-        names = [f"X{i}" for i in range(self.PVS)]
-        for name in names:
-            self.backend.add(name, 0)
-        fixture = yield self.start()
-        bulk, other = yield connect_all(fixture, 2)
+        gateway, bulk, other, names = yield self.begin()
         bulk.send({"action": "connect", "pvs": names})
         bulk.send({"action": "disconnect", "pvs": names})
         bulk.send({"action": "list", "id": 1})
-        yield bulk.until(pvname=names[0], msg_type="monitor")
-        other.send({"action": "ping"})
-        yield other.until(msg_type="pong")
-        self.assertLess(len(fixture.gateway.hub), self.PVS)
+        yield self.assert_not_alone(gateway, bulk, other)
         listed = yield bulk.until(id=1)
         self.assertEqual(listed["pvs"], [])
-        monitors = [each["pvname"] for each in bulk.messages if each["msg_type"] == "monitor"]
-        self.assertEqual(monitors, names)
+        self.assert_all_in_order(bulk, names)

@@ -87,7 +87,7 @@ class Intake:
         # Among those that wait while it is handled: what TLS still brings comes after it.
         self._waiting[reader] = pieces
         try:
-            reader.handle(b"" if reader.is_busy else pieces.popleft())
+            reader.handle(pieces.popleft() if pieces and not reader.is_busy else b"")
         except Exception:
             self._log.failure("A connection failed on what its client sent")
             reader.transport.abortConnection()
