@@ -18,7 +18,8 @@ from pycawamp.fanout.turn import Turn
 if TYPE_CHECKING:
     from pycawamp.fanout.lane import Lane
 
-Members: TypeAlias = Callable[[], list[Outbox]]
+Change: TypeAlias = Callable[[list[Outbox]], None]
+"""What becomes of a set of outboxes."""
 
 
 class Cohort:
@@ -82,34 +83,25 @@ class Cohorts:
 
     def enter(self, packing: Packing) -> Cohort:
         """The empty cohort, for a new lane."""
-        return self._find(packing, 0, list)
+        cohort = self._known.get((packing, 0)) or self._add(packing, 0, [])
+        cohort.lanes += 1
+        return cohort
 
     def join(self, cohort: Cohort, outbox: Outbox) -> Cohort:
         """The cohort that a lane has once an outbox joined it."""
         key = cohort.key ^ outbox.token
-        if self._rename(cohort, key):
-            cohort.members.append(outbox)
-            return cohort
-        return self._move(cohort, cohort.packing, key, lambda: [*cohort.members, outbox])
+        return self._move(cohort, cohort.packing, key, lambda members: members.append(outbox))
 
     def leave(self, cohort: Cohort, outbox: Outbox) -> Cohort:
         """The cohort that a lane has once an outbox left it."""
         key = cohort.key ^ outbox.token
-        if self._rename(cohort, key):
-            cohort.members.remove(outbox)
-            return cohort
-        return self._move(
-            cohort,
-            cohort.packing,
-            key,
-            lambda: [each for each in cohort.members if each is not outbox],
-        )
+        return self._move(cohort, cohort.packing, key, lambda members: members.remove(outbox))
 
     def repack(self, cohort: Cohort, packing: Packing) -> Cohort:
         """The cohort of the same outboxes in another packing."""
         if packing is cohort.packing:
             return cohort
-        return self._move(cohort, packing, cohort.key, lambda: cohort.members[:])
+        return self._move(cohort, packing, cohort.key, lambda _: None)
 
     def drop(self, cohort: Cohort) -> None:
         """Let a lane go that is no more."""
@@ -117,33 +109,29 @@ class Cohorts:
         if not cohort.lanes:
             del self._known[cohort.packing, cohort.key]
 
-    def _rename(self, cohort: Cohort, key: int) -> bool:
-        """Have a cohort of one lane stand for another set; False if it must be another cohort.
-
-        Where each client has PVs of its own choice no two lanes share a cohort, and a new
-        one for each that joins would copy all members each time.
-        """
-        if cohort.lanes > 1 or (cohort.packing, key) in self._known:
-            return False
-        cohort.flush()
-        del self._known[cohort.packing, cohort.key]
-        cohort.key = key
-        self._known[cohort.packing, key] = cohort
-        return True
-
-    def _move(self, cohort: Cohort, packing: Packing, key: int, members: Members) -> Cohort:
+    def _move(self, cohort: Cohort, packing: Packing, key: int, change: Change) -> Cohort:
         # What was said so far was said to the old members. So frames of one PV never
         # wait in two cohorts at once, and a newcomer gets nothing older than itself.
         cohort.flush()
-        successor = self._find(packing, key, members)
+        successor = self._known.get((packing, key))
+        if successor is None and cohort.lanes == 1:
+            # Nobody else's, so it can be changed: where each client has PVs of its own
+            # choice, a new one for each that joins would copy all members each time.
+            del self._known[cohort.packing, cohort.key]
+            cohort.packing, cohort.key = packing, key
+            change(cohort.members)
+            self._known[packing, key] = cohort
+            return cohort
+        if successor is None:
+            members = cohort.members[:]
+            change(members)
+            successor = self._add(packing, key, members)
+        successor.lanes += 1
         self.drop(cohort)
         return successor
 
-    def _find(self, packing: Packing, key: int, members: Members) -> Cohort:
-        cohort = self._known.get((packing, key))
-        if cohort is None:
-            cohort = self._known[packing, key] = Cohort(self._turn, packing, key, members())
-        cohort.lanes += 1
+    def _add(self, packing: Packing, key: int, members: list[Outbox]) -> Cohort:
+        cohort = self._known[packing, key] = Cohort(self._turn, packing, key, members)
         return cohort
 
     def __len__(self) -> int:
