@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+from urllib.parse import urlsplit
 
-from twisted.internet.defer import gatherResults, inlineCallbacks
+from twisted.internet.defer import inlineCallbacks
 
-from pycawamp.testing import WebSocketTestClient
+from tests.child import run
 from tests.ioc import IOCTestCase
-from tests.served import connect_all
 
 RECORDS = """
 record(calc, "$(P)fast") { field(SCAN, ".001 second") field(CALC, "VAL+1") }
@@ -21,28 +22,24 @@ UPDATES = 10_000
 class RateTests(IOCTestCase):
     """A record at 1 kHz."""
 
-    def until_enough(self, client: WebSocketTestClient) -> Any:
-        """Fires when a client has got enough."""
-        return client.until(lambda _: len(client.payloads) > UPDATES, timeout=50)
-
     @inlineCallbacks
     def test_no_gap(self) -> Any:
         """Twenty clients of a 1 kHz counter get each of its updates for 10 s, in order."""
         yield self.start_ioc(RECORDS)
         fixture = yield self.start_gateway()
-        clients: list[WebSocketTestClient] = yield connect_all(fixture, CLIENTS)
-        for client in clients:
-            self.subscribe(client, "fast", "slow")
-        yield gatherResults([self.until_enough(client) for client in clients])
-        for client in clients:
-            updates = [
-                (message["value"], message["timestamp"])
-                for message in client.messages
-                if message["msg_type"] == "monitor" and message["pvname"].endswith("fast")
-            ]
+        names = [self.prefix + name for name in ("fast", "slow")]
+        # Beside 20 clients in this process the gateway itself could not keep up on a slow Python.
+        output = yield run(
+            "tests.collector", urlsplit(fixture.url).port, CLIENTS, UPDATES + 1, *names
+        )
+        lines = output.splitlines()
+        self.assertEqual(len(lines), CLIENTS)
+        for line in lines:
             # The first may be older than the subscription.
-            values, stamps = zip(*updates[1:], strict=True)
-            self.assertGreater(len(values), UPDATES - 10)
-            self.assertEqual(list(values), [values[0] + index for index in range(len(values))])
-            self.assertEqual(list(stamps), sorted(stamps))
+            updates = json.loads(line)[1:]
+            values = [update["value"] for update in updates]
+            stamps = [update["timestamp"] for update in updates]
+            self.assertGreaterEqual(len(values), UPDATES)
+            self.assertEqual(values, [values[0] + index for index in range(len(values))])
+            self.assertEqual(stamps, sorted(stamps))
             self.assertGreater(stamps[-1] - stamps[0], 0.9 * UPDATES / 1000)

@@ -5,18 +5,17 @@ from __future__ import annotations
 import gc
 import os
 import statistics
-import sys
 from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.task import deferLater
-from twisted.internet.utils import getProcessOutputAndValue
 from twisted.logger import Logger
 
 from pycawamp.session import Session
 from pycawamp.testing import WebSocketTestClient
 from pycawamp.web.websocket import MonitorProtocol
+from tests.child import run
 from tests.guarded import GuardedTestCase, reactor
 
 VANISHING = int(os.environ.get("PYCASERVER_TEST_VANISHING", "2000"))
@@ -89,15 +88,9 @@ class HostileTests(GuardedTestCase):
     @inlineCallbacks
     def attack(self, kind: str, number: int) -> Any:
         """Let an attacker loose; fires with the client's latencies when it is done."""
-        process = getProcessOutputAndValue(
-            sys.executable,
-            ["-m", "tests.attacker", kind, str(self.port), str(number)],
-            os.environ,
-            path=os.path.dirname(os.path.dirname(__file__)),
-        )
+        process = run("tests.attacker", kind, self.port, number)
         found = yield self.latencies(process)
-        output, errors, status = yield process
-        self.assertEqual((output, errors, status), (b"", b"", 0))
+        self.assertEqual((yield process), b"")
         return found
 
     @inlineCallbacks
