@@ -12,8 +12,9 @@ from twisted.python.failure import Failure
 
 from pycawamp.access.interfaces import Verdict
 from pycawamp.errands import Errands
+from pycawamp.fanout.lane import Lane
 from pycawamp.fanout.outbox import IWriter, Outbox
-from pycawamp.subscribed import Subscribed
+from pycawamp.search import Search
 from pycawamp.wire import replies, requests
 from pycawamp.wire.codec import BadMessage
 from pycawamp.wire.encoding import VERSION_1, Encoding
@@ -61,7 +62,8 @@ class Session:
         self._sessions = sessions
         self.encoding = VERSION_1
         """The options in force for what asks for no others."""
-        self._subscribed: dict[str, Subscribed] = {}
+        self._subscribed: dict[str, Lane] = {}
+        self._searches: dict[str, Search] = {}
         self._errands = Errands(self, sessions)
 
     # What the client sends
@@ -125,21 +127,25 @@ class Session:
         else:
             self.outbox.append(text_frame(payload))
 
-    def holds(self, subscribed: Subscribed) -> bool:
-        """Whether a subscription is still in force."""
-        return self._subscribed.get(subscribed.name) is subscribed
+    def end_search(self, search: Search) -> bool:
+        """Forget a search; False if the client has left the PV, or has asked for it anew."""
+        name = search.lane.name
+        if self._searches.get(name) is not search:
+            return False
+        del self._searches[name]
+        return True
 
     def review(self) -> None:
         """Apply a changed policy to what is open: what is forbidden now ends."""
-        for name, subscribed in list(self._subscribed.items()):
+        for name, lane in list(self._subscribed.items()):
             try:
                 verdict = self.judge(name)
             except BadMessage as mistake:
                 self._leave(name)
                 self.refuse(mistake)
                 continue
-            encoding = _for(subscribed.lane.encoding, verdict)
-            if encoding != subscribed.lane.encoding or verdict.real_name != subscribed.lane.pv.name:
+            encoding = _for(lane.encoding, verdict)
+            if encoding != lane.encoding or verdict.real_name != lane.pv.name:
                 self._subscribe(name, verdict, encoding)
 
     def refuse(self, mistake: BadMessage) -> None:
@@ -212,9 +218,10 @@ class Session:
         self._leave(name)
         lane = self._sessions.feeds.join(name, verdict.real_name, encoding, self.outbox)
         # By the name that all clients share: one of their own each would be a third of the memory.
-        subscribed = self._subscribed[lane.name] = Subscribed(self, lane.name, lane)
+        self._subscribed[lane.name] = lane
         if lane.pv.connected is None:
-            self._sessions.searching.put(subscribed)
+            search = self._searches[lane.name] = Search(self, lane)
+            self._sessions.searching.put(search)
 
     def _disconnect(self, request: requests.Disconnect) -> None:
         for name in self._take_names(request):
@@ -223,9 +230,10 @@ class Session:
             self.refuse(attrs.evolve(mistake, id=request.id))
 
     def _leave(self, name: str) -> None:
-        subscribed = self._subscribed.pop(name, None)
-        if subscribed is not None:
-            self._sessions.feeds.leave(subscribed.lane, self.outbox)
+        self._searches.pop(name, None)
+        lane = self._subscribed.pop(name, None)
+        if lane is not None:
+            self._sessions.feeds.leave(lane, self.outbox)
 
     def _configure(self, request: requests.Configure) -> None:
         # In a batch or not, what was said so far goes out before what comes.

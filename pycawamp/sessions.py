@@ -15,8 +15,8 @@ from pycawamp.putlog import PutLog
 from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.visit import Visit
+from pycawamp.search import Search
 from pycawamp.session import Client, HangUp, Session
-from pycawamp.subscribed import Subscribed
 
 
 class Sessions:
@@ -40,9 +40,7 @@ class Sessions:
         self.put_log = put_log
         self.connect_timeout = connect_timeout
         self.feeds = Feeds(clock, hub, turn)
-        self.searching: DelayLine[Subscribed] = DelayLine(
-            clock, connect_timeout, Subscribed.check_found
-        )
+        self.searching: DelayLine[Search] = DelayLine(clock, connect_timeout, Search.end)
         self.visit = partial(Visit, hub, clock)
         self.limits = limits or Limits()
         self.tally = tally or Tally(clock)

@@ -1,4 +1,4 @@
-"""One PV of one client."""
+"""The wait of one client for a PV that has not been found yet."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 @attrs.frozen(eq=False)
-class Subscribed:
-    """One PV of one client, since one request."""
+class Search:
+    """One request's wait for a PV, until it is found or the client has been told."""
 
     session: Session
-    name: str
     lane: Lane
 
-    def check_found(self) -> None:
+    def end(self) -> None:
         """Tell the client if its PV has not been found by now; the search goes on."""
+        wanted = self.session.end_search(self)
         if self.lane.pv.connected is not None:
             self.session.allowance.searches.found(self.lane.pv.name)
-        elif self.session.holds(self):
-            self.session.send(replies.connection(self.name, False))
+        elif wanted:
+            self.session.send(replies.connection(self.lane.name, False))
