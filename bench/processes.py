@@ -57,28 +57,17 @@ def ioc(database: Path) -> Iterator[Ioc]:
 def gateway(build: str, server: Ioc, folder: Path) -> Iterator[Gateway]:
     """Starts ``pycaserver`` or the ``naive`` build, in front of the given IOC."""
     port = _free_port()
-    endpoint = f"tcp:{port}:interface=127.0.0.1"
-    twistd = "from twisted.scripts.twistd import run; run()"
-    commands = {
-        "pycaserver": ["-c", twistd, "-n", "--pidfile=", "pycaserver", "--port", endpoint],
-        "naive": ["-m", "bench.naive", str(port)],
-    }
-    log = folder / f"{build}.log"
-    with child([sys.executable, *commands[build]], server.environment, log, talks=False) as process:
-        _await_port(process, port, log)
-        yield Gateway(build, process.pid, port)
+    command = {"pycaserver": _pycaserver(port), "naive": ["-m", "bench.naive", str(port)]}[build]
+    with _listening(command, port, folder / f"{build}.log", server.environment) as pid:
+        yield Gateway(build, pid, port)
 
 
 @contextlib.contextmanager
 def demo(folder: Path) -> Iterator[int]:
     """Starts ``pycaserver`` with the demo's records and puts for anyone; its port."""
     port = _free_port()
-    twistd = "from twisted.scripts.twistd import run; run()"
-    options = ["--port", f"tcp:{port}:interface=127.0.0.1", "--demo", "--allow-put=anyone"]
-    command = [sys.executable, "-c", twistd, "-n", "--pidfile=", "pycaserver", *options]
-    log = folder / "demo.log"
-    with child(command, None, log, talks=False) as process:
-        _await_port(process, port, log)
+    command = _pycaserver(port, "--demo", "--allow-put=anyone")
+    with _listening(command, port, folder / "demo.log"):
         yield port
 
 
@@ -119,6 +108,22 @@ def await_line(process: subprocess.Popen[str], wanted: str) -> None:
         if line.strip() == wanted:
             return
     raise ChildError(f"{process.args!r} ended before it said {wanted}")
+
+
+def _pycaserver(port: int, *options: str) -> list[str]:
+    twistd = "from twisted.scripts.twistd import run; run()"
+    endpoint = f"tcp:{port}:interface=127.0.0.1"
+    return ["-c", twistd, "-n", "--pidfile=", "pycaserver", "--port", endpoint, *options]
+
+
+@contextlib.contextmanager
+def _listening(
+    command: Sequence[str], port: int, log: Path, environment: dict[str, str] | None = None
+) -> Iterator[int]:
+    """Runs a Python program that listens on a port; its process id."""
+    with child([sys.executable, *command], environment, log, talks=False) as process:
+        _await_port(process, port, log)
+        yield process.pid
 
 
 def _die_with_parent() -> None:

@@ -76,10 +76,10 @@ def crowd(settings: Settings) -> list[Table]:
     load = Load(source.page, READERS, settle=5, seconds=settings.seconds)
     rows = []
     with processes.ioc(source.database) as server:
-        for rush in (False, True):
+        for beside in (_nobody, _vanishing):
             with (
                 processes.gateway(OURS, server, settings.folder) as gateway,
-                _vanishing(gateway.port, rush) as rounds,
+                beside(gateway.port) as rounds,
             ):
                 result = loader.run(settings, gateway, server, load)
             rows.append(_crowd_row(rounds, result))
@@ -87,8 +87,14 @@ def crowd(settings: Settings) -> list[Table]:
 
 
 @contextlib.contextmanager
-def _vanishing(port: int, rush: bool) -> Iterator[list[float]]:
-    """Has clients connect, subscribe and vanish meanwhile, if asked to.
+def _nobody(_port: int) -> Iterator[list[float]]:
+    """Lets nobody come meanwhile."""
+    yield []
+
+
+@contextlib.contextmanager
+def _vanishing(port: int) -> Iterator[list[float]]:
+    """Has clients connect, subscribe and vanish meanwhile.
 
     Gives the seconds that each 2,000 of them took.
     """
@@ -103,14 +109,12 @@ def _vanishing(port: int, rush: bool) -> Iterator[list[float]]:
             rounds.append(time.monotonic() - began)
 
     thread = threading.Thread(target=attack)
-    if rush:
-        thread.start()
+    thread.start()
     try:
         yield rounds
     finally:
         over.set()
-        if rush:
-            thread.join()
+        thread.join()
 
 
 def _capacity(settings: Settings, server: Ioc, source: Records, build: str) -> tuple[int, float]:

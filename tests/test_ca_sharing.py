@@ -12,8 +12,9 @@ from pycawamp.pv.ca import CABackend
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.inbox import Inbox
 from tests.fakes import Listener
-from tests.ioc import IOCTestCase, Shell, served_by, until_true
+from tests.ioc import IOCTestCase, served_by, until_true
 from tests.served import connect_all
+from tests.sharedioc import Shell
 
 RECORDS = """
 record(ao, "$(P)a") { field(VAL, "1.5") field(EGU, "mm") field(PINI, "YES") }

@@ -17,7 +17,8 @@ from pycawamp.access import Policy, Writers
 from pycawamp.fanout.outbox import IWriter
 from pycawamp.gateway import GatewaySettings
 from pycawamp.testing import GatewayFixture, Predicate, WebSocketTestClient
-from tests.ioc import IOCTestCase, Shell
+from tests.ioc import IOCTestCase
+from tests.sharedioc import Shell
 
 ANYONE = Policy(puts=True, writers=Writers.ANYONE)
 

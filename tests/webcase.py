@@ -23,7 +23,8 @@ from pycawamp.demo.ports import free_ports
 from pycawamp.options import Options
 from pycawamp.service import assemble
 from tests.browser import Browser, missing
-from tests.ioc import IOCTestCase, SharedIOC, shared_ioc
+from tests.ioc import IOCTestCase
+from tests.sharedioc import SharedIOC, shared_ioc
 
 reactor = cast(Any, installed_reactor)
 Case = TypeVar("Case", bound="ServiceTestCase")

@@ -1,0 +1,140 @@
+"""An IOC that the tests of a class share: starting one takes longer than most of them."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import secrets
+import sys
+from pathlib import Path
+from subprocess import PIPE, Popen
+from tempfile import TemporaryDirectory
+from threading import Lock
+from typing import Protocol
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
+from twisted.trial.runner import TestLoader
+from twisted.trial.unittest import TestCase
+
+from pycawamp.demo import softioc
+from pycawamp.demo.process import IOCError, free_ports
+
+
+class Shell(Protocol):
+    """An IOC, as far as a test that shares it may use it."""
+
+    def query(self, line: str) -> Deferred[str]:
+        """Run one line in its shell; fires with what that printed."""
+
+
+class SharedIOC:
+    """An IOC that stays from one test of a class to the next; every call blocks.
+
+    It has its records several times, each time with another prefix, so that no test finds what
+    another has written.
+    """
+
+    def __init__(self, records: str, access: str, copies: int) -> None:
+        self.prefixes = [f"T{secrets.token_hex(4)}:" for _ in range(copies)]
+        self.ports = free_ports()
+        self._lent = 0
+        self._talking = Lock()
+        self._folder = TemporaryDirectory(prefix="ioc-")
+        everything = "".join(records.replace("$(P)", prefix) for prefix in self.prefixes)
+        self._records = self._write("records.db", everything)
+        self._access = self._write("access.acf", access) if access else None
+        self._log = Path(self._folder.name, "log")
+        self._process: Popen[str] | None = None
+
+    @property
+    def is_lent_out(self) -> bool:
+        """Whether each copy of the records has been used."""
+        return self._lent == len(self.prefixes)
+
+    def lend(self) -> str:
+        """The prefix of records that nobody has used."""
+        self.start()
+        self._lent += 1
+        return self.prefixes[self._lent - 1]
+
+    def start(self) -> None:
+        """Run it, unless it runs."""
+        if self._process is not None:
+            return
+        command = [sys.executable, softioc.__file__, self._records]
+        if self._access is not None:
+            command += ["--access-file", self._access]
+        plain = {key: text for key, text in os.environ.items() if not key.startswith("EPICS_")}
+        environment = {**plain, **self.ports.server_environment()}
+        with self._log.open("w") as log:
+            self._process = Popen(
+                command, stdin=PIPE, stdout=PIPE, stderr=log, text=True, env=environment
+            )
+        self._answer()
+
+    def query(self, line: str) -> str:
+        """Run one line in its shell; what that printed."""
+        with self._talking:
+            assert self._process is not None and self._process.stdin is not None
+            self._process.stdin.write(f"{line}\n")
+            self._process.stdin.flush()
+            return self._answer()
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+    def stop(self) -> None:
+        """End it for good."""
+        self.kill()
+        self._folder.cleanup()
+
+    def _write(self, name: str, text: str) -> str:
+        path = Path(self._folder.name, name)
+        path.write_text(text, errors="surrogateescape")
+        return str(path)
+
+    def _answer(self) -> str:
+        assert self._process is not None and self._process.stdout is not None
+        lines: list[str] = []
+        for line in self._process.stdout:
+            if line.rstrip() == softioc.READY:
+                return "\n".join(lines)
+            lines.append(line.rstrip())
+        raise IOCError(f"the IOC ended: {self._log.read_text()}")
+
+
+@attrs.frozen
+class LentIOC:
+    """A shared IOC, as one of its tests sees it."""
+
+    _ioc: SharedIOC
+
+    def query(self, line: str) -> Deferred[str]:
+        """Run one line in its shell; fires with what that printed."""
+        return deferToThread(self._ioc.query, line)
+
+
+def shared_ioc(case: type[TestCase], records: str, access: str = "") -> SharedIOC:
+    """The IOC with these records of a class of tests; those of the class before end."""
+    if any(owner is not case for owner, *_ in _iocs):
+        _stop_iocs()
+    ioc = _iocs.get((case, records, access))
+    if ioc is None or ioc.is_lent_out:
+        copies = len(TestLoader().getTestCaseNames(case))
+        ioc = _iocs[case, records, access] = SharedIOC(records, access, copies)
+        atexit.register(ioc.stop)
+    return ioc
+
+
+def _stop_iocs() -> None:
+    while _iocs:
+        _iocs.popitem()[1].stop()
+
+
+_iocs: dict[tuple[type[TestCase], str, str], SharedIOC] = {}
