@@ -70,6 +70,17 @@ class TLSTests(GuardedTestCase):
         self.assertEqual([message["id"] for message in client.messages], numbers)
 
     @inlineCallbacks
+    def test_stop_beside_late(self) -> Any:
+        """A client that reads on only after the gateway has gone still sees why."""
+        service = self.serve_tls()
+        client = yield self.open_socket()
+        client.stop_reading()
+        yield service.stopService()
+        client.resume_reading()
+        code = yield client.when_closed()
+        self.assertEqual(code, 1001)
+
+    @inlineCallbacks
     def test_renewed(self) -> Any:
         """A renewed certificate is shown to the next connection; open ones live on."""
         self.serve_tls()

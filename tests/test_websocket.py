@@ -170,6 +170,27 @@ class MessageTests(ServedTestCase):
         code = yield client.when_closed()
         self.assertEqual(code, 1001)
 
+    @inlineCallbacks
+    def test_stop_beside_late(self) -> Any:
+        """A client that reads on only after the gateway has gone still gets all that was sent."""
+        self.backend.add("X", "first")
+        fixture = yield self.start()
+        late, client = yield connect_all(fixture, 2)
+        for each in (late, client):
+            each.send("X")
+            yield each.until(value="first")
+        late.stop_reading()
+        # More than the kernel hands over to one that does not read.
+        for number in range(6):
+            text = f"{number}" + 50_000 * "x"
+            self.backend.set("X", text)
+            yield client.until(value=text)
+        yield fixture.gateway.stopService()
+        late.resume_reading()
+        code = yield late.when_closed()
+        self.assertEqual(code, 1001)
+        self.assertEqual(late.messages[-1]["value"], text)
+
 
 class ResourceTests(ServedTestCase):
     """The gateway's resource in a Site of someone's own."""

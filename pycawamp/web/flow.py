@@ -63,6 +63,13 @@ class Flow:
         if sent < len(data):
             self.transport.write(data[sent:] if sent else data)
 
+    def cut(self) -> None:
+        """Close the connection now; what the kernel has taken still reaches a late reader."""
+        if self.backlog:
+            self.transport.abortConnection()
+        else:
+            self._socket.loseConnection()
+
     def pauseProducing(self) -> None:
         """Take note that the socket is full."""
         self.pauses += 1

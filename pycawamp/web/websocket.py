@@ -106,6 +106,11 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             # Not sendClose, which lets applications use no code below 3000 but 1000.
             self.sendCloseFrame(code, reason.encode())
 
+    def cut(self) -> None:
+        """Close the connection without waiting for its client any longer."""
+        if self._flow is not None:
+            self._flow.cut()
+
     def check_login(self) -> None:
         """Close the connection if the user may not log in any more."""
         identity = self.visitor.identity
@@ -280,4 +285,4 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
 
     def _cut(self) -> None:
         for connection in list(self._connections):
-            connection.transport.abortConnection()
+            connection.cut()
