@@ -18,6 +18,13 @@ HIGH_WATER = 2**19
 
 More than a burst of a large page, so that a client which keeps up loses nothing.
 """
+READ_AT_ONCE = 2**14
+"""Bytes of what a client sends.
+
+Half a megabyte, which the transport would have to offer if its own mark were the one above, makes
+a read cost three times as much; and what pages ask for that open all at once is to wait in the
+kernel, not here.
+"""
 
 
 @implementer(IPushProducer, IWriter)
@@ -32,7 +39,7 @@ class Flow:
         """How often the client was slow: tells one pause from the next."""
         # Under TLS the bytes wait in the TCP transport below.
         self._socket = getattr(transport, "transport", transport)
-        self._socket.bufferSize = HIGH_WATER
+        self._socket.bufferSize = READ_AT_ONCE
         self._send: Callable[[bytes], int] = _send_nothing
         if isinstance(transport, Connection) and not transport.TLS:
             self._send = transport.socket.send
@@ -62,6 +69,8 @@ class Flow:
                 sent = 0  # Full, or gone: the transport finds out which.
         if sent < len(data):
             self.transport.write(data[sent:] if sent else data)
+            if self.backlog > HIGH_WATER and not self.is_paused:
+                self._pause()
 
     def cut(self) -> None:
         """Close the connection now; what the kernel has taken still reaches a late reader."""
@@ -71,19 +80,21 @@ class Flow:
             self._socket.loseConnection()
 
     def pauseProducing(self) -> None:
-        """Take note that the socket is full."""
-        self.pauses += 1
-        if self._outbox is not None:
-            self._outbox.pause()
-        self._stalls.watch(self)
+        """Wait for more: the transport is full sooner than a client is slow."""
 
     def resumeProducing(self) -> None:
         """Take note that all was sent."""
-        if self._outbox is not None:
+        if self._outbox is not None and self._outbox.paused:
             self._outbox.resume()
 
     def stopProducing(self) -> None:
         """Take note that the connection is gone."""
+
+    def _pause(self) -> None:
+        self.pauses += 1
+        if self._outbox is not None:
+            self._outbox.pause()
+        self._stalls.watch(self)
 
     @property
     def is_paused(self) -> bool:
