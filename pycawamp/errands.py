@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.python.failure import Failure
 
 from pycawamp.access.interfaces import Verdict
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Work: TypeAlias = Coroutine[Deferred[Any], Any, None]
 
+GETS_AT_ONCE = 32
+"""Gets of one client that IOCs are asked at the same time: each may bring a large array."""
 GET_TIMEOUT = 10.0
 """Seconds within which an IOC is to answer a get."""
 
@@ -35,6 +37,7 @@ class Errands:
         self._session = session
         self._sessions = sessions
         self._under_way: set[Deferred[None]] = set()
+        self._gets = DeferredSemaphore(GETS_AT_ONCE)
 
     def get(self, request: requests.Get) -> None:
         """Read a PV once."""
@@ -60,13 +63,15 @@ class Errands:
             work.cancel()
 
     async def _read(self, request: requests.Get) -> None:
+        encoding = attrs.evolve(self._session.encoding, **request.options)
         visit = self._visit(self._session.judge(request.name))
         try:
             metadata = await visit.reach(self._sessions.connect_timeout)
-            reading = await visit.get(GET_TIMEOUT)
+            reading = await self._gets.run(visit.get, GET_TIMEOUT)
         finally:
             visit.close()
-        encoding = attrs.evolve(self._session.encoding, **request.options)
+        if self._session.outbox.is_overfull:
+            raise BadMessage("rate_limited", "too much waits for you to read it")
         payload = renderer(request.name, metadata, encoding, "value", request.id)(reading)
         if is_binary(metadata, encoding):
             self._session.outbox.append(binary_frame(payload))

@@ -26,4 +26,4 @@ class Search:
         if self.lane.pv.connected is not None:
             self.session.allowance.searches.found(self.lane.pv.name)
         elif wanted:
-            self.session.send(replies.connection(self.lane.name, False))
+            self.lane.tell(self.session.outbox, replies.connection(self.lane.name, False))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
@@ -23,6 +23,8 @@ from pycawamp.wire.frames import text_frame
 if TYPE_CHECKING:
     from pycawamp.sessions import Sessions
 
+Decide: TypeAlias = Callable[[str | None, str, str | None, str], Verdict]
+"""A policy's decision about a user, an address, a host name and a PV."""
 HangUp: TypeAlias = Callable[[int, str], None]
 """Closes a client's connection with a code and a reason."""
 
@@ -97,6 +99,14 @@ class Session:
             except Exception:
                 self.fail(Failure())
 
+    def takes_answers(self) -> bool:
+        """Whether the client reads what it asks for; one that does not is hung up on."""
+        if not self.outbox.is_overfull:
+            return True
+        self._sessions.tally.count("asked on, but took no answers", self.client.address)
+        self._hang_up(1008, "took no answers")
+        return False
+
     def may_ask(self) -> bool:
         """Count a request that the connection itself answers; whether it may be answered."""
         if self.allowance.requests.take():
@@ -135,18 +145,15 @@ class Session:
         del self._searches[name]
         return True
 
-    def review(self) -> None:
-        """Apply a changed policy to what is open: what is forbidden now ends."""
+    def review(self, decide: Decide) -> Iterator[None]:
+        """Apply a changed policy to what is open, a PV at each step: what is forbidden now ends."""
         for name, lane in list(self._subscribed.items()):
-            try:
-                verdict = self.judge(name)
-            except BadMessage as mistake:
-                self._leave(name)
-                self.refuse(mistake)
-                continue
-            encoding = _for(lane.encoding, verdict)
-            if encoding != lane.encoding or verdict.real_name != lane.pv.name:
-                self._subscribe(name, verdict, encoding)
+            if self._subscribed.get(name) is lane:
+                try:
+                    self._review(name, lane, decide)
+                except Exception:
+                    self.fail(Failure())
+            yield
 
     def refuse(self, mistake: BadMessage) -> None:
         """Have the client told of a mistake; closes the connection of one that floods."""
@@ -170,15 +177,25 @@ class Session:
         self._log.failure("A request of {client} failed", failure, client=self.client.address)
         self.refuse(BadMessage("internal", "the gateway failed; its log says why"))
 
-    def judge(self, name: str) -> Verdict:
+    def judge(self, name: str, decide: Decide | None = None) -> Verdict:
         """What the client may do with a PV; BadMessage `forbidden` if it may not read it."""
         client = self.client
-        verdict: Verdict = self._sessions.policy.decide(
-            client.user, client.host, client.host_name, name
-        )
+        decide = decide or self._sessions.policy.decide
+        verdict = decide(client.user, client.host, client.host_name, name)
         if not verdict.read:
             raise BadMessage("forbidden", "this gateway does not let you read it", pvname=name)
         return verdict
+
+    def _review(self, name: str, lane: Lane, decide: Decide) -> None:
+        try:
+            verdict = self.judge(name, decide)
+        except BadMessage as mistake:
+            self._leave(name)
+            self.refuse(mistake)
+            return
+        encoding = _for(lane.encoding, verdict)
+        if encoding != lane.encoding or verdict.real_name != lane.pv.name:
+            self._subscribe(name, verdict, encoding)
 
     # Requests that are answered at once
 
@@ -199,15 +216,19 @@ class Session:
         mistakes = list(request.mistakes)
         for name in self._take_names(request):
             try:
-                verdict = self.judge(name)
-                self._check_pvs(name)
-                self.make_room(verdict.real_name)
+                self._connect_one(name, encoding)
             except BadMessage as refusal:
                 mistakes.append(attrs.evolve(refusal, pvname=name))
-            else:
-                self._subscribe(name, verdict, _for(encoding, verdict))
+            except Exception:
+                self.fail(Failure())
         for mistake in mistakes:
             self.refuse(attrs.evolve(mistake, action="connect", id=request.id))
+
+    def _connect_one(self, name: str, encoding: Encoding) -> None:
+        verdict = self.judge(name)
+        self._check_pvs(name)
+        self.make_room(verdict.real_name)
+        self._subscribe(name, verdict, _for(encoding, verdict))
 
     def _check_pvs(self, name: str) -> None:
         if name not in self._subscribed and len(self._subscribed) >= self._sessions.limits.pvs:

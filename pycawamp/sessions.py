@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache, partial
+from itertools import chain
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import CooperativeTask, Cooperator, TaskFinished
 
 from pycawamp.access.interfaces import IPolicy
 from pycawamp.fanout.feed import Feeds
@@ -16,7 +20,7 @@ from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.visit import Visit
 from pycawamp.search import Search
-from pycawamp.session import Client, HangUp, Session
+from pycawamp.session import Client, Decide, HangUp, Session
 
 
 class Sessions:
@@ -46,6 +50,8 @@ class Sessions:
         self.tally = tally or Tally(clock)
         self._clock = clock
         self._open: set[Session] = set()
+        self._reviews = Cooperator(scheduler=lambda work: clock.callLater(0, work))
+        self._review: CooperativeTask[Iterator[None]] | None = None
         self._merged_by_closed = 0
 
     def open(
@@ -62,6 +68,7 @@ class Sessions:
 
     def close(self) -> None:
         """Leave no timer behind: the gateway ends."""
+        self._reviews.stop()
         self.searching.clear()
         self.feeds.close()
 
@@ -71,9 +78,14 @@ class Sessions:
         self._merged_by_closed += session.outbox.merged
 
     def review(self) -> None:
-        """Apply a changed policy to every client's open subscriptions."""
-        for session in list(self._open):
-            session.review()
+        """Have a changed policy applied to all that is open, a little at a time."""
+        if self._review is not None:
+            with suppress(TaskFinished):
+                self._review.stop()
+        # Those who look at the same page are judged alike.
+        decide: Decide = cache(self.policy.decide)
+        steps = chain.from_iterable(session.review(decide) for session in list(self._open))
+        self._review = self._reviews.cooperate(steps)
 
     @property
     def merged(self) -> int:

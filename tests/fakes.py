@@ -50,6 +50,8 @@ class SteppingReactor(Clock):
 class Page:
     """A browser's page: takes whole frames, as a socket does, and reads them."""
 
+    backlog = 0
+
     def __init__(self) -> None:
         self.writes: list[bytes] = []
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import gc
+import json
 from collections import Counter
+from collections.abc import Iterable
+from typing import Any
 
+import numpy as np
 from twisted.trial.unittest import SynchronousTestCase
 
+from pycawamp.pv.values import FieldType, Metadata
 from tests.fakes import LINGER, Page, World, ask
 
 
@@ -28,11 +33,11 @@ class FanoutTests(SynchronousTestCase):
         for name in "abcd":
             self.world.backend.add(name, 0)
 
-    def page_of(self, names: str) -> Page:
+    def page_of(self, names: Iterable[str], **options: Any) -> Page:
         """A client's page that shows these PVs, its first values taken."""
         session, page = self.world.open()
         for name in names:
-            ask(session, "connect", name)
+            ask(session, "connect", name, **options)
         self.world.turn()
         page.take()
         return page
@@ -66,6 +71,41 @@ class FanoutTests(SynchronousTestCase):
         self.world.turn()
         for names, page in pages.items():
             self.assertEqual(sorted(self.values(page)), [(name, 1) for name in names])
+
+    def test_one_encoding_fails(self) -> None:
+        """What cannot be shown as one client wants it is shown to all the others."""
+        chars = Metadata(FieldType.CHAR, 3)
+        self.world.backend.add("odd", np.array([65, 66], np.uint8), chars)
+        before = self.page_of(["odd"])
+        session, page = self.world.open()
+        ask(session, "connect", "odd", text=True)
+        behind = self.page_of(["odd"], metadata=True)
+        self.world.turn()
+        page.take()
+        # No array, so there is no text in it.
+        self.world.backend.set("odd", [67])  # type: ignore[list-item]
+        for each in (before, behind):
+            self.assertEqual(self.values(each), [("odd", [67])])
+        self.assertEqual(page.take(), [])
+        self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
+        session.close()
+
+    def test_newcomer_fails(self) -> None:
+        """A PV that cannot be shown to a newcomer is an error to it, and nothing of it stays."""
+        feeds = self.world.sessions.feeds
+        self.world.backend.add("odd", [67], Metadata(FieldType.CHAR, 3))  # type: ignore[list-item]
+        session, page = self.world.open()
+        for names in (["odd", "a"], ["odd"]):
+            session.receive(json.dumps({"action": "connect", "pvs": names, "text": True}).encode())
+            self.world.turn()
+            messages = page.take()
+            self.assertIn("internal", [message.get("code") for message in messages])
+        self.assertEqual(len(feeds), 1)
+        self.world.backend.set("a", 5)
+        self.assertEqual(self.values(page), [("a", 5)])
+        session.close()
+        self.assertEqual((len(feeds), len(feeds.cohorts)), (0, 0))
+        self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 2)
 
     def test_order_across_joins(self) -> None:
         """Updates of a PV keep their order while others join and leave within the turn."""

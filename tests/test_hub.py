@@ -15,6 +15,10 @@ from pycawamp.pv.values import FieldType, Metadata
 from tests.fakes import LINGER, Listener, SinkRecorder, SteppingReactor
 
 
+def _fail(*_: object) -> None:
+    raise ZeroDivisionError
+
+
 class HubTests(SynchronousTestCase):
     """PVHub over in-memory PVs."""
 
@@ -49,6 +53,30 @@ class HubTests(SynchronousTestCase):
         heard = [("connection", "X", True), ("reading", "X", 1.0), ("reading", "X", 2.0)]
         for listener in listeners:
             self.assertEqual(listener.take(), heard)
+
+    def test_one_fails(self) -> None:
+        """A subscriber that fails is logged, and the others hear all the same."""
+        self.backend.add("X", 1.0)
+        before, failing, behind = Listener(), Listener(), Listener()
+        for listener in (before, failing, behind):
+            self.hub.subscribe("X", listener)
+            listener.take()
+        for method in ("metadata", "connection", "reading"):
+            setattr(failing, method, _fail)
+        self.backend.remove("X")
+        self.backend.add("X", 2.0)
+        heard = [("connection", "X", False), ("connection", "X", True), ("reading", "X", 2.0)]
+        self.assertEqual((before.take(), behind.take()), (heard, heard))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 4)
+
+    def test_newcomer_fails(self) -> None:
+        """Of a subscriber that fails from the start nothing stays."""
+        self.backend.add("X", 1.0)
+        failing = Listener()
+        failing.reading = _fail  # type: ignore[assignment,method-assign]
+        self.assertRaises(ZeroDivisionError, self.hub.subscribe, "X", failing)
+        self.advance(LINGER)
+        self.assertEqual(len(self.hub), 0)
 
     def test_snapshot(self) -> None:
         """A newcomer hears metadata, connection and the newest value at once; others nothing."""

@@ -15,7 +15,7 @@ from tests.v2 import V2TestCase, like
 
 VALUES = ["0", "1.5", "-2.25", "0.125", "3.14159265", "1234567.891", "123456789.125", "-98765432.5"]
 VALUES += ["1e15", "2.5e16", "-3e300", "1e-12", "99.999", "0.5", "-0.5"]
-PRECISIONS = [0, 1, 2, 3, 5, 8, 9, 15]
+PRECISIONS = [-1, 0, 1, 2, 3, 5, 8, 9, 15]
 
 
 class TextTests(SynchronousTestCase):

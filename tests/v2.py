@@ -128,6 +128,8 @@ class StallMeter:
 class AnyPage:
     """A browser's page that takes binary frames too."""
 
+    backlog = 0
+
     def __init__(self) -> None:
         self.writes: list[bytes] = []
 

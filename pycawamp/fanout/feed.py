@@ -5,13 +5,13 @@ from __future__ import annotations
 from weakref import WeakValueDictionary
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from pycawamp.fanout.cohort import Cohorts
 from pycawamp.fanout.lane import Content, Lane, PacedLane, Pacer
 from pycawamp.fanout.outbox import Outbox
 from pycawamp.fanout.turn import Turn
-from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.hub import PV, PVHub
 from pycawamp.pv.interfaces import ISubscriber
 from pycawamp.pv.values import Metadata, Reading
@@ -20,8 +20,12 @@ from pycawamp.wire.encoding import Encoding
 
 @implementer(ISubscriber)
 class Feed:
-    """One PV's lanes: one for each encoding that some client asked for."""
+    """One PV's lanes: one for each encoding that some client asked for.
 
+    An encoding that fails is logged, and keeps nothing from the others.
+    """
+
+    _log = Logger()
     __slots__ = ("_contents", "_feeds", "_lanes", "_subscription", "name")
 
     def __init__(self, name: str, real_name: str, feeds: Feeds) -> None:
@@ -56,20 +60,31 @@ class Feed:
 
     def metadata(self, _pv: PV, metadata: Metadata) -> None:
         """Pass on what the channel says of itself."""
-        for content in self._contents:
-            content.metadata(metadata)
-        for lane in self._lanes:
-            lane.metadata(metadata)
+        parts: tuple[Content | Lane, ...] = (*self._contents, *self._lanes)
+        for part in parts:
+            try:
+                part.metadata(metadata)
+            except Exception:
+                self._failed()
 
     def connection(self, _pv: PV, _connected: bool) -> None:
         """Pass on that the PV was connected or lost."""
         for lane in self._lanes:
-            lane.connection()
+            try:
+                lane.connection()
+            except Exception:
+                self._failed()
 
     def reading(self, _pv: PV, reading: Reading) -> None:
         """Pass on an update."""
         for lane in self._lanes:
-            lane.reading(reading)
+            try:
+                lane.reading(reading)
+            except Exception:
+                self._failed()
+
+    def _failed(self) -> None:
+        self._log.failure("{pv} cannot be shown in one of its encodings", pv=self.name)
 
     def _make_lane(self, encoding: Encoding) -> Lane:
         pv, cohorts = self._subscription.pv, self._feeds.cohorts
@@ -109,28 +124,35 @@ class Feeds:
         feed = self._feeds.get(key)
         if feed is None:
             feed = self._feeds[key] = Feed(name, real_name, self)
-        lane = feed.lane(encoding)
-        lane.join(outbox)
+        try:
+            lane = feed.lane(encoding)
+            lane.join(outbox)
+        except Exception:
+            self._drop_unused(key)
+            raise
         return lane
 
     def leave(self, lane: Lane, outbox: Outbox) -> None:
         """Have a client get a PV no more."""
         lane.leave(outbox)
-        key = lane.name, lane.pv.name
-        if lane.is_empty and self._feeds[key].close_unused():
-            del self._feeds[key]
+        if lane.is_empty:
+            self._drop_unused((lane.name, lane.pv.name))
 
     def pacer(self, rate: float) -> Pacer:
         """What all lanes of a rate (updates per second) share, for as long as there is one."""
         pacer = self._pacers.get(rate)
         if pacer is None:
-            pacer = self._pacers[rate] = DelayLine(self._clock, 1 / rate, PacedLane.pause_over)
+            pacer = self._pacers[rate] = Pacer(self._clock, rate)
         return pacer
 
     def close(self) -> None:
         """Hold nothing back any more: the gateway ends."""
         for pacer in list(self._pacers.values()):
             pacer.clear()
+
+    def _drop_unused(self, key: tuple[str, str]) -> None:
+        if self._feeds[key].close_unused():
+            del self._feeds[key]
 
     def __len__(self) -> int:
         return len(self._feeds)

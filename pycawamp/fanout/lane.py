@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from weakref import ref
+
+from twisted.internet.interfaces import IReactorTime
 
 from pycawamp.fanout.cohort import Cohorts
 from pycawamp.fanout.outbox import Outbox
@@ -14,9 +16,6 @@ from pycawamp.wire import replies
 from pycawamp.wire.encoding import Encoding
 from pycawamp.wire.frames import binary_frame
 from pycawamp.wire.updates import Render, is_binary, renderer
-
-Pacer: TypeAlias = "DelayLine[PacedLane]"
-"""Lanes of one rate, each until its pause is over."""
 
 
 class Content:
@@ -96,8 +95,12 @@ class Lane:
             return
         if outbox.paused:
             outbox.owe([self], [self])
-        else:
+            return
+        try:
             self.catch_up(outbox)
+        except Exception:
+            self.leave(outbox)
+            raise
 
     def leave(self, outbox: Outbox) -> None:
         """Have a client get nothing more."""
@@ -110,10 +113,14 @@ class Lane:
 
     def catch_up(self, outbox: Outbox) -> None:
         """Tell a client the whole present state: the connection, and the newest value."""
-        packing = self._cohort.packing
         for message in self._announcement():
-            packing.deliver(outbox, packing.wrap(message))
+            self.tell(outbox, message)
         self.send_newest(outbox)
+
+    def tell(self, outbox: Outbox, message: bytes) -> None:
+        """Tell a client something that is not a value."""
+        packing = self._cohort.packing
+        packing.deliver(outbox, packing.wrap(message))
 
     def send_newest(self, outbox: Outbox) -> None:
         """Tell a client the newest value, if there is one."""
@@ -129,7 +136,8 @@ class Lane:
     def metadata(self, metadata: Metadata) -> None:
         """Take note of new metadata, and tell those who asked for it."""
         self._prepare(metadata)
-        if self.encoding.metadata and self._pv.connected is not None:
+        # Otherwise the connection that comes or ends is told next, and the metadata after it.
+        if self.encoding.metadata and self._pv.connected is metadata.read_access:
             self._announce(replies.metadata(self.name, metadata, self.encoding.writable))
 
     def connection(self) -> None:
@@ -164,20 +172,53 @@ class Lane:
         return messages
 
 
+class Pacer(DelayLine["ref[PacedLane]"]):
+    """The lanes of one rate (updates per second), each until its pause is over.
+
+    A pause may be of days, so it holds no lane; the last lane that closes ends all pauses.
+    """
+
+    def __init__(self, clock: IReactorTime, rate: float) -> None:
+        super().__init__(clock, 1 / rate, _pause_over)
+        self._lanes = 0
+
+    def enter(self) -> None:
+        """Count a lane more."""
+        self._lanes += 1
+
+    def leave(self) -> None:
+        """Count a lane less."""
+        self._lanes -= 1
+        if not self._lanes:
+            self.clear()
+
+
+def _pause_over(lane: ref[PacedLane]) -> None:
+    paced = lane()
+    if paced is not None:
+        paced.pause_over()
+
+
 class PacedLane(Lane):
     """A lane with a max_rate: the first update goes at once, then the newest of each pause."""
 
-    __slots__ = ("_newest", "_pacer", "_pauses", "_pausing")
+    __slots__ = ("__weakref__", "_newest", "_pacer", "_pauses", "_pausing")
 
     def __init__(
         self, pv: PV, encoding: Encoding, content: Content, cohorts: Cohorts, pacer: Pacer
     ) -> None:
         super().__init__(pv, encoding, content, cohorts)
         self._pacer = pacer
+        pacer.enter()
         self._pausing = False
         self._pauses = 0
         """Those that will be over: more than one, if a connection cut one short."""
         self._newest: Reading | None = None
+
+    def close(self) -> None:
+        """Let the last cohort go, and pause no more."""
+        super().close()
+        self._pacer.leave()
 
     def reading(self, reading: Reading) -> None:
         """Send an update now, or keep it until the pause is over."""
@@ -209,4 +250,4 @@ class PacedLane(Lane):
         super().reading(reading)
         self._pausing = True
         self._pauses += 1
-        self._pacer.put(self)
+        self._pacer.put(ref(self))

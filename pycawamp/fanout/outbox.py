@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from zope.interface import Interface
+from zope.interface import Attribute, Interface
 
 from pycawamp.fanout.turn import Turn
 from pycawamp.wire.frames import text_frame
@@ -15,8 +15,17 @@ if TYPE_CHECKING:
     from pycawamp.fanout.lane import Lane
 
 
+MUCH = 2**19
+"""Bytes that are written before the turn ends: what a client cannot take is not gathered first."""
+
+TOO_MUCH = 2**26
+"""Bytes that may wait for a client which goes on asking."""
+
+
 class IWriter(Interface):
     """A client's socket, as far as an outbox needs it."""
+
+    backlog: int = Attribute("""Bytes that wait for the client.""")
 
     def write(data: bytes) -> None:
         """Send whole frames; may pause the outbox."""
@@ -36,6 +45,7 @@ class Outbox:
         self._writer = writer
         self._frames: list[bytes] = []
         self._batch: list[bytes] = []
+        self._gathered = 0
         # Whose values it is owed, and whose connection state too. Dicts, as ordered sets.
         self._owed: dict[Lane, None] = {}
         self._owed_state: set[Lane] = set()
@@ -49,12 +59,19 @@ class Outbox:
         if not self._frames:
             self._turn.touch_outbox(self)
         self._frames.append(data)
+        self._count(data)
 
     def append_to_batch(self, data: bytes) -> None:
         """Have messages, joined by commas, sent in one array at the end of the turn."""
         if not self._batch:
             self._turn.touch_outbox(self)
         self._batch.append(data)
+        self._count(data)
+
+    @property
+    def is_overfull(self) -> bool:
+        """Whether so much waits for the client that it should not have asked for more."""
+        return self._gathered + self._writer.backlog > TOO_MUCH
 
     def owe(self, lanes: Sequence[Lane], announcing: Iterable[Lane]) -> None:
         """Note what changed while the client could take nothing."""
@@ -79,15 +96,19 @@ class Outbox:
         self._turn.settle()
         self.paused = False
         owed, self._owed = self._owed, {}
-        state, self._owed_state = self._owed_state, set()
-        for lane in owed:
-            if lane in state:
+        lanes = iter(owed)
+        for lane in lanes:
+            if lane in self._owed_state:
+                self._owed_state.remove(lane)
                 lane.catch_up(self)
             else:
                 lane.send_newest(self)
+            if self.paused:
+                self._owed.update(dict.fromkeys(lanes))
 
     def flush(self) -> None:
         """Write what was gathered."""
+        self._gathered = 0
         if self._batch:
             batch, self._batch = self._batch, []
             self._frames.append(text_frame(b"[" + b",".join(batch) + b"]"))
@@ -100,5 +121,11 @@ class Outbox:
         self.paused = True
         self._frames = []
         self._batch = []
+        self._gathered = 0
         self._owed = {}
         self._owed_state = set()
+
+    def _count(self, data: bytes) -> None:
+        self._gathered += len(data)
+        if self._gathered > MUCH:
+            self.flush()

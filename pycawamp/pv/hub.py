@@ -6,6 +6,7 @@ import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from pycawamp.pv.delay import DelayLine
@@ -15,7 +16,12 @@ from pycawamp.pv.values import Metadata, Reading
 
 @implementer(ISink)
 class PV:
-    """One PV: its present state, and who listens. Made by PVHub.subscribe only."""
+    """One PV: its present state, and who listens. Made by PVHub.subscribe only.
+
+    A subscriber that fails is logged, and keeps nothing from the others.
+    """
+
+    _log = Logger()
 
     __slots__ = ("connected", "described", "latest", "name", "subscribers")
 
@@ -34,20 +40,32 @@ class PV:
         """Take what the channel says of itself."""
         self.described = metadata
         for subscriber in self.subscribers:
-            subscriber.metadata(self, metadata)
+            try:
+                subscriber.metadata(self, metadata)
+            except Exception:
+                self._failed()
 
     def connection(self, connected: bool) -> None:
         """Take note that the channel connected or was lost."""
         self.connected = connected
         self.latest = None
         for subscriber in self.subscribers:
-            subscriber.connection(self, connected)
+            try:
+                subscriber.connection(self, connected)
+            except Exception:
+                self._failed()
 
     def reading(self, reading: Reading) -> None:
         """Take one update."""
         self.latest = reading
         for subscriber in self.subscribers:
-            subscriber.reading(self, reading)
+            try:
+                subscriber.reading(self, reading)
+            except Exception:
+                self._failed()
+
+    def _failed(self) -> None:
+        self._log.failure("A subscriber of {pv} failed", pv=self.name)
 
     def tell(self, subscriber: ISubscriber) -> None:
         """Tell one subscriber the present state, in the calls that changes come by."""
@@ -115,7 +133,11 @@ class PVHub(Service):
             channel = self._channels[name] = _Channel(pv, self._backend.open(name, pv))
         pv = channel.pv
         pv.subscribers = (*pv.subscribers, subscriber)
-        pv.tell(subscriber)
+        try:
+            pv.tell(subscriber)
+        except Exception:
+            self._leave(pv, subscriber)
+            raise
         return Subscription(pv, self, subscriber)
 
     def handle(self, name: str) -> IHandle:

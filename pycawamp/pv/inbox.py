@@ -20,7 +20,11 @@ SHORTEST_SLICE = 0.002
 SLICE_PER_SEND = 4.0
 """How long a slice is, in terms of what sending it takes: the more clients, the longer."""
 TELLING = 100
-"""Events in one go from which the pace can be told."""
+"""Events from which the pace can be told."""
+TELLING_SECONDS = 0.05
+"""Work from which the pace can be told, however few events it was."""
+LARGE = 4096
+"""Bytes of an event that may take as long as many others: the clock is looked at after it."""
 FEWEST = 1000
 """Events that may wait at any pace: a burst of a page."""
 SHORT_REST = 0.001
@@ -65,6 +69,9 @@ class Inbox:
         self._awake = False
         self._slice = SHORTEST_SLICE
         self._handled = 0
+        # Of these the pace has not been told yet.
+        self._untold_events = 0
+        self._untold_seconds = 0.0
         self._most = self._limits.events
         self._pace = self._limits.events / self._limits.seconds
         """Events per second that are handled while there are any, sending included."""
@@ -161,10 +168,15 @@ class Inbox:
 
     def _adjust(self, handled: int, seconds: float) -> None:
         """Have no more wait than can be handled in time, at the pace of late."""
-        if handled >= TELLING and seconds > 0:
-            self._pace += (handled / seconds - self._pace) / 8
-            most = max(int(self._pace * self._limits.seconds), FEWEST)
-            self._most = min(most, self._limits.events)
+        self._untold_events += handled
+        self._untold_seconds += seconds
+        enough = self._untold_events >= TELLING or self._untold_seconds >= TELLING_SECONDS
+        if not enough or not self._untold_events or self._untold_seconds <= 0:
+            return
+        self._pace += (self._untold_events / self._untold_seconds - self._pace) / 8
+        most = max(int(self._pace * self._limits.seconds), FEWEST)
+        self._most = min(most, self._limits.events)
+        self._untold_events, self._untold_seconds = 0, 0.0
 
     def _work(self, deadline: float) -> bool:
         """Handle what waits, until the deadline; False if something is left."""
@@ -174,13 +186,20 @@ class Inbox:
             if not items:
                 return True
             self._handled += len(items)
-            for handler, news, size in items:
+            rest = iter(items)
+            for handler, news, size in rest:
                 self._bytes_out += size
                 try:
                     handler(news)
                 except Exception:
                     self._log.failure("An update could not be handled")
+                if size > LARGE and clock() >= deadline:
+                    self._put_back(list(rest))
         return not self._queue and not self._overflowing
+
+    def _put_back(self, items: list[Item]) -> None:
+        self._handled -= len(items)
+        self._queue.extendleft(reversed(items))
 
     def _next_items(self, most: int = 32) -> list[Item]:
         """Some of what waits, oldest first; few enough for the clock to be looked at."""

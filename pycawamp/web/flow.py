@@ -31,8 +31,10 @@ kernel, not here.
 class Flow:
     """One client's socket: writes what it can take, pauses its outbox while it is full."""
 
-    def __init__(self, transport: Any, stalls: Stalls) -> None:
+    def __init__(self, transport: Any, stalls: Stalls, client: str) -> None:
         self.transport = transport
+        self.client = client
+        """For people: the client's address."""
         self._stalls = stalls
         self._outbox: Outbox | None = None
         self.pauses = 0
@@ -138,10 +140,9 @@ class Stalls:
             return
         if 0 < flow.backlog >= backlog:
             self.dropped += 1
-            peer = flow.transport.getPeer()
             self._log.info(
-                "Dropped {peer}: it took nothing for {timeout:g} s",
-                peer=peer,
+                "Dropped {client}: it took nothing for {timeout:g} s",
+                client=flow.client,
                 timeout=self._timeout,
             )
             flow.transport.abortConnection()

@@ -37,8 +37,8 @@ class SocketLimits:
 
 SUBPROTOCOL = "pycaserver"
 """What a page may offer beside its token, so that there is something else to select."""
-MAX_BACKLOG = 2**26
-"""Bytes that may wait for a client which goes on asking."""
+CLOSING = 2.0
+"""Seconds that a client has to take what was sent to it before the connection ends."""
 
 
 class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
@@ -49,6 +49,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     visitor = Visitor()
     _flow: Flow | None = None
     _expiry: IDelayedCall | None = None
+    _closing: IDelayedCall | None = None
 
     def onConnect(self, request: Any) -> str | None:
         """Select a subprotocol: browsers end a connection that selects none of those offered."""
@@ -58,7 +59,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     def onOpen(self) -> None:
         """Begin the session."""
-        self._flow = flow = Flow(self.transport, self.factory.stalls)
+        self._flow = flow = Flow(self.transport, self.factory.stalls, self.visitor.address)
         self.session = self.factory.sessions.open(flow, _client(self.visitor), self.hang_up)
         flow.start(self.session.outbox)
         self.factory.opened(self)
@@ -91,20 +92,25 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         """Hand a whole message to the session."""
-        if self._takes_answers() and self.session is not None:
+        if self.session is not None and self.session.takes_answers():
             self.session.receive(payload, isBinary)
 
     def onPing(self, payload: bytes) -> None:
         """Answer; pings are requests too, as far as their rate goes."""
-        if self._takes_answers() and self.session is not None:
-            if self.session.may_ask():
-                super().onPing(payload)
+        if self.session is not None and self.session.takes_answers() and self.session.may_ask():
+            super().onPing(payload)
 
     def hang_up(self, code: int, reason: str) -> None:
         """Close the connection with a code and a reason."""
         if self.state == self.STATE_OPEN:
             # Not sendClose, which lets applications use no code below 3000 but 1000.
             self.sendCloseFrame(code, reason.encode())
+
+    def dropConnection(self, abort: bool = False) -> None:
+        """Close the connection; not later than a little later, if its client takes nothing."""
+        super().dropConnection(abort)
+        if not abort and self._closing is None:
+            self._closing = self.factory.call_later(CLOSING, self.cut)
 
     def cut(self) -> None:
         """Close the connection without waiting for its client any longer."""
@@ -131,6 +137,8 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         self._end_session()
         if self._flow is not None:
             self._flow.end()
+        if self._closing is not None and self._closing.active():
+            self._closing.cancel()
         self.factory.intake.drop(self)
         timer: Any = self.closeHandshakeTimeoutCall  # type: ignore[has-type]
         if timer is not None:
@@ -144,13 +152,6 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         super().connectionLost(reason)
         # Autobahn fired both with this object.
         del self.is_open, self.is_closed
-
-    def _takes_answers(self) -> bool:
-        if self._flow is None or self._flow.backlog <= MAX_BACKLOG:
-            return True
-        self.factory.sessions.tally.count("asked on, but took no answers", self.visitor.address)
-        self.transport.abortConnection()
-        return False
 
     def _expire(self) -> None:
         self._expiry = None
@@ -257,6 +258,10 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
         """Close the connections of those who may not log in any more."""
         for connection in list(self._connections):
             connection.check_login()
+
+    def call_later(self, seconds: float, function: Callable[[], None]) -> IDelayedCall:
+        """Have a function called after a while."""
+        return self._clock.callLater(seconds, function)
 
     def call_at(self, when: float, function: Callable[[], None]) -> IDelayedCall:
         """Have a function called at a time of the day, in UNIX seconds."""

@@ -33,11 +33,12 @@ def decimal(value: float, precision: int) -> str:
     """A number with PREC digits, as EPICS base converts it (cvtDoubleToString)."""
     if not math.isfinite(value):
         return str(value)
+    precision &= 0xFFFF  # A negative PREC is a very large one: EPICS takes it for unsigned.
     if precision > 8 or abs(value) > 1e16:
         return f"{value:.{min(precision, 17)}e}"
     if abs(value) > 1e7:
         return f"{value:.{min(precision, 3)}f}"
-    return _rounded(value, max(precision, 0))
+    return _rounded(value, precision)
 
 
 def _rounded(value: float, precision: int) -> str:
