@@ -10,7 +10,7 @@ from twisted.internet import reactor, threads
 from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from pycawamp.pv.inbox import Inbox, InboxLimits
+from pycawamp.pv.inbox import FEWEST, Inbox, InboxLimits
 from tests.fakes import SteppingReactor
 
 SLICE = 0.010
@@ -77,6 +77,27 @@ class InboxTests(SynchronousTestCase):
         self.assertGreater(len(stretches), 5)
         self.assertLess(max(stretches), 1.5 * SLICE)
         self.assertEqual([news for _, news in self.handled], [b"%d" % n for n in range(1000)])
+
+    def test_large_updates(self) -> None:
+        """The clock is looked at after each large update, and none changes places."""
+        work = self.handler("a", takes=SLICE)
+        updates = [b"%d" % number * 10_000 for number in range(10)]
+        for raw in updates:
+            self.inbox.post_update(work, raw)
+        self.clock.turn()
+        self.assertEqual(len(self.slices), len(updates))
+        self.assertEqual([news for _, news in self.handled], updates)
+
+    def test_slow_updates(self) -> None:
+        """Fewer updates may wait where each takes long, however few are handled in one go."""
+        work = self.handler("a", takes=SLICE / 2)
+        for number in range(2000):
+            self.inbox.post_update(work, b"%d" % number)
+        self.clock.turn()
+        self.assertEqual((len(self.handled), self.inbox.merged), (2000, 0))
+        for number in range(2000):
+            self.inbox.post_update(work, b"%d" % number)
+        self.assertEqual(self.inbox.merged, 2000 - FEWEST - 1)
 
     def test_rest(self) -> None:
         """After sending it rests as long as that took, so that the next burst gathers."""
