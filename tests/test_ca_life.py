@@ -78,9 +78,10 @@ class LifeTests(IOCTestCase):
         names = ("same", "type", "enum", "length", "array", "gone")
         ioc = yield self.start_ioc(BEFORE)
         fixture = yield self.start_gateway()
-        client, neighbour = yield connect_all(fixture, 2)
+        client, neighbour, asking = yield connect_all(fixture, 3)
         self.subscribe(client, *names)
         self.subscribe(neighbour, *reversed(names))
+        asking.send({"action": "connect", "pv": self.prefix + "same", "metadata": True})
         for each in (client, neighbour):
             yield self.until_all(each, dict.fromkeys(names, "monitor"))
         yield self.kill_ioc(ioc)
@@ -90,6 +91,10 @@ class LifeTests(IOCTestCase):
         yield self.start_ioc(AFTER, ports=self.ports)
         for each in (client, neighbour):
             yield self.assert_after(each, names[:-1])
+        yield asking.until(value=2.5)
+        told = [(each["msg_type"], each.get("conn")) for each in asking.messages]
+        found = [("connection", True), ("metadata", None), ("monitor", None)]
+        self.assertEqual(told, [*found, ("connection", False), *found])
 
     @inlineCallbacks
     def until_all(self, client: WebSocketTestClient, types: dict[str, str]) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.session import Client, Session
-from tests.fakes import World, ask
+from tests.fakes import CONNECT_TIMEOUT, World, ask
 from tests.v2 import ANYONE, AnyPage
 
 
@@ -47,6 +47,16 @@ class BatchTests(SynchronousTestCase):
         """One burst: a new value for each PV."""
         for name in "abc":
             self.world.backend.set(name, value)
+
+    def test_not_found(self) -> None:
+        """That a PV was not found is told as its subscription asks: in an array, or not."""
+        for configured, asked in ((False, True), (True, False)):
+            session, page = self.open(batch=configured)
+            ask(session, "connect", "nowhere", batch=asked)
+            self.world.advance(CONNECT_TIMEOUT)
+            self.world.turn()
+            (told,) = page.take()
+            self.assertEqual((told[0] if asked else told)["conn"], False)
 
     def test_burst(self) -> None:
         """All updates of a turn are one array in one frame, in their order."""

@@ -138,7 +138,7 @@ class MetadataTests(V2TestCase):
         yield self.dbpf(ioc, "ao.ASG", "SECRET")
         connection = yield client.until(msg_type="connection")
         self.assertFalse(connection["conn"])
-        metadata = yield client.until(msg_type="metadata", read_access=False)
+        yield client.until(msg_type="metadata", read_access=False)
         info = yield self.ask(client, "info", "ao")
         self.assertEqual((info["read_access"], info["write_access"]), (False, False))
         refused = yield self.ask(client, "get", "ao")
@@ -148,6 +148,9 @@ class MetadataTests(V2TestCase):
         yield self.dbpf(ioc, "ao.ASG", "DEFAULT")
         yield client.until(msg_type="connection", conn=True)
         yield client.until(msg_type="monitor", value=1.5)
+        told = [each for each in client.messages if "value" not in each and "id" not in each]
+        found = ["connection", "metadata"]
+        self.assertEqual(kinds(told), [*found, "metadata", "metadata", *found, *found])
 
     @inlineCallbacks
     def test_version_1_unchanged(self) -> Any:

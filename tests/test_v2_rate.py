@@ -12,7 +12,8 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.fakes import Page, World, ask
+from tests.fakes import LINGER, Page, World, ask
+from tests.test_fanout import fanout_objects
 from tests.v2 import V2TestCase, like
 
 RATE = 2.0
@@ -46,6 +47,19 @@ class RateTests(SynchronousTestCase):
         self.world.advance(10)
         self.world.backend.set("X", 1)
         self.assertEqual(self.values(page), [1])
+
+    def test_nothing_left(self) -> None:
+        """When its clients are gone, nothing is left of a rate, however low it was."""
+        session, _ = self.world.open()
+        before = fanout_objects()
+        for number in range(10):
+            ask(session, "connect", "X", max_rate=1e-6 * (1 + number % 2))
+            self.world.backend.set("X", number)
+            self.world.turn()
+            ask(session, "disconnect", "X")
+        self.assertEqual(fanout_objects(), before)
+        self.world.advance(LINGER)
+        self.assertEqual(self.world.clock.getDelayedCalls(), [])
 
     def test_newest_wins(self) -> None:
         """Of the updates within a pause only the newest comes, when the pause is over."""

@@ -8,11 +8,13 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import FailTest
 from twisted.web.resource import Resource
 from twisted.web.static import Data
 
 from pycawamp.testing import GatewayFixture, WebSocketTestClient, connect
+from tests.ioc import until_true
 from tests.served import ServedTestCase, connect_all
 
 
@@ -147,6 +149,24 @@ class MessageTests(ServedTestCase):
         yield neighbour.until(value=2)
         code = yield neighbour.close()
         self.assertEqual(code, 1000)
+
+    @inlineCallbacks
+    def test_closed_unread(self) -> Any:
+        """A client that says goodbye and reads no more is not waited for."""
+        self.backend.add("X", "first")
+        fixture = yield self.start()
+        client = yield fixture.connect()
+        client.send("X")
+        yield client.until(value="first")
+        client.stop_reading()
+        connections = fixture.gateway._sockets._connections
+        (connection,) = connections
+        while not connection._flow.backlog:
+            self.backend.set("X", "x" * 100_000)
+            yield deferLater(reactor, 0)
+        client.protocol.closeHandshakeTimeout = 0
+        client.protocol.sendClose()
+        yield until_true(lambda: not connections)
 
     @inlineCallbacks
     def test_stop(self) -> Any:
