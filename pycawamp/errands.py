@@ -36,7 +36,8 @@ class Errands:
     def __init__(self, session: Session, sessions: Sessions) -> None:
         self._session = session
         self._sessions = sessions
-        self._under_way: set[Deferred[None]] = set()
+        # A dict, as an ordered set.
+        self._under_way: dict[Deferred[None], None] = {}
         self._gets = DeferredSemaphore(GETS_AT_ONCE)
 
     def get(self, request: requests.Get) -> None:
@@ -59,7 +60,8 @@ class Errands:
 
     def close(self) -> None:
         """Let all go: the client has left. What was sent to an IOC stays sent."""
-        for work in list(self._under_way):
+        # Those that wait for their turn first: it would come with the end of the others.
+        for work in reversed(list(self._under_way)):
             work.cancel()
 
     async def _read(self, request: requests.Get) -> None:
@@ -117,7 +119,7 @@ class Errands:
         self, request: requests.Get | requests.Put | requests.Info, action: str, work: Work
     ) -> None:
         done = Deferred.fromCoroutine(work)
-        self._under_way.add(done)
+        self._under_way[done] = None
 
         def failed(failure: Failure) -> None:
             mistake = _mistake(failure.value)
@@ -128,7 +130,7 @@ class Errands:
             elif not failure.check(CancelledError):
                 self._session.fail(failure)
 
-        done.addErrback(failed).addBoth(lambda _: self._under_way.discard(done))
+        done.addErrback(failed).addBoth(lambda _: self._under_way.pop(done))
 
 
 def _mistake(error: BaseException | None) -> BadMessage | None:

@@ -96,9 +96,14 @@ def unframe(data: bytes) -> list[bytes]:
 class World:
     """Sessions over in-memory PVs, on a clock that the test moves."""
 
-    def __init__(self, policy: IPolicy | None = None, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        policy: IPolicy | None = None,
+        limits: Limits | None = None,
+        backend: MemoryBackend | None = None,
+    ) -> None:
         self.clock = SteppingReactor()
-        self.backend = MemoryBackend(now=lambda: 1.5)
+        self.backend = backend or MemoryBackend(now=lambda: 1.5)
         self.hub = PVHub(self.clock, self.backend, LINGER)
         self.hub.startService()
         self.sessions = Sessions(

@@ -1,0 +1,91 @@
+"""A policy that changes while clients look: a little at a time, and the newest counts."""
+
+from __future__ import annotations
+
+import json
+
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from pycawamp.access import IPolicy, Policy
+from pycawamp.access.interfaces import Verdict
+from tests.fakes import Page, World
+
+NAMES = [f"pv{number}" for number in range(200)]
+
+
+@implementer(IPolicy)
+class Changing:
+    """Forbids what starts with a prefix, and counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.forbidden = "-"
+        self.asked = 0
+
+    def decide(self, user: str | None, host: str, host_name: str | None, pv: str) -> Verdict:
+        """Decide."""
+        self.asked += 1
+        verdict = Policy().decide(user, host, host_name, pv)
+        return Verdict(not pv.startswith(self.forbidden), False, verdict.real_name, False, ())
+
+
+class ReviewTests(SynchronousTestCase):
+    """Sessions.review."""
+
+    def setUp(self) -> None:
+        """Open three clients of the same page."""
+        self.policy = Changing()
+        self.world = World(self.policy)
+        for name in NAMES:
+            self.world.backend.add(name, 1)
+        self.pages = [self.page() for _ in range(3)]
+        self.policy.asked = 0
+
+    def page(self) -> Page:
+        """A client's page."""
+        session, page = self.world.open()
+        session.receive(json.dumps({"action": "connect", "pvs": NAMES}).encode())
+        session.go_on()
+        self.world.turn()
+        page.take()
+        return page
+
+    def refused(self) -> list[list[str]]:
+        """The PVs that each page is told to be forbidden."""
+        self.world.turn()
+        return [[message["pvname"] for message in page.take()] for page in self.pages]
+
+    def test_applied(self) -> None:
+        """What is forbidden now ends, for all who look; they are judged once, as they are alike."""
+        self.policy.forbidden = "pv1"
+        self.world.sessions.review()
+        ended = [name for name in NAMES if name.startswith("pv1")]
+        self.assertEqual(self.refused(), [ended] * 3)
+        self.assertEqual(self.policy.asked, len(NAMES))
+        for name in NAMES:
+            self.world.backend.set(name, 2)
+        self.world.turn()
+        shown = [message["pvname"] for message in self.pages[0].take()]
+        self.assertEqual(shown, [name for name in NAMES if name not in ended])
+
+    def test_nothing_at_once(self) -> None:
+        """The call itself decides nothing: other clients are served between the parts."""
+        self.policy.forbidden = "pv"
+        self.world.sessions.review()
+        self.assertEqual(self.policy.asked, 0)
+
+    def test_newest_counts(self) -> None:
+        """A second change takes the place of the first, of which the rest is not looked at."""
+        self.policy.forbidden = "pv1"
+        self.world.sessions.review()
+        self.policy.forbidden = "pv2"
+        self.world.sessions.review()
+        ended = [name for name in NAMES if name.startswith("pv2")]
+        self.assertEqual(self.refused(), [ended] * 3)
+
+    def test_gateway_ends(self) -> None:
+        """A review that is not done when the gateway ends is dropped."""
+        self.world.sessions.review()
+        self.world.sessions.close()
+        self.world.turn()
+        self.assertEqual(self.policy.asked, 0)
