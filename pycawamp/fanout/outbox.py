@@ -34,7 +34,7 @@ class IWriter(Interface):
 class Outbox:
     """Gathers one client's frames and writes them once per turn.
 
-    While the client takes no more (its transport paused it), nothing is gathered: the
+    While the client takes no more (its socket paused it), nothing is gathered: the
     outbox only notes which PVs changed. When the client can take data again, it gets the
     newest value of each. So a slow client costs nobody anything, and never more
     memory than its PVs are many.
@@ -86,7 +86,7 @@ class Outbox:
         self._owed_state.discard(lane)
 
     def pause(self) -> None:
-        """Gather no more: the transport is full."""
+        """Gather no more: the client takes nothing."""
         self.paused = True
 
     def resume(self) -> None:
