@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from pycawamp.access.interfaces import Verdict
 from pycawamp.putlog import PutRecord
 from pycawamp.pv.errors import PVError
+from pycawamp.pv.values import Metadata, Reading
 from pycawamp.pv.visit import Visit
 from pycawamp.wire import replies, requests
 from pycawamp.wire.codec import BadMessage
@@ -36,8 +37,7 @@ class Errands:
     def __init__(self, session: Session, sessions: Sessions) -> None:
         self._session = session
         self._sessions = sessions
-        # A dict, as an ordered set.
-        self._under_way: dict[Deferred[None], None] = {}
+        self._under_way: set[Deferred[None]] = set()
         self._gets = DeferredSemaphore(GETS_AT_ONCE)
 
     def get(self, request: requests.Get) -> None:
@@ -61,15 +61,17 @@ class Errands:
     def close(self) -> None:
         """Let all go: the client has left. What was sent to an IOC stays sent."""
         # Those that wait for their turn first: it would come with the end of the others.
-        for work in reversed(list(self._under_way)):
+        for turn in list(self._gets.waiting):
+            turn.cancel()
+        for work in list(self._under_way):
             work.cancel()
 
     async def _read(self, request: requests.Get) -> None:
         encoding = attrs.evolve(self._session.encoding, **request.options)
         visit = self._visit(self._session.judge(request.name))
         try:
-            metadata = await visit.reach(self._sessions.connect_timeout)
-            reading = await self._gets.run(visit.get, GET_TIMEOUT)
+            await visit.reach(self._sessions.connect_timeout)
+            metadata, reading = await self._ask(visit)
         finally:
             visit.close()
         if self._session.outbox.is_overfull:
@@ -79,6 +81,16 @@ class Errands:
             self._session.outbox.append(binary_frame(payload))
         else:
             self._session.send(payload)
+
+    async def _ask(self, visit: Visit) -> tuple[Metadata, Reading]:
+        await self._gets.acquire()
+        try:
+            # While it waited for its turn the PV may have come back as another.
+            metadata = visit.described
+            return metadata, await visit.get(GET_TIMEOUT)
+        finally:
+            # Not within this call: of a lost PV one get after the other would fail in it.
+            self._sessions.soon(self._gets.release)
 
     async def _describe(self, request: requests.Info) -> None:
         verdict = self._session.judge(request.name)
@@ -119,7 +131,7 @@ class Errands:
         self, request: requests.Get | requests.Put | requests.Info, action: str, work: Work
     ) -> None:
         done = Deferred.fromCoroutine(work)
-        self._under_way[done] = None
+        self._under_way.add(done)
 
         def failed(failure: Failure) -> None:
             mistake = _mistake(failure.value)
@@ -130,7 +142,7 @@ class Errands:
             elif not failure.check(CancelledError):
                 self._session.fail(failure)
 
-        done.addErrback(failed).addBoth(lambda _: self._under_way.pop(done))
+        done.addErrback(failed).addBoth(lambda _: self._under_way.discard(done))
 
 
 def _mistake(error: BaseException | None) -> BadMessage | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache, partial
 from itertools import chain
@@ -65,6 +65,10 @@ class Sessions:
     def allowance(self) -> Allowance:
         """What a new client may take."""
         return Allowance.of(self._clock, self.hub, self.limits)
+
+    def soon(self, function: Callable[[], object]) -> None:
+        """Have a function called by the event loop, not within this call."""
+        self._clock.callLater(0, function)
 
     def close(self) -> None:
         """Leave no timer behind: the gateway ends."""

@@ -6,14 +6,16 @@ import json
 from itertools import chain
 from typing import Any
 
+import numpy as np
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from pycawamp.errands import GETS_AT_ONCE
 from pycawamp.fanout.outbox import MUCH, TOO_MUCH, IWriter
+from pycawamp.pv.errors import NotConnectedError
 from pycawamp.pv.memory import MemoryBackend
-from pycawamp.pv.values import Reading
+from pycawamp.pv.values import FieldType, Metadata, Reading
 from pycawamp.session import Client, Session
 from tests.fakes import World, ask, unframe
 
@@ -111,6 +113,24 @@ class BacklogTests(SynchronousTestCase):
         self.assertEqual({each["value"][0] for each in told}, {"z"})
         self.assertLess(self.page.most, MUCH + 2 * LARGE)
 
+    def test_one_cannot_be_shown(self) -> None:
+        """What cannot be shown to a client that reads again keeps nothing else from it."""
+        names = ["pv0", "odd", "pv1"]
+        self.world.backend.add("odd", np.array([65], np.uint8), Metadata(FieldType.CHAR, 3))
+        for name in names:
+            ask(self.session, "connect", name, text=True)
+        self.read_all()
+        self.session.outbox.pause()
+        self.world.backend.set("pv0", "y")
+        self.world.backend.set("odd", np.array([66], np.uint8))
+        self.world.backend.set("pv1", "z")
+        self.world.backend.set("odd", [67])  # type: ignore[list-item]
+        self.world.turn()
+        self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
+        told = self.read_all()
+        self.assertEqual([each["value"] for each in told], ["y", "z"])
+        self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
+
 
 class Pending(MemoryBackend):
     """PVs whose IOC answers a get when it is told to."""
@@ -130,6 +150,13 @@ class Pending(MemoryBackend):
         name, answer = self.asked.pop(0)
         super().get(name).chainDeferred(answer)
 
+    def remove(self, name: str) -> None:
+        """Make a PV disappear: who asked for it is told."""
+        super().remove(name)
+        asked, self.asked = self.asked, []
+        for _, answer in asked:
+            answer.errback(NotConnectedError("the IOC was lost"))
+
 
 class GetTests(SynchronousTestCase):
     """Gets that an IOC takes its time to answer."""
@@ -148,15 +175,45 @@ class GetTests(SynchronousTestCase):
         while self.backend.asked:
             self.assertLessEqual(len(self.backend.asked), GETS_AT_ONCE)
             self.backend.answer()
-        self.world.turn()
+            self.world.turn()
         self.assertEqual([each["id"] for each in self.page.take()], list(range(100)))
+
+    def test_lost(self) -> None:
+        """Of a PV that is lost each get is refused, once, and others are asked for as before."""
+        for number in range(1000):
+            ask(self.session, "get", "X", id=number)
+        self.backend.remove("X")
+        self.world.turn()
+        refusals = self.page.take()
+        self.assertEqual(sorted(each["id"] for each in refusals), list(range(1000)))
+        self.assertEqual({each["code"] for each in refusals}, {"not_connected"})
+        self.backend.add("Y", 2.5)
+        for _ in range(GETS_AT_ONCE):
+            ask(self.session, "get", "Y")
+        self.assertEqual(len(self.backend.asked), GETS_AT_ONCE)
+
+    def test_comes_back_as_another(self) -> None:
+        """A PV that has another type when a get's turn comes is shown as what it is then."""
+        for number in range(GETS_AT_ONCE + 1):
+            ask(self.session, "get", "X", id=number)
+        self.backend.remove("X")
+        self.backend.add("X", np.arange(3.0))
+        self.world.turn()
+        while self.backend.asked:
+            self.backend.answer()
+            self.world.turn()
+        self.assertEqual(self.page.take()[-1]["value"], [0, 1, 2])
 
     def test_client_leaves(self) -> None:
         """Of a client that leaves, no more is asked for."""
+        ask(self.session, "get", "late")
         for _ in range(100):
             ask(self.session, "get", "X")
+        self.backend.add("late", 1.5)
         self.session.close()
-        self.assertLessEqual(len(self.backend.asked), GETS_AT_ONCE)
+        self.world.turn()
+        self.assertEqual({name for name, _ in self.backend.asked}, {"X"})
+        self.assertEqual(len(self.backend.asked), GETS_AT_ONCE)
 
     def test_later_options(self) -> None:
         """What is configured after a get does not change its answer."""

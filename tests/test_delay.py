@@ -98,6 +98,15 @@ class DelayLineTests(SynchronousTestCase):
         self.advance(0)
         self.assertEqual(self.due, ["b"])
 
+    def test_keep(self) -> None:
+        """What is not kept never comes due; the rest does, in its order."""
+        for item in "abcd":
+            self.line.put(item)
+        self.line.keep(lambda item: item in "bd")
+        self.assertEqual(len(self.line), 2)
+        self.advance(10)
+        self.assertEqual(self.due, ["b", "d"])
+
     def test_clear(self) -> None:
         """A cleared line forgets its items and leaves no timer, and can be used again."""
         self.line.put("a")

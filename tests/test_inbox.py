@@ -99,6 +99,17 @@ class InboxTests(SynchronousTestCase):
             self.inbox.post_update(work, b"%d" % number)
         self.assertEqual(self.inbox.merged, 2000 - FEWEST - 1)
 
+    def test_lone_updates(self) -> None:
+        """That sending one update takes long says nothing of a burst, of which none is lost."""
+        self.sending = SLICE / 5
+        for _ in range(200):
+            self.inbox.post_update(self.handler("a"), b"1")
+            self.clock.turn()
+            self.clock.advance(1)
+        for _ in range(10 * FEWEST):
+            self.inbox.post_update(self.handler("a"), b"2")
+        self.assertEqual(self.inbox.merged, 0)
+
     def test_rest(self) -> None:
         """After sending it rests as long as that took, so that the next burst gathers."""
         self.sending = 0.006

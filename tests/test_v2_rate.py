@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet import reactor
@@ -12,6 +13,8 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
+from pycawamp.fanout.lane import MOST_LEFT_BEHIND
+from pycawamp.pv.values import FieldType, Metadata
 from tests.fakes import LINGER, Page, World, ask
 from tests.test_fanout import fanout_objects
 from tests.v2 import V2TestCase, like
@@ -57,9 +60,33 @@ class RateTests(SynchronousTestCase):
             self.world.backend.set("X", number)
             self.world.turn()
             ask(session, "disconnect", "X")
-        self.assertEqual(fanout_objects(), before)
+        self.assertLessEqual(fanout_objects()["PacedLane"], before["PacedLane"])
         self.world.advance(LINGER)
         self.assertEqual(self.world.clock.getDelayedCalls(), [])
+
+    def test_little_left_behind(self) -> None:
+        """Of those who leave while another client has the same rate, little is kept."""
+        rate = 1e-6
+        self.page_of(max_rate=rate)
+        self.world.backend.add("Y", 0)
+        session, _ = self.world.open()
+        for number in range(MOST_LEFT_BEHIND + 10):
+            ask(session, "connect", "Y", max_rate=rate)
+            self.world.backend.set("Y", number)
+            ask(session, "disconnect", "Y")
+        self.assertLess(len(self.world.sessions.feeds.pacer(rate)), 20)
+
+    def test_kept_back_in_vain(self) -> None:
+        """A value that cannot be shown does not hide that its PV was lost."""
+        self.world.backend.add("odd", np.array([65], np.uint8), Metadata(FieldType.CHAR, 3))
+        session, page = self.world.open()
+        ask(session, "connect", "odd", text=True, max_rate=RATE)
+        for value in (np.array([66], np.uint8), [67]):
+            self.world.backend.set("odd", value)  # type: ignore[arg-type]
+        self.world.backend.remove("odd")
+        self.world.turn()
+        self.assertEqual(page.take()[-1]["conn"], False)
+        self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
 
     def test_newest_wins(self) -> None:
         """Of the updates within a pause only the newest comes, when the pause is over."""

@@ -172,6 +172,10 @@ class Lane:
         return messages
 
 
+MOST_LEFT_BEHIND = 1000
+"""Pauses of closed lanes that may be kept until they are over."""
+
+
 class Pacer(DelayLine["ref[PacedLane]"]):
     """The lanes of one rate (updates per second), each until its pause is over.
 
@@ -181,16 +185,21 @@ class Pacer(DelayLine["ref[PacedLane]"]):
     def __init__(self, clock: IReactorTime, rate: float) -> None:
         super().__init__(clock, 1 / rate, _pause_over)
         self._lanes = 0
+        self._left_behind = 0
 
     def enter(self) -> None:
         """Count a lane more."""
         self._lanes += 1
 
-    def leave(self) -> None:
-        """Count a lane less."""
+    def leave(self, pauses: int) -> None:
+        """Count a lane less, that leaves some pauses behind."""
         self._lanes -= 1
+        self._left_behind += pauses
         if not self._lanes:
             self.clear()
+        elif self._left_behind > MOST_LEFT_BEHIND:
+            self.keep(lambda lane: lane() is not None)
+            self._left_behind = 0
 
 
 def _pause_over(lane: ref[PacedLane]) -> None:
@@ -218,7 +227,7 @@ class PacedLane(Lane):
     def close(self) -> None:
         """Let the last cohort go, and pause no more."""
         super().close()
-        self._pacer.leave()
+        self._pacer.leave(self._pauses)
 
     def reading(self, reading: Reading) -> None:
         """Send an update now, or keep it until the pause is over."""
@@ -229,12 +238,14 @@ class PacedLane(Lane):
 
     def connection(self) -> None:
         """Send what was kept back first: it is the last there is of that connection."""
-        if self._newest is not None:
-            super().reading(self._newest)
-            self._newest = None
-        super().connection()
+        newest, self._newest = self._newest, None
         # A connection without a value would be half the news.
         self._pausing = False
+        try:
+            if newest is not None:
+                super().reading(newest)
+        finally:
+            super().connection()
 
     def pause_over(self) -> None:
         """Send the newest that was kept back, and pause again; or wait for the next update."""

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from twisted.logger import Logger
 from zope.interface import Attribute, Interface
 
 from pycawamp.fanout.turn import Turn
@@ -39,6 +40,8 @@ class Outbox:
     newest value of each. So a slow client costs nobody anything, and never more
     memory than its PVs are many.
     """
+
+    _log = Logger()
 
     def __init__(self, turn: Turn, writer: IWriter) -> None:
         self._turn = turn
@@ -98,11 +101,10 @@ class Outbox:
         owed, self._owed = self._owed, {}
         lanes = iter(owed)
         for lane in lanes:
-            if lane in self._owed_state:
-                self._owed_state.remove(lane)
-                lane.catch_up(self)
-            else:
-                lane.send_newest(self)
+            try:
+                self._settle(lane)
+            except Exception:
+                self._log.failure("{pv} cannot be shown as a client asked", pv=lane.name)
             if self.paused:
                 self._owed.update(dict.fromkeys(lanes))
 
@@ -124,6 +126,13 @@ class Outbox:
         self._gathered = 0
         self._owed = {}
         self._owed_state = set()
+
+    def _settle(self, lane: Lane) -> None:
+        if lane in self._owed_state:
+            self._owed_state.remove(lane)
+            lane.catch_up(self)
+        else:
+            lane.send_newest(self)
 
     def _count(self, data: bytes) -> None:
         self._gathered += len(data)

@@ -16,7 +16,7 @@ class DelayLine(Generic[T]):
 
     All items wait equally long, so they leave in the order they came, and one
     timer serves them all: ten thousand PVs of a closing page cost one reactor
-    call, not ten thousand. Nothing is taken out early: who put an item in checks
+    call, not ten thousand. A single item is not taken out early: who put it in checks
     whether it still matters when it comes due.
     """
 
@@ -34,6 +34,13 @@ class DelayLine(Generic[T]):
         # While others come due, the next timer is for the first of those that still wait.
         if self._timer is None and not self._releasing:
             self._timer = self._clock.callLater(self._delay, self._release)
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def keep(self, wanted: Callable[[T], bool]) -> None:
+        """Forget all other items."""
+        self._waiting = deque(item for item in self._waiting if wanted(item[1]))
 
     def clear(self) -> None:
         """Forget all that waits."""

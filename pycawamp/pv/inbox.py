@@ -151,7 +151,10 @@ class Inbox:
         worked = clock()
         self._after_slice()
         sending = clock() - worked
-        self._adjust(self._handled - handled, worked - started + sending)
+        handled = self._handled - handled
+        # What sending costs is told by a burst, not by an update that comes alone.
+        if not finished or handled >= TELLING:
+            self._adjust(handled, worked - started + sending)
         self._slice = min(max(SLICE_PER_SEND * sending, SHORTEST_SLICE), self._limits.slice)
         if self._closed:
             return

@@ -47,13 +47,20 @@ class Visit:
             await self._arrival.addTimeout(timeout, self._clock)
         except DeferredTimeoutError:
             raise NotConnectedError(f"no IOC answered within {timeout:g} s") from None
+        return self.described
+
+    @property
+    def described(self) -> Metadata:
+        """The PV's metadata as it is now; after reach."""
         assert self.pv.described is not None
         return self.pv.described
 
     async def get(self, timeout: float) -> Reading:
         """The present value, asked of the IOC; after reach."""
-        if not self.pv.connected:
+        if not self.described.read_access:
             raise AccessError("the IOC grants no read access")
+        if not self.pv.connected:
+            raise NotConnectedError("no IOC serves it now")
         answer = self._handle.get().addTimeout(timeout, self._clock)
         try:
             return await answer

@@ -137,8 +137,9 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         self._end_session()
         if self._flow is not None:
             self._flow.end()
-        if self._closing is not None and self._closing.active():
-            self._closing.cancel()
+        closing, self._closing = self._closing, None
+        if closing is not None and closing.active():
+            closing.cancel()
         self.factory.intake.drop(self)
         timer: Any = self.closeHandshakeTimeoutCall  # type: ignore[has-type]
         if timer is not None:
