@@ -102,12 +102,13 @@ class InboxTests(SynchronousTestCase):
     def test_lone_updates(self) -> None:
         """That sending one update takes long says nothing of a burst, of which none is lost."""
         self.sending = SLICE / 5
-        for _ in range(200):
-            self.inbox.post_update(self.handler("a"), b"1")
+        handler = self.handler("a")
+        for _ in range(1000):
+            self.inbox.post_update(handler, b"1")
             self.clock.turn()
             self.clock.advance(1)
         for _ in range(10 * FEWEST):
-            self.inbox.post_update(self.handler("a"), b"2")
+            self.inbox.post_update(handler, b"2")
         self.assertEqual(self.inbox.merged, 0)
 
     def test_rest(self) -> None:
