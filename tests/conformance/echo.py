@@ -18,12 +18,17 @@ from pycawamp.wire.frames import binary_frame, text_frame
 class EchoSession:
     """Sends back what it receives."""
 
+    is_busy = False
+
     def __init__(self, turn: Turn, writer: IWriter) -> None:
         self.outbox = Outbox(turn, writer)
 
     def receive(self, payload: bytes, is_binary: bool) -> None:
         """Send a message back, of the same kind."""
         self.outbox.append(binary_frame(payload) if is_binary else text_frame(payload))
+
+    def go_on(self) -> None:
+        """Have nothing more to do about the last message."""
 
     def send(self, payload: bytes) -> None:
         """Explain nothing: the suite expects a close frame and no message before it."""
