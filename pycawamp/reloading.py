@@ -42,7 +42,10 @@ class Reloading(Service):
         """Call the functions now."""
         self._log.info("reading the access and login files again")
         for function in self._functions:
-            function()
+            try:
+                function()
+            except Exception:
+                self._log.failure("Some of the files could not be read again")
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         self._reactor.callFromThread(self.reload)

@@ -6,6 +6,8 @@ import json
 from typing import Any, cast
 
 from twisted.internet.defer import gatherResults, inlineCallbacks
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -15,6 +17,7 @@ from pycawamp.session import Client, Session
 from pycawamp.testing import WebSocketTestClient, connect
 from tests.fakes import LINGER, Page, SteppingReactor, World, ask
 from tests.guarded import UPGRADE, GuardedTestCase, reactor, request
+from tests.ioc import until_true
 
 PING = b'{"action":"ping","id":7}'
 
@@ -221,6 +224,30 @@ class ServedLimitTests(GuardedTestCase):
         other = yield self.knock(X_Forwarded_For="192.0.2.2")
         self.assertEqual((refused.status, other.status), (503, 101))
         self.assert_counted(service, "as many clients of one address as may be")
+        yield self.connect({"X-Forwarded-For": "2001:db8::1"})
+        neighbour = yield self.knock(X_Forwarded_For="2001:db8::2")
+        elsewhere = yield self.knock(X_Forwarded_For="2001:db8:0:1::1")
+        self.assertEqual((neighbour.status, elsewhere.status), (503, 101))
+
+    @inlineCallbacks
+    def test_pipelined(self) -> Any:
+        """What asks without end and reads nothing is not answered beyond what it may leave."""
+        service = self.serve()
+        site = cast(Any, service.getServiceNamed("port"))._site
+        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.port)
+        client: Any = yield endpoint.connect(Factory.forProtocol(Protocol))
+        client.transport.pauseProducing()
+        client.transport.write(b"GET /static/console.css HTTP/1.1\r\nHost: x\r\n\r\n" * 2500)
+
+        def waits() -> int:
+            transports = [each.transport for each in site.channels if each.transport is not None]
+            return sum(len(each.dataBuffer) + each._tempDataLen for each in transports)
+
+        yield until_true(lambda: waits() > 0)
+        for _ in range(3):
+            yield self.get()
+        self.assertLess(waits(), 4 * 2**20)
+        client.transport.abortConnection()
 
     @inlineCallbacks
     def test_message(self) -> Any:

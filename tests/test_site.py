@@ -69,6 +69,15 @@ class SiteTests(ServiceTestCase):
             self.assertEqual(reply.headers["x-content-type-options"], "nosniff", path)
 
     @in_thread
+    def test_monitor_is_no_page(self) -> None:
+        """What comes to /monitor by plain HTTP is told so, and sent nowhere."""
+        for query in ("", "?redirect=https://elsewhere.example/&after=1", "?redirect=x%0d%0a:"):
+            reply = self.ask(f"/monitor{query}")
+            self.assertEqual(reply.status, 426)
+            self.assertNotIn("location", reply.headers)
+            self.assertNotIn(b"elsewhere", reply.body)
+
+    @in_thread
     def test_policy(self) -> None:
         """Every answer forbids scripts, styles and connections from elsewhere, and inline ones."""
         for path in TYPES:

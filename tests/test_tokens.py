@@ -38,6 +38,14 @@ def public(key: Any) -> bytes:
     return pem
 
 
+def on_unknown_curve(key: Any) -> bytes:
+    """Its public half in PEM, with an object identifier that no curve has."""
+    pem = public(key)
+    body = base64.b64decode(b"".join(pem.splitlines()[1:-1]))
+    strange = body.replace(bytes.fromhex("2a8648ce3d030107"), bytes.fromhex("2a8648ce3d030163"))
+    return b"\n".join([pem.splitlines()[0], base64.b64encode(strange), pem.splitlines()[-1]])
+
+
 def private(key: Any) -> bytes:
     """The private key in PEM."""
     pem: bytes = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -176,6 +184,7 @@ class KeyTests(SynchronousTestCase):
             public(ec.generate_private_key(ec.SECP384R1())),
             b"ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQ user@host",
             b"-----BEGIN PUBLIC KEY-----\nbm90IGEga2V5\n-----END PUBLIC KEY-----\n",
+            on_unknown_curve(EC),
         ):
             self.assertRaises(LoginFileError, self.key, material)
         self.assertRaises(LoginFileError, read_key, Path("/no/such/key"))

@@ -6,10 +6,11 @@ import { Clock, clientFor, collect, gatewayFor, once, socketClass, until } from 
 const quick = { backoff: { base: 20, cap: 40 } };
 
 /** A client whose clock, dice and socket are the test's. */
-function puppet(t, options = {}) {
+function puppet(t, options = {}, lateness = 0) {
   const clock = new Clock();
+  const setTimeout = (action, delay) => clock.options.setTimeout(action, Math.max(delay, lateness));
   const WebSocket = socketClass();
-  const gw = new PVClient("ws://gateway/monitor", { ...clock.options, WebSocket, random: () => 1, batch: false, heartbeat: 0, ...options });
+  const gw = new PVClient("ws://gateway/monitor", { ...clock.options, setTimeout, WebSocket, random: () => 1, batch: false, heartbeat: 0, ...options });
   t.after(() => gw.close());
   return { gw, clock, WebSocket };
 }
@@ -133,6 +134,20 @@ test("silence is broken by a ping; two silences are a loss since the last frame"
   assert.equal(losses.length, 0);
   clock.advance(1);
   assert.deepEqual(losses, [{ code: 1006, reason: "no sign of life", staleSince: heard }]);
+});
+
+test("late timers, as in a page in the background, are no silence of the gateway's", (t) => {
+  const { gw, clock, WebSocket } = puppet(t, { heartbeat: 15 }, 60000);
+  const losses = collect(gw, "close");
+  WebSocket.last.open();
+  for (let i = 1; i <= 5; i += 1) {
+    clock.advance(60000);
+    assert.equal(WebSocket.last.sent.length, i);
+    WebSocket.last.receive({ msg_type: "pong", id: WebSocket.last.sent.at(-1).id });
+  }
+  assert.equal(losses.length, 0);
+  clock.advance(120000);
+  assert.equal(losses.length, 1);
 });
 
 test("traffic is a sign of life: no ping then", (t) => {

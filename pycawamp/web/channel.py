@@ -18,6 +18,8 @@ from pycawamp.limits import Tally
 
 IDLE = 60.0
 """Seconds that a connection is kept for the browser's next request."""
+READ_AT_ONCE = 4096
+"""Bytes; the requests in them are answered in one go, before anybody else is served."""
 HSTS = b"max-age=31536000"
 _TOO_LARGE = b"HTTP/1.1 %b\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
@@ -45,6 +47,9 @@ class Channel(HTTPChannel):
         limits = self.site.limits
         self.MAX_LENGTH = self.totalHeadersSize = limits.max_header
         super().connectionMade()  # type: ignore[no-untyped-call]
+        # Under TLS it is the TCP transport below that reads.
+        transport: Any = self.transport
+        getattr(transport, "transport", transport).bufferSize = READ_AT_ONCE
         self.site.channels.add(self)
         self._expect_request()
 
@@ -55,6 +60,9 @@ class Channel(HTTPChannel):
         if self._deadline is None and not self._handlingRequest:
             self._expect_request()
         super().dataReceived(data)  # type: ignore[no-untyped-call]
+        if self._waitingForTransport and not self._handlingRequest:
+            # Twisted reads on where the answers filled the transport while one was being given.
+            self._networkProducer.pauseProducing()
         # A request ends with an empty line: this one was answered, and another began.
         began = not data.endswith(b"\r\n\r\n") and not self._handlingRequest
         if began and self._deadline is None and self.transport is not None and not self._refused:

@@ -34,6 +34,9 @@ class Entrance(Resource):
         return Reception(self._door, request).admit(enter, socket=True)
 
     def _enter(self, request: Request, visitor: Visitor) -> None:
+        if "websocket" not in (request.getHeader("upgrade") or "").lower():
+            # Autobahn would answer itself: by a redirection to wherever the query says.
+            raise Refusal(426, "only for WebSockets", (("Upgrade", "websocket"),))
         full = self._factory.full(visitor.host)
         if full is not None:
             self._door.tally.count(full, visitor.host)

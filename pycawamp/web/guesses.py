@@ -32,7 +32,7 @@ class Guesses:
         self._bucket(host).give_back()
 
     def _bucket(self, host: str) -> TokenBucket:
-        place = _place(host)
+        place = place_of(host)
         bucket = self._buckets.get(place)
         if bucket is None:
             self._make_room()
@@ -48,7 +48,8 @@ class Guesses:
             del self._buckets[place]
 
 
-def _place(host: str) -> str:
+def place_of(host: str) -> str:
+    """Whom an address stands for: an IPv6 client has the whole /64 that its own is in."""
     plain = address(host)
     if plain is None or ":" not in plain:
         return plain or host

@@ -209,7 +209,11 @@ class Logins(Service):
         found = self._files.signatures()
         settled, self._latest = found == self._latest, found
         if settled and found != self._seen:
-            self.reload()
+            try:
+                self.reload()
+            except Exception:
+                # It would be the last look at the files.
+                self._log.failure("The login files could not be read again")
 
 
 def parse_authorization(header: str | None) -> Credentials | None:

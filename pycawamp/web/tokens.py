@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 import jwt
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
@@ -102,7 +103,7 @@ def _public_key(path: Path, pem: bytes) -> tuple[str, Any]:
             key: Any = x509.load_pem_x509_certificate(pem).public_key()
         else:
             key = load_pem_public_key(pem)
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         raise LoginFileError(f"{path}: expected a public key or a certificate in PEM") from None
     if isinstance(key, RSAPublicKey) and key.key_size >= MIN_RSA:
         return "RS256", key

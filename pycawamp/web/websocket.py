@@ -18,6 +18,7 @@ from pycawamp.session import Client, Session
 from pycawamp.sessions import Sessions
 from pycawamp.web.door import BEARER, Visitor, without_token
 from pycawamp.web.flow import Flow, Stalls
+from pycawamp.web.guesses import place_of
 from pycawamp.web.intake import Intake
 from pycawamp.wire import replies
 from pycawamp.wire.codec import BadMessage
@@ -212,7 +213,7 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
         self._clock = reactor
         self._now = now
         self._connections: set[MonitorProtocol] = set()
-        self._by_host: Counter[str] = Counter()
+        self._by_place: Counter[str] = Counter()
         self._all_closed: Deferred[None] | None = None
         self._cutting: IDelayedCall | None = None
         self.setProtocolOptions(
@@ -232,13 +233,13 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
     def opened(self, connection: MonitorProtocol) -> None:
         """Take note of an open connection."""
         self._connections.add(connection)
-        self._by_host[connection.visitor.host] += 1
+        self._by_place[place_of(connection.visitor.host)] += 1
 
     def closed(self, connection: MonitorProtocol) -> None:
         """Take note that a connection is gone."""
         if connection in self._connections:
             self._connections.remove(connection)
-            self._left(connection.visitor.host)
+            self._left(place_of(connection.visitor.host))
         if not self._connections and self._all_closed is not None:
             done, self._all_closed = self._all_closed, None
             if self._cutting is not None and self._cutting.active():
@@ -251,7 +252,7 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
         limits = self.sessions.limits
         if len(self._connections) >= limits.clients:
             return "as many clients as may be"
-        if self._by_host[host] >= limits.clients_per_address:
+        if self._by_place[place_of(host)] >= limits.clients_per_address:
             return "as many clients of one address as may be"
         return None
 
@@ -284,10 +285,10 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
         self._cutting = self._clock.callLater(patience, self._cut)
         return done
 
-    def _left(self, host: str) -> None:
-        self._by_host[host] -= 1
-        if not self._by_host[host]:
-            del self._by_host[host]
+    def _left(self, place: str) -> None:
+        self._by_place[place] -= 1
+        if not self._by_place[place]:
+            del self._by_place[place]
 
     def _cut(self) -> None:
         for connection in list(self._connections):

@@ -26,6 +26,8 @@ export class Link {
   #pulse = null;
   #openedAt = 0;
   #heardAt = 0;
+  /** When a sign of life was asked for that has not come; or null. */
+  #askedAt = null;
   #everOpen = false;
 
   /**
@@ -83,6 +85,7 @@ export class Link {
     this.state = "open";
     this.staleSince = null;
     this.#openedAt = this.#heardAt = this.#env.now();
+    this.#askedAt = null;
     this.#watch();
     const reconnected = this.#everOpen;
     this.#everOpen = true;
@@ -91,6 +94,7 @@ export class Link {
 
   #heard(data) {
     this.#heardAt = this.#env.now();
+    this.#askedAt = null;
     this.#on.frame(data);
   }
 
@@ -118,16 +122,20 @@ export class Link {
 
   /**
    * A pulled cable closes nothing. After a silence the gateway is asked for a sign of life, and
-   * after a second one the link counts as lost since the last frame.
+   * if none comes, the link counts as lost since the last frame. Being late proves nothing: a page
+   * in the background has its timers once a minute.
    */
   #watch() {
     if (!this.#heartbeat) return;
     this.#pulse = this.#env.setTimeout(() => {
-      const silence = this.#env.now() - this.#heardAt;
-      if (silence >= 2 * this.#heartbeat) {
+      const now = this.#env.now();
+      if (this.#askedAt !== null && now - this.#askedAt >= this.#heartbeat) {
         return this.#lost({ code: 1006, reason: "no sign of life" }, this.#heardAt);
       }
-      if (silence >= this.#heartbeat) this.#on.quiet();
+      if (this.#askedAt === null && now - this.#heardAt >= this.#heartbeat) {
+        this.#askedAt = now;
+        this.#on.quiet();
+      }
       this.#watch();
     }, this.#heartbeat);
   }
