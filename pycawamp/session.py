@@ -190,7 +190,11 @@ class Session:
         try:
             verdict = self.judge(name, decide)
         except BadMessage as mistake:
+            was_shown = lane.pv.connected
             self._leave(name)
+            if was_shown:
+                # Or the page, and who else shares its connection, would show the last value on.
+                lane.tell(self.outbox, replies.connection(name, False))
             self.refuse(mistake)
             return
         encoding = _for(lane.encoding, verdict)

@@ -53,6 +53,15 @@ class LoginTests(GuardedTestCase):
         self.assertEqual(bad.body, unknown.body)
 
     @inlineCallbacks
+    def test_many_at_once(self) -> Any:
+        """However many pages of a user come back together, none is taken for a guess too many."""
+        self.serve_users()
+        answers = yield gatherResults(
+            [self.get(Authorization=basic("alice", PASSWORD)) for _ in range(30)]
+        )
+        self.assertEqual({each.status for each in answers}, {200})
+
+    @inlineCallbacks
     def test_sockets(self) -> Any:
         """A WebSocket opens for good credentials and for none, not for bad ones."""
         self.serve_users()

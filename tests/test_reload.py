@@ -63,7 +63,7 @@ class ReloadTests(GuardedTestCase):
 
     @inlineCallbacks
     def test_forbidden(self) -> Any:
-        """A PV that became forbidden ends with an error, the others go on."""
+        """A PV that became forbidden is told as lost and ends with an error; the others go on."""
         pvlist = self.write("pvlist", ".* ALLOW\n")
         self.serve("--pvlist", pvlist)
         client = yield self.connect()
@@ -71,6 +71,8 @@ class ReloadTests(GuardedTestCase):
         yield client.until(msg_type="monitor", pvname="Y")
         self.write("pvlist", ".* ALLOW\nX DENY\n")
         yield self.hang_up()
+        lost = yield client.receive()
+        self.assertEqual((lost["pvname"], lost["conn"]), ("X", False))
         error = yield client.receive()
         self.assertEqual((error["code"], error["pvname"]), ("forbidden", "X"))
         self.backend.set("X", 3)
@@ -119,7 +121,7 @@ class ReloadTests(GuardedTestCase):
         client.send("X")
         yield client.until(msg_type="monitor")
         self.write("pvlist", "Y ALLOW\n")
-        error = yield client.receive()
+        error = yield client.until(msg_type="error")
         self.assertEqual(error["code"], "forbidden")
 
     @inlineCallbacks

@@ -51,9 +51,17 @@ class ReviewTests(SynchronousTestCase):
         return page
 
     def refused(self) -> list[list[str]]:
-        """The PVs that each page is told to be forbidden."""
+        """The PVs that each page is told to be lost, and then forbidden."""
         self.world.turn()
-        return [[message["pvname"] for message in page.take()] for page in self.pages]
+        found = []
+        for page in self.pages:
+            messages = page.take()
+            names = [message["pvname"] for message in messages]
+            told = [message.get("conn", message.get("code")) for message in messages]
+            self.assertEqual(told, [False, "forbidden"] * (len(messages) // 2))
+            self.assertEqual(names[::2], names[1::2])
+            found.append(names[::2])
+        return found
 
     def test_applied(self) -> None:
         """What is forbidden now ends, for all who look; they are judged once, as they are alike."""

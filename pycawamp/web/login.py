@@ -11,8 +11,10 @@ from typing import Any, TypeAlias
 
 import attrs
 from twisted.application.service import Service
+from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from pycawamp.limits import Tally
 from pycawamp.web.guesses import Guesses
@@ -100,6 +102,7 @@ class Logins(Service):
         self._tally = tally
         self._now = now
         self._guesses = Guesses(reactor)
+        self._under_way: dict[tuple[Credentials, str], list[Deferred[Identity]]] = {}
         self._checker = Checker(reactor)
         self._listeners: list[Callable[[], None]] = []
         self._seen = self._latest = files.signatures()
@@ -132,6 +135,18 @@ class Logins(Service):
         known = self._known(credentials)
         if known is not None:
             return known
+        # Pages that come back together say the same several times: that is one try, one check.
+        tried = (credentials, host)
+        answer: Deferred[Identity] = Deferred()
+        under_way = self._under_way.get(tried)
+        if under_way is not None:
+            under_way.append(answer)
+        else:
+            self._under_way[tried] = [answer]
+            Deferred.fromCoroutine(self._try(credentials, host)).addBoth(self._tell, tried)
+        return await answer
+
+    async def _try(self, credentials: Credentials, host: str) -> Identity:
         if not self._guesses.attempt(host):
             self._tally.count("too many failed logins", host)
             raise TooManyGuesses
@@ -144,6 +159,10 @@ class Logins(Service):
             raise LoginFailed
         self._guesses.succeeded(host)
         return identity
+
+    def _tell(self, result: Identity | Failure, tried: tuple[Credentials, str]) -> None:
+        for answer in self._under_way.pop(tried):
+            answer.callback(result)
 
     def reload(self) -> bool:
         """Read the files now; bad ones leave in force what was before. Whether they were good."""
