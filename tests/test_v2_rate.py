@@ -13,7 +13,7 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
-from pycawamp.fanout.lane import MOST_LEFT_BEHIND
+from pycawamp.fanout.paced import MOST_LEFT_BEHIND
 from pycawamp.pv.values import FieldType, Metadata
 from tests.fakes import LINGER, Page, World, ask
 from tests.test_fanout import fanout_objects

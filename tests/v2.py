@@ -11,12 +11,11 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
-from zope.interface import implementer
 
 from pycawamp.access import Policy, Writers
-from pycawamp.fanout.outbox import IWriter
 from pycawamp.gateway import GatewaySettings
 from pycawamp.testing import GatewayFixture, Predicate, WebSocketTestClient
+from tests.fakes import Page
 from tests.ioc import IOCTestCase
 from tests.sharedioc import Shell
 
@@ -124,18 +123,8 @@ class StallMeter:
         self._last = now
 
 
-@implementer(IWriter)
-class AnyPage:
+class AnyPage(Page):
     """A browser's page that takes binary frames too."""
-
-    backlog = 0
-
-    def __init__(self) -> None:
-        self.writes: list[bytes] = []
-
-    def write(self, data: bytes) -> None:
-        """Take frames."""
-        self.writes.append(data)
 
     def take(self) -> list[Any]:
         """The messages since the last time: JSON, or the bytes of binary ones."""

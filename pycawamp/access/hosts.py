@@ -25,6 +25,14 @@ def address(text: str) -> str | None:
     return str(getattr(found, "ipv4_mapped", None) or found)
 
 
+def place_of(host: str) -> str:
+    """Whom an address stands for: an IPv6 client has the whole /64 that its own is in."""
+    plain = address(host)
+    if plain is None or ":" not in plain:
+        return plain or host
+    return str(int(ipaddress.ip_address(plain.partition("%")[0])) >> 64)
+
+
 def host_name(text: str) -> str:
     """A host name in the spelling that is compared: lower case, without the root's dot."""
     return text.lower().removesuffix(".")

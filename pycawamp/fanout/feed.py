@@ -9,8 +9,9 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from pycawamp.fanout.cohort import Cohorts
-from pycawamp.fanout.lane import Content, Lane, PacedLane, Pacer
+from pycawamp.fanout.lane import Content, Lane
 from pycawamp.fanout.outbox import Outbox
+from pycawamp.fanout.paced import PacedLane, Pacer
 from pycawamp.fanout.turn import Turn
 from pycawamp.pv.hub import PV, PVHub
 from pycawamp.pv.interfaces import ISubscriber

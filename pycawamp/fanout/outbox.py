@@ -106,7 +106,9 @@ class Outbox:
             except Exception:
                 self._log.failure("{pv} cannot be shown as a client asked", pv=lane.name)
             if self.paused:
+                # The rest is owed still.
                 self._owed.update(dict.fromkeys(lanes))
+                break
 
     def flush(self) -> None:
         """Write what was gathered."""

@@ -198,6 +198,7 @@ class Inbox:
                     self._log.failure("An update could not be handled")
                 if size > LARGE and clock() >= deadline:
                     self._put_back(list(rest))
+                    break
         return not self._queue and not self._overflowing
 
     def _put_back(self, items: list[Item]) -> None:

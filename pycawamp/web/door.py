@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, TypeAlias
 
 import attrs
@@ -216,7 +217,8 @@ class Reception:
 
 def refuse(request: Request, refusal: Refusal) -> None:
     """Answer a request with a refusal."""
-    request.setResponseCode(refusal.status)
+    # Twisted has no words for some of them.
+    request.setResponseCode(refusal.status, HTTPStatus(refusal.status).phrase.encode())
     request.setHeader("content-type", "text/plain; charset=utf-8")
     request.setHeader("cache-control", "no-store")
     request.setHeader("connection", "close")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
 from twisted.internet.interfaces import IReactorTime
 
-from pycawamp.access.hosts import address
+from pycawamp.access.hosts import place_of
 from pycawamp.limits import TokenBucket
 
 AT_ONCE = 10
@@ -46,11 +44,3 @@ class Guesses:
         # With all of them guessing, the oldest goes.
         for place in rested or [next(iter(self._buckets))]:
             del self._buckets[place]
-
-
-def place_of(host: str) -> str:
-    """Whom an address stands for: an IPv6 client has the whole /64 that its own is in."""
-    plain = address(host)
-    if plain is None or ":" not in plain:
-        return plain or host
-    return str(int(ip_address(plain.partition("%")[0])) >> 64)

@@ -14,11 +14,11 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
+from pycawamp.access.hosts import place_of
 from pycawamp.session import Client, Session
 from pycawamp.sessions import Sessions
 from pycawamp.web.door import BEARER, Visitor, without_token
 from pycawamp.web.flow import Flow, Stalls
-from pycawamp.web.guesses import place_of
 from pycawamp.web.intake import Intake
 from pycawamp.wire import replies
 from pycawamp.wire.codec import BadMessage
@@ -267,7 +267,7 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
 
     def call_at(self, when: float, function: Callable[[], None]) -> IDelayedCall:
         """Have a function called at a time of the day, in UNIX seconds."""
-        return self._clock.callLater(max(0.0, when - self._now()), function)
+        return self.call_later(max(0.0, when - self._now()), function)
 
     def close_all(self, patience: float = 1.0) -> Deferred[None]:
         """Close every connection as `going away` (1001); fires when all are gone.
