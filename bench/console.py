@@ -119,7 +119,7 @@ def _watch(arguments: argparse.Namespace, port: int, names: tuple[str, ...]) -> 
         browser.command("Performance.enable")
         browser.until_row(names[0], lambda row: row.state == "OK", 60)
         for name in names[: arguments.open]:
-            browser.find(f'#rows .name[title="{name}"]').click()
+            browser.unfold(name)
         browser.run(_COUNT_FRAMES)
         time.sleep(SETTLE_S)
         return list(_samples(browser, arguments))

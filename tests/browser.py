@@ -19,6 +19,10 @@ from attrs import field, frozen, mutable
 
 # Whoever has no selenium asks `missing` what to install.
 with contextlib.suppress(ImportError):
+    from selenium.common.exceptions import (
+        ElementClickInterceptedException,
+        ElementNotInteractableException,
+    )
     from selenium.webdriver import Chrome, ChromeOptions
     from selenium.webdriver.chrome.service import Service
     from selenium.webdriver.common.action_chains import ActionChains
@@ -28,6 +32,8 @@ with contextlib.suppress(ImportError):
     from selenium.webdriver.remote.webelement import WebElement
     from selenium.webdriver.support.select import Select
     from selenium.webdriver.support.wait import WebDriverWait
+
+    _NOT_CLICKED = (ElementClickInterceptedException, ElementNotInteractableException)
 
 SECONDS = 15
 """How long anything may take."""
@@ -69,6 +75,19 @@ _DRAWN = """
 const canvas = document.querySelector(arguments[0]);
 const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
 return data.some((part) => part !== 0);
+"""
+_STILL = """
+const [element, done] = arguments;
+element.scrollIntoView({ block: "center" });
+let last = "";
+const look = () => {
+  const { x, y, width, height } = element.getBoundingClientRect();
+  const place = [x, y, width, height].join();
+  if (place === last) return done();
+  last = place;
+  requestAnimationFrame(look);
+};
+look();
 """
 _STEPS = 5
 
@@ -214,11 +233,27 @@ class Browser:
         element: WebElement = found[0]
         return element
 
+    def click(self, target: str | WebElement) -> None:
+        """Click an element, or the first that a CSS selector chooses, once it stands still.
+
+        Of a page that still moves the driver refuses the click, or it meets something else.
+        """
+
+        def clicked() -> bool:
+            element = self.find(target) if isinstance(target, str) else target
+            try:
+                self.driver.execute_async_script(_STILL, element)
+                element.click()
+            except _NOT_CLICKED:
+                return False
+            return True
+
+        self.until(clicked, f"a click on {target}")
+
     def unfold(self, name: str) -> None:
-        """Click a PV's name in the console, which opens or closes its details."""
-        toggle = self.find(f'#rows .name[title="{name}"]')
-        self.run("arguments[0].scrollIntoView({block: 'center'})", toggle)
-        toggle.click()
+        """Click a PV's name in the console, which opens its details."""
+        self.click(f'#rows .name[title="{name}"]')
+        self.until_row(name, lambda row: row.open)
 
     def press(self, *keys: str, alt: bool = False) -> None:
         """Press keys, one after the other, wherever the focus is; `ARROW_UP` and the like too."""

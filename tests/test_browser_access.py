@@ -91,7 +91,7 @@ class AxeTests(AccessibleTestCase):
         browser = self.open(options=("--demo",))
         browser.find(".offers")
         self.check()
-        browser.find("#help-button").click()
+        browser.click("#help-button")
         self.check()
 
 

@@ -42,7 +42,7 @@ class ConsoleTests(WebTestCase):
         field = browser.find("#add textarea")
         field.send_keys("{} {},{}\n".format(*names))
         field.send_keys(names[3])
-        browser.find("#add button").click()
+        browser.click("#add button")
         self.assertEqual(browser.rows(), names)
         level, mode, text, wave = (browser.until_row(name, has_value) for name in names)
         self.assertEqual((level.value, level.units, level.state), ("1.25", "mm", "OK"))
@@ -55,7 +55,7 @@ class ConsoleTests(WebTestCase):
         browser = self.open("text", "level")
         self.assertEqual(browser.rows(), [self.pv("text"), self.pv("level")])
         browser.find("#add textarea").send_keys(self.pv("mode") + "\n")
-        browser.find(f'[aria-label="Remove {self.pv("text")}"]').click()
+        browser.click(f'[aria-label="Remove {self.pv("text")}"]')
         kept = [self.pv("level"), self.pv("mode")]
         self.assertEqual(browser.rows(), kept)
         address = browser.driver.current_url
@@ -100,13 +100,13 @@ class ConsoleTests(WebTestCase):
         name = self.pv("level")
         browser.until_row(name, has_value)
         toggle = browser.find("#rows .name")
-        toggle.click()
+        browser.click(toggle)
         row = browser.until_row(name, lambda row: "Host" in row.facts)
         self.assertEqual(row.facts["Display limits"], "0 … 10")
         self.assertEqual(row.facts["Access"], "read, no write")
         self.assertTrue(row.facts["Host"].endswith(f":{self.ports.server}"), row.facts)
         self.assertTrue(browser.drawn(".details canvas"))
-        toggle.click()
+        browser.click(toggle)
         self.assertFalse(browser.until_row(name, lambda row: not row.open).facts)
 
     @in_thread
@@ -114,7 +114,7 @@ class ConsoleTests(WebTestCase):
         """The strip chart shows what came, the wheel zooms it, and hovering reads a value."""
         browser = self.open("level")
         browser.until_row(self.pv("level"), has_value)
-        browser.find("#rows .name").click()
+        browser.click("#rows .name")
         canvas = browser.find(".details canvas")
         for value in (2, 4, 3):
             self.tell_ioc("level", value)
@@ -125,7 +125,7 @@ class ConsoleTests(WebTestCase):
         browser.until(lambda: browser.drawn(".details canvas"), "the trace")
         browser.wheel(canvas, -600)
         browser.until(live.is_enabled, "the zoom")
-        live.click()
+        browser.click(live)
         browser.until(lambda: not live.is_enabled(), "the whole strip")
 
     @in_thread
@@ -134,7 +134,7 @@ class ConsoleTests(WebTestCase):
         browser = self.open("message")
         text = "A text of many characters"
         browser.until_row(self.pv("message"), lambda row: row.value == text)
-        browser.find("#rows .name").click()
+        browser.click("#rows .name")
         self.assertEqual(browser.text(".details pre"), text)
 
     @in_thread
@@ -153,7 +153,7 @@ class ConsoleTests(WebTestCase):
         name = self.pv("level")
         browser.until_row(name, has_value)
         pause = browser.find("#pause")
-        pause.click()
+        browser.click(pause)
         self.assertIn("Paused", browser.text("#banner"))
 
         def arrived() -> bool:
@@ -164,7 +164,7 @@ class ConsoleTests(WebTestCase):
         browser.until(lambda: browser.text("#traffic").startswith("0.0"), "no traffic")
         browser.until(arrived, "an update")
         self.assertEqual(browser.until_row(name, bool).value, "1.25")
-        pause.click()
+        browser.click(pause)
         browser.until_row(name, lambda row: row.value == "4.50")
         self.assertFalse(browser.find("#banner").is_displayed())
 
@@ -200,7 +200,7 @@ class ConsoleTests(WebTestCase):
         browser.prefer("dark")
         dark = browser.run(background)
         self.assertNotEqual(light, dark)
-        browser.find("#theme").click()
+        browser.click("#theme")
         self.assertEqual(browser.run(background), light)
         browser.open(self.origin)
         self.assertEqual(browser.run(background), light)
@@ -213,12 +213,12 @@ class DemoConsoleTests(WebTestCase):
     def test_offer(self) -> None:
         """The empty page offers the demo's records, and shows those that are chosen."""
         browser = self.open(options=("--demo",))
-        browser.find(".offers button").click()
+        browser.click(".offers button")
         row = browser.until_row("demo:sine", has_value)
         self.assertTrue(row.severity.startswith("is-"))
-        browser.find("#clear").click()
+        browser.click("#clear")
         self.assertEqual(browser.rows(), [])
-        browser.find(".offer button").click()
+        browser.click(".offer button")
         self.assertGreater(len(browser.rows()), 10)
         browser.until_row("demo:mode", has_value)
 

@@ -191,7 +191,7 @@ class ElementTests(PageTestCase):
         field.clear()
         field.send_keys("7.5\n")
         browser.until(lambda: browser.text("#level") == "7.5 mm", "what was written")
-        browser.find("#tick").click()
+        browser.click("#tick")
         browser.choose("#choice", "Running")
         asked = [f'dbgf("{self.pv(name)}")' for name in ("switch", "mode")]
 

@@ -38,7 +38,7 @@ class PutTests(WebTestCase):
         name = self.pv(record)
         browser = self.open(record, options=options)
         browser.until_row(name, lambda row: row.value != "")
-        browser.find("#rows .name").click()
+        browser.click("#rows .name")
         browser.until_row(name, lambda row: "Access" in row.facts)
         return name
 
@@ -57,7 +57,7 @@ class PutTests(WebTestCase):
         """An enum is written by choosing its label."""
         name = self.unfold("mode", *PUTS)
         self.browser.choose(".put select", "Running")
-        self.browser.find(".put button").click()
+        self.browser.click(".put button")
         row = self.browser.until_row(name, lambda row: row.value == "Running")
         self.assertTrue(row.form)
 
@@ -88,7 +88,7 @@ class PutTests(WebTestCase):
         self.browser.until_row(name, lambda row: row.outcome == "Not written.")
         self.assertRegex(self.ask_ioc(f'dbgf("{name}")'), r": +5$")
         field.send_keys("\n")
-        self.browser.find("dialog.confirm .danger").click()
+        self.browser.click("dialog.confirm .danger")
         self.browser.until_row(name, lambda row: row.outcome.startswith("✓"))
         # The record drives what it is told to its limit.
         self.browser.until_row(name, lambda row: row.value == "10.0")

@@ -50,7 +50,7 @@ class SafetyTests(WebTestCase):
         self.assertEqual(browser.rows(), list(NAMES))
         for name in NAMES:
             browser.until_row(name, lambda row: row.state not in {"SEARCHING", ""})
-        browser.find("#rows .name").click()
+        browser.click("#rows .name")
         self.assert_no_markup()
         self.assertIn(NAMES[0], browser.driver.title)
         browser.open(f"{self.origin}/?pv={quote(','.join(NAMES))}")
