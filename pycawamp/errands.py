@@ -42,18 +42,18 @@ class Errands:
 
     def get(self, request: requests.Get) -> None:
         """Read a PV once."""
-        self._attend(request, "get", self._read(request))
+        self._attend(request, self._read(request))
 
     def info(self, request: requests.Info) -> None:
         """Tell a PV's metadata."""
-        self._attend(request, "info", self._describe(request))
+        self._attend(request, self._describe(request))
 
     def put(self, request: requests.Put) -> None:
         """Write a PV."""
-        self._attend(request, "put", self._write(request))
+        self._attend(request, self._write(request))
 
-    def log_malformed(self, mistake: BadMessage) -> None:
-        """Log a put that was refused before anything could be made of it."""
+    def log_refused(self, mistake: BadMessage) -> None:
+        """Log a put that was refused before it was looked at: malformed, or one of too many."""
         client = self._session.client
         record = PutRecord(client.user, client.address, mistake.pvname or "", None)
         self._sessions.put_log.write(record, _outcome(mistake))
@@ -127,18 +127,14 @@ class Errands:
         self._session.make_room(verdict.real_name)
         return self._sessions.visit(verdict.real_name)
 
-    def _attend(
-        self, request: requests.Get | requests.Put | requests.Info, action: str, work: Work
-    ) -> None:
+    def _attend(self, request: requests.PVRequest, work: Work) -> None:
         done = Deferred.fromCoroutine(work)
         self._under_way.add(done)
 
         def failed(failure: Failure) -> None:
             mistake = _mistake(failure.value)
             if mistake is not None:
-                self._session.refuse(
-                    attrs.evolve(mistake, action=action, pvname=request.name, id=request.id)
-                )
+                self._session.refuse(requests.about(request, mistake))
             elif not failure.check(CancelledError):
                 self._session.fail(failure)
 

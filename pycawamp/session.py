@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from pycawamp.access.interfaces import Verdict
+from pycawamp.access.interfaces import Decide, Verdict
 from pycawamp.errands import Errands
-from pycawamp.fanout.lane import Lane
 from pycawamp.fanout.outbox import IWriter, Outbox
-from pycawamp.search import Search
+from pycawamp.subscriptions import Subscriptions
 from pycawamp.wire import replies, requests
 from pycawamp.wire.codec import BadMessage
-from pycawamp.wire.encoding import VERSION_1, Encoding
+from pycawamp.wire.encoding import VERSION_1
 from pycawamp.wire.frames import text_frame
 
 if TYPE_CHECKING:
     from pycawamp.sessions import Sessions
 
-Decide: TypeAlias = Callable[[str | None, str, str | None, str], Verdict]
-"""A policy's decision about a user, an address, a host name and a PV."""
 HangUp: TypeAlias = Callable[[int, str], None]
 """Closes a client's connection with a code and a reason."""
 
@@ -48,7 +45,7 @@ class Client:
 
 
 class Session:
-    """One client: takes its requests and keeps its subscriptions. Made by Sessions.open."""
+    """One client: takes its requests, and tells it what comes of them. Made by Sessions.open."""
 
     _log = Logger()
 
@@ -64,8 +61,7 @@ class Session:
         self._sessions = sessions
         self.encoding = VERSION_1
         """The options in force for what asks for no others."""
-        self._subscribed: dict[str, Lane] = {}
-        self._searches: dict[str, Search] = {}
+        self.subscriptions = Subscriptions(self, sessions)
         self._errands = Errands(self, sessions)
 
     # What the client sends
@@ -80,7 +76,7 @@ class Session:
             self._answer(requests.parse(payload))
         except BadMessage as mistake:
             if mistake.action == "put":
-                self._errands.log_malformed(mistake)
+                self._errands.log_refused(mistake)
             self.refuse(mistake)
         except Exception:
             self.fail(Failure())
@@ -115,15 +111,14 @@ class Session:
         return False
 
     def close(self) -> None:
-        """End all subscriptions: the client is gone."""
+        """End all that it asked for: the client is gone."""
         self._ended = True
         self._rest = None
         self.outbox.close()
-        for name in list(self._subscribed):
-            self._leave(name)
+        self.subscriptions.close()
         self._errands.close()
         # They hold this in their turn, and all would wait for the garbage collector.
-        del self._errands
+        del self.subscriptions, self._errands
         self._sessions.closed(self)
 
     # What the client is told
@@ -136,24 +131,6 @@ class Session:
             self.outbox.append_to_batch(payload)
         else:
             self.outbox.append(text_frame(payload))
-
-    def end_search(self, search: Search) -> bool:
-        """Forget a search; False if the client has left the PV, or has asked for it anew."""
-        name = search.lane.name
-        if self._searches.get(name) is not search:
-            return False
-        del self._searches[name]
-        return True
-
-    def review(self, decide: Decide) -> Iterator[None]:
-        """Apply a changed policy to what is open, a PV at each step: what is forbidden now ends."""
-        for name, lane in list(self._subscribed.items()):
-            if self._subscribed.get(name) is lane:
-                try:
-                    self._review(name, lane, decide)
-                except Exception:
-                    self.fail(Failure())
-            yield
 
     def refuse(self, mistake: BadMessage) -> None:
         """Have the client told of a mistake; closes the connection of one that floods."""
@@ -186,27 +163,12 @@ class Session:
             raise BadMessage("forbidden", "this gateway does not let you read it", pvname=name)
         return verdict
 
-    def _review(self, name: str, lane: Lane, decide: Decide) -> None:
-        try:
-            verdict = self.judge(name, decide)
-        except BadMessage as mistake:
-            was_shown = lane.pv.connected
-            self._leave(name)
-            if was_shown:
-                # Or the page, and who else shares its connection, would show the last value on.
-                lane.tell(self.outbox, replies.connection(name, False))
-            self.refuse(mistake)
-            return
-        encoding = _for(lane.encoding, verdict)
-        if encoding != lane.encoding or verdict.real_name != lane.pv.name:
-            self._subscribe(name, verdict, encoding)
-
     # Requests that are answered at once
 
     def _answer(self, request: requests.Request) -> None:
         _DISPATCH[type(request)](self, request)
 
-    def _take_names(self, request: requests.Connect | requests.Disconnect) -> tuple[str, ...]:
+    def _take_names(self, request: requests.ListRequest) -> tuple[str, ...]:
         """The first names of a list; the rest is for later."""
         if len(request.names) > NAMES_AT_ONCE:
             rest = request.names[NAMES_AT_ONCE:]
@@ -220,45 +182,19 @@ class Session:
         mistakes = list(request.mistakes)
         for name in self._take_names(request):
             try:
-                self._connect_one(name, encoding)
+                self.subscriptions.open(name, encoding)
             except BadMessage as refusal:
                 mistakes.append(attrs.evolve(refusal, pvname=name))
             except Exception:
                 self.fail(Failure())
         for mistake in mistakes:
-            self.refuse(attrs.evolve(mistake, action="connect", id=request.id))
-
-    def _connect_one(self, name: str, encoding: Encoding) -> None:
-        verdict = self.judge(name)
-        self._check_pvs(name)
-        self.make_room(verdict.real_name)
-        self._subscribe(name, verdict, _for(encoding, verdict))
-
-    def _check_pvs(self, name: str) -> None:
-        if name not in self._subscribed and len(self._subscribed) >= self._sessions.limits.pvs:
-            raise BadMessage("too_many_pvs", "the page has as many PVs as it may")
-
-    def _subscribe(self, name: str, verdict: Verdict, encoding: Encoding) -> None:
-        # Asking again is answered again: leave first, so that the state is told anew.
-        self._leave(name)
-        lane = self._sessions.feeds.join(name, verdict.real_name, encoding, self.outbox)
-        # By the name that all clients share: one of their own each would be a third of the memory.
-        self._subscribed[lane.name] = lane
-        if lane.pv.connected is None:
-            search = self._searches[lane.name] = Search(self, lane)
-            self._sessions.searching.put(search)
+            self.refuse(attrs.evolve(mistake, action=request.action, id=request.id))
 
     def _disconnect(self, request: requests.Disconnect) -> None:
         for name in self._take_names(request):
-            self._leave(name)
+            self.subscriptions.end(name)
         for mistake in request.mistakes:
             self.refuse(attrs.evolve(mistake, id=request.id))
-
-    def _leave(self, name: str) -> None:
-        self._searches.pop(name, None)
-        lane = self._subscribed.pop(name, None)
-        if lane is not None:
-            self._sessions.feeds.leave(lane, self.outbox)
 
     def _configure(self, request: requests.Configure) -> None:
         # In a batch or not, what was said so far goes out before what comes.
@@ -267,8 +203,9 @@ class Session:
         self.send(replies.configured(request, self.encoding))
 
     def _list(self, request: requests.ListPVs) -> None:
-        self.allowance.requests.take(len(self._subscribed) / NAMES_A_TOKEN)
-        self.send(replies.listed(request, self._subscribed))
+        names = self.subscriptions.names
+        self.allowance.requests.take(len(names) / NAMES_A_TOKEN)
+        self.send(replies.listed(request, names))
 
     def _ping(self, request: requests.Ping) -> None:
         self.send(replies.pong(request))
@@ -283,18 +220,12 @@ class Session:
         self._errands.put(request)
 
 
-def _for(encoding: Encoding, verdict: Verdict) -> Encoding:
-    """The encoding for a client with these rights: metadata tells whether it may write."""
-    writable = verdict.write and encoding.metadata
-    return encoding if writable == encoding.writable else attrs.evolve(encoding, writable=writable)
-
-
 def _rate_limited(payload: bytes) -> BadMessage:
-    """The refusal of a request, with the request's id if it has one."""
-    request_id = None
+    """The refusal of a request, with what is known of it."""
+    refusal = BadMessage("rate_limited", "too many requests a second")
     with contextlib.suppress(BadMessage):
-        request_id = requests.parse(payload).id
-    return BadMessage("rate_limited", "too many requests a second", id=request_id)
+        return requests.about(requests.parse(payload), refusal)
+    return refusal
 
 
 _LIMITS = frozenset(["rate_limited", "too_many_pvs"])

@@ -10,7 +10,7 @@ from itertools import chain
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import CooperativeTask, Cooperator, TaskFinished
 
-from pycawamp.access.interfaces import IPolicy
+from pycawamp.access.interfaces import Decide, IPolicy
 from pycawamp.fanout.feed import Feeds
 from pycawamp.fanout.outbox import IWriter
 from pycawamp.fanout.turn import Turn
@@ -19,8 +19,8 @@ from pycawamp.putlog import PutLog
 from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.visit import Visit
-from pycawamp.search import Search
-from pycawamp.session import Client, Decide, HangUp, Session
+from pycawamp.session import Client, HangUp, Session
+from pycawamp.subscriptions import Search
 
 
 class Sessions:
@@ -88,8 +88,8 @@ class Sessions:
                 self._review.stop()
         # Those who look at the same page are judged alike.
         decide: Decide = cache(self.policy.decide)
-        steps = chain.from_iterable(session.review(decide) for session in list(self._open))
-        self._review = self._reviews.cooperate(steps)
+        reviews = [session.subscriptions.review(decide) for session in self._open]
+        self._review = self._reviews.cooperate(chain.from_iterable(reviews))
 
     @property
     def merged(self) -> int:

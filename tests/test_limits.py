@@ -94,6 +94,31 @@ class SessionLimitTests(SynchronousTestCase):
         self.assertEqual(self.codes(), [])
         self.assertEqual((self.count(), self.closed), (1, []))
 
+    def test_refused_by_name(self) -> None:
+        """A refused request that is about one PV is answered with its action and its name."""
+        session = self.open(request_rate=1)
+        for _ in range(int(BURST)):
+            session.receive(PING)
+        ask(session, "connect", "X0")
+        ask(session, "get", "X1")
+        session.receive(b"X2")
+        session.receive(json.dumps({"action": "connect", "pvs": ["X3", "X4"], "id": 8}).encode())
+        self.world.turn()
+        told = [
+            (each.get("action"), each.get("pvname"), each.get("id"))
+            for each in self.page.take()
+            if each.get("code") == "rate_limited"
+        ]
+        self.assertEqual(
+            told,
+            [
+                ("connect", "X0", None),
+                ("get", "X1", None),
+                ("connect", "X2", None),
+                ("connect", None, 8),
+            ],
+        )
+
     def test_abuse(self) -> None:
         """Who goes on is closed with 1008, also by what is no request at all."""
         for payload in (PING, b"{", b"X", b"[" * 1000):

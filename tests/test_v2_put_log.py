@@ -19,6 +19,7 @@ from zope.interface import provider
 
 from pycawamp.access import Policy, Writers
 from pycawamp.gateway import GatewaySettings
+from pycawamp.limits import BURST, Limits
 from pycawamp.putlog import PutLog, PutRecord
 from pycawamp.pv.values import FieldType, Metadata, Reading
 from pycawamp.session import Client
@@ -103,6 +104,22 @@ class PutLogTests(SynchronousTestCase):
         session.receive(b'{"action":"put","pv":"","value":1}')
         outcomes = [line["outcome"].split(":")[0] for line in map(fields, self.lines())]
         self.assertEqual(outcomes, ["bad_request", "bad_name"])
+
+    def test_flood(self) -> None:
+        """Puts beyond a client's rates are lines too, whichever rate it was."""
+        self.world.sessions.limits = Limits(request_rate=2 / BURST, put_rate=1 / BURST)
+        session, _ = self.world.open()
+        for value in range(3):
+            ask(session, "put", "X", value=value)
+        outcomes = [(line["pv"], line["outcome"]) for line in map(fields, self.lines())]
+        self.assertEqual(
+            outcomes,
+            [
+                ("X", "ok"),
+                ("X", "rate_limited: too many puts a second"),
+                ("X", "rate_limited: too many requests a second"),
+            ],
+        )
 
     def test_forbidden(self) -> None:
         """A put that the gateway's policy refuses is a line with the user who tried."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from attrs import frozen
 from zope.interface import Interface
 
@@ -18,6 +21,10 @@ class Verdict:
     real_name: str
     trap_write: bool
     rules: tuple[str, ...]
+
+
+Decide: TypeAlias = Callable[[str | None, str, str | None, str], Verdict]
+"""A policy's decision about a user, an address, a host name and a PV."""
 
 
 class IPolicy(Interface):

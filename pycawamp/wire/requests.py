@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
@@ -23,47 +23,77 @@ MAX_TIMEOUT = 3600.0
 class Request:
     """What a client asks for; `id` is repeated in every reply to it."""
 
+    action: ClassVar[str]
     id: str | float | None = None
 
+    @property
+    def pvname(self) -> str | None:
+        """The PV that it is about; None if there is none or more than one."""
+        return None
+
 
 @attrs.frozen
-class Connect(Request):
+class ListRequest(Request):
+    """About any number of PVs."""
+
+    names: tuple[str, ...]
+    mistakes: tuple[BadMessage, ...] = ()
+    """One for each name that can be no PV's; the others are served all the same."""
+
+    @property
+    def pvname(self) -> str | None:
+        """The PV that it is about; None if there is none or more than one."""
+        return self.names[0] if len(self.names) == 1 else None
+
+
+@attrs.frozen
+class PVRequest(Request):
+    """About one PV."""
+
+    name: str
+
+    @property
+    def pvname(self) -> str:
+        """The PV that it is about."""
+        return self.name
+
+
+@attrs.frozen
+class Connect(ListRequest):
     """Subscribes this client to PVs."""
 
-    names: tuple[str, ...]
+    action = "connect"
     options: Mapping[str, Any] = attrs.Factory(dict)
-    mistakes: tuple[BadMessage, ...] = ()
-    """One for each name that can be no PV's; the others are connected all the same."""
 
 
 @attrs.frozen
-class Disconnect(Request):
+class Disconnect(ListRequest):
     """Ends subscriptions; of none, it is silently ignored."""
 
-    names: tuple[str, ...]
-    mistakes: tuple[BadMessage, ...] = ()
+    action = "disconnect"
 
 
 @attrs.frozen
 class Configure(Request):
     """Sets this connection's defaults from now on."""
 
+    action = "configure"
     options: Mapping[str, Any]
 
 
 @attrs.frozen
-class Get(Request):
+class Get(PVRequest):
     """Reads a PV once."""
 
-    name: str
+    action = "get"
     options: Mapping[str, Any]
 
 
 @attrs.frozen
-class Put(Request):
+class Put(PVRequest):
     """Writes a PV."""
 
-    name: str
+    action = "put"
     value: Any
     wait: bool
     """Whether the reply waits until the record has finished processing."""
@@ -72,20 +102,24 @@ class Put(Request):
 
 
 @attrs.frozen
-class Info(Request):
+class Info(PVRequest):
     """Asks for a PV's metadata."""
 
-    name: str
+    action = "info"
 
 
 @attrs.frozen
 class ListPVs(Request):
     """Asks what this client is subscribed to."""
 
+    action = "list"
+
 
 @attrs.frozen
 class Ping(Request):
     """Asks for a sign of life."""
+
+    action = "ping"
 
 
 def parse(payload: bytes) -> Request:
@@ -100,6 +134,11 @@ def parse(payload: bytes) -> Request:
         return _parse_action(message, request_id)
     except BadMessage as mistake:
         raise attrs.evolve(mistake, id=request_id) from None
+
+
+def about(request: Request, mistake: BadMessage) -> BadMessage:
+    """A mistake together with what is known of the request."""
+    return attrs.evolve(mistake, action=request.action, pvname=request.pvname, id=request.id)
 
 
 def _request_id(message: dict[str, Any]) -> str | float | None:
@@ -129,7 +168,7 @@ def _parse_action(message: dict[str, Any], request_id: str | float | None) -> Re
 def _connect(message: dict[str, Any], request_id: str | float | None) -> Connect:
     options = parse_options(message)
     names, mistakes = _names(message)
-    return Connect(names, options, mistakes, id=request_id)
+    return Connect(names, mistakes, options, id=request_id)
 
 
 def _disconnect(message: dict[str, Any], request_id: str | float | None) -> Disconnect:
