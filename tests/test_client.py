@@ -151,6 +151,22 @@ class SubscribeTests(ClientTestCase):
         self.assertEqual((error.code, error.pvname), ("forbidden", "secret"))
 
     @inlineCallbacks
+    def test_refused_then_allowed(self) -> Any:
+        """Whoever joins a PV that was refused has it asked for again: it may be allowed by now."""
+        policy = Secretive()
+        yield self.start(policy)
+        self.backend.add("secret", 1)
+        client = self.client()
+        first = self.listen(client, "secret")
+        yield first.until("error")
+        second = self.listen(client, "secret")
+        yield gatherResults([each.until("error") for each in (first, second)])
+        policy.secret = "nothing"
+        third = self.listen(client, "secret")
+        yield gatherResults([each.until_value(1) for each in (first, second, third)])
+        self.assertNotIn("error", third.kinds)
+
+    @inlineCallbacks
     def test_failing_listener(self) -> Any:
         """A listener that raises is logged, and disturbs nobody."""
         yield self.start()

@@ -33,13 +33,15 @@ Heard = tuple[str, str, Any]
 
 
 @implementer(IPolicy)
-@attrs.frozen
+@attrs.mutable
 class Secretive:
     """A policy by which nobody reads what is called a secret; the rest, anyone writes."""
 
+    secret: str = "secret"
+
     def decide(self, user: str | None, host: str, host_name: str | None, pv: str) -> Verdict:
         """Look at the name."""
-        open_to_all = "secret" not in pv
+        open_to_all = self.secret not in pv
         return Verdict(open_to_all, open_to_all, pv, False, ())
 
 

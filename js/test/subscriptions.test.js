@@ -165,6 +165,19 @@ test("an error that names a PV goes to its handles, others to the client", async
   assert.equal((await general).code, "rate_limited");
 });
 
+test("a handle that joins a refused PV has it asked for again: it may be allowed by now", async (t) => {
+  const gateway = await gatewayFor(t);
+  gateway.add("secret", 1, { error: "forbidden" });
+  const gw = clientFor(t, gateway.url);
+  const first = gw.pv("secret");
+  await once(first, "error");
+  assert.equal((await once(gw.pv("secret"), "error")).code, "forbidden");
+  gateway.add("secret", 2);
+  const [old, young] = await Promise.all([once(first, "value"), once(gw.pv("secret"), "value")]);
+  assert.deepEqual([old.value, young.value], [2, 2]);
+  assert.equal(connects(gateway).length, 3);
+});
+
 test("unsubscribed listeners hear nothing; a throwing one disturbs nobody", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("X", 1);

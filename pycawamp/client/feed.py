@@ -20,6 +20,7 @@ class Feed:
         """What the gateway was asked for on this connection; None: nothing."""
         # Rebuilt on change, so that a round of calls is not disturbed by it.
         self.subscriptions: tuple[Subscription, ...] = ()
+        self._is_refused = False
         self._connected: bool | None = None
         self._metadata: Metadata | None = None
         self._latest: Update | None = None
@@ -30,12 +31,23 @@ class Feed:
         """What the gateway is to be asked for; None if nobody listens."""
         return strongest([each.options for each in self.subscriptions])
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether the gateway has to be asked: for something new, or again as it refused."""
+        return self._is_refused or self.wanted != self.requested
+
+    def ask(self) -> Options | None:
+        """What to ask the gateway for now; takes note that it is."""
+        self._is_refused = False
+        self.requested = self.wanted
+        return self.requested
+
     def join(self, subscription: Subscription) -> None:
         """Have one more listen; it is told what is known."""
         self.subscriptions = (*self.subscriptions, subscription)
         if self._connected is not None:
             subscription.connection(self._connected)
-        if self.wanted != self.requested:
+        if self.is_behind:
             # The answer to what has to be asked now brings the value, with all that this
             # one wants; what is still under way may lack some of it.
             subscription.await_announcement()
@@ -51,6 +63,7 @@ class Feed:
 
     def lose(self) -> None:
         """Take note that the gateway is gone, or not reached."""
+        self._is_refused = False
         self.requested = None
         self._turn(False)
 
@@ -59,7 +72,8 @@ class Feed:
         _TAKERS[message["msg_type"]](self, message)
 
     def fail(self, error: GatewayError) -> None:
-        """Take note that the gateway refuses the PV."""
+        """Take note that the gateway refuses the PV; whoever joins has it asked again."""
+        self._is_refused = True
         for subscription in self.subscriptions:
             subscription.error(error)
 

@@ -90,11 +90,9 @@ class Feeds:
         changed, self._changed = self._changed, {}
         groups: dict[Options | None, list[str]] = {}
         for feed in changed.values():
-            wanted = feed.wanted
-            if wanted != feed.requested:
-                feed.requested = wanted
-                groups.setdefault(wanted, []).append(feed.name)
-            if wanted is None:
+            if feed.is_behind:
+                groups.setdefault(feed.ask(), []).append(feed.name)
+            if feed.wanted is None:
                 self._feeds.pop(feed.name, None)
         for options, names in groups.items():
             for message in _requests(options, names):

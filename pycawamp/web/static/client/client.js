@@ -238,8 +238,9 @@ export class PVClient {
     // A late answer to a request that gave up: whoever asked was told already.
     if (message.id !== undefined) return;
     const error = PVError.fromMessage(message);
-    if (subscription) subscription.fail(error);
-    else this.#events.emit("error", error);
+    if (!subscription) return this.#events.emit("error", error);
+    this.#ledger.refused(subscription.name);
+    subscription.fail(error);
   }
 }
 

@@ -7,6 +7,9 @@ import { onWire } from "./options.js";
 /** Bytes of one request at most: far below the gateway's limit, few enough frames for any page. */
 export const CHUNK_BYTES = 16384;
 
+/** In place of the options that were sent: the gateway took them not. */
+const REFUSED = "refused";
+
 const utf8 = new TextEncoder();
 
 export class Ledger {
@@ -19,6 +22,11 @@ export class Ledger {
     if (options) this.#wanted.set(name, onWire(options));
     else this.#wanted.delete(name);
     this.#dirty.add(name);
+  }
+
+  /** The gateway refuses a PV: whoever wants it from now on has it asked for again. */
+  refused(name) {
+    this.#sent.set(name, REFUSED);
   }
 
   /** The connection is a new one: nothing is subscribed there. */
