@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.gateway import Gateway
 from pycawamp.testing import WebSocketTestClient as Client
+from pycawamp.web import intake
 from pycawamp.web.intake import PIECE, SLICE, SMALL, Intake
 from tests.served import ServedTestCase, connect_all
 
@@ -172,6 +173,8 @@ class OpeningTests(ServedTestCase):
     @inlineCallbacks
     def begin(self) -> Any:
         """A gateway, who will ask for much, who asks for little, and the names of all PVs."""
+        # The clients work in the same loop: what they do is not to lengthen the slices.
+        self.patch(intake, "LONGEST_SLICE", SLICE)
         names = [f"X{i}" for i in range(self.PVS)]
         for name in names:
             self.backend.add(name, 0)

@@ -121,6 +121,30 @@ class BatchTests(SynchronousTestCase):
         kinds = sorted(type(message).__name__ for message in page.take())
         self.assertEqual(kinds, ["bytes", "bytes", "dict", "list"])
 
+    def test_asked_for_anew_without(self) -> None:
+        """Of a PV that is asked for anew without it, the old messages still come first."""
+        session, page = self.open()
+        ask(session, "connect", "a", batch=True)
+        self.world.backend.set("a", 1)
+        ask(session, "connect", "a")
+        self.world.turn()
+        batch, *single = page.take()
+        told = [each.get("conn", each.get("value")) for each in (*batch, *single)]
+        self.assertEqual(told, [True, 0, 1, True, 1])
+
+    def test_becomes_binary(self) -> None:
+        """Of a PV that comes back as an array, in frames of their own, its loss comes first."""
+        session, page = self.open(batch=True, arrays="binary")
+        ask(session, "connect", "a")
+        self.world.turn()
+        page.take()
+        self.world.backend.remove("a")
+        self.world.backend.add("a", np.arange(3.0))
+        self.world.turn()
+        (lost,), connected, update = page.take()
+        self.assertEqual((lost["conn"], connected["conn"]), (False, True))
+        self.assertIsInstance(update, bytes)
+
     def test_off_again(self) -> None:
         """What was gathered while it was on goes out before what comes after."""
         session, page = self.open(batch=True)

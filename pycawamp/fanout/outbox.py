@@ -59,6 +59,9 @@ class Outbox:
 
     def append(self, data: bytes) -> None:
         """Have frames sent at the end of the turn, whether or not the client is slow."""
+        if self._batch:
+            # What is new follows what is old, also where it is packed otherwise.
+            self._close_batch()
         if not self._frames:
             self._turn.touch_outbox(self)
         self._frames.append(data)
@@ -114,8 +117,7 @@ class Outbox:
         """Write what was gathered."""
         self._gathered = 0
         if self._batch:
-            batch, self._batch = self._batch, []
-            self._frames.append(text_frame(b"[" + b",".join(batch) + b"]"))
+            self._close_batch()
         if self._frames:
             frames, self._frames = self._frames, []
             self._writer.write(b"".join(frames))
@@ -128,6 +130,10 @@ class Outbox:
         self._gathered = 0
         self._owed = {}
         self._owed_state = set()
+
+    def _close_batch(self) -> None:
+        batch, self._batch = self._batch, []
+        self._frames.append(text_frame(b"[" + b",".join(batch) + b"]"))
 
     def _settle(self, lane: Lane) -> None:
         if lane in self._owed_state:
