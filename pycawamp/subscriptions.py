@@ -43,10 +43,7 @@ class Subscriptions:
 
     def end(self, name: str) -> None:
         """End a subscription, if there is one."""
-        self._searches.pop(name, None)
-        lane = self._lanes.pop(name, None)
-        if lane is not None:
-            self._sessions.feeds.leave(lane, self._session.outbox)
+        self._leave(name)
 
     def close(self) -> None:
         """End all: the client is gone."""
@@ -73,28 +70,41 @@ class Subscriptions:
         if lane.pv.connected is not None:
             self._session.allowance.searches.found(lane.pv.name)
         elif is_wanted:
-            lane.tell(self._session.outbox, replies.connection(lane.name, False))
+            self._tell_lost(lane)
 
     def _join(self, name: str, verdict: Verdict, encoding: Encoding) -> None:
         # Asking again is answered again: leave first, so that the state is told anew.
-        self.end(name)
+        was_shown = self._leave(name)
         outbox = self._session.outbox
         lane = self._sessions.feeds.join(name, verdict.real_name, encoding, outbox)
         # By the name that all clients share: one of their own each would be a third of the memory.
         self._lanes[lane.name] = lane
         if lane.pv.connected is None:
+            if was_shown:
+                # It stands for another PV by now.
+                self._tell_lost(lane)
             search = self._searches[lane.name] = Search(self, lane)
             self._sessions.searching.put(search)
+
+    def _leave(self, name: str) -> bool:
+        """Leave a PV, if need be; whether the client was told that it is connected."""
+        self._searches.pop(name, None)
+        lane = self._lanes.pop(name, None)
+        if lane is None:
+            return False
+        self._sessions.feeds.leave(lane, self._session.outbox)
+        return bool(lane.pv.connected)
+
+    def _tell_lost(self, lane: Lane) -> None:
+        """Tell the client that a PV is not there: its page shows no old value on."""
+        lane.tell(self._session.outbox, replies.connection(lane.name, False))
 
     def _review(self, name: str, lane: Lane, decide: Decide) -> None:
         try:
             verdict = self._session.judge(name, decide)
         except BadMessage as mistake:
-            was_shown = lane.pv.connected
-            self.end(name)
-            if was_shown:
-                # Or the page, and who else shares its connection, would show the last value on.
-                lane.tell(self._session.outbox, replies.connection(name, False))
+            if self._leave(name):
+                self._tell_lost(lane)
             self._session.refuse(mistake)
             return
         encoding = _for(lane.encoding, verdict)
