@@ -96,6 +96,8 @@ class Client:
     page: AnyPage
     asked: set[str] = attrs.Factory(set)
     """What it asked for and has not left."""
+    left: set[str] = attrs.Factory(set)
+    """What it left of its own will since all was settled: its page shows nothing of that."""
     views: dict[str, View] = attrs.Factory(lambda: {name: View() for name in (*NAMES, ALIAS)})
 
     def look(self) -> None:
@@ -176,6 +178,7 @@ class OptionMachine(RuleBasedStateMachine):
         client = self.client(number)
         ask(client.session, "disconnect", name)
         client.asked.discard(name)
+        client.left.add(name)
 
     @rule(number=clients, options=OPTIONS)
     @precondition(lambda self: self.open)
@@ -259,8 +262,9 @@ class OptionMachine(RuleBasedStateMachine):
         assert subscribed <= client.asked - self.policy.forbidden
         for name in client.asked - subscribed:
             assert client.views[name].refused, name
-            assert not client.views[name].connected, name
+            assert name in client.left or not client.views[name].connected, name
         client.asked = subscribed
+        client.left.clear()
         for name in subscribed:
             view = client.views[name]
             value = self.values.get(self.policy.target if name == ALIAS else name)
