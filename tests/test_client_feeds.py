@@ -115,6 +115,30 @@ class FeedsTests(SynchronousTestCase):
         self.subscribe("A")
         self.assertEqual([each["action"] for each in self.turn()], ["connect"])
 
+    def test_lost_in_the_same_turn(self) -> None:
+        """What was to be asked when the gateway was lost is asked when it is back."""
+        self.feeds.opened()
+        self.subscribe("A")
+        self.feeds.lost()
+        self.assertEqual(self.turn(), [])
+        self.feeds.opened()
+        self.assertEqual([each.get("pv") for each in self.turn()], ["A"])
+
+    def test_answer_to_another(self) -> None:
+        """Who wants more than what is under way gets the rest with its own answer."""
+        self.feeds.opened()
+        self.subscribe("A", metadata=False)
+        self.turn()
+        recorder = Recorder()
+        self.feeds.subscribe("A", recorder, Options(metadata=False, text=True))
+        self.turn()
+        connection = {"msg_type": "connection", "pvname": "A", "conn": True}
+        monitor = {"msg_type": "monitor", "pvname": "A", "value": 1, "count": 1, "timestamp": 1.5}
+        for message in (connection, monitor, connection, {**monitor, "text": "one"}):
+            self.feeds.take(message)
+        heard = [update.text for kind, _, update in recorder.heard if kind == "update"]
+        self.assertEqual(heard, [None, "one"])
+
     def test_large(self) -> None:
         """A large page goes in requests that a gateway takes."""
         for number in range(2 * MOST_NAMES + 1):

@@ -50,20 +50,17 @@ class Feeds:
 
     def lost(self) -> None:
         """Take note that the gateway is gone, or not reached."""
-        self._is_open = False
+        self._stop()
         for feed in list(self._feeds.values()):
             feed.lose()
 
     def close(self) -> None:
         """End all subscriptions."""
-        self._is_open = False
+        self._stop()
         for feed in list(self._feeds.values()):
             for subscription in feed.subscriptions:
                 subscription.close()
         self._feeds.clear()
-        if self._flushing is not None:
-            self._flushing.cancel()
-            self._flushing = None
 
     def take(self, message: Message) -> bool:
         """Hand a message to the PV that it concerns; whether there is one."""
@@ -72,6 +69,13 @@ class Feeds:
             return False
         feed.take(message)
         return True
+
+    def _stop(self) -> None:
+        """Ask for nothing more: it would be lost, and taken for asked."""
+        self._is_open = False
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
 
     def _leave(self, subscription: Subscription) -> None:
         feed = self._feeds[subscription.name]
@@ -84,8 +88,6 @@ class Feeds:
             self._flushing = self._reactor.callLater(0, self._flush)
 
     def _flush(self) -> None:
-        if self._flushing is not None and self._flushing.active():
-            self._flushing.cancel()
         self._flushing = None
         changed, self._changed = self._changed, {}
         groups: dict[Options | None, list[str]] = {}

@@ -91,9 +91,7 @@ class Subscription:
 
     def update(self, update: Update, is_snapshot: bool, is_paced: bool) -> None:
         """Tell an update; a snapshot only if it is news. Paced: the gateway keeps the rate."""
-        if self._awaits_announcement:
-            return
-        if is_snapshot and self._newest is not None and update.repeats(self._newest):
+        if self._awaits_announcement or (is_snapshot and not self._is_news(update)):
             return
         self._newest = update
         if is_paced:
@@ -104,6 +102,15 @@ class Subscription:
     def error(self, error: GatewayError) -> None:
         """Tell that the gateway refuses the PV."""
         self._call(self._listener.error, error)
+
+    def _is_news(self, update: Update) -> bool:
+        newest = self._newest
+        if newest is None or not update.repeats(newest):
+            return True
+        # The newest may answer the request of another listener, who had asked for less.
+        brings_alarm = newest.severity is None and update.severity is not None
+        brings_text = newest.text is None and update.text is not None
+        return (self.options.metadata and brings_alarm) or (self.options.text and brings_text)
 
     def _hear(self, update: Update) -> None:
         self._call(self._listener.update, update)
