@@ -68,7 +68,8 @@ class Listener:
     def update(self, _name: str, update: Update) -> None:
         """Believe it, if it is news."""
         self.expect(self.connected, f"{update.value} without a connection")
-        self.expect(self.described or not self.options.metadata, f"{update.value}, no metadata")
+        if self.options.metadata and update.severity is not None:
+            self.expect(self.described, f"{update.value} without metadata")
         if self.newest is not None:
             was, now = number(self.newest), number(update)
             # Once more it may come if it says more: the first answered another's request.
