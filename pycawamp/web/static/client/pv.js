@@ -130,6 +130,7 @@ export class PV {
 
   /** @private from the subscription, as are those below */
   _connection(state) {
+    this.#thinner.flush();
     this.#events.emit("connection", { pvname: this.name, state, connected: state === "connected" });
   }
 

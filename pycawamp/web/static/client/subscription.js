@@ -39,6 +39,8 @@ export class Subscription {
   }
 
   update(update) {
+    // Or it belongs to a subscription of before, which was taken back since.
+    if (this.state !== "connected") return;
     this.last = update;
     this.#each((handle) => handle._update(update));
   }

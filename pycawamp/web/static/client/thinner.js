@@ -29,6 +29,12 @@ export class Thinner {
     else this.#timer = this.#env.setTimeout(() => this.#pass(), this.#interval - since);
   }
 
+  /** What was held up is the last there is: it goes at once. */
+  flush() {
+    if (this.#timer !== null) this.#pass();
+    this.#last = -Infinity;
+  }
+
   stop() {
     this.#env.clearTimeout(this.#timer);
     this.#timer = null;
