@@ -179,7 +179,7 @@ class Client {
     if (options.metadata) Object.assign(message, { severity: record.severity ?? "NO_ALARM", status: record.status ?? "NO_ALARM" });
     if (options.text) message.text = record.text?.(record.value) ?? String(record.value);
     if (id !== undefined) message.id = id;
-    if (Array.isArray(value) && record.dtype && options.arrays === "binary") return this.socket.send(binaryFrame(message, record.dtype));
+    if (Array.isArray(value) && record.dtype && options.arrays === "binary") return this.#sendBytes(binaryFrame(message, record.dtype));
     if (Array.isArray(value) && record.dtype && options.arrays === "base64") message.value = inBase64(value, record.dtype);
     this.send(message);
   }
@@ -188,10 +188,18 @@ class Client {
     if (!this.#defaults.batch) return this.socket.send(JSON.stringify(message));
     if (this.#burst) return this.#burst.push(message);
     this.#burst = [message];
-    setImmediate(() => {
-      this.socket.send(JSON.stringify(this.#burst));
-      this.#burst = null;
-    });
+    setImmediate(() => this.#endBurst());
+  }
+
+  /** After what was said before. */
+  #sendBytes(bytes) {
+    this.#endBurst();
+    this.socket.send(bytes);
+  }
+
+  #endBurst() {
+    if (this.#burst) this.socket.send(JSON.stringify(this.#burst));
+    this.#burst = null;
   }
 
   #reachable(name, action, id) {
