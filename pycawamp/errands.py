@@ -52,10 +52,10 @@ class Errands:
         """Write a PV."""
         self._attend(request, self._write(request))
 
-    def log_refused(self, mistake: BadMessage) -> None:
+    def log_refused(self, mistake: BadMessage, value: Any) -> None:
         """Log a put that was refused before it was looked at: malformed, or one of too many."""
         client = self._session.client
-        record = PutRecord(client.user, client.address, mistake.pvname or "", None)
+        record = PutRecord(client.user, client.address, mistake.pvname or "", value)
         self._sessions.put_log.write(record, _outcome(mistake))
 
     def close(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -71,13 +70,12 @@ class Session:
         try:
             if is_binary:
                 raise BadMessage("bad_request", "expected a text message, got a binary one")
-            if not self.allowance.requests.take():
-                raise _rate_limited(payload)
-            self._answer(requests.parse(payload))
+            if self.allowance.requests.take():
+                self._answer(requests.parse(payload))
+            else:
+                self._turn_away(payload)
         except BadMessage as mistake:
-            if mistake.action == "put":
-                self._errands.log_refused(mistake)
-            self.refuse(mistake)
+            self._refuse_request(mistake)
         except Exception:
             self.fail(Failure())
 
@@ -107,7 +105,7 @@ class Session:
         """Count a request that the connection itself answers; whether it may be answered."""
         if self.allowance.requests.take():
             return True
-        self.refuse(_rate_limited(b""))
+        self.refuse(_TOO_MANY)
         return False
 
     def close(self) -> None:
@@ -162,6 +160,22 @@ class Session:
         if not verdict.read:
             raise BadMessage("forbidden", "this gateway does not let you read it", pvname=name)
         return verdict
+
+    def _turn_away(self, payload: bytes) -> None:
+        """Refuse a request that is one too many, by what is known of it."""
+        try:
+            request = requests.parse(payload)
+        except BadMessage as mistake:
+            known = attrs.evolve(mistake, code=_TOO_MANY.code, message=_TOO_MANY.message)
+            self._refuse_request(known)
+        else:
+            value = request.value if isinstance(request, requests.Put) else None
+            self._refuse_request(requests.about(request, _TOO_MANY), value)
+
+    def _refuse_request(self, mistake: BadMessage, value: Any = None) -> None:
+        if mistake.action == "put":
+            self._errands.log_refused(mistake, value)
+        self.refuse(mistake)
 
     # Requests that are answered at once
 
@@ -220,14 +234,7 @@ class Session:
         self._errands.put(request)
 
 
-def _rate_limited(payload: bytes) -> BadMessage:
-    """The refusal of a request, with what is known of it."""
-    refusal = BadMessage("rate_limited", "too many requests a second")
-    with contextlib.suppress(BadMessage):
-        return requests.about(requests.parse(payload), refusal)
-    return refusal
-
-
+_TOO_MANY = BadMessage("rate_limited", "too many requests a second")
 _LIMITS = frozenset(["rate_limited", "too_many_pvs"])
 _DISPATCH: dict[type, Callable[[Session, Any], None]] = {
     requests.Connect: Session._connect,

@@ -41,9 +41,15 @@ class Subscriptions:
         self._session.make_room(verdict.real_name)
         self._join(name, verdict, _for(encoding, verdict))
 
-    def end(self, name: str) -> None:
-        """End a subscription, if there is one."""
-        self._leave(name)
+    def end(self, name: str) -> bool:
+        """End a subscription, if there is one; whether its PV may be shown as connected."""
+        self._searches.pop(name, None)
+        lane = self._lanes.pop(name, None)
+        if lane is None:
+            return False
+        self._sessions.feeds.leave(lane, self._session.outbox)
+        # Also if it was lost since: a slow client may not have been told.
+        return lane.pv.connected is not None
 
     def close(self) -> None:
         """End all: the client is gone."""
@@ -74,7 +80,7 @@ class Subscriptions:
 
     def _join(self, name: str, verdict: Verdict, encoding: Encoding) -> None:
         # Asking again is answered again: leave first, so that the state is told anew.
-        was_shown = self._leave(name)
+        was_shown = self.end(name)
         outbox = self._session.outbox
         lane = self._sessions.feeds.join(name, verdict.real_name, encoding, outbox)
         # By the name that all clients share: one of their own each would be a third of the memory.
@@ -86,15 +92,6 @@ class Subscriptions:
             search = self._searches[lane.name] = Search(self, lane)
             self._sessions.searching.put(search)
 
-    def _leave(self, name: str) -> bool:
-        """Leave a PV, if need be; whether the client was told that it is connected."""
-        self._searches.pop(name, None)
-        lane = self._lanes.pop(name, None)
-        if lane is None:
-            return False
-        self._sessions.feeds.leave(lane, self._session.outbox)
-        return bool(lane.pv.connected)
-
     def _tell_lost(self, lane: Lane) -> None:
         """Tell the client that a PV is not there: its page shows no old value on."""
         lane.tell(self._session.outbox, replies.connection(lane.name, False))
@@ -103,7 +100,7 @@ class Subscriptions:
         try:
             verdict = self._session.judge(name, decide)
         except BadMessage as mistake:
-            if self._leave(name):
+            if self.end(name):
                 self._tell_lost(lane)
             self._session.refuse(mistake)
             return

@@ -103,6 +103,7 @@ class SessionLimitTests(SynchronousTestCase):
         ask(session, "get", "X1")
         session.receive(b"X2")
         session.receive(json.dumps({"action": "connect", "pvs": ["X3", "X4"], "id": 8}).encode())
+        session.receive(b'{"action":"put","pv":"X0","id":9}')
         self.world.turn()
         told = [
             (each.get("action"), each.get("pvname"), each.get("id"))
@@ -116,6 +117,7 @@ class SessionLimitTests(SynchronousTestCase):
                 ("get", "X1", None),
                 ("connect", "X2", None),
                 ("connect", None, 8),
+                ("put", "X0", 9),
             ],
         )
 

@@ -9,6 +9,7 @@ from zope.interface import implementer
 
 from pycawamp.access import IPolicy
 from pycawamp.access.interfaces import Verdict
+from pycawamp.session import Session
 from tests.fakes import Page, World
 
 NAMES = [f"pv{number}" for number in range(200)]
@@ -39,12 +40,14 @@ class ReviewTests(SynchronousTestCase):
         self.world = World(self.policy)
         for name in NAMES:
             self.world.backend.add(name, 1)
+        self.sessions: list[Session] = []
         self.pages = [self.page() for _ in range(3)]
         self.policy.asked = 0
 
     def page(self) -> Page:
         """A client's page."""
         session, page = self.world.open()
+        self.sessions.append(session)
         session.receive(json.dumps({"action": "connect", "pvs": NAMES}).encode())
         session.go_on()
         self.world.turn()
@@ -88,6 +91,21 @@ class ReviewTests(SynchronousTestCase):
         self.world.turn()
         told = [message.get("conn", message.get("value")) for message in self.pages[0].take()]
         self.assertEqual(told, [True, 5])
+
+    def test_lost_and_forbidden(self) -> None:
+        """A slow client is told that a PV is lost, also if it was when it could take nothing."""
+        outbox = self.sessions[0].outbox
+        outbox.pause()
+        self.world.backend.remove("pv7")
+        self.policy.forbidden = "pv7"
+        self.world.sessions.review()
+        self.world.turn()
+        outbox.resume()
+        self.world.turn()
+        told = [message for message in self.pages[0].take() if message["pvname"] == "pv7"]
+        self.assertEqual(
+            [message.get("conn", message.get("code")) for message in told], [False, "forbidden"]
+        )
 
     def test_nothing_at_once(self) -> None:
         """The call itself decides nothing: other clients are served between the parts."""

@@ -111,13 +111,15 @@ class PutLogTests(SynchronousTestCase):
         session, _ = self.world.open()
         for value in range(3):
             ask(session, "put", "X", value=value)
-        outcomes = [(line["pv"], line["outcome"]) for line in map(fields, self.lines())]
+        session.receive(b'{"action":"put","pv":"X"}')
+        got = [(line["pv"], line["new"], line["outcome"]) for line in map(fields, self.lines())]
         self.assertEqual(
-            outcomes,
+            got,
             [
-                ("X", "ok"),
-                ("X", "rate_limited: too many puts a second"),
-                ("X", "rate_limited: too many requests a second"),
+                ("X", 0, "ok"),
+                ("X", 1, "rate_limited: too many puts a second"),
+                ("X", 2, "rate_limited: too many requests a second"),
+                ("X", None, "rate_limited: too many requests a second"),
             ],
         )
 
