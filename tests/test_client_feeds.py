@@ -134,10 +134,51 @@ class FeedsTests(SynchronousTestCase):
         self.turn()
         connection = {"msg_type": "connection", "pvname": "A", "conn": True}
         monitor = {"msg_type": "monitor", "pvname": "A", "value": 1, "count": 1, "timestamp": 1.5}
-        for message in (connection, monitor, connection, {**monitor, "text": "one"}):
+        complete = {**monitor, "text": "one"}
+        for message in (connection, monitor, connection, complete, connection, complete):
             self.feeds.take(message)
         heard = [update.text for kind, _, update in recorder.heard if kind == "update"]
         self.assertEqual(heard, [None, "one"])
+
+    def test_alarm_alone(self) -> None:
+        """An alarm that came without a new time stamp is news, whoever it was asked for by."""
+        self.feeds.opened()
+        recorder = Recorder()
+        self.feeds.subscribe("A", recorder, Options())
+        connection = {"msg_type": "connection", "pvname": "A", "conn": True}
+        monitor = {"msg_type": "monitor", "pvname": "A", "value": 1, "count": 1, "timestamp": 1.5}
+        good = {**monitor, "severity": "NO_ALARM", "status": "NO_ALARM"}
+        bad = {**monitor, "severity": "MAJOR", "status": "COMM"}
+        for message in (connection, good, connection, bad, connection, bad):
+            self.feeds.take(message)
+        heard = [update.severity for kind, _, update in recorder.heard if kind == "update"]
+        self.assertEqual(heard, ["NO_ALARM", "MAJOR"])
+
+    def test_refused(self) -> None:
+        """What was refused is asked for again when somebody joins, not when somebody leaves."""
+        self.feeds.opened()
+        first, second = self.subscribe("A"), self.subscribe("A")
+        self.turn()
+        refusal = {"msg_type": "error", "code": "forbidden", "pvname": "A", "action": "connect"}
+        self.assertTrue(self.feeds.take(refusal))
+        second.close()
+        self.assertEqual(self.turn(), [])
+        self.subscribe("A")
+        self.assertEqual([each["action"] for each in self.turn()], ["connect"])
+        self.feeds.take(refusal)
+        self.feeds.take({"msg_type": "connection", "pvname": "A", "conn": True})
+        self.subscribe("A")
+        self.assertEqual(self.turn(), [])
+        first.close()
+
+    def test_not_of_the_subscription(self) -> None:
+        """Errors that answer other requests are not the subscription's."""
+        recorder = Recorder()
+        self.feeds.subscribe("A", recorder, Options())
+        error = {"msg_type": "error", "code": "not_connected", "pvname": "A"}
+        for more in ({"action": "get", "id": 1}, {"action": "disconnect"}):
+            self.assertFalse(self.feeds.take({**error, **more}))
+        self.assertEqual(recorder.heard, [])
 
     def test_large(self) -> None:
         """A large page goes in requests that a gateway takes."""

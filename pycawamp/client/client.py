@@ -179,7 +179,7 @@ class GatewayClient:
         except GatewayError as error:
             self._log.warn("{where}: {error}", where=place(self.target.url), error=error)
             return
-        if not taken and message.get("msg_type") == "error":
+        if not taken and message.get("msg_type") == "error" and "id" not in message:
             self._log.warn("{where}: {message}", where=place(self.target.url), message=message)
 
     def _ask(self, action: str, name: str, patience: float, **keys: Any) -> Deferred[Message]:

@@ -31,23 +31,15 @@ class Feed:
         """What the gateway is to be asked for; None if nobody listens."""
         return strongest([each.options for each in self.subscriptions])
 
-    @property
-    def is_behind(self) -> bool:
-        """Whether the gateway has to be asked: for something new, or again as it refused."""
-        return self._is_refused or self.wanted != self.requested
-
-    def ask(self) -> Options | None:
-        """What to ask the gateway for now; takes note that it is."""
-        self._is_refused = False
-        self.requested = self.wanted
-        return self.requested
-
     def join(self, subscription: Subscription) -> None:
         """Have one more listen; it is told what is known."""
         self.subscriptions = (*self.subscriptions, subscription)
+        if self._is_refused:
+            # It may be allowed by now.
+            self._is_refused, self.requested = False, None
         if self._connected is not None:
             subscription.connection(self._connected)
-        if self.is_behind:
+        if self.wanted != self.requested:
             # The answer to what has to be asked now brings the value, with all that this
             # one wants; what is still under way may lack some of it.
             subscription.await_announcement()
@@ -79,6 +71,7 @@ class Feed:
 
     def _connection(self, message: Message) -> None:
         connected = bool(message.get("conn"))
+        self._is_refused = self._is_refused and not connected
         # Said again, it answers a request for more: a value follows that is no news.
         self._expects_snapshot = connected and self._connected is True
         self._turn(connected)

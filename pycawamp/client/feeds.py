@@ -65,7 +65,7 @@ class Feeds:
     def take(self, message: Message) -> bool:
         """Hand a message to the PV that it concerns; whether there is one."""
         feed = self._feeds.get(message.get("pvname", ""))
-        if feed is None or message.get("msg_type") not in MESSAGE_TYPES:
+        if feed is None or not _is_of_subscription(message):
             return False
         feed.take(message)
         return True
@@ -92,13 +92,21 @@ class Feeds:
         changed, self._changed = self._changed, {}
         groups: dict[Options | None, list[str]] = {}
         for feed in changed.values():
-            if feed.is_behind:
-                groups.setdefault(feed.ask(), []).append(feed.name)
-            if feed.wanted is None:
+            wanted = feed.wanted
+            if wanted != feed.requested:
+                feed.requested = wanted
+                groups.setdefault(wanted, []).append(feed.name)
+            if wanted is None:
                 self._feeds.pop(feed.name, None)
         for options, names in groups.items():
             for message in _requests(options, names):
                 self._send(message)
+
+
+def _is_of_subscription(message: Message) -> bool:
+    """Whether it belongs to no request; only a request of ours that was given up has an id here."""
+    is_for_connect = message.get("action", "connect") == "connect"
+    return message.get("msg_type") in MESSAGE_TYPES and "id" not in message and is_for_connect
 
 
 def _requests(options: Options | None, names: list[str]) -> Iterator[dict[str, Any]]:

@@ -28,7 +28,10 @@ class IListener(Interface):
         """Hear one update."""
 
     def error(name: str, error: GatewayError) -> None:
-        """Hear that the gateway refuses the PV, for now: it is asked again after a reconnect."""
+        """Hear that the gateway refuses the PV, for now.
+
+        It is asked again after a reconnect, and when somebody else subscribes.
+        """
 
 
 @implementer(IListener)

@@ -100,7 +100,8 @@ class Subscription:
             self._pace.take(update)
 
     def error(self, error: GatewayError) -> None:
-        """Tell that the gateway refuses the PV."""
+        """Tell that the gateway refuses the PV; what it sends all the same is not withheld."""
+        self._awaits_announcement = False
         self._call(self._listener.error, error)
 
     def _is_news(self, update: Update) -> bool:
@@ -108,8 +109,9 @@ class Subscription:
         if newest is None or not update.repeats(newest):
             return True
         # The newest may answer the request of another listener, who had asked for less.
-        brings_alarm = newest.severity is None and update.severity is not None
-        brings_text = newest.text is None and update.text is not None
+        alarm, before = ((each.severity, each.status) for each in (update, newest))
+        brings_alarm = update.severity is not None and alarm != before
+        brings_text = update.text is not None and newest.text is None
         return (self.options.metadata and brings_alarm) or (self.options.text and brings_text)
 
     def _hear(self, update: Update) -> None:
