@@ -25,6 +25,7 @@ from pycawamp.client.subscriptions import Options
 from pycawamp.pv.values import Metadata
 from pycawamp.session import Session
 from tests.fakes import Page, World
+from tests.test_option_states import Moody
 
 NAMES = ("a", "b")
 MOST_LISTENERS = 5
@@ -48,6 +49,7 @@ class Listener:
     described: bool = False
     newest: Update | None = None
     subscription: Subscription | None = None
+    refused: bool = False
     mistakes: list[str] = attrs.Factory(list)
 
     def expect(self, condition: object, what: str) -> None:
@@ -59,6 +61,7 @@ class Listener:
         """Believe it."""
         self.expect(connected is not self.connected, f"{connected} twice")
         self.connected, self.newest = connected, None
+        self.refused = self.refused and not connected
 
     def metadata(self, _name: str, _metadata: Metadata) -> None:
         """Believe it."""
@@ -85,8 +88,10 @@ class Listener:
         return has_alarm and (newest.text is not None or not options.text)
 
     def error(self, _name: str, error: GatewayError) -> None:
-        """There is none to be told."""
-        self.mistakes.append(str(error))
+        """Believe it."""
+        self.expect(error.code == "forbidden", str(error))
+        self.expect(not self.connected, "refused, but connected")
+        self.refused = True
 
 
 def number(update: Update) -> float:
@@ -103,7 +108,8 @@ class ClientMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World()
+        self.policy = Moody()
+        self.world = World(self.policy)
         clock = self.world.clock
         self.feeds = Feeds(clock, clock, self.send)
         self.session: Session | None = None
@@ -168,6 +174,12 @@ class ClientMachine(RuleBasedStateMachine):
         if self.values.pop(name, None) is not None:
             self.world.backend.remove(name)
 
+    @rule(name=names)
+    def forbid_or_allow(self, name: str) -> None:
+        """The gateway's policy changes."""
+        self.policy.forbidden ^= {name}
+        self.world.sessions.review()
+
     @rule()
     def ask_gateway(self) -> None:
         """The oldest request arrives."""
@@ -205,7 +217,10 @@ class ClientMachine(RuleBasedStateMachine):
                 self.hear()
             self.wait(PAUSE)
         for name, listener in self.listeners:
-            if self.session is None or name not in self.values:
+            is_subscribed = self.session is not None and name in self.session.subscriptions.names
+            if self.session is not None and not is_subscribed:
+                assert listener.refused, name
+            if not is_subscribed or name not in self.values:
                 assert not listener.connected, name
             else:
                 assert listener.connected, name

@@ -178,6 +178,52 @@ test("a handle that joins a refused PV has it asked for again: it may be allowed
   assert.equal(connects(gateway).length, 3);
 });
 
+test("nothing of before a loss is given out as live after it", async (t) => {
+  const gateway = await gatewayFor(t);
+  gateway.add("X", 1);
+  const pv = clientFor(t, gateway.url, { batch: false }).pv("X", { metadata: true });
+  await once(pv, "value");
+  gateway.setConnected("X", false);
+  await once(pv, "connection");
+  assert.equal(pv.last.value, 1);
+  gateway.records.get("X").value = 50;
+  const known = [];
+  pv.on("connection", () => known.push(pv.last, pv.metadata));
+  gateway.setConnected("X", true);
+  assert.equal((await once(pv, "value")).value, 50);
+  assert.deepEqual(known, [null, null]);
+});
+
+test("a PV that is closed and opened again at once is as it was, and nothing is asked", async (t) => {
+  const gateway = await gatewayFor(t);
+  gateway.add("X", 1);
+  const gw = clientFor(t, gateway.url);
+  const old = gw.pv("X");
+  await once(old, "value");
+  old.close();
+  const pv = gw.pv("X");
+  assert.equal(pv.state, "connected");
+  assert.equal((await once(pv, "value")).value, 1);
+  gateway.post("X", 2);
+  assert.equal((await once(pv, "value")).value, 2);
+  assert.equal(gateway.requests.filter(({ pv: name }) => name === "X").length, 1);
+});
+
+test("closing one of the handles of a refused PV asks for nothing; errors of other requests are the client's", async (t) => {
+  const gateway = await gatewayFor(t);
+  gateway.add("secret", 1, { error: "forbidden" });
+  const gw = clientFor(t, gateway.url);
+  const [one, two] = [gw.pv("secret"), gw.pv("secret")];
+  await once(one, "error");
+  two.close();
+  const errors = collect(one, "error");
+  const general = once(gw, "error");
+  gateway.say({ msg_type: "error", code: "rate_limited", message: "slow down", action: "disconnect", pvname: "secret" });
+  assert.equal((await general).code, "rate_limited");
+  assert.equal(connects(gateway).length, 1);
+  assert.deepEqual(errors, []);
+});
+
 test("unsubscribed listeners hear nothing; a throwing one disturbs nobody", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("X", 1);

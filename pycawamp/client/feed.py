@@ -66,6 +66,10 @@ class Feed:
     def fail(self, error: GatewayError) -> None:
         """Take note that the gateway refuses the PV; whoever joins has it asked again."""
         self._is_refused = True
+        if self._connected and error.code != "rate_limited":
+            # What was told until then was for a subscription that was taken back; but a rate
+            # limit may refuse a change to one that goes on.
+            self._turn(False)
         for subscription in self.subscriptions:
             subscription.error(error)
 

@@ -68,7 +68,7 @@ class Outbox:
         self._count(data)
 
     def append_to_batch(self, data: bytes) -> None:
-        """Have messages, joined by commas, sent in one array at the end of the turn."""
+        """Have messages, joined by commas, sent in an array, up to the next frame of its own."""
         if not self._batch:
             self._turn.touch_outbox(self)
         self._batch.append(data)

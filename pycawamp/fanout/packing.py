@@ -26,4 +26,4 @@ FRAMES = Packing(text_frame, b"", Outbox.append)
 """Each message is a frame."""
 
 BATCH = Packing(bytes, b",", Outbox.append_to_batch)
-"""All messages of a turn are one array in one frame."""
+"""The messages of a turn are one array in one frame, up to one that is a frame of its own."""

@@ -30,6 +30,7 @@ export class PVClient {
   #link;
   #events = new Emitter(EVENTS);
   #subscriptions = new Map();
+  #forsaken = [];
   #ledger = new Ledger();
   #requests;
   #unsent = [];
@@ -92,6 +93,7 @@ export class PVClient {
     const handle = new PV(this, subscription, options);
     subscription.add(handle);
     this.#subscriptions.set(name, subscription);
+    this.#ledger.renew(name);
     this._changed(subscription);
     return handle;
   }
@@ -135,7 +137,7 @@ export class PVClient {
 
   _release(handle, subscription) {
     subscription.remove(handle);
-    if (subscription.empty) this.#subscriptions.delete(subscription.name);
+    if (subscription.empty) this.#forsaken.push(subscription);
     this._changed(subscription);
   }
 
@@ -186,6 +188,8 @@ export class PVClient {
 
   #flush() {
     this.#flushing = false;
+    // Not before: who comes back within the turn finds the subscription as it is on the wire.
+    for (const subscription of this.#forsaken.splice(0)) if (subscription.empty) this.#subscriptions.delete(subscription.name);
     if (this.state !== "open") return;
     for (const request of this.#ledger.requests()) this.#link.send(JSON.stringify(request));
   }
@@ -230,15 +234,21 @@ export class PVClient {
     if (message.msg_type === "error") return this.#failed(message, subscription);
     if (!subscription) return;
     if (message.msg_type === "monitor") subscription.update(updateOf(message));
-    else if (message.msg_type === "connection") subscription.connection(message.conn ? "connected" : "disconnected");
+    else if (message.msg_type === "connection") this.#connection(subscription, message.conn);
     else if (message.msg_type === "metadata") subscription.describe(metadataOf(message));
+  }
+
+  #connection(subscription, connected) {
+    if (connected) this.#ledger.accepted(subscription.name);
+    subscription.connection(connected ? "connected" : "disconnected");
   }
 
   #failed(message, subscription) {
     // A late answer to a request that gave up: whoever asked was told already.
     if (message.id !== undefined) return;
     const error = PVError.fromMessage(message);
-    if (!subscription) return this.#events.emit("error", error);
+    const isItsOwn = subscription && (message.action ?? "connect") === "connect";
+    if (!isItsOwn) return this.#events.emit("error", error);
     this.#ledger.refused(subscription.name);
     subscription.fail(error);
   }

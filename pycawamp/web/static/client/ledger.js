@@ -7,15 +7,13 @@ import { onWire } from "./options.js";
 /** Bytes of one request at most: far below the gateway's limit, few enough frames for any page. */
 export const CHUNK_BYTES = 16384;
 
-/** In place of the options that were sent: the gateway took them not. */
-const REFUSED = "refused";
-
 const utf8 = new TextEncoder();
 
 export class Ledger {
   #wanted = new Map();
   #sent = new Map();
   #dirty = new Set();
+  #refused = new Set();
 
   /** @param {object | null} options merged options of a PV, or null when nobody wants it */
   want(name, options) {
@@ -24,14 +22,23 @@ export class Ledger {
     this.#dirty.add(name);
   }
 
-  /** The gateway refuses a PV: whoever wants it from now on has it asked for again. */
   refused(name) {
-    this.#sent.set(name, REFUSED);
+    this.#refused.add(name);
+  }
+
+  accepted(name) {
+    this.#refused.delete(name);
+  }
+
+  /** Somebody else wants a PV: if it was refused, it may be allowed by now. */
+  renew(name) {
+    if (this.#refused.delete(name)) this.#sent.delete(name);
   }
 
   /** The connection is a new one: nothing is subscribed there. */
   forget() {
     this.#sent.clear();
+    this.#refused.clear();
     this.#dirty = new Set(this.#wanted.keys());
   }
 

@@ -16,6 +16,8 @@ export class PV {
   #copied = { of: null, update: null };
   #thinner;
   #closed = false;
+  /** Whether others know more of the subscription than it was told. */
+  #behind;
 
   /** @private use `client.pv(name, options)` */
   constructor(client, subscription, options) {
@@ -23,7 +25,8 @@ export class PV {
     this.#subscription = subscription;
     this.#options = checked(options);
     this.#thinner = new Thinner((update) => this.#deliver(update), client._env);
-    if (subscription.state !== "searching") queueMicrotask(() => this.#catchUp());
+    this.#behind = subscription.state !== "searching";
+    if (this.#behind) queueMicrotask(() => this.#catchUp() && this.#repeatLast());
   }
 
   /** The PV's name, as asked for. */
@@ -129,20 +132,27 @@ export class PV {
   }
 
   /** @private from the subscription, as are those below */
-  _connection(state) {
+  _flush() {
     this.#thinner.flush();
-    this.#events.emit("connection", { pvname: this.name, state, connected: state === "connected" });
+  }
+
+  _connection(state) {
+    if (this.#catchUp()) return;
+    this.#tellConnection(state);
   }
 
   _update(update) {
-    this.#thinner.push(update);
+    this.#catchUp();
+    if (!this.#closed) this.#thinner.push(update);
   }
 
   _metadata(metadata) {
+    if (this.#catchUp()) return;
     this.#events.emit("metadata", metadata);
   }
 
   _error(error) {
+    this.#catchUp();
     this.#events.emit("error", error);
     for (const stream of this.#streams) stream.fail(error);
   }
@@ -151,11 +161,20 @@ export class PV {
     this.#thinner.rate = needed ? this.#options.maxRate : Infinity;
   }
 
-  /** A handle that joins a live subscription is told what the others know. */
+  /** Tells a handle that joined a live subscription what the others know; false if it knows. */
   #catchUp() {
-    if (this.#closed) return;
-    this._connection(this.state);
-    if (this.metadata) this._metadata(this.metadata);
+    if (!this.#behind || this.#closed) return false;
+    this.#behind = false;
+    this.#tellConnection(this.state);
+    if (this.metadata) this.#events.emit("metadata", this.metadata);
+    return true;
+  }
+
+  #tellConnection(state) {
+    this.#events.emit("connection", { pvname: this.name, state, connected: state === "connected" });
+  }
+
+  #repeatLast() {
     // Streams began with it already.
     if (this.last && this.connected) this.#events.emit("value", this.last);
   }

@@ -34,7 +34,10 @@ export class Subscription {
 
   connection(state) {
     if (state === this.state) return;
+    this.#each((handle) => handle._flush());
     this.state = state;
+    // What is known is of the connection before.
+    if (state === "connected") this.last = this.metadata = null;
     this.#each((handle) => handle._connection(state));
   }
 
@@ -51,6 +54,9 @@ export class Subscription {
   }
 
   fail(error) {
+    // What it was told until then was for a subscription that was taken back; but a rate limit may
+    // refuse a change to one that goes on.
+    if (this.state === "connected" && error.code !== "rate_limited") this.connection("disconnected");
     this.#each((handle) => handle._error(error));
   }
 
