@@ -188,10 +188,10 @@ test("nothing of before a loss is given out as live after it", async (t) => {
   assert.equal(pv.last.value, 1);
   gateway.records.get("X").value = 50;
   const known = [];
-  pv.on("connection", () => known.push(pv.last, pv.metadata));
+  pv.on("connection", () => known.push(pv.last));
   gateway.setConnected("X", true);
   assert.equal((await once(pv, "value")).value, 50);
-  assert.deepEqual(known, [null, null]);
+  assert.deepEqual(known, [null]);
 });
 
 test("a PV that is closed and opened again at once is as it was, and nothing is asked", async (t) => {

@@ -36,8 +36,8 @@ export class Subscription {
     if (state === this.state) return;
     this.#each((handle) => handle._flush());
     this.state = state;
-    // What is known is of the connection before.
-    if (state === "connected") this.last = this.metadata = null;
+    // It is of the connection before. Metadata, new or not, comes before the first value.
+    if (state === "connected") this.last = null;
     this.#each((handle) => handle._connection(state));
   }
 

@@ -81,7 +81,7 @@ export class Row {
     const now = this.#moment.now();
     const seconds = Math.min(TREND_SECONDS, Math.max(LEAST_SECONDS, now - this.#moment.started));
     if (watch.kind === "number") this.#trend.drawHistory(watch.history, now, seconds);
-    else if (watch.kind === "array") this.#trend.drawList(watch.update.value);
+    else if (watch.kind === "array") this.#trend.drawList(watch.update?.value ?? []);
   }
 
   #paintValue(update, metadata) {

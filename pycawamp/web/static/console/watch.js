@@ -13,6 +13,7 @@ export class Watch {
   met = false;
   #pv;
   #history = new History();
+  #kind = "text";
   /** What a paused page goes on showing, or null. */
   #frozen = null;
 
@@ -53,10 +54,9 @@ export class Watch {
 
   /** What sort of picture it makes: `"number"`, `"array"` or `"text"`. */
   get kind() {
-    const value = this.update?.value;
-    if (typeof value === "number") return "number";
-    if (isList(value) && typeof value[0] !== "string" && this.metadata?.type !== "char") return "array";
-    return "text";
+    // Between a connection and its first value it is what it was: a figure is not made anew.
+    if (this.update) this.#kind = kindOf(this.update.value, this.metadata);
+    return this.#kind;
   }
 
   get history() {
@@ -98,4 +98,9 @@ export class Watch {
       this.error = null;
     } else if (this.#history.length > 0) this.#history.push(Date.now() / 1000, NaN);
   }
+}
+
+function kindOf(value, metadata) {
+  if (typeof value === "number") return "number";
+  return isList(value) && typeof value[0] !== "string" && metadata?.type !== "char" ? "array" : "text";
 }
