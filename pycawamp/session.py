@@ -182,7 +182,7 @@ class Session:
     def _answer(self, request: requests.Request) -> None:
         _DISPATCH[type(request)](self, request)
 
-    def _take_names(self, request: requests.ListRequest) -> tuple[str, ...]:
+    def _take_names(self, request: requests.PVsRequest) -> tuple[str, ...]:
         """The first names of a list; the rest is for later."""
         if len(request.names) > NAMES_AT_ONCE:
             rest = request.names[NAMES_AT_ONCE:]

@@ -33,7 +33,7 @@ class Request:
 
 
 @attrs.frozen
-class ListRequest(Request):
+class PVsRequest(Request):
     """About any number of PVs."""
 
     names: tuple[str, ...]
@@ -59,7 +59,7 @@ class PVRequest(Request):
 
 
 @attrs.frozen
-class Connect(ListRequest):
+class Connect(PVsRequest):
     """Subscribes this client to PVs."""
 
     action = "connect"
@@ -67,7 +67,7 @@ class Connect(ListRequest):
 
 
 @attrs.frozen
-class Disconnect(ListRequest):
+class Disconnect(PVsRequest):
     """Ends subscriptions; of none, it is silently ignored."""
 
     action = "disconnect"
@@ -278,13 +278,13 @@ _JSON_TYPES = {
 }
 
 _ACTIONS: dict[str, Callable[[dict[str, Any], str | float | None], Request]] = {
-    "connect": _connect,
-    "disconnect": _disconnect,
-    "configure": _configure,
-    "get": _get,
-    "put": _put,
-    "info": _info,
-    "list": lambda _message, request_id: ListPVs(id=request_id),
-    "ping": lambda _message, request_id: Ping(id=request_id),
+    Connect.action: _connect,
+    Disconnect.action: _disconnect,
+    Configure.action: _configure,
+    Get.action: _get,
+    Put.action: _put,
+    Info.action: _info,
+    ListPVs.action: lambda _message, request_id: ListPVs(id=request_id),
+    Ping.action: lambda _message, request_id: Ping(id=request_id),
 }
 _ACTION_NAMES = ", ".join(_ACTIONS)

@@ -93,7 +93,8 @@ export class PVClient {
     const handle = new PV(this, subscription, options);
     subscription.add(handle);
     this.#subscriptions.set(name, subscription);
-    this.#ledger.renew(name);
+    // It may be allowed by now.
+    if (subscription.refused) this.#ledger.renew(name);
     this._changed(subscription);
     return handle;
   }
@@ -234,13 +235,8 @@ export class PVClient {
     if (message.msg_type === "error") return this.#failed(message, subscription);
     if (!subscription) return;
     if (message.msg_type === "monitor") subscription.update(updateOf(message));
-    else if (message.msg_type === "connection") this.#connection(subscription, message.conn);
+    else if (message.msg_type === "connection") subscription.connection(message.conn ? "connected" : "disconnected");
     else if (message.msg_type === "metadata") subscription.describe(metadataOf(message));
-  }
-
-  #connection(subscription, connected) {
-    if (connected) this.#ledger.accepted(subscription.name);
-    subscription.connection(connected ? "connected" : "disconnected");
   }
 
   #failed(message, subscription) {
@@ -249,7 +245,6 @@ export class PVClient {
     const error = PVError.fromMessage(message);
     const isItsOwn = subscription && (message.action ?? "connect") === "connect";
     if (!isItsOwn) return this.#events.emit("error", error);
-    this.#ledger.refused(subscription.name);
     subscription.fail(error);
   }
 }

@@ -13,7 +13,6 @@ export class Ledger {
   #wanted = new Map();
   #sent = new Map();
   #dirty = new Set();
-  #refused = new Set();
 
   /** @param {object | null} options merged options of a PV, or null when nobody wants it */
   want(name, options) {
@@ -22,23 +21,14 @@ export class Ledger {
     this.#dirty.add(name);
   }
 
-  refused(name) {
-    this.#refused.add(name);
-  }
-
-  accepted(name) {
-    this.#refused.delete(name);
-  }
-
-  /** Somebody else wants a PV: if it was refused, it may be allowed by now. */
+  /** What was asked for is to be asked for again. */
   renew(name) {
-    if (this.#refused.delete(name)) this.#sent.delete(name);
+    this.#sent.delete(name);
   }
 
   /** The connection is a new one: nothing is subscribed there. */
   forget() {
     this.#sent.clear();
-    this.#refused.clear();
     this.#dirty = new Set(this.#wanted.keys());
   }
 

@@ -8,6 +8,8 @@ export class Subscription {
   last = null;
   /** The newest metadata, or null. */
   metadata = null;
+  /** Whether the gateway's last word was that it may not be had. */
+  refused = false;
   #handles = new Set();
 
   constructor(name, state) {
@@ -33,6 +35,7 @@ export class Subscription {
   }
 
   connection(state) {
+    this.refused &&= state === "disconnected";
     if (state === this.state) return;
     this.#each((handle) => handle._flush());
     this.state = state;
@@ -57,6 +60,7 @@ export class Subscription {
     // What it was told until then was for a subscription that was taken back; but a rate limit may
     // refuse a change to one that goes on.
     if (this.state === "connected" && error.code !== "rate_limited") this.connection("disconnected");
+    this.refused = true;
     this.#each((handle) => handle._error(error));
   }
 
