@@ -10,7 +10,6 @@ import attrs
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     invariant,
     precondition,
     rule,
@@ -24,10 +23,9 @@ from pycawamp.client.feeds import Feeds
 from pycawamp.client.subscriptions import Options
 from pycawamp.pv.values import Metadata
 from pycawamp.session import Session
-from tests.fakes import Page, World
-from tests.test_option_states import Moody
+from tests.fakes import Page
+from tests.moody import NAMES, MoodyMachine
 
-NAMES = ("a", "b")
 MOST_LISTENERS = 5
 PAUSE = 0.5
 """Seconds between two updates of the slowest listeners."""
@@ -100,7 +98,7 @@ def number(update: Update) -> float:
     return update.value
 
 
-class ClientMachine(RuleBasedStateMachine):
+class ClientMachine(MoodyMachine):
     """What listeners are told, whoever else listens."""
 
     numbers = st.integers(0, MOST_LISTENERS - 1)
@@ -108,8 +106,6 @@ class ClientMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.policy = Moody()
-        self.world = World(self.policy)
         clock = self.world.clock
         self.feeds = Feeds(clock, clock, self.send)
         self.session: Session | None = None
@@ -117,8 +113,6 @@ class ClientMachine(RuleBasedStateMachine):
         self.requests: deque[bytes] = deque()
         self.frames: deque[bytes] = deque()
         self.listeners: list[tuple[str, Listener]] = []
-        self.values: dict[str, int] = {}
-        self.counter = 100
 
     def send(self, message: dict[str, Any]) -> None:
         """Have a request on its way."""
@@ -164,21 +158,7 @@ class ClientMachine(RuleBasedStateMachine):
     def update(self, name: str) -> None:
         """A PV changes, or appears."""
         self.counter += 1
-        change = self.world.backend.set if name in self.values else self.world.backend.add
-        change(name, self.counter)
-        self.values[name] = self.counter
-
-    @rule(name=names)
-    def lose(self, name: str) -> None:
-        """A PV's IOC dies."""
-        if self.values.pop(name, None) is not None:
-            self.world.backend.remove(name)
-
-    @rule(name=names)
-    def forbid_or_allow(self, name: str) -> None:
-        """The gateway's policy changes."""
-        self.policy.forbidden ^= {name}
-        self.world.sessions.review()
+        self.post(name, self.counter)
 
     @rule()
     def ask_gateway(self) -> None:

@@ -11,18 +11,15 @@ import attrs
 import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
 
-from pycawamp.access.interfaces import IPolicy, Verdict
 from pycawamp.session import Client as Visitor
 from pycawamp.session import Session
-from tests.fakes import LINGER, World, ask
+from tests.fakes import LINGER, ask
+from tests.moody import ALIAS, NAMES, MoodyMachine
 from tests.v2 import AnyPage
 
-NAMES = ("a", "b")
-ALIAS = "alias"
 MOST_CLIENTS = 4
 PAUSE = 0.2
 """Seconds between two updates of the slowest clients."""
@@ -36,22 +33,6 @@ OPTIONS = st.fixed_dictionaries(
         "arrays": st.sampled_from(["json", "base64", "binary"]),
     },
 )
-
-
-@implementer(IPolicy)
-@attrs.define
-class Moody:
-    """A policy that changes its mind."""
-
-    forbidden: set[str] = attrs.Factory(set)
-    writable: bool = False
-    target: str = "a"
-    """What the alias stands for."""
-
-    def decide(self, user: str | None, host: str, host_name: str | None, pv: str) -> Verdict:
-        """Decide as it is in the mood for."""
-        real_name = self.target if pv == ALIAS else pv
-        return Verdict(pv not in self.forbidden, self.writable, real_name, False, ())
 
 
 @attrs.define
@@ -128,7 +109,7 @@ def _first_of(array: dict[str, Any]) -> int:
     return int(numbers[0])
 
 
-class OptionMachine(RuleBasedStateMachine):
+class OptionMachine(MoodyMachine):
     """What pages show, whatever they asked for."""
 
     clients = st.integers(0, MOST_CLIENTS - 1)
@@ -137,12 +118,8 @@ class OptionMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.policy = Moody()
-        self.world = World(self.policy)
         self.open: list[Client] = []
-        self.values: dict[str, int] = {}
         self.arrays: set[str] = set()
-        self.counter = 100
 
     def client(self, number: int) -> Client:
         """One of those that are there."""
@@ -193,22 +170,8 @@ class OptionMachine(RuleBasedStateMachine):
         self.counter += 1
         if name not in self.values:
             self.arrays = self.arrays - {name} | ({name} if is_array else set())
-        change = self.world.backend.set if name in self.values else self.world.backend.add
         number = float(self.counter)
-        change(name, np.full(3, number) if name in self.arrays else number)
-        self.values[name] = self.counter
-
-    @rule(name=pvs)
-    def lose(self, name: str) -> None:
-        """A PV's IOC dies."""
-        if self.values.pop(name, None) is not None:
-            self.world.backend.remove(name)
-
-    @rule(name=names)
-    def forbid_or_allow(self, name: str) -> None:
-        """The policy changes its mind about a PV."""
-        self.policy.forbidden ^= {name}
-        self.world.sessions.review()
+        self.post(name, np.full(3, number) if name in self.arrays else number)
 
     @rule(name=pvs, writable=st.booleans())
     def change_rules(self, name: str, writable: bool) -> None:
