@@ -12,14 +12,14 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from pycawamp.access import Policy
+from pycawamp.fanout.flush import FlushCycle
 from pycawamp.fanout.outbox import IWriter
-from pycawamp.fanout.turn import Turn
-from pycawamp.putlog import PutLog
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.values import Reading
-from pycawamp.session import Client
-from pycawamp.sessions import Sessions
+from pycawamp.sessions.putlog import PutLog
+from pycawamp.sessions.registry import Sessions
+from pycawamp.sessions.session import Client
 
 CLIENTS = 50
 UPDATES = 1000
@@ -39,13 +39,13 @@ class Nowhere:
 def main() -> None:
     """Print microseconds per update."""
     clock, backend = Clock(), MemoryBackend()
-    hub, turn = PVHub(clock, backend), Turn(clock)
-    sessions = Sessions(clock, hub, turn, policy=Policy(), put_log=PutLog())
+    hub, flush_cycle = PVHub(clock, backend), FlushCycle(clock)
+    sessions = Sessions(clock, hub, flush_cycle, policy=Policy(), put_log=PutLog())
     backend.add("X", 1.0)
     for _ in range(CLIENTS):
         session = sessions.open(Nowhere(), Client("bench"), lambda _code, _reason: None)
         session.receive(b'{"action":"connect","pv":"X"}')
-    turn.flush()
+    flush_cycle.flush()
     sink = backend.handles[0].sink
     readings = [Reading(0, 0, 1795394257, index, float(index)) for index in range(UPDATES)]
 
@@ -53,7 +53,7 @@ def main() -> None:
         started = time.perf_counter()
         for reading in readings:
             sink.reading(reading)
-        turn.flush()
+        flush_cycle.flush()
         return time.perf_counter() - started
 
     least = min(once() for _ in range(ROUNDS))

@@ -33,9 +33,10 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Site
 
 from pycawamp.access.interfaces import IPolicy
+from pycawamp.config.settings import GatewaySettings
 from pycawamp.demo.ports import LOOPBACK, CAPorts
-from pycawamp.gateway import Gateway, GatewaySettings
 from pycawamp.pv.interfaces import IBackend
+from pycawamp.service.gateway import Gateway
 
 TIMEOUT = 20.0
 """Seconds to wait for anything."""
@@ -43,8 +44,12 @@ TIMEOUT = 20.0
 Predicate = Callable[[Any], object]
 
 
-class NotSeen(AssertionError):
+class NotSeenError(AssertionError):
     """What a test waited for did not come; says what came instead."""
+
+
+NotSeen = NotSeenError
+"""The name that earlier releases documented."""
 
 
 class WebSocketTestClient:
@@ -87,7 +92,7 @@ class WebSocketTestClient:
     def until(self, predicate: Predicate = bool, timeout: float = TIMEOUT, **keys: Any) -> Any:
         """Fires with the next message that has these keys and fits, passing by those before.
 
-        Fails with NotSeen if it does not come in time, or cannot come any more.
+        Fails with NotSeenError if it does not come in time, or cannot come any more.
         """
         if self._waiting is not None:
             raise RuntimeError("this client waits for a message already")
@@ -147,7 +152,7 @@ class WebSocketTestClient:
         if self._waiting is not None and self._closed:
             _, found = self._waiting
             self._waiting = None
-            found.errback(Failure(NotSeen(f"closed with {self.close_code}")))
+            found.errback(Failure(NotSeenError(f"closed with {self.close_code}")))
 
     def _give_up(self, _: Deferred[Any]) -> None:
         self._waiting = None
@@ -155,7 +160,7 @@ class WebSocketTestClient:
     def _not_seen(self, when: str, keys: Mapping[str, Any]) -> Any:
         last = [str(message)[:300] for message in self.messages[-5:]]
         wanted = f" with {dict(keys)}" if keys else ""
-        raise NotSeen(
+        raise NotSeenError(
             f"no such message{wanted} in {when}; the last of {len(self.messages)}: {last}"
         )
 

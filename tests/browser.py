@@ -271,7 +271,7 @@ class Browser:
         ActionChains(self.driver, duration=MOVE_MS).move_to_element(element).perform()
 
     def wheel(self, element: WebElement, pixels: int) -> None:
-        """Turn the wheel over an element; up is negative."""
+        """FlushCycle the wheel over an element; up is negative."""
         origin = ScrollOrigin.from_element(element)
         ActionChains(self.driver, duration=MOVE_MS).scroll_from_origin(origin, 0, pixels).perform()
 

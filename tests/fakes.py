@@ -10,16 +10,16 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from pycawamp.access import IPolicy, Policy
+from pycawamp.fanout.flush import FlushCycle
 from pycawamp.fanout.outbox import IWriter
-from pycawamp.fanout.turn import Turn
-from pycawamp.limits import Limits
-from pycawamp.putlog import PutLog
 from pycawamp.pv.hub import PV, PVHub
 from pycawamp.pv.interfaces import ISink, ISubscriber
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.values import Metadata, Reading
-from pycawamp.session import Client, Session
-from pycawamp.sessions import Sessions
+from pycawamp.sessions.limits import Limits
+from pycawamp.sessions.putlog import PutLog
+from pycawamp.sessions.registry import Sessions
+from pycawamp.sessions.session import Client, Session
 
 CONNECT_TIMEOUT = 5.0
 LINGER = 10.0
@@ -41,7 +41,7 @@ class SteppingReactor(Clock):
         """Let time pass within a call, as work does."""
         self.rightNow += seconds
 
-    def turn(self) -> None:
+    def flush_cycle(self) -> None:
         """Make the calls that are due, and those that they make due."""
         self.advance(0)
 
@@ -109,7 +109,7 @@ class World:
         self.sessions = Sessions(
             self.clock,
             self.hub,
-            Turn(self.clock),
+            FlushCycle(self.clock),
             policy=policy or Policy(),
             put_log=PutLog(None),
             connect_timeout=CONNECT_TIMEOUT,
@@ -121,9 +121,9 @@ class World:
         page = Page()
         return self.sessions.open(page, Client("test")), page
 
-    def turn(self) -> None:
+    def flush_cycle(self) -> None:
         """End the reactor's turn."""
-        self.clock.turn()
+        self.clock.flush_cycle()
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""

@@ -14,9 +14,9 @@ from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import TestCase
 
-from pycawamp.options import Options
+from pycawamp.config.options import Options
 from pycawamp.pv.memory import MemoryBackend
-from pycawamp.service import assemble
+from pycawamp.service.app import assemble
 from pycawamp.testing import TIMEOUT, WebSocketTestClient, connect
 
 reactor = cast(Any, installed_reactor)

@@ -15,8 +15,8 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
+from pycawamp.config.settings import GatewaySettings
 from pycawamp.demo.process import CAPorts, SoftIOC, free_ports
-from pycawamp.gateway import GatewaySettings
 from pycawamp.testing import TIMEOUT, GatewayFixture, WebSocketTestClient
 from tests.sharedioc import LentIOC, SharedIOC, Shell, shared_ioc
 

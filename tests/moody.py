@@ -58,4 +58,4 @@ class MoodyMachine(RuleBasedStateMachine):
     def forbid_or_allow(self, name: str) -> None:
         """The policy changes its mind about a PV."""
         self.policy.forbidden ^= {name}
-        self.world.sessions.review()
+        self.world.sessions.reauthorize()

@@ -9,7 +9,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
 from twisted.trial.unittest import TestCase
 
-from pycawamp.gateway import GatewaySettings
+from pycawamp.config.settings import GatewaySettings
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.testing import GatewayFixture, WebSocketTestClient
 from pycawamp.web.websocket import SocketLimits

@@ -11,12 +11,12 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from pycawamp.errands import GETS_AT_ONCE
 from pycawamp.fanout.outbox import MUCH, TOO_MUCH, IWriter
 from pycawamp.pv.errors import NotConnectedError
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.values import FieldType, Metadata, Reading
-from pycawamp.session import Client, Session
+from pycawamp.sessions.operations import GETS_AT_ONCE
+from pycawamp.sessions.session import Client, Session
 from tests.fakes import World, ask, unframe
 
 LARGE = 100_000
@@ -68,7 +68,7 @@ class BacklogTests(SynchronousTestCase):
         """All that the page is told, as it goes on reading."""
         messages: list[Any] = []
         while True:
-            self.world.turn()
+            self.world.flush_cycle()
             paused = self.session.outbox.paused
             new = self.page.read()
             if not new and not paused:
@@ -107,7 +107,7 @@ class BacklogTests(SynchronousTestCase):
         for value in ("y", "z"):
             for name in self.names:
                 self.world.backend.set(name, value * LARGE)
-            self.world.turn()
+            self.world.flush_cycle()
         told = self.read_all()
         self.assertEqual([each["pvname"] for each in told], self.names)
         self.assertEqual({each["value"][0] for each in told}, {"z"})
@@ -125,7 +125,7 @@ class BacklogTests(SynchronousTestCase):
         self.world.backend.set("odd", np.array([66], np.uint8))
         self.world.backend.set("pv1", "z")
         self.world.backend.set("odd", [67])  # type: ignore[list-item]
-        self.world.turn()
+        self.world.flush_cycle()
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
         told = self.read_all()
         self.assertEqual([each["value"] for each in told], ["y", "z"])
@@ -175,7 +175,7 @@ class GetTests(SynchronousTestCase):
         while self.backend.asked:
             self.assertLessEqual(len(self.backend.asked), GETS_AT_ONCE)
             self.backend.answer()
-            self.world.turn()
+            self.world.flush_cycle()
         self.assertEqual([each["id"] for each in self.page.take()], list(range(100)))
 
     def test_lost(self) -> None:
@@ -183,7 +183,7 @@ class GetTests(SynchronousTestCase):
         for number in range(1000):
             ask(self.session, "get", "X", id=number)
         self.backend.remove("X")
-        self.world.turn()
+        self.world.flush_cycle()
         refusals = self.page.take()
         self.assertEqual(sorted(each["id"] for each in refusals), list(range(1000)))
         self.assertEqual({each["code"] for each in refusals}, {"not_connected"})
@@ -198,10 +198,10 @@ class GetTests(SynchronousTestCase):
             ask(self.session, "get", "X", id=number)
         self.backend.remove("X")
         self.backend.add("X", np.arange(3.0))
-        self.world.turn()
+        self.world.flush_cycle()
         while self.backend.asked:
             self.backend.answer()
-            self.world.turn()
+            self.world.flush_cycle()
         self.assertEqual(self.page.take()[-1]["value"], [0, 1, 2])
 
     def test_client_leaves(self) -> None:
@@ -211,7 +211,7 @@ class GetTests(SynchronousTestCase):
             ask(self.session, "get", "X")
         self.backend.add("late", 1.5)
         self.session.close()
-        self.world.turn()
+        self.world.flush_cycle()
         self.assertEqual({name for name, _ in self.backend.asked}, {"X"})
         self.assertEqual(len(self.backend.asked), GETS_AT_ONCE)
 
@@ -220,7 +220,7 @@ class GetTests(SynchronousTestCase):
         ask(self.session, "get", "X")
         ask(self.session, "configure", "", text=True, metadata=True)
         self.backend.answer()
-        self.world.turn()
+        self.world.flush_cycle()
         value = self.page.take()[1]
         self.assertEqual((value["msg_type"], "text" in value), ("value", False))
 
@@ -229,6 +229,6 @@ class GetTests(SynchronousTestCase):
         ask(self.session, "get", "X")
         self.page.backlog = TOO_MUCH + 1
         self.backend.answer()
-        self.world.turn()
+        self.world.flush_cycle()
         (refusal,) = self.page.take()
         self.assertEqual((refusal["code"], refusal["pvname"]), ("rate_limited", "X"))

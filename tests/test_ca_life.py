@@ -8,8 +8,8 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.internet.defer import inlineCallbacks
 
+from pycawamp.config.settings import GatewaySettings
 from pycawamp.demo.process import SoftIOC
-from pycawamp.gateway import GatewaySettings
 from pycawamp.testing import WebSocketTestClient
 from tests.ioc import IOCTestCase
 from tests.served import connect_all

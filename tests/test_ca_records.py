@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.internet.defer import inlineCallbacks
 
-from pycawamp.gateway import GatewaySettings
+from pycawamp.config.settings import GatewaySettings
 from pycawamp.testing import WebSocketTestClient
 from tests.ioc import IOCTestCase
 

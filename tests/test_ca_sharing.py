@@ -7,8 +7,8 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.internet.defer import gatherResults, inlineCallbacks
 
-from pycawamp.gateway import GatewaySettings
-from pycawamp.pv.ca import CABackend
+from pycawamp.config.settings import GatewaySettings
+from pycawamp.pv.ca.backend import CABackend
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.inbox import Inbox
 from tests.fakes import Listener

@@ -17,9 +17,9 @@ from hypothesis.stateful import (
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from pycawamp.pv import libca
-from pycawamp.pv.ca import CABackend
-from pycawamp.pv.channel import Channel, ControlMonitor, Monitor, ValueMonitor
+from pycawamp.pv.ca import libca
+from pycawamp.pv.ca.backend import CABackend
+from pycawamp.pv.ca.channel import Channel, ControlMonitor, Monitor, ValueMonitor
 from pycawamp.pv.inbox import Inbox, InboxLimits
 from pycawamp.pv.interfaces import ISink
 from pycawamp.pv.values import FieldType, Metadata, Reading

@@ -19,11 +19,12 @@ from zope.interface.verify import verifyObject
 from pycawamp.access import Policy, Writers
 from pycawamp.access.interfaces import IPolicy, Verdict
 from pycawamp.client import Backoff, GatewayClient, GatewayError, IListener, State, Update
+from pycawamp.config.settings import GatewaySettings
 from pycawamp.demo.ports import LOOPBACK
-from pycawamp.gateway import Gateway, GatewaySettings
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.values import FieldType, Metadata
-from pycawamp.testing import TIMEOUT, NotSeen
+from pycawamp.service.gateway import Gateway
+from pycawamp.testing import TIMEOUT, NotSeenError
 
 ANYONE = Policy(puts=True, writers=Writers.ANYONE)
 HASTY = Backoff(first=0.02, longest=0.1)
@@ -107,7 +108,7 @@ class Recorder:
                 found.callback(heard[2])
 
     def _not_seen(self, kind: str) -> Any:
-        raise NotSeen(f"no such {kind}; heard: {self.heard[-10:]}")
+        raise NotSeenError(f"no such {kind}; heard: {self.heard[-10:]}")
 
 
 class ClientTestCase(TestCase):

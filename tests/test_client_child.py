@@ -14,7 +14,7 @@ from twisted.internet.error import ProcessDone
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from pycawamp.testing import TIMEOUT, NotSeen
+from pycawamp.testing import TIMEOUT, NotSeenError
 
 
 @attrs.frozen
@@ -81,7 +81,7 @@ class CommandLine(ProcessProtocol):
                 self._waiting.append((text, found))
 
     def _not_seen(self, text: str) -> Any:
-        raise NotSeen(f"{text!r} was not said; it said: {self._said}")
+        raise NotSeenError(f"{text!r} was not said; it said: {self._said}")
 
 
 def run(*arguments: str, **environment: str) -> Deferred[Ended]:

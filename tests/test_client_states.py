@@ -22,7 +22,7 @@ from pycawamp.client import GatewayError, IListener, Subscription, Update, messa
 from pycawamp.client.feeds import Feeds
 from pycawamp.client.subscriptions import Options
 from pycawamp.pv.values import Metadata
-from pycawamp.session import Session
+from pycawamp.sessions.session import Session
 from tests.fakes import Page
 from tests.moody import NAMES, MoodyMachine
 
@@ -169,7 +169,7 @@ class ClientMachine(MoodyMachine):
     @rule()
     def turn(self) -> None:
         """A turn of the loop ends on both sides."""
-        self.world.turn()
+        self.world.flush_cycle()
         if self.session is not None:
             self.frames.extend(json.dumps(each).encode() for each in self.page.take())
 

@@ -41,7 +41,7 @@ class ClosingTests(ServedTestCase):
         client.stop_reading()
         connections = fixture.gateway._sockets._connections
         (connection,) = connections
-        while not connection._flow.backlog:
+        while not connection._client_transport.backlog:
             self.backend.set("X", "x" * 100_000)
             yield deferLater(reactor, 0)
         client.protocol.closeHandshakeTimeout = 0

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from twisted.trial.unittest import SynchronousTestCase
 
-from pycawamp.pv import dbr
+from pycawamp.pv.ca import dbr
 from pycawamp.pv.values import FieldType, Metadata, Reading
 
 # Of each type: the padding between stamp and value, and the struct code of one element.

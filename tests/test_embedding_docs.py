@@ -16,8 +16,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from pycawamp.access import Policy
-from pycawamp.gateway import Gateway
 from pycawamp.pv.interfaces import ISubscriber
+from pycawamp.service.gateway import Gateway
 from pycawamp.testing import connect
 from tests.ioc import IOCTestCase
 from tests.twistd import Twistd

@@ -38,13 +38,13 @@ class FanoutTests(SynchronousTestCase):
         session, page = self.world.open()
         for name in names:
             ask(session, "connect", name, **options)
-        self.world.turn()
+        self.world.flush_cycle()
         page.take()
         return page
 
     def values(self, page: Page) -> list[tuple[str, int]]:
         """The updates that a page got since the last time, the turn being over."""
-        self.world.turn()
+        self.world.flush_cycle()
         return [
             (message["pvname"], message["value"])
             for message in page.take()
@@ -57,7 +57,7 @@ class FanoutTests(SynchronousTestCase):
         for round_ in range(1, 4):
             for name in "abc":
                 self.world.backend.set(name, round_)
-        self.world.turn()
+        self.world.flush_cycle()
         (first,), *others = (page.writes for page in pages)
         for (data,) in others:
             self.assertIs(data, first)
@@ -68,7 +68,7 @@ class FanoutTests(SynchronousTestCase):
         pages = {names: self.page_of(names) for names in ("ab", "bc", "abcd", "d")}
         for name in "abcd":
             self.world.backend.set(name, 1)
-        self.world.turn()
+        self.world.flush_cycle()
         for names, page in pages.items():
             self.assertEqual(sorted(self.values(page)), [(name, 1) for name in names])
 
@@ -80,7 +80,7 @@ class FanoutTests(SynchronousTestCase):
         session, page = self.world.open()
         ask(session, "connect", "odd", text=True)
         behind = self.page_of(["odd"], metadata=True)
-        self.world.turn()
+        self.world.flush_cycle()
         page.take()
         # No array, so there is no text in it.
         self.world.backend.set("odd", [67])  # type: ignore[list-item]
@@ -92,19 +92,19 @@ class FanoutTests(SynchronousTestCase):
 
     def test_newcomer_fails(self) -> None:
         """A PV that cannot be shown to a newcomer is an error to it, and nothing of it stays."""
-        feeds = self.world.sessions.feeds
+        publishers = self.world.sessions.publishers
         self.world.backend.add("odd", [67], Metadata(FieldType.CHAR, 3))  # type: ignore[list-item]
         session, page = self.world.open()
         for names in (["odd", "a"], ["odd"]):
             session.receive(json.dumps({"action": "connect", "pvs": names, "text": True}).encode())
-            self.world.turn()
+            self.world.flush_cycle()
             messages = page.take()
             self.assertIn("internal", [message.get("code") for message in messages])
-        self.assertEqual(len(feeds), 1)
+        self.assertEqual(len(publishers), 1)
         self.world.backend.set("a", 5)
         self.assertEqual(self.values(page), [("a", 5)])
         session.close()
-        self.assertEqual((len(feeds), len(feeds.cohorts)), (0, 0))
+        self.assertEqual((len(publishers), len(publishers.cohorts)), (0, 0))
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 2)
 
     def test_order_across_joins(self) -> None:
@@ -164,13 +164,13 @@ class FanoutTests(SynchronousTestCase):
         for value in range(1, 100):
             self.world.backend.set("a", value)
             self.world.backend.set("b", -value)
-            self.world.turn()
+            self.world.flush_cycle()
         self.assertEqual(page.writes, [])
         session.outbox.resume()
         self.assertEqual(sorted(self.values(page)), [("a", 99), ("b", -99)])
         self.world.backend.set("a", 100)
         self.assertEqual(self.values(page), [("a", 100)])
-        self.assertEqual(self.world.sessions.merged, 2 * 98)
+        self.assertEqual(self.world.sessions.conflated, 2 * 98)
 
     def test_paused_beside_others(self) -> None:
         """A paused client changes nothing for those with an equal page."""
@@ -191,7 +191,7 @@ class FanoutTests(SynchronousTestCase):
         self.world.backend.set("a", 1)
         session.outbox.pause()
         self.world.backend.set("a", 2)
-        self.world.turn()
+        self.world.flush_cycle()
         session.outbox.resume()
         self.assertEqual(self.values(page)[-1], ("a", 2))
 
@@ -216,11 +216,11 @@ class FanoutTests(SynchronousTestCase):
         session.outbox.pause()
         self.world.backend.remove("a")
         self.world.backend.remove("b")
-        self.world.turn()
+        self.world.flush_cycle()
         self.world.backend.add("b", 7)
-        self.world.turn()
+        self.world.flush_cycle()
         session.outbox.resume()
-        self.world.turn()
+        self.world.flush_cycle()
         told = {"a": [], "b": []}  # type: dict[str, list[object]]
         for message in page.take():
             told[message["pvname"]].append(message.get("conn", message.get("value")))
@@ -236,7 +236,7 @@ class FanoutTests(SynchronousTestCase):
         ask(session, "disconnect", "a")
         self.world.backend.set("a", 1)
         self.world.backend.set("b", 2)
-        self.world.turn()
+        self.world.flush_cycle()
         session.outbox.resume()
         self.assertEqual(self.values(page), [("b", 2)])
 
@@ -250,7 +250,7 @@ class FanoutTests(SynchronousTestCase):
             for name in (*names, "never-found"):
                 ask(session, "connect", name)
             self.world.backend.set("a", len(sessions))
-        self.world.turn()
+        self.world.flush_cycle()
         self.assertGreater(sum(fanout_objects().values()), sum(before.values()) + 5)
         ask(sessions[3], "disconnect", "b")
         sessions[1].outbox.pause()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 from twisted.trial.unittest import SynchronousTestCase
 
-from pycawamp.session import Session
+from pycawamp.sessions.session import Session
 from tests.fakes import LINGER, Page, World, ask
 
 NAMES = "abcd"
@@ -86,12 +86,12 @@ class FanoutMachine(RuleBasedStateMachine):
     def go(self, number: int) -> None:
         """A client goes without a word; what it got until then is looked at."""
         client = self.client(number)
-        self.world.turn()
+        self.world.flush_cycle()
         self.check(client)
         self.open.remove(client)
         client.session.close()
         client.page.take()
-        self.world.turn()
+        self.world.flush_cycle()
         assert client.page.messages == []
 
     @rule(number=clients, name=names, options=options)
@@ -160,9 +160,9 @@ class FanoutMachine(RuleBasedStateMachine):
             client.session.outbox.resume()
 
     @rule()
-    def turn(self) -> None:
+    def flush_cycle(self) -> None:
         """The reactor's turn ends."""
-        self.world.turn()
+        self.world.flush_cycle()
         for client in self.open:
             self.check(client)
 
@@ -182,7 +182,7 @@ class FanoutMachine(RuleBasedStateMachine):
         """All catch up, and hold what is; then all go, and nothing is left."""
         for number in range(len(self.open)):
             self.resume(number)
-        self.turn()
+        self.flush_cycle()
         while self.open:
             self.go(0)
         self.world.advance(LINGER)

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from pycawamp.session import Session
+from pycawamp.sessions.session import Session
 from pycawamp.testing import WebSocketTestClient
 from pycawamp.web.websocket import MonitorProtocol
 from tests.child import run
@@ -64,7 +64,7 @@ class HostileTests(GuardedTestCase):
         """Run a gateway and a client that goes on through it all."""
         service = self.serve("--linger=0.1", *options)
         self.gateway: Any = next(iter(service))
-        self.tally = self.gateway.tally.counts
+        self.refusals = self.gateway.refusals.counts
         self.client: WebSocketTestClient = yield self.connect()
         self.client.send("X")
         yield self.client.until(msg_type="monitor")
@@ -124,7 +124,7 @@ class HostileTests(GuardedTestCase):
         yield self.begin("--handshake-timeout=1")
         calm = yield self.latencies()
         attacked = yield self.attack("dawdle", 200)
-        self.assertEqual(self.tally["request too slow"], 200)
+        self.assertEqual(self.refusals["request too slow"], 200)
         yield self.assert_as_before()
         self.assert_hardly_noticed(calm, attacked)
 
@@ -134,7 +134,7 @@ class HostileTests(GuardedTestCase):
         yield self.begin()
         calm = yield self.latencies()
         attacked = yield self.attack("bloat", 100)
-        self.assertEqual(self.tally["header too large"], 100)
+        self.assertEqual(self.refusals["header too large"], 100)
         yield self.assert_as_before()
         self.assert_hardly_noticed(calm, attacked)
 

@@ -6,7 +6,7 @@ from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from pycawamp.pv.ca import CABackend
+from pycawamp.pv.ca.backend import CABackend
 from pycawamp.pv.hub import PV, PVHub
 from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.interfaces import IBackend, IHandle, ISink, ISubscriber

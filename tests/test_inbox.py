@@ -52,7 +52,7 @@ class InboxTests(SynchronousTestCase):
         for number in range(100):
             self.inbox.post_update(b if number % 3 else a, b"%d" % number)
         self.inbox.post(b, "down")
-        self.clock.turn()
+        self.clock.flush_cycle()
         numbers = [news for _, news in self.handled[1:-1]]
         self.assertEqual(numbers, [b"%d" % number for number in range(100)])
         self.assertEqual((self.handled[0], self.handled[-1]), (("a", "up"), ("b", "down")))
@@ -63,7 +63,7 @@ class InboxTests(SynchronousTestCase):
             for number in range(50):
                 self.inbox.post_update(self.handler("a"), b"%d" % number)
             self.assertEqual(self.clock.wakes, burst)
-            self.clock.turn()
+            self.clock.flush_cycle()
         self.assertEqual(len(self.handled), 100)
 
     def test_slices(self) -> None:
@@ -71,7 +71,7 @@ class InboxTests(SynchronousTestCase):
         work = self.handler("a", takes=SLICE / 100)
         for number in range(1000):
             self.inbox.post_update(work, b"%d" % number)
-        self.clock.turn()
+        self.clock.flush_cycle()
         ends = [0.0, *self.slices]
         stretches = [end - start for start, end in pairwise(ends)]
         self.assertGreater(len(stretches), 5)
@@ -84,7 +84,7 @@ class InboxTests(SynchronousTestCase):
         updates = [b"%d" % number * 10_000 for number in range(10)]
         for raw in updates:
             self.inbox.post_update(work, raw)
-        self.clock.turn()
+        self.clock.flush_cycle()
         self.assertEqual(len(self.slices), len(updates))
         self.assertEqual([news for _, news in self.handled], updates)
 
@@ -93,11 +93,11 @@ class InboxTests(SynchronousTestCase):
         work = self.handler("a", takes=SLICE / 2)
         for number in range(2000):
             self.inbox.post_update(work, b"%d" % number)
-        self.clock.turn()
-        self.assertEqual((len(self.handled), self.inbox.merged), (2000, 0))
+        self.clock.flush_cycle()
+        self.assertEqual((len(self.handled), self.inbox.conflated), (2000, 0))
         for number in range(2000):
             self.inbox.post_update(work, b"%d" % number)
-        self.assertEqual(self.inbox.merged, 2000 - FEWEST - 1)
+        self.assertEqual(self.inbox.conflated, 2000 - FEWEST - 1)
 
     def test_lone_updates(self) -> None:
         """That sending one update takes long says nothing of a burst, of which none is lost."""
@@ -105,17 +105,17 @@ class InboxTests(SynchronousTestCase):
         handler = self.handler("a")
         for _ in range(1000):
             self.inbox.post_update(handler, b"1")
-            self.clock.turn()
+            self.clock.flush_cycle()
             self.clock.advance(1)
         for _ in range(10 * FEWEST):
             self.inbox.post_update(handler, b"2")
-        self.assertEqual(self.inbox.merged, 0)
+        self.assertEqual(self.inbox.conflated, 0)
 
     def test_rest(self) -> None:
         """After sending it rests as long as that took, so that the next burst gathers."""
         self.sending = 0.006
         self.inbox.post_update(self.handler("a"), b"1")
-        self.clock.turn()
+        self.clock.flush_cycle()
         self.inbox.post_update(self.handler("a"), b"2")
         self.assertEqual(self.clock.wakes, 1)
         self.clock.advance(0.005)
@@ -127,7 +127,7 @@ class InboxTests(SynchronousTestCase):
         """A lone update goes out in the turn it wakes."""
         for number in range(3):
             self.inbox.post_update(self.handler("a"), b"%d" % number)
-            self.clock.turn()
+            self.clock.flush_cycle()
             self.assertEqual(len(self.handled), number + 1)
 
     def test_newest_wins(self) -> None:
@@ -138,8 +138,8 @@ class InboxTests(SynchronousTestCase):
             self.inbox.post_update(handler, raw)
         self.inbox.post_update(a, b"3")
         self.inbox.post_update(c, b"2")
-        self.assertEqual(self.inbox.merged, 1)
-        self.clock.turn()
+        self.assertEqual(self.inbox.conflated, 1)
+        self.clock.flush_cycle()
         expected = [("a", b"1"), ("b", b"1"), ("c", b"1"), ("b", b"2"), ("a", b"3"), ("c", b"2")]
         self.assertEqual(self.handled, expected)
 
@@ -149,9 +149,9 @@ class InboxTests(SynchronousTestCase):
         a = self.handler("a")
         for number in range(100):
             self.inbox.post_update(a, bytes([number]) * 400)
-        self.clock.turn()
+        self.clock.flush_cycle()
         self.assertLess(len(self.handled), 6)
-        self.assertEqual(self.inbox.merged + len(self.handled), 100)
+        self.assertEqual(self.inbox.conflated + len(self.handled), 100)
         self.assertEqual(self.handled[-1], ("a", bytes([99]) * 400))
 
     def test_news_never_dropped(self) -> None:
@@ -163,7 +163,7 @@ class InboxTests(SynchronousTestCase):
             self.inbox.post_update(a, b"before %d" % number)
             self.inbox.post(a, f"news {number}")
         self.inbox.post_update(a, b"last")
-        self.clock.turn()
+        self.clock.flush_cycle()
         self.assertEqual(
             [news for _, news in self.handled if isinstance(news, str)],
             [f"news {number}" for number in range(5)],
@@ -177,13 +177,13 @@ class InboxTests(SynchronousTestCase):
         for _ in range(20):
             for handler in handlers:
                 self.inbox.post_update(handler, b"x")
-        self.clock.turn()
-        merged, done = self.inbox.merged, len(self.handled)
-        self.assertEqual(merged + done, 100)
+        self.clock.flush_cycle()
+        conflated, done = self.inbox.conflated, len(self.handled)
+        self.assertEqual(conflated + done, 100)
         for handler in handlers * 2:
             self.inbox.post_update(handler, b"y")
-        self.clock.turn()
-        self.assertEqual(self.inbox.merged, merged)
+        self.clock.flush_cycle()
+        self.assertEqual(self.inbox.conflated, conflated)
         self.assertEqual(len(self.handled), done + 10)
 
     def test_failing_handler(self) -> None:
@@ -195,7 +195,7 @@ class InboxTests(SynchronousTestCase):
         self.inbox.post_update(self.handler("a"), b"1")
         self.inbox.post_update(fail, b"2")
         self.inbox.post_update(self.handler("a"), b"3")
-        self.clock.turn()
+        self.clock.flush_cycle()
         self.assertEqual(self.handled, [("a", b"1"), ("a", b"3")])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
@@ -203,12 +203,12 @@ class InboxTests(SynchronousTestCase):
         """A closed inbox hands nothing over any more, and leaves no timer."""
         self.sending = 0.006
         self.inbox.post_update(self.handler("a"), b"1")
-        self.clock.turn()
+        self.clock.flush_cycle()
         self.inbox.post_update(self.handler("a"), b"2")
         self.inbox.close()
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.inbox.post_update(self.handler("a"), b"3")
-        self.clock.turn()
+        self.clock.flush_cycle()
         self.assertEqual(len(self.handled), 1)
 
 
@@ -270,4 +270,4 @@ class ThreadTests(TestCase):
         thread.start()
         yield done
         thread.join()
-        self.assertEqual(handled + inbox.merged, channels * rounds)
+        self.assertEqual(handled + inbox.conflated, channels * rounds)

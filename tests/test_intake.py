@@ -9,10 +9,10 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from pycawamp.gateway import Gateway
+from pycawamp.service.gateway import Gateway
 from pycawamp.testing import WebSocketTestClient as Client
-from pycawamp.web import intake
-from pycawamp.web.intake import PIECE, SLICE, SMALL, Intake
+from pycawamp.web import read_scheduler
+from pycawamp.web.read_scheduler import PIECE, SLICE, SMALL, ReadScheduler
 from tests.served import ServedTestCase, connect_all
 
 
@@ -66,14 +66,14 @@ class IntakeTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Nobody has sent anything."""
         self.clock = Clock()
-        self.intake = Intake(self.clock)
+        self.read_scheduler = ReadScheduler(self.clock)
         self.log: list[Connection] = []
 
     def connection(self, seconds: float = 0.0) -> Connection:
         """One more connection."""
         return Connection(self.clock, self.log, seconds)
 
-    def turn(self) -> None:
+    def flush_cycle(self) -> None:
         """One round of the event loop; the clock's `advance` would go on until all is done."""
         [call] = self.clock.getDelayedCalls()
         work: Callable[[], None] = call.func  # type: ignore[attr-defined]
@@ -83,7 +83,7 @@ class IntakeTests(SynchronousTestCase):
     def test_small(self) -> None:
         """A little is handled at once."""
         one = self.connection()
-        self.intake.take(one, b"x" * SMALL)
+        self.read_scheduler.take(one, b"x" * SMALL)
         self.assertEqual(len(one.taken), SMALL)
         self.assertTrue(one.transport.reading)
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -92,11 +92,11 @@ class IntakeTests(SynchronousTestCase):
         """A lot is handled in pieces, in order; what comes meanwhile comes after it."""
         one = self.connection()
         sent = bytes(range(256)) * (5 * PIECE // 256)
-        self.intake.take(one, sent)
+        self.read_scheduler.take(one, sent)
         self.assertEqual(one.taken, b"")
         self.assertFalse(one.transport.reading)
-        self.intake.take(one, b"small")
-        self.turn()
+        self.read_scheduler.take(one, b"small")
+        self.flush_cycle()
         self.assertEqual(one.taken, sent + b"small")
         self.assertTrue(one.transport.reading)
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -105,14 +105,14 @@ class IntakeTests(SynchronousTestCase):
         """Those who wait take turns, and who sends little does not wait for them."""
         first, second = self.connection(SLICE / 2), self.connection(SLICE / 2)
         for one in (first, second):
-            self.intake.take(one, b"x" * 3 * PIECE)
-        self.turn()
+            self.read_scheduler.take(one, b"x" * 3 * PIECE)
+        self.flush_cycle()
         self.assertEqual(self.log, [first, second])
         third = self.connection()
-        self.intake.take(third, b"ping")
+        self.read_scheduler.take(third, b"ping")
         self.assertEqual(third.taken, b"ping")
         for _ in range(2):
-            self.turn()
+            self.flush_cycle()
         self.assertEqual(self.log, [first, second, third, *[first, second] * 2])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
@@ -120,13 +120,13 @@ class IntakeTests(SynchronousTestCase):
         """One that is busy with a little goes on in its turns, and gets nothing more until then."""
         one, other = self.connection(SLICE / 2), self.connection(SLICE / 2)
         one.busy_for = 2
-        self.intake.take(one, b"a")
+        self.read_scheduler.take(one, b"a")
         self.assertFalse(one.transport.reading)
-        self.intake.take(one, b"b")
-        self.intake.take(other, b"x" * PIECE)
-        self.turn()
+        self.read_scheduler.take(one, b"b")
+        self.read_scheduler.take(other, b"x" * PIECE)
+        self.flush_cycle()
         self.assertEqual((one.taken, self.log), (b"a", [one, one, other]))
-        self.turn()
+        self.flush_cycle()
         self.assertEqual((one.taken, self.log), (b"ab", [one, one, other, one, one]))
         self.assertTrue(one.transport.reading)
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -135,21 +135,21 @@ class IntakeTests(SynchronousTestCase):
         """One whose work ended from elsewhere, as when the gateway closes it, is read again."""
         one = self.connection()
         one.busy_for = 9
-        self.intake.take(one, b"a")
+        self.read_scheduler.take(one, b"a")
         one.is_busy = False
         one.busy_for = 0
-        self.turn()
+        self.flush_cycle()
         self.assertEqual((one.transport.reading, one.transport.aborted), (True, False))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_gone(self) -> None:
         """Of a client that is gone nothing more is handled."""
         one, other = self.connection(SLICE), self.connection()
-        self.intake.take(one, b"x" * 3 * PIECE)
-        self.intake.take(other, b"x" * PIECE)
-        self.turn()
-        self.intake.drop(one)
-        self.turn()
+        self.read_scheduler.take(one, b"x" * 3 * PIECE)
+        self.read_scheduler.take(other, b"x" * PIECE)
+        self.flush_cycle()
+        self.read_scheduler.drop(one)
+        self.flush_cycle()
         self.assertEqual((len(one.taken), len(other.taken)), (PIECE, PIECE))
         self.assertFalse(one.transport.reading)
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -157,9 +157,9 @@ class IntakeTests(SynchronousTestCase):
     def test_mistake(self) -> None:
         """A connection on which the gateway fails is cut; the others are served."""
         one, other = self.connection(), self.connection()
-        self.intake.take(one, b"!" + b"x" * PIECE)
-        self.intake.take(other, b"x" * PIECE)
-        self.turn()
+        self.read_scheduler.take(one, b"!" + b"x" * PIECE)
+        self.read_scheduler.take(other, b"x" * PIECE)
+        self.flush_cycle()
         self.assertTrue(one.transport.aborted)
         self.assertEqual((len(one.taken), len(other.taken)), (PIECE, PIECE))
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
@@ -174,7 +174,7 @@ class OpeningTests(ServedTestCase):
     def begin(self) -> Any:
         """A gateway, who will ask for much, who asks for little, and the names of all PVs."""
         # The clients work in the same loop: what they do is not to lengthen the slices.
-        self.patch(intake, "LONGEST_SLICE", SLICE)
+        self.patch(read_scheduler, "LONGEST_SLICE", SLICE)
         names = [f"X{i}" for i in range(self.PVS)]
         for name in names:
             self.backend.add(name, 0)

@@ -9,8 +9,11 @@ from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.access import Policy, Writers
-from pycawamp.limits import BURST, PATIENCE, Limits, Tally, TokenBucket
-from pycawamp.session import Client, Session
+from pycawamp.sessions.limits import BURST, Limits
+from pycawamp.sessions.quota import PATIENCE
+from pycawamp.sessions.refusals import RefusalCounter
+from pycawamp.sessions.session import Client, Session
+from pycawamp.sessions.token_bucket import TokenBucket
 from tests.fakes import LINGER, Page, SteppingReactor, World, ask
 
 PING = b'{"action":"ping","id":7}'
@@ -45,15 +48,15 @@ class BucketTests(SynchronousTestCase):
         observer = cast(ILogObserver, logged.append)
         globalLogPublisher.addObserver(observer)
         self.addCleanup(globalLogPublisher.removeObserver, observer)
-        tally = Tally(clock)
+        refusals = RefusalCounter(clock)
         for _ in range(3):
-            tally.count("flood", "192.0.2.7")
-        tally.count("other", "192.0.2.7")
+            refusals.count("flood", "192.0.2.7")
+        refusals.count("other", "192.0.2.7")
         self.assertEqual(len(logged), 2)
         clock.advance(60)
-        tally.count("flood", "192.0.2.7")
+        refusals.count("flood", "192.0.2.7")
         self.assertEqual(len(logged), 3)
-        self.assertEqual(str(tally), "flood: 4, other: 1")
+        self.assertEqual(str(refusals), "flood: 4, other: 1")
 
 
 class SessionLimitTests(SynchronousTestCase):
@@ -72,12 +75,12 @@ class SessionLimitTests(SynchronousTestCase):
 
     def codes(self) -> list[str]:
         """The codes of the errors since the last time."""
-        self.world.turn()
+        self.world.flush_cycle()
         return [each["code"] for each in self.page.take() if each["msg_type"] == "error"]
 
     def count(self) -> int:
         """How many refusals were counted."""
-        return self.world.sessions.tally.counts.total()
+        return self.world.sessions.refusals.counts.total()
 
     def test_requests(self) -> None:
         """Beyond the rate a request is answered by `rate_limited`, with its id; time heals."""
@@ -86,7 +89,7 @@ class SessionLimitTests(SynchronousTestCase):
             session.receive(PING)
         self.assertEqual(self.codes(), [])
         session.receive(PING)
-        self.world.turn()
+        self.world.flush_cycle()
         (error,) = self.page.take()
         self.assertEqual((error["code"], error["id"]), ("rate_limited", 7))
         self.world.advance(1)
@@ -104,7 +107,7 @@ class SessionLimitTests(SynchronousTestCase):
         session.receive(b"X2")
         session.receive(json.dumps({"action": "connect", "pvs": ["X3", "X4"], "id": 8}).encode())
         session.receive(b'{"action":"put","pv":"X0","id":9}')
-        self.world.turn()
+        self.world.flush_cycle()
         told = [
             (each.get("action"), each.get("pvname"), each.get("id"))
             for each in self.page.take()
@@ -147,7 +150,7 @@ class SessionLimitTests(SynchronousTestCase):
         session = self.open(pvs=3)
         names = [f"X{number}" for number in range(4)]
         session.receive(json.dumps({"action": "connect", "pvs": names}).encode())
-        self.world.turn()
+        self.world.flush_cycle()
         errors = [each for each in self.page.take() if each["msg_type"] == "error"]
         self.assertEqual([(e["code"], e["pvname"]) for e in errors], [("too_many_pvs", "X3")])
         ask(session, "connect", "X0")

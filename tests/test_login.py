@@ -156,8 +156,8 @@ class LoginTests(GuardedTestCase):
         self.serve_users()
         known = yield self.get(Authorization=basic("alice", PASSWORD))
         self.assertEqual(known.status, 200)
-        guesses = [self.get(Authorization=basic("alice", f"guess {n}")) for n in range(13)]
-        answers = yield gatherResults(guesses)
+        login_throttle = [self.get(Authorization=basic("alice", f"guess {n}")) for n in range(13)]
+        answers = yield gatherResults(login_throttle)
         statuses = sorted(answer.status for answer in answers)
         self.assertEqual(statuses, [401] * 10 + [429] * 3)
         again, bob = yield gatherResults(

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 from twisted.trial.unittest import SynchronousTestCase
 
-from pycawamp.session import Client as Visitor
-from pycawamp.session import Session
+from pycawamp.sessions.session import Client as Visitor
+from pycawamp.sessions.session import Session
 from tests.fakes import LINGER, ask
 from tests.moody import ALIAS, NAMES, MoodyMachine
 from tests.v2 import AnyPage
@@ -177,7 +177,7 @@ class OptionMachine(MoodyMachine):
     def change_rules(self, name: str, writable: bool) -> None:
         """The policy changes what the alias stands for, and whether PVs may be written."""
         self.policy.target, self.policy.writable = name, writable
-        self.world.sessions.review()
+        self.world.sessions.reauthorize()
 
     @rule(number=clients)
     @precondition(lambda self: self.open)
@@ -194,9 +194,9 @@ class OptionMachine(MoodyMachine):
             outbox.resume()
 
     @rule()
-    def turn(self) -> None:
+    def flush_cycle(self) -> None:
         """The reactor's turn ends, and all look at what came."""
-        self.world.turn()
+        self.world.flush_cycle()
         for client in self.open:
             client.look()
 
@@ -204,7 +204,7 @@ class OptionMachine(MoodyMachine):
     def wait(self, seconds: float) -> None:
         """Time passes."""
         self.world.advance(seconds)
-        self.turn()
+        self.flush_cycle()
 
     @rule()
     def settle(self) -> None:
@@ -214,7 +214,7 @@ class OptionMachine(MoodyMachine):
         # Reviews take a turn for each PV; a rate keeps an update back for one pause.
         for _ in range(2):
             for _ in range(2 * MOST_CLIENTS * len(self.open) + 2):
-                self.turn()
+                self.flush_cycle()
             self.wait(PAUSE)
         for client in self.open:
             self.check(client)
@@ -244,8 +244,8 @@ class OptionMachine(MoodyMachine):
         self.world.advance(LINGER)
         assert self.world.backend.handles == []
         assert self.world.hub.names == []
-        assert len(self.world.sessions.feeds) == 0
-        assert len(self.world.sessions.feeds.cohorts) == 0
+        assert len(self.world.sessions.publishers) == 0
+        assert len(self.world.sessions.publishers.cohorts) == 0
 
 
 class OptionStateTests(SynchronousTestCase):

@@ -7,8 +7,8 @@ import io
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pycawamp.options import Options
-from pycawamp.settings import Settings
+from pycawamp.config.options import Options
+from pycawamp.config.settings import Settings
 
 
 def settings_of(*argv: str) -> Settings:

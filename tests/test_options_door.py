@@ -8,10 +8,10 @@ from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.access import Writers
-from pycawamp.options import OPTIONS, Options
+from pycawamp.config.options import OPTIONS, Options
+from pycawamp.config.settings import Settings
 from pycawamp.pv.memory import MemoryBackend
-from pycawamp.service import assemble
-from pycawamp.settings import Settings
+from pycawamp.service.app import assemble
 from tests.test_login import entry
 
 LIMITS = [option.name for option in OPTIONS if option.name.startswith("max-")]

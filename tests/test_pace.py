@@ -7,7 +7,7 @@ from collections.abc import Callable
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from pycawamp.web.pace import REST, Pace
+from pycawamp.web.admission_pace import REST, Pace
 
 
 class PaceTests(SynchronousTestCase):

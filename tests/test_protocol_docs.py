@@ -18,11 +18,11 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from pycawamp.access import Policy
+from pycawamp.config.settings import GatewaySettings
 from pycawamp.demo.process import DemoIOC, SoftIOC
-from pycawamp.gateway import GatewaySettings
 from pycawamp.pv import errors
 from pycawamp.testing import GatewayFixture, WebSocketTestClient
-from pycawamp.wire.encoding import OPTIONS
+from pycawamp.wire.v2.encoding import OPTIONS
 from tests.v2 import ANYONE, V2TestCase, like
 
 PAGE = Path(__file__).absolute().parent.parent / "docs" / "protocol.md"
@@ -257,7 +257,7 @@ class PageTests(SynchronousTestCase):
         made = {
             code
             for source in sources
-            for code in re.findall(r'BadMessage\(\s*"(\w+)"', source.read_text())
+            for code in re.findall(r'BadMessageError\(\s*"(\w+)"', source.read_text())
         }
         kinds = [each for each in vars(errors).values() if isinstance(each, type)]
         made |= {each.code for each in kinds if issubclass(each, errors.PVError)}

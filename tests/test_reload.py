@@ -15,7 +15,7 @@ from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
 from pycawamp.access.watch import PolicyWatcher
-from pycawamp.reloading import Reloading
+from pycawamp.service.signals import HangupReloader
 from tests.guarded import GuardedTestCase, reactor
 
 
@@ -140,7 +140,7 @@ class ReloadTests(GuardedTestCase):
 
 
 class SignalTests(TestCase):
-    """Reloading."""
+    """HangupReloader."""
 
     @inlineCallbacks
     def test_chain(self) -> Any:
@@ -149,7 +149,7 @@ class SignalTests(TestCase):
         before = signal.signal(signal.SIGHUP, lambda *_: heard.append("before"))
         self.addCleanup(signal.signal, signal.SIGHUP, before)
         called: Deferred[None] = Deferred()
-        reloading = Reloading(
+        reloading = HangupReloader(
             reactor, [lambda: heard.append("ours"), lambda: called.callback(None)]
         )
         reloading.startService()
@@ -165,7 +165,7 @@ class SignalTests(TestCase):
     def test_other_thread(self) -> Any:
         """Beside the main thread, where Python takes no signals, it starts without."""
         before = signal.getsignal(signal.SIGHUP)
-        reloading = Reloading(reactor, [])
+        reloading = HangupReloader(reactor, [])
         yield deferToThread(reloading.startService)
         self.assertIs(signal.getsignal(signal.SIGHUP), before)
         reloading.stopService()

@@ -19,7 +19,7 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from pycawamp.demo.process import SoftIOC, free_ports
-from pycawamp.pv.repeater import DEFAULT_PORT, REGISTER, answers, ensure_repeater, repeater_port
+from pycawamp.pv.ca.repeater import DEFAULT_PORT, REGISTER, answers, ensure_repeater, repeater_port
 from tests.caclient import run_client
 
 reactor = cast(IReactorProcess, installed_reactor)
@@ -27,7 +27,7 @@ reactor = cast(IReactorProcess, installed_reactor)
 VARIABLE = "EPICS_CA_REPEATER_PORT"
 GATEWAY = """
 import json, os
-from pycawamp.pv.repeater import ensure_repeater
+from pycawamp.pv.ca.repeater import ensure_repeater
 # What a careless library may leave open for every child.
 os.set_inheritable(os.open("/dev/null", os.O_RDONLY), True)
 repeater = ensure_repeater(owned=False)

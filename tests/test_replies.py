@@ -30,7 +30,7 @@ class MonitorTests(SynchronousTestCase):
         world.backend.add(name, value, metadata)
         session, page = world.open()
         ask(session, "connect", name)
-        world.turn()
+        world.flush_cycle()
         return page.payloads
 
     def value(self, value: Value, field_type: FieldType, count: int = 1) -> bytes:
@@ -63,14 +63,14 @@ class MonitorTests(SynchronousTestCase):
         self.world.backend.add("X", 5)
         session, page = self.world.open()
         ask(session, "connect", "X")
-        self.world.turn()
+        self.world.flush_cycle()
         page.take()
         self.world.backend.remove("X")
-        self.world.turn()
+        self.world.flush_cycle()
         self.assertEqual(page.payloads, [b'{"msg_type":"connection","pvname":"X","conn":false}'])
         page.take()
         self.world.backend.add("X", 6)
-        self.world.turn()
+        self.world.flush_cycle()
         self.assertEqual(
             [list(message) for message in page.take()],
             [
@@ -153,7 +153,7 @@ class MonitorTests(SynchronousTestCase):
             (1795393681, 640200352, "1795393681.640200352"),
         ]:
             handle.sink.reading(Reading(0, 0, seconds, nanoseconds, 1))
-            self.world.turn()
+            self.world.flush_cycle()
             timestamp = json.loads(page.payloads[-1], parse_float=Decimal)["timestamp"]
             self.assertEqual(timestamp, Decimal(text))
 

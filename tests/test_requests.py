@@ -1,4 +1,4 @@
-"""What clients may ask: bytes to requests, or one BadMessage."""
+"""What clients may ask: bytes to requests, or one BadMessageError."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from pycawamp.wire.codec import BadMessage
-from pycawamp.wire.requests import Connect, Disconnect, Request, parse
+from pycawamp.wire.v2.codec import BadMessageError
+from pycawamp.wire.v2.requests import Connect, Disconnect, Request, parse
 
 NAMES = (
     "X",
@@ -39,9 +39,9 @@ def request(**keys: Any) -> bytes:
 class ParseTests(SynchronousTestCase):
     """requests.parse."""
 
-    def refused(self, payload: bytes) -> BadMessage:
-        """The BadMessage that a payload leads to."""
-        mistake: BadMessage = self.assertRaises(BadMessage, parse, payload)
+    def refused(self, payload: bytes) -> BadMessageError:
+        """The BadMessageError that a payload leads to."""
+        mistake: BadMessageError = self.assertRaises(BadMessageError, parse, payload)
         self.assertTrue(mistake.message)
         self.assertLess(len(mistake.message), 300)
         return mistake
@@ -117,10 +117,10 @@ class ParseTests(SynchronousTestCase):
     @given(st.binary() | st.text().map(str.encode) | json_values.map(json.dumps).map(str.encode))
     @example(b"\xff")
     def test_any_bytes(self, payload: bytes) -> None:
-        """Any bytes are a request with a sound name, or a BadMessage; never anything else."""
+        """Any bytes are a request with a sound name, or a BadMessageError; never anything else."""
         try:
             parsed = parse(payload)
-        except BadMessage:
+        except BadMessageError:
             return
         assert isinstance(parsed, Request)
         if isinstance(parsed, Connect | Disconnect):
@@ -135,8 +135,8 @@ class ParseTests(SynchronousTestCase):
         )
     )
     def test_any_object(self, message: dict[str, Any]) -> None:
-        """Any object is a request or a BadMessage; never anything else."""
+        """Any object is a request or a BadMessageError; never anything else."""
         try:
             parse(json.dumps(message).encode())
-        except BadMessage as mistake:
+        except BadMessageError as mistake:
             self.assertTrue(mistake.code)

@@ -9,7 +9,7 @@ from zope.interface import implementer
 
 from pycawamp.access import IPolicy
 from pycawamp.access.interfaces import Verdict
-from pycawamp.session import Session
+from pycawamp.sessions.session import Session
 from tests.fakes import Page, World
 
 NAMES = [f"pv{number}" for number in range(200)]
@@ -50,13 +50,13 @@ class ReviewTests(SynchronousTestCase):
         self.sessions.append(session)
         session.receive(json.dumps({"action": "connect", "pvs": NAMES}).encode())
         session.go_on()
-        self.world.turn()
+        self.world.flush_cycle()
         page.take()
         return page
 
     def refused(self) -> list[list[str]]:
         """The PVs that each page is told to be lost, and then forbidden."""
-        self.world.turn()
+        self.world.flush_cycle()
         found = []
         for page in self.pages:
             messages = page.take()
@@ -70,25 +70,25 @@ class ReviewTests(SynchronousTestCase):
     def test_applied(self) -> None:
         """What is forbidden now ends, for all who look; they are judged once, as they are alike."""
         self.policy.forbidden = "pv1"
-        self.world.sessions.review()
+        self.world.sessions.reauthorize()
         ended = [name for name in NAMES if name.startswith("pv1")]
         self.assertEqual(self.refused(), [ended] * 3)
         self.assertEqual(self.policy.asked, len(NAMES))
         for name in NAMES:
             self.world.backend.set(name, 2)
-        self.world.turn()
+        self.world.flush_cycle()
         shown = [message["pvname"] for message in self.pages[0].take()]
         self.assertEqual(shown, [name for name in NAMES if name not in ended])
 
     def test_alias_of_nothing(self) -> None:
         """A name that now stands for a PV which nobody serves is lost, until it appears."""
         self.policy.real_names["pv7"] = "other"
-        self.world.sessions.review()
-        self.world.turn()
+        self.world.sessions.reauthorize()
+        self.world.flush_cycle()
         (lost,) = self.pages[0].take()
         self.assertEqual((lost["pvname"], lost["conn"]), ("pv7", False))
         self.world.backend.add("other", 5)
-        self.world.turn()
+        self.world.flush_cycle()
         told = [message.get("conn", message.get("value")) for message in self.pages[0].take()]
         self.assertEqual(told, [True, 5])
 
@@ -98,10 +98,10 @@ class ReviewTests(SynchronousTestCase):
         outbox.pause()
         self.world.backend.remove("pv7")
         self.policy.forbidden = "pv7"
-        self.world.sessions.review()
-        self.world.turn()
+        self.world.sessions.reauthorize()
+        self.world.flush_cycle()
         outbox.resume()
-        self.world.turn()
+        self.world.flush_cycle()
         told = [message for message in self.pages[0].take() if message["pvname"] == "pv7"]
         self.assertEqual(
             [message.get("conn", message.get("code")) for message in told], [False, "forbidden"]
@@ -110,21 +110,21 @@ class ReviewTests(SynchronousTestCase):
     def test_nothing_at_once(self) -> None:
         """The call itself decides nothing: other clients are served between the parts."""
         self.policy.forbidden = "pv"
-        self.world.sessions.review()
+        self.world.sessions.reauthorize()
         self.assertEqual(self.policy.asked, 0)
 
     def test_newest_counts(self) -> None:
         """A second change takes the place of the first, of which the rest is not looked at."""
         self.policy.forbidden = "pv1"
-        self.world.sessions.review()
+        self.world.sessions.reauthorize()
         self.policy.forbidden = "pv2"
-        self.world.sessions.review()
+        self.world.sessions.reauthorize()
         ended = [name for name in NAMES if name.startswith("pv2")]
         self.assertEqual(self.refused(), [ended] * 3)
 
     def test_gateway_ends(self) -> None:
         """A review that is not done when the gateway ends is dropped."""
-        self.world.sessions.review()
+        self.world.sessions.reauthorize()
         self.world.sessions.close()
-        self.world.turn()
+        self.world.flush_cycle()
         self.assertEqual(self.policy.asked, 0)

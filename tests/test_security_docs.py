@@ -21,8 +21,8 @@ from twisted.trial.unittest import SkipTest
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
+from pycawamp.config.options import OPTIONS, Options
 from pycawamp.demo.ports import free_ports
-from pycawamp.options import OPTIONS, Options
 from pycawamp.testing import connect
 from tests.certificate import write_certificate
 from tests.guarded import GuardedTestCase, basic, reactor

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.pv.values import FieldType, Metadata
-from pycawamp.wire.codec import BadMessage
-from pycawamp.wire.requests import parse
+from pycawamp.wire.v2.codec import BadMessageError
+from pycawamp.wire.v2.requests import parse
 from tests.fakes import CONNECT_TIMEOUT, LINGER, World, ask
 
 
@@ -24,7 +24,7 @@ def is_no_request(payload: bytes) -> bool:
     """Whether a message is refused as a whole. (Hypothesis also tries texts that our code has.)"""
     try:
         parse(payload)
-    except BadMessage:
+    except BadMessageError:
         return True
     return False
 
@@ -43,7 +43,7 @@ class SessionTests(SynchronousTestCase):
 
     def told(self) -> list[object]:
         """What the client was told in this turn."""
-        self.world.turn()
+        self.world.flush_cycle()
         return brief(self.page.take())
 
     def test_connect(self) -> None:
@@ -53,7 +53,7 @@ class SessionTests(SynchronousTestCase):
         for value in (2.0, 3.0):
             self.world.backend.set("X", value)
         self.assertEqual(self.page.writes, [])
-        self.world.turn()
+        self.world.flush_cycle()
         self.assertEqual(len(self.page.writes), 1)
         self.assertEqual(self.told(), [2.0, 3.0])
 
@@ -135,7 +135,7 @@ class SessionTests(SynchronousTestCase):
         self.world.backend.remove("X")
         second, page = self.world.open()
         ask(second, "connect", "X")
-        self.world.turn()
+        self.world.flush_cycle()
         self.assertEqual(brief(page.take()), [False])
 
     def test_no_read_access(self) -> None:
@@ -167,7 +167,7 @@ class SessionTests(SynchronousTestCase):
         """An error says code and text, and action and PV as far as they are known."""
         self.session.receive(b"{")
         ask(self.session, "connect", "a\nb")
-        self.world.turn()
+        self.world.flush_cycle()
         plain, named = self.page.take()
         self.assertEqual(list(plain), ["msg_type", "code", "message"])
         self.assertEqual(list(named), ["msg_type", "code", "message", "action", "pvname"])
@@ -215,17 +215,17 @@ class SessionTests(SynchronousTestCase):
         neighbour, neighbour_page = world.open()
         ask(neighbour, "connect", "X")
         session, page = world.open()
-        world.turn()
+        world.flush_cycle()
         neighbour_page.take()
         for payload in payloads:
             session.receive(payload)
-            world.turn()
+            world.flush_cycle()
             answers = page.take()
             self.assertEqual([message["msg_type"] for message in answers], ["error"])
             self.assertNotEqual(answers[0]["code"], "internal")
         self.assertEqual(neighbour_page.take(), [])
         ask(session, "connect", "X")
         world.backend.set("X", 2.0)
-        world.turn()
+        world.flush_cycle()
         self.assertEqual(brief(page.take()), [True, 1.0, 2.0])
         self.assertEqual(brief(neighbour_page.take()), [2.0])

@@ -22,7 +22,7 @@ from twisted.internet.defer import gatherResults, inlineCallbacks
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.web.htpasswd import LoginFileError
-from pycawamp.web.tokens import BadToken, TokenKey, read_key
+from pycawamp.web.tokens import BadTokenError, TokenKey, read_key
 from tests.guarded import GuardedTestCase
 
 NOW = 1_700_000_000.0
@@ -75,7 +75,7 @@ class KeyTests(SynchronousTestCase):
 
     def assert_refused(self, key: TokenKey, token: str) -> None:
         """A token is not taken."""
-        self.assertRaises(BadToken, key.check, token, lambda: NOW)
+        self.assertRaises(BadTokenError, key.check, token, lambda: NOW)
 
     def test_kinds(self) -> None:
         """The kind of the key says which algorithm its tokens have."""

@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from pycawamp.pv.repeater import answers, ensure_repeater
+from pycawamp.pv.ca.repeater import answers, ensure_repeater
 from pycawamp.testing import WebSocketTestClient, connect
 from tests.certificate import write_certificate
 from tests.ioc import IOCTestCase

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from twisted.trial.unittest import SynchronousTestCase
 
-from pycawamp.session import Client, Session
+from pycawamp.sessions.session import Client, Session
 from tests.fakes import CONNECT_TIMEOUT, World, ask
 from tests.v2 import ANYONE, AnyPage
 
@@ -39,7 +39,7 @@ class BatchTests(SynchronousTestCase):
         session = self.world.sessions.open(page, Client("test"))
         if options:
             session.receive(json.dumps({"action": "configure", **options}).encode())
-            self.world.turn()
+            self.world.flush_cycle()
             page.take()
         return session, page
 
@@ -54,7 +54,7 @@ class BatchTests(SynchronousTestCase):
             session, page = self.open(batch=configured)
             ask(session, "connect", "nowhere", batch=asked)
             self.world.advance(CONNECT_TIMEOUT)
-            self.world.turn()
+            self.world.flush_cycle()
             (told,) = page.take()
             self.assertEqual((told[0] if asked else told)["conn"], False)
 
@@ -63,23 +63,23 @@ class BatchTests(SynchronousTestCase):
         session, page = self.open(batch=True)
         for name in "abc":
             ask(session, "connect", name)
-        self.world.turn()
+        self.world.flush_cycle()
         (first,) = page.take()
         self.assertEqual([each.get("conn", each.get("value")) for each in first], [True, 0] * 3)
         for value in (1, 2):
             self.set_all(value)
-        self.world.turn()
+        self.world.flush_cycle()
         (burst,) = page.take()
         got = [(each["pvname"], each["value"]) for each in burst]
         self.assertEqual(got, [(name, value) for value in (1, 2) for name in "abc"])
-        self.world.turn()
+        self.world.flush_cycle()
         self.assertEqual(page.take(), [], "a turn without news is no empty array")
 
     def test_lone_message(self) -> None:
         """A message that comes alone is an array of one."""
         session, page = self.open(batch=True)
         session.receive(b'{"action":"ping"}')
-        self.world.turn()
+        self.world.flush_cycle()
         self.assertEqual(page.take(), [[{"msg_type": "pong"}]])
 
     def test_replies(self) -> None:
@@ -90,7 +90,7 @@ class BatchTests(SynchronousTestCase):
         ask(session, "connect", "a")
         ask(session, "put", "a", value=5, id=3)
         ask(session, "get", "a", id=4)
-        self.world.turn()
+        self.world.flush_cycle()
         (batch,) = page.take()
         kinds = sorted((each["msg_type"], each.get("id", 0)) for each in batch)
         wanted = [("configured", 1), ("connection", 0), ("error", 2)]
@@ -103,11 +103,11 @@ class BatchTests(SynchronousTestCase):
         ask(session, "connect", "a", batch=True)
         ask(session, "connect", "b")
         session.receive(b'{"action":"ping"}')
-        self.world.turn()
+        self.world.flush_cycle()
         page.take()
         self.set_all(1)
         session.receive(b'{"action":"ping"}')
-        self.world.turn()
+        self.world.flush_cycle()
         kinds = sorted(type(message).__name__ for message in page.take())
         self.assertEqual(kinds, ["dict", "dict", "list"])
 
@@ -117,7 +117,7 @@ class BatchTests(SynchronousTestCase):
         ask(session, "connect", "array")
         ask(session, "connect", "a")
         ask(session, "get", "array")
-        self.world.turn()
+        self.world.flush_cycle()
         kinds = sorted(type(message).__name__ for message in page.take())
         self.assertEqual(kinds, ["bytes", "bytes", "dict", "list"])
 
@@ -127,7 +127,7 @@ class BatchTests(SynchronousTestCase):
         ask(session, "connect", "a", batch=True)
         self.world.backend.set("a", 1)
         ask(session, "connect", "a")
-        self.world.turn()
+        self.world.flush_cycle()
         batch, *single = page.take()
         told = [each.get("conn", each.get("value")) for each in (*batch, *single)]
         self.assertEqual(told, [True, 0, 1, True, 1])
@@ -136,11 +136,11 @@ class BatchTests(SynchronousTestCase):
         """Of a PV that comes back as an array, in frames of their own, its loss comes first."""
         session, page = self.open(batch=True, arrays="binary")
         ask(session, "connect", "a")
-        self.world.turn()
+        self.world.flush_cycle()
         page.take()
         self.world.backend.remove("a")
         self.world.backend.add("a", np.arange(3.0))
-        self.world.turn()
+        self.world.flush_cycle()
         (lost,), connected, update = page.take()
         self.assertEqual((lost["conn"], connected["conn"]), (False, True))
         self.assertIsInstance(update, bytes)
@@ -151,7 +151,7 @@ class BatchTests(SynchronousTestCase):
         session.receive(b'{"action":"ping","id":1}')
         session.receive(b'{"action":"configure","batch":false,"id":2}')
         session.receive(b'{"action":"ping","id":3}')
-        self.world.turn()
+        self.world.flush_cycle()
         batch, configured, pong = page.take()
         self.assertEqual([each["id"] for each in (*batch, configured, pong)], [1, 2, 3])
 
@@ -164,10 +164,10 @@ class BatchTests(SynchronousTestCase):
         ]
         for session, _ in pages:
             ask(session, "connect", "text")
-        self.world.turn()
+        self.world.flush_cycle()
         value = Counted(["b"])
         self.world.backend.set("text", value)
-        self.world.turn()
+        self.world.flush_cycle()
         self.world.advance(1)
         self.assertEqual(value.rendered, 1)
         for _, page in pages:

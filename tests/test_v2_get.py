@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import inlineCallbacks
 
-from pycawamp.gateway import GatewaySettings
+from pycawamp.config.settings import GatewaySettings
 from tests.ioc import served_by
 from tests.v2 import V2TestCase, ask, like
 

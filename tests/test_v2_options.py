@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.pv.values import FieldType, Metadata
-from pycawamp.session import Client
+from pycawamp.sessions.session import Client
 from tests.fakes import CONNECT_TIMEOUT, World, ask
 from tests.v2 import ANYONE, AnyPage
 
@@ -34,7 +34,7 @@ class OptionTests(SynchronousTestCase):
         page = AnyPage()
         session = self.world.sessions.open(page, Client("test"))
         ask(session, "connect", name, **options)
-        self.world.turn()
+        self.world.flush_cycle()
         return page
 
     def test_own(self) -> None:
@@ -45,7 +45,7 @@ class OptionTests(SynchronousTestCase):
             for metadata, text, batch in combinations
         ]
         self.world.backend.set("X", 2.0, severity=1, status=4)
-        self.world.turn()
+        self.world.flush_cycle()
         for page, (metadata, text, batch) in zip(pages, combinations, strict=True):
             messages = page.take()
             if batch:
@@ -67,7 +67,7 @@ class OptionTests(SynchronousTestCase):
             for page in pages:
                 page.take()
             self.world.backend.set("X", 3.0)
-            self.world.turn()
+            self.world.flush_cycle()
             (first,), *others = (page.writes for page in pages)
             for (data,) in others:
                 self.assertIs(data, first)
@@ -79,7 +79,7 @@ class OptionTests(SynchronousTestCase):
 
         def told(request: dict[str, Any]) -> Any:
             session.receive(json.dumps(request).encode())
-            self.world.turn()
+            self.world.flush_cycle()
             return page.take()
 
         plain = {"metadata": False, "text": False, "max_rate": None, "arrays": "json"}
@@ -88,7 +88,7 @@ class OptionTests(SynchronousTestCase):
         self.assertEqual(reply, {"msg_type": "configured", **plain})
         self.assertEqual(list(reply), ["msg_type", *plain])
         ask(session, "connect", "X")
-        self.world.turn()
+        self.world.flush_cycle()
         page.take()
         (reply,) = told({"action": "configure", "text": True, "arrays": "base64"})
         self.assertEqual(
@@ -97,7 +97,7 @@ class OptionTests(SynchronousTestCase):
         (reply,) = told({"action": "configure", "max_rate": 5})
         self.assertEqual((reply["text"], reply["max_rate"]), (True, 5))
         self.world.backend.set("X", 4.0)
-        self.world.turn()
+        self.world.flush_cycle()
         (monitor,) = page.take()
         self.assertNotIn("text", monitor, "what is subscribed stays as it is")
         _, monitor = told({"action": "connect", "pv": "X"})
@@ -122,7 +122,7 @@ class OptionTests(SynchronousTestCase):
                 ask(session, "connect", "X", **{key: value, "id": 7})
                 session.receive(json.dumps({"action": "configure", key: value}).encode())
                 ask(session, "get", "X", **{key: value})
-                self.world.turn()
+                self.world.flush_cycle()
                 errors = page.take()
                 codes = [(each["code"], each["action"]) for each in errors]
                 wanted = [("bad_request", name) for name in ("connect", "configure", "get")]
@@ -138,7 +138,7 @@ class OptionTests(SynchronousTestCase):
         session.receive(b'{"action":"list","id":2}')
         session.receive(b'{"action":"disconnect","pvs":["X","never",""],"id":3}')
         session.receive(b'{"action":"list","id":4}')
-        self.world.turn()
+        self.world.flush_cycle()
         messages = page.take()
         errors = [(each["code"], each["id"]) for each in messages if "code" in each]
         bad = [("bad_name", 1)] * 2 + [("bad_request", 1), ("bad_name", 1)]
@@ -173,7 +173,7 @@ class OptionTests(SynchronousTestCase):
             (reply,) = page.take()
             self.assertEqual(reply["id"], number, request)
         ask(session, "connect", "X", id=number)
-        world.turn()
+        world.flush_cycle()
         self.assertFalse([each for each in page.take() if "id" in each])
 
     def test_bad_ids(self) -> None:
@@ -182,6 +182,6 @@ class OptionTests(SynchronousTestCase):
         ids: list[Any] = [True, [], {"a": 1}]
         for bad in ids:
             session.receive(json.dumps({"action": "ping", "id": bad}).encode())
-            self.world.turn()
+            self.world.flush_cycle()
             (error,) = page.take()
             self.assertEqual((error["code"], "id" in error), ("bad_request", False))

@@ -13,7 +13,7 @@ record(ao, "$(P)ao") { field(VAL, "1") field(PINI, "YES") field(PREC, "3") }
 record(longout, "$(P)long") { field(VAL, "1") field(PINI, "YES") }
 record(bo, "$(P)bo") { field(ZNAM, "Off") field(ONAM, "On") field(PINI, "YES") }
 record(mbbo, "$(P)mbbo") {
-    field(ZRST, "Idle") field(ONST, "Busy") field(TWST, "Done") field(PINI, "YES")
+    field(ZRST, "Idle") field(ONST, "VerifierBusyError") field(TWST, "Done") field(PINI, "YES")
 }
 record(stringout, "$(P)string") { field(VAL, "old") field(PINI, "YES") }
 record(lso, "$(P)lso") { field(SIZV, "100") }

@@ -18,11 +18,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import provider
 
 from pycawamp.access import Policy, Writers
-from pycawamp.gateway import GatewaySettings
-from pycawamp.limits import BURST, Limits
-from pycawamp.putlog import PutLog, PutRecord
+from pycawamp.config.settings import GatewaySettings
 from pycawamp.pv.values import FieldType, Metadata, Reading
-from pycawamp.session import Client
+from pycawamp.sessions.limits import BURST, Limits
+from pycawamp.sessions.putlog import PutLog, PutRecord
+from pycawamp.sessions.session import Client
 from tests.fakes import CONNECT_TIMEOUT, Page, World, ask
 from tests.v2 import ANYONE, V2TestCase, like
 

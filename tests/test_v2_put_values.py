@@ -78,7 +78,7 @@ class PutValueTests(SynchronousTestCase):
         ask(session, "get", "X")
         session.receive(orjson.dumps({"action": "put", "pv": "X", "value": value}))
         ask(session, "get", "X")
-        world.turn()
+        world.flush_cycle()
         first, reply, second = page.take()
         return reply, first["value"], second["value"]
 
@@ -150,7 +150,7 @@ class PutValueTests(SynchronousTestCase):
         for number in ("NaN", "Infinity", "-Infinity", "1e999"):
             session.receive(f'{{"action":"put","pv":"X","value":{number}}}'.encode())
         ask(session, "get", "X")
-        world.turn()
+        world.flush_cycle()
         *refused, value = page.take()
         self.assertEqual([each["code"] for each in refused], ["bad_json"] * 4)
         self.assertEqual(value["value"], 1.5)
@@ -164,7 +164,7 @@ class PutValueTests(SynchronousTestCase):
             ask(session, "put", name, value=value)
         ask(session, "info", "X")
         ask(session, "get", "X")
-        world.turn()
+        world.flush_cycle()
         *refused, info, got = page.take()
         self.assertEqual([each["code"] for each in refused], ["forbidden"] * 3)
         self.assertEqual((info["write_access"], got["value"]), (False, 1.5))
@@ -179,7 +179,7 @@ class PutValueTests(SynchronousTestCase):
         ask(session, "info", "nowhere")
         for seconds, actions in [(0.4, []), (0.2, ["put"]), (4, []), (1, ["put", "get", "info"])]:
             world.advance(seconds)
-            world.turn()
+            world.flush_cycle()
             told = [(each["code"], each["action"]) for each in page.take()]
             self.assertEqual(told, [("not_connected", action) for action in actions])
 

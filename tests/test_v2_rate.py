@@ -13,7 +13,7 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
-from pycawamp.fanout.paced import MOST_LEFT_BEHIND
+from pycawamp.fanout.throttle import MOST_LEFT_BEHIND
 from pycawamp.pv.values import FieldType, Metadata
 from tests.fakes import LINGER, Page, World, ask
 from tests.test_fanout import fanout_objects
@@ -35,12 +35,12 @@ class RateTests(SynchronousTestCase):
         """The page of a client that connects to X."""
         session, page = self.world.open()
         ask(session, "connect", "X", **options)
-        self.world.turn()
+        self.world.flush_cycle()
         return page
 
     def values(self, page: Page) -> list[Any]:
         """The values of the updates since the last time."""
-        self.world.turn()
+        self.world.flush_cycle()
         return [each["value"] for each in page.take() if each["msg_type"] == "monitor"]
 
     def test_first_at_once(self) -> None:
@@ -58,9 +58,9 @@ class RateTests(SynchronousTestCase):
         for number in range(10):
             ask(session, "connect", "X", max_rate=1e-6 * (1 + number % 2))
             self.world.backend.set("X", number)
-            self.world.turn()
+            self.world.flush_cycle()
             ask(session, "disconnect", "X")
-        self.assertLessEqual(fanout_objects()["PacedLane"], before["PacedLane"])
+        self.assertLessEqual(fanout_objects()["ThrottledStream"], before["ThrottledStream"])
         self.world.advance(LINGER)
         self.assertEqual(self.world.clock.getDelayedCalls(), [])
 
@@ -74,7 +74,7 @@ class RateTests(SynchronousTestCase):
             ask(session, "connect", "Y", max_rate=rate)
             self.world.backend.set("Y", number)
             ask(session, "disconnect", "Y")
-        self.assertLess(len(self.world.sessions.feeds.pacer(rate)), 20)
+        self.assertLess(len(self.world.sessions.publishers.throttle(rate)), 20)
 
     def test_kept_back_in_vain(self) -> None:
         """A value that cannot be shown does not hide that its PV was lost."""
@@ -84,7 +84,7 @@ class RateTests(SynchronousTestCase):
         for value in (np.array([66], np.uint8), [67]):
             self.world.backend.set("odd", value)  # type: ignore[arg-type]
         self.world.backend.remove("odd")
-        self.world.turn()
+        self.world.flush_cycle()
         self.assertEqual(page.take()[-1]["conn"], False)
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
 
@@ -108,7 +108,7 @@ class RateTests(SynchronousTestCase):
         self.setUp()
         session, page = self.world.open()
         ask(session, "connect", "X", max_rate=RATE)
-        self.world.turn()
+        self.world.flush_cycle()
         page.take()
         arrivals: list[tuple[float, Any]] = []
 
@@ -154,7 +154,7 @@ class RateTests(SynchronousTestCase):
             page.take()
         for value in range(1, 9):
             self.world.backend.set("X", value)
-            self.world.turn()
+            self.world.flush_cycle()
             self.world.advance(PAUSE / 2)
         self.assertEqual(slow.writes, twin.writes)
         self.assertEqual(self.values(slow), [1, 2, 4, 6, 8])
@@ -179,11 +179,11 @@ class RateTests(SynchronousTestCase):
         for value in (1, 2):
             self.world.backend.set("X", value)
         self.world.backend.remove("X")
-        self.world.turn()
+        self.world.flush_cycle()
         told = [each.get("value", each.get("conn")) for each in page.take()]
         self.assertEqual(told, [True, 0, 1, 2, False])
         self.world.backend.add("X", 3)
-        self.world.turn()
+        self.world.flush_cycle()
         told = [each.get("value", each.get("conn")) for each in page.take()]
         self.assertEqual(told, [True, 3])
         self.world.backend.set("X", 4)
@@ -208,7 +208,7 @@ class RateTests(SynchronousTestCase):
         self.world.backend.set("X", 1)
         self.world.backend.set("X", 2)
         ask(session, "disconnect", "X")
-        self.world.turn()
+        self.world.flush_cycle()
         page.take()
         self.world.advance(PAUSE)
         self.assertEqual(self.values(page), [])

@@ -27,7 +27,7 @@ class TextTests(SynchronousTestCase):
         world.backend.add("X", value, metadata)
         session, page = world.open()
         ask(session, "connect", "X", text=True)
-        world.turn()
+        world.flush_cycle()
         text: str | None = page.take()[-1].get("text")
         return text
 

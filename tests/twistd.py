@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IProcessTransport
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from pycawamp.testing import TIMEOUT, NotSeen
+from pycawamp.testing import TIMEOUT, NotSeenError
 
 READY = r"pycaserver is ready:.* (\S+)$"
 """What it says when clients can come; the address is the group."""
@@ -99,7 +99,7 @@ class Twistd:
         return cast("Deferred[Ended | None]", self.when_ended())
 
     def _not_seen(self, what: str) -> Any:
-        raise NotSeen(f"{what} was not seen; it said: {self.lines[-20:]}")
+        raise NotSeenError(f"{what} was not seen; it said: {self.lines[-20:]}")
 
     def _said(self, line: str) -> None:
         self.lines.append(line)
@@ -114,7 +114,9 @@ class Twistd:
         waiting, self._waiting = self._waiting, []
         for wanted, found in waiting:
             if not found.called:
-                found.errback(Failure(NotSeen(f"{wanted.pattern}: it ended, saying {self.lines}")))
+                found.errback(
+                    Failure(NotSeenError(f"{wanted.pattern}: it ended, saying {self.lines}"))
+                )
         ending, self._ending = self._ending, []
         for waiter in ending:
             waiter.callback(self._ended)

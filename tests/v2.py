@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
 from pycawamp.access import Policy, Writers
-from pycawamp.gateway import GatewaySettings
+from pycawamp.config.settings import GatewaySettings
 from pycawamp.testing import GatewayFixture, Predicate, WebSocketTestClient
 from tests.fakes import Page
 from tests.ioc import IOCTestCase

@@ -19,9 +19,9 @@ from twisted.internet.tcp import Server
 from twisted.internet.threads import blockingCallFromThread, deferToThread
 from twisted.trial.unittest import SkipTest
 
+from pycawamp.config.options import Options
 from pycawamp.demo.ports import free_ports
-from pycawamp.options import Options
-from pycawamp.service import assemble
+from pycawamp.service.app import assemble
 from tests.browser import Browser, missing
 from tests.ioc import IOCTestCase
 from tests.sharedioc import SharedIOC, shared_ioc

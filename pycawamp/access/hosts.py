@@ -25,7 +25,7 @@ def address(text: str) -> str | None:
     return str(getattr(found, "ipv4_mapped", None) or found)
 
 
-def place_of(host: str) -> str:
+def network_key(host: str) -> str:
     """Whom an address stands for: an IPv6 client has the whole /64 that its own is in."""
     plain = address(host)
     if plain is None or ":" not in plain:

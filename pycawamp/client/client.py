@@ -23,7 +23,7 @@ from pycawamp.client.subscriptions import Options, Subscription
 from pycawamp.client.target import Target
 from pycawamp.client.values import GatewayError, Update
 from pycawamp.pv.values import Metadata
-from pycawamp.wire.codec import dumps
+from pycawamp.wire.v2.codec import dumps
 
 TIMEOUT = 10.0
 """Seconds that a request may take."""

@@ -8,7 +8,7 @@ import attrs
 
 from pycawamp.client.values import Update
 from pycawamp.pv.values import Metadata
-from pycawamp.wire.codec import dumps
+from pycawamp.wire.v2.codec import dumps
 
 
 def connection(name: str, connected: bool) -> str:

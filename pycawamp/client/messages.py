@@ -11,7 +11,7 @@ import numpy as np
 
 from pycawamp.client.values import GatewayError, Update, Value
 from pycawamp.pv.values import Array, FieldType, Limits, Metadata
-from pycawamp.wire.codec import BadMessage, loads
+from pycawamp.wire.v2.codec import BadMessageError, loads
 
 Message: TypeAlias = dict[str, Any]
 
@@ -25,7 +25,7 @@ def decode(payload: bytes, is_binary: bool) -> list[Message]:
         if is_binary:
             return [_decode_binary(payload)]
         content = loads(payload)
-    except (BadMessage, ValueError, KeyError, TypeError) as error:
+    except (BadMessageError, ValueError, KeyError, TypeError) as error:
         raise GatewayError("bad_frame", f"a frame cannot be read: {error}") from None
     messages = content if isinstance(content, list) else [content]
     if not all(isinstance(message, dict) for message in messages):

@@ -10,9 +10,9 @@ import attrs
 import numpy as np
 
 from pycawamp.client.values import Update
-from pycawamp.pv.dbr import EPICS_EPOCH
+from pycawamp.pv.ca.dbr import EPICS_EPOCH
 from pycawamp.pv.values import FieldType, Metadata
-from pycawamp.wire.text import decimal, long_string
+from pycawamp.wire.v2.text import decimal, long_string
 
 NO_ALARM = "NO_ALARM"
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S.%f"

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
+from pycawamp.fanout.flush import FlushCycle
 from pycawamp.fanout.outbox import Outbox
 from pycawamp.fanout.packing import Packing
-from pycawamp.fanout.turn import Turn
 
 if TYPE_CHECKING:
-    from pycawamp.fanout.lane import Lane
+    from pycawamp.fanout.stream import EncodedStream
 
 Change: TypeAlias = Callable[[list[Outbox]], None]
 """What becomes of a set of outboxes."""
@@ -25,46 +25,57 @@ Change: TypeAlias = Callable[[list[Outbox]], None]
 class Cohort:
     """One set of outboxes, and the frames of this turn that all of them get."""
 
-    __slots__ = ("_announcing", "_frames", "_lanes", "_turn", "key", "lanes", "members", "packing")
+    __slots__ = (
+        "_announcing",
+        "_flush_cycle",
+        "_frames",
+        "_streams",
+        "key",
+        "members",
+        "packing",
+        "streams",
+    )
 
-    def __init__(self, turn: Turn, packing: Packing, key: int, members: list[Outbox]) -> None:
-        self._turn = turn
+    def __init__(
+        self, flush_cycle: FlushCycle, packing: Packing, key: int, members: list[Outbox]
+    ) -> None:
+        self._flush_cycle = flush_cycle
         self.packing = packing
         self.key = key
         self.members = members
-        self.lanes = 0
-        """How many lanes lead here."""
+        self.streams = 0
+        """How many streams lead here."""
         self._frames: list[bytes] = []
         # What the frames were about, for members that cannot take them now.
-        self._lanes: list[Lane] = []
-        self._announcing: list[Lane] = []
+        self._streams: list[EncodedStream] = []
+        self._announcing: list[EncodedStream] = []
 
-    def append(self, lane: Lane, frame: bytes) -> None:
+    def append(self, stream: EncodedStream, frame: bytes) -> None:
         """Have every member get a frame."""
         if not self._frames:
-            self._turn.touch_cohort(self)
+            self._flush_cycle.touch_cohort(self)
         self._frames.append(frame)
-        self._lanes.append(lane)
+        self._streams.append(stream)
 
-    def announce(self, lane: Lane, frame: bytes) -> None:
+    def announce(self, stream: EncodedStream, frame: bytes) -> None:
         """Have every member get a frame that is not a value: a client that cannot
         take it now is told anew, beside the newest value.
         """
-        self._announcing.append(lane)
-        self.append(lane, frame)
+        self._announcing.append(stream)
+        self.append(stream, frame)
 
     def flush(self) -> None:
         """Hand the frames of this turn to the members."""
         if not self._frames:
             return
         frames, self._frames = self._frames, []
-        lanes, self._lanes = self._lanes, []
+        streams, self._streams = self._streams, []
         announcing, self._announcing = self._announcing, []
         data = self.packing.joint.join(frames)
         deliver = self.packing.deliver
         for outbox in self.members:
             if outbox.paused:
-                outbox.owe(lanes, announcing)
+                outbox.mark_stale(streams, announcing)
             else:
                 deliver(outbox, data)
 
@@ -77,23 +88,23 @@ class Cohorts:
     a thousand PVs that joins hundreds of its like costs a thousand look-ups.
     """
 
-    def __init__(self, turn: Turn) -> None:
-        self._turn = turn
+    def __init__(self, flush_cycle: FlushCycle) -> None:
+        self._flush_cycle = flush_cycle
         self._known: dict[tuple[Packing, int], Cohort] = {}
 
     def enter(self, packing: Packing) -> Cohort:
-        """The empty cohort, for a new lane."""
+        """The empty cohort, for a new stream."""
         cohort = self._known.get((packing, 0)) or self._add(packing, 0, [])
-        cohort.lanes += 1
+        cohort.streams += 1
         return cohort
 
     def join(self, cohort: Cohort, outbox: Outbox) -> Cohort:
-        """The cohort that a lane has once an outbox joined it."""
+        """The cohort that a stream has once an outbox joined it."""
         key = cohort.key ^ outbox.token
         return self._move(cohort, cohort.packing, key, lambda members: members.append(outbox))
 
     def leave(self, cohort: Cohort, outbox: Outbox) -> Cohort:
-        """The cohort that a lane has once an outbox left it."""
+        """The cohort that a stream has once an outbox left it."""
         key = cohort.key ^ outbox.token
         return self._move(cohort, cohort.packing, key, lambda members: members.remove(outbox))
 
@@ -104,9 +115,9 @@ class Cohorts:
         return self._move(cohort, packing, cohort.key, lambda _: None)
 
     def drop(self, cohort: Cohort) -> None:
-        """Let a lane go that is no more."""
-        cohort.lanes -= 1
-        if not cohort.lanes:
+        """Let a stream go that is no more."""
+        cohort.streams -= 1
+        if not cohort.streams:
             del self._known[cohort.packing, cohort.key]
 
     def _move(self, cohort: Cohort, packing: Packing, key: int, change: Change) -> Cohort:
@@ -114,7 +125,7 @@ class Cohorts:
         # wait in two cohorts at once, and a newcomer gets nothing older than itself.
         cohort.flush()
         successor = self._known.get((packing, key))
-        if successor is None and cohort.lanes == 1:
+        if successor is None and cohort.streams == 1:
             # Nobody else's, so it can be changed: where each client has PVs of its own
             # choice, a new one for each that joins would copy all members each time.
             del self._known[cohort.packing, cohort.key]
@@ -126,12 +137,12 @@ class Cohorts:
             members = cohort.members[:]
             change(members)
             successor = self._add(packing, key, members)
-        successor.lanes += 1
+        successor.streams += 1
         self.drop(cohort)
         return successor
 
     def _add(self, packing: Packing, key: int, members: list[Outbox]) -> Cohort:
-        cohort = self._known[packing, key] = Cohort(self._turn, packing, key, members)
+        cohort = self._known[packing, key] = Cohort(self._flush_cycle, packing, key, members)
         return cohort
 
     def __len__(self) -> int:

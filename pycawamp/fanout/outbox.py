@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from twisted.logger import Logger
 from zope.interface import Attribute, Interface
 
-from pycawamp.fanout.turn import Turn
+from pycawamp.fanout.flush import FlushCycle
 from pycawamp.wire.frames import text_frame
 
 if TYPE_CHECKING:
-    from pycawamp.fanout.lane import Lane
+    from pycawamp.fanout.stream import EncodedStream
 
 
 MUCH = 2**19
@@ -43,18 +43,18 @@ class Outbox:
 
     _log = Logger()
 
-    def __init__(self, turn: Turn, writer: IWriter) -> None:
-        self._turn = turn
+    def __init__(self, flush_cycle: FlushCycle, writer: IWriter) -> None:
+        self._flush_cycle = flush_cycle
         self._writer = writer
         self._frames: list[bytes] = []
         self._batch: list[bytes] = []
         self._gathered = 0
         # Whose values it is owed, and whose connection state too. Dicts, as ordered sets.
-        self._owed: dict[Lane, None] = {}
-        self._owed_state: set[Lane] = set()
+        self._owed: dict[EncodedStream, None] = {}
+        self._owed_state: set[EncodedStream] = set()
         self.token = secrets.randbits(128)
         self.paused = False
-        self.merged = 0
+        self.conflated = 0
         """Updates that this client did not get because a newer one came first."""
 
     def append(self, data: bytes) -> None:
@@ -63,14 +63,14 @@ class Outbox:
             # What is new follows what is old, also where it is packed otherwise.
             self._close_batch()
         if not self._frames:
-            self._turn.touch_outbox(self)
+            self._flush_cycle.touch_outbox(self)
         self._frames.append(data)
         self._count(data)
 
     def append_to_batch(self, data: bytes) -> None:
         """Have messages, joined by commas, sent in an array, up to the next frame of its own."""
         if not self._batch:
-            self._turn.touch_outbox(self)
+            self._flush_cycle.touch_outbox(self)
         self._batch.append(data)
         self._count(data)
 
@@ -79,17 +79,19 @@ class Outbox:
         """Whether so much waits for the client that it should not have asked for more."""
         return self._gathered + self._writer.backlog > TOO_MUCH
 
-    def owe(self, lanes: Sequence[Lane], announcing: Iterable[Lane]) -> None:
+    def mark_stale(
+        self, streams: Sequence[EncodedStream], announcing: Iterable[EncodedStream]
+    ) -> None:
         """Note what changed while the client could take nothing."""
         owed = len(self._owed)
-        self._owed.update(dict.fromkeys(lanes))
-        self.merged += len(lanes) - (len(self._owed) - owed)
+        self._owed.update(dict.fromkeys(streams))
+        self.conflated += len(streams) - (len(self._owed) - owed)
         self._owed_state.update(announcing)
 
-    def forget(self, lane: Lane) -> None:
+    def forget(self, stream: EncodedStream) -> None:
         """Owe nothing more of a PV that the client has left."""
-        self._owed.pop(lane, None)
-        self._owed_state.discard(lane)
+        self._owed.pop(stream, None)
+        self._owed_state.discard(stream)
 
     def pause(self) -> None:
         """Gather no more: the client takes nothing."""
@@ -99,18 +101,18 @@ class Outbox:
         """Gather again, the newest of all that changed meanwhile first."""
         # What came in this turn came while it was paused: it is owed too, or it would
         # follow the newer values that are caught up with here.
-        self._turn.settle()
+        self._flush_cycle.settle()
         self.paused = False
         owed, self._owed = self._owed, {}
-        lanes = iter(owed)
-        for lane in lanes:
+        streams = iter(owed)
+        for stream in streams:
             try:
-                self._settle(lane)
+                self._settle(stream)
             except Exception:
-                self._log.failure("{pv} cannot be shown as a client asked", pv=lane.name)
+                self._log.failure("{pv} cannot be shown as a client asked", pv=stream.name)
             if self.paused:
                 # The rest is owed still.
-                self._owed.update(dict.fromkeys(lanes))
+                self._owed.update(dict.fromkeys(streams))
                 break
 
     def flush(self) -> None:
@@ -135,12 +137,12 @@ class Outbox:
         batch, self._batch = self._batch, []
         self._frames.append(text_frame(b"[" + b",".join(batch) + b"]"))
 
-    def _settle(self, lane: Lane) -> None:
-        if lane in self._owed_state:
-            self._owed_state.remove(lane)
-            lane.catch_up(self)
+    def _settle(self, stream: EncodedStream) -> None:
+        if stream in self._owed_state:
+            self._owed_state.remove(stream)
+            stream.catch_up(self)
         else:
-            lane.send_newest(self)
+            stream.send_newest(self)
 
     def _count(self, data: bytes) -> None:
         self._gathered += len(data)

@@ -83,7 +83,7 @@ class Inbox:
         self._overflowing = False
         self._overflow: dict[object, Item] = {}
         self._lock = Lock()
-        self.merged = 0
+        self.conflated = 0
         """Updates that were replaced by a newer one of the same channel."""
 
     # Any thread
@@ -123,7 +123,7 @@ class Inbox:
         with self._lock:
             replaced = self._overflow.pop(key, None)
             if replaced is not None:
-                self.merged += 1
+                self.conflated += 1
                 self._bytes_in -= replaced[2]
             self._overflow[key] = item
             self._overflowing = True

@@ -9,9 +9,9 @@ from zope.interface import Interface
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
+    from pycawamp.pv.ca.encode import Write
     from pycawamp.pv.hub import PV
     from pycawamp.pv.values import Metadata, Reading
-    from pycawamp.pv.writing import Write
 
 
 class ISink(Interface):

@@ -10,11 +10,11 @@ import numpy as np
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
-from pycawamp.pv.dbr import TIME_LAYOUTS, decoder
+from pycawamp.pv.ca.dbr import TIME_LAYOUTS, decoder
+from pycawamp.pv.ca.encode import Write
 from pycawamp.pv.errors import NotConnectedError, PutFailedError
 from pycawamp.pv.interfaces import IBackend, IHandle, ISink
 from pycawamp.pv.values import FieldType, Metadata, Reading, Value
-from pycawamp.pv.writing import Write
 
 
 @implementer(IHandle)

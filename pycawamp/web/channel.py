@@ -14,7 +14,7 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 from zope.interface import provider
 
-from pycawamp.limits import Tally
+from pycawamp.sessions.refusals import RefusalCounter
 
 IDLE = 60.0
 """Seconds that a connection is kept for the browser's next request."""
@@ -119,12 +119,12 @@ class Channel(HTTPChannel):
 
     def _too_slow(self) -> None:
         self._deadline = None
-        self.site.tally.count("request too slow", self._who())
+        self.site.refusals.count("request too slow", self._who())
         self.transport.abortConnection()  # type: ignore[union-attr]
 
     def _turn_away(self, kind: str, status: bytes) -> None:
         self._refused = True
-        self.site.tally.count(kind, self._who())
+        self.site.refusals.count(kind, self._who())
         self.transport.write(_TOO_LARGE % status)  # type: ignore[union-attr]
         self.loseConnection()  # type: ignore[no-untyped-call]
 
@@ -167,7 +167,9 @@ class GatewaySite(Site):
     protocol = Channel  # type: ignore[assignment]
     noisy = False
 
-    def __init__(self, reactor: Any, root: IResource, limits: HTTPLimits, tally: Tally) -> None:
+    def __init__(
+        self, reactor: Any, root: IResource, limits: HTTPLimits, refusals: RefusalCounter
+    ) -> None:
         super().__init__(  # type: ignore[no-untyped-call]
             root,
             requestFactory=GatewayRequest,
@@ -177,7 +179,7 @@ class GatewaySite(Site):
             logFormatter=log_line,
         )
         self.limits = limits
-        self.tally = tally
+        self.refusals = refusals
         # Weak: one that became a WebSocket is never told that it ended.
         self.channels: WeakSet[Channel] = WeakSet()
 

@@ -16,11 +16,11 @@ from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from pycawamp.limits import Tally
-from pycawamp.web.guesses import Guesses
-from pycawamp.web.hashing import Checker
+from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.web.htpasswd import LoginFileError, Passwords, read_passwords
-from pycawamp.web.tokens import BadToken, TokenKey, read_key
+from pycawamp.web.login_throttle import LoginThrottle
+from pycawamp.web.password_verifier import PasswordVerifier
+from pycawamp.web.tokens import BadTokenError, TokenKey, read_key
 
 DELAY = 1.0
 """Seconds until a failed login is answered; longer than a hash takes, so that all take as long."""
@@ -44,11 +44,11 @@ class Bearer:
 Credentials: TypeAlias = Basic | Bearer
 
 
-class LoginFailed(Exception):
+class LoginFailedError(Exception):
     """The credentials are not good; nobody is told why."""
 
 
-class TooManyGuesses(Exception):
+class TooManyLoginsError(Exception):
     """The address must wait until it may try again."""
 
 
@@ -94,16 +94,16 @@ class Logins(Service):
         self,
         reactor: Any,
         files: LoginFiles,
-        tally: Tally,
+        refusals: RefusalCounter,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._reactor = reactor
         self._files = files
-        self._tally = tally
+        self._refusals = refusals
         self._now = now
-        self._guesses = Guesses(reactor)
+        self._login_throttle = LoginThrottle(reactor)
         self._under_way: dict[tuple[Credentials, str], list[Deferred[Identity]]] = {}
-        self._checker = Checker(reactor)
+        self._checker = PasswordVerifier(reactor)
         self._listeners: list[Callable[[], None]] = []
         self._seen = self._latest = files.signatures()
         self._passwords, self._key = files.read()
@@ -131,7 +131,7 @@ class Logins(Service):
         return known is not None
 
     async def identify(self, credentials: Credentials, host: str) -> Identity:
-        """Who it is; LoginFailed after a delay, TooManyGuesses, Busy."""
+        """Who it is; LoginFailedError after a delay, TooManyLoginsError, VerifierBusyError."""
         known = self._known(credentials)
         if known is not None:
             return known
@@ -147,17 +147,17 @@ class Logins(Service):
         return await answer
 
     async def _try(self, credentials: Credentials, host: str) -> Identity:
-        if not self._guesses.attempt(host):
-            self._tally.count("too many failed logins", host)
-            raise TooManyGuesses
+        if not self._login_throttle.attempt(host):
+            self._refusals.count("too many failed logins", host)
+            raise TooManyLoginsError
         started = self._reactor.seconds()
         identity = await self._check(credentials)
         if identity is None:
-            self._tally.count("failed login", host)
+            self._refusals.count("failed login", host)
             elapsed = self._reactor.seconds() - started
             await deferLater(self._reactor, max(0.0, DELAY - elapsed))
-            raise LoginFailed
-        self._guesses.succeeded(host)
+            raise LoginFailedError
+        self._login_throttle.succeeded(host)
         return identity
 
     def _tell(self, result: Identity | Failure, tried: tuple[Credentials, str]) -> None:
@@ -217,7 +217,7 @@ class Logins(Service):
         key = self._key
         try:
             claims = key.check(token, self._now) if key is not None else None
-        except BadToken as problem:
+        except BadTokenError as problem:
             self._log.debug("a token was {problem}", problem=problem)
             return None
         if claims is None:

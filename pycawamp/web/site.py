@@ -11,8 +11,8 @@ from twisted.web.http import CACHED
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
-from pycawamp.web.door import Door, Guarded
-from pycawamp.wire.codec import dumps
+from pycawamp.web.authentication import Authentication, Guarded
+from pycawamp.wire.v2.codec import dumps
 
 STATIC = Path(__file__).absolute().with_name("static")
 
@@ -31,36 +31,40 @@ MIME_TYPES = {
 }
 
 
-def root_resource(monitor: IResource, configuration: dict[str, Any], door: Door) -> Resource:
+def root_resource(
+    monitor: IResource, configuration: dict[str, Any], authentication: Authentication
+) -> Resource:
     """The tree: `/` the console, `/monitor` WebSockets, `/static` its parts and the library.
 
     `/login` asks for a password and leads back to the console, where there are passwords.
     """
     headers = dict(_HEADERS)
-    if door.takes_other_pages:
+    if authentication.takes_other_pages:
         # They import the library from here; whether they may open a WebSocket the door says.
         headers["access-control-allow-origin"] = "*"
     page = (STATIC / "index.html").read_bytes()
     root = Resource()
-    root.putChild(b"", Guarded(door, Answer(page, MIME_TYPES[".html"])))
+    root.putChild(b"", Guarded(authentication, Answer(page, MIME_TYPES[".html"])))
     root.putChild(b"monitor", monitor)
     answer = Answer(dumps(configuration), "application/json", headers)
-    root.putChild(b"config.json", Guarded(door, answer))
-    root.putChild(b"static", static_resource(STATIC, door, headers))
-    if door.logins is not None and door.logins.takes_passwords:
-        root.putChild(b"login", Guarded(door, Redirect(b"./"), required=True))
+    root.putChild(b"config.json", Guarded(authentication, answer))
+    root.putChild(b"static", static_resource(STATIC, authentication, headers))
+    if authentication.logins is not None and authentication.logins.takes_passwords:
+        root.putChild(b"login", Guarded(authentication, Redirect(b"./"), required=True))
     return root
 
 
-def static_resource(folder: Path, door: Door, headers: Mapping[str, str]) -> Resource:
+def static_resource(
+    folder: Path, authentication: Authentication, headers: Mapping[str, str]
+) -> Resource:
     """The files of a folder and of those below it, read once: they are few and small."""
     tree = Resource()
     for path in sorted(folder.iterdir()):
         if path.is_dir():
-            tree.putChild(path.name.encode(), static_resource(path, door, headers))
+            tree.putChild(path.name.encode(), static_resource(path, authentication, headers))
         elif path.suffix in MIME_TYPES:
             answer = Answer(path.read_bytes(), MIME_TYPES[path.suffix], headers)
-            tree.putChild(path.name.encode(), Guarded(door, answer))
+            tree.putChild(path.name.encode(), Guarded(authentication, answer))
     return tree
 
 

@@ -25,7 +25,7 @@ LEEWAY = 30.0
 """Seconds by which the clock of who issues tokens may be ahead."""
 
 
-class BadToken(Exception):
+class BadTokenError(Exception):
     """A token is not taken; the text says why, and nothing of what is in it."""
 
 
@@ -53,9 +53,9 @@ class TokenKey:
     issuer: str | None = None
 
     def check(self, token: str, now: Callable[[], float]) -> Claims:
-        """The claims of a token; BadToken."""
+        """The claims of a token; BadTokenError."""
         if len(token) > MAX_TOKEN:
-            raise BadToken("longer than a token is")
+            raise BadTokenError("longer than a token is")
         try:
             claims = jwt.decode(
                 token,
@@ -67,16 +67,16 @@ class TokenKey:
                 options={"require": ["exp", "sub"], "verify_exp": False},
             )
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
-            raise BadToken(f"refused: {type(error).__name__}") from None
+            raise BadTokenError(f"refused: {type(error).__name__}") from None
         return _claims(claims, now())
 
 
 def _claims(claims: dict[str, Any], now: float) -> Claims:
     user, expires = claims["sub"], claims["exp"]
     if not isinstance(expires, int | float) or isinstance(expires, bool) or not expires > now:
-        raise BadToken("expired")
+        raise BadTokenError("expired")
     if not isinstance(user, str) or not user.strip() or not user.isprintable():
-        raise BadToken("the subject is no user's name")
+        raise BadTokenError("the subject is no user's name")
     return Claims(user, float(min(expires, now + 2**31)))
 
 

@@ -14,14 +14,14 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from pycawamp.access.hosts import place_of
-from pycawamp.session import Client, Session
-from pycawamp.sessions import Sessions
-from pycawamp.web.door import BEARER, Visitor, without_token
-from pycawamp.web.flow import Flow, Stalls
-from pycawamp.web.intake import Intake
-from pycawamp.wire import replies
-from pycawamp.wire.codec import BadMessage
+from pycawamp.access.hosts import network_key
+from pycawamp.sessions.registry import Sessions
+from pycawamp.sessions.session import Client, Session
+from pycawamp.web.authentication import BEARER, Visitor, without_token
+from pycawamp.web.read_scheduler import ReadScheduler
+from pycawamp.web.transport import ClientTransport, SlowConsumerMonitor
+from pycawamp.wire.v2 import replies
+from pycawamp.wire.v2.codec import BadMessageError
 
 
 @attrs.frozen
@@ -48,7 +48,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     factory: MonitorFactory
     session: Session | None = None
     visitor = Visitor()
-    _flow: Flow | None = None
+    _client_transport: ClientTransport | None = None
     _expiry: IDelayedCall | None = None
     _closing: IDelayedCall | None = None
 
@@ -60,9 +60,13 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     def onOpen(self) -> None:
         """Begin the session."""
-        self._flow = flow = Flow(self.transport, self.factory.stalls, self.visitor.address)
-        self.session = self.factory.sessions.open(flow, _client(self.visitor), self.hang_up)
-        flow.start(self.session.outbox)
+        self._client_transport = client_transport = ClientTransport(
+            self.transport, self.factory.slow_consumers, self.visitor.address
+        )
+        self.session = self.factory.sessions.open(
+            client_transport, _client(self.visitor), self.hang_up
+        )
+        client_transport.start(self.session.outbox)
         self.factory.opened(self)
         identity = self.visitor.identity
         if identity is not None and identity.expires is not None:
@@ -74,7 +78,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             # The handshake, which the door has let in: those that come next are counted after it.
             self.handle(data)
         else:
-            self.factory.intake.take(self, data)
+            self.factory.read_scheduler.take(self, data)
 
     @property
     def is_busy(self) -> bool:
@@ -115,8 +119,8 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     def cut(self) -> None:
         """Close the connection without waiting for its client any longer."""
-        if self._flow is not None:
-            self._flow.cut()
+        if self._client_transport is not None:
+            self._client_transport.cut()
 
     def check_login(self) -> None:
         """Close the connection if the user may not log in any more."""
@@ -136,12 +140,12 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     def onClose(self, _wasClean: bool, _code: int | None, _reason: str | None) -> None:
         """End the session."""
         self._end_session()
-        if self._flow is not None:
-            self._flow.end()
+        if self._client_transport is not None:
+            self._client_transport.end()
         closing, self._closing = self._closing, None
         if closing is not None and closing.active():
             closing.cancel()
-        self.factory.intake.drop(self)
+        self.factory.read_scheduler.drop(self)
         timer: Any = self.closeHandshakeTimeoutCall  # type: ignore[has-type]
         if timer is not None:
             # Autobahn forgets it where the connection ends without an answer.
@@ -161,7 +165,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     def _log_out(self, text: str) -> None:
         if self.session is not None:
-            self.session.refuse(BadMessage("unauthenticated", text))
+            self.session.refuse(BadMessageError("unauthenticated", text))
         self.hang_up(1008, text)
 
     def _end_session(self) -> None:
@@ -175,14 +179,14 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     def _invalid_payload(self, reason: str) -> bool:
         # RFC 6455 wants the connection closed (1007); the client is also told why.
-        self._explain(BadMessage("bad_json", "not JSON: the text is not valid UTF-8"))
+        self._explain(BadMessageError("bad_json", "not JSON: the text is not valid UTF-8"))
         return bool(super()._invalid_payload(reason))
 
     def _max_message_size_exceeded(self, size: int, limit: int, reason: str) -> None:
-        self._explain(BadMessage("too_large", f"a message has at most {limit} bytes"))
+        self._explain(BadMessageError("too_large", f"a message has at most {limit} bytes"))
         super()._max_message_size_exceeded(size, limit, reason)
 
-    def _explain(self, mistake: BadMessage) -> None:
+    def _explain(self, mistake: BadMessageError) -> None:
         """Tell the client, at once, why its connection is about to be closed."""
         if self.session is not None and self.state == self.STATE_OPEN:
             self.session.send(replies.error(mistake))
@@ -208,8 +212,8 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
     ) -> None:
         super().__init__(reactor=reactor)
         self.sessions = sessions
-        self.stalls = Stalls(reactor, limits.stall_timeout)
-        self.intake = Intake(reactor)
+        self.slow_consumers = SlowConsumerMonitor(reactor, limits.stall_timeout)
+        self.read_scheduler = ReadScheduler(reactor)
         self._clock = reactor
         self._now = now
         self._connections: set[MonitorProtocol] = set()
@@ -233,18 +237,18 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
     def opened(self, connection: MonitorProtocol) -> None:
         """Take note of an open connection."""
         self._connections.add(connection)
-        self._by_place[place_of(connection.visitor.host)] += 1
+        self._by_place[network_key(connection.visitor.host)] += 1
 
     def closed(self, connection: MonitorProtocol) -> None:
         """Take note that a connection is gone."""
         if connection in self._connections:
             self._connections.remove(connection)
-            self._left(place_of(connection.visitor.host))
+            self._left(network_key(connection.visitor.host))
         if not self._connections and self._all_closed is not None:
             done, self._all_closed = self._all_closed, None
             if self._cutting is not None and self._cutting.active():
                 self._cutting.cancel()
-            self.stalls.close()
+            self.slow_consumers.close()
             done.callback(None)
 
     def full(self, host: str) -> str | None:
@@ -252,7 +256,7 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
         limits = self.sessions.limits
         if len(self._connections) >= limits.clients:
             return "as many clients as may be"
-        if self._by_place[place_of(host)] >= limits.clients_per_address:
+        if self._by_place[network_key(host)] >= limits.clients_per_address:
             return "as many clients of one address as may be"
         return None
 
@@ -276,7 +280,7 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
         """
         done: Deferred[None] = Deferred()
         if not self._connections:
-            self.stalls.close()
+            self.slow_consumers.close()
             done.callback(None)
             return done
         self._all_closed = done

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from pycawamp.fanout.flush import FlushCycle
 from pycawamp.fanout.outbox import IWriter, Outbox
-from pycawamp.fanout.turn import Turn
-from pycawamp.limits import Limits, Tally
-from pycawamp.session import Client, HangUp
+from pycawamp.sessions.limits import Limits
+from pycawamp.sessions.refusals import RefusalCounter
+from pycawamp.sessions.session import Client, HangUp
+from pycawamp.web.authentication import Authentication
 from pycawamp.web.channel import GatewaySite, HTTPLimits
-from pycawamp.web.door import Door
-from pycawamp.web.entrance import Entrance
+from pycawamp.web.resource import MonitorResource
 from pycawamp.web.websocket import MonitorFactory, SocketLimits
 from pycawamp.wire.frames import binary_frame, text_frame
 
@@ -20,8 +21,8 @@ class EchoSession:
 
     is_busy = False
 
-    def __init__(self, turn: Turn, writer: IWriter) -> None:
-        self.outbox = Outbox(turn, writer)
+    def __init__(self, flush_cycle: FlushCycle, writer: IWriter) -> None:
+        self.outbox = Outbox(flush_cycle, writer)
 
     def receive(self, payload: bytes, is_binary: bool) -> None:
         """Send a message back, of the same kind."""
@@ -51,17 +52,19 @@ class EchoSessions:
 
     def __init__(self, reactor: Any) -> None:
         self.limits = Limits()
-        self.tally = Tally(reactor)
-        self._turn = Turn(reactor)
+        self.refusals = RefusalCounter(reactor)
+        self._flush_cycle = FlushCycle(reactor)
 
     def open(self, writer: IWriter, client: Client, hang_up: HangUp) -> EchoSession:
         """Begin an echo."""
-        return EchoSession(self._turn, writer)
+        return EchoSession(self._flush_cycle, writer)
 
 
 def echo_site(reactor: Any, max_message: int) -> GatewaySite:
     """The site to listen with."""
     sessions: Any = EchoSessions(reactor)
     factory = MonitorFactory(reactor, sessions, SocketLimits(max_message=max_message))
-    door = Door(reactor)
-    return GatewaySite(reactor, Entrance(factory, door), HTTPLimits(), door.tally)
+    authentication = Authentication(reactor)
+    return GatewaySite(
+        reactor, MonitorResource(factory, authentication), HTTPLimits(), authentication.refusals
+    )

@@ -4,7 +4,7 @@ from twisted.application.service import ServiceMaker
 
 pycaserver = ServiceMaker(
     "pycaserver",
-    "pycawamp.service",
+    "pycawamp.service.app",
     "Shows EPICS process variables in web browsers.",
     "pycaserver",
 )

@@ -1,0 +1,53 @@
+"""The end of a reactor turn: when what was gathered goes out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted.internet.interfaces import IReactorTime
+
+if TYPE_CHECKING:
+    from pycawamp.fanout.cohort import Cohort
+    from pycawamp.fanout.outbox import Outbox
+
+
+class FlushCycle:
+    """What was touched since the last flush: cohorts first, then outboxes."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._scheduled = False
+        self._cohorts: list[Cohort] = []
+        self._outboxes: list[Outbox] = []
+
+    def touch_cohort(self, cohort: Cohort) -> None:
+        """Have a cohort hand its frames to its members at the end of the turn."""
+        self._cohorts.append(cohort)
+        self._schedule()
+
+    def touch_outbox(self, outbox: Outbox) -> None:
+        """Have an outbox write at the end of the turn."""
+        self._outboxes.append(outbox)
+        self._schedule()
+
+    def flush(self) -> None:
+        """Send all that was gathered: one write for each client."""
+        self.settle()
+        outboxes, self._outboxes = self._outboxes, []
+        for outbox in outboxes:
+            outbox.flush()
+
+    def settle(self) -> None:
+        """Have the cohorts hand over now what they gathered."""
+        cohorts, self._cohorts = self._cohorts, []
+        for cohort in cohorts:
+            cohort.flush()
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._clock.callLater(0, self._end)
+
+    def _end(self) -> None:
+        self._scheduled = False
+        self.flush()

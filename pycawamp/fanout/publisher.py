@@ -1,0 +1,161 @@
+"""One PV, as its clients see it: in as many encodings as they asked for."""
+
+from __future__ import annotations
+
+from weakref import WeakValueDictionary
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from pycawamp.fanout.cohort import Cohorts
+from pycawamp.fanout.flush import FlushCycle
+from pycawamp.fanout.outbox import Outbox
+from pycawamp.fanout.stream import Content, EncodedStream
+from pycawamp.fanout.throttle import Throttle, ThrottledStream
+from pycawamp.pv.hub import PV, PVHub
+from pycawamp.pv.interfaces import ISubscriber
+from pycawamp.pv.values import Metadata, Reading
+from pycawamp.wire.v2.encoding import Encoding
+
+
+@implementer(ISubscriber)
+class Publisher:
+    """One PV's streams: one for each encoding that some client asked for.
+
+    An encoding that fails is logged, and keeps nothing from the others.
+    """
+
+    _log = Logger()
+    __slots__ = ("_contents", "_publishers", "_streams", "_subscription", "name")
+
+    def __init__(self, name: str, real_name: str, publishers: Publishers) -> None:
+        self.name = name
+        self._publishers = publishers
+        # Tuples: a round of calls is not disturbed by who comes or goes meanwhile.
+        self._streams: tuple[EncodedStream, ...] = ()
+        self._contents: tuple[Content, ...] = ()
+        self._subscription = publishers.hub.subscribe(real_name, self)
+
+    def stream(self, encoding: Encoding) -> EncodedStream:
+        """The stream of an encoding, made if need be."""
+        for stream in self._streams:
+            if stream.encoding == encoding:
+                return stream
+        made = self._make_lane(encoding)
+        self._streams = (*self._streams, made)
+        return made
+
+    def close_unused(self) -> bool:
+        """Drop the streams that no client is on; with the last the subscription, and True."""
+        for stream in self._streams:
+            if stream.is_empty:
+                stream.close()
+        self._streams = tuple(stream for stream in self._streams if not stream.is_empty)
+        in_use = {stream.content for stream in self._streams}
+        self._contents = tuple(content for content in self._contents if content in in_use)
+        if self._streams:
+            return False
+        self._subscription.close()
+        return True
+
+    def metadata(self, _pv: PV, metadata: Metadata) -> None:
+        """Pass on what the channel says of itself."""
+        parts: tuple[Content | EncodedStream, ...] = (*self._contents, *self._streams)
+        for part in parts:
+            try:
+                part.metadata(metadata)
+            except Exception:
+                self._failed()
+
+    def connection(self, _pv: PV, _connected: bool) -> None:
+        """Pass on that the PV was connected or lost."""
+        for stream in self._streams:
+            try:
+                stream.connection()
+            except Exception:
+                self._failed()
+
+    def reading(self, _pv: PV, reading: Reading) -> None:
+        """Pass on an update."""
+        for stream in self._streams:
+            try:
+                stream.reading(reading)
+            except Exception:
+                self._failed()
+
+    def _failed(self) -> None:
+        self._log.failure("{pv} cannot be shown in one of its encodings", pv=self.name)
+
+    def _make_lane(self, encoding: Encoding) -> EncodedStream:
+        pv, cohorts = self._subscription.pv, self._publishers.cohorts
+        content = self._content(encoding.content)
+        if encoding.max_rate is None:
+            return EncodedStream(pv, encoding, content, cohorts)
+        return ThrottledStream(
+            pv, encoding, content, cohorts, self._publishers.throttle(encoding.max_rate)
+        )
+
+    def _content(self, encoding: Encoding) -> Content:
+        for content in self._contents:
+            if content.encoding == encoding:
+                return content
+        made = Content(self.name, encoding)
+        described = self._subscription.pv.described
+        if described is not None:
+            made.metadata(described)
+        self._contents = (*self._contents, made)
+        return made
+
+
+class Publishers:
+    """The feeds in use, by the name that clients ask for."""
+
+    def __init__(self, clock: IReactorTime, hub: PVHub, flush_cycle: FlushCycle) -> None:
+        self.hub = hub
+        self.cohorts = Cohorts(flush_cycle)
+        self._clock = clock
+        self._publishers: dict[tuple[str, str], Publisher] = {}
+        self._throttles: WeakValueDictionary[float, Throttle] = WeakValueDictionary()
+
+    def join(self, name: str, real_name: str, encoding: Encoding, outbox: Outbox) -> EncodedStream:
+        """Have a client get a PV: its present state, then every change.
+
+        `name` is what the client calls it, `real_name` what the IOC does.
+        """
+        key = name, real_name
+        publisher = self._publishers.get(key)
+        if publisher is None:
+            publisher = self._publishers[key] = Publisher(name, real_name, self)
+        try:
+            stream = publisher.stream(encoding)
+            stream.join(outbox)
+        except Exception:
+            self._drop_unused(key)
+            raise
+        return stream
+
+    def leave(self, stream: EncodedStream, outbox: Outbox) -> None:
+        """Have a client get a PV no more."""
+        stream.leave(outbox)
+        if stream.is_empty:
+            self._drop_unused((stream.name, stream.pv.name))
+
+    def throttle(self, rate: float) -> Throttle:
+        """What all streams of a rate (updates per second) share, for as long as there is one."""
+        throttle = self._throttles.get(rate)
+        if throttle is None:
+            throttle = self._throttles[rate] = Throttle(self._clock, rate)
+        return throttle
+
+    def close(self) -> None:
+        """Hold nothing back any more: the gateway ends."""
+        for throttle in list(self._throttles.values()):
+            throttle.clear()
+
+    def _drop_unused(self, key: tuple[str, str]) -> None:
+        if self._publishers[key].close_unused():
+            del self._publishers[key]
+
+    def __len__(self) -> int:
+        return len(self._publishers)

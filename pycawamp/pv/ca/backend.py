@@ -1,0 +1,194 @@
+"""Channel Access: PVs of real IOCs, by libca.
+
+Three kinds of thread meet here:
+
+- the reactor's, which opens and closes channels and hears of their news;
+- one worker of ours, which owns libca's context and makes the CA calls, because
+  some of them wait for a lock that libca holds while it calls back;
+- libca's own, on which the callbacks come (pv.callbacks). Those only copy and post.
+"""
+
+from __future__ import annotations
+
+from ctypes import byref, c_void_p
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from pycawamp.pv.ca import libca
+from pycawamp.pv.ca.callbacks import Callbacks, Registry
+from pycawamp.pv.ca.channel import AtLibca, Channel, Monitor
+from pycawamp.pv.ca.repeater import Repeater, ensure_repeater
+from pycawamp.pv.ca.requests import PendingGet, PendingPut
+from pycawamp.pv.ca.worker import Worker
+from pycawamp.pv.inbox import Inbox
+from pycawamp.pv.interfaces import IBackend, IHandle, ISink
+
+
+@implementer(IBackend)
+class CABackend:
+    """Opens channels by Channel Access, as the EPICS_CA_* environment says at `start`.
+
+    It sees to it that a CA repeater runs; with `own_repeater`, one that ends with it.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, inbox: Inbox, own_repeater: bool = False) -> None:
+        self._inbox = inbox
+        self._own_repeater = own_repeater
+        self._repeater: Repeater | None = None
+        self._ca = libca.load()
+        self._worker = Worker(reactor, "Channel Access", self._ca.ca_flush_io)
+        self._registry = Registry()
+        self._callbacks = Callbacks(self._ca, inbox, self._registry, self._subscribe_soon)
+
+    # The reactor
+
+    def start(self) -> None:
+        """Create libca's context: after twistd's fork, which libca's threads do not survive."""
+        self._worker.do(self._create_context)
+        self._worker.start()
+
+    def stop(self) -> Deferred[None]:
+        """Free the context and all in it; fires when its threads are gone."""
+        self._registry.clear()
+        return self._worker.stop(last=self._destroy_context)
+
+    def open(self, name: str, sink: ISink) -> IHandle:
+        """Search for a channel for as long as the handle is open."""
+        channel = Channel(name, self.next_key(), sink, self)
+        self._registry.channels[channel.key] = channel
+        self._worker.do(partial(self._create_channel, channel))
+        return channel
+
+    def free(self, channel: Channel) -> None:
+        """Clear a channel's subscriptions, then the channel."""
+        self._registry.channels.pop(channel.key, None)
+        self._worker.do(partial(self._clear_channel, channel))
+
+    def get(self, at_libca: AtLibca, pending: PendingGet) -> None:
+        """Ask for a channel's value; the answer goes to the pending get."""
+        self._registry.listeners[pending.key] = pending
+        self._worker.do(partial(self._get, at_libca, pending))
+
+    def put(self, at_libca: AtLibca, pending: PendingPut) -> None:
+        """Write; what becomes of it goes to the pending put."""
+        self._registry.puts[pending.key] = pending
+        self._worker.do(partial(self._put, at_libca, pending))
+
+    def forget(self, key: int) -> None:
+        """Hear no more of a get or put."""
+        self._registry.forget(key)
+
+    def next_key(self) -> int:
+        """A number for something that libca will call back about."""
+        return self._registry.next_key()
+
+    @property
+    def kept_threads(self) -> int:
+        """How many of libca's threads hold a Python thread state: one per IOC in use."""
+        return self._callbacks.kept_threads
+
+    # The worker
+
+    def _create_context(self) -> None:
+        # Before libca looks for one: it would run one inside this process.
+        self._repeater = ensure_repeater(self._own_repeater)
+        if self._repeater.problem:
+            self._log.warn("{problem}", problem=self._repeater.problem)
+        self._check(self._ca.ca_context_create(libca.PREEMPTIVE_CALLBACKS), "create a context")
+        self._ca.ca_add_exception_event(self._callbacks.exception, None)
+
+    def _destroy_context(self) -> None:
+        self._ca.ca_context_destroy()
+        if self._repeater is not None:
+            self._repeater.close()
+
+    def _create_channel(self, channel: Channel) -> None:
+        chid = c_void_p()
+        status = self._ca.ca_create_channel(
+            channel.name.encode(), self._callbacks.connection, channel.key, 0, byref(chid)
+        )
+        if self._check(status, f"create the channel {channel.name}"):
+            channel.at_libca.chid = chid.value
+            self._ca.ca_replace_access_rights_event(chid, self._callbacks.access)
+        else:
+            channel.at_libca.cleared = True
+
+    def _subscribe_soon(self, channel: Channel, monitors: tuple[Monitor, ...]) -> None:
+        self._worker.do(partial(self._subscribe, channel, monitors))
+
+    def _subscribe(self, channel: Channel, monitors: tuple[Monitor, ...]) -> None:
+        if channel.at_libca.cleared:
+            return
+        self._unsubscribe(channel)
+        channel.at_libca.subscribed = monitors
+        for monitor in monitors:
+            self._registry.listeners[monitor.key] = monitor
+            dbr_type, count = monitor.request
+            event_id = c_void_p()
+            status = self._ca.ca_create_subscription(
+                dbr_type,
+                count,
+                channel.at_libca.chid,
+                monitor.mask,
+                self._callbacks.event,
+                monitor.key,
+                byref(event_id),
+            )
+            monitor.event_id = event_id.value
+            self._check(status, f"subscribe to {channel.name}")
+
+    def _unsubscribe(self, channel: Channel) -> None:
+        for monitor in channel.at_libca.subscribed:
+            self._registry.listeners.pop(monitor.key, None)
+            if monitor.event_id:
+                self._ca.ca_clear_subscription(monitor.event_id)
+        channel.at_libca.subscribed = ()
+
+    def _clear_channel(self, channel: Channel) -> None:
+        if not channel.at_libca.cleared:
+            channel.at_libca.cleared = True
+            self._unsubscribe(channel)
+            self._ca.ca_clear_channel(channel.at_libca.chid)
+
+    def _get(self, at_libca: AtLibca, pending: PendingGet) -> None:
+        dbr_type, count = pending.request
+        status = libca.ECA_DISCONN
+        if not at_libca.cleared:
+            status = self._ca.ca_array_get_callback(
+                dbr_type, count, at_libca.chid, self._callbacks.event, pending.key
+            )
+        if status != libca.ECA_NORMAL:
+            self._inbox.post(pending.failed, status)
+
+    def _put(self, at_libca: AtLibca, pending: PendingPut) -> None:
+        write = pending.write
+        status = libca.ECA_DISCONN
+        if at_libca.cleared:
+            pass
+        elif pending.wait:
+            status = self._ca.ca_array_put_callback(
+                write.type.value,
+                write.count,
+                at_libca.chid,
+                write.raw,
+                self._callbacks.put,
+                pending.key,
+            )
+        else:
+            status = self._ca.ca_array_put(write.type.value, write.count, at_libca.chid, write.raw)
+        # With completion, libca calls back; else, or if it would not take it, this is all.
+        if status != libca.ECA_NORMAL or not pending.wait:
+            self._registry.puts.pop(pending.key, None)
+            self._inbox.post(pending.done, status)
+
+    def _check(self, status: int, what: str) -> bool:
+        if status != libca.ECA_NORMAL:
+            reason = libca.message(status)
+            self._log.error("Channel Access could not {what}: {reason}", what=what, reason=reason)
+        return bool(status == libca.ECA_NORMAL)

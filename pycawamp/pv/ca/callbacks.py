@@ -1,0 +1,153 @@
+"""What libca calls, on threads of its own.
+
+A callback is handed a number, not an object: one that comes after its channel was
+cleared finds nothing under the number, where a pointer would lead into freed memory.
+It copies what it got, posts that to the reactor, and is done.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from ctypes import string_at
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+from twisted.logger import Logger
+
+from pycawamp.pv.ca import dbr, libca
+from pycawamp.pv.ca.channel import Channel, ControlMonitor, Monitor, ValueMonitor
+from pycawamp.pv.ca.requests import PendingGet, PendingPut
+from pycawamp.pv.inbox import Inbox
+from pycawamp.pv.values import FieldType, Metadata
+
+Subscribe: TypeAlias = Callable[[Channel, tuple[Monitor, ...]], None]
+
+
+class Registry:
+    """What callbacks are about, by the numbers that libca hands to them."""
+
+    def __init__(self) -> None:
+        self.channels: dict[int, Channel] = {}
+        self.listeners: dict[int, Monitor | PendingGet] = {}
+        self.puts: dict[int, PendingPut] = {}
+        self._keys = itertools.count(1)
+
+    def next_key(self) -> int:
+        """A number that nothing else has."""
+        return next(self._keys)
+
+    def forget(self, key: int) -> None:
+        """Hear no more of a get or put."""
+        self.listeners.pop(key, None)
+        self.puts.pop(key, None)
+
+    def clear(self) -> None:
+        """Hear no more of anything."""
+        self.channels.clear()
+        self.listeners.clear()
+        self.puts.clear()
+
+
+class Callbacks:
+    """The functions that libca is given; to be referenced for as long as it may call them.
+
+    `subscribe` has a channel's monitors subscribed to; it is called on libca's threads.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, library: Any, inbox: Inbox, registry: Registry, subscribe: Subscribe
+    ) -> None:
+        self._ca = library
+        self._inbox = inbox
+        self._registry = registry
+        self._subscribe = subscribe
+        self._keeper = libca.ThreadKeeper(library)
+        self.connection = libca.ConnectionCallback(self._on_connection)
+        self.access = libca.AccessCallback(self._on_access)
+        self.event = libca.EventCallback(self._on_event)
+        self.put = libca.EventCallback(self._on_put)
+        self.exception = libca.ExceptionCallback(self._on_exception)
+
+    @property
+    def kept_threads(self) -> int:
+        """How many of libca's threads hold a Python thread state."""
+        return self._keeper.threads
+
+    def _keep(self) -> None:
+        try:
+            self._keeper.local.kept  # noqa: B018
+        except AttributeError:
+            self._keeper.keep()
+
+    def _on_event(self, args: Any) -> None:
+        self._keep()
+        listener = self._registry.listeners.get(args.usr)
+        if listener is None:
+            return
+        if args.status == libca.ECA_NORMAL:
+            size = listener.header + args.count * listener.width
+            self._inbox.post_update(listener.handler, string_at(args.dbr, size))
+        else:
+            self._inbox.post(listener.failed, args.status)
+
+    def _on_put(self, args: Any) -> None:
+        self._keep()
+        pending = self._registry.puts.pop(args.usr, None)
+        if pending is not None:
+            self._inbox.post(pending.done, args.status)
+
+    def _on_connection(self, args: Any) -> None:
+        self._keep()
+        channel = self._registry.channels.get(self._ca.ca_puser(args.chid))
+        if channel is None:
+            return
+        if args.op == libca.OP_CONN_UP:
+            native = self._native(args.chid)
+            self._inbox.post(channel.connect, (native, self._monitors(channel, native)))
+        else:
+            self._inbox.post(channel.lose, None)
+
+    def _native(self, chid: int) -> Metadata:
+        return _native(
+            FieldType(self._ca.ca_field_type(chid)),
+            self._ca.ca_element_count(chid),
+            self._ca.ca_host_name(chid).decode("utf-8", "replace"),
+            bool(self._ca.ca_read_access(chid)),
+            bool(self._ca.ca_write_access(chid)),
+        )
+
+    def _monitors(self, channel: Channel, native: Metadata) -> tuple[Monitor, ...]:
+        """The channel's monitors: libca renews them by itself unless the type has changed."""
+        at_libca = channel.at_libca
+        shape = (native.type, native.count)
+        if at_libca.shape != shape:
+            at_libca.shape = shape
+            at_libca.monitors = (ValueMonitor(channel, self._registry.next_key(), native),)
+            if dbr.control_size(native.type):
+                # First, so that the server sends it first.
+                control = ControlMonitor(channel, self._registry.next_key(), native)
+                at_libca.monitors = (control, *at_libca.monitors)
+            self._subscribe(channel, at_libca.monitors)
+        return at_libca.monitors
+
+    def _on_access(self, args: Any) -> None:
+        self._keep()
+        channel = self._registry.channels.get(self._ca.ca_puser(args.chid))
+        if channel is not None:
+            self._inbox.post(channel.set_access, (bool(args.read), bool(args.write)))
+
+    def _on_exception(self, args: Any) -> None:
+        reason = libca.message(args.stat)
+        context = (args.ctx or b"").decode("utf-8", "replace")
+        self._inbox.post(self._log_exception, (reason, context))
+
+    def _log_exception(self, news: tuple[str, str]) -> None:
+        reason, context = news
+        self._log.warn("Channel Access: {reason} ({context})", reason=reason, context=context)
+
+
+# Most channels of an IOC are alike in this: they share one value.
+_native = lru_cache(maxsize=1024)(Metadata)

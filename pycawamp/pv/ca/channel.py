@@ -1,0 +1,250 @@
+"""One Channel Access channel, as the reactor sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+import attrs
+from twisted.internet.defer import Deferred, fail
+from zope.interface import implementer
+
+from pycawamp.pv.ca import dbr, libca
+from pycawamp.pv.ca.encode import Write
+from pycawamp.pv.ca.requests import PendingGet, Puts
+from pycawamp.pv.errors import NotConnectedError
+from pycawamp.pv.interfaces import IHandle, ISink
+from pycawamp.pv.values import FieldType, Metadata, Reading
+
+if TYPE_CHECKING:
+    from pycawamp.pv.ca.backend import CABackend
+
+T = TypeVar("T")
+
+
+class Monitor:
+    """One subscription at libca: what its callback needs, and who gets its bytes."""
+
+    __slots__ = ("channel", "event_id", "handler", "header", "key", "request", "width")
+
+    mask: ClassVar[int]
+    """Which events to be told of."""
+
+    def __init__(
+        self, channel: Channel, key: int, request: tuple[int, int], header: int, width: int
+    ) -> None:
+        self.channel = channel
+        self.key = key
+        """What libca hands to the callback."""
+        self.request = request
+        """DBR type and count to ask for."""
+        self.header = header
+        self.width = width
+        """The DBR bytes are header + count * width long."""
+        self.event_id: int | None = None
+        """libca's name for the subscription."""
+        # Bound once: the callback posts it for every event.
+        self.handler = self.receive
+
+    def receive(self, raw: bytes) -> None:
+        """Take the DBR bytes of one event, on the reactor."""
+        raise NotImplementedError
+
+    def failed(self, status: int) -> None:
+        """Take an event without data."""
+
+
+class ValueMonitor(Monitor):
+    """The subscription to DBR_TIME: each update, and each change of the alarm."""
+
+    __slots__ = ("_decode",)
+
+    mask = libca.DBE_VALUE | libca.DBE_ALARM
+
+    def __init__(self, channel: Channel, key: int, native: Metadata) -> None:
+        layout = dbr.TIME_LAYOUTS[native.type]
+        request = libca.value_request(native.type.value, native.count)
+        super().__init__(channel, key, request, layout.offset, layout.width)
+        self._decode = dbr.decoder(native.type, native.count)
+
+    def receive(self, raw: bytes) -> None:
+        """Decode one update and hand it on."""
+        channel = self.channel
+        if self in channel.monitors:
+            channel.update(self._decode(raw))
+
+
+class ControlMonitor(Monitor):
+    """The subscription to DBR_CTRL: at once, and when units, limits or labels change."""
+
+    __slots__ = ()
+
+    mask = libca.DBE_PROPERTY
+
+    def __init__(self, channel: Channel, key: int, native: Metadata) -> None:
+        request = libca.control_request(native.type.value)
+        super().__init__(channel, key, request, dbr.control_size(native.type), 0)
+
+    def receive(self, raw: bytes) -> None:
+        """Hand the DBR_CTRL bytes on."""
+        if self in self.channel.monitors:
+            self.channel.describe(raw)
+
+    def failed(self, status: int) -> None:
+        """Go on without metadata where the server has none to give."""
+        # Without read access there is no value either, and it may come back.
+        if status != libca.ECA_NORDACCESS and self in self.channel.monitors:
+            self.channel.describe(None)
+
+
+@implementer(IHandle)
+class Channel:
+    """Brings a channel's news into the order that a sink expects.
+
+    The sink hears of a connection once the channel is connected, may be read, and has
+    told its units and limits: so the first reading already has them.
+    """
+
+    __slots__ = (
+        "_backend",
+        "_complete",
+        "_described",
+        "_early",
+        "_gets",
+        "_puts",
+        "_sink",
+        "_told",
+        "at_libca",
+        "key",
+        "monitors",
+        "name",
+        "native",
+    )
+
+    def __init__(self, name: str, key: int, sink: ISink, backend: CABackend) -> None:
+        self.name = name
+        self.key = key
+        self.native: Metadata | None = None
+        """Type, count, host and rights; None while not connected."""
+        self.monitors: tuple[Monitor, ...] = ()
+        """Those in force: what others still bring is of an earlier type, and ignored."""
+        self.at_libca = AtLibca()
+        self._sink = sink
+        self._backend = backend
+        self._described: Metadata | None = None
+        self._complete = False
+        self._told: bool | None = None
+        self._early: tuple[Reading, ...] = ()
+        # Most channels are never written, nor read but by their monitor.
+        self._puts: Puts | None = None
+        self._gets: tuple[PendingGet, ...] = ()
+
+    def close(self) -> None:
+        """Free subscription and channel; the sink hears nothing after this."""
+        self.native = None
+        self.monitors = ()
+        self._fail_requests()
+        self._backend.free(self)
+
+    def get(self) -> Deferred[Reading]:
+        """Ask the IOC for the present value."""
+        if self.native is None:
+            return fail(NotConnectedError("no IOC serves it now"))
+        pending = PendingGet(self._backend.next_key(), self.native)
+        self._gets = (*self._gets, pending)
+        self._backend.get(self.at_libca, pending)
+        return pending.answer.addBoth(self._got, pending)
+
+    def put(self, write: Write, wait: bool) -> Deferred[None]:
+        """Write after all earlier writes."""
+        if self.native is None:
+            return fail(NotConnectedError("no IOC serves it now"))
+        if self._puts is None:
+            self._puts = Puts(self._backend, self.at_libca)
+        return self._puts.add(write, wait)
+
+    def connect(self, news: tuple[Metadata, tuple[Monitor, ...]]) -> None:
+        """Take note of a connection: the type and rights, and the monitors to listen to."""
+        self.native, self.monitors = news
+        self._described = None
+        self._expect_metadata()
+        self._early = ()
+        if self._complete or not self.native.read_access:
+            self._describe(self.native)
+
+    def lose(self, _news: None) -> None:
+        """Take note that the channel was lost."""
+        self.native = None
+        self._fail_requests()
+        self._tell()
+
+    def set_access(self, rights: tuple[bool, bool]) -> None:
+        """Take note of read and write access, given or taken."""
+        if self.native is None:
+            return
+        read, write = rights
+        self.native = attrs.evolve(self.native, read_access=read, write_access=write)
+        if not read:
+            self._expect_metadata()
+        if self._described is not None:
+            self._describe(attrs.evolve(self._described, read_access=read, write_access=write))
+
+    def describe(self, raw: bytes | None) -> None:
+        """Take DBR_CTRL bytes: units, limits, precision or enum strings; None: there are none."""
+        if self.native is not None:
+            self._complete = True
+            self._describe(self.native if raw is None else dbr.describe(self.native, raw))
+
+    def update(self, reading: Reading) -> None:
+        """Take one update."""
+        if self._told:
+            self._sink.reading(reading)
+        else:
+            self._early = (*self._early, reading)
+
+    def _got(self, answer: T, pending: PendingGet) -> T:
+        self._gets = tuple(other for other in self._gets if other is not pending)
+        self._backend.forget(pending.key)
+        return answer
+
+    def _fail_requests(self) -> None:
+        if self._puts is not None:
+            self._puts.lose()
+        for pending in self._gets:
+            pending.fail(NotConnectedError("the IOC was lost"))
+
+    def _expect_metadata(self) -> None:
+        """Have the next connection wait for metadata, if the type has any."""
+        self._complete = len(self.monitors) == 1
+
+    def _describe(self, metadata: Metadata) -> None:
+        if metadata != self._described:
+            self._described = metadata
+            self._sink.metadata(metadata)
+        self._tell()
+
+    def _tell(self) -> None:
+        readable = self.native is not None and self.native.read_access
+        if readable and not self._complete:
+            return
+        if readable != self._told:
+            self._told = readable
+            self._sink.connection(readable)
+        early, self._early = self._early, ()
+        if readable:
+            for reading in early:
+                self._sink.reading(reading)
+
+
+@attrs.define
+class AtLibca:
+    """What libca has of a channel. Not the reactor's to touch."""
+
+    chid: int | None = None
+    shape: tuple[FieldType, int] | None = None
+    """The native type and count that the monitors were made for."""
+    monitors: tuple[Monitor, ...] = ()
+    """Those made for the shape; written by the connection callback."""
+    subscribed: tuple[Monitor, ...] = ()
+    """Those that are subscribed; the worker's."""
+    cleared: bool = False
+    """Whether the channel is gone; the worker's."""

@@ -1,0 +1,149 @@
+"""Values to DBR bytes: everything that can be wrong with a value is found here.
+
+Channel Access itself takes a good deal that nobody means: index 7 for a record with two
+states, an empty array as zeros, a string for its first 39 bytes. So a value is checked
+against the channel's metadata before libca sees it, and it is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import numpy as np
+
+from pycawamp.pv.ca.dbr import STRING_SIZE, TIME_LAYOUTS
+from pycawamp.pv.errors import BadValueError
+from pycawamp.pv.values import FieldType, Metadata
+
+
+@attrs.frozen
+class Write:
+    """What ca_array_put takes."""
+
+    type: FieldType
+    count: int
+    raw: bytes
+
+
+def encode(metadata: Metadata, value: Any) -> Write:
+    """The DBR bytes of a value, as JSON has it: a number, a string, or a list of them.
+
+    BadValueError says what was wrong with it and what was expected.
+    """
+    if metadata.type is FieldType.CHAR and metadata.is_array and isinstance(value, str):
+        value = _characters(metadata, value)
+    if not metadata.is_array:
+        if isinstance(value, list | dict):
+            raise BadValueError(f"expected {_wanted(metadata)}, got {_json_type(value)}")
+        return _encode_elements(metadata, [value])
+    if not isinstance(value, list):
+        raise BadValueError(f"expected an array of {_wanted(metadata)}, got {_json_type(value)}")
+    if not 1 <= len(value) <= metadata.count:
+        raise BadValueError(f"expected 1 to {metadata.count} elements, got {len(value)}")
+    return _encode_elements(metadata, value)
+
+
+def _encode_elements(metadata: Metadata, values: list[Any]) -> Write:
+    raw = _ENCODERS.get(metadata.type, _encode_numbers)(metadata, values)
+    return Write(metadata.type, len(values), raw)
+
+
+def _encode_numbers(metadata: Metadata, values: list[Any]) -> bytes:
+    # A set of types, not a look at each value: a million numbers are checked in C.
+    for wrong in set(map(type, values)) - {int, float}:
+        example = next(value for value in values if type(value) is wrong)
+        raise BadValueError(f"expected {_wanted(metadata)}, got {_json_type(example)}")
+    numbers = np.array(values, dtype=np.float64)
+    if not np.isfinite(numbers).all():
+        raise BadValueError("expected finite numbers")
+    dtype = np.dtype(TIME_LAYOUTS[metadata.type].dtype)
+    if dtype.kind != "f" and not (numbers == np.floor(numbers)).all():
+        raise BadValueError(f"expected {_wanted(metadata)}, got a fraction")
+    low, high = _range(dtype)
+    if numbers.min() < low or numbers.max() > high:
+        raise BadValueError(f"expected numbers from {low:.10g} to {high:.10g}")
+    return numbers.astype(dtype).tobytes()
+
+
+def _range(dtype: np.dtype[Any]) -> tuple[float, float]:
+    limits = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
+    return float(limits.min), float(limits.max)
+
+
+def _encode_enums(metadata: Metadata, values: list[Any]) -> bytes:
+    return b"".join(
+        _index(metadata.enum_strs, value).to_bytes(2, sys.byteorder) for value in values
+    )
+
+
+def _index(labels: tuple[str, ...], value: Any) -> int:
+    if isinstance(value, str) and value in labels:
+        return labels.index(value)
+    states = len(labels) or MAX_STATES
+    if type(value) is int and 0 <= value < states:
+        return value
+    choices = f"one of {', '.join(map(repr, labels))}, or its index" if labels else "an index"
+    raise BadValueError(f"expected {choices} from 0 to {states - 1}, got {_clip(repr(value))}")
+
+
+def _encode_strings(_metadata: Metadata, values: list[Any]) -> bytes:
+    return b"".join(_string(value).ljust(STRING_SIZE, b"\0") for value in values)
+
+
+def _string(value: Any) -> bytes:
+    if not isinstance(value, str):
+        raise BadValueError(f"expected a string, got {_json_type(value)}")
+    raw = value.encode()
+    if len(raw) >= STRING_SIZE:
+        raise BadValueError(f"expected at most {STRING_SIZE - 1} bytes of UTF-8, got {len(raw)}")
+    if b"\0" in raw:
+        raise BadValueError("expected a string without NUL characters")
+    return raw
+
+
+def _characters(metadata: Metadata, text: str) -> list[int]:
+    raw = text.encode()
+    if len(raw) >= metadata.count:
+        raise BadValueError(f"expected at most {metadata.count - 1} bytes of UTF-8, got {len(raw)}")
+    # With its NUL, so that what a longer text left behind does not show.
+    return list(raw + b"\0")
+
+
+def _wanted(metadata: Metadata) -> str:
+    return _WANTED.get(metadata.type, "whole numbers" if metadata.is_array else "a whole number")
+
+
+def _json_type(value: Any) -> str:
+    if value is None:
+        return "null"
+    shown = "" if isinstance(value, list | dict) else f" {_clip(repr(value))}"
+    return _JSON_TYPES[type(value)] + shown
+
+
+def _clip(text: str, most: int = 40) -> str:
+    return text if len(text) <= most else text[:most] + "…"
+
+
+MAX_STATES = 16
+
+_ENCODERS: dict[FieldType, Callable[[Metadata, list[Any]], bytes]] = {
+    FieldType.STRING: _encode_strings,
+    FieldType.ENUM: _encode_enums,
+}
+_WANTED = {
+    FieldType.STRING: "a string",
+    FieldType.DOUBLE: "a number",
+    FieldType.FLOAT: "a number",
+    FieldType.ENUM: "a label or an index",
+}
+_JSON_TYPES = {
+    dict: "an object",
+    list: "an array",
+    str: "the string",
+    int: "the number",
+    float: "the number",
+    bool: "the boolean",
+}

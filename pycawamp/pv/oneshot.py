@@ -1,0 +1,101 @@
+"""One-off business with a PV: find it, read it, write it, leave."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.defer import TimeoutError as DeferredTimeoutError
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from pycawamp.pv.ca.encode import encode
+from pycawamp.pv.errors import AccessError, NotConnectedError, PVTimeoutError
+from pycawamp.pv.hub import PV, PVHub
+from pycawamp.pv.interfaces import ISubscriber
+from pycawamp.pv.values import Metadata, Reading
+
+
+@implementer(ISubscriber)
+class OneShotChannel:
+    """A short subscription to a PV; shares the channel with all who have it open.
+
+    Close it when done, whatever came of it.
+    """
+
+    def __init__(self, hub: PVHub, clock: IReactorTime, name: str) -> None:
+        self._clock = clock
+        self._arrival: Deferred[None] = Deferred()
+        self._subscription = hub.subscribe(name, self)
+        self._handle = hub.handle(name)
+
+    @property
+    def pv(self) -> PV:
+        """The PV, in its present state."""
+        return self._subscription.pv
+
+    def close(self) -> None:
+        """Leave the PV."""
+        self._subscription.close()
+
+    async def reach(self, timeout: float) -> Metadata:
+        """The PV's metadata, once it and a value are here; NotConnectedError if they do not come.
+
+        Of a PV that may not be read, no value is waited for.
+        """
+        try:
+            await self._arrival.addTimeout(timeout, self._clock)
+        except DeferredTimeoutError:
+            raise NotConnectedError(f"no IOC answered within {timeout:g} s") from None
+        return self.described
+
+    @property
+    def described(self) -> Metadata:
+        """The PV's metadata as it is now; after reach."""
+        assert self.pv.described is not None
+        return self.pv.described
+
+    async def get(self, timeout: float) -> Reading:
+        """The present value, asked of the IOC; after reach."""
+        if not self.described.read_access:
+            raise AccessError("the IOC grants no read access")
+        if not self.pv.connected:
+            raise NotConnectedError("no IOC serves it now")
+        answer = self._handle.get().addTimeout(timeout, self._clock)
+        try:
+            return await answer
+        except DeferredTimeoutError:
+            raise PVTimeoutError(f"the IOC did not answer within {timeout:g} s") from None
+
+    async def put(self, value: Any, wait: bool, timeout: float) -> None:
+        """Check a value and write it; after reach. With `wait`, until the record has finished.
+
+        AccessError, BadValueError (nothing was written), PutFailedError, PVTimeoutError.
+        """
+        metadata = self.pv.described
+        if metadata is None or not metadata.write_access:
+            raise AccessError("the IOC grants no write access")
+        answer = self._handle.put(encode(metadata, value), wait).addTimeout(timeout, self._clock)
+        try:
+            await answer
+        except DeferredTimeoutError:
+            text = f"the record, or an earlier write to it, has not finished within {timeout:g} s"
+            raise PVTimeoutError(text) from None
+
+    def metadata(self, pv: PV, metadata: Metadata) -> None:
+        """Hear what the channel says of itself."""
+        self._look(pv)
+
+    def connection(self, pv: PV, connected: bool) -> None:
+        """Hear that the PV was connected or lost."""
+        self._look(pv)
+
+    def reading(self, pv: PV, reading: Reading) -> None:
+        """Hear an update."""
+        self._look(pv)
+
+    def _look(self, pv: PV) -> None:
+        described = pv.described
+        unreadable = pv.connected is False and described is not None and not described.read_access
+        if (pv.latest is not None or unreadable) and not self._arrival.called:
+            self._arrival.callback(None)

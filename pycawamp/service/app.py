@@ -1,0 +1,180 @@
+"""The composition root: what `twistd pycaserver` runs."""
+
+from __future__ import annotations
+
+import gc
+import os
+from importlib.metadata import version
+from typing import Any
+
+from twisted.application.service import IService, MultiService, Service
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.server import Site
+
+from pycawamp.access import AccessFileError
+from pycawamp.config.options import Options, refuse
+from pycawamp.config.settings import Settings
+from pycawamp.demo.process import DemoIOC, free_ports
+from pycawamp.demo.records import RECORDS
+from pycawamp.pv.interfaces import IBackend
+from pycawamp.service.gateway import Gateway
+from pycawamp.service.site_files import SiteFiles
+from pycawamp.web.certificate import tls_endpoint
+from pycawamp.web.channel import GatewaySite
+from pycawamp.web.htpasswd import LoginFileError
+from pycawamp.web.site import root_resource
+
+
+def makeService(options: Options) -> MultiService:
+    """The whole gateway, for twistd."""
+    # Here, not above: importing it installs it, and embedders choose their own.
+    from twisted.internet import reactor  # noqa: PLC0415
+
+    service = assemble(reactor, options.settings)
+    # All that was loaded stays for good: looking through it for garbage again and again would
+    # stall the event loop, a tenth of a second each time where many clients come and go.
+    gc.collect()
+    gc.freeze()
+    return service
+
+
+def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) -> MultiService:
+    """The gateway with its port and, if asked for, a demo IOC.
+
+    All files are read here, before anything is opened. `backend` is where the PVs come from,
+    if not by Channel Access.
+    """
+    admission = _admission(reactor, settings)
+    endpoint = _endpoint(reactor, settings.port)
+    parts: list[IService] = []
+    if settings.demo:
+        ports = free_ports()
+        # Before Channel Access is opened: it is to see this IOC and no other.
+        os.environ.update(ports.client_environment())
+        parts.append(DemoIOC(reactor, ports))
+    gateway = Gateway(
+        reactor, settings.gateway, backend, admission.policy, admission.authentication
+    )
+    admission.govern(gateway)
+    root = root_resource(gateway.resource, _configuration(settings), admission.authentication)
+    site = GatewaySite(reactor, root, settings.http, admission.refusals)
+    port = Port(endpoint, settings.port, site, settings.demo)
+    whole = MultiService()
+    for part in (*parts, gateway, admission, port):
+        part.setServiceParent(whole)
+    return whole
+
+
+def _admission(reactor: Any, settings: Settings) -> SiteFiles:
+    try:
+        return SiteFiles(reactor, settings)
+    except (AccessFileError, LoginFileError) as error:
+        refuse(str(error))
+
+
+def _configuration(settings: Settings) -> dict[str, Any]:
+    """What the console needs to know of this gateway."""
+    return {
+        "version": version("pycaserver"),
+        "puts": settings.writers is not None,
+        "demo": list(RECORDS.items()) if settings.demo else [],
+    }
+
+
+def _endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
+    try:
+        if description.startswith("ssl:"):
+            return tls_endpoint(reactor, description)
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
+    except Exception as error:
+        # An endpoint's parser raises whatever it stumbles over.
+        reason = str(error) if isinstance(error, ValueError) else repr(error)
+        refuse(f"--port: {description} is no endpoint that can be used: {reason}")
+    return endpoint
+
+
+class Port(Service):
+    """Listens while the service runs; if it cannot, the process ends with one line."""
+
+    _log = Logger()
+    _port: IListeningPort | None = None
+
+    def __init__(
+        self, endpoint: IStreamServerEndpoint, description: str, site: Site, demo: bool
+    ) -> None:
+        self._endpoint = endpoint
+        self._description = description
+        self._site = site
+        self._demo = demo
+        self._listening: Deferred[IListeningPort] | None = None
+        self.setName("port")  # type: ignore[no-untyped-call]
+
+    @property
+    def address(self) -> Any:
+        """Where it listens; None while it does not."""
+        return self._port.getHost() if self._port is not None else None
+
+    def privilegedStartService(self) -> None:
+        """Listen: before twistd gives root's rights up."""
+        super().privilegedStartService()  # type: ignore[no-untyped-call]
+        self._listen()
+
+    def startService(self) -> None:
+        """Listen, where nobody called privilegedStartService."""
+        super().startService()  # type: ignore[no-untyped-call]
+        if self._listening is None:
+            self._listen()
+
+    def stopService(self) -> Deferred[Any]:
+        """Listen no more; fires when the port is free."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        if self._listening is None:
+            return succeed(None)
+        listening, self._listening, self._port = self._listening, None, None
+        return listening.addCallback(lambda port: port.stopListening())
+
+    def _listen(self) -> None:
+        failures: list[Failure] = []
+        self._listening = self._endpoint.listen(self._site)
+        self._listening.addCallbacks(self._announce, failures.append)
+        if failures:
+            error = failures[0].value
+            reason = error.socketError if isinstance(error, CannotListenError) else error
+            refuse(f"cannot listen on {self._description}: {reason}")
+
+    def _announce(self, port: IListeningPort) -> IListeningPort:
+        self._port = port
+        where = web_address(self._description, port.getHost())
+        self._log.info("pycaserver is ready: open {where}", where=where)
+        if self._demo:
+            self._log.info("{text}", text=demo_text(where))
+        return port
+
+
+def web_address(description: str, address: Any) -> str:
+    """What to type into a browser, if the endpoint is one for browsers."""
+    if not isinstance(address, IPv4Address | IPv6Address):
+        return description
+    scheme = "https" if description.startswith("ssl") else "http"
+    host = "localhost" if address.host in _ANY else address.host
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{address.port}/"
+
+
+def demo_text(where: str) -> str:
+    """What there is to try with --demo."""
+    records = "\n".join(f"  {name:14} {text}" for name, text in RECORDS.items())
+    socket = where.replace("http", "ws", 1) + "monitor"
+    return (
+        f"This gateway has an IOC of its own, which only it can see. Its records:\n{records}\n"
+        f"Try next: open {where}?pv=demo:sine,demo:mode,demo:alarm in a browser, or run\n"
+        f"  python -m pycawamp.client {socket} monitor demo:sine"
+    )
+
+
+_ANY = ("0.0.0.0", "::")

@@ -1,0 +1,101 @@
+"""A gateway without a port: what others embed, and what the service listens for."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.logger import Logger
+from twisted.web.resource import IResource
+
+from pycawamp.access import IPolicy, Policy
+from pycawamp.config.settings import GatewaySettings
+from pycawamp.fanout.flush import FlushCycle
+from pycawamp.pv.ca.backend import CABackend
+from pycawamp.pv.hub import PVHub
+from pycawamp.pv.inbox import Inbox
+from pycawamp.pv.interfaces import IBackend
+from pycawamp.sessions.putlog import PutLog
+from pycawamp.sessions.refusals import RefusalCounter
+from pycawamp.sessions.registry import Sessions
+from pycawamp.web.authentication import Authentication
+from pycawamp.web.resource import MonitorResource
+from pycawamp.web.websocket import MonitorFactory
+
+
+class Gateway(Service):
+    """PVs in by Channel Access, messages out by WebSocket, while the service runs.
+
+    `hub` has the PVs: subscribe to it with an object of your own. `resource` takes the
+    WebSocket connections: mount it in a twisted.web Site of your own. `backend` is where
+    the PVs come from, if not by Channel Access. `policy` decides who may read and write;
+    without one, all may read and nobody may write. `door` lets clients in; without one, all
+    come in, and as nobody.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        settings: GatewaySettings | None = None,
+        backend: IBackend | None = None,
+        policy: IPolicy | None = None,
+        authentication: Authentication | None = None,
+    ) -> None:
+        settings = settings or GatewaySettings()
+        flush_cycle = FlushCycle(reactor)
+        authentication = authentication or Authentication(reactor)
+        self.refusals: RefusalCounter = authentication.refusals
+        self._inbox = Inbox(reactor, after_slice=flush_cycle.flush)
+        backend = backend or CABackend(reactor, self._inbox, settings.own_repeater)
+        self.hub = PVHub(reactor, backend, settings.linger)
+        self._sessions = Sessions(
+            reactor,
+            self.hub,
+            flush_cycle,
+            policy=policy or Policy(),
+            put_log=PutLog(settings.put_log),
+            connect_timeout=settings.connect_timeout,
+            limits=settings.limits,
+            refusals=self.refusals,
+        )
+        self._sockets = MonitorFactory(reactor, self._sessions, settings.socket)
+        self.resource: IResource = MonitorResource(self._sockets, authentication)
+
+    def startService(self) -> None:
+        """Open Channel Access: after twistd's fork, which its threads would not survive."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self.hub.startService()
+
+    @property
+    def clients(self) -> int:
+        """How many clients are connected."""
+        return len(self._sessions)
+
+    def reauthorize(self) -> None:
+        """Apply a changed policy to what is open: what is forbidden now ends."""
+        self._sessions.reauthorize()
+
+    def check_logins(self) -> None:
+        """Close the connections of those who may not log in any more."""
+        self._sockets.check_logins()
+
+    @inlineCallbacks
+    def stopService(self) -> Generator[Deferred[None], None, None]:
+        """Say goodbye to the clients, then free every channel."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        yield self._sockets.close_all()
+        self._sessions.close()
+        yield self.hub.stopService()
+        self._inbox.close()
+        if self._inbox.conflated or self._sessions.conflated:
+            self._log.info(
+                "Updates replaced by newer ones: {inbox} under load, {clients} for slow clients",
+                inbox=self._inbox.conflated,
+                clients=self._sessions.conflated,
+            )
+        if self.refusals.counts:
+            self._log.info("Refused in all: {tally}", refusals=str(self.refusals))

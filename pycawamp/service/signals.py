@@ -1,0 +1,53 @@
+"""SIGHUP: read all files again."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.logger import Logger
+
+
+class HangupReloader(Service):
+    """Calls functions at each SIGHUP while it runs; whoever handled it before does so too."""
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, functions: Sequence[Callable[[], object]]) -> None:
+        self._reactor = reactor
+        self._functions = tuple(functions)
+        self._before: Any = None
+        self._installed = False
+
+    def startService(self) -> None:
+        """Take the signal, where Python can: on the main thread."""
+        super().startService()  # type: ignore[no-untyped-call]
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGHUP, self._hear)
+            self._installed = True
+
+    def stopService(self) -> None:
+        """Leave the signal to whoever had it before."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        if self._installed:
+            self._installed = False
+            # None: it was set from C, and cannot be set so from here.
+            signal.signal(signal.SIGHUP, self._before or signal.SIG_DFL)
+
+    def reload(self) -> None:
+        """Call the functions now."""
+        self._log.info("reading the access and login files again")
+        for function in self._functions:
+            try:
+                function()
+            except Exception:
+                self._log.failure("Some of the files could not be read again")
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        self._reactor.callFromThread(self.reload)
+        if callable(self._before):
+            self._before(number, frame)

@@ -1,0 +1,57 @@
+"""Who comes in and what they may do there, as the files of a site say; read anew on SIGHUP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.threads import deferToThreadPool
+
+from pycawamp.access import AccessFiles, Writers, system_lookup
+from pycawamp.access.watch import PolicyWatcher
+from pycawamp.config.settings import Settings
+from pycawamp.service.gateway import Gateway
+from pycawamp.service.signals import HangupReloader
+from pycawamp.sessions.refusals import RefusalCounter
+from pycawamp.web.authentication import Authentication
+from pycawamp.web.login import Logins
+
+
+class SiteFiles(MultiService):
+    """The policy, the logins and the door; follows the files while it runs.
+
+    Making one reads the files: AccessFileError, LoginFileError.
+    """
+
+    def __init__(self, reactor: Any, settings: Settings) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.refusals = RefusalCounter(reactor)
+        in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
+        self.policy = PolicyWatcher(_access_files(settings), reactor, run=in_thread)
+        self.policy.setServiceParent(self)  # type: ignore[no-untyped-call]
+        self._reloads: list[Callable[[], object]] = [self.policy.reload]
+        self.logins: Logins | None = None
+        if settings.logins is not None:
+            self.logins = Logins(reactor, settings.logins, self.refusals)
+            self.logins.setServiceParent(self)  # type: ignore[no-untyped-call]
+            self._reloads.append(self.logins.reload)
+        self.authentication = Authentication(reactor, settings.rules, self.logins, self.refusals)
+        HangupReloader(reactor, self._reloads).setServiceParent(self)  # type: ignore[no-untyped-call]
+
+    def govern(self, gateway: Gateway) -> None:
+        """Have changes take effect on what is open in a gateway too."""
+        self.policy.listen(lambda _: gateway.reauthorize())
+        if self.logins is not None:
+            self.logins.listen(gateway.check_logins)
+
+
+def _access_files(settings: Settings) -> AccessFiles:
+    return AccessFiles(
+        pvlist=settings.pvlist,
+        access=settings.access,
+        puts=settings.writers is not None,
+        writers=settings.writers or Writers.NONE,
+        lookup=system_lookup,
+    )

@@ -1,0 +1,1 @@
+"""One client's conversation, and what all clients share."""

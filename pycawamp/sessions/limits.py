@@ -1,0 +1,27 @@
+"""What clients may take of what they all share."""
+
+from __future__ import annotations
+
+import attrs
+
+BURST = 20.0
+"""Seconds of a rate that may be used at once: a page opens with a request for each PV."""
+
+
+@attrs.frozen
+class Limits:
+    """What clients may take; a limit is the most that is allowed."""
+
+    clients: int = 5000
+    """Connections in all."""
+    clients_per_address: int = 1000
+    pvs: int = 20_000
+    """Subscriptions of one client."""
+    channels: int = 100_000
+    """Open channels in all, those that linger included."""
+    unresolved: int = 10_000
+    """Names that one client has searched for at once."""
+    request_rate: float = 1000.0
+    """Requests per second of one client; `BURST` seconds of them at once."""
+    put_rate: float = 50.0
+    """Puts per second of one client; `BURST` seconds of them at once."""

@@ -1,0 +1,155 @@
+"""Requests that an IOC must answer: each takes its time, and the client may leave meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import attrs
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
+from twisted.python.failure import Failure
+
+from pycawamp.access.interfaces import Verdict
+from pycawamp.pv.errors import PVError
+from pycawamp.pv.oneshot import OneShotChannel
+from pycawamp.pv.values import Metadata, Reading
+from pycawamp.sessions.putlog import PutRecord
+from pycawamp.wire.frames import binary_frame
+from pycawamp.wire.v2 import replies, requests
+from pycawamp.wire.v2.codec import BadMessageError
+from pycawamp.wire.v2.updates import is_binary, renderer
+
+if TYPE_CHECKING:
+    from pycawamp.sessions.registry import Sessions
+    from pycawamp.sessions.session import Session
+
+Work: TypeAlias = Coroutine[Deferred[Any], Any, None]
+
+GETS_AT_ONCE = 32
+"""Gets of one client that IOCs are asked at the same time: each may bring a large array."""
+GET_TIMEOUT = 10.0
+"""Seconds within which an IOC is to answer a get."""
+
+
+class Operations:
+    """One client's gets, puts and infos that are under way."""
+
+    def __init__(self, session: Session, sessions: Sessions) -> None:
+        self._session = session
+        self._sessions = sessions
+        self._under_way: set[Deferred[None]] = set()
+        self._gets = DeferredSemaphore(GETS_AT_ONCE)
+
+    def get(self, request: requests.Get) -> None:
+        """Read a PV once."""
+        self._attend(request, self._read(request))
+
+    def info(self, request: requests.Info) -> None:
+        """Tell a PV's metadata."""
+        self._attend(request, self._describe(request))
+
+    def put(self, request: requests.Put) -> None:
+        """Write a PV."""
+        self._attend(request, self._write(request))
+
+    def log_refused(self, mistake: BadMessageError, value: Any) -> None:
+        """Log a put that was refused before it was looked at: malformed, or one of too many."""
+        client = self._session.client
+        record = PutRecord(client.user, client.address, mistake.pvname or "", value)
+        self._sessions.put_log.write(record, _outcome(mistake))
+
+    def close(self) -> None:
+        """Let all go: the client has left. What was sent to an IOC stays sent."""
+        # Those that wait for their turn first: it would come with the end of the others.
+        for flush_cycle in list(self._gets.waiting):
+            flush_cycle.cancel()
+        for work in list(self._under_way):
+            work.cancel()
+
+    async def _read(self, request: requests.Get) -> None:
+        encoding = attrs.evolve(self._session.encoding, **request.options)
+        one_shot = self._one_shot(self._session.authorize(request.name))
+        try:
+            await one_shot.reach(self._sessions.connect_timeout)
+            metadata, reading = await self._ask(one_shot)
+        finally:
+            one_shot.close()
+        if self._session.outbox.is_overfull:
+            raise BadMessageError("rate_limited", "too much waits for you to read it")
+        payload = renderer(request.name, metadata, encoding, "value", request.id)(reading)
+        if is_binary(metadata, encoding):
+            self._session.outbox.append(binary_frame(payload))
+        else:
+            self._session.send(payload)
+
+    async def _ask(self, one_shot: OneShotChannel) -> tuple[Metadata, Reading]:
+        await self._gets.acquire()
+        try:
+            # While it waited for its turn the PV may have come back as another.
+            metadata = one_shot.described
+            return metadata, await one_shot.get(GET_TIMEOUT)
+        finally:
+            # Not within this call: of a lost PV one get after the other would fail in it.
+            self._sessions.soon(self._gets.release)
+
+    async def _describe(self, request: requests.Info) -> None:
+        verdict = self._session.authorize(request.name)
+        one_shot = self._one_shot(verdict)
+        try:
+            metadata = await one_shot.reach(self._sessions.connect_timeout)
+        finally:
+            one_shot.close()
+        self._session.send(replies.metadata(request.name, metadata, verdict.write, request))
+
+    async def _write(self, request: requests.Put) -> None:
+        client = self._session.client
+        record = PutRecord(client.user, client.address, request.name, request.value)
+        try:
+            if not self._session.quota.puts.take():
+                raise BadMessageError("rate_limited", "too many puts a second")
+            verdict = self._session.authorize(request.name)
+            if not verdict.write:
+                raise BadMessageError("forbidden", "this gateway does not let you write it")
+            one_shot = self._one_shot(verdict)
+            try:
+                await one_shot.reach(min(request.timeout, self._sessions.connect_timeout))
+                record = attrs.evolve(record, old=one_shot.pv.latest)
+                await one_shot.put(request.value, request.wait, request.timeout)
+            finally:
+                one_shot.close()
+        except BaseException as error:
+            self._sessions.put_log.write(record, _outcome(error))
+            raise
+        self._sessions.put_log.write(record, "ok" if request.wait else "sent")
+        self._session.send(replies.written(request, request.name))
+
+    def _one_shot(self, verdict: Verdict) -> OneShotChannel:
+        self._session.reserve_channel(verdict.real_name)
+        return self._sessions.one_shot(verdict.real_name)
+
+    def _attend(self, request: requests.PVRequest, work: Work) -> None:
+        done = Deferred.fromCoroutine(work)
+        self._under_way.add(done)
+
+        def failed(failure: Failure) -> None:
+            mistake = _mistake(failure.value)
+            if mistake is not None:
+                self._session.refuse(requests.about(request, mistake))
+            elif not failure.check(CancelledError):
+                self._session.fail(failure)
+
+        done.addErrback(failed).addBoth(lambda _: self._under_way.discard(done))
+
+
+def _mistake(error: BaseException | None) -> BadMessageError | None:
+    """What to tell the client; None if it is no matter of the client's."""
+    if isinstance(error, PVError):
+        return BadMessageError(error.code, str(error))
+    return error if isinstance(error, BadMessageError) else None
+
+
+def _outcome(error: BaseException) -> str:
+    mistake = _mistake(error)
+    if mistake is not None:
+        return f"{mistake.code}: {mistake.message}"
+    return "the client left" if isinstance(error, CancelledError) else f"internal: {error!r}"

@@ -1,0 +1,38 @@
+"""Counts of what was refused, by kind."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+
+class RefusalCounter:
+    """Counts refusals by kind, and logs the first of a kind in each minute."""
+
+    _log = Logger()
+    pause = 60.0
+    """Seconds between two lines of one kind: whoever floods a limit must not flood the log."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self.counts: Counter[str] = Counter()
+        self._clock = clock
+        self._logged: dict[str, float] = {}
+
+    def count(self, kind: str, who: str) -> None:
+        """Count one refusal of a kind that a client met."""
+        self.counts[kind] += 1
+        now = self._clock.seconds()
+        if now >= self._logged.get(kind, float("-inf")) + self.pause:
+            self._logged[kind] = now
+            self._log.warn(
+                "Refused {who}: {kind} ({count} so far; the next line of this kind in {pause:g} s)",
+                who=who,
+                kind=kind,
+                count=self.counts[kind],
+                pause=self.pause,
+            )
+
+    def __str__(self) -> str:
+        return ", ".join(f"{kind}: {count}" for kind, count in sorted(self.counts.items()))

@@ -1,0 +1,39 @@
+"""A rate limit with a burst."""
+
+from __future__ import annotations
+
+from twisted.internet.interfaces import IReactorTime
+
+
+class TokenBucket:
+    """Lets `rate` through per second, and `burst` at once after a rest."""
+
+    __slots__ = ("_burst", "_clock", "_filled", "_rate", "_tokens")
+
+    def __init__(self, clock: IReactorTime, rate: float, burst: float) -> None:
+        self._clock = clock
+        self._rate = rate
+        # A whole one must fit in, or nothing ever gets through.
+        self._burst = max(1.0, burst)
+        self._tokens = self._burst
+        self._filled = clock.seconds()
+
+    def take(self, tokens: float = 1.0) -> bool:
+        """Whether there is at least one; takes as many as are asked for, on credit if need be."""
+        now = self._clock.seconds()
+        self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._rate)
+        self._filled = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= tokens
+        return True
+
+    def give_back(self) -> None:
+        """Put one back that was taken in vain."""
+        self._tokens = min(self._burst, self._tokens + 1)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing was taken for a while: a new bucket would be the same."""
+        rested = (self._clock.seconds() - self._filled) * self._rate
+        return self._tokens + rested >= self._burst

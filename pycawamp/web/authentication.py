@@ -1,0 +1,251 @@
+"""The door: who comes from where, as whom, and whether they may come in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, TypeAlias
+
+import attrs
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import NOT_DONE_YET, Request
+
+from pycawamp.sessions.refusals import RefusalCounter
+from pycawamp.web.admission_pace import Pace
+from pycawamp.web.login import (
+    Bearer,
+    Credentials,
+    Identity,
+    LoginFailedError,
+    Logins,
+    TooManyLoginsError,
+    parse_authorization,
+)
+from pycawamp.web.origin import Origins
+from pycawamp.web.password_verifier import VerifierBusyError
+from pycawamp.web.proxy import Proxies
+
+BEARER = "bearer."
+"""Begins the WebSocket subprotocol that carries a token: scripts cannot set headers."""
+
+
+@attrs.frozen
+class Visitor:
+    """Who came in."""
+
+    address: str = "?"
+    """For people."""
+    host: str = ""
+    """The IP address, that behind a trusted proxy; "" for a UNIX socket."""
+    identity: Identity | None = None
+
+
+@attrs.frozen
+class RefusalError(Exception):
+    """Who may not come in is told this."""
+
+    status: int
+    text: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@attrs.frozen
+class AuthenticationRules:
+    """Whom a door lets in."""
+
+    proxies: Proxies = attrs.Factory(Proxies)
+    origins: Origins = attrs.Factory(Origins)
+    required: bool = False
+    """Whether only those who have logged in."""
+
+
+class Authentication:
+    """Lets requests in or not: by origin, login and what proxies tell."""
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        rules: AuthenticationRules | None = None,
+        logins: Logins | None = None,
+        refusals: RefusalCounter | None = None,
+    ) -> None:
+        rules = rules or AuthenticationRules()
+        self.logins = logins
+        self.refusals = refusals or RefusalCounter(clock)
+        self._proxies = rules.proxies
+        self._origins = rules.origins
+        self._required = rules.required
+        self.pace = Pace(clock)
+
+    @property
+    def takes_other_pages(self) -> bool:
+        """Whether pages of another origin may open a WebSocket, all or some."""
+        return not self._origins.restricted or bool(self._origins.patterns)
+
+    async def admit(self, request: Request, *, socket: bool, required: bool = False) -> Visitor:
+        """Who it is; RefusalError if they may not come in."""
+        peer = request.getClientAddress()
+        at = peer.host if isinstance(peer, IPv4Address | IPv6Address) else ""
+        headers = request.requestHeaders
+        _check_text(headers)
+        host = self._proxies.host(at, headers)
+        if socket:
+            self._check_origin(at, host, request)
+        identity = await self._identify(at, host, headers)
+        if identity is None and (required or self._required):
+            raise self._challenge("log in first")
+        port = f":{peer.port}" if at and host == at else ""
+        return Visitor(f"{host or 'UNIX socket'}{port}", host, identity)
+
+    def _check_origin(self, at: str, host: str, request: Request) -> None:
+        headers = request.requestHeaders
+        origins = headers.getRawHeaders("Origin", [])
+        hosts = headers.getRawHeaders("Host", [])
+        schemes = self._proxies.schemes(at, headers, request.isSecure())
+        if len(origins) > 1 or len(hosts) > 1:
+            raise RefusalError(400, "more than one Origin or Host")
+        if not self._origins.allow(
+            origins[0] if origins else None, hosts[0] if hosts else None, schemes
+        ):
+            self.refusals.count("page of another origin", host)
+            raise RefusalError(403, "pages of this origin may not connect (--allow-origin)")
+
+    async def _identify(self, at: str, host: str, headers: Headers) -> Identity | None:
+        try:
+            user = self._proxies.user(at, headers)
+            offered = _offered(headers)
+        except ValueError as error:
+            raise RefusalError(400, str(error)) from None
+        if user is not None:
+            return Identity(user)
+        for credentials in offered:
+            if self.logins is not None and self.logins.understands(credentials):
+                return await self._log_in(self.logins, credentials, host)
+        return None
+
+    async def _log_in(self, logins: Logins, credentials: Credentials, host: str) -> Identity:
+        try:
+            return await logins.identify(credentials, host)
+        except LoginFailedError:
+            raise self._challenge("the login is not good") from None
+        except TooManyLoginsError:
+            raise RefusalError(429, "too many failed logins", (("Retry-After", "10"),)) from None
+        except VerifierBusyError:
+            self.refusals.count("logins waiting", host)
+            raise RefusalError(503, "too many logins at once", (("Retry-After", "5"),)) from None
+
+    def _challenge(self, text: str) -> RefusalError:
+        challenges = self.logins.challenges if self.logins is not None else []
+        headers = tuple(("WWW-Authenticate", challenge) for challenge in challenges)
+        # Without any way to log in here it is the proxy that should have seen to it.
+        return RefusalError(401 if challenges else 403, text, headers)
+
+
+def _check_text(headers: Headers) -> None:
+    """Refuse headers that are no text before any of them is looked at."""
+    try:
+        for name, values in headers.getAllRawHeaders():
+            for text in (name, *values):
+                text.decode()
+    except UnicodeDecodeError:
+        raise RefusalError(400, "expected headers in UTF-8") from None
+
+
+def _offered(headers: Headers) -> list[Credentials]:
+    """The credentials of a request: a token that a script gave before those of the browser."""
+    found: list[Credentials] = []
+    for value in headers.getRawHeaders("Sec-WebSocket-Protocol", []):
+        for name in value.split(","):
+            if name.strip().startswith(BEARER):
+                found.append(Bearer(name.strip()[len(BEARER) :]))
+    given = parse_authorization(headers.getRawHeaders("Authorization", [None])[0])
+    return found if given is None else [*found, given]
+
+
+def without_token(reason: str) -> str:
+    """A text fit for a log, though it may quote a subprotocol."""
+    return re.sub(rf"{re.escape(BEARER)}[^'\"\s]+", f"{BEARER}…", reason)
+
+
+Enter: TypeAlias = Callable[[Visitor], Any]
+
+
+class PendingRequest:
+    """Holds a request at the door, and then has it entered or refused."""
+
+    _log = Logger()
+
+    def __init__(self, authentication: Authentication, request: Request) -> None:
+        self._authentication = authentication
+        self._request = request
+        self._gone = False
+        request.notifyFinish().addErrback(self._left)
+
+    def admit(self, enter: Enter, *, socket: bool, required: bool = False) -> int:
+        """Have `enter` called with who it is; the result is for twisted.web."""
+        admitting = self._authentication.admit(self._request, socket=socket, required=required)
+        done = Deferred.fromCoroutine(admitting)
+        done.addCallback(self._enter_in_turn if socket else self._enter, enter)
+        done.addErrback(self._refuse)
+        return NOT_DONE_YET
+
+    def _enter_in_turn(self, visitor: Visitor, enter: Enter) -> Deferred[None]:
+        return self._authentication.pace.call(lambda: self._enter(visitor, enter))
+
+    def _enter(self, visitor: Visitor, enter: Enter) -> None:
+        if not self._gone:
+            enter(visitor)
+
+    def _left(self, _: Failure) -> None:
+        self._gone = True
+
+    def _refuse(self, failure: Failure) -> None:
+        refusal = failure.value
+        if not isinstance(refusal, RefusalError):
+            self._log.failure("a request failed at the door", failure)
+            refusal = RefusalError(500, "the gateway failed; its log says why")
+        if not self._gone:
+            refuse(self._request, refusal)
+
+
+def refuse(request: Request, refusal: RefusalError) -> None:
+    """Answer a request with a refusal."""
+    # Twisted has no words for some of them.
+    request.setResponseCode(refusal.status, HTTPStatus(refusal.status).phrase.encode())
+    request.setHeader("content-type", "text/plain; charset=utf-8")
+    request.setHeader("cache-control", "no-store")
+    request.setHeader("connection", "close")
+    request.channel.persistent = False
+    for name, value in refusal.headers:
+        request.responseHeaders.addRawHeader(name, value)
+    request.write(b"" if request.method == b"HEAD" else f"{refusal.text}\n".encode())
+    request.finish()
+
+
+class Guarded(Resource):
+    """A page behind the door."""
+
+    def __init__(
+        self, authentication: Authentication, page: IResource, *, required: bool = False
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._authentication = authentication
+        self._page = page
+        self._required = required
+
+    def render(self, request: Request) -> int:
+        """Answer once it is known who asks."""
+
+        def enter(_: Visitor) -> None:
+            request.render(self._page)
+
+        return PendingRequest(self._authentication, request).admit(
+            enter, socket=False, required=self._required
+        )

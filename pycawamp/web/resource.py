@@ -1,0 +1,69 @@
+"""The resource that takes WebSocket connections, to be mounted in any Site."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+from autobahn.twisted.resource import WebSocketResource
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request
+
+from pycawamp.web.authentication import (
+    Authentication,
+    PendingRequest,
+    RefusalError,
+    Visitor,
+    refuse,
+)
+from pycawamp.web.websocket import MonitorFactory, MonitorProtocol
+
+
+class MonitorResource(Resource):
+    """Takes WebSocket connections of those whom the door lets in, while there is room."""
+
+    isLeaf = True
+
+    def __init__(self, factory: MonitorFactory, authentication: Authentication) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._factory = factory
+        self._authentication = authentication
+
+    def render(self, request: Request) -> int:
+        """Have the connection taken over from HTTP, or refused in HTTP."""
+
+        def enter(visitor: Visitor) -> None:
+            self._enter(request, visitor)
+
+        return PendingRequest(self._authentication, request).admit(enter, socket=True)
+
+    def _enter(self, request: Request, visitor: Visitor) -> None:
+        if "websocket" not in (request.getHeader("upgrade") or "").lower():
+            # Autobahn would answer itself: by a redirection to wherever the query says.
+            raise RefusalError(426, "only for WebSockets", (("Upgrade", "websocket"),))
+        full = self._factory.full(visitor.host)
+        if full is not None:
+            self._authentication.refusals.count(full, visitor.host)
+            raise RefusalError(503, full, (("Retry-After", "10"),))
+        body = WebSocketResource(_Protocols(self._factory, visitor)).render(request)
+        if body is not NOT_DONE_YET:
+            refuse(request, RefusalError(request.code, "only by HTTP/1.1"))
+            return
+        # HTTP is over: nothing else would ever tell the request, which would wait for the
+        # collector with all that belongs to it.
+        request.connectionLost(Failure(ConnectionDone()))
+
+
+@attrs.frozen
+class _Protocols:
+    """The factory as one visitor's protocol is made by it."""
+
+    _factory: MonitorFactory
+    _visitor: Visitor
+
+    def buildProtocol(self, address: Any) -> MonitorProtocol:
+        protocol: MonitorProtocol = self._factory.buildProtocol(address)
+        protocol.visitor = self._visitor
+        return protocol

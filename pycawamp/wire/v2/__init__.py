@@ -1,0 +1,1 @@
+"""pycaserver's own protocol, Versions 1 and 2."""

@@ -1,0 +1,33 @@
+"""JSON in and out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import orjson
+
+
+@attrs.frozen
+class BadMessageError(Exception):
+    """A client's mistake: what was wrong and what was expected."""
+
+    code: str
+    """One of the codes of docs/protocol.md."""
+    message: str
+    action: str | None = None
+    pvname: str | None = None
+    id: str | float | None = None
+
+
+def loads(payload: bytes) -> Any:
+    """The value that a JSON text holds; BadMessageError `bad_json` if it is none."""
+    try:
+        return orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
+        raise BadMessageError("bad_json", f"not JSON: {error}") from None
+
+
+def dumps(message: Any) -> bytes:
+    """Compact JSON; NaN and infinities become null, numpy arrays become lists."""
+    return orjson.dumps(message, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -1,0 +1,82 @@
+"""What the server says, beside the updates: messages to JSON payloads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pycawamp.pv.values import Metadata
+from pycawamp.wire.v2.codec import BadMessageError, dumps
+from pycawamp.wire.v2.encoding import OPTIONS, Encoding
+from pycawamp.wire.v2.requests import Request
+
+
+def connection(name: str, connected: bool) -> bytes:
+    """The payload of a `connection` message."""
+    return dumps({"msg_type": "connection", "pvname": name, "conn": connected})
+
+
+def error(mistake: BadMessageError) -> bytes:
+    """The payload of an `error` message."""
+    known = {"action": mistake.action, "pvname": mistake.pvname, "id": mistake.id}
+    message = {"msg_type": "error", "code": mistake.code, "message": mistake.message}
+    return dumps(message | _without_none(known))
+
+
+def metadata(
+    name: str, described: Metadata, writable: bool, request: Request | None = None
+) -> bytes:
+    """The payload of a `metadata` message; what does not apply is absent.
+
+    `writable`: whether the gateway lets the client write; the IOC has a say too.
+    """
+    applies = {
+        "units": described.units or None,
+        "precision": described.precision,
+        "enum_strs": described.enum_strs or None,
+        "display_limits": described.display_limits,
+        "control_limits": described.control_limits,
+        "alarm_limits": described.alarm_limits,
+        "warning_limits": described.warning_limits,
+    }
+    return _reply(
+        request,
+        "metadata",
+        pvname=name,
+        type=described.type.name.lower(),
+        count=described.count,
+        **_without_none(applies),
+        read_access=described.read_access,
+        write_access=described.write_access and writable,
+        host=described.host,
+    )
+
+
+def configured(request: Request, encoding: Encoding) -> bytes:
+    """The payload of a `configured` message: the options now in force."""
+    options = {key: getattr(encoding, key) for key in OPTIONS}
+    return _reply(request, "configured", **options)
+
+
+def listed(request: Request, names: Iterable[str]) -> bytes:
+    """The payload of a `list` message."""
+    return _reply(request, "list", pvs=list(names))
+
+
+def pong(request: Request) -> bytes:
+    """The payload of a `pong` message."""
+    return _reply(request, "pong")
+
+
+def written(request: Request, name: str) -> bytes:
+    """The payload of the reply to a put that succeeded."""
+    return _reply(request, "put", pvname=name, ok=True)
+
+
+def _reply(request: Request | None, msg_type: str, **keys: Any) -> bytes:
+    known = {"id": request.id if request is not None else None}
+    return dumps({"msg_type": msg_type} | keys | _without_none(known))
+
+
+def _without_none(keys: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in keys.items() if value is not None}
