@@ -98,4 +98,4 @@ class Gateway(Service):
                 clients=self._sessions.conflated,
             )
         if self.refusals.counts:
-            self._log.info("Refused in all: {tally}", refusals=str(self.refusals))
+            self._log.info("Refused in all: {refusals}", refusals=str(self.refusals))
