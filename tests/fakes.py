@@ -20,6 +20,8 @@ from pycawamp.sessions.limits import Limits
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.registry import Sessions
 from pycawamp.sessions.session import Client, Session
+from pycawamp.web.frames import WEBSOCKET
+from pycawamp.wire.v2.dialect import VERSION_1
 
 CONNECT_TIMEOUT = 5.0
 LINGER = 10.0
@@ -51,6 +53,7 @@ class Page:
     """A browser's page: takes whole frames, as a socket does, and reads them."""
 
     backlog = 0
+    framing = WEBSOCKET
 
     def __init__(self) -> None:
         self.writes: list[bytes] = []
@@ -119,7 +122,7 @@ class World:
     def open(self) -> tuple[Session, Page]:
         """One client more."""
         page = Page()
-        return self.sessions.open(page, Client("test")), page
+        return self.sessions.open(page, Client("test"), VERSION_1), page
 
     def flush_cycle(self) -> None:
         """End the reactor's turn."""

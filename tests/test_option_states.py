@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.sessions.session import Client as Visitor
 from pycawamp.sessions.session import Session
+from pycawamp.wire.v2.dialect import VERSION_1
 from tests.fakes import LINGER, ask
 from tests.moody import ALIAS, NAMES, MoodyMachine
 from tests.v2 import AnyPage
@@ -130,7 +131,7 @@ class OptionMachine(MoodyMachine):
     def come(self) -> None:
         """A client comes."""
         page = AnyPage()
-        self.open.append(Client(self.world.sessions.open(page, Visitor("test")), page))
+        self.open.append(Client(self.world.sessions.open(page, Visitor("test"), VERSION_1), page))
 
     @rule(number=clients)
     @precondition(lambda self: self.open)

@@ -11,7 +11,8 @@ import numpy as np
 
 from pycawamp.client.values import GatewayError, Update, Value
 from pycawamp.pv.values import Array, FieldType, Limits, Metadata
-from pycawamp.wire.v2.codec import BadMessageError, loads
+from pycawamp.wire.errors import BadMessageError
+from pycawamp.wire.v2.codec import loads
 
 Message: TypeAlias = dict[str, Any]
 

@@ -14,10 +14,8 @@ from pycawamp.pv.errors import PVError
 from pycawamp.pv.oneshot import OneShotChannel
 from pycawamp.pv.values import Metadata, Reading
 from pycawamp.sessions.putlog import PutRecord
-from pycawamp.wire.frames import binary_frame
-from pycawamp.wire.v2 import replies, requests
-from pycawamp.wire.v2.codec import BadMessageError
-from pycawamp.wire.v2.updates import is_binary, renderer
+from pycawamp.wire import requests
+from pycawamp.wire.errors import BadMessageError
 
 if TYPE_CHECKING:
     from pycawamp.sessions.registry import Sessions
@@ -76,11 +74,7 @@ class Operations:
             one_shot.close()
         if self._session.outbox.is_overfull:
             raise BadMessageError("rate_limited", "too much waits for you to read it")
-        payload = renderer(request.name, metadata, encoding, "value", request.id)(reading)
-        if is_binary(metadata, encoding):
-            self._session.outbox.append(binary_frame(payload))
-        else:
-            self._session.send(payload)
+        self._session.send(*self._session.dialect.value(request, metadata, reading, encoding))
 
     async def _ask(self, one_shot: OneShotChannel) -> tuple[Metadata, Reading]:
         await self._gets.acquire()
@@ -99,7 +93,7 @@ class Operations:
             metadata = await one_shot.reach(self._sessions.connect_timeout)
         finally:
             one_shot.close()
-        self._session.send(replies.metadata(request.name, metadata, verdict.write, request))
+        self._session.send(self._session.dialect.metadata(request, metadata, verdict.write))
 
     async def _write(self, request: requests.Put) -> None:
         client = self._session.client
@@ -121,7 +115,7 @@ class Operations:
             self._sessions.put_log.write(record, _outcome(error))
             raise
         self._sessions.put_log.write(record, "ok" if request.wait else "sent")
-        self._session.send(replies.written(request, request.name))
+        self._session.send(self._session.dialect.written(request, request.name))
 
     def _one_shot(self, verdict: Verdict) -> OneShotChannel:
         self._session.reserve_channel(verdict.real_name)

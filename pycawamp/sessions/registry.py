@@ -23,6 +23,7 @@ from pycawamp.sessions.quota import Quota
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.session import Client, HangUp, Session
 from pycawamp.sessions.subscriptions import Search
+from pycawamp.wire.dialect import Encoding
 
 
 class Sessions:
@@ -57,10 +58,18 @@ class Sessions:
         self._merged_by_closed = 0
 
     def open(
-        self, writer: IWriter, client: Client, hang_up: HangUp = lambda _code, _reason: None
+        self,
+        writer: IWriter,
+        client: Client,
+        encoding: Encoding,
+        hang_up: HangUp = lambda _code, _reason: None,
     ) -> Session:
-        """Begin the conversation with a client; `hang_up` closes its connection."""
-        session = Session(self, writer, client, hang_up)
+        """Begin the conversation with a client.
+
+        `encoding` has the client's dialect and the options that are in force at first.
+        `hang_up` closes its connection with a code and a reason.
+        """
+        session = Session(self, writer, client, hang_up, encoding)
         self._open.add(session)
         return session
 

@@ -13,10 +13,9 @@ from pycawamp.access.interfaces import Decide, Verdict
 from pycawamp.fanout.outbox import IWriter, Outbox
 from pycawamp.sessions.operations import Operations
 from pycawamp.sessions.subscriptions import Subscriptions
-from pycawamp.wire.frames import text_frame
-from pycawamp.wire.v2 import replies, requests
-from pycawamp.wire.v2.codec import BadMessageError
-from pycawamp.wire.v2.encoding import VERSION_1
+from pycawamp.wire import requests
+from pycawamp.wire.dialect import Encoding
+from pycawamp.wire.errors import BadMessageError
 
 if TYPE_CHECKING:
     from pycawamp.sessions.registry import Sessions
@@ -49,7 +48,12 @@ class Session:
     _log = Logger()
 
     def __init__(
-        self, sessions: Sessions, writer: IWriter, client: Client, hang_up: HangUp
+        self,
+        sessions: Sessions,
+        writer: IWriter,
+        client: Client,
+        hang_up: HangUp,
+        encoding: Encoding,
     ) -> None:
         self.client = client
         self.quota = sessions.quota()
@@ -58,7 +62,8 @@ class Session:
         self._rest: requests.Request | None = None
         self.outbox = Outbox(sessions.flush_cycle, writer)
         self._sessions = sessions
-        self.encoding = VERSION_1
+        self.dialect = encoding.dialect
+        self.encoding = encoding
         """The options in force for what asks for no others."""
         self.subscriptions = Subscriptions(self, sessions)
         self._operations = Operations(self, sessions)
@@ -71,7 +76,7 @@ class Session:
             if is_binary:
                 raise BadMessageError("bad_request", "expected a text message, got a binary one")
             if self.quota.requests.take():
-                self._answer(requests.parse(payload))
+                self._answer(self.dialect.parse(payload))
             else:
                 self._turn_away(payload)
         except BadMessageError as mistake:
@@ -121,18 +126,21 @@ class Session:
 
     # What the client is told
 
-    def send(self, payload: bytes) -> None:
-        """Have a message sent at the end of this turn; none after the end."""
-        if self._ended:
+    def send(self, payload: bytes | None, is_binary: bool = False) -> None:
+        """Send a message at the end of this flush cycle, if there is one and the client is here."""
+        if self._ended or payload is None:
             return
-        if self.encoding.batch:
+        framing = self.outbox.framing
+        if is_binary:
+            self.outbox.append(framing.binary(payload))
+        elif self.encoding.batch:
             self.outbox.append_to_batch(payload)
         else:
-            self.outbox.append(text_frame(payload))
+            self.outbox.append(framing.text(payload))
 
     def refuse(self, mistake: BadMessageError) -> None:
         """Have the client told of a mistake; closes the connection of one that floods."""
-        self.send(replies.error(mistake))
+        self.send(self.dialect.error(mistake))
         if mistake.code in _LIMITS:
             self._sessions.refusals.count(mistake.message, self.client.address)
         if mistake.code == "rate_limited" and not self.quota.abuse.take():
@@ -164,7 +172,7 @@ class Session:
     def _turn_away(self, payload: bytes) -> None:
         """Refuse a request that is one too many, by what is known of it."""
         try:
-            request = requests.parse(payload)
+            request = self.dialect.parse(payload)
         except BadMessageError as mistake:
             known = attrs.evolve(mistake, code=_TOO_MANY.code, message=_TOO_MANY.message)
             self._refuse_request(known)
@@ -214,15 +222,15 @@ class Session:
         # In a batch or not, what was said so far goes out before what comes.
         self.outbox.flush()
         self.encoding = attrs.evolve(self.encoding, **request.options)
-        self.send(replies.configured(request, self.encoding))
+        self.send(self.dialect.configured(request, self.encoding))
 
     def _list(self, request: requests.ListPVs) -> None:
         names = self.subscriptions.names
         self.quota.requests.take(len(names) / NAMES_A_TOKEN)
-        self.send(replies.listed(request, names))
+        self.send(self.dialect.listed(request, names))
 
     def _ping(self, request: requests.Ping) -> None:
-        self.send(replies.pong(request))
+        self.send(self.dialect.pong(request))
 
     def _get(self, request: requests.Get) -> None:
         self._operations.get(request)

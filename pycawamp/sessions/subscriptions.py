@@ -10,9 +10,8 @@ from twisted.python.failure import Failure
 
 from pycawamp.access.interfaces import Decide, Verdict
 from pycawamp.fanout.stream import EncodedStream
-from pycawamp.wire.v2 import replies
-from pycawamp.wire.v2.codec import BadMessageError
-from pycawamp.wire.v2.encoding import Encoding
+from pycawamp.wire.dialect import Encoding
+from pycawamp.wire.errors import BadMessageError
 
 if TYPE_CHECKING:
     from pycawamp.sessions.registry import Sessions
@@ -94,7 +93,9 @@ class Subscriptions:
 
     def _tell_lost(self, stream: EncodedStream) -> None:
         """Tell the client that a PV is not there: its page shows no old value on."""
-        stream.tell(self._session.outbox, replies.connection(stream.name, False))
+        message = self._session.dialect.connection(stream.name, False)
+        if message is not None:
+            stream.tell(self._session.outbox, message)
 
     def _reauthorize(self, name: str, stream: EncodedStream, decide: Decide) -> None:
         try:

@@ -20,8 +20,9 @@ from pycawamp.sessions.session import Client, Session
 from pycawamp.web.authentication import BEARER, Visitor, without_token
 from pycawamp.web.read_scheduler import ReadScheduler
 from pycawamp.web.transport import ClientTransport, SlowConsumerMonitor
-from pycawamp.wire.v2 import replies
-from pycawamp.wire.v2.codec import BadMessageError
+from pycawamp.wire.dialect import Encoding
+from pycawamp.wire.errors import BadMessageError
+from pycawamp.wire.v2.dialect import VERSION_1
 
 
 @attrs.frozen
@@ -64,7 +65,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             self.transport, self.factory.slow_consumers, self.visitor.address
         )
         self.session = self.factory.sessions.open(
-            client_transport, _client(self.visitor), self.hang_up
+            client_transport, _client(self.visitor), self.factory.encoding, self.hang_up
         )
         client_transport.start(self.session.outbox)
         self.factory.opened(self)
@@ -189,7 +190,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     def _explain(self, mistake: BadMessageError) -> None:
         """Tell the client, at once, why its connection is about to be closed."""
         if self.session is not None and self.state == self.STATE_OPEN:
-            self.session.send(replies.error(mistake))
+            self.session.send(self.session.dialect.error(mistake))
             self.session.outbox.flush()
 
 
@@ -208,10 +209,12 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
         reactor: IReactorTime,
         sessions: Sessions,
         limits: SocketLimits,
+        encoding: Encoding = VERSION_1,
         now: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(reactor=reactor)
         self.sessions = sessions
+        self.encoding = encoding
         self.slow_consumers = SlowConsumerMonitor(reactor, limits.stall_timeout)
         self.read_scheduler = ReadScheduler(reactor)
         self._clock = reactor

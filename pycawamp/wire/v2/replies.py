@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from pycawamp.pv.values import Metadata
-from pycawamp.wire.v2.codec import BadMessageError, dumps
-from pycawamp.wire.v2.encoding import OPTIONS, Encoding
-from pycawamp.wire.v2.requests import Request
+from pycawamp.wire.dialect import Encoding
+from pycawamp.wire.errors import BadMessageError
+from pycawamp.wire.requests import Request
+from pycawamp.wire.v2.codec import dumps
+from pycawamp.wire.v2.options import OPTIONS
 
 
 def connection(name: str, connected: bool) -> bytes:

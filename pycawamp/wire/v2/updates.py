@@ -14,8 +14,8 @@ import numpy as np
 import orjson
 
 from pycawamp.pv.values import Array, FieldType, Metadata, Reading, Value, length_of
+from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.v2.codec import dumps
-from pycawamp.wire.v2.encoding import Encoding
 from pycawamp.wire.v2.text import shower
 
 Render: TypeAlias = Callable[[Reading], bytes]
