@@ -15,6 +15,7 @@ from pycawamp.fanout.outbox import IWriter
 from pycawamp.pv.hub import PV, PVHub
 from pycawamp.pv.interfaces import ISink, ISubscriber
 from pycawamp.pv.memory import MemoryBackend
+from pycawamp.pv.router import Router
 from pycawamp.pv.values import Metadata, Reading
 from pycawamp.sessions.limits import Limits
 from pycawamp.sessions.putlog import PutLog
@@ -107,11 +108,13 @@ class World:
     ) -> None:
         self.clock = SteppingReactor()
         self.backend = backend or MemoryBackend(now=lambda: 1.5)
-        self.hub = PVHub(self.clock, self.backend, LINGER)
+        router = Router({"ca": self.backend}, default="ca")
+        self.hub = PVHub(self.clock, router, LINGER)
         self.hub.startService()
         self.sessions = Sessions(
             self.clock,
             self.hub,
+            router,
             FlushCycle(self.clock),
             policy=policy or Policy(),
             put_log=PutLog(None),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any
+from collections.abc import Callable, Generator, Mapping
+from typing import Any, TypeAlias
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, inlineCallbacks
@@ -17,6 +17,7 @@ from pycawamp.pv.ca.backend import CABackend
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.interfaces import IBackend
+from pycawamp.pv.router import Router
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.registry import Sessions
@@ -24,26 +25,35 @@ from pycawamp.web.authentication import Authentication
 from pycawamp.web.resource import MonitorResource
 from pycawamp.web.websocket import MonitorFactory
 
+CA = "ca"
+"""The scheme of Channel Access, and of names without a scheme."""
+
+BackendFactory: TypeAlias = Callable[[Any, Inbox], IBackend]
+"""Makes a backend from a reactor and the inbox through which it reports from other threads."""
+
 
 class Gateway(Service):
     """PVs in by Channel Access, messages out by WebSocket, while the service runs.
 
     `hub` has the PVs: subscribe to it with an object of your own. `resource` takes the
-    WebSocket connections: mount it in a twisted.web Site of your own. `backend` is where
-    the PVs come from, if not by Channel Access. `policy` decides who may read and write;
-    without one, all may read and nobody may write. `door` lets clients in; without one, all
-    come in, and as nobody.
+    WebSocket connections: mount it in a twisted.web Site of your own. `backend` serves the
+    names without a scheme in place of Channel Access; `backends` maps further schemes
+    (`"x"` for `x://NAME`) to what makes their backend. `policy` decides who may read and
+    write; without one, everybody may read and nobody may write. `authentication` tells
+    who clients are; without one, all are anonymous.
     """
 
     _log = Logger()
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (one of each thing that an embedder may replace)
         self,
         reactor: Any,
         settings: GatewaySettings | None = None,
         backend: IBackend | None = None,
         policy: IPolicy | None = None,
         authentication: Authentication | None = None,
+        *,
+        backends: Mapping[str, BackendFactory] | None = None,
     ) -> None:
         settings = settings or GatewaySettings()
         flush_cycle = FlushCycle(reactor)
@@ -51,10 +61,13 @@ class Gateway(Service):
         self.refusals: RefusalCounter = authentication.refusals
         self._inbox = Inbox(reactor, after_slice=flush_cycle.flush)
         backend = backend or CABackend(reactor, self._inbox, settings.own_repeater)
-        self.hub = PVHub(reactor, backend, settings.linger)
+        made = {scheme: make(reactor, self._inbox) for scheme, make in (backends or {}).items()}
+        router = Router({CA: backend} | made, default=CA)
+        self.hub = PVHub(reactor, router, settings.linger)
         self._sessions = Sessions(
             reactor,
             self.hub,
+            router,
             flush_cycle,
             policy=policy or Policy(),
             put_log=PutLog(settings.put_log),

@@ -53,7 +53,8 @@ class Operations:
     def log_refused(self, mistake: BadMessageError, value: Any) -> None:
         """Log a put that was refused before it was looked at: malformed, or one of too many."""
         client = self._session.client
-        record = PutRecord(client.user, client.address, mistake.pvname or "", value)
+        bare = self._sessions.router.bare
+        record = PutRecord(client.user, client.address, bare(mistake.pvname or ""), value)
         self._sessions.put_log.write(record, _outcome(mistake))
 
     def close(self) -> None:
@@ -97,7 +98,8 @@ class Operations:
 
     async def _write(self, request: requests.Put) -> None:
         client = self._session.client
-        record = PutRecord(client.user, client.address, request.name, request.value)
+        bare_name = self._sessions.router.bare(request.name)
+        record = PutRecord(client.user, client.address, bare_name, request.value)
         try:
             if not self._session.quota.puts.take():
                 raise BadMessageError("rate_limited", "too many puts a second")

@@ -17,6 +17,7 @@ from pycawamp.fanout.publisher import Publishers
 from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.oneshot import OneShotChannel
+from pycawamp.pv.router import Router
 from pycawamp.sessions.limits import Limits
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.quota import Quota
@@ -33,6 +34,7 @@ class Sessions:
         self,
         clock: IReactorTime,
         hub: PVHub,
+        router: Router,
         flush_cycle: FlushCycle,
         *,
         policy: IPolicy,
@@ -42,6 +44,7 @@ class Sessions:
         refusals: RefusalCounter | None = None,
     ) -> None:
         self.hub = hub
+        self.router = router
         self.flush_cycle = flush_cycle
         self.policy = policy
         self.put_log = put_log

@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 
 from pycawamp.access.interfaces import Decide, Verdict
 from pycawamp.fanout.outbox import IWriter, Outbox
+from pycawamp.pv.router import UnknownSchemeError
 from pycawamp.sessions.operations import Operations
 from pycawamp.sessions.subscriptions import Subscriptions
 from pycawamp.wire import requests
@@ -161,13 +162,24 @@ class Session:
         self.refuse(BadMessageError("internal", "the gateway failed; its log says why"))
 
     def authorize(self, name: str, decide: Decide | None = None) -> Verdict:
-        """What the client may do with a PV; BadMessageError `forbidden` if it may not read it."""
-        client = self.client
+        """Return what the client may do with a PV, and the name of its channel.
+
+        Rules see the name without its scheme. Raises BadMessageError: `forbidden` if the
+        client may not read the PV, `bad_name` if no backend serves its scheme.
+        """
+        client, router = self.client, self._sessions.router
         decide = decide or self._sessions.policy.decide
-        verdict = decide(client.user, client.host, client.host_name, name)
+        try:
+            parsed = router.parse(name)
+        except UnknownSchemeError as error:
+            raise BadMessageError("bad_name", str(error), pvname=name) from None
+        verdict = decide(client.user, client.host, client.host_name, parsed.bare)
         if not verdict.read:
             raise BadMessageError("forbidden", "this gateway does not let you read it", pvname=name)
-        return verdict
+        channel_name = router.channel_name(parsed.scheme, verdict.real_name)
+        if channel_name == verdict.real_name:
+            return verdict
+        return attrs.evolve(verdict, real_name=channel_name)
 
     def _turn_away(self, payload: bytes) -> None:
         """Refuse a request that is one too many, by what is known of it."""
