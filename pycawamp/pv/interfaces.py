@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zope.interface import Interface
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
-    from pycawamp.pv.ca.encode import Write
     from pycawamp.pv.hub import PV
     from pycawamp.pv.values import Metadata, Reading
 
@@ -36,11 +35,13 @@ class IHandle(Interface):
     def get() -> Deferred[Reading]:
         """Ask for the present value; fails with NotConnectedError if it cannot come."""
 
-    def put(write: Write, wait: bool) -> Deferred[None]:
-        """Write, in the order of the calls.
+    def put(value: Any, wait: bool) -> Deferred[None]:
+        """Write a value, in the order of the calls.
 
-        Fires when the record has finished processing (wait), or when it was sent;
-        fails with PutFailedError.
+        `value` is what JSON has: a number, a string, a bool, or a list of them. Fires when
+        the record has finished processing (`wait`), or when the value was sent. Fails with
+        BadValueError if the channel cannot take the value (nothing was written), or with
+        PutFailedError.
         """
 
 

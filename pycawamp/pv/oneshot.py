@@ -9,7 +9,6 @@ from twisted.internet.defer import TimeoutError as DeferredTimeoutError
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from pycawamp.pv.ca.encode import encode
 from pycawamp.pv.errors import AccessError, NotConnectedError, PVTimeoutError
 from pycawamp.pv.hub import PV, PVHub
 from pycawamp.pv.interfaces import ISubscriber
@@ -75,7 +74,7 @@ class OneShotChannel:
         metadata = self.pv.described
         if metadata is None or not metadata.write_access:
             raise AccessError("the IOC grants no write access")
-        answer = self._handle.put(encode(metadata, value), wait).addTimeout(timeout, self._clock)
+        answer = self._handle.put(value, wait).addTimeout(timeout, self._clock)
         try:
             await answer
         except DeferredTimeoutError:

@@ -24,6 +24,8 @@ from pycawamp.sessions.registry import Sessions
 from pycawamp.web.authentication import Authentication
 from pycawamp.web.resource import MonitorResource
 from pycawamp.web.websocket import MonitorFactory
+from pycawamp.wire.dialect import Encoding
+from pycawamp.wire.v2.dialect import VERSION_1
 
 CA = "ca"
 """The scheme of Channel Access, and of names without a scheme."""
@@ -76,12 +78,20 @@ class Gateway(Service):
             refusals=self.refusals,
         )
         self._sockets = MonitorFactory(reactor, self._sessions, settings.socket)
-        self.resource: IResource = MonitorResource(self._sockets, authentication)
+        self._authentication = authentication
+        self.resource: IResource = self.resource_for(VERSION_1)
 
     def startService(self) -> None:
         """Open Channel Access: after twistd's fork, which its threads would not survive."""
         super().startService()  # type: ignore[no-untyped-call]
         self.hub.startService()
+
+    def resource_for(self, encoding: Encoding) -> IResource:
+        """Return a resource that takes WebSocket connections in a dialect.
+
+        `encoding` has the dialect, and the options that are in force at first.
+        """
+        return MonitorResource(self._sockets, self._authentication, encoding)
 
     @property
     def clients(self) -> int:

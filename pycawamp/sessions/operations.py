@@ -75,7 +75,9 @@ class Operations:
             one_shot.close()
         if self._session.outbox.is_overfull:
             raise BadMessageError("rate_limited", "too much waits for you to read it")
-        self._session.send(*self._session.dialect.value(request, metadata, reading, encoding))
+        message = self._session.dialect.value(request, metadata, reading, encoding)
+        if message is not None:
+            self._session.send(*message)
 
     async def _ask(self, one_shot: OneShotChannel) -> tuple[Metadata, Reading]:
         await self._gets.acquire()

@@ -19,6 +19,8 @@ from pycawamp.web.authentication import (
     refuse,
 )
 from pycawamp.web.websocket import MonitorFactory, MonitorProtocol
+from pycawamp.wire.dialect import Encoding
+from pycawamp.wire.v2.dialect import VERSION_1
 
 
 class MonitorResource(Resource):
@@ -26,8 +28,14 @@ class MonitorResource(Resource):
 
     isLeaf = True
 
-    def __init__(self, factory: MonitorFactory, authentication: Authentication) -> None:
+    def __init__(
+        self,
+        factory: MonitorFactory,
+        authentication: Authentication,
+        encoding: Encoding = VERSION_1,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._encoding = encoding
         self._factory = factory
         self._authentication = authentication
 
@@ -47,7 +55,7 @@ class MonitorResource(Resource):
         if full is not None:
             self._authentication.refusals.count(full, visitor.host)
             raise RefusalError(503, full, (("Retry-After", "10"),))
-        body = WebSocketResource(_Protocols(self._factory, visitor)).render(request)
+        body = WebSocketResource(_Protocols(self._factory, visitor, self._encoding)).render(request)
         if body is not NOT_DONE_YET:
             refuse(request, RefusalError(request.code, "only by HTTP/1.1"))
             return
@@ -62,8 +70,10 @@ class _Protocols:
 
     _factory: MonitorFactory
     _visitor: Visitor
+    _encoding: Encoding
 
     def buildProtocol(self, address: Any) -> MonitorProtocol:
         protocol: MonitorProtocol = self._factory.buildProtocol(address)
         protocol.visitor = self._visitor
+        protocol.encoding = self._encoding
         return protocol

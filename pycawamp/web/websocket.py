@@ -49,6 +49,8 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     factory: MonitorFactory
     session: Session | None = None
     visitor = Visitor()
+    encoding: Encoding = VERSION_1
+    """The dialect of this connection, and the options in force at first."""
     _client_transport: ClientTransport | None = None
     _expiry: IDelayedCall | None = None
     _closing: IDelayedCall | None = None
@@ -65,7 +67,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             self.transport, self.factory.slow_consumers, self.visitor.address
         )
         self.session = self.factory.sessions.open(
-            client_transport, _client(self.visitor), self.factory.encoding, self.hang_up
+            client_transport, _client(self.visitor), self.encoding, self.hang_up
         )
         client_transport.start(self.session.outbox)
         self.factory.opened(self)
@@ -209,12 +211,10 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
         reactor: IReactorTime,
         sessions: Sessions,
         limits: SocketLimits,
-        encoding: Encoding = VERSION_1,
         now: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(reactor=reactor)
         self.sessions = sessions
-        self.encoding = encoding
         self.slow_consumers = SlowConsumerMonitor(reactor, limits.stall_timeout)
         self.read_scheduler = ReadScheduler(reactor)
         self._clock = reactor

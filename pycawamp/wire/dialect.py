@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import attrs
 
@@ -19,53 +20,63 @@ class Message(NamedTuple):
     is_binary: bool = False
 
 
-class Renderer(Protocol):
+class Renderer(ABC):
     """Turns what happens to one PV into messages, for all clients with the same encoding."""
 
-    name: str
-    """The PV's name, as the clients asked for it."""
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        """The PV's name, as the clients asked for it."""
 
     @property
     def is_binary(self) -> bool:
         """Whether updates are binary messages, with the metadata as it is now."""
+        return False
 
     def describe(self, metadata: Metadata) -> None:
         """Use `metadata` from now on. Called before the first update, and on each change."""
 
     def described(self, metadata: Metadata) -> Sequence[bytes]:
         """Return the messages that tell connected clients of changed metadata."""
+        return ()
 
     def connection(self, connected: bool, metadata: Metadata | None) -> Sequence[bytes]:
         """Return the messages that tell clients that the PV was connected or lost."""
+        return ()
 
+    @abstractmethod
     def update(self, reading: Reading) -> bytes:
         """Return the message for clients that have got every message before it."""
 
     def newest(self, reading: Reading) -> bytes:
         """Return the message for clients that may have missed earlier updates."""
+        return self.update(reading)
 
 
-class Dialect(Protocol):
+class Dialect(ABC):
     """A protocol: parses what clients send, and renders what they are told.
 
-    A dialect is a value without state: pure functions, no I/O. Methods that return None
-    have nothing to say in this dialect.
+    A dialect is a value without state: pure functions, no I/O. Messages that a dialect
+    does not have are None, and nothing is sent for them.
     """
 
     name: str
 
+    @abstractmethod
     def parse(self, payload: bytes) -> Request:
         """Return the request in a text message; raises BadMessageError."""
 
+    @abstractmethod
     def renderer(self, name: str, encoding: Encoding) -> Renderer:
         """Return a renderer for the PV that clients call `name`."""
 
     def value(
         self, request: Request, metadata: Metadata, reading: Reading, encoding: Encoding
-    ) -> Message:
+    ) -> Message | None:
         """Return the reply to a request for a value."""
 
-    def metadata(self, request: Request, metadata: Metadata, writable: bool) -> bytes:
+    def metadata(self, request: Request, metadata: Metadata, writable: bool) -> bytes | None:
         """Return the reply to a request for metadata.
 
         `writable` tells whether the gateway lets the client write; the IOC has a say too.
@@ -80,7 +91,7 @@ class Dialect(Protocol):
     def configured(self, request: Request, encoding: Encoding) -> bytes | None:
         """Return the reply to a changed configuration."""
 
-    def listed(self, request: Request, names: Iterable[str]) -> bytes:
+    def listed(self, request: Request, names: Iterable[str]) -> bytes | None:
         """Return the reply to a request for the names of all subscriptions."""
 
     def pong(self, request: Request) -> bytes | None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import attrs
 from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
 from pycawamp.pv.ca import dbr, libca
-from pycawamp.pv.ca.encode import Write
+from pycawamp.pv.ca.encode import encode
 from pycawamp.pv.ca.requests import PendingGet, Puts
-from pycawamp.pv.errors import NotConnectedError
+from pycawamp.pv.errors import BadValueError, NotConnectedError
 from pycawamp.pv.interfaces import IHandle, ISink
 from pycawamp.pv.values import FieldType, Metadata, Reading
 
@@ -154,10 +154,14 @@ class Channel:
         self._backend.get(self.at_libca, pending)
         return pending.answer.addBoth(self._got, pending)
 
-    def put(self, write: Write, wait: bool) -> Deferred[None]:
-        """Write after all earlier writes."""
+    def put(self, value: Any, wait: bool) -> Deferred[None]:
+        """Write a value after all earlier ones; see IHandle.put."""
         if self.native is None:
             return fail(NotConnectedError("no IOC serves it now"))
+        try:
+            write = encode(self._described or self.native, value)
+        except BadValueError as error:
+            return fail(error)
         if self._puts is None:
             self._puts = Puts(self._backend, self.at_libca)
         return self._puts.add(write, wait)

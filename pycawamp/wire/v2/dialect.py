@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pycawamp.pv.values import Metadata, Reading
-from pycawamp.wire.dialect import Encoding, Message, Renderer
+from pycawamp.wire.dialect import Dialect, Encoding, Message, Renderer
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.requests import Request
 from pycawamp.wire.v2 import replies
@@ -13,8 +13,8 @@ from pycawamp.wire.v2.requests import parse
 from pycawamp.wire.v2.updates import Render, is_binary, renderer
 
 
-class Version2:
-    """The dialect of docs/protocol.md. Implements pycawamp.wire.dialect.Dialect."""
+class Version2(Dialect):
+    """The dialect of docs/protocol.md."""
 
     name = "pycaserver"
 
@@ -62,13 +62,13 @@ class Version2:
         return replies.written(request, name)
 
 
-class PVRenderer:
+class PVRenderer(Renderer):
     """One PV's messages in one encoding; each update is rendered once."""
 
-    __slots__ = ("_encoding", "_metadata", "_payload", "_reading", "_render", "name")
+    __slots__ = ("_encoding", "_metadata", "_payload", "_reading", "_render")
 
     def __init__(self, name: str, encoding: Encoding) -> None:
-        self.name = name
+        super().__init__(name)
         self._encoding = encoding
         self._metadata: Metadata | None = None
         self._render: Render = _undescribed
@@ -106,10 +106,6 @@ class PVRenderer:
             self._payload = self._render(reading)
             self._reading = reading
         return self._payload
-
-    def newest(self, reading: Reading) -> bytes:
-        """Return the message for an update: each is complete in this dialect."""
-        return self.update(reading)
 
 
 def _undescribed(_reading: Reading) -> bytes:
