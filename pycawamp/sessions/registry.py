@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache, partial
-from itertools import chain
+from itertools import chain, islice
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import CooperativeTask, Cooperator, TaskFinished
@@ -23,6 +23,9 @@ from pycawamp.sessions.quota import Quota
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.session import Client, HangUp, Session
 from pycawamp.sessions.subscriptions import Search
+
+STEPS_AT_ONCE = 100
+"""What a client that is gone had asked for: so much ends before others have their turn."""
 
 
 class Sessions:
@@ -52,7 +55,7 @@ class Sessions:
         self.refusals = refusals or RefusalCounter(clock)
         self._clock = clock
         self._open: set[Session] = set()
-        self._reauthorizations = Cooperator(scheduler=lambda work: clock.callLater(0, work))
+        self._cooperator = Cooperator(scheduler=lambda work: clock.callLater(0, work))
         self._reauthorize: CooperativeTask[Iterator[None]] | None = None
         self._merged_by_closed = 0
 
@@ -72,9 +75,14 @@ class Sessions:
         """Have a function called by the event loop, not within this call."""
         self._clock.callLater(0, function)
 
+    def finish(self, work: Iterator[None]) -> None:
+        """Take the steps of some work, at once if they are few, else a little at a time."""
+        if len(list(islice(work, STEPS_AT_ONCE))) == STEPS_AT_ONCE:
+            self._cooperator.cooperate(work)
+
     def close(self) -> None:
         """Leave no timer behind: the gateway ends."""
-        self._reauthorizations.stop()
+        self._cooperator.stop()
         self.searching.clear()
         self.publishers.close()
 
@@ -91,7 +99,7 @@ class Sessions:
         # Those who look at the same page are judged alike.
         decide: Decide = cache(self.policy.decide)
         reauthorizations = [session.subscriptions.reauthorize(decide) for session in self._open]
-        self._reauthorize = self._reauthorizations.cooperate(chain.from_iterable(reauthorizations))
+        self._reauthorize = self._cooperator.cooperate(chain.from_iterable(reauthorizations))
 
     @property
     def conflated(self) -> int:

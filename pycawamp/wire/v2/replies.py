@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+from orjson import Fragment
 
 from pycawamp.pv.values import Metadata
 from pycawamp.wire.v2.codec import BadMessageError, dumps
@@ -58,9 +60,14 @@ def configured(request: Request, encoding: Encoding) -> bytes:
     return _reply(request, "configured", **options)
 
 
-def listed(request: Request, names: Iterable[str]) -> bytes:
+def names_part(names: Sequence[str]) -> bytes:
+    """Some of the names of a `list` message, at least one, as `listed` takes them."""
+    return dumps(names)[1:-1]
+
+
+def listed(request: Request, parts: Iterable[bytes]) -> bytes:
     """The payload of a `list` message."""
-    return _reply(request, "list", pvs=list(names))
+    return _reply(request, "list", pvs=Fragment(b"[" + b",".join(parts) + b"]"))
 
 
 def pong(request: Request) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import attrs
@@ -14,6 +14,12 @@ MAX_NAME = 500
 """UTF-8 bytes of a PV name, channel filter included: what fits a CA search well."""
 MAX_BARE_NAME = 256
 """Characters of a name that is sent without any JSON."""
+MAX_BARE_BYTES = 4 * MAX_BARE_NAME
+"""UTF-8 bytes of such a name: a character takes four at most."""
+MAX_ID = 256
+"""UTF-8 bytes of a request's id: every reply to the request repeats it."""
+MAX_BRACKETS = 100_000
+"""Arrays and objects of a message: each takes thirty times the memory of its brackets."""
 DEFAULT_TIMEOUT = 10.0
 MAX_TIMEOUT = 3600.0
 """Seconds that a put may take."""
@@ -36,14 +42,14 @@ class Request:
 class PVsRequest(Request):
     """About any number of PVs."""
 
-    names: tuple[str, ...]
-    mistakes: tuple[BadMessageError, ...] = ()
-    """One for each name that can be no PV's; the others are served all the same."""
+    names: Sequence[Any]
+    """As they were sent: a list may be long, so `checked_name` is called for a part at a time."""
 
     @property
     def pvname(self) -> str | None:
         """The PV that it is about; None if there is none or more than one."""
-        return self.names[0] if len(self.names) == 1 else None
+        name = self.names[0] if len(self.names) == 1 else None
+        return _clip(name, MAX_NAME) if isinstance(name, str) else None
 
 
 @attrs.frozen
@@ -126,6 +132,8 @@ def parse(payload: bytes) -> Request:
     """The request that a text message holds; BadMessageError if it holds none."""
     if _is_bare_name(payload):
         return Connect((checked_name(payload.decode()),))
+    if len(payload) > MAX_BRACKETS and payload.count(b"[") + payload.count(b"{") > MAX_BRACKETS:
+        raise BadMessageError("bad_json", f"expected at most {MAX_BRACKETS} arrays and objects")
     message = loads(payload)
     if not isinstance(message, dict):
         raise BadMessageError("bad_request", f"expected a JSON object, got {_json_type(message)}")
@@ -143,6 +151,9 @@ def about(request: Request, mistake: BadMessageError) -> BadMessageError:
 
 def _request_id(message: dict[str, Any]) -> str | float | None:
     request_id = message.get("id")
+    if isinstance(request_id, str) and len(request_id.encode()) > MAX_ID:
+        # Without the id: the error would be as long.
+        raise BadMessageError("bad_request", f'expected "id" to have at most {MAX_ID} bytes')
     if isinstance(request_id, str | int | float) and not isinstance(request_id, bool):
         return request_id
     if request_id is None:
@@ -167,13 +178,11 @@ def _parse_action(message: dict[str, Any], request_id: str | float | None) -> Re
 
 def _connect(message: dict[str, Any], request_id: str | float | None) -> Connect:
     options = parse_options(message)
-    names, mistakes = _names(message)
-    return Connect(names, mistakes, options, id=request_id)
+    return Connect(_names(message), options, id=request_id)
 
 
 def _disconnect(message: dict[str, Any], request_id: str | float | None) -> Disconnect:
-    names, mistakes = _names(message)
-    return Disconnect(names, mistakes, id=request_id)
+    return Disconnect(_names(message), id=request_id)
 
 
 def _configure(message: dict[str, Any], request_id: str | float | None) -> Configure:
@@ -207,28 +216,23 @@ def _info(message: dict[str, Any], request_id: str | float | None) -> Info:
     return Info(checked_name(message.get("pv")), id=request_id)
 
 
-def _names(message: dict[str, Any]) -> tuple[tuple[str, ...], tuple[BadMessageError, ...]]:
-    """The names in `pv` or `pvs`; of a list, those that are names, and the other's mistakes."""
+def _names(message: dict[str, Any]) -> Sequence[Any]:
+    """The name in `pv`, which is checked, or the list in `pvs`, which is not."""
     if "pvs" not in message:
-        return (checked_name(message.get("pv")),), ()
-    asked = message["pvs"]
-    if not isinstance(asked, list) or "pv" in message:
+        return (checked_name(message.get("pv")),)
+    names = message["pvs"]
+    if not isinstance(names, list) or "pv" in message:
         raise BadMessageError(
             "bad_request", 'expected either "pv" with a name or "pvs" with a list'
         )
-    names: dict[str, None] = {}
-    mistakes = []
-    for name in asked:
-        try:
-            names[checked_name(name)] = None
-        except BadMessageError as mistake:
-            mistakes.append(attrs.evolve(mistake, action=message["action"]))
-    return tuple(names), tuple(mistakes)
+    return names
 
 
 def _is_bare_name(payload: bytes) -> bool:
     """Whether this is the oldest protocol: just a PV's name, which is not JSON."""
-    if not payload or payload[:1] in b'{["' or any(byte <= 0x20 for byte in payload):
+    if not payload or payload[:1] in b'{["' or len(payload) > MAX_BARE_BYTES:
+        return False
+    if any(byte <= 0x20 for byte in payload):
         return False
     try:
         text = payload.decode()
