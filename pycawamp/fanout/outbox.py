@@ -66,6 +66,7 @@ class Outbox:
         self._owed_state: set[Resendable] = set()
         self.token = secrets.randbits(128)
         self.paused = False
+        self._closed = False
         self.conflated = 0
         """Updates that this client did not get because a newer one came first."""
 
@@ -109,6 +110,8 @@ class Outbox:
 
     def resume(self) -> None:
         """Gather again, the newest of all that changed meanwhile first."""
+        if self._closed:
+            return
         # What came in this turn came while it was paused: it is owed too, or it would
         # follow the newer values that are caught up with here.
         self._flush_cycle.settle()
@@ -136,6 +139,7 @@ class Outbox:
 
     def close(self) -> None:
         """Gather nothing any more."""
+        self._closed = True
         self.paused = True
         self._frames = []
         self._batch = []

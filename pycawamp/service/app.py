@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from importlib.metadata import version
 from typing import Any
@@ -23,6 +22,7 @@ from pycawamp.config.settings import Settings
 from pycawamp.demo.process import DemoIOC, free_ports
 from pycawamp.demo.records import RECORDS
 from pycawamp.pv.interfaces import IBackend
+from pycawamp.service.garbage import ShortCollections
 from pycawamp.service.gateway import Gateway
 from pycawamp.service.site_files import SiteFiles
 from pycawamp.web.certificate import tls_endpoint
@@ -37,10 +37,7 @@ def makeService(options: Options) -> MultiService:
     from twisted.internet import reactor  # noqa: PLC0415
 
     service = assemble(reactor, options.settings)
-    # All that was loaded stays for good: looking through it for garbage again and again would
-    # stall the event loop, a tenth of a second each time where many clients come and go.
-    gc.collect()
-    gc.freeze()
+    ShortCollections(reactor).setServiceParent(service)  # type: ignore[no-untyped-call]
     return service
 
 

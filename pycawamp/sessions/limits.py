@@ -17,6 +17,8 @@ class Limits:
     clients_per_address: int = 1000
     pvs: int = 20_000
     """Subscriptions of one client."""
+    names: int = 20_000
+    """Names in the list of one request."""
     channels: int = 100_000
     """Open channels in all, those that linger included."""
     unresolved: int = 10_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
@@ -25,6 +25,8 @@ Work: TypeAlias = Coroutine[Deferred[Any], Any, None]
 
 GETS_AT_ONCE = 32
 """Gets of one client that IOCs are asked at the same time: each may bring a large array."""
+UNDER_WAY = 5000
+"""Requests of one client that have not been answered: each takes some kilobytes."""
 GET_TIMEOUT = 10.0
 """Seconds within which an IOC is to answer a get."""
 
@@ -40,10 +42,12 @@ class Operations:
 
     def get(self, request: requests.Get) -> None:
         """Read a PV once."""
+        self._check_room(request)
         self._attend(request, self._read(request))
 
     def info(self, request: requests.Info) -> None:
         """Tell a PV's metadata."""
+        self._check_room(request)
         self._attend(request, self._describe(request))
 
     def put(self, request: requests.Put) -> None:
@@ -57,13 +61,15 @@ class Operations:
         record = PutRecord(client.user, client.address, bare(mistake.pvname or ""), value)
         self._sessions.put_log.write(record, _outcome(mistake))
 
-    def close(self) -> None:
-        """Let all go: the client has left. What was sent to an IOC stays sent."""
+    def close(self) -> Iterator[None]:
+        """Let all go, one at each step: the client has left. What was sent to an IOC stays sent."""
         # Those that wait for their turn first: it would come with the end of the others.
         for flush_cycle in list(self._gets.waiting):
             flush_cycle.cancel()
+            yield
         for work in list(self._under_way):
             work.cancel()
+            yield
 
     async def _read(self, request: requests.Get) -> None:
         encoding = attrs.evolve(self._session.encoding, **request.options)
@@ -75,6 +81,8 @@ class Operations:
             one_shot.close()
         if self._session.outbox.is_overfull:
             raise BadMessageError("rate_limited", "too much waits for you to read it")
+        if self._session.is_ended:
+            raise CancelledError
         message = self._session.dialect.value(request, metadata, reading, encoding)
         if message is not None:
             self._session.send(*message)
@@ -120,6 +128,11 @@ class Operations:
             raise
         self._sessions.put_log.write(record, "ok" if request.wait else "sent")
         self._session.send(self._session.dialect.written(request, request.name))
+
+    def _check_room(self, request: requests.PVRequest) -> None:
+        if len(self._under_way) >= UNDER_WAY:
+            mistake = BadMessageError("rate_limited", "too many requests wait for their answers")
+            raise requests.about(request, mistake)
 
     def _one_shot(self, verdict: Verdict) -> OneShotChannel:
         self._session.reserve_channel(verdict.real_name)

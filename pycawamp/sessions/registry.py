@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache, partial
-from itertools import chain
+from itertools import chain, islice
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import CooperativeTask, Cooperator, TaskFinished
@@ -25,6 +25,9 @@ from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.session import Client, HangUp, Session
 from pycawamp.sessions.subscriptions import Search
 from pycawamp.wire.dialect import Encoding
+
+STEPS_AT_ONCE = 100
+"""What a client that is gone had asked for: so much ends before others have their turn."""
 
 
 class Sessions:
@@ -56,7 +59,7 @@ class Sessions:
         self.refusals = refusals or RefusalCounter(clock)
         self._clock = clock
         self._open: set[Session] = set()
-        self._reauthorizations = Cooperator(scheduler=lambda work: clock.callLater(0, work))
+        self._cooperator = Cooperator(scheduler=lambda work: clock.callLater(0, work))
         self._reauthorize: CooperativeTask[Iterator[None]] | None = None
         self._merged_by_closed = 0
 
@@ -84,9 +87,14 @@ class Sessions:
         """Have a function called by the event loop, not within this call."""
         self._clock.callLater(0, function)
 
+    def finish(self, work: Iterator[None]) -> None:
+        """Take the steps of some work, at once if they are few, else a little at a time."""
+        if len(list(islice(work, STEPS_AT_ONCE))) == STEPS_AT_ONCE:
+            self._cooperator.cooperate(work)
+
     def close(self) -> None:
         """Leave no timer behind: the gateway ends."""
-        self._reauthorizations.stop()
+        self._cooperator.stop()
         self.searching.clear()
         self.publishers.close()
 
@@ -103,7 +111,7 @@ class Sessions:
         # Those who look at the same page are judged alike.
         decide: Decide = cache(self.policy.decide)
         reauthorizations = [session.subscriptions.reauthorize(decide) for session in self._open]
-        self._reauthorize = self._reauthorizations.cooperate(chain.from_iterable(reauthorizations))
+        self._reauthorize = self._cooperator.cooperate(chain.from_iterable(reauthorizations))
 
     @property
     def conflated(self) -> int:

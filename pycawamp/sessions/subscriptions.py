@@ -50,10 +50,12 @@ class Subscriptions:
         # Also if it was lost since: a slow client may not have been told.
         return stream.pv.connected is not None
 
-    def close(self) -> None:
-        """End all: the client is gone."""
+    def close(self) -> Iterator[None]:
+        """End all, a PV at each step: the client is gone."""
+        self._unresolved.clear()
         for name in list(self._streams):
             self.end(name)
+            yield
 
     def reauthorize(self, decide: Decide) -> Iterator[None]:
         """Apply a changed policy to what is open, a PV at each step: what is forbidden now ends."""

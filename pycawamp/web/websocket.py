@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
+from txaio import make_logger
 
 from pycawamp.access.hosts import network_key
 from pycawamp.sessions.registry import Sessions
@@ -39,6 +40,8 @@ class SocketLimits:
 
 SUBPROTOCOL = "pycaserver"
 """What a page may offer beside its token, so that there is something else to select."""
+PONG = 10
+"""The opcode of a pong."""
 CLOSING = 2.0
 """Seconds that a client has to take what was sent to it before the connection ends."""
 
@@ -51,6 +54,10 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     visitor = Visitor()
     encoding: Encoding = VERSION_1
     """The dialect of this connection, and the options in force at first."""
+    # What it says of bad frames and handshakes is counted instead: no client fills the log.
+    log = make_logger("critical")
+    _has_frames = False
+    _message = bytearray()
     _client_transport: ClientTransport | None = None
     _expiry: IDelayedCall | None = None
     _closing: IDelayedCall | None = None
@@ -85,18 +92,45 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     @property
     def is_busy(self) -> bool:
-        """Whether the session is still at the last message."""
-        return self.session is not None and self.session.is_busy
+        """Whether there are more frames to take, or the session is still at the last message."""
+        return self._has_frames or (self.session is not None and self.session.is_busy)
 
     def handle(self, data: bytes) -> None:
         """Go on with the last message; when it is done, take apart what the socket brought."""
+        self._has_frames = False
         if self.session is not None:
             self.session.go_on()
         super().dataReceived(data)
 
     def processData(self) -> bool:
-        """Take one frame of what the socket brought; Autobahn calls it until there is none."""
-        return not self.is_busy and bool(super().processData())
+        """Take one part of a frame; Autobahn calls it until there is none, or time is over."""
+        if self.is_busy or not super().processData():
+            return False
+        self._has_frames = self.factory.read_scheduler.is_over
+        return not self._has_frames
+
+    # Autobahn's way to take a message apart: its own would keep each fragment, empty ones too.
+
+    def onMessageBegin(self, isBinary: bool) -> None:
+        """Begin a message."""
+        super().onMessageBegin(isBinary)
+        self._message = bytearray()
+
+    def onMessageFrameData(self, payload: bytes) -> None:
+        """Take a part of a message."""
+        if not self.failedByMe:
+            self._message += payload
+
+    def onMessageFrameEnd(self) -> None:
+        """Count a fragment; the last one is counted with its message."""
+        if not self.current_frame.fin and self.session is not None:
+            self.session.may_ask()
+
+    def onMessageEnd(self) -> None:
+        """Take a whole message."""
+        message, self._message = self._message, bytearray()
+        if not self.failedByMe:
+            self.onMessage(bytes(message), self.message_is_binary)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         """Hand a whole message to the session."""
@@ -107,6 +141,18 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         """Answer; pings are requests too, as far as their rate goes."""
         if self.session is not None and self.session.takes_answers() and self.session.may_ask():
             super().onPing(payload)
+
+    def processControlFrame(self) -> bool:
+        """Count pongs that answer no ping: they are allowed, and mean nothing."""
+        if self.current_frame.opcode != PONG:
+            return bool(super().processControlFrame())
+        payload = b"".join(self.control_frame_data)  # type: ignore[has-type]
+        if payload == self.autoPingPending:
+            return bool(super().processControlFrame())
+        self.control_frame_data = None
+        if self.session is not None:
+            self.session.may_ask()
+        return True
 
     def hang_up(self, code: int, reason: str) -> None:
         """Close the connection with a code and a reason."""
@@ -132,7 +178,8 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             self._log_out("the login is not good any more")
 
     def failHandshake(self, reason: str, *arguments: Any, **keywords: Any) -> None:
-        """Refuse a handshake; Autobahn logs the reason, which may quote a header."""
+        """Refuse a handshake; the client is told the reason, which may quote a header."""
+        self.factory.sessions.refusals.count("bad handshake", self.visitor.address)
         super().failHandshake(without_token(reason), *arguments, **keywords)
 
     def sendCloseFrame(self, *args: Any, **keywords: Any) -> None:
@@ -179,6 +226,10 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             self.session.outbox.flush()
             self.session.close()
             self.session = None
+
+    def _fail_connection(self, *args: Any, **keywords: Any) -> None:
+        self.factory.sessions.refusals.count("closed for a bad frame", self.visitor.address)
+        super()._fail_connection(*args, **keywords)
 
     def _invalid_payload(self, reason: str) -> bool:
         # RFC 6455 wants the connection closed (1007); the client is also told why.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import attrs
 
 from pycawamp.wire.errors import BadMessageError
+from pycawamp.wire.names import MAX_NAME, clip
 
 
 @attrs.frozen(kw_only=True)
@@ -27,14 +28,14 @@ class Request:
 class PVsRequest(Request):
     """About any number of PVs."""
 
-    names: tuple[str, ...]
-    mistakes: tuple[BadMessageError, ...] = ()
-    """One for each name that can be no PV's; the others are served all the same."""
+    names: Sequence[Any]
+    """As they were sent: a list may be long, so `checked_name` is called for a part at a time."""
 
     @property
     def pvname(self) -> str | None:
         """The PV that it is about; None if there is none or more than one."""
-        return self.names[0] if len(self.names) == 1 else None
+        name = self.names[0] if len(self.names) == 1 else None
+        return clip(name, MAX_NAME) if isinstance(name, str) else None
 
 
 @attrs.frozen

@@ -7,7 +7,6 @@ against the channel's metadata before libca sees it, and it is written whole or 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -74,9 +73,12 @@ def _range(dtype: np.dtype[Any]) -> tuple[float, float]:
 
 
 def _encode_enums(metadata: Metadata, values: list[Any]) -> bytes:
-    return b"".join(
-        _index(metadata.enum_strs, value).to_bytes(2, sys.byteorder) for value in values
-    )
+    # Each distinct value once: an array may have half a million elements.
+    wrong = set(map(type, values)) - {int, str}
+    if wrong:
+        _index(metadata.enum_strs, next(value for value in values if type(value) in wrong))
+    indices = {value: _index(metadata.enum_strs, value) for value in dict.fromkeys(values)}
+    return np.array([indices[value] for value in values], np.uint16).tobytes()
 
 
 def _index(labels: tuple[str, ...], value: Any) -> int:
@@ -90,7 +92,13 @@ def _index(labels: tuple[str, ...], value: Any) -> int:
 
 
 def _encode_strings(_metadata: Metadata, values: list[Any]) -> bytes:
-    return b"".join(_string(value).ljust(STRING_SIZE, b"\0") for value in values)
+    for wrong in set(map(type, values)) - {str}:
+        _string(next(value for value in values if type(value) is wrong))
+    raws = [value.encode() for value in values]
+    if max(map(len, raws)) >= STRING_SIZE or b"\0" in b"".join(raws):
+        for value in values:
+            _string(value)
+    return np.array(raws, f"S{STRING_SIZE}").tobytes()
 
 
 def _string(value: Any) -> bytes:
