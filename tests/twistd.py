@@ -64,6 +64,14 @@ class Twistd:
             self._environment,
         )
 
+    @property
+    def pid(self) -> int:
+        """The process, while it runs."""
+        pid = self._transport.pid if self._transport is not None else None  # type: ignore[attr-defined]
+        if pid is None:
+            raise RuntimeError("it does not run")
+        return int(pid)
+
     def serve(self, *options: str) -> Deferred[re.Match[str]]:
         """Run the gateway in the foreground; fires with the match of READY."""
         self.start("-n", "--pidfile=", "pycaserver", *options)
