@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -95,7 +96,8 @@ class FileWatcher(Service, Generic[T]):
         """Raise UnreadableFileError if this process's user cannot read one of the files."""
         for path in self._paths:
             try:
-                path.open("rb").close()
+                # Not blocking: it might be a pipe.
+                os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
             except OSError as error:
                 raise UnreadableFileError(
                     f"{path}: expected a file that the gateway's user can read again "

@@ -135,7 +135,6 @@ class FileWatcherTests(SynchronousTestCase):
     def test_unreadable(self) -> None:
         """The service does not start if a file could not be read again."""
         self.path.unlink()
-        self.path.mkdir()
         watcher = Text(self.clock, self.path, self.events)
         error = self.assertRaises(UnreadableFileError, watcher.startService)
         self.assertIn(f"{self.path}: expected a file", str(error))
