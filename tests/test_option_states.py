@@ -221,15 +221,16 @@ class OptionMachine(MoodyMachine):
             self.check(client)
 
     def check(self, client: Client) -> None:
-        """A page shows what is, of each PV that it asked for and may read."""
+        """A page shows what is, of each PV that it asked for and may read (again)."""
         subscribed = set(client.session.subscriptions.names)
-        assert subscribed <= client.asked - self.policy.forbidden
-        for name in client.asked - subscribed:
+        assert subscribed <= client.asked
+        readable = subscribed - self.policy.forbidden
+        for name in client.asked - readable:
             assert client.views[name].refused, name
             assert name in client.left or not client.views[name].connected, name
         client.asked = subscribed
         client.left.clear()
-        for name in subscribed:
+        for name in readable:
             view = client.views[name]
             value = self.values.get(self.policy.target if name == ALIAS else name)
             if value is None:

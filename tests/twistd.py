@@ -43,6 +43,8 @@ class Twistd:
     def __init__(self, reactor: Any, environment: Mapping[str, str] | None = None) -> None:
         self.lines: list[str] = []
         """What it said on stdout and stderr."""
+        self.errors: list[str] = []
+        """What it said on stderr."""
         self._reactor = reactor
         plain = {key: text for key, text in os.environ.items() if not key.startswith("EPICS_")}
         self._environment = {**plain, **(environment or {})}
@@ -61,6 +63,14 @@ class Twistd:
             [sys.executable, program, *arguments],
             self._environment,
         )
+
+    @property
+    def pid(self) -> int:
+        """The process, while it runs."""
+        pid = self._transport.pid if self._transport is not None else None
+        if pid is None:
+            raise RuntimeError("it does not run")
+        return int(pid)
 
     def serve(self, *options: str) -> Deferred[re.Match[str]]:
         """Run the gateway in the foreground; fires with the match of READY."""
@@ -101,8 +111,10 @@ class Twistd:
     def _not_seen(self, what: str) -> Any:
         raise NotSeenError(f"{what} was not seen; it said: {self.lines[-20:]}")
 
-    def _said(self, line: str) -> None:
+    def _said(self, line: str, is_error: bool) -> None:
         self.lines.append(line)
+        if is_error:
+            self.errors.append(line)
         for wanted, found in list(self._waiting):
             if (match := wanted.search(line)) and not found.called:
                 self._waiting.remove((wanted, found))
@@ -132,10 +144,10 @@ class _Protocol(ProcessProtocol):
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         *lines, self._partial[childFD] = (self._partial[childFD] + data).split(b"\n")
         for line in lines:
-            self._run._said(line.decode(errors="replace"))
+            self._run._said(line.decode(errors="replace"), childFD == 2)
 
     def processEnded(self, reason: Failure) -> None:
-        for rest in self._partial.values():
+        for descriptor, rest in self._partial.items():
             if rest:
-                self._run._said(rest.decode(errors="replace"))
+                self._run._said(rest.decode(errors="replace"), descriptor == 2)
         self._run._gone(reason.value)

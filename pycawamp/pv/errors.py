@@ -39,3 +39,7 @@ class PVTimeoutError(PVError):
     """The IOC did not answer in time; a write may still happen."""
 
     code = "timeout"
+
+
+class LibraryError(Exception):
+    """The Channel Access library cannot be used; the text says why."""

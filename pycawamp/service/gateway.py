@@ -66,13 +66,15 @@ class Gateway(Service):
         made = {scheme: make(reactor, self._inbox) for scheme, make in (backends or {}).items()}
         router = Router({CA: backend} | made, default=CA)
         self.hub = PVHub(reactor, router, settings.linger)
+        self._put_log = PutLog(settings.put_log)
+        self._put_log.check()
         self._sessions = Sessions(
             reactor,
             self.hub,
             router,
             flush_cycle,
             policy=policy or Policy(),
-            put_log=PutLog(settings.put_log),
+            put_log=self._put_log,
             connect_timeout=settings.connect_timeout,
             limits=settings.limits,
             refusals=self.refusals,
@@ -82,7 +84,12 @@ class Gateway(Service):
         self.resource: IResource = self.resource_for(VERSION_1)
 
     def startService(self) -> None:
-        """Open Channel Access: after twistd's fork, which its threads would not survive."""
+        """Open the put log, as the user that twistd has become, and Channel Access.
+
+        Not before twistd's fork, which the threads of Channel Access would not survive. Raises
+        PutLogError if puts could not be logged.
+        """
+        self._put_log.open()
         super().startService()  # type: ignore[no-untyped-call]
         self.hub.startService()
 
@@ -114,6 +121,7 @@ class Gateway(Service):
         self._sessions.close()
         yield self.hub.stopService()
         self._inbox.close()
+        self._put_log.close()
         if self._inbox.conflated or self._sessions.conflated:
             self._log.info(
                 "Updates replaced by newer ones: {inbox} under load, {clients} for slow clients",

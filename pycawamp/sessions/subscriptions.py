@@ -25,17 +25,20 @@ class Subscriptions:
         self._session = session
         self._sessions = sessions
         self._streams: dict[str, EncodedStream] = {}
+        # Those that a changed policy ended: the next one may allow them again.
+        self._forbidden: dict[str, Encoding] = {}
         self._unresolved: dict[str, Search] = {}
 
     @property
     def names(self) -> Collection[str]:
-        """As the client asked for them."""
-        return self._streams.keys()
+        """As the client asked for them; those that a policy ended last."""
+        return [*self._streams, *self._forbidden]
 
     def open(self, name: str, encoding: Encoding) -> None:
         """Subscribe to a PV, or ask for it anew; BadMessageError if the client may not."""
         verdict = self._session.authorize(name)
-        if name not in self._streams and len(self._streams) >= self._sessions.limits.pvs:
+        is_new = name not in self._streams and name not in self._forbidden
+        if is_new and len(self._streams) + len(self._forbidden) >= self._sessions.limits.pvs:
             raise BadMessageError("too_many_pvs", "the page has as many PVs as it may")
         self._session.reserve_channel(verdict.real_name)
         self._join(name, verdict, _for(encoding, verdict))
@@ -43,6 +46,7 @@ class Subscriptions:
     def end(self, name: str) -> bool:
         """End a subscription, if there is one; whether its PV may be shown as connected."""
         self._unresolved.pop(name, None)
+        self._forbidden.pop(name, None)
         stream = self._streams.pop(name, None)
         if stream is None:
             return False
@@ -53,16 +57,27 @@ class Subscriptions:
     def close(self) -> Iterator[None]:
         """End all, a PV at each step: the client is gone."""
         self._unresolved.clear()
-        for name in list(self._streams):
+        for name in self.names:
             self.end(name)
             yield
 
     def reauthorize(self, decide: Decide) -> Iterator[None]:
-        """Apply a changed policy to what is open, a PV at each step: what is forbidden now ends."""
+        """Apply a changed policy to each PV, one at each step.
+
+        What is forbidden now ends; what an earlier policy ended and this one allows comes back.
+        """
+        forbidden = list(self._forbidden)
         for name, stream in list(self._streams.items()):
             if self._streams.get(name) is stream:
                 try:
                     self._reauthorize(name, stream, decide)
+                except Exception:
+                    self._session.fail(Failure())
+            yield
+        for name in forbidden:
+            if name in self._forbidden:
+                try:
+                    self._restore(name, decide)
                 except Exception:
                     self._session.fail(Failure())
             yield
@@ -105,11 +120,26 @@ class Subscriptions:
         except BadMessageError as mistake:
             if self.end(name):
                 self._tell_lost(stream)
+            self._forbidden[stream.name] = stream.encoding
             self._session.refuse(mistake)
             return
         encoding = _for(stream.encoding, verdict)
         if encoding != stream.encoding or verdict.real_name != stream.pv.name:
             self._join(name, verdict, encoding)
+
+    def _restore(self, name: str, decide: Decide) -> None:
+        try:
+            verdict = self._session.authorize(name, decide)
+        except BadMessageError:
+            # The client was told when it ended.
+            return
+        try:
+            self._session.reserve_channel(verdict.real_name)
+        except BadMessageError as mistake:
+            self.end(name)
+            self._session.refuse(attrs.evolve(mistake, pvname=name))
+            return
+        self._join(name, verdict, _for(self._forbidden[name], verdict))
 
 
 @attrs.frozen(eq=False)

@@ -8,7 +8,7 @@ from weakref import WeakSet
 import attrs
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel
+from twisted.web.http import HTTPChannel, datetimeToLogString
 from twisted.web.iweb import IAccessLogFormatter
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
@@ -148,8 +148,10 @@ class GatewayRequest(Request):
 
 
 @provider(IAccessLogFormatter)
-def log_line(timestamp: str, request: Request) -> str:
+def log_line(_timestamp: str, request: Request) -> str:
     """A line for a request, with nothing that may be secret: no query, no referrer, no user."""
+    # Twisted's time stamp is by the reactor's clock, which need not be that of the day.
+    timestamp = datetimeToLogString()
     path = request.path if request.path.startswith(b"/") else b"-"
     agent = request.getHeader(b"user-agent") or b"-"
     shown = [_shown(part) for part in (request.method, path, agent)]

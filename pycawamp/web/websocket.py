@@ -42,6 +42,8 @@ SUBPROTOCOL = "pycaserver"
 """What a page may offer beside its token, so that there is something else to select."""
 PONG = 10
 """The opcode of a pong."""
+EXPIRY_CHECK = 10.0
+"""Seconds between looks at whether a login has expired: the clock may be set."""
 CLOSING = 2.0
 """Seconds that a client has to take what was sent to it before the connection ends."""
 
@@ -78,9 +80,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         )
         client_transport.start(self.session.outbox)
         self.factory.opened(self)
-        identity = self.visitor.identity
-        if identity is not None and identity.expires is not None:
-            self._expiry = self.factory.call_at(identity.expires, self._expire)
+        self._await_expiry()
 
     def dataReceived(self, data: bytes) -> None:
         """Take what the socket brought, when it is this client's turn."""
@@ -209,9 +209,18 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         # Autobahn fired both with this object.
         del self.is_open, self.is_closed
 
-    def _expire(self) -> None:
+    def _await_expiry(self) -> None:
+        """Close the connection when the login expires, by the time of day."""
         self._expiry = None
-        self._log_out("the login has expired")
+        identity = self.visitor.identity
+        if identity is None or identity.expires is None:
+            return
+        left = identity.expires - self.factory.time_of_day()
+        if left > 0:
+            # The clock may be set meanwhile.
+            self._expiry = self.factory.call_later(min(left, EXPIRY_CHECK), self._await_expiry)
+        else:
+            self._log_out("the login has expired")
 
     def _log_out(self, text: str) -> None:
         if self.session is not None:
@@ -323,9 +332,9 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
         """Have a function called after a while."""
         return self._clock.callLater(seconds, function)
 
-    def call_at(self, when: float, function: Callable[[], None]) -> IDelayedCall:
-        """Have a function called at a time of the day, in UNIX seconds."""
-        return self.call_later(max(0.0, when - self._now()), function)
+    def time_of_day(self) -> float:
+        """The present time, in UNIX seconds."""
+        return self._now()
 
     def close_all(self, patience: float = 1.0) -> Deferred[None]:
         """Close every connection as `going away` (1001); fires when all are gone.

@@ -32,6 +32,8 @@ os.environ.setdefault("PYEPICS_LIBCA", ca_dsoinfo.sofilename)
 # isort: split
 import epics.ca
 
+from pycawamp.pv.errors import LibraryError
+
 ECA_NORMAL = 1
 ECA_DISCONN = 192
 ECA_NORDACCESS = 368
@@ -132,12 +134,16 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
 
 @functools.cache
 def load() -> Any:
-    """The libca that pyepics would use, with prototypes for what we call."""
-    library = ctypes.CDLL(epics.ca.find_libca())
-    for name, (result, arguments) in _PROTOTYPES.items():
-        function = getattr(library, name)
-        function.restype = result
-        function.argtypes = arguments
+    """The libca that pyepics would use, with prototypes for what we call; LibraryError."""
+    try:
+        library = ctypes.CDLL(epics.ca.find_libca())
+        for name, (result, arguments) in _PROTOTYPES.items():
+            function = getattr(library, name)
+            function.restype = result
+            function.argtypes = arguments
+    except (OSError, AttributeError, epics.ca.ChannelAccessException) as error:
+        # glibc's messages name the file.
+        raise LibraryError(f"the Channel Access library cannot be used: {error}") from None
     return library
 
 
