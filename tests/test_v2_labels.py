@@ -80,7 +80,7 @@ class StateTests(V2TestCase):
     @inlineCallbacks
     def test_without_label(self) -> Any:
         """A state that has a value but no label is read and written by its number."""
-        ioc, _, client = yield self.start_all(STATES)
+        _, _, client = yield self.start_all(STATES)
         for state, text, raw in [(1, "1", "6"), (4, "4", "9"), (2, "c", "7"), (0, "a", "5")]:
             outcome = yield self.put(client, "states", state)
             self.assertEqual(outcome, "ok")

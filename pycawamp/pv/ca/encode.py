@@ -99,9 +99,7 @@ def _index(metadata: Metadata, value: Any) -> int:
     if type(value) is int and 0 <= value <= highest:
         return value
     choices = f"one of {', '.join(map(repr, filter(None, labels)))}, or " if any(labels) else ""
-    raise BadValueError(
-        f"expected {choices}an index from 0 to {highest}, got {_clip(repr(value))}"
-    )
+    raise BadValueError(f"expected {choices}an index from 0 to {highest}, got {_clip(repr(value))}")
 
 
 def _encode_strings(_metadata: Metadata, values: list[Any]) -> bytes:
