@@ -20,7 +20,7 @@ def stamp(name: str, seconds: str, nanoseconds: str) -> None:
     address = (ctypes.c_void_p * 32)()
     if ioc.dbCore.dbNameToAddr(f"{name}.TIME".encode(), address):
         raise ValueError(f"no record {name}")
-    field = ctypes.cast(address[1], ctypes.POINTER(ctypes.c_uint32))
+    field = ctypes.cast(ctypes.c_void_p(address[1]), ctypes.POINTER(ctypes.c_uint32))
     field[0], field[1] = int(seconds), int(nanoseconds)
 
 

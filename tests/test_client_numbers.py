@@ -30,7 +30,7 @@ class NumberCommandTests(V2TestCase):
         self, command: str, name: str, *arguments: str
     ) -> Generator[Deferred[Any], Any, Ended]:
         """Run a command on a record; it must succeed."""
-        ended = yield run(self.url, command, self.prefix + name, *arguments)
+        ended: Ended = yield run(self.url, command, self.prefix + name, *arguments)
         self.assertEqual((ended.status, ended.err), (0, ""), (command, name, arguments))
         return ended
 

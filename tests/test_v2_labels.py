@@ -125,8 +125,9 @@ class EmptyArrayTests(V2TestCase):
         for kind in ("DOUBLE", "FLOAT", "LONG", "SHORT", "CHAR", "ENUM", "INT64", "STRING"):
             self.subscribe(client, kind)
             full = ["a", "b"] if kind == "STRING" else [1, 2]
+            values: list[Any] = [full, []]
             for wait in (True, False):
-                for value in (full, []):
+                for value in values:
                     outcome = yield self.put(client, kind, value, wait=wait)
                     self.assertEqual(outcome, "ok")
                     got = yield self.ask(client, "get", kind)
@@ -139,7 +140,8 @@ class EmptyArrayTests(V2TestCase):
     def test_string_fields(self) -> Any:
         """A string field that is written as no characters is an empty string."""
         _, _, client = yield self.start_all(STATES)
-        for value in ("before", []):
+        values: list[Any] = ["before", []]
+        for value in values:
             outcome = yield self.put(client, "ao.DESC$", value)
             self.assertEqual(outcome, "ok")
         got = yield self.value(client, "ao.DESC")

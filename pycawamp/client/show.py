@@ -39,9 +39,9 @@ def value_text(update: Update, metadata: Metadata | None, style: Style) -> str:
     show = _element(metadata, style)
     if not isinstance(value, np.ndarray | tuple):
         return show(value)
-    is_text = style.long_strings and isinstance(value, np.ndarray)
-    if is_text and metadata is not None and metadata.type is FieldType.CHAR:
-        return escaped(long_string(value, metadata.count))
+    is_text = style.long_strings and metadata is not None and metadata.type is FieldType.CHAR
+    if is_text and isinstance(value, np.ndarray):
+        return escaped(long_string(value, metadata.count))  # type: ignore[union-attr]
     elements = value[: style.most]
     plain = elements.tolist() if isinstance(elements, np.ndarray) else elements
     return " ".join([str(len(elements)), *map(show, plain)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -43,14 +43,13 @@ def decimal(value: float, precision: int, is_single: bool = False) -> str:
         return f"{value:.{min(precision, 12 if is_single else 17)}e}"
     if size > 1e7:
         return f"{value:.{min(precision, 3)}f}"
-    return _rounded(value, precision, np.float32 if is_single else float)
+    return _rounded(value, precision, is_single)
 
 
-def _rounded(value: float, precision: int, kind: Callable[[float], float]) -> str:
-    """A number as EPICS rounds it: 2.25 to 2.3, where printf would say 2.2.
-
-    It multiplies in the precision of the number (`kind`), which shows in the last digit.
-    """
+def _rounded(value: float, precision: int, is_single: bool) -> str:
+    """A number as EPICS rounds it: 2.25 to 2.3, where printf would say 2.2."""
+    # EPICS multiplies in the precision of the number, which shows in the last digit.
+    kind: Callable[[float], Any] = np.float32 if is_single else float
     whole = int(abs(value))
     scale = 10**precision
     fraction = (int(kind(abs(value) - whole) * kind(scale) * kind(10)) + 5) // 10
