@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any, TypeAlias
@@ -31,6 +32,7 @@ def decode(payload: bytes, is_binary: bool) -> list[Message]:
     messages = content if isinstance(content, list) else [content]
     if not all(isinstance(message, dict) for message in messages):
         raise GatewayError("bad_frame", "expected a JSON object, or an array of them")
+    _keep_nanoseconds(payload, messages)
     return messages
 
 
@@ -38,6 +40,7 @@ def _decode_binary(payload: bytes) -> Message:
     size = int.from_bytes(payload[:_SIZE_BYTES], "little")
     message: Message = loads(payload[_SIZE_BYTES : _SIZE_BYTES + size])
     start = _SIZE_BYTES + size
+    _keep_nanoseconds(payload[_SIZE_BYTES:start], [message])
     start += -start % _ALIGNMENT
     dtype, shape = np.dtype(message.pop("dtype")), message.pop("shape")
     # The elements stay where they came: nothing is copied, and nothing can be written.
@@ -45,10 +48,25 @@ def _decode_binary(payload: bytes) -> Message:
     return message
 
 
+def _keep_nanoseconds(payload: bytes, messages: list[Message]) -> None:
+    """Add the time stamps in nanoseconds, which the floats of the parser do not hold."""
+    stamped = [message for message in messages if "timestamp" in message]
+    stamps = _STAMP.findall(payload) if stamped else []
+    if len(stamps) == len(stamped):
+        for message, (seconds, fraction) in zip(stamped, stamps, strict=True):
+            message["timestamp_ns"] = int(seconds + fraction[:9].ljust(9, b"0"))
+
+
+# In a JSON text the quotes of a string's content are escaped: this can only be a key.
+_STAMP = re.compile(rb'"timestamp":\s*(\d+)\.(\d+)(?=[,}\s])')
+
+
 def update(message: Mapping[str, Any]) -> Update:
     """The update in a `monitor` or `value` message; GatewayError `bad_frame` if it has none."""
+    exact = {key: message[key] for key in ("timestamp_ns",) if key in message}
     try:
         return Update(
+            **exact,
             name=message["pvname"],
             value=_value(message["value"]),
             count=message["count"],

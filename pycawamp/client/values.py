@@ -50,7 +50,12 @@ class Update:
     """What the alarm is about, such as HIHI; None if it was not asked for."""
     text: str | None = None
     """The value as a person reads it; None if not asked for, or where there is none."""
+    timestamp_ns: int = attrs.field(
+        default=attrs.Factory(lambda self: round(self.timestamp * 1e9), takes_self=True),
+        kw_only=True,
+    )
+    """The time stamp in nanoseconds, exactly; a float keeps about 200 of them apart."""
 
     def repeats(self, other: Update) -> bool:
         """Whether it brings no news after the other, but perhaps more about it."""
-        return self.timestamp == other.timestamp and np.array_equal(self.value, other.value)
+        return self.timestamp_ns == other.timestamp_ns and np.array_equal(self.value, other.value)

@@ -81,7 +81,12 @@ class MemoryBackend:
         except BadValueError as error:
             return fail(error)
         header = bytes(TIME_LAYOUTS[write.type].offset)
-        self.set(name, decoder(write.type, self._described[name].count)(header + write.raw).value)
+        described = self._described[name]
+        value = decoder(write.type, described.count)(header + write.raw).value
+        if write.type is not described.type:
+            # Whole numbers with more digits than a double has.
+            value = np.array(value, float) if described.is_array else float(value)  # type: ignore[arg-type]
+        self.set(name, value)
         return succeed(None)
 
     def add(self, name: str, value: Value, metadata: Metadata | None = None) -> None:

@@ -99,6 +99,20 @@ class Metadata:
         return self.count != 1
 
 
+def decoded(raw: bytes, size: int) -> str:
+    """The string up to its NUL: UTF-8, or else Latin-1.
+
+    `size` is the number of bytes of the field that it is in, with the NUL. A string that
+    fills its field may have been cut within a character: what is left of that is replaced.
+    """
+    raw = raw.split(b"\0", 1)[0]
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        is_cut = error.reason == "unexpected end of data" and len(raw) >= size - 1
+        return raw.decode("utf-8", "replace") if is_cut else raw.decode("latin-1")
+
+
 def length_of(value: Value) -> int:
     """The number of elements that a value holds: 1 for a scalar."""
     return len(value) if isinstance(value, np.ndarray | list) else 1

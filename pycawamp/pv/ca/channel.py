@@ -164,6 +164,9 @@ class Channel:
             return fail(error)
         if self._puts is None:
             self._puts = Puts(self._backend, self.at_libca)
+        if write.count == 0 and self.name.endswith("$"):
+            # A string field, as characters. Of none, the IOC would write nothing.
+            write = Write(write.type, 1, b"\0")
         return self._puts.add(write, wait)
 
     def connect(self, news: tuple[Metadata, tuple[Monitor, ...]]) -> None:

@@ -20,7 +20,7 @@ export function isList(value) {
 export function scalarText(value, metadata) {
   if (typeof value !== "number") return String(value);
   const label = metadata?.enum_strs?.[value];
-  if (label !== undefined) return label;
+  if (label) return label;
   if (!Number.isFinite(value)) return String(value);
   const digits = metadata?.precision;
   if (digits === undefined || Number.isInteger(value) && metadata.type !== "double" && metadata.type !== "float") return String(value);
