@@ -85,7 +85,7 @@ class MemoryBackend:
         value = decoder(write.type, described.count)(header + write.raw).value
         if write.type is not described.type:
             # Whole numbers with more digits than a double has.
-            value = np.array(value, float) if described.is_array else float(value)  # type: ignore[arg-type]
+            value = np.array(value, float) if described.is_array else float(value)
         self.set(name, value)
         return succeed(None)
 

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
 from pycawamp.pv.ca import dbr, libca
-from pycawamp.pv.ca.encode import encode
+from pycawamp.pv.ca.encode import Write, encode
 from pycawamp.pv.ca.requests import PendingGet, Puts
 from pycawamp.pv.errors import BadValueError, NotConnectedError
 from pycawamp.pv.interfaces import IHandle, ISink
