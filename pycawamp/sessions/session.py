@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from pycawamp.access.hosts import network_key
 from pycawamp.access.interfaces import Decide, Verdict
 from pycawamp.fanout.outbox import IWriter, Outbox
+from pycawamp.sessions.names_in_use import Holder
 from pycawamp.sessions.operations import Operations
 from pycawamp.sessions.subscriptions import Subscriptions
 from pycawamp.wire.frames import text_frame
@@ -58,6 +60,7 @@ class Session:
         self._rest: requests.Request | None = None
         self.outbox = Outbox(sessions.flush_cycle, writer)
         self._sessions = sessions
+        self._holder = Holder(network_key(client.host), self.give_up)
         self.encoding = VERSION_1
         """The options in force for what asks for no others."""
         self.subscriptions = Subscriptions(self, sessions)
@@ -117,6 +120,10 @@ class Session:
         self._operations.close()
         # They hold this in their turn, and all would wait for the garbage collector.
         del self.subscriptions, self._operations
+        holder = self._holder
+        self._sessions.unresolved.leave(holder)
+        self._sessions.spellings.leave(holder)
+        del self._holder
         self._sessions.closed(self)
 
     # What the client is told
@@ -141,11 +148,17 @@ class Session:
 
     def reserve_channel(self, real_name: str) -> None:
         """Check that one more channel may be opened; raise `too_many_pvs` if not."""
-        hub = self._sessions.hub
-        if real_name not in hub and len(hub) >= self._sessions.limits.channels:
-            raise BadMessageError("too_many_pvs", "the gateway has as many PVs open as it may")
-        if not self.quota.unresolved.admit(real_name):
-            raise BadMessageError("too_many_pvs", "too many PVs that no IOC has answered for")
+        sessions, holder = self._sessions, self._holder
+        problem = sessions.spellings.problem(real_name, holder)
+        problem = problem or sessions.unresolved.admit(real_name, holder)
+        if problem is not None:
+            raise BadMessageError("too_many_pvs", problem)
+        sessions.spellings.add(real_name, holder)
+
+    def give_up(self, real_names: Collection[str]) -> None:
+        """End the searches for these names: others need the room."""
+        self.subscriptions.give_up(real_names)
+        self._operations.give_up(real_names)
 
     def fail(self, failure: Failure) -> None:
         """Log a mistake of ours, and have the client told that there was one."""
