@@ -44,11 +44,11 @@ class TwistdTestCase(IOCTestCase):
         self.repeater = ensure_repeater(owned=True)
         self.addCleanup(self.repeater.close)
 
-    def twistd(self) -> Twistd:
+    def twistd(self, descriptors: tuple[int, int] | None = None) -> Twistd:
         """A run of twistd that does not outlast the test."""
         # twistd loads whatever plugins are installed: their warnings are not the gateway's.
         environment = {**self.ports.client_environment(), "PYTHONWARNINGS": "ignore"}
-        run = Twistd(reactor, environment)
+        run = Twistd(reactor, environment, descriptors)
         self.addCleanup(run.kill)
         return run
 

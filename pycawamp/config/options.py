@@ -17,6 +17,7 @@ from pycawamp.config.settings import GatewaySettings, Settings
 from pycawamp.sessions.limits import Limits
 from pycawamp.web.authentication import AuthenticationRules
 from pycawamp.web.channel import HTTPLimits
+from pycawamp.web.connections import ConnectionLimits
 from pycawamp.web.login import LoginFiles
 from pycawamp.web.origin import Origins
 from pycawamp.web.proxy import Proxies
@@ -67,6 +68,18 @@ OPTIONS = (
     Option("user-header", None, "Header in which a trusted proxy names the user", values.header),
     Option("max-clients", "5000", "Clients in all", _COUNT),
     Option("max-clients-per-address", "1000", "Clients of one address", _COUNT),
+    Option(
+        "max-connections",
+        None,
+        "Connections in all, WebSockets or not [default: 2 * max-clients, or 100]",
+        _COUNT,
+    ),
+    Option(
+        "max-connections-per-address",
+        None,
+        "Connections of one address [default: 2 * max-clients-per-address, or 100]",
+        _COUNT,
+    ),
     Option("max-pvs", "20000", "PVs of one client", _COUNT),
     Option("max-channels", "100000", "Open channels in all", _COUNT),
     Option("max-unresolved", "10000", "PVs of one client that no IOC has answered for", _COUNT),
@@ -149,7 +162,7 @@ class Options(usage.Options):
             writers=given.get("allow-put"),
             logins=_logins(given),
             rules=self._rules(given),
-            http=HTTPLimits(given["handshake-timeout"], given["max-header"]),
+            http=_http(given),
             gateway=_gateway(given, own_repeater=bool(self["demo"])),
         )
 
@@ -187,6 +200,24 @@ def _logins(given: dict[str, Any]) -> LoginFiles | None:
         audience=given.get("jwt-audience"),
         issuer=given.get("jwt-issuer"),
     )
+
+
+def _http(given: dict[str, Any]) -> HTTPLimits:
+    return HTTPLimits(
+        handshake_timeout=given["handshake-timeout"],
+        max_header=given["max-header"],
+        connections=ConnectionLimits(
+            in_all=_connections(given, "max-connections", "max-clients"),
+            per_address=_connections(
+                given, "max-connections-per-address", "max-clients-per-address"
+            ),
+        ),
+    )
+
+
+def _connections(given: dict[str, Any], name: str, clients: str) -> int:
+    """As asked for; else enough that pages are served beside the WebSockets."""
+    return int(given.get(name, max(100, 2 * given[clients])))
 
 
 def _gateway(given: dict[str, Any], own_repeater: bool) -> GatewaySettings:

@@ -8,10 +8,18 @@ from typing import Any
 
 import attrs
 from OpenSSL import SSL, crypto
-from twisted.internet.endpoints import SSL4ServerEndpoint
-from twisted.internet.interfaces import IOpenSSLContextFactory
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.interfaces import (
+    IAddress,
+    IListeningPort,
+    IOpenSSLContextFactory,
+    IProtocolFactory,
+    IStreamServerEndpoint,
+)
 from twisted.internet.ssl import CertificateOptions, TLSVersion
 from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
@@ -90,7 +98,33 @@ class RenewedCertificate:
         return self._context
 
 
-def tls_endpoint(reactor: Any, description: str) -> SSL4ServerEndpoint:
+class TLSFactory(TLSMemoryBIOFactory):
+    """Puts TLS before a factory, which may refuse a connection before that costs anything."""
+
+    noisy = False
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """A protocol with TLS; None if the factory has none."""
+        wrapped = self.wrappedFactory.buildProtocol(addr)
+        return None if wrapped is None else self.protocol(self, wrapped)
+
+
+@implementer(IStreamServerEndpoint)
+@attrs.frozen
+class TLSEndpoint:
+    """Listens by TLS."""
+
+    _tcp: IStreamServerEndpoint
+    _certificate: RenewedCertificate
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """Listen; fires with the port."""
+        factory = TLSFactory(self._certificate, False, protocolFactory)
+        listening: Deferred[IListeningPort] = self._tcp.listen(factory)
+        return listening
+
+
+def tls_endpoint(reactor: Any, description: str) -> TLSEndpoint:
     """The endpoint of `ssl:PORT:privateKey=…:certKey=…`; ValueError if it cannot be one."""
     _, port, *rest = _parts(description)
     settings = dict(part.partition("=")[::2] for part in rest)
@@ -105,13 +139,13 @@ def tls_endpoint(reactor: Any, description: str) -> SSL4ServerEndpoint:
         renewed = RenewedCertificate(files)
     except (OSError, CertificateError) as error:
         raise ValueError(str(error)) from None
-    return SSL4ServerEndpoint(
+    tcp = TCP4ServerEndpoint(
         reactor,
         int(port),
-        renewed,
         backlog=int(settings.get("backlog", "50")),
         interface=settings.get("interface", ""),
     )
+    return TLSEndpoint(tcp, renewed)
 
 
 def _parts(description: str) -> list[str]:
