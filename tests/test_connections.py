@@ -145,6 +145,17 @@ class CountTests(GuardedTestCase):
         yield until_true(lambda: len(self.site.connections) == 0)
 
     @inlineCallbacks
+    def test_wrapped(self) -> Any:
+        """Behind Twisted's PROXY protocol too, which insists on a protocol for each connection."""
+        self.begin("--port=haproxy:tcp:0:interface=127.0.0.1", "--max-connections-per-address=2")
+        peers = yield gatherResults([self.come() for _ in range(2)])
+        yield until_true(lambda: len(self.site.connections) == 2)
+        yield self.assert_full("as many connections of one address as may be")
+        for peer in peers:
+            peer.transport.abortConnection()
+        yield until_true(lambda: len(self.site.connections) == 0)
+
+    @inlineCallbacks
     def test_scarce(self) -> Any:
         """While more than half of what may be is taken, none is kept for a later request."""
         self.begin("--max-connections-per-address=4")
