@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from resource import RLIMIT_NOFILE, getrlimit, setrlimit
+from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit, setrlimit
 
 import attrs
 from twisted.logger import Logger
@@ -19,10 +19,10 @@ _log = Logger()
 
 def raise_limit() -> int:
     """Raise the soft limit of file descriptors to the hard one; what it is now."""
-    soft, hard = getrlimit(RLIMIT_NOFILE)
+    soft, hard = (MOST if limit == RLIM_INFINITY else limit for limit in getrlimit(RLIMIT_NOFILE))
     wanted = min(hard, MOST)
     if soft < wanted:
-        setrlimit(RLIMIT_NOFILE, (wanted, hard))
+        setrlimit(RLIMIT_NOFILE, (wanted, getrlimit(RLIMIT_NOFILE)[1]))
     return max(soft, wanted)
 
 
