@@ -26,6 +26,7 @@ class NamesInUse:
         # Dicts, as they keep the order: the oldest come first.
         self._by_client: dict[Holder, dict[str, None]] = {}
         self._by_address: dict[str, Counter[str]] = {}
+        self._clients: dict[str, set[Holder]] = {}
 
     def __len__(self) -> int:
         return len(self._holders)
@@ -45,19 +46,20 @@ class NamesInUse:
         """The names that no client holds."""
         return [name for name, holders in self._holders.items() if not holders]
 
-    def largest_address(self) -> str | None:
-        """The address whose clients hold most names; None if no client holds any."""
-        return max(self._by_address, key=lambda at: len(self._by_address[at]), default=None)
+    @property
+    def addresses(self) -> Collection[str]:
+        """The addresses whose clients hold names."""
+        return self._by_address.keys()
 
-    def largest_client(self, address: str) -> Holder | None:
-        """The client of an address that holds most names."""
-        clients = (holder for holder in self._by_client if holder.address == address)
-        return max(clients, key=lambda holder: len(self._by_client[holder]), default=None)
+    def clients(self, address: str) -> Collection[Holder]:
+        """The clients of an address that hold names."""
+        return self._clients.get(address, ())
 
     def add(self, name: str, holder: Holder) -> None:
         """Take note that a client, which did not hold it, holds a name."""
         self._holders.setdefault(name, set()).add(holder)
         self._by_client.setdefault(holder, {})[name] = None
+        self._clients.setdefault(holder.address, set()).add(holder)
         self._by_address.setdefault(holder.address, Counter())[name] += 1
 
     def remove(self, name: str, holder: Holder) -> None:
@@ -67,12 +69,13 @@ class NamesInUse:
         del names[name]
         if not names:
             del self._by_client[holder]
+            self._clients[holder.address].remove(holder)
         counts = self._by_address[holder.address]
         counts[name] -= 1
         if not counts[name]:
             del counts[name]
         if not counts:
-            del self._by_address[holder.address]
+            del self._by_address[holder.address], self._clients[holder.address]
 
     def discard(self, name: str) -> None:
         """Forget a name, whoever holds it."""

@@ -13,6 +13,8 @@ from pycawamp.sessions.names_in_use import Holder, NamesInUse
 
 AT_ONCE = 100
 """Names that are given up together: finding out whose they are takes its time."""
+SHARE = 0.9
+"""Of the average."""
 ROUNDS = 10
 """How often room is made for one name: clients may share what is given up."""
 
@@ -81,36 +83,41 @@ class UnresolvedNames:
         return name not in names and len(names) >= self._limits.unresolved_per_address
 
     def _make_room(self, name: str, holder: Holder) -> bool:
-        """End some searches; False if nobody holds clearly more than the one who asks."""
-        names = self._names
-        address = holder.address
+        """End some searches; False if the one who asks has its share already."""
+        names, address = self._names, holder.address
         if not self._address_is_full(name, holder):
             if self._hub.close_idle_searches(AT_ONCE):
                 return True
-            largest = names.largest_address() or address
             own = len(names.of_address(address))
-            excess = _excess(len(names.of_address(largest)), own)
-            if excess:
-                return self._give_up(largest, excess)
-        victim = names.largest_client(address)
+            if own < _share(len(names), len(names.addresses)):
+                largest = max(names.addresses, key=lambda each: len(names.of_address(each)))
+                excess = len(names.of_address(largest)) - own
+                return self._give_up(self._largest_client(largest), excess)
         own = len(names.of_client(holder))
-        return victim is not None and self._give_up(
-            address, _excess(len(names.of_client(victim)), own)
-        )
+        if own < _share(len(names.of_address(address)), len(names.clients(address))):
+            victim = self._largest_client(address)
+            return self._give_up(victim, len(names.of_client(victim)) - own)
+        return False
 
-    def _give_up(self, address: str, excess: int) -> bool:
-        """Have the largest client of an address end some of its searches, of those beyond."""
-        victim = self._names.largest_client(address)
-        if victim is None or not excess:
-            return False
+    def _largest_client(self, address: str) -> Holder:
+        names = self._names
+        return max(names.clients(address), key=lambda each: len(names.of_client(each)))
+
+    def _give_up(self, victim: Holder, excess: int) -> bool:
+        """Have a client end some of its searches, of those that it has beyond the one who asks."""
         names = list(islice(self._names.of_client(victim), min(AT_ONCE, excess // 2)))
         for name in names:
             self._names.remove(name, victim)
-        victim.give_up(set(names))
-        self._hub.close_idle_searches(len(names))
-        return True
+        if names:
+            victim.give_up(set(names))
+            self._hub.close_idle_searches(len(names))
+        return bool(names)
 
 
-def _excess(theirs: int, own: int) -> int:
-    """How many names more they hold; 0 if it is few, so that some are given up together."""
-    return theirs - own if theirs - own >= max(2, theirs // 10) else 0
+def _share(number: int, holders: int) -> float:
+    """What each may have when others have to give way.
+
+    A little less than the average, so that the largest has several more, which are given up
+    together: to look for the largest takes its time, and so does to end subscriptions.
+    """
+    return SHARE * number / max(holders, 1)
