@@ -45,11 +45,15 @@ class TwistdTestCase(IOCTestCase):
         self.repeater = ensure_repeater(owned=True)
         self.addCleanup(self.repeater.close)
 
-    def twistd(self, environment: Mapping[str, str] | None = None) -> Twistd:
+    def twistd(
+        self,
+        environment: Mapping[str, str] | None = None,
+        descriptors: tuple[int, int] | None = None,
+    ) -> Twistd:
         """A run of twistd that does not outlast the test."""
         # twistd loads whatever plugins are installed: their warnings are not the gateway's.
         plain = {**self.ports.client_environment(), "PYTHONWARNINGS": "ignore"}
-        run = Twistd(reactor, {**plain, **(environment or {})})
+        run = Twistd(reactor, {**plain, **(environment or {})}, descriptors)
         self.addCleanup(run.kill)
         return run
 

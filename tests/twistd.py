@@ -40,7 +40,12 @@ class Twistd:
     Nothing of the EPICS_* environment gets in but what is given.
     """
 
-    def __init__(self, reactor: Any, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        environment: Mapping[str, str] | None = None,
+        descriptors: tuple[int, int] | None = None,
+    ) -> None:
         self.lines: list[str] = []
         """What it said on stdout and stderr."""
         self.errors: list[str] = []
@@ -48,6 +53,8 @@ class Twistd:
         self._reactor = reactor
         plain = {key: text for key, text in os.environ.items() if not key.startswith("EPICS_")}
         self._environment = {**plain, **(environment or {})}
+        self._descriptors = descriptors
+        """The soft and the hard limit of file descriptors, if not those of the tests."""
         self._transport: IProcessTransport | None = None
         self._ended: Ended | None = None
         self._waiting: list[tuple[re.Pattern[str], Deferred[re.Match[str]]]] = []
@@ -57,11 +64,12 @@ class Twistd:
         """Run it, in a directory of the test's own."""
         beside = Path(sys.executable).with_name("twistd")
         program = str(beside) if beside.exists() else shutil.which("twistd") or "twistd"
+        command = [sys.executable, program, *arguments]
+        if self._descriptors is not None:
+            script = 'ulimit -Sn $1; ulimit -Hn $2; shift 2; exec "$@"'
+            command = ["/bin/sh", "-c", script, "sh", *map(str, self._descriptors), *command]
         self._transport = self._reactor.spawnProcess(
-            _Protocol(self),
-            sys.executable,
-            [sys.executable, program, *arguments],
-            self._environment,
+            _Protocol(self), command[0], command, self._environment
         )
 
     @property

@@ -73,3 +73,13 @@ class ISubscriber(Interface):
 
     def reading(pv: PV, reading: Reading) -> None:
         """Hear one update."""
+
+
+class IChannelObserver(Interface):
+    """Who keeps count of the hub's channels."""
+
+    def found(name: str) -> None:
+        """Hear that an IOC has answered for a name, for the first time since it was opened."""
+
+    def closed(name: str) -> None:
+        """Hear that a name's channel was closed."""

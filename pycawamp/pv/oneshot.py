@@ -48,6 +48,11 @@ class OneShotChannel:
             raise NotConnectedError(f"no IOC answered within {timeout:g} s") from None
         return self.described
 
+    def give_up(self, error: Exception) -> None:
+        """Fail what waits in reach."""
+        if not self._arrival.called:
+            self._arrival.errback(error)
+
     @property
     def described(self) -> Metadata:
         """The PV's metadata as it is now; after reach."""

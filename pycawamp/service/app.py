@@ -6,6 +6,7 @@ import os
 from importlib.metadata import version
 from typing import Any
 
+import attrs
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, succeed
@@ -24,13 +25,14 @@ from pycawamp.demo.records import RECORDS
 from pycawamp.pv.errors import LibraryError
 from pycawamp.pv.interfaces import IBackend
 from pycawamp.service.clock import use_monotonic_clock
+from pycawamp.service.descriptors import raise_limit, within
 from pycawamp.service.garbage import ShortCollections
 from pycawamp.service.gateway import Gateway
 from pycawamp.service.site_files import SiteFiles
 from pycawamp.service.start import StartError, StartReporter, check_user
 from pycawamp.sessions.putlog import PutLogError
 from pycawamp.web.certificate import RenewedCertificate, tls_endpoint
-from pycawamp.web.channel import GatewaySite
+from pycawamp.web.channel import GatewaySite, HTTPLimits
 from pycawamp.web.htpasswd import LoginFileError
 from pycawamp.web.site import root_resource
 
@@ -70,7 +72,11 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
         refuse(str(error))
     admission.govern(gateway)
     root = root_resource(gateway.resource, _configuration(settings), admission.authentication)
-    site = GatewaySite(reactor, root, settings.http, admission.refusals)
+    site = GatewaySite(
+        reactor, root, _http_limits(settings), admission.refusals, settings.rules.proxies
+    )
+    # Of Twisted's own endpoints the only one that puts a factory around the site.
+    site.is_wrapped = settings.port.startswith("haproxy:")
     port = Port(endpoint, settings.port, site, settings.demo)
     whole = MultiService()
     # The files first: nothing else has started if they cannot be read.
@@ -86,6 +92,13 @@ def _admission(
         return SiteFiles(reactor, settings, certificate)
     except (AccessFileError, LoginFileError) as error:
         refuse(str(error))
+
+
+def _http_limits(settings: Settings) -> HTTPLimits:
+    """The limits of the port, within what file descriptors allow."""
+    clients = settings.gateway.limits.clients
+    connections = within(settings.http.connections, raise_limit(), clients)
+    return attrs.evolve(settings.http, connections=connections)
 
 
 def _configuration(settings: Settings) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterator
+from collections.abc import Collection, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
@@ -14,6 +14,7 @@ from pycawamp.pv.errors import PVError
 from pycawamp.pv.oneshot import OneShotChannel
 from pycawamp.pv.values import Metadata, Reading
 from pycawamp.sessions.putlog import PutRecord
+from pycawamp.sessions.subscriptions import GAVE_WAY
 from pycawamp.wire import requests
 from pycawamp.wire.errors import BadMessageError
 
@@ -38,6 +39,7 @@ class Operations:
         self._session = session
         self._sessions = sessions
         self._under_way: set[Deferred[None]] = set()
+        self._searching: dict[OneShotChannel, None] = {}
         self._gets = DeferredSemaphore(GETS_AT_ONCE)
 
     def get(self, request: requests.Get) -> None:
@@ -71,11 +73,24 @@ class Operations:
             work.cancel()
             yield
 
+    def give_up(self, real_names: Collection[str]) -> None:
+        """Fail what waits for these PVs, none of which was found: others need the room."""
+        for one_shot in list(self._searching):
+            if one_shot.pv.name in real_names:
+                one_shot.give_up(GAVE_WAY)
+
+    async def _reach(self, one_shot: OneShotChannel, timeout: float) -> Metadata:
+        self._searching[one_shot] = None
+        try:
+            return await one_shot.reach(timeout)
+        finally:
+            del self._searching[one_shot]
+
     async def _read(self, request: requests.Get) -> None:
         encoding = attrs.evolve(self._session.encoding, **request.options)
         one_shot = self._one_shot(self._session.authorize(request.name))
         try:
-            await one_shot.reach(self._sessions.connect_timeout)
+            await self._reach(one_shot, self._sessions.connect_timeout)
             metadata, reading = await self._ask(one_shot)
         finally:
             one_shot.close()
@@ -101,7 +116,7 @@ class Operations:
         verdict = self._session.authorize(request.name)
         one_shot = self._one_shot(verdict)
         try:
-            metadata = await one_shot.reach(self._sessions.connect_timeout)
+            metadata = await self._reach(one_shot, self._sessions.connect_timeout)
         finally:
             one_shot.close()
         self._session.send(self._session.dialect.metadata(request, metadata, verdict.write))
@@ -118,7 +133,7 @@ class Operations:
                 raise BadMessageError("forbidden", "this gateway does not let you write it")
             one_shot = self._one_shot(verdict)
             try:
-                await one_shot.reach(min(request.timeout, self._sessions.connect_timeout))
+                await self._reach(one_shot, min(request.timeout, self._sessions.connect_timeout))
                 record = attrs.evolve(record, old=one_shot.pv.latest)
                 await one_shot.put(request.value, request.wait, request.timeout)
             finally:

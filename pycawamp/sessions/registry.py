@@ -23,7 +23,9 @@ from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.quota import Quota
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.session import Client, HangUp, Session
+from pycawamp.sessions.spellings import Spellings
 from pycawamp.sessions.subscriptions import Search
+from pycawamp.sessions.unresolved import UnresolvedNames
 from pycawamp.wire.dialect import Encoding
 
 STEPS_AT_ONCE = 100
@@ -56,6 +58,8 @@ class Sessions:
         self.searching: DelayLine[Search] = DelayLine(clock, connect_timeout, Search.end)
         self.one_shot = partial(OneShotChannel, hub, clock)
         self.limits = limits or Limits()
+        self.unresolved = UnresolvedNames(hub, self.limits)
+        self.spellings = Spellings(hub, self.limits)
         self.refusals = refusals or RefusalCounter(clock)
         self._clock = clock
         self._open: set[Session] = set()
@@ -81,7 +85,7 @@ class Sessions:
 
     def quota(self) -> Quota:
         """What a new client may take."""
-        return Quota.of(self._clock, self.hub, self.limits)
+        return Quota.of(self._clock, self.limits)
 
     def soon(self, function: Callable[[], object]) -> None:
         """Have a function called by the event loop, not within this call."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from pycawamp.access.hosts import network_key
 from pycawamp.access.interfaces import Decide, Verdict
 from pycawamp.fanout.outbox import IWriter, Outbox
 from pycawamp.pv.router import UnknownSchemeError
+from pycawamp.sessions.names_in_use import Holder
 from pycawamp.sessions.operations import Operations
 from pycawamp.sessions.subscriptions import Subscriptions
 from pycawamp.wire import requests
@@ -72,6 +74,7 @@ class Session:
         self._rest: Iterator[None] | None = None
         self.outbox = Outbox(sessions.flush_cycle, writer)
         self._sessions = sessions
+        self._holder = Holder(network_key(client.host), self.give_up)
         self.dialect = encoding.dialect
         self.encoding = encoding
         """The options in force for what asks for no others."""
@@ -140,6 +143,10 @@ class Session:
         self._sessions.finish(self._operations.close())
         # They hold this in their turn, and all would wait for the garbage collector.
         del self.subscriptions, self._operations
+        holder = self._holder
+        self._sessions.unresolved.leave(holder)
+        self._sessions.spellings.leave(holder)
+        del self._holder
         self._sessions.closed(self)
 
     # What the client is told
@@ -167,11 +174,17 @@ class Session:
 
     def reserve_channel(self, real_name: str) -> None:
         """Check that one more channel may be opened; raise `too_many_pvs` if not."""
-        hub = self._sessions.hub
-        if real_name not in hub and len(hub) >= self._sessions.limits.channels:
-            raise BadMessageError("too_many_pvs", "the gateway has as many PVs open as it may")
-        if not self.quota.unresolved.admit(real_name):
-            raise BadMessageError("too_many_pvs", "too many PVs that no IOC has answered for")
+        sessions, holder = self._sessions, self._holder
+        problem = sessions.spellings.problem(real_name, holder)
+        problem = problem or sessions.unresolved.admit(real_name, holder)
+        if problem is not None:
+            raise BadMessageError("too_many_pvs", problem)
+        sessions.spellings.add(real_name, holder)
+
+    def give_up(self, real_names: Collection[str]) -> None:
+        """End the searches for these names: others need the room."""
+        self.subscriptions.give_up(real_names)
+        self._operations.give_up(real_names)
 
     def fail(self, failure: Failure) -> None:
         """Log a mistake of ours, and have the client told that there was one."""

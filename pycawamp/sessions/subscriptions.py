@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from pycawamp.sessions.session import Session
 
 
+GAVE_WAY = BadMessageError(
+    "too_many_pvs", "no IOC has answered for it, and other clients need the room"
+)
+
+
 class Subscriptions:
     """The PVs that one client is subscribed to, by the names that it asked for."""
 
@@ -89,10 +94,15 @@ class Subscriptions:
         is_wanted = self._unresolved.get(stream.name) is search
         if is_wanted:
             del self._unresolved[stream.name]
-        if stream.pv.connected is not None:
-            self._session.quota.unresolved.found(stream.pv.name)
-        elif is_wanted:
-            self._tell_lost(stream)
+            if stream.pv.connected is None:
+                self._tell_lost(stream)
+
+    def give_up(self, real_names: Collection[str]) -> None:
+        """End the subscriptions to these PVs, none of which was found: others need the room."""
+        for name, stream in list(self._streams.items()):
+            if stream.pv.name in real_names:
+                self.end(name)
+                self._session.refuse(attrs.evolve(GAVE_WAY, action="connect", pvname=name))
 
     def _join(self, name: str, verdict: Verdict, encoding: Encoding) -> None:
         # Asking again is answered again: leave first, so that the state is told anew.

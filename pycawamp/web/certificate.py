@@ -8,10 +8,19 @@ from typing import Any
 
 import attrs
 from OpenSSL import SSL, crypto
-from twisted.internet.endpoints import SSL4ServerEndpoint
-from twisted.internet.interfaces import IOpenSSLContextFactory, IReactorTime
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.interfaces import (
+    IAddress,
+    IListeningPort,
+    IOpenSSLContextFactory,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamServerEndpoint,
+)
 from twisted.internet.ssl import CertificateOptions, TLSVersion
 from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -108,7 +117,33 @@ class RenewedCertificate(FileWatcher[SSL.Context]):
             self._log.failure("The certificate could not be read again", failure)
 
 
-def tls_endpoint(reactor: Any, description: str) -> tuple[SSL4ServerEndpoint, RenewedCertificate]:
+class TLSFactory(TLSMemoryBIOFactory):
+    """Puts TLS before a factory, which may refuse a connection before that costs anything."""
+
+    noisy = False
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """A protocol with TLS; None if the factory has none."""
+        wrapped = self.wrappedFactory.buildProtocol(addr)
+        return None if wrapped is None else self.protocol(self, wrapped)
+
+
+@implementer(IStreamServerEndpoint)
+@attrs.frozen
+class TLSEndpoint:
+    """Listens by TLS."""
+
+    _tcp: IStreamServerEndpoint
+    _certificate: RenewedCertificate
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """Listen; fires with the port."""
+        factory = TLSFactory(self._certificate, False, protocolFactory)
+        listening: Deferred[IListeningPort] = self._tcp.listen(factory)
+        return listening
+
+
+def tls_endpoint(reactor: Any, description: str) -> tuple[TLSEndpoint, RenewedCertificate]:
     """The endpoint of `ssl:PORT:privateKey=…:certKey=…`, and the certificate that it shows.
 
     The certificate is a service: it is renewed while it runs. Raises ValueError if the
@@ -127,14 +162,13 @@ def tls_endpoint(reactor: Any, description: str) -> tuple[SSL4ServerEndpoint, Re
         renewed = RenewedCertificate(reactor, files)
     except CertificateError as error:
         raise ValueError(str(error)) from None
-    endpoint = SSL4ServerEndpoint(
+    tcp = TCP4ServerEndpoint(
         reactor,
         int(port),
-        renewed,
         backlog=int(settings.get("backlog", "50")),
         interface=settings.get("interface", ""),
     )
-    return endpoint, renewed
+    return TLSEndpoint(tcp, renewed), renewed
 
 
 def _parts(description: str) -> list[str]:

@@ -19,6 +19,7 @@ from pycawamp.access.hosts import network_key
 from pycawamp.sessions.registry import Sessions
 from pycawamp.sessions.session import Client, Session
 from pycawamp.web.authentication import BEARER, Visitor, without_token
+from pycawamp.web.connections import ConnectionCount
 from pycawamp.web.read_scheduler import ReadScheduler
 from pycawamp.web.transport import ClientTransport, SlowConsumerMonitor
 from pycawamp.wire.dialect import Encoding
@@ -60,6 +61,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     log = make_logger("critical")
     _has_frames = False
     _message = bytearray()
+    connection_count: ConnectionCount | None = None
     _client_transport: ClientTransport | None = None
     _expiry: IDelayedCall | None = None
     _closing: IDelayedCall | None = None
@@ -206,6 +208,8 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Leave nothing that refers to itself: a crowd of those would keep the collector busy."""
         super().connectionLost(reason)
+        if self.connection_count is not None:
+            self.connection_count.leave()
         # Autobahn fired both with this object.
         del self.is_open, self.is_closed
 
