@@ -10,7 +10,7 @@ from pycawamp.pv.values import Metadata, Reading
 from pycawamp.wire.frames import binary_frame
 from pycawamp.wire.v2 import replies
 from pycawamp.wire.v2.encoding import Encoding
-from pycawamp.wire.v2.updates import Render, is_binary, renderer
+from pycawamp.wire.v2.updates import Render, is_binary, renderer, shown_metadata
 
 
 class Content:
@@ -51,6 +51,7 @@ class EncodedStream:
         "_frame",
         "_frame_of",
         "_pv",
+        "_shown",
         "_wrap_update",
         "content",
         "encoding",
@@ -65,7 +66,9 @@ class EncodedStream:
         self._wrap_update = self._cohort.packing.wrap
         self._frame = b""
         self._frame_of: Reading | None = None
+        self._shown: tuple[object, ...] = ()
         if pv.described is not None:
+            self._shown = shown_metadata(pv.described, encoding)
             self._prepare(pv.described)
 
     @property
@@ -129,11 +132,15 @@ class EncodedStream:
         self._cohort.packing.deliver(outbox, self._frame)
 
     def metadata(self, metadata: Metadata) -> None:
-        """Take note of new metadata, and tell those who asked for it."""
+        """Take note of new metadata, and tell it, or the newest value anew, as far as it shows."""
+        shown, self._shown = self._shown, shown_metadata(metadata, self.encoding)
         self._prepare(metadata)
         # Otherwise the connection that comes or ends is told next, and the metadata after it.
         if self.encoding.metadata and self._pv.connected is metadata.read_access:
             self._announce(replies.metadata(self.name, metadata, self.encoding.writable))
+        latest = self._pv.latest
+        if latest is not None and shown != self._shown:
+            self.reading(latest)
 
     def connection(self) -> None:
         """Tell the clients that the PV was connected or lost."""
@@ -157,11 +164,13 @@ class EncodedStream:
         self._cohort.announce(self, self._cohort.packing.wrap(message))
 
     def _announcement(self) -> list[bytes]:
-        """The messages that come before a value: the connection, and then the metadata."""
+        """The messages that come before a value, or in its place."""
         described = self._pv.described
         messages = [replies.connection(self.name, bool(self._pv.connected))]
         if self.encoding.metadata and described is not None:
             # Of a lost PV it would be old news; that it may not be read is news.
             if self._pv.connected or not described.read_access:
                 messages.append(replies.metadata(self.name, described, self.encoding.writable))
+        if self._pv.refusal is not None:
+            messages.append(replies.refused(self.name, self._pv.refusal))
         return messages

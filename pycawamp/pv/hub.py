@@ -23,12 +23,14 @@ class PV:
 
     _log = Logger()
 
-    __slots__ = ("connected", "described", "latest", "name", "subscribers")
+    __slots__ = ("connected", "described", "latest", "name", "refusal", "subscribers")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.connected: bool | None = None
-        """None while it was never found; False once it was lost or made unreadable."""
+        """None while it was never found; False once it was lost, made unreadable or refused."""
+        self.refusal: str | None = None
+        """Why the IOC does not send the value, if it is there but refuses to."""
         self.described: Metadata | None = None
         """What the channel last said of itself."""
         self.latest: Reading | None = None
@@ -47,6 +49,15 @@ class PV:
 
     def connection(self, connected: bool) -> None:
         """Take note that the channel connected or was lost."""
+        self.refusal = None
+        self._turn(connected)
+
+    def refused(self, reason: str) -> None:
+        """Take note that the IOC does not send the value, and why."""
+        self.refusal = reason
+        self._turn(False)
+
+    def _turn(self, connected: bool) -> None:
         self.connected = connected
         self.latest = None
         for subscriber in self.subscribers:

@@ -29,6 +29,8 @@ GETS_AT_ONCE = 32
 """Gets of one client that IOCs are asked at the same time: each may bring a large array."""
 GET_TIMEOUT = 10.0
 """Seconds within which an IOC is to answer a get."""
+OLD_VALUE_TIMEOUT = 1.0
+"""Seconds that a put waits for the value before it, which only the log wants."""
 
 
 class Operations:
@@ -85,9 +87,10 @@ class Operations:
     async def _ask(self, one_shot: OneShotChannel) -> tuple[Metadata, Reading]:
         await self._gets.acquire()
         try:
-            # While it waited for its turn the PV may have come back as another.
-            metadata = one_shot.described
-            return metadata, await one_shot.get(GET_TIMEOUT)
+            reading = await one_shot.get(GET_TIMEOUT)
+            # Not before: while it waited the PV may have come back as another, or its units
+            # may have changed.
+            return one_shot.described, reading
         finally:
             # Not within this call: of a lost PV one get after the other would fail in it.
             self._sessions.soon(self._gets.release)
@@ -113,7 +116,7 @@ class Operations:
             one_shot = self._one_shot(verdict)
             try:
                 await one_shot.reach(min(request.timeout, self._sessions.connect_timeout))
-                record = attrs.evolve(record, old=one_shot.pv.latest)
+                record = attrs.evolve(record, old=await one_shot.newest(OLD_VALUE_TIMEOUT))
                 await one_shot.put(request.value, request.wait, request.timeout)
             finally:
                 one_shot.close()

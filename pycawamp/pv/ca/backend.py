@@ -21,6 +21,7 @@ from zope.interface import implementer
 from pycawamp.pv.ca import libca
 from pycawamp.pv.ca.callbacks import Callbacks, Registry
 from pycawamp.pv.ca.channel import AtLibca, Channel, Monitor
+from pycawamp.pv.ca.refusals import RefusalLog
 from pycawamp.pv.ca.repeater import Repeater, ensure_repeater
 from pycawamp.pv.ca.requests import PendingGet, PendingPut
 from pycawamp.pv.ca.worker import Worker
@@ -44,7 +45,11 @@ class CABackend:
         self._ca = libca.load()
         self._worker = Worker(reactor, "Channel Access", self._ca.ca_flush_io)
         self._registry = Registry()
-        self._callbacks = Callbacks(self._ca, inbox, self._registry, self._subscribe_soon)
+        self.refusals = RefusalLog(reactor)
+        """What IOCs refuse is logged here."""
+        self._callbacks = Callbacks(
+            self._ca, inbox, self._registry, self.refusals, self._subscribe_soon
+        )
 
     # The reactor
 
@@ -125,15 +130,30 @@ class CABackend:
     def _subscribe(self, channel: Channel, monitors: tuple[Monitor, ...]) -> None:
         if channel.at_libca.cleared:
             return
+        if channel.at_libca.subscribed is not monitors:
+            self._replace_subscriptions(channel, monitors)
+        if channel.has_filter and len(monitors) > 1:
+            self._read_metadata(channel, monitors[0])
+
+    def _read_metadata(self, channel: Channel, control: Monitor) -> None:
+        """Ask for what a filter in the name may keep from the subscription to it."""
+        self._ca.ca_array_get_callback(
+            control.type,
+            control.count,
+            channel.at_libca.chid,
+            self._callbacks.event,
+            control.key,
+        )
+
+    def _replace_subscriptions(self, channel: Channel, monitors: tuple[Monitor, ...]) -> None:
         self._unsubscribe(channel)
         channel.at_libca.subscribed = monitors
         for monitor in monitors:
             self._registry.listeners[monitor.key] = monitor
-            dbr_type, count = monitor.request
             event_id = c_void_p()
             status = self._ca.ca_create_subscription(
-                dbr_type,
-                count,
+                monitor.type,
+                monitor.count,
                 channel.at_libca.chid,
                 monitor.mask,
                 self._callbacks.event,
@@ -157,14 +177,13 @@ class CABackend:
             self._ca.ca_clear_channel(channel.at_libca.chid)
 
     def _get(self, at_libca: AtLibca, pending: PendingGet) -> None:
-        dbr_type, count = pending.request
         status = libca.ECA_DISCONN
         if not at_libca.cleared:
             status = self._ca.ca_array_get_callback(
-                dbr_type, count, at_libca.chid, self._callbacks.event, pending.key
+                pending.type, pending.count, at_libca.chid, self._callbacks.event, pending.key
             )
         if status != libca.ECA_NORMAL:
-            self._inbox.post(pending.failed, status)
+            self._inbox.post(pending.failed, libca.Refusal.by_status(status))
 
     def _put(self, at_libca: AtLibca, pending: PendingPut) -> None:
         write = pending.write

@@ -13,10 +13,9 @@ from ctypes import string_at
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from twisted.logger import Logger
-
 from pycawamp.pv.ca import dbr, libca
 from pycawamp.pv.ca.channel import Channel, ControlMonitor, Monitor, ValueMonitor
+from pycawamp.pv.ca.refusals import RefusalLog
 from pycawamp.pv.ca.requests import PendingGet, PendingPut
 from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.values import FieldType, Metadata
@@ -52,17 +51,22 @@ class Registry:
 class Callbacks:
     """The functions that libca is given; to be referenced for as long as it may call them.
 
-    `subscribe` has a channel's monitors subscribed to; it is called on libca's threads.
+    `subscribe` is called when a channel has connected or may be read, on libca's threads, to
+    have its monitors subscribed to unless they are.
     """
 
-    _log = Logger()
-
     def __init__(
-        self, library: Any, inbox: Inbox, registry: Registry, subscribe: Subscribe
+        self,
+        library: Any,
+        inbox: Inbox,
+        registry: Registry,
+        refusals: RefusalLog,
+        subscribe: Subscribe,
     ) -> None:
         self._ca = library
         self._inbox = inbox
         self._registry = registry
+        self._refusals = refusals
         self._subscribe = subscribe
         self._keeper = libca.ThreadKeeper(library)
         self.connection = libca.ConnectionCallback(self._on_connection)
@@ -87,11 +91,16 @@ class Callbacks:
         listener = self._registry.listeners.get(args.usr)
         if listener is None:
             return
-        if args.status == libca.ECA_NORMAL:
-            size = listener.header + args.count * listener.width
+        if args.status != libca.ECA_NORMAL:
+            self._inbox.post_update(listener.failed, libca.Refusal.by_status(args.status))
+            return
+        count = args.count
+        # Type and count are what the server claims: libca passes them on unchecked.
+        if args.type == listener.type and 0 <= count <= listener.most:
+            size = listener.header + count * listener.width
             self._inbox.post_update(listener.handler, string_at(args.dbr, size))
         else:
-            self._inbox.post(listener.failed, args.status)
+            self._inbox.post_update(listener.failed, _mismatch(listener, args.type, count))
 
     def _on_put(self, args: Any) -> None:
         self._keep()
@@ -130,7 +139,7 @@ class Callbacks:
                 # First, so that the server sends it first.
                 control = ControlMonitor(channel, self._registry.next_key(), native)
                 at_libca.monitors = (control, *at_libca.monitors)
-            self._subscribe(channel, at_libca.monitors)
+        self._subscribe(channel, at_libca.monitors)
         return at_libca.monitors
 
     def _on_access(self, args: Any) -> None:
@@ -138,15 +147,33 @@ class Callbacks:
         channel = self._registry.channels.get(self._ca.ca_puser(args.chid))
         if channel is not None:
             self._inbox.post(channel.set_access, (bool(args.read), bool(args.write)))
+            if args.read:
+                self._subscribe(channel, channel.at_libca.monitors)
 
     def _on_exception(self, args: Any) -> None:
-        reason = libca.message(args.stat)
-        context = (args.ctx or b"").decode("utf-8", "replace")
-        self._inbox.post(self._log_exception, (reason, context))
+        self._keep()
+        context = source = (args.ctx or b"").decode("utf-8", "replace")
+        channel = None
+        if args.chid:
+            channel = self._registry.channels.get(self._ca.ca_puser(args.chid))
+        if channel is not None:
+            source = self._ca.ca_host_name(args.chid).decode("utf-8", "replace")
+            context = f"{channel.name} of {source}"
+        line = f"Channel Access: {libca.message(args.stat)} ({context})"
+        # In a flood the newest will do.
+        self._inbox.post_update(self._log_exception, (source, args.stat, line))
 
-    def _log_exception(self, news: tuple[str, str]) -> None:
-        reason, context = news
-        self._log.warn("Channel Access: {reason} ({context})", reason=reason, context=context)
+    def _log_exception(self, news: tuple[str, int, str]) -> None:
+        self._refusals.write(*news)
+
+
+def _mismatch(listener: Monitor | PendingGet, dbr_type: int, count: int) -> libca.Refusal:
+    """What is wrong with an answer that is not of the type and count that were asked for."""
+    if dbr_type != listener.type:
+        reason = f"it sent DBR type {dbr_type}, not {listener.type} as asked"
+        return libca.Refusal(libca.ECA_BADTYPE, reason)
+    reason = f"it sent {count} elements, where the PV has at most {listener.most}"
+    return libca.Refusal(libca.ECA_BADCOUNT, reason)
 
 
 # Most channels of an IOC are alike in this: they share one value.

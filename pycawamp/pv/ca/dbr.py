@@ -6,6 +6,7 @@ order, each with its own padding before the value.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from functools import cache, lru_cache
 from struct import Struct
@@ -21,6 +22,7 @@ EPICS_EPOCH = 631152000
 
 STRING_SIZE = 40
 ENUM_STRING_SIZE = 26
+MAX_ENUM_STATES = 16
 
 Decoder: TypeAlias = Callable[[bytes], Reading]
 
@@ -69,7 +71,10 @@ def _number_decoder(layout: Layout) -> Decoder:
     unpack = layout.scalar.unpack_from
 
     def decode(raw: bytes) -> Reading:
-        status, severity, seconds, nanoseconds, value = unpack(raw)
+        try:
+            status, severity, seconds, nanoseconds, value = unpack(raw)
+        except struct.error:
+            return _empty(raw)
         return Reading(status, severity, seconds + EPICS_EPOCH, nanoseconds, value)
 
     return decode
@@ -79,10 +84,19 @@ def _string_decoder(layout: Layout) -> Decoder:
     unpack = layout.scalar.unpack_from
 
     def decode(raw: bytes) -> Reading:
-        status, severity, seconds, nanoseconds, value = unpack(raw)
+        try:
+            status, severity, seconds, nanoseconds, value = unpack(raw)
+        except struct.error:
+            return _empty(raw)
         return Reading(status, severity, seconds + EPICS_EPOCH, nanoseconds, text(value))
 
     return decode
+
+
+def _empty(raw: bytes) -> Reading:
+    """An update of a scalar that has no element: one beyond an array's end, an empty waveform."""
+    status, severity, seconds, nanoseconds = _HEADER.unpack_from(raw)
+    return Reading(status, severity, seconds + EPICS_EPOCH, nanoseconds, None)
 
 
 def _array_decoder(layout: Layout, field_type: FieldType) -> Decoder:
@@ -141,13 +155,13 @@ def _describe(native: Metadata, raw: bytes) -> Metadata:
 
 def _enum_strings(raw: bytes) -> tuple[str, ...]:
     (count,) = _CTRL_ENUM.unpack_from(raw)
-    starts = (2 + ENUM_STRING_SIZE * index for index in range(count))
+    starts = (2 + ENUM_STRING_SIZE * index for index in range(min(count, MAX_ENUM_STATES)))
     return tuple(text(raw[start : start + ENUM_STRING_SIZE]) for start in starts)
 
 
 def control_size(field_type: FieldType) -> int:
     """Bytes of a DBR_CTRL value that describe() reads; 0 where there is nothing to know."""
     if field_type is FieldType.ENUM:
-        return 6 + 16 * ENUM_STRING_SIZE
+        return 6 + MAX_ENUM_STATES * ENUM_STRING_SIZE
     layout = _CTRL_LAYOUTS.get(field_type)
     return 4 + layout.size if layout else 0
