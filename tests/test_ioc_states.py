@@ -17,6 +17,7 @@ record(waveform, "$(P)float") { field(FTVL, "FLOAT") field(NELM, "1") }
 record(waveform, "$(P)words") { field(FTVL, "STRING") field(NELM, "1") }
 record(waveform, "$(P)three") { field(FTVL, "DOUBLE") field(NELM, "20") }
 record(ao, "$(P)ao") { field(VAL, "1.25") field(PINI, "YES") field(EGU, "mm") field(PREC, "1") }
+record(bo, "$(P)bo") { field(ZNAM, "Closed") field(ONAM, "Open") }
 record(mbbo, "$(P)mbbo") { field(ZRST, "Off") field(ONST, "On") field(VAL, "1") field(PINI, "YES") }
 """
 SLOWLY = {"text": True, "max_rate": 5, "batch": True}
@@ -98,13 +99,24 @@ class NoValueTests(V2TestCase):
             self.assertEqual((monitor["value"], monitor["count"]), (None, 0))
             reply = yield self.ask(client, "get", name)
             self.assertEqual((reply["value"], reply["count"]), (None, 0))
-            if name == "words":
-                yield self.put(client, record, text)
-            else:
-                yield self.dbpf(ioc, record, text)
+            yield self.dbpf(ioc, record, text)
             for each in (client, plain):
                 monitor = yield each.until(like(msg_type="monitor", value=value))
                 self.assertEqual(monitor["count"], 1)
+
+    @inlineCallbacks
+    def test_beyond(self) -> Any:
+        """A part that begins beyond the longest array is connected, and empty."""
+        _, _, client = yield self.start_all(RECORDS)
+        name = self.prefix + "three.[20:21]"
+        client.send({"action": "connect", "pv": name, "metadata": True})
+        yield client.until(like(msg_type="connection", conn=True))
+        metadata = yield client.until(msg_type="metadata")
+        self.assertEqual((metadata["count"], "refusal" in metadata), (0, False))
+        monitor = yield client.until(msg_type="monitor")
+        self.assertEqual((monitor["value"], monitor["count"]), ([], 0))
+        got = yield self.value(client, "three.[20:21]")
+        self.assertEqual(got, [])
 
     @inlineCallbacks
     def test_put(self) -> Any:
@@ -126,7 +138,7 @@ class DerivedTests(V2TestCase):
         ioc, fixture, client = yield self.start_all(RECORDS)
         plain = yield fixture.connect()
         slow = yield fixture.connect()
-        for name in ("ao", "mbbo"):
+        for name in ("ao", "mbbo", "bo"):
             plain.send({"action": "connect", "pv": self.prefix + name})
             client.send({"action": "connect", "pv": self.prefix + name, "text": True})
             slow.send({"action": "connect", "pv": self.prefix + name, **SLOWLY})
@@ -136,6 +148,7 @@ class DerivedTests(V2TestCase):
             ("ao", "PREC", "3", "1.250"),
             ("ao", "PREC", "0", "1"),
             ("mbbo", "ONST", "Away", "Away"),
+            ("bo", "ZNAM", "Shut", "Shut"),
         ]
         for name, field, new, text in changes:
             yield self.dbpf(ioc, f"{name}.{field}", new)
@@ -143,8 +156,8 @@ class DerivedTests(V2TestCase):
             yield slow.until(lambda batch, text=text: text in [m.get("text") for m in batch])
         yield self.dbpf(ioc, "ao", "2")
         yield plain.until(like(msg_type="monitor", value=2.0))
-        told = [each["msg_type"] for each in plain.messages]
-        self.assertEqual(told.count("monitor"), 3)
+        told = [each["value"] for each in plain.messages if "units" in each]
+        self.assertEqual(told, [1.25, 2.0])
 
     @inlineCallbacks
     def test_units(self) -> Any:

@@ -130,22 +130,6 @@ class CABackend:
     def _subscribe(self, channel: Channel, monitors: tuple[Monitor, ...]) -> None:
         if channel.at_libca.cleared:
             return
-        if channel.at_libca.subscribed is not monitors:
-            self._replace_subscriptions(channel, monitors)
-        if channel.has_filter and len(monitors) > 1:
-            self._read_metadata(channel, monitors[0])
-
-    def _read_metadata(self, channel: Channel, control: Monitor) -> None:
-        """Ask for what a filter in the name may keep from the subscription to it."""
-        self._ca.ca_array_get_callback(
-            control.type,
-            control.count,
-            channel.at_libca.chid,
-            self._callbacks.event,
-            control.key,
-        )
-
-    def _replace_subscriptions(self, channel: Channel, monitors: tuple[Monitor, ...]) -> None:
         self._unsubscribe(channel)
         channel.at_libca.subscribed = monitors
         for monitor in monitors:
@@ -161,7 +145,8 @@ class CABackend:
                 byref(event_id),
             )
             monitor.event_id = event_id.value
-            self._check(status, f"subscribe to {channel.name}")
+            if status != libca.ECA_NORMAL:
+                self._inbox.post(monitor.failed, libca.Refusal.by_status(status))
 
     def _unsubscribe(self, channel: Channel) -> None:
         for monitor in channel.at_libca.subscribed:

@@ -51,8 +51,7 @@ class Registry:
 class Callbacks:
     """The functions that libca is given; to be referenced for as long as it may call them.
 
-    `subscribe` is called when a channel has connected or may be read, on libca's threads, to
-    have its monitors subscribed to unless they are.
+    `subscribe` has a channel's monitors subscribed to; it is called on libca's threads.
     """
 
     def __init__(
@@ -139,7 +138,7 @@ class Callbacks:
                 # First, so that the server sends it first.
                 control = ControlMonitor(channel, self._registry.next_key(), native)
                 at_libca.monitors = (control, *at_libca.monitors)
-        self._subscribe(channel, at_libca.monitors)
+            self._subscribe(channel, at_libca.monitors)
         return at_libca.monitors
 
     def _on_access(self, args: Any) -> None:
@@ -147,8 +146,6 @@ class Callbacks:
         channel = self._registry.channels.get(self._ca.ca_puser(args.chid))
         if channel is not None:
             self._inbox.post(channel.set_access, (bool(args.read), bool(args.write)))
-            if args.read:
-                self._subscribe(channel, channel.at_libca.monitors)
 
     def _on_exception(self, args: Any) -> None:
         self._keep()

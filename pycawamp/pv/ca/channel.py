@@ -107,7 +107,7 @@ class ControlMonitor(Monitor):
     mask = libca.DBE_PROPERTY
 
     def __init__(self, channel: Channel, key: int, native: Metadata) -> None:
-        request = libca.control_request(native.type.value)
+        request = libca.control_request(native.type.value, native.count)
         super().__init__(channel, key, request, dbr.control_size(native.type), 0)
 
     def receive(self, raw: bytes) -> None:
@@ -170,11 +170,6 @@ class Channel:
         self.monitors = ()
         self._fail_requests()
         self._backend.free(self)
-
-    @property
-    def has_filter(self) -> bool:
-        """Whether the name asks the IOC to filter what it sends."""
-        return "{" in self.name
 
     @property
     def is_readable(self) -> bool:

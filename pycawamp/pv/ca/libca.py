@@ -159,14 +159,14 @@ def value_request(native_type: int, native_count: int) -> Request:
 
     For as many elements as there are: asked for one, a server makes up a 0 where there is none.
     """
-    # Some servers say that there are 0 at most where the number is not fixed.
     return Request(native_type + TIME_TYPES, 0, native_count or 1)
 
 
 @functools.cache
-def control_request(native_type: int) -> Request:
+def control_request(native_type: int, native_count: int) -> Request:
     """How to ask for a channel's units, limits or labels."""
-    return Request(native_type + CTRL_TYPES, 1, 1)
+    # They come with a value; of a part beyond an array's end there is none.
+    return Request(native_type + CTRL_TYPES, min(native_count, 1), 1)
 
 
 def message(status: int) -> str:
