@@ -6,7 +6,8 @@ from typing import Any
 
 from twisted.internet.defer import inlineCallbacks
 
-from tests.v2 import V2TestCase, kinds, like
+from tests.test_twistd import LOOPBACK, TwistdTestCase
+from tests.v2 import V2TestCase, ask, kinds, like
 
 RECORDS = """
 record(ao, "$(P)kept") { field(VAL, "5") field(PINI, "YES") field(EGU, "mm") field(PREC, "2") }
@@ -73,6 +74,22 @@ class RefusalTests(V2TestCase):
         reply = yield self.ask(client, "put", "disabled", value=3)
         self.assertEqual(reply["code"], "put_failed")
         self.assertIn("Channel write request failed", reply["message"])
+
+
+class RefusalLogTests(TwistdTestCase):
+    """What a real IOC refuses, in the log."""
+
+    @inlineCallbacks
+    def test_put(self) -> Any:
+        """A put that does not wait has been answered: its refusal is a line with the PV's name."""
+        yield self.start_ioc(RECORDS)
+        run = self.twistd()
+        ready = yield run.serve("--port", LOOPBACK, "--allow-put=anyone")
+        client = yield self.connect(ready[1].replace("http", "ws") + "monitor")
+        name = f"{self.prefix}disabled"
+        reply = yield ask(client, "put", pv=name, value=3, wait=False)
+        self.assertTrue(reply["ok"])
+        yield run.until_line(f"Channel write request failed .{name} of localhost:")
 
 
 class NoValueTests(V2TestCase):

@@ -48,10 +48,10 @@ class EncodedStream:
     __slots__ = (
         "_cohort",
         "_cohorts",
+        "_described",
         "_frame",
         "_frame_of",
         "_pv",
-        "_shown",
         "_wrap_update",
         "content",
         "encoding",
@@ -66,9 +66,8 @@ class EncodedStream:
         self._wrap_update = self._cohort.packing.wrap
         self._frame = b""
         self._frame_of: Reading | None = None
-        self._shown: tuple[object, ...] = ()
+        self._described = pv.described
         if pv.described is not None:
-            self._shown = shown_metadata(pv.described, encoding)
             self._prepare(pv.described)
 
     @property
@@ -133,14 +132,15 @@ class EncodedStream:
 
     def metadata(self, metadata: Metadata) -> None:
         """Take note of new metadata, and tell it, or the newest value anew, as far as it shows."""
-        shown, self._shown = self._shown, shown_metadata(metadata, self.encoding)
+        before, self._described = self._described, metadata
         self._prepare(metadata)
         # Otherwise the connection that comes or ends is told next, and the metadata after it.
         if self.encoding.metadata and self._pv.connected is metadata.read_access:
             self._announce(replies.metadata(self.name, metadata, self.encoding.writable))
         latest = self._pv.latest
-        if latest is not None and shown != self._shown:
-            self.reading(latest)
+        if latest is not None and before is not None:
+            if shown_metadata(before, self.encoding) != shown_metadata(metadata, self.encoding):
+                self.reading(latest)
 
     def connection(self) -> None:
         """Tell the clients that the PV was connected or lost."""

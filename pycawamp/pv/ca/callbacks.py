@@ -95,7 +95,7 @@ class Callbacks:
             return
         count = args.count
         # Type and count are what the server claims: libca passes them on unchecked.
-        if args.type == listener.type and 0 <= count <= listener.most:
+        if args.type == listener.type and count <= listener.most:
             size = listener.header + count * listener.width
             self._inbox.post_update(listener.handler, string_at(args.dbr, size))
         else:

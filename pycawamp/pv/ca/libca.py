@@ -63,13 +63,13 @@ class AccessArgs(Structure):
 
 
 class EventArgs(Structure):
-    """struct event_handler_args."""
+    """struct event_handler_args; the count, a long there, is never less than 0."""
 
     _fields_ = (
         ("usr", c_void_p),
         ("chid", chid_t),
         ("type", c_long),
-        ("count", c_long),
+        ("count", c_ulong),
         ("dbr", c_void_p),
         ("status", c_int),
     )
