@@ -106,6 +106,8 @@ class LyingPV:
     type: FieldType = FieldType.DOUBLE
     count: int = 1
     rights: int = 3
+    type_number: int | None = None
+    """What it is told as, if not as its type."""
     answer: Callable[[Request], None] = lambda _: None
     """Called with each request to read, write or subscribe."""
     requests: list[Request] = attrs.Factory(list)
@@ -189,7 +191,8 @@ class _Circuit(Protocol):
             pv = self.factory.pvs[_name(body)]
             self._channels[channel] = pv
             self._send(message(ACCESS_RIGHTS, b"", 0, 0, channel, pv.rights))
-            self._send(message(CREATE_CHAN, b"", pv.type.value, pv.count, channel, channel))
+            number = pv.type.value if pv.type_number is None else pv.type_number
+            self._send(message(CREATE_CHAN, b"", number, pv.count, channel, channel))
         elif command in (EVENT_ADD, READ_NOTIFY, WRITE_NOTIFY, WRITE):
             pv = self._channels[channel]
             request = Request(command, data_type, count, number, self._send)

@@ -125,6 +125,31 @@ class LyingCountTests(LyingServerTestCase):
         yield self.assert_good(run, client)
 
     @inlineCallbacks
+    def test_channel(self) -> Any:
+        """A channel of no length is an array; one with all rights but to read is not connected."""
+        lies = {
+            "count": LyingPV(DOUBLE, 0, answer=saying(ONE)),
+            "rights": LyingPV(rights=0xFFFFFFFE, answer=saying(ONE)),
+        }
+        run, client = yield self.start(**lies)
+        for name in lies:
+            client.send({"action": "connect", "pv": name})
+        monitor = yield client.until(like(msg_type="monitor", pvname="count"))
+        self.assertEqual(monitor["value"], [1.0])
+        yield client.until(like(pvname="rights", conn=False))
+        yield self.assert_good(run, client)
+
+    @inlineCallbacks
+    def test_channel_type(self) -> Any:
+        """At a channel of a type that there is not, libca leaves its server, and the log says so."""
+        run, client = yield self.start(pv=LyingPV(type_number=99))
+        client.send({"action": "connect", "pv": "pv"})
+        yield run.until_line(f"Virtual circuit disconnect .localhost:{self.ports.server}")
+        yield client.until(like(pvname="pv", conn=False))
+        reply = yield ask(client, "ping")
+        self.assertEqual(reply["msg_type"], "pong")
+
+    @inlineCallbacks
     def test_empty(self) -> Any:
         """A scalar without an element has no value; an array has none; nothing is logged."""
         lies = {
