@@ -132,16 +132,16 @@ class LyingCountTests(LyingServerTestCase):
             "rights": LyingPV(rights=0xFFFFFFFE, answer=saying(ONE)),
         }
         run, client = yield self.start(**lies)
-        for name in lies:
-            client.send({"action": "connect", "pv": name})
+        client.send({"action": "connect", "pv": "count"})
         monitor = yield client.until(like(msg_type="monitor", pvname="count"))
         self.assertEqual(monitor["value"], [1.0])
+        client.send({"action": "connect", "pv": "rights"})
         yield client.until(like(pvname="rights", conn=False))
         yield self.assert_good(run, client)
 
     @inlineCallbacks
     def test_channel_type(self) -> Any:
-        """At a channel of a type that there is not, libca leaves its server, and the log says so."""
+        """At a channel of a type that there is not, libca leaves its server; the log says so."""
         run, client = yield self.start(pv=LyingPV(type_number=99))
         client.send({"action": "connect", "pv": "pv"})
         yield run.until_line(f"Virtual circuit disconnect .localhost:{self.ports.server}")

@@ -29,7 +29,7 @@ GETS_AT_ONCE = 32
 """Gets of one client that IOCs are asked at the same time: each may bring a large array."""
 GET_TIMEOUT = 10.0
 """Seconds within which an IOC is to answer a get."""
-OLD_VALUE_TIMEOUT = 1.0
+OLD_VALUE_TIMEOUT = 0.5
 """Seconds that a put waits for the value before it, which only the log wants."""
 
 

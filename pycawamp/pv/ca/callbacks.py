@@ -148,7 +148,6 @@ class Callbacks:
             self._inbox.post(channel.set_access, (bool(args.read), bool(args.write)))
 
     def _on_exception(self, args: Any) -> None:
-        self._keep()
         context = source = (args.ctx or b"").decode("utf-8", "replace")
         channel = None
         if args.chid:
