@@ -11,9 +11,9 @@ export type Severity = "NO_ALARM" | "MINOR" | "MAJOR" | "INVALID";
 /** One value of a PV. Shared between listeners: read it, do not change it. */
 export interface Update {
   readonly pvname: string;
-  /** A number (enums: the index; not a number: NaN), a text, or an array. */
+  /** A number (enums: the index; not a number, or no value: NaN), a text, or an array. */
   readonly value: Value;
-  /** Elements of an array, 1 for a scalar. */
+  /** Elements of an array; 1 for a scalar, 0 where it has no value. */
   readonly count: number;
   /** Seconds since 1970, by the IOC's clock. */
   readonly timestamp: number;

@@ -156,6 +156,10 @@ class SinkRecorder:
         """Hear that a channel connected or was lost."""
         self.heard.append(("connection", connected))
 
+    def refused(self, reason: str) -> None:
+        """Hear that the IOC does not send the value."""
+        self.heard.append(("refused", reason))
+
     def reading(self, reading: Reading) -> None:
         """Hear one update."""
         self.heard.append(("reading", reading.value))

@@ -74,6 +74,8 @@ class MessagesTests(SynchronousTestCase):
         for value in (5, 5.5, "text", ""):
             self.assertEqual(_value(value), value)
         self.assertTrue(math.isnan(_value(None)))
+        empty = {"pvname": "X", "value": None, "count": 0, "timestamp": 1.5}
+        self.assertIsNone(messages.update(empty).value)
         arrays: list[tuple[list[Any], type]] = [
             ([1, 2], np.int64),
             ([1, 2.5], float),

@@ -32,6 +32,8 @@ test("an update reads as its text, label, precision or elements", () => {
   assert.equal(textOf({ value: 1.23456 }, { type: "double", precision: 2 }), "1.23");
   assert.equal(textOf({ value: NaN }, { type: "double", precision: 2 }), "NaN");
   assert.equal(textOf({ value: [1, 2] }), "[1, 2]");
+  assert.equal(textOf({ value: NaN, count: 0, text: "" }), "no value");
+  assert.equal(textOf({ value: [], count: 0 }), "[]");
   assert.equal(textOf({ value: new Float64Array(20) }), "[0, 0, 0, 0, 0, 0, 0, 0, …]");
   assert.equal(textOf({ value: "<b>" }), "<b>");
 });

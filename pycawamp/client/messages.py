@@ -68,7 +68,7 @@ def update(message: Mapping[str, Any]) -> Update:
         return Update(
             **exact,
             name=message["pvname"],
-            value=_value(message["value"]),
+            value=_value(message["value"], message["count"]),
             count=message["count"],
             timestamp=message["timestamp"],
             units=message.get("units", ""),
@@ -80,9 +80,9 @@ def update(message: Mapping[str, Any]) -> Update:
         raise GatewayError("bad_frame", f"an update cannot be read: {error!r}") from None
 
 
-def _value(value: Any) -> Value:
+def _value(value: Any, count: int) -> Value:
     if value is None:
-        return math.nan
+        return math.nan if count else None
     if isinstance(value, dict):
         raw = b64decode(value["base64"], validate=True)
         return np.frombuffer(raw, np.dtype(value["dtype"])).reshape(value["shape"])
@@ -112,7 +112,11 @@ def metadata(message: Mapping[str, Any]) -> Metadata:
             units=message.get("units", ""),
             precision=message.get("precision"),
             enum_strs=tuple(message.get("enum_strs", ())),
-            **{key: _limits(message.get(key)) for key in _LIMITS},
+            refusal=message.get("refusal", ""),
+            display_limits=_limits(message.get("display_limits")),
+            control_limits=_limits(message.get("control_limits")),
+            alarm_limits=_limits(message.get("alarm_limits")),
+            warning_limits=_limits(message.get("warning_limits")),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise GatewayError("bad_frame", f"metadata cannot be read: {error!r}") from None
@@ -123,9 +127,6 @@ def _limits(limits: Any) -> Limits | None:
         return None
     low, high = (math.nan if limit is None else limit for limit in limits)
     return low, high
-
-
-_LIMITS = ("display_limits", "control_limits", "alarm_limits", "warning_limits")
 
 
 def error(message: Mapping[str, Any]) -> GatewayError:

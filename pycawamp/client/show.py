@@ -15,6 +15,7 @@ from pycawamp.pv.values import FieldType, Metadata
 from pycawamp.wire.v2.text import decimal, label, long_string
 
 NO_ALARM = "NO_ALARM"
+NO_VALUE = "*** no value"
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
 Element: TypeAlias = Callable[[Any], str]
 
@@ -54,6 +55,8 @@ def _element(metadata: Metadata | None, style: Style) -> Element:
     is_single = metadata is not None and metadata.type is FieldType.FLOAT
 
     def show(value: Any) -> str:
+        if value is None:
+            return NO_VALUE
         if isinstance(value, str):
             return escaped(value)
         if isinstance(value, float):

@@ -9,7 +9,7 @@ import numpy as np
 
 from pycawamp.pv.values import Array
 
-Value: TypeAlias = "float | int | str | Array | tuple[str, ...]"
+Value: TypeAlias = "float | int | str | Array | tuple[str, ...] | None"
 
 
 class GatewayError(Exception):
@@ -38,7 +38,8 @@ class Update:
     name: str
     value: Value = attrs.field(eq=attrs.cmp_using(eq=np.array_equal))
     """A number or a str of a scalar channel; NaN is NaN. Of an array channel a numpy array
-    that cannot be written to, or a tuple of str."""
+    that cannot be written to, or a tuple of str. None, with a count of 0, if there is no value:
+    of an element beyond an array's end, or an empty array of one element."""
     count: int
     """Elements in the value."""
     timestamp: float
@@ -58,4 +59,5 @@ class Update:
 
     def repeats(self, other: Update) -> bool:
         """Whether it brings no news after the other, but perhaps more about it."""
-        return self.timestamp_ns == other.timestamp_ns and np.array_equal(self.value, other.value)
+        same_time = self.timestamp_ns == other.timestamp_ns
+        return same_time and bool(np.array_equal(self.value, other.value))  # type: ignore[arg-type]

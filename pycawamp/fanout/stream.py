@@ -29,6 +29,7 @@ class EncodedStream:
     __slots__ = (
         "_cohort",
         "_cohorts",
+        "_described",
         "_frame",
         "_frame_of",
         "_pv",
@@ -46,6 +47,7 @@ class EncodedStream:
         self._wrap_update = self._cohort.packing.wrap
         self._frame = b""
         self._frame_of: Reading | None = None
+        self._described = pv.described
         if pv.described is not None:
             self._prepare()
 
@@ -115,12 +117,16 @@ class EncodedStream:
         self._cohort.packing.deliver(outbox, self._frame)
 
     def metadata(self, metadata: Metadata) -> None:
-        """Take note of new metadata, and tell those who asked for it."""
+        """Take note of new metadata, and tell it, or the newest value anew, as far as it shows."""
+        before, self._described = self._described, metadata
         self._prepare()
         # Otherwise the connection that comes or ends is told next, and the metadata after it.
         if self._pv.connected is metadata.read_access:
             for message in self.renderer.described(metadata):
                 self._announce(message)
+        latest, shown = self._pv.latest, self.renderer.shown
+        if latest is not None and before is not None and shown(before) != shown(metadata):
+            self.reading(latest)
 
     def connection(self) -> None:
         """Tell the clients that the PV was connected or lost."""
@@ -147,5 +153,7 @@ class EncodedStream:
         self._cohort.announce(self, self._cohort.packing.wrap(message))
 
     def _announcement(self) -> Sequence[bytes]:
-        """The messages that come before a value."""
-        return self.renderer.connection(bool(self._pv.connected), self._pv.described)
+        """The messages that come before a value, or in its place."""
+        pv = self._pv
+        messages = self.renderer.connection(bool(pv.connected), pv.described)
+        return messages if pv.refusal is None else (*messages, *self.renderer.refused(pv.refusal))

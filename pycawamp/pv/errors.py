@@ -23,6 +23,12 @@ class AccessError(PVError):
     code = "forbidden"
 
 
+class RefusedError(PVError):
+    """The IOC answered with a bad status, or with what cannot be its answer."""
+
+    code = "refused"
+
+
 class BadValueError(PVError):
     """The PV cannot hold the value; nothing was written."""
 

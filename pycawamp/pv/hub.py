@@ -26,14 +26,16 @@ class PV:
 
     _log = Logger()
 
-    __slots__ = ("connected", "described", "found", "latest", "name", "subscribers")
+    __slots__ = ("connected", "described", "found", "latest", "name", "refusal", "subscribers")
 
     def __init__(self, name: str, found: Callable[[str], None]) -> None:
         self.name = name
         self.found = found
         """Hears the name when an IOC has answered for it for the first time."""
         self.connected: bool | None = None
-        """None while it was never found; False once it was lost or made unreadable."""
+        """None while it was never found; False once it was lost, made unreadable or refused."""
+        self.refusal: str | None = None
+        """Why the IOC does not send the value, if it is there but refuses to."""
         self.described: Metadata | None = None
         """What the channel last said of itself."""
         self.latest: Reading | None = None
@@ -52,6 +54,15 @@ class PV:
 
     def connection(self, connected: bool) -> None:
         """Take note that the channel connected or was lost."""
+        self.refusal = None
+        self._turn(connected)
+
+    def refused(self, reason: str) -> None:
+        """Take note that the IOC does not send the value, and why."""
+        self.refusal = reason
+        self._turn(False)
+
+    def _turn(self, connected: bool) -> None:
         if self.connected is None:
             self.found(self.name)
         self.connected = connected

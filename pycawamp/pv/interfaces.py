@@ -22,6 +22,12 @@ class ISink(Interface):
     def connection(connected: bool) -> None:
         """Take note that values can come (True) or cannot any more (False)."""
 
+    def refused(reason: str) -> None:
+        """Take note that the IOC is there but does not send the value, and why.
+
+        As after `connection(False)`, no value comes until `connection(True)`.
+        """
+
     def reading(reading: Reading) -> None:
         """Take one update; only while connected."""
 
@@ -33,7 +39,10 @@ class IHandle(Interface):
         """Free the channel; the sink hears nothing after this."""
 
     def get() -> Deferred[Reading]:
-        """Ask for the present value; fails with NotConnectedError if it cannot come."""
+        """Ask for the present value.
+
+        Fails with NotConnectedError, AccessError or RefusedError if it does not come.
+        """
 
     def put(value: Any, wait: bool) -> Deferred[None]:
         """Write a value, in the order of the calls.
@@ -69,7 +78,10 @@ class ISubscriber(Interface):
         """Hear what the channel says of itself: before it connects, and on each change."""
 
     def connection(pv: PV, connected: bool) -> None:
-        """Hear that the PV is connected (True), or was lost (False)."""
+        """Hear that the PV is connected (True), or was lost (False).
+
+        `pv.refusal` says why, if the IOC is there but does not send the value.
+        """
 
     def reading(pv: PV, reading: Reading) -> None:
         """Hear one update."""

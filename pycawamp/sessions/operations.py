@@ -30,6 +30,8 @@ UNDER_WAY = 5000
 """Requests of one client that have not been answered: each takes some kilobytes."""
 GET_TIMEOUT = 10.0
 """Seconds within which an IOC is to answer a get."""
+OLD_VALUE_TIMEOUT = 0.5
+"""Seconds that a put waits for the value before it, which only the log wants."""
 
 
 class Operations:
@@ -105,9 +107,10 @@ class Operations:
     async def _ask(self, one_shot: OneShotChannel) -> tuple[Metadata, Reading]:
         await self._gets.acquire()
         try:
-            # While it waited for its turn the PV may have come back as another.
-            metadata = one_shot.described
-            return metadata, await one_shot.get(GET_TIMEOUT)
+            reading = await one_shot.get(GET_TIMEOUT)
+            # Not before: while it waited the PV may have come back as another, or its units
+            # may have changed.
+            return one_shot.described, reading
         finally:
             # Not within this call: of a lost PV one get after the other would fail in it.
             self._sessions.soon(self._gets.release)
@@ -134,7 +137,7 @@ class Operations:
             one_shot = self._one_shot(verdict)
             try:
                 await self._reach(one_shot, min(request.timeout, self._sessions.connect_timeout))
-                record = attrs.evolve(record, old=one_shot.pv.latest)
+                record = attrs.evolve(record, old=await one_shot.newest(OLD_VALUE_TIMEOUT))
                 await one_shot.put(request.value, request.wait, request.timeout)
             finally:
                 one_shot.close()

@@ -45,6 +45,17 @@ class Renderer(ABC):
         """Return the messages that tell clients that the PV was connected or lost."""
         return ()
 
+    def refused(self, reason: str) -> Sequence[bytes]:
+        """Return the messages that tell why the IOC does not send the value."""
+        return ()
+
+    def shown(self, metadata: Metadata) -> object:
+        """Return the part of `metadata` that updates show.
+
+        When it changes, the newest value is sent again.
+        """
+        return None
+
     @abstractmethod
     def update(self, reading: Reading) -> bytes:
         """Return the message for clients that have got every message before it."""

@@ -7,6 +7,7 @@ order, each with its own padding before the value.
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Callable
 from functools import cache, lru_cache
 from struct import Struct
@@ -24,6 +25,7 @@ STRING_SIZE = 40
 ENUM_STRING_SIZE = 26
 UNITS_SIZE = 8
 NANOSECONDS = 1_000_000_000
+MAX_ENUM_STATES = 16
 
 Decoder: TypeAlias = Callable[[bytes], Reading]
 
@@ -72,7 +74,10 @@ def _number_decoder(layout: Layout) -> Decoder:
     unpack = layout.scalar.unpack_from
 
     def decode(raw: bytes) -> Reading:
-        status, severity, seconds, nanoseconds, value = unpack(raw)
+        try:
+            status, severity, seconds, nanoseconds, value = unpack(raw)
+        except struct.error:
+            return _empty(raw)
         if nanoseconds >= NANOSECONDS:
             seconds, nanoseconds = _carried(seconds, nanoseconds)
         return Reading(status, severity, seconds + EPICS_EPOCH, nanoseconds, value)
@@ -84,12 +89,22 @@ def _string_decoder(layout: Layout) -> Decoder:
     unpack = layout.scalar.unpack_from
 
     def decode(raw: bytes) -> Reading:
-        status, severity, seconds, nanoseconds, value = unpack(raw)
+        try:
+            status, severity, seconds, nanoseconds, value = unpack(raw)
+        except struct.error:
+            return _empty(raw)
         seconds, nanoseconds = _carried(seconds, nanoseconds)
         text = decoded(value, STRING_SIZE)
         return Reading(status, severity, seconds + EPICS_EPOCH, nanoseconds, text)
 
     return decode
+
+
+def _empty(raw: bytes) -> Reading:
+    """An update of a scalar that has no element: one beyond an array's end, an empty waveform."""
+    status, severity, seconds, nanoseconds = _HEADER.unpack_from(raw)
+    seconds, nanoseconds = _carried(seconds, nanoseconds)
+    return Reading(status, severity, seconds + EPICS_EPOCH, nanoseconds, None)
 
 
 def _array_decoder(layout: Layout, field_type: FieldType) -> Decoder:
@@ -155,7 +170,7 @@ def _describe(native: Metadata, raw: bytes) -> Metadata:
 
 def _enum_strings(raw: bytes) -> tuple[str, ...]:
     (count,) = _CTRL_ENUM.unpack_from(raw)
-    starts = (2 + ENUM_STRING_SIZE * index for index in range(count))
+    starts = (2 + ENUM_STRING_SIZE * index for index in range(min(count, MAX_ENUM_STATES)))
     return tuple(
         decoded(raw[start : start + ENUM_STRING_SIZE], ENUM_STRING_SIZE) for start in starts
     )
@@ -164,6 +179,6 @@ def _enum_strings(raw: bytes) -> tuple[str, ...]:
 def control_size(field_type: FieldType) -> int:
     """Bytes of a DBR_CTRL value that describe() reads; 0 where there is nothing to know."""
     if field_type is FieldType.ENUM:
-        return 6 + 16 * ENUM_STRING_SIZE
+        return 6 + MAX_ENUM_STATES * ENUM_STRING_SIZE
     layout = _CTRL_LAYOUTS.get(field_type)
     return 4 + layout.size if layout else 0

@@ -10,7 +10,7 @@ from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.requests import Request
 from pycawamp.wire.v2 import replies
 from pycawamp.wire.v2.requests import parse
-from pycawamp.wire.v2.updates import Render, is_binary, renderer
+from pycawamp.wire.v2.updates import Render, is_binary, renderer, shown_metadata
 
 
 class Version2(Dialect):
@@ -99,6 +99,14 @@ class PVRenderer(Renderer):
         if metadata is not None and (connected or not metadata.read_access):
             return (message, *self.described(metadata))
         return (message,)
+
+    def refused(self, reason: str) -> Sequence[bytes]:
+        """Return an `error` message."""
+        return (replies.refused(self.name, reason),)
+
+    def shown(self, metadata: Metadata) -> object:
+        """Return the units, and what the text is made with."""
+        return shown_metadata(metadata, self._encoding)
 
     def update(self, reading: Reading) -> bytes:
         """Return the message for an update."""

@@ -25,6 +25,12 @@ def error(mistake: BadMessageError) -> bytes:
     return dumps(message | _without_none(known))
 
 
+def refused(name: str, reason: str) -> bytes:
+    """The payload of the `error` message about a PV whose IOC does not send the value."""
+    text = f"the IOC does not send the value: {reason}"
+    return error(BadMessageError("refused", text, "connect", name))
+
+
 def metadata(
     name: str, described: Metadata, writable: bool, request: Request | None = None
 ) -> bytes:
@@ -51,6 +57,7 @@ def metadata(
         read_access=described.read_access,
         write_access=described.write_access and writable,
         host=described.host,
+        **_without_none({"refusal": described.refusal or None}),
     )
 
 

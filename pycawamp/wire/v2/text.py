@@ -10,6 +10,9 @@ import numpy as np
 
 from pycawamp.pv.values import Array, FieldType, Metadata, Value, decoded
 
+NO_VALUE = ""
+"""The text where there is no value."""
+
 Show: TypeAlias = Callable[[Value], str]
 
 

@@ -31,7 +31,8 @@ function binaryMessage(buffer) {
 
 /**
  * What listeners get for a `monitor` or `value` message. JSON has no NaN and the gateway sends
- * null for it; here it is NaN again, so that arithmetic on a value never meets a null.
+ * null for it; here it is NaN again, so that arithmetic on a value never meets a null. So is no
+ * value at all, which has a count of 0.
  */
 export function updateOf(message) {
   const { msg_type: _type, id: _id, value, ...rest } = message;

@@ -1,16 +1,23 @@
 /** An update as a person reads it. */
 
 const SHOWN_ELEMENTS = 8;
+const NO_VALUE = "no value";
 
 /**
  * @param {object} update
  * @param {object | null} [metadata] for enum labels and precision when the update brings no text
  */
 export function textOf(update, metadata) {
+  if (isEmpty(update)) return NO_VALUE;
   if (typeof update.text === "string") return update.text;
   const { value } = update;
   if (isList(value)) return listText(value, metadata);
   return scalarText(value, metadata);
+}
+
+/** Whether there is no value: an element beyond an array's end, an empty array of one element. */
+export function isEmpty(update) {
+  return update.count === 0 && !isList(update.value);
 }
 
 export function isList(value) {
