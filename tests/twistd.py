@@ -67,7 +67,7 @@ class Twistd:
     @property
     def pid(self) -> int:
         """The process, while it runs."""
-        pid = self._transport.pid if self._transport is not None else None  # type: ignore[attr-defined]
+        pid = self._transport.pid if self._transport is not None else None
         if pid is None:
             raise RuntimeError("it does not run")
         return int(pid)
