@@ -9,7 +9,7 @@ from shutil import rmtree
 from tempfile import mkdtemp
 from typing import Any
 
-from twisted.internet.defer import gatherResults, inlineCallbacks
+from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
 from twisted.python.util import runAsEffectiveUser
 from twisted.trial.unittest import SkipTest
 
@@ -40,24 +40,36 @@ class StartTestCase(TwistdTestCase):
         return str(path)
 
     @inlineCallbacks
-    def assert_fails(
-        self, expected: str, *options: str, twistd: tuple[str, ...] = (), **environment: str
-    ) -> Any:
+    def assert_fails(self, expected: str, *options: str, **environment: str) -> Any:
         """In the foreground and as a daemon a gateway exits with 1 and one line on stderr."""
+        yield self.assert_run_fails(expected, ("-n",), *options, **environment)
+        yield self.assert_daemon_fails(expected, (), *options, **environment)
+
+    def assert_daemon_fails(
+        self, expected: str, twistd: tuple[str, ...], *options: str, **environment: str
+    ) -> Deferred[None]:
+        """As a daemon it does, with options of twistd's."""
+        how = (f"--logfile={self.folder / 'log'}", *twistd)
+        failing: Deferred[None] = self.assert_run_fails(expected, how, *options, **environment)
+        return failing
+
+    @inlineCallbacks
+    def assert_run_fails(
+        self, expected: str, twistd: tuple[str, ...], *options: str, **environment: str
+    ) -> Any:
+        """One run does, with options of twistd's."""
         pid_file = self.folder / "pids" / "pid"
         pid_file.parent.mkdir(exist_ok=True)
         pid_file.parent.chmod(0o777)
-        for daemon in (False, True):
-            run = self.twistd(environment)
-            how = (f"--logfile={self.folder / 'log'}",) if daemon else ("-n",)
-            run.start(*how, f"--pidfile={pid_file}", *twistd, "pycaserver", *options)
-            ended = yield run.when_ended()
-            self.assertEqual((ended.status, ended.signal), (1, None), run.lines)
-            told = [line for line in run.errors if line.startswith("pycaserver: ")]
-            self.assertEqual(len(told), 1, run.lines)
-            self.assertIn(expected, told[0])
-            self.assertNotIn("Traceback", "\n".join(run.errors))
-            self.assertFalse(pid_file.exists())
+        run = self.twistd(environment)
+        run.start(*twistd, f"--pidfile={pid_file}", "pycaserver", *options)
+        ended = yield run.when_ended()
+        self.assertEqual((ended.status, ended.signal), (1, None), run.lines)
+        told = [line for line in run.errors if line.startswith("pycaserver: ")]
+        self.assertEqual(len(told), 1, run.lines)
+        self.assertIn(expected, told[0])
+        self.assertNotIn("Traceback", "\n".join(run.errors))
+        self.assertFalse(pid_file.exists())
 
 
 class FailureTests(StartTestCase):
@@ -126,17 +138,19 @@ class UserTests(StartTestCase):
             "--jwt-key": self.write("key", "s" * 40, 0o600),
         }
         for option, path in cases.items():
-            yield self.assert_fails(path, option, path, "--port", LOOPBACK, twistd=self.become)
+            yield self.assert_daemon_fails(path, self.become, option, path, "--port", LOOPBACK)
 
     @inlineCallbacks
     def test_private_put_log(self) -> Any:
         """A put log that only root may write is refused, before anything is written to it."""
         path = self.write("puts.log", "", 0o600)
-        yield self.assert_fails(path, f"--put-log={path}", "--port", LOOPBACK, twistd=self.become)
+        options = (f"--put-log={path}", "--port", LOOPBACK)
+        yield self.assert_daemon_fails(path, self.become, *options)
         folder = self.folder / "private"
         folder.mkdir(mode=0o700)
         path = str(folder / "puts.log")
-        yield self.assert_fails(path, f"--put-log={path}", "--port", LOOPBACK, twistd=self.become)
+        options = (f"--put-log={path}", "--port", LOOPBACK)
+        yield self.assert_daemon_fails(path, self.become, *options)
         self.assertEqual(list(folder.iterdir()), [])
 
     @inlineCallbacks
