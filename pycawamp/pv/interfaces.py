@@ -37,9 +37,9 @@ class IHandle(Interface):
         """Ask for the present value; fails with NotConnectedError if it cannot come."""
 
     def put(write: Write, wait: bool) -> Deferred[None]:
-        """Write, in the order of the calls.
+        """Write at once, or with `wait` after earlier writes with `wait`, in their order.
 
-        Fires when the record has finished processing (wait), or when it was sent;
+        Fires when the record has finished processing (wait), or when the write was sent;
         fails with PutFailedError.
         """
 

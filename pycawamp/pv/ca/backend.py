@@ -22,7 +22,7 @@ from pycawamp.pv.ca import libca
 from pycawamp.pv.ca.callbacks import Callbacks, Registry
 from pycawamp.pv.ca.channel import AtLibca, Channel, Monitor
 from pycawamp.pv.ca.repeater import Repeater, ensure_repeater
-from pycawamp.pv.ca.requests import PendingGet, PendingPut
+from pycawamp.pv.ca.requests import PendingGet, PendingPut, PlainPut
 from pycawamp.pv.ca.worker import Worker
 from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.interfaces import IBackend, IHandle, ISink
@@ -75,10 +75,14 @@ class CABackend:
         self._registry.listeners[pending.key] = pending
         self._worker.do(partial(self._get, at_libca, pending))
 
-    def put(self, at_libca: AtLibca, pending: PendingPut) -> None:
-        """Write; what becomes of it goes to the pending put."""
-        self._registry.puts[pending.key] = pending
+    def put(self, at_libca: AtLibca, pending: PlainPut) -> None:
+        """Write; whether it was sent goes to the pending put."""
         self._worker.do(partial(self._put, at_libca, pending))
+
+    def put_callback(self, at_libca: AtLibca, pending: PendingPut) -> None:
+        """Write with completion; what becomes of it goes to the pending put."""
+        self._registry.puts[pending.key] = pending
+        self._worker.do(partial(self._put_callback, at_libca, pending))
 
     def forget(self, key: int) -> None:
         """Hear no more of a get or put."""
@@ -166,12 +170,17 @@ class CABackend:
         if status != libca.ECA_NORMAL:
             self._inbox.post(pending.failed, status)
 
-    def _put(self, at_libca: AtLibca, pending: PendingPut) -> None:
+    def _put(self, at_libca: AtLibca, pending: PlainPut) -> None:
         write = pending.write
         status = libca.ECA_DISCONN
-        if at_libca.cleared:
-            pass
-        elif pending.wait:
+        if not at_libca.cleared:
+            status = self._ca.ca_array_put(write.type.value, write.count, at_libca.chid, write.raw)
+        self._inbox.post(pending.done, status)
+
+    def _put_callback(self, at_libca: AtLibca, pending: PendingPut) -> None:
+        write = pending.write
+        status = libca.ECA_DISCONN
+        if not at_libca.cleared:
             status = self._ca.ca_array_put_callback(
                 write.type.value,
                 write.count,
@@ -180,10 +189,8 @@ class CABackend:
                 self._callbacks.put,
                 pending.key,
             )
-        else:
-            status = self._ca.ca_array_put(write.type.value, write.count, at_libca.chid, write.raw)
-        # With completion, libca calls back; else, or if it would not take it, this is all.
-        if status != libca.ECA_NORMAL or not pending.wait:
+        if status != libca.ECA_NORMAL:
+            # libca would not take it, so it does not call back.
             self._registry.puts.pop(pending.key, None)
             self._inbox.post(pending.done, status)
 

@@ -155,12 +155,12 @@ class Channel:
         return pending.answer.addBoth(self._got, pending)
 
     def put(self, write: Write, wait: bool) -> Deferred[None]:
-        """Write after all earlier writes."""
+        """Write: at once, or with `wait` after earlier writes that wait for the record."""
         if self.native is None:
             return fail(NotConnectedError("no IOC serves it now"))
         if self._puts is None:
             self._puts = Puts(self._backend, self.at_libca)
-        return self._puts.add(write, wait)
+        return self._puts.complete(write) if wait else self._puts.send(write)
 
     def connect(self, news: tuple[Metadata, tuple[Monitor, ...]]) -> None:
         """Take note of a connection: the type and rights, and the monitors to listen to."""
