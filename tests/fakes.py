@@ -154,6 +154,10 @@ class SinkRecorder:
         """Hear one update."""
         self.heard.append(("reading", reading.value))
 
+    def refuse(self) -> None:
+        """Hear that no values will come."""
+        self.heard.append(("refuse", None))
+
 
 @implementer(ISubscriber)
 class Listener:

@@ -54,6 +54,10 @@ class Sink:
         """Believe it."""
         self.described = metadata
 
+    def refuse(self) -> None:
+        """Not believe it: there is memory."""
+        self.expect(False, "refused")
+
     def connection(self, connected: bool) -> None:
         """Believe it."""
         described = self.described

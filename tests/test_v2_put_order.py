@@ -60,7 +60,7 @@ class OrderTests(V2TestCase):
 
     @inlineCallbacks
     def test_given_up(self) -> Any:
-        """A put that its client has given up keeps the next one from nothing, nor the IOC's others."""
+        """A put that its client has given up does not keep the next one from being written."""
         _, fixture, client = yield self.start_all(RECORDS)
         yield self.value(client, "acquire")
         outcome = yield self.put(client, "acquire", 1, timeout=0.2)
@@ -77,7 +77,7 @@ class OrderTests(V2TestCase):
     @inlineCallbacks
     def test_in_order(self) -> Any:
         """Puts without completion are written in the order in which they were sent."""
-        ioc, _, client = yield self.start_all(RECORDS)
+        _, _, client = yield self.start_all(RECORDS)
         yield self.value(client, "moved")
         client.send({"action": "connect", "pv": self.prefix + "move"})
         for number in range(1, 51):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 from twisted.internet.interfaces import IReactorTime
@@ -13,6 +14,7 @@ from pycawamp.fanout.flush import FlushCycle
 from pycawamp.fanout.outbox import Outbox
 from pycawamp.fanout.stream import Content, EncodedStream
 from pycawamp.fanout.throttle import Throttle, ThrottledStream
+from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.hub import PV, PVHub
 from pycawamp.pv.interfaces import ISubscriber
 from pycawamp.pv.values import Metadata, Reading
@@ -37,6 +39,11 @@ class Publisher:
         self._contents: tuple[Content, ...] = ()
         self._subscription = publishers.hub.subscribe(real_name, self)
 
+    @property
+    def outboxes(self) -> list[Outbox]:
+        """The clients of all streams."""
+        return [outbox for stream in self._streams for outbox in stream.members]
+
     def stream(self, encoding: Encoding) -> EncodedStream:
         """The stream of an encoding, made if need be."""
         for stream in self._streams:
@@ -53,6 +60,9 @@ class Publisher:
                 stream.close()
         self._streams = tuple(stream for stream in self._streams if not stream.is_empty)
         in_use = {stream.content for stream in self._streams}
+        for content in self._contents:
+            if content not in in_use:
+                content.forget()
         self._contents = tuple(content for content in self._contents if content in in_use)
         if self._streams:
             return False
@@ -67,6 +77,8 @@ class Publisher:
                 part.metadata(metadata)
             except Exception:
                 self._failed()
+        if metadata.is_large:
+            self._publishers.weigh(self)
 
     def connection(self, _pv: PV, _connected: bool) -> None:
         """Pass on that the PV was connected or lost."""
@@ -100,7 +112,7 @@ class Publisher:
         for content in self._contents:
             if content.encoding == encoding:
                 return content
-        made = Content(self.name, encoding)
+        made = Content(self.name, encoding, self._publishers.clock, self._publishers.budget)
         described = self._subscription.pv.described
         if described is not None:
             made.metadata(described)
@@ -111,10 +123,20 @@ class Publisher:
 class Publishers:
     """The feeds in use, by the name that clients ask for."""
 
-    def __init__(self, clock: IReactorTime, hub: PVHub, flush_cycle: FlushCycle) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        hub: PVHub,
+        flush_cycle: FlushCycle,
+        budget: MemoryBudget,
+        weigh: Callable[[Publisher], None],
+    ) -> None:
         self.hub = hub
+        self.clock = clock
+        self.budget = budget
+        self.weigh = weigh
+        """Called with the publisher of a large array, before its values come."""
         self.cohorts = Cohorts(flush_cycle)
-        self._clock = clock
         self._publishers: dict[tuple[str, str], Publisher] = {}
         self._throttles: WeakValueDictionary[float, Throttle] = WeakValueDictionary()
 
@@ -145,7 +167,7 @@ class Publishers:
         """What all streams of a rate (updates per second) share, for as long as there is one."""
         throttle = self._throttles.get(rate)
         if throttle is None:
-            throttle = self._throttles[rate] = Throttle(self._clock, rate)
+            throttle = self._throttles[rate] = Throttle(self.clock, rate)
         return throttle
 
     def close(self) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from twisted.internet.interfaces import IReactorTime
+
 from pycawamp.fanout.cohort import Cohorts
 from pycawamp.fanout.outbox import Outbox
 from pycawamp.fanout.packing import BATCH, FRAMES
+from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.hub import PV
-from pycawamp.pv.values import Metadata, Reading
+from pycawamp.pv.values import LARGE, Metadata, Reading
 from pycawamp.wire.frames import binary_frame
 from pycawamp.wire.v2 import replies
 from pycawamp.wire.v2.encoding import Encoding
@@ -16,10 +19,15 @@ from pycawamp.wire.v2.updates import Render, is_binary, renderer
 class Content:
     """One PV's updates, rendered with one set of options: once each, whoever asks."""
 
-    __slots__ = ("_of", "_payload", "_render", "encoding", "name")
+    __slots__ = ("_budget", "_clock", "_kept", "_of", "_payload", "_render", "encoding", "name")
 
-    def __init__(self, name: str, encoding: Encoding) -> None:
+    def __init__(
+        self, name: str, encoding: Encoding, clock: IReactorTime, budget: MemoryBudget
+    ) -> None:
         self.name = name
+        self._clock = clock
+        self._budget = budget
+        self._kept = 0
         self.encoding = encoding
         self._render: Render = _unrendered
         self._of: Reading | None = None
@@ -27,8 +35,9 @@ class Content:
 
     def metadata(self, metadata: Metadata) -> None:
         """Take what does not change with each update into the template."""
-        self._render = renderer(self.name, metadata, self.encoding)
-        self._of = None
+        self.forget()
+        render = renderer(self.name, metadata, self.encoding)
+        self._render = self._counting(render) if metadata.is_large else render
 
     def payload(self, reading: Reading) -> bytes:
         """The update as JSON, or as the payload of a binary frame."""
@@ -36,6 +45,25 @@ class Content:
             self._payload = self._render(reading)
             self._of = reading
         return self._payload
+
+    def forget(self) -> None:
+        """Keep nothing rendered."""
+        self._of = None
+        self._payload = b""
+        self._budget.rendered -= self._kept
+        self._kept = 0
+
+    def _counting(self, render: Render) -> Render:
+        def counted(reading: Reading) -> bytes:
+            payload = render(reading)
+            self._budget.rendered += len(payload) - self._kept
+            self._kept = len(payload)
+            if not self._budget.has_room(0):
+                # It is rendered anew for each client that catches up: slow, but it has to be.
+                self._clock.callLater(0, self.forget)
+            return payload
+
+        return counted
 
 
 def _unrendered(_reading: Reading) -> bytes:
@@ -77,6 +105,11 @@ class EncodedStream:
     def pv(self) -> PV:
         """The PV itself."""
         return self._pv
+
+    @property
+    def members(self) -> list[Outbox]:
+        """The clients."""
+        return self._cohort.members
 
     @property
     def is_empty(self) -> bool:
@@ -122,11 +155,13 @@ class EncodedStream:
         latest = self._pv.latest
         if latest is None:
             return
+        frame = self._frame
         if latest is not self._frame_of:
-            # Kept: many slow clients catch up with the same value.
-            self._frame = self._wrap_update(self.content.payload(latest))
-            self._frame_of = latest
-        self._cohort.packing.deliver(outbox, self._frame)
+            frame = self._wrap_update(self.content.payload(latest))
+            # Kept: many slow clients catch up with the same value. Not once more, if it is large.
+            if len(frame) <= LARGE:
+                self._frame, self._frame_of = frame, latest
+        self._cohort.packing.deliver(outbox, frame)
 
     def metadata(self, metadata: Metadata) -> None:
         """Take note of new metadata, and tell those who asked for it."""

@@ -23,7 +23,7 @@ class PV:
 
     _log = Logger()
 
-    __slots__ = ("connected", "described", "latest", "name", "subscribers")
+    __slots__ = ("connected", "described", "latest", "name", "refused", "subscribers")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -33,6 +33,8 @@ class PV:
         """What the channel last said of itself."""
         self.latest: Reading | None = None
         """The newest update of this connection; None while not connected."""
+        self.refused = False
+        """Whether there was no memory for its values."""
         # Rebuilt on change, so that a round of calls is not disturbed by it.
         self.subscribers: tuple[ISubscriber, ...] = ()
 
@@ -63,6 +65,12 @@ class PV:
                 subscriber.reading(self, reading)
             except Exception:
                 self._failed()
+
+    def refuse(self) -> None:
+        """Take note that no values will come; told with the metadata, once more."""
+        self.refused = True
+        if self.described is not None:
+            self.metadata(self.described)
 
     def _failed(self) -> None:
         self._log.failure("A subscriber of {pv} failed", pv=self.name)
@@ -144,6 +152,17 @@ class PVHub(Service):
         """The backend's handle on a PV that has a subscriber."""
         return self._channels[name].handle
 
+    def find(self, name: str) -> PV | None:
+        """The PV of an open channel."""
+        channel = self._channels.get(name)
+        return channel.pv if channel is not None else None
+
+    def close_unused(self, name: str) -> None:
+        """Free a channel that nobody listens to, without linger."""
+        channel = self._channels.get(name)
+        if channel is not None:
+            self._close_unused(channel)
+
     @property
     def names(self) -> list[str]:
         """The names of all open channels, the lingering ones included."""
@@ -178,7 +197,11 @@ class PVHub(Service):
 
     def _expire(self, item: tuple[_Channel, int]) -> None:
         channel, left = item
-        if channel.pv.subscribers or channel.left != left:
+        if channel.left == left:
+            self._close_unused(channel)
+
+    def _close_unused(self, channel: _Channel) -> None:
+        if channel.pv.subscribers or self._channels.get(channel.pv.name) is not channel:
             return
         del self._channels[channel.pv.name]
         channel.handle.close()

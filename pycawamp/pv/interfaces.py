@@ -26,6 +26,9 @@ class ISink(Interface):
     def reading(reading: Reading) -> None:
         """Take one update; only while connected."""
 
+    def refuse() -> None:
+        """Take note that there is no memory for the channel's values: none will come."""
+
 
 class IHandle(Interface):
     """One open channel of a backend."""

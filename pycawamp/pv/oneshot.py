@@ -9,8 +9,8 @@ from twisted.internet.defer import TimeoutError as DeferredTimeoutError
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from pycawamp.pv.ca.encode import encode
-from pycawamp.pv.errors import AccessError, NotConnectedError, PVTimeoutError
+from pycawamp.pv.ca.encode import Write, encode
+from pycawamp.pv.errors import AccessError, NotConnectedError, OverloadedError, PVTimeoutError
 from pycawamp.pv.hub import PV, PVHub
 from pycawamp.pv.interfaces import ISubscriber
 from pycawamp.pv.values import Metadata, Reading
@@ -67,15 +67,19 @@ class OneShotChannel:
         except DeferredTimeoutError:
             raise PVTimeoutError(f"the IOC did not answer within {timeout:g} s") from None
 
-    async def put(self, value: Any, wait: bool, timeout: float) -> None:
-        """Check a value and write it; after reach. With `wait`, until the record has finished.
-
-        AccessError, BadValueError (nothing was written), PutFailedError, PVTimeoutError.
-        """
+    def encode(self, value: Any) -> Write:
+        """Check a value; after reach. AccessError, BadValueError."""
         metadata = self.pv.described
         if metadata is None or not metadata.write_access:
             raise AccessError("the IOC grants no write access")
-        answer = self._handle.put(encode(metadata, value), wait).addTimeout(timeout, self._clock)
+        return encode(metadata, value)
+
+    async def put(self, write: Write, wait: bool, timeout: float) -> None:
+        """Write a value. With `wait`, until the record has finished.
+
+        PutFailedError, PVTimeoutError after `timeout` seconds.
+        """
+        answer = self._handle.put(write, wait).addTimeout(timeout, self._clock)
         try:
             await answer
         except DeferredTimeoutError:
@@ -96,6 +100,8 @@ class OneShotChannel:
 
     def _look(self, pv: PV) -> None:
         described = pv.described
+        if pv.refused and not self._arrival.called:
+            self._arrival.errback(OverloadedError())
         unreadable = pv.connected is False and described is not None and not described.read_access
         if (pv.latest is not None or unreadable) and not self._arrival.called:
             self._arrival.callback(None)

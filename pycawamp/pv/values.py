@@ -24,6 +24,10 @@ STATUSES = (
 """Alarm statuses by number (alarm.h)."""
 
 
+LARGE = 2**16
+"""Bytes of a value above which it is worth counting."""
+
+
 class FieldType(Enum):
     """A channel's native type; the number is its DBR type (db_access.h)."""
 
@@ -94,9 +98,30 @@ class Metadata:
     """LOW and HIGH."""
 
     @property
+    def size(self) -> int:
+        """Bytes of the largest value that the channel can have."""
+        return self.count * _WIDTHS[self.type]
+
+    @property
+    def is_large(self) -> bool:
+        """Whether its values are counted by the memory budget."""
+        return self.size > LARGE
+
+    @property
     def is_array(self) -> bool:
         """Whether the channel's values are arrays, whatever they hold now."""
         return self.count != 1
+
+
+_WIDTHS = {
+    FieldType.STRING: 40,
+    FieldType.SHORT: 2,
+    FieldType.FLOAT: 4,
+    FieldType.ENUM: 2,
+    FieldType.CHAR: 1,
+    FieldType.LONG: 4,
+    FieldType.DOUBLE: 8,
+}
 
 
 def length_of(value: Value) -> int:

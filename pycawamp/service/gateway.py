@@ -13,9 +13,10 @@ from twisted.web.resource import IResource
 from pycawamp.access import IPolicy, Policy
 from pycawamp.config.settings import GatewaySettings
 from pycawamp.fanout.flush import FlushCycle
+from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.ca.backend import CABackend
 from pycawamp.pv.hub import PVHub
-from pycawamp.pv.inbox import Inbox
+from pycawamp.pv.inbox import Inbox, InboxLimits
 from pycawamp.pv.interfaces import IBackend
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.refusals import RefusalCounter
@@ -49,8 +50,11 @@ class Gateway(Service):
         flush_cycle = FlushCycle(reactor)
         authentication = authentication or Authentication(reactor)
         self.refusals: RefusalCounter = authentication.refusals
-        self._inbox = Inbox(reactor, after_slice=flush_cycle.flush)
-        backend = backend or CABackend(reactor, self._inbox, settings.own_repeater)
+        self._budget = MemoryBudget(settings.limits.memory)
+        inbox_limits = InboxLimits(bytes=self._budget.share)
+        self._inbox = Inbox(reactor, flush_cycle.flush, inbox_limits)
+        if backend is None:
+            backend = CABackend(reactor, self._inbox, settings.own_repeater, self._budget)
         self.hub = PVHub(reactor, backend, settings.linger)
         self._sessions = Sessions(
             reactor,
@@ -61,6 +65,7 @@ class Gateway(Service):
             connect_timeout=settings.connect_timeout,
             limits=settings.limits,
             refusals=self.refusals,
+            budget=self._budget,
         )
         self._sockets = MonitorFactory(reactor, self._sessions, settings.socket)
         self.resource: IResource = MonitorResource(self._sockets, authentication)

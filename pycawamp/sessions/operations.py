@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+import sys
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
@@ -10,13 +12,14 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.python.failure import Failure
 
 from pycawamp.access.interfaces import Verdict
-from pycawamp.pv.errors import PVError
+from pycawamp.pv.errors import OverloadedError, PVError
 from pycawamp.pv.oneshot import OneShotChannel
 from pycawamp.pv.values import Metadata, Reading
 from pycawamp.sessions.putlog import PutRecord
+from pycawamp.sessions.quota import UnderWay
 from pycawamp.wire.frames import binary_frame
 from pycawamp.wire.v2 import replies, requests
-from pycawamp.wire.v2.codec import BadMessageError
+from pycawamp.wire.v2.codec import BadMessageError, dumps
 from pycawamp.wire.v2.updates import is_binary, renderer
 
 if TYPE_CHECKING:
@@ -25,10 +28,22 @@ if TYPE_CHECKING:
 
 Work: TypeAlias = Coroutine[Deferred[Any], Any, None]
 
+LARGE_GETS_AT_ONCE = 4
+"""Gets of one client, among those, of arrays that the memory budget counts."""
 GETS_AT_ONCE = 32
 """Gets of one client that IOCs are asked at the same time: each may bring a large array."""
+PUTS = 1000
+"""Puts of one client that have not finished."""
+PUT_BYTES = 2**26
+"""Bytes of the values of one client's puts that have not finished."""
 GET_TIMEOUT = 10.0
 """Seconds within which an IOC is to answer a get."""
+
+
+NUMBER = 32
+"""Bytes of a number in a list, the pointer to it included."""
+OBJECT = 24
+"""Bytes of an object, at most, for each byte of the JSON that it was."""
 
 
 class Operations:
@@ -39,6 +54,8 @@ class Operations:
         self._sessions = sessions
         self._under_way: set[Deferred[None]] = set()
         self._gets = DeferredSemaphore(GETS_AT_ONCE)
+        self._large_gets = DeferredSemaphore(LARGE_GETS_AT_ONCE)
+        self._puts = UnderWay(PUTS, PUT_BYTES)
 
     def get(self, request: requests.Get) -> None:
         """Read a PV once."""
@@ -50,19 +67,21 @@ class Operations:
 
     def put(self, request: requests.Put) -> None:
         """Write a PV."""
-        self._attend(request, self._write(request))
+        # Without the value: it is held once, and not longer than it is needed.
+        self._attend(attrs.evolve(request, value=None), self._write(request, request.value))
 
     def log_refused(self, mistake: BadMessageError, value: Any) -> None:
         """Log a put that was refused before it was looked at: malformed, or one of too many."""
         client = self._session.client
-        record = PutRecord(client.user, client.address, mistake.pvname or "", value)
+        record = PutRecord.of(client.user, client.address, mistake.pvname or "", value)
         self._sessions.put_log.write(record, _outcome(mistake))
 
     def close(self) -> None:
         """Let all go: the client has left. What was sent to an IOC stays sent."""
         # Those that wait for their turn first: it would come with the end of the others.
-        for flush_cycle in list(self._gets.waiting):
-            flush_cycle.cancel()
+        for semaphore in (self._gets, self._large_gets):
+            for turn in list(semaphore.waiting):
+                turn.cancel()
         for work in list(self._under_way):
             work.cancel()
 
@@ -76,6 +95,8 @@ class Operations:
             one_shot.close()
         if self._session.outbox.is_overfull:
             raise BadMessageError("rate_limited", "too much waits for you to read it")
+        if metadata.is_large and not self._sessions.budget.has_room(metadata.size):
+            raise OverloadedError()
         payload = renderer(request.name, metadata, encoding, "value", request.id)(reading)
         if is_binary(metadata, encoding):
             self._session.outbox.append(binary_frame(payload))
@@ -83,14 +104,27 @@ class Operations:
             self._session.send(payload)
 
     async def _ask(self, one_shot: OneShotChannel) -> tuple[Metadata, Reading]:
-        await self._gets.acquire()
+        semaphore = self._large_gets if one_shot.described.is_large else self._gets
+        await semaphore.acquire()
         try:
             # While it waited for its turn the PV may have come back as another.
             metadata = one_shot.described
-            return metadata, await one_shot.get(GET_TIMEOUT)
+            with self._reserved(metadata.size if metadata.is_large else 0):
+                return metadata, await one_shot.get(GET_TIMEOUT)
         finally:
             # Not within this call: of a lost PV one get after the other would fail in it.
-            self._sessions.soon(self._gets.release)
+            self._sessions.soon(semaphore.release)
+
+    @contextmanager
+    def _reserved(self, size: int) -> Iterator[None]:
+        budget = self._sessions.budget
+        if size and not budget.has_room(size):
+            raise OverloadedError()
+        budget.requests += size
+        try:
+            yield
+        finally:
+            budget.requests -= size
 
     async def _describe(self, request: requests.Info) -> None:
         verdict = self._session.authorize(request.name)
@@ -101,9 +135,9 @@ class Operations:
             one_shot.close()
         self._session.send(replies.metadata(request.name, metadata, verdict.write, request))
 
-    async def _write(self, request: requests.Put) -> None:
+    async def _write(self, request: requests.Put, value: Any) -> None:
         client = self._session.client
-        record = PutRecord(client.user, client.address, request.name, request.value)
+        record = PutRecord.of(client.user, client.address, request.name, value)
         try:
             if not self._session.quota.puts.take():
                 raise BadMessageError("rate_limited", "too many puts a second")
@@ -112,16 +146,49 @@ class Operations:
                 raise BadMessageError("forbidden", "this gateway does not let you write it")
             one_shot = self._one_shot(verdict)
             try:
-                await one_shot.reach(min(request.timeout, self._sessions.connect_timeout))
-                record = attrs.evolve(record, old=one_shot.pv.latest)
-                await one_shot.put(request.value, request.wait, request.timeout)
+                with self._counted(_held_bytes(value)):
+                    await one_shot.reach(min(request.timeout, self._sessions.connect_timeout))
+                    record = attrs.evolve(record, old=one_shot.pv.latest)
+                    write = one_shot.encode(value)
+                del value
+                with self._counted(len(write.raw)):
+                    await one_shot.put(write, request.wait, request.timeout)
+                    self._session.send(replies.written(request, request.name))
+                    record = await self._read_back(one_shot, record)
             finally:
                 one_shot.close()
         except BaseException as error:
             self._sessions.put_log.write(record, _outcome(error))
             raise
         self._sessions.put_log.write(record, "ok" if request.wait else "sent")
-        self._session.send(replies.written(request, request.name))
+
+    async def _read_back(self, one_shot: OneShotChannel, record: PutRecord) -> PutRecord:
+        """The record with what the PV holds now; of scalars only, as arrays are not clipped."""
+        if not one_shot.pv.connected or one_shot.described.is_array:
+            return record
+        try:
+            return attrs.evolve(record, after=await one_shot.get(GET_TIMEOUT))
+        except (PVError, CancelledError):
+            # It was written all the same.
+            return record
+
+    @contextmanager
+    def _counted(self, size: int) -> Iterator[None]:
+        """Count a put that has not finished; refuse it if there are too many."""
+        budget, everyone = self._sessions.budget, self._sessions.puts
+        if not self._puts.has_room(size):
+            raise BadMessageError("rate_limited", "too many puts that have not finished")
+        if not everyone.has_room(size) or not budget.has_room(size):
+            raise OverloadedError("too many puts of all clients have not finished")
+        self._puts.begin(size)
+        everyone.begin(size)
+        budget.requests += size
+        try:
+            yield
+        finally:
+            self._puts.end(size)
+            everyone.end(size)
+            budget.requests -= size
 
     def _one_shot(self, verdict: Verdict) -> OneShotChannel:
         self._session.reserve_channel(verdict.real_name)
@@ -139,6 +206,13 @@ class Operations:
                 self._session.fail(failure)
 
         done.addErrback(failed).addBoth(lambda _: self._under_way.discard(done))
+
+
+def _held_bytes(value: Any) -> int:
+    """About how many bytes a value takes in memory, or more."""
+    if isinstance(value, list) and set(map(type, value)) <= {int, float, bool}:
+        return NUMBER * len(value)
+    return OBJECT * len(dumps(value)) if isinstance(value, list | dict) else sys.getsizeof(value)
 
 
 def _mistake(error: BaseException | None) -> BadMessageError | None:

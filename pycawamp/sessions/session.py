@@ -235,7 +235,7 @@ class Session:
 
 
 _TOO_MANY = BadMessageError("rate_limited", "too many requests a second")
-_LIMITS = frozenset(["rate_limited", "too_many_pvs"])
+_LIMITS = frozenset(["rate_limited", "too_many_pvs", "overloaded"])
 _DISPATCH: dict[type, Callable[[Session, Any], None]] = {
     requests.Connect: Session._connect,
     requests.Disconnect: Session._disconnect,

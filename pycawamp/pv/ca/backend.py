@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.ca import libca
 from pycawamp.pv.ca.callbacks import Callbacks, Registry
 from pycawamp.pv.ca.channel import AtLibca, Channel, Monitor
@@ -37,8 +38,15 @@ class CABackend:
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, inbox: Inbox, own_repeater: bool = False) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        inbox: Inbox,
+        own_repeater: bool = False,
+        budget: MemoryBudget | None = None,
+    ) -> None:
         self._inbox = inbox
+        self._budget = budget or MemoryBudget()
         self._own_repeater = own_repeater
         self._repeater: Repeater | None = None
         self._ca = libca.load()
@@ -130,6 +138,9 @@ class CABackend:
         if channel.at_libca.cleared:
             return
         self._unsubscribe(channel)
+        if not self._reserve(channel.at_libca, monitors):
+            monitors = tuple(monitor for monitor in monitors if not monitor.most)
+            self._inbox.post(channel.refuse, None)
         channel.at_libca.subscribed = monitors
         for monitor in monitors:
             self._registry.listeners[monitor.key] = monitor
@@ -153,6 +164,17 @@ class CABackend:
             if monitor.event_id:
                 self._ca.ca_clear_subscription(monitor.event_id)
         channel.at_libca.subscribed = ()
+        self._budget.values -= channel.at_libca.reserved
+        channel.at_libca.reserved = 0
+
+    def _reserve(self, at_libca: AtLibca, monitors: tuple[Monitor, ...]) -> bool:
+        """Count the values that monitors bring; before they come, as nothing stops them after."""
+        size = sum(monitor.most for monitor in monitors)
+        if size and not self._budget.has_room(size):
+            return False
+        at_libca.reserved = size
+        self._budget.values += size
+        return True
 
     def _clear_channel(self, channel: Channel) -> None:
         if not channel.at_libca.cleared:

@@ -28,6 +28,8 @@ class Monitor:
 
     mask: ClassVar[int]
     """Which events to be told of."""
+    most = 0
+    """Bytes of the largest value, if the memory budget counts it."""
 
     def __init__(
         self, channel: Channel, key: int, request: tuple[int, int], header: int, width: int
@@ -56,7 +58,7 @@ class Monitor:
 class ValueMonitor(Monitor):
     """The subscription to DBR_TIME: each update, and each change of the alarm."""
 
-    __slots__ = ("_decode",)
+    __slots__ = ("_decode", "most")
 
     mask = libca.DBE_VALUE | libca.DBE_ALARM
 
@@ -64,6 +66,7 @@ class ValueMonitor(Monitor):
         layout = dbr.TIME_LAYOUTS[native.type]
         request = libca.value_request(native.type.value, native.count)
         super().__init__(channel, key, request, layout.offset, layout.width)
+        self.most = native.size if native.is_large else 0
         self._decode = dbr.decoder(native.type, native.count)
 
     def receive(self, raw: bytes) -> None:
@@ -111,6 +114,7 @@ class Channel:
         "_early",
         "_gets",
         "_puts",
+        "_refused",
         "_sink",
         "_told",
         "at_libca",
@@ -133,6 +137,7 @@ class Channel:
         self._described: Metadata | None = None
         self._complete = False
         self._told: bool | None = None
+        self._refused = False
         self._early: tuple[Reading, ...] = ()
         # Most channels are never written, nor read but by their monitor.
         self._puts: Puts | None = None
@@ -170,6 +175,13 @@ class Channel:
         self._early = ()
         if self._complete or not self.native.read_access:
             self._describe(self.native)
+
+    def refuse(self, _news: None) -> None:
+        """Take note that its values are not subscribed to: there is no memory for them."""
+        if self.native is not None:
+            self._refused = True
+            self._describe(self._described or self.native)
+            self._sink.refuse()
 
     def lose(self, _news: None) -> None:
         """Take note that the channel was lost."""
@@ -223,7 +235,7 @@ class Channel:
         self._tell()
 
     def _tell(self) -> None:
-        readable = self.native is not None and self.native.read_access
+        readable = self.native is not None and self.native.read_access and not self._refused
         if readable and not self._complete:
             return
         if readable != self._told:
@@ -246,5 +258,7 @@ class AtLibca:
     """Those made for the shape; written by the connection callback."""
     subscribed: tuple[Monitor, ...] = ()
     """Those that are subscribed; the worker's."""
+    reserved: int = 0
+    """Bytes of the memory budget that are its values'; the worker's."""
     cleared: bool = False
     """Whether the channel is gone; the worker's."""
