@@ -68,7 +68,7 @@ class Subscriptions:
     def weigh(self, name: str) -> None:
         """Count an array, now that its size is known; end its subscription if it is too large."""
         stream = self._streams.get(name)
-        if stream is None:
+        if stream is None or not _size(stream.pv):
             return
         try:
             self._check_size(name, stream.pv)
@@ -80,7 +80,9 @@ class Subscriptions:
             # Not within this call: the channel is telling its metadata.
             self._sessions.soon(lambda: hub.close_unused(real_name))
         else:
-            self._count(name, stream.pv)
+            size = _size(stream.pv)
+            self._large_bytes += size - self._large.get(name, 0)
+            self._large[name] = size
 
     def reauthorize(self, decide: Decide) -> Iterator[None]:
         """Apply a changed policy to what is open, a PV at each step: what is forbidden now ends."""
@@ -111,13 +113,14 @@ class Subscriptions:
         stream = self._sessions.publishers.join(name, verdict.real_name, encoding, outbox)
         # By the name that all clients share: one of their own each would be a third of the memory.
         self._streams[stream.name] = stream
-        self._count(stream.name, stream.pv)
         if stream.pv.connected is None:
             if was_shown:
                 # It stands for another PV by now.
                 self._tell_lost(stream)
             search = self._unresolved[stream.name] = Search(self, stream)
             self._sessions.searching.put(search)
+        else:
+            self.weigh(name)
 
     def _check_size(self, name: str, pv: PV) -> None:
         if pv.refused:
@@ -126,12 +129,6 @@ class Subscriptions:
         if others + _size(pv) > self._sessions.budget.share:
             text = "the arrays of the page are larger, together, than they may be"
             raise BadMessageError("too_many_pvs", text)
-
-    def _count(self, name: str, pv: PV) -> None:
-        size = _size(pv)
-        if size:
-            self._large_bytes += size - self._large.get(name, 0)
-            self._large[name] = size
 
     def _tell_lost(self, stream: EncodedStream) -> None:
         """Tell the client that a PV is not there: its page shows no old value on."""
