@@ -37,6 +37,10 @@ class MemoryBudget:
         """Bytes that one client may have of large arrays."""
         return self.limit // SHARE
 
+    def has_room_for_values(self, size: int) -> bool:
+        """Whether so many bytes more of arrays may be kept: half is for the messages of them."""
+        return self.values + size <= self.limit // 2 and self.has_room(size)
+
     def has_room(self, size: int) -> bool:
         """Whether so many bytes more may be held."""
         return self.used + size <= self.limit

@@ -14,12 +14,12 @@ from twisted.python.failure import Failure
 from pycawamp.access.interfaces import Verdict
 from pycawamp.pv.errors import OverloadedError, PVError
 from pycawamp.pv.oneshot import OneShotChannel
-from pycawamp.pv.values import Metadata, Reading
 from pycawamp.sessions.putlog import PutRecord
 from pycawamp.sessions.quota import UnderWay
 from pycawamp.wire.frames import binary_frame
 from pycawamp.wire.v2 import replies, requests
 from pycawamp.wire.v2.codec import BadMessageError, dumps
+from pycawamp.wire.v2.encoding import Encoding
 from pycawamp.wire.v2.updates import is_binary, renderer
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ LARGE_GETS_AT_ONCE = 4
 """Gets of one client, among those, of arrays that the memory budget counts."""
 GETS_AT_ONCE = 32
 """Gets of one client that IOCs are asked at the same time: each may bring a large array."""
+ANSWER = 4
+"""How much memory a get of an array takes, as a multiple of it: itself, and a message of it."""
 PUTS = 1000
 """Puts of one client that have not finished."""
 PUT_BYTES = 2**26
@@ -90,30 +92,30 @@ class Operations:
         one_shot = self._one_shot(self._session.authorize(request.name))
         try:
             await one_shot.reach(self._sessions.connect_timeout)
-            metadata, reading = await self._ask(one_shot)
+            semaphore = self._large_gets if one_shot.described.is_large else self._gets
+            await semaphore.acquire()
+            try:
+                await self._answer(request, encoding, one_shot)
+            finally:
+                # Not within this call: of a lost PV one get after the other would fail in it.
+                self._sessions.soon(semaphore.release)
         finally:
             one_shot.close()
-        if self._session.outbox.is_overfull:
-            raise BadMessageError("rate_limited", "too much waits for you to read it")
-        if metadata.is_large and not self._sessions.budget.has_room(metadata.size):
-            raise OverloadedError()
-        payload = renderer(request.name, metadata, encoding, "value", request.id)(reading)
-        if is_binary(metadata, encoding):
-            self._session.outbox.append(binary_frame(payload))
-        else:
-            self._session.send(payload)
 
-    async def _ask(self, one_shot: OneShotChannel) -> tuple[Metadata, Reading]:
-        semaphore = self._large_gets if one_shot.described.is_large else self._gets
-        await semaphore.acquire()
-        try:
-            # While it waited for its turn the PV may have come back as another.
-            metadata = one_shot.described
-            with self._reserved(metadata.size if metadata.is_large else 0):
-                return metadata, await one_shot.get(GET_TIMEOUT)
-        finally:
-            # Not within this call: of a lost PV one get after the other would fail in it.
-            self._sessions.soon(semaphore.release)
+    async def _answer(
+        self, request: requests.Get, encoding: Encoding, one_shot: OneShotChannel
+    ) -> None:
+        # While it waited for its turn the PV may have come back as another.
+        metadata = one_shot.described
+        with self._reserved(ANSWER * metadata.size if metadata.is_large else 0):
+            reading = await one_shot.get(GET_TIMEOUT)
+            if self._session.outbox.is_overfull:
+                raise BadMessageError("rate_limited", "too much waits for you to read it")
+            payload = renderer(request.name, metadata, encoding, "value", request.id)(reading)
+            if is_binary(metadata, encoding):
+                self._session.outbox.append(binary_frame(payload))
+            else:
+                self._session.send(payload)
 
     @contextmanager
     def _reserved(self, size: int) -> Iterator[None]:

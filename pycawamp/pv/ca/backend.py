@@ -170,7 +170,7 @@ class CABackend:
     def _reserve(self, at_libca: AtLibca, monitors: tuple[Monitor, ...]) -> bool:
         """Count the values that monitors bring; before they come, as nothing stops them after."""
         size = sum(monitor.most for monitor in monitors)
-        if size and not self._budget.has_room(size):
+        if size and not self._budget.has_room_for_values(size):
             return False
         at_libca.reserved = size
         self._budget.values += size
