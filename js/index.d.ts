@@ -73,7 +73,7 @@ export interface PVOptions {
 export type ErrorCode =
   | "bad_json" | "bad_request" | "unknown_action" | "bad_name" | "forbidden" | "unauthenticated"
   | "not_connected" | "timeout" | "bad_value" | "put_failed" | "too_many_pvs" | "too_large"
-  | "rate_limited" | "internal"
+  | "rate_limited" | "overloaded" | "internal"
   | "unreachable" | "closed" | "bad_frame"
   | (string & {});
 

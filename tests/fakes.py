@@ -164,6 +164,10 @@ class SinkRecorder:
         """Hear one update."""
         self.heard.append(("reading", reading.value))
 
+    def overloaded(self) -> None:
+        """Hear that no values will come."""
+        self.heard.append(("overloaded", None))
+
 
 @implementer(ISubscriber)
 class Listener:

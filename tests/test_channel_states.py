@@ -57,6 +57,10 @@ class Sink:
         """Believe it."""
         self.described = metadata
 
+    def overloaded(self) -> None:
+        """Not believe it: there is memory."""
+        self.expect(False, "overloaded")
+
     def connection(self, connected: bool) -> None:
         """Believe it."""
         described = self.described

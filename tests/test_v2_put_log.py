@@ -25,6 +25,8 @@ from pycawamp.sessions.putlog import PutLog, PutRecord
 from pycawamp.sessions.session import Client
 from pycawamp.wire.v2.dialect import VERSION_1
 from tests.fakes import CONNECT_TIMEOUT, Page, World, ask
+from tests.ioc import until_true
+from tests.test_backlog import Pending
 from tests.v2 import ANYONE, V2TestCase, like
 
 USERS = Policy(puts=True, writers=Writers.LOGGED_IN)
@@ -58,13 +60,13 @@ class PutLogTests(SynchronousTestCase):
         return self.path.read_text().splitlines()
 
     def test_line(self) -> None:
-        """A line has time, user, client's address, PV, old and new value, and outcome."""
+        """A line has time, user, address, PV, old and new value, outcome, and the value after."""
         session = self.world.sessions.open(Page(), Client("192.0.2.7:4711", user="mary"), VERSION_1)
         ask(session, "put", "X", value=2)
         self.assertEqual(
             self.path.read_text(),
             '2026-07-01T12:00:00.250+00:00 user="mary" client="192.0.2.7:4711"'
-            ' pv="X" old=1.5 new=2 outcome="ok"\n',
+            ' pv="X" old=1.5 new=2 outcome="ok" after=2.0\n',
         )
 
     def test_outcomes(self) -> None:
@@ -97,6 +99,21 @@ class PutLogTests(SynchronousTestCase):
                 ("nowhere", None, 2, "not_connected"),
             ],
         )
+
+    def test_client_leaves(self) -> None:
+        """The client need not wait for the value after its put; if it leaves, the put is "ok"."""
+        backend = Pending()
+        backend.add("X", 1.5)
+        world = World(ANYONE, backend=backend)
+        world.sessions.put_log = PutLog(str(self.path), now)
+        session, page = world.open()
+        ask(session, "put", "X", value=7)
+        world.flush_cycle()
+        self.assertEqual([each["ok"] for each in page.messages], [True])
+        self.assertFalse(self.path.exists())
+        session.close()
+        (line,) = map(fields, self.lines())
+        self.assertEqual((line["new"], line["outcome"], line.get("after")), (7, "ok", None))
 
     def test_malformed(self) -> None:
         """A put without a value, or with a bad name, is a line too."""
@@ -218,6 +235,32 @@ class RealPutLogTests(V2TestCase):
         self.assertTrue(first["client"].startswith("127.0.0.1:"))
         self.assertTrue(first["outcome"].startswith("timeout: "))
         self.assertTrue(second["outcome"].startswith("put_failed: "))
+
+
+class AfterTests(V2TestCase):
+    """What the record holds after a put, which may be another value than was asked for."""
+
+    @inlineCallbacks
+    def test_limited(self) -> Any:
+        """The line says what was asked for and what the record holds, also without completion."""
+        records = """
+            record(ao, "$(P)limited") { field(DRVL, "0") field(DRVH, "10") field(VAL, "5") }
+            record(waveform, "$(P)array") { field(NELM, "3") field(FTVL, "DOUBLE") }
+        """
+        path = Path(self.mktemp())
+        _, _, client = yield self.start_all(records, GatewaySettings(put_log=str(path)))
+        for value, wait in ((-5, True), (20, False)):
+            outcome = yield self.put(client, "limited", value, wait=wait)
+            self.assertEqual(outcome, "ok")
+            yield self.value(client, "limited")
+        outcome = yield self.put(client, "array", [1, 2])
+        self.assertEqual(outcome, "ok")
+        yield until_true(lambda: path.read_text().count("\n") == 3)
+        got = [
+            (line["new"], line["outcome"], line.get("after"))
+            for line in map(fields, path.read_text().splitlines())
+        ]
+        self.assertEqual(got, [(-5, "ok", 0.0), (20, "sent", 10.0), ([1, 2], "ok", None)])
 
 
 def _reading(value: Any) -> Reading:

@@ -12,15 +12,16 @@ from twisted.internet.task import CooperativeTask, Cooperator, TaskFinished
 
 from pycawamp.access.interfaces import Decide, IPolicy
 from pycawamp.fanout.flush import FlushCycle
-from pycawamp.fanout.outbox import IWriter
-from pycawamp.fanout.publisher import Publishers
+from pycawamp.fanout.outbox import IWriter, Outbox
+from pycawamp.fanout.publisher import Publisher, Publishers
+from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.oneshot import OneShotChannel
 from pycawamp.pv.router import Router
 from pycawamp.sessions.limits import Limits
 from pycawamp.sessions.putlog import PutLog
-from pycawamp.sessions.quota import Quota
+from pycawamp.sessions.quota import Quota, UnderWay
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.session import Client, HangUp, Session
 from pycawamp.sessions.spellings import Spellings
@@ -30,6 +31,9 @@ from pycawamp.wire.dialect import Encoding
 
 STEPS_AT_ONCE = 100
 """What a client that is gone had asked for: so much ends before others have their turn."""
+
+PUTS_IN_ALL = 10_000
+"""Puts of all clients that have not finished."""
 
 
 class Sessions:
@@ -47,6 +51,7 @@ class Sessions:
         connect_timeout: float = 5.0,
         limits: Limits | None = None,
         refusals: RefusalCounter | None = None,
+        budget: MemoryBudget | None = None,
     ) -> None:
         self.hub = hub
         self.router = router
@@ -54,15 +59,18 @@ class Sessions:
         self.policy = policy
         self.put_log = put_log
         self.connect_timeout = connect_timeout
-        self.publishers = Publishers(clock, hub, flush_cycle)
+        self.budget = budget or MemoryBudget((limits or Limits()).memory)
+        self.publishers = Publishers(clock, hub, flush_cycle, self.budget, self._weigh)
         self.searching: DelayLine[Search] = DelayLine(clock, connect_timeout, Search.end)
         self.one_shot = partial(OneShotChannel, hub, clock)
         self.limits = limits or Limits()
         self.unresolved = UnresolvedNames(hub, self.limits)
         self.spellings = Spellings(hub, self.limits)
         self.refusals = refusals or RefusalCounter(clock)
+        self.puts = UnderWay(PUTS_IN_ALL, self.budget.share)
+        """Those of all clients."""
         self._clock = clock
-        self._open: set[Session] = set()
+        self._open: dict[Outbox, Session] = {}
         self._cooperator = Cooperator(scheduler=lambda work: clock.callLater(0, work))
         self._reauthorize: CooperativeTask[Iterator[None]] | None = None
         self._merged_by_closed = 0
@@ -80,7 +88,7 @@ class Sessions:
         `hang_up` closes its connection with a code and a reason.
         """
         session = Session(self, writer, client, hang_up, encoding)
-        self._open.add(session)
+        self._open[session.outbox] = session
         return session
 
     def quota(self) -> Quota:
@@ -104,7 +112,7 @@ class Sessions:
 
     def closed(self, session: Session) -> None:
         """Forget a client."""
-        self._open.discard(session)
+        self._open.pop(session.outbox, None)
         self._merged_by_closed += session.outbox.conflated
 
     def reauthorize(self) -> None:
@@ -114,13 +122,20 @@ class Sessions:
                 self._reauthorize.stop()
         # Those who look at the same page are judged alike.
         decide: Decide = cache(self.policy.decide)
-        reauthorizations = [session.subscriptions.reauthorize(decide) for session in self._open]
+        reauthorizations = [
+            session.subscriptions.reauthorize(decide) for session in self._open.values()
+        ]
         self._reauthorize = self._cooperator.cooperate(chain.from_iterable(reauthorizations))
+
+    def _weigh(self, publisher: Publisher) -> None:
+        """End the subscriptions to a large array of those who have too much of them."""
+        for outbox in publisher.outboxes:
+            self._open[outbox].subscriptions.weigh(publisher.name)
 
     @property
     def conflated(self) -> int:
         """Updates, in all, that a slow client did not get because a newer one came first."""
-        return self._merged_by_closed + sum(session.outbox.conflated for session in self._open)
+        return self._merged_by_closed + sum(outbox.conflated for outbox in self._open)
 
     def __len__(self) -> int:
         return len(self._open)
