@@ -116,6 +116,10 @@ VALUES = {
 }
 HUGE: dict[str, bytes] = {
     "an id of a megabyte": frame(b'{"action":"ping","id":"%b"}' % (b"x" * (MESSAGE - 99))),
+    "a deep value": b"".join(
+        frame(b'{"action":"put","pv":"X","value":%b%b}' % (b"[" * 1000, b"]" * 1000))
+        for _ in range(100)
+    ),
     "an id of many digits": frame(b'{"action":"ping","id":%b}' % (b"9" * (MESSAGE - 99))),
     "an action of a megabyte": frame(b'{"action":"%b"}' % (b"x" * (MESSAGE - 99))),
     "an option of a megabyte": frame(

@@ -27,7 +27,7 @@ Work: TypeAlias = Coroutine[Deferred[Any], Any, None]
 
 GETS_AT_ONCE = 32
 """Gets of one client that IOCs are asked at the same time: each may bring a large array."""
-UNDER_WAY = 5000
+UNDER_WAY = 1000
 """Requests of one client that have not been answered: each takes some kilobytes."""
 GET_TIMEOUT = 10.0
 """Seconds within which an IOC is to answer a get."""
@@ -133,7 +133,7 @@ class Operations:
 
     def _check_room(self, request: requests.PVRequest) -> None:
         if len(self._under_way) >= UNDER_WAY:
-            mistake = BadMessageError("rate_limited", "too many requests wait for their answers")
+            mistake = BadMessageError("overloaded", "too many requests wait for their answers")
             raise requests.about(request, mistake)
 
     def _one_shot(self, verdict: Verdict) -> OneShotChannel:

@@ -78,7 +78,7 @@ def _encode_enums(metadata: Metadata, values: list[Any]) -> bytes:
     if wrong:
         _index(metadata.enum_strs, next(value for value in values if type(value) in wrong))
     indices = {value: _index(metadata.enum_strs, value) for value in dict.fromkeys(values)}
-    return np.array([indices[value] for value in values], np.uint16).tobytes()
+    return np.fromiter(map(indices.__getitem__, values), np.uint16, len(values)).tobytes()
 
 
 def _index(labels: tuple[str, ...], value: Any) -> int:
