@@ -206,11 +206,10 @@ class FrameTests(ServedTestCase):
     def test_wrong_pongs(self) -> Any:
         """Pongs that answer no ping are counted, and not logged, also while a ping waits."""
         client = yield self.start_client(ping_interval=1)
-        pinged = deferLater(reactor, 1.5)
         with _Lines() as lines:
             # Nothing that this client sends answers the gateway's ping.
             client.protocol.sendPong = lambda payload=None: None
-            yield pinged
+            yield deferLater(reactor, 1.5)
             for _ in range(50):
                 client.protocol.sendFrame(opcode=10, payload=b"x" * 12)
             client.send({"action": "ping"})
@@ -272,5 +271,5 @@ class _Lines:
 
     def __call__(self, event: LogEvent) -> None:
         namespace = event.get("log_namespace", "")
-        if event["log_level"].name != "debug" and "twisted" not in namespace:
+        if event["log_level"].name != "debug" and not namespace.startswith("twisted"):
             self.found.append(f"{namespace}: {event.get('log_format')} {event.get('line', '')}")
