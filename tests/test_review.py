@@ -49,7 +49,8 @@ class ReviewTests(SynchronousTestCase):
         session, page = self.world.open()
         self.sessions.append(session)
         session.receive(json.dumps({"action": "connect", "pvs": NAMES}).encode())
-        session.go_on()
+        while session.is_busy:
+            session.go_on()
         self.world.flush_cycle()
         page.take()
         return page

@@ -33,7 +33,7 @@ LARGE_GETS_AT_ONCE = 4
 """Gets of one client, among those, of arrays that the memory budget counts."""
 GETS_AT_ONCE = 32
 """Gets of one client that IOCs are asked at the same time: each may bring a large array."""
-UNDER_WAY = 5000
+UNDER_WAY = 1000
 """Requests of one client that have not been answered: each takes some kilobytes."""
 ANSWER = 4
 """How much memory a get of an array takes, as a multiple of it: itself, and a message of it."""
@@ -196,7 +196,7 @@ class Operations:
 
     def _check_room(self, request: requests.PVRequest) -> None:
         if len(self._under_way) >= UNDER_WAY:
-            mistake = BadMessageError("rate_limited", "too many requests wait for their answers")
+            mistake = BadMessageError("overloaded", "too many requests wait for their answers")
             raise requests.about(request, mistake)
 
     async def _read_back(self, one_shot: OneShotChannel, record: PutRecord) -> PutRecord:

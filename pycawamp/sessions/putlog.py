@@ -58,7 +58,11 @@ def _shown(value: Any) -> str:
     if isinstance(value, str | list | np.ndarray):
         # Before it is rendered, not after: this is the reactor's time.
         value = value[:MAX_SHOWN]
-    text = dumps(value).decode()
+    try:
+        text = dumps(value).decode()
+    except TypeError:
+        # JSON is read to a depth of 1024, and written to less.
+        text = '"nested too deeply to be shown"'
     shown = text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
     return shown if shown.isprintable() else "".join(map(_printable, shown))
 

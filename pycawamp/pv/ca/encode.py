@@ -90,7 +90,7 @@ def _encode_enums(metadata: Metadata, values: list[Any]) -> bytes:
     if wrong:
         _index(metadata, next(value for value in values if type(value) in wrong))
     indices = {value: _index(metadata, value) for value in dict.fromkeys(values)}
-    return np.array([indices[value] for value in values], np.uint16).tobytes()
+    return np.fromiter(map(indices.__getitem__, values), np.uint16, len(values)).tobytes()
 
 
 def _index(metadata: Metadata, value: Any) -> int:
