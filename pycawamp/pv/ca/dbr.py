@@ -85,7 +85,8 @@ def _string_decoder(layout: Layout) -> Decoder:
 
     def decode(raw: bytes) -> Reading:
         status, severity, seconds, nanoseconds, value = unpack(raw)
-        seconds, nanoseconds = _carried(seconds, nanoseconds)
+        if nanoseconds >= NANOSECONDS:
+            seconds, nanoseconds = _carried(seconds, nanoseconds)
         text = decoded(value, STRING_SIZE)
         return Reading(status, severity, seconds + EPICS_EPOCH, nanoseconds, text)
 
@@ -95,7 +96,8 @@ def _string_decoder(layout: Layout) -> Decoder:
 def _array_decoder(layout: Layout, field_type: FieldType) -> Decoder:
     def decode(raw: bytes) -> Reading:
         status, severity, seconds, nanoseconds = _HEADER.unpack_from(raw)
-        seconds, nanoseconds = _carried(seconds, nanoseconds)
+        if nanoseconds >= NANOSECONDS:
+            seconds, nanoseconds = _carried(seconds, nanoseconds)
         elements = np.frombuffer(raw, layout.dtype, offset=layout.offset)
         value: Value = elements
         if field_type is FieldType.STRING:
