@@ -33,6 +33,8 @@ record(waveform, "$(P)empty") { field(FTVL, "DOUBLE") field(NELM, "1") }
 record(waveform, "$(P)wave") { field(FTVL, "DOUBLE") field(NELM, "3") field(INP, [1, 5, 2.5]) }
 record(bo, "$(P)switch") { field(PINI, "YES") field(ZNAM, "Off") field(ONAM, "On") }
 record(mbbo, "$(P)mode") { field(PINI, "YES") field(ZRST, "Idle") field(ONST, "Running") }
+record(mbbo, "$(P)gain") { field(PINI, "YES") field(ZRST, "2") field(ONST, "1") field(THST, "0") }
+record(waveform, "$(P)strings") { field(FTVL, "STRING") field(NELM, "4") }
 """
 WIKI = (
     'var ws = new WebSocket("ws://localhost:8888/monitor");',
@@ -179,6 +181,26 @@ class ElementTests(PageTestCase):
         self.assertIn("pv-readonly", browser.run(classes, "#field"))
         self.assertTrue(browser.find("#field").get_property("readOnly"))
         self.assertFalse(browser.find("#choice").is_enabled())
+
+    @in_thread
+    def test_lists_and_numbers(self) -> None:
+        """A choice among labels that are numbers, and strings with blanks, are what was meant."""
+        browser = self.open_elements("--allow-put=anyone", "--allow-origin=PAGES", library="")
+        browser.until(lambda: browser.find("#gain").is_enabled(), "leave to write")
+        for label, index in [("1", "1"), ("0", "3"), ("2", "0")]:
+            browser.choose("#gain", label)
+            self.wait_for_gain(label, index)
+        field = browser.find("#strings")
+        field.send_keys('"a b", c\n')
+        browser.until(lambda: self.value("#strings") == '"a b", c', "what was written")
+        field.send_keys(", d\n")
+        browser.until(lambda: self.value("#strings") == '"a b", c, d', "one more")
+
+    def wait_for_gain(self, label: str, index: str) -> None:
+        """Return when the record has this state, and the page shows it."""
+        line = f'dbgf("{self.pv("gain")}")'
+        self.browser.until(lambda: f'"{label}"' in self.ask_ioc(line), f"the state {label}")
+        self.browser.until(lambda: self.value("#gain") == index, f"the choice {index}")
 
     @in_thread
     def test_written(self) -> None:

@@ -139,7 +139,7 @@ class RecordTests(IOCTestCase):
         self.assertTrue("123456789012345".startswith(units) and len(units) >= 7, units)
         never = seen["never"][1]
         self.assertEqual((never["value"], never["timestamp"]), (5.0, EPICS_EPOCH))
-        self.assertEqual(seen["latin"][1]["value"], "20 \ufffdC")
+        self.assertEqual(seen["latin"][1]["value"], "20 °C")
 
     @inlineCallbacks
     def test_updates(self) -> Any:
