@@ -21,7 +21,7 @@ class Check(SynchronousTestCase):
     def setUp(self) -> None:
         """Write a site's files."""
         self.pvlist, self.access = Path(self.mktemp()), Path(self.mktemp())
-        self.pvlist.write_text(".* ALLOW\nold:(.*) ALIAS new:\\1 ops 0\nTEST DENY FROM localhost\n")
+        self.pvlist.write_text(".* ALLOW\nold:\\(.*\\) ALIAS new:\\1 ops 0\nTEST DENY FROM localhost\n")
         self.access.write_text(
             "UAG(u) {alice} ASG(DEFAULT) {RULE(1,READ)}\n"
             "ASG(ops) {RULE(0,WRITE,TRAPWRITE) {UAG(u)}}\n"
@@ -46,7 +46,7 @@ class Check(SynchronousTestCase):
         self.assertEqual((status, err), (0, ""))
         rule = f"because {self.access}:2: RULE(0,WRITE,TRAPWRITE) {{ UAG(u) }}"
         self.assertEqual(out[:3], ["read: yes", "write: yes (trapped)", "real name: new:A"])
-        self.assertEqual(out[3:], [f"because {self.pvlist}:2: old:(.*) ALIAS new:\\1 ops 0", rule])
+        self.assertEqual(out[3:], [f"because {self.pvlist}:2: old:\\(.*\\) ALIAS new:\\1 ops 0", rule])
 
     def test_puts_off(self) -> None:
         """Without --allow-put nobody writes, as at the gateway, and the last line says so."""
@@ -76,7 +76,7 @@ class Check(SynchronousTestCase):
         self.access.write_text("ASG(a) {\n  CALC\n}")
         status, out, err = self.asked("A")
         self.assertEqual((status, out), (1, []))
-        self.assertEqual(err, f"{self.access}:2:3: expected RULE, found 'CALC'\n")
+        self.assertEqual(err, f"{self.access}:2:3: expected INPA to INPU or RULE, found 'CALC'\n")
 
     def test_unresolved(self) -> None:
         """A host in DENY FROM that has no address is an error, as it would be denied nothing."""
@@ -86,9 +86,10 @@ class Check(SynchronousTestCase):
         self.assertIn(f"{self.pvlist}:2:21: expected a host that has an address", err)
 
     def test_unreadable(self) -> None:
-        """A file that is missing, or not UTF-8, or far too large is told by name."""
+        """A file that is missing, cut off, not UTF-8, or far too large is told by name."""
         for content, place in (
-            (b"A ALLOW\n\xc3\xa9b\xff", ":2:3: expected UTF-8"),
+            (b"A ALLOW # \xfc\n\xc3\xa9b\xff\n", ":2:3: expected printable characters in UTF-8"),
+            (b"A ALLOW\nB ALLOW", ":2:8: expected a line feed at the end"),
             (None, ":1:1: "),
         ):
             self.pvlist.unlink()

@@ -114,7 +114,7 @@ class Watching(SynchronousTestCase):
 
     def test_repaired(self) -> None:
         """After a bad file the next good one comes into force, and the next bad one is told."""
-        for text, serves, errors in (("B", "A", 1), ("B ALLOW", "B", 1), ("C", "B", 2)):
+        for text, serves, errors in (("B", "A", 1), ("B ALLOW\n", "B", 1), ("C", "B", 2)):
             self.pvlist.write_text(text)
             self.wait()
             self.assertTrue(self.serves(serves))
@@ -126,13 +126,13 @@ class Watching(SynchronousTestCase):
         self.wait(10)
         self.assertTrue(self.serves("A"))
         self.assertEqual(len(self.errors()), 1)
-        self.pvlist.write_text("B ALLOW")
+        self.pvlist.write_text("B ALLOW\n")
         self.wait()
         self.assertTrue(self.serves("B"))
 
     def test_reload(self) -> None:
         """A reload reads at once, tells whether the files are good, and is not repeated."""
-        self.pvlist.write_text("B ALLOW")
+        self.pvlist.write_text("B ALLOW\n")
         self.assertTrue(self.successResultOf(self.watcher.reload()))
         self.assertTrue(self.serves("B"))
         self.wait()
@@ -153,7 +153,7 @@ class Watching(SynchronousTestCase):
         watcher = PolicyWatcher(files, self.clock, Logger(observer=self.events), run)
         done = []
         for pv in "BC":
-            self.pvlist.write_text(f"{pv} ALLOW")
+            self.pvlist.write_text(f"{pv} ALLOW\n")
             done.append(watcher.reload())
         self.assertEqual(len(reads), 1, "the second waits for the first")
         self.assertTrue(watcher.decide(None, "192.0.2.1", None, "A").read)
@@ -195,7 +195,7 @@ class Watching(SynchronousTestCase):
     def test_stopped(self) -> None:
         """A stopped service looks no more, and keeps its policy."""
         self.watcher.stopService()
-        self.pvlist.write_text("B ALLOW")
+        self.pvlist.write_text("B ALLOW\n")
         self.wait()
         self.assertTrue(self.serves("A"))
         self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -10,6 +10,7 @@ from .errors import AccessFileError
 from .interfaces import Verdict
 from .load import AccessFiles, system_lookup
 from .policy import Writers
+from .syntax import Syntax
 
 READABLE, BAD_FILE, FORBIDDEN = 0, 1, 3
 
@@ -36,6 +37,7 @@ def _files(asked: argparse.Namespace) -> AccessFiles:
         puts=asked.allow_put is not None,
         writers=_WRITERS.get(asked.allow_put, Writers.NONE),
         lookup=system_lookup if asked.resolve else None,
+        syntax=asked.pvlist_syntax and Syntax(asked.pvlist_syntax),
     )
 
 
@@ -59,6 +61,11 @@ def _parser() -> argparse.ArgumentParser:
         "check", help="print a decision and the lines that made it"
     )
     check.add_argument("--pvlist", metavar="FILE", help="PV list, as the CA gateway has it")
+    check.add_argument(
+        "--pvlist-syntax",
+        choices=[one.value for one in Syntax],
+        help="as given to the gateway: for which build of the CA gateway the list is",
+    )
     check.add_argument("--access", metavar="FILE", help="access security file (ACF)")
     check.add_argument("--user", help="name of a logged-in user; none: not logged in")
     check.add_argument("--host", required=True, help="address of the client")

@@ -54,4 +54,5 @@ def _access_files(settings: Settings) -> AccessFiles:
         puts=settings.writers is not None,
         writers=settings.writers or Writers.NONE,
         lookup=system_lookup,
+        syntax=settings.pvlist_syntax,
     )
