@@ -17,7 +17,6 @@ from ctypes import (
     c_ulong,
     c_void_p,
 )
-
 from typing import TypeVar
 
 from epicscorelibs.path import get_lib
@@ -78,12 +77,13 @@ GROUPS = st.tuples(*(st.none() | _names(USERS) for _ in UAGS))
 PLACES = st.tuples(*(st.none() | _names(HOSTS) for _ in HAGS))
 SETS = st.tuples(
     *(
-        st.none()
-        | st.lists(RULES | INPUTS | FOR_CALLS, min_size=1, max_size=6).map("\n".join)
+        st.none() | st.lists(RULES | INPUTS | FOR_CALLS, min_size=1, max_size=6).map("\n".join)
         for _ in range(3)
     )
 )
-ITEMS = st.sampled_from(["", 'AUTHORITY(x, "y z") {AUTHORITY(w)}', "later(1) {a, b}", "x() {1}{2,3}"])
+ITEMS = st.sampled_from(
+    ["", 'AUTHORITY(x, "y z") {AUTHORITY(w)}', "later(1) {a, b}", "x() {1}{2,3}"]
+)
 EVENTS = st.lists(
     st.tuples(
         st.sampled_from(["x", "y", "z"]),
@@ -107,6 +107,17 @@ def _file(
     )
 
 
+# All INPs before all RULEs, or mixed: EPICS does not mind.
+CALCULATED = st.builds(
+    "RULE({},{}{}) {{CALC({})}}".format,
+    st.integers(0, 1),
+    st.sampled_from(["READ", "WRITE"]),
+    st.sampled_from(["", ",TRAPWRITE"]),
+    st.sampled_from(EXPRESSIONS).map('"{}"'.format),
+)
+CALCULATED_GROUPS = st.lists(CALCULATED | INPUTS, min_size=3, max_size=8).map(
+    lambda items: "ASG(a) {INPA(x) " + "\n".join(items) + "}"
+)
 FILES = st.builds(_file, GROUPS, PLACES, SETS, ITEMS)
 CLIENTS = st.tuples(st.sampled_from((*USERS, "mallory")), st.sampled_from((*HOSTS, "pluto")))
 
@@ -199,18 +210,18 @@ class Base:
 
     def start_inputs(self) -> None:
         """Take all inputs for bad, as asCa.c does before it searches for their PVs."""
-        for group, given in self._inputs():
-            group.bad |= 1 << given.index
+        for group, inp in self._inputs():
+            group.bad |= 1 << inp.index
 
     def event(self, pv: str, value: float | str) -> None:
         """Tell the inputs of this PV what asCa.c would tell them."""
-        for group, given in self._inputs():
-            bit = 1 << given.index
-            if given.pv.decode() != pv:
+        for group, inp in self._inputs():
+            bit = 1 << inp.index
+            if inp.pv.decode() != pv:
                 continue
             if isinstance(value, float):
                 group.bad &= ~bit
-                group.values[given.index] = value
+                group.values[inp.index] = value
             else:
                 group.bad |= bit
             if value != "lost":
@@ -220,8 +231,8 @@ class Base:
     def _inputs(self) -> Iterator[tuple[_Group, _Input]]:
         base = POINTER(_Base).in_dll(self._lib, "pasbase").contents
         for group in _each(base.groups, _Group):
-            for given in _each(group.inputs, _Input):
-                yield group, given
+            for inp in _each(group.inputs, _Input):
+                yield group, inp
 
     def rights(self, asg: str, asl: int, user: str, host: str) -> tuple[int, bool]:
         """Access and trapping for a client."""
@@ -341,6 +352,22 @@ class AgainstBase(SynchronousTestCase):
         events: list[tuple[str, float | str]],
     ) -> None:
         """Each client has the access, and the trapping of writes, that an IOC would give."""
+        self._compare(text, client, asg, asl, events)
+
+    @settings(deadline=None, max_examples=600)
+    @given(CALCULATED_GROUPS, st.integers(0, 1), EVENTS)
+    def test_calculated(self, text: str, asl: int, events: list[tuple[str, float | str]]) -> None:
+        """So it has after each event of the PVs that rules depend on."""
+        self._compare(text, ("alice", "mars"), "a", asl, events)
+
+    def _compare(
+        self,
+        text: str,
+        client: tuple[str, str],
+        asg: str,
+        asl: int,
+        events: list[tuple[str, float | str]],
+    ) -> None:
         self.assertTrue(self.base.load(text), text)
         user, host = client
         ours = parse_acf(text)

@@ -237,11 +237,11 @@ class Calculated(SynchronousTestCase):
     def test_bad(self) -> None:
         """A condition does not hold while an input that it uses is INVALID or not connected."""
         none, read, write = Access
-        for bad in (lambda: self.inputs.take("X", None), lambda: self.inputs.lose("X")):
+        for is_lost in (True, False):
             self.inputs.take("X", 0.0)
             self.inputs.take("Y", 3.0)
             self.assertEqual(self.rights(), [write, none, none, none])
-            self.assertTrue(bad())
+            self.assertTrue(self.inputs.lose("X") if is_lost else self.inputs.take("X", None))
             self.assertEqual(self.rights(), [write, none, none, none])
             self.inputs.take("X", 1.0)
             self.assertEqual(self.rights(), [write, read, none, none])

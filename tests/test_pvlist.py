@@ -147,7 +147,7 @@ class GatewaySemantics(SynchronousTestCase):
             self.assertEqual(real(pvlist, "!X1"), "!X1")
 
     def test_first_alternative(self) -> None:
-        """PCRE stops at the first alternative that matches: the gateway serves no more than that."""
+        """PCRE stops at the first alternative that matches, and the gateway serves no more."""
         pvlist = lines("A|AB ALLOW", "C(D|DE)x? ALIAS r:\\1")
         self.assertIsNone(real(pvlist, "AB"))
         self.assertEqual(real(pvlist, "CD"), "r:D")
@@ -181,12 +181,16 @@ class GatewaySemantics(SynchronousTestCase):
 
     def test_accepted_as_the_gateway_does(self) -> None:
         """What the gateway takes is taken as it does, with a warning where that is odd."""
-        pvlist = lines("A ALLOW FROM 10.0.0.1", "B ALLOW ops 1 more", "C ALLOW ops x", "D ALLOW o 2x")
+        pvlist = lines(
+            "A ALLOW FROM 10.0.0.1", "B ALLOW ops 1 more", "C ALLOW ops x", "D ALLOW o 2x"
+        )
         found = [pvlist.resolve(name, HOST) for name in "ABCD"]
         self.assertEqual(
             [(one.asg, one.asl) for one in found], [("FROM", 1), ("ops", 1), ("ops", 1), ("o", 2)]
         )
-        self.assertEqual([one.partition(" is no")[0] for one in pvlist.warnings], ["f:1: FROM", "f:2: more"])
+        self.assertEqual(
+            [one.partition(" is no")[0] for one in pvlist.warnings], ["f:1: FROM", "f:2: more"]
+        )
         pvlist = lines(".* ALLOW", "A DENY FROM", "any ORDER allow,deny more")
         self.assertIsNone(real(pvlist, "A"))
         self.assertEqual(len(pvlist.warnings), 1)

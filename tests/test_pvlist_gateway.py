@@ -18,7 +18,18 @@ PIECES = (
     *(r"\(A\|AB\)\(B\|\)", r"\(\(A\)\|B\)*", r"\(A*\)*"),
     *(".", ".*", "*", "+", "?", "^", "$", r"\(", r"\)", r"\|", r"\(A\|AB\)", r"\(.*\)", r"\(S*\)"),
     *(r"\w", r"\W", r"\s", r"\S", r"\b", r"\B", r"\`", r"\'", r"\d", r"\.", r"\{", r"\-", r"\+"),
-    *("[AB]", "[^AB]", "[0-9]", "[A-]", "[]A]", "[^]A]", "[a-cA-C]", r"[\S]", r"[\.]", "[[:digit:]]"),
+    *(
+        "[AB]",
+        "[^AB]",
+        "[0-9]",
+        "[A-]",
+        "[]A]",
+        "[^]A]",
+        "[a-cA-C]",
+        r"[\S]",
+        r"[\.]",
+        "[[:digit:]]",
+    ),
     *("[", "]", "[^", "--", "[A--]", "[--A]", "[A---B]", "[a-b-c]", "[[.A.]]", "[[=A=]]", "[z-a]"),
 )
 PATTERNS = st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map("".join)
@@ -66,9 +77,13 @@ class Patterns(SynchronousTestCase):
 
 GROUPS = ("", "ops", "ops 0", "ops 2", "FROM 10.0.0.1", "ops x", "ops 1 more", "ops -1", "ops # 0")
 LINES = st.one_of(
-    st.builds("{} {} {}".format, PATTERNS, st.sampled_from(["ALLOW", "pv"]), st.sampled_from(GROUPS)),
+    st.builds(
+        "{} {} {}".format, PATTERNS, st.sampled_from(["ALLOW", "pv"]), st.sampled_from(GROUPS)
+    ),
     st.builds("{} DENY".format, PATTERNS),
-    st.builds("{} deny {}{}".format, PATTERNS, st.sampled_from(["", "From "]), st.sampled_from(HOSTS)),
+    st.builds(
+        "{} deny {}{}".format, PATTERNS, st.sampled_from(["", "From "]), st.sampled_from(HOSTS)
+    ),
     st.builds("{} DENY FROM".format, PATTERNS),
     st.builds(r"\({}\){} ALIAS r:\1 {}".format, PATTERNS, PATTERNS, st.sampled_from(GROUPS)),
     st.sampled_from(["EVALUATION ORDER DENY, ALLOW", "x order allow,deny more", "# ALLOW", "A #b"]),

@@ -125,7 +125,8 @@ class Acf:
         lines = [f"UAG({listed([name])}){_braced(of)}" for name, of in self.uags.items()]
         lines += [f"HAG({listed([name])}){_braced(of)}" for name, of in self.hags.items()]
         for name, group in self.asgs.items():
-            body = "".join(f"    {one.text()}\n" for one in (*group.inputs, *group.rules))
+            said = [one.text() for one in group.inputs] + [rule.text() for rule in group.rules]
+            body = "".join(f"    {text}\n" for text in said)
             lines.append(f"ASG({listed([name])})" + (f" {{\n{body}}}" if body else ""))
         return "\n".join(lines) + "\n"
 

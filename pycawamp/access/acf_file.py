@@ -14,6 +14,7 @@ from .acf import DEFAULT, Access, AccessRule, Acf, Group, Input, listed, union
 from .acf_tokens import Kind, Token, tokens
 from .conditions import Condition
 from .hosts import HostSet
+from .names import unfit
 
 _Chosen = TypeVar("_Chosen")
 _TRAPS = {"TRAPWRITE": True, "NOTRAPWRITE": False}
@@ -153,13 +154,20 @@ class _Parser:
     def _asg_item(self, inputs: list[Input], rules: list[AccessRule]) -> None:
         token = self._take()
         if token.kind is Kind.KEYWORD and token.text.startswith("INP"):
-            inputs.append(Input(ord(token.text[3]) - ord("A"), self._head().text))
+            inputs.append(Input(ord(token.text[3]) - ord("A"), self._input().text))
         elif token.kind is Kind.KEYWORD and token.text == "RULE":
             rule = self._rule(token)
             if rule is not None:
                 rules.append(rule)
         else:
             raise token.place.error(f"expected INPA to INPU or RULE, found {token}")
+
+    def _input(self) -> Token:
+        token = self._head()
+        why = unfit(token.text)
+        if why is not None:
+            self.warnings.append(token.place.said(f"{token} has no value: {why}"))
+        return token
 
     # RULE
 

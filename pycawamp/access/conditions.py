@@ -60,5 +60,5 @@ class GroupInputs:
         return self._judge()
 
     def _judge(self) -> bool:
-        # Each, not only up to the first that changes.
-        return any([condition.judge(self._bad) for condition in self._conditions])
+        changes = [condition.judge(self._bad) for condition in self._conditions]
+        return any(changes)

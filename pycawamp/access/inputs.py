@@ -42,11 +42,13 @@ class FileInputs:
 
     def take(self, name: str, value: float | None) -> bool:
         """Take an event of a PV (None: INVALID); whether access may have changed."""
-        return any([inputs.take(index, value) for inputs, index in self._users.get(name, ())])
+        changes = [inputs.take(index, value) for inputs, index in self._users.get(name, ())]
+        return any(changes)
 
     def lose(self, name: str) -> bool:
         """Take it that a PV is not connected; whether access may have changed."""
-        return any([inputs.lose(index) for inputs, index in self._users.get(name, ())])
+        changes = [inputs.lose(index) for inputs, index in self._users.get(name, ())]
+        return any(changes)
 
 
 @implementer(ISubscriber)

@@ -97,9 +97,7 @@ class PatternSet:
 
     @_pcre.default
     def _in_pcre(self) -> frozenset[int]:
-        return frozenset(
-            at for at, one in enumerate(self.patterns) if one.dialect is Dialect.PCRE
-        )
+        return frozenset(at for at, one in enumerate(self.patterns) if one.dialect is Dialect.PCRE)
 
     def __attrs_post_init__(self) -> None:
         together = re2.Set.FullMatchSet(_options())
@@ -120,6 +118,4 @@ class PatternSet:
 
     def matching(self, able: frozenset[int], name: str) -> frozenset[int]:
         """Of the positions that `able` gave for this name, those that match in the gateway."""
-        return able - {
-            at for at in able & self._pcre if not self.patterns[at].captures(name)
-        }
+        return able - {at for at in able & self._pcre if not self.patterns[at].captures(name)}

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from .errors import AccessFileError
+from .inputs import FileInputs, InputSubscriptions
 from .interfaces import IPolicy, Verdict
 from .load import AccessFiles
 from .policy import Policy
+
+if TYPE_CHECKING:
+    from pycawamp.pv.hub import PVHub
 
 Listener = Callable[[Policy], None]
 Run = Callable[[Callable[[], Policy]], "Deferred[Policy]"]
@@ -30,11 +35,17 @@ class PolicyWatcher(Service):
 
     Reading may take long, as host names are looked up: `run` does it for all reloads, and should
     do it in a thread.
+
+    With a hub (`follow`), the PVs that INP names in the access security file are subscribed to
+    while the service runs, and listeners are called too when these change what somebody may do.
     """
 
     #: Seconds between looks at the files. A change is taken up at the second look that finds it,
     #: so that a file is not read while an editor writes it.
     interval = 2.0
+    #: Seconds in which changes of INP PVs are gathered before listeners are called. A decision
+    #: follows at once.
+    inputs_delay = 0.1
 
     def __init__(
         self,
@@ -54,19 +65,32 @@ class PolicyWatcher(Service):
         self.error: AccessFileError | None = None
         self._polling = LoopingCall(self._poll)
         self._polling.clock = clock
+        self._clock = clock
+        self._hub: PVHub | None = None
+        self._inputs: InputSubscriptions | None = None
+        self._telling: IDelayedCall | None = None
+        self._warn(self.policy)
 
     def decide(self, user: str | None, host: str, host_name: str | None, pv: str) -> Verdict:
         """What the policy now in force says."""
         return self.policy.decide(user, host, host_name, pv)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Call `listener` with each new policy, after it came into force; returns how to stop."""
+        """Call `listener` with the policy when it is a new one or its INPs change what it says.
+
+        Returns a function that stops this.
+        """
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
+    def follow(self, hub: PVHub) -> None:
+        """Take the values of INPs from this hub, which must run while this service does."""
+        self._hub = hub
+
     def startService(self) -> None:
-        """Begin to look at the files."""
+        """Begin to look at the files, and to follow the INPs."""
         super().startService()  # type: ignore[no-untyped-call]
+        self._inputs = self._subscribe(self.policy)
         if self._files.signatures():
             self._polling.start(self.interval, now=False)
 
@@ -75,6 +99,12 @@ class PolicyWatcher(Service):
         super().stopService()  # type: ignore[no-untyped-call]
         if self._polling.running:
             self._polling.stop()
+        if self._inputs is not None:
+            self._inputs.close()
+            self._inputs = None
+        if self._telling is not None:
+            self._telling.cancel()
+            self._telling = None
 
     def reload(self) -> Deferred[bool]:
         """Read the files now, changed or not; fires with whether they were good."""
@@ -87,11 +117,37 @@ class PolicyWatcher(Service):
 
     def _accept(self, policy: Policy) -> bool:
         self.error = None
+        # Before the old ones are closed, so that a PV of both keeps its channel and its value.
+        inputs = self._subscribe(policy)
         self.policy = policy
+        if self._inputs is not None:
+            self._inputs.close()
+        self._inputs = inputs
         self._log.info("new access rules are in force")
-        for listener in list(self._listeners):
-            self._tell(listener, policy)
+        self._warn(policy)
+        self._tell_all()
         return True
+
+    def _warn(self, policy: Policy) -> None:
+        for warning in policy.warnings:
+            self._log.warn("{warning}", warning=warning)
+
+    def _subscribe(self, policy: Policy) -> InputSubscriptions | None:
+        if policy.acf is None or self._hub is None or not self.running:
+            return None
+        return InputSubscriptions(self._hub, FileInputs(policy.acf), self._hear_inputs)
+
+    def _hear_inputs(self) -> None:
+        if self._telling is None:
+            self._telling = self._clock.callLater(self.inputs_delay, self._tell_inputs)
+
+    def _tell_inputs(self) -> None:
+        self._telling = None
+        self._tell_all()
+
+    def _tell_all(self) -> None:
+        for listener in list(self._listeners):
+            self._tell(listener, self.policy)
 
     def _keep(self, failure: Failure) -> bool:
         error = failure.value

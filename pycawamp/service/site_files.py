@@ -42,6 +42,7 @@ class SiteFiles(MultiService):
 
     def govern(self, gateway: Gateway) -> None:
         """Have changes take effect on what is open in a gateway too."""
+        self.policy.follow(gateway.hub)
         self.policy.listen(lambda _: gateway.reauthorize())
         if self.logins is not None:
             self.logins.listen(gateway.check_logins)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from functools import cache, partial
-from itertools import chain
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import CooperativeTask, Cooperator, TaskFinished
+from twisted.internet.task import Cooperator
 
 from pycawamp.access.interfaces import Decide, IPolicy
 from pycawamp.fanout.flush import FlushCycle
@@ -53,7 +51,9 @@ class Sessions:
         self._clock = clock
         self._open: set[Session] = set()
         self._reauthorizations = Cooperator(scheduler=lambda work: clock.callLater(0, work))
-        self._reauthorize: CooperativeTask[Iterator[None]] | None = None
+        self._unauthorized: dict[Session, None] = {}
+        self._is_reauthorizing = False
+        self._decide: Decide = policy.decide
         self._merged_by_closed = 0
 
     def open(
@@ -85,13 +85,22 @@ class Sessions:
 
     def reauthorize(self) -> None:
         """Have a changed policy applied to all that is open, a little at a time."""
-        if self._reauthorize is not None:
-            with suppress(TaskFinished):
-                self._reauthorize.stop()
         # Those who look at the same page are judged alike.
-        decide: Decide = cache(self.policy.decide)
-        reauthorizations = [session.subscriptions.reauthorize(decide) for session in self._open]
-        self._reauthorize = self._reauthorizations.cooperate(chain.from_iterable(reauthorizations))
+        self._decide = cache(self.policy.decide)
+        # Who waits already keeps the place: a policy that changes often is to reach all.
+        self._unauthorized.update(dict.fromkeys(self._open))
+        if not self._is_reauthorizing:
+            self._is_reauthorizing = True
+            self._reauthorizations.cooperate(self._reauthorize())
+
+    def _reauthorize(self) -> Iterator[None]:
+        while self._unauthorized:
+            session = next(iter(self._unauthorized))
+            # Before it is looked at: a change meanwhile concerns it again.
+            del self._unauthorized[session]
+            if session in self._open:
+                yield from session.subscriptions.reauthorize(self._decide)
+        self._is_reauthorizing = False
 
     @property
     def conflated(self) -> int:
