@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import ctypes.util
 import locale
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,7 +77,44 @@ class GNUPattern:
         if size != len(encoded):
             return ()
         spans = [(registers.start[at], registers.end[at]) for at in range(self._buffer.groups + 1)]
-        return tuple(encoded[start:end].decode() if start >= 0 else "" for start, end in spans)
+        return tuple(
+            encoded[start:end].decode(errors="replace") if start >= 0 else ""
+            for start, end in spans
+        )
+
+
+PCRE_LIBRARY = ctypes.util.find_library("pcre")
+_ANCHORED = 0x10
+_SLOTS = 30
+
+
+class PCREPattern:
+    """A pattern, as a gateway built with USE_PCRE compiles and matches it."""
+
+    def __init__(self, source: str) -> None:
+        self._pcre = ctypes.CDLL(PCRE_LIBRARY)
+        self._pcre.pcre_compile.restype = c_void_p
+        error, offset = c_char_p(), c_int()
+        self._compiled = c_void_p(
+            self._pcre.pcre_compile(source.encode(), 0, byref(error), byref(offset), None)
+        )
+        if not self._compiled:
+            raise BadPatternError(str(error.value))
+
+    def captures(self, name: str) -> tuple[str, ...]:
+        """The whole name and each group that took part, if the first match is the whole."""
+        encoded, spans = name.encode(), (c_int * _SLOTS)()
+        count = self._pcre.pcre_exec(
+            self._compiled, None, encoded, len(encoded), 0, _ANCHORED, spans, _SLOTS
+        )
+        if count < 1 or spans[1] != len(encoded):
+            return ()
+        starts, ends = spans[: 2 * count : 2], spans[1 : 2 * count : 2]
+        pairs = zip(starts, ends, strict=True)
+        return tuple(
+            encoded[start:end].decode(errors="replace") if start >= 0 else ""
+            for start, end in pairs
+        )
 
 
 @attrs.frozen

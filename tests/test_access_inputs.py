@@ -77,6 +77,18 @@ class Served(GuardedTestCase):
         error = yield client.until(msg_type="error")
         self.assertEqual((error["code"], error["pvname"]), ("forbidden", "X"))
 
+    @inlineCallbacks
+    def test_pvlist_syntax(self) -> Any:
+        """--pvlist-syntax names the build that the list is for."""
+        pvlist = self.write("pvlist", "(X|Z) ALLOW\n")
+        self.serve("--pvlist", pvlist, "--pvlist-syntax", "pcre")
+        client = yield self.connect()
+        client.send("X")
+        yield client.until(msg_type="monitor", pvname="X")
+        for bad in (["--pvlist-syntax", "pcre"], ["--pvlist", pvlist, "--pvlist-syntax=perl"]):
+            self.assertRaises(SystemExit, self.serve, *bad)
+        self.assertRaises(SystemExit, self.serve, "--pvlist", pvlist)
+
     def test_stopped(self) -> None:
         """A service that stopped leaves no subscription to its INPs behind."""
         files = AccessFiles(access=Path(self.write("acf", GATED)))

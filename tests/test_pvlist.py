@@ -181,9 +181,7 @@ class GatewaySemantics(SynchronousTestCase):
 
     def test_accepted_as_the_gateway_does(self) -> None:
         """What the gateway takes is taken as it does, with a warning where that is odd."""
-        pvlist = lines(
-            "A ALLOW FROM 10.0.0.1", "B ALLOW ops 1 more", "C ALLOW ops x", "D ALLOW o 2x"
-        )
+        pvlist = lines("A ALLOW FROM host", "B ALLOW ops 1 more", "C ALLOW ops x", "D ALLOW o 2x")
         found = [pvlist.resolve(name, HOST) for name in "ABCD"]
         self.assertEqual(
             [(one.asg, one.asl) for one in found], [("FROM", 1), ("ops", 1), ("ops", 1), ("o", 2)]
@@ -320,6 +318,9 @@ REFUSED = (
     ("* DENY", "1:1", "no argument for repetition operator"),
     ("x(a DENY", "1:1", "missing )"),
     ("(a{100}){1000} DENY", "1:9", "invalid repetition size"),
+    ("A^* DENY", "1:2", "expected no repetition of what matches nothing"),
+    ("(?<a>A)(?P<a>B) DENY", "1:1", "expected another name for each group"),
+    (r"(.*)+ ALIAS B\1", "1:14", "expected a pattern whose groups are not repeated"),
     ("x[[.a.]] DENY", "1:2", "expected a bracket without [. .]"),
     ("A ALLOW\r\nB ALLOW", "1:8", "expected a line feed at the end"),
     ("A DENY\r", "1:7", "expected a line feed at the end"),

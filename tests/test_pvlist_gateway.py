@@ -10,7 +10,13 @@ from pycawamp.access.errors import AccessFileError, PatternError
 from pycawamp.access.patterns import Pattern
 from pycawamp.access.pvlist_file import parse_pvlist
 from pycawamp.access.syntax import Dialect, Syntax
-from tests.cagateway import BadPatternError, GatewayList, GNUPattern
+from tests.cagateway import (
+    PCRE_LIBRARY,
+    BadPatternError,
+    GatewayList,
+    GNUPattern,
+    PCREPattern,
+)
 
 HOSTS = ("10.0.0.1", "10.0.0.2")
 PIECES = (
@@ -73,6 +79,86 @@ class Patterns(SynchronousTestCase):
                 self.assertEqual(
                     bool(ours.captures(name)), bool(theirs.captures(name)), (source, name)
                 )
+
+
+PCRE_PIECES = (
+    *("A", "B", ":", "1", "-", "ab", "é", "(A|AB)", "(B|)", "(A*)", "(.*)", "(", "|", ")", ".*"),
+    *(
+        ".",
+        "*",
+        "+",
+        "?",
+        "*?",
+        "+?",
+        "??",
+        "{1}",
+        "{,2}",
+        "{1,2}",
+        "{2",
+        "{",
+        "}",
+        "(A)?",
+        "(A|B)*",
+    ),
+    *(
+        "[AB]",
+        "[^AB]",
+        "[]A]",
+        "[^]A]",
+        "[A-]",
+        r"[\w]",
+        r"[\]]",
+        "[[:digit:]]",
+        "[[:^alpha:]]",
+        "[",
+    ),
+    *("]", "[.", r"[a-\d]", r"\d", r"\D", r"\w", r"\W", r"\s", r"\S", r"\b", r"\B", r"\A", r"\z"),
+    *(
+        r"\.",
+        r"\-",
+        r"\_",
+        r"\Q.\E",
+        r"\x41",
+        r"\x4",
+        r"\t",
+        r"\101",
+        r"\0",
+        "^",
+        "$",
+        "(?:",
+        "(?i)",
+    ),
+    *(r"\R", r"\h", r"\K", r"\G", "(?P<n>A)", "*+", "(?#x)", r"\E", "(?U)", "(?x)", "!", "[[:<:]]"),
+)
+PCRE_PATTERNS = st.lists(st.sampled_from(PCRE_PIECES), min_size=1, max_size=5).map("".join)
+
+
+class PCREPatterns(SynchronousTestCase):
+    """One pattern, against the library of gateways that are built with USE_PCRE."""
+
+    if PCRE_LIBRARY is None:
+        skip = "libpcre (not pcre2) is not installed"
+
+    @settings(deadline=None, max_examples=2000)
+    @given(PCRE_PATTERNS, st.lists(NAMES, min_size=1, max_size=8))
+    @example("A|AB", ["AB", "A"])
+    @example("(A|AB)(B|)", ["AB"])
+    @example("A*?", ["AA"])
+    @example("^*", ["A"])
+    def test_as_pcre(self, source: str, names: list[str]) -> None:
+        """A pattern matches what it does in the gateway, or is refused."""
+        try:
+            ours = Pattern(source, Dialect.PCRE)
+        except PatternError:
+            assume(False)
+        theirs = PCREPattern(source)
+        for name in names:
+            captured, expected = ours.captures(name), theirs.captures(name)
+            self.assertEqual(bool(captured), bool(expected), name)
+            if not ours.repeats_group:
+                # Groups that took no part are empty.
+                padding = ("",) * (len(captured) - len(expected))
+                self.assertEqual(captured, (*expected, *padding))
 
 
 GROUPS = ("", "ops", "ops 0", "ops 2", "FROM 10.0.0.1", "ops x", "ops 1 more", "ops -1", "ops # 0")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import re2
 from attrs import field, frozen
 
@@ -16,6 +18,7 @@ MAX_TOTAL_SIZE = 100_000
 
 # Enough for that size; RE2's own default is 8 MiB.
 _MEMORY = 64 << 20
+_REPEATED_GROUP = re.compile(r"\)(?:[*+]|\{\d)")
 _EVERYTHING = b"(?s:.*)"
 
 
@@ -54,6 +57,11 @@ class Pattern:
     def groups(self) -> int:
         """How many groups the pattern captures."""
         return int(self._regex.groups)
+
+    @property
+    def repeats_group(self) -> bool:
+        """Whether a group is repeated, of which PCRE and RE2 capture different ends."""
+        return self.dialect is Dialect.PCRE and bool(_REPEATED_GROUP.search(self.source))
 
     def can_match(self, name: str) -> bool:
         """Whether the pattern, forget the ``!``, can match the whole name."""

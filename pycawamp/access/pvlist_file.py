@@ -214,3 +214,5 @@ def _check_template(word: _Word, pattern: Pattern) -> None:
             raise place.error(
                 f"expected a group of the pattern, which has {max(groups, 0)}; found \\{number}"
             )
+        if number in DIGITS[1:] and pattern.repeats_group:
+            raise place.error("expected a pattern whose groups are not repeated")

@@ -112,19 +112,33 @@ _ESCAPES_REFUSED = {
 }
 
 
+# PCRE refuses what RE2 takes: to repeat an anchor or a flag, and to name two groups alike.
+_REPEATED_ANCHOR = re.compile(r"(?:\^|\$|\\[AbBzZ]|\(\?[A-Za-z-]*\))(?:[*+?]|\{\d)")
+_NAMED = re.compile(r"\(\?P?<(\w+)>")
+
+
 def _from_pcre(source: str) -> str:
     """RE2 reads this dialect as it is; what it cannot do is refused with better words."""
     for token in _tokens(source, Dialect.PCRE):
-        if token.text in _ESCAPES_REFUSED:
-            raise PatternError(token.offset, _ESCAPES_REFUSED[token.text])
-        if re.match(r"\[.*\[[.=]", token.text):
-            raise PatternError(token.offset, "expected a bracket without [. .] or [= =]")
-        if token.text == "(":
-            for start, message in _PCRE_REFUSED.items():
-                if source.startswith(start, token.offset):
-                    raise PatternError(token.offset, message)
+        _check_pcre(token, source)
+    names = [found.group(1) for found in _NAMED.finditer(source)]
+    if len(set(names)) < len(names):
+        raise PatternError(0, "expected another name for each group")
     # RE2's \s lacks the vertical tab, which no name has.
     return "".join(char if char.isascii() else literal(char) for char in source)
+
+
+def _check_pcre(token: _Token, source: str) -> None:
+    if token.text in _ESCAPES_REFUSED:
+        raise PatternError(token.offset, _ESCAPES_REFUSED[token.text])
+    if re.match(r"\[.*\[[.=]", token.text):
+        raise PatternError(token.offset, "expected a bracket without [. .] or [= =]")
+    if _REPEATED_ANCHOR.match(source, token.offset):
+        raise PatternError(token.offset, "expected no repetition of what matches nothing")
+    if token.text == "(":
+        for start, message in _PCRE_REFUSED.items():
+            if source.startswith(start, token.offset):
+                raise PatternError(token.offset, message)
 
 
 _TO_RE2 = {Dialect.GNU: from_gnu, Dialect.PCRE: _from_pcre}
