@@ -21,7 +21,9 @@ class Check(SynchronousTestCase):
     def setUp(self) -> None:
         """Write a site's files."""
         self.pvlist, self.access = Path(self.mktemp()), Path(self.mktemp())
-        self.pvlist.write_text(".* ALLOW\nold:(.*) ALIAS new:\\1 ops 0\nTEST DENY FROM localhost\n")
+        self.pvlist.write_text(
+            ".* ALLOW\nold:\\(.*\\) ALIAS new:\\1 ops 0\nTEST DENY FROM localhost\n"
+        )
         self.access.write_text(
             "UAG(u) {alice} ASG(DEFAULT) {RULE(1,READ)}\n"
             "ASG(ops) {RULE(0,WRITE,TRAPWRITE) {UAG(u)}}\n"
@@ -46,7 +48,9 @@ class Check(SynchronousTestCase):
         self.assertEqual((status, err), (0, ""))
         rule = f"because {self.access}:2: RULE(0,WRITE,TRAPWRITE) {{ UAG(u) }}"
         self.assertEqual(out[:3], ["read: yes", "write: yes (trapped)", "real name: new:A"])
-        self.assertEqual(out[3:], [f"because {self.pvlist}:2: old:(.*) ALIAS new:\\1 ops 0", rule])
+        self.assertEqual(
+            out[3:], [f"because {self.pvlist}:2: old:\\(.*\\) ALIAS new:\\1 ops 0", rule]
+        )
 
     def test_puts_off(self) -> None:
         """Without --allow-put nobody writes, as at the gateway, and the last line says so."""
@@ -76,7 +80,7 @@ class Check(SynchronousTestCase):
         self.access.write_text("ASG(a) {\n  CALC\n}")
         status, out, err = self.asked("A")
         self.assertEqual((status, out), (1, []))
-        self.assertEqual(err, f"{self.access}:2:3: expected RULE, found 'CALC'\n")
+        self.assertEqual(err, f"{self.access}:2:3: expected INPA to INPU or RULE, found 'CALC'\n")
 
     def test_unresolved(self) -> None:
         """A host in DENY FROM that has no address is an error, as it would be denied nothing."""
@@ -86,9 +90,10 @@ class Check(SynchronousTestCase):
         self.assertIn(f"{self.pvlist}:2:21: expected a host that has an address", err)
 
     def test_unreadable(self) -> None:
-        """A file that is missing, or not UTF-8, or far too large is told by name."""
+        """A file that is missing, cut off, not UTF-8, or far too large is told by name."""
         for content, place in (
-            (b"A ALLOW\n\xc3\xa9b\xff", ":2:3: expected UTF-8"),
+            (b"A ALLOW # \xfc\n\xc3\xa9b\xff\n", ":2:3: expected printable characters in UTF-8"),
+            (b"A ALLOW\nB ALLOW", ":2:8: expected a line feed at the end"),
             (None, ":1:1: "),
         ):
             self.pvlist.unlink()
@@ -115,6 +120,33 @@ class Check(SynchronousTestCase):
         )
         self.assertEqual(self.asked("TEST:A.VAL")[0], 3)
 
+    def test_inputs(self) -> None:
+        """Rules with CALC are decided for the values given; an INP without one is told."""
+        self.access.write_text('ASG(DEFAULT) {INPA(gate) RULE(1,READ) {CALC("A=2")}}\n')
+        status, out, err = self.asked("A")
+        self.assertEqual((status, out[0]), (3, "read: no"))
+        self.assertIn("gate has no value", err)
+        status, out, err = self.asked("A", "--input", "gate=1", "--input", "other=2")
+        self.assertEqual((status, err), (3, "--input: no INP of the file is other\n"))
+        status, out, err = self.asked("A", "--input", "gate=2")
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn(f'because {self.access}:1: RULE(1,READ) {{ CALC("A=2") }}', out)
+
+    def test_warnings(self) -> None:
+        """What the file says in vain is told."""
+        self.access.write_text("ASG(DEFAULT) {RULE(1,READ)\nRULE(1,WRITE) {METHOD(x509)}}\n")
+        status, _, err = self.asked("A")
+        self.assertEqual(status, 0)
+        self.assertIn(f"{self.access}:2: ignored, as EPICS does not know it: RULE(1,WRITE)", err)
+
+    def test_syntax(self) -> None:
+        """A list for another build of the CA gateway is read as that does."""
+        self.pvlist.write_text("(A|B) ALLOW\n")
+        self.assertEqual(self.asked("A")[0], 1)
+        self.assertEqual(self.asked("A", "--pvlist-syntax", "pcre")[0], 0)
+        self.assertEqual(self.asked("A", "--pvlist-syntax", "gnu")[0], 3)
+
     def test_usage(self) -> None:
         """Wrong usage exits with 2."""
+        self.assertEqual(self.asked("A", "--input", "=1")[0], 2)
         self.assertEqual(self.run_with("--pv", "A")[0], 2)

@@ -20,7 +20,7 @@ PVLIST = parse_pvlist(
     MOTOR:.*    ALLOW  motors 0
     TEST:.*     DENY
     VALVE:[0-9] ALLOW  closed
-    old:(.*)    ALIAS  NEW:\1 motors 1
+    old:\(.*\)  ALIAS  NEW:\1 motors 1
     """,
     "list",
 )
@@ -133,7 +133,7 @@ class WithFiles(SynchronousTestCase):
 ANYTHING = st.text(max_size=12)
 POLICIES = st.builds(
     Policy,
-    st.none() | test_pvlist.FILES.map(parse_pvlist),
+    st.none() | test_pvlist.FILES.map(test_pvlist.lines),
     st.none() | test_access_base.FILES.map(parse_acf),
     st.booleans(),
     st.sampled_from(Writers),

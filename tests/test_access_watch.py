@@ -114,7 +114,7 @@ class Watching(SynchronousTestCase):
 
     def test_repaired(self) -> None:
         """After a bad file the next good one comes into force, and the next bad one is told."""
-        for text, serves, errors in (("B", "A", 1), ("B ALLOW", "B", 1), ("C", "B", 2)):
+        for text, serves, errors in (("B", "A", 1), ("B ALLOW\n", "B", 1), ("C", "B", 2)):
             self.pvlist.write_text(text)
             self.wait()
             self.assertTrue(self.serves(serves))
@@ -126,14 +126,14 @@ class Watching(SynchronousTestCase):
         self.wait(10)
         self.assertTrue(self.serves("A"))
         self.assertEqual(len(self.errors()), 1)
-        self.pvlist.write_text("B ALLOW")
+        self.pvlist.write_text("B ALLOW\n")
         self.wait()
         self.assertTrue(self.serves("B"))
 
     def test_reload(self) -> None:
         """A reload reads settled files at once and tells whether they are good; once."""
         self.assertTrue(self.successResultOf(self.watcher.reload()))
-        self.pvlist.write_text("B ALLOW")
+        self.pvlist.write_text("B ALLOW\n")
         reload = self.watcher.reload()
         self.assertNoResult(reload)
         self.wait()
@@ -158,10 +158,10 @@ class Watching(SynchronousTestCase):
         watcher = PolicyWatcher(files, self.clock, Logger(observer=self.events), run)
         watcher.startService()
         self.addCleanup(watcher.stopService)
-        self.pvlist.write_text("B ALLOW")
+        self.pvlist.write_text("B ALLOW\n")
         first = watcher.reload()
         self.wait()
-        self.pvlist.write_text("C ALLOW")
+        self.pvlist.write_text("C ALLOW\n")
         second = watcher.reload()
         self.wait()
         self.assertEqual(len(reads), 1, "the second waits for the first")
@@ -208,7 +208,7 @@ class Watching(SynchronousTestCase):
     def test_stopped(self) -> None:
         """A stopped service looks no more, and keeps its policy."""
         self.watcher.stopService()
-        self.pvlist.write_text("B ALLOW")
+        self.pvlist.write_text("B ALLOW\n")
         self.wait()
         self.assertTrue(self.serves("A"))
         self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.access.acf import Access, Acf
 from pycawamp.access.acf_file import parse_acf
 from pycawamp.access.errors import AccessFileError
+from pycawamp.access.inputs import FileInputs
 from tests.test_access_base import ASGS, CLIENTS, FILES
 
 HOST = "192.0.2.1"
@@ -133,20 +134,27 @@ class Decisions(SynchronousTestCase):
 REFUSED = (
     ("", "1:1", "expected UAG, HAG or ASG, found the end of the file"),
     ("# nothing\n", "2:1", "found the end of the file"),
-    ("ASG(a) {\n  INPA(LI:OPSTATE)\n", "2:3", "found INPA: access does not depend on other PVs"),
-    ('ASG(a) {RULE(1,READ) {CALC("A=1")}}', "1:23", "found CALC: access does not depend on other"),
-    ("ASG(a) {RULE(1,READ) {METHOD(x)}}", "1:23", "expected UAG or HAG, found 'METHOD'"),
-    ("AUTHORITY(a)", "1:1", "expected UAG, HAG or ASG, found 'AUTHORITY'"),
-    ("uag(a)", "1:1", "expected UAG, HAG or ASG, found 'uag'"),
-    ("ASG(a) {RULE(1,RPC)}", "1:16", "expected one of NONE, READ, WRITE; found 'RPC'"),
-    ("ASG(a) {RULE(1,read)}", "1:16", "expected one of NONE, READ, WRITE"),
+    ('ASG(a) {RULE(1,READ) {CALC("A=")}}', "1:28", "expected a CALC expression"),
+    ('ASG(a) {RULE(1,READ) {CALC("A:=1;A")}}', "1:28", "Assignment operator used"),
+    ('ASG(a) {RULE(1,READ) {CALC("")}}', "1:28", "expected a CALC expression"),
+    (f'ASG(a) {{RULE(1,READ) {{CALC("{"(" * 80}1")}}}}', "1:28", "More than 70 operators"),
+    ("ASG(a) {INPV(x) RULE(1,READ)}", "1:9", "expected INPA to INPU or RULE, found 'INPV'"),
+    ("ASG(a) {INPA(x,y) RULE(1,READ)}", "1:15", "expected ')', found ','"),
+    ("ASG(a) {INPA(1)}", "1:14", "expected a name, found '1'; write \"1\""),
+    ("AUTHORITY", "1:10", "expected '(', found the end of the file"),
+    ("A(x) {}", "1:7", "expected a name or a number, found '}'"),
+    ("A(x) {y} {z}", "1:12", "expected ',' and one more"),
+    ("A(x) {B(y) z}", "1:13", "expected '(', found '}'"),
+    ("A(x) {B(y), z}", "1:11", "expected a name or '}', found ','"),
+    ("A(){" * 200, "1:402", "expected blocks at most 100 deep"),
     ("ASG(a) {RULE(1,READ,TRAP)}", "1:21", "expected one of TRAPWRITE, NOTRAPWRITE"),
     ("ASG(a) {RULE(x,READ)}", "1:14", "expected an access security level (0 or 1), found 'x'"),
     ("ASG(a) {RULE(-1,READ)}", "1:14", "expected an access security level"),
-    ("ASG(a) {RULE(12345678901,READ)}", "1:14", "expected an access security level"),
-    ("ASG(a) {}", "1:9", "expected RULE, found '}'"),
-    ("ASG(a) {RULE(1,READ) {}}", "1:23", "expected UAG or HAG, found '}'"),
-    ("UAG(u) ASG(a) {RULE(1,READ) {UAG(u),}}", "1:36", "expected UAG or HAG or '}', found ','"),
+    ("ASG(a) {RULE(1.5,READ)}", "1:14", "expected an access security level"),
+    ("ASG(a) {RULE(9223372036854775808,READ)}", "1:14", "expected an access security level"),
+    ("ASG(a) {}", "1:9", "expected INPA to INPU or RULE, found '}'"),
+    ("ASG(a) {RULE(1,READ) {}}", "1:23", "expected UAG, HAG, CALC, found '}'"),
+    ("UAG(u) ASG(a) {RULE(1,READ) {UAG(u),}}", "1:36", "expected UAG, HAG, CALC or '}', found ','"),
     ("UAG(a) {}", "1:9", "expected a name, found '}'"),
     ("UAG(a) {x,}", "1:11", "expected a name, found '}'"),
     ("UAG(a) {x y}", "1:11", "expected ',' or '}', found 'y'"),
@@ -155,14 +163,93 @@ REFUSED = (
     ("UAG(a)\nUAG(a)", "2:5", "expected a new name, 'a' is defined above"),
     ("ASG(a) ASG(a)", "1:12", "expected a new name"),
     ("ASG(DEFAULT) {RULE(0,READ)} ASG(DEFAULT)", "1:33", "has rules above"),
+    ("ASG(DEFAULT) {INPA(x)} ASG(DEFAULT)", "1:28", "has rules above"),
     ("ASG(a) {RULE(1,READ) {UAG(ops)}}\nUAG(ops)", "1:27", "expected a UAG that is defined above"),
     ("HAG(h) ASG(a) {RULE(1,READ) {UAG(h)}}", "1:34", "expected a UAG that is defined above"),
     ('UAG("a\n")', "1:5", "expected a closing quote in the same line"),
-    ('UAG("a\x07")', "1:5", "expected printable characters"),
+    ('UAG("a\0")', "1:5", "expected a file without NUL"),
     ("UAG($(group))", "1:5", "expected no macros"),
     ("UAG(a@b)", "1:6", "found '@'"),
     ("UAG(a", "1:6", "expected ')', found the end of the file"),
 )
+
+
+class Ignored(SynchronousTestCase):
+    """What EPICS takes without knowing it: the rule is ignored, and the log says so."""
+
+    def test_rules(self) -> None:
+        """A rule with an element, or for a right, that EPICS does not know gives nothing."""
+        acf = parse_acf(
+            "ASG(DEFAULT) {\n"
+            '  RULE(1,READ) {METHOD("x509", tls) AUTHORITY(a) {b(1) c(){2.5,d}}}\n'
+            "  RULE(1,RPC,TRAPWRITE) {UAG(nobody)}\n"
+            "  RULE(0,READ)\n}",
+            "f",
+        )
+        self.assertEqual([group(acf, "x"), access(acf, 0, "bob")], [Access.NONE, Access.READ])
+        self.assertEqual(
+            [one.partition(": ignored, as EPICS does not know it: ")[::2] for one in acf.warnings],
+            [
+                ("f:2", "RULE(1,READ) { METHOD(x509,tls) AUTHORITY(a){b(1)c(){2.5,d}} }"),
+                ("f:3", "RULE(1,RPC,TRAPWRITE){UAG(nobody)}"),
+            ],
+        )
+
+    def test_items(self) -> None:
+        """Whole items beside UAG, HAG and ASG are skipped."""
+        acf = parse_acf('AUTHORITY(a,"b c"){AUTHORITY(d){e}} x(){1}{2,3} ASG(a){RULE(1,READ)}', "f")
+        self.assertEqual(group(acf, "a"), Access.READ)
+        self.assertEqual(len(acf.warnings), 2)
+
+
+class Calculated(SynchronousTestCase):
+    """Rules with CALC follow the values of their group's inputs."""
+
+    def setUp(self) -> None:
+        """Read a file with two inputs, one of which is used twice."""
+        self.acf = parse_acf(
+            'ASG(a) {INPA(X) INPB(Y) RULE(1,READ) {CALC("A+B=3")} RULE(1,WRITE) {CALC("B>2")}}'
+            'ASG(b) {INPC(X) RULE(1,READ) {CALC("C=1")}} ASG(c) {RULE(1,READ) {CALC("1")}}'
+            'ASG(d) {INPA(X) RULE(1,READ) {CALC("A=1") METHOD(m)}}',
+            "f",
+        )
+        self.inputs = FileInputs(self.acf)
+
+    def rights(self) -> list[Access]:
+        return [group(self.acf, name) for name in "abcd"]
+
+    def test_at_first(self) -> None:
+        """Without values no condition holds, nor does one ever without inputs, as in EPICS."""
+        self.assertEqual(sorted(self.inputs.names), ["X", "Y"])
+        self.assertEqual(self.rights(), [Access.NONE] * 4)
+
+    def test_values(self) -> None:
+        """A condition holds while its result is 1, and it is told when one does or no more."""
+        none, read, write = Access
+        self.assertTrue(self.inputs.take("X", 1.0))
+        self.assertEqual(self.rights(), [none, read, none, none])
+        self.assertTrue(self.inputs.take("Y", 2.0))
+        self.assertEqual(self.rights(), [read, read, none, none])
+        self.assertFalse(self.inputs.take("Y", 2.0))
+        self.assertTrue(self.inputs.take("Y", 3.0))
+        self.assertEqual(self.rights(), [write, read, none, none])
+
+    def test_bad(self) -> None:
+        """A condition does not hold while an input that it uses is INVALID or not connected."""
+        none, read, write = Access
+        for is_lost in (True, False):
+            self.inputs.take("X", 0.0)
+            self.inputs.take("Y", 3.0)
+            self.assertEqual(self.rights(), [write, none, none, none])
+            self.assertTrue(self.inputs.lose("X") if is_lost else self.inputs.take("X", None))
+            self.assertEqual(self.rights(), [write, none, none, none])
+            self.inputs.take("X", 1.0)
+            self.assertEqual(self.rights(), [write, read, none, none])
+
+    def test_odd_names(self) -> None:
+        """An INP that cannot be the name of a PV is taken, and never has a value."""
+        inputs = FileInputs(parse_acf('ASG(a) {INPA("") INPB("a\tb") RULE(1,READ)}'))
+        self.assertEqual(list(inputs.names), [])
 
 
 class Refusals(SynchronousTestCase):

@@ -49,6 +49,12 @@ class Policy:
     puts: bool = False
     writers: Writers = Writers.NONE
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What of the files is ignored, or read in another way than it looks: file:line: text."""
+        files = (self.pvlist, self.acf)
+        return tuple(warning for file in files if file is not None for warning in file.warnings)
+
     def decide(self, user: str | None, host: str, host_name: str | None, pv: str) -> Verdict:
         """What this user (None: not logged in) at this address may do with the PV of this name."""
         found = self._found(pv, host, host_name)

@@ -56,6 +56,12 @@ OPTIONS = (
         "ping-interval", "20", "Seconds between pings; who answers none is dropped", values.interval
     ),
     Option("pvlist", None, "PV list: which PVs are served (docs/access.md)", values.path),
+    Option(
+        "pvlist-syntax",
+        None,
+        "Build of the CA gateway that the PV list is for: gnu, gnu-neg, pcre or pcre-neg",
+        values.pvlist_syntax,
+    ),
     Option("access", None, "Access security file: who may read and write", values.path),
     Option(
         "allow-put", None, "Let logged-in users write; =anyone: without a login too", values.writers
@@ -165,6 +171,7 @@ class Options(usage.Options):
             port=given["port"],
             demo=bool(self["demo"]),
             pvlist=given.get("pvlist"),
+            pvlist_syntax=given.get("pvlist-syntax"),
             access=given.get("access"),
             writers=given.get("allow-put"),
             logins=_logins(given),
@@ -277,7 +284,7 @@ def _spelled_out(argument: str) -> str:
 
 _LOGINS = {"htpasswd", "jwt-key", "user-header"}
 _WAYS = "--htpasswd, --jwt-key or --user-header"
-_NEEDS = {"jwt-audience": "jwt-key", "jwt-issuer": "jwt-key"}
+_NEEDS = {"pvlist-syntax": "pvlist", "jwt-audience": "jwt-key", "jwt-issuer": "jwt-key"}
 
 
 def refuse(problem: str) -> NoReturn:

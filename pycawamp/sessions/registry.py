@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from functools import cache, partial
-from itertools import chain, islice
+from itertools import islice
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import CooperativeTask, Cooperator, TaskFinished
+from twisted.internet.task import Cooperator
 
 from pycawamp.access.interfaces import Decide, IPolicy
 from pycawamp.fanout.flush import FlushCycle
@@ -72,7 +71,9 @@ class Sessions:
         self._clock = clock
         self._open: dict[Outbox, Session] = {}
         self._cooperator = Cooperator(scheduler=lambda work: clock.callLater(0, work))
-        self._reauthorize: CooperativeTask[Iterator[None]] | None = None
+        self._unauthorized: dict[Session, None] = {}
+        self._is_reauthorizing = False
+        self._decide: Decide = policy.decide
         self._merged_by_closed = 0
 
     def open(
@@ -117,15 +118,22 @@ class Sessions:
 
     def reauthorize(self) -> None:
         """Have a changed policy applied to all that is open, a little at a time."""
-        if self._reauthorize is not None:
-            with suppress(TaskFinished):
-                self._reauthorize.stop()
         # Those who look at the same page are judged alike.
-        decide: Decide = cache(self.policy.decide)
-        reauthorizations = [
-            session.subscriptions.reauthorize(decide) for session in self._open.values()
-        ]
-        self._reauthorize = self._cooperator.cooperate(chain.from_iterable(reauthorizations))
+        self._decide = cache(self.policy.decide)
+        # Who waits already keeps the place: a policy that changes often is to reach all.
+        self._unauthorized.update(dict.fromkeys(self._open.values()))
+        if not self._is_reauthorizing:
+            self._is_reauthorizing = True
+            self._cooperator.cooperate(self._reauthorize())
+
+    def _reauthorize(self) -> Iterator[None]:
+        while self._unauthorized:
+            session = next(iter(self._unauthorized))
+            # Before it is looked at: a change meanwhile concerns it again.
+            del self._unauthorized[session]
+            if session.outbox in self._open:
+                yield from session.subscriptions.reauthorize(self._decide)
+        self._is_reauthorizing = False
 
     def _weigh(self, publisher: Publisher) -> None:
         """End the subscriptions to a large array of those who have too much of them."""

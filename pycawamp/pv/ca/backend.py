@@ -52,6 +52,8 @@ class CABackend:
         self._repeater: Repeater | None = None
         self._ca = libca.load()
         self._worker = Worker(reactor, "Channel Access", self._ca.ca_flush_io)
+        # Before all else that it is given, also by those who open channels before `start`.
+        self._worker.do(self._create_context)
         self._registry = Registry()
         self.refusals = RefusalLog(reactor)
         """What IOCs refuse is logged here."""
@@ -63,7 +65,6 @@ class CABackend:
 
     def start(self) -> None:
         """Create libca's context: after twistd's fork, which libca's threads do not survive."""
-        self._worker.do(self._create_context)
         self._worker.start()
 
     def stop(self) -> Deferred[None]:
