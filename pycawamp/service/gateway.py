@@ -20,7 +20,8 @@ from pycawamp.pv.interfaces import IBackend
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.registry import Sessions
-from pycawamp.web.authentication import Authentication
+from pycawamp.web.authentication import Authentication, AuthenticationRules
+from pycawamp.web.host import Hosts, own_names
 from pycawamp.web.resource import MonitorResource
 from pycawamp.web.websocket import MonitorFactory
 
@@ -31,8 +32,8 @@ class Gateway(Service):
     `hub` has the PVs: subscribe to it with an object of your own. `resource` takes the
     WebSocket connections: mount it in a twisted.web Site of your own. `backend` is where
     the PVs come from, if not by Channel Access. `policy` decides who may read and write;
-    without one, all may read and nobody may write. `door` lets clients in; without one, all
-    come in, and as nobody.
+    without one, all may read and nobody may write. `authentication` lets clients in; without
+    one, all come in, and as nobody, but where there is a policy only pages of the same origin.
     """
 
     _log = Logger()
@@ -47,7 +48,7 @@ class Gateway(Service):
     ) -> None:
         settings = settings or GatewaySettings()
         flush_cycle = FlushCycle(reactor)
-        authentication = authentication or Authentication(reactor)
+        authentication = authentication or _authentication(reactor, policy)
         self.refusals: RefusalCounter = authentication.refusals
         self._inbox = Inbox(reactor, after_slice=flush_cycle.flush)
         backend = backend or CABackend(reactor, self._inbox, settings.own_repeater)
@@ -99,3 +100,10 @@ class Gateway(Service):
             )
         if self.refusals.counts:
             self._log.info("Refused in all: {tally}", refusals=str(self.refusals))
+
+
+def _authentication(reactor: Any, policy: IPolicy | None) -> Authentication:
+    if policy is None:
+        return Authentication(reactor)
+    rules = AuthenticationRules(hosts=Hosts().and_names(own_names()))
+    return Authentication(reactor, rules.restricted())

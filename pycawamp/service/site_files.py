@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from attrs import evolve
 from twisted.application.service import MultiService
 from twisted.internet.threads import deferToThreadPool
 
@@ -15,7 +16,8 @@ from pycawamp.config.settings import Settings
 from pycawamp.service.gateway import Gateway
 from pycawamp.service.signals import HangupReloader
 from pycawamp.sessions.refusals import RefusalCounter
-from pycawamp.web.authentication import Authentication
+from pycawamp.web.authentication import Authentication, AuthenticationRules
+from pycawamp.web.host import own_names
 from pycawamp.web.login import Logins
 
 
@@ -37,7 +39,13 @@ class SiteFiles(MultiService):
             self.logins = Logins(reactor, settings.logins, self.refusals)
             self.logins.setServiceParent(self)  # type: ignore[no-untyped-call]
             self._reloads.append(self.logins.reload)
-        self.authentication = Authentication(reactor, settings.rules, self.logins, self.refusals)
+        self.authentication = Authentication(
+            reactor,
+            _with_own_names(settings),
+            self.logins,
+            self.refusals,
+            by_address=lambda: self.policy.by_address,
+        )
         HangupReloader(reactor, self._reloads).setServiceParent(self)  # type: ignore[no-untyped-call]
 
     def govern(self, gateway: Gateway) -> None:
@@ -45,6 +53,14 @@ class SiteFiles(MultiService):
         self.policy.listen(lambda _: gateway.reauthorize())
         if self.logins is not None:
             self.logins.listen(gateway.check_logins)
+
+
+def _with_own_names(settings: Settings) -> AuthenticationRules:
+    rules = settings.rules
+    if settings.writers is None and not settings.pvlist and not settings.access:
+        # Nothing here can make them count, and the resolver may be slow.
+        return rules
+    return evolve(rules, hosts=rules.hosts.and_names(own_names()))
 
 
 def _access_files(settings: Settings) -> AccessFiles:
