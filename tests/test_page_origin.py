@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet import ssl
-from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
 from twisted.internet.endpoints import SSL4ClientEndpoint
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase
 
+from pycawamp.access import AccessFiles
 from pycawamp.config.options import Options
-from pycawamp.config.settings import Settings
 from pycawamp.testing import GatewayFixture, connect
 from pycawamp.web.host import Hosts, own_names
 from tests.browser import Browser, missing
@@ -102,14 +102,30 @@ class OriginTests(GuardedTestCase):
 
     @inlineCallbacks
     def test_deny_from(self) -> Any:
-        """With DENY FROM in the PV list too; without it all pages may read."""
-        service = self.serve("--pvlist", self.write("pvlist", ".* ALLOW\n"))
+        """With DENY FROM in the PV list too, from when it comes; without it all pages may read."""
+        pvlist = self.write("pvlist", ".* ALLOW\n")
+        service = self.serve("--pvlist", pvlist, "--trust-proxy=127.0.0.1")
         found = yield self.statuses()
         self.assertEqual(found, [101, 101])
+        own, program, other, rebound = yield gatherResults(
+            [
+                self.connect({"Origin": f"http://127.0.0.1:{self.port}"}),
+                self.connect(),
+                self.connect({"Origin": "http://evil.example"}),
+                self.connect({"Origin": "http://x", "X-Forwarded-Host": "x"}),
+            ]
+        )
         self.write("pvlist", DENY_FROM)
         yield list(service)[1].policy.reload()
         found = yield self.statuses()
         self.assertEqual(found, [101, 403])
+        for client in (other, rebound):
+            code = yield client.when_closed()
+            self.assertEqual((code, client.messages[-1]["code"]), (1008, "forbidden"))
+        for client in (own, program):
+            client.send({"action": "ping"})
+            pong = yield client.receive()
+            self.assertEqual(pong["msg_type"], "pong")
 
     @inlineCallbacks
     def test_allowed(self) -> Any:
@@ -126,8 +142,7 @@ class OriginTests(GuardedTestCase):
         for policy, expected in ((None, 101), (HAG, 403)):
             files = None
             if policy is not None:
-                arguments = ["--access", self.write("acf", policy)]
-                files = _policy(arguments)
+                files = AccessFiles(access=Path(self.write("acf", policy))).load()
             fixture = GatewayFixture(reactor, backend=self.backend, policy=files)
             self.addCleanup(fixture.stop)
             yield fixture.start()
@@ -291,12 +306,3 @@ class BrowserTests(GuardedTestCase):
             self.assertIn("--allow-host", browser.text("body"))
 
         return deferToThread(steps)
-
-
-def _policy(arguments: list[str]) -> Any:
-    from pycawamp.access import AccessFiles  # noqa: PLC0415
-
-    options = Options()
-    options.parseOptions(arguments)
-    settings: Settings = options.settings
-    return AccessFiles(access=Path(settings.access or "")).load()

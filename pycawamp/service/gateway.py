@@ -78,11 +78,12 @@ class Gateway(Service):
 
     def reauthorize(self) -> None:
         """Apply a changed policy to what is open: what is forbidden now ends."""
+        self._sockets.check_visitors()
         self._sessions.reauthorize()
 
-    def check_logins(self) -> None:
-        """Close the connections of those who may not log in any more."""
-        self._sockets.check_logins()
+    def check_visitors(self) -> None:
+        """Close the connections of users and pages that could not come in any more."""
+        self._sockets.check_visitors()
 
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[None], None, None]:

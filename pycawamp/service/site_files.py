@@ -52,7 +52,7 @@ class SiteFiles(MultiService):
         """Have changes take effect on what is open in a gateway too."""
         self.policy.listen(lambda _: gateway.reauthorize())
         if self.logins is not None:
-            self.logins.listen(gateway.check_logins)
+            self.logins.listen(gateway.check_visitors)
 
 
 def _with_own_names(settings: Settings) -> AuthenticationRules:

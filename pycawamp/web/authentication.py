@@ -47,6 +47,8 @@ class Visitor:
     host: str = ""
     """The IP address, that behind a trusted proxy; "" for a UNIX socket."""
     identity: Identity | None = None
+    may_stay: Callable[[], bool] = lambda: True
+    """Whether a page of this origin could come in now, since rules change."""
 
 
 @attrs.frozen
@@ -119,32 +121,21 @@ class Authentication:
         _check_text(headers)
         rules = self._rules
         host = rules.proxies.host(at, headers)
-        self._check_page(rules, at, host, request, socket)
+        refused = _page_refusal(rules, at, request, socket)
+        if refused is not None:
+            kind, refusal = refused
+            self.refusals.count(kind, host)
+            raise refusal
         identity = await self._identify(rules.proxies, at, host, headers)
         if identity is None and (required or rules.required):
             raise self._challenge("log in first")
         port = f":{peer.port}" if at and host == at else ""
-        return Visitor(f"{host or 'UNIX socket'}{port}", host, identity)
+        only_open = _page_refusal(self._restricted, at, request, socket) is not None
+        may_stay = self._admits_all if only_open else Visitor().may_stay
+        return Visitor(f"{host or 'UNIX socket'}{port}", host, identity, may_stay)
 
-    def _check_page(
-        self, rules: AuthenticationRules, at: str, host: str, request: Request, socket: bool
-    ) -> None:
-        headers = request.requestHeaders
-        origins = headers.getRawHeaders("Origin", [])
-        if len(origins) > 1 or len(headers.getRawHeaders("Host", [])) > 1:
-            raise RefusalError(400, "more than one Origin or Host")
-        origin = origins[0] if origins else None
-        web_hosts = rules.proxies.web_hosts(at, headers)
-        schemes = rules.proxies.schemes(at, headers, request.isSecure())
-        # By TLS the browser has compared the name with the certificate.
-        unknown = [] if schemes == ("https",) else _unknown(rules, web_hosts, schemes)
-        if unknown:
-            self.refusals.count("unknown host name", host)
-            raise RefusalError(403, f"this gateway has no host name {unknown[0]} (--allow-host)")
-        own = web_hosts[-1] if web_hosts else None
-        if socket and not rules.origins.allow(origin, own, schemes):
-            self.refusals.count("page of another origin", host)
-            raise RefusalError(403, "pages of this origin may not connect (--allow-origin)")
+    def _admits_all(self) -> bool:
+        return not self._by_address()
 
     async def _identify(
         self, proxies: Proxies, at: str, host: str, headers: Headers
@@ -177,6 +168,29 @@ class Authentication:
         headers = tuple(("WWW-Authenticate", challenge) for challenge in challenges)
         # Without any way to log in here it is the proxy that should have seen to it.
         return RefusalError(401 if challenges else 403, text, headers)
+
+
+def _page_refusal(
+    rules: AuthenticationRules, at: str, request: Request, socket: bool
+) -> tuple[str, RefusalError] | None:
+    """Why a page of this host or origin may not come in, and the kind to count it as."""
+    headers = request.requestHeaders
+    origins = headers.getRawHeaders("Origin", [])
+    if len(origins) > 1 or len(headers.getRawHeaders("Host", [])) > 1:
+        return "malformed request", RefusalError(400, "more than one Origin or Host")
+    web_hosts = rules.proxies.web_hosts(at, headers)
+    schemes = rules.proxies.schemes(at, headers, request.isSecure())
+    # By TLS the browser has compared the name with the certificate.
+    unknown = [] if schemes == ("https",) else _unknown(rules, web_hosts, schemes)
+    if unknown:
+        text = f"this gateway has no host name {unknown[0]} (--allow-host)"
+        return "unknown host name", RefusalError(403, text)
+    origin = origins[0] if origins else None
+    own = web_hosts[-1] if web_hosts else None
+    if socket and not rules.origins.allow(origin, own, schemes):
+        text = "pages of this origin may not connect (--allow-origin)"
+        return "page of another origin", RefusalError(403, text)
+    return None
 
 
 def _unknown(rules: AuthenticationRules, hosts: list[str], schemes: tuple[str, ...]) -> list[str]:
