@@ -16,7 +16,7 @@ from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.protocols.portforward import ProxyFactory, ProxyServer
 from twisted.trial.unittest import SynchronousTestCase
 
-from pycawamp.web.modules import Bundler, ModuleError
+from pycawamp.web.modules import Bundle, ModuleError
 from pycawamp.web.site import ENTRIES, STATIC, accepts_gzip
 from tests.test_site import TYPES, Reply
 from tests.webcase import ServiceTestCase, WebTestCase, in_thread
@@ -175,12 +175,12 @@ class BundleTests(SynchronousTestCase):
         folder.mkdir()
         for name, text in modules.items():
             (folder / f"{name}.js").write_text(text)
-        return Bundler(folder, ["a.js", "other.js"]).bundle("a.js")
+        return Bundle(folder, "a.js", ["a.js", "other.js"]).text
 
     def test_entries(self) -> None:
         """An entry refers to other entries only, so that these are one object to all."""
         for entry in ENTRIES:
-            text = Bundler(STATIC, ENTRIES).bundle(entry)
+            text = Bundle(STATIC, entry, ENTRIES).text
             found = re.findall(r"""^(?:import|export)\b.* from ["'](.*)["'];""", text, re.MULTILINE)
             targets = [(STATIC / entry).parent.joinpath(each).resolve() for each in found]
             self.assertLessEqual(set(targets), {(STATIC / each).resolve() for each in ENTRIES})
@@ -196,6 +196,18 @@ class BundleTests(SynchronousTestCase):
         self.assertLess(text.index("const c = 1"), text.index("const b ="))
         self.assertIn("const { b: x } = $b;", text)
         self.assertNotIn("import", text)
+
+    def test_exports(self) -> None:
+        """Only what the entry exports is exported, by the names that it gives."""
+        text = self.bundle(
+            a='export { b as x } from "./b.js";\nexport class A {}\n',
+            b='export { c as b } from "./c.js";\nexport { o } from "./other.js";\n',
+            c="export async function c() {}\n",
+        )
+        exports = re.findall(r"^export .*", text, re.MULTILINE)
+        self.assertEqual(exports, ["export const { b: x } = $b;", "export class A {}"])
+        self.assertIn("return { b, o };", text)
+        self.assertTrue(text.startswith('import * as $other from "./other.js";\n'))
 
     def test_refused(self) -> None:
         """What it cannot join is an error that names the module, not a page that does not work."""

@@ -21,7 +21,7 @@ from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.registry import Sessions
 from pycawamp.web.authentication import Authentication, AuthenticationRules
-from pycawamp.web.host import Hosts, own_names
+from pycawamp.web.origin import Origins
 from pycawamp.web.resource import MonitorResource
 from pycawamp.web.websocket import MonitorFactory
 
@@ -106,5 +106,5 @@ class Gateway(Service):
 def _authentication(reactor: Any, policy: IPolicy | None) -> Authentication:
     if policy is None:
         return Authentication(reactor)
-    rules = AuthenticationRules(hosts=Hosts().and_names(own_names()))
-    return Authentication(reactor, rules.restricted())
+    # By which names the application is reached, only the application knows.
+    return Authentication(reactor, AuthenticationRules(origins=Origins(restricted=True)))

@@ -14,7 +14,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
 from pycawamp.web.authentication import Authentication, Guarded
-from pycawamp.web.modules import Bundler
+from pycawamp.web.modules import Bundle
 from pycawamp.wire.v2.codec import dumps
 
 STATIC = Path(__file__).absolute().with_name("static")
@@ -70,7 +70,6 @@ def static_resource(
 
     `entries` are paths of modules that are served joined with those that they import.
     """
-    bundler = Bundler(folder, entries)
 
     def tree(part: Path) -> Resource:
         resource = Resource()
@@ -79,7 +78,10 @@ def static_resource(
                 resource.putChild(path.name.encode(), tree(path))
             elif path.suffix in MIME_TYPES:
                 name = path.relative_to(folder).as_posix()
-                body = bundler.bundle(name).encode() if name in entries else path.read_bytes()
+                is_entry = name in entries
+                body = (
+                    Bundle(folder, name, entries).text.encode() if is_entry else path.read_bytes()
+                )
                 answer = Answer(body, MIME_TYPES[path.suffix], headers)
                 resource.putChild(path.name.encode(), Guarded(authentication, answer))
         return resource
