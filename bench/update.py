@@ -16,10 +16,13 @@ from pycawamp.fanout.flush import FlushCycle
 from pycawamp.fanout.outbox import IWriter
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.memory import MemoryBackend
+from pycawamp.pv.router import Router
 from pycawamp.pv.values import Reading
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.registry import Sessions
 from pycawamp.sessions.session import Client
+from pycawamp.web.frames import WEBSOCKET
+from pycawamp.wire.v2.dialect import VERSION_1
 
 CLIENTS = 50
 UPDATES = 1000
@@ -31,6 +34,7 @@ class Nowhere:
     """A socket that takes all."""
 
     backlog = 0
+    framing = WEBSOCKET
 
     def write(self, data: bytes) -> None:
         """Take it."""
@@ -39,11 +43,12 @@ class Nowhere:
 def main() -> None:
     """Print microseconds per update."""
     clock, backend = Clock(), MemoryBackend()
-    hub, flush_cycle = PVHub(clock, backend), FlushCycle(clock)
-    sessions = Sessions(clock, hub, flush_cycle, policy=Policy(), put_log=PutLog())
+    router = Router({"ca": backend}, default="ca")
+    hub, flush_cycle = PVHub(clock, router), FlushCycle(clock)
+    sessions = Sessions(clock, hub, router, flush_cycle, policy=Policy(), put_log=PutLog())
     backend.add("X", 1.0)
     for _ in range(CLIENTS):
-        session = sessions.open(Nowhere(), Client("bench"), lambda _code, _reason: None)
+        session = sessions.open(Nowhere(), Client("bench"), VERSION_1, lambda _code, _reason: None)
         session.receive(b'{"action":"connect","pv":"X"}')
     flush_cycle.flush()
     sink = backend.handles[0].sink

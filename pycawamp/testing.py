@@ -36,7 +36,7 @@ from pycawamp.access.interfaces import IPolicy
 from pycawamp.config.settings import GatewaySettings
 from pycawamp.demo.ports import LOOPBACK, CAPorts
 from pycawamp.pv.interfaces import IBackend
-from pycawamp.service.gateway import Gateway
+from pycawamp.service.gateway import BackendFactory, Gateway
 
 TIMEOUT = 20.0
 """Seconds to wait for anything."""
@@ -239,16 +239,18 @@ class GatewayFixture:
     time can speak Channel Access.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what a gateway takes, and the IOC's ports)
         self,
         reactor: Any,
         settings: GatewaySettings | None = None,
         ports: CAPorts | None = None,
         backend: IBackend | None = None,
         policy: IPolicy | None = None,
+        *,
+        backends: Mapping[str, BackendFactory] | None = None,
     ) -> None:
         settings = attrs.evolve(settings or GatewaySettings(), own_repeater=True)
-        self.gateway = Gateway(reactor, settings, backend, policy)
+        self.gateway = Gateway(reactor, settings, backend, policy, backends=backends)
         self.url = ""
         """Where to connect to, once started."""
         self.clients: list[WebSocketTestClient] = []
@@ -274,10 +276,11 @@ class GatewayFixture:
 
     @inlineCallbacks
     def connect(
-        self, headers: Mapping[str, str] | None = None
+        self, headers: Mapping[str, str] | None = None, path: str = "monitor"
     ) -> Generator[Deferred[Any], Any, WebSocketTestClient]:
         """Fires with a new client, which `stop` will end."""
-        client = yield connect(self._reactor, self.url, headers=headers)
+        url = self.url.removesuffix("monitor") + path
+        client = yield connect(self._reactor, url, headers=headers)
         self.clients.append(client)
         return cast(WebSocketTestClient, client)
 

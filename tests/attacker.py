@@ -12,6 +12,7 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 HANDSHAKE = (
     b"GET /monitor HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -135,11 +136,26 @@ def _bent_frames(dice: random.Random) -> bytes:
     return bytes(data) + dice.randbytes(dice.randrange(40))
 
 
+def occupy(port: int, number: int) -> None:
+    """Open as many connections as there may be, say nothing or half of a handshake, and go on."""
+    crowd: list[socket.socket] = []
+    for count in range(number):
+        client = connect(port)
+        with suppress(OSError):
+            client.sendall(HANDSHAKE[: count % 100])
+        crowd.append(client)
+        if len(crowd) > 1000:
+            crowd.pop(500).close()
+    for client in crowd:
+        client.close()
+
+
 KINDS: dict[str, Callable[[int, int], None]] = {
     "vanish": vanish,
     "dawdle": dawdle,
     "bloat": bloat,
     "fuzz": fuzz,
+    "occupy": occupy,
 }
 
 if __name__ == "__main__":

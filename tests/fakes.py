@@ -15,11 +15,14 @@ from pycawamp.fanout.outbox import IWriter
 from pycawamp.pv.hub import PV, PVHub
 from pycawamp.pv.interfaces import ISink, ISubscriber
 from pycawamp.pv.memory import MemoryBackend
+from pycawamp.pv.router import Router
 from pycawamp.pv.values import Metadata, Reading
 from pycawamp.sessions.limits import Limits
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.registry import Sessions
 from pycawamp.sessions.session import Client, Session
+from pycawamp.web.frames import WEBSOCKET
+from pycawamp.wire.v2.dialect import VERSION_1
 
 CONNECT_TIMEOUT = 5.0
 LINGER = 10.0
@@ -51,6 +54,7 @@ class Page:
     """A browser's page: takes whole frames, as a socket does, and reads them."""
 
     backlog = 0
+    framing = WEBSOCKET
 
     def __init__(self) -> None:
         self.writes: list[bytes] = []
@@ -104,11 +108,13 @@ class World:
     ) -> None:
         self.clock = SteppingReactor()
         self.backend = backend or MemoryBackend(now=lambda: 1.5)
-        self.hub = PVHub(self.clock, self.backend, LINGER)
+        router = Router({"ca": self.backend}, default="ca")
+        self.hub = PVHub(self.clock, router, LINGER)
         self.hub.startService()
         self.sessions = Sessions(
             self.clock,
             self.hub,
+            router,
             FlushCycle(self.clock),
             policy=policy or Policy(),
             put_log=PutLog(None),
@@ -119,7 +125,7 @@ class World:
     def open(self) -> tuple[Session, Page]:
         """One client more."""
         page = Page()
-        return self.sessions.open(page, Client("test")), page
+        return self.sessions.open(page, Client("test"), VERSION_1), page
 
     def flush_cycle(self) -> None:
         """End the reactor's turn."""
@@ -149,6 +155,10 @@ class SinkRecorder:
     def connection(self, connected: bool) -> None:
         """Hear that a channel connected or was lost."""
         self.heard.append(("connection", connected))
+
+    def refused(self, reason: str) -> None:
+        """Hear that the IOC does not send the value."""
+        self.heard.append(("refused", reason))
 
     def reading(self, reading: Reading) -> None:
         """Hear one update."""

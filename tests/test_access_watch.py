@@ -131,14 +131,19 @@ class Watching(SynchronousTestCase):
         self.assertTrue(self.serves("B"))
 
     def test_reload(self) -> None:
-        """A reload reads at once, tells whether the files are good, and is not repeated."""
-        self.pvlist.write_text("B ALLOW")
+        """A reload reads settled files at once and tells whether they are good; once."""
         self.assertTrue(self.successResultOf(self.watcher.reload()))
-        self.assertTrue(self.serves("B"))
+        self.pvlist.write_text("B ALLOW")
+        reload = self.watcher.reload()
+        self.assertNoResult(reload)
         self.wait()
-        self.assertEqual(len(self.heard), 1)
+        self.assertTrue(self.successResultOf(reload))
+        self.assertTrue(self.serves("B"))
+        self.assertEqual(len(self.heard), 2)
         self.pvlist.write_text("B")
-        self.assertFalse(self.successResultOf(self.watcher.reload()))
+        reload = self.watcher.reload()
+        self.wait()
+        self.assertFalse(self.successResultOf(reload))
         self.assertTrue(self.serves("B"))
 
     def test_slow_lookup(self) -> None:
@@ -151,17 +156,25 @@ class Watching(SynchronousTestCase):
 
         files = AccessFiles(self.pvlist, self.access)
         watcher = PolicyWatcher(files, self.clock, Logger(observer=self.events), run)
-        done = []
-        for pv in "BC":
-            self.pvlist.write_text(f"{pv} ALLOW")
-            done.append(watcher.reload())
+        watcher.startService()
+        self.addCleanup(watcher.stopService)
+        self.pvlist.write_text("B ALLOW")
+        first = watcher.reload()
+        self.wait()
+        self.pvlist.write_text("C ALLOW")
+        second = watcher.reload()
+        self.wait()
         self.assertEqual(len(reads), 1, "the second waits for the first")
         self.assertTrue(watcher.decide(None, "192.0.2.1", None, "A").read)
-        for reading in done:
-            self.assertNoResult(reading)
-            deferred, policy = reads[-1]
-            deferred.callback(policy)
-            self.assertTrue(self.successResultOf(reading))
+        deferred, policy = reads[-1]
+        deferred.callback(policy)
+        self.assertTrue(watcher.decide(None, "192.0.2.1", None, "A").read, "B is of yesterday")
+        self.wait()
+        deferred, policy = reads[-1]
+        deferred.callback(policy)
+        self.assertEqual(len(reads), 2)
+        for reload in (first, second):
+            self.assertTrue(self.successResultOf(reload))
         self.assertTrue(watcher.decide(None, "192.0.2.1", None, "C").read)
 
     def test_mistake_of_ours(self) -> None:

@@ -17,6 +17,8 @@ from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.values import FieldType, Metadata, Reading
 from pycawamp.sessions.operations import GETS_AT_ONCE
 from pycawamp.sessions.session import Client, Session
+from pycawamp.web.frames import WEBSOCKET
+from pycawamp.wire.v2.dialect import VERSION_1
 from tests.fakes import World, ask, unframe
 
 LARGE = 100_000
@@ -25,6 +27,8 @@ LARGE = 100_000
 @implementer(IWriter)
 class SlowPage:
     """A page that takes what is written to it only when it is told to."""
+
+    framing = WEBSOCKET
 
     def __init__(self) -> None:
         self.session: Session
@@ -62,7 +66,9 @@ class BacklogTests(SynchronousTestCase):
         for name in self.names:
             self.world.backend.add(name, "x" * LARGE)
         self.page = SlowPage()
-        self.session = self.page.session = self.world.sessions.open(self.page, Client("slow"))
+        self.session = self.page.session = self.world.sessions.open(
+            self.page, Client("slow"), VERSION_1
+        )
 
     def read_all(self) -> list[Any]:
         """All that the page is told, as it goes on reading."""

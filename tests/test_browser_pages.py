@@ -29,6 +29,7 @@ record(ao, "$(P)level") {
 }
 record(stringout, "$(P)text") { field(VAL, "Text") field(PINI, "YES") }
 record(stringout, "$(P)markup") { field(VAL, "<b>bold</b>") field(PINI, "YES") }
+record(waveform, "$(P)empty") { field(FTVL, "DOUBLE") field(NELM, "1") }
 record(waveform, "$(P)wave") { field(FTVL, "DOUBLE") field(NELM, "3") field(INP, [1, 5, 2.5]) }
 record(bo, "$(P)switch") { field(PINI, "YES") field(ZNAM, "Off") field(ONAM, "On") }
 record(mbbo, "$(P)mode") { field(PINI, "YES") field(ZRST, "Idle") field(ONST, "Running") }
@@ -167,6 +168,10 @@ class ElementTests(PageTestCase):
         self.assertEqual(browser.text("#nobody"), "nothing yet")
         classes = "return [...document.querySelector(arguments[0]).classList]"
         browser.until(lambda: "pv-disconnected" in browser.run(classes, "#nobody"), "its class")
+        browser.until(lambda: "pv-connected" in browser.run(classes, "#empty"), "its class")
+        self.assertEqual(browser.text("#empty"), "no reading")
+        self.tell_ioc("empty", 4)
+        browser.until(lambda: browser.text("#empty") == "4.0", "its first value")
         self.tell_ioc("level", 9)
         browser.until(lambda: browser.text("#level") == "9.0 mm", "the change")
         self.assertIn("pv-major", browser.run(classes, "#level"))

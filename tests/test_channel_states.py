@@ -29,6 +29,8 @@ from tests.test_dbr import control_bytes, time_bytes
 SLICE = 0.010
 TYPES = (FieldType.DOUBLE, FieldType.LONG, FieldType.STRING)
 """Of the last there is no DBR_CTRL."""
+NO_ACCESS = libca.Refusal(libca.ECA_NORDACCESS, "Read access denied")
+REFUSALS = (libca.Refusal(152, "Channel read request failed"), NO_ACCESS)
 
 
 @implementer(ISink)
@@ -42,6 +44,7 @@ class Sink:
     newest: int = 0
     has_value: bool = False
     """Since the connection."""
+    refusal: str | None = None
     mistakes: list[str] = attrs.Factory(list)
     """What could not be believed: an exception would only be logged."""
 
@@ -59,7 +62,12 @@ class Sink:
         described = self.described
         may_be = described is not None and described.read_access and not self.connected
         self.expect(may_be or not connected, f"connected, {described}")
-        self.connected, self.has_value = connected, False
+        self.connected, self.has_value, self.refusal = connected, False, None
+
+    def refused(self, reason: str) -> None:
+        """Believe it."""
+        self.expect(self.described, f"refused before it was described: {reason}")
+        self.connected, self.has_value, self.refusal = False, False, reason
 
     def reading(self, reading: Reading) -> None:
         """Believe it, after a while."""
@@ -82,8 +90,10 @@ class ChannelMachine(RuleBasedStateMachine):
         limits = InboxLimits(events=2, slice=SLICE)
         self.inbox = Inbox(self.clock, lambda: None, limits)
         self.sink = Sink(self.clock)
-        # Of its backend it needs what gets and puts need; there are none here.
-        self.channel = Channel("X", 1, self.sink, cast(CABackend, None))
+        # Never started: nothing is asked of libca.
+        backend = CABackend(self.clock, self.inbox)
+        self.channel = Channel("X", 1, self.sink, backend)
+        self.refusal: libca.Refusal | None = None
         self.type = FieldType.DOUBLE
         self.monitors: tuple[Monitor, ...] = ()
         self.is_up = False
@@ -131,6 +141,12 @@ class ChannelMachine(RuleBasedStateMachine):
         if self.is_up and self.readable:
             self.tell_value()
 
+    @rule(refusal=st.sampled_from([None, *REFUSALS]))
+    def refuse(self, refusal: libca.Refusal | None) -> None:
+        """The IOC refuses to send the value, or does not any more."""
+        self.refusal = refusal
+        self.update()
+
     @rule()
     def rename_units(self) -> None:
         """Somebody writes the record's EGU."""
@@ -153,11 +169,14 @@ class ChannelMachine(RuleBasedStateMachine):
             self.tell_value()
         else:
             for monitor in self.monitors:
-                self.inbox.post(monitor.failed, libca.ECA_NORDACCESS)
+                self.inbox.post_update(monitor.failed, NO_ACCESS)
 
     def tell_value(self) -> None:
         """Send an event of the value."""
-        self.post_value(self.monitors, self.type, self.value)
+        if self.refusal is None:
+            self.post_value(self.monitors, self.type, self.value)
+        else:
+            self.inbox.post_update(self.monitors[-1].failed, self.refusal)
 
     def post_value(self, monitors: tuple[Monitor, ...], field_type: FieldType, value: int) -> None:
         """Have an event come to the subscription to the value."""
@@ -184,13 +203,15 @@ class ChannelMachine(RuleBasedStateMachine):
         """The reactor does all that waits; the sink knows what is."""
         while self.clock.getDelayedCalls():
             self.work()
-        readable = self.is_up and self.readable
+        readable = self.is_up and self.readable and self.refusal is None
         assert self.sink.connected == readable
         if self.is_up:
             described = self.sink.described
             assert described is not None
             assert (described.type, described.read_access) == (self.type, self.readable)
             assert described.write_access == self.writable
+            if self.readable:
+                assert self.sink.refusal == (self.refusal and self.refusal.reason)
         if readable:
             assert self.sink.has_value
             assert self.sink.newest == self.value

@@ -52,6 +52,7 @@ class ValueTextTests(SynchronousTestCase):
             (1, MODE, "Busy"),
             (7, MODE, "7"),
             ("a b", TEXT, "a b"),
+            (None, DOUBLE, "*** no value"),
         ]:
             self.assertEqual(value_text(update(value), metadata, PLAIN), text)
 

@@ -22,9 +22,22 @@ class MessagesTests(SynchronousTestCase):
 
     def test_batch(self) -> None:
         """A frame holds one message, or an array of them."""
-        self.assertEqual(messages.decode(json.dumps(MONITOR).encode(), False), [MONITOR])
+        told = {**MONITOR, "timestamp_ns": 1_500_000_000}
+        self.assertEqual(messages.decode(json.dumps(MONITOR).encode(), False), [told])
         batch = json.dumps([MONITOR, MONITOR]).encode()
-        self.assertEqual(messages.decode(batch, False), [MONITOR, MONITOR])
+        self.assertEqual(messages.decode(batch, False), [told, told])
+
+    def test_nanoseconds(self) -> None:
+        """Time stamps keep their nine digits, whatever else looks like one."""
+        stamps = [1795394771_407192027, 1795394771_999999999, 631152000_000000000]
+        text = json.dumps('"timestamp":1.5,')
+        batch = ",".join(
+            f'{{"pvname":{text},"value":{text},"count":1,"timestamp":{stamp // 10**9}.'
+            f'{stamp % 10**9:09d},"text":{text}}}'
+            for stamp in stamps
+        )
+        found = messages.decode(f'[{{"pvname":{text}}},{batch}]'.encode(), False)[1:]
+        self.assertEqual([messages.update(each).timestamp_ns for each in found], stamps)
 
     def test_binary(self) -> None:
         """A binary frame is a header and elements, of any type and at any padding."""
@@ -61,6 +74,8 @@ class MessagesTests(SynchronousTestCase):
         for value in (5, 5.5, "text", ""):
             self.assertEqual(_value(value), value)
         self.assertTrue(math.isnan(_value(None)))
+        empty = {"pvname": "X", "value": None, "count": 0, "timestamp": 1.5}
+        self.assertIsNone(messages.update(empty).value)
         arrays: list[tuple[list[Any], type]] = [
             ([1, 2], np.int64),
             ([1, 2.5], float),

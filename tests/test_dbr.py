@@ -99,13 +99,14 @@ class TimeTests(SynchronousTestCase):
             self.assertEqual(value.tolist(), held)
 
     def test_strings(self) -> None:
-        """A string ends at its NUL or its 40 bytes; what is not UTF-8 is replaced."""
+        """A string ends at its NUL or its 40 bytes; what is not UTF-8 is Latin-1."""
         for raw, text in [
             (b"", ""),
             (b"a\0rest", "a"),
             (b"x" * 40, "x" * 40),
             ("Grüße µm".encode(), "Grüße µm"),
-            (b"20 \xb0C", "20 \ufffdC"),
+            (b"20 \xb0C", "20 °C"),
+            (b"caf\xe9", "café"),
             (b"x" * 39 + "°".encode()[:1], "x" * 39 + "\ufffd"),
         ]:
             self.assertEqual(decode(FieldType.STRING, 1, raw).value, text)
@@ -149,7 +150,7 @@ class ControlTests(SynchronousTestCase):
             (b"furlongs", "furlongs"),
             ("°C".encode(), "°C"),
             ("1234567°".encode()[:8], "1234567\ufffd"),
-            (b"\xb0C", "\ufffdC"),
+            (b"\xb0C", "°C"),
         ]:
             control = control_bytes(struct.pack("=hh", 3, 0), raw, "d")
             self.assertEqual(self.describe(FieldType.DOUBLE, control).units, units)

@@ -6,7 +6,7 @@ import struct
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pycawamp.wire.frames import binary_frame, text_frame
+from pycawamp.web.frames import binary_frame, text_frame
 
 
 class FrameTests(SynchronousTestCase):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import gc
 import os
 import statistics
-from typing import Any
+from typing import Any, cast
 
 import attrs
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.task import deferLater
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, Logger, globalLogPublisher
 
 from pycawamp.sessions.session import Session
 from pycawamp.testing import WebSocketTestClient
@@ -127,6 +127,22 @@ class HostileTests(GuardedTestCase):
         self.assertEqual(self.refusals["request too slow"], 200)
         yield self.assert_as_before()
         self.assert_hardly_noticed(calm, attacked)
+
+    @inlineCallbacks
+    def test_occupied(self) -> Any:
+        """Who takes all connections of an address is refused at accept, and logged once."""
+        yield self.begin("--max-connections-per-address=200")
+        calm = yield self.latencies()
+        logged: list[Any] = []
+        observer = cast(ILogObserver, logged.append)
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        attacked = yield self.attack("occupy", 4000)
+        self.assertGreater(self.refusals["as many connections of one address as may be"], 2000)
+        self.assertLess(len(logged), 10)
+        yield self.assert_as_before()
+        self.assert_hardly_noticed(calm, attacked)
+        self._log.info("calm {calm}; attacked {hit}", calm=_told(calm), hit=_told(attacked))
 
     @inlineCallbacks
     def test_oversized(self) -> Any:

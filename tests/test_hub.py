@@ -35,7 +35,7 @@ class HubTests(SynchronousTestCase):
 
     def test_interfaces(self) -> None:
         """What the seams promise is there, on both sides of each."""
-        verifyObject(ISink, PV("X"))
+        verifyObject(ISink, PV("X", lambda _: None))
         verifyObject(ISink, SinkRecorder())
         verifyObject(ISubscriber, Listener())
         verifyObject(IBackend, self.backend)

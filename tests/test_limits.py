@@ -14,6 +14,7 @@ from pycawamp.sessions.quota import PATIENCE
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.session import Client, Session
 from pycawamp.sessions.token_bucket import TokenBucket
+from pycawamp.wire.v2.dialect import VERSION_1
 from tests.fakes import LINGER, Page, SteppingReactor, World, ask
 
 PING = b'{"action":"ping","id":7}'
@@ -70,7 +71,7 @@ class SessionLimitTests(SynchronousTestCase):
         self.page = Page()
         self.closed: list[int] = []
         return self.world.sessions.open(
-            self.page, Client("test"), lambda code, _: self.closed.append(code)
+            self.page, Client("test"), VERSION_1, lambda code, _: self.closed.append(code)
         )
 
     def codes(self) -> list[str]:
@@ -163,7 +164,7 @@ class SessionLimitTests(SynchronousTestCase):
     def test_channels(self) -> None:
         """One channel more than may be open in all is refused; an open one is shared."""
         first = self.open(channels=2)
-        second = self.world.sessions.open(Page(), Client("other"))
+        second = self.world.sessions.open(Page(), Client("other"), VERSION_1)
         ask(second, "connect", "X0")
         ask(first, "connect", "X0")
         ask(first, "connect", "X1")

@@ -18,7 +18,7 @@ class ServedLimitTests(GuardedTestCase):
 
     def assert_counted(self, service: Any, kind: str) -> None:
         """A refusal of a kind was counted."""
-        self.assertGreater(list(service)[1].refusals.counts[kind], 0)
+        self.assertGreater(service.getServiceNamed("files").refusals.counts[kind], 0)
 
     @inlineCallbacks
     def test_clients(self) -> Any:

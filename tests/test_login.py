@@ -199,15 +199,17 @@ class LoginTests(GuardedTestCase):
         path = self.folder / "users"
         lines = path.read_text().splitlines(keepends=True)
         path.write_text("".join(line for line in lines if not line.startswith("alice")))
-        admission = list(service)[1]
-        self.assertTrue(admission.logins.reload())
+        admission = service.getServiceNamed("files")
+        good = yield admission.logins.reload()
+        self.assertTrue(good)
         code = yield alice.when_closed()
         self.assertEqual((code, alice.messages[-1]["code"]), (1008, "unauthenticated"))
         bob.send({"action": "ping"})
         pong = yield bob.receive()
         self.assertEqual(pong["msg_type"], "pong")
         path.write_text("bob:plain\n")
-        self.assertFalse(admission.logins.reload())
+        good = yield admission.logins.reload()
+        self.assertFalse(good)
         still = yield self.get(Authorization=basic("bob", "b"))
         self.assertEqual(still.status, 200)
 

@@ -116,7 +116,7 @@ class OriginTests(GuardedTestCase):
             ]
         )
         self.write("pvlist", DENY_FROM)
-        yield list(service)[1].policy.reload()
+        yield service.getServiceNamed("files").policy.reload()
         found = yield self.statuses()
         self.assertEqual(found, [101, 403])
         for client in (other, rebound):

@@ -22,7 +22,7 @@ from pycawamp.config.settings import GatewaySettings
 from pycawamp.demo.process import DemoIOC, SoftIOC
 from pycawamp.pv import errors
 from pycawamp.testing import GatewayFixture, WebSocketTestClient
-from pycawamp.wire.v2.encoding import OPTIONS
+from pycawamp.wire.v2.options import OPTIONS
 from tests.v2 import ANYONE, V2TestCase, like
 
 PAGE = Path(__file__).absolute().parent.parent / "docs" / "protocol.md"

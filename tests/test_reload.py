@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred, inlineCallbacks
@@ -14,7 +15,7 @@ from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
-from pycawamp.access.watch import PolicyWatcher
+from pycawamp.filewatch import FileWatcher
 from pycawamp.service.signals import HangupReloader
 from tests.guarded import GuardedTestCase, reactor
 
@@ -49,6 +50,8 @@ class ReloadTests(GuardedTestCase):
     def setUp(self) -> None:
         """Listen to the log."""
         super().setUp()
+        self.patch(FileWatcher, "interval", 0.05)
+        self.patch(FileWatcher, "settle", 0.2)
         self.backend.add("Y", 2.5)
         self.log = LogWaiter()
         globalLogPublisher.addObserver(self.log)
@@ -114,7 +117,6 @@ class ReloadTests(GuardedTestCase):
     @inlineCallbacks
     def test_change(self) -> Any:
         """A changed file is taken up without any signal."""
-        self.patch(PolicyWatcher, "interval", 0.05)
         self.write("pvlist", ".* ALLOW\n")
         self.serve("--pvlist", str(self.folder / "pvlist"))
         client = yield self.connect()
@@ -137,6 +139,99 @@ class ReloadTests(GuardedTestCase):
         yield self.hang_up()
         monitor = yield client.until(msg_type="monitor")
         self.assertEqual((monitor["pvname"], monitor["value"]), ("Z", 2.5))
+
+    @inlineCallbacks
+    def test_comes_back(self) -> Any:
+        """A subscription that a policy ended comes back with one that allows it, as it was.
+
+        One that the client has disconnected meanwhile, or that was refused at first, does not.
+        """
+        self.backend.add("Z", 1)
+        self.write("pvlist", ".* ALLOW\nZ DENY\n")
+        self.serve("--pvlist", str(self.folder / "pvlist"))
+        client = yield self.connect()
+        client.send({"action": "connect", "pvs": ["X", "Y", "Z"], "text": True})
+        yield client.until(msg_type="monitor", pvname="Y")
+        self.write("pvlist", "none ALLOW\n")
+        yield self.hang_up()
+        yield client.until(code="forbidden", pvname="Y")
+        client.send({"action": "list"})
+        listed = yield client.until(msg_type="list")
+        self.assertEqual(listed["pvs"], ["X", "Y"])
+        client.send({"action": "disconnect", "pv": "Y"})
+        self.backend.set("X", 3)
+        self.write("pvlist", ".* ALLOW\n")
+        yield self.hang_up()
+        connection = yield client.receive()
+        self.assertEqual((connection["pvname"], connection["conn"]), ("X", True))
+        monitor = yield client.receive()
+        self.assertEqual((monitor["pvname"], monitor["value"]), ("X", 3))
+        self.assertIn("text", monitor)
+        client.send({"action": "list"})
+        listed = yield client.receive()
+        self.assertEqual(listed["pvs"], ["X"])
+
+    @inlineCallbacks
+    def test_forbidden_counts(self) -> Any:
+        """A subscription that a policy ended counts as a PV of its client."""
+        self.write("pvlist", ".* ALLOW\n")
+        self.serve("--pvlist", str(self.folder / "pvlist"), "--max-pvs=1")
+        client = yield self.connect()
+        client.send("X")
+        yield client.until(msg_type="monitor")
+        self.write("pvlist", "Y ALLOW\n")
+        yield self.hang_up()
+        yield client.until(code="forbidden")
+        client.send("Y")
+        error = yield client.receive()
+        self.assertEqual((error["code"], error["pvname"]), ("too_many_pvs", "Y"))
+        client.send({"action": "disconnect", "pv": "X"})
+        client.send("Y")
+        yield client.until(msg_type="monitor", pvname="Y")
+
+    @inlineCallbacks
+    def test_half_written(self) -> Any:
+        """SIGHUP while a list is written: neither its empty nor its first half is ever in force."""
+        # Longer than this test may be held up between two lines.
+        self.patch(FileWatcher, "settle", 3.0)
+        self.backend.add("SECRET", 1)
+        text = ".* ALLOW\n" + "# a comment\n" * 1000 + "SECRET DENY\n"
+        path = Path(self.write("pvlist", text))
+        self.serve("--pvlist", str(path))
+        client = yield self.connect()
+        client.send("X")
+        yield client.until(msg_type="monitor")
+        position = len(client.messages)
+        with path.open("w") as file:
+            # As slow as a copy over a network, with an impatient administrator.
+            for line in text.splitlines(keepends=True)[::20]:
+                file.write(line)
+                file.flush()
+                os.kill(os.getpid(), signal.SIGHUP)
+                client.send({"action": "get", "pv": "SECRET"})
+                error = yield client.until(msg_type="error")
+                self.assertEqual(error["code"], "forbidden")
+            file.write("SECRET DENY\n")
+        yield self.log.until("new access rules are in force")
+        client.send({"action": "get", "pv": "SECRET"})
+        yield client.until(msg_type="error")
+        kinds = {(each["msg_type"], each.get("pvname")) for each in client.messages[position:]}
+        self.assertEqual(kinds, {("error", "SECRET")})
+
+    @inlineCallbacks
+    def test_empty(self) -> Any:
+        """An empty list is an error, and the list before it stays in force."""
+        pvlist = self.write("pvlist", ".* ALLOW\n")
+        self.serve("--pvlist", pvlist)
+        client = yield self.connect()
+        client.send("X")
+        yield client.until(msg_type="monitor")
+        for text in ("", "# PVs of the ring\n", "EVALUATION ORDER ALLOW, DENY\n"):
+            self.write("pvlist", text)
+            yield self.hang_up(f"{pvlist}:")
+        self.backend.set("X", 3)
+        monitor = yield client.receive()
+        self.assertEqual((monitor["msg_type"], monitor["value"]), ("monitor", 3))
 
 
 class SignalTests(TestCase):

@@ -9,8 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from pycawamp.wire.v2.codec import BadMessageError
-from pycawamp.wire.v2.requests import Connect, Disconnect, Request, parse
+from pycawamp.wire.errors import BadMessageError
+from pycawamp.wire.requests import Connect, Disconnect, Request
+from pycawamp.wire.v2.requests import parse
 
 NAMES = (
     "X",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.pv.values import FieldType, Metadata
-from pycawamp.wire.v2.codec import BadMessageError
+from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.v2.requests import parse
 from tests.fakes import CONNECT_TIMEOUT, LINGER, World, ask
 

@@ -12,10 +12,12 @@ from twisted.internet.endpoints import SSL4ClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import SynchronousTestCase
 
+from pycawamp.filewatch import FileWatcher
 from pycawamp.testing import TIMEOUT, connect
 from pycawamp.web.certificate import tls_endpoint
 from tests.certificate import CertificateFiles, write_certificate
 from tests.guarded import GuardedTestCase, reactor, request
+from tests.ioc import until_true
 
 
 class TLSTests(GuardedTestCase):
@@ -24,11 +26,15 @@ class TLSTests(GuardedTestCase):
     def setUp(self) -> None:
         """Have a certificate."""
         super().setUp()
+        self.patch(FileWatcher, "interval", 0.05)
+        self.patch(FileWatcher, "settle", 0.2)
         self.files = write_certificate(self.folder / "tls")
 
     def serve_tls(self, *options: str) -> Any:
         """Run a gateway with the certificate."""
-        return self.serve("--port", _description(self.files), *options)
+        service = self.serve("--port", _description(self.files), *options)
+        self.certificate = cast(Any, service.getServiceNamed("files")).certificate
+        return service
 
     def ask(self, data: bytes = b"", **options: Any) -> Deferred[_Seen]:
         """Fires with the certificate that is shown, and the answer."""
@@ -87,6 +93,8 @@ class TLSTests(GuardedTestCase):
         client = yield self.open_socket()
         before = yield self.ask(request("/", {"Connection": "close"}))
         write_certificate(self.folder / "tls")
+        renewed = yield self.certificate.reload()
+        self.assertTrue(renewed)
         after = yield self.ask(request("/", {"Connection": "close"}))
         self.assertNotEqual(before.serial, after.serial)
         client.send("X")
@@ -98,18 +106,23 @@ class TLSTests(GuardedTestCase):
         """While key and certificate do not fit, or one is missing, the old pair is shown."""
         self.serve_tls()
         before = yield self.ask(request("/", {"Connection": "close"}))
+        context = self.certificate.getContext()
         other = write_certificate(self.folder / "other")
         pem = self.files.certificate.read_bytes()
         for broken in (other.certificate.read_bytes(), pem[:100], b"", None):
             self.files.certificate.unlink()
             if broken is not None:
                 self.files.certificate.write_bytes(broken)
+            good = yield self.certificate.reload()
+            self.assertFalse(good)
             during = yield self.ask(request("/", {"Connection": "close"}))
             self.assertEqual(before.serial, during.serial)
             if broken is None:
                 self.files.certificate.write_bytes(b"")
         self.files.certificate.write_bytes(other.certificate.read_bytes())
         self.files.key.write_bytes(other.key.read_bytes())
+        # A change is seen without a reload too.
+        yield until_true(lambda: self.certificate.getContext() is not context)
         after = yield self.ask(request("/", {"Connection": "close"}))
         self.assertNotEqual(before.serial, after.serial)
 

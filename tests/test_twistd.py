@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,18 +45,24 @@ class TwistdTestCase(IOCTestCase):
         self.repeater = ensure_repeater(owned=True)
         self.addCleanup(self.repeater.close)
 
-    def twistd(self) -> Twistd:
+    def twistd(
+        self,
+        environment: Mapping[str, str] | None = None,
+        descriptors: tuple[int, int] | None = None,
+    ) -> Twistd:
         """A run of twistd that does not outlast the test."""
         # twistd loads whatever plugins are installed: their warnings are not the gateway's.
-        environment = {**self.ports.client_environment(), "PYTHONWARNINGS": "ignore"}
-        run = Twistd(reactor, environment)
+        plain = {**self.ports.client_environment(), "PYTHONWARNINGS": "ignore"}
+        run = Twistd(reactor, {**plain, **(environment or {})}, descriptors)
         self.addCleanup(run.kill)
         return run
 
     @inlineCallbacks
-    def connect(self, url: str, endpoint: Any = None) -> Any:
+    def connect(
+        self, url: str, endpoint: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Any:
         """A client that does not outlast the test."""
-        client = yield connect(reactor, url, endpoint)
+        client = yield connect(reactor, url, endpoint, headers)
         self.addCleanup(client.abort)
         return client
 

@@ -9,6 +9,7 @@ import numpy as np
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.sessions.session import Client, Session
+from pycawamp.wire.v2.dialect import VERSION_1
 from tests.fakes import CONNECT_TIMEOUT, World, ask
 from tests.v2 import ANYONE, AnyPage
 
@@ -36,7 +37,7 @@ class BatchTests(SynchronousTestCase):
     def open(self, **options: Any) -> tuple[Session, AnyPage]:
         """A client that configured its connection."""
         page = AnyPage()
-        session = self.world.sessions.open(page, Client("test"))
+        session = self.world.sessions.open(page, Client("test"), VERSION_1)
         if options:
             session.receive(json.dumps({"action": "configure", **options}).encode())
             self.world.flush_cycle()

@@ -33,6 +33,11 @@ ASG(DEFAULT) { RULE(1, READ) RULE(1, WRITE) }
 ASG(READONLY) { RULE(1, READ) }
 ASG(SECRET) { RULE(1, NONE) }
 """
+NO_LIMITS = """
+record(ao, "$(P)plain") {}
+record(waveform, "$(P)single") { field(FTVL, "FLOAT") field(NELM, "3") }
+"""
+CHANGES = [("READONLY", False), ("DEFAULT", True)] * 3
 LIMITS = ("display_limits", "control_limits", "alarm_limits", "warning_limits")
 ASKED = {"metadata": True}
 
@@ -115,12 +120,11 @@ class MetadataTests(V2TestCase):
             yield self.first(client, name)
         for name, field, new, key, wanted in changes:
             yield self.dbpf(ioc, f"{name}.{field}", new)
-            metadata = yield client.receive()
-            got = metadata["msg_type"], metadata["pvname"], metadata[key]
-            self.assertEqual(got, ("metadata", self.prefix + name, wanted))
+            metadata = yield client.until(msg_type="metadata")
+            self.assertEqual((metadata["pvname"], metadata[key]), (self.prefix + name, wanted))
         yield self.dbpf(ioc, "ao", "2")
-        monitor = yield client.receive()
-        self.assertEqual((monitor["value"], monitor["units"]), (2, "cm"))
+        monitor = yield client.until(like(msg_type="monitor", value=2))
+        self.assertEqual(monitor["units"], "cm")
 
     @inlineCallbacks
     def test_access_rights(self) -> Any:
@@ -151,6 +155,33 @@ class MetadataTests(V2TestCase):
         told = [each for each in client.messages if "value" not in each and "id" not in each]
         found = ["connection", "metadata"]
         self.assertEqual(kinds(told), [*found, "metadata", "metadata", *found, *found])
+
+    @inlineCallbacks
+    def test_one_change(self) -> Any:
+        """A change of access is told once, also of a record that has no alarm limits."""
+        access = Path(self.mktemp())
+        access.parent.mkdir(parents=True, exist_ok=True)
+        access.write_text(ACCESS)
+        ioc = yield self.start_ioc(NO_LIMITS, access=str(access))
+        client = yield self.start_client()
+        for name in ("plain", "single"):
+            yield self.first(client, name)
+            for number, (group, may_write) in enumerate(CHANGES, 1):
+                before = len(client.messages)
+                yield self.dbpf(ioc, f"{name}.ASG", group)
+                yield self.dbpf(ioc, name, str(number))
+                wanted = yield self.ask(client, "info", name)
+                while wanted["write_access"] != may_write or not wanted["read_access"]:
+                    wanted = yield self.ask(client, "info", name)
+                while not any(self.holds(each, number) for each in client.messages[before:]):
+                    yield client.receive()
+                told = [each for each in client.messages[before:] if "id" not in each]
+                self.assertEqual(kinds(told).count("metadata"), 1, (name, group, told))
+
+    @staticmethod
+    def holds(message: dict[str, Any], number: int) -> bool:
+        """Whether this is an update with this number, of a scalar or an array."""
+        return message.get("value") in (number, [number])
 
     @inlineCallbacks
     def test_version_1_unchanged(self) -> Any:

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.pv.values import FieldType, Metadata
 from pycawamp.sessions.session import Client
+from pycawamp.wire.v2.dialect import VERSION_1
 from tests.fakes import CONNECT_TIMEOUT, World, ask
 from tests.v2 import ANYONE, AnyPage
 
@@ -32,7 +33,7 @@ class OptionTests(SynchronousTestCase):
     def page_of(self, name: str, **options: Any) -> AnyPage:
         """The page of a client that connected with options."""
         page = AnyPage()
-        session = self.world.sessions.open(page, Client("test"))
+        session = self.world.sessions.open(page, Client("test"), VERSION_1)
         ask(session, "connect", name, **options)
         self.world.flush_cycle()
         return page
@@ -75,7 +76,7 @@ class OptionTests(SynchronousTestCase):
     def test_defaults(self) -> None:
         """A configure sets what later requests start from; they may say otherwise."""
         page = AnyPage()
-        session = self.world.sessions.open(page, Client("test"))
+        session = self.world.sessions.open(page, Client("test"), VERSION_1)
 
         def told(request: dict[str, Any]) -> Any:
             session.receive(json.dumps(request).encode())

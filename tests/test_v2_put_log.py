@@ -23,6 +23,7 @@ from pycawamp.pv.values import FieldType, Metadata, Reading
 from pycawamp.sessions.limits import BURST, Limits
 from pycawamp.sessions.putlog import PutLog, PutRecord
 from pycawamp.sessions.session import Client
+from pycawamp.wire.v2.dialect import VERSION_1
 from tests.fakes import CONNECT_TIMEOUT, Page, World, ask
 from tests.v2 import ANYONE, V2TestCase, like
 
@@ -58,7 +59,7 @@ class PutLogTests(SynchronousTestCase):
 
     def test_line(self) -> None:
         """A line has time, user, client's address, PV, old and new value, and outcome."""
-        session = self.world.sessions.open(Page(), Client("192.0.2.7:4711", user="mary"))
+        session = self.world.sessions.open(Page(), Client("192.0.2.7:4711", user="mary"), VERSION_1)
         ask(session, "put", "X", value=2)
         self.assertEqual(
             self.path.read_text(),

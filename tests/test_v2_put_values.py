@@ -119,14 +119,19 @@ class PutValueTests(SynchronousTestCase):
             self.assertEqual(bytes(after), text.encode() + b"\0")
 
     def test_labels(self) -> None:
-        """An enum takes its labels and their indices; without labels, any of sixteen indices."""
-        for value, wanted in [("On", 1), (2, 2), ("", 2), ("Grün", 3), (0, 0)]:
+        """An enum takes its labels, and an index that it may have, with a label or without."""
+        for value, wanted in [("On", 1), (2, 2), ("", 2), ("Grün", 3), (0, 0), (9, 9)]:
             _, _, after = self.put(described(FieldType.ENUM, 1), value)
             self.assertEqual(after, wanted)
-        bare = Metadata(FieldType.ENUM, 1)
-        for value, kind in [(15, "put"), (16, "error"), (-1, "error"), ("", "error")]:
-            reply, _, _ = self.put(bare, value)
-            self.assertEqual(reply["msg_type"], kind, value)
+        bare, few = Metadata(FieldType.ENUM, 1), described(FieldType.ENUM, 1)
+        # A menu with more than the 16 labels that Channel Access tells.
+        menu = Metadata(FieldType.ENUM, 1, enum_strs=tuple("abcdefghijklmnop"))
+        for metadata, highest in [(bare, 15), (few, 15), (menu, 65535)]:
+            for value, kind in [(highest, "put"), (highest + 1, "error"), (-1, "error")]:
+                reply, _, _ = self.put(metadata, value)
+                self.assertEqual(reply["msg_type"], kind, (metadata, value))
+            reply, _, _ = self.put(metadata, "Nowhere")
+            self.assertEqual(reply["msg_type"], "error")
 
     def test_said(self) -> None:
         """A refusal says what was expected, and what came, if it is not too long to say."""
@@ -134,7 +139,7 @@ class PutValueTests(SynchronousTestCase):
             (FieldType.DOUBLE, 1, "1", "expected a number, got the string '1'"),
             (FieldType.LONG, 1, 0.5, "expected a whole number, got a fraction"),
             (FieldType.SHORT, 1, 40000, "expected numbers from -32768 to 32767"),
-            (FieldType.LONG, 3, [], "expected 1 to 3 elements, got 0"),
+            (FieldType.LONG, 3, [1] * 4, "expected at most 3 elements, got 4"),
             (FieldType.LONG, 3, 1, "expected an array of whole numbers, got the number 1"),
             (FieldType.STRING, 1, "x" * 99, "expected at most 39 bytes of UTF-8, got 99"),
             (FieldType.DOUBLE, 1, "y" * 99, f"expected a number, got the string '{'y' * 39}…"),

@@ -61,14 +61,15 @@ class TextTests(SynchronousTestCase):
         self.assertEqual(self.text(Metadata(FieldType.STRING, 1), 'a "b"\n'), 'a "b"\n')
 
     def test_long_strings(self) -> None:
-        """A char array is the string up to its NUL; what is no UTF-8 is replaced."""
+        """A char array is the string up to its NUL; what is no UTF-8 is Latin-1."""
         for raw, text in [
             (b"abc\0def", "abc"),
             (b"abc", "abc"),
             (b"", ""),
             (b"\0abc", ""),
             ("Grüße".encode(), "Grüße"),
-            (b"a\xffb", "a\ufffdb"),
+            (b"a\xffb", "aÿb"),
+            (b"x" * 98 + "°".encode()[:1], "x" * 98 + "\ufffd"),
         ]:
             value = np.frombuffer(raw, np.uint8)
             self.assertEqual(self.text(Metadata(FieldType.CHAR, 99), value), text)

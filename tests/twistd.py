@@ -40,12 +40,21 @@ class Twistd:
     Nothing of the EPICS_* environment gets in but what is given.
     """
 
-    def __init__(self, reactor: Any, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        environment: Mapping[str, str] | None = None,
+        descriptors: tuple[int, int] | None = None,
+    ) -> None:
         self.lines: list[str] = []
         """What it said on stdout and stderr."""
+        self.errors: list[str] = []
+        """What it said on stderr."""
         self._reactor = reactor
         plain = {key: text for key, text in os.environ.items() if not key.startswith("EPICS_")}
         self._environment = {**plain, **(environment or {})}
+        self._descriptors = descriptors
+        """The soft and the hard limit of file descriptors, if not those of the tests."""
         self._transport: IProcessTransport | None = None
         self._ended: Ended | None = None
         self._waiting: list[tuple[re.Pattern[str], Deferred[re.Match[str]]]] = []
@@ -55,12 +64,21 @@ class Twistd:
         """Run it, in a directory of the test's own."""
         beside = Path(sys.executable).with_name("twistd")
         program = str(beside) if beside.exists() else shutil.which("twistd") or "twistd"
+        command = [sys.executable, program, *arguments]
+        if self._descriptors is not None:
+            script = 'ulimit -Sn $1; ulimit -Hn $2; shift 2; exec "$@"'
+            command = ["/bin/sh", "-c", script, "sh", *map(str, self._descriptors), *command]
         self._transport = self._reactor.spawnProcess(
-            _Protocol(self),
-            sys.executable,
-            [sys.executable, program, *arguments],
-            self._environment,
+            _Protocol(self), command[0], command, self._environment
         )
+
+    @property
+    def pid(self) -> int:
+        """The process, while it runs."""
+        pid = self._transport.pid if self._transport is not None else None
+        if pid is None:
+            raise RuntimeError("it does not run")
+        return int(pid)
 
     def serve(self, *options: str) -> Deferred[re.Match[str]]:
         """Run the gateway in the foreground; fires with the match of READY."""
@@ -101,8 +119,10 @@ class Twistd:
     def _not_seen(self, what: str) -> Any:
         raise NotSeenError(f"{what} was not seen; it said: {self.lines[-20:]}")
 
-    def _said(self, line: str) -> None:
+    def _said(self, line: str, is_error: bool) -> None:
         self.lines.append(line)
+        if is_error:
+            self.errors.append(line)
         for wanted, found in list(self._waiting):
             if (match := wanted.search(line)) and not found.called:
                 self._waiting.remove((wanted, found))
@@ -132,10 +152,10 @@ class _Protocol(ProcessProtocol):
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         *lines, self._partial[childFD] = (self._partial[childFD] + data).split(b"\n")
         for line in lines:
-            self._run._said(line.decode(errors="replace"))
+            self._run._said(line.decode(errors="replace"), childFD == 2)
 
     def processEnded(self, reason: Failure) -> None:
-        for rest in self._partial.values():
+        for descriptor, rest in self._partial.items():
             if rest:
-                self._run._said(rest.decode(errors="replace"))
+                self._run._said(rest.decode(errors="replace"), descriptor == 2)
         self._run._gone(reason.value)

@@ -21,6 +21,28 @@ const roundTrip = (names, rate = null) => {
   return readAddress({ search, hash });
 };
 
+test("names with separators are typed in quotes", () => {
+  assert.deepEqual(namesIn('"a,b" c;"d e", "f\\"g"'), ["a,b", "c", "d e", 'f"g']);
+  assert.deepEqual(namesIn('"open a, b"c'), ['"open', "a", 'b"c']);
+  assert.deepEqual(namesIn('"", a'), ["a"]);
+});
+
+test("the page's own links bring back any names", () => {
+  const parts = ["a", ",", ";", " ", '"', "\\", "{", "}", "+", "%", "&", "#", "=", "%2C", "µ", ":x"];
+  let seed = 23;
+  const random = (below) => (seed = (seed * 48271) % 2147483647) % below;
+  for (let round = 0; round < 2000; round += 1) {
+    const made = Array.from({ length: 1 + random(4) }, () => Array.from({ length: 1 + random(6) }, () => parts[random(parts.length)]).join(""));
+    const names = [...new Set(made.filter((name) => name.trim() !== ""))];
+    assert.deepEqual(roundTrip(names).names, names);
+  }
+});
+
+test("a plus in the address is a plus", () => {
+  assert.deepEqual(readAddress({ search: "?pv=a+b:c&rate=5", hash: "" }), { names: ["a+b:c"], rate: "5" });
+  assert.deepEqual(readAddress({ search: "?pv=a%2Cb&pv=c%20d", hash: "#pv=e;f+" }).names, ["a", "b", "c", "d", "e", "f+"]);
+});
+
 test("the address brings back the list and the rate", () => {
   assert.equal(addressOf(["demo:sine", "b"], null), "?pv=demo:sine,b");
   assert.equal(addressOf([], null), "");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { limitWarning, valueFrom } from "../../pycawamp/web/static/view/entry.js";
+import { limitWarning, typedList, valueFrom } from "../../pycawamp/web/static/view/entry.js";
 import { alarmOf } from "../../pycawamp/web/static/view/alarm.js";
 import { Painter } from "../../pycawamp/web/static/view/painter.js";
 import { printf } from "../../pycawamp/web/static/view/printf.js";
@@ -16,7 +16,8 @@ const printed = [
   ["%g", 0, "0"], ["%g", 1.5, "1.5"], ["%#.3g", 1, "1.00"], ["%.3g", 999.9, "1e+03"], ["%.10g", 1 / 3, "0.3333333333"],
   ["%x", 255, "ff"], ["%X", 255, "FF"], ["%#x", 255, "0xff"], ["%#06x", 255, "0x00ff"], ["%o", 8, "10"],
   ["%d %%", 50, "50 %"], ["beam %.1f mA", 2, "beam 2.0 mA"], ["%.2f", NaN, "NaN"], ["%06.2f", NaN, "   NaN"], ["%d", -Infinity, "-Infinity"],
-  ["%d", 10n, "10"], ["no directive", 1, "no directive"],
+  ["%d", 10n, "10"], ["%d", 1e22, "10000000000000000000000"], ["%d", -9007199254740993n, "-9007199254740993"], ["%X", 2n ** 64n, "10000000000000000"],
+  ["%.1f", 1e23, "99999999999999991611392.0"], ["%f", -1e21, "-1000000000000000000000.000000"], ["%5d|", 7n, "    7|"], ["%.2f", 5n, "5.00"], ["no directive", 1, "no directive"],
 ];
 for (const [format, value, expected] of printed) {
   test(`printf ${format} of ${value}`, () => assert.equal(printf(format, value), expected));
@@ -31,6 +32,8 @@ test("an update reads as its text, label, precision or elements", () => {
   assert.equal(textOf({ value: 1.23456 }, { type: "double", precision: 2 }), "1.23");
   assert.equal(textOf({ value: NaN }, { type: "double", precision: 2 }), "NaN");
   assert.equal(textOf({ value: [1, 2] }), "[1, 2]");
+  assert.equal(textOf({ value: NaN, count: 0, text: "" }), "no value");
+  assert.equal(textOf({ value: [], count: 0 }), "[]");
   assert.equal(textOf({ value: new Float64Array(20) }), "[0, 0, 0, 0, 0, 0, 0, 0, …]");
   assert.equal(textOf({ value: "<b>" }), "<b>");
 });
@@ -52,6 +55,33 @@ test("what is typed becomes what the record takes", () => {
   assert.deepEqual(valueFrom("1, 2;3\n4", { type: "double", count: 8 }), [1, 2, 3, 4]);
   assert.equal(valueFrom("abc", null), "abc");
   for (const text of ["", "  ", "1.5 V", "Infinity"]) assert.throws(() => valueFrom(text, { type: "double" }), RangeError);
+});
+
+test("an element in quotes may have separators", () => {
+  const list = (text) => valueFrom(text, { type: "string", count: 5 });
+  assert.deepEqual(list('"a b", "c"'), ["a b", "c"]);
+  assert.deepEqual(list('a "b, c";"" d'), ["a", "b, c", "", "d"]);
+  assert.deepEqual(list('"say \\"hi\\"", 5"'), ['say "hi"', '5"']);
+  for (const text of ['"a b', '"a"b', 'a, "']) assert.throws(() => list(text), /closing quote/);
+  for (const strings of [["a b", "", "[]", 'x"y', "\\", "c"], ["[]"], ["two\nlines"]]) assert.deepEqual(list(typedList(strings)), strings);
+  assert.equal(typedList(["a", "b c"]), 'a, "b c"');
+});
+
+test("an empty array is asked for, and no accident", () => {
+  for (const type of ["string", "double"]) {
+    assert.deepEqual(valueFrom(" [] ", { type, count: 5 }), []);
+    for (const text of ["", " , "]) assert.throws(() => valueFrom(text, { type, count: 5 }), /type \[\]/);
+  }
+});
+
+test("labels are taken as they are, and then without blanks around them", () => {
+  const metadata = { type: "enum", enum_strs: ["a", " a", "1", ""] };
+  assert.deepEqual(["a", " a", "a ", "1", "2"].map((text) => valueFrom(text, metadata)), [0, 1, 0, 2, 2]);
+});
+
+test("a state without a label is its number", () => {
+  const metadata = { type: "enum", enum_strs: ["off", "", "on"] };
+  assert.deepEqual([0, 1, 2, 17].map((value) => textOf({ value }, metadata)), ["off", "1", "on", "17"]);
 });
 
 test("values outside the control limits are pointed out", () => {

@@ -13,13 +13,11 @@ from .acf_file import parse_acf
 from .errors import AccessFileError
 from .hosts import Lookup
 from .policy import Policy, Writers
+from .pvlist import PVList
 from .pvlist_file import parse_pvlist
 
 #: A file larger than this is not an access file.
 MAX_BYTES = 4 << 20
-
-#: What tells one content of a file from another: inode, size, time of change. None: no file.
-Signature = tuple[int, int, int] | None
 
 
 def _path(value: str | os.PathLike[str] | None) -> Path | None:
@@ -42,16 +40,12 @@ class AccessFiles:
 
     def load(self) -> Policy:
         """The policy that the files say now; raises `AccessFileError`."""
-        pvlist = parse_pvlist(_read(self.pvlist), str(self.pvlist)) if self.pvlist else None
+        pvlist = _pvlist(self.pvlist) if self.pvlist else None
         acf = parse_acf(_read(self.access), str(self.access)) if self.access else None
         if self.lookup is not None:
             pvlist = pvlist and pvlist.look_up(self.lookup)
             acf = acf and acf.look_up(self.lookup)
         return Policy(pvlist, acf, self.puts, self.writers)
-
-    def signatures(self) -> tuple[Signature, ...]:
-        """What changes when a file does."""
-        return tuple(_signature(path) for path in (self.pvlist, self.access) if path)
 
 
 def system_lookup(name: str) -> Iterable[str]:
@@ -61,6 +55,15 @@ def system_lookup(name: str) -> Iterable[str]:
     except (OSError, UnicodeError):
         return ()
     return {str(address[0]) for *_, address in found}
+
+
+def _pvlist(path: Path) -> PVList:
+    pvlist = parse_pvlist(_read(path), str(path))
+    if not pvlist.rules:
+        # Somebody may be about to write it.
+        message = "expected a line with ALLOW, DENY or ALIAS (`.* DENY` serves nothing)"
+        raise AccessFileError(str(path), 1, 1, message)
+    return pvlist
 
 
 def _read(path: Path) -> str:
@@ -82,11 +85,3 @@ def _decoded(content: bytes, path: Path) -> str:
         before = content[: error.start].decode("utf-8")
         line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
         raise AccessFileError(str(path), line, column, "expected UTF-8") from None
-
-
-def _signature(path: Path) -> Signature:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns

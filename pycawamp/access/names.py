@@ -41,6 +41,13 @@ def unfit(name: str) -> str | None:
     return None
 
 
+def modified_record(name: str) -> str | None:
+    """The record of a name with modifiers (``X.VAL$``, ``X.[0:5]``, ``X.{…}``); else None."""
+    record, _, rest = name.partition(".")
+    end = _FIELD.match(rest)
+    return record if _MODIFIERS.match(rest, end.end() if end else 0) else None
+
+
 def spellings(name: str) -> Spellings:
     """What `name` may be called: ``X``, ``X.VAL``, ``X.``, ``X$``, ``X.{…}`` are one channel."""
     record, dot, rest = name.partition(".")

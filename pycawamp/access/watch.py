@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
+
+from pycawamp.filewatch import FileWatcher, Run
 
 from .errors import AccessFileError
 from .interfaces import IPolicy, Verdict
@@ -18,11 +18,10 @@ from .load import AccessFiles
 from .policy import Policy
 
 Listener = Callable[[Policy], None]
-Run = Callable[[Callable[[], Policy]], "Deferred[Policy]"]
 
 
 @implementer(IPolicy)
-class PolicyWatcher(Service):
+class PolicyWatcher(FileWatcher[Policy]):
     """Holds the policy in force; loads it when made, on `reload` and when a file changes.
 
     A bad new file leaves the old policy in force; the error is logged, and kept in `error` until
@@ -32,28 +31,19 @@ class PolicyWatcher(Service):
     do it in a thread.
     """
 
-    #: Seconds between looks at the files. A change is taken up at the second look that finds it,
-    #: so that a file is not read while an editor writes it.
-    interval = 2.0
-
     def __init__(
         self,
         files: AccessFiles,
         clock: IReactorTime,
         log: Logger | None = None,
-        run: Run = maybeDeferred,
+        run: Run[Policy] = maybeDeferred,
     ) -> None:
+        super().__init__(clock, (files.pvlist, files.access), run)
         self._files = files
-        self._run = run
-        # One at a time, so that what was read last comes into force last.
-        self._loading = DeferredLock()
         self._log = log or Logger()
         self._listeners: list[Listener] = []
-        self._seen = self._latest = files.signatures()
         self.policy = files.load()
         self.error: AccessFileError | None = None
-        self._polling = LoopingCall(self._poll)
-        self._polling.clock = clock
 
     @property
     def by_address(self) -> bool:
@@ -69,49 +59,26 @@ class PolicyWatcher(Service):
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def startService(self) -> None:
-        """Begin to look at the files."""
-        super().startService()  # type: ignore[no-untyped-call]
-        if self._files.signatures():
-            self._polling.start(self.interval, now=False)
+    def read(self) -> Policy:
+        """Load the files; raises `AccessFileError`."""
+        return self._files.load()
 
-    def stopService(self) -> None:
-        """Look no more; the policy stays."""
-        super().stopService()  # type: ignore[no-untyped-call]
-        if self._polling.running:
-            self._polling.stop()
-
-    def reload(self) -> Deferred[bool]:
-        """Read the files now, changed or not; fires with whether they were good."""
-        # Taken before reading: a change in between is found by the next look.
-        self._seen = self._latest = self._files.signatures()
-        return self._loading.run(self._load)
-
-    def _load(self) -> Deferred[bool]:
-        return self._run(self._files.load).addCallbacks(self._accept, self._keep)
-
-    def _accept(self, policy: Policy) -> bool:
+    def accept(self, result: Policy) -> None:
+        """Put a policy into force."""
         self.error = None
-        self.policy = policy
+        self.policy = result
         self._log.info("new access rules are in force")
         for listener in list(self._listeners):
-            self._tell(listener, policy)
-        return True
+            self._tell(listener, result)
 
-    def _keep(self, failure: Failure) -> bool:
+    def refuse(self, failure: Failure) -> None:
+        """Log why the policy before stays in force."""
         error = failure.value
         if isinstance(error, AccessFileError):
             self.error = error
             self._log.error("{error}; the access rules before it stay in force", error=error)
         else:
             self._log.failure("the access rules could not be read", failure)
-        return False
-
-    def _poll(self) -> None:
-        found = self._files.signatures()
-        settled, self._latest = found == self._latest, found
-        if settled and found != self._seen:
-            self.reload()
 
     def _tell(self, listener: Listener, policy: Policy) -> None:
         # One that fails must not keep the others with rules of yesterday.

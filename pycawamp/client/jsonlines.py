@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+from orjson import Fragment
 
 from pycawamp.client.values import Update
 from pycawamp.pv.values import Metadata
@@ -33,8 +34,14 @@ def metadata(name: str, metadata: Metadata) -> str:
 
 
 def _content(update: Update) -> dict[str, Any]:
-    keys = attrs.asdict(update, filter=lambda field, _: field.name not in ("name", "value"))
+    keys = attrs.asdict(update, filter=lambda field, _: field.name not in _SHOWN_OTHERWISE)
+    seconds, nanoseconds = divmod(update.timestamp_ns, 1_000_000_000)
+    # As the gateway has it: an exact decimal, which a float is not.
+    keys["timestamp"] = Fragment(f"{seconds}.{nanoseconds:09d}")
     return {"value": update.value, **_present(keys)}
+
+
+_SHOWN_OTHERWISE = ("name", "value", "timestamp_ns")
 
 
 def _present(keys: dict[str, Any]) -> dict[str, Any]:

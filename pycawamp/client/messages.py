@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any, TypeAlias
@@ -11,7 +12,8 @@ import numpy as np
 
 from pycawamp.client.values import GatewayError, Update, Value
 from pycawamp.pv.values import Array, FieldType, Limits, Metadata
-from pycawamp.wire.v2.codec import BadMessageError, loads
+from pycawamp.wire.errors import BadMessageError
+from pycawamp.wire.v2.codec import loads
 
 Message: TypeAlias = dict[str, Any]
 
@@ -30,6 +32,7 @@ def decode(payload: bytes, is_binary: bool) -> list[Message]:
     messages = content if isinstance(content, list) else [content]
     if not all(isinstance(message, dict) for message in messages):
         raise GatewayError("bad_frame", "expected a JSON object, or an array of them")
+    _keep_nanoseconds(payload, messages)
     return messages
 
 
@@ -37,6 +40,7 @@ def _decode_binary(payload: bytes) -> Message:
     size = int.from_bytes(payload[:_SIZE_BYTES], "little")
     message: Message = loads(payload[_SIZE_BYTES : _SIZE_BYTES + size])
     start = _SIZE_BYTES + size
+    _keep_nanoseconds(payload[_SIZE_BYTES:start], [message])
     start += -start % _ALIGNMENT
     dtype, shape = np.dtype(message.pop("dtype")), message.pop("shape")
     # The elements stay where they came: nothing is copied, and nothing can be written.
@@ -44,12 +48,27 @@ def _decode_binary(payload: bytes) -> Message:
     return message
 
 
+def _keep_nanoseconds(payload: bytes, messages: list[Message]) -> None:
+    """Add the time stamps in nanoseconds, which the floats of the parser do not hold."""
+    stamped = [message for message in messages if "timestamp" in message]
+    stamps = _STAMP.findall(payload) if stamped else []
+    if len(stamps) == len(stamped):
+        for message, (seconds, fraction) in zip(stamped, stamps, strict=True):
+            message["timestamp_ns"] = int(seconds + fraction[:9].ljust(9, b"0"))
+
+
+# In a JSON text the quotes of a string's content are escaped: this can only be a key.
+_STAMP = re.compile(rb'"timestamp":\s*(\d+)\.(\d+)(?=[,}\s])')
+
+
 def update(message: Mapping[str, Any]) -> Update:
     """The update in a `monitor` or `value` message; GatewayError `bad_frame` if it has none."""
+    exact = {key: message[key] for key in ("timestamp_ns",) if key in message}
     try:
         return Update(
+            **exact,
             name=message["pvname"],
-            value=_value(message["value"]),
+            value=_value(message["value"], message["count"]),
             count=message["count"],
             timestamp=message["timestamp"],
             units=message.get("units", ""),
@@ -61,9 +80,9 @@ def update(message: Mapping[str, Any]) -> Update:
         raise GatewayError("bad_frame", f"an update cannot be read: {error!r}") from None
 
 
-def _value(value: Any) -> Value:
+def _value(value: Any, count: int) -> Value:
     if value is None:
-        return math.nan
+        return math.nan if count else None
     if isinstance(value, dict):
         raw = b64decode(value["base64"], validate=True)
         return np.frombuffer(raw, np.dtype(value["dtype"])).reshape(value["shape"])
@@ -93,7 +112,11 @@ def metadata(message: Mapping[str, Any]) -> Metadata:
             units=message.get("units", ""),
             precision=message.get("precision"),
             enum_strs=tuple(message.get("enum_strs", ())),
-            **{key: _limits(message.get(key)) for key in _LIMITS},
+            refusal=message.get("refusal", ""),
+            display_limits=_limits(message.get("display_limits")),
+            control_limits=_limits(message.get("control_limits")),
+            alarm_limits=_limits(message.get("alarm_limits")),
+            warning_limits=_limits(message.get("warning_limits")),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise GatewayError("bad_frame", f"metadata cannot be read: {error!r}") from None
@@ -104,9 +127,6 @@ def _limits(limits: Any) -> Limits | None:
         return None
     low, high = (math.nan if limit is None else limit for limit in limits)
     return low, high
-
-
-_LIMITS = ("display_limits", "control_limits", "alarm_limits", "warning_limits")
 
 
 def error(message: Mapping[str, Any]) -> GatewayError:

@@ -81,6 +81,8 @@ class Monitor:
     def error(self, name: str, error: GatewayError) -> None:
         """Print that the gateway refuses a PV; if it refuses all, that is the end."""
         self._console.complain_of(name, error)
+        if error.code == "refused":
+            return  # By the IOC, which may send it later.
         self._refused.add(name)
         if self._refused >= set(self._arguments.names):
             self._finish()

@@ -12,9 +12,10 @@ import numpy as np
 from pycawamp.client.values import Update
 from pycawamp.pv.ca.dbr import EPICS_EPOCH
 from pycawamp.pv.values import FieldType, Metadata
-from pycawamp.wire.v2.text import decimal, long_string
+from pycawamp.wire.v2.text import decimal, label, long_string
 
 NO_ALARM = "NO_ALARM"
+NO_VALUE = "*** no value"
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
 Element: TypeAlias = Callable[[Any], str]
 
@@ -39,9 +40,9 @@ def value_text(update: Update, metadata: Metadata | None, style: Style) -> str:
     show = _element(metadata, style)
     if not isinstance(value, np.ndarray | tuple):
         return show(value)
-    is_text = metadata is not None and metadata.type is FieldType.CHAR and style.long_strings
+    is_text = style.long_strings and metadata is not None and metadata.type is FieldType.CHAR
     if is_text and isinstance(value, np.ndarray):
-        return escaped(long_string(value))
+        return escaped(long_string(value, metadata.count))  # type: ignore[union-attr]
     elements = value[: style.most]
     plain = elements.tolist() if isinstance(elements, np.ndarray) else elements
     return " ".join([str(len(elements)), *map(show, plain)])
@@ -51,21 +52,24 @@ def _element(metadata: Metadata | None, style: Style) -> Element:
     """The function that shows one element."""
     labels = metadata.enum_strs if metadata is not None and not style.numbers else ()
     precision = metadata.precision if metadata is not None else None
+    is_single = metadata is not None and metadata.type is FieldType.FLOAT
 
     def show(value: Any) -> str:
+        if value is None:
+            return NO_VALUE
         if isinstance(value, str):
             return escaped(value)
         if isinstance(value, float):
-            return _float_text(value, precision, style.floats)
-        return escaped(labels[value]) if value < len(labels) else str(value)
+            return _float_text(value, precision, is_single, style.floats)
+        return escaped(label(labels, value))
 
     return show
 
 
-def _float_text(value: float, precision: int | None, chosen: str | None) -> str:
+def _float_text(value: float, precision: int | None, is_single: bool, chosen: str | None) -> str:
     if chosen is not None:
         return format(value, chosen)
-    return decimal(value, precision) if precision is not None else format(value, ".6g")
+    return format(value, ".6g") if precision is None else decimal(value, precision, is_single)
 
 
 def escaped(text: str) -> str:

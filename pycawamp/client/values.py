@@ -9,7 +9,7 @@ import numpy as np
 
 from pycawamp.pv.values import Array
 
-Value: TypeAlias = "float | int | str | Array | tuple[str, ...]"
+Value: TypeAlias = "float | int | str | Array | tuple[str, ...] | None"
 
 
 class GatewayError(Exception):
@@ -38,7 +38,8 @@ class Update:
     name: str
     value: Value = attrs.field(eq=attrs.cmp_using(eq=np.array_equal))
     """A number or a str of a scalar channel; NaN is NaN. Of an array channel a numpy array
-    that cannot be written to, or a tuple of str."""
+    that cannot be written to, or a tuple of str. None, with a count of 0, if there is no value:
+    of an element beyond an array's end, or an empty array of one element."""
     count: int
     """Elements in the value."""
     timestamp: float
@@ -50,7 +51,13 @@ class Update:
     """What the alarm is about, such as HIHI; None if it was not asked for."""
     text: str | None = None
     """The value as a person reads it; None if not asked for, or where there is none."""
+    timestamp_ns: int = attrs.field(
+        default=attrs.Factory(lambda self: round(self.timestamp * 1e9), takes_self=True),
+        kw_only=True,
+    )
+    """The time stamp in nanoseconds, exactly; a float keeps about 200 of them apart."""
 
     def repeats(self, other: Update) -> bool:
         """Whether it brings no news after the other, but perhaps more about it."""
-        return self.timestamp == other.timestamp and np.array_equal(self.value, other.value)
+        same_time = self.timestamp_ns == other.timestamp_ns
+        return same_time and bool(np.array_equal(self.value, other.value))  # type: ignore[arg-type]

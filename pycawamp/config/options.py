@@ -17,6 +17,7 @@ from pycawamp.config.settings import GatewaySettings, Settings
 from pycawamp.sessions.limits import Limits
 from pycawamp.web.authentication import AuthenticationRules
 from pycawamp.web.channel import HTTPLimits
+from pycawamp.web.connections import ConnectionLimits
 from pycawamp.web.host import Hosts
 from pycawamp.web.login import LoginFiles
 from pycawamp.web.origin import Origins
@@ -68,9 +69,27 @@ OPTIONS = (
     Option("user-header", None, "Header in which a trusted proxy names the user", values.header),
     Option("max-clients", "5000", "Clients in all", _COUNT),
     Option("max-clients-per-address", "1000", "Clients of one address", _COUNT),
+    Option(
+        "max-connections",
+        None,
+        "Connections in all, WebSockets or not [default: 2 * max-clients, or 100]",
+        _COUNT,
+    ),
+    Option(
+        "max-connections-per-address",
+        None,
+        "Connections of one address [default: 2 * max-clients-per-address, or 100]",
+        _COUNT,
+    ),
     Option("max-pvs", "20000", "PVs of one client", _COUNT),
+    Option("max-names", "20000", "PVs in the list of one request", _COUNT),
     Option("max-channels", "100000", "Open channels in all", _COUNT),
     Option("max-unresolved", "10000", "PVs of one client that no IOC has answered for", _COUNT),
+    Option("max-unresolved-per-address", "20000", "The same, of all clients of an address", _COUNT),
+    Option("max-unresolved-in-all", "50000", "The same, of all clients", _COUNT),
+    Option("max-spellings", "50", "Names with modifiers of a record, for one client", _COUNT),
+    Option("max-spellings-per-address", "100", "The same, for an address", _COUNT),
+    Option("max-spellings-in-all", "200", "The same, for all clients", _COUNT),
     Option("max-message", "1048576", "Bytes of a client's message", values.whole(100)),
     Option("max-request-rate", "1000", "Requests of one client per second", values.rate),
     Option("max-put-rate", "50", "Puts of one client per second", values.rate),
@@ -150,7 +169,7 @@ class Options(usage.Options):
             writers=given.get("allow-put"),
             logins=_logins(given),
             rules=self._rules(given),
-            http=HTTPLimits(given["handshake-timeout"], given["max-header"]),
+            http=_http(given),
             gateway=_gateway(given, own_repeater=bool(self["demo"])),
         )
 
@@ -191,6 +210,24 @@ def _logins(given: dict[str, Any]) -> LoginFiles | None:
     )
 
 
+def _http(given: dict[str, Any]) -> HTTPLimits:
+    return HTTPLimits(
+        handshake_timeout=given["handshake-timeout"],
+        max_header=given["max-header"],
+        connections=ConnectionLimits(
+            in_all=_connections(given, "max-connections", "max-clients"),
+            per_address=_connections(
+                given, "max-connections-per-address", "max-clients-per-address"
+            ),
+        ),
+    )
+
+
+def _connections(given: dict[str, Any], name: str, clients: str) -> int:
+    """As asked for; else enough that pages are served beside the WebSockets."""
+    return int(given.get(name, max(100, 2 * given[clients])))
+
+
 def _gateway(given: dict[str, Any], own_repeater: bool) -> GatewaySettings:
     return GatewaySettings(
         connect_timeout=given["connect-timeout"],
@@ -206,8 +243,14 @@ def _gateway(given: dict[str, Any], own_repeater: bool) -> GatewaySettings:
             clients=given["max-clients"],
             clients_per_address=given["max-clients-per-address"],
             pvs=given["max-pvs"],
+            names=given["max-names"],
             channels=given["max-channels"],
             unresolved=given["max-unresolved"],
+            unresolved_per_address=given["max-unresolved-per-address"],
+            unresolved_in_all=given["max-unresolved-in-all"],
+            spellings=given["max-spellings"],
+            spellings_per_address=given["max-spellings-per-address"],
+            spellings_in_all=given["max-spellings-in-all"],
             request_rate=given["max-request-rate"],
             put_rate=given["max-put-rate"],
         ),

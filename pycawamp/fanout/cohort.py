@@ -9,14 +9,11 @@ the number of viewers.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from pycawamp.fanout.flush import FlushCycle
-from pycawamp.fanout.outbox import Outbox
+from pycawamp.fanout.outbox import Outbox, Resendable
 from pycawamp.fanout.packing import Packing
-
-if TYPE_CHECKING:
-    from pycawamp.fanout.stream import EncodedStream
 
 Change: TypeAlias = Callable[[list[Outbox]], None]
 """What becomes of a set of outboxes."""
@@ -47,17 +44,17 @@ class Cohort:
         """How many streams lead here."""
         self._frames: list[bytes] = []
         # What the frames were about, for members that cannot take them now.
-        self._streams: list[EncodedStream] = []
-        self._announcing: list[EncodedStream] = []
+        self._streams: list[Resendable] = []
+        self._announcing: list[Resendable] = []
 
-    def append(self, stream: EncodedStream, frame: bytes) -> None:
+    def append(self, stream: Resendable, frame: bytes) -> None:
         """Have every member get a frame."""
         if not self._frames:
             self._flush_cycle.touch_cohort(self)
         self._frames.append(frame)
         self._streams.append(stream)
 
-    def announce(self, stream: EncodedStream, frame: bytes) -> None:
+    def announce(self, stream: Resendable, frame: bytes) -> None:
         """Have every member get a frame that is not a value: a client that cannot
         take it now is told anew, beside the newest value.
         """

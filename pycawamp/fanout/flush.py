@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
 
-if TYPE_CHECKING:
-    from pycawamp.fanout.cohort import Cohort
-    from pycawamp.fanout.outbox import Outbox
+
+class Flushable(Protocol):
+    """Something that gathers messages until it is flushed."""
+
+    def flush(self) -> None:
+        """Pass on what was gathered."""
 
 
 class FlushCycle:
@@ -17,15 +20,15 @@ class FlushCycle:
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._scheduled = False
-        self._cohorts: list[Cohort] = []
-        self._outboxes: list[Outbox] = []
+        self._cohorts: list[Flushable] = []
+        self._outboxes: list[Flushable] = []
 
-    def touch_cohort(self, cohort: Cohort) -> None:
+    def touch_cohort(self, cohort: Flushable) -> None:
         """Have a cohort hand its frames to its members at the end of the turn."""
         self._cohorts.append(cohort)
         self._schedule()
 
-    def touch_outbox(self, outbox: Outbox) -> None:
+    def touch_outbox(self, outbox: Flushable) -> None:
         """Have an outbox write at the end of the turn."""
         self._outboxes.append(outbox)
         self._schedule()

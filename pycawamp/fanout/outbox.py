@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from twisted.logger import Logger
 from zope.interface import Attribute, Interface
 
 from pycawamp.fanout.flush import FlushCycle
-from pycawamp.wire.frames import text_frame
-
-if TYPE_CHECKING:
-    from pycawamp.fanout.stream import EncodedStream
-
+from pycawamp.fanout.framing import Framing
 
 MUCH = 2**19
 """Bytes that are written before the turn ends: what a client cannot take is not gathered first."""
@@ -27,9 +23,24 @@ class IWriter(Interface):
     """A client's socket, as far as an outbox needs it."""
 
     backlog: int = Attribute("""Bytes that wait for the client.""")
+    framing: Framing = Attribute("""How its transport delimits messages.""")
 
     def write(data: bytes) -> None:
         """Send whole frames; may pause the outbox."""
+
+
+class Resendable(Protocol):
+    """A PV in one encoding, as far as an outbox needs it to catch up."""
+
+    @property
+    def name(self) -> str:
+        """The PV's name, as the client asked for it."""
+
+    def catch_up(self, outbox: Outbox) -> None:
+        """Send the connection state and the newest value."""
+
+    def send_newest(self, outbox: Outbox) -> None:
+        """Send the newest value."""
 
 
 class Outbox:
@@ -46,14 +57,16 @@ class Outbox:
     def __init__(self, flush_cycle: FlushCycle, writer: IWriter) -> None:
         self._flush_cycle = flush_cycle
         self._writer = writer
+        self.framing = writer.framing
         self._frames: list[bytes] = []
         self._batch: list[bytes] = []
         self._gathered = 0
         # Whose values it is owed, and whose connection state too. Dicts, as ordered sets.
-        self._owed: dict[EncodedStream, None] = {}
-        self._owed_state: set[EncodedStream] = set()
+        self._owed: dict[Resendable, None] = {}
+        self._owed_state: set[Resendable] = set()
         self.token = secrets.randbits(128)
         self.paused = False
+        self._closed = False
         self.conflated = 0
         """Updates that this client did not get because a newer one came first."""
 
@@ -79,16 +92,14 @@ class Outbox:
         """Whether so much waits for the client that it should not have asked for more."""
         return self._gathered + self._writer.backlog > TOO_MUCH
 
-    def mark_stale(
-        self, streams: Sequence[EncodedStream], announcing: Iterable[EncodedStream]
-    ) -> None:
+    def mark_stale(self, streams: Sequence[Resendable], announcing: Iterable[Resendable]) -> None:
         """Note what changed while the client could take nothing."""
         owed = len(self._owed)
         self._owed.update(dict.fromkeys(streams))
         self.conflated += len(streams) - (len(self._owed) - owed)
         self._owed_state.update(announcing)
 
-    def forget(self, stream: EncodedStream) -> None:
+    def forget(self, stream: Resendable) -> None:
         """Owe nothing more of a PV that the client has left."""
         self._owed.pop(stream, None)
         self._owed_state.discard(stream)
@@ -99,6 +110,8 @@ class Outbox:
 
     def resume(self) -> None:
         """Gather again, the newest of all that changed meanwhile first."""
+        if self._closed:
+            return
         # What came in this turn came while it was paused: it is owed too, or it would
         # follow the newer values that are caught up with here.
         self._flush_cycle.settle()
@@ -126,6 +139,7 @@ class Outbox:
 
     def close(self) -> None:
         """Gather nothing any more."""
+        self._closed = True
         self.paused = True
         self._frames = []
         self._batch = []
@@ -135,9 +149,9 @@ class Outbox:
 
     def _close_batch(self) -> None:
         batch, self._batch = self._batch, []
-        self._frames.append(text_frame(b"[" + b",".join(batch) + b"]"))
+        self._frames.append(self.framing.text(b"[" + b",".join(batch) + b"]"))
 
-    def _settle(self, stream: EncodedStream) -> None:
+    def _settle(self, stream: Resendable) -> None:
         if stream in self._owed_state:
             self._owed_state.remove(stream)
             stream.catch_up(self)

@@ -11,12 +11,12 @@ from zope.interface import implementer
 from pycawamp.fanout.cohort import Cohorts
 from pycawamp.fanout.flush import FlushCycle
 from pycawamp.fanout.outbox import Outbox
-from pycawamp.fanout.stream import Content, EncodedStream
+from pycawamp.fanout.stream import EncodedStream, StreamKey
 from pycawamp.fanout.throttle import Throttle, ThrottledStream
 from pycawamp.pv.hub import PV, PVHub
 from pycawamp.pv.interfaces import ISubscriber
 from pycawamp.pv.values import Metadata, Reading
-from pycawamp.wire.v2.encoding import Encoding
+from pycawamp.wire.dialect import Encoding, Renderer
 
 
 @implementer(ISubscriber)
@@ -27,22 +27,22 @@ class Publisher:
     """
 
     _log = Logger()
-    __slots__ = ("_contents", "_publishers", "_streams", "_subscription", "name")
+    __slots__ = ("_publishers", "_renderers", "_streams", "_subscription", "name")
 
     def __init__(self, name: str, real_name: str, publishers: Publishers) -> None:
         self.name = name
         self._publishers = publishers
         # Tuples: a round of calls is not disturbed by who comes or goes meanwhile.
         self._streams: tuple[EncodedStream, ...] = ()
-        self._contents: tuple[Content, ...] = ()
+        self._renderers: dict[Encoding, Renderer] = {}
         self._subscription = publishers.hub.subscribe(real_name, self)
 
-    def stream(self, encoding: Encoding) -> EncodedStream:
-        """The stream of an encoding, made if need be."""
+    def stream(self, key: StreamKey) -> EncodedStream:
+        """Return the stream for clients that have `key` in common, made if need be."""
         for stream in self._streams:
-            if stream.encoding == encoding:
+            if stream.key == key:
                 return stream
-        made = self._make_lane(encoding)
+        made = self._make_stream(key)
         self._streams = (*self._streams, made)
         return made
 
@@ -52,8 +52,8 @@ class Publisher:
             if stream.is_empty:
                 stream.close()
         self._streams = tuple(stream for stream in self._streams if not stream.is_empty)
-        in_use = {stream.content for stream in self._streams}
-        self._contents = tuple(content for content in self._contents if content in in_use)
+        in_use = {stream.encoding.content for stream in self._streams}
+        self._renderers = {key: self._renderers[key] for key in in_use}
         if self._streams:
             return False
         self._subscription.close()
@@ -61,10 +61,14 @@ class Publisher:
 
     def metadata(self, _pv: PV, metadata: Metadata) -> None:
         """Pass on what the channel says of itself."""
-        parts: tuple[Content | EncodedStream, ...] = (*self._contents, *self._streams)
-        for part in parts:
+        for renderer in self._renderers.values():
             try:
-                part.metadata(metadata)
+                renderer.describe(metadata)
+            except Exception:
+                self._failed()
+        for stream in self._streams:
+            try:
+                stream.metadata(metadata)
             except Exception:
                 self._failed()
 
@@ -87,29 +91,27 @@ class Publisher:
     def _failed(self) -> None:
         self._log.failure("{pv} cannot be shown in one of its encodings", pv=self.name)
 
-    def _make_lane(self, encoding: Encoding) -> EncodedStream:
+    def _make_stream(self, key: StreamKey) -> EncodedStream:
         pv, cohorts = self._subscription.pv, self._publishers.cohorts
-        content = self._content(encoding.content)
-        if encoding.max_rate is None:
-            return EncodedStream(pv, encoding, content, cohorts)
-        return ThrottledStream(
-            pv, encoding, content, cohorts, self._publishers.throttle(encoding.max_rate)
-        )
+        renderer = self._renderer(key.encoding.content)
+        if key.encoding.max_rate is None:
+            return EncodedStream(pv, key, renderer, cohorts)
+        throttle = self._publishers.throttle(key.encoding.max_rate)
+        return ThrottledStream(pv, key, renderer, cohorts, throttle)
 
-    def _content(self, encoding: Encoding) -> Content:
-        for content in self._contents:
-            if content.encoding == encoding:
-                return content
-        made = Content(self.name, encoding)
-        described = self._subscription.pv.described
-        if described is not None:
-            made.metadata(described)
-        self._contents = (*self._contents, made)
-        return made
+    def _renderer(self, encoding: Encoding) -> Renderer:
+        renderer = self._renderers.get(encoding)
+        if renderer is None:
+            renderer = encoding.dialect.renderer(self.name, encoding)
+            described = self._subscription.pv.described
+            if described is not None:
+                renderer.describe(described)
+            self._renderers[encoding] = renderer
+        return renderer
 
 
 class Publishers:
-    """The feeds in use, by the name that clients ask for."""
+    """The publishers in use, by the name that clients ask for."""
 
     def __init__(self, clock: IReactorTime, hub: PVHub, flush_cycle: FlushCycle) -> None:
         self.hub = hub
@@ -128,7 +130,7 @@ class Publishers:
         if publisher is None:
             publisher = self._publishers[key] = Publisher(name, real_name, self)
         try:
-            stream = publisher.stream(encoding)
+            stream = publisher.stream(StreamKey(encoding, outbox.framing))
             stream.join(outbox)
         except Exception:
             self._drop_unused(key)

@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import attrs
+
 from pycawamp.fanout.cohort import Cohorts
+from pycawamp.fanout.framing import Framing
 from pycawamp.fanout.outbox import Outbox
-from pycawamp.fanout.packing import BATCH, FRAMES
+from pycawamp.fanout.packing import packing_for
 from pycawamp.pv.hub import PV
 from pycawamp.pv.values import Metadata, Reading
-from pycawamp.wire.frames import binary_frame
-from pycawamp.wire.v2 import replies
-from pycawamp.wire.v2.encoding import Encoding
-from pycawamp.wire.v2.updates import Render, is_binary, renderer
+from pycawamp.wire.dialect import Encoding, Renderer
 
 
-class Content:
-    """One PV's updates, rendered with one set of options: once each, whoever asks."""
+@attrs.frozen
+class StreamKey:
+    """What the clients of a stream have in common."""
 
-    __slots__ = ("_of", "_payload", "_render", "encoding", "name")
-
-    def __init__(self, name: str, encoding: Encoding) -> None:
-        self.name = name
-        self.encoding = encoding
-        self._render: Render = _unrendered
-        self._of: Reading | None = None
-        self._payload = b""
-
-    def metadata(self, metadata: Metadata) -> None:
-        """Take what does not change with each update into the template."""
-        self._render = renderer(self.name, metadata, self.encoding)
-        self._of = None
-
-    def payload(self, reading: Reading) -> bytes:
-        """The update as JSON, or as the payload of a binary frame."""
-        if reading is not self._of:
-            self._payload = self._render(reading)
-            self._of = reading
-        return self._payload
-
-
-def _unrendered(_reading: Reading) -> bytes:
-    raise AssertionError("a reading came before its metadata")
+    encoding: Encoding
+    framing: Framing
 
 
 class EncodedStream:
@@ -48,30 +29,37 @@ class EncodedStream:
     __slots__ = (
         "_cohort",
         "_cohorts",
+        "_described",
         "_frame",
         "_frame_of",
         "_pv",
         "_wrap_update",
-        "content",
-        "encoding",
+        "key",
+        "renderer",
     )
 
-    def __init__(self, pv: PV, encoding: Encoding, content: Content, cohorts: Cohorts) -> None:
-        self.encoding = encoding
-        self.content = content
+    def __init__(self, pv: PV, key: StreamKey, renderer: Renderer, cohorts: Cohorts) -> None:
+        self.key = key
+        self.renderer = renderer
         self._pv = pv
         self._cohorts = cohorts
-        self._cohort = cohorts.enter(BATCH if encoding.batch else FRAMES)
+        self._cohort = cohorts.enter(packing_for(key.framing, key.encoding.batch))
         self._wrap_update = self._cohort.packing.wrap
         self._frame = b""
         self._frame_of: Reading | None = None
+        self._described = pv.described
         if pv.described is not None:
-            self._prepare(pv.described)
+            self._prepare()
 
     @property
     def name(self) -> str:
         """The PV's name, as the clients asked for it."""
-        return self.content.name
+        return self.renderer.name
+
+    @property
+    def encoding(self) -> Encoding:
+        """How its clients want their messages."""
+        return self.key.encoding
 
     @property
     def pv(self) -> PV:
@@ -124,16 +112,21 @@ class EncodedStream:
             return
         if latest is not self._frame_of:
             # Kept: many slow clients catch up with the same value.
-            self._frame = self._wrap_update(self.content.payload(latest))
+            self._frame = self._wrap_update(self.renderer.newest(latest))
             self._frame_of = latest
         self._cohort.packing.deliver(outbox, self._frame)
 
     def metadata(self, metadata: Metadata) -> None:
-        """Take note of new metadata, and tell those who asked for it."""
-        self._prepare(metadata)
+        """Take note of new metadata, and tell it, or the newest value anew, as far as it shows."""
+        before, self._described = self._described, metadata
+        self._prepare()
         # Otherwise the connection that comes or ends is told next, and the metadata after it.
-        if self.encoding.metadata and self._pv.connected is metadata.read_access:
-            self._announce(replies.metadata(self.name, metadata, self.encoding.writable))
+        if self._pv.connected is metadata.read_access:
+            for message in self.renderer.described(metadata):
+                self._announce(message)
+        latest, shown = self._pv.latest, self.renderer.shown
+        if latest is not None and before is not None and shown(before) != shown(metadata):
+            self.reading(latest)
 
     def connection(self) -> None:
         """Tell the clients that the PV was connected or lost."""
@@ -142,26 +135,25 @@ class EncodedStream:
 
     def reading(self, reading: Reading) -> None:
         """Have an update rendered, once for all clients."""
-        self._cohort.append(self, self._wrap_update(self.content.payload(reading)))
+        self._cohort.append(self, self._wrap_update(self.renderer.update(reading)))
 
-    def _prepare(self, metadata: Metadata) -> None:
-        packing = BATCH if self.encoding.batch else FRAMES
-        self._wrap_update = packing.wrap
+    def _prepare(self) -> None:
         self._frame_of = None
-        if is_binary(metadata, self.encoding):
+        framing = self.key.framing
+        if self.renderer.is_binary:
             # What is not JSON has no place in a JSON array.
-            packing, self._wrap_update = FRAMES, binary_frame
+            packing = packing_for(framing, batch=False)
+            self._wrap_update = framing.binary
+        else:
+            packing = packing_for(framing, self.key.encoding.batch)
+            self._wrap_update = packing.wrap
         self._cohort = self._cohorts.repack(self._cohort, packing)
 
     def _announce(self, message: bytes) -> None:
         self._cohort.announce(self, self._cohort.packing.wrap(message))
 
-    def _announcement(self) -> list[bytes]:
-        """The messages that come before a value: the connection, and then the metadata."""
-        described = self._pv.described
-        messages = [replies.connection(self.name, bool(self._pv.connected))]
-        if self.encoding.metadata and described is not None:
-            # Of a lost PV it would be old news; that it may not be read is news.
-            if self._pv.connected or not described.read_access:
-                messages.append(replies.metadata(self.name, described, self.encoding.writable))
-        return messages
+    def _announcement(self) -> Sequence[bytes]:
+        """The messages that come before a value, or in its place."""
+        pv = self._pv
+        messages = self.renderer.connection(bool(pv.connected), pv.described)
+        return messages if pv.refusal is None else (*messages, *self.renderer.refused(pv.refusal))

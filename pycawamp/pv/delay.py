@@ -10,6 +10,9 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 T = TypeVar("T")
 
+SLICE = 0.010
+"""Seconds of work before others have their turn: a crowd's items come due together."""
+
 
 class DelayLine(Generic[T]):
     """A queue whose items come due `delay` seconds after they went in.
@@ -56,6 +59,9 @@ class DelayLine(Generic[T]):
         try:
             while self._waiting and self._waiting[0][0] <= now:
                 self._due(self._waiting.popleft()[1])
+                if self._clock.seconds() >= now + SLICE:
+                    # The rest comes due in the next reactor iteration.
+                    break
         finally:
             self._releasing = False
             if self._waiting:

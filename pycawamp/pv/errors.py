@@ -23,6 +23,12 @@ class AccessError(PVError):
     code = "forbidden"
 
 
+class RefusedError(PVError):
+    """The IOC answered with a bad status, or with what cannot be its answer."""
+
+    code = "refused"
+
+
 class BadValueError(PVError):
     """The PV cannot hold the value; nothing was written."""
 
@@ -39,3 +45,7 @@ class PVTimeoutError(PVError):
     """The IOC did not answer in time; a write may still happen."""
 
     code = "timeout"
+
+
+class LibraryError(Exception):
+    """The Channel Access library cannot be used; the text says why."""

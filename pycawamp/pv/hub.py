@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from itertools import islice
+
 import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -10,7 +13,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from pycawamp.pv.delay import DelayLine
-from pycawamp.pv.interfaces import IBackend, IHandle, ISink, ISubscriber
+from pycawamp.pv.interfaces import IBackend, IChannelObserver, IHandle, ISink, ISubscriber
 from pycawamp.pv.values import Metadata, Reading
 
 
@@ -23,12 +26,16 @@ class PV:
 
     _log = Logger()
 
-    __slots__ = ("connected", "described", "latest", "name", "subscribers")
+    __slots__ = ("connected", "described", "found", "latest", "name", "refusal", "subscribers")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, found: Callable[[str], None]) -> None:
         self.name = name
+        self.found = found
+        """Hears the name when an IOC has answered for it for the first time."""
         self.connected: bool | None = None
-        """None while it was never found; False once it was lost or made unreadable."""
+        """None while it was never found; False once it was lost, made unreadable or refused."""
+        self.refusal: str | None = None
+        """Why the IOC does not send the value, if it is there but refuses to."""
         self.described: Metadata | None = None
         """What the channel last said of itself."""
         self.latest: Reading | None = None
@@ -47,6 +54,17 @@ class PV:
 
     def connection(self, connected: bool) -> None:
         """Take note that the channel connected or was lost."""
+        self.refusal = None
+        self._turn(connected)
+
+    def refused(self, reason: str) -> None:
+        """Take note that the IOC does not send the value, and why."""
+        self.refusal = reason
+        self._turn(False)
+
+    def _turn(self, connected: bool) -> None:
+        if self.connected is None:
+            self.found(self.name)
         self.connected = connected
         self.latest = None
         for subscriber in self.subscribers:
@@ -111,6 +129,9 @@ class PVHub(Service):
     def __init__(self, clock: IReactorTime, backend: IBackend, linger: float = 10.0) -> None:
         self._backend = backend
         self._channels: dict[str, _Channel] = {}
+        # Not found yet, and nobody waits for them: the first to go where room is needed.
+        self._idle_searches: dict[str, None] = {}
+        self.observers: list[IChannelObserver] = []
         self._lingering: DelayLine[tuple[_Channel, int]] = DelayLine(clock, linger, self._expire)
 
     def startService(self) -> None:
@@ -122,6 +143,7 @@ class PVHub(Service):
         """Free every channel; fires when the backend is gone."""
         super().stopService()  # type: ignore[no-untyped-call]
         self._lingering.clear()
+        self._idle_searches.clear()
         self._channels.clear()
         return self._backend.stop()
 
@@ -129,9 +151,10 @@ class PVHub(Service):
         """Have a subscriber hear of a PV, its present state first; searches if need be."""
         channel = self._channels.get(name)
         if channel is None:
-            pv = PV(name)
+            pv = PV(name, self._found)
             channel = self._channels[name] = _Channel(pv, self._backend.open(name, pv))
         pv = channel.pv
+        self._idle_searches.pop(name, None)
         pv.subscribers = (*pv.subscribers, subscriber)
         try:
             pv.tell(subscriber)
@@ -160,10 +183,23 @@ class PVHub(Service):
         channel = self._channels.get(name)
         return channel is not None and channel.pv.connected is not None
 
-    def is_searching(self, name: str) -> bool:
-        """Whether the name's channel is open and no IOC has answered for it yet."""
-        channel = self._channels.get(name)
-        return channel is not None and channel.pv.connected is None
+    def close_idle(self, names: Iterable[str]) -> None:
+        """Close the channels of these names that only linger."""
+        for name in names:
+            channel = self._channels.get(name)
+            if channel is not None and not channel.pv.subscribers:
+                self._close(channel)
+
+    def close_idle_searches(self, number: int) -> int:
+        """Close up to so many channels that only linger and were never found; how many."""
+        names = list(islice(self._idle_searches, number))
+        self.close_idle(names)
+        return len(names)
+
+    def _found(self, name: str) -> None:
+        self._idle_searches.pop(name, None)
+        for observer in self.observers:
+            observer.found(name)
 
     def _leave(self, pv: PV, subscriber: ISubscriber) -> None:
         others = list(pv.subscribers)
@@ -174,11 +210,20 @@ class PVHub(Service):
         channel = self._channels.get(pv.name)
         if not others and channel is not None:
             channel.left += 1
+            if pv.connected is None:
+                self._idle_searches[pv.name] = None
             self._lingering.put((channel, channel.left))
 
     def _expire(self, item: tuple[_Channel, int]) -> None:
         channel, left = item
-        if channel.pv.subscribers or channel.left != left:
-            return
-        del self._channels[channel.pv.name]
+        is_open = self._channels.get(channel.pv.name) is channel
+        if is_open and not channel.pv.subscribers and channel.left == left:
+            self._close(channel)
+
+    def _close(self, channel: _Channel) -> None:
+        name = channel.pv.name
+        del self._channels[name]
+        self._idle_searches.pop(name, None)
         channel.handle.close()
+        for observer in self.observers:
+            observer.closed(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from threading import Lock
 from typing import Any, TypeAlias
 
@@ -98,7 +98,7 @@ class Inbox:
         if not self._awake:
             self._wake()
 
-    def post_update(self, handler: Handler, raw: bytes) -> None:
+    def post_update(self, handler: Handler, raw: Sized) -> None:
         """Have handler(raw) called on the reactor; over the bounds, only with the newest raw.
 
         One thread at a time may be in here. That holds for Channel Access: libca

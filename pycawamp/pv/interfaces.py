@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zope.interface import Interface
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
-    from pycawamp.pv.ca.encode import Write
     from pycawamp.pv.hub import PV
     from pycawamp.pv.values import Metadata, Reading
 
@@ -23,6 +22,12 @@ class ISink(Interface):
     def connection(connected: bool) -> None:
         """Take note that values can come (True) or cannot any more (False)."""
 
+    def refused(reason: str) -> None:
+        """Take note that the IOC is there but does not send the value, and why.
+
+        As after `connection(False)`, no value comes until `connection(True)`.
+        """
+
     def reading(reading: Reading) -> None:
         """Take one update; only while connected."""
 
@@ -34,13 +39,18 @@ class IHandle(Interface):
         """Free the channel; the sink hears nothing after this."""
 
     def get() -> Deferred[Reading]:
-        """Ask for the present value; fails with NotConnectedError if it cannot come."""
+        """Ask for the present value.
 
-    def put(write: Write, wait: bool) -> Deferred[None]:
-        """Write, in the order of the calls.
+        Fails with NotConnectedError, AccessError or RefusedError if it does not come.
+        """
 
-        Fires when the record has finished processing (wait), or when it was sent;
-        fails with PutFailedError.
+    def put(value: Any, wait: bool) -> Deferred[None]:
+        """Write a value, in the order of the calls.
+
+        `value` is what JSON has: a number, a string, a bool, or a list of them. Fires when
+        the record has finished processing (`wait`), or when the value was sent. Fails with
+        BadValueError if the channel cannot take the value (nothing was written), or with
+        PutFailedError.
         """
 
 
@@ -68,7 +78,20 @@ class ISubscriber(Interface):
         """Hear what the channel says of itself: before it connects, and on each change."""
 
     def connection(pv: PV, connected: bool) -> None:
-        """Hear that the PV is connected (True), or was lost (False)."""
+        """Hear that the PV is connected (True), or was lost (False).
+
+        `pv.refusal` says why, if the IOC is there but does not send the value.
+        """
 
     def reading(pv: PV, reading: Reading) -> None:
         """Hear one update."""
+
+
+class IChannelObserver(Interface):
+    """Who keeps count of the hub's channels."""
+
+    def found(name: str) -> None:
+        """Hear that an IOC has answered for a name, for the first time since it was opened."""
+
+    def closed(name: str) -> None:
+        """Hear that a name's channel was closed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import attrs
 import numpy as np
@@ -11,8 +12,8 @@ from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
 from pycawamp.pv.ca.dbr import TIME_LAYOUTS, decoder
-from pycawamp.pv.ca.encode import Write
-from pycawamp.pv.errors import NotConnectedError, PutFailedError
+from pycawamp.pv.ca.encode import encode
+from pycawamp.pv.errors import BadValueError, NotConnectedError, PutFailedError
 from pycawamp.pv.interfaces import IBackend, IHandle, ISink
 from pycawamp.pv.values import FieldType, Metadata, Reading, Value
 
@@ -34,9 +35,9 @@ class MemoryHandle:
         """Give the present value."""
         return self._backend.get(self.name)
 
-    def put(self, write: Write, wait: bool) -> Deferred[None]:
+    def put(self, value: Any, wait: bool) -> Deferred[None]:
         """Set the value."""
-        return self._backend.put(self.name, write)
+        return self._backend.put(self.name, value)
 
 
 @implementer(IBackend)
@@ -71,12 +72,21 @@ class MemoryBackend:
             return fail(NotConnectedError("it was removed"))
         return succeed(self._latest[name])
 
-    def put(self, name: str, write: Write) -> Deferred[None]:
+    def put(self, name: str, value: Any) -> Deferred[None]:
         """Set a value, as an IOC would on a write."""
         if name not in self._described:
             return fail(PutFailedError("it was removed"))
+        try:
+            write = encode(self._described[name], value)
+        except BadValueError as error:
+            return fail(error)
         header = bytes(TIME_LAYOUTS[write.type].offset)
-        self.set(name, decoder(write.type, self._described[name].count)(header + write.raw).value)
+        described = self._described[name]
+        value = decoder(write.type, described.count)(header + write.raw).value
+        if write.type is not described.type:
+            # Whole numbers with more digits than a double has.
+            value = np.array(value, float) if described.is_array else float(value)
+        self.set(name, value)
         return succeed(None)
 
     def add(self, name: str, value: Value, metadata: Metadata | None = None) -> None:

@@ -9,8 +9,7 @@ from twisted.internet.defer import TimeoutError as DeferredTimeoutError
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from pycawamp.pv.ca.encode import encode
-from pycawamp.pv.errors import AccessError, NotConnectedError, PVTimeoutError
+from pycawamp.pv.errors import AccessError, NotConnectedError, PVError, PVTimeoutError
 from pycawamp.pv.hub import PV, PVHub
 from pycawamp.pv.interfaces import ISubscriber
 from pycawamp.pv.values import Metadata, Reading
@@ -39,15 +38,20 @@ class OneShotChannel:
         self._subscription.close()
 
     async def reach(self, timeout: float) -> Metadata:
-        """The PV's metadata, once it and a value are here; NotConnectedError if they do not come.
+        """The PV's metadata, once an IOC has told it; NotConnectedError if none does.
 
-        Of a PV that may not be read, no value is waited for.
+        No value is waited for: there may be none, or the IOC may refuse it.
         """
         try:
             await self._arrival.addTimeout(timeout, self._clock)
         except DeferredTimeoutError:
             raise NotConnectedError(f"no IOC answered within {timeout:g} s") from None
         return self.described
+
+    def give_up(self, error: Exception) -> None:
+        """Fail what waits in reach."""
+        if not self._arrival.called:
+            self._arrival.errback(error)
 
     @property
     def described(self) -> Metadata:
@@ -56,16 +60,31 @@ class OneShotChannel:
         return self.pv.described
 
     async def get(self, timeout: float) -> Reading:
-        """The present value, asked of the IOC; after reach."""
+        """The present value, asked of the IOC; after reach.
+
+        AccessError, NotConnectedError, PVTimeoutError, RefusedError.
+        """
         if not self.described.read_access:
             raise AccessError("the IOC grants no read access")
-        if not self.pv.connected:
+        if not self.pv.connected and self.pv.refusal is None:
             raise NotConnectedError("no IOC serves it now")
         answer = self._handle.get().addTimeout(timeout, self._clock)
         try:
             return await answer
         except DeferredTimeoutError:
             raise PVTimeoutError(f"the IOC did not answer within {timeout:g} s") from None
+
+    async def newest(self, timeout: float) -> Reading | None:
+        """The newest value that came, else asked of the IOC; None if it does not tell it in time.
+
+        After reach.
+        """
+        if self.pv.latest is not None:
+            return self.pv.latest
+        try:
+            return await self.get(timeout)
+        except PVError:
+            return None
 
     async def put(self, value: Any, wait: bool, timeout: float) -> None:
         """Check a value and write it; after reach. With `wait`, until the record has finished.
@@ -75,7 +94,7 @@ class OneShotChannel:
         metadata = self.pv.described
         if metadata is None or not metadata.write_access:
             raise AccessError("the IOC grants no write access")
-        answer = self._handle.put(encode(metadata, value), wait).addTimeout(timeout, self._clock)
+        answer = self._handle.put(value, wait).addTimeout(timeout, self._clock)
         try:
             await answer
         except DeferredTimeoutError:
@@ -97,5 +116,6 @@ class OneShotChannel:
     def _look(self, pv: PV) -> None:
         described = pv.described
         unreadable = pv.connected is False and described is not None and not described.read_access
-        if (pv.latest is not None or unreadable) and not self._arrival.called:
+        answered = pv.connected or pv.refusal is not None or unreadable
+        if answered and not self._arrival.called:
             self._arrival.callback(None)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array: TypeAlias = npt.NDArray[Any]
-Value: TypeAlias = "float | int | str | Array | list[str]"
+Value: TypeAlias = "float | int | str | Array | list[str] | None"
 Limits: TypeAlias = tuple[float, float]
 
 SEVERITIES = ("NO_ALARM", "MINOR", "MAJOR", "INVALID")
@@ -49,7 +49,8 @@ class Reading(NamedTuple):
     """UNIX seconds of the IOC's time stamp."""
     nanoseconds: int
     value: Value
-    """A number or a str for a scalar channel; an array or a list of str otherwise."""
+    """A number or a str for a scalar channel, None if it holds no element now; an array or a
+    list of str otherwise."""
 
     @property
     def timestamp(self) -> float:
@@ -92,6 +93,8 @@ class Metadata:
     """LOLO and HIHI."""
     warning_limits: Limits | None = None
     """LOW and HIGH."""
+    refusal: str = ""
+    """Why the IOC does not tell units, limits or labels, if it refuses to."""
 
     @property
     def is_array(self) -> bool:
@@ -99,6 +102,22 @@ class Metadata:
         return self.count != 1
 
 
+def decoded(raw: bytes, size: int) -> str:
+    """The string up to its NUL: UTF-8, or else Latin-1.
+
+    `size` is the number of bytes of the field that it is in, with the NUL. A string that
+    fills its field may have been cut within a character: what is left of that is replaced.
+    """
+    raw = raw.split(b"\0", 1)[0]
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        is_cut = error.reason == "unexpected end of data" and len(raw) >= size - 1
+        return raw.decode("utf-8", "replace") if is_cut else raw.decode("latin-1")
+
+
 def length_of(value: Value) -> int:
-    """The number of elements that a value holds: 1 for a scalar."""
+    """The number of elements that a value holds: 1 for a scalar, 0 where there is no value."""
+    if value is None:
+        return 0
     return len(value) if isinstance(value, np.ndarray | list) else 1

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from importlib.metadata import version
 from typing import Any
 
+import attrs
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, succeed
@@ -22,11 +22,17 @@ from pycawamp.config.options import Options, refuse
 from pycawamp.config.settings import Settings
 from pycawamp.demo.process import DemoIOC, free_ports
 from pycawamp.demo.records import RECORDS
+from pycawamp.pv.errors import LibraryError
 from pycawamp.pv.interfaces import IBackend
+from pycawamp.service.clock import use_monotonic_clock
+from pycawamp.service.descriptors import raise_limit, within
+from pycawamp.service.garbage import ShortCollections
 from pycawamp.service.gateway import Gateway
 from pycawamp.service.site_files import SiteFiles
-from pycawamp.web.certificate import tls_endpoint
-from pycawamp.web.channel import GatewaySite
+from pycawamp.service.start import StartError, StartReporter, check_user
+from pycawamp.sessions.putlog import PutLogError
+from pycawamp.web.certificate import RenewedCertificate, tls_endpoint
+from pycawamp.web.channel import GatewaySite, HTTPLimits
 from pycawamp.web.htpasswd import LoginFileError
 from pycawamp.web.site import root_resource
 
@@ -36,11 +42,11 @@ def makeService(options: Options) -> MultiService:
     # Here, not above: importing it installs it, and embedders choose their own.
     from twisted.internet import reactor  # noqa: PLC0415
 
-    service = assemble(reactor, options.settings)
-    # All that was loaded stays for good: looking through it for garbage again and again would
-    # stall the event loop, a tenth of a second each time where many clients come and go.
-    gc.collect()
-    gc.freeze()
+    check_user(options.parent or {})
+    use_monotonic_clock(reactor)
+    service = StartReporter()
+    assemble(reactor, options.settings).setServiceParent(service)
+    ShortCollections(reactor).setServiceParent(service)  # type: ignore[no-untyped-call]
     return service
 
 
@@ -50,32 +56,49 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
     All files are read here, before anything is opened. `backend` is where the PVs come from,
     if not by Channel Access.
     """
-    admission = _admission(reactor, settings)
-    endpoint = _endpoint(reactor, settings.port)
-    parts: list[IService] = []
+    endpoint, certificate = _endpoint(reactor, settings.port)
+    admission = _admission(reactor, settings, certificate)
+    parts: list[IService] = [admission]
     if settings.demo:
         ports = free_ports()
         # Before Channel Access is opened: it is to see this IOC and no other.
         os.environ.update(ports.client_environment())
         parts.append(DemoIOC(reactor, ports))
-    gateway = Gateway(
-        reactor, settings.gateway, backend, admission.policy, admission.authentication
-    )
+    try:
+        gateway = Gateway(
+            reactor, settings.gateway, backend, admission.policy, admission.authentication
+        )
+    except (LibraryError, PutLogError) as error:
+        refuse(str(error))
     admission.govern(gateway)
     root = root_resource(gateway.resource, _configuration(settings), admission.authentication)
-    site = GatewaySite(reactor, root, settings.http, admission.refusals)
+    site = GatewaySite(
+        reactor, root, _http_limits(settings), admission.refusals, settings.rules.proxies
+    )
+    # Of Twisted's own endpoints the only one that puts a factory around the site.
+    site.is_wrapped = settings.port.startswith("haproxy:")
     port = Port(endpoint, settings.port, site, settings.demo)
     whole = MultiService()
-    for part in (*parts, gateway, admission, port):
+    # The files first: nothing else has started if they cannot be read.
+    for part in (*parts, gateway, port):
         part.setServiceParent(whole)
     return whole
 
 
-def _admission(reactor: Any, settings: Settings) -> SiteFiles:
+def _admission(
+    reactor: Any, settings: Settings, certificate: RenewedCertificate | None
+) -> SiteFiles:
     try:
-        return SiteFiles(reactor, settings)
+        return SiteFiles(reactor, settings, certificate)
     except (AccessFileError, LoginFileError) as error:
         refuse(str(error))
+
+
+def _http_limits(settings: Settings) -> HTTPLimits:
+    """The limits of the port, within what file descriptors allow."""
+    clients = settings.gateway.limits.clients
+    connections = within(settings.http.connections, raise_limit(), clients)
+    return attrs.evolve(settings.http, connections=connections)
 
 
 def _configuration(settings: Settings) -> dict[str, Any]:
@@ -87,20 +110,21 @@ def _configuration(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
+def _endpoint(
+    reactor: Any, description: str
+) -> tuple[IStreamServerEndpoint, RenewedCertificate | None]:
     try:
         if description.startswith("ssl:"):
             return tls_endpoint(reactor, description)
-        endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
+        return serverFromString(reactor, description), None
     except Exception as error:
         # An endpoint's parser raises whatever it stumbles over.
         reason = str(error) if isinstance(error, ValueError) else repr(error)
         refuse(f"--port: {description} is no endpoint that can be used: {reason}")
-    return endpoint
 
 
 class Port(Service):
-    """Listens while the service runs; if it cannot, the process ends with one line."""
+    """Listens while the service runs; raises StartError if it cannot."""
 
     _log = Logger()
     _port: IListeningPort | None = None
@@ -126,10 +150,12 @@ class Port(Service):
         self._listen()
 
     def startService(self) -> None:
-        """Listen, where nobody called privilegedStartService."""
+        """Log where clients find it; listen first, where nobody called privilegedStartService."""
         super().startService()  # type: ignore[no-untyped-call]
         if self._listening is None:
             self._listen()
+        if self._listening is not None:
+            self._listening.addCallback(self._announce)
 
     def stopService(self) -> Deferred[Any]:
         """Listen no more; fires when the port is free."""
@@ -142,14 +168,17 @@ class Port(Service):
     def _listen(self) -> None:
         failures: list[Failure] = []
         self._listening = self._endpoint.listen(self._site)
-        self._listening.addCallbacks(self._announce, failures.append)
+        self._listening.addCallbacks(self._opened, failures.append)
         if failures:
             error = failures[0].value
             reason = error.socketError if isinstance(error, CannotListenError) else error
-            refuse(f"cannot listen on {self._description}: {reason}")
+            raise StartError(f"cannot listen on {self._description}: {reason}")
+
+    def _opened(self, port: IListeningPort) -> IListeningPort:
+        self._port = port
+        return port
 
     def _announce(self, port: IListeningPort) -> IListeningPort:
-        self._port = port
         where = web_address(self._description, port.getHost())
         self._log.info("pycaserver is ready: open {where}", where=where)
         if self._demo:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any
+from collections.abc import Callable, Generator, Mapping
+from typing import Any, TypeAlias
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, inlineCallbacks
@@ -17,6 +17,7 @@ from pycawamp.pv.ca.backend import CABackend
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.interfaces import IBackend
+from pycawamp.pv.router import Router
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.registry import Sessions
@@ -24,27 +25,39 @@ from pycawamp.web.authentication import Authentication, AuthenticationRules
 from pycawamp.web.origin import Origins
 from pycawamp.web.resource import MonitorResource
 from pycawamp.web.websocket import MonitorFactory
+from pycawamp.wire.dialect import Encoding
+from pycawamp.wire.v2.dialect import VERSION_1
+
+CA = "ca"
+"""The scheme of Channel Access, and of names without a scheme."""
+
+BackendFactory: TypeAlias = Callable[[Any, Inbox], IBackend]
+"""Makes a backend from a reactor and the inbox through which it reports from other threads."""
 
 
 class Gateway(Service):
     """PVs in by Channel Access, messages out by WebSocket, while the service runs.
 
     `hub` has the PVs: subscribe to it with an object of your own. `resource` takes the
-    WebSocket connections: mount it in a twisted.web Site of your own. `backend` is where
-    the PVs come from, if not by Channel Access. `policy` decides who may read and write;
-    without one, all may read and nobody may write. `authentication` lets clients in; without
-    one, all come in, and as nobody, but where there is a policy only pages of the same origin.
+    WebSocket connections: mount it in a twisted.web Site of your own. `backend` serves the
+    names without a scheme in place of Channel Access; `backends` maps further schemes
+    (`"x"` for `x://NAME`) to what makes their backend. `policy` decides who may read and
+    write; without one, everybody may read and nobody may write. `authentication` tells
+    who clients are; without one, all are anonymous, and where there is a policy only pages
+    of the same origin may connect.
     """
 
     _log = Logger()
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (one of each thing that an embedder may replace)
         self,
         reactor: Any,
         settings: GatewaySettings | None = None,
         backend: IBackend | None = None,
         policy: IPolicy | None = None,
         authentication: Authentication | None = None,
+        *,
+        backends: Mapping[str, BackendFactory] | None = None,
     ) -> None:
         settings = settings or GatewaySettings()
         flush_cycle = FlushCycle(reactor)
@@ -52,24 +65,42 @@ class Gateway(Service):
         self.refusals: RefusalCounter = authentication.refusals
         self._inbox = Inbox(reactor, after_slice=flush_cycle.flush)
         backend = backend or CABackend(reactor, self._inbox, settings.own_repeater)
-        self.hub = PVHub(reactor, backend, settings.linger)
+        made = {scheme: make(reactor, self._inbox) for scheme, make in (backends or {}).items()}
+        router = Router({CA: backend} | made, default=CA)
+        self.hub = PVHub(reactor, router, settings.linger)
+        self._put_log = PutLog(settings.put_log)
+        self._put_log.check()
         self._sessions = Sessions(
             reactor,
             self.hub,
+            router,
             flush_cycle,
             policy=policy or Policy(),
-            put_log=PutLog(settings.put_log),
+            put_log=self._put_log,
             connect_timeout=settings.connect_timeout,
             limits=settings.limits,
             refusals=self.refusals,
         )
         self._sockets = MonitorFactory(reactor, self._sessions, settings.socket)
-        self.resource: IResource = MonitorResource(self._sockets, authentication)
+        self._authentication = authentication
+        self.resource: IResource = self.resource_for(VERSION_1)
 
     def startService(self) -> None:
-        """Open Channel Access: after twistd's fork, which its threads would not survive."""
+        """Open the put log, as the user that twistd has become, and Channel Access.
+
+        Not before twistd's fork, which the threads of Channel Access would not survive. Raises
+        PutLogError if puts could not be logged.
+        """
+        self._put_log.open()
         super().startService()  # type: ignore[no-untyped-call]
         self.hub.startService()
+
+    def resource_for(self, encoding: Encoding) -> IResource:
+        """Return a resource that takes WebSocket connections in a dialect.
+
+        `encoding` has the dialect, and the options that are in force at first.
+        """
+        return MonitorResource(self._sockets, self._authentication, encoding)
 
     @property
     def clients(self) -> int:
@@ -93,6 +124,7 @@ class Gateway(Service):
         self._sessions.close()
         yield self.hub.stopService()
         self._inbox.close()
+        self._put_log.close()
         if self._inbox.conflated or self._sessions.conflated:
             self._log.info(
                 "Updates replaced by newer ones: {inbox} under load, {clients} for slow clients",
@@ -100,7 +132,7 @@ class Gateway(Service):
                 clients=self._sessions.conflated,
             )
         if self.refusals.counts:
-            self._log.info("Refused in all: {tally}", refusals=str(self.refusals))
+            self._log.info("Refused in all: {refusals}", refusals=str(self.refusals))
 
 
 def _authentication(reactor: Any, policy: IPolicy | None) -> Authentication:

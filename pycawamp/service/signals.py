@@ -40,7 +40,7 @@ class HangupReloader(Service):
 
     def reload(self) -> None:
         """Call the functions now."""
-        self._log.info("reading the access and login files again")
+        self._log.info("reading all files again")
         for function in self._functions:
             try:
                 function()

@@ -1,4 +1,4 @@
-"""Who comes in and what they may do there, as the files of a site say; read anew on SIGHUP."""
+"""The files of a site: who may log in, what they may do, the certificate; read anew on SIGHUP."""
 
 from __future__ import annotations
 
@@ -17,18 +17,22 @@ from pycawamp.service.gateway import Gateway
 from pycawamp.service.signals import HangupReloader
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.web.authentication import Authentication, AuthenticationRules
+from pycawamp.web.certificate import RenewedCertificate
 from pycawamp.web.host import own_names
 from pycawamp.web.login import Logins
 
 
 class SiteFiles(MultiService):
-    """The policy, the logins and the door; follows the files while it runs.
+    """The policy, the logins, the door and the certificate; follows the files while it runs.
 
     Making one reads the files: AccessFileError, LoginFileError.
     """
 
-    def __init__(self, reactor: Any, settings: Settings) -> None:
+    def __init__(
+        self, reactor: Any, settings: Settings, certificate: RenewedCertificate | None = None
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self.setName("files")  # type: ignore[no-untyped-call]
         self.refusals = RefusalCounter(reactor)
         in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
         self.policy = PolicyWatcher(_access_files(settings), reactor, run=in_thread)
@@ -39,6 +43,10 @@ class SiteFiles(MultiService):
             self.logins = Logins(reactor, settings.logins, self.refusals)
             self.logins.setServiceParent(self)  # type: ignore[no-untyped-call]
             self._reloads.append(self.logins.reload)
+        self.certificate = certificate
+        if certificate is not None:
+            certificate.setServiceParent(self)  # type: ignore[no-untyped-call]
+            self._reloads.append(certificate.reload)
         self.authentication = Authentication(
             reactor,
             _with_own_names(settings),

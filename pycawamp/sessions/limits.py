@@ -17,10 +17,18 @@ class Limits:
     clients_per_address: int = 1000
     pvs: int = 20_000
     """Subscriptions of one client."""
+    names: int = 20_000
+    """Names in the list of one request."""
     channels: int = 100_000
     """Open channels in all, those that linger included."""
     unresolved: int = 10_000
     """Names that one client has searched for at once."""
+    unresolved_per_address: int = 20_000
+    unresolved_in_all: int = 50_000
+    spellings: int = 50
+    """Names with modifiers of one record, for one client."""
+    spellings_per_address: int = 100
+    spellings_in_all: int = 200
     request_rate: float = 1000.0
     """Requests per second of one client; `BURST` seconds of them at once."""
     put_rate: float = 50.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
@@ -16,6 +17,8 @@ from pycawamp.wire.v2.codec import dumps
 
 MAX_SHOWN = 200
 """Characters of a value; an array of a million is not for a log."""
+MODE = 0o640
+"""Permissions of a new file: who may read the log is not everybody."""
 
 
 @attrs.frozen
@@ -60,11 +63,16 @@ def _utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
 
+class PutLogError(Exception):
+    """The put log cannot be written; the text names the file and why."""
+
+
 class PutLog:
     """Writes a line for each put to a file, or to the ordinary log where there is none.
 
     The file is opened for each line: puts are few, and whoever rotates logs may move
-    it away at any time.
+    it away at any time. Lines that the file does not take go to the ordinary log and are
+    counted; the file gets their number as soon as it can be written again.
     """
 
     _log = Logger()
@@ -72,6 +80,37 @@ class PutLog:
     def __init__(self, path: str | None = None, now: Callable[[], datetime] = _utc_now) -> None:
         self._path = path
         self._now = now
+        self.missing = 0
+        """Lines that the file did not take since it could be written last."""
+
+    def check(self) -> None:
+        """Raise PutLogError if the file could not be written; creates nothing."""
+        if self._path is None:
+            return
+        place = self._path if os.path.exists(self._path) else os.path.dirname(self._path) or "."
+        if not os.path.exists(place):
+            raise self._error(f"there is no folder {place}")
+        if os.path.isdir(self._path):
+            raise self._error("it is a folder")
+        if not os.access(place, os.W_OK, effective_ids=True):
+            raise self._error(f"{place} is not writable")
+
+    def open(self) -> None:
+        """Create the file if there is none; PutLogError if it cannot be written."""
+        if self._path is not None:
+            try:
+                os.close(_open(self._path))
+            except OSError as error:
+                raise self._error(error.strerror or str(error)) from None
+
+    def close(self) -> None:
+        """Log how many lines the file still lacks: the gateway ends."""
+        if self.missing:
+            self._log.error(
+                "The put log {path} lacks its last {count} lines",
+                path=self._path,
+                count=self.missing,
+            )
 
     def write(self, record: PutRecord, outcome: str) -> None:
         """Log a put and what became of it."""
@@ -81,10 +120,54 @@ class PutLog:
 
     def _append(self, path: str, line: str) -> bool:
         stamp = self._now().isoformat(timespec="milliseconds")
+        text = f"{stamp} {line}\n"
+        if self.missing:
+            text = f"{stamp} missing={self.missing}\n{text}"
         try:
-            with open(path, "a", encoding="utf-8") as file:
-                file.write(f"{stamp} {line}\n")
+            _append_lines(path, text.encode())
         except OSError as error:
-            self._log.error("The put log {path} cannot be written: {error}", path=path, error=error)
+            if not self.missing:
+                self._log.error(
+                    "The put log {path} cannot be written: {error}. Its lines go to this log",
+                    path=path,
+                    error=error,
+                )
+            self.missing += 1
             return False
+        if self.missing:
+            self._log.info(
+                "The put log {path} is written again; it lacks {count} lines",
+                path=path,
+                count=self.missing,
+            )
+            self.missing = 0
         return True
+
+    def _error(self, problem: str) -> PutLogError:
+        return PutLogError(f"--put-log: {self._path} cannot be written: {problem}")
+
+
+def _append_lines(path: str, data: bytes) -> None:
+    """Append to a file; its last line may be torn, by a disk that was full."""
+    descriptor = _open(path)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+            data = b"\n" + data
+        # A disk that is nearly full takes a part; the error comes with the next one.
+        while data:
+            data = data[os.write(descriptor, data) :]
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: str) -> int:
+    # Not blocking: it might be a pipe that nobody reads.
+    flags = os.O_RDWR | os.O_APPEND | os.O_NONBLOCK
+    try:
+        return os.open(path, flags)
+    except FileNotFoundError:
+        descriptor = os.open(path, flags | os.O_CREAT, MODE)
+        # Whatever the umask is.
+        os.fchmod(descriptor, MODE)
+        return descriptor

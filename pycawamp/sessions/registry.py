@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache, partial
-from itertools import chain
+from itertools import chain, islice
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import CooperativeTask, Cooperator, TaskFinished
@@ -17,12 +17,19 @@ from pycawamp.fanout.publisher import Publishers
 from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.oneshot import OneShotChannel
+from pycawamp.pv.router import Router
 from pycawamp.sessions.limits import Limits
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.quota import Quota
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.session import Client, HangUp, Session
+from pycawamp.sessions.spellings import Spellings
 from pycawamp.sessions.subscriptions import Search
+from pycawamp.sessions.unresolved import UnresolvedNames
+from pycawamp.wire.dialect import Encoding
+
+STEPS_AT_ONCE = 100
+"""What a client that is gone had asked for: so much ends before others have their turn."""
 
 
 class Sessions:
@@ -32,6 +39,7 @@ class Sessions:
         self,
         clock: IReactorTime,
         hub: PVHub,
+        router: Router,
         flush_cycle: FlushCycle,
         *,
         policy: IPolicy,
@@ -41,6 +49,7 @@ class Sessions:
         refusals: RefusalCounter | None = None,
     ) -> None:
         self.hub = hub
+        self.router = router
         self.flush_cycle = flush_cycle
         self.policy = policy
         self.put_log = put_log
@@ -49,32 +58,47 @@ class Sessions:
         self.searching: DelayLine[Search] = DelayLine(clock, connect_timeout, Search.end)
         self.one_shot = partial(OneShotChannel, hub, clock)
         self.limits = limits or Limits()
+        self.unresolved = UnresolvedNames(hub, self.limits)
+        self.spellings = Spellings(hub, self.limits)
         self.refusals = refusals or RefusalCounter(clock)
         self._clock = clock
         self._open: set[Session] = set()
-        self._reauthorizations = Cooperator(scheduler=lambda work: clock.callLater(0, work))
+        self._cooperator = Cooperator(scheduler=lambda work: clock.callLater(0, work))
         self._reauthorize: CooperativeTask[Iterator[None]] | None = None
         self._merged_by_closed = 0
 
     def open(
-        self, writer: IWriter, client: Client, hang_up: HangUp = lambda _code, _reason: None
+        self,
+        writer: IWriter,
+        client: Client,
+        encoding: Encoding,
+        hang_up: HangUp = lambda _code, _reason: None,
     ) -> Session:
-        """Begin the conversation with a client; `hang_up` closes its connection."""
-        session = Session(self, writer, client, hang_up)
+        """Begin the conversation with a client.
+
+        `encoding` has the client's dialect and the options that are in force at first.
+        `hang_up` closes its connection with a code and a reason.
+        """
+        session = Session(self, writer, client, hang_up, encoding)
         self._open.add(session)
         return session
 
     def quota(self) -> Quota:
         """What a new client may take."""
-        return Quota.of(self._clock, self.hub, self.limits)
+        return Quota.of(self._clock, self.limits)
 
     def soon(self, function: Callable[[], object]) -> None:
         """Have a function called by the event loop, not within this call."""
         self._clock.callLater(0, function)
 
+    def finish(self, work: Iterator[None]) -> None:
+        """Take the steps of some work, at once if they are few, else a little at a time."""
+        if len(list(islice(work, STEPS_AT_ONCE))) == STEPS_AT_ONCE:
+            self._cooperator.cooperate(work)
+
     def close(self) -> None:
         """Leave no timer behind: the gateway ends."""
-        self._reauthorizations.stop()
+        self._cooperator.stop()
         self.searching.clear()
         self.publishers.close()
 
@@ -91,7 +115,7 @@ class Sessions:
         # Those who look at the same page are judged alike.
         decide: Decide = cache(self.policy.decide)
         reauthorizations = [session.subscriptions.reauthorize(decide) for session in self._open]
-        self._reauthorize = self._reauthorizations.cooperate(chain.from_iterable(reauthorizations))
+        self._reauthorize = self._cooperator.cooperate(chain.from_iterable(reauthorizations))
 
     @property
     def conflated(self) -> int:

@@ -10,13 +10,17 @@ from twisted.python.failure import Failure
 
 from pycawamp.access.interfaces import Decide, Verdict
 from pycawamp.fanout.stream import EncodedStream
-from pycawamp.wire.v2 import replies
-from pycawamp.wire.v2.codec import BadMessageError
-from pycawamp.wire.v2.encoding import Encoding
+from pycawamp.wire.dialect import Encoding
+from pycawamp.wire.errors import BadMessageError
 
 if TYPE_CHECKING:
     from pycawamp.sessions.registry import Sessions
     from pycawamp.sessions.session import Session
+
+
+GAVE_WAY = BadMessageError(
+    "too_many_pvs", "no IOC has answered for it, and other clients need the room"
+)
 
 
 class Subscriptions:
@@ -26,17 +30,20 @@ class Subscriptions:
         self._session = session
         self._sessions = sessions
         self._streams: dict[str, EncodedStream] = {}
+        # Those that a changed policy ended: the next one may allow them again.
+        self._forbidden: dict[str, Encoding] = {}
         self._unresolved: dict[str, Search] = {}
 
     @property
     def names(self) -> Collection[str]:
-        """As the client asked for them."""
-        return self._streams.keys()
+        """As the client asked for them; those that a policy ended last."""
+        return [*self._streams, *self._forbidden]
 
     def open(self, name: str, encoding: Encoding) -> None:
         """Subscribe to a PV, or ask for it anew; BadMessageError if the client may not."""
         verdict = self._session.authorize(name)
-        if name not in self._streams and len(self._streams) >= self._sessions.limits.pvs:
+        is_new = name not in self._streams and name not in self._forbidden
+        if is_new and len(self._streams) + len(self._forbidden) >= self._sessions.limits.pvs:
             raise BadMessageError("too_many_pvs", "the page has as many PVs as it may")
         self._session.reserve_channel(verdict.real_name)
         self._join(name, verdict, _for(encoding, verdict))
@@ -44,6 +51,7 @@ class Subscriptions:
     def end(self, name: str) -> bool:
         """End a subscription, if there is one; whether its PV may be shown as connected."""
         self._unresolved.pop(name, None)
+        self._forbidden.pop(name, None)
         stream = self._streams.pop(name, None)
         if stream is None:
             return False
@@ -51,17 +59,30 @@ class Subscriptions:
         # Also if it was lost since: a slow client may not have been told.
         return stream.pv.connected is not None
 
-    def close(self) -> None:
-        """End all: the client is gone."""
-        for name in list(self._streams):
+    def close(self) -> Iterator[None]:
+        """End all, a PV at each step: the client is gone."""
+        self._unresolved.clear()
+        for name in self.names:
             self.end(name)
+            yield
 
     def reauthorize(self, decide: Decide) -> Iterator[None]:
-        """Apply a changed policy to what is open, a PV at each step: what is forbidden now ends."""
+        """Apply a changed policy to each PV, one at each step.
+
+        What is forbidden now ends; what an earlier policy ended and this one allows comes back.
+        """
+        forbidden = list(self._forbidden)
         for name, stream in list(self._streams.items()):
             if self._streams.get(name) is stream:
                 try:
                     self._reauthorize(name, stream, decide)
+                except Exception:
+                    self._session.fail(Failure())
+            yield
+        for name in forbidden:
+            if name in self._forbidden:
+                try:
+                    self._restore(name, decide)
                 except Exception:
                     self._session.fail(Failure())
             yield
@@ -73,10 +94,15 @@ class Subscriptions:
         is_wanted = self._unresolved.get(stream.name) is search
         if is_wanted:
             del self._unresolved[stream.name]
-        if stream.pv.connected is not None:
-            self._session.quota.unresolved.found(stream.pv.name)
-        elif is_wanted:
-            self._tell_lost(stream)
+            if stream.pv.connected is None:
+                self._tell_lost(stream)
+
+    def give_up(self, real_names: Collection[str]) -> None:
+        """End the subscriptions to these PVs, none of which was found: others need the room."""
+        for name, stream in list(self._streams.items()):
+            if stream.pv.name in real_names:
+                self.end(name)
+                self._session.refuse(attrs.evolve(GAVE_WAY, action="connect", pvname=name))
 
     def _join(self, name: str, verdict: Verdict, encoding: Encoding) -> None:
         # Asking again is answered again: leave first, so that the state is told anew.
@@ -94,7 +120,9 @@ class Subscriptions:
 
     def _tell_lost(self, stream: EncodedStream) -> None:
         """Tell the client that a PV is not there: its page shows no old value on."""
-        stream.tell(self._session.outbox, replies.connection(stream.name, False))
+        message = self._session.dialect.connection(stream.name, False)
+        if message is not None:
+            stream.tell(self._session.outbox, message)
 
     def _reauthorize(self, name: str, stream: EncodedStream, decide: Decide) -> None:
         try:
@@ -102,11 +130,26 @@ class Subscriptions:
         except BadMessageError as mistake:
             if self.end(name):
                 self._tell_lost(stream)
+            self._forbidden[stream.name] = stream.encoding
             self._session.refuse(mistake)
             return
         encoding = _for(stream.encoding, verdict)
         if encoding != stream.encoding or verdict.real_name != stream.pv.name:
             self._join(name, verdict, encoding)
+
+    def _restore(self, name: str, decide: Decide) -> None:
+        try:
+            verdict = self._session.authorize(name, decide)
+        except BadMessageError:
+            # The client was told when it ended.
+            return
+        try:
+            self._session.reserve_channel(verdict.real_name)
+        except BadMessageError as mistake:
+            self.end(name)
+            self._session.refuse(attrs.evolve(mistake, pvname=name))
+            return
+        self._join(name, verdict, _for(self._forbidden[name], verdict))
 
 
 @attrs.frozen(eq=False)

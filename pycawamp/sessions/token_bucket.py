@@ -28,6 +28,10 @@ class TokenBucket:
         self._tokens -= tokens
         return True
 
+    def charge(self, tokens: float) -> None:
+        """Take as many as what was let through has cost, on credit if need be."""
+        self._tokens -= tokens
+
     def give_back(self) -> None:
         """Put one back that was taken in vain."""
         self._tokens = min(self._burst, self._tokens + 1)

@@ -8,11 +8,23 @@ from typing import Any
 
 import attrs
 from OpenSSL import SSL, crypto
-from twisted.internet.endpoints import SSL4ServerEndpoint
-from twisted.internet.interfaces import IOpenSSLContextFactory
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.interfaces import (
+    IAddress,
+    IListeningPort,
+    IOpenSSLContextFactory,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamServerEndpoint,
+)
 from twisted.internet.ssl import CertificateOptions, TLSVersion
 from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.failure import Failure
 from zope.interface import implementer
+
+from pycawamp.filewatch import FileWatcher, UnreadableFileError
 
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _KEYS = ("privateKey", "certKey", "extraCertChain", "interface", "backlog")
@@ -30,12 +42,6 @@ class CertificateFiles:
     certificate: Path
     """The server's own certificate first; those that it is signed by may follow."""
     chain: Path | None = None
-
-    def signatures(self) -> tuple[tuple[int, int, int], ...]:
-        """What changes when a file does; OSError if one is missing."""
-        paths = [path for path in (self.key, self.certificate, self.chain) if path]
-        stats = [path.stat() for path in paths]
-        return tuple((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats)
 
     def load(self) -> SSL.Context:
         """A context that takes TLS 1.2 and newer; CertificateError."""
@@ -64,34 +70,85 @@ def _reason(error: Exception, files: CertificateFiles) -> str:
 
 
 @implementer(IOpenSSLContextFactory)
-class RenewedCertificate:
+class RenewedCertificate(FileWatcher[SSL.Context]):
     """Each connection gets the newest good certificate.
 
-    While a new pair is being written the old one stays in use.
+    While a new pair is being written the old one stays in use. Making one of bad files raises
+    CertificateError.
     """
 
     _log = Logger()
 
-    def __init__(self, files: CertificateFiles) -> None:
+    def __init__(self, clock: IReactorTime, files: CertificateFiles) -> None:
+        super().__init__(clock, (files.key, files.certificate, files.chain))
         self._files = files
-        self._seen = files.signatures()
         self._context = files.load()
 
     def getContext(self) -> SSL.Context:
         """The context for a new connection."""
-        try:
-            found = self._files.signatures()
-            if found != self._seen:
-                self._seen = found
-                self._context = self._files.load()
-                self._log.info("a new certificate is in use")
-        except (OSError, CertificateError) as error:
-            self._log.error("{error}; the certificate before it stays in use", error=error)
         return self._context
 
+    def check_readable(self) -> None:
+        """Warn if this process's user cannot read the files.
 
-def tls_endpoint(reactor: Any, description: str) -> SSL4ServerEndpoint:
-    """The endpoint of `ssl:PORT:privateKey=…:certKey=…`; ValueError if it cannot be one."""
+        Many sites let only root read the key: such a gateway works until the certificate expires.
+        """
+        try:
+            super().check_readable()
+        except UnreadableFileError as error:
+            self._log.warn(
+                "{error}. Restart the gateway after the certificate was renewed", error=error
+            )
+
+    def read(self) -> SSL.Context:
+        """Load the files; raises CertificateError."""
+        return self._files.load()
+
+    def accept(self, result: SSL.Context) -> None:
+        """Show the new certificate from the next connection on."""
+        self._context = result
+        self._log.info("a new certificate is in use")
+
+    def refuse(self, failure: Failure) -> None:
+        """Log why the certificate before stays in use."""
+        if failure.check(CertificateError):
+            self._log.error("{error}; the certificate before it stays in use", error=failure.value)
+        else:
+            self._log.failure("The certificate could not be read again", failure)
+
+
+class TLSFactory(TLSMemoryBIOFactory):
+    """Puts TLS before a factory, which may refuse a connection before that costs anything."""
+
+    noisy = False
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """A protocol with TLS; None if the factory has none."""
+        wrapped = self.wrappedFactory.buildProtocol(addr)
+        return None if wrapped is None else self.protocol(self, wrapped)
+
+
+@implementer(IStreamServerEndpoint)
+@attrs.frozen
+class TLSEndpoint:
+    """Listens by TLS."""
+
+    _tcp: IStreamServerEndpoint
+    _certificate: RenewedCertificate
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """Listen; fires with the port."""
+        factory = TLSFactory(self._certificate, False, protocolFactory)
+        listening: Deferred[IListeningPort] = self._tcp.listen(factory)
+        return listening
+
+
+def tls_endpoint(reactor: Any, description: str) -> tuple[TLSEndpoint, RenewedCertificate]:
+    """The endpoint of `ssl:PORT:privateKey=…:certKey=…`, and the certificate that it shows.
+
+    The certificate is a service: it is renewed while it runs. Raises ValueError if the
+    description names no usable endpoint.
+    """
     _, port, *rest = _parts(description)
     settings = dict(part.partition("=")[::2] for part in rest)
     unknown = sorted(set(settings) - set(_KEYS))
@@ -102,16 +159,16 @@ def tls_endpoint(reactor: Any, description: str) -> SSL4ServerEndpoint:
     certificate = Path(settings.get("certKey", key)).absolute()
     files = CertificateFiles(key, certificate, Path(chain).absolute() if chain else None)
     try:
-        renewed = RenewedCertificate(files)
-    except (OSError, CertificateError) as error:
+        renewed = RenewedCertificate(reactor, files)
+    except CertificateError as error:
         raise ValueError(str(error)) from None
-    return SSL4ServerEndpoint(
+    tcp = TCP4ServerEndpoint(
         reactor,
         int(port),
-        renewed,
         backlog=int(settings.get("backlog", "50")),
         interface=settings.get("interface", ""),
     )
+    return TLSEndpoint(tcp, renewed), renewed
 
 
 def _parts(description: str) -> list[str]:

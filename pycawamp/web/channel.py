@@ -6,15 +6,22 @@ from typing import Any
 from weakref import WeakSet
 
 import attrs
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IAddress, IDelayedCall
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel
+from twisted.web.http import HTTPChannel, datetimeToLogString
 from twisted.web.iweb import IAccessLogFormatter
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 from zope.interface import provider
 
 from pycawamp.sessions.refusals import RefusalCounter
+from pycawamp.web.connections import (
+    ConnectionCount,
+    ConnectionLimits,
+    Connections,
+    RefusedConnection,
+)
+from pycawamp.web.proxy import Proxies
 
 IDLE = 60.0
 """Seconds that a connection is kept for the browser's next request."""
@@ -32,12 +39,15 @@ class HTTPLimits:
     """Seconds for a whole request, TLS handshake included."""
     max_header: int = 16384
     """Bytes of its first line and header."""
+    connections: ConnectionLimits = attrs.Factory(ConnectionLimits)
 
 
 class Channel(HTTPChannel):
     """One HTTP connection, until it becomes a WebSocket."""
 
     site: GatewaySite
+    count: ConnectionCount
+    """How the connection is counted; a WebSocket takes it over."""
     _deadline: IDelayedCall | None = None
     _header_size = 0
     _refused = False
@@ -88,6 +98,14 @@ class Channel(HTTPChannel):
         if self.length != 0:
             self._turn_away("request with a body", b"413 Content Too Large")
 
+    def checkPersistence(self, request: Request, version: bytes) -> bool:
+        """Keep the connection for later requests, while connections are not scarce."""
+        persistent = super().checkPersistence(request, version)  # type: ignore[no-untyped-call]
+        if persistent and self.count.is_scarce:
+            request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+            return False
+        return bool(persistent)
+
     def rawDataReceived(self, data: bytes) -> None:
         """Take what comes while a request is being answered; of a refused one nothing."""
         if not self._refused:
@@ -110,6 +128,7 @@ class Channel(HTTPChannel):
         """Wait for nothing any more."""
         self._stop_waiting()
         self.site.channels.discard(self)
+        self.count.leave()
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
     def _expect_request(self) -> None:
@@ -148,8 +167,10 @@ class GatewayRequest(Request):
 
 
 @provider(IAccessLogFormatter)
-def log_line(timestamp: str, request: Request) -> str:
+def log_line(_timestamp: str, request: Request) -> str:
     """A line for a request, with nothing that may be secret: no query, no referrer, no user."""
+    # Twisted's time stamp is by the reactor's clock, which need not be that of the day.
+    timestamp = datetimeToLogString()
     path = request.path if request.path.startswith(b"/") else b"-"
     agent = request.getHeader(b"user-agent") or b"-"
     shown = [_shown(part) for part in (request.method, path, agent)]
@@ -166,9 +187,16 @@ class GatewaySite(Site):
 
     protocol = Channel  # type: ignore[assignment]
     noisy = False
+    is_wrapped = False
+    """Whether the factory around this one takes no None for a protocol."""
 
     def __init__(
-        self, reactor: Any, root: IResource, limits: HTTPLimits, refusals: RefusalCounter
+        self,
+        reactor: Any,
+        root: IResource,
+        limits: HTTPLimits,
+        refusals: RefusalCounter,
+        proxies: Proxies | None = None,
     ) -> None:
         super().__init__(  # type: ignore[no-untyped-call]
             root,
@@ -180,8 +208,19 @@ class GatewaySite(Site):
         )
         self.limits = limits
         self.refusals = refusals
+        self.connections = Connections(limits.connections, proxies or Proxies())
         # Weak: one that became a WebSocket is never told that it ended.
         self.channels: WeakSet[Channel] = WeakSet()
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """Take a connection that was accepted; None, which closes it at once, if one too many."""
+        full = self.connections.full(addr)
+        if full is not None:
+            self.refusals.count(full, getattr(addr, "host", "UNIX socket"))
+            return RefusedConnection() if self.is_wrapped else None
+        channel: Any = super().buildProtocol(addr)  # type: ignore[no-untyped-call]
+        channel.count = self.connections.enter(addr)
+        return channel
 
     def stopFactory(self) -> None:
         """End the connections that browsers keep for later requests."""

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import attrs
-from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.task import LoopingCall, deferLater
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from pycawamp.filewatch import FileWatcher
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.web.htpasswd import LoginFileError, Passwords, read_passwords
 from pycawamp.web.login_throttle import LoginThrottle
@@ -78,17 +78,11 @@ class LoginFiles:
         key = read_key(self.jwt_key, self.audience, self.issuer) if self.jwt_key else None
         return passwords, key
 
-    def signatures(self) -> list[tuple[int, int, int] | None]:
-        """What changes when a file does."""
-        return [_signature(path) for path in (self.htpasswd, self.jwt_key) if path]
 
-
-class Logins(Service):
+class Logins(FileWatcher[tuple[Passwords | None, TokenKey | None]]):
     """Tells users by their credentials; reads changed files anew while the service runs."""
 
     _log = Logger()
-    interval = 2.0
-    """Seconds between looks at the files; a change counts when it is seen twice."""
 
     def __init__(
         self,
@@ -97,6 +91,7 @@ class Logins(Service):
         refusals: RefusalCounter,
         now: Callable[[], float] = time.time,
     ) -> None:
+        super().__init__(reactor, (files.htpasswd, files.jwt_key))
         self._reactor = reactor
         self._files = files
         self._refusals = refusals
@@ -105,10 +100,7 @@ class Logins(Service):
         self._under_way: dict[tuple[Credentials, str], list[Deferred[Identity]]] = {}
         self._checker = PasswordVerifier(reactor)
         self._listeners: list[Callable[[], None]] = []
-        self._seen = self._latest = files.signatures()
         self._passwords, self._key = files.read()
-        self._polling = LoopingCall(self._poll)
-        self._polling.clock = reactor
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Have a function called after files changed."""
@@ -164,29 +156,22 @@ class Logins(Service):
         for answer in self._under_way.pop(tried):
             answer.callback(result)
 
-    def reload(self) -> bool:
-        """Read the files now; bad ones leave in force what was before. Whether they were good."""
-        self._seen = self._latest = self._files.signatures()
-        try:
-            self._passwords, self._key = self._files.read()
-        except LoginFileError as error:
-            self._log.error("{error}; the logins before it stay in force", error=error)
-            return False
+    def read(self) -> tuple[Passwords | None, TokenKey | None]:
+        """Read the files; raises LoginFileError."""
+        return self._files.read()
+
+    def accept(self, result: tuple[Passwords | None, TokenKey | None]) -> None:
+        """Let those log in whom the files name now."""
+        self._passwords, self._key = result
         for listener in self._listeners:
             listener()
-        return True
 
-    def startService(self) -> None:
-        """Begin to look at the files."""
-        super().startService()  # type: ignore[no-untyped-call]
-        if self._seen:
-            self._polling.start(self.interval, now=False)
-
-    def stopService(self) -> None:
-        """Look no more."""
-        super().stopService()  # type: ignore[no-untyped-call]
-        if self._polling.running:
-            self._polling.stop()
+    def refuse(self, failure: Failure) -> None:
+        """Log why the logins before stay in force."""
+        if failure.check(LoginFileError):
+            self._log.error("{error}; the logins before it stay in force", error=failure.value)
+        else:
+            self._log.failure("The login files could not be read again", failure)
 
     def _known(self, credentials: Credentials) -> Identity | None:
         passwords = self._passwords
@@ -224,16 +209,6 @@ class Logins(Service):
             return None
         return Identity(claims.user, claims.expires, lambda: self._key == key)
 
-    def _poll(self) -> None:
-        found = self._files.signatures()
-        settled, self._latest = found == self._latest, found
-        if settled and found != self._seen:
-            try:
-                self.reload()
-            except Exception:
-                # It would be the last look at the files.
-                self._log.failure("The login files could not be read again")
-
 
 def parse_authorization(header: str | None) -> Credentials | None:
     """The credentials in an Authorization header; None if it has none that are known here.
@@ -253,11 +228,3 @@ def parse_authorization(header: str | None) -> Credentials | None:
     if not colon:
         raise ValueError("the Authorization header has no password")
     return Basic(user, password)
-
-
-def _signature(path: Path) -> tuple[int, int, int] | None:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns

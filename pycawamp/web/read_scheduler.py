@@ -28,7 +28,10 @@ class Reader(Protocol):
         """Whether there is more to do about what it took."""
 
     def handle(self, data: bytes) -> None:
-        """Go on with what it is busy with, and take more bytes from the socket, if any."""
+        """Go on with what it is busy with, and take more bytes from the socket, if any.
+
+        It looks at `is_over` after each message: a message may take long.
+        """
 
 
 class ReadScheduler:
@@ -47,11 +50,19 @@ class ReadScheduler:
         """What is still to be handled, the connection whose turn it is first."""
         self._rested = 0.0
         """When the last slice ended."""
+        self._deadline = 0.0
+        """When the present slice ends."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time is over for what is being handled."""
+        return self._clock.seconds() >= self._deadline
 
     def take(self, reader: Reader, data: bytes) -> None:
         """Have data handled: now, or after what waits already."""
         pieces = self._waiting.get(reader)
         if pieces is None and len(data) <= SMALL:
+            self._deadline = self._clock.seconds() + SLICE
             reader.handle(data)
             if reader.is_busy:
                 self._wait(reader)
@@ -75,8 +86,8 @@ class ReadScheduler:
     def _work(self) -> None:
         now = self._clock.seconds
         begun = now()
-        deadline = begun + min(max(begun - self._rested, SLICE), LONGEST_SLICE)
-        while self._waiting and now() < deadline:
+        self._deadline = begun + min(max(begun - self._rested, SLICE), LONGEST_SLICE)
+        while self._waiting and not self.is_over:
             self._handle_piece(next(iter(self._waiting)))
         self._rested = now()
         if self._waiting:

@@ -18,7 +18,10 @@ from pycawamp.web.authentication import (
     Visitor,
     refuse,
 )
+from pycawamp.web.connections import ConnectionCount
 from pycawamp.web.websocket import MonitorFactory, MonitorProtocol
+from pycawamp.wire.dialect import Encoding
+from pycawamp.wire.v2.dialect import VERSION_1
 
 
 class MonitorResource(Resource):
@@ -26,8 +29,14 @@ class MonitorResource(Resource):
 
     isLeaf = True
 
-    def __init__(self, factory: MonitorFactory, authentication: Authentication) -> None:
+    def __init__(
+        self,
+        factory: MonitorFactory,
+        authentication: Authentication,
+        encoding: Encoding = VERSION_1,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._encoding = encoding
         self._factory = factory
         self._authentication = authentication
 
@@ -47,7 +56,10 @@ class MonitorResource(Resource):
         if full is not None:
             self._authentication.refusals.count(full, visitor.host)
             raise RefusalError(503, full, (("Retry-After", "10"),))
-        body = WebSocketResource(_Protocols(self._factory, visitor)).render(request)
+        # Other sites than the gateway's own do not count connections.
+        count = getattr(request.channel, "count", None)
+        protocols = _Protocols(self._factory, visitor, self._encoding, count)
+        body = WebSocketResource(protocols).render(request)
         if body is not NOT_DONE_YET:
             refuse(request, RefusalError(request.code, "only by HTTP/1.1"))
             return
@@ -62,8 +74,12 @@ class _Protocols:
 
     _factory: MonitorFactory
     _visitor: Visitor
+    _encoding: Encoding
+    _count: ConnectionCount | None
 
     def buildProtocol(self, address: Any) -> MonitorProtocol:
         protocol: MonitorProtocol = self._factory.buildProtocol(address)
         protocol.visitor = self._visitor
+        protocol.encoding = self._encoding
+        protocol.connection_count = self._count
         return protocol

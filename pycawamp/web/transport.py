@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from pycawamp.fanout.outbox import IWriter, Outbox
 from pycawamp.pv.delay import DelayLine
+from pycawamp.web.frames import WEBSOCKET
 
 HIGH_WATER = 2**19
 """Bytes that wait in this process for one client before it counts as slow.
@@ -33,6 +34,7 @@ class ClientTransport:
 
     def __init__(self, transport: Any, slow_consumers: SlowConsumerMonitor, client: str) -> None:
         self.transport = transport
+        self.framing = WEBSOCKET
         self.client = client
         """For people: the client's address."""
         self._slow_consumers = slow_consumers

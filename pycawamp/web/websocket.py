@@ -13,15 +13,18 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
+from txaio import make_logger
 
 from pycawamp.access.hosts import network_key
 from pycawamp.sessions.registry import Sessions
 from pycawamp.sessions.session import Client, Session
 from pycawamp.web.authentication import BEARER, Visitor, without_token
+from pycawamp.web.connections import ConnectionCount
 from pycawamp.web.read_scheduler import ReadScheduler
 from pycawamp.web.transport import ClientTransport, SlowConsumerMonitor
-from pycawamp.wire.v2 import replies
-from pycawamp.wire.v2.codec import BadMessageError
+from pycawamp.wire.dialect import Encoding
+from pycawamp.wire.errors import BadMessageError
+from pycawamp.wire.v2.dialect import VERSION_1
 
 
 @attrs.frozen
@@ -38,6 +41,10 @@ class SocketLimits:
 
 SUBPROTOCOL = "pycaserver"
 """What a page may offer beside its token, so that there is something else to select."""
+PONG = 10
+"""The opcode of a pong."""
+EXPIRY_CHECK = 10.0
+"""Seconds between looks at whether a login has expired: the clock may be set."""
 CLOSING = 2.0
 """Seconds that a client has to take what was sent to it before the connection ends."""
 
@@ -48,6 +55,13 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     factory: MonitorFactory
     session: Session | None = None
     visitor = Visitor()
+    encoding: Encoding = VERSION_1
+    """The dialect of this connection, and the options in force at first."""
+    # What it says of bad frames and handshakes is counted instead: no client fills the log.
+    log = make_logger("critical")
+    _has_frames = False
+    _message = bytearray()
+    connection_count: ConnectionCount | None = None
     _client_transport: ClientTransport | None = None
     _expiry: IDelayedCall | None = None
     _closing: IDelayedCall | None = None
@@ -64,13 +78,11 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             self.transport, self.factory.slow_consumers, self.visitor.address
         )
         self.session = self.factory.sessions.open(
-            client_transport, _client(self.visitor), self.hang_up
+            client_transport, _client(self.visitor), self.encoding, self.hang_up
         )
         client_transport.start(self.session.outbox)
         self.factory.opened(self)
-        identity = self.visitor.identity
-        if identity is not None and identity.expires is not None:
-            self._expiry = self.factory.call_at(identity.expires, self._expire)
+        self._await_expiry()
 
     def dataReceived(self, data: bytes) -> None:
         """Take what the socket brought, when it is this client's turn."""
@@ -82,18 +94,45 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     @property
     def is_busy(self) -> bool:
-        """Whether the session is still at the last message."""
-        return self.session is not None and self.session.is_busy
+        """Whether there are more frames to take, or the session is still at the last message."""
+        return self._has_frames or (self.session is not None and self.session.is_busy)
 
     def handle(self, data: bytes) -> None:
         """Go on with the last message; when it is done, take apart what the socket brought."""
+        self._has_frames = False
         if self.session is not None:
             self.session.go_on()
         super().dataReceived(data)
 
     def processData(self) -> bool:
-        """Take one frame of what the socket brought; Autobahn calls it until there is none."""
-        return not self.is_busy and bool(super().processData())
+        """Take one part of a frame; Autobahn calls it until there is none, or time is over."""
+        if self.is_busy or not super().processData():
+            return False
+        self._has_frames = self.factory.read_scheduler.is_over
+        return not self._has_frames
+
+    # Autobahn's way to take a message apart: its own would keep each fragment, empty ones too.
+
+    def onMessageBegin(self, isBinary: bool) -> None:
+        """Begin a message."""
+        super().onMessageBegin(isBinary)
+        self._message = bytearray()
+
+    def onMessageFrameData(self, payload: bytes) -> None:
+        """Take a part of a message."""
+        if not self.failedByMe:
+            self._message += payload
+
+    def onMessageFrameEnd(self) -> None:
+        """Count a fragment; the last one is counted with its message."""
+        if not self.current_frame.fin and self.session is not None:
+            self.session.may_ask()
+
+    def onMessageEnd(self) -> None:
+        """Take a whole message."""
+        message, self._message = self._message, bytearray()
+        if not self.failedByMe:
+            self.onMessage(bytes(message), self.message_is_binary)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         """Hand a whole message to the session."""
@@ -104,6 +143,18 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         """Answer; pings are requests too, as far as their rate goes."""
         if self.session is not None and self.session.takes_answers() and self.session.may_ask():
             super().onPing(payload)
+
+    def processControlFrame(self) -> bool:
+        """Count pongs that answer no ping: they are allowed, and mean nothing."""
+        if self.current_frame.opcode != PONG:
+            return bool(super().processControlFrame())
+        payload = b"".join(self.control_frame_data)  # type: ignore[has-type]
+        if payload == self.autoPingPending:
+            return bool(super().processControlFrame())
+        self.control_frame_data = None
+        if self.session is not None:
+            self.session.may_ask()
+        return True
 
     def hang_up(self, code: int, reason: str) -> None:
         """Close the connection with a code and a reason."""
@@ -131,7 +182,8 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             self._log_out("pages of this origin may not connect any more", "forbidden")
 
     def failHandshake(self, reason: str, *arguments: Any, **keywords: Any) -> None:
-        """Refuse a handshake; Autobahn logs the reason, which may quote a header."""
+        """Refuse a handshake; the client is told the reason, which may quote a header."""
+        self.factory.sessions.refusals.count("bad handshake", self.visitor.address)
         super().failHandshake(without_token(reason), *arguments, **keywords)
 
     def sendCloseFrame(self, *args: Any, **keywords: Any) -> None:
@@ -158,12 +210,23 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Leave nothing that refers to itself: a crowd of those would keep the collector busy."""
         super().connectionLost(reason)
+        if self.connection_count is not None:
+            self.connection_count.leave()
         # Autobahn fired both with this object.
         del self.is_open, self.is_closed
 
-    def _expire(self) -> None:
+    def _await_expiry(self) -> None:
+        """Close the connection when the login expires, by the time of day."""
         self._expiry = None
-        self._log_out("the login has expired")
+        identity = self.visitor.identity
+        if identity is None or identity.expires is None:
+            return
+        left = identity.expires - self.factory.time_of_day()
+        if left > 0:
+            # The clock may be set meanwhile.
+            self._expiry = self.factory.call_later(min(left, EXPIRY_CHECK), self._await_expiry)
+        else:
+            self._log_out("the login has expired")
 
     def _log_out(self, text: str, code: str = "unauthenticated") -> None:
         if self.session is not None:
@@ -179,6 +242,10 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             self.session.close()
             self.session = None
 
+    def _fail_connection(self, *args: Any, **keywords: Any) -> None:
+        self.factory.sessions.refusals.count("closed for a bad frame", self.visitor.address)
+        super()._fail_connection(*args, **keywords)
+
     def _invalid_payload(self, reason: str) -> bool:
         # RFC 6455 wants the connection closed (1007); the client is also told why.
         self._explain(BadMessageError("bad_json", "not JSON: the text is not valid UTF-8"))
@@ -191,7 +258,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     def _explain(self, mistake: BadMessageError) -> None:
         """Tell the client, at once, why its connection is about to be closed."""
         if self.session is not None and self.state == self.STATE_OPEN:
-            self.session.send(replies.error(mistake))
+            self.session.send(self.session.dialect.error(mistake))
             self.session.outbox.flush()
 
 
@@ -271,9 +338,9 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
         """Have a function called after a while."""
         return self._clock.callLater(seconds, function)
 
-    def call_at(self, when: float, function: Callable[[], None]) -> IDelayedCall:
-        """Have a function called at a time of the day, in UNIX seconds."""
-        return self.call_later(max(0.0, when - self._now()), function)
+    def time_of_day(self) -> float:
+        """The present time, in UNIX seconds."""
+        return self._now()
 
     def close_all(self, patience: float = 1.0) -> Deferred[None]:
         """Close every connection as `going away` (1001); fires when all are gone.

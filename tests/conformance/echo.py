@@ -11,15 +11,18 @@ from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.session import Client, HangUp
 from pycawamp.web.authentication import Authentication
 from pycawamp.web.channel import GatewaySite, HTTPLimits
+from pycawamp.web.frames import binary_frame, text_frame
 from pycawamp.web.resource import MonitorResource
 from pycawamp.web.websocket import MonitorFactory, SocketLimits
-from pycawamp.wire.frames import binary_frame, text_frame
+from pycawamp.wire.dialect import Encoding
+from pycawamp.wire.v2.dialect import VERSION_2
 
 
 class EchoSession:
     """Sends back what it receives."""
 
     is_busy = False
+    dialect = VERSION_2
 
     def __init__(self, flush_cycle: FlushCycle, writer: IWriter) -> None:
         self.outbox = Outbox(flush_cycle, writer)
@@ -55,7 +58,9 @@ class EchoSessions:
         self.refusals = RefusalCounter(reactor)
         self._flush_cycle = FlushCycle(reactor)
 
-    def open(self, writer: IWriter, client: Client, hang_up: HangUp) -> EchoSession:
+    def open(
+        self, writer: IWriter, client: Client, encoding: Encoding, hang_up: HangUp
+    ) -> EchoSession:
         """Begin an echo."""
         return EchoSession(self._flush_cycle, writer)
 

@@ -21,6 +21,7 @@ from zope.interface import implementer
 from pycawamp.pv.ca import libca
 from pycawamp.pv.ca.callbacks import Callbacks, Registry
 from pycawamp.pv.ca.channel import AtLibca, Channel, Monitor
+from pycawamp.pv.ca.refusals import RefusalLog
 from pycawamp.pv.ca.repeater import Repeater, ensure_repeater
 from pycawamp.pv.ca.requests import PendingGet, PendingPut
 from pycawamp.pv.ca.worker import Worker
@@ -44,7 +45,11 @@ class CABackend:
         self._ca = libca.load()
         self._worker = Worker(reactor, "Channel Access", self._ca.ca_flush_io)
         self._registry = Registry()
-        self._callbacks = Callbacks(self._ca, inbox, self._registry, self._subscribe_soon)
+        self.refusals = RefusalLog(reactor)
+        """What IOCs refuse is logged here."""
+        self._callbacks = Callbacks(
+            self._ca, inbox, self._registry, self.refusals, self._subscribe_soon
+        )
 
     # The reactor
 
@@ -129,11 +134,10 @@ class CABackend:
         channel.at_libca.subscribed = monitors
         for monitor in monitors:
             self._registry.listeners[monitor.key] = monitor
-            dbr_type, count = monitor.request
             event_id = c_void_p()
             status = self._ca.ca_create_subscription(
-                dbr_type,
-                count,
+                monitor.type,
+                monitor.count,
                 channel.at_libca.chid,
                 monitor.mask,
                 self._callbacks.event,
@@ -141,7 +145,8 @@ class CABackend:
                 byref(event_id),
             )
             monitor.event_id = event_id.value
-            self._check(status, f"subscribe to {channel.name}")
+            if status != libca.ECA_NORMAL:
+                self._inbox.post(monitor.failed, libca.Refusal.by_status(status))
 
     def _unsubscribe(self, channel: Channel) -> None:
         for monitor in channel.at_libca.subscribed:
@@ -157,14 +162,13 @@ class CABackend:
             self._ca.ca_clear_channel(channel.at_libca.chid)
 
     def _get(self, at_libca: AtLibca, pending: PendingGet) -> None:
-        dbr_type, count = pending.request
         status = libca.ECA_DISCONN
         if not at_libca.cleared:
             status = self._ca.ca_array_get_callback(
-                dbr_type, count, at_libca.chid, self._callbacks.event, pending.key
+                pending.type, pending.count, at_libca.chid, self._callbacks.event, pending.key
             )
         if status != libca.ECA_NORMAL:
-            self._inbox.post(pending.failed, status)
+            self._inbox.post(pending.failed, libca.Refusal.by_status(status))
 
     def _put(self, at_libca: AtLibca, pending: PendingPut) -> None:
         write = pending.write

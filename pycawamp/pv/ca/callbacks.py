@@ -13,10 +13,9 @@ from ctypes import string_at
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from twisted.logger import Logger
-
 from pycawamp.pv.ca import dbr, libca
 from pycawamp.pv.ca.channel import Channel, ControlMonitor, Monitor, ValueMonitor
+from pycawamp.pv.ca.refusals import RefusalLog
 from pycawamp.pv.ca.requests import PendingGet, PendingPut
 from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.values import FieldType, Metadata
@@ -55,14 +54,18 @@ class Callbacks:
     `subscribe` has a channel's monitors subscribed to; it is called on libca's threads.
     """
 
-    _log = Logger()
-
     def __init__(
-        self, library: Any, inbox: Inbox, registry: Registry, subscribe: Subscribe
+        self,
+        library: Any,
+        inbox: Inbox,
+        registry: Registry,
+        refusals: RefusalLog,
+        subscribe: Subscribe,
     ) -> None:
         self._ca = library
         self._inbox = inbox
         self._registry = registry
+        self._refusals = refusals
         self._subscribe = subscribe
         self._keeper = libca.ThreadKeeper(library)
         self.connection = libca.ConnectionCallback(self._on_connection)
@@ -87,11 +90,16 @@ class Callbacks:
         listener = self._registry.listeners.get(args.usr)
         if listener is None:
             return
-        if args.status == libca.ECA_NORMAL:
-            size = listener.header + args.count * listener.width
+        if args.status != libca.ECA_NORMAL:
+            self._inbox.post_update(listener.failed, libca.Refusal.by_status(args.status))
+            return
+        count = args.count
+        # Type and count are what the server claims: libca passes them on unchecked.
+        if args.type == listener.type and count <= listener.most:
+            size = listener.header + count * listener.width
             self._inbox.post_update(listener.handler, string_at(args.dbr, size))
         else:
-            self._inbox.post(listener.failed, args.status)
+            self._inbox.post_update(listener.failed, _mismatch(listener, args.type, count))
 
     def _on_put(self, args: Any) -> None:
         self._keep()
@@ -140,13 +148,28 @@ class Callbacks:
             self._inbox.post(channel.set_access, (bool(args.read), bool(args.write)))
 
     def _on_exception(self, args: Any) -> None:
-        reason = libca.message(args.stat)
-        context = (args.ctx or b"").decode("utf-8", "replace")
-        self._inbox.post(self._log_exception, (reason, context))
+        context = source = (args.ctx or b"").decode("utf-8", "replace")
+        channel = None
+        if args.chid:
+            channel = self._registry.channels.get(self._ca.ca_puser(args.chid))
+        if channel is not None:
+            source = self._ca.ca_host_name(args.chid).decode("utf-8", "replace")
+            context = f"{channel.name} of {source}"
+        line = f"Channel Access: {libca.message(args.stat)} ({context})"
+        # In a flood the newest will do.
+        self._inbox.post_update(self._log_exception, (source, args.stat, line))
 
-    def _log_exception(self, news: tuple[str, str]) -> None:
-        reason, context = news
-        self._log.warn("Channel Access: {reason} ({context})", reason=reason, context=context)
+    def _log_exception(self, news: tuple[str, int, str]) -> None:
+        self._refusals.write(*news)
+
+
+def _mismatch(listener: Monitor | PendingGet, dbr_type: int, count: int) -> libca.Refusal:
+    """What is wrong with an answer that is not of the type and count that were asked for."""
+    if dbr_type != listener.type:
+        reason = f"it sent DBR type {dbr_type}, not {listener.type} as asked"
+        return libca.Refusal(libca.ECA_BADTYPE, reason)
+    reason = f"it sent {count} elements, where the PV has at most {listener.most}"
+    return libca.Refusal(libca.ECA_BADCOUNT, reason)
 
 
 # Most channels of an IOC are alike in this: they share one value.

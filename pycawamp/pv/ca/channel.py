@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import attrs
 from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
 from pycawamp.pv.ca import dbr, libca
-from pycawamp.pv.ca.encode import Write
+from pycawamp.pv.ca.encode import Write, encode
 from pycawamp.pv.ca.requests import PendingGet, Puts
-from pycawamp.pv.errors import NotConnectedError
+from pycawamp.pv.errors import BadValueError, NotConnectedError
 from pycawamp.pv.interfaces import IHandle, ISink
 from pycawamp.pv.values import FieldType, Metadata, Reading
 
@@ -20,23 +20,36 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+MOST_EARLY = 100
+"""Updates that are kept for a channel until its metadata has come."""
+
 
 class Monitor:
     """One subscription at libca: what its callback needs, and who gets its bytes."""
 
-    __slots__ = ("channel", "event_id", "handler", "header", "key", "request", "width")
+    __slots__ = (
+        "channel",
+        "count",
+        "event_id",
+        "handler",
+        "header",
+        "key",
+        "most",
+        "type",
+        "width",
+    )
 
     mask: ClassVar[int]
     """Which events to be told of."""
 
     def __init__(
-        self, channel: Channel, key: int, request: tuple[int, int], header: int, width: int
+        self, channel: Channel, key: int, request: libca.Request, header: int, width: int
     ) -> None:
         self.channel = channel
         self.key = key
         """What libca hands to the callback."""
-        self.request = request
-        """DBR type and count to ask for."""
+        self.type, self.count, self.most = request
+        """DBR type and count to ask for, and the most elements that an event can have."""
         self.header = header
         self.width = width
         """The DBR bytes are header + count * width long."""
@@ -49,8 +62,17 @@ class Monitor:
         """Take the DBR bytes of one event, on the reactor."""
         raise NotImplementedError
 
-    def failed(self, status: int) -> None:
-        """Take an event without data."""
+    def failed(self, refusal: libca.Refusal) -> None:
+        """Take an event without data, or with what cannot be the PV's."""
+        # Without read access there is nothing to send; that is told with the rights.
+        channel = self.channel
+        is_news = refusal.status != libca.ECA_NORDACCESS or channel.is_readable
+        if is_news and self in channel.monitors:
+            self.refused(refusal)
+
+    def refused(self, refusal: libca.Refusal) -> None:
+        """Take note that the IOC refuses what was subscribed to."""
+        raise NotImplementedError
 
 
 class ValueMonitor(Monitor):
@@ -72,6 +94,10 @@ class ValueMonitor(Monitor):
         if self in channel.monitors:
             channel.update(self._decode(raw))
 
+    def refused(self, refusal: libca.Refusal) -> None:
+        """Hand on why there is no value."""
+        self.channel.refuse(refusal)
+
 
 class ControlMonitor(Monitor):
     """The subscription to DBR_CTRL: at once, and when units, limits or labels change."""
@@ -81,7 +107,7 @@ class ControlMonitor(Monitor):
     mask = libca.DBE_PROPERTY
 
     def __init__(self, channel: Channel, key: int, native: Metadata) -> None:
-        request = libca.control_request(native.type.value)
+        request = libca.control_request(native.type.value, native.count)
         super().__init__(channel, key, request, dbr.control_size(native.type), 0)
 
     def receive(self, raw: bytes) -> None:
@@ -89,11 +115,9 @@ class ControlMonitor(Monitor):
         if self in self.channel.monitors:
             self.channel.describe(raw)
 
-    def failed(self, status: int) -> None:
-        """Go on without metadata where the server has none to give."""
-        # Without read access there is no value either, and it may come back.
-        if status != libca.ECA_NORDACCESS and self in self.channel.monitors:
-            self.channel.describe(None)
+    def refused(self, refusal: libca.Refusal) -> None:
+        """Have the channel go on without metadata."""
+        self.channel.go_undescribed(refusal)
 
 
 @implementer(IHandle)
@@ -111,6 +135,7 @@ class Channel:
         "_early",
         "_gets",
         "_puts",
+        "_refusal",
         "_sink",
         "_told",
         "at_libca",
@@ -132,7 +157,8 @@ class Channel:
         self._backend = backend
         self._described: Metadata | None = None
         self._complete = False
-        self._told: bool | None = None
+        self._refusal: str | None = None
+        self._told: bool | str | None = None
         self._early: tuple[Reading, ...] = ()
         # Most channels are never written, nor read but by their monitor.
         self._puts: Puts | None = None
@@ -145,6 +171,11 @@ class Channel:
         self._fail_requests()
         self._backend.free(self)
 
+    @property
+    def is_readable(self) -> bool:
+        """Whether it is connected, and the IOC grants read access."""
+        return self.native is not None and self.native.read_access
+
     def get(self) -> Deferred[Reading]:
         """Ask the IOC for the present value."""
         if self.native is None:
@@ -154,18 +185,26 @@ class Channel:
         self._backend.get(self.at_libca, pending)
         return pending.answer.addBoth(self._got, pending)
 
-    def put(self, write: Write, wait: bool) -> Deferred[None]:
-        """Write after all earlier writes."""
+    def put(self, value: Any, wait: bool) -> Deferred[None]:
+        """Write a value after all earlier ones; see IHandle.put."""
         if self.native is None:
             return fail(NotConnectedError("no IOC serves it now"))
+        try:
+            write = encode(self._described or self.native, value)
+        except BadValueError as error:
+            return fail(error)
         if self._puts is None:
             self._puts = Puts(self._backend, self.at_libca)
+        if write.count == 0 and self.name.endswith("$"):
+            # A string field, as characters. Of none, the IOC would write nothing.
+            write = Write(write.type, 1, b"\0")
         return self._puts.add(write, wait)
 
     def connect(self, news: tuple[Metadata, tuple[Monitor, ...]]) -> None:
         """Take note of a connection: the type and rights, and the monitors to listen to."""
         self.native, self.monitors = news
         self._described = None
+        self._refusal = None
         self._expect_metadata()
         self._early = ()
         if self._complete or not self.native.read_access:
@@ -184,26 +223,47 @@ class Channel:
         read, write = rights
         self.native = attrs.evolve(self.native, read_access=read, write_access=write)
         if not read:
+            self._refusal = None
             self._expect_metadata()
         if self._described is not None:
             self._describe(attrs.evolve(self._described, read_access=read, write_access=write))
 
-    def describe(self, raw: bytes | None) -> None:
-        """Take DBR_CTRL bytes: units, limits, precision or enum strings; None: there are none."""
+    def describe(self, raw: bytes) -> None:
+        """Take DBR_CTRL bytes: units, limits, precision or enum strings."""
         if self.native is not None:
             self._complete = True
-            self._describe(self.native if raw is None else dbr.describe(self.native, raw))
+            self._describe(dbr.describe(self.native, raw))
+
+    def go_undescribed(self, refusal: libca.Refusal) -> None:
+        """Go on without units, limits and labels: the IOC does not tell them."""
+        if self.native is not None:
+            self._log_refusal(refusal, f"units and limits of {self.name}")
+            self._complete = True
+            self._describe(attrs.evolve(self.native, refusal=refusal.reason))
 
     def update(self, reading: Reading) -> None:
         """Take one update."""
-        if self._told:
+        if self._told is True:
             self._sink.reading(reading)
-        else:
-            self._early = (*self._early, reading)
+            return
+        self._early = (*self._early[-MOST_EARLY + 1 :], reading)
+        if self._refusal is not None:
+            self._refusal = None
+            self._tell()
+
+    def refuse(self, refusal: libca.Refusal) -> None:
+        """Take note that the IOC does not send the value: what was sent before is not current."""
+        if self.native is not None and refusal.reason != self._refusal:
+            self._log_refusal(refusal, f"the value of {self.name}")
+            self._refusal = refusal.reason
+            self._early = ()
+            self._tell()
 
     def _got(self, answer: T, pending: PendingGet) -> T:
         self._gets = tuple(other for other in self._gets if other is not pending)
         self._backend.forget(pending.key)
+        if pending.refusal is not None and self.native is not None:
+            self._log_refusal(pending.refusal, f"the value of {self.name}")
         return answer
 
     def _fail_requests(self) -> None:
@@ -222,15 +282,27 @@ class Channel:
             self._sink.metadata(metadata)
         self._tell()
 
+    def _log_refusal(self, refusal: libca.Refusal, what: str) -> None:
+        assert self.native is not None
+        host = self.native.host
+        line = f"{host} does not send {what}: {refusal.reason}"
+        self._backend.refusals.write(host, refusal.status, line)
+
     def _tell(self) -> None:
-        readable = self.native is not None and self.native.read_access
+        readable = self.is_readable
         if readable and not self._complete:
             return
-        if readable != self._told:
-            self._told = readable
-            self._sink.connection(readable)
+        state: bool | str = readable
+        if readable and self._refusal is not None:
+            state = self._refusal
+        if state != self._told:
+            self._told = state
+            if isinstance(state, str):
+                self._sink.refused(state)
+            else:
+                self._sink.connection(state)
         early, self._early = self._early, ()
-        if readable:
+        if state is True:
             for reading in early:
                 self._sink.reading(reading)
 

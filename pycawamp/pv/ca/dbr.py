@@ -6,6 +6,8 @@ order, each with its own padding before the value.
 
 from __future__ import annotations
 
+import math
+import struct
 from collections.abc import Callable
 from functools import cache, lru_cache
 from struct import Struct
@@ -14,13 +16,16 @@ from typing import Any, NamedTuple, TypeAlias
 import attrs
 import numpy as np
 
-from pycawamp.pv.values import FieldType, Metadata, Reading, Value
+from pycawamp.pv.values import FieldType, Metadata, Reading, Value, decoded
 
 EPICS_EPOCH = 631152000
 """UNIX seconds of 1990-01-01, where EPICS time stamps count from."""
 
 STRING_SIZE = 40
 ENUM_STRING_SIZE = 26
+UNITS_SIZE = 8
+NANOSECONDS = 1_000_000_000
+MAX_ENUM_STATES = 16
 
 Decoder: TypeAlias = Callable[[bytes], Reading]
 
@@ -69,7 +74,12 @@ def _number_decoder(layout: Layout) -> Decoder:
     unpack = layout.scalar.unpack_from
 
     def decode(raw: bytes) -> Reading:
-        status, severity, seconds, nanoseconds, value = unpack(raw)
+        try:
+            status, severity, seconds, nanoseconds, value = unpack(raw)
+        except struct.error:
+            return _empty(raw)
+        if nanoseconds >= NANOSECONDS:
+            seconds, nanoseconds = _carried(seconds, nanoseconds)
         return Reading(status, severity, seconds + EPICS_EPOCH, nanoseconds, value)
 
     return decode
@@ -79,27 +89,40 @@ def _string_decoder(layout: Layout) -> Decoder:
     unpack = layout.scalar.unpack_from
 
     def decode(raw: bytes) -> Reading:
-        status, severity, seconds, nanoseconds, value = unpack(raw)
-        return Reading(status, severity, seconds + EPICS_EPOCH, nanoseconds, text(value))
+        try:
+            status, severity, seconds, nanoseconds, value = unpack(raw)
+        except struct.error:
+            return _empty(raw)
+        seconds, nanoseconds = _carried(seconds, nanoseconds)
+        text = decoded(value, STRING_SIZE)
+        return Reading(status, severity, seconds + EPICS_EPOCH, nanoseconds, text)
 
     return decode
+
+
+def _empty(raw: bytes) -> Reading:
+    """An update of a scalar that has no element: one beyond an array's end, an empty waveform."""
+    status, severity, seconds, nanoseconds = _HEADER.unpack_from(raw)
+    seconds, nanoseconds = _carried(seconds, nanoseconds)
+    return Reading(status, severity, seconds + EPICS_EPOCH, nanoseconds, None)
 
 
 def _array_decoder(layout: Layout, field_type: FieldType) -> Decoder:
     def decode(raw: bytes) -> Reading:
         status, severity, seconds, nanoseconds = _HEADER.unpack_from(raw)
+        seconds, nanoseconds = _carried(seconds, nanoseconds)
         elements = np.frombuffer(raw, layout.dtype, offset=layout.offset)
         value: Value = elements
         if field_type is FieldType.STRING:
-            value = [text(element) for element in elements.tolist()]
+            value = [decoded(element, STRING_SIZE) for element in elements.tolist()]
         return Reading(status, severity, seconds + EPICS_EPOCH, nanoseconds, value)
 
     return decode
 
 
-def text(raw: bytes) -> str:
-    """The string up to its NUL; invalid UTF-8 is replaced, never refused."""
-    return raw.split(b"\0", 1)[0].decode("utf-8", "replace")
+def _carried(seconds: int, nanoseconds: int) -> tuple[int, int]:
+    """A time stamp with less than a second of nanoseconds: IOCs may send up to 2**32."""
+    return seconds + nanoseconds // NANOSECONDS, nanoseconds % NANOSECONDS
 
 
 # DBR_CTRL: the fields between the alarm (4 bytes) and the value; limits in the order of
@@ -127,11 +150,17 @@ def _describe(native: Metadata, raw: bytes) -> Metadata:
         return attrs.evolve(native, enum_strs=_enum_strings(raw))
     fields: tuple[Any, ...] = _CTRL_LAYOUTS[native.type].unpack_from(raw)
     precision = fields[0] if isinstance(fields[0], int) else None
-    units, high_display, low_display, hihi, high, low, lolo, high_control, low_control = fields[-9:]
+    units, *limits = fields[-9:]
+    if native.type is FieldType.FLOAT:
+        # The shortest digits, as values have them: 0.1, not 0.10000000149011612.
+        limits = [float(str(np.float32(limit))) for limit in limits]
+    # The same NaN each time: what is alike compares equal, and is not told as a change.
+    limits = [math.nan if math.isnan(limit) else limit for limit in limits]
+    high_display, low_display, hihi, high, low, lolo, high_control, low_control = limits
     return attrs.evolve(
         native,
         precision=precision,
-        units=text(units),
+        units=decoded(units, UNITS_SIZE),
         display_limits=(low_display, high_display),
         control_limits=(low_control, high_control),
         alarm_limits=(lolo, hihi),
@@ -141,13 +170,15 @@ def _describe(native: Metadata, raw: bytes) -> Metadata:
 
 def _enum_strings(raw: bytes) -> tuple[str, ...]:
     (count,) = _CTRL_ENUM.unpack_from(raw)
-    starts = (2 + ENUM_STRING_SIZE * index for index in range(count))
-    return tuple(text(raw[start : start + ENUM_STRING_SIZE]) for start in starts)
+    starts = (2 + ENUM_STRING_SIZE * index for index in range(min(count, MAX_ENUM_STATES)))
+    return tuple(
+        decoded(raw[start : start + ENUM_STRING_SIZE], ENUM_STRING_SIZE) for start in starts
+    )
 
 
 def control_size(field_type: FieldType) -> int:
     """Bytes of a DBR_CTRL value that describe() reads; 0 where there is nothing to know."""
     if field_type is FieldType.ENUM:
-        return 6 + 16 * ENUM_STRING_SIZE
+        return 6 + MAX_ENUM_STATES * ENUM_STRING_SIZE
     layout = _CTRL_LAYOUTS.get(field_type)
     return 4 + layout.size if layout else 0

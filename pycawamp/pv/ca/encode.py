@@ -7,7 +7,6 @@ against the channel's metadata before libca sees it, and it is written whole or 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -41,14 +40,26 @@ def encode(metadata: Metadata, value: Any) -> Write:
         return _encode_elements(metadata, [value])
     if not isinstance(value, list):
         raise BadValueError(f"expected an array of {_wanted(metadata)}, got {_json_type(value)}")
-    if not 1 <= len(value) <= metadata.count:
-        raise BadValueError(f"expected 1 to {metadata.count} elements, got {len(value)}")
+    if len(value) > metadata.count:
+        raise BadValueError(f"expected at most {metadata.count} elements, got {len(value)}")
+    if not value:
+        return Write(metadata.type, 0, b"")
     return _encode_elements(metadata, value)
 
 
 def _encode_elements(metadata: Metadata, values: list[Any]) -> Write:
     raw = _ENCODERS.get(metadata.type, _encode_numbers)(metadata, values)
+    if metadata.type is FieldType.DOUBLE and _is_rounded(values, raw):
+        # Channel Access shows 64-bit integers as doubles. From a string, the IOC has all digits.
+        raw = _encode_strings(metadata, list(map(repr, values)))
+        return Write(FieldType.STRING, len(values), raw)
     return Write(metadata.type, len(values), raw)
+
+
+def _is_rounded(values: list[Any], raw: bytes) -> bool:
+    """Whether a whole number is beyond 2**53 and has other digits as a double."""
+    numbers = np.frombuffer(raw)
+    return bool((np.abs(numbers) >= 2**53).any()) and values != numbers.tolist()
 
 
 def _encode_numbers(metadata: Metadata, values: list[Any]) -> bytes:
@@ -74,23 +85,35 @@ def _range(dtype: np.dtype[Any]) -> tuple[float, float]:
 
 
 def _encode_enums(metadata: Metadata, values: list[Any]) -> bytes:
-    return b"".join(
-        _index(metadata.enum_strs, value).to_bytes(2, sys.byteorder) for value in values
-    )
+    # Each distinct value once: an array may have half a million elements.
+    wrong = set(map(type, values)) - {int, str}
+    if wrong:
+        _index(metadata, next(value for value in values if type(value) in wrong))
+    indices = {value: _index(metadata, value) for value in dict.fromkeys(values)}
+    return np.array([indices[value] for value in values], np.uint16).tobytes()
 
 
-def _index(labels: tuple[str, ...], value: Any) -> int:
+def _index(metadata: Metadata, value: Any) -> int:
+    labels = metadata.enum_strs
     if isinstance(value, str) and value in labels:
         return labels.index(value)
-    states = len(labels) or MAX_STATES
-    if type(value) is int and 0 <= value < states:
+    # A state need not have a label. Channel Access tells 16 labels, and menus may have more.
+    is_open = metadata.is_array or len(labels) == MAX_STATES
+    highest = MAX_INDEX if is_open else MAX_STATES - 1
+    if type(value) is int and 0 <= value <= highest:
         return value
-    choices = f"one of {', '.join(map(repr, labels))}, or its index" if labels else "an index"
-    raise BadValueError(f"expected {choices} from 0 to {states - 1}, got {_clip(repr(value))}")
+    choices = f"one of {', '.join(map(repr, filter(None, labels)))}, or " if any(labels) else ""
+    raise BadValueError(f"expected {choices}an index from 0 to {highest}, got {_clip(repr(value))}")
 
 
 def _encode_strings(_metadata: Metadata, values: list[Any]) -> bytes:
-    return b"".join(_string(value).ljust(STRING_SIZE, b"\0") for value in values)
+    for wrong in set(map(type, values)) - {str}:
+        _string(next(value for value in values if type(value) is wrong))
+    raws = [value.encode() for value in values]
+    if max(map(len, raws)) >= STRING_SIZE or b"\0" in b"".join(raws):
+        for value in values:
+            _string(value)
+    return np.array(raws, f"S{STRING_SIZE}").tobytes()
 
 
 def _string(value: Any) -> bytes:
@@ -128,6 +151,7 @@ def _clip(text: str, most: int = 40) -> str:
 
 
 MAX_STATES = 16
+MAX_INDEX = 0xFFFF
 
 _ENCODERS: dict[FieldType, Callable[[Metadata, list[Any]], bytes]] = {
     FieldType.STRING: _encode_strings,

@@ -22,7 +22,7 @@ from ctypes import (
     c_ulong,
     c_void_p,
 )
-from typing import Any
+from typing import Any, NamedTuple
 
 from epicscorelibs.lib import ca_dsoinfo
 
@@ -32,7 +32,11 @@ os.environ.setdefault("PYEPICS_LIBCA", ca_dsoinfo.sofilename)
 # isort: split
 import epics.ca
 
+from pycawamp.pv.errors import LibraryError
+
 ECA_NORMAL = 1
+ECA_BADTYPE = 114
+ECA_BADCOUNT = 176
 ECA_DISCONN = 192
 ECA_NORDACCESS = 368
 OP_CONN_UP = 6
@@ -61,13 +65,13 @@ class AccessArgs(Structure):
 
 
 class EventArgs(Structure):
-    """struct event_handler_args."""
+    """struct event_handler_args; the count, a long there, is never less than 0."""
 
     _fields_ = (
         ("usr", c_void_p),
         ("chid", chid_t),
         ("type", c_long),
-        ("count", c_long),
+        ("count", c_ulong),
         ("dbr", c_void_p),
         ("status", c_int),
     )
@@ -132,31 +136,63 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
 
 @functools.cache
 def load() -> Any:
-    """The libca that pyepics would use, with prototypes for what we call."""
-    library = ctypes.CDLL(epics.ca.find_libca())
-    for name, (result, arguments) in _PROTOTYPES.items():
-        function = getattr(library, name)
-        function.restype = result
-        function.argtypes = arguments
+    """The libca that pyepics would use, with prototypes for what we call; LibraryError."""
+    try:
+        library = ctypes.CDLL(epics.ca.find_libca())
+        for name, (result, arguments) in _PROTOTYPES.items():
+            function = getattr(library, name)
+            function.restype = result
+            function.argtypes = arguments
+    except (OSError, AttributeError, epics.ca.ChannelAccessException) as error:
+        # glibc's messages name the file.
+        raise LibraryError(f"the Channel Access library cannot be used: {error}") from None
     return library
 
 
-@functools.cache
-def value_request(native_type: int, native_count: int) -> tuple[int, int]:
-    """DBR type and count to ask for a channel's values: of arrays, the current length (0)."""
-    return native_type + TIME_TYPES, 1 if native_count == 1 else 0
+class Request(NamedTuple):
+    """What to ask a server for."""
+
+    dbr_type: int
+    elements: int
+    """0 for as many as there are."""
+    most: int
+    """Elements that the answer can have at most."""
 
 
 @functools.cache
-def control_request(native_type: int) -> tuple[int, int]:
-    """DBR type and count to ask for a channel's units, limits or labels."""
-    return native_type + CTRL_TYPES, 1
+def value_request(native_type: int, native_count: int) -> Request:
+    """How to ask for a channel's values.
+
+    For as many elements as there are: asked for one, a server makes up a 0 where there is none.
+    """
+    return Request(native_type + TIME_TYPES, 0, native_count or 1)
+
+
+@functools.cache
+def control_request(native_type: int, native_count: int) -> Request:
+    """How to ask for a channel's units, limits or labels."""
+    # They come with a value; of a part beyond an array's end there is none.
+    return Request(native_type + CTRL_TYPES, min(native_count, 1), 1)
 
 
 def message(status: int) -> str:
     """What an ECA status means, in libca's words."""
     text: bytes = load().ca_message(status)
     return text.decode("utf-8", "replace")
+
+
+class Refusal(NamedTuple):
+    """Why a server did not send what it was asked for."""
+
+    status: int
+    """The ECA status."""
+    reason: str
+    """What it means, to a person."""
+
+    @classmethod
+    def by_status(cls, status: int) -> Refusal:
+        """What the server said, in libca's words."""
+        return cls(status, message(status))
 
 
 class ThreadKeeper:

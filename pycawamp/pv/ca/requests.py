@@ -10,7 +10,13 @@ from twisted.python.failure import Failure
 
 from pycawamp.pv.ca import dbr, libca
 from pycawamp.pv.ca.encode import Write
-from pycawamp.pv.errors import NotConnectedError, PutFailedError, PVError
+from pycawamp.pv.errors import (
+    AccessError,
+    NotConnectedError,
+    PutFailedError,
+    PVError,
+    RefusedError,
+)
 from pycawamp.pv.values import Metadata, Reading
 
 if TYPE_CHECKING:
@@ -24,11 +30,13 @@ class PendingGet:
     def __init__(self, key: int, native: Metadata) -> None:
         layout = dbr.TIME_LAYOUTS[native.type]
         self.key = key
-        self.request = libca.value_request(native.type.value, native.count)
+        self.type, self.count, self.most = libca.value_request(native.type.value, native.count)
         self.header = layout.offset
         self.width = layout.width
         self.handler = self.receive
         self.answer: Deferred[Reading] = Deferred(lambda _: None)
+        self.refusal: libca.Refusal | None = None
+        """Why there was no value, if the IOC answered so."""
         self._decode = dbr.decoder(native.type, native.count)
 
     def receive(self, raw: bytes) -> None:
@@ -36,9 +44,15 @@ class PendingGet:
         if not self.answer.called:
             self.answer.callback(self._decode(raw))
 
-    def failed(self, status: int) -> None:
-        """Take an answer without data."""
-        self.fail(NotConnectedError(f"the IOC did not answer: {libca.message(status)}"))
+    def failed(self, refusal: libca.Refusal) -> None:
+        """Take an answer without a value."""
+        self.refusal = refusal
+        if refusal.status == libca.ECA_DISCONN:
+            self.fail(NotConnectedError("no IOC serves it now"))
+        elif refusal.status == libca.ECA_NORDACCESS:
+            self.fail(AccessError("the IOC grants no read access"))
+        else:
+            self.fail(RefusedError(f"the IOC does not send the value: {refusal.reason}"))
 
     def fail(self, error: PVError) -> None:
         """End it with an error, unless it has ended."""

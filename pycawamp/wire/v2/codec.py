@@ -4,20 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
 import orjson
 
-
-@attrs.frozen
-class BadMessageError(Exception):
-    """A client's mistake: what was wrong and what was expected."""
-
-    code: str
-    """One of the codes of docs/protocol.md."""
-    message: str
-    action: str | None = None
-    pvname: str | None = None
-    id: str | float | None = None
+from pycawamp.wire.errors import BadMessageError
 
 
 def loads(payload: bytes) -> Any:

@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from pycawamp.pv.values import Metadata
-from pycawamp.wire.v2.codec import BadMessageError, dumps
-from pycawamp.wire.v2.encoding import OPTIONS, Encoding
-from pycawamp.wire.v2.requests import Request
+from pycawamp.wire.dialect import Encoding
+from pycawamp.wire.errors import BadMessageError
+from pycawamp.wire.requests import Request
+from pycawamp.wire.v2.codec import dumps
+from pycawamp.wire.v2.options import OPTIONS
 
 
 def connection(name: str, connected: bool) -> bytes:
@@ -21,6 +23,12 @@ def error(mistake: BadMessageError) -> bytes:
     known = {"action": mistake.action, "pvname": mistake.pvname, "id": mistake.id}
     message = {"msg_type": "error", "code": mistake.code, "message": mistake.message}
     return dumps(message | _without_none(known))
+
+
+def refused(name: str, reason: str) -> bytes:
+    """The payload of the `error` message about a PV whose IOC does not send the value."""
+    text = f"the IOC does not send the value: {reason}"
+    return error(BadMessageError("refused", text, "connect", name))
 
 
 def metadata(
@@ -49,6 +57,7 @@ def metadata(
         read_access=described.read_access,
         write_access=described.write_access and writable,
         host=described.host,
+        **_without_none({"refusal": described.refusal or None}),
     )
 
 

@@ -14,9 +14,9 @@ import numpy as np
 import orjson
 
 from pycawamp.pv.values import Array, FieldType, Metadata, Reading, Value, length_of
+from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.v2.codec import dumps
-from pycawamp.wire.v2.encoding import Encoding
-from pycawamp.wire.v2.text import shower
+from pycawamp.wire.v2.text import NO_VALUE, Show, shower
 
 Render: TypeAlias = Callable[[Reading], bytes]
 Part: TypeAlias = Callable[[Reading], bytes]
@@ -41,6 +41,13 @@ def renderer(
     return _scalar_line(head, _scalar_json(metadata), units + tail)
 
 
+def shown_metadata(metadata: Metadata, encoding: Encoding) -> tuple[object, ...]:
+    """What of a channel's metadata an update of it shows: with a change, it has to be sent anew."""
+    if encoding.text and not metadata.is_array:
+        return metadata.units, metadata.precision, metadata.enum_strs
+    return (metadata.units,)
+
+
 def is_binary(metadata: Metadata, encoding: Encoding) -> bool:
     """Whether a PV's updates are binary frames: arrays of numbers, where asked for."""
     return encoding.arrays == "binary" and metadata.is_array and _is_numeric(metadata)
@@ -49,9 +56,12 @@ def is_binary(metadata: Metadata, encoding: Encoding) -> bool:
 def _scalar_line(head: bytes, value_json: Callable[[Value], bytes], tail: bytes) -> Render:
     # What nearly all updates of nearly all PVs are: no more than one formatting.
     template = _literal(head) + b'"value":%b,"count":1,"timestamp":%d.%09d' + _literal(tail)
+    empty = _literal(head) + b'"value":null,"count":0,"timestamp":%d.%09d' + _literal(tail)
 
     def render(reading: Reading) -> bytes:
         _, _, seconds, nanoseconds, value = reading
+        if value is None:
+            return empty % (seconds, nanoseconds)
         return template % (value_json(value), seconds, nanoseconds)
 
     return render
@@ -102,7 +112,7 @@ def _value_part(metadata: Metadata, encoding: Encoding) -> Part:
 def _scalar_json(metadata: Metadata) -> Callable[[Value], bytes]:
     if metadata.type is FieldType.FLOAT:
         # As a double, 0.1 would read 0.10000000149011612: digits that the IOC never had.
-        return lambda value: dumps(np.float32(value))  # type: ignore[arg-type]
+        return lambda value: dumps(None if value is None else np.float32(value))  # type: ignore[arg-type]
     return orjson.dumps
 
 
@@ -137,8 +147,12 @@ def _extra_parts(metadata: Metadata, encoding: Encoding) -> list[Part]:
         parts.append(_alarm)
     show = shower(metadata) if encoding.text else None
     if show is not None:
-        parts.append(lambda reading: b',"text":' + dumps(show(reading.value)))
+        parts.append(lambda reading: b',"text":' + dumps(_text(show, reading.value)))
     return parts
+
+
+def _text(show: Show, value: Value) -> str:
+    return NO_VALUE if value is None else show(value)
 
 
 def _alarm(reading: Reading) -> bytes:

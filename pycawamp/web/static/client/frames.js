@@ -40,7 +40,8 @@ function binaryMessage(buffer) {
 
 /**
  * What listeners get for a `monitor` or `value` message. JSON has no NaN and the gateway sends
- * null for it; here it is NaN again, so that arithmetic on a value never meets a null.
+ * null for it; here it is NaN again, so that arithmetic on a value never meets a null. So is no
+ * value at all, which has a count of 0.
  *
  * @param {Message} message
  * @returns {import("./types.js").Update}

@@ -16,8 +16,8 @@
 /**
  * @typedef {object} UpdateFields
  * @property {string} pvname
- * @property {Value} value a number (enums: the index; not a number: NaN), a text, or an array
- * @property {number} count elements of an array, 1 for a scalar
+ * @property {Value} value a number (enums: the index; not a number, or no value: NaN), a text, or an array
+ * @property {number} count elements of an array; 1 for a scalar, 0 where it has no value
  * @property {number} timestamp seconds since 1970, by the IOC's clock
  * @property {string} [units] present when the record has a unit
  * @property {Severity} [severity] with `metadata: true`

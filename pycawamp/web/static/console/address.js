@@ -1,20 +1,23 @@
 /** The list in the page's address: a bookmark or a shared link brings back the same page. */
-import { namesIn } from "./names.js";
+import { namesIn, typedName } from "./names.js";
 
 /** Servers bound the length of a request's first line; longer lists go behind the `#`. */
 const QUERY_LIMIT = 8000;
 
-/** @returns {{names: string[], rate: string | null}} */
+/**
+ * A plus is a plus, as in a name, and not a blank, as in forms.
+ *
+ * @returns {{names: string[], rate: string | null}}
+ */
 export function readAddress({ search, hash } = globalThis.location) {
-  const query = new URLSearchParams(search);
-  const fragment = new URLSearchParams(hash.slice(1));
+  const [query, fragment] = [search, hash].map((part) => new URLSearchParams(part.slice(1).replaceAll("+", "%2B")));
   const lists = [...query.getAll("pv"), ...fragment.getAll("pv")];
   return { names: namesIn(lists.join(",")), rate: query.get("rate") };
 }
 
 /** @param {string[]} names @param {string | null} rate null: the usual one, which needs no mention */
 export function addressOf(names, rate) {
-  const list = names.length > 0 ? `pv=${names.map(readable).join(",")}` : "";
+  const list = names.length > 0 ? `pv=${names.map(typedName).map(readable).join(",")}` : "";
   const long = list.length > QUERY_LIMIT;
   const query = [long ? "" : list, rate ? `rate=${encodeURIComponent(rate)}` : ""].filter(Boolean).join("&");
   return `${query ? `?${query}` : ""}${long ? `#${list}` : ""}`;

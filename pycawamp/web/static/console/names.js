@@ -1,25 +1,49 @@
-/** PV names out of what people type and paste. */
+/** PV names out of what people type and paste, and back. */
+
+const SEPARATOR = /[\s,;]/;
+/** In quotes, with `\"` for a quote. */
+const QUOTED = /"((?:[^"\\]|\\.)*)"(?=[\s,;]|$)/sy;
 
 /**
  * Splits at white space, commas and semicolons, but not inside braces: channel filters are JSON,
- * `X.{"dbnd":{"d":0.5}}`. Each name once, in the order given.
+ * `X.{"dbnd":{"d":0.5}}`. Nor inside quotes: `"a,b"` is one name. Each name once, in the order given.
  *
  * @param {string} text
  * @returns {string[]}
  */
 export function namesIn(text) {
-  const names = [];
-  let [name, depth] = ["", 0];
-  for (const char of `${text}\n`) {
-    if (depth === 0 && /[\s,;]/.test(char)) {
-      if (name) names.push(name);
-      name = "";
-      continue;
+  const names = new Set();
+  let hasBraces = true;
+  for (let start = 0; start < text.length; start += 1) {
+    QUOTED.lastIndex = start;
+    const quoted = QUOTED.exec(text);
+    let end = quoted ? QUOTED.lastIndex : endOfName(text, start, hasBraces);
+    if (end === undefined) {
+      // A brace that nothing closes is like any other character.
+      hasBraces = false;
+      end = endOfName(text, start, false);
     }
-    if (char === "{") depth += 1;
-    if (char === "}") depth = Math.max(0, depth - 1);
-    name += char;
+    names.add(quoted ? quoted[1].replace(/\\(.)/gs, "$1") : text.slice(start, end));
+    start = end;
   }
-  if (name.trim()) names.push(...name.split(/[\s,;]+/).filter(Boolean));
-  return [...new Set(names)];
+  names.delete("");
+  return [...names];
+}
+
+/** A name as it is typed into a list: in quotes, if it would not come out of it otherwise. */
+export function typedName(name) {
+  const isPlain = !name.startsWith('"') && endOfName(name, 0, true) === name.length;
+  return isPlain ? name : `"${name.replace(/["\\]/g, "\\$&")}"`;
+}
+
+/** Where a name ends; undefined if its braces do not. */
+function endOfName(text, start, hasBraces) {
+  let depth = 0;
+  for (let at = start; at < text.length; at += 1) {
+    const char = text[at];
+    if (depth === 0 && SEPARATOR.test(char)) return at;
+    if (hasBraces && char === "{") depth += 1;
+    if (char === "}") depth = Math.max(0, depth - 1);
+  }
+  return depth === 0 ? text.length : undefined;
 }

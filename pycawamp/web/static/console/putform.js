@@ -4,6 +4,8 @@ import { scalarText, textOf } from "../view/reading.js";
 import { confirmed } from "./confirm.js";
 import { el, setText } from "./dom.js";
 
+const LISTS = { string: 'one, "two words", …' };
+
 export class PutForm {
   #watch;
   #field = null;
@@ -47,7 +49,7 @@ export class PutForm {
   #hint() {
     const { update, metadata } = this.#watch;
     if (!update || this.#field.tagName !== "INPUT") return;
-    const text = metadata.count !== 1 && metadata.type !== "char" ? "1, 2, 3, …" : textOf(update, metadata);
+    const text = metadata.count === 1 || metadata.type === "char" ? textOf(update, metadata) : LISTS[metadata.type] ?? "1, 2, 3, …";
     if (this.#field.placeholder !== text) this.#field.placeholder = text;
   }
 
@@ -55,7 +57,8 @@ export class PutForm {
     const { metadata, name } = this.#watch;
     let value;
     try {
-      value = valueFrom(this.#field.value, metadata);
+      // What is chosen is an index: among labels that are numbers it would be another one.
+      value = this.#field.tagName === "SELECT" ? Number(this.#field.value) : valueFrom(this.#field.value, metadata);
     } catch (error) {
       return this.#say("failed", error.message);
     }

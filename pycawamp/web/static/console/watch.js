@@ -5,6 +5,8 @@ import { isList } from "../view/reading.js";
 const OPTIONS = { metadata: true, text: true, arrays: "binary" };
 /** An IOC's time stamp further than this (s) from now is plotted at its arrival. */
 const CREDIBLE = 5;
+/** Types whose arrays are read as text. */
+const TEXTS = ["char", "string"];
 
 export class Watch {
   /** The last error of the subscription, or null. */
@@ -102,5 +104,6 @@ export class Watch {
 
 function kindOf(value, metadata) {
   if (typeof value === "number") return "number";
-  return isList(value) && typeof value[0] !== "string" && metadata?.type !== "char" ? "array" : "text";
+  // An empty array of strings has no element to tell.
+  return isList(value) && typeof value[0] !== "string" && !TEXTS.includes(metadata?.type) ? "array" : "text";
 }

@@ -1,5 +1,6 @@
 /** One element bound to one PV: its value, its classes, its title, its puts. */
 import { alarmOf } from "../view/alarm.js";
+import { isEmpty } from "../view/reading.js";
 import { fullStamp } from "../view/time.js";
 import { CheckControl, ChoiceControl, FieldControl, RangeControl } from "./controls.js";
 import { BarDisplay, TextDisplay } from "./displays.js";
@@ -53,7 +54,7 @@ export class Binding {
 
   paint() {
     const { connected, last, metadata } = this.#pv;
-    if (connected && last) this.#face.show(last, metadata);
+    if (connected && last && !isEmpty(last)) this.#face.show(last, metadata);
     else this.#face.blank();
     this.#face.enable?.(connected && metadata?.write_access !== false);
     this.#classes(connected, last, metadata);

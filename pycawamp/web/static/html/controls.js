@@ -1,6 +1,6 @@
 /** Elements that put: `<input>` of every sort, `<select>`. They show the live value unless being edited. */
-import { valueFrom } from "../view/entry.js";
-import { scalarText, textOf } from "../view/reading.js";
+import { typedList, valueFrom } from "../view/entry.js";
+import { isList, scalarText, textOf } from "../view/reading.js";
 import { formatted, isRange } from "./displays.js";
 
 /**
@@ -39,7 +39,7 @@ export class FieldControl {
     const { format } = this.#element.dataset;
     // A number field takes digits only: labels and units would leave it empty.
     const bare = this.#element.type === "number" && !format;
-    const text = bare ? scalarText(update.value, { ...metadata, enum_strs: undefined }) : formatted(update, metadata, format);
+    const text = bare ? scalarText(update.value, { ...metadata, enum_strs: undefined }) : this.#typed(update, metadata, format);
     if (this.#element.value !== text) this.#element.value = text;
   }
 
@@ -49,6 +49,13 @@ export class FieldControl {
 
   enable(writable) {
     this.#element.readOnly = !writable;
+  }
+
+  /** Strings of an array stand in quotes where they must, so that what is put back is the same. */
+  #typed(update, metadata, format) {
+    const { value } = update;
+    const isStrings = !format && isList(value) && typeof value[0] === "string";
+    return isStrings ? typedList(Array.from(value)) : formatted(update, metadata, format);
   }
 
   #commit() {
@@ -152,16 +159,17 @@ export class ChoiceControl {
 
   listen(signal) {
     this.#element.addEventListener("change", () => {
-      this.#put((metadata) => valueFrom(this.#element.value, metadata));
+      const { value } = this.#element;
+      this.#put((metadata) => (this.#own ? valueFrom(value, metadata) : Number(value)));
     }, { signal });
   }
 
   show(update, metadata) {
     if (!this.#own) this.#fill(metadata?.enum_strs ?? []);
-    const wanted = [String(update.value), textOf(update, metadata)];
-    const option = [...this.#element.options].find((each) => wanted.includes(each.value));
-    if (option) this.#element.value = option.value;
-    else this.#element.selectedIndex = -1;
+    // The author's options may be labels; ours are indices, and labels may be numbers.
+    const values = Array.from(this.#element.options, (each) => each.value);
+    const byLabel = this.#own ? values.indexOf(textOf(update, metadata)) : -1;
+    this.#element.selectedIndex = byLabel >= 0 ? byLabel : values.indexOf(String(update.value));
   }
 
   blank() {
@@ -174,7 +182,8 @@ export class ChoiceControl {
 
   #fill(labels) {
     const { options } = this.#element;
-    if (options.length === labels.length && labels.every((label, i) => options[i].text === label)) return;
-    this.#element.replaceChildren(...labels.map((label, i) => new Option(label, String(i))));
+    const texts = labels.map((label, i) => label || String(i));
+    if (options.length === texts.length && texts.every((text, i) => options[i].textContent === text)) return;
+    this.#element.replaceChildren(...texts.map((text, i) => new Option(text, String(i))));
   }
 }

@@ -52,6 +52,7 @@ export class BarDisplay {
   show(update, metadata) {
     if (metadata) this.#range(metadata);
     if (Number.isFinite(update.value)) this.#element.value = update.value;
+    else this.#element.removeAttribute("value");
     // Bars are drawn by the browser; their text is what a screen reader says.
     this.#element.setAttribute("aria-valuetext", textOf(update, metadata));
   }

@@ -1,5 +1,9 @@
 /** What a person typed → what to put. Throws a RangeError with a sentence for that person. */
 
+/** An element: in quotes, with `\"` for a quote, or without. */
+const ELEMENT = /"((?:[^"\\]|\\.)*)"(?=[\s,;]|$)|[^\s,;]+/gs;
+/** What needs no quotes. */
+const PLAIN = /^(?!\[\]$)[^\s,;"\\]+$/;
 const HEX = /^[+-]?0x[0-9a-f]+$/i;
 
 /**
@@ -10,14 +14,32 @@ export function valueFrom(text, metadata) {
   const type = metadata?.type;
   const isArray = (metadata?.count ?? 1) !== 1;
   if (type === "char" && isArray) return text;
-  if (isArray) return text.split(/[\s,;]+/).filter(Boolean).map((item) => one(item, type));
+  if (isArray) return elementsIn(text).map((item) => one(item, type));
   return one(text, type, metadata?.enum_strs);
+}
+
+/** The elements of a list, between spaces, commas or semicolons; in quotes, such may be in them. `[]` has none. */
+function elementsIn(text) {
+  if (text.trim() === "[]") return [];
+  const elements = [];
+  for (const [all, quoted] of text.matchAll(ELEMENT)) {
+    if (quoted === undefined && all.startsWith('"')) throw new RangeError(`Expected a closing quote, and a comma after it: ${all}`);
+    elements.push(quoted?.replace(/\\(.)/gs, "$1") ?? all);
+  }
+  if (elements.length === 0) throw new RangeError("Nothing to write. For an empty array, type [].");
+  return elements;
+}
+
+/** A list of strings as it would be typed. */
+export function typedList(strings) {
+  return strings.map((each) => (PLAIN.test(each) ? each : `"${each.replace(/["\\]/g, "\\$&")}"`)).join(", ");
 }
 
 function one(text, type, labels) {
   if (type === "string") return text;
   const trimmed = text.trim();
-  const index = labels?.indexOf(trimmed) ?? -1;
+  const exact = labels?.indexOf(text) ?? -1;
+  const index = exact >= 0 ? exact : labels?.indexOf(trimmed) ?? -1;
   if (index >= 0) return index;
   const number = HEX.test(trimmed) ? hex(trimmed) : Number(trimmed);
   if (trimmed !== "" && Number.isFinite(number)) return number;

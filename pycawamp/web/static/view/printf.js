@@ -11,7 +11,7 @@ export function printf(format, value, text = String(value)) {
   return format.replace(DIRECTIVE, (_all, flags, width, precision, type) => {
     if (type === "%") return "%";
     const digits = precision === undefined ? undefined : Number(precision);
-    const body = type === "s" || type === "c" ? text.slice(0, digits) : number(Number(value), type, flags, digits);
+    const body = type === "s" || type === "c" ? text.slice(0, digits) : number(typeof value === "bigint" ? value : Number(value), type, flags, digits);
     return padded(body, Number(width ?? 0), flags, Number.isFinite(Number(value)) && type !== "s");
   });
 }
@@ -19,29 +19,39 @@ export function printf(format, value, text = String(value)) {
 function number(value, type, flags, digits) {
   if (Number.isNaN(value)) return "NaN";
   const sign = value < 0 || Object.is(value, -0) ? "-" : flags.includes("+") ? "+" : flags.includes(" ") ? " " : "";
-  const size = Math.abs(value);
-  return sign + (Number.isFinite(size) ? magnitude(size, type, flags, digits) : "Infinity");
+  const size = value < 0 ? -value : value;
+  return sign + (size === Infinity ? "Infinity" : magnitude(size, type, flags, digits));
 }
 
 function magnitude(size, type, flags, digits = 6) {
   switch (type) {
     case "f":
-      return size.toFixed(Math.min(digits, 100));
+      return fixed(Number(size), Math.min(digits, 100));
     case "e":
     case "E":
-      return exponential(size, digits, type);
+      return exponential(Number(size), digits, type);
     case "g":
     case "G":
-      return general(size, digits || 1, type, flags.includes("#"));
+      return general(Number(size), digits || 1, type, flags.includes("#"));
     case "x":
-      return (flags.includes("#") ? "0x" : "") + Math.trunc(size).toString(16);
+      return (flags.includes("#") ? "0x" : "") + whole(size).toString(16);
     case "X":
-      return (flags.includes("#") ? "0X" : "") + Math.trunc(size).toString(16).toUpperCase();
+      return (flags.includes("#") ? "0X" : "") + whole(size).toString(16).toUpperCase();
     case "o":
-      return Math.trunc(size).toString(8);
+      return whole(size).toString(8);
     default:
-      return Math.trunc(size).toFixed(0);
+      return whole(size).toString();
   }
+}
+
+/** With all its digits, however many they are. */
+function whole(size) {
+  return typeof size === "bigint" ? size : BigInt(Math.trunc(size));
+}
+
+/** JavaScript has an exponent from 1e21 on, C has not. */
+function fixed(size, digits) {
+  return size < 1e21 ? size.toFixed(digits) : `${whole(size)}${digits > 0 ? `.${"0".repeat(digits)}` : ""}`;
 }
 
 /** C writes at least two digits of exponent. */

@@ -1,18 +1,26 @@
 /** An update as a person reads it. */
 
 const SHOWN_ELEMENTS = 8;
+const NO_VALUE = "no value";
 
 /**
  * @param {object} update
  * @param {object | null} [metadata] for enum labels and precision when the update brings no text
  */
 export function textOf(update, metadata) {
+  if (isEmpty(update)) return NO_VALUE;
   if (typeof update.text === "string") return update.text;
   const { value } = update;
   if (isList(value)) return listText(value, metadata);
   return scalarText(value, metadata);
 }
 
+/** Whether there is no value: an element beyond an array's end, an empty array of one element. */
+export function isEmpty(update) {
+  return update.count === 0 && !isList(update.value);
+}
+
+/** @returns {value is any[] | import("../client/types.js").TypedArray} */
 export function isList(value) {
   return Array.isArray(value) || ArrayBuffer.isView(value);
 }
@@ -20,7 +28,7 @@ export function isList(value) {
 export function scalarText(value, metadata) {
   if (typeof value !== "number") return String(value);
   const label = metadata?.enum_strs?.[value];
-  if (label !== undefined) return label;
+  if (label) return label;
   if (!Number.isFinite(value)) return String(value);
   const digits = metadata?.precision;
   if (digits === undefined || Number.isInteger(value) && metadata.type !== "double" && metadata.type !== "float") return String(value);

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from struct import Struct
 
+from pycawamp.fanout.framing import Framing
+
 _FIN_TEXT = 0x81
 _FIN_BINARY = 0x82
 _MEDIUM = Struct("!BBH")
@@ -36,3 +38,5 @@ def _header(first: int, size: int) -> bytes:
 
 # Nearly every update is shorter than this; looking its header up beats packing it.
 _TEXT_HEADERS = tuple(_header(_FIN_TEXT, size) for size in range(512))
+
+WEBSOCKET = Framing(text_frame, binary_frame)

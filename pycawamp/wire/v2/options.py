@@ -1,7 +1,4 @@
-"""How a client wants its messages: the options of a subscription, as one value.
-
-Clients whose options are equal share the rendered bytes.
-"""
+"""The options of a subscription, as requests set them."""
 
 from __future__ import annotations
 
@@ -9,40 +6,11 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import attrs
-
-from pycawamp.wire.v2.codec import BadMessageError
+from pycawamp.wire.errors import BadMessageError
 
 ARRAY_FORMS = ("json", "base64", "binary")
 MAX_RATE = 1000.0
 """Updates per second: the finest that a max_rate can say."""
-
-
-@attrs.frozen
-class Encoding:
-    """The options of Version 2; the defaults are Version 1."""
-
-    metadata: bool = False
-    """A `metadata` message, and the alarm's severity and status with each update."""
-    text: bool = False
-    """Each value also as a person reads it."""
-    max_rate: float | None = None
-    """Updates per second and PV; the newest wins."""
-    arrays: str = "json"
-    batch: bool = False
-    """Each burst of messages as one JSON array."""
-    writable: bool = False
-    """Whether the clients may write the PV, for its metadata. No option: access decides it."""
-
-    @property
-    def content(self) -> Encoding:
-        """What decides on a message's bytes; clients that agree on this share them."""
-        if self.max_rate is None and not self.batch:
-            return self
-        return attrs.evolve(self, max_rate=None, batch=False)
-
-
-VERSION_1 = Encoding()
 
 
 def parse_options(message: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,161 @@
+"""Files that are read again when they change."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+T = TypeVar("T")
+Run: TypeAlias = Callable[[Callable[[], T]], "Deferred[T]"]
+Signature: TypeAlias = "tuple[int, int, int, int] | None"
+"""Inode, size, times of the last write and of the last change; None: no such file."""
+
+
+class UnreadableFileError(Exception):
+    """A file cannot be read by the user that the process runs as."""
+
+
+class FileWatcher(Service, Generic[T]):
+    """Reads files when they have changed, and on `reload`, while the service runs.
+
+    The files are read when they have stayed the same for `settle` seconds. If they change while
+    they are read, what was read is dropped. So a file that is being written is not taken.
+
+    Subclasses read the files once themselves when they are made, after calling `__init__`.
+    """
+
+    interval = 1.0
+    """Seconds between looks at the files."""
+    settle = 1.0
+    """Seconds for which the files must stay the same."""
+
+    _log = Logger()
+
+    def __init__(
+        self, clock: IReactorTime, paths: Iterable[Path | None], run: Run[T] = maybeDeferred
+    ) -> None:
+        """Take note of the files' present state.
+
+        Args:
+            clock: measures `interval` and `settle`.
+            paths: the files; those that are None are left out.
+            run: calls `read`, in a thread if that may take long; its Deferred fires with the
+                result.
+        """
+        self._clock = clock
+        self._paths = tuple(path for path in paths if path is not None)
+        self._run = run
+        self._seen = self._latest = self._signatures()
+        self._latest_since = float("-inf")
+        self._reading = False
+        self._reloads: list[Deferred[bool]] = []
+        self._polling = LoopingCall(self._look)
+        self._polling.clock = clock
+
+    @abstractmethod
+    def read(self) -> T:
+        """Return what the files say now, or raise an exception that tells what is wrong."""
+
+    @abstractmethod
+    def accept(self, result: T) -> None:
+        """Put what was read into force."""
+
+    @abstractmethod
+    def refuse(self, failure: Failure) -> None:
+        """Log why the files could not be read; what was read before stays in force."""
+
+    def startService(self) -> None:
+        """Start to look at the files.
+
+        Raises:
+            UnreadableFileError: one of them cannot be read. twistd may have read it as another
+                user before; changes to it would never be seen.
+        """
+        self.check_readable()
+        super().startService()  # type: ignore[no-untyped-call]
+        if self._paths:
+            self._polling.start(self.interval, now=False)
+
+    def stopService(self) -> None:
+        """Stop to look; what was read last stays in force."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        if self._polling.running:
+            self._polling.stop()
+
+    def check_readable(self) -> None:
+        """Raise UnreadableFileError if this process's user cannot read one of the files."""
+        for path in self._paths:
+            try:
+                # Not blocking: it might be a pipe.
+                os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+            except OSError as error:
+                raise UnreadableFileError(
+                    f"{path}: expected a file that the gateway's user can read again "
+                    f"when it changes: {error.strerror}"
+                ) from None
+
+    def reload(self) -> Deferred[bool]:
+        """Read the files, changed or not, once they have settled; fires with whether they are good.
+
+        It does not fire while the files keep changing.
+        """
+        done: Deferred[bool] = Deferred()
+        self._reloads.append(done)
+        self._look()
+        return done
+
+    def _signatures(self) -> tuple[Signature, ...]:
+        return tuple(_signature(path) for path in self._paths)
+
+    def _look(self) -> None:
+        if self._reading:
+            return
+        found, now = self._signatures(), self._clock.seconds()
+        if found != self._latest:
+            self._latest, self._latest_since = found, now
+        settled = now - self._latest_since >= self.settle
+        if settled and (self._reloads or found != self._seen):
+            self._reading = True
+            self._seen = found
+            reloads, self._reloads = self._reloads, []
+            self._run(self.read).addBoth(self._done, reloads)
+
+    def _done(self, result: T | Failure, reloads: list[Deferred[bool]]) -> None:
+        self._reading = False
+        if self._signatures() != self._seen:
+            # It may be half of the old and half of the new content: read again later.
+            self._reloads = reloads + self._reloads
+        else:
+            good = self._take(result)
+            for reload in reloads:
+                reload.callback(good)
+        if self._reloads:
+            self._look()
+
+    def _take(self, result: Any) -> bool:
+        try:
+            if isinstance(result, Failure):
+                self.refuse(result)
+            else:
+                self.accept(result)
+        except Exception:
+            self._log.failure("{paths}: a change failed", paths=", ".join(map(str, self._paths)))
+        return not isinstance(result, Failure)
+
+
+def _signature(path: Path) -> Signature:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns

@@ -1,0 +1,79 @@
+"""PV names with a scheme, such as ca://X, and the backend that each scheme stands for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import attrs
+from twisted.internet.defer import Deferred, gatherResults
+from zope.interface import implementer
+
+from pycawamp.pv.interfaces import IBackend, IHandle, ISink
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+
+
+class UnknownSchemeError(ValueError):
+    """A name has a scheme that no backend serves."""
+
+
+@attrs.frozen
+class PVName:
+    """A name as a client wrote it, taken apart."""
+
+    scheme: str
+    bare: str
+    """The name without its scheme: what access rules, limits and logs see."""
+
+
+@implementer(IBackend)
+class Router:
+    """Opens each channel at the backend of its scheme.
+
+    `backends` maps schemes to backends; names without a scheme have the scheme `default`.
+    A channel is known by its bare name if it has the default scheme, otherwise by
+    scheme and name: `X` and `ca://X` are one channel.
+    """
+
+    def __init__(self, backends: Mapping[str, IBackend], default: str) -> None:
+        self._backends = dict(backends)
+        self._default = default
+
+    def parse(self, text: str) -> PVName:
+        """Take a client's name apart; raises UnknownSchemeError."""
+        match = _SCHEME.match(text) if "://" in text else None
+        if match is None:
+            return PVName(self._default, text)
+        scheme = match[1].lower()
+        if scheme not in self._backends:
+            known = ", ".join(f"{known}://" for known in self._backends)
+            raise UnknownSchemeError(f"unknown scheme {match[1][:16]}://; expected one of {known}")
+        return PVName(scheme, match[2])
+
+    def bare(self, text: str) -> str:
+        """Return a client's name without its scheme, for logs; as it is if it has none."""
+        try:
+            return self.parse(text).bare
+        except UnknownSchemeError:
+            return text
+
+    def channel_name(self, scheme: str, bare: str) -> str:
+        """Return the name by which `open` knows the channel."""
+        return bare if scheme == self._default else f"{scheme}://{bare}"
+
+    def start(self) -> None:
+        """Start all backends."""
+        for backend in self._backends.values():
+            backend.start()
+
+    def stop(self) -> Deferred[None]:
+        """Stop all backends; fires when they are gone."""
+        stopping = [backend.stop() for backend in self._backends.values()]
+        return gatherResults(stopping, consumeErrors=True).addCallback(lambda _: None)
+
+    def open(self, name: str, sink: ISink) -> IHandle:
+        """Search for a channel, by the name that `channel_name` gives."""
+        parsed = self.parse(name)
+        handle: IHandle = self._backends[parsed.scheme].open(parsed.bare, sink)
+        return handle

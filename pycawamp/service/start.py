@@ -1,0 +1,82 @@
+"""Starting under twistd: what fails is told on stderr, and ends the process with status 1."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.logger import Logger
+
+from pycawamp.config.options import refuse
+
+
+class StartError(SystemExit, Exception):
+    """A service cannot start; the text says why.
+
+    As an Exception it makes twistd remove its pid file and tell the process that waits for the
+    daemon, which would wait for ever otherwise. As a SystemExit it ends the process without a
+    traceback.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.code = 1
+
+
+class StartReporter(MultiService):
+    """Starts its services; if one cannot start, writes why to stderr and raises StartError.
+
+    By then twistd has replaced `sys.stderr` by its log, and a daemon has no stderr. So this
+    duplicates the descriptor when it is made, and closes it once all services have started.
+    """
+
+    _log = Logger()
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._stderr: int | None = os.dup(2)
+
+    def privilegedStartService(self) -> None:
+        """Start what needs the rights that twistd is about to give up."""
+        self._attempt(super().privilegedStartService)
+
+    def startService(self) -> None:
+        """Start all services."""
+        self._attempt(super().startService)
+        self._close()
+
+    def _attempt(self, start: Callable[[], Any]) -> None:
+        try:
+            start()
+        except StartError as error:
+            self._log.critical("{problem}", problem=str(error))
+            self._report(str(error))
+            raise
+        except Exception as error:
+            self._log.failure("pycaserver cannot start")
+            problem = str(error) or repr(error)
+            self._report(problem)
+            raise StartError(problem) from error
+
+    def _report(self, problem: str) -> None:
+        if self._stderr is not None:
+            os.write(self._stderr, f"pycaserver: {problem}\n".encode())
+        self._close()
+
+    def _close(self) -> None:
+        stderr, self._stderr = self._stderr, None
+        if stderr is not None:
+            os.close(stderr)
+
+
+def check_user(twistd_options: Mapping[str, Any]) -> None:
+    """End the process if twistd's --uid or --gid cannot be followed.
+
+    twistd itself finds that out after it has become a daemon, and then hangs.
+    """
+    for option, own in (("uid", os.getuid()), ("gid", os.getgid())):
+        wanted = twistd_options.get(option)
+        if wanted is not None and wanted != own and os.geteuid() != 0:
+            refuse(f"--{option}: only root can become another user or group")

@@ -1,0 +1,84 @@
+"""Which clients hold which names: counted for each client, for each address, and in all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+
+import attrs
+
+
+@attrs.frozen(eq=False)
+class Holder:
+    """A client, as one who holds names."""
+
+    address: str
+    """Whose clients are counted together."""
+    give_up: Callable[[Collection[str]], None]
+    """Has the client end its searches for these names."""
+
+
+class NamesInUse:
+    """Names and the clients that hold them; a name stays, without a client too, until `discard`."""
+
+    def __init__(self) -> None:
+        self._holders: dict[str, set[Holder]] = {}
+        # Dicts, as they keep the order: the oldest come first.
+        self._by_client: dict[Holder, dict[str, None]] = {}
+        self._by_address: dict[str, Counter[str]] = {}
+        self._clients: dict[str, set[Holder]] = {}
+
+    def __len__(self) -> int:
+        return len(self._holders)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._holders
+
+    def of_client(self, holder: Holder) -> Mapping[str, None]:
+        """The names that a client holds, the oldest first."""
+        return self._by_client.get(holder, {})
+
+    def of_address(self, address: str) -> Mapping[str, int]:
+        """The names that clients of an address hold."""
+        return self._by_address.get(address, {})
+
+    def abandoned(self) -> list[str]:
+        """The names that no client holds."""
+        return [name for name, holders in self._holders.items() if not holders]
+
+    @property
+    def addresses(self) -> Collection[str]:
+        """The addresses whose clients hold names."""
+        return self._by_address.keys()
+
+    def clients(self, address: str) -> Collection[Holder]:
+        """The clients of an address that hold names."""
+        return self._clients.get(address, ())
+
+    def add(self, name: str, holder: Holder) -> None:
+        """Take note that a client, which did not hold it, holds a name."""
+        self._holders.setdefault(name, set()).add(holder)
+        self._by_client.setdefault(holder, {})[name] = None
+        self._clients.setdefault(holder.address, set()).add(holder)
+        self._by_address.setdefault(holder.address, Counter())[name] += 1
+
+    def remove(self, name: str, holder: Holder) -> None:
+        """Take note that a client does not hold a name any more."""
+        self._holders[name].remove(holder)
+        names = self._by_client[holder]
+        del names[name]
+        if not names:
+            del self._by_client[holder]
+            self._clients[holder.address].remove(holder)
+        counts = self._by_address[holder.address]
+        counts[name] -= 1
+        if not counts[name]:
+            del counts[name]
+        if not counts:
+            del self._by_address[holder.address], self._clients[holder.address]
+
+    def discard(self, name: str) -> None:
+        """Forget a name, whoever holds it."""
+        for holder in list(self._holders.get(name, ())):
+            self.remove(name, holder)
+        self._holders.pop(name, None)

@@ -1,0 +1,17 @@
+"""A client's mistake."""
+
+from __future__ import annotations
+
+import attrs
+
+
+@attrs.frozen
+class BadMessageError(Exception):
+    """A client's mistake: what was wrong and what was expected."""
+
+    code: str
+    """One of the codes of docs/protocol.md."""
+    message: str
+    action: str | None = None
+    pvname: str | None = None
+    id: str | float | None = None

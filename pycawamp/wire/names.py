@@ -1,0 +1,46 @@
+"""PV names as clients may send them, and how errors quote what was sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pycawamp.wire.errors import BadMessageError
+
+MAX_NAME = 500
+"""UTF-8 bytes of a PV name, channel filter included: what fits a CA search well."""
+
+
+def checked_name(name: Any) -> str:
+    """The PV name itself; BadMessageError `bad_name` if it cannot be one."""
+    if not isinstance(name, str):
+        raise BadMessageError("bad_request", f'expected "pv" with a PV name, got {json_type(name)}')
+    if not name.strip():
+        raise BadMessageError("bad_name", "the PV name is empty", pvname=clip(name))
+    if len(name.encode()) > MAX_NAME:
+        text = f"the PV name is longer than {MAX_NAME} bytes"
+        raise BadMessageError("bad_name", text, pvname=clip(name))
+    if not name.isprintable():
+        text = "the PV name holds control or other unprintable characters"
+        raise BadMessageError("bad_name", text, pvname=clip(name))
+    return name
+
+
+def clip(text: str, most: int = 64) -> str:
+    """Return enough of a text to recognise it: errors never repeat all of a long one."""
+    return text if len(text) <= most else text[:most] + "…"
+
+
+def json_type(value: Any) -> str:
+    """Return the JSON type of a value, in words."""
+    return _JSON_TYPES.get(type(value), "nothing")
+
+
+_JSON_TYPES = {
+    dict: "an object",
+    list: "an array",
+    str: "a string",
+    int: "a number",
+    float: "a number",
+    bool: "a boolean",
+    type(None): "null",
+}

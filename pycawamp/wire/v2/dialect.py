@@ -1,0 +1,125 @@
+"""pycaserver's own protocol. Version 1 is Version 2 with no option set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pycawamp.pv.values import Metadata, Reading
+from pycawamp.wire.dialect import Dialect, Encoding, Message, Renderer
+from pycawamp.wire.errors import BadMessageError
+from pycawamp.wire.requests import Request
+from pycawamp.wire.v2 import replies
+from pycawamp.wire.v2.requests import parse
+from pycawamp.wire.v2.updates import Render, is_binary, renderer, shown_metadata
+
+
+class Version2(Dialect):
+    """The dialect of docs/protocol.md."""
+
+    name = "pycaserver"
+
+    def parse(self, payload: bytes) -> Request:
+        """Return the request in a text message; raises BadMessageError."""
+        return parse(payload)
+
+    def renderer(self, name: str, encoding: Encoding) -> Renderer:
+        """Return a renderer for the PV that clients call `name`."""
+        return PVRenderer(name, encoding)
+
+    def value(
+        self, request: Request, metadata: Metadata, reading: Reading, encoding: Encoding
+    ) -> Message:
+        """Return the reply to a `get`."""
+        render = renderer(request.pvname or "", metadata, encoding, "value", request.id)
+        return Message(render(reading), is_binary(metadata, encoding))
+
+    def metadata(self, request: Request, metadata: Metadata, writable: bool) -> bytes:
+        """Return the reply to an `info`."""
+        return replies.metadata(request.pvname or "", metadata, writable, request)
+
+    def error(self, mistake: BadMessageError) -> bytes:
+        """Return an `error` message."""
+        return replies.error(mistake)
+
+    def connection(self, name: str, connected: bool) -> bytes:
+        """Return a `connection` message."""
+        return replies.connection(name, connected)
+
+    def configured(self, request: Request, encoding: Encoding) -> bytes:
+        """Return the reply to a `configure`: the options now in force."""
+        return replies.configured(request, encoding)
+
+    def listed(self, request: Request, names: Iterable[str]) -> bytes:
+        """Return the reply to a `list`."""
+        return replies.listed(request, names)
+
+    def pong(self, request: Request) -> bytes:
+        """Return the reply to a `ping`."""
+        return replies.pong(request)
+
+    def written(self, request: Request, name: str) -> bytes:
+        """Return the reply to a `put` that succeeded."""
+        return replies.written(request, name)
+
+
+class PVRenderer(Renderer):
+    """One PV's messages in one encoding; each update is rendered once."""
+
+    __slots__ = ("_encoding", "_metadata", "_payload", "_reading", "_render")
+
+    def __init__(self, name: str, encoding: Encoding) -> None:
+        super().__init__(name)
+        self._encoding = encoding
+        self._metadata: Metadata | None = None
+        self._render: Render = _undescribed
+        self._reading: Reading | None = None
+        self._payload = b""
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether updates are binary messages, with the metadata as it is now."""
+        return self._metadata is not None and is_binary(self._metadata, self._encoding)
+
+    def describe(self, metadata: Metadata) -> None:
+        """Use `metadata` from now on: what does not change per update goes into a template."""
+        self._metadata = metadata
+        self._render = renderer(self.name, metadata, self._encoding)
+        self._reading = None
+
+    def described(self, metadata: Metadata) -> Sequence[bytes]:
+        """Return the messages that tell connected clients of changed metadata."""
+        if not self._encoding.metadata:
+            return ()
+        return (replies.metadata(self.name, metadata, self._encoding.writable),)
+
+    def connection(self, connected: bool, metadata: Metadata | None) -> Sequence[bytes]:
+        """Return the messages that tell clients that the PV was connected or lost."""
+        message = replies.connection(self.name, connected)
+        # Metadata of a lost PV is out of date. That it may not be read is worth telling.
+        if metadata is not None and (connected or not metadata.read_access):
+            return (message, *self.described(metadata))
+        return (message,)
+
+    def refused(self, reason: str) -> Sequence[bytes]:
+        """Return an `error` message."""
+        return (replies.refused(self.name, reason),)
+
+    def shown(self, metadata: Metadata) -> object:
+        """Return the units, and what the text is made with."""
+        return shown_metadata(metadata, self._encoding)
+
+    def update(self, reading: Reading) -> bytes:
+        """Return the message for an update."""
+        if reading is not self._reading:
+            self._payload = self._render(reading)
+            self._reading = reading
+        return self._payload
+
+
+def _undescribed(_reading: Reading) -> bytes:
+    raise AssertionError("a reading came before its metadata")
+
+
+VERSION_2 = Version2()
+VERSION_1 = Encoding(VERSION_2)
+"""The encoding of a client that has set no option."""
