@@ -16,7 +16,7 @@ import attrs
 from bench import machine, processes, procfs, records
 from bench.report import Table, exact, mib, number
 from bench.settings import OURS
-from tests.browser import Browser, missing
+from tests.support.browser import Browser, missing
 
 COLUMNS = (
     "minute",

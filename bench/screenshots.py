@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench import processes
 from bench.processes import ROOT
-from tests.browser import Browser, missing
+from tests.support.browser import Browser, missing
 
 FOLDER = ROOT / "docs" / "img"
 NAMES = (

@@ -100,7 +100,7 @@ def _vanishing(port: int) -> Iterator[list[float]]:
     """
     rounds: list[float] = []
     over = threading.Event()
-    command = [sys.executable, "-m", "tests.attacker", "vanish", f"{port}", f"{VANISHING}"]
+    command = [sys.executable, "-m", "tests.support.attacker", "vanish", f"{port}", f"{VANISHING}"]
 
     def attack() -> None:
         while not over.is_set():

@@ -8,12 +8,14 @@ from .errors import AccessFileError
 from .interfaces import IPolicy, Verdict
 from .load import AccessFiles, system_lookup
 from .policy import Policy, Writers
+from .syntax import Syntax
 
 __all__ = [
     "AccessFileError",
     "AccessFiles",
     "IPolicy",
     "Policy",
+    "Syntax",
     "Verdict",
     "Writers",
     "system_lookup",

@@ -8,13 +8,16 @@ from enum import IntEnum
 
 from attrs import evolve, field, frozen
 
+from .conditions import Condition
 from .errors import Place
 from .hosts import HostSet, Lookup
 
 DEFAULT = "DEFAULT"
-KEYWORDS = re.compile(r"UAG|HAG|ASG|RULE|CALC|INP[A-Z]")
+KEYWORDS = re.compile(r"UAG|HAG|ASG|RULE|CALC|INP[A-U]")
 #: What needs no quotes, apart from numbers and keywords (``name`` in EPICS's asLib_lex.l).
 UNQUOTED = re.compile(r"[a-zA-Z0-9_\-+:.\[\]<>;]+")
+INTEGER = re.compile(r"[+-]?[0-9]+")
+FLOAT = re.compile(r"[+-]?[0-9]*\.[0-9]+([eE][+-]?[0-9]+)?")
 
 
 class Access(IntEnum):
@@ -46,6 +49,9 @@ class AccessRule:
     users: frozenset[str] = field(eq=False)
     hosts: HostSet = field(eq=False)
     place: Place = field(eq=False)
+    condition: Condition | None = None
+    #: Elements that EPICS 7.0.10 does not know, such as METHOD: it ignores a rule that has one.
+    unknown: tuple[str, ...] = ()
     #: The rights that this rule gives, made once as they are asked for at each decision.
     rights: Rights = field(init=False, eq=False, repr=False)
 
@@ -53,19 +59,54 @@ class AccessRule:
     def _rights(self) -> Rights:
         return Rights(self.access, self.trap_write, self.place.said(self.text()))
 
+    @property
+    def is_understood(self) -> bool:
+        """Whether EPICS, and so this gateway, knows each of its elements."""
+        return not self.unknown
+
     def text(self) -> str:
         """The rule as a file has it."""
         trap = ",TRAPWRITE" if self.trap_write else ""
         head = f"RULE({self.level},{self.access.name}{trap})"
         groups = (("UAG", self.uags), ("HAG", self.hags))
-        body = " ".join(f"{kind}({_listed(names)})" for kind, names in groups if names)
-        return f"{head} {{ {body} }}" if body else head
+        body = [f"{kind}({listed(names)})" for kind, names in groups if names]
+        if self.condition is not None:
+            body.append(f'CALC("{self.condition.expression.text}")')
+        body += self.unknown
+        return f"{head} {{ {' '.join(body)} }}" if body else head
 
     def applies(self, user: str | None, host: str, host_name: str | None) -> bool:
-        """Whether the client meets each condition that the rule has."""
+        """Whether the client, and the values of INPs, meet each condition that the rule has."""
+        if self.unknown or (self.condition is not None and not self.condition.is_met):
+            return False
         if self.uags and user not in self.users:
             return False
         return not self.hags or self.hosts.has(host, host_name)
+
+
+@frozen
+class Input:
+    """One INP: the PV that gives a value, and for which letter (0 is A)."""
+
+    index: int
+    pv: str
+
+    def text(self) -> str:
+        """The line as a file has it."""
+        return f"INP{chr(ord('A') + self.index)}({listed([self.pv])})"
+
+
+@frozen
+class Group:
+    """One ASG."""
+
+    inputs: tuple[Input, ...] = ()
+    rules: tuple[AccessRule, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is said of it."""
+        return not self.inputs and not self.rules
 
 
 @frozen
@@ -74,16 +115,19 @@ class Acf:
 
     uags: Mapping[str, tuple[str, ...]]
     hags: Mapping[str, tuple[str, ...]]
-    asgs: Mapping[str, tuple[AccessRule, ...]]
+    asgs: Mapping[str, Group]
     file: str = field(eq=False)
+    #: What EPICS ignores: file:line: text.
+    warnings: tuple[str, ...] = field(eq=False, default=())
 
     def text(self) -> str:
         """A file that decides as this one."""
-        lines = [f"UAG({_listed([name])}){_braced(of)}" for name, of in self.uags.items()]
-        lines += [f"HAG({_listed([name])}){_braced(of)}" for name, of in self.hags.items()]
-        for name, rules in self.asgs.items():
-            body = "".join(f"    {rule.text()}\n" for rule in rules)
-            lines.append(f"ASG({_listed([name])})" + (f" {{\n{body}}}" if body else ""))
+        lines = [f"UAG({listed([name])}){_braced(of)}" for name, of in self.uags.items()]
+        lines += [f"HAG({listed([name])}){_braced(of)}" for name, of in self.hags.items()]
+        for name, group in self.asgs.items():
+            said = [one.text() for one in group.inputs] + [rule.text() for rule in group.rules]
+            body = "".join(f"    {text}\n" for text in said)
+            lines.append(f"ASG({listed([name])})" + (f" {{\n{body}}}" if body else ""))
         return "\n".join(lines) + "\n"
 
     __str__ = text
@@ -92,10 +136,14 @@ class Acf:
         """This file with its host names resolved; one without an address grants nothing."""
         hosts = {name: HostSet.of(of).look_up(lookup) for name, of in self.hags.items()}
         asgs = {
-            name: tuple(
-                evolve(rule, hosts=union(hosts[hag] for hag in rule.hags)) for rule in rules
+            name: evolve(
+                group,
+                rules=tuple(
+                    evolve(rule, hosts=union(hosts[hag] for hag in rule.hags))
+                    for rule in group.rules
+                ),
             )
-            for name, rules in self.asgs.items()
+            for name, group in self.asgs.items()
         }
         return evolve(self, asgs=asgs)
 
@@ -105,7 +153,7 @@ class Acf:
         """The highest access that a rule of the group (DEFAULT if unknown) gives this client."""
         name = asg if asg in self.asgs else DEFAULT
         best: AccessRule | None = None
-        for rule in self.asgs.get(name, ()):
+        for rule in self.asgs[name].rules:
             higher = rule.access > (best.access if best else Access.NONE)
             if higher and asl <= rule.level and rule.applies(user, host, host_name):
                 best = rule
@@ -122,13 +170,15 @@ def union(sets: Iterable[HostSet]) -> HostSet:
     return hosts
 
 
-def _listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[str]) -> str:
+    """Names with commas between, in quotes where a file needs them."""
     return ",".join(name if _plain(name) else f'"{name}"' for name in names)
 
 
 def _plain(name: str) -> bool:
-    return bool(UNQUOTED.fullmatch(name)) and not (name.isdigit() or KEYWORDS.fullmatch(name))
+    special = (KEYWORDS, INTEGER, FLOAT)
+    return bool(UNQUOTED.fullmatch(name)) and not any(one.fullmatch(name) for one in special)
 
 
 def _braced(names: tuple[str, ...]) -> str:
-    return f" {{{_listed(names)}}}" if names else ""
+    return f" {{{listed(names)}}}" if names else ""

@@ -1,28 +1,53 @@
-"""Reads access security files with the grammar of EPICS base (asLib.y)."""
+"""Reads access security files with the grammar of EPICS base 7.0.10 (asLib.y)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from ctypes import c_int
 from typing import TypeVar
 
-from attrs import field, mutable
+from attrs import field, frozen, mutable
 
-from .acf import DEFAULT, Access, AccessRule, Acf, union
+from pycawamp.pv.ca.calc import Expression, ExpressionError
+
+from .acf import DEFAULT, Access, AccessRule, Acf, Group, Input, listed, union
 from .acf_tokens import Kind, Token, tokens
+from .conditions import Condition
 from .hosts import HostSet
+from .names import unfit
 
 _Chosen = TypeVar("_Chosen")
-_MAX_DIGITS = 9
 _TRAPS = {"TRAPWRITE": True, "NOTRAPWRITE": False}
-_NO_PVS = "access does not depend on other PVs here"
+_MAX_INTEGER = 2**63 - 1
+_MAX_DIGITS = 19
+#: EPICS's parser has a stack of limited size too.
+_MAX_DEPTH = 100
 
 
 def parse_acf(text: str, file: str = "<access>") -> Acf:
     """The access security file in this text; raises `AccessFileError`."""
     parser = _Parser(list(tokens(text.removeprefix("\ufeff"), file)))
     parser.file()
-    parser.asgs.setdefault(DEFAULT, ())
-    return Acf(parser.uags, parser.hags, parser.asgs, file)
+    parser.asgs.setdefault(DEFAULT, Group())
+    return Acf(parser.uags, parser.hags, parser.asgs, file, tuple(parser.warnings))
+
+
+@frozen
+class _RuleHead:
+    level: int
+    #: None: one that EPICS does not know.
+    access: Access | None
+    trap_write: bool
+
+
+@mutable
+class _Conditions:
+    """What stands in the braces of one RULE."""
+
+    uags: list[str] = field(factory=list)
+    hags: list[str] = field(factory=list)
+    calc: Condition | None = None
+    unknown: list[str] = field(factory=list)
 
 
 @mutable
@@ -33,13 +58,19 @@ class _Parser:
     _at: int = 0
     uags: dict[str, tuple[str, ...]] = field(factory=dict)
     hags: dict[str, tuple[str, ...]] = field(factory=dict)
-    asgs: dict[str, tuple[AccessRule, ...]] = field(factory=dict)
+    asgs: dict[str, Group] = field(factory=dict)
+    warnings: list[str] = field(factory=list)
 
     def file(self) -> None:
+        readers = {"UAG": self._uag, "HAG": self._hag, "ASG": self._asg}
         while True:
-            self._dispatch(
-                {"UAG": self._uag, "HAG": self._hag, "ASG": self._asg}, "UAG, HAG or ASG"
-            )
+            token = self._take()
+            if token.kind is Kind.KEYWORD and token.text in readers:
+                readers[token.text]()
+            elif token.kind is Kind.NAME:
+                self._unknown_item(token)
+            else:
+                raise token.place.error(f"expected UAG, HAG or ASG, found {token}")
             if self._next.kind is Kind.END:
                 return
 
@@ -55,127 +86,234 @@ class _Parser:
     def _is(self, mark: str) -> bool:
         return self._next.kind is Kind.PUNCTUATION and self._next.text == mark
 
-    def _expect(self, mark: str) -> None:
-        if not self._is(mark):
-            raise self._next.place.error(f"expected {mark!r}, found {self._next}")
-        self._take()
+    def _skip(self, mark: str) -> bool:
+        """Whether this mark comes next; if so, it is taken."""
+        found = self._is(mark)
+        self._at += found
+        return found
 
-    def _dispatch(self, readers: dict[str, Callable[[Token], None]], expected: str) -> None:
-        token = self._take()
-        # EPICS 7.0.10 skips what it does not know, with a warning, and ignores the rule it stands
-        # in. Here the file is refused: someone relies on that rule, and would not see the warning.
-        known = token.kind is Kind.KEYWORD and token.text in readers
-        if not known:
-            raise token.place.error(f"expected {expected}, found {token}")
-        readers[token.text](token)
+    def _expect(self, mark: str) -> None:
+        if not self._skip(mark):
+            raise self._next.place.error(f"expected {mark!r}, found {self._next}")
 
     def _name(self) -> Token:
         token = self._take()
         if token.kind is not Kind.NAME:
-            hint = f'; write "{token.text}"' if token.kind in (Kind.NUMBER, Kind.KEYWORD) else ""
+            written = token.kind in (Kind.INTEGER, Kind.FLOAT, Kind.KEYWORD)
+            hint = f'; write "{token.text}"' if written else ""
             raise token.place.error(f"expected a name, found {token}{hint}")
         return token
 
     def _names(self, end: str) -> list[Token]:
-        found = [self._name()]
-        while self._is(","):
-            self._take()
-            found.append(self._name())
-        if not self._is(end):
+        return self._list(end, self._name)
+
+    def _list(self, end: str, read: Callable[[], Token]) -> list[Token]:
+        found = [read()]
+        while self._skip(","):
+            found.append(read())
+        if not self._skip(end):
             raise self._next.place.error(f"expected ',' or {end!r}, found {self._next}")
-        self._take()
         return found
 
-    def _head(self, known: dict[str, tuple[str, ...]] | dict[str, tuple[AccessRule, ...]]) -> str:
+    # UAG, HAG and ASG
+
+    def _head(self) -> Token:
         self._expect("(")
         token = self._name()
-        # EPICS has DEFAULT from the start, so that may be said again while it is empty.
-        if token.text in known and not (token.text == DEFAULT and known is self.asgs):
+        self._expect(")")
+        return token
+
+    def _members(self, known: dict[str, tuple[str, ...]]) -> None:
+        token = self._head()
+        if token.text in known:
             raise token.place.error(f"expected a new name, {token} is defined above")
-        if known.get(token.text):
+        members = self._names("}") if self._skip("{") else []
+        known[token.text] = tuple(member.text for member in members)
+
+    def _uag(self) -> None:
+        self._members(self.uags)
+
+    def _hag(self) -> None:
+        self._members(self.hags)
+
+    def _asg(self) -> None:
+        token = self._head()
+        # EPICS has DEFAULT from the start, so that may be said again while it is empty.
+        if token.text in self.asgs and token.text != DEFAULT:
+            raise token.place.error(f"expected a new name, {token} is defined above")
+        if not self.asgs.get(token.text, Group()).is_empty:
             raise token.place.error(f"expected a new name, {token} has rules above")
-        self._expect(")")
-        return token.text
-
-    def _members(self) -> tuple[str, ...]:
-        if not self._is("{"):
-            return ()
-        self._take()
-        return tuple(token.text for token in self._names("}"))
-
-    def _uag(self, _: Token) -> None:
-        name = self._head(self.uags)
-        self.uags[name] = self._members()
-
-    def _hag(self, _: Token) -> None:
-        name = self._head(self.hags)
-        self.hags[name] = self._members()
-
-    def _asg(self, _: Token) -> None:
-        name = self._head(self.asgs)
+        inputs: list[Input] = []
         rules: list[AccessRule] = []
-        if self._is("{"):
-            self._take()
-            while not rules or not self._is("}"):
-                rules.append(self._rule())
-            self._take()
-        self.asgs[name] = tuple(rules)
+        if self._skip("{"):
+            self._asg_item(inputs, rules)
+            while not self._skip("}"):
+                self._asg_item(inputs, rules)
+        self.asgs[token.text] = Group(tuple(inputs), tuple(rules))
 
-    def _rule(self) -> AccessRule:
-        start = self._take()
-        if start.kind is Kind.KEYWORD and start.text.startswith("INP"):
-            raise start.place.error(f"expected RULE, found {start.text}: {_NO_PVS}")
-        if start.kind is not Kind.KEYWORD or start.text != "RULE":
-            raise start.place.error(f"expected RULE, found {start}")
-        level, access, trap = self._rule_head()
-        uags, hags = self._conditions()
-        users = frozenset(user for uag in uags for user in self.uags[uag])
-        hosts = union(HostSet.of(self.hags[hag]) for hag in hags)
-        return AccessRule(level, access, trap, uags, hags, users, hosts, start.place)
+    def _asg_item(self, inputs: list[Input], rules: list[AccessRule]) -> None:
+        token = self._take()
+        if token.kind is Kind.KEYWORD and token.text.startswith("INP"):
+            inputs.append(Input(ord(token.text[3]) - ord("A"), self._input().text))
+        elif token.kind is Kind.KEYWORD and token.text == "RULE":
+            rule = self._rule(token)
+            if rule is not None:
+                rules.append(rule)
+        else:
+            raise token.place.error(f"expected INPA to INPU or RULE, found {token}")
 
-    def _rule_head(self) -> tuple[int, Access, bool]:
+    def _input(self) -> Token:
+        token = self._head()
+        why = unfit(token.text)
+        if why is not None:
+            self.warnings.append(token.place.said(f"{token} has no value: {why}"))
+        return token
+
+    # RULE
+
+    def _rule(self, start: Token) -> AccessRule | None:
+        """The rule, or None if EPICS does not know what it grants."""
+        begin = self._at
+        head = self._rule_head()
+        found = self._conditions(is_checked=head.access is not None)
+        if head.access is None:
+            self._ignore(start, f"RULE{self._text(begin)}")
+            return None
+        rule = AccessRule(
+            level=head.level,
+            access=head.access,
+            trap_write=head.trap_write,
+            uags=tuple(found.uags),
+            hags=tuple(found.hags),
+            users=frozenset(user for uag in found.uags for user in self.uags[uag]),
+            hosts=union(HostSet.of(self.hags[hag]) for hag in found.hags),
+            place=start.place,
+            condition=found.calc,
+            unknown=tuple(found.unknown),
+        )
+        if rule.unknown:
+            self._ignore(start, rule.text())
+        return rule
+
+    def _rule_head(self) -> _RuleHead:
         self._expect("(")
-        level = self._take()
-        if level.kind is not Kind.NUMBER or len(level.text) > _MAX_DIGITS:
-            raise level.place.error(f"expected an access security level (0 or 1), found {level}")
+        level = self._level()
         self._expect(",")
-        access = self._choice({one.name: one for one in Access})
-        trap = False
-        if self._is(","):
-            self._take()
-            trap = self._choice(_TRAPS)
+        access = {one.name: one for one in Access}.get(self._name().text)
+        trap = self._choice(_TRAPS) if self._skip(",") else False
         self._expect(")")
-        return int(level.text), access, trap
+        return _RuleHead(level, access, trap)
+
+    def _level(self) -> int:
+        token = self._take()
+        digits = token.text.lstrip("+-").lstrip("0")
+        is_level = token.kind is Kind.INTEGER and len(digits) <= _MAX_DIGITS
+        number = int(digits or "0") if is_level else -1
+        if not 0 <= number <= _MAX_INTEGER or (number and token.text.startswith("-")):
+            raise token.place.error(f"expected an access security level (0 or 1), found {token}")
+        # EPICS converts it so.
+        return c_int(number).value
 
     def _choice(self, choices: dict[str, _Chosen]) -> _Chosen:
-        token = self._take()
-        if token.kind is not Kind.NAME or token.text not in choices:
+        token = self._name()
+        if token.text not in choices:
             raise token.place.error(f"expected one of {', '.join(choices)}; found {token}")
         return choices[token.text]
 
-    def _conditions(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        uags: list[str] = []
-        hags: list[str] = []
-        if self._is("{"):
-            self._take()
-            readers: dict[str, Callable[[Token], None]] = {
-                "UAG": lambda _: uags.extend(self._groups(self.uags, "UAG")),
-                "HAG": lambda _: hags.extend(self._groups(self.hags, "HAG")),
-                "CALC": _refuse_calc,
-            }
-            while not (uags or hags) or not self._is("}"):
-                self._dispatch(readers, "UAG or HAG" + (" or '}'" if uags or hags else ""))
-            self._take()
-        return tuple(uags), tuple(hags)
+    def _conditions(self, is_checked: bool) -> _Conditions:
+        found = _Conditions()
+        if self._skip("{"):
+            self._condition(found, is_checked)
+            while not self._skip("}"):
+                self._condition(found, is_checked)
+        return found
 
-    def _groups(self, known: dict[str, tuple[str, ...]], kind: str) -> list[str]:
+    def _condition(self, found: _Conditions, is_checked: bool) -> None:
+        begin, token = self._at, self._take()
+        is_keyword = token.kind is Kind.KEYWORD
+        if is_keyword and token.text in ("UAG", "HAG"):
+            known = self.uags if token.text == "UAG" else self.hags
+            names = found.uags if token.text == "UAG" else found.hags
+            names += self._groups(token.text, known if is_checked else None)
+        elif is_keyword and token.text == "CALC":
+            found.calc = self._calc(is_checked)
+        elif is_keyword or token.kind is Kind.NAME:
+            self._unknown_block(_MAX_DEPTH)
+            found.unknown.append(self._text(begin))
+        else:
+            or_end = " or '}'" if self._tokens[begin - 1].text != "{" else ""
+            raise token.place.error(f"expected UAG, HAG, CALC{or_end}, found {token}")
+
+    def _groups(self, kind: str, known: dict[str, tuple[str, ...]] | None) -> list[str]:
         self._expect("(")
         names = self._names(")")
         for token in names:
-            if token.text not in known:
+            if known is not None and token.text not in known:
                 raise token.place.error(f"expected a {kind} that is defined above, found {token}")
         return [token.text for token in names]
 
+    def _calc(self, is_checked: bool) -> Condition | None:
+        token = self._head()
+        try:
+            return Condition(Expression(token.text)) if is_checked else None
+        except ExpressionError as error:
+            raise token.place.error(
+                f"expected a CALC expression without assignments, found {token}: {error}"
+            ) from None
 
-def _refuse_calc(token: Token) -> None:
-    raise token.place.error(f"expected UAG or HAG, found CALC: {_NO_PVS}")
+    # What EPICS does not know: it is skipped, and the rule that it stands in is ignored.
+
+    def _unknown_item(self, start: Token) -> None:
+        begin = self._at - 1
+        has_element = self._unknown_block(_MAX_DEPTH)
+        if has_element and self._skip("{"):
+            if len(self._elements("}")) == 1:
+                place = self._tokens[self._at - 1].place
+                raise place.error("expected ',' and one more in the second pair of braces")
+        self._ignore(start, self._text(begin))
+
+    def _unknown_block(self, depth: int) -> bool:
+        """What follows an unknown name; whether it ends with braces around one element."""
+        if not depth:
+            raise self._next.place.error(f"expected blocks at most {_MAX_DEPTH} deep")
+        self._expect("(")
+        if not self._skip(")"):
+            self._elements(")")
+        if not self._skip("{"):
+            return False
+        if self._is_block():
+            while not self._skip("}"):
+                self._block_name()
+                self._unknown_block(depth - 1)
+            return False
+        return len(self._elements("}")) == 1
+
+    def _is_block(self) -> bool:
+        """Whether a name with parentheses comes next."""
+        after = self._tokens[min(self._at + 1, len(self._tokens) - 1)]
+        return after.kind is Kind.PUNCTUATION and after.text == "("
+
+    def _elements(self, end: str) -> list[Token]:
+        return self._list(end, self._element)
+
+    def _element(self) -> Token:
+        token = self._take()
+        if token.kind in (Kind.PUNCTUATION, Kind.END):
+            raise token.place.error(f"expected a name or a number, found {token}")
+        return token
+
+    def _block_name(self) -> None:
+        token = self._take()
+        if token.kind not in (Kind.NAME, Kind.KEYWORD):
+            raise token.place.error(f"expected a name or '}}', found {token}")
+
+    def _text(self, begin: int) -> str:
+        """The tokens from here to those not yet taken."""
+        return "".join(_written(token) for token in self._tokens[begin : self._at])
+
+    def _ignore(self, start: Token, text: str) -> None:
+        self.warnings.append(start.place.said(f"ignored, as EPICS does not know it: {text}"))
+
+
+def _written(token: Token) -> str:
+    return listed([token.text]) if token.kind is Kind.NAME else token.text

@@ -8,7 +8,7 @@ from enum import Enum
 
 from attrs import frozen
 
-from .acf import KEYWORDS, UNQUOTED
+from .acf import FLOAT, INTEGER, KEYWORDS, UNQUOTED
 from .errors import Place
 
 
@@ -16,7 +16,8 @@ class Kind(Enum):
     """The kinds of tokens, in the words of an error message."""
 
     KEYWORD = "a keyword"
-    NUMBER = "a number"
+    INTEGER = "a whole number"
+    FLOAT = "a number"
     NAME = "a name"
     PUNCTUATION = "punctuation"
     END = "the end of the file"
@@ -63,8 +64,8 @@ def _token(text: str, at: int, place: Place) -> tuple[Token, int]:
     if found := _PUNCTUATION.match(text, at):
         return Token(Kind.PUNCTUATION, found.group(), place), found.end()
     if found := _QUOTED.match(text, at):
-        if not found.group(1).isprintable():
-            raise place.error("expected printable characters in quotes")
+        if "\0" in found.group(1):
+            raise place.error("expected a file without NUL")
         return Token(Kind.NAME, found.group(1), place), found.end()
     if text[at] == '"':
         raise place.error("expected a closing quote in the same line")
@@ -76,4 +77,6 @@ def _token(text: str, at: int, place: Place) -> tuple[Token, int]:
 def _kind(word: str) -> Kind:
     if KEYWORDS.fullmatch(word):
         return Kind.KEYWORD
-    return Kind.NUMBER if word.isdigit() else Kind.NAME
+    if INTEGER.fullmatch(word):
+        return Kind.INTEGER
+    return Kind.FLOAT if FLOAT.fullmatch(word) else Kind.NAME

@@ -7,9 +7,11 @@ import sys
 from collections.abc import Sequence
 
 from .errors import AccessFileError
+from .inputs import FileInputs
 from .interfaces import Verdict
 from .load import AccessFiles, system_lookup
-from .policy import Writers
+from .policy import Policy, Writers
+from .syntax import Syntax
 
 READABLE, BAD_FILE, FORBIDDEN = 0, 1, 3
 
@@ -24,6 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AccessFileError as error:
         print(error, file=sys.stderr)
         return BAD_FILE
+    for warning in policy.warnings:
+        print(warning, file=sys.stderr)
+    _take_inputs(policy, dict(asked.input))
     verdict = policy.decide(asked.user, asked.host, asked.host_name, asked.pv)
     print(_text(verdict, asked.pv))
     return READABLE if verdict.read else FORBIDDEN
@@ -36,7 +41,28 @@ def _files(asked: argparse.Namespace) -> AccessFiles:
         puts=asked.allow_put is not None,
         writers=_WRITERS.get(asked.allow_put, Writers.NONE),
         lookup=system_lookup if asked.resolve else None,
+        syntax=asked.pvlist_syntax and Syntax(asked.pvlist_syntax),
     )
+
+
+def _take_inputs(policy: Policy, values: dict[str, float]) -> None:
+    """Give the INPs the values asked for; say which have none."""
+    inputs = FileInputs(policy.acf) if policy.acf is not None else None
+    names = set(inputs.names) if inputs is not None else set()
+    for name in sorted(names | values.keys()):
+        if name not in names:
+            print(f"--input: no INP of the file is {name}", file=sys.stderr)
+        elif name not in values:
+            print(f"{name} has no value (--input {name}=1): no CALC with it holds", file=sys.stderr)
+        elif inputs is not None:
+            inputs.take(name, values[name])
+
+
+def _input(text: str) -> tuple[str, float]:
+    name, equals, value = text.rpartition("=")
+    if not name or not equals:
+        raise ValueError
+    return name, float(value)
 
 
 def _text(verdict: Verdict, pv: str) -> str:
@@ -59,11 +85,24 @@ def _parser() -> argparse.ArgumentParser:
         "check", help="print a decision and the lines that made it"
     )
     check.add_argument("--pvlist", metavar="FILE", help="PV list, as the CA gateway has it")
+    check.add_argument(
+        "--pvlist-syntax",
+        choices=[one.value for one in Syntax],
+        help="as given to the gateway: for which build of the CA gateway the list is",
+    )
     check.add_argument("--access", metavar="FILE", help="access security file (ACF)")
     check.add_argument("--user", help="name of a logged-in user; none: not logged in")
     check.add_argument("--host", required=True, help="address of the client")
     check.add_argument("--host-name", metavar="NAME", help="name of the client's host, if known")
     check.add_argument("--pv", required=True, help="name of the PV, as a client asks for it")
+    check.add_argument(
+        "--input",
+        metavar="PV=VALUE",
+        type=_input,
+        action="append",
+        default=[],
+        help="value of a PV that INP names in the access security file; may be repeated",
+    )
     check.add_argument(
         "--allow-put",
         nargs="?",

@@ -34,3 +34,11 @@ class Place:
     def said(self, text: str) -> str:
         """``file:line: text``, to say which line made a decision."""
         return f"{self.file}:{self.line}: {text}"
+
+
+@frozen
+class PatternError(Exception):
+    """A pattern of a PV list cannot be used; `offset` counts its characters from 0."""
+
+    offset: int
+    message: str

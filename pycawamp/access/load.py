@@ -9,12 +9,14 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from .acf import Acf
 from .acf_file import parse_acf
-from .errors import AccessFileError
+from .errors import AccessFileError, Place
 from .hosts import Lookup
 from .policy import Policy, Writers
 from .pvlist import PVList
 from .pvlist_file import parse_pvlist
+from .syntax import Syntax
 
 #: A file larger than this is not an access file.
 MAX_BYTES = 4 << 20
@@ -29,7 +31,7 @@ class AccessFiles:
     """Where the access files of a site are, and how a policy is made of them.
 
     With a `lookup`, host names in the files also match the addresses they have while the files
-    are read.
+    are read. `syntax` is that of the PV list, if it is not that of the CA gateway's default build.
     """
 
     pvlist: Path | None = field(default=None, converter=_path)
@@ -37,11 +39,12 @@ class AccessFiles:
     puts: bool = False
     writers: Writers = Writers.NONE
     lookup: Lookup | None = None
+    syntax: Syntax | None = None
 
     def load(self) -> Policy:
         """The policy that the files say now; raises `AccessFileError`."""
-        pvlist = _pvlist(self.pvlist) if self.pvlist else None
-        acf = parse_acf(_read(self.access), str(self.access)) if self.access else None
+        pvlist = _pvlist(self.pvlist, self.syntax) if self.pvlist else None
+        acf = _acf(self.access) if self.access else None
         if self.lookup is not None:
             pvlist = pvlist and pvlist.look_up(self.lookup)
             acf = acf and acf.look_up(self.lookup)
@@ -57,8 +60,11 @@ def system_lookup(name: str) -> Iterable[str]:
     return {str(address[0]) for *_, address in found}
 
 
-def _pvlist(path: Path) -> PVList:
-    pvlist = parse_pvlist(_read(path), str(path))
+def _pvlist(path: Path, syntax: Syntax | None) -> PVList:
+    # What is no UTF-8 may stand in comments.
+    text = _read(path).decode("utf-8", errors="surrogateescape")
+    _check_end(text, path)
+    pvlist = parse_pvlist(text, str(path), syntax)
     if not pvlist.rules:
         # Somebody may be about to write it.
         message = "expected a line with ALLOW, DENY or ALIAS (`.* DENY` serves nothing)"
@@ -66,7 +72,28 @@ def _pvlist(path: Path) -> PVList:
     return pvlist
 
 
-def _read(path: Path) -> str:
+def _check_end(text: str, path: Path) -> None:
+    last = text.rpartition("\n")[2]
+    words = last.partition("#")[0].split()
+    # DENY is taken all the same: nothing is served that the gateway does not serve.
+    if "#" not in last and words and [word.upper() for word in words[1:2]] != ["DENY"]:
+        place = Place(str(path), text.count("\n") + 1, len(last) + 1)
+        raise place.error(
+            "expected a line feed at the end of the last line, which is without its last "
+            "character in the CA gateway"
+        )
+
+
+def _acf(path: Path) -> Acf:
+    content = _read(path)
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
+    return parse_acf(text, str(path))
+
+
+def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
@@ -75,13 +102,4 @@ def _read(path: Path) -> str:
         raise AccessFileError(str(path), 1, 1, message) from None
     if len(content) > MAX_BYTES:
         raise AccessFileError(str(path), 1, 1, f"expected a file of at most {MAX_BYTES} bytes")
-    return _decoded(content, path)
-
-
-def _decoded(content: bytes, path: Path) -> str:
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        before = content[: error.start].decode("utf-8")
-        line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
-        raise AccessFileError(str(path), line, column, "expected UTF-8") from None
+    return content

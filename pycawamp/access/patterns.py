@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import re2
 from attrs import field, frozen
 
-from .syntax import Dialect, PatternError, to_re2
+from .errors import PatternError
+from .syntax import Dialect, to_re2
 
 #: RE2 takes time in proportion to the length of the name and to the size of what is matched: at
 #: worst some 15 ns for each instruction and character. These bounds keep that below about a
@@ -15,13 +18,16 @@ MAX_TOTAL_SIZE = 100_000
 
 # Enough for that size; RE2's own default is 8 MiB.
 _MEMORY = 64 << 20
-_EVERYTHING = "(?s:.*)"
+_REPEATED_GROUP = re.compile(r"\)(?:[*+]|\{\d)")
+_EVERYTHING = b"(?s:.*)"
 
 
 def _options() -> re2.Options:
     options = re2.Options()
     options.log_errors = False
     options.max_mem = _MEMORY
+    # Bytes, as in the gateway, which sets no locale.
+    options.encoding = re2.Options.Encoding.LATIN1
     return options
 
 
@@ -32,11 +38,11 @@ class Pattern:
     source: str
     dialect: Dialect
     negated: bool = False
-    expression: str = field(init=False, repr=False, eq=False)
+    expression: bytes = field(init=False, repr=False, eq=False)
     _regex: re2._Regexp = field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
-        expression = to_re2(self.source, self.dialect)
+        expression = to_re2(self.source, self.dialect).encode("ascii")
         object.__setattr__(self, "expression", expression)
         object.__setattr__(self, "_regex", _compiled(expression, self.source))
         if self.size > MAX_SIZE:
@@ -52,16 +58,34 @@ class Pattern:
         """How many groups the pattern captures."""
         return int(self._regex.groups)
 
+    @property
+    def repeats_group(self) -> bool:
+        """Whether a group is repeated, of which PCRE and RE2 capture different ends."""
+        return self.dialect is Dialect.PCRE and bool(_REPEATED_GROUP.search(self.source))
+
+    def can_match(self, name: str) -> bool:
+        """Whether the pattern, forget the ``!``, can match the whole name."""
+        return self._regex.fullmatch(name.encode(errors="replace")) is not None
+
     def captures(self, name: str) -> tuple[str, ...]:
-        """What the pattern, forget the ``!``, captures: the whole and each group; () if nothing."""
-        found = self._regex.fullmatch(name)
-        return (found.group(0), *found.groups(default="")) if found else ()
+        """What the pattern, forget the ``!``, captures: the whole and each group; () if nothing.
+
+        PCRE stops at the first alternative that matches some of the name; the gateway then finds
+        that it is not the whole.
+        """
+        encoded = name.encode(errors="replace")
+        match = self._regex.match if self.dialect is Dialect.PCRE else self._regex.fullmatch
+        found = match(encoded)
+        if found is None or found.end() != len(encoded):
+            return ()
+        captured = (found.group(0), *found.groups(default=b""))
+        return tuple(one.decode(errors="replace") for one in captured)
 
     def __str__(self) -> str:
         return f"!{self.source}" if self.negated else self.source
 
 
-def _compiled(expression: str, source: str) -> re2._Regexp:
+def _compiled(expression: bytes, source: str) -> re2._Regexp:
     try:
         return re2.compile(expression, _options())
     except re2.error as error:
@@ -77,6 +101,11 @@ class PatternSet:
 
     patterns: tuple[Pattern, ...]
     _set: re2.Set = field(init=False, repr=False, eq=False)
+    _pcre: frozenset[int] = field(init=False, repr=False, eq=False)
+
+    @_pcre.default
+    def _in_pcre(self) -> frozenset[int]:
+        return frozenset(at for at, one in enumerate(self.patterns) if one.dialect is Dialect.PCRE)
 
     def __attrs_post_init__(self) -> None:
         together = re2.Set.FullMatchSet(_options())
@@ -86,11 +115,15 @@ class PatternSet:
         together.Compile()
         object.__setattr__(self, "_set", together)
 
-    def matching(self, name: str) -> frozenset[int]:
-        """The positions of the patterns that match the whole name, and `len(patterns)`."""
-        found = self._set.Match(name)
+    def able(self, name: str) -> frozenset[int]:
+        """The positions of the patterns that can match the whole name, and `len(patterns)`."""
+        found = self._set.Match(name.encode(errors="replace"))
         if not found:
             # The last pattern matches everything: the engine ran out of memory. Not to find a
             # DENY would open a door, so each pattern is tried by itself, which needs little.
-            found = [at for at, one in enumerate(self.patterns) if one.captures(name)]
+            found = [at for at, one in enumerate(self.patterns) if one.can_match(name)]
         return frozenset(found)
+
+    def matching(self, able: frozenset[int], name: str) -> frozenset[int]:
+        """Of the positions that `able` gave for this name, those that match in the gateway."""
+        return able - {at for at in able & self._pcre if not self.patterns[at].captures(name)}

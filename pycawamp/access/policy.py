@@ -50,6 +50,12 @@ class Policy:
     writers: Writers = Writers.NONE
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What of the files is ignored, or read in another way than it looks: file:line: text."""
+        files = (self.pvlist, self.acf)
+        return tuple(warning for file in files if file is not None for warning in file.warnings)
+
+    @property
     def by_address(self) -> bool:
         """Whether what a client may do can depend on its address."""
         return self.acf is not None or (self.pvlist is not None and self.pvlist.by_address)

@@ -56,6 +56,8 @@ class PVList:
     order: Order
     rules: tuple[Rule, ...]
     file: str = field(eq=False)
+    #: What the gateway reads in another way than it looks, or ignores: file:line: text.
+    warnings: tuple[str, ...] = field(eq=False, default=())
     _patterns: PatternSet = field(init=False, repr=False, eq=False)
     _at: _Positions = field(init=False, repr=False, eq=False)
 
@@ -95,20 +97,23 @@ class PVList:
         )
 
     def _hits(self, names: Spellings) -> _Hits:
-        found = {name: self._patterns.matching(name) for name in names.every}
-        return _Hits(found[names.asked], found[names.bare], frozenset().union(*found.values()))
+        able = {name: self._patterns.able(name) for name in names.every}
+        asked, bare = (
+            self._patterns.matching(able[name], name) for name in (names.asked, names.bare)
+        )
+        return _Hits(asked, bare, frozenset().union(*able.values()))
 
     def _denying(self, hits: _Hits) -> frozenset[int]:
         # "All but …" must hold for the name itself: of its spellings, one is always another.
         but = self._at.denies_negated - (hits.asked & hits.bare)
-        return but | (self._at.denies & hits.any)
+        return but | (self._at.denies & hits.able)
 
     def _allowing(self, hits: _Hits) -> list[Allow]:
         """The lines that must all grant; none when the name, or its bare form, is not served."""
-        but = self._at.allows_negated - hits.any
+        but = self._at.allows_negated - hits.able
         asked, bare, every = (
             max(but | (self._at.allows & found), default=-1)
-            for found in (hits.asked, hits.bare, hits.any)
+            for found in (hits.asked, hits.bare, hits.able)
         )
         if asked < 0 or bare < 0:
             return []
@@ -120,11 +125,11 @@ class PVList:
 
 @frozen
 class _Hits:
-    """The lines whose patterns match a name as asked, its bare form, and any of its spellings."""
+    """The lines whose patterns match a name as asked, its bare form, or can match a spelling."""
 
     asked: frozenset[int]
     bare: frozenset[int]
-    any: frozenset[int]
+    able: frozenset[int]
 
 
 def _allowed(name: str, rules: list[Allow]) -> Decision | None:

@@ -1,7 +1,7 @@
-r"""The two syntaxes of regular expressions in PV lists, brought to the one that RE2 reads.
+r"""The syntaxes of regular expressions in PV lists, brought to the one that RE2 reads.
 
 The CA gateway is built either with the GNU library, whose groups are written ``\(…\)``, or with
-PCRE, whose groups are ``(…)``. The GNU syntax is the library's default (``RE_SYNTAX_EMACS``).
+PCRE, whose groups are ``(…)``; and with or without ``!`` as a negation.
 """
 
 from __future__ import annotations
@@ -10,22 +10,52 @@ import re
 from collections.abc import Iterator
 from enum import Enum
 
-from attrs import frozen
+from attrs import evolve, frozen
+
+from .errors import PatternError
+from .gnu import from_gnu, literal
 
 
 class Dialect(Enum):
     """Which library's regular expressions a PV list has."""
 
-    GNU = r"\(…\)"
-    PCRE = "(…)"
+    GNU = "gnu"
+    PCRE = "pcre"
 
 
-@frozen
-class PatternError(Exception):
-    """A pattern cannot be used; `offset` counts its characters from 0."""
+class Syntax(Enum):
+    """For which build of the CA gateway a PV list is written; the first one is its default."""
 
-    offset: int
-    message: str
+    GNU = "gnu"
+    GNU_NEG = "gnu-neg"
+    PCRE = "pcre"
+    PCRE_NEG = "pcre-neg"
+
+    @property
+    def dialect(self) -> Dialect:
+        """The library that reads the patterns (USE_PCRE)."""
+        return Dialect(self.value.partition("-")[0])
+
+    @property
+    def negates(self) -> bool:
+        """Whether a ``!`` before a pattern negates it (USE_NEG_REGEXP)."""
+        return self.value.endswith("-neg")
+
+
+# What says, in a list for the default build, that it is for another one. Each would be read
+# there as plain characters that no record's name has, or as a set that nobody means.
+_SIGNS = (
+    (re.compile(r"!"), "a negation"),
+    (re.compile(r"[()|]"), "a group or an alternative"),
+    (re.compile(r"\\[AC-RT-VX-Zac-rt-vx-z]"), "an escape"),
+    (re.compile(r"\[.*\\[\w\]\[^-].*\]"), "an escape in a bracket"),
+    (re.compile(r"\[.*\[:\^?\w+:\].*\]"), "a class in a bracket"),
+)
+_BRACKET = {
+    # The first character may be "]"; inside, PCRE has escapes and classes, and GNU has neither.
+    Dialect.PCRE: re.compile(r"\[\^?\]?(?:\[[:.=].*?[:.=]\]|\\.|[^\]\\])*\]"),
+    Dialect.GNU: re.compile(r"\[\^?\]?[^\]]*\]"),
+}
 
 
 @frozen
@@ -34,14 +64,6 @@ class _Token:
 
     text: str
     offset: int
-
-
-# A bracket's first character may be "]"; inside, PCRE has escapes and GNU has none, but in neither
-# does the end of "[[:alpha:]" end the bracket.
-_BRACKET = {
-    Dialect.PCRE: re.compile(r"\[\^?\]?(?:\[[:.=].*?[:.=]\]|\\.|[^\]\\])*\]"),
-    Dialect.GNU: re.compile(r"\[\^?\]?(?:\[[:.=].*?[:.=]\]|[^\]])*\]"),
-}
 
 
 def _tokens(source: str, dialect: Dialect) -> Iterator[_Token]:
@@ -53,18 +75,17 @@ def _tokens(source: str, dialect: Dialect) -> Iterator[_Token]:
         at += size
 
 
-def marks(source: str) -> dict[Dialect, int]:
-    r"""Where a pattern first shows its dialect: GNU by ``\(``, PCRE by ``(``.
-
-    Either means the plain character to the other, but no record's name has one.
-    """
-    found: dict[Dialect, int] = {}
+def check_default(source: str) -> None:
+    """Raise `PatternError` if a pattern, of a list that names no syntax, is not in the default."""
     for token in _tokens(source, Dialect.PCRE):
-        if token.text in (r"\(", r"\)", r"\|"):
-            found.setdefault(Dialect.GNU, token.offset)
-        elif token.text in ("(", ")", "|"):
-            found.setdefault(Dialect.PCRE, token.offset)
-    return found
+        for sign, what in _SIGNS:
+            if sign.fullmatch(token.text) and (token.text != "!" or token.offset == 0):
+                raise PatternError(
+                    token.offset,
+                    "expected a pattern as the CA gateway's default build reads it; "
+                    f"{token.text} is {what} in other builds only: say with --pvlist-syntax "
+                    "which build the list is for",
+                )
 
 
 _UNSUPPORTED = "expected a regular expression without {}, which need unbounded time to match"
@@ -89,82 +110,49 @@ _ESCAPES_REFUSED = {
     r"\k": _BACK_REFERENCE,
     r"\g": _BACK_REFERENCE,
 }
-_GNU_REFUSED = {
-    **_ESCAPES_REFUSED,
-    r"\<": r"expected a regular expression without \<; write \b",
-    r"\>": r"expected a regular expression without \>; write \b",
-}
+
+
+# PCRE refuses what RE2 takes: to repeat an anchor or a flag, and to name two groups alike.
+_REPEATED_ANCHOR = re.compile(r"(?:\^|\$|\\[AbBzZ]|\(\?[A-Za-z-]*\))(?:[*+?]|\{\d)")
+_NAMED = re.compile(r"\(\?P?<(\w+)>")
 
 
 def _from_pcre(source: str) -> str:
     """RE2 reads this dialect as it is; what it cannot do is refused with better words."""
     for token in _tokens(source, Dialect.PCRE):
-        if token.text in _ESCAPES_REFUSED:
-            raise PatternError(token.offset, _ESCAPES_REFUSED[token.text])
-        if token.text == "(":
-            for start, message in _PCRE_REFUSED.items():
-                if source.startswith(start, token.offset):
-                    raise PatternError(token.offset, message)
-    return source
+        _check_pcre(token, source)
+    names = [found.group(1) for found in _NAMED.finditer(source)]
+    if len(set(names)) < len(names):
+        raise PatternError(0, "expected another name for each group")
+    # RE2's \s lacks the vertical tab, which no name has.
+    return "".join(char if char.isascii() else literal(char) for char in source)
 
 
-_GNU_TO_RE2 = {
-    r"\(": "(",
-    r"\)": ")",
-    r"\|": "|",
-    r"\`": r"\A",
-    r"\'": r"\z",
-    r"\w": r"\w",
-    r"\W": r"\W",
-    r"\b": r"\b",
-    r"\B": r"\B",
-    ".": ".",
-}
-_OPENS = ("", r"\(", r"\|")
-_CLOSES = ("", r"\)", r"\|")
-_REPEATS = ("*", "+", "?")
-
-
-def _from_gnu(source: str) -> str:
-    """The same pattern for RE2; repetitions and anchors are plain where GNU has them so."""
-    tokens = [_Token("", 0), *_tokens(source, Dialect.GNU), _Token("", len(source))]
-    around = zip(tokens, tokens[1:], tokens[2:], strict=False)
-    return "".join(_gnu_token(before.text, token, after.text) for before, token, after in around)
-
-
-def _gnu_token(before: str, token: _Token, after: str) -> str:
-    text = token.text
-    if text in _GNU_REFUSED:
-        raise PatternError(token.offset, _GNU_REFUSED[text])
-    if text in _REPEATS and before in _REPEATS:
-        raise PatternError(token.offset, "expected one repetition, found a second")
-    if text in _REPEATS and before not in _OPENS:
-        return text
-    if (text == "^" and before in _OPENS) or (text == "$" and after in _CLOSES):
-        return text
-    if text in _GNU_TO_RE2:
-        return _GNU_TO_RE2[text]
-    if len(text) > 1 and text[0] == "[":
-        return _gnu_bracket(token)
-    return re.escape(text[1] if len(text) > 1 else text)
-
-
-def _gnu_bracket(token: _Token) -> str:
-    """A bracket with its backslashes and inner ``[`` plain, as GNU has them."""
-    start = "[^" if token.text.startswith("[^") else "["
-    inner = token.text[len(start) : -1]
-    if re.search(r"\[[.=]", inner):
+def _check_pcre(token: _Token, source: str) -> None:
+    if token.text in _ESCAPES_REFUSED:
+        raise PatternError(token.offset, _ESCAPES_REFUSED[token.text])
+    if re.match(r"\[.*\[[.=]", token.text):
         raise PatternError(token.offset, "expected a bracket without [. .] or [= =]")
-    parts = re.split(r"(\[:\w+:\])", inner)
-    plain = (
-        part if at % 2 else re.sub(r"([\\\[\]])", r"\\\1", part) for at, part in enumerate(parts)
-    )
-    return f"{start}{''.join(plain)}]"
+    if _REPEATED_ANCHOR.match(source, token.offset):
+        raise PatternError(token.offset, "expected no repetition of what matches nothing")
+    if token.text == "(":
+        for start, message in _PCRE_REFUSED.items():
+            if source.startswith(start, token.offset):
+                raise PatternError(token.offset, message)
 
 
-_TO_RE2 = {Dialect.GNU: _from_gnu, Dialect.PCRE: _from_pcre}
+_TO_RE2 = {Dialect.GNU: from_gnu, Dialect.PCRE: _from_pcre}
 
 
 def to_re2(source: str, dialect: Dialect) -> str:
-    """The pattern in RE2's syntax; raises `PatternError` for what RE2 has no equal of."""
-    return _TO_RE2[dialect](source)
+    """The pattern in RE2's syntax, in ASCII and for bytes.
+
+    Raises `PatternError` for what is no pattern, and for what RE2 has no equal of.
+    """
+    # A character for each byte, as the gateway's libraries see it.
+    encoded = source.encode()
+    try:
+        return _TO_RE2[dialect](encoded.decode("latin-1"))
+    except PatternError as error:
+        offset = len(encoded[: error.offset].decode(errors="ignore"))
+        raise evolve(error, offset=offset) from None

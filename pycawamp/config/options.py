@@ -57,6 +57,12 @@ OPTIONS = (
         "ping-interval", "20", "Seconds between pings; who answers none is dropped", values.interval
     ),
     Option("pvlist", None, "PV list: which PVs are served (docs/access.md)", values.path),
+    Option(
+        "pvlist-syntax",
+        None,
+        "Build of the CA gateway that the PV list is for: gnu, gnu-neg, pcre or pcre-neg",
+        values.pvlist_syntax,
+    ),
     Option("access", None, "Access security file: who may read and write", values.path),
     Option(
         "allow-put", None, "Let logged-in users write; =anyone: without a login too", values.writers
@@ -90,6 +96,12 @@ OPTIONS = (
     Option("max-spellings", "50", "Names with modifiers of a record, for one client", _COUNT),
     Option("max-spellings-per-address", "100", "The same, for an address", _COUNT),
     Option("max-spellings-in-all", "200", "The same, for all clients", _COUNT),
+    Option(
+        "max-memory",
+        "1024",
+        "MiB of what waits for clients and of large arrays, in all",
+        values.whole(16),
+    ),
     Option("max-message", "1048576", "Bytes of a client's message", values.whole(100)),
     Option("max-request-rate", "1000", "Requests of one client per second", values.rate),
     Option("max-put-rate", "50", "Puts of one client per second", values.rate),
@@ -165,6 +177,7 @@ class Options(usage.Options):
             port=given["port"],
             demo=bool(self["demo"]),
             pvlist=given.get("pvlist"),
+            pvlist_syntax=given.get("pvlist-syntax"),
             access=given.get("access"),
             writers=given.get("allow-put"),
             logins=_logins(given),
@@ -251,6 +264,7 @@ def _gateway(given: dict[str, Any], own_repeater: bool) -> GatewaySettings:
             spellings=given["max-spellings"],
             spellings_per_address=given["max-spellings-per-address"],
             spellings_in_all=given["max-spellings-in-all"],
+            memory=given["max-memory"] * 2**20,
             request_rate=given["max-request-rate"],
             put_rate=given["max-put-rate"],
         ),
@@ -277,7 +291,7 @@ def _spelled_out(argument: str) -> str:
 
 _LOGINS = {"htpasswd", "jwt-key", "user-header"}
 _WAYS = "--htpasswd, --jwt-key or --user-header"
-_NEEDS = {"jwt-audience": "jwt-key", "jwt-issuer": "jwt-key"}
+_NEEDS = {"pvlist-syntax": "pvlist", "jwt-audience": "jwt-key", "jwt-issuer": "jwt-key"}
 
 
 def refuse(problem: str) -> NoReturn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from pycawamp.access import Writers
+from pycawamp.access import Syntax, Writers
 from pycawamp.sessions.limits import Limits
 from pycawamp.web.authentication import AuthenticationRules
 from pycawamp.web.channel import HTTPLimits
@@ -36,6 +36,7 @@ class Settings:
     """A Twisted endpoint description."""
     demo: bool = False
     pvlist: str | None = None
+    pvlist_syntax: Syntax | None = None
     access: str | None = None
     writers: Writers | None = None
     """Who may write, if no access file says so; None: puts are off."""

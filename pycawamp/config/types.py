@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from ipaddress import ip_network
 
-from pycawamp.access import Writers
+from pycawamp.access import Syntax, Writers
 from pycawamp.web.host import Hosts
 from pycawamp.web.origin import Origins
 from pycawamp.web.proxy import UNIX
@@ -83,6 +83,14 @@ def writers(text: str) -> Writers:
     if text not in _WRITERS:
         raise ValueError(" or ".join(_WRITERS))
     return _WRITERS[text]
+
+
+def pvlist_syntax(text: str) -> Syntax:
+    """The build of the CA gateway that a PV list is for."""
+    try:
+        return Syntax(text)
+    except ValueError:
+        raise ValueError(", ".join(one.value for one in Syntax)) from None
 
 
 def proxies(text: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 from twisted.internet.interfaces import IReactorTime
@@ -9,14 +10,16 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from pycawamp.fanout.cohort import Cohorts
+from pycawamp.fanout.content import Content
 from pycawamp.fanout.flush import FlushCycle
 from pycawamp.fanout.outbox import Outbox
 from pycawamp.fanout.stream import EncodedStream, StreamKey
 from pycawamp.fanout.throttle import Throttle, ThrottledStream
+from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.hub import PV, PVHub
 from pycawamp.pv.interfaces import ISubscriber
 from pycawamp.pv.values import Metadata, Reading
-from pycawamp.wire.dialect import Encoding, Renderer
+from pycawamp.wire.dialect import Encoding
 
 
 @implementer(ISubscriber)
@@ -27,15 +30,20 @@ class Publisher:
     """
 
     _log = Logger()
-    __slots__ = ("_publishers", "_renderers", "_streams", "_subscription", "name")
+    __slots__ = ("_contents", "_publishers", "_streams", "_subscription", "name")
 
     def __init__(self, name: str, real_name: str, publishers: Publishers) -> None:
         self.name = name
         self._publishers = publishers
         # Tuples: a round of calls is not disturbed by who comes or goes meanwhile.
         self._streams: tuple[EncodedStream, ...] = ()
-        self._renderers: dict[Encoding, Renderer] = {}
+        self._contents: dict[Encoding, Content] = {}
         self._subscription = publishers.hub.subscribe(real_name, self)
+
+    @property
+    def outboxes(self) -> list[Outbox]:
+        """The clients of all streams."""
+        return [outbox for stream in self._streams for outbox in stream.members]
 
     def stream(self, key: StreamKey) -> EncodedStream:
         """Return the stream for clients that have `key` in common, made if need be."""
@@ -53,7 +61,8 @@ class Publisher:
                 stream.close()
         self._streams = tuple(stream for stream in self._streams if not stream.is_empty)
         in_use = {stream.encoding.content for stream in self._streams}
-        self._renderers = {key: self._renderers[key] for key in in_use}
+        for encoding in self._contents.keys() - in_use:
+            self._contents.pop(encoding).forget()
         if self._streams:
             return False
         self._subscription.close()
@@ -61,9 +70,9 @@ class Publisher:
 
     def metadata(self, _pv: PV, metadata: Metadata) -> None:
         """Pass on what the channel says of itself."""
-        for renderer in self._renderers.values():
+        for content in self._contents.values():
             try:
-                renderer.describe(metadata)
+                content.describe(metadata)
             except Exception:
                 self._failed()
         for stream in self._streams:
@@ -71,6 +80,8 @@ class Publisher:
                 stream.metadata(metadata)
             except Exception:
                 self._failed()
+        if metadata.is_large:
+            self._publishers.weigh(self)
 
     def connection(self, _pv: PV, _connected: bool) -> None:
         """Pass on that the PV was connected or lost."""
@@ -93,30 +104,41 @@ class Publisher:
 
     def _make_stream(self, key: StreamKey) -> EncodedStream:
         pv, cohorts = self._subscription.pv, self._publishers.cohorts
-        renderer = self._renderer(key.encoding.content)
+        content = self._content(key.encoding.content)
         if key.encoding.max_rate is None:
-            return EncodedStream(pv, key, renderer, cohorts)
+            return EncodedStream(pv, key, content, cohorts)
         throttle = self._publishers.throttle(key.encoding.max_rate)
-        return ThrottledStream(pv, key, renderer, cohorts, throttle)
+        return ThrottledStream(pv, key, content, cohorts, throttle)
 
-    def _renderer(self, encoding: Encoding) -> Renderer:
-        renderer = self._renderers.get(encoding)
-        if renderer is None:
+    def _content(self, encoding: Encoding) -> Content:
+        content = self._contents.get(encoding)
+        if content is None:
             renderer = encoding.dialect.renderer(self.name, encoding)
+            content = Content(renderer, self._publishers.clock, self._publishers.budget)
             described = self._subscription.pv.described
             if described is not None:
-                renderer.describe(described)
-            self._renderers[encoding] = renderer
-        return renderer
+                content.describe(described)
+            self._contents[encoding] = content
+        return content
 
 
 class Publishers:
     """The publishers in use, by the name that clients ask for."""
 
-    def __init__(self, clock: IReactorTime, hub: PVHub, flush_cycle: FlushCycle) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        hub: PVHub,
+        flush_cycle: FlushCycle,
+        budget: MemoryBudget,
+        weigh: Callable[[Publisher], None],
+    ) -> None:
         self.hub = hub
+        self.clock = clock
+        self.budget = budget
+        self.weigh = weigh
+        """Called with the publisher of a large array, before its values come."""
         self.cohorts = Cohorts(flush_cycle)
-        self._clock = clock
         self._publishers: dict[tuple[str, str], Publisher] = {}
         self._throttles: WeakValueDictionary[float, Throttle] = WeakValueDictionary()
 
@@ -147,7 +169,7 @@ class Publishers:
         """What all streams of a rate (updates per second) share, for as long as there is one."""
         throttle = self._throttles.get(rate)
         if throttle is None:
-            throttle = self._throttles[rate] = Throttle(self._clock, rate)
+            throttle = self._throttles[rate] = Throttle(self.clock, rate)
         return throttle
 
     def close(self) -> None:

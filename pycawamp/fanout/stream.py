@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import attrs
 
 from pycawamp.fanout.cohort import Cohorts
+from pycawamp.fanout.content import Content
 from pycawamp.fanout.framing import Framing
 from pycawamp.fanout.outbox import Outbox
 from pycawamp.fanout.packing import packing_for
 from pycawamp.pv.hub import PV
-from pycawamp.pv.values import Metadata, Reading
-from pycawamp.wire.dialect import Encoding, Renderer
+from pycawamp.pv.values import LARGE, Metadata, Reading
+from pycawamp.wire.dialect import Encoding
 
 
 @attrs.frozen
@@ -34,13 +35,15 @@ class EncodedStream:
         "_frame_of",
         "_pv",
         "_wrap_update",
+        "content",
         "key",
         "renderer",
     )
 
-    def __init__(self, pv: PV, key: StreamKey, renderer: Renderer, cohorts: Cohorts) -> None:
+    def __init__(self, pv: PV, key: StreamKey, content: Content, cohorts: Cohorts) -> None:
         self.key = key
-        self.renderer = renderer
+        self.content = content
+        self.renderer = content.renderer
         self._pv = pv
         self._cohorts = cohorts
         self._cohort = cohorts.enter(packing_for(key.framing, key.encoding.batch))
@@ -65,6 +68,11 @@ class EncodedStream:
     def pv(self) -> PV:
         """The PV itself."""
         return self._pv
+
+    @property
+    def members(self) -> list[Outbox]:
+        """The clients."""
+        return self._cohort.members
 
     @property
     def is_empty(self) -> bool:
@@ -110,11 +118,13 @@ class EncodedStream:
         latest = self._pv.latest
         if latest is None:
             return
+        frame = self._frame
         if latest is not self._frame_of:
-            # Kept: many slow clients catch up with the same value.
-            self._frame = self._wrap_update(self.renderer.newest(latest))
-            self._frame_of = latest
-        self._cohort.packing.deliver(outbox, self._frame)
+            frame = self._wrap_update(self.content.newest(latest))
+            # Kept: many slow clients catch up with the same value. Not once more, if it is large.
+            if len(frame) <= LARGE:
+                self._frame, self._frame_of = frame, latest
+        self._cohort.packing.deliver(outbox, frame)
 
     def metadata(self, metadata: Metadata) -> None:
         """Take note of new metadata, and tell it, or the newest value anew, as far as it shows."""
@@ -135,7 +145,7 @@ class EncodedStream:
 
     def reading(self, reading: Reading) -> None:
         """Have an update rendered, once for all clients."""
-        self._cohort.append(self, self._wrap_update(self.renderer.update(reading)))
+        self._cohort.append(self, self._wrap_update(self.content.update(reading)))
 
     def _prepare(self) -> None:
         self._frame_of = None

@@ -7,11 +7,11 @@ from weakref import ref
 from twisted.internet.interfaces import IReactorTime
 
 from pycawamp.fanout.cohort import Cohorts
+from pycawamp.fanout.content import Content
 from pycawamp.fanout.stream import EncodedStream, StreamKey
 from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.hub import PV
 from pycawamp.pv.values import Reading
-from pycawamp.wire.dialect import Renderer
 
 MOST_LEFT_BEHIND = 1000
 """Pauses of closed streams that may be kept until they are over."""
@@ -55,9 +55,9 @@ class ThrottledStream(EncodedStream):
     __slots__ = ("__weakref__", "_newest", "_pauses", "_pausing", "_throttle")
 
     def __init__(
-        self, pv: PV, key: StreamKey, renderer: Renderer, cohorts: Cohorts, throttle: Throttle
+        self, pv: PV, key: StreamKey, content: Content, cohorts: Cohorts, throttle: Throttle
     ) -> None:
-        super().__init__(pv, key, renderer, cohorts)
+        super().__init__(pv, key, content, cohorts)
         self._throttle = throttle
         throttle.enter()
         self._pausing = False

@@ -17,6 +17,15 @@ class NotConnectedError(PVError):
     code = "not_connected"
 
 
+class OverloadedError(PVError):
+    """The gateway holds as many bytes for its clients as it may."""
+
+    code = "overloaded"
+
+    def __init__(self, text: str = "the gateway's memory for arrays is full") -> None:
+        super().__init__(text)
+
+
 class AccessError(PVError):
     """The IOC does not grant the access that was asked for."""
 

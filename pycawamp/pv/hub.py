@@ -26,7 +26,16 @@ class PV:
 
     _log = Logger()
 
-    __slots__ = ("connected", "described", "found", "latest", "name", "refusal", "subscribers")
+    __slots__ = (
+        "connected",
+        "described",
+        "found",
+        "is_overloaded",
+        "latest",
+        "name",
+        "refusal",
+        "subscribers",
+    )
 
     def __init__(self, name: str, found: Callable[[str], None]) -> None:
         self.name = name
@@ -40,6 +49,8 @@ class PV:
         """What the channel last said of itself."""
         self.latest: Reading | None = None
         """The newest update of this connection; None while not connected."""
+        self.is_overloaded = False
+        """Whether there was no memory for its values."""
         # Rebuilt on change, so that a round of calls is not disturbed by it.
         self.subscribers: tuple[ISubscriber, ...] = ()
 
@@ -81,6 +92,12 @@ class PV:
                 subscriber.reading(self, reading)
             except Exception:
                 self._failed()
+
+    def overloaded(self) -> None:
+        """Take note that there is no memory for its values; told with the metadata, once more."""
+        self.is_overloaded = True
+        if self.described is not None:
+            self.metadata(self.described)
 
     def _failed(self) -> None:
         self._log.failure("A subscriber of {pv} failed", pv=self.name)
@@ -167,6 +184,17 @@ class PVHub(Service):
         """The backend's handle on a PV that has a subscriber."""
         return self._channels[name].handle
 
+    def find(self, name: str) -> PV | None:
+        """The PV of an open channel."""
+        channel = self._channels.get(name)
+        return channel.pv if channel is not None else None
+
+    def close_unused(self, name: str) -> None:
+        """Free a channel that nobody listens to, without linger."""
+        channel = self._channels.get(name)
+        if channel is not None:
+            self._close_unused(channel)
+
     @property
     def names(self) -> list[str]:
         """The names of all open channels, the lingering ones included."""
@@ -216,8 +244,12 @@ class PVHub(Service):
 
     def _expire(self, item: tuple[_Channel, int]) -> None:
         channel, left = item
+        if channel.left == left:
+            self._close_unused(channel)
+
+    def _close_unused(self, channel: _Channel) -> None:
         is_open = self._channels.get(channel.pv.name) is channel
-        if is_open and not channel.pv.subscribers and channel.left == left:
+        if is_open and not channel.pv.subscribers:
             self._close(channel)
 
     def _close(self, channel: _Channel) -> None:

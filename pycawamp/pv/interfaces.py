@@ -31,6 +31,9 @@ class ISink(Interface):
     def reading(reading: Reading) -> None:
         """Take one update; only while connected."""
 
+    def overloaded() -> None:
+        """Take note that there is no memory for the channel's values: none will come."""
+
 
 class IHandle(Interface):
     """One open channel of a backend."""
@@ -45,12 +48,12 @@ class IHandle(Interface):
         """
 
     def put(value: Any, wait: bool) -> Deferred[None]:
-        """Write a value, in the order of the calls.
+        """Write a value at once, or with `wait` after earlier writes with `wait`, in their order.
 
-        `value` is what JSON has: a number, a string, a bool, or a list of them. Fires when
-        the record has finished processing (`wait`), or when the value was sent. Fails with
-        BadValueError if the channel cannot take the value (nothing was written), or with
-        PutFailedError.
+        `value` is what JSON has: a number, a string, a bool, or a list of them; it is not
+        kept after the call. Fires when the record has finished processing (`wait`), or when
+        the value was sent. Fails with BadValueError if the channel cannot take the value
+        (nothing was written), or with PutFailedError.
         """
 
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.defer import TimeoutError as DeferredTimeoutError
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from pycawamp.pv.errors import AccessError, NotConnectedError, PVError, PVTimeoutError
+from pycawamp.pv.errors import (
+    AccessError,
+    NotConnectedError,
+    OverloadedError,
+    PVError,
+    PVTimeoutError,
+)
 from pycawamp.pv.hub import PV, PVHub
 from pycawamp.pv.interfaces import ISubscriber
 from pycawamp.pv.values import Metadata, Reading
@@ -86,20 +93,24 @@ class OneShotChannel:
         except PVError:
             return None
 
-    async def put(self, value: Any, wait: bool, timeout: float) -> None:
-        """Check a value and write it; after reach. With `wait`, until the record has finished.
+    def put(self, value: Any, wait: bool, timeout: float) -> Deferred[None]:
+        """Check a value and write it; after reach. The value is not kept.
 
-        AccessError, BadValueError (nothing was written), PutFailedError, PVTimeoutError.
+        Fires when the value was sent, or with `wait` when the record has finished. Fails with
+        AccessError, BadValueError (nothing was written), PutFailedError, or PVTimeoutError
+        after `timeout` seconds.
         """
         metadata = self.pv.described
         if metadata is None or not metadata.write_access:
-            raise AccessError("the IOC grants no write access")
-        answer = self._handle.put(value, wait).addTimeout(timeout, self._clock)
-        try:
-            await answer
-        except DeferredTimeoutError:
+            return fail(AccessError("the IOC grants no write access"))
+        done: Deferred[None] = self._handle.put(value, wait).addTimeout(timeout, self._clock)
+
+        def timed_out(failure: Failure) -> None:
+            failure.trap(DeferredTimeoutError)
             text = f"the record, or an earlier write to it, has not finished within {timeout:g} s"
-            raise PVTimeoutError(text) from None
+            raise PVTimeoutError(text)
+
+        return done.addErrback(timed_out)
 
     def metadata(self, pv: PV, metadata: Metadata) -> None:
         """Hear what the channel says of itself."""
@@ -115,6 +126,8 @@ class OneShotChannel:
 
     def _look(self, pv: PV) -> None:
         described = pv.described
+        if pv.is_overloaded and not self._arrival.called:
+            self._arrival.errback(OverloadedError())
         unreadable = pv.connected is False and described is not None and not described.read_access
         answered = pv.connected or pv.refusal is not None or unreadable
         if answered and not self._arrival.called:

@@ -24,6 +24,10 @@ STATUSES = (
 """Alarm statuses by number (alarm.h)."""
 
 
+LARGE = 2**16
+"""Bytes of a value above which it is worth counting."""
+
+
 class FieldType(Enum):
     """A channel's native type; the number is its DBR type (db_access.h)."""
 
@@ -97,6 +101,16 @@ class Metadata:
     """Why the IOC does not tell units, limits or labels, if it refuses to."""
 
     @property
+    def size(self) -> int:
+        """Bytes of the largest value that the channel can have."""
+        return self.count * _WIDTHS[self.type]
+
+    @property
+    def is_large(self) -> bool:
+        """Whether its values are counted by the memory budget."""
+        return self.size > LARGE
+
+    @property
     def is_array(self) -> bool:
         """Whether the channel's values are arrays, whatever they hold now."""
         return self.count != 1
@@ -114,6 +128,17 @@ def decoded(raw: bytes, size: int) -> str:
     except UnicodeDecodeError as error:
         is_cut = error.reason == "unexpected end of data" and len(raw) >= size - 1
         return raw.decode("utf-8", "replace") if is_cut else raw.decode("latin-1")
+
+
+_WIDTHS = {
+    FieldType.STRING: 40,
+    FieldType.SHORT: 2,
+    FieldType.FLOAT: 4,
+    FieldType.ENUM: 2,
+    FieldType.CHAR: 1,
+    FieldType.LONG: 4,
+    FieldType.DOUBLE: 8,
+}
 
 
 def length_of(value: Value) -> int:

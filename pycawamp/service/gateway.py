@@ -13,9 +13,10 @@ from twisted.web.resource import IResource
 from pycawamp.access import IPolicy, Policy
 from pycawamp.config.settings import GatewaySettings
 from pycawamp.fanout.flush import FlushCycle
+from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.ca.backend import CABackend
 from pycawamp.pv.hub import PVHub
-from pycawamp.pv.inbox import Inbox
+from pycawamp.pv.inbox import Inbox, InboxLimits
 from pycawamp.pv.interfaces import IBackend
 from pycawamp.pv.router import Router
 from pycawamp.sessions.putlog import PutLog
@@ -63,8 +64,11 @@ class Gateway(Service):
         flush_cycle = FlushCycle(reactor)
         authentication = authentication or _authentication(reactor, policy)
         self.refusals: RefusalCounter = authentication.refusals
-        self._inbox = Inbox(reactor, after_slice=flush_cycle.flush)
-        backend = backend or CABackend(reactor, self._inbox, settings.own_repeater)
+        self._budget = MemoryBudget(settings.limits.memory)
+        inbox_limits = InboxLimits(bytes=self._budget.share)
+        self._inbox = Inbox(reactor, flush_cycle.flush, inbox_limits)
+        if backend is None:
+            backend = CABackend(reactor, self._inbox, settings.own_repeater, self._budget)
         made = {scheme: make(reactor, self._inbox) for scheme, make in (backends or {}).items()}
         router = Router({CA: backend} | made, default=CA)
         self.hub = PVHub(reactor, router, settings.linger)
@@ -80,6 +84,7 @@ class Gateway(Service):
             connect_timeout=settings.connect_timeout,
             limits=settings.limits,
             refusals=self.refusals,
+            budget=self._budget,
         )
         self._sockets = MonitorFactory(reactor, self._sessions, settings.socket)
         self._authentication = authentication

@@ -58,6 +58,7 @@ class SiteFiles(MultiService):
 
     def govern(self, gateway: Gateway) -> None:
         """Have changes take effect on what is open in a gateway too."""
+        self.policy.follow(gateway.hub)
         self.policy.listen(lambda _: gateway.reauthorize())
         if self.logins is not None:
             self.logins.listen(gateway.check_visitors)
@@ -78,4 +79,5 @@ def _access_files(settings: Settings) -> AccessFiles:
         puts=settings.writers is not None,
         writers=settings.writers or Writers.NONE,
         lookup=system_lookup,
+        syntax=settings.pvlist_syntax,
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import attrs
 
+from pycawamp.pv.budget import DEFAULT_LIMIT
+
 BURST = 20.0
 """Seconds of a rate that may be used at once: a page opens with a request for each PV."""
 
@@ -31,5 +33,7 @@ class Limits:
     spellings_in_all: int = 200
     request_rate: float = 1000.0
     """Requests per second of one client; `BURST` seconds of them at once."""
+    memory: int = DEFAULT_LIMIT
+    """Bytes, in all, of what waits for clients and of the large arrays that are kept."""
     put_rate: float = 50.0
     """Puts per second of one client; `BURST` seconds of them at once."""

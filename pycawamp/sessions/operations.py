@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Coroutine, Iterator
+import sys
+from collections.abc import Callable, Collection, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
@@ -10,13 +12,16 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.python.failure import Failure
 
 from pycawamp.access.interfaces import Verdict
-from pycawamp.pv.errors import PVError
+from pycawamp.pv.errors import OverloadedError, PVError
 from pycawamp.pv.oneshot import OneShotChannel
-from pycawamp.pv.values import Metadata, Reading
+from pycawamp.pv.values import Metadata
 from pycawamp.sessions.putlog import PutRecord
+from pycawamp.sessions.quota import UnderWay
 from pycawamp.sessions.subscriptions import GAVE_WAY
 from pycawamp.wire import requests
+from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.errors import BadMessageError
+from pycawamp.wire.v2.codec import dumps
 
 if TYPE_CHECKING:
     from pycawamp.sessions.registry import Sessions
@@ -24,14 +29,30 @@ if TYPE_CHECKING:
 
 Work: TypeAlias = Coroutine[Deferred[Any], Any, None]
 
+LARGE_GETS_AT_ONCE = 4
+"""Gets of one client, among those, of arrays that the memory budget counts."""
 GETS_AT_ONCE = 32
 """Gets of one client that IOCs are asked at the same time: each may bring a large array."""
-UNDER_WAY = 5000
+UNDER_WAY = 1000
 """Requests of one client that have not been answered: each takes some kilobytes."""
+ANSWER = 4
+"""How much memory a get of an array takes, as a multiple of it: itself, and a message of it."""
+PUTS = 1000
+"""Puts of one client that have not finished."""
+PUT_BYTES = 2**26
+"""Bytes of the values of one client's puts that have not finished."""
 GET_TIMEOUT = 10.0
 """Seconds within which an IOC is to answer a get."""
 OLD_VALUE_TIMEOUT = 0.5
 """Seconds that a put waits for the value before it, which only the log wants."""
+
+
+NUMBER = 32
+"""Bytes of a number in a list, the pointer to it included."""
+DOUBLE = 8
+"""Bytes of the largest number that Channel Access has."""
+OBJECT = 24
+"""Bytes of an object, at most, for each byte of the JSON that it was."""
 
 
 class Operations:
@@ -43,6 +64,8 @@ class Operations:
         self._under_way: set[Deferred[None]] = set()
         self._searching: dict[OneShotChannel, None] = {}
         self._gets = DeferredSemaphore(GETS_AT_ONCE)
+        self._large_gets = DeferredSemaphore(LARGE_GETS_AT_ONCE)
+        self._puts = UnderWay(PUTS, PUT_BYTES)
 
     def get(self, request: requests.Get) -> None:
         """Read a PV once."""
@@ -56,21 +79,23 @@ class Operations:
 
     def put(self, request: requests.Put) -> None:
         """Write a PV."""
-        self._attend(request, self._write(request))
+        # Without the value: it is held once, and not longer than it is needed.
+        self._attend(attrs.evolve(request, value=None), self._write(request, request.value))
 
     def log_refused(self, mistake: BadMessageError, value: Any) -> None:
         """Log a put that was refused before it was looked at: malformed, or one of too many."""
         client = self._session.client
         bare = self._sessions.router.bare
-        record = PutRecord(client.user, client.address, bare(mistake.pvname or ""), value)
+        record = PutRecord.of(client.user, client.address, bare(mistake.pvname or ""), value)
         self._sessions.put_log.write(record, _outcome(mistake))
 
     def close(self) -> Iterator[None]:
         """Let all go, one at each step: the client has left. What was sent to an IOC stays sent."""
         # Those that wait for their turn first: it would come with the end of the others.
-        for flush_cycle in list(self._gets.waiting):
-            flush_cycle.cancel()
-            yield
+        for semaphore in (self._gets, self._large_gets):
+            for turn in list(semaphore.waiting):
+                turn.cancel()
+                yield
         for work in list(self._under_way):
             work.cancel()
             yield
@@ -93,27 +118,43 @@ class Operations:
         one_shot = self._one_shot(self._session.authorize(request.name))
         try:
             await self._reach(one_shot, self._sessions.connect_timeout)
-            metadata, reading = await self._ask(one_shot)
+            semaphore = self._large_gets if one_shot.described.is_large else self._gets
+            await semaphore.acquire()
+            try:
+                await self._answer(request, encoding, one_shot)
+            finally:
+                # Not within this call: of a lost PV one get after the other would fail in it.
+                self._sessions.soon(semaphore.release)
         finally:
             one_shot.close()
-        if self._session.outbox.is_overfull:
-            raise BadMessageError("rate_limited", "too much waits for you to read it")
-        if self._session.is_ended:
-            raise CancelledError
-        message = self._session.dialect.value(request, metadata, reading, encoding)
-        if message is not None:
-            self._session.send(*message)
 
-    async def _ask(self, one_shot: OneShotChannel) -> tuple[Metadata, Reading]:
-        await self._gets.acquire()
-        try:
+    async def _answer(
+        self, request: requests.Get, encoding: Encoding, one_shot: OneShotChannel
+    ) -> None:
+        metadata = one_shot.described
+        with self._reserved(ANSWER * metadata.size if metadata.is_large else 0):
             reading = await one_shot.get(GET_TIMEOUT)
-            # Not before: while it waited the PV may have come back as another, or its units
+            if self._session.outbox.is_overfull:
+                raise BadMessageError("rate_limited", "too many unread replies")
+            if self._session.is_ended:
+                raise CancelledError
+            # As it is now: while this waited the PV may have come back as another, or its units
             # may have changed.
-            return one_shot.described, reading
+            metadata = one_shot.described
+            message = self._session.dialect.value(request, metadata, reading, encoding)
+            if message is not None:
+                self._session.send(*message)
+
+    @contextmanager
+    def _reserved(self, size: int) -> Iterator[None]:
+        budget = self._sessions.budget
+        if size and not budget.has_room(size):
+            raise OverloadedError()
+        budget.requests += size
+        try:
+            yield
         finally:
-            # Not within this call: of a lost PV one get after the other would fail in it.
-            self._sessions.soon(self._gets.release)
+            budget.requests -= size
 
     async def _describe(self, request: requests.Info) -> None:
         verdict = self._session.authorize(request.name)
@@ -124,10 +165,10 @@ class Operations:
             one_shot.close()
         self._session.send(self._session.dialect.metadata(request, metadata, verdict.write))
 
-    async def _write(self, request: requests.Put) -> None:
+    async def _write(self, request: requests.Put, value: Any) -> None:
         client = self._session.client
         bare_name = self._sessions.router.bare(request.name)
-        record = PutRecord(client.user, client.address, bare_name, request.value)
+        record = PutRecord.of(client.user, client.address, bare_name, value)
         try:
             if not self._session.quota.puts.take():
                 raise BadMessageError("rate_limited", "too many puts a second")
@@ -136,21 +177,66 @@ class Operations:
                 raise BadMessageError("forbidden", "this gateway does not let you write it")
             one_shot = self._one_shot(verdict)
             try:
-                await self._reach(one_shot, min(request.timeout, self._sessions.connect_timeout))
-                record = attrs.evolve(record, old=await one_shot.newest(OLD_VALUE_TIMEOUT))
-                await one_shot.put(request.value, request.wait, request.timeout)
+                with self._counted(_held_bytes(value)) as recount:
+                    timeout = min(request.timeout, self._sessions.connect_timeout)
+                    await self._reach(one_shot, timeout)
+                    record = attrs.evolve(record, old=await one_shot.newest(OLD_VALUE_TIMEOUT))
+                    done = one_shot.put(value, request.wait, request.timeout)
+                    recount(_written_bytes(value))
+                    del value
+                    await done
+                    self._session.send(self._session.dialect.written(request, request.name))
+                    record = await self._read_back(one_shot, record)
             finally:
                 one_shot.close()
         except BaseException as error:
             self._sessions.put_log.write(record, _outcome(error))
             raise
         self._sessions.put_log.write(record, "ok" if request.wait else "sent")
-        self._session.send(self._session.dialect.written(request, request.name))
 
     def _check_room(self, request: requests.PVRequest) -> None:
         if len(self._under_way) >= UNDER_WAY:
-            mistake = BadMessageError("rate_limited", "too many requests wait for their answers")
+            mistake = BadMessageError("overloaded", "too many requests wait for their answers")
             raise requests.about(request, mistake)
+
+    async def _read_back(self, one_shot: OneShotChannel, record: PutRecord) -> PutRecord:
+        """The record with what the PV holds now; of scalars only, as arrays are not clipped."""
+        if not one_shot.pv.connected or one_shot.described.is_array:
+            return record
+        try:
+            return attrs.evolve(record, after=await one_shot.get(GET_TIMEOUT))
+        except (PVError, CancelledError):
+            # It was written all the same.
+            return record
+
+    @contextmanager
+    def _counted(self, size: int) -> Iterator[Callable[[int], None]]:
+        """Count a put that has not finished; refuse it if there are too many.
+
+        The value is a function that takes another size, once less is held.
+        """
+        budget, everyone = self._sessions.budget, self._sessions.puts
+        if not self._puts.has_room(size):
+            raise BadMessageError("rate_limited", "too many puts that have not finished")
+        if not everyone.has_room(size) or not budget.has_room(size):
+            raise OverloadedError("too many puts of all clients have not finished")
+
+        def recount(now: int) -> None:
+            nonlocal size
+            size, change = now, now - size
+            for count in (self._puts, everyone):
+                count.bytes += change
+            budget.requests += change
+
+        self._puts.begin(size)
+        everyone.begin(size)
+        budget.requests += size
+        try:
+            yield recount
+        finally:
+            self._puts.end(size)
+            everyone.end(size)
+            budget.requests -= size
 
     def _one_shot(self, verdict: Verdict) -> OneShotChannel:
         self._session.reserve_channel(verdict.real_name)
@@ -168,6 +254,18 @@ class Operations:
                 self._session.fail(failure)
 
         done.addErrback(failed).addBoth(lambda _: self._under_way.discard(done))
+
+
+def _held_bytes(value: Any) -> int:
+    """About how many bytes a value takes in memory, or more."""
+    if isinstance(value, list) and set(map(type, value)) <= {int, float, bool}:
+        return NUMBER * len(value)
+    return OBJECT * len(dumps(value)) if isinstance(value, list | dict) else sys.getsizeof(value)
+
+
+def _written_bytes(value: Any) -> int:
+    """About how many bytes a value takes as DBR elements."""
+    return DOUBLE * len(value) if isinstance(value, list) else sys.getsizeof(value)
 
 
 def _mistake(error: BaseException | None) -> BadMessageError | None:

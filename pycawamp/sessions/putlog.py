@@ -29,19 +29,28 @@ class PutRecord:
     client: str
     name: str
     new: Any
+    """What was asked for."""
     old: Reading | None = None
+    after: Reading | None = None
+    """What the IOC says after the put; None if it was not asked, or did not answer."""
+
+    @classmethod
+    def of(cls, user: str | None, client: str, name: str, new: Any) -> PutRecord:
+        """A record that holds no more of a value than it will show."""
+        return cls(user, client, name, new[:MAX_SHOWN] if isinstance(new, str | list) else new)
 
     def line(self, outcome: str) -> str:
         """What the log says: JSON values, so that nothing a client sends begins a new line."""
-        old = None if self.old is None else self.old.value
         fields = {
             "user": self.user,
             "client": self.client,
             "pv": self.name,
-            "old": old,
+            "old": None if self.old is None else self.old.value,
             "new": self.new,
             "outcome": outcome,
         }
+        if self.after is not None:
+            fields["after"] = self.after.value
         return " ".join(f"{key}={_shown(value)}" for key, value in fields.items())
 
 
@@ -49,7 +58,11 @@ def _shown(value: Any) -> str:
     if isinstance(value, str | list | np.ndarray):
         # Before it is rendered, not after: this is the reactor's time.
         value = value[:MAX_SHOWN]
-    text = dumps(value).decode()
+    try:
+        text = dumps(value).decode()
+    except TypeError:
+        # JSON is read to a depth of 1024, and written to less.
+        text = '"nested too deeply to be shown"'
     shown = text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
     return shown if shown.isprintable() else "".join(map(_printable, shown))
 

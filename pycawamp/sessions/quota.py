@@ -12,6 +12,30 @@ PATIENCE = 100
 """Refused requests, beyond one a second, until the connection is closed (1008)."""
 
 
+@attrs.define(eq=False)
+class UnderWay:
+    """Requests that have not ended: how many, of how many bytes, and the most of both."""
+
+    most: int
+    most_bytes: int
+    number: int = 0
+    bytes: int = 0
+
+    def has_room(self, size: int) -> bool:
+        """Whether one more, of so many bytes, may begin."""
+        return self.number < self.most and self.bytes + size <= self.most_bytes
+
+    def begin(self, size: int) -> None:
+        """Count one more."""
+        self.number += 1
+        self.bytes += size
+
+    def end(self, size: int) -> None:
+        """Count one less."""
+        self.number -= 1
+        self.bytes -= size
+
+
 @attrs.frozen
 class Quota:
     """What one client may still take."""

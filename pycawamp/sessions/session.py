@@ -346,7 +346,7 @@ class ListErrors:
 
 _TOO_MANY = BadMessageError("rate_limited", "too many requests a second")
 _FAILED = BadMessageError("internal", "the gateway failed; its log says why")
-_LIMITS = frozenset(["rate_limited", "too_many_pvs"])
+_LIMITS = frozenset(["rate_limited", "too_many_pvs", "overloaded"])
 _DISPATCH: dict[type, Callable[[Session, Any], None]] = {
     requests.Connect: Session._connect,
     requests.Disconnect: Session._disconnect,

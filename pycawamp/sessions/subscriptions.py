@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 
 from pycawamp.access.interfaces import Decide, Verdict
 from pycawamp.fanout.stream import EncodedStream
+from pycawamp.pv.hub import PV
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.errors import BadMessageError
 
@@ -33,6 +34,9 @@ class Subscriptions:
         # Those that a changed policy ended: the next one may allow them again.
         self._forbidden: dict[str, Encoding] = {}
         self._unresolved: dict[str, Search] = {}
+        # Bytes, of those that the memory budget counts.
+        self._large: dict[str, int] = {}
+        self._large_bytes = 0
 
     @property
     def names(self) -> Collection[str]:
@@ -46,12 +50,17 @@ class Subscriptions:
         if is_new and len(self._streams) + len(self._forbidden) >= self._sessions.limits.pvs:
             raise BadMessageError("too_many_pvs", "the page has as many PVs as it may")
         self._session.reserve_channel(verdict.real_name)
+        pv = self._sessions.hub.find(verdict.real_name)
+        if pv is not None:
+            # Before it is joined, which would bring its value.
+            self._check_size(name, pv)
         self._join(name, verdict, _for(encoding, verdict))
 
     def end(self, name: str) -> bool:
         """End a subscription, if there is one; whether its PV may be shown as connected."""
         self._unresolved.pop(name, None)
         self._forbidden.pop(name, None)
+        self._large_bytes -= self._large.pop(name, 0)
         stream = self._streams.pop(name, None)
         if stream is None:
             return False
@@ -65,6 +74,25 @@ class Subscriptions:
         for name in self.names:
             self.end(name)
             yield
+
+    def weigh(self, name: str) -> None:
+        """Count an array, now that its size is known; end its subscription if it is too large."""
+        stream = self._streams.get(name)
+        if stream is None or not _size(stream.pv):
+            return
+        try:
+            self._check_size(name, stream.pv)
+        except BadMessageError as refusal:
+            self.end(name)
+            self._tell_lost(stream)
+            self._session.refuse(attrs.evolve(refusal, action="connect", pvname=name))
+            hub, real_name = self._sessions.hub, stream.pv.name
+            # Not within this call: the channel is telling its metadata.
+            self._sessions.soon(lambda: hub.close_unused(real_name))
+        else:
+            size = _size(stream.pv)
+            self._large_bytes += size - self._large.get(name, 0)
+            self._large[name] = size
 
     def reauthorize(self, decide: Decide) -> Iterator[None]:
         """Apply a changed policy to each PV, one at each step.
@@ -117,6 +145,16 @@ class Subscriptions:
                 self._tell_lost(stream)
             search = self._unresolved[stream.name] = Search(self, stream)
             self._sessions.searching.put(search)
+        else:
+            self.weigh(name)
+
+    def _check_size(self, name: str, pv: PV) -> None:
+        if pv.is_overloaded:
+            raise BadMessageError("overloaded", "the gateway's memory for arrays is full")
+        others = self._large_bytes - self._large.get(name, 0)
+        if others + _size(pv) > self._sessions.budget.share:
+            text = "the arrays of the page are larger, together, than they may be"
+            raise BadMessageError("too_many_pvs", text)
 
     def _tell_lost(self, stream: EncodedStream) -> None:
         """Tell the client that a PV is not there: its page shows no old value on."""
@@ -162,6 +200,11 @@ class Search:
     def end(self) -> None:
         """The client has waited long enough."""
         self.subscriptions.end_search(self)
+
+
+def _size(pv: PV) -> int:
+    """Bytes of a PV's values, if the memory budget counts them."""
+    return pv.described.size if pv.described is not None and pv.described.is_large else 0
 
 
 def _for(encoding: Encoding, verdict: Verdict) -> Encoding:

@@ -25,7 +25,7 @@ from pycawamp.web.proxy import Proxies
 
 IDLE = 60.0
 """Seconds that a connection is kept for the browser's next request."""
-READ_AT_ONCE = 4096
+READ_AT_ONCE = 1024
 """Bytes; the requests in them are answered in one go, before anybody else is served."""
 HSTS = b"max-age=31536000"
 _TOO_LARGE = b"HTTP/1.1 %b\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"

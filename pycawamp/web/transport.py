@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.interfaces import IPushProducer, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.internet.tcp import Connection
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from pycawamp.fanout.outbox import IWriter, Outbox
+from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.delay import DelayLine
 from pycawamp.web.frames import WEBSOCKET
 
@@ -26,6 +27,8 @@ Half a megabyte, which the transport would have to offer if its own mark were th
 a read cost three times as much; and what pages ask for that open all at once is to wait in the
 kernel, not here.
 """
+RECOUNT = 1.0
+"""Seconds until it is looked at what slow clients have taken meanwhile."""
 
 
 @implementer(IPushProducer, IWriter)
@@ -41,6 +44,8 @@ class ClientTransport:
         self._outbox: Outbox | None = None
         self.pauses = 0
         """How often the client was slow: tells one pause from the next."""
+        self.counted = 0
+        """Bytes of the memory budget that wait for it."""
         # Under TLS the bytes wait in the TCP transport below.
         self._socket = getattr(transport, "transport", transport)
         self._socket.bufferSize = READ_AT_ONCE
@@ -59,6 +64,7 @@ class ClientTransport:
     def end(self) -> None:
         """Let the outbox go: the connection is gone."""
         self._outbox = None
+        self._slow_consumers.count(self, 0)
 
     def write(self, data: bytes) -> None:
         """Send whole frames, or as much as the socket takes now; the transport keeps the rest."""
@@ -72,7 +78,13 @@ class ClientTransport:
             except OSError:
                 sent = 0  # Full, or gone: the transport finds out which.
         if sent < len(data):
+            if not self._slow_consumers.has_room(self, len(data) - sent):
+                # Nothing may follow half a frame, until the connection is gone.
+                self._send = _send_nothing
+                self.transport.abortConnection()
+                return
             self.transport.write(data[sent:] if sent else data)
+            self._slow_consumers.count(self, self.backlog)
             if self.backlog > HIGH_WATER and not self.is_paused:
                 self._pause()
 
@@ -88,6 +100,7 @@ class ClientTransport:
 
     def resumeProducing(self) -> None:
         """Take note that all was sent."""
+        self._slow_consumers.count(self, 0)
         if self._outbox is not None and self._outbox.paused:
             self._outbox.resume()
 
@@ -122,8 +135,13 @@ class SlowConsumerMonitor:
 
     _log = Logger()
 
-    def __init__(self, clock: IReactorTime, timeout: float) -> None:
+    def __init__(self, clock: IReactorTime, timeout: float, budget: MemoryBudget) -> None:
+        self._clock = clock
         self._timeout = timeout
+        self._budget = budget
+        # Those for whom something waits. A dict, as an ordered set.
+        self._counted: dict[ClientTransport, None] = {}
+        self._recount: IDelayedCall | None = None
         self._watched: DelayLine[tuple[ClientTransport, int, int]] = DelayLine(
             clock, timeout, self._check
         )
@@ -137,6 +155,52 @@ class SlowConsumerMonitor:
     def close(self) -> None:
         """Watch nobody any more."""
         self._watched.clear()
+        if self._recount is not None:
+            self._recount.cancel()
+            self._recount = None
+
+    def has_room(self, client_transport: ClientTransport, size: int) -> bool:
+        """Whether so many bytes more may wait for a client; logs it if not."""
+        if size <= HIGH_WATER or self._budget.has_room(size):
+            return True
+        self._log_full(client_transport, size)
+        return False
+
+    def count(self, client_transport: ClientTransport, backlog: int) -> None:
+        """Count what waits for a client; too little to be told when it has gone is not counted."""
+        if backlog <= READ_AT_ONCE:
+            backlog = 0
+        self._budget.backlog += backlog - client_transport.counted
+        client_transport.counted = backlog
+        if not backlog:
+            self._counted.pop(client_transport, None)
+            return
+        self._counted[client_transport] = None
+        if self._recount is None:
+            self._recount = self._clock.callLater(RECOUNT, self._count_anew)
+        if not self._budget.has_room(0):
+            self._recount.reset(0)
+
+    def _count_anew(self) -> None:
+        """Count what clients have taken; drop those for whom most waits, if it is too much."""
+        self._recount = None
+        for each in list(self._counted):
+            self.count(each, each.backlog)
+        for each in sorted(self._counted, key=lambda each: -each.counted):
+            if self._budget.has_room(0):
+                return
+            self._log_full(each, each.counted)
+            self.count(each, 0)
+            each.transport.abortConnection()
+
+    def _log_full(self, client_transport: ClientTransport, size: int) -> None:
+        self.dropped += 1
+        self._log.warn(
+            "Dropped {client}: {size} bytes waited for it, and memory is full ({budget})",
+            client=client_transport.client,
+            size=size,
+            budget=self._budget,
+        )
 
     def _check(self, watched: tuple[ClientTransport, int, int]) -> None:
         client_transport, pauses, backlog = watched

@@ -281,7 +281,7 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
     ) -> None:
         super().__init__(reactor=reactor)
         self.sessions = sessions
-        self.slow_consumers = SlowConsumerMonitor(reactor, limits.stall_timeout)
+        self.slow_consumers = SlowConsumerMonitor(reactor, limits.stall_timeout, sessions.budget)
         self.read_scheduler = ReadScheduler(reactor)
         self._clock = reactor
         self._now = now

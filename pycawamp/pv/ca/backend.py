@@ -18,12 +18,13 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.ca import libca
 from pycawamp.pv.ca.callbacks import Callbacks, Registry
 from pycawamp.pv.ca.channel import AtLibca, Channel, Monitor
 from pycawamp.pv.ca.refusals import RefusalLog
 from pycawamp.pv.ca.repeater import Repeater, ensure_repeater
-from pycawamp.pv.ca.requests import PendingGet, PendingPut
+from pycawamp.pv.ca.requests import PendingGet, PendingPut, PlainPut
 from pycawamp.pv.ca.worker import Worker
 from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.interfaces import IBackend, IHandle, ISink
@@ -38,12 +39,21 @@ class CABackend:
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, inbox: Inbox, own_repeater: bool = False) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        inbox: Inbox,
+        own_repeater: bool = False,
+        budget: MemoryBudget | None = None,
+    ) -> None:
         self._inbox = inbox
+        self._budget = budget or MemoryBudget()
         self._own_repeater = own_repeater
         self._repeater: Repeater | None = None
         self._ca = libca.load()
         self._worker = Worker(reactor, "Channel Access", self._ca.ca_flush_io)
+        # Before all else that it is given, also by those who open channels before `start`.
+        self._worker.do(self._create_context)
         self._registry = Registry()
         self.refusals = RefusalLog(reactor)
         """What IOCs refuse is logged here."""
@@ -55,7 +65,6 @@ class CABackend:
 
     def start(self) -> None:
         """Create libca's context: after twistd's fork, which libca's threads do not survive."""
-        self._worker.do(self._create_context)
         self._worker.start()
 
     def stop(self) -> Deferred[None]:
@@ -80,10 +89,14 @@ class CABackend:
         self._registry.listeners[pending.key] = pending
         self._worker.do(partial(self._get, at_libca, pending))
 
-    def put(self, at_libca: AtLibca, pending: PendingPut) -> None:
-        """Write; what becomes of it goes to the pending put."""
-        self._registry.puts[pending.key] = pending
+    def put(self, at_libca: AtLibca, pending: PlainPut) -> None:
+        """Write; whether it was sent goes to the pending put."""
         self._worker.do(partial(self._put, at_libca, pending))
+
+    def put_callback(self, at_libca: AtLibca, pending: PendingPut) -> None:
+        """Write with completion; what becomes of it goes to the pending put."""
+        self._registry.puts[pending.key] = pending
+        self._worker.do(partial(self._put_callback, at_libca, pending))
 
     def forget(self, key: int) -> None:
         """Hear no more of a get or put."""
@@ -131,6 +144,9 @@ class CABackend:
         if channel.at_libca.cleared:
             return
         self._unsubscribe(channel)
+        if not self._reserve(channel.at_libca, monitors):
+            monitors = tuple(monitor for monitor in monitors if not monitor.most)
+            self._inbox.post(channel.overload, None)
         channel.at_libca.subscribed = monitors
         for monitor in monitors:
             self._registry.listeners[monitor.key] = monitor
@@ -154,6 +170,17 @@ class CABackend:
             if monitor.event_id:
                 self._ca.ca_clear_subscription(monitor.event_id)
         channel.at_libca.subscribed = ()
+        self._budget.values -= channel.at_libca.reserved
+        channel.at_libca.reserved = 0
+
+    def _reserve(self, at_libca: AtLibca, monitors: tuple[Monitor, ...]) -> bool:
+        """Count the values that monitors bring; before they come, as nothing stops them after."""
+        size = sum(monitor.most for monitor in monitors)
+        if size and not self._budget.has_room_for_values(size):
+            return False
+        at_libca.reserved = size
+        self._budget.values += size
+        return True
 
     def _clear_channel(self, channel: Channel) -> None:
         if not channel.at_libca.cleared:
@@ -170,12 +197,17 @@ class CABackend:
         if status != libca.ECA_NORMAL:
             self._inbox.post(pending.failed, libca.Refusal.by_status(status))
 
-    def _put(self, at_libca: AtLibca, pending: PendingPut) -> None:
+    def _put(self, at_libca: AtLibca, pending: PlainPut) -> None:
         write = pending.write
         status = libca.ECA_DISCONN
-        if at_libca.cleared:
-            pass
-        elif pending.wait:
+        if not at_libca.cleared:
+            status = self._ca.ca_array_put(write.type.value, write.count, at_libca.chid, write.raw)
+        self._inbox.post(pending.done, status)
+
+    def _put_callback(self, at_libca: AtLibca, pending: PendingPut) -> None:
+        write = pending.write
+        status = libca.ECA_DISCONN
+        if not at_libca.cleared:
             status = self._ca.ca_array_put_callback(
                 write.type.value,
                 write.count,
@@ -184,10 +216,8 @@ class CABackend:
                 self._callbacks.put,
                 pending.key,
             )
-        else:
-            status = self._ca.ca_array_put(write.type.value, write.count, at_libca.chid, write.raw)
-        # With completion, libca calls back; else, or if it would not take it, this is all.
-        if status != libca.ECA_NORMAL or not pending.wait:
+        if status != libca.ECA_NORMAL:
+            # libca would not take it, so it does not call back.
             self._registry.puts.pop(pending.key, None)
             self._inbox.post(pending.done, status)
 

@@ -41,6 +41,8 @@ class Monitor:
 
     mask: ClassVar[int]
     """Which events to be told of."""
+    most = 0
+    """Bytes of the largest value, if the memory budget counts it."""
 
     def __init__(
         self, channel: Channel, key: int, request: libca.Request, header: int, width: int
@@ -78,7 +80,7 @@ class Monitor:
 class ValueMonitor(Monitor):
     """The subscription to DBR_TIME: each update, and each change of the alarm."""
 
-    __slots__ = ("_decode",)
+    __slots__ = ("_decode", "most")
 
     mask = libca.DBE_VALUE | libca.DBE_ALARM
 
@@ -86,6 +88,7 @@ class ValueMonitor(Monitor):
         layout = dbr.TIME_LAYOUTS[native.type]
         request = libca.value_request(native.type.value, native.count)
         super().__init__(channel, key, request, layout.offset, layout.width)
+        self.most = native.size if native.is_large else 0
         self._decode = dbr.decoder(native.type, native.count)
 
     def receive(self, raw: bytes) -> None:
@@ -134,6 +137,7 @@ class Channel:
         "_described",
         "_early",
         "_gets",
+        "_overloaded",
         "_puts",
         "_refusal",
         "_sink",
@@ -158,6 +162,7 @@ class Channel:
         self._described: Metadata | None = None
         self._complete = False
         self._refusal: str | None = None
+        self._overloaded = False
         self._told: bool | str | None = None
         self._early: tuple[Reading, ...] = ()
         # Most channels are never written, nor read but by their monitor.
@@ -186,7 +191,7 @@ class Channel:
         return pending.answer.addBoth(self._got, pending)
 
     def put(self, value: Any, wait: bool) -> Deferred[None]:
-        """Write a value after all earlier ones; see IHandle.put."""
+        """Write a value; see IHandle.put."""
         if self.native is None:
             return fail(NotConnectedError("no IOC serves it now"))
         try:
@@ -198,7 +203,7 @@ class Channel:
         if write.count == 0 and self.name.endswith("$"):
             # A string field, as characters. Of none, the IOC would write nothing.
             write = Write(write.type, 1, b"\0")
-        return self._puts.add(write, wait)
+        return self._puts.complete(write) if wait else self._puts.send(write)
 
     def connect(self, news: tuple[Metadata, tuple[Monitor, ...]]) -> None:
         """Take note of a connection: the type and rights, and the monitors to listen to."""
@@ -209,6 +214,13 @@ class Channel:
         self._early = ()
         if self._complete or not self.native.read_access:
             self._describe(self.native)
+
+    def overload(self, _news: None) -> None:
+        """Take note that its values are not subscribed to: there is no memory for them."""
+        if self.native is not None:
+            self._overloaded = True
+            self._describe(self._described or self.native)
+            self._sink.overloaded()
 
     def lose(self, _news: None) -> None:
         """Take note that the channel was lost."""
@@ -289,7 +301,7 @@ class Channel:
         self._backend.refusals.write(host, refusal.status, line)
 
     def _tell(self) -> None:
-        readable = self.is_readable
+        readable = self.is_readable and not self._overloaded
         if readable and not self._complete:
             return
         state: bool | str = readable
@@ -318,5 +330,7 @@ class AtLibca:
     """Those made for the shape; written by the connection callback."""
     subscribed: tuple[Monitor, ...] = ()
     """Those that are subscribed; the worker's."""
+    reserved: int = 0
+    """Bytes of the memory budget that are its values'; the worker's."""
     cleared: bool = False
     """Whether the channel is gone; the worker's."""

@@ -93,7 +93,8 @@ def _string_decoder(layout: Layout) -> Decoder:
             status, severity, seconds, nanoseconds, value = unpack(raw)
         except struct.error:
             return _empty(raw)
-        seconds, nanoseconds = _carried(seconds, nanoseconds)
+        if nanoseconds >= NANOSECONDS:
+            seconds, nanoseconds = _carried(seconds, nanoseconds)
         text = decoded(value, STRING_SIZE)
         return Reading(status, severity, seconds + EPICS_EPOCH, nanoseconds, text)
 
@@ -110,7 +111,8 @@ def _empty(raw: bytes) -> Reading:
 def _array_decoder(layout: Layout, field_type: FieldType) -> Decoder:
     def decode(raw: bytes) -> Reading:
         status, severity, seconds, nanoseconds = _HEADER.unpack_from(raw)
-        seconds, nanoseconds = _carried(seconds, nanoseconds)
+        if nanoseconds >= NANOSECONDS:
+            seconds, nanoseconds = _carried(seconds, nanoseconds)
         elements = np.frombuffer(raw, layout.dtype, offset=layout.offset)
         value: Value = elements
         if field_type is FieldType.STRING:

@@ -1,7 +1,7 @@
 """Values to DBR bytes: everything that can be wrong with a value is found here.
 
-Channel Access itself takes a good deal that nobody means: index 7 for a record with two
-states, an empty array as zeros, a string for its first 39 bytes. So a value is checked
+Channel Access itself takes a good deal that nobody means: index 99 for a record that has
+16 states at most, a string for its first 39 bytes. So a value is checked
 against the channel's metadata before libca sees it, and it is written whole or not at all.
 """
 
@@ -90,7 +90,7 @@ def _encode_enums(metadata: Metadata, values: list[Any]) -> bytes:
     if wrong:
         _index(metadata, next(value for value in values if type(value) in wrong))
     indices = {value: _index(metadata, value) for value in dict.fromkeys(values)}
-    return np.array([indices[value] for value in values], np.uint16).tobytes()
+    return np.fromiter(map(indices.__getitem__, values), np.uint16, len(values)).tobytes()
 
 
 def _index(metadata: Metadata, value: Any) -> int:

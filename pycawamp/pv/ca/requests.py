@@ -61,23 +61,18 @@ class PendingGet:
 
 
 class PendingPut:
-    """One write: waits for its turn, then for the record."""
+    """One write with completion: waits for earlier ones, then for the record."""
 
-    def __init__(self, key: int, write: Write, wait: bool, puts: Puts) -> None:
+    def __init__(self, key: int, write: Write, puts: Puts) -> None:
         self.key = key
         self.write = write
-        self.wait = wait
         self.answer: Deferred[None] = Deferred(lambda _: puts.abandon(self))
         self._puts = puts
 
     def done(self, status: int) -> None:
         """Take libca's word that the record has finished, or why not."""
-        if not self.answer.called:
-            if status == libca.ECA_NORMAL:
-                self.answer.callback(None)
-            else:
-                self.fail(PutFailedError(f"the write failed: {libca.message(status)}"))
-        self._puts.finished(self)
+        _answer(self.answer, status)
+        self._puts.finished(self, status)
 
     def fail(self, error: PVError) -> None:
         """End it with an error, unless it has ended."""
@@ -85,22 +80,59 @@ class PendingPut:
             self.answer.errback(Failure(error))
 
 
-class Puts:
-    """The writes to one channel, one after another.
+class PlainPut:
+    """One write without completion: done when libca has taken it."""
 
-    They keep their order so. And an IOC's server waits, with all else that its client
-    asks of it, when a second write with completion comes before the first has finished.
+    def __init__(self, write: Write) -> None:
+        self.write = write
+        self.answer: Deferred[None] = Deferred(lambda _: None)
+
+    def done(self, status: int) -> None:
+        """Take libca's word that it was sent, or why not."""
+        _answer(self.answer, status)
+
+
+def _answer(answer: Deferred[None], status: int) -> None:
+    if answer.called:
+        return
+    if status == libca.ECA_NORMAL:
+        answer.callback(None)
+    else:
+        answer.errback(Failure(PutFailedError(f"the write failed: {libca.message(status)}")))
+
+
+class Puts:
+    """The writes to one channel, in the order in which they were asked for.
+
+    Of those with completion, one is under way at a time: an IOC's server stops serving the
+    whole gateway when a second one comes on a channel before the first has finished. The
+    others wait, unless one without completion comes, which never waits: then they are
+    written before it, and have finished when the one under way has. The same holds once
+    nobody waits for the one under way any more: it may never finish.
     """
 
     def __init__(self, backend: CABackend, at_libca: AtLibca) -> None:
         self._backend = backend
         self._at_libca = at_libca
-        self._waiting: deque[PendingPut] = deque()
         self._under_way: PendingPut | None = None
+        self._waiting: deque[PendingPut] = deque()
+        # Written while another was under way; they finish together with it.
+        self._written: list[PendingPut] = []
+        self._is_abandoned = False
 
-    def add(self, write: Write, wait: bool) -> Deferred[None]:
-        """Write when all earlier writes have finished; a cancelled one is not sent."""
-        put = PendingPut(self._backend.next_key(), write, wait, self)
+    def send(self, write: Write) -> Deferred[None]:
+        """Write at once; fires when the write was sent."""
+        self._write_waiting()
+        put = PlainPut(write)
+        self._backend.put(self._at_libca, put)
+        return put.answer
+
+    def complete(self, write: Write) -> Deferred[None]:
+        """Write when it is its turn; fires when the record has finished.
+
+        A cancelled one is not written any more, if it still waits.
+        """
+        put = PendingPut(self._backend.next_key(), write, self)
         self._waiting.append(put)
         self._next()
         return put.answer
@@ -109,24 +141,43 @@ class Puts:
         """Forget a write that nobody waits for, unless it was sent."""
         if put in self._waiting:
             self._waiting.remove(put)
-
-    def finished(self, put: PendingPut) -> None:
-        """Send the next."""
-        if put is self._under_way:
-            self._under_way = None
+        elif put is self._under_way:
+            self._is_abandoned = True
             self._next()
 
+    def finished(self, put: PendingPut, status: int) -> None:
+        """End those that were written meanwhile, and send the next."""
+        if put is not self._under_way:
+            return
+        self._under_way = None
+        written, self._written = self._written, []
+        for each in written:
+            _answer(each.answer, status)
+        self._next()
+
     def lose(self) -> None:
-        """Fail all: the channel was lost."""
+        """Fail all that wait: the channel was lost."""
         under_way, self._under_way = self._under_way, None
+        written, self._written = self._written, []
         waiting, self._waiting = self._waiting, deque()
         if under_way is not None:
             self._backend.forget(under_way.key)
-            under_way.fail(PutFailedError("the IOC was lost before the record had finished"))
+            written.insert(0, under_way)
+        for put in written:
+            put.fail(PutFailedError("the IOC was lost before the record had finished"))
         for put in waiting:
             put.fail(PutFailedError("the IOC was lost; nothing was written"))
 
     def _next(self) -> None:
-        if self._under_way is None and self._waiting:
+        if self._under_way is not None and self._is_abandoned:
+            self._write_waiting()
+        elif self._under_way is None and self._waiting:
+            self._is_abandoned = False
             self._under_way = self._waiting.popleft()
-            self._backend.put(self._at_libca, self._under_way)
+            self._backend.put_callback(self._at_libca, self._under_way)
+
+    def _write_waiting(self) -> None:
+        while self._waiting:
+            put = self._waiting.popleft()
+            self._written.append(put)
+            self._backend.put(self._at_libca, PlainPut(put.write))

@@ -63,17 +63,15 @@ class Version2(Dialect):
 
 
 class PVRenderer(Renderer):
-    """One PV's messages in one encoding; each update is rendered once."""
+    """One PV's messages in one encoding."""
 
-    __slots__ = ("_encoding", "_metadata", "_payload", "_reading", "_render")
+    __slots__ = ("_encoding", "_metadata", "_render")
 
     def __init__(self, name: str, encoding: Encoding) -> None:
         super().__init__(name)
         self._encoding = encoding
         self._metadata: Metadata | None = None
         self._render: Render = _undescribed
-        self._reading: Reading | None = None
-        self._payload = b""
 
     @property
     def is_binary(self) -> bool:
@@ -84,7 +82,6 @@ class PVRenderer(Renderer):
         """Use `metadata` from now on: what does not change per update goes into a template."""
         self._metadata = metadata
         self._render = renderer(self.name, metadata, self._encoding)
-        self._reading = None
 
     def described(self, metadata: Metadata) -> Sequence[bytes]:
         """Return the messages that tell connected clients of changed metadata."""
@@ -110,10 +107,7 @@ class PVRenderer(Renderer):
 
     def update(self, reading: Reading) -> bytes:
         """Return the message for an update."""
-        if reading is not self._reading:
-            self._payload = self._render(reading)
-            self._reading = reading
-        return self._payload
+        return self._render(reading)
 
 
 def _undescribed(_reading: Reading) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -51,11 +51,15 @@ def decimal(value: float, precision: int, is_single: bool = False) -> str:
 
 def _rounded(value: float, precision: int, is_single: bool) -> str:
     """A number as EPICS rounds it: 2.25 to 2.3, where printf would say 2.2."""
-    # EPICS multiplies in the precision of the number, which shows in the last digit.
-    kind: Callable[[float], Any] = np.float32 if is_single else float
     whole = int(abs(value))
     scale = 10**precision
-    fraction = (int(kind(abs(value) - whole) * kind(scale) * kind(10)) + 5) // 10
+    rest = abs(value) - whole
+    if is_single:
+        # EPICS multiplies in the precision of the number, which shows in the last digit.
+        tenths = int(np.float32(rest) * np.float32(scale) * np.float32(10))
+    else:
+        tenths = int(rest * scale * 10)
+    fraction = (tenths + 5) // 10
     if fraction >= scale:
         whole, fraction = whole + 1, fraction - scale
     digits = f".{fraction:0{precision}d}" if precision else ""

@@ -75,7 +75,7 @@
  *
  * @typedef {"bad_json" | "bad_request" | "unknown_action" | "bad_name" | "forbidden"
  *   | "unauthenticated" | "not_connected" | "timeout" | "bad_value" | "put_failed" | "too_many_pvs"
- *   | "too_large" | "rate_limited" | "internal" | "unreachable" | "closed" | "bad_frame"
+ *   | "too_large" | "rate_limited" | "overloaded" | "internal" | "unreachable" | "closed" | "bad_frame"
  *   | (string & {})} ErrorCode
  */
 

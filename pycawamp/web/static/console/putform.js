@@ -78,10 +78,21 @@ export class PutForm {
       const seconds = ((performance.now() - start) / 1000).toFixed(2);
       this.#say("done", `✓ Wrote ${shown(value, metadata)} in ${seconds} s`);
       if (this.#field.tagName === "INPUT") this.#field.value = "";
+      if (metadata.count === 1) await this.#sayHeld(metadata);
     } catch (error) {
       this.#say("failed", `✕ Not written: ${error.message} (${error.code ?? error.name})`);
     } finally {
       this.#busy(false);
+    }
+  }
+
+  /** The record may hold another value than was asked for: DRVL and DRVH limit it. */
+  async #sayHeld(metadata) {
+    try {
+      const held = textOf(await this.#watch.pv.get(), metadata);
+      setText(this.#outcome, `${this.#outcome.textContent}; it holds ${held}`);
+    } catch {
+      // It was written all the same.
     }
   }
 

@@ -1,0 +1,72 @@
+"""One PV's messages in one encoding, each rendered once."""
+
+from __future__ import annotations
+
+from twisted.internet.interfaces import IReactorTime
+
+from pycawamp.pv.budget import MemoryBudget
+from pycawamp.pv.values import Metadata, Reading
+from pycawamp.wire.dialect import Renderer
+
+
+class Content:
+    """Keeps a renderer's newest message for all streams that share it.
+
+    The message of a large array is counted by the memory budget.
+    """
+
+    __slots__ = (
+        "_budget",
+        "_clock",
+        "_counted",
+        "_is_large",
+        "_payload",
+        "_reading",
+        "_render_newest",
+        "renderer",
+    )
+
+    def __init__(self, renderer: Renderer, clock: IReactorTime, budget: MemoryBudget) -> None:
+        self.renderer = renderer
+        self._clock = clock
+        self._budget = budget
+        self._is_large = False
+        self._counted = 0
+        self._reading: Reading | None = None
+        self._payload = b""
+        # Most dialects tell newcomers what they tell all others: that is rendered once.
+        tells_more = type(renderer).newest is not Renderer.newest
+        self._render_newest = renderer.newest if tells_more else self.update
+
+    def describe(self, metadata: Metadata) -> None:
+        """Use `metadata` from now on."""
+        self.forget()
+        self._is_large = metadata.is_large
+        self.renderer.describe(metadata)
+
+    def update(self, reading: Reading) -> bytes:
+        """Return the message for clients that have got every message before it."""
+        if reading is not self._reading:
+            self._payload = self.renderer.update(reading)
+            self._reading = reading
+            if self._is_large:
+                self._count()
+        return self._payload
+
+    def newest(self, reading: Reading) -> bytes:
+        """Return the message for clients that may have missed earlier updates."""
+        return self._render_newest(reading)
+
+    def forget(self) -> None:
+        """Keep no message."""
+        self._reading = None
+        self._payload = b""
+        self._budget.rendered -= self._counted
+        self._counted = 0
+
+    def _count(self) -> None:
+        self._budget.rendered += len(self._payload) - self._counted
+        self._counted = len(self._payload)
+        if not self._budget.has_room(0):
+            # Rendered again for each client that catches up: slow, but within the budget.
+            self._clock.callLater(0, self.forget)

@@ -1,0 +1,152 @@
+"""The command that tells a decision and the lines that made it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pycawamp.access.check import main
+
+
+def _rights(read: str, write: str, *real: str) -> list[str]:
+    return [f"read: {read}", f"write: {write}", *(f"real name: {name}" for name in real)]
+
+
+class Check(SynchronousTestCase):
+    """``pycaserver-access check``."""
+
+    def setUp(self) -> None:
+        """Write a site's files."""
+        self.pvlist, self.access = Path(self.mktemp()), Path(self.mktemp())
+        self.pvlist.write_text(
+            ".* ALLOW\nold:\\(.*\\) ALIAS new:\\1 ops 0\nTEST DENY FROM localhost\n"
+        )
+        self.access.write_text(
+            "UAG(u) {alice} ASG(DEFAULT) {RULE(1,READ)}\n"
+            "ASG(ops) {RULE(0,WRITE,TRAPWRITE) {UAG(u)}}\n"
+        )
+
+    def run_with(self, *arguments: str) -> tuple[int, list[str], str]:
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                status = main(["check", *arguments])
+            except SystemExit as stopped:
+                status = int(str(stopped.code))
+        return status, out.getvalue().splitlines(), err.getvalue()
+
+    def asked(self, pv: str, *more: str) -> tuple[int, list[str], str]:
+        files = ("--pvlist", str(self.pvlist), "--access", str(self.access))
+        return self.run_with(*files, "--host", "127.0.0.1", "--pv", pv, *more)
+
+    def test_granted(self) -> None:
+        """What may be read exits with 0 and shows rights, real name and lines."""
+        status, out, err = self.asked("old:A", "--user", "alice", "--allow-put")
+        self.assertEqual((status, err), (0, ""))
+        rule = f"because {self.access}:2: RULE(0,WRITE,TRAPWRITE) {{ UAG(u) }}"
+        self.assertEqual(out[:3], ["read: yes", "write: yes (trapped)", "real name: new:A"])
+        self.assertEqual(
+            out[3:], [f"because {self.pvlist}:2: old:\\(.*\\) ALIAS new:\\1 ops 0", rule]
+        )
+
+    def test_puts_off(self) -> None:
+        """Without --allow-put nobody writes, as at the gateway, and the last line says so."""
+        status, out, _ = self.asked("old:A", "--user", "alice")
+        self.assertEqual((status, out[:2]), (0, ["read: yes", "write: no"]))
+        self.assertEqual(out[-1], "because puts are not enabled (--allow-put)")
+
+    def test_forbidden(self) -> None:
+        """What may not be read exits with 3."""
+        status, out, _ = self.asked("old:A")
+        self.assertEqual((status, out[:2]), (3, ["read: no", "write: no"]))
+
+    def test_no_files(self) -> None:
+        """Without files the gateway's own rule is shown."""
+        for more, write in (((), "no"), (("--allow-put", "anyone"), "yes")):
+            status, out, _ = self.run_with("--host", "127.0.0.1", "--pv", "A", *more)
+            self.assertEqual((status, out[:2]), (0, ["read: yes", f"write: {write}"]))
+
+    def test_resolve(self) -> None:
+        """With --resolve a host's name in a file means its addresses."""
+        self.assertEqual(self.asked("TEST")[0], 0)
+        self.assertEqual(self.asked("TEST", "--resolve")[0], 3)
+        self.assertEqual(self.asked("TEST", "--host-name", "LOCALHOST")[0], 3)
+
+    def test_bad_file(self) -> None:
+        """A bad file exits with 1 and tells file:line:column and what was expected."""
+        self.access.write_text("ASG(a) {\n  CALC\n}")
+        status, out, err = self.asked("A")
+        self.assertEqual((status, out), (1, []))
+        self.assertEqual(err, f"{self.access}:2:3: expected INPA to INPU or RULE, found 'CALC'\n")
+
+    def test_unresolved(self) -> None:
+        """A host in DENY FROM that has no address is an error, as it would be denied nothing."""
+        self.pvlist.write_text("# list\nTEST DENY FROM ::1, nowhere.invalid")
+        status, _, err = self.asked("A", "--resolve")
+        self.assertEqual(status, 1)
+        self.assertIn(f"{self.pvlist}:2:21: expected a host that has an address", err)
+
+    def test_unreadable(self) -> None:
+        """A file that is missing, cut off, not UTF-8, or far too large is told by name."""
+        for content, place in (
+            (b"A ALLOW # \xfc\n\xc3\xa9b\xff\n", ":2:3: expected printable characters in UTF-8"),
+            (b"A ALLOW\nB ALLOW", ":2:8: expected a line feed at the end"),
+            (None, ":1:1: "),
+        ):
+            self.pvlist.unlink()
+            if content is not None:
+                self.pvlist.write_bytes(content)
+            status, _, err = self.asked("A")
+            self.assertEqual(status, 1)
+            self.assertIn(f"{self.pvlist}{place}", err)
+        with self.pvlist.open("wb") as file:
+            file.truncate(5 << 20)
+        self.assertIn("expected a file of at most", self.asked("A")[2])
+
+    def test_documented_files(self) -> None:
+        """The examples of the documentation do what it says of them."""
+        text = (Path(__file__).parents[2] / "docs" / "access.md").read_text()
+        blocks = [block for block in text.split("```")[1::2] if "pycaserver-access" not in block]
+        pvlist, acf = blocks
+        self.pvlist.write_text(pvlist.replace("othergateway", "::1"))
+        self.access.write_text(acf)
+        granted = self.asked("ps7", "--allow-put", "--user", "alice", "--host-name", "Console1")
+        self.assertEqual(granted[1][:3], _rights("yes", "yes (trapped)", "PSCurrent7.ai"))
+        self.assertEqual(
+            self.asked("BEAM:I", "--allow-put", "--user", "alice")[1][:2], _rights("yes", "no")
+        )
+        self.assertEqual(self.asked("TEST:A.VAL")[0], 3)
+
+    def test_inputs(self) -> None:
+        """Rules with CALC are decided for the values given; an INP without one is told."""
+        self.access.write_text('ASG(DEFAULT) {INPA(gate) RULE(1,READ) {CALC("A=2")}}\n')
+        status, out, err = self.asked("A")
+        self.assertEqual((status, out[0]), (3, "read: no"))
+        self.assertIn("gate has no value", err)
+        status, out, err = self.asked("A", "--input", "gate=1", "--input", "other=2")
+        self.assertEqual((status, err), (3, "--input: no INP of the file is other\n"))
+        status, out, err = self.asked("A", "--input", "gate=2")
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn(f'because {self.access}:1: RULE(1,READ) {{ CALC("A=2") }}', out)
+
+    def test_warnings(self) -> None:
+        """What the file says in vain is told."""
+        self.access.write_text("ASG(DEFAULT) {RULE(1,READ)\nRULE(1,WRITE) {METHOD(x509)}}\n")
+        status, _, err = self.asked("A")
+        self.assertEqual(status, 0)
+        self.assertIn(f"{self.access}:2: ignored, as EPICS does not know it: RULE(1,WRITE)", err)
+
+    def test_syntax(self) -> None:
+        """A list for another build of the CA gateway is read as that does."""
+        self.pvlist.write_text("(A|B) ALLOW\n")
+        self.assertEqual(self.asked("A")[0], 1)
+        self.assertEqual(self.asked("A", "--pvlist-syntax", "pcre")[0], 0)
+        self.assertEqual(self.asked("A", "--pvlist-syntax", "gnu")[0], 3)
+
+    def test_usage(self) -> None:
+        """Wrong usage exits with 2."""
+        self.assertEqual(self.asked("A", "--input", "=1")[0], 2)
+        self.assertEqual(self.run_with("--pv", "A")[0], 2)

@@ -1,0 +1,243 @@
+"""Access that depends on PVs: INP and CALC of an access security file, while the gateway runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import inlineCallbacks
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from pycawamp.access import AccessFiles
+from pycawamp.access.interfaces import IPolicy, Verdict
+from pycawamp.access.watch import PolicyWatcher
+from pycawamp.pv.hub import PV
+from pycawamp.pv.interfaces import ISubscriber
+from pycawamp.pv.values import Metadata, Reading
+from pycawamp.sessions.session import Client
+from pycawamp.testing import GatewayFixture
+from pycawamp.wire.v2.dialect import VERSION_1
+from tests.support.access_case import GuardedTestCase
+from tests.support.ioc_case import IOCTestCase
+from tests.support.memory_gateway import LINGER, Page, World, ask
+
+GATED = """
+ASG(DEFAULT) {
+    INPA(gate)
+    RULE(1,READ)
+    RULE(1,WRITE,TRAPWRITE) { CALC("A=1") }
+}
+"""
+
+
+class Served(GuardedTestCase):
+    """What clients of a running service see."""
+
+    @inlineCallbacks
+    def until_writable(self, client: Any, writable: bool) -> Any:
+        """Fires when the client has been told whether it may write."""
+        message = yield client.until(msg_type="metadata", pvname="X")
+        self.assertEqual(message["write_access"], writable)
+
+    @inlineCallbacks
+    def test_writing(self) -> Any:
+        """Puts, and what metadata says of them, follow the value of an INP, its alarm and loss."""
+        self.backend.add("gate", 0)
+        self.serve("--allow-put=anyone", "--access", self.write("acf", GATED))
+        client = yield self.connect()
+        client.send({"action": "connect", "pv": "X", "metadata": True})
+        yield self.until_writable(client, False)
+        client.send({"action": "put", "pv": "X", "value": 2})
+        refused = yield client.until(msg_type="error")
+        self.assertEqual(refused["code"], "forbidden")
+        self.backend.set("gate", 1)
+        yield self.until_writable(client, True)
+        client.send({"action": "put", "pv": "X", "value": 2})
+        yield client.until(msg_type="put", ok=True)
+        self.backend.set("gate", 1, severity=3)
+        yield self.until_writable(client, False)
+        self.backend.set("gate", 1)
+        yield self.until_writable(client, True)
+        self.backend.remove("gate")
+        yield self.until_writable(client, False)
+        self.backend.add("gate", 1)
+        yield self.until_writable(client, True)
+
+    @inlineCallbacks
+    def test_reading(self) -> Any:
+        """A subscription ends when the rule that lets it read holds no more."""
+        self.backend.add("gate", 1)
+        rule = 'ASG(DEFAULT) {INPA(gate) RULE(1,READ) {CALC("A")}}'
+        self.serve("--access", self.write("acf", rule))
+        client = yield self.connect()
+        client.send("X")
+        yield client.until(msg_type="monitor", pvname="X")
+        self.backend.set("gate", 2)
+        error = yield client.until(msg_type="error")
+        self.assertEqual((error["code"], error["pvname"]), ("forbidden", "X"))
+
+    @inlineCallbacks
+    def test_pvlist_syntax(self) -> Any:
+        """--pvlist-syntax names the build that the list is for."""
+        pvlist = self.write("pvlist", "(X|Z) ALLOW\n")
+        self.serve("--pvlist", pvlist, "--pvlist-syntax", "pcre")
+        client = yield self.connect()
+        client.send("X")
+        yield client.until(msg_type="monitor", pvname="X")
+        for bad in (["--pvlist-syntax", "pcre"], ["--pvlist", pvlist, "--pvlist-syntax=perl"]):
+            self.assertRaises(SystemExit, self.serve, *bad)
+        self.assertRaises(SystemExit, self.serve, "--pvlist", pvlist)
+
+    def test_stopped(self) -> None:
+        """A service that stopped leaves no subscription to its INPs behind."""
+        files = AccessFiles(access=Path(self.write("acf", GATED)))
+        world = World()
+        world.backend.add("gate", 1)
+        watcher = PolicyWatcher(files, world.clock)
+        watcher.follow(world.hub)
+        watcher.startService()
+        self.assertIn("gate", world.hub)
+        world.backend.set("gate", 0)
+        watcher.stopService()
+        self.assertEqual(len(world.hub.subscribe("gate", _Deaf()).pv.subscribers), 1)
+        self.assertEqual(world.clock.getDelayedCalls()[0].getTime(), LINGER)
+
+
+@implementer(ISubscriber)
+class _Deaf:
+    """Hears of a PV, and does nothing."""
+
+    def metadata(self, pv: PV, metadata: Metadata) -> None:
+        """Do nothing."""
+
+    def connection(self, pv: PV, connected: bool) -> None:
+        """Do nothing."""
+
+    def reading(self, pv: PV, reading: Reading) -> None:
+        """Do nothing."""
+
+
+class Reloaded(SynchronousTestCase):
+    """A new file in the place of the old one."""
+
+    def test_same_input(self) -> None:
+        """A new file that names the same PV has its value at once, over the same channel."""
+        path = Path(self.mktemp())
+        path.write_text(GATED)
+        world = World()
+        world.backend.add("gate", 1)
+        watcher = PolicyWatcher(AccessFiles(access=path, puts=True), world.clock)
+        watcher.follow(world.hub)
+        self.assertFalse(watcher.decide(None, "192.0.2.1", None, "X").write)
+        watcher.startService()
+        self.addCleanup(watcher.stopService)
+        self.assertTrue(watcher.decide(None, "192.0.2.1", None, "X").write)
+        for wanted, writes in (("A=1", True), ("A=2", False)):
+            path.write_text(GATED.replace("A=1", wanted))
+            self.assertTrue(self.successResultOf(watcher.reload()))
+            self.assertEqual(watcher.decide(None, "192.0.2.1", None, "X").write, writes)
+        world.backend.set("gate", 2)
+        self.assertTrue(watcher.decide(None, "192.0.2.1", None, "X").write)
+        self.assertEqual(len(world.backend.handles), 1)
+
+    def test_gathered(self) -> None:
+        """Listeners are called once for many changes within a tenth of a second."""
+        path = Path(self.mktemp())
+        path.write_text(GATED)
+        world = World()
+        world.backend.add("gate", 0)
+        watcher = PolicyWatcher(AccessFiles(access=path), world.clock)
+        watcher.follow(world.hub)
+        calls: list[object] = []
+        watcher.listen(calls.append)
+        watcher.startService()
+        self.addCleanup(watcher.stopService)
+        for value in (1, 0, 1, 1):
+            world.backend.set("gate", value)
+        world.clock.advance(PolicyWatcher.inputs_delay)
+        self.assertEqual(calls, [watcher.policy])
+        world.backend.set("gate", 1)
+        world.clock.advance(PolicyWatcher.inputs_delay)
+        self.assertEqual(len(calls), 1)
+
+    def test_changes_reach_all(self) -> None:
+        """A policy that changes with each decision is applied to all clients in turn."""
+        policy = _Restless()
+        policy.world = world = World(policy)
+        world.backend.add("X", 1)
+        users = [f"user{number}" for number in range(5)]
+        for user in users:
+            session = world.sessions.open(Page(), Client("test", user=user), VERSION_1)
+            ask(session, "connect", "X")
+        policy.changes = 20
+        world.sessions.reauthorize()
+        while world.clock.getDelayedCalls() and policy.changes:
+            world.clock.advance(0)
+        self.assertEqual(sorted(policy.asked[-10:][:5]), users)
+        world.clock.advance(0)
+        self.assertEqual(sorted(policy.asked[-5:]), users)
+
+
+@implementer(IPolicy)
+class _Restless:
+    """A policy that changes with each decision, for some time."""
+
+    world: World
+    changes = 0
+
+    def __init__(self) -> None:
+        self.asked: list[str | None] = []
+
+    def decide(self, user: str | None, host: str, host_name: str | None, pv: str) -> Verdict:
+        """Let all, and change."""
+        self.asked.append(user)
+        if self.changes:
+            self.changes -= 1
+            self.world.sessions.reauthorize()
+        return Verdict(True, False, pv, False, ())
+
+
+class RealIOC(IOCTestCase):
+    """The same with the record of a real IOC."""
+
+    @inlineCallbacks
+    def test_record(self) -> Any:
+        """A record's value, an enum's index and an INVALID alarm decide who may write."""
+        ioc = yield self.borrow_ioc(
+            'record(bo,"$(P)gate"){field(ZNAM,"shut")field(ONAM,"open")}'
+            'record(ao,"$(P)set"){field(VAL,"1")field(PINI,"YES")}'
+        )
+        path = Path(self.mktemp())
+        path.write_text(GATED.replace("gate", f"{self.prefix}gate"))
+        watcher = PolicyWatcher(AccessFiles(access=path, puts=True), reactor)
+        fixture = GatewayFixture(reactor, ports=self.ports, policy=watcher)
+        watcher.follow(fixture.gateway.hub)
+        watcher.listen(lambda _: fixture.gateway.reauthorize())
+        self.addCleanup(fixture.stop)
+        yield fixture.start()
+        watcher.startService()
+        self.addCleanup(watcher.stopService)
+        client = yield fixture.connect()
+        client.send({"action": "connect", "pv": f"{self.prefix}set", "metadata": True})
+        for field, value, writable in (
+            ("gate", "0", False),
+            ("gate", "1", True),
+            ("gate.OSV", "INVALID", True),
+            ("gate", "1", False),
+            ("gate.OSV", "NO_ALARM", False),
+            ("gate", "1", True),
+        ):
+            yield ioc.query(f'dbpf("{self.prefix}{field}","{value}")')
+            if writable != self.last:
+                yield self._told(client, writable)
+
+    last: bool | None = None
+
+    @inlineCallbacks
+    def _told(self, client: Any, writable: bool) -> Any:
+        message = yield client.until(msg_type="metadata")
+        while message["write_access"] != writable:
+            message = yield client.until(msg_type="metadata")
+        self.last = writable

@@ -1,0 +1,155 @@
+"""Verdicts: PV list, access security and the gateway's own rule, combined."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from pycawamp.access import IPolicy, Policy, Verdict, Writers
+from pycawamp.access.acf_file import parse_acf
+from pycawamp.access.pvlist_file import parse_pvlist
+from tests.access import test_access_base, test_pvlist
+from tests.access.test_pvlist import OTHER_SPELLINGS
+
+HOST = "192.0.2.1"
+PVLIST = parse_pvlist(
+    r"""
+    .*          ALLOW
+    MOTOR:.*    ALLOW  motors 0
+    TEST:.*     DENY
+    VALVE:[0-9] ALLOW  closed
+    old:\(.*\)  ALIAS  NEW:\1 motors 1
+    """,
+    "list",
+)
+ACF = parse_acf(
+    """
+    UAG(ops) {alice}
+    HAG(cr) {10.0.0.1}
+    ASG(DEFAULT) { RULE(1,READ) RULE(1,WRITE) {UAG(ops)} }
+    ASG(motors) { RULE(1,READ) RULE(0,WRITE,TRAPWRITE) {UAG(ops) HAG(cr)} }
+    ASG(closed) { RULE(1,READ) {UAG(ops)} }
+    """,
+    "acf",
+)
+
+
+def may(policy: Policy, pv: str, user: str | None = "alice", host: str = HOST) -> str:
+    """``rw``, ``r`` or nothing."""
+    verdict = policy.decide(user, host, None, pv)
+    return "r" * verdict.read + "w" * verdict.write
+
+
+class NoFiles(SynchronousTestCase):
+    """What holds without access files."""
+
+    def test_interface(self) -> None:
+        """A policy is what others ask for a verdict."""
+        self.assertTrue(verifyObject(IPolicy, Policy()))
+
+    def test_default(self) -> None:
+        """All may read each PV under its own name, none may write."""
+        verdict = Policy().decide("alice", HOST, None, "X.{}")
+        self.assertEqual((verdict.read, verdict.write), (True, False))
+        self.assertEqual(verdict.real_name, "X.{}")
+        self.assertIn("puts are not enabled (--allow-put)", verdict.rules)
+
+    def test_writers(self) -> None:
+        """The base rule says who writes: nobody, the logged-in or anyone."""
+        for writers, logged_in, not_logged_in in (
+            (Writers.NONE, "r", "r"),
+            (Writers.LOGGED_IN, "rw", "r"),
+            (Writers.ANYONE, "rw", "rw"),
+        ):
+            policy = Policy(puts=True, writers=writers)
+            self.assertEqual(may(policy, "X"), logged_in)
+            self.assertEqual(may(policy, "X", None), not_logged_in)
+            self.assertEqual(may(policy, "X", ""), not_logged_in)
+            self.assertEqual(may(Policy(writers=writers), "X"), "r")
+
+    def test_no_name(self) -> None:
+        """What cannot be a name is refused without files too."""
+        for pv in ("", "X\0.VAL", "\ud800"):
+            self.assertEqual(may(Policy(puts=True, writers=Writers.ANYONE), pv), "")
+
+
+class WithFiles(SynchronousTestCase):
+    """What holds with them."""
+
+    def test_list_alone(self) -> None:
+        """With a PV list only, the base rule says who writes to what it serves."""
+        policy = Policy(PVLIST, puts=True, writers=Writers.LOGGED_IN)
+        self.assertEqual([may(policy, pv) for pv in ("A", "TEST:A")], ["rw", ""])
+        self.assertEqual(may(policy, "A", None), "r")
+
+    def test_access_alone(self) -> None:
+        """With access security only, each PV is in DEFAULT at level 1, and the base rule is off."""
+        policy = Policy(acf=ACF, puts=True, writers=Writers.ANYONE)
+        self.assertEqual([may(policy, "MOTOR:1", user) for user in ("alice", "eve")], ["rw", "r"])
+
+    def test_both(self) -> None:
+        """The group and level that the list gives are those that access security decides on."""
+        policy = Policy(PVLIST, ACF, puts=True)
+        self.assertEqual(may(policy, "MOTOR:1", "alice", "10.0.0.1"), "rw")
+        self.assertEqual(may(policy, "MOTOR:1", "alice"), "r")
+        self.assertEqual(may(policy, "old:1", "alice", "10.0.0.1"), "r")
+        self.assertEqual([may(policy, "VALVE:1", user) for user in ("alice", None)], ["r", ""])
+
+    def test_puts_off(self) -> None:
+        """An access security file does not enable puts."""
+        verdict = Policy(PVLIST, ACF).decide("alice", "10.0.0.1", None, "MOTOR:1")
+        self.assertEqual((verdict.read, verdict.write, verdict.trap_write), (True, False, False))
+
+    def test_verdict(self) -> None:
+        """A verdict has the real name, whether writes are trapped and the lines that decided."""
+        verdict = Policy(PVLIST, ACF, puts=True).decide("alice", "10.0.0.1", None, "MOTOR:1")
+        rules = (
+            "list:3: MOTOR:.* ALLOW motors 0",
+            "acf:5: RULE(0,WRITE,TRAPWRITE) { UAG(ops) HAG(cr) }",
+        )
+        self.assertEqual(verdict, Verdict(True, True, "MOTOR:1", True, rules))
+        old = Policy(PVLIST, ACF).decide("alice", HOST, None, "old:1.VAL")
+        self.assertEqual(old.real_name, "NEW:1.VAL")
+
+    def test_denied(self) -> None:
+        """A denied PV keeps its name to itself, and the line is told."""
+        verdict = Policy(PVLIST, ACF, puts=True).decide("alice", HOST, None, "TEST:1.DESC")
+        self.assertEqual(
+            verdict, Verdict(False, False, "TEST:1.DESC", False, ("list:4: TEST:.* DENY",))
+        )
+
+    def test_lowest_of_the_spellings(self) -> None:
+        """A spelling that only a laxer line matches has no more rights than the record."""
+        policy = Policy(PVLIST, ACF, puts=True)
+        for spelling in OTHER_SPELLINGS:
+            self.assertEqual(may(policy, spelling.format("VALVE:1"), "alice"), "r", spelling)
+            self.assertEqual(may(policy, spelling.format("VALVE:1"), None), "", spelling)
+        verdict = policy.decide("alice", HOST, None, "VALVE:1.VAL")
+        self.assertEqual(len(verdict.rules), 3)
+
+
+ANYTHING = st.text(max_size=12)
+POLICIES = st.builds(
+    Policy,
+    st.none() | test_pvlist.FILES.map(test_pvlist.lines),
+    st.none() | test_access_base.FILES.map(parse_acf),
+    st.booleans(),
+    st.sampled_from(Writers),
+)
+
+
+class Properties(SynchronousTestCase):
+    """What holds for each policy."""
+
+    @settings(deadline=None, max_examples=200)
+    @given(POLICIES, st.none() | ANYTHING, ANYTHING, st.none() | ANYTHING, ANYTHING)
+    def test_total(
+        self, policy: Policy, user: str | None, host: str, name: str | None, pv: str
+    ) -> None:
+        """Whatever is asked, there is a verdict with a reason; writing needs puts and reading."""
+        verdict = policy.decide(user, host, name, pv)
+        self.assertTrue(verdict.rules and all(verdict.rules))
+        self.assertFalse(verdict.write and not (policy.puts and verdict.read))
+        self.assertFalse(verdict.trap_write and not verdict.write)

@@ -1,0 +1,131 @@
+"""A policy that changes while clients look: a little at a time, and the newest counts."""
+
+from __future__ import annotations
+
+import json
+
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from pycawamp.access import IPolicy
+from pycawamp.access.interfaces import Verdict
+from pycawamp.sessions.session import Session
+from tests.support.memory_gateway import Page, World
+
+NAMES = [f"pv{number}" for number in range(200)]
+
+
+@implementer(IPolicy)
+class Changing:
+    """Forbids what starts with a prefix, and counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.forbidden = "-"
+        self.real_names: dict[str, str] = {}
+        self.asked = 0
+
+    def decide(self, user: str | None, host: str, host_name: str | None, pv: str) -> Verdict:
+        """Decide."""
+        self.asked += 1
+        may_read = not pv.startswith(self.forbidden)
+        return Verdict(may_read, False, self.real_names.get(pv, pv), False, ())
+
+
+class ReviewTests(SynchronousTestCase):
+    """Sessions.review."""
+
+    def setUp(self) -> None:
+        """Open three clients of the same page."""
+        self.policy = Changing()
+        self.world = World(self.policy)
+        for name in NAMES:
+            self.world.backend.add(name, 1)
+        self.sessions: list[Session] = []
+        self.pages = [self.page() for _ in range(3)]
+        self.policy.asked = 0
+
+    def page(self) -> Page:
+        """A client's page."""
+        session, page = self.world.open()
+        self.sessions.append(session)
+        session.receive(json.dumps({"action": "connect", "pvs": NAMES}).encode())
+        while session.is_busy:
+            session.go_on()
+        self.world.flush_cycle()
+        page.take()
+        return page
+
+    def refused(self) -> list[list[str]]:
+        """The PVs that each page is told to be lost, and then forbidden."""
+        self.world.flush_cycle()
+        found = []
+        for page in self.pages:
+            messages = page.take()
+            names = [message["pvname"] for message in messages]
+            told = [message.get("conn", message.get("code")) for message in messages]
+            self.assertEqual(told, [False, "forbidden"] * (len(messages) // 2))
+            self.assertEqual(names[::2], names[1::2])
+            found.append(names[::2])
+        return found
+
+    def test_applied(self) -> None:
+        """What is forbidden now ends, for all who look; they are judged once, as they are alike."""
+        self.policy.forbidden = "pv1"
+        self.world.sessions.reauthorize()
+        ended = [name for name in NAMES if name.startswith("pv1")]
+        self.assertEqual(self.refused(), [ended] * 3)
+        self.assertEqual(self.policy.asked, len(NAMES))
+        for name in NAMES:
+            self.world.backend.set(name, 2)
+        self.world.flush_cycle()
+        shown = [message["pvname"] for message in self.pages[0].take()]
+        self.assertEqual(shown, [name for name in NAMES if name not in ended])
+
+    def test_alias_of_nothing(self) -> None:
+        """A name that now stands for a PV which nobody serves is lost, until it appears."""
+        self.policy.real_names["pv7"] = "other"
+        self.world.sessions.reauthorize()
+        self.world.flush_cycle()
+        (lost,) = self.pages[0].take()
+        self.assertEqual((lost["pvname"], lost["conn"]), ("pv7", False))
+        self.world.backend.add("other", 5)
+        self.world.flush_cycle()
+        told = [message.get("conn", message.get("value")) for message in self.pages[0].take()]
+        self.assertEqual(told, [True, 5])
+
+    def test_lost_and_forbidden(self) -> None:
+        """A slow client is told that a PV is lost, also if it was when it could take nothing."""
+        outbox = self.sessions[0].outbox
+        outbox.pause()
+        self.world.backend.remove("pv7")
+        self.policy.forbidden = "pv7"
+        self.world.sessions.reauthorize()
+        self.world.flush_cycle()
+        outbox.resume()
+        self.world.flush_cycle()
+        told = [message for message in self.pages[0].take() if message["pvname"] == "pv7"]
+        self.assertEqual(
+            [message.get("conn", message.get("code")) for message in told], [False, "forbidden"]
+        )
+
+    def test_nothing_at_once(self) -> None:
+        """The call itself decides nothing: other clients are served between the parts."""
+        self.policy.forbidden = "pv"
+        self.world.sessions.reauthorize()
+        self.assertEqual(self.policy.asked, 0)
+
+    def test_newest_counts(self) -> None:
+        """A second change takes the place of the first, of which the rest is not looked at."""
+        self.policy.forbidden = "pv1"
+        self.world.sessions.reauthorize()
+        self.policy.forbidden = "pv2"
+        self.world.sessions.reauthorize()
+        ended = [name for name in NAMES if name.startswith("pv2")]
+        self.assertEqual(self.refused(), [ended] * 3)
+
+    def test_gateway_ends(self) -> None:
+        """A review that is not done when the gateway ends is dropped."""
+        self.world.sessions.reauthorize()
+        self.world.sessions.close()
+        self.world.flush_cycle()
+        self.assertEqual(self.policy.asked, 0)

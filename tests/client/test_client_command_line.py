@@ -1,0 +1,109 @@
+"""`python -m pycawamp.client` as a child process, at a real gateway."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.internet.defer import gatherResults, inlineCallbacks
+
+from tests.support.client_case import ClientTestCase
+from tests.support.client_process import CommandLine, run
+
+X = f"{'X':<30} "
+
+
+class CommandLineTests(ClientTestCase):
+    """Each command, its output and its exit status."""
+
+    @inlineCallbacks
+    def test_get(self) -> Any:
+        """`get` prints a line for each PV, in the order asked for; or JSON; or what fails."""
+        yield self.start()
+        text, as_json = yield gatherResults(
+            [
+                run(self.url, "get", "X", "M", "nonesuch", "A", "S"),
+                run(self.url, "get", "--json", "A", "M"),
+            ]
+        )
+        lines = [f"{X}1.50", f"{'M':<30} Busy", "A 3 1 nan 3", "S 2 one two"]
+        self.assertEqual(text.lines, lines)
+        self.assertEqual((text.err, text.status), ("nonesuch: not connected\n", 1))
+        array, mode = map(json.loads, as_json.lines)
+        self.assertEqual((array["msg_type"], array["pvname"]), ("value", "A"))
+        self.assertEqual((array["value"], array["count"]), ([1.0, None, 3.0], 3))
+        self.assertEqual((mode["value"], mode["text"], mode["severity"]), (1, "Busy", "NO_ALARM"))
+        self.assertEqual((as_json.err, as_json.status), ("", 0))
+
+    @inlineCallbacks
+    def test_info(self) -> Any:
+        """`info` prints what a PV says of itself, for people or as JSON."""
+        yield self.start()
+        text, as_json = yield gatherResults(
+            [run(self.url, "info", "M"), run(self.url, "--json", "info", "X", "M")]
+        )
+        self.assertEqual((text.lines[0], text.err, text.status), ("M", "", 0))
+        self.assertIn("    Native data type: DBF_ENUM", text.lines)
+        self.assertIn("                      [ 1] Busy", text.lines)
+        described = [json.loads(line) for line in as_json.lines]
+        self.assertEqual([each["type"] for each in described], ["double", "enum"])
+        self.assertEqual(described[0]["precision"], 2)
+        self.assertEqual(described[1]["enum_strs"], ["Idle", "Busy"])
+
+    @inlineCallbacks
+    def test_put(self) -> Any:
+        """`put` writes, and prints what was and what is now, for people or as JSON."""
+        yield self.start()
+        text, as_json = yield gatherResults(
+            [run(self.url, "put", "X", "-2.5e0"), run(self.url, "put", "--json", "M", "Idle")]
+        )
+        self.assertEqual(text.lines, [f"Old : {X}1.50", f"New : {X}-2.50"])
+        written = json.loads(as_json.out)
+        self.assertEqual((written["msg_type"], written["pvname"]), ("put", "M"))
+        self.assertEqual((written["old"]["text"], written["new"]["text"]), ("Busy", "Idle"))
+        self.assertEqual((text.status, as_json.status), (0, 0))
+
+    @inlineCallbacks
+    def test_monitor(self) -> Any:
+        """`monitor` goes on when its gateway is back, and ends with Ctrl-C: exit status 0."""
+        yield self.start()
+        child = CommandLine(self.url, "monitor", "X")
+        yield child.until("1.50")
+        yield self.stop()
+        yield child.until("*** disconnected")
+        self.backend.set("X", 3.0)
+        yield self.start()
+        yield child.until("3.00")
+        child.interrupt()
+        ended = yield child.ended
+        self.assertEqual(
+            [line.split()[-1] for line in ended.lines], ["1.50", "disconnected", "3.00"]
+        )
+        [said] = ended.err.splitlines()
+        self.assertEqual(said, f"lost {self.url}: the gateway is stopping; trying again")
+        self.assertEqual(ended.status, 0)
+
+    @inlineCallbacks
+    def test_closed_pipe(self) -> Any:
+        """When nobody reads any more, as after `| head -1`, it ends without a word."""
+        yield self.start()
+        child = CommandLine(self.url, "monitor", "--json", "X")
+        yield child.until('"value":1.5')
+        child.close_stdout()
+        self.backend.set("X", 2.0)
+        self.backend.set("X", 3.0)
+        ended = yield child.ended
+        self.assertEqual((ended.err, ended.status), ("", 0))
+
+    @inlineCallbacks
+    def test_no_gateway(self) -> Any:
+        """Where no gateway is, it says so in one line; --help tells how it is used."""
+        yield self.start()
+        yield self.stop()
+        host = self.url.removeprefix("ws://").removesuffix("/monitor")
+        refused, helped = yield gatherResults([run(host, "get", "X", "M"), run("--help")])
+        line = f"cannot reach {self.url}: connection refused\n"
+        self.assertEqual((refused.out, refused.err, refused.status), ("", line, 1))
+        for text in ("monitor", "info", "--insecure", "demo:setpoint 42", "PYCASERVER_TOKEN"):
+            self.assertIn(text, helped.out)
+        self.assertEqual((helped.err, helped.status), ("", 0))

@@ -1,0 +1,178 @@
+"""The console for everybody, in a real browser: by keys, at a phone's width, by axe's rules."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from tests.support.browser import axe_source
+from tests.support.console_case import WebTestCase, in_thread
+
+RECORDS = """
+record(ao, "$(P)level") {
+  field(VAL, "1.25") field(PINI, "YES") field(EGU, "mm") field(PREC, "2")
+  field(HOPR, "10") field(LOPR, "0") field(DRVH, "10") field(DRVL, "0")
+}
+record(ao, "$(P)hot") {
+  field(VAL, "99") field(PINI, "YES") field(EGU, "°C") field(HIGH, "5") field(HSV, "MINOR")
+}
+record(ao, "$(P)hotter") { field(VAL, "99") field(PINI, "YES") field(HIHI, "5") field(HHSV, "MAJOR") }
+record(ao, "$(P)broken") { field(VAL, "1") field(PINI, "YES") field(HIGH, "0") field(HSV, "INVALID") }
+record(waveform, "$(P)wave") { field(FTVL, "DOUBLE") field(NELM, "3") field(INP, [1, 5, 2.5]) }
+record(stringout, "$(P)name-so-long-that-with-its-prefix-it-is-the-limit0") {
+  field(VAL, "a text of nearly forty characters 4567") field(PINI, "YES")
+}
+"""  # noqa: E501
+LONG = "name-so-long-that-with-its-prefix-it-is-the-limit0"
+EVERY_STATE = ("level", "hot", "hotter", "broken", "wave", LONG, "nobody")
+PUTS = ("--allow-put=anyone", "--connect-timeout=0.3")
+
+
+class AccessibleTestCase(WebTestCase):
+    """Tests with a table that shows every state."""
+
+    RECORDS: ClassVar[str] = RECORDS
+    INITIAL: ClassVar[dict[str, object]] = {"level": 1.25}
+
+    def open_everything(self) -> None:
+        """Show rows of every state, three of them unfolded."""
+        browser = self.open(*EVERY_STATE, options=PUTS)
+        browser.until_row(self.pv("nobody"), lambda row: row.state == "NOT FOUND")
+        browser.until_row(self.pv(LONG), lambda row: row.value != "")
+        for record in ("level", "wave", LONG):
+            browser.unfold(self.pv(record))
+        browser.until_row(self.pv("level"), lambda row: row.form)
+
+
+class AxeTests(AccessibleTestCase):
+    """What axe-core has to say."""
+
+    def check(self) -> None:
+        """Fail with what axe finds on the page as it is now."""
+        self.browser.run(axe_source())
+        found: list[dict[str, Any]] = self.browser.driver.execute_async_script(
+            "axe.run().then((results) => arguments[0](results.violations))"
+        )
+        self.assertEqual(
+            [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]], []
+        )
+
+    @in_thread
+    def test_light(self) -> None:
+        """Nothing of a table with every state breaks axe's rules, in light colours."""
+        self.browser.prefer("light")
+        self.open_everything()
+        self.check()
+
+    @in_thread
+    def test_dark(self) -> None:
+        """Nothing of it does in dark colours."""
+        self.browser.prefer("dark")
+        self.open_everything()
+        self.check()
+
+    @in_thread
+    def test_phone(self) -> None:
+        """Nothing of it does at a phone's width."""
+        self.browser.phone()
+        self.open_everything()
+        self.check()
+
+    @in_thread
+    def test_empty_and_help(self) -> None:
+        """Nothing does on the empty page with the demo's records, nor in the help."""
+        browser = self.open(options=("--demo",))
+        browser.find(".offers")
+        self.check()
+        browser.click("#help-button")
+        self.check()
+
+
+class PhoneTests(AccessibleTestCase):
+    """A small window."""
+
+    def assert_fits(self) -> None:
+        """Nothing makes the page wider than the window."""
+        width, window = self.browser.run(
+            "return [document.documentElement.scrollWidth, window.innerWidth]"
+        )
+        self.assertLessEqual(width, window)
+
+    @in_thread
+    def test_width(self) -> None:
+        """At a phone's width nothing scrolls sideways: not the table, its details or the help."""
+        self.browser.phone()
+        self.open_everything()
+        self.assertEqual(self.browser.run("return window.innerWidth"), 390)
+        self.assert_fits()
+        self.browser.press("?")
+        self.assert_fits()
+
+    @in_thread
+    def test_empty(self) -> None:
+        """At a phone's width nothing of the empty page scrolls sideways."""
+        self.browser.phone()
+        browser = self.open(options=("--demo",))
+        browser.find(".offers")
+        self.assert_fits()
+
+
+class KeyboardTests(AccessibleTestCase):
+    """Everything by keys alone."""
+
+    @in_thread
+    def test_table(self) -> None:
+        """Keys add, walk, unfold, write, move and remove."""
+        browser = self.open(options=PUTS)
+        level, hot = self.pv("level"), self.pv("hot")
+        browser.press("/")
+        browser.press(*f"{level} {hot}", "ENTER")
+        self.assertEqual(browser.rows(), [level, hot])
+        browser.until_row(level, lambda row: row.value != "")
+        browser.run("document.querySelector('#rows .name').focus()")
+        browser.press("ENTER")
+        browser.until_row(level, lambda row: row.form)
+        browser.press("w")
+        self.assertEqual(browser.focused(), f"New value of {level}")
+        browser.press(*"2.5", "ENTER")
+        browser.until_row(level, lambda row: row.value == "2.50")
+        browser.press("ESCAPE")
+        browser.run("document.querySelector('#rows .name').focus()")
+        browser.press("ESCAPE")
+        browser.until_row(level, lambda row: not row.open)
+        browser.press("ARROW_DOWN")
+        self.assertEqual(browser.focused(), hot)
+        browser.press("ARROW_UP", alt=True)
+        self.assertEqual(browser.rows(), [hot, level])
+        self.assertEqual(browser.focused(), hot)
+        browser.press("DELETE")
+        self.assertEqual(browser.rows(), [level])
+        self.assertEqual(browser.focused(), level)
+
+    @in_thread
+    def test_pause_and_help(self) -> None:
+        """Keys pause the page and show the help, but not where one types."""
+        browser = self.open()
+        browser.press("/", "p")
+        self.assertFalse(browser.find("#banner").is_displayed())
+        browser.run("document.activeElement.blur()")
+        browser.press("p")
+        self.assertIn("Paused", browser.text("#banner"))
+        browser.press("p", "?")
+        self.assertTrue(browser.find("#help").is_displayed())
+        browser.press("ESCAPE")
+        self.assertFalse(browser.find("#help").is_displayed())
+
+    @in_thread
+    def test_focus_is_in_sight(self) -> None:
+        """What the arrow keys go to is not hidden behind the bars at the top and the bottom."""
+        browser = self.open(*(f"absent{number}" for number in range(35)))
+        browser.run("document.querySelector('#rows .name').focus()")
+        covered = """
+        const box = document.activeElement.getBoundingClientRect();
+        const at = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+        return !document.activeElement.closest(".row").contains(at);
+        """
+        for key in ("ARROW_DOWN", "ARROW_UP"):
+            for _ in range(30):
+                browser.press(key)
+                self.assertFalse(browser.run(covered), browser.focused())

@@ -1,0 +1,123 @@
+"""Writing from the console in a real browser."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from tests.support.console_case import WebTestCase, in_thread
+
+RECORDS = """
+record(ao, "$(P)setpoint") {
+  field(VAL, "5") field(PINI, "YES") field(EGU, "mm") field(PREC, "1")
+  field(DRVH, "10") field(DRVL, "0")
+}
+record(mbbo, "$(P)mode") { field(PINI, "YES") field(ZRST, "Idle") field(ONST, "Running") }
+record(ao, "$(P)fixed") { field(VAL, "1") field(PINI, "YES") field(ASG, "FIXED") }
+record(stringout, "$(P)text") { field(VAL, "before") field(PINI, "YES") }
+"""
+PUTS = ("--allow-put=anyone",)
+
+
+class PutTests(WebTestCase):
+    """The field that writes."""
+
+    RECORDS: ClassVar[str] = RECORDS
+    INITIAL: ClassVar[dict[str, object]] = {
+        "setpoint.DISP": 0,
+        "setpoint": 5,
+        "mode": 0,
+        "text": "before",
+    }
+    ACCESS: ClassVar[str] = """
+    ASG(DEFAULT) { RULE(1, WRITE) }
+    ASG(FIXED) { RULE(1, READ) }
+    """
+
+    def unfold(self, record: str, *options: str) -> str:
+        """Open the console with one record and its details; the PV's name."""
+        name = self.pv(record)
+        browser = self.open(record, options=options)
+        browser.until_row(name, lambda row: row.value != "")
+        browser.click("#rows .name")
+        browser.until_row(name, lambda row: "Access" in row.facts)
+        return name
+
+    @in_thread
+    def test_put(self) -> None:
+        """A number that is written goes to the IOC and comes back, and the outcome is told."""
+        name = self.unfold("setpoint", *PUTS)
+        self.browser.find(".put input").send_keys("7.25\n")
+        row = self.browser.until_row(name, lambda row: row.outcome.startswith("✓"))
+        self.assertIn("Wrote 7.25", row.outcome)
+        self.browser.until_row(name, lambda row: row.facts["Raw value"] == "7.25")
+        self.assertIn("7.25", self.ask_ioc(f'dbgf("{name}")'))
+
+    @in_thread
+    def test_choice(self) -> None:
+        """An enum is written by choosing its label."""
+        name = self.unfold("mode", *PUTS)
+        self.browser.choose(".put select", "Running")
+        self.browser.click(".put button")
+        row = self.browser.until_row(name, lambda row: row.value == "Running")
+        self.assertTrue(row.form)
+
+    @in_thread
+    def test_text(self) -> None:
+        """A text is written as it is, spaces and umlauts too."""
+        name = self.unfold("text", *PUTS)
+        self.browser.find(".put input").send_keys("Grüße, Welt\n")
+        self.browser.until_row(name, lambda row: row.value == "Grüße, Welt")
+
+    @in_thread
+    def test_no_number(self) -> None:
+        """What is no number is not sent, and the reason is told."""
+        name = self.unfold("setpoint", *PUTS)
+        self.browser.find(".put input").send_keys("five\n")
+        row = self.browser.until_row(name, lambda row: row.outcome != "")
+        self.assertEqual(row.outcome, "“five” is not a number.")
+
+    @in_thread
+    def test_outside_limits(self) -> None:
+        """A value outside the control limits is written only after a question; Escape says no."""
+        name = self.unfold("setpoint", *PUTS)
+        field = self.browser.find(".put input")
+        field.send_keys("11\n")
+        question = self.browser.text("dialog.confirm")
+        self.assertIn("11 mm is above the control limit of 10 mm.", question)
+        self.browser.press("ESCAPE")
+        self.browser.until_row(name, lambda row: row.outcome == "Not written.")
+        self.assertRegex(self.ask_ioc(f'dbgf("{name}")'), r": +5$")
+        field.send_keys("\n")
+        self.browser.click("dialog.confirm .danger")
+        self.browser.until_row(name, lambda row: row.outcome.startswith("✓"))
+        # The record drives what it is told to its limit.
+        self.browser.until_row(name, lambda row: row.value == "10.0")
+        row = self.browser.until_row(name, lambda row: "holds" in row.outcome)
+        self.assertRegex(row.outcome, r"Wrote 11 in .* s; it holds 10\.0$")
+
+    @in_thread
+    def test_refused_by_ioc(self) -> None:
+        """There is no field where the IOC forbids writing, though the gateway allows it."""
+        name = self.unfold("fixed", *PUTS)
+        row = self.browser.until_row(name, lambda row: bool(row.facts))
+        self.assertEqual((row.form, row.facts["Access"]), (False, "read, no write"))
+
+    @in_thread
+    def test_refused_meanwhile(self) -> None:
+        """A put that is refused though the field was there says why."""
+        name = self.unfold("setpoint", *PUTS)
+        field = self.browser.find(".put input")
+        field.send_keys("6")
+        # DISP has a record refuse all puts from outside; nobody is told of it before.
+        self.tell_ioc("setpoint.DISP", 1)
+        field.send_keys("\n")
+        row = self.browser.until_row(name, lambda row: row.outcome.startswith("✕"))
+        self.assertIn("Not written", row.outcome)
+        self.assertEqual(row.value, "5.0")
+
+    @in_thread
+    def test_puts_off(self) -> None:
+        """A gateway without puts shows no field."""
+        name = self.unfold("setpoint")
+        row = self.browser.until_row(name, lambda row: "Host" in row.facts)
+        self.assertEqual((row.form, row.facts["Access"]), (False, "read, no write"))

@@ -1,0 +1,246 @@
+"""What waits for one client is bounded, whatever it asks for and however slowly it reads."""
+
+from __future__ import annotations
+
+import json
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from pycawamp.fanout.outbox import MUCH, TOO_MUCH, IWriter
+from pycawamp.pv.errors import NotConnectedError
+from pycawamp.pv.memory import MemoryBackend
+from pycawamp.pv.values import FieldType, Metadata, Reading
+from pycawamp.sessions.operations import GETS_AT_ONCE
+from pycawamp.sessions.session import Client, Session
+from pycawamp.web.frames import WEBSOCKET
+from pycawamp.wire.v2.dialect import VERSION_1
+from tests.support.memory_gateway import World, ask, unframe
+
+LARGE = 100_000
+
+
+@implementer(IWriter)
+class SlowPage:
+    """A page that takes what is written to it only when it is told to."""
+
+    framing = WEBSOCKET
+
+    def __init__(self) -> None:
+        self.session: Session
+        self.most = 0
+        """The most that ever waited."""
+        self._data = b""
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that wait."""
+        return len(self._data)
+
+    def write(self, data: bytes) -> None:
+        """Have frames wait."""
+        self._data += data
+        self.most = max(self.most, self.backlog)
+        if self.backlog > MUCH:
+            self.session.outbox.pause()
+
+    def read(self) -> list[Any]:
+        """Take all that waits."""
+        data, self._data = self._data, b""
+        if self.session.outbox.paused:
+            self.session.outbox.resume()
+        return [json.loads(payload) for payload in unframe(data)]
+
+
+class BacklogTests(SynchronousTestCase):
+    """A slow client of large PVs."""
+
+    def setUp(self) -> None:
+        """Open the client."""
+        self.world = World()
+        self.names = [f"pv{number}" for number in range(100)]
+        for name in self.names:
+            self.world.backend.add(name, "x" * LARGE)
+        self.page = SlowPage()
+        self.session = self.page.session = self.world.sessions.open(
+            self.page, Client("slow"), VERSION_1
+        )
+
+    def connect_all(self) -> None:
+        """Ask for all PVs in one list."""
+        self.session.receive(json.dumps({"action": "connect", "pvs": self.names}).encode())
+        while self.session.is_busy:
+            self.session.go_on()
+
+    def read_all(self) -> list[Any]:
+        """All that the page is told, as it goes on reading."""
+        messages: list[Any] = []
+        while True:
+            self.world.flush_cycle()
+            paused = self.session.outbox.paused
+            new = self.page.read()
+            if not new and not paused:
+                return messages
+            messages += new
+
+    def test_opening(self) -> None:
+        """A page that opens is told all of its PVs, but no faster than it reads."""
+        for batch in (False, True):
+            self.page.most = 0
+            ask(self.session, "configure", "", batch=batch)
+            self.connect_all()
+            told = self.read_all()
+            messages = list(chain.from_iterable(told)) if batch else told[1:]
+            kinds = ["connection", "monitor"] * len(self.names)
+            self.assertEqual([each["msg_type"] for each in messages][-len(kinds) :], kinds)
+            self.assertEqual([each["pvname"] for each in messages[-len(kinds) :: 2]], self.names)
+            self.assertLess(self.page.most, MUCH + 2 * LARGE)
+            for name in self.names:
+                ask(self.session, "disconnect", name)
+
+    def test_asking_again(self) -> None:
+        """Who asks for a PV again and again is told it once for what it has not read."""
+        for _ in range(100):
+            ask(self.session, "connect", "pv0")
+        self.assertLess(self.page.most, MUCH + 2 * LARGE)
+        told = self.read_all()
+        self.assertLess(len(told), 20)
+
+    def test_catching_up(self) -> None:
+        """A client that reads again is told the newest of each PV, once, as fast as it reads."""
+        self.connect_all()
+        self.read_all()
+        self.page.most = 0
+        self.session.outbox.pause()
+        for value in ("y", "z"):
+            for name in self.names:
+                self.world.backend.set(name, value * LARGE)
+            self.world.flush_cycle()
+        told = self.read_all()
+        self.assertEqual([each["pvname"] for each in told], self.names)
+        self.assertEqual({each["value"][0] for each in told}, {"z"})
+        self.assertLess(self.page.most, MUCH + 2 * LARGE)
+
+    def test_one_cannot_be_shown(self) -> None:
+        """What cannot be shown to a client that reads again keeps nothing else from it."""
+        names = ["pv0", "odd", "pv1"]
+        self.world.backend.add("odd", np.array([65], np.uint8), Metadata(FieldType.CHAR, 3))
+        for name in names:
+            ask(self.session, "connect", name, text=True)
+        self.read_all()
+        self.session.outbox.pause()
+        self.world.backend.set("pv0", "y")
+        self.world.backend.set("odd", np.array([66], np.uint8))
+        self.world.backend.set("pv1", "z")
+        self.world.backend.set("odd", [67])  # type: ignore[list-item]
+        self.world.flush_cycle()
+        self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
+        told = self.read_all()
+        self.assertEqual([each["value"] for each in told], ["y", "z"])
+        self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
+
+
+class Pending(MemoryBackend):
+    """PVs whose IOC answers a get when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[str, Deferred[Reading]]] = []
+
+    def get(self, name: str) -> Deferred[Reading]:
+        """Ask."""
+        answer: Deferred[Reading] = Deferred()
+        self.asked.append((name, answer))
+        return answer
+
+    def answer(self) -> None:
+        """Answer the oldest."""
+        name, answer = self.asked.pop(0)
+        super().get(name).chainDeferred(answer)
+
+    def remove(self, name: str) -> None:
+        """Make a PV disappear: who asked for it is told."""
+        super().remove(name)
+        asked, self.asked = self.asked, []
+        for _, answer in asked:
+            answer.errback(NotConnectedError("the IOC was lost"))
+
+
+class GetTests(SynchronousTestCase):
+    """Gets that an IOC takes its time to answer."""
+
+    def setUp(self) -> None:
+        """Open a client."""
+        self.backend = Pending()
+        self.world = World(backend=self.backend)
+        self.backend.add("X", 1.5)
+        self.session, self.page = self.world.open()
+
+    def test_few_at_once(self) -> None:
+        """An IOC is asked for a few at a time; all are answered, in their order."""
+        for number in range(100):
+            ask(self.session, "get", "X", id=number)
+        while self.backend.asked:
+            self.assertLessEqual(len(self.backend.asked), GETS_AT_ONCE)
+            self.backend.answer()
+            self.world.flush_cycle()
+        self.assertEqual([each["id"] for each in self.page.take()], list(range(100)))
+
+    def test_lost(self) -> None:
+        """Of a PV that is lost each get is refused, once, and others are asked for as before."""
+        for number in range(1000):
+            ask(self.session, "get", "X", id=number)
+        self.backend.remove("X")
+        self.world.flush_cycle()
+        refusals = self.page.take()
+        self.assertEqual(sorted(each["id"] for each in refusals), list(range(1000)))
+        self.assertEqual({each["code"] for each in refusals}, {"not_connected"})
+        self.backend.add("Y", 2.5)
+        for _ in range(GETS_AT_ONCE):
+            ask(self.session, "get", "Y")
+        self.assertEqual(len(self.backend.asked), GETS_AT_ONCE)
+
+    def test_comes_back_as_another(self) -> None:
+        """A PV that has another type when a get's turn comes is shown as what it is then."""
+        for number in range(GETS_AT_ONCE + 1):
+            ask(self.session, "get", "X", id=number)
+        self.backend.remove("X")
+        self.backend.add("X", np.arange(3.0))
+        self.world.flush_cycle()
+        while self.backend.asked:
+            self.backend.answer()
+            self.world.flush_cycle()
+        self.assertEqual(self.page.take()[-1]["value"], [0, 1, 2])
+
+    def test_client_leaves(self) -> None:
+        """Of a client that leaves, no more is asked for."""
+        ask(self.session, "get", "late")
+        for _ in range(100):
+            ask(self.session, "get", "X")
+        self.backend.add("late", 1.5)
+        self.session.close()
+        self.world.flush_cycle()
+        self.assertEqual({name for name, _ in self.backend.asked}, {"X"})
+        self.assertEqual(len(self.backend.asked), GETS_AT_ONCE)
+
+    def test_later_options(self) -> None:
+        """What is configured after a get does not change its answer."""
+        ask(self.session, "get", "X")
+        ask(self.session, "configure", "", text=True, metadata=True)
+        self.backend.answer()
+        self.world.flush_cycle()
+        value = self.page.take()[1]
+        self.assertEqual((value["msg_type"], "text" in value), ("value", False))
+
+    def test_unread(self) -> None:
+        """A client that reads none of its answers is refused more of them."""
+        ask(self.session, "get", "X")
+        self.page.backlog = TOO_MUCH + 1
+        self.backend.answer()
+        self.world.flush_cycle()
+        (refusal,) = self.page.take()
+        self.assertEqual((refusal["code"], refusal["pvname"]), ("rate_limited", "X"))

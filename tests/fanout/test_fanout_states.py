@@ -1,0 +1,202 @@
+"""Random joins, leaves, updates and pauses of several clients (Hypothesis)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from twisted.trial.unittest import SynchronousTestCase
+
+from pycawamp.sessions.session import Session
+from tests.support.memory_gateway import LINGER, Page, World, ask
+
+NAMES = "abcd"
+MOST_CLIENTS = 5
+
+
+@attrs.define
+class Told:
+    """What one client is to be told of one PV."""
+
+    expected: list[Any] = attrs.Factory(list)
+    """conn or value, in order, had the client never been slow."""
+    slow: bool = False
+    """Whether it was ever slow, so that it may miss some."""
+
+
+@attrs.define(eq=False)
+class Client:
+    """One client, and what it is to be told."""
+
+    session: Session
+    page: Page
+    held: set[str] = attrs.Factory(set)
+    told: dict[str, Told] = attrs.Factory(lambda: {name: Told() for name in NAMES})
+
+    def got(self, name: str) -> list[Any]:
+        """The conn or value of one PV, in the order they came."""
+        return [
+            message.get("conn", message.get("value"))
+            for received in self.page.messages
+            for message in (received if isinstance(received, list) else [received])
+            if message["pvname"] == name
+        ]
+
+
+class FanoutMachine(RuleBasedStateMachine):
+    """What clients are told, beside what they are to be told."""
+
+    clients = st.integers(0, MOST_CLIENTS - 1)
+    names = st.sampled_from(NAMES)
+    options = st.sampled_from([{}, {}, {"batch": True}])
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+        self.open: list[Client] = []
+        # Of each PV its value, while it is there.
+        self.values: dict[str, int] = {}
+        # Those that the gateway has found some time.
+        self.found: set[str] = set()
+        self.counter = 100
+
+    def client(self, number: int) -> Client:
+        """One of those that are there."""
+        return self.open[number % len(self.open)]
+
+    def tell(self, name: str, *news: Any) -> None:
+        """Expect that all who hold a PV are told."""
+        for client in self.open:
+            if name in client.held:
+                told = client.told[name]
+                told.expected.extend(news)
+                told.slow |= client.session.outbox.paused
+
+    @rule()
+    @precondition(lambda self: len(self.open) < MOST_CLIENTS)
+    def come(self) -> None:
+        """A client comes."""
+        self.open.append(Client(*self.world.open()))
+
+    @rule(number=clients)
+    @precondition(lambda self: self.open)
+    def go(self, number: int) -> None:
+        """A client goes without a word; what it got until then is looked at."""
+        client = self.client(number)
+        self.world.flush_cycle()
+        self.check(client)
+        self.open.remove(client)
+        client.session.close()
+        client.page.take()
+        self.world.flush_cycle()
+        assert client.page.messages == []
+
+    @rule(number=clients, name=names, options=options)
+    @precondition(lambda self: self.open)
+    def join(self, number: int, name: str, options: dict[str, Any]) -> None:
+        """A client connects to a PV, again perhaps, and is told the present state."""
+        client = self.client(number)
+        ask(client.session, "connect", name, **options)
+        client.held.add(name)
+        told = client.told[name]
+        told.slow |= client.session.outbox.paused
+        if name in self.values:
+            self.found.add(name)
+            told.expected.extend([True, self.values[name]])
+        elif name in self.found:
+            told.expected.append(False)
+
+    @rule(number=clients, name=names)
+    @precondition(lambda self: self.open)
+    def leave(self, number: int, name: str) -> None:
+        """A client disconnects from a PV, perhaps from one that it does not hold."""
+        client = self.client(number)
+        ask(client.session, "disconnect", name)
+        if name in client.held and client.session.outbox.paused:
+            client.told[name].slow = True
+        client.held.discard(name)
+
+    @rule(name=names)
+    def update(self, name: str) -> None:
+        """A PV changes, or appears."""
+        self.counter += 1
+        if name not in self.values:
+            self.values[name] = self.counter
+            if name in self.world.hub.names:
+                self.found.add(name)
+            self.world.backend.add(name, self.counter)
+            self.tell(name, True, self.counter)
+        else:
+            self.values[name] = self.counter
+            self.world.backend.set(name, self.counter)
+            self.tell(name, self.counter)
+
+    @rule(name=names)
+    def lose(self, name: str) -> None:
+        """A PV's IOC dies."""
+        if name in self.values:
+            del self.values[name]
+            self.world.backend.remove(name)
+            self.tell(name, False)
+
+    @rule(number=clients)
+    @precondition(lambda self: self.open)
+    def pause(self, number: int) -> None:
+        """A client's socket is full. What was gathered in this turn it gets later."""
+        client = self.client(number)
+        for name in client.held:
+            client.told[name].slow = True
+        client.session.outbox.pause()
+
+    @rule(number=clients)
+    @precondition(lambda self: self.open)
+    def resume(self, number: int) -> None:
+        """A client's socket has room again."""
+        client = self.client(number)
+        if client.session.outbox.paused:
+            client.session.outbox.resume()
+
+    @rule()
+    def flush_cycle(self) -> None:
+        """The reactor's turn ends."""
+        self.world.flush_cycle()
+        for client in self.open:
+            self.check(client)
+
+    def check(self, client: Client) -> None:
+        """One client was told what it was to be told."""
+        for name, told in client.told.items():
+            got = client.got(name)
+            if not told.slow:
+                assert got == told.expected, (name, got, told.expected)
+                continue
+            values = [each for each in got if not isinstance(each, bool)]
+            assert values == sorted(values), (name, got)
+            if not client.session.outbox.paused and name in client.held & self.found:
+                assert got[-1] == self.values.get(name, False), (name, got)
+
+    def teardown(self) -> None:
+        """All catch up, and hold what is; then all go, and nothing is left."""
+        for number in range(len(self.open)):
+            self.resume(number)
+        self.flush_cycle()
+        while self.open:
+            self.go(0)
+        self.world.advance(LINGER)
+        assert self.world.backend.handles == []
+        assert self.world.hub.names == []
+        assert len(self.world.sessions) == 0
+
+
+class FanoutStateTests(SynchronousTestCase):
+    """FanoutMachine."""
+
+    def test_states(self) -> None:
+        """Per PV, no client misses an update, gets one twice or out of order, or ends up with
+        an old value; only slow ones are spared what was overtaken.
+        """
+        steps = settings(max_examples=120, stateful_step_count=40, deadline=None)
+        run_state_machine_as_test(FanoutMachine, settings=steps)

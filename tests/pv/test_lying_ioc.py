@@ -1,0 +1,306 @@
+"""A server that lies: counts, types and states that its messages do not bear out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from twisted.internet import reactor
+from twisted.internet.defer import inlineCallbacks
+
+from pycawamp.pv.values import FieldType
+from tests.service.test_twistd import LOOPBACK, TwistdTestCase
+from tests.support.lying_ca_server import (
+    EVENT_ADD,
+    READ_NOTIFY,
+    TIME,
+    WRITE_NOTIFY,
+    CAServer,
+    LyingPV,
+    Request,
+    control_bytes,
+    time_bytes,
+)
+from tests.support.twistd import Twistd
+from tests.support.version2_case import ask, kinds, like
+
+GETFAIL, PUTFAIL, NORDACCESS = 152, 160, 368
+UNKNOWN_STATUS = 0x7FFFFFF0
+DOUBLE, SHORT, CHAR, STRING, ENUM, LONG = (
+    FieldType.DOUBLE,
+    FieldType.SHORT,
+    FieldType.CHAR,
+    FieldType.STRING,
+    FieldType.ENUM,
+    FieldType.LONG,
+)
+ONE = time_bytes(DOUBLE, 1.0)
+ZEROS = bytes(500)
+
+
+def saying(payload: bytes, control: bytes = ZEROS, **more: Any) -> Callable[[Request], None]:
+    """Answer each request for the value with a payload, those for metadata with another."""
+
+    def answer(request: Request) -> None:
+        if request.is_control:
+            request.answer(control)
+        else:
+            request.answer(payload, **more)
+
+    return answer
+
+
+class LyingServerTestCase(TwistdTestCase):
+    """Tests with a lying server and a gateway that is a process of its own: it may crash."""
+
+    def serve(self, **pvs: LyingPV) -> CAServer:
+        """Run a server with these PVs, and one that tells the truth."""
+        server = CAServer(reactor, self.ports, good=LyingPV(answer=saying(ONE)), **pvs)
+        server.start()
+        self.addCleanup(server.stop)
+        return server
+
+    @inlineCallbacks
+    def start(self, **pvs: LyingPV) -> Any:
+        """Run a server and a gateway; fires with the gateway and a client."""
+        self.serve(**pvs)
+        run = self.twistd()
+        ready = yield run.serve("--port", LOOPBACK, "--allow-put=anyone")
+        client = yield self.connect(ready[1].replace("http", "ws") + "monitor")
+        return run, client
+
+    @inlineCallbacks
+    def assert_good(self, run: Twistd, client: Any) -> Any:
+        """The gateway lives, serves what is true, and found no fault in itself."""
+        reply = yield ask(client, "get", pv="good")
+        self.assertEqual((reply["value"], reply["count"]), (1.0, 1))
+        said = "\n".join(run.lines)
+        self.assertNotIn("Traceback", said)
+        self.assertNotIn("ctypes callback", said)
+
+
+class LyingCountTests(LyingServerTestCase):
+    """Events and answers whose count or type is not that of what was asked for."""
+
+    lies: ClassVar = {
+        "char": LyingPV(CHAR, 4, answer=saying(time_bytes(CHAR, 1, 2), count=50_000_000)),
+        "beyond": LyingPV(CHAR, 4, answer=saying(time_bytes(CHAR, 1, 2), count=0xFFFFFFFF)),
+        "string": LyingPV(STRING, 4, answer=saying(time_bytes(STRING, b"a"), count=1_000_000)),
+        "scalar": LyingPV(STRING, 1, answer=saying(time_bytes(STRING, b"a"), count=1_000_000)),
+        "stale": LyingPV(DOUBLE, 4, answer=saying(time_bytes(DOUBLE, 1, 2, 3, 4), count=100)),
+        "many": LyingPV(DOUBLE, 1, answer=saying(time_bytes(DOUBLE, 1, 2), count=2)),
+    }
+
+    @inlineCallbacks
+    def test_count(self) -> Any:
+        """A count beyond the PV's is refused, to a subscriber and to a get: no byte is believed."""
+        run, client = yield self.start(**self.lies)
+        for name, pv in self.lies.items():
+            client.send({"action": "connect", "pv": name})
+            error = yield client.until(like(msg_type="error", pvname=name))
+            reason = f"where the PV has at most {pv.count}"
+            self.assertEqual((error["code"], error["action"]), ("refused", "connect"))
+            self.assertIn(reason, error["message"])
+            reply = yield ask(client, "get", pv=name)
+            self.assertEqual((reply["code"], reason in reply["message"]), ("refused", True), reply)
+        self.assertEqual(kinds(client.messages).count("monitor"), 0)
+        yield self.assert_good(run, client)
+
+    @inlineCallbacks
+    def test_type(self) -> Any:
+        """So is a value of another type than was asked for, known to Channel Access or not."""
+        types = {"short": TIME + 1, "plain": 6, "control": TIME + 14, "acknowledge": 36}
+        lies = {
+            name: LyingPV(DOUBLE, answer=saying(ZEROS, data_type=data_type))
+            for name, data_type in types.items()
+        }
+        run, client = yield self.start(**lies)
+        for name, data_type in types.items():
+            client.send({"action": "connect", "pv": name})
+            error = yield client.until(like(msg_type="error", pvname=name))
+            reason = f"it sent DBR type {data_type}, not {TIME + DOUBLE.value} as asked"
+            self.assertIn(reason, error["message"])
+            reply = yield ask(client, "get", pv=name)
+            self.assertIn(reason, reply["message"])
+        yield self.assert_good(run, client)
+
+    @inlineCallbacks
+    def test_channel(self) -> Any:
+        """A channel of no length is an array; one with all rights but to read is not connected."""
+        lies = {
+            "count": LyingPV(DOUBLE, 0, answer=saying(ONE)),
+            "rights": LyingPV(rights=0xFFFFFFFE, answer=saying(ONE)),
+        }
+        run, client = yield self.start(**lies)
+        client.send({"action": "connect", "pv": "count"})
+        monitor = yield client.until(like(msg_type="monitor", pvname="count"))
+        self.assertEqual(monitor["value"], [1.0])
+        client.send({"action": "connect", "pv": "rights"})
+        yield client.until(like(pvname="rights", conn=False))
+        yield self.assert_good(run, client)
+
+    @inlineCallbacks
+    def test_channel_type(self) -> Any:
+        """At a channel of a type that there is not, libca leaves its server; the log says so."""
+        run, client = yield self.start(pv=LyingPV(type_number=99))
+        client.send({"action": "connect", "pv": "pv"})
+        yield run.until_line(f"Virtual circuit disconnect .localhost:{self.ports.server}")
+        yield client.until(like(pvname="pv", conn=False))
+        reply = yield ask(client, "ping")
+        self.assertEqual(reply["msg_type"], "pong")
+
+    @inlineCallbacks
+    def test_empty(self) -> Any:
+        """A scalar without an element has no value; an array has none; nothing is logged."""
+        lies = {
+            "number": LyingPV(DOUBLE, answer=saying(ONE, count=0)),
+            "word": LyingPV(STRING, answer=saying(time_bytes(STRING), count=0)),
+            "array": LyingPV(DOUBLE, 4, answer=saying(time_bytes(DOUBLE), count=0)),
+        }
+        run, client = yield self.start(**lies)
+        values: dict[str, Any] = {"number": None, "word": None, "array": []}
+        for name, value in values.items():
+            client.send({"action": "connect", "pv": name})
+            monitor = yield client.until(like(msg_type="monitor", pvname=name))
+            reply = yield ask(client, "get", pv=name, text=True)
+            for message in (monitor, reply):
+                self.assertEqual((message["value"], message["count"]), (value, 0))
+        yield self.assert_good(run, client)
+
+    @inlineCallbacks
+    def test_labels(self) -> Any:
+        """An enum of 30,000 labels, or of fewer than none, has those that fit."""
+        label = b"on".ljust(26, b"\0")
+        lies = {
+            name: LyingPV(ENUM, answer=saying(time_bytes(ENUM, 1), head + label * 16 + bytes(8)))
+            for name, head in {
+                "many": b"\0\0\0\0\x75\x30",
+                "negative": b"\0\0\0\0\xff\xff",
+            }.items()
+        }
+        run, client = yield self.start(**lies)
+        for name, labels in {"many": ["on"] * 16, "negative": None}.items():
+            reply = yield ask(client, "info", pv=name)
+            self.assertEqual(reply.get("enum_strs"), labels)
+        yield self.assert_good(run, client)
+
+    @inlineCallbacks
+    def test_flood(self) -> Any:
+        """100,000 lies in one go are a few lines in the log, and nobody else's loss."""
+        pv = LyingPV(CHAR, 4, answer=saying(time_bytes(CHAR, 1), count=5))
+        run, client = yield self.start(flood=pv)
+        client.send({"action": "connect", "pv": "flood"})
+        yield client.until(like(msg_type="error"))
+        events = pv.events()
+        for number in range(100_000):
+            events.answer(time_bytes(CHAR, 1), count=5 + number % 2)
+        events.answer(time_bytes(CHAR, 7), count=1)
+        monitor = yield client.until(like(msg_type="monitor", pvname="flood"))
+        self.assertEqual(monitor["value"], [7])
+        yield self.assert_good(run, client)
+        self.assertLess(sum("flood" in line for line in run.lines), 10)
+
+
+class BadStatusTests(LyingServerTestCase):
+    """Answers with a status that is not ECA_NORMAL."""
+
+    @inlineCallbacks
+    def test_value(self) -> Any:
+        """Who looks at a PV is told what its server says, and is shown no old value as current."""
+        statuses = {GETFAIL: "Channel read request failed", NORDACCESS: "Read access denied"}
+        pv = LyingPV(answer=saying(ONE))
+        run, client = yield self.start(pv=pv)
+        client.send({"action": "connect", "pv": "pv"})
+        yield client.until(msg_type="monitor")
+        for status, words in statuses.items():
+            pv.events().answer(ONE, status=status)
+            yield client.until(like(msg_type="connection", conn=False))
+            error = yield client.until(like(msg_type="error"))
+            self.assertEqual(error["pvname"], "pv")
+            self.assertIn(words, error["message"])
+            # Who comes later is told the same.
+            client.send({"action": "connect", "pv": "pv"})
+            yield client.until(like(msg_type="connection", conn=False))
+            again = yield client.until(like(msg_type="error"))
+            self.assertEqual(again, error)
+            logged = yield run.until_line(words)
+            self.assertIn("the value of pv", logged.string)
+        pv.events().answer(time_bytes(DOUBLE, 2.0))
+        yield client.until(like(msg_type="connection", conn=True))
+        yield client.until(like(msg_type="monitor", value=2.0))
+        yield self.assert_good(run, client)
+
+    @inlineCallbacks
+    def test_get(self) -> Any:
+        """A get has the status of its own answer, whatever the subscription says."""
+
+        def answer(request: Request) -> None:
+            if request.command == READ_NOTIFY:
+                request.answer(ONE, status=GETFAIL)
+            else:
+                saying(ONE)(request)
+
+        run, client = yield self.start(pv=LyingPV(answer=answer))
+        client.send({"action": "connect", "pv": "pv"})
+        yield client.until(msg_type="monitor")
+        reply = yield ask(client, "get", pv="pv")
+        self.assertEqual(reply["code"], "refused")
+        self.assertIn("Channel read request failed", reply["message"])
+        yield run.until_line("the value of pv: Channel read request failed")
+        yield self.assert_good(run, client)
+
+    @inlineCallbacks
+    def test_exception(self) -> Any:
+        """A server that answers with CA_PROTO_ERROR is heard too, with a status unknown or not."""
+
+        def answer(request: Request) -> None:
+            if request.is_control:
+                request.answer(ZEROS)
+            elif request.command == EVENT_ADD:
+                request.refuse(GETFAIL, b"no such thing")
+            else:
+                request.refuse(UNKNOWN_STATUS, b"")
+
+        run, client = yield self.start(pv=LyingPV(answer=answer))
+        client.send({"action": "connect", "pv": "pv"})
+        error = yield client.until(like(msg_type="error"))
+        self.assertIn("Channel read request failed", error["message"])
+        reply = yield ask(client, "get", pv="pv")
+        self.assertEqual(reply["code"], "refused")
+        self.assertIn("known only by server", reply["message"])
+        yield self.assert_good(run, client)
+
+    @inlineCallbacks
+    def test_metadata(self) -> Any:
+        """Without units and limits the value is served, and the metadata says what is amiss."""
+
+        def answer(request: Request) -> None:
+            request.answer(ONE, status=GETFAIL if request.is_control else 1)
+
+        run, client = yield self.start(pv=LyingPV(answer=answer))
+        client.send({"action": "connect", "pv": "pv", "metadata": True})
+        metadata = yield client.until(msg_type="metadata")
+        self.assertEqual(metadata["refusal"], "Channel read request failed")
+        monitor = yield client.until(msg_type="monitor")
+        self.assertEqual(monitor["value"], 1.0)
+        info = yield ask(client, "info", pv="pv")
+        self.assertEqual(info["refusal"], "Channel read request failed")
+        yield run.until_line("units and limits of pv: Channel read request failed")
+        yield self.assert_good(run, client)
+
+    @inlineCallbacks
+    def test_put(self) -> Any:
+        """A put with completion has the server's words, in the reply and in the log."""
+
+        def answer(request: Request) -> None:
+            if request.command == WRITE_NOTIFY:
+                request.answer(b"", status=PUTFAIL)
+            else:
+                saying(ONE, control_bytes())(request)
+
+        run, client = yield self.start(pv=LyingPV(answer=answer))
+        reply = yield ask(client, "put", pv="pv", value=5)
+        self.assertEqual(reply["code"], "put_failed")
+        self.assertIn("Channel write request failed", reply["message"])
+        yield run.until_line("Channel write request failed")
+        yield self.assert_good(run, client)

@@ -1,0 +1,82 @@
+"""The in-memory backend: product code, so that tests may trust it."""
+
+from __future__ import annotations
+
+import numpy as np
+from twisted.trial.unittest import SynchronousTestCase
+
+from pycawamp.pv.memory import MemoryBackend
+from pycawamp.pv.values import FieldType, Metadata
+from tests.support.memory_gateway import SinkRecorder
+
+
+class MemoryTests(SynchronousTestCase):
+    """MemoryBackend with one sink."""
+
+    def setUp(self) -> None:
+        """Make a backend whose time stands still."""
+        self.backend = MemoryBackend(now=lambda: 12.25)
+        self.sink = SinkRecorder()
+
+    def heard(self) -> list[object]:
+        """What the sink heard since the last time, but for metadata."""
+        heard, self.sink.heard = self.sink.heard, []
+        return [each for each in heard if each[0] != "metadata"]
+
+    def test_present(self) -> None:
+        """A PV that exists is reported on opening: metadata, connection, value."""
+        metadata = Metadata(FieldType.LONG, 1, units="mA")
+        self.backend.add("X", 5, metadata)
+        self.backend.open("X", self.sink)
+        expected = [("metadata", metadata), ("connection", True), ("reading", 5)]
+        self.assertEqual(self.sink.heard, expected)
+
+    def test_life(self) -> None:
+        """A PV appears, changes, disappears and comes back, and the sink hears all of it."""
+        self.backend.open("X", self.sink)
+        self.assertEqual(self.heard(), [])
+        self.backend.add("X", 1.0)
+        self.backend.set("X", 2.0)
+        self.backend.remove("X")
+        self.backend.add("X", 3.0)
+        expected = [("connection", True), ("reading", 1.0), ("reading", 2.0)]
+        expected += [("connection", False), ("connection", True), ("reading", 3.0)]
+        self.assertEqual(self.heard(), expected)
+
+    def test_unreadable(self) -> None:
+        """A PV that may not be read is reported as not connected."""
+        self.backend.add("X", 1.0, Metadata(FieldType.DOUBLE, 1, read_access=False))
+        self.backend.open("X", self.sink)
+        self.assertEqual(self.heard(), [("connection", False)])
+
+    def test_close(self) -> None:
+        """A closed handle's sink hears no more; other sinks of the PV do."""
+        other = SinkRecorder()
+        self.backend.add("X", 1.0)
+        handle = self.backend.open("X", self.sink)
+        self.backend.open("X", other)
+        handle.close()
+        self.heard()
+        self.backend.set("X", 2.0)
+        self.assertEqual(self.heard(), [])
+        self.assertEqual(other.heard[-1], ("reading", 2.0))
+
+    def test_stamp(self) -> None:
+        """Updates carry the time, and the alarm that they were given."""
+        self.backend.add("X", 1.0)
+        reading = self.backend.set("X", 2.0, severity=2, status=3)
+        self.assertEqual((reading.seconds, reading.nanoseconds), (12, 250_000_000))
+        self.assertEqual((reading.severity_name, reading.status_name), ("MAJOR", "HIHI"))
+
+    def test_types(self) -> None:
+        """Without metadata, type and count follow from the value."""
+        types = {}
+        values = {"i": 1, "f": 1.0, "s": "x", "a": np.zeros(3), "l": ["a", "b", "c"]}
+        for name, value in values.items():
+            sink = SinkRecorder()
+            self.backend.add(name, value)  # type: ignore[arg-type]
+            self.backend.open(name, sink)
+            metadata = sink.heard[0][1]
+            types[name] = (metadata.type.name, metadata.count)
+        expected = {"i": ("LONG", 1), "f": ("DOUBLE", 1), "s": ("STRING", 1)}
+        self.assertEqual(types, {**expected, "a": ("DOUBLE", 3), "l": ("STRING", 3)})

@@ -1,0 +1,116 @@
+"""Schemes of PV names: which backend serves a name, and what rules and logs see of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from pycawamp.access import Policy
+from pycawamp.access.interfaces import IPolicy, Verdict
+from pycawamp.fanout.flush import FlushCycle
+from pycawamp.pv.hub import PVHub
+from pycawamp.pv.memory import MemoryBackend
+from pycawamp.pv.router import PVName, Router, UnknownSchemeError
+from pycawamp.sessions.putlog import PutLog
+from pycawamp.sessions.registry import Sessions
+from pycawamp.sessions.session import Client
+from pycawamp.wire.v2.dialect import VERSION_1
+from tests.support.memory_gateway import Page, SteppingReactor
+
+
+@implementer(IPolicy)
+class RecordingPolicy:
+    """Lets everybody do everything, and remembers which names it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self._policy = Policy()
+
+    def decide(self, user: str | None, host: str, host_name: str | None, name: str) -> Verdict:
+        """Allow it."""
+        self.asked.append(name)
+        return self._policy.decide(user, host, host_name, name)
+
+
+class ParseTests(SynchronousTestCase):
+    """Names taken apart."""
+
+    def setUp(self) -> None:
+        """Have two schemes."""
+        self.router = Router({"ca": MemoryBackend(), "toy": MemoryBackend()}, default="ca")
+
+    def test_names(self) -> None:
+        """A scheme is what stands before ://, in any case; all else is the name."""
+        parse = self.router.parse
+        self.assertEqual(parse("X"), PVName("ca", "X"))
+        self.assertEqual(parse("CA://X"), PVName("ca", "X"))
+        self.assertEqual(parse("toy://a://b"), PVName("toy", "a://b"))
+        self.assertEqual(parse("X:/Y"), PVName("ca", "X:/Y"))
+        self.assertEqual(parse("://X"), PVName("ca", "://X"))
+
+    def test_channels(self) -> None:
+        """The default scheme has no part in a channel's name."""
+        self.assertEqual(self.router.channel_name("ca", "X"), "X")
+        self.assertEqual(self.router.channel_name("toy", "X"), "toy://X")
+
+    def test_unknown(self) -> None:
+        """The error names the schemes that there are."""
+        error = self.assertRaises(UnknownSchemeError, self.router.parse, "pvx://X")
+        self.assertEqual(str(error), "unknown scheme pvx://; expected one of ca://, toy://")
+
+
+class SessionTests(SynchronousTestCase):
+    """Clients that use schemes."""
+
+    def setUp(self) -> None:
+        """Serve one name in two schemes, with different values."""
+        clock = SteppingReactor()
+        self.clock = clock
+        self.ca, self.toy = MemoryBackend(), MemoryBackend()
+        self.ca.add("X", 1)
+        self.toy.add("X", 2)
+        router = Router({"ca": self.ca, "toy": self.toy}, default="ca")
+        hub = self.hub = PVHub(clock, router)
+        hub.startService()
+        self.policy = RecordingPolicy()
+        sessions = Sessions(
+            clock, hub, router, FlushCycle(clock), policy=self.policy, put_log=PutLog(None)
+        )
+        self.page = Page()
+        self.session = sessions.open(self.page, Client("test"), VERSION_1)
+
+    def ask(self, **request: Any) -> list[Any]:
+        """Send a request, and return what the client is told."""
+        self.session.receive(json.dumps(request).encode())
+        self.clock.flush_cycle()
+        return self.page.take()
+
+    def test_one_channel(self) -> None:
+        """X and ca://X are one channel, each told by the name that was asked for."""
+        told = self.ask(action="connect", pvs=["X", "ca://X"])
+        values = {each["pvname"]: each["value"] for each in told if each["msg_type"] == "monitor"}
+        self.assertEqual(values, {"X": 1, "ca://X": 1})
+        self.assertEqual(self.hub.names, ["X"])
+
+    def test_other_backend(self) -> None:
+        """Another scheme is another channel; rules see the same name."""
+        told = self.ask(action="connect", pvs=["X", "toy://X"])
+        values = {each["pvname"]: each["value"] for each in told if each["msg_type"] == "monitor"}
+        self.assertEqual(values, {"X": 1, "toy://X": 2})
+        self.assertEqual(set(self.policy.asked), {"X"})
+
+    def test_unknown(self) -> None:
+        """A scheme that nobody serves is a bad name; the others are served."""
+        told = self.ask(action="connect", pvs=["what://X", "X"], id=1)
+        (error,) = [each for each in told if each["msg_type"] == "error"]
+        self.assertEqual((error["code"], error["pvname"]), ("bad_name", "what://X"))
+        self.assertIn("ca://, toy://", error["message"])
+        self.assertIn("monitor", [each["msg_type"] for each in told])
+
+    def test_get(self) -> None:
+        """One-shot requests follow the scheme too."""
+        (answer,) = self.ask(action="get", pv="toy://X", id=1)
+        self.assertEqual((answer["pvname"], answer["value"]), ("toy://X", 2))

@@ -1,0 +1,290 @@
+"""The gateway as users run it: the real `twistd pycaserver`, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import reactor, ssl, threads
+from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
+from twisted.internet.endpoints import SSL4ClientEndpoint, UNIXClientEndpoint
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from pycawamp.pv.ca.repeater import answers, ensure_repeater
+from pycawamp.testing import WebSocketTestClient, connect
+from tests.support.certificate import write_certificate
+from tests.support.ioc_case import IOCTestCase
+from tests.support.twistd import Twistd
+
+STOPS = int(os.environ.get("PYCASERVER_TEST_STOPS", "4"))
+"""How often to stop a gateway in the test of stopping; 50 make a thorough one."""
+PVS = 1000
+RECORDS = "".join(
+    f'record(calc, "$(P){number}") {{ field(SCAN, "1 second") field(CALC, "VAL+1") }}\n'
+    for number in range(PVS)
+)
+RECORD = 'record(calc, "$(P)0") { field(SCAN, ".1 second") field(CALC, "VAL+1") field(EGU, "V") }'
+LOOPBACK = "tcp:0:interface=127.0.0.1"
+
+
+class TwistdTestCase(IOCTestCase):
+    """Tests with gateways in processes of their own."""
+
+    timeout = 120 + 4 * STOPS
+
+    def setUp(self) -> None:
+        """Have a CA repeater, so that no gateway starts one that outlives the test."""
+        super().setUp()
+        self.see_own_ioc()
+        self.repeater = ensure_repeater(owned=True)
+        self.addCleanup(self.repeater.close)
+
+    def twistd(
+        self,
+        environment: Mapping[str, str] | None = None,
+        descriptors: tuple[int, int] | None = None,
+    ) -> Twistd:
+        """A run of twistd that does not outlast the test."""
+        # twistd loads whatever plugins are installed: their warnings are not the gateway's.
+        plain = {**self.ports.client_environment(), "PYTHONWARNINGS": "ignore"}
+        run = Twistd(reactor, {**plain, **(environment or {})}, descriptors)
+        self.addCleanup(run.kill)
+        return run
+
+    @inlineCallbacks
+    def connect(
+        self, url: str, endpoint: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Any:
+        """A client that does not outlast the test."""
+        client = yield connect(reactor, url, endpoint, headers)
+        self.addCleanup(client.abort)
+        return client
+
+    @inlineCallbacks
+    def assert_live(self, client: WebSocketTestClient) -> Any:
+        """A client sees a PV change."""
+        self.subscribe(client, "0")
+        for _ in range(3):
+            monitor = yield client.until(msg_type="monitor")
+        self.assertEqual(monitor["units"], "V")
+
+
+class StopTests(TwistdTestCase):
+    """SIGTERM and SIGINT."""
+
+    @inlineCallbacks
+    def stop(self, name: str) -> Any:
+        """Run a gateway, open all PVs, and stop it; how that went."""
+        run = self.twistd()
+        ready = yield run.serve("--port", LOOPBACK)
+        url = ready[1].replace("http", "ws") + "monitor"
+        clients = yield gatherResults([self.connect(url) for _ in range(3)])
+        for client in clients:
+            self.subscribe(client, *map(str, range(PVS)))
+        yield gatherResults([self.until_all_open(client) for client in clients])
+        started = reactor.seconds()
+        run.signal(name)
+        codes = yield gatherResults([client.when_closed() for client in clients])
+        ended = yield run.when_ended()
+        self.assertNotIn("Traceback", "\n".join(run.lines))
+        self.assertEqual(codes, [1001] * 3, f"{ended}; it said {run.lines}")
+        self.assertLess(ended.seconds - started, 2.0)
+        return ended
+
+    def until_all_open(self, client: WebSocketTestClient) -> Deferred[Any]:
+        """Fires when a client has a value of each PV."""
+        seen: set[str] = set()
+
+        def is_last(message: Any) -> bool:
+            if message["msg_type"] == "monitor":
+                seen.add(message["pvname"])
+            return len(seen) == PVS
+
+        until: Deferred[Any] = client.until(is_last)
+        return until
+
+    @inlineCallbacks
+    def test_stop(self) -> Any:
+        """With 1,000 PVs open, a signal has the clients told 1001 and the process gone in 2 s.
+
+        It ends as twistd does on a signal: by that signal.
+        """
+        yield self.start_ioc(RECORDS)
+        for _ in range(0, STOPS, 2):
+            ends = yield gatherResults([self.stop("TERM"), self.stop("INT")])
+            self.assertEqual([end.status for end in ends], [None, None])
+            self.assertEqual([end.signal for end in ends], [signal.SIGTERM, signal.SIGINT])
+
+
+class DaemonTests(TwistdTestCase):
+    """Without -n: twistd forks, and goes on in the background."""
+
+    @inlineCallbacks
+    def test_daemon(self) -> Any:
+        """A daemon serves PVs, writes its log and pid files, and ends on SIGTERM."""
+        yield self.start_ioc(RECORD)
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir(parents=True)
+        pid_file, log_file, where = folder / "pid", folder / "log", folder / "socket"
+        run = self.twistd()
+        run.start(
+            f"--pidfile={pid_file}", f"--logfile={log_file}", "pycaserver", f"--port=unix:{where}"
+        )
+        ended = yield run.when_ended()
+        self.assertEqual(ended.status, 0, run.lines)
+        pid = int(pid_file.read_text())
+        gone = _when_gone(pid)
+        client = yield self.connect("ws://localhost/monitor", _unix(where))
+        yield self.assert_live(client)
+        os.kill(pid, signal.SIGTERM)
+        code = yield client.when_closed()
+        self.assertEqual(code, 1001)
+        yield gone
+        self.assertFalse(pid_file.exists())
+        self.assertIn("pycaserver is ready", log_file.read_text())
+        self.assertNotIn("Traceback", log_file.read_text())
+
+
+class EndpointTests(TwistdTestCase):
+    """--port."""
+
+    @inlineCallbacks
+    def test_unix(self) -> Any:
+        """The gateway can listen on a UNIX socket."""
+        yield self.start_ioc(RECORD)
+        where = Path(self.mktemp()).absolute()
+        where.parent.mkdir(parents=True, exist_ok=True)
+        yield self.twistd().serve("--port", f"unix:{where}")
+        client = yield self.connect("ws://localhost/monitor", _unix(where))
+        yield self.assert_live(client)
+
+    @inlineCallbacks
+    def test_tls(self) -> Any:
+        """The gateway can listen with TLS."""
+        yield self.start_ioc(RECORD)
+        files = write_certificate(Path(self.mktemp()).absolute())
+        ready = yield self.twistd().serve(
+            "--port",
+            f"ssl:0:interface=127.0.0.1:privateKey={files.key}:certKey={files.certificate}",
+        )
+        self.assertTrue(ready[1].startswith("https://"))
+        port = int(ready[1].rstrip("/").rsplit(":", 1)[1])
+        trust = ssl.Certificate.loadPEM(files.certificate.read_bytes())
+        options = ssl.optionsForClientTLS("localhost", trustRoot=trust)
+        endpoint = SSL4ClientEndpoint(reactor, "127.0.0.1", port, options)
+        client = yield self.connect(f"wss://localhost:{port}/monitor", endpoint)
+        yield self.assert_live(client)
+
+
+class RefusalTests(TwistdTestCase):
+    """What cannot be done is one line, and exit status 1."""
+
+    @inlineCallbacks
+    def assert_refused(self, expected: str, *options: str) -> Any:
+        """The gateway says one line, and ends with status 1."""
+        run = self.twistd()
+        run.start("-n", "--pidfile=", "pycaserver", *options)
+        ended = yield run.when_ended()
+        self.assertEqual((ended.status, ended.signal), (1, None))
+        (complaint,) = [line for line in run.lines if "pycaserver: " in line]
+        self.assertIn(expected, complaint)
+        self.assertNotIn("Traceback", "\n".join(run.lines))
+
+    @inlineCallbacks
+    def test_bad_options(self) -> Any:
+        """Bad option values are refused before anything is opened."""
+        yield gatherResults(
+            [
+                self.assert_refused("--port", "--port=99999"),
+                self.assert_refused("--port", "--port=bogus:1"),
+                self.assert_refused("--linger", "--linger=soon"),
+                self.assert_refused("privateKey", "--port=ssl:8443:privateKey=/no/such.pem"),
+            ]
+        )
+
+    @inlineCallbacks
+    def test_port_in_use(self) -> Any:
+        """A port that is in use is refused, and named."""
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            yield self.assert_refused(str(port), f"--port=tcp:{port}:interface=127.0.0.1")
+
+
+class OutputTests(TwistdTestCase):
+    """What a gateway says."""
+
+    @inlineCallbacks
+    def test_quiet(self) -> Any:
+        """A whole life on a machine without a CA repeater makes no complaint of any kind.
+
+        The repeater that the gateway started outlives it: by then it serves others too.
+        """
+        yield self.start_ioc(RECORD)
+        self.repeater.close()
+        run = self.twistd()
+        ready = yield run.serve("--port", LOOPBACK)
+        client = yield self.connect(ready[1].replace("http", "ws") + "monitor")
+        yield self.assert_live(client)
+        client.send("{")
+        yield client.until(msg_type="error")
+        yield client.close()
+        run.signal("TERM")
+        yield run.when_ended()
+        answered = yield threads.deferToThread(answers, self.ports.repeater, 5)
+        for pid in processes_with(f"EPICS_CA_REPEATER_PORT={self.ports.repeater}", "repeater.py"):
+            os.kill(pid, signal.SIGKILL)
+        self.assertTrue(answered)
+        said = "\n".join(run.lines)
+        for word in ("caRepeater", "Traceback", "CA.Client", "rror:", "warn"):
+            self.assertNotIn(word, said)
+        # Nothing but twistd's log lines, which start with the date.
+        self.assertEqual([line for line in run.lines if not line.startswith("20")], [])
+
+
+def processes_with(variable: str, word: str) -> list[int]:
+    """The processes that have a variable in their environment and a word in their command."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (folder / "environ").read_bytes().split(b"\0")
+            command = (folder / "cmdline").read_text()
+        except OSError:
+            continue  # It has ended, or is none of ours.
+        if variable.encode() in environment and word in command:
+            found.append(int(folder.name))
+    return found
+
+
+def _unix(where: Path) -> UNIXClientEndpoint:
+    return UNIXClientEndpoint(reactor, str(where))
+
+
+def _when_gone(pid: int) -> Deferred[None]:
+    """Fires when a process that is not our child has ended."""
+    gone: Deferred[None] = Deferred()
+    descriptor = os.pidfd_open(pid)
+
+    @implementer(IReadDescriptor)
+    class Watcher:
+        def fileno(self) -> int:
+            return descriptor
+
+        def doRead(self) -> None:
+            reactor.removeReader(self)
+            os.close(descriptor)
+            gone.callback(None)
+
+        def connectionLost(self, reason: Failure) -> None:
+            os.close(descriptor)
+
+        def logPrefix(self) -> str:
+            return "pidfd"
+
+    reactor.addReader(Watcher())
+    return gone

@@ -1,0 +1,219 @@
+"""Limits: what is still let through, what is not, and that it is counted."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+from twisted.logger import ILogObserver, globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
+
+from pycawamp.access import Policy, Writers
+from pycawamp.sessions.limits import BURST, Limits
+from pycawamp.sessions.quota import PATIENCE
+from pycawamp.sessions.refusals import RefusalCounter
+from pycawamp.sessions.session import Client, Session
+from pycawamp.sessions.token_bucket import TokenBucket
+from pycawamp.wire.v2.dialect import VERSION_1
+from tests.support.memory_gateway import LINGER, Page, SteppingReactor, World, ask
+
+PING = b'{"action":"ping","id":7}'
+
+
+class BucketTests(SynchronousTestCase):
+    """Token buckets."""
+
+    def test_bucket(self) -> None:
+        """A burst goes through at once, then the rate; a rest is worth a burst at most."""
+        clock = SteppingReactor()
+        bucket = TokenBucket(clock, 2, 5)
+        self.assertEqual([bucket.take() for _ in range(6)], [True] * 5 + [False])
+        clock.advance(0.5)
+        self.assertEqual([bucket.take(), bucket.take()], [True, False])
+        clock.advance(1000)
+        self.assertTrue(bucket.is_full)
+        self.assertEqual([bucket.take() for _ in range(6)], [True] * 5 + [False])
+
+    def test_slow_rate(self) -> None:
+        """At less than one in a burst's time, one goes through all the same."""
+        clock = SteppingReactor()
+        bucket = TokenBucket(clock, 0.01, 0.2)
+        self.assertEqual([bucket.take(), bucket.take()], [True, False])
+        clock.advance(100)
+        self.assertTrue(bucket.take())
+
+    def test_tally(self) -> None:
+        """Every refusal is counted; of one kind, one a minute is logged."""
+        clock = SteppingReactor()
+        logged: list[Any] = []
+        observer = cast(ILogObserver, logged.append)
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        refusals = RefusalCounter(clock)
+        for _ in range(3):
+            refusals.count("flood", "192.0.2.7")
+        refusals.count("other", "192.0.2.7")
+        self.assertEqual(len(logged), 2)
+        clock.advance(60)
+        refusals.count("flood", "192.0.2.7")
+        self.assertEqual(len(logged), 3)
+        self.assertEqual(str(refusals), "flood: 4, other: 1")
+
+
+class SessionLimitTests(SynchronousTestCase):
+    """What one client may ask for."""
+
+    def open(self, **limits: Any) -> Session:
+        """A client of a gateway with these limits, whose connection notes that it is closed."""
+        self.world = World(Policy(puts=True, writers=Writers.ANYONE), limits=Limits(**limits))
+        for number in range(5):
+            self.world.backend.add(f"X{number}", 1.0)
+        self.page = Page()
+        self.closed: list[int] = []
+        return self.world.sessions.open(
+            self.page, Client("test"), VERSION_1, lambda code, _: self.closed.append(code)
+        )
+
+    def codes(self) -> list[str]:
+        """The codes of the errors since the last time."""
+        self.world.flush_cycle()
+        return [each["code"] for each in self.page.take() if each["msg_type"] == "error"]
+
+    def count(self) -> int:
+        """How many refusals were counted."""
+        return self.world.sessions.refusals.counts.total()
+
+    def test_requests(self) -> None:
+        """Beyond the rate a request is answered by `rate_limited`, with its id; time heals."""
+        session = self.open(request_rate=1)
+        for _ in range(int(BURST)):
+            session.receive(PING)
+        self.assertEqual(self.codes(), [])
+        session.receive(PING)
+        self.world.flush_cycle()
+        (error,) = self.page.take()
+        self.assertEqual((error["code"], error["id"]), ("rate_limited", 7))
+        self.world.advance(1)
+        session.receive(PING)
+        self.assertEqual(self.codes(), [])
+        self.assertEqual((self.count(), self.closed), (1, []))
+
+    def test_refused_by_name(self) -> None:
+        """A refused request that is about one PV is answered with its action and its name."""
+        session = self.open(request_rate=1)
+        for _ in range(int(BURST)):
+            session.receive(PING)
+        ask(session, "connect", "X0")
+        ask(session, "get", "X1")
+        session.receive(b"X2")
+        session.receive(json.dumps({"action": "connect", "pvs": ["X3", "X4"], "id": 8}).encode())
+        session.receive(b'{"action":"put","pv":"X0","id":9}')
+        self.world.flush_cycle()
+        told = [
+            (each.get("action"), each.get("pvname"), each.get("id"))
+            for each in self.page.take()
+            if each.get("code") == "rate_limited"
+        ]
+        self.assertEqual(
+            told,
+            [
+                ("connect", "X0", None),
+                ("get", "X1", None),
+                ("connect", "X2", None),
+                ("connect", None, 8),
+                ("put", "X0", 9),
+            ],
+        )
+
+    def test_abuse(self) -> None:
+        """Who goes on is closed with 1008, also by what is no request at all."""
+        for payload in (PING, b"{", b"X", b"[" * 1000):
+            session = self.open(request_rate=1)
+            for _ in range(int(BURST) + PATIENCE):
+                session.receive(payload)
+            self.assertEqual(self.closed, [])
+            session.receive(payload)
+            self.assertEqual(self.closed, [1008])
+
+    def test_puts(self) -> None:
+        """Puts have a rate of their own."""
+        session = self.open(put_rate=1 / BURST)
+        ask(session, "put", "X0", value=2)
+        ask(session, "put", "X0", value=3)
+        self.assertEqual(self.codes(), ["rate_limited"])
+        self.world.advance(BURST)
+        ask(session, "put", "X0", value=4)
+        self.assertEqual(self.codes(), [])
+        self.assertEqual(self.count(), 1)
+
+    def test_pvs(self) -> None:
+        """One PV more than may be is refused by name; leaving one makes room."""
+        session = self.open(pvs=3)
+        names = [f"X{number}" for number in range(4)]
+        session.receive(json.dumps({"action": "connect", "pvs": names}).encode())
+        self.world.flush_cycle()
+        errors = [each for each in self.page.take() if each["msg_type"] == "error"]
+        self.assertEqual([(e["code"], e["pvname"]) for e in errors], [("too_many_pvs", "X3")])
+        ask(session, "connect", "X0")
+        self.assertEqual(self.codes(), [])
+        ask(session, "disconnect", "X0")
+        ask(session, "connect", "X3")
+        self.assertEqual(self.codes(), [])
+        self.assertEqual(self.count(), 1)
+
+    def test_channels(self) -> None:
+        """One channel more than may be open in all is refused; an open one is shared."""
+        first = self.open(channels=2)
+        second = self.world.sessions.open(Page(), Client("other"), VERSION_1)
+        ask(second, "connect", "X0")
+        ask(first, "connect", "X0")
+        ask(first, "connect", "X1")
+        self.assertEqual(self.codes(), [])
+        for action in ("connect", "get", "info"):
+            ask(first, action, "X2")
+            self.assertEqual(self.codes(), ["too_many_pvs"])
+        ask(first, "disconnect", "X1")
+        self.world.advance(LINGER)
+        ask(first, "connect", "X2")
+        self.assertEqual(self.codes(), [])
+
+    def test_unresolved(self) -> None:
+        """Of names without an answer, one more than may be is refused; found ones do not count."""
+        session = self.open(unresolved=2)
+        for name in ("X0", "X1", "X2", "no1", "no2", "X0"):
+            ask(session, "connect", name)
+            self.assertEqual(self.codes(), [])
+        for action in ("connect", "get"):
+            ask(session, action, "no3")
+            self.assertEqual(self.codes(), ["too_many_pvs"])
+        self.world.backend.add("no1", 1.0)
+        self.world.advance(1)
+        ask(session, "connect", "no3")
+        self.assertEqual(self.codes(), [])
+
+    def test_unresolved_churn(self) -> None:
+        """Leaving a name makes no room until its channel's linger is over."""
+        session = self.open(unresolved=2)
+        for name in ("no1", "no2"):
+            ask(session, "connect", name)
+            ask(session, "disconnect", name)
+        self.world.advance(LINGER / 2)
+        ask(session, "connect", "no3")
+        self.assertEqual(self.codes(), ["too_many_pvs"])
+        self.world.advance(LINGER)
+        ask(session, "connect", "no3")
+        self.assertEqual(self.codes(), [])
+
+    def test_long_list(self) -> None:
+        """A long answer to a short question counts for more than one request."""
+        session = self.open(request_rate=10)
+        session.receive(
+            json.dumps({"action": "connect", "pvs": [f"N{n}" for n in range(5000)]}).encode()
+        )
+        while session.is_busy:
+            session.go_on()
+        asked = 0
+        while "rate_limited" not in self.codes():
+            session.receive(b'{"action":"list"}')
+            asked += 1
+        self.assertLess(asked, 10)

@@ -1,0 +1,150 @@
+"""How much memory the gateway takes, as clients ask for all they can get and read nothing."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.threads import deferToThread
+
+from pycawamp.testing import WebSocketTestClient
+from tests.service.test_twistd import LOOPBACK, TwistdTestCase
+from tests.support.attacker import frame, open_socket
+from tests.support.ca_client import run_client
+from tests.support.version2_case import ask, like
+
+MIB = 2**20
+ELEMENTS = 1_000_000
+RECORDS = f"""
+record(waveform, "$(P)big") {{ field(FTVL, "DOUBLE") field(NELM, "{ELEMENTS}") }}
+record(waveform, "$(P)slow") {{
+    field(FTVL, "DOUBLE") field(NELM, "50000") field(FLNK, "$(P)delay")
+}}
+record(calcout, "$(P)delay") {{ field(CALC, "1") field(ODLY, "60") }}
+record(ao, "$(P)scalar") {{ field(VAL, "1.5") field(PINI, "YES") }}
+"""
+MAX_MEMORY = 128
+"""MiB."""
+SLACK = 200
+"""MiB beside: what is at work at one moment, and what the allocator does not give back."""
+
+
+class ServedMemoryTests(TwistdTestCase):
+    """A gateway with little memory before an IOC with a large array."""
+
+    @inlineCallbacks
+    def start(self) -> Generator[Deferred[Any], Any, None]:
+        """Run both, and a client that asks for little."""
+        yield self.start_ioc(RECORDS)
+        script = f"""
+            numbers = [1 / (3 + number) for number in range({ELEMENTS})]
+            answer(epics.caput("{self.prefix}big", numbers, wait=True, timeout=20))
+        """
+        written = yield run_client(reactor, self.ports, script)
+        self.assertEqual(written.answer, 1, written.stderr)
+        self.run_ = self.twistd()
+        options = (f"--max-memory={MAX_MEMORY}", "--allow-put=anyone", "--linger=1")
+        match = yield self.run_.serve(f"--port={LOOPBACK}", *options)
+        url = match.group(1).replace("http", "ws") + "monitor"
+        self.port = urlsplit(url).port or 0
+        self.client: WebSocketTestClient = yield self.connect(url)
+        yield self.assert_served()
+        self.before = self.peak()
+
+    def peak(self) -> float:
+        """The most memory that the gateway ever took, in MiB."""
+        transport = self.run_._transport
+        assert transport is not None
+        status = Path(f"/proc/{transport.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+    @inlineCallbacks
+    def attacker(self) -> Generator[Deferred[Any], Any, socket.socket]:
+        """A client that reads nothing."""
+        client: socket.socket = yield deferToThread(open_socket, self.port)
+        self.addCleanup(client.close)
+        return client
+
+    @inlineCallbacks
+    def assert_served(self) -> Generator[Deferred[Any], Any, None]:
+        """The client that asks for little gets it."""
+        reply = yield ask(self.client, "get", pv=self.prefix + "scalar")
+        self.assertEqual(reply.get("value"), 1.5, reply)
+
+    def assert_within(self) -> None:
+        """The gateway never took more than it may."""
+        self.assertLess(self.peak() - self.before, MAX_MEMORY + SLACK)
+
+    @inlineCallbacks
+    def test_slices(self) -> Any:
+        """One client's hundred slices of a large array are refused but for a few."""
+        yield self.start()
+        names = [f"{self.prefix}big.VAL[{start}:{ELEMENTS - 1}]" for start in range(100)]
+        self.client.send({"action": "connect", "pvs": names, "arrays": "binary"})
+        told: dict[str, str] = {}
+        while len(told) < len(names):
+            message = yield self.client.until(lambda each: True)
+            if isinstance(message, bytes):
+                size = int.from_bytes(message[:4], "little")
+                told[json.loads(message[4 : 4 + size])["pvname"]] = "value"
+            elif message["msg_type"] == "error":
+                told[message["pvname"]] = message["code"]
+        kinds = list(told.values())
+        self.assertLessEqual(set(kinds), {"value", "too_many_pvs", "overloaded"})
+        self.assertGreater(kinds.count("value"), 0)
+        self.assertLessEqual(kinds.count("value"), MAX_MEMORY // 4 // 7)
+        self.assert_within()
+        # Those that were refused are let go, so that there is room for others.
+        reply = yield ask(self.client, "get", pv=self.prefix + "big", arrays="base64")
+        self.assertEqual(reply.get("count"), ELEMENTS, reply.get("code"))
+
+    @inlineCallbacks
+    def test_unread_gets(self) -> Any:
+        """Twenty clients that ask for a large array and do not read it are kept within bounds."""
+        yield self.start()
+        request = frame(json.dumps({"action": "get", "pv": self.prefix + "big"}).encode())
+        for _ in range(20):
+            client = yield self.attacker()
+            client.sendall(4 * request)
+        yield self.run_.until_line("Dropped .* memory is full|Refused .* memory for arrays is full")
+        yield self.assert_served()
+        self.assert_within()
+
+    @inlineCallbacks
+    def test_unread_updates(self) -> Any:
+        """Nor do twenty that are subscribed to it, and do not read."""
+        yield self.start()
+        request = frame(json.dumps({"action": "connect", "pv": self.prefix + "big"}).encode())
+        for _ in range(20):
+            client = yield self.attacker()
+            client.sendall(request)
+        yield self.run_.until_line("Dropped .* memory is full")
+        yield self.assert_served()
+        self.assert_within()
+
+    @inlineCallbacks
+    def test_puts(self) -> Any:
+        """Hundreds of puts of arrays that wait for a slow record are refused but for a few."""
+        yield self.start()
+        keys = {"pv": self.prefix + "slow", "value": [0.12345] * 50_000, "timeout": 60}
+        request = json.dumps({"action": "put", **keys})
+        for _ in range(200):
+            self.client.send(request)
+        yield self.client.until(like(action="put", code="overloaded"))
+        reply = yield ask(self.client, "ping")
+        self.assertEqual(reply["msg_type"], "pong")
+        yield self.assert_served()
+        self.assert_within()
+        yield self.client.abort()
+        before = len(self.run_.lines)
+        other = yield self.connect(f"ws://127.0.0.1:{self.port}/monitor")
+        self.client = other
+        yield self.assert_served()
+        reply = yield ask(other, "put", **{**keys, "timeout": 0.1, "wait": False})
+        self.assertTrue(reply.get("ok"), (reply, self.run_.lines[before:]))

@@ -1,0 +1,126 @@
+"""The put log's file: its permissions, and what becomes of lines that it does not take."""
+
+from __future__ import annotations
+
+import os
+import resource
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import inlineCallbacks
+from twisted.logger import Logger, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from pycawamp.config.settings import GatewaySettings
+from pycawamp.service.gateway import Gateway
+from pycawamp.sessions.putlog import PutLog, PutLogError, PutRecord
+from tests.access.test_access_watch import Kept
+from tests.service.test_twistd import LOOPBACK, TwistdTestCase
+from tests.sessions.test_v2_put_log import fields
+from tests.support.access_case import reactor
+
+RECORD = 'record(ao, "$(P)x") { field(PINI, "YES") }'
+
+
+class FileTests(SynchronousTestCase):
+    """PutLog and its file."""
+
+    def setUp(self) -> None:
+        """Choose a file, and watch the log."""
+        self.path = Path(self.mktemp())
+        self.events = Kept()
+
+    def put_log(self, path: str) -> PutLog:
+        """A put log whose complaints are kept."""
+        put_log = PutLog(path)
+        self.patch(put_log, "_log", Logger(observer=self.events))
+        return put_log
+
+    def write(self, put_log: PutLog, *values: int) -> None:
+        """Log some puts."""
+        for value in values:
+            put_log.write(PutRecord(None, "test", "X", value), "ok")
+
+    def said(self) -> list[str]:
+        """What the ordinary log has."""
+        return [str(formatEvent(event)) for event in self.events]
+
+    def test_mode(self) -> None:
+        """A new file is for its owner and group (0640), whatever the umask; an old one stays."""
+        for umask in (0, 0o022, 0o077):
+            self.addCleanup(os.umask, os.umask(umask))
+            self.path.unlink(missing_ok=True)
+            self.write(PutLog(str(self.path)), 1)
+            self.assertEqual(self.path.stat().st_mode & 0o777, 0o640, oct(umask))
+        self.path.chmod(0o600)
+        self.write(PutLog(str(self.path)), 2)
+        self.assertEqual(self.path.stat().st_mode & 0o777, 0o600)
+
+    def test_torn_before(self) -> None:
+        """A file whose last line has no end, as after a crash, goes on with a line of its own."""
+        self.path.write_text("2026-07-01T12:00:00.250+00:00 user=nu")
+        self.write(PutLog(str(self.path)), 1)
+        torn, line = self.path.read_text().splitlines()
+        self.assertEqual((torn[-7:], fields(line)["new"]), ("user=nu", 1))
+
+    def test_full(self) -> None:
+        """A disk that is full is told once; each put is in the ordinary log, and counted."""
+        put_log = self.put_log("/dev/full")
+        self.write(put_log, 1, 2, 3)
+        complaint, *puts = self.said()
+        self.assertIn("/dev/full cannot be written: [Errno 28]", complaint)
+        self.assertEqual([fields(line)["new"] for line in puts], [1, 2, 3])
+        self.assertEqual(put_log.missing, 3)
+        put_log.close()
+        self.assertIn("lacks its last 3 lines", self.said()[-1])
+
+    def test_refused(self) -> None:
+        """A gateway is not made, or does not start, with a put log that cannot be written."""
+        for path in (self.path / "no" / "puts.log", Path(".").absolute()):
+            settings = GatewaySettings(put_log=str(path))
+            error = self.assertRaises(PutLogError, Gateway, reactor, settings)
+            self.assertIn(str(path), str(error))
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        put_log = PutLog(str(folder / "puts.log"))
+        put_log.check()
+        self.assertEqual(list(folder.iterdir()), [])
+        folder.rmdir()
+        self.assertRaises(PutLogError, put_log.open)
+
+
+class FullDiskTests(TwistdTestCase):
+    """A real gateway whose files may grow no more, as on a full disk."""
+
+    @inlineCallbacks
+    def test_full_disk(self) -> Any:
+        """The line that did not fit is torn; the next that is taken says how many are missing."""
+        yield self.start_ioc(RECORD)
+        path = Path(self.mktemp()).absolute()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        run = self.twistd()
+        ready = yield run.serve("--port", LOOPBACK, "--put-log", str(path), "--allow-put=anyone")
+        client = yield self.connect(ready[1].replace("http", "ws") + "monitor")
+
+        @inlineCallbacks
+        def put(value: int) -> Any:
+            client.send({"action": "put", "pv": self.prefix + "x", "value": value, "id": value})
+            yield client.until(id=value)
+
+        yield put(1)
+        size = path.stat().st_size
+        _, most = resource.prlimit(run.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(run.pid, resource.RLIMIT_FSIZE, (size + 30, most))
+        yield put(2)
+        yield put(3)
+        self.assertEqual(path.stat().st_size, size + 30)
+        yield run.until_line(r"put user=.* new=3")
+        told = [line for line in run.lines if "cannot be written" in line]
+        self.assertEqual(len(told), 1)
+        resource.prlimit(run.pid, resource.RLIMIT_FSIZE, (most, most))
+        yield put(4)
+        first, torn, missing, last = path.read_text().splitlines()
+        self.assertEqual([fields(line)["new"] for line in (first, last)], [1, 4])
+        self.assertEqual(len(torn), 30)
+        self.assertEqual(fields(missing), {"missing": 2})
+        yield run.until_line("written again; it lacks 2 lines")

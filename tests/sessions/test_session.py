@@ -1,0 +1,231 @@
+"""One client's conversation, without sockets."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from pycawamp.pv.values import FieldType, Metadata
+from pycawamp.wire.errors import BadMessageError
+from pycawamp.wire.v2.requests import parse
+from tests.support.memory_gateway import CONNECT_TIMEOUT, LINGER, World, ask
+
+
+def brief(messages: list[dict[str, object]]) -> list[object]:
+    """Of each message what matters: conn, value, or the error's code."""
+    keys = {"connection": "conn", "monitor": "value", "error": "code"}
+    return [message[keys[str(message["msg_type"])]] for message in messages]
+
+
+def is_no_request(payload: bytes) -> bool:
+    """Whether a message is refused as a whole. (Hypothesis also tries texts that our code has.)"""
+    try:
+        parse(payload)
+    except BadMessageError:
+        return True
+    return False
+
+
+ANYTHING = st.binary(max_size=50) | st.text(max_size=50).map(str.encode)
+
+
+class SessionTests(SynchronousTestCase):
+    """Session over in-memory PVs."""
+
+    def setUp(self) -> None:
+        """Open a client."""
+        self.world = World()
+        self.world.backend.add("X", 1.0)
+        self.session, self.page = self.world.open()
+
+    def told(self) -> list[object]:
+        """What the client was told in this turn."""
+        self.world.flush_cycle()
+        return brief(self.page.take())
+
+    def test_connect(self) -> None:
+        """Connecting tells connection and value at once, then each update, once per turn."""
+        ask(self.session, "connect", "X")
+        self.assertEqual(self.told(), [True, 1.0])
+        for value in (2.0, 3.0):
+            self.world.backend.set("X", value)
+        self.assertEqual(self.page.writes, [])
+        self.world.flush_cycle()
+        self.assertEqual(len(self.page.writes), 1)
+        self.assertEqual(self.told(), [2.0, 3.0])
+
+    def test_bare_name(self) -> None:
+        """A bare name connects, as in the oldest protocol."""
+        self.session.receive(b"X")
+        self.assertEqual(self.told(), [True, 1.0])
+
+    def test_disconnect(self) -> None:
+        """Disconnecting ends the updates; of what was never connected, it is ignored."""
+        ask(self.session, "connect", "X")
+        self.told()
+        ask(self.session, "disconnect", "X")
+        ask(self.session, "disconnect", "X")
+        ask(self.session, "disconnect", "never")
+        self.world.backend.set("X", 2.0)
+        self.assertEqual(self.told(), [])
+
+    def test_connect_again(self) -> None:
+        """Connecting again is answered again, and updates still come once."""
+        for _ in range(3):
+            ask(self.session, "connect", "X")
+            self.assertEqual(self.told(), [True, 1.0])
+        self.world.backend.set("X", 2.0)
+        self.assertEqual(self.told(), [2.0])
+        ask(self.session, "disconnect", "X")
+        self.world.backend.set("X", 3.0)
+        self.assertEqual(self.told(), [])
+
+    def test_not_found(self) -> None:
+        """A PV that is not found in time is told as such once; it is told when it appears."""
+        ask(self.session, "connect", "late")
+        self.world.advance(CONNECT_TIMEOUT - 0.1)
+        self.assertEqual(self.told(), [])
+        self.world.advance(0.2)
+        self.assertEqual(self.told(), [False])
+        self.world.advance(100)
+        self.assertEqual(self.told(), [])
+        self.world.backend.add("late", "here")
+        self.assertEqual(self.told(), [True, "here"])
+
+    def test_found_in_time(self) -> None:
+        """A PV that is found in time is never told as lost."""
+        ask(self.session, "connect", "late")
+        self.world.advance(CONNECT_TIMEOUT - 0.1)
+        self.world.backend.add("late", 5)
+        self.world.advance(100)
+        self.assertEqual(self.told(), [True, 5])
+
+    def test_not_found_for_each(self) -> None:
+        """Each client is told its own time after its request; one that left is not told."""
+        ask(self.session, "connect", "late")
+        leaver, leaver_page = self.world.open()
+        ask(leaver, "connect", "late")
+        ask(leaver, "disconnect", "late")
+        self.world.advance(3)
+        second, second_page = self.world.open()
+        ask(second, "connect", "late")
+        self.world.advance(CONNECT_TIMEOUT - 3)
+        self.assertEqual(self.told(), [False])
+        self.assertEqual(second_page.messages, [])
+        self.world.advance(3)
+        self.assertEqual(brief(second_page.take()), [False])
+        self.assertEqual(leaver_page.messages, [])
+
+    def test_asked_again_while_searching(self) -> None:
+        """Asking again for a PV that was not found starts the wait anew, and is told once."""
+        ask(self.session, "connect", "late")
+        self.world.advance(3)
+        ask(self.session, "connect", "late")
+        self.world.advance(3)
+        self.assertEqual(self.told(), [])
+        self.world.advance(3)
+        self.assertEqual(self.told(), [False])
+
+    def test_join_lost(self) -> None:
+        """Joining a PV that was lost is answered at once."""
+        ask(self.session, "connect", "X")
+        self.world.backend.remove("X")
+        second, page = self.world.open()
+        ask(second, "connect", "X")
+        self.world.flush_cycle()
+        self.assertEqual(brief(page.take()), [False])
+
+    def test_no_read_access(self) -> None:
+        """A PV that may not be read is told as not connected."""
+        metadata = Metadata(FieldType.DOUBLE, 1, read_access=False)
+        self.world.backend.add("secret", 1.0, metadata)
+        ask(self.session, "connect", "secret")
+        self.assertEqual(self.told(), [False])
+
+    def test_mistakes(self) -> None:
+        """Each mistake is answered by one error with its code, and changes nothing."""
+        ask(self.session, "connect", "X")
+        self.told()
+        for payload, code in [
+            (b"{", "bad_json"),
+            (b"[]", "bad_request"),
+            (b"{}", "bad_request"),
+            (b'{"action":"fly"}', "unknown_action"),
+            (b'{"action":"connect"}', "bad_request"),
+            (b'{"action":"connect","pv":""}', "bad_name"),
+            (b"[" * 100_000, "bad_json"),
+        ]:
+            self.session.receive(payload)
+            self.assertEqual(self.told(), [code], payload[:50])
+        self.world.backend.set("X", 2.0)
+        self.assertEqual(self.told(), [2.0])
+
+    def test_error_keys(self) -> None:
+        """An error says code and text, and action and PV as far as they are known."""
+        self.session.receive(b"{")
+        ask(self.session, "connect", "a\nb")
+        self.world.flush_cycle()
+        plain, named = self.page.take()
+        self.assertEqual(list(plain), ["msg_type", "code", "message"])
+        self.assertEqual(list(named), ["msg_type", "code", "message", "action", "pvname"])
+        self.assertEqual((named["action"], named["pvname"]), ("connect", "a\nb"))
+
+    def test_binary(self) -> None:
+        """A binary message is a mistake, whatever it holds."""
+        self.session.receive(json.dumps({"action": "connect", "pv": "X"}).encode(), True)
+        self.assertEqual(self.told(), ["bad_request"])
+
+    def test_close(self) -> None:
+        """A closed session is told nothing more, and its channels are freed after the linger."""
+        ask(self.session, "connect", "X")
+        ask(self.session, "connect", "late")
+        self.told()
+        self.session.close()
+        self.world.backend.set("X", 2.0)
+        self.world.advance(CONNECT_TIMEOUT)
+        self.assertEqual(self.told(), [])
+        self.world.advance(LINGER)
+        self.assertEqual(self.world.hub.names, [])
+
+    def test_separate(self) -> None:
+        """Joins, leaves and mistakes of one client are never seen by another."""
+        ask(self.session, "connect", "X")
+        self.told()
+        other, _ = self.world.open()
+        ask(other, "connect", "X")
+        ask(other, "connect", "late")
+        other.receive(b"{")
+        ask(other, "disconnect", "X")
+        ask(other, "connect", "X")
+        other.close()
+        self.world.advance(100)
+        self.assertEqual(self.told(), [])
+        self.world.backend.set("X", 2.0)
+        self.assertEqual(self.told(), [2.0])
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.lists(ANYTHING.filter(is_no_request), max_size=5))
+    def test_any_bytes(self, payloads: list[bytes]) -> None:
+        """Any bytes that are no request lead to one error each, and touch nobody else."""
+        world = World()
+        world.backend.add("X", 1.0)
+        neighbour, neighbour_page = world.open()
+        ask(neighbour, "connect", "X")
+        session, page = world.open()
+        world.flush_cycle()
+        neighbour_page.take()
+        for payload in payloads:
+            session.receive(payload)
+            world.flush_cycle()
+            answers = page.take()
+            self.assertEqual([message["msg_type"] for message in answers], ["error"])
+            self.assertNotEqual(answers[0]["code"], "internal")
+        self.assertEqual(neighbour_page.take(), [])
+        ask(session, "connect", "X")
+        world.backend.set("X", 2.0)
+        world.flush_cycle()
+        self.assertEqual(brief(page.take()), [True, 1.0, 2.0])
+        self.assertEqual(brief(neighbour_page.take()), [2.0])

@@ -1,0 +1,186 @@
+"""Names that no IOC answers for, by the ten thousand: PVs that exist are found all the same."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.internet.defer import gatherResults, inlineCallbacks
+from twisted.trial.unittest import SynchronousTestCase
+
+from pycawamp.sessions.limits import Limits
+from pycawamp.sessions.session import Client, Session
+from pycawamp.wire.v2.dialect import VERSION_1
+from tests.service.test_twistd import LOOPBACK, TwistdTestCase
+from tests.support.memory_gateway import CONNECT_TIMEOUT, LINGER, Page, World, ask
+from tests.support.version2_case import ask as ask_real
+
+
+class FloodTests(TwistdTestCase):
+    """A real gateway before a real IOC, with clients that ask for names that nobody has."""
+
+    @inlineCallbacks
+    def test_flood(self) -> Any:
+        """Eleven clients fill what may be open; others of their address find what there is."""
+        yield self.start_ioc(
+            "".join(f'record(ao, "$(P){each}") {{ field(PINI, "YES") }}\n' for each in "abcd")
+        )
+        run = self.twistd()
+        limits = ("--max-channels=5000", "--max-unresolved=500", "--allow-put=anyone")
+        ready = yield run.serve("--port", LOOPBACK, *limits)
+        url = ready[1].replace("http", "ws") + "monitor"
+        crowd = yield gatherResults([self.connect(url) for _ in range(11)])
+        for number, client in enumerate(crowd):
+            names = [f"{self.prefix}no:{number}:{each}" for each in range(500)]
+            client.send({"action": "connect", "pvs": names})
+            client.send({"action": "ping"})
+        yield gatherResults([client.until(msg_type="pong") for client in crowd])
+        honest = yield self.connect(url)
+        self.subscribe(honest, "a")
+        monitor = yield honest.until(lambda message: message["msg_type"] != "connection")
+        self.assertEqual((monitor["msg_type"], monitor.get("value")), ("monitor", 0), monitor)
+        got = yield ask_real(honest, "get", pv=self.prefix + "b")
+        self.assertEqual(got.get("value"), 0, got)
+        info = yield ask_real(honest, "info", pv=self.prefix + "c")
+        self.assertEqual(info["msg_type"], "metadata", info)
+        put = yield ask_real(honest, "put", pv=self.prefix + "d", value=1)
+        self.assertTrue(put.get("ok"), put)
+
+    @inlineCallbacks
+    def test_one_shots(self) -> Any:
+        """Nor do gets of names that nobody has keep others from what there is."""
+        yield self.start_ioc('record(ao, "$(P)a") { field(PINI, "YES") }\n')
+        run = self.twistd()
+        ready = yield run.serve("--port", LOOPBACK, "--max-channels=100", "--connect-timeout=60")
+        url = ready[1].replace("http", "ws") + "monitor"
+        crowd = yield gatherResults([self.connect(url) for _ in range(2)])
+        for client in crowd:
+            for each in range(100):
+                client.send({"action": "get", "pv": f"{self.prefix}{id(client)}:{each}"})
+            client.send({"action": "ping"})
+        yield gatherResults([client.until(msg_type="pong") for client in crowd])
+        honest = yield self.connect(url)
+        got = yield ask_real(honest, "get", pv=self.prefix + "a")
+        self.assertEqual(got.get("value"), 0, got)
+
+
+class FairnessTests(SynchronousTestCase):
+    """Who has to give up searches, and who is refused."""
+
+    def begin(self, **limits: int) -> None:
+        """Have a gateway with these limits and a PV."""
+        self.world = World(limits=Limits(**limits))
+        self.world.backend.add("X", 1.0)
+        self.pages: dict[Session, Page] = {}
+
+    def open(self, host: str) -> Session:
+        """A client at an address."""
+        page = Page()
+        session = self.world.sessions.open(page, Client(host, host), VERSION_1)
+        self.pages[session] = page
+        return session
+
+    def flood(self, session: Session, number: int, prefix: str = "no") -> None:
+        """Ask for names that nobody has."""
+        names = [f"{prefix}:{session.client.host}:{id(session)}:{each}" for each in range(number)]
+        session.receive(json.dumps({"action": "connect", "pvs": names}).encode())
+        while session.is_busy:
+            session.go_on()
+
+    def refused(self, session: Session) -> list[tuple[str, str]]:
+        """Code and PV of the errors that a client was told since the last time."""
+        self.world.flush_cycle()
+        told = self.pages[session].take()
+        return [(each["code"], each["pvname"]) for each in told if each["msg_type"] == "error"]
+
+    def shown(self, session: Session) -> Any:
+        """The value that a client was told last, if any."""
+        self.world.flush_cycle()
+        told = self.pages[session].take()
+        return next((each["value"] for each in told if each["msg_type"] == "monitor"), None)
+
+    def test_address(self) -> None:
+        """The clients of an address share a limit; the one with most names gives up its oldest."""
+        self.begin(unresolved=50, unresolved_per_address=60)
+        greedy, modest = self.open("192.0.2.1"), self.open("192.0.2.1")
+        self.flood(greedy, 50)
+        oldest = next(iter(greedy.subscriptions.names))
+        self.flood(modest, 20)
+        self.assertEqual(self.refused(modest), [])
+        gone = self.refused(greedy)
+        self.assertEqual(gone[0], ("too_many_pvs", oldest))
+        self.assertNotIn(oldest, greedy.subscriptions.names)
+        self.assertLessEqual(len(self.world.hub), 60)
+        self.assertEqual(len(greedy.subscriptions.names), 50 - len(gone))
+        elsewhere = self.open("192.0.2.2")
+        self.flood(elsewhere, 50)
+        self.assertEqual(self.refused(elsewhere), [])
+
+    def test_equals(self) -> None:
+        """Where nobody holds more than the one who asks, that one is refused."""
+        self.begin(unresolved=50, unresolved_per_address=60)
+        first, second = self.open("192.0.2.1"), self.open("192.0.2.1")
+        self.flood(first, 30)
+        self.flood(second, 50)
+        self.assertEqual(self.refused(first), [])
+        self.assertEqual(len(self.refused(second)), 20)
+        self.assertEqual(len(self.world.hub), 60)
+
+    def test_in_all(self) -> None:
+        """However many addresses fill what all share, a client of another one finds its PVs."""
+        self.begin(unresolved_in_all=100)
+        crowd = [self.open(f"192.0.2.{number}") for number in range(5)]
+        for session in crowd:
+            self.flood(session, 40)
+        self.assertLessEqual(len(self.world.hub), 100)
+        honest = self.open("198.51.100.1")
+        ask(honest, "connect", "X")
+        self.assertEqual(self.shown(honest), 1.0)
+        self.flood(honest, 10)
+        self.assertEqual(self.refused(honest), [])
+        # What was found takes nothing of it.
+        for number in range(200):
+            self.world.backend.add(f"X{number}", 1.0)
+            ask(honest, "connect", f"X{number}")
+        self.assertEqual(self.refused(honest), [])
+
+    def test_shared(self) -> None:
+        """A client keeps a name that another one, which asked for it too, has to give up."""
+        self.begin(unresolved_in_all=20)
+        greedy, other = self.open("192.0.2.1"), self.open("192.0.2.2")
+        ask(greedy, "connect", "late")
+        ask(other, "connect", "late")
+        self.flood(greedy, 19)
+        self.flood(other, 5)
+        self.assertIn(("too_many_pvs", "late"), self.refused(greedy))
+        self.world.backend.add("late", 2.0)
+        self.assertEqual(self.shown(other), 2.0)
+        self.assertIsNone(self.shown(greedy))
+
+    def test_left(self) -> None:
+        """Clients that ask, leave and come back with other names keep nobody out."""
+        self.begin(unresolved=10, unresolved_in_all=20)
+        for each in range(10):
+            session = self.open("192.0.2.1")
+            self.flood(session, 10, f"no{each}")
+            self.assertEqual(self.refused(session), [])
+            session.close()
+        self.assertLessEqual(len(self.world.hub), 20)
+        honest = self.open("192.0.2.2")
+        ask(honest, "connect", "X")
+        self.assertEqual(self.shown(honest), 1.0)
+        self.world.advance(LINGER)
+        self.assertEqual(len(self.world.hub), 1)
+
+    def test_get(self) -> None:
+        """A get that waits for its PV is failed at once where it has to give way."""
+        self.begin(unresolved_in_all=10)
+        greedy, honest = self.open("192.0.2.1"), self.open("192.0.2.2")
+        for each in range(10):
+            ask(greedy, "get", f"no{each}")
+        self.assertEqual(self.refused(greedy), [])
+        ask(honest, "get", "no")
+        self.assertEqual(self.refused(greedy)[0], ("too_many_pvs", "no0"))
+        self.assertEqual(self.refused(honest), [])
+        self.world.advance(CONNECT_TIMEOUT)
+        self.assertEqual(self.refused(honest), [("not_connected", "no")])

@@ -1,0 +1,177 @@
+"""batch: what happens in one turn comes as one JSON array."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from twisted.trial.unittest import SynchronousTestCase
+
+from pycawamp.sessions.session import Client, Session
+from pycawamp.wire.v2.dialect import VERSION_1
+from tests.support.memory_gateway import CONNECT_TIMEOUT, World, ask
+from tests.support.version2_case import ANYONE, AnyPage
+
+
+class Counted(list[str]):
+    """An array that counts how often its length was asked for: once by each rendering."""
+
+    rendered = 0
+
+    def __len__(self) -> int:
+        self.rendered += 1
+        return super().__len__()
+
+
+class BatchTests(SynchronousTestCase):
+    """Clients that asked for batches, over in-memory PVs."""
+
+    def setUp(self) -> None:
+        """Make some PVs."""
+        self.world = World(ANYONE)
+        for name in "abc":
+            self.world.backend.add(name, 0)
+        self.world.backend.add("array", np.arange(3.0))
+
+    def open(self, **options: Any) -> tuple[Session, AnyPage]:
+        """A client that configured its connection."""
+        page = AnyPage()
+        session = self.world.sessions.open(page, Client("test"), VERSION_1)
+        if options:
+            session.receive(json.dumps({"action": "configure", **options}).encode())
+            self.world.flush_cycle()
+            page.take()
+        return session, page
+
+    def set_all(self, value: int) -> None:
+        """One burst: a new value for each PV."""
+        for name in "abc":
+            self.world.backend.set(name, value)
+
+    def test_not_found(self) -> None:
+        """That a PV was not found is told as its subscription asks: in an array, or not."""
+        for configured, asked in ((False, True), (True, False)):
+            session, page = self.open(batch=configured)
+            ask(session, "connect", "nowhere", batch=asked)
+            self.world.advance(CONNECT_TIMEOUT)
+            self.world.flush_cycle()
+            (told,) = page.take()
+            self.assertEqual((told[0] if asked else told)["conn"], False)
+
+    def test_burst(self) -> None:
+        """All updates of a turn are one array in one frame, in their order."""
+        session, page = self.open(batch=True)
+        for name in "abc":
+            ask(session, "connect", name)
+        self.world.flush_cycle()
+        (first,) = page.take()
+        self.assertEqual([each.get("conn", each.get("value")) for each in first], [True, 0] * 3)
+        for value in (1, 2):
+            self.set_all(value)
+        self.world.flush_cycle()
+        (burst,) = page.take()
+        got = [(each["pvname"], each["value"]) for each in burst]
+        self.assertEqual(got, [(name, value) for value in (1, 2) for name in "abc"])
+        self.world.flush_cycle()
+        self.assertEqual(page.take(), [], "a turn without news is no empty array")
+
+    def test_lone_message(self) -> None:
+        """A message that comes alone is an array of one."""
+        session, page = self.open(batch=True)
+        session.receive(b'{"action":"ping"}')
+        self.world.flush_cycle()
+        self.assertEqual(page.take(), [[{"msg_type": "pong"}]])
+
+    def test_replies(self) -> None:
+        """Set by configure, it takes replies and errors too, its own reply among them."""
+        session, page = self.open()
+        session.receive(b'{"action":"configure","batch":true,"id":1}')
+        session.receive(b'{"action":"fly","id":2}')
+        ask(session, "connect", "a")
+        ask(session, "put", "a", value=5, id=3)
+        ask(session, "get", "a", id=4)
+        self.world.flush_cycle()
+        (batch,) = page.take()
+        kinds = sorted((each["msg_type"], each.get("id", 0)) for each in batch)
+        wanted = [("configured", 1), ("connection", 0), ("error", 2)]
+        wanted += [("monitor", 0), ("monitor", 0), ("put", 3), ("value", 4)]
+        self.assertEqual(kinds, wanted)
+
+    def test_one_pv(self) -> None:
+        """Asked for with connect, it takes that PV's messages only."""
+        session, page = self.open()
+        ask(session, "connect", "a", batch=True)
+        ask(session, "connect", "b")
+        session.receive(b'{"action":"ping"}')
+        self.world.flush_cycle()
+        page.take()
+        self.set_all(1)
+        session.receive(b'{"action":"ping"}')
+        self.world.flush_cycle()
+        kinds = sorted(type(message).__name__ for message in page.take())
+        self.assertEqual(kinds, ["dict", "dict", "list"])
+
+    def test_binary(self) -> None:
+        """A PV whose updates are binary frames is told in frames of their own."""
+        session, page = self.open(batch=True, arrays="binary")
+        ask(session, "connect", "array")
+        ask(session, "connect", "a")
+        ask(session, "get", "array")
+        self.world.flush_cycle()
+        kinds = sorted(type(message).__name__ for message in page.take())
+        self.assertEqual(kinds, ["bytes", "bytes", "dict", "list"])
+
+    def test_asked_for_anew_without(self) -> None:
+        """Of a PV that is asked for anew without it, the old messages still come first."""
+        session, page = self.open()
+        ask(session, "connect", "a", batch=True)
+        self.world.backend.set("a", 1)
+        ask(session, "connect", "a")
+        self.world.flush_cycle()
+        batch, *single = page.take()
+        told = [each.get("conn", each.get("value")) for each in (*batch, *single)]
+        self.assertEqual(told, [True, 0, 1, True, 1])
+
+    def test_becomes_binary(self) -> None:
+        """Of a PV that comes back as an array, in frames of their own, its loss comes first."""
+        session, page = self.open(batch=True, arrays="binary")
+        ask(session, "connect", "a")
+        self.world.flush_cycle()
+        page.take()
+        self.world.backend.remove("a")
+        self.world.backend.add("a", np.arange(3.0))
+        self.world.flush_cycle()
+        (lost,), connected, update = page.take()
+        self.assertEqual((lost["conn"], connected["conn"]), (False, True))
+        self.assertIsInstance(update, bytes)
+
+    def test_off_again(self) -> None:
+        """What was gathered while it was on goes out before what comes after."""
+        session, page = self.open(batch=True)
+        session.receive(b'{"action":"ping","id":1}')
+        session.receive(b'{"action":"configure","batch":false,"id":2}')
+        session.receive(b'{"action":"ping","id":3}')
+        self.world.flush_cycle()
+        batch, configured, pong = page.take()
+        self.assertEqual([each["id"] for each in (*batch, configured, pong)], [1, 2, 3])
+
+    def test_shared(self) -> None:
+        """An update is rendered once, for clients with batches and without, at any rate."""
+        self.world.backend.add("text", ["a"])
+        pages = [
+            self.open(**options)
+            for options in ({"batch": True}, {"batch": True}, {}, {"max_rate": 5}, {"max_rate": 7})
+        ]
+        for session, _ in pages:
+            ask(session, "connect", "text")
+        self.world.flush_cycle()
+        value = Counted(["b"])
+        self.world.backend.set("text", value)
+        self.world.flush_cycle()
+        self.world.advance(1)
+        self.assertEqual(value.rendered, 1)
+        for _, page in pages:
+            message = page.take()[-1]
+            message = message[-1] if isinstance(message, list) else message
+            self.assertEqual(message["value"], ["b"])

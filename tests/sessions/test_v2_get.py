@@ -1,0 +1,81 @@
+"""Reading a real IOC's records once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import inlineCallbacks
+
+from pycawamp.config.settings import GatewaySettings
+from tests.support.ioc_case import served_by
+from tests.support.version2_case import V2TestCase, ask, like
+
+RECORDS = """
+record(ao, "$(P)ao") { field(VAL, "1.5") field(PINI, "YES") field(EGU, "mm") field(PREC, "2") }
+record(mbbi, "$(P)mbbi") { field(ZRST, "Off") field(ONST, "On") field(ONSV, "MINOR") }
+record(ai, "$(P)quiet") { field(VAL, "1") field(PINI, "YES") field(MDEL, "100") field(ADEL, "100") }
+record(waveform, "$(P)array") { field(FTVL, "LONG") field(NELM, "5") }
+"""
+
+
+class GetTests(V2TestCase):
+    """Gets from a real IOC."""
+
+    @inlineCallbacks
+    def test_value(self) -> Any:
+        """A get answers as a monitor does, with the options it asks for and its own id."""
+        ioc, _, client = yield self.start_all(RECORDS)
+        yield self.dbpf(ioc, "mbbi", "1")
+        plain = ["msg_type", "pvname", "value", "count", "timestamp"]
+        cases: list[tuple[str, dict[str, Any], list[str], dict[str, Any]]] = [
+            ("ao", {}, [*plain, "units", "id"], {"value": 1.5, "units": "mm"}),
+            ("ao", {"text": True}, [*plain, "units", "text", "id"], {"text": "1.50"}),
+            (
+                "mbbi",
+                {"text": True, "metadata": True},
+                [*plain, "severity", "status", "text", "id"],
+                {"text": "On", "severity": "MINOR", "status": "STATE"},
+            ),
+            ("array", {}, [*plain, "id"], {"value": [], "count": 0}),
+            ("array", {"max_rate": 1, "batch": True}, [*plain, "id"], {"value": []}),
+        ]
+        for name, options, keys, some in cases:
+            value = yield self.ask(client, "get", name, **options)
+            self.assertEqual((list(value), value["msg_type"]), (keys, "value"))
+            self.assertEqual({key: value[key] for key in some}, some)
+
+    @inlineCallbacks
+    def test_asks_the_ioc(self) -> Any:
+        """A get tells what the record holds now, not what a monitor last told."""
+        ioc, _, client = yield self.start_all(RECORDS)
+        client.send({"action": "connect", "pv": self.prefix + "quiet"})
+        yield client.until(like(msg_type="monitor"))
+        yield self.dbpf(ioc, "quiet", "3")
+        got = yield self.value(client, "quiet")
+        self.assertEqual(got, 3)
+        told = [each["value"] for each in client.messages if each["msg_type"] == "monitor"]
+        self.assertEqual(told, [1], "the change is below MDEL")
+
+    @inlineCallbacks
+    def test_channels(self) -> Any:
+        """A get shares a subscription's channel; without one it makes its own and lets it go."""
+        ioc, fixture, client = yield self.start_all(RECORDS, GatewaySettings(linger=0.3))
+        other = yield fixture.connect()
+        other.send({"action": "connect", "pv": self.prefix + "ao"})
+        yield other.until(like(msg_type="monitor"))
+        subscribed = yield served_by(ioc)
+        self.assertEqual(list(subscribed), [self.prefix + "ao"])
+        for _ in range(3):
+            yield self.ask(client, "get", "ao")
+            yield self.ask(client, "put", "ao", value=2)
+            yield self.ask(client, "info", "ao")
+        shared = yield served_by(ioc)
+        self.assertEqual(shared, subscribed)
+        yield self.ask(client, "get", "array")
+        served = yield served_by(ioc)
+        self.assertEqual(sorted(served), [self.prefix + "ao", self.prefix + "array"])
+        while served != subscribed:
+            yield ask(client, "ping")
+            served = yield served_by(ioc)
+        names = yield ask(client, "list")
+        self.assertEqual(names["pvs"], [], "a get is no subscription")

@@ -1,0 +1,74 @@
+"""Clients that take all they get, in a process of their own.
+
+`python -m tests.support.collector PORT N M PV…`: N clients ask for the PVs; when each has M
+messages of the first PV, a line per client is printed, a JSON array of these messages. Plain sockets and
+nothing of the project: beside 20 of its own clients on one core, the gateway could not keep up with
+a fast record.
+"""
+
+from __future__ import annotations
+
+import json
+import selectors
+import sys
+from collections.abc import Iterator
+
+from tests.support.attacker import frame, open_socket
+
+
+class Collector:
+    """One client."""
+
+    def __init__(self, port: int, pvs: list[str], enough: int) -> None:
+        self.socket = open_socket(port)
+        self.socket.sendall(b"".join(frame(connect(pv)) for pv in pvs))
+        self.messages: list[bytes] = []
+        self._wanted = b'{"msg_type":"monitor","pvname":"%b"' % pvs[0].encode()
+        self._enough = enough
+        self._data = b""
+
+    def read(self) -> bool:
+        """Take what has come; whether it is not enough yet."""
+        data = self.socket.recv(1 << 20)
+        if not data:
+            raise SystemExit("the gateway has closed the connection")
+        self._data += data
+        self.messages += (each for each in self._whole_frames() if each.startswith(self._wanted))
+        return len(self.messages) < self._enough
+
+    def _whole_frames(self) -> Iterator[bytes]:
+        start = 0
+        while (head := start + 2) <= len(self._data):
+            size = self._data[start + 1]
+            if size == 126:
+                head += 2
+                size = int.from_bytes(self._data[start + 2 : head], "big")
+            if head + size > len(self._data):
+                break
+            start = head + size
+            yield self._data[head:start]
+        self._data = self._data[start:]
+
+
+def connect(pv: str) -> bytes:
+    """The request for a PV."""
+    return json.dumps({"action": "connect", "pv": pv}).encode()
+
+
+def collect(port: int, number: int, enough: int, pvs: list[str]) -> list[Collector]:
+    """That many clients, each with enough."""
+    clients = [Collector(port, pvs, enough) for _ in range(number)]
+    with selectors.DefaultSelector() as waiting:
+        for client in clients:
+            waiting.register(client.socket, selectors.EVENT_READ, client)
+        while waiting.get_map():
+            for key, _ in waiting.select():
+                if not key.data.read():
+                    waiting.unregister(key.fileobj)
+    return clients
+
+
+if __name__ == "__main__":
+    port, number, enough, *pvs = sys.argv[1:]
+    for client in collect(int(port), int(number), int(enough), pvs):
+        print(f"[{b','.join(client.messages).decode()}]")

@@ -1,0 +1,187 @@
+"""A browser before a whole gateway before a real IOC: what tests of pages start from."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+from collections.abc import Callable, Generator
+from functools import wraps
+from typing import Any, ClassVar, TypeVar, cast
+from urllib.parse import urlsplit
+
+import attrs
+from twisted.application.service import MultiService
+from twisted.internet import reactor as installed_reactor
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.task import deferLater
+from twisted.internet.tcp import Server
+from twisted.internet.threads import blockingCallFromThread, deferToThread
+from twisted.trial.unittest import SkipTest
+
+from pycawamp.config.options import Options
+from pycawamp.demo.ports import free_ports
+from pycawamp.service.app import assemble
+from tests.support.browser import Browser, missing
+from tests.support.ioc_case import IOCTestCase
+from tests.support.shared_ioc import SharedIOC, shared_ioc
+
+reactor = cast(Any, installed_reactor)
+Case = TypeVar("Case", bound="ServiceTestCase")
+
+WIKI_PORT = free_ports().server
+"""Where the browser finds `localhost:8888`, which old pages have in them."""
+
+
+def in_thread(test: Callable[[Case], None]) -> Callable[[Case], Deferred[None]]:
+    """Makes a test that may block: selenium does."""
+
+    @wraps(test)
+    def run(self: Case) -> Deferred[None]:
+        return deferToThread(test, self)
+
+    return run
+
+
+def the_browser() -> Browser:
+    """The one browser of all tests; it ends with them."""
+    if not _browsers:
+        _browsers.append(Browser(hosts={"localhost:8888": f"127.0.0.1:{WIKI_PORT}"}))
+        reactor.addSystemEventTrigger("before", "shutdown", _quit)
+        atexit.register(_quit)
+    return _browsers[0]
+
+
+def ioc_of(case: type[WebTestCase]) -> SharedIOC:
+    """The IOC of a class of tests."""
+    return shared_ioc(case, case.RECORDS, case.ACCESS)
+
+
+def _quit() -> None:
+    while _browsers:
+        _browsers.pop().quit()
+
+
+_browsers: list[Browser] = []
+
+
+class ServiceTestCase(IOCTestCase):
+    """Tests of a whole gateway, in threads (`in_thread`) where everything blocks."""
+
+    def setUp(self) -> None:
+        """Choose where the gateway will be."""
+        super().setUp()
+        self.see_own_ioc()
+        self.gateway: MultiService | None = None
+        self.gateway_options: tuple[str, ...] = ()
+        self.origin = f"http://127.0.0.1:{free_ports().server}"
+        self.addCleanup(self._stop_gateway)
+
+    def wait(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call something in the reactor; what its Deferred fires with."""
+        return blockingCallFromThread(reactor, function, *arguments)
+
+    def serve(self, *options: str) -> None:
+        """Start the gateway as `twistd pycaserver` with these options would."""
+        self.gateway_options = options
+        self.wait(self._serve)
+
+    def stop_gateway(self) -> None:
+        """Stop the gateway; `serve` starts it again at the same place."""
+        self.wait(self._stop_gateway)
+
+    def _serve(self) -> None:
+        options = Options()
+        port = self.origin.rpartition(":")[2]
+        endpoint = f"tcp:{port}:interface=127.0.0.1"
+        options.parseOptions(["--port", endpoint, *self.gateway_options])
+        settings = options.settings
+        # A CA repeater of its own: one that outlives the test would disturb the next.
+        gateway = attrs.evolve(settings.gateway, own_repeater=True)
+        self.gateway = assemble(reactor, attrs.evolve(settings, gateway=gateway))
+        self.gateway.startService()
+
+    @inlineCallbacks
+    def _stop_gateway(self) -> Generator[Deferred[Any], Any, None]:
+        if self.gateway is None:
+            return
+        gateway, self.gateway = self.gateway, None
+        yield gateway.stopService()
+        # The browser keeps its HTTP connections open; the end of a process would close them.
+        for reader in reactor.getReaders():
+            if isinstance(reader, Server):
+                reader.abortConnection()
+        yield deferLater(reactor, 0)
+
+
+class WebTestCase(ServiceTestCase):
+    """Tests of pages.
+
+    A test fails if the page complains on its console, breaks its Content-Security-Policy, or
+    asks anything of anybody but the gateway.
+    """
+
+    RECORDS: ClassVar[str] = ""
+    """The IOC's database; no IOC if empty. All tests of a class have the same IOC."""
+    INITIAL: ClassVar[dict[str, object]] = {}
+    """What each test begins with, of the records that tests change."""
+    ACCESS: ClassVar[str] = ""
+    """The IOC's access security file; anybody may do anything if empty."""
+    places: set[str] | None = None
+    """Whom the page may ask, as `host:port`; only the gateway if None."""
+    expected_errors = r"(?!)"
+    """What the console may say, as a pattern: Chromium itself writes what it could not load."""
+
+    def setUp(self) -> Deferred[None]:  # type: ignore[override]
+        """Have an IOC and a browser, or say what is missing."""
+        super().setUp()
+        if problem := missing():
+            if os.environ.get("CI") == "true":
+                self.fail(problem)
+            raise SkipTest(problem)
+        if self.RECORDS:
+            ioc = ioc_of(type(self))
+            self.prefix, self.ports = ioc.prefixes[0], ioc.ports
+            self.see_own_ioc()
+        return deferToThread(self._start)
+
+    @property
+    def browser(self) -> Browser:
+        """The one browser."""
+        return the_browser()
+
+    def _start(self) -> None:
+        self.browser.heard()
+        if self.RECORDS:
+            ioc_of(type(self)).start()
+            for record, value in self.INITIAL.items():
+                self.tell_ioc(record, value)
+        self.addCleanup(deferToThread, self._look_back)
+
+    def ask_ioc(self, line: str) -> str:
+        """Run a line in the IOC's shell; what that printed."""
+        return ioc_of(type(self)).query(line)
+
+    def tell_ioc(self, record: str, value: object) -> None:
+        """Set a record of this test, at the IOC."""
+        text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+        self.ask_ioc(f'dbpf("{self.prefix}{record}","{text}")')
+
+    def pv(self, record: str) -> str:
+        """The full name of a record of this test."""
+        return self.prefix + record
+
+    def open(self, *records: str, options: tuple[str, ...] = (), rest: str = "") -> Browser:
+        """Start the gateway, unless it runs, and open the console with some records."""
+        if self.gateway is None:
+            self.serve(*options)
+        names = ",".join(self.pv(record) for record in records)
+        self.browser.open(f"{self.origin}/{f'?pv={names}' if names else ''}{rest}")
+        return self.browser
+
+    def _look_back(self) -> None:
+        self.browser.leave()
+        heard = self.browser.heard()
+        errors = [text for text in heard.errors if not re.search(self.expected_errors, text)]
+        self.assertEqual(errors, [])
+        self.assertEqual(heard.outside(self.places or {urlsplit(self.origin).netloc}), [])

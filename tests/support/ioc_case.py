@@ -1,0 +1,125 @@
+"""A real IOC with a gateway before it: what the tests of the third tier start from."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import TestCase
+
+from pycawamp.config.settings import GatewaySettings
+from pycawamp.demo.process import CAPorts, SoftIOC, free_ports
+from pycawamp.testing import TIMEOUT, GatewayFixture, WebSocketTestClient
+from tests.support.shared_ioc import LentIOC, SharedIOC, Shell, shared_ioc
+
+
+class IOCTestCase(TestCase):
+    """Tests with records of their own, whose names start with `self.prefix`."""
+
+    timeout = 60
+
+    def setUp(self) -> None:
+        """Choose names and ports that no other test has."""
+        self.prefix = f"T{secrets.token_hex(4)}:"
+        self.ports = free_ports()
+
+    def see_own_ioc(self) -> None:
+        """Have Channel Access of this process see this test's IOC only, until the test ends."""
+        variables = self.ports.client_environment()
+        before = {name: os.environ.get(name) for name in variables}
+
+        def restore() -> None:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+        os.environ.update(variables)
+        self.addCleanup(restore)
+
+    @inlineCallbacks
+    def borrow_ioc(self, records: str) -> Generator[Deferred[Any], Any, Shell]:
+        """An IOC that the tests of this class share; the records are this test's alone."""
+        ioc: SharedIOC = yield deferToThread(shared_ioc, type(self), records)
+        self.prefix = yield deferToThread(ioc.lend)
+        self.ports = ioc.ports
+        return LentIOC(ioc)
+
+    @inlineCallbacks
+    def start_ioc(
+        self, records: str, ports: CAPorts | None = None, access: str | None = None
+    ) -> Generator[Deferred[Any], Any, SoftIOC]:
+        """Run an IOC of this test's own, with records whose names start with $(P)."""
+        database = Path(self.mktemp())
+        database.parent.mkdir(parents=True, exist_ok=True)
+        database.write_text(records, errors="surrogateescape")
+        ioc = SoftIOC(
+            reactor, [str(database)], f"P={self.prefix}", ports or self.ports, access_file=access
+        )
+        self.addCleanup(ioc.stop)
+        yield ioc.start()
+        return ioc
+
+    @inlineCallbacks
+    def kill_ioc(self, ioc: SoftIOC) -> Generator[Deferred[Any], Any, None]:
+        """End an IOC as a crash would; its ports are free after."""
+        ended = ioc.when_ended()
+        ioc.kill()
+        yield ended
+
+    @inlineCallbacks
+    def start_gateway(
+        self, settings: GatewaySettings | None = None
+    ) -> Generator[Deferred[Any], Any, GatewayFixture]:
+        """Run a gateway that sees this test's IOC only."""
+        fixture = GatewayFixture(reactor, settings, ports=self.ports)
+        self.addCleanup(fixture.stop)
+        yield fixture.start()
+        return fixture
+
+    @inlineCallbacks
+    def start_client(
+        self, settings: GatewaySettings | None = None
+    ) -> Generator[Deferred[Any], Any, WebSocketTestClient]:
+        """Run a gateway; fires with its first client."""
+        fixture = yield self.start_gateway(settings)
+        client: WebSocketTestClient = yield fixture.connect()
+        return client
+
+    def subscribe(self, client: WebSocketTestClient, *names: str) -> None:
+        """Have a client connect to records of this test."""
+        for name in names:
+            client.send({"action": "connect", "pv": self.prefix + name})
+
+
+@inlineCallbacks
+def until_true(condition: Callable[[], bool]) -> Generator[Deferred[Any], Any, None]:
+    """Fires when a condition holds that nobody tells of; fails if it never does."""
+    deadline = reactor.seconds() + TIMEOUT
+    while not condition():
+        if reactor.seconds() > deadline:
+            raise AssertionError("what was waited for did not happen")
+        yield deferLater(reactor, 0.01)
+
+
+@inlineCallbacks
+def served_by(ioc: Shell) -> Generator[Deferred[Any], Any, dict[str, int]]:
+    """Of each name that the IOC serves, how many subscriptions it has (`casr`).
+
+    Fails if one client has two channels of a name.
+    """
+    report = yield ioc.query("casr 3")
+    served = re.findall(r"Channel: '(.+)'\n(?:.*\n)*?.* on eventq=(\d+)", report)
+    names = dict(served)
+    if len(names) != len(served):
+        raise AssertionError(f"a name has two channels: {report}")
+    return {name: int(count) for name, count in names.items()}

@@ -1,0 +1,141 @@
+"""What the tests of Version 2 share: an IOC with records to write, a gateway that lets them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Generator
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+
+from pycawamp.access import Policy, Writers
+from pycawamp.config.settings import GatewaySettings
+from pycawamp.testing import GatewayFixture, Predicate, WebSocketTestClient
+from tests.support.ioc_case import IOCTestCase
+from tests.support.memory_gateway import Page
+from tests.support.shared_ioc import Shell
+
+ANYONE = Policy(puts=True, writers=Writers.ANYONE)
+
+_ids = itertools.count(1)
+
+
+class V2TestCase(IOCTestCase):
+    """Tests with an IOC of their own and a gateway through which anyone may write."""
+
+    policy = ANYONE
+
+    @inlineCallbacks
+    def start_gateway(
+        self, settings: GatewaySettings | None = None
+    ) -> Generator[Deferred[Any], Any, GatewayFixture]:
+        """Run a gateway that sees this test's IOC only."""
+        fixture = GatewayFixture(reactor, settings, ports=self.ports, policy=self.policy)
+        self.addCleanup(fixture.stop)
+        yield fixture.start()
+        return fixture
+
+    @inlineCallbacks
+    def start_all(
+        self, records: str, settings: GatewaySettings | None = None
+    ) -> Generator[Deferred[Any], Any, tuple[Shell, GatewayFixture, WebSocketTestClient]]:
+        """Run a gateway before the class's IOC; fires with the IOC, it, and a first client."""
+        ioc = yield self.borrow_ioc(records)
+        fixture = yield self.start_gateway(settings)
+        client = yield fixture.connect()
+        return ioc, fixture, client
+
+    def ask(
+        self, client: WebSocketTestClient, action: str, name: str, **more: Any
+    ) -> Deferred[dict[str, Any]]:
+        """Send a request about a record of this test; fires with its reply."""
+        return ask(client, action, pv=self.prefix + name, **more)
+
+    @inlineCallbacks
+    def put(
+        self, client: WebSocketTestClient, name: str, value: Any, **more: Any
+    ) -> Generator[Deferred[Any], Any, str]:
+        """Write a record; fires with `ok`, or with the error's code."""
+        reply = yield self.ask(client, "put", name, value=value, **more)
+        return "ok" if reply.get("ok") else str(reply["code"])
+
+    @inlineCallbacks
+    def value(self, client: WebSocketTestClient, name: str) -> Generator[Deferred[Any], Any, Any]:
+        """What a record holds, by a get."""
+        reply = yield self.ask(client, "get", name)
+        return reply.get("value", reply)
+
+    def dbpf(self, ioc: Shell, name: str, value: str) -> Deferred[str]:
+        """Set a field in the IOC's own shell; fires when it is done."""
+        return ioc.query(f'dbpf("{self.prefix}{name}","{value}")')
+
+
+def ask(client: WebSocketTestClient, action: str, **keys: Any) -> Deferred[dict[str, Any]]:
+    """Send a request with an id of its own; fires with the reply, passing by what came before."""
+    number = next(_ids)
+    client.send({"action": action, "id": number, **keys})
+    found: Deferred[dict[str, Any]] = client.until(like(id=number))
+    return found
+
+
+def like(**keys: Any) -> Predicate:
+    """What a JSON message with these keys fits, and nothing else."""
+
+    def fits(message: Any) -> bool:
+        return isinstance(message, dict) and all(
+            key in message and message[key] == wanted for key, wanted in keys.items()
+        )
+
+    return fits
+
+
+def kinds(messages: list[Any]) -> list[str]:
+    """The types of some messages."""
+    return [message["msg_type"] for message in messages]
+
+
+class StallMeter:
+    """Measures for how long the reactor attends to nothing."""
+
+    def __init__(self, clock: IReactorTime, period: float = 0.005) -> None:
+        self.longest = 0.0
+        """Seconds; beyond the period."""
+        self._clock = clock
+        self._period = period
+        self._last = clock.seconds()
+        self._ticking = LoopingCall(self._tick)
+        self._ticking.clock = clock
+        self._ticking.start(period)
+
+    def stop(self) -> float:
+        """Measure no more; the longest stall in seconds."""
+        self._tick()
+        self._ticking.stop()
+        return self.longest
+
+    def _tick(self) -> None:
+        now = self._clock.seconds()
+        self.longest = max(self.longest, now - self._last - self._period)
+        self._last = now
+
+
+class AnyPage(Page):
+    """A browser's page that takes binary frames too."""
+
+    def take(self) -> list[Any]:
+        """The messages since the last time: JSON, or the bytes of binary ones."""
+        data, self.writes = b"".join(self.writes), []
+        messages = []
+        while data:
+            size, start = data[1], 2
+            if size >= 126:
+                start = 4 if size == 126 else 10
+                size = int.from_bytes(data[2:start], "big")
+            payload = data[start : start + size]
+            messages.append(json.loads(payload) if data[0] == 0x81 else payload)
+            data = data[start + size :]
+        return messages

@@ -1,0 +1,92 @@
+"""How connections end: clients that vanish or say goodbye, a gateway that stops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import gatherResults, inlineCallbacks
+from twisted.internet.task import deferLater
+
+from tests.support.ioc_case import until_true
+from tests.support.served_case import ServedTestCase, connect_all
+
+
+class ClosingTests(ServedTestCase):
+    """Clients of a gateway on a port, to their end."""
+
+    @inlineCallbacks
+    def test_vanished(self) -> Any:
+        """A client that is gone without a word leaves nobody subscribed."""
+        self.backend.add("X", 1)
+        fixture = yield self.start()
+        client, neighbour = yield connect_all(fixture, 2)
+        for each in (client, neighbour):
+            each.send("X")
+            yield each.until(msg_type="monitor")
+        yield client.abort()
+        self.backend.set("X", 2)
+        yield neighbour.until(value=2)
+        code = yield neighbour.close()
+        self.assertEqual(code, 1000)
+
+    @inlineCallbacks
+    def test_closed_unread(self) -> Any:
+        """A client that says goodbye and reads no more is not waited for."""
+        self.backend.add("X", "first")
+        fixture = yield self.start()
+        client = yield fixture.connect()
+        client.send("X")
+        yield client.until(value="first")
+        client.stop_reading()
+        connections = fixture.gateway._sockets._connections
+        (connection,) = connections
+        while not connection._client_transport.backlog:
+            self.backend.set("X", "x" * 100_000)
+            yield deferLater(reactor, 0)
+        client.protocol.closeHandshakeTimeout = 0
+        client.protocol.sendClose()
+        yield until_true(lambda: not connections)
+
+    @inlineCallbacks
+    def test_stop(self) -> Any:
+        """A stopping gateway closes each connection as `going away`, 1001."""
+        fixture = yield self.start()
+        clients = yield connect_all(fixture, 10)
+        stopped = fixture.gateway.stopService()
+        codes = yield gatherResults([client.when_closed() for client in clients])
+        self.assertEqual(codes, [1001] * 10)
+        yield stopped
+
+    @inlineCallbacks
+    def test_stop_beside_deaf(self) -> Any:
+        """A client that does not read holds a stopping gateway up for little more than a second."""
+        fixture = yield self.start()
+        deaf, client = yield connect_all(fixture, 2)
+        deaf.stop_reading()
+        started = reactor.seconds()
+        yield fixture.gateway.stopService()
+        self.assertLess(reactor.seconds() - started, 1.5)
+        code = yield client.when_closed()
+        self.assertEqual(code, 1001)
+
+    @inlineCallbacks
+    def test_stop_beside_late(self) -> Any:
+        """A client that reads on only after the gateway has gone still gets all that was sent."""
+        self.backend.add("X", "first")
+        fixture = yield self.start()
+        late, client = yield connect_all(fixture, 2)
+        for each in (late, client):
+            each.send("X")
+            yield each.until(value="first")
+        late.stop_reading()
+        # More than the kernel hands over to one that does not read.
+        for number in range(6):
+            text = f"{number}" + 50_000 * "x"
+            self.backend.set("X", text)
+            yield client.until(value=text)
+        yield fixture.gateway.stopService()
+        late.resume_reading()
+        code = yield late.when_closed()
+        self.assertEqual(code, 1001)
+        self.assertEqual(late.messages[-1]["value"], text)

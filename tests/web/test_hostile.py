@@ -1,0 +1,177 @@
+"""Clients that mean no good: nothing of them stays, and the others hardly notice."""
+
+from __future__ import annotations
+
+import gc
+import os
+import statistics
+from typing import Any, cast
+
+import attrs
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.task import deferLater
+from twisted.logger import ILogObserver, Logger, globalLogPublisher
+
+from pycawamp.sessions.session import Session
+from pycawamp.testing import WebSocketTestClient
+from pycawamp.web.websocket import MonitorProtocol
+from tests.support.access_case import GuardedTestCase, reactor
+from tests.support.child_process import run
+
+VANISHING = int(os.environ.get("PYCASERVER_TEST_VANISHING", "2000"))
+PATIENCE = 10.0
+"""Seconds until nothing may be left."""
+NOTICEABLE = 0.01
+"""Seconds below which nobody calls it latency; twice a tenth of a millisecond is noise."""
+
+
+@attrs.frozen
+class Counts:
+    """What an attack may leave behind."""
+
+    files: int
+    clients: int
+    channels: int
+    sessions: int
+    protocols: int
+
+
+class HostileTests(GuardedTestCase):
+    """Attacks by a process of their own, while another client goes on."""
+
+    timeout = 120
+    _log = Logger()
+
+    def setUp(self) -> None:
+        """Have what attackers ask for."""
+        super().setUp()
+        self.backend.add("Y", "text")
+
+    def counts(self) -> Counts:
+        """What there is now."""
+        gc.collect()
+        kinds = [type(each) for each in gc.get_objects()]
+        return Counts(
+            files=len(os.listdir("/proc/self/fd")),
+            clients=self.gateway.clients,
+            channels=len(self.gateway.hub),
+            sessions=kinds.count(Session),
+            protocols=kinds.count(MonitorProtocol),
+        )
+
+    @inlineCallbacks
+    def begin(self, *options: str) -> Any:
+        """Run a gateway and a client that goes on through it all."""
+        service = self.serve("--linger=0.1", *options)
+        self.gateway: Any = next(iter(service))
+        self.refusals = self.gateway.refusals.counts
+        self.client: WebSocketTestClient = yield self.connect()
+        self.client.send("X")
+        yield self.client.until(msg_type="monitor")
+        yield deferLater(reactor, 0)
+        self.before = self.counts()
+
+    @inlineCallbacks
+    def latencies(self, attack: Deferred[Any] | None = None, least: int = 100) -> Any:
+        """How long the client waits for an update: many times, and as long as an attack goes on."""
+        found: list[float] = []
+        while len(found) < least or (attack is not None and not attack.called):
+            started = reactor.seconds()
+            self.backend.set("X", len(found) + 10)
+            yield self.client.until(value=len(found) + 10)
+            found.append(reactor.seconds() - started)
+            del self.client.messages[:], self.client.payloads[:], self.client.arrivals[:]
+            self.client._position = 0
+            yield deferLater(reactor, 0.002)
+        return found
+
+    @inlineCallbacks
+    def attack(self, kind: str, number: int) -> Any:
+        """Let an attacker loose; fires with the client's latencies when it is done."""
+        process = run("tests.support.attacker", kind, self.port, number)
+        found = yield self.latencies(process)
+        self.assertEqual((yield process), b"")
+        return found
+
+    @inlineCallbacks
+    def assert_as_before(self) -> Any:
+        """Nothing is left, after a while, and the client is served."""
+        until = reactor.seconds() + PATIENCE
+        while self.counts() != self.before and reactor.seconds() < until:
+            yield deferLater(reactor, 0.05)
+        self.assertEqual(self.counts(), self.before)
+        self.client.send({"action": "ping"})
+        yield self.client.until(msg_type="pong")
+
+    def assert_hardly_noticed(self, calm: list[float], attacked: list[float]) -> None:
+        """The client's updates took at most twice as long, or not long at all."""
+        bound = max(2 * statistics.median(calm), NOTICEABLE)
+        self.assertLess(statistics.median(attacked), bound)
+
+    @inlineCallbacks
+    def test_vanishing(self) -> Any:
+        """Of 2,000 clients that connect and vanish nothing stays: sockets, channels, sessions."""
+        yield self.begin()
+        calm = yield self.latencies()
+        attacked = yield self.attack("vanish", VANISHING)
+        yield self.assert_as_before()
+        self.assert_hardly_noticed(calm, attacked)
+        self._log.info("calm {calm}; attacked {hit}", calm=_told(calm), hit=_told(attacked))
+
+    @inlineCallbacks
+    def test_slowloris(self) -> Any:
+        """Clients that send a byte now and then are cut off in time; the others are served."""
+        yield self.begin("--handshake-timeout=1")
+        calm = yield self.latencies()
+        attacked = yield self.attack("dawdle", 200)
+        self.assertEqual(self.refusals["request too slow"], 200)
+        yield self.assert_as_before()
+        self.assert_hardly_noticed(calm, attacked)
+
+    @inlineCallbacks
+    def test_occupied(self) -> Any:
+        """Who takes all connections of an address is refused at accept, and logged once."""
+        yield self.begin("--max-connections-per-address=200")
+        calm = yield self.latencies()
+        logged: list[Any] = []
+        observer = cast(ILogObserver, logged.append)
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        attacked = yield self.attack("occupy", 4000)
+        self.assertGreater(self.refusals["as many connections of one address as may be"], 2000)
+        self.assertLess(len(logged), 10)
+        yield self.assert_as_before()
+        self.assert_hardly_noticed(calm, attacked)
+        self._log.info("calm {calm}; attacked {hit}", calm=_told(calm), hit=_told(attacked))
+
+    @inlineCallbacks
+    def test_oversized(self) -> Any:
+        """Handshakes of a megabyte are refused before they are read."""
+        yield self.begin()
+        calm = yield self.latencies()
+        attacked = yield self.attack("bloat", 100)
+        self.assertEqual(self.refusals["header too large"], 100)
+        yield self.assert_as_before()
+        self.assert_hardly_noticed(calm, attacked)
+
+    @inlineCallbacks
+    def test_noise(self) -> Any:
+        """Noise before, in and after the handshake makes no error of ours, and stays nowhere."""
+        yield self.begin(
+            "--jwt-key", self.write("key", "k" * 32), "--pvlist", self.write("l", ".* ALLOW")
+        )
+        yield self.attack("fuzz", 150)
+        yield self.assert_as_before()
+
+    @inlineCallbacks
+    def test_noise_let_in(self) -> Any:
+        """Nor does it where everybody is let in."""
+        yield self.begin()
+        yield self.attack("fuzz", 300)
+        yield self.assert_as_before()
+
+
+def _told(seconds: list[float]) -> str:
+    low, *_, high = statistics.quantiles(seconds, n=20)
+    middle = statistics.median(seconds)
+    return f"{1000 * low:.2f} / {1000 * middle:.2f} / {1000 * high:.2f} ms (p5/p50/p95)"

@@ -1,0 +1,158 @@
+"""Limits of connections, over real TCP: what is let in, what is not, and that it is counted."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from twisted.internet.defer import gatherResults, inlineCallbacks
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.protocol import Factory, Protocol
+
+from pycawamp.testing import WebSocketTestClient, connect
+from tests.support.access_case import UPGRADE, GuardedTestCase, reactor, request
+from tests.support.ioc_case import until_true
+
+
+class ServedLimitTests(GuardedTestCase):
+    """Limits of connections."""
+
+    def assert_counted(self, service: Any, kind: str) -> None:
+        """A refusal of a kind was counted."""
+        self.assertGreater(service.getServiceNamed("files").refusals.counts[kind], 0)
+
+    @inlineCallbacks
+    def test_clients(self) -> Any:
+        """One client more than may be is refused with 503; one that leaves makes room."""
+        service = self.serve("--max-clients=2")
+        first, second = yield gatherResults([self.connect(), self.connect()])
+        refused = yield self.knock()
+        self.assertEqual(refused.status, 503)
+        self.assert_counted(service, "as many clients as may be")
+        yield first.close()
+        third = yield self.connect()
+        for client in (second, third):
+            client.send({"action": "ping"})
+            yield client.until(msg_type="pong")
+
+    @inlineCallbacks
+    def test_clients_per_address(self) -> Any:
+        """One client more of an address is refused; other addresses have room of their own."""
+        service = self.serve("--max-clients-per-address=1", "--trust-proxy=127.0.0.1")
+        yield self.connect({"X-Forwarded-For": "192.0.2.1"})
+        refused = yield self.knock(X_Forwarded_For="192.0.2.1")
+        other = yield self.knock(X_Forwarded_For="192.0.2.2")
+        self.assertEqual((refused.status, other.status), (503, 101))
+        self.assert_counted(service, "as many clients of one address as may be")
+        yield self.connect({"X-Forwarded-For": "2001:db8::1"})
+        neighbour = yield self.knock(X_Forwarded_For="2001:db8::2")
+        elsewhere = yield self.knock(X_Forwarded_For="2001:db8:0:1::1")
+        self.assertEqual((neighbour.status, elsewhere.status), (503, 101))
+
+    @inlineCallbacks
+    def test_pipelined(self) -> Any:
+        """What asks without end and reads nothing is not answered beyond what it may leave."""
+        service = self.serve()
+        site = cast(Any, service.getServiceNamed("port"))._site
+        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.port)
+        client: Any = yield endpoint.connect(Factory.forProtocol(Protocol))
+        client.transport.pauseProducing()
+        client.transport.write(b"GET /static/console.css HTTP/1.1\r\nHost: x\r\n\r\n" * 2500)
+
+        def waits() -> int:
+            transports = [each.transport for each in site.channels if each.transport is not None]
+            return sum(len(each.dataBuffer) + each._tempDataLen for each in transports)
+
+        yield until_true(lambda: waits() > 0)
+        for _ in range(3):
+            yield self.get()
+        self.assertLess(waits(), 4 * 2**20)
+        client.transport.abortConnection()
+
+    @inlineCallbacks
+    def test_message(self) -> Any:
+        """--max-message is the size of the largest message."""
+        self.serve("--max-message=100")
+        client = yield self.connect()
+        client.send("{" + " " * 99)
+        error = yield client.receive()
+        self.assertEqual(error["code"], "bad_json")
+        client.send("{" + " " * 100)
+        code = yield client.when_closed()
+        self.assertEqual(code, 1009)
+
+    @inlineCallbacks
+    def test_flood(self) -> Any:
+        """A client that floods is closed with 1008; another is served."""
+        service = self.serve("--max-request-rate=5")
+        flooder, other = yield gatherResults([self.connect(), self.connect()])
+        for _ in range(300):
+            flooder.send({"action": "ping"})
+        code = yield flooder.when_closed()
+        self.assertEqual(code, 1008)
+        self.assertEqual(flooder.messages[-1]["code"], "rate_limited")
+        other.send({"action": "ping"})
+        yield other.until(msg_type="pong")
+        self.assert_counted(service, "too many requests a second")
+
+    @inlineCallbacks
+    def test_control_frames(self) -> Any:
+        """A flood of pings is one too."""
+        self.serve("--max-request-rate=5")
+        flooder = yield self.connect()
+        for _ in range(300):
+            flooder.protocol.sendPing(b"x")
+        code = yield flooder.when_closed()
+        self.assertEqual(code, 1008)
+
+    @inlineCallbacks
+    def test_header(self) -> Any:
+        """A header at the limit is taken, one byte more is refused with 431; endless ones too."""
+        service = self.serve("--max-header=1000")
+        plain = request("/", {"Connection": "close", "X": ""})
+        # Line ends are not counted.
+        fill = 1000 - len(plain.replace(b"\r\n", b""))
+        for more, status in ((0, 200), (1, 431), (100_000, 431)):
+            answer = yield self.exchange(
+                request("/", {"Connection": "close", "X": "x" * (fill + more)})
+            )
+            self.assertEqual(answer.status, status, more)
+        lines = {f"X-{number}": "x" * 50 for number in range(100)}
+        for data in (request("/", lines), b"G" * 50_000):
+            answer = yield self.exchange(data)
+            self.assertEqual(answer.status, 431)
+        self.assert_counted(service, "header too large")
+
+    @inlineCallbacks
+    def test_body(self) -> Any:
+        """Requests with a body are refused: nothing of it is kept."""
+        service = self.serve()
+        for header, status in (
+            ({"Content-Length": "5"}, 413),
+            ({"Content-Length": "99999999999"}, 413),
+            ({"Transfer-Encoding": "chunked"}, 413),
+            ({"Content-Length": "0"}, 200),
+        ):
+            data = request("/", {"Connection": "close", **header})
+            answer = yield self.exchange(data + (b"" if status == 200 else b"5\r\nhello\r\n"))
+            self.assertEqual(answer.status, status, header)
+        self.assert_counted(service, "request with a body")
+
+    @inlineCallbacks
+    def test_handshake_time(self) -> Any:
+        """A request that does not arrive whole in time is cut off; a socket that is open is not."""
+        service = self.serve("--handshake-timeout=0.3")
+        client: WebSocketTestClient = yield connect(reactor, self.url)
+        self.addCleanup(client.abort)
+        started = reactor.seconds()
+        silent, half, late = yield gatherResults(
+            [
+                self.exchange(b""),
+                self.exchange(request("/monitor", UPGRADE)[:-2]),
+                self.exchange(request("/", {}) + b"GET / HT"),
+            ]
+        )
+        self.assertEqual([silent.status, half.status, late.status], [0, 0, 200])
+        self.assertLess(reactor.seconds() - started, 5)
+        self.assert_counted(service, "request too slow")
+        client.send({"action": "ping"})
+        yield client.until(msg_type="pong")

@@ -1,0 +1,90 @@
+"""Logins in a real browser: what it sends along when a page opens a WebSocket."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import jwt
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
+
+from tests.support.access_case import GuardedTestCase
+from tests.support.browser import Browser, missing
+from tests.web.test_login import PASSWORD, entry
+from tests.web.test_tokens import SECRET
+
+T = TypeVar("T")
+
+PUT = """
+const [protocols, told] = arguments;
+const socket = new WebSocket(location.origin.replace("http", "ws") + "/monitor", protocols);
+socket.onopen = () => socket.send('{"action":"put","pv":"X","value":2}');
+socket.onmessage = (event) => told(JSON.parse(event.data).code ?? "ok:" + socket.protocol);
+socket.onclose = () => told("closed");
+"""
+"""Opens a WebSocket and puts; gives what came of it."""
+
+
+class BrowserTests(GuardedTestCase):
+    """Chromium."""
+
+    timeout = 60
+
+    def setUp(self) -> None:
+        """Say what is missing, if something is."""
+        super().setUp()
+        if problem := missing():
+            if os.environ.get("CI") == "true":
+                self.fail(problem)
+            self.skip = problem
+
+    def drive(self, steps: Callable[[Browser], T]) -> Deferred[T]:
+        """Do something with a browser, in a thread: it blocks."""
+
+        def run() -> T:
+            browser = Browser()
+            try:
+                return steps(browser)
+            finally:
+                browser.quit()
+
+        return deferToThread(run)
+
+    def test_password(self) -> Deferred[Any]:
+        """After `/login` the browser sends the password with each WebSocket too."""
+        self.serve("--htpasswd", self.write("users", entry("alice")), "--allow-put")
+        where = f"127.0.0.1:{self.port}"
+
+        def steps(browser: Browser) -> None:
+            browser.open(f"http://{where}/")
+            self.assertEqual(self.put(browser), "forbidden")
+            browser.open(f"http://alice:{quote(PASSWORD)}@{where}/login")
+            self.assertTrue(browser.driver.current_url.endswith(f"{where}/"))
+            browser.open(f"http://{where}/")
+            self.assertEqual(self.put(browser), "ok:")
+
+        return self.drive(steps)
+
+    def test_token(self) -> Deferred[Any]:
+        """A script gives a token as a subprotocol, with `pycaserver` beside it or without."""
+        self.serve("--jwt-key", self.write("key", SECRET), "--allow-put")
+        token = jwt.encode({"sub": "alice", "exp": time.time() + 60}, SECRET)
+
+        def steps(browser: Browser) -> None:
+            browser.open(f"http://127.0.0.1:{self.port}/config.json")
+            self.assertEqual(self.put(browser), "forbidden")
+            both = self.put(browser, f"bearer.{token}", "pycaserver")
+            self.assertEqual(both, "ok:pycaserver")
+            self.assertEqual(self.put(browser, f"bearer.{token}"), f"ok:bearer.{token}")
+            # Offered and not selected: what the selecting is for.
+            self.assertEqual(self.put(browser, "something-else"), "closed")
+
+        return self.drive(steps)
+
+    def put(self, browser: Browser, *protocols: str) -> Any:
+        """What comes of a put by the page."""
+        return browser.driver.execute_async_script(PUT, list(protocols))

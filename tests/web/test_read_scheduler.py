@@ -1,0 +1,218 @@
+"""What clients send in bulk: handled in slices, in order, and at nobody's cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import inlineCallbacks
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from pycawamp.service.gateway import Gateway
+from pycawamp.testing import WebSocketTestClient as Client
+from pycawamp.web import read_scheduler
+from pycawamp.web.read_scheduler import PIECE, SLICE, SMALL, ReadScheduler
+from tests.support.served_case import ServedTestCase, connect_all
+
+
+class Socket:
+    """A transport: whether it is read, and whether it was cut."""
+
+    reading = True
+    aborted = False
+
+    def pauseProducing(self) -> None:
+        """Read no more."""
+        self.reading = False
+
+    def resumeProducing(self) -> None:
+        """Read again."""
+        self.reading = True
+
+    def abortConnection(self) -> None:
+        """Cut it."""
+        self.aborted = True
+
+
+class Connection:
+    """Takes what the intake hands it; every piece takes a while."""
+
+    is_busy = False
+
+    def __init__(self, clock: Clock, log: list[Connection], seconds: float = 0.0) -> None:
+        self.busy_for = 0
+        """Calls until it is done with what it took."""
+        self.transport = Socket()
+        self.taken = b""
+        self._clock = clock
+        self._log = log
+        self._seconds = seconds
+
+    def handle(self, data: bytes) -> None:
+        """Take bytes; `!` is a mistake of ours."""
+        self._clock.rightNow += self._seconds
+        self._log.append(self)
+        self.taken += data
+        self.busy_for -= self.is_busy
+        self.is_busy = self.busy_for > 0
+        if data.startswith(b"!"):
+            raise ValueError("a mistake of ours")
+
+
+class IntakeTests(SynchronousTestCase):
+    """Connections that bring more or less."""
+
+    def setUp(self) -> None:
+        """Nobody has sent anything."""
+        self.clock = Clock()
+        self.read_scheduler = ReadScheduler(self.clock)
+        self.log: list[Connection] = []
+
+    def connection(self, seconds: float = 0.0) -> Connection:
+        """One more connection."""
+        return Connection(self.clock, self.log, seconds)
+
+    def flush_cycle(self) -> None:
+        """One round of the event loop; the clock's `advance` would go on until all is done."""
+        [call] = self.clock.getDelayedCalls()
+        work: Callable[[], None] = call.func  # type: ignore[attr-defined]
+        call.cancel()
+        work()
+
+    def test_small(self) -> None:
+        """A little is handled at once."""
+        one = self.connection()
+        self.read_scheduler.take(one, b"x" * SMALL)
+        self.assertEqual(len(one.taken), SMALL)
+        self.assertTrue(one.transport.reading)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_order(self) -> None:
+        """A lot is handled in pieces, in order; what comes meanwhile comes after it."""
+        one = self.connection()
+        sent = bytes(range(256)) * (5 * PIECE // 256)
+        self.read_scheduler.take(one, sent)
+        self.assertEqual(one.taken, b"")
+        self.assertFalse(one.transport.reading)
+        self.read_scheduler.take(one, b"small")
+        self.flush_cycle()
+        self.assertEqual(one.taken, sent + b"small")
+        self.assertTrue(one.transport.reading)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_turns(self) -> None:
+        """Those who wait take turns, and who sends little does not wait for them."""
+        first, second = self.connection(SLICE / 2), self.connection(SLICE / 2)
+        for one in (first, second):
+            self.read_scheduler.take(one, b"x" * 3 * PIECE)
+        self.flush_cycle()
+        self.assertEqual(self.log, [first, second])
+        third = self.connection()
+        self.read_scheduler.take(third, b"ping")
+        self.assertEqual(third.taken, b"ping")
+        for _ in range(2):
+            self.flush_cycle()
+        self.assertEqual(self.log, [first, second, third, *[first, second] * 2])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_busy(self) -> None:
+        """One that is busy with a little goes on in its turns, and gets nothing more until then."""
+        one, other = self.connection(SLICE / 2), self.connection(SLICE / 2)
+        one.busy_for = 2
+        self.read_scheduler.take(one, b"a")
+        self.assertFalse(one.transport.reading)
+        self.read_scheduler.take(one, b"b")
+        self.read_scheduler.take(other, b"x" * PIECE)
+        self.flush_cycle()
+        self.assertEqual((one.taken, self.log), (b"a", [one, one, other]))
+        self.flush_cycle()
+        self.assertEqual((one.taken, self.log), (b"ab", [one, one, other, one, one]))
+        self.assertTrue(one.transport.reading)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_busy_no_more(self) -> None:
+        """One whose work ended from elsewhere, as when the gateway closes it, is read again."""
+        one = self.connection()
+        one.busy_for = 9
+        self.read_scheduler.take(one, b"a")
+        one.is_busy = False
+        one.busy_for = 0
+        self.flush_cycle()
+        self.assertEqual((one.transport.reading, one.transport.aborted), (True, False))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_gone(self) -> None:
+        """Of a client that is gone nothing more is handled."""
+        one, other = self.connection(SLICE), self.connection()
+        self.read_scheduler.take(one, b"x" * 3 * PIECE)
+        self.read_scheduler.take(other, b"x" * PIECE)
+        self.flush_cycle()
+        self.read_scheduler.drop(one)
+        self.flush_cycle()
+        self.assertEqual((len(one.taken), len(other.taken)), (PIECE, PIECE))
+        self.assertFalse(one.transport.reading)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_mistake(self) -> None:
+        """A connection on which the gateway fails is cut; the others are served."""
+        one, other = self.connection(), self.connection()
+        self.read_scheduler.take(one, b"!" + b"x" * PIECE)
+        self.read_scheduler.take(other, b"x" * PIECE)
+        self.flush_cycle()
+        self.assertTrue(one.transport.aborted)
+        self.assertEqual((len(one.taken), len(other.taken)), (PIECE, PIECE))
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+
+class OpeningTests(ServedTestCase):
+    """A page of many PVs opens beside other clients, over real TCP."""
+
+    PVS = 5000
+
+    @inlineCallbacks
+    def begin(self) -> Any:
+        """A gateway, who will ask for much, who asks for little, and the names of all PVs."""
+        # The clients work in the same loop: what they do is not to lengthen the slices.
+        self.patch(read_scheduler, "LONGEST_SLICE", SLICE)
+        names = [f"X{i}" for i in range(self.PVS)]
+        for name in names:
+            self.backend.add(name, 0)
+        fixture = yield self.start()
+        bulk, other = yield connect_all(fixture, 2)
+        return fixture.gateway, bulk, other, names
+
+    @inlineCallbacks
+    def assert_not_alone(self, gateway: Gateway, bulk: Client, other: Client) -> Any:
+        """Who asks for little is answered before the other has all."""
+        yield bulk.until(pvname="X0", msg_type="monitor")
+        other.send({"action": "ping"})
+        yield other.until(msg_type="pong")
+        self.assertLess(len(gateway.hub), self.PVS)
+
+    def assert_all_in_order(self, bulk: Client, names: list[str]) -> None:
+        """Each PV's value has come, in the order in which they were asked for."""
+        monitors = [each["pvname"] for each in bulk.messages if each["msg_type"] == "monitor"]
+        self.assertEqual(monitors, names)
+
+    @inlineCallbacks
+    def test_others_are_served_meanwhile(self) -> Any:
+        """Who asks for little is answered long before one that asks for much is done."""
+        gateway, bulk, other, names = yield self.begin()
+        for name in names:
+            bulk.send({"action": "connect", "pv": name})
+        yield self.assert_not_alone(gateway, bulk, other)
+        yield bulk.until(pvname=names[-1], msg_type="monitor")
+        self.assert_all_in_order(bulk, names)
+
+    @inlineCallbacks
+    def test_long_list(self) -> Any:
+        """So it is beside one that sends a long list; what that one sends next comes after it."""
+        gateway, bulk, other, names = yield self.begin()
+        bulk.send({"action": "connect", "pvs": names})
+        bulk.send({"action": "disconnect", "pvs": names})
+        bulk.send({"action": "list", "id": 1})
+        yield self.assert_not_alone(gateway, bulk, other)
+        listed = yield bulk.until(id=1)
+        self.assertEqual(listed["pvs"], [])
+        self.assert_all_in_order(bulk, names)

@@ -1,0 +1,225 @@
+"""What the gateway serves over HTTP: the page, its parts, the library, the configuration."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+from attrs import frozen
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from zope.interface import provider
+
+from pycawamp.web.site import ENTRIES, STATIC
+from tests.support.console_case import ServiceTestCase, in_thread
+
+ROOT = Path(__file__).parents[2]
+PARTS = sorted(path.relative_to(STATIC).as_posix() for path in STATIC.rglob("*") if path.is_file())
+TYPES = {
+    "": "text/html; charset=utf-8",
+    "config.json": "application/json",
+    "static/console.css": "text/css; charset=utf-8",
+    "static/icon.svg": "image/svg+xml",
+    "static/pycaserver.js": "text/javascript; charset=utf-8",
+}
+IMPORT = re.compile(r"""(?:^|\n)\s*(?:import|export)\b[^;"']*?["']([^"']+)["']""")
+REFERENCE = re.compile(r"""(?:src|href)="([^"]+)\"""")
+
+
+@frozen
+class Reply:
+    """An answer to a request."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class SiteTests(ServiceTestCase):
+    """The gateway as HTTP clients see it."""
+
+    def ask(self, path: str, method: str = "GET", **headers: str) -> Reply:
+        """Send a request, with the path as it is; start the gateway if it does not run."""
+        if self.gateway is None:
+            self.serve()
+        connection = HTTPConnection(urlsplit(self.origin).netloc, timeout=10)
+        try:
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, headers=named)
+            answer = connection.getresponse()
+            found = {name.lower(): value for name, value in answer.getheaders()}
+            return Reply(answer.status, found, answer.read())
+        finally:
+            connection.close()
+
+    @in_thread
+    def test_types(self) -> None:
+        """Each kind of file has its media type, which browsers are told not to guess."""
+        for path, wanted in TYPES.items():
+            reply = self.ask(f"/{path}")
+            self.assertEqual((reply.status, reply.headers["content-type"]), (200, wanted), path)
+            self.assertEqual(reply.headers["x-content-type-options"], "nosniff", path)
+
+    @in_thread
+    def test_monitor_is_no_page(self) -> None:
+        """What comes to /monitor by plain HTTP is told so, and sent nowhere."""
+        for query in ("", "?redirect=https://elsewhere.example/&after=1", "?redirect=x%0d%0a:"):
+            reply = self.ask(f"/monitor{query}")
+            self.assertEqual(reply.status, 426)
+            self.assertNotIn("location", reply.headers)
+            self.assertNotIn(b"elsewhere", reply.body)
+
+    @in_thread
+    def test_policy(self) -> None:
+        """Every answer forbids scripts, styles and connections from elsewhere, and inline ones."""
+        for path in TYPES:
+            policy = self.ask(f"/{path}").headers["content-security-policy"]
+            rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+            self.assertEqual(rules["default-src"], "'none'")
+            self.assertEqual(rules["script-src"], "'self'")
+            self.assertNotIn("unsafe", policy)
+
+    @in_thread
+    def test_unchanged(self) -> None:
+        """Who has the newest is told so with nothing more; another tag gets the file."""
+        for path in TYPES:
+            first = self.ask(f"/{path}")
+            self.assertEqual(first.headers["cache-control"], "no-cache")
+            tag = first.headers["etag"]
+            again = self.ask(f"/{path}", if_none_match=tag)
+            self.assertEqual((again.status, again.body), (304, b""), path)
+            self.assertEqual(again.headers["etag"], tag)
+            other = self.ask(f"/{path}", if_none_match='"other"')
+            self.assertEqual((other.status, other.body), (200, first.body), path)
+
+    @in_thread
+    def test_head(self) -> None:
+        """HEAD gets the same headers, no body, and no complaint into the log."""
+        logged: list[str] = []
+
+        @provider(ILogObserver)
+        def observe(event: LogEvent) -> None:
+            logged.append(str(event))
+
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        for path in TYPES:
+            whole, head = self.ask(f"/{path}"), self.ask(f"/{path}", "HEAD")
+            self.assertEqual((head.status, head.body), (200, b""), path)
+            for name in ("content-type", "content-length", "etag", "content-security-policy"):
+                self.assertEqual(head.headers[name], whole.headers[name], path)
+        self.assertEqual([text for text in logged if "message body" in text], [])
+
+    @in_thread
+    def test_all_parts(self) -> None:
+        """Every file beside the page is served as it is, but for entries, which are joined."""
+        for part in sorted(set(PARTS) - set(ENTRIES)):
+            if Path(part).suffix in {".css", ".html", ".js", ".svg", ".ts"}:
+                reply = self.ask(f"/static/{part}")
+                self.assertEqual((reply.status, reply.body), (200, (STATIC / part).read_bytes()))
+
+    @in_thread
+    def test_references(self) -> None:
+        """Everything that the page and its modules refer to is there, and on this gateway."""
+        seen: set[str] = set()
+        waiting = ["/"]
+        while waiting:
+            path = waiting.pop()
+            reply = self.ask(path)
+            self.assertEqual(reply.status, 200, path)
+            for reference in references(reply):
+                target = urljoin(path, reference)
+                self.assertEqual(urlsplit(target).netloc, "", f"{path} refers to {target}")
+                if target not in seen:
+                    seen.add(target)
+                    waiting.append(target)
+        self.assertIn("/static/console/main.js", seen)
+        self.assertIn("/static/pycaserver.js", seen)
+
+    @in_thread
+    def test_absent(self) -> None:
+        """What there is not is not found, and folders do not list what they hold."""
+        for path in (
+            "/absent",
+            "/static/absent.js",
+            "/static/console/x/y",
+            "/static/pycaserver.js/more",
+            "/config.json/",
+            "/index.html",
+        ):
+            self.assertEqual(self.ask(path).status, 404, path)
+        for path in ("/static", "/static/", "/static/console", "/static/console/"):
+            reply = self.ask(path)
+            self.assertIn(reply.status, {404, 405}, path)
+            self.assertNotIn(b"main.js", reply.body)
+
+    @in_thread
+    def test_traversal(self) -> None:
+        """No path leads out of the folder of static files."""
+        for up in ("..", "%2e%2e", "%2E%2E%2F..", "..%2f..", "..%5c..", "....//", ".%00."):
+            for name in ("site.py", "web/site.py", "setup.cfg", "etc/passwd"):
+                for path in (f"/static/{up}/{name}", f"/static/client/{up}/{up}/{name}"):
+                    reply = self.ask(path)
+                    self.assertEqual(reply.status, 404, path)
+                    self.assertNotIn(b"twisted", reply.body.lower())
+
+    @in_thread
+    def test_other_methods(self) -> None:
+        """Nothing can be changed."""
+        for method in ("POST", "PUT", "DELETE"):
+            self.assertTrue(self.ask("/static/pycaserver.js", method).status in {405, 501}, method)
+
+    @in_thread
+    def test_configuration(self) -> None:
+        """The configuration says whether puts are on, and of the demo only if there is one."""
+        configuration = json.loads(self.ask("/config.json").body)
+        self.assertEqual((configuration["puts"], configuration["demo"]), (False, []))
+        self.stop_gateway()
+        self.serve("--demo", "--allow-put=anyone")
+        configuration = json.loads(self.ask("/config.json").body)
+        self.assertTrue(configuration["puts"])
+        self.assertIn("demo:sine", dict(configuration["demo"]))
+
+
+class WheelTests(SynchronousTestCase):
+    """What pip installs."""
+
+    def test_parts(self) -> None:
+        """All files of the page are among what a wheel is made of, and no tests."""
+        if find_spec("setuptools") is None:
+            raise SkipTest("no setuptools: pip install setuptools")
+        source, library = Path(self.mktemp()), Path(self.mktemp()).absolute()
+        shutil.copytree(ROOT, source, ignore=_NOT_SOURCES)
+        command = [sys.executable, "setup.py", "-q", "build", "--build-lib", str(library)]
+        done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertNotIn("importable", done.stderr + done.stdout)
+        names = [path.relative_to(library).as_posix() for path in library.rglob("*.*")]
+        prefix = "pycawamp/web/static/"
+        found = sorted(name.removeprefix(prefix) for name in names if name.startswith(prefix))
+        self.assertEqual(found, PARTS)
+        self.assertIn("pycawamp/demo/records.db", names)
+        self.assertEqual([name for name in names if name.startswith(("tests/", "bench/"))], [])
+
+
+_NOT_SOURCES = shutil.ignore_patterns(
+    ".*", "_trial_temp*", "node_modules", "build", "dist", "*.egg-info", "__pycache__"
+)
+
+
+def references(reply: Reply) -> Iterator[str]:
+    """What a page or a module names in its text."""
+    text = reply.body.decode()
+    kind = reply.headers["content-type"]
+    if kind.startswith("text/html"):
+        yield from REFERENCE.findall(text)
+    elif kind.startswith("text/javascript"):
+        yield from (name for name in IMPORT.findall(text) if name.startswith((".", "/", "http")))

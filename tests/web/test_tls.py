@@ -1,0 +1,199 @@
+"""TLS: modern versions only, a certificate that is renewed on disk, HSTS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+from OpenSSL import SSL
+from twisted.internet import ssl
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.endpoints import SSL4ClientEndpoint
+from twisted.internet.protocol import Factory, Protocol
+from twisted.trial.unittest import SynchronousTestCase
+
+from pycawamp.filewatch import FileWatcher
+from pycawamp.testing import TIMEOUT, connect
+from pycawamp.web.certificate import tls_endpoint
+from tests.support.access_case import GuardedTestCase, reactor, request
+from tests.support.certificate import CertificateFiles, write_certificate
+from tests.support.ioc_case import until_true
+
+
+class TLSTests(GuardedTestCase):
+    """--port ssl:…"""
+
+    def setUp(self) -> None:
+        """Have a certificate."""
+        super().setUp()
+        self.patch(FileWatcher, "interval", 0.05)
+        self.patch(FileWatcher, "settle", 0.2)
+        self.files = write_certificate(self.folder / "tls")
+
+    def serve_tls(self, *options: str) -> Any:
+        """Run a gateway with the certificate."""
+        service = self.serve("--port", _description(self.files), *options)
+        self.certificate = cast(Any, service.getServiceNamed("files")).certificate
+        return service
+
+    def ask(self, data: bytes = b"", **options: Any) -> Deferred[_Seen]:
+        """Fires with the certificate that is shown, and the answer."""
+        settings = ssl.CertificateOptions(verify=False, **options)
+        endpoint = SSL4ClientEndpoint(reactor, "127.0.0.1", self.port, settings)
+        connecting = cast("Deferred[Any]", endpoint.connect(Factory.forProtocol(_Seen)))
+        return connecting.addCallback(lambda seen: seen.ask(data)).addTimeout(TIMEOUT, reactor)
+
+    @inlineCallbacks
+    def open_socket(self) -> Any:
+        """Fires with a client that trusts the certificate."""
+        trust = ssl.Certificate.loadPEM(self.files.certificate.read_bytes())
+        settings = ssl.optionsForClientTLS("localhost", trustRoot=trust)
+        endpoint = SSL4ClientEndpoint(reactor, "127.0.0.1", self.port, settings)
+        client = yield connect(reactor, f"wss://localhost:{self.port}/monitor", endpoint)
+        self.addCleanup(client.abort)
+        return client
+
+    @inlineCallbacks
+    def test_hsts(self) -> Any:
+        """Pages by TLS tell the browser to come by TLS only; others do not."""
+        self.serve_tls()
+        for path in ("/", "/static/pycaserver.js", "/nowhere"):
+            seen = yield self.ask(request(path, {"Connection": "close"}))
+            self.assertIn(b"strict-transport-security: max-age=", seen.data.lower())
+        self.serve()
+        plain = yield self.get()
+        self.assertNotIn("strict-transport-security", plain.headers)
+
+    @inlineCallbacks
+    def test_bulk(self) -> Any:
+        """Requests that fill many of TLS's records are answered, each and in order."""
+        self.serve_tls()
+        client = yield self.open_socket()
+        numbers = list(range(5000))
+        for number in numbers:
+            client.send({"action": "ping", "id": number})
+        yield client.until(id=numbers[-1])
+        self.assertEqual([message["id"] for message in client.messages], numbers)
+
+    @inlineCallbacks
+    def test_stop_beside_late(self) -> Any:
+        """A client that reads on only after the gateway has gone still sees why."""
+        service = self.serve_tls()
+        client = yield self.open_socket()
+        client.stop_reading()
+        yield service.stopService()
+        client.resume_reading()
+        code = yield client.when_closed()
+        self.assertEqual(code, 1001)
+
+    @inlineCallbacks
+    def test_renewed(self) -> Any:
+        """A renewed certificate is shown to the next connection; open ones live on."""
+        self.serve_tls()
+        client = yield self.open_socket()
+        before = yield self.ask(request("/", {"Connection": "close"}))
+        write_certificate(self.folder / "tls")
+        renewed = yield self.certificate.reload()
+        self.assertTrue(renewed)
+        after = yield self.ask(request("/", {"Connection": "close"}))
+        self.assertNotEqual(before.serial, after.serial)
+        client.send("X")
+        monitor = yield client.until(msg_type="monitor")
+        self.assertEqual(monitor["value"], 1.5)
+
+    @inlineCallbacks
+    def test_half_renewed(self) -> Any:
+        """While key and certificate do not fit, or one is missing, the old pair is shown."""
+        self.serve_tls()
+        before = yield self.ask(request("/", {"Connection": "close"}))
+        context = self.certificate.getContext()
+        other = write_certificate(self.folder / "other")
+        pem = self.files.certificate.read_bytes()
+        for broken in (other.certificate.read_bytes(), pem[:100], b"", None):
+            self.files.certificate.unlink()
+            if broken is not None:
+                self.files.certificate.write_bytes(broken)
+            good = yield self.certificate.reload()
+            self.assertFalse(good)
+            during = yield self.ask(request("/", {"Connection": "close"}))
+            self.assertEqual(before.serial, during.serial)
+            if broken is None:
+                self.files.certificate.write_bytes(b"")
+        self.files.certificate.write_bytes(other.certificate.read_bytes())
+        self.files.key.write_bytes(other.key.read_bytes())
+        # A change is seen without a reload too.
+        yield until_true(lambda: self.certificate.getContext() is not context)
+        after = yield self.ask(request("/", {"Connection": "close"}))
+        self.assertNotEqual(before.serial, after.serial)
+
+    @inlineCallbacks
+    def test_versions(self) -> Any:
+        """TLS 1.2 and 1.3 are spoken; 1.1 is not."""
+        self.serve_tls()
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            options = {"insecurelyLowerMinimumTo": version, "lowerMaximumSecurityTo": version}
+            if version is ssl.TLSVersion.TLSv1_3:
+                options = {"raiseMinimumTo": version}
+            seen = yield self.ask(request("/", {"Connection": "close"}), **options)
+            self.assertTrue(seen.data.startswith(b"HTTP/1.1 200"), version)
+        old = yield self.ask(
+            insecurelyLowerMinimumTo=ssl.TLSVersion.TLSv1_0,
+            lowerMaximumSecurityTo=ssl.TLSVersion.TLSv1_1,
+        )
+        self.assertEqual(old.data, b"")
+        self.assertIsInstance(old.reason, SSL.Error)
+
+
+class EndpointTests(SynchronousTestCase):
+    """Descriptions."""
+
+    def test_refused(self) -> None:
+        """What names no usable key and certificate is refused."""
+        files = write_certificate(Path(self.mktemp()))
+        other = write_certificate(Path(self.mktemp()))
+        for description in (
+            "ssl:0",
+            "ssl:x:privateKey=k",
+            "ssl:0:privateKey=/no/such",
+            f"ssl:0:privateKey={files.key}",
+            f"ssl:0:privateKey={files.key}:certKey={other.certificate}",
+            f"ssl:0:privateKey={files.key}:certKey={files.certificate}:sslmethod=TLSv1_METHOD",
+            f"ssl:0:privateKey={files.key}:certKey={files.certificate}:extraCertChain=/no",
+        ):
+            self.assertRaises(ValueError, tls_endpoint, reactor, description)
+
+    def test_one_file(self) -> None:
+        """Key and certificate may be in one file, with those who signed it after them."""
+        files = write_certificate(Path(self.mktemp()))
+        signer = write_certificate(Path(self.mktemp()))
+        both = files.key.with_name("both.pem")
+        parts = (files.key, files.certificate, signer.certificate)
+        both.write_bytes(b"".join(part.read_bytes() for part in parts))
+        tls_endpoint(reactor, f"ssl:0:privateKey={both}")
+
+
+def _description(files: CertificateFiles) -> str:
+    return f"ssl:0:interface=127.0.0.1:privateKey={files.key}:certKey={files.certificate}"
+
+
+class _Seen(Protocol):
+    """What a TLS client sees of a server."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.serial = 0
+        self.reason: Any = None
+        self._done: Deferred[_Seen] = Deferred()
+
+    def ask(self, data: bytes) -> Deferred[_Seen]:
+        self.transport.write(data)  # type: ignore[union-attr]
+        return self._done
+
+    def dataReceived(self, data: bytes) -> None:
+        certificate = cast(Any, self.transport).getPeerCertificate()
+        self.serial = certificate.get_serial_number()
+        self.data += data
+
+    def connectionLost(self, reason: Any = None) -> None:
+        self.reason = reason.value
+        self._done.callback(self)
