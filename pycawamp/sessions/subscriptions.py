@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 
 from pycawamp.access.interfaces import Decide, Verdict
 from pycawamp.fanout.stream import EncodedStream
-from pycawamp.pv.hub import PV
+from pycawamp.pv.interfaces import PVState
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.errors import BadMessageError
 
@@ -148,7 +148,7 @@ class Subscriptions:
         else:
             self.weigh(name)
 
-    def _check_size(self, name: str, pv: PV) -> None:
+    def _check_size(self, name: str, pv: PVState) -> None:
         if pv.is_overloaded:
             raise BadMessageError("overloaded", "the gateway's memory for arrays is full")
         others = self._large_bytes - self._large.get(name, 0)
@@ -202,7 +202,7 @@ class Search:
         self.subscriptions.end_search(self)
 
 
-def _size(pv: PV) -> int:
+def _size(pv: PVState) -> int:
     """Bytes of a PV's values, if the memory budget counts them."""
     return pv.described.size if pv.described is not None and pv.described.is_large else 0
 

@@ -13,8 +13,7 @@ from zope.interface import implementer
 from pycawamp.access import AccessFiles
 from pycawamp.access.interfaces import IPolicy, Verdict
 from pycawamp.access.watch import PolicyWatcher
-from pycawamp.pv.hub import PV
-from pycawamp.pv.interfaces import ISubscriber
+from pycawamp.pv.interfaces import ISubscriber, PVState
 from pycawamp.pv.values import Metadata, Reading
 from pycawamp.sessions.session import Client
 from pycawamp.testing import GatewayFixture
@@ -109,13 +108,13 @@ class Served(GuardedTestCase):
 class _Deaf:
     """Hears of a PV, and does nothing."""
 
-    def metadata(self, pv: PV, metadata: Metadata) -> None:
+    def metadata(self, pv: PVState, metadata: Metadata) -> None:
         """Do nothing."""
 
-    def connection(self, pv: PV, connected: bool) -> None:
+    def connection(self, pv: PVState, connected: bool) -> None:
         """Do nothing."""
 
-    def reading(self, pv: PV, reading: Reading) -> None:
+    def reading(self, pv: PVState, reading: Reading) -> None:
         """Do nothing."""
 
 

@@ -12,8 +12,8 @@ from zope.interface import implementer
 from pycawamp.access import IPolicy, Policy
 from pycawamp.fanout.flush import FlushCycle
 from pycawamp.fanout.outbox import IWriter
-from pycawamp.pv.hub import PV, PVHub
-from pycawamp.pv.interfaces import ISink, ISubscriber
+from pycawamp.pv.hub import PVHub
+from pycawamp.pv.interfaces import ISink, ISubscriber, PVState
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.router import Router
 from pycawamp.pv.values import Metadata, Reading
@@ -176,15 +176,15 @@ class Listener:
     def __init__(self) -> None:
         self.heard: list[tuple[str, str, Any]] = []
 
-    def metadata(self, pv: PV, metadata: Metadata) -> None:
+    def metadata(self, pv: PVState, metadata: Metadata) -> None:
         """Hear what a PV says of itself."""
         self.heard.append(("metadata", pv.name, metadata))
 
-    def connection(self, pv: PV, connected: bool) -> None:
+    def connection(self, pv: PVState, connected: bool) -> None:
         """Hear that a PV connected or was lost."""
         self.heard.append(("connection", pv.name, connected))
 
-    def reading(self, pv: PV, reading: Reading) -> None:
+    def reading(self, pv: PVState, reading: Reading) -> None:
         """Hear one update."""
         self.heard.append(("reading", pv.name, reading.value))
 
