@@ -135,7 +135,10 @@ class Reloaded(SynchronousTestCase):
         self.assertTrue(watcher.decide(None, "192.0.2.1", None, "X").write)
         for wanted, writes in (("A=1", True), ("A=2", False)):
             path.write_text(GATED.replace("A=1", wanted))
-            self.assertTrue(self.successResultOf(watcher.reload()))
+            done = watcher.reload()
+            # Until the file has settled, and is looked at once more.
+            world.advance(watcher.settle + watcher.interval)
+            self.assertTrue(self.successResultOf(done))
             self.assertEqual(watcher.decide(None, "192.0.2.1", None, "X").write, writes)
         world.backend.set("gate", 2)
         self.assertTrue(watcher.decide(None, "192.0.2.1", None, "X").write)
