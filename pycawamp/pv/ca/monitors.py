@@ -35,7 +35,6 @@ class Monitor:
     """One subscription at libca: what its callback needs, and who gets its bytes."""
 
     __slots__ = (
-        "budgeted",
         "channel",
         "count",
         "event_id",
@@ -43,6 +42,7 @@ class Monitor:
         "header",
         "key",
         "most",
+        "reserved",
         "type",
         "width",
     )
@@ -61,7 +61,7 @@ class Monitor:
         self.header = header
         self.width = width
         """The DBR bytes are header + count * width long."""
-        self.budgeted = 0
+        self.reserved = 0
         """Bytes of the largest value, if the memory budget counts it."""
         self.event_id: int | None = None
         """libca's name for the subscription."""
@@ -96,7 +96,7 @@ class ValueMonitor(Monitor):
         layout = dbr.TIME_LAYOUTS[native.type]
         request = libca.value_request(dbr.DBR_TYPES[native.type], native.count)
         super().__init__(channel, key, request, layout.offset, layout.width)
-        self.budgeted = native.size if native.is_large else 0
+        self.reserved = native.size if native.is_large else 0
         self._decode = dbr.decoder(native.type, native.count)
 
     def receive(self, raw: bytes) -> None:
