@@ -15,7 +15,7 @@ from pycawamp.access.interfaces import IPolicy, Verdict
 from pycawamp.access.watch import PolicyWatcher
 from pycawamp.pv.interfaces import ISubscriber, PVState
 from pycawamp.pv.values import Metadata, Reading
-from pycawamp.sessions.session import Client
+from pycawamp.sessions.peer import Peer
 from pycawamp.testing import GatewayFixture
 from pycawamp.wire.v2.dialect import VERSION_1
 from tests.support.access_case import GuardedTestCase
@@ -171,7 +171,7 @@ class Reloaded(SynchronousTestCase):
         world.backend.add("X", 1)
         users = [f"user{number}" for number in range(5)]
         for user in users:
-            session = world.sessions.open(Page(), Client("test", user=user), VERSION_1)
+            session = world.sessions.open(Page(), Peer("test", user=user), VERSION_1)
             ask(session, "connect", "X")
         policy.changes = 20
         world.sessions.reauthorize()

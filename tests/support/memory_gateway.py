@@ -18,9 +18,10 @@ from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.router import Router
 from pycawamp.pv.values import Metadata, Reading
 from pycawamp.sessions.limits import Limits
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.registry import Sessions
-from pycawamp.sessions.session import Client, Session
+from pycawamp.sessions.session import Session
 from pycawamp.web.frames import WEBSOCKET
 from pycawamp.wire.v2.dialect import VERSION_1
 
@@ -105,6 +106,7 @@ class World:
         policy: IPolicy | None = None,
         limits: Limits | None = None,
         backend: MemoryBackend | None = None,
+        put_log: PutLog | None = None,
     ) -> None:
         self.clock = SteppingReactor()
         self.backend = backend or MemoryBackend(now=lambda: 1.5)
@@ -117,7 +119,7 @@ class World:
             router,
             FlushCycle(self.clock),
             policy=policy or Policy(),
-            put_log=PutLog(None),
+            put_log=put_log or PutLog(None),
             connect_timeout=CONNECT_TIMEOUT,
             limits=limits,
         )
@@ -125,7 +127,7 @@ class World:
     def open(self) -> tuple[Session, Page]:
         """One client more."""
         page = Page()
-        return self.sessions.open(page, Client("test"), VERSION_1), page
+        return self.sessions.open(page, Peer("test"), VERSION_1), page
 
     def flush_cycle(self) -> None:
         """End the reactor's turn."""
