@@ -105,8 +105,10 @@ class OneShotChannel:
             return fail(AccessError("the IOC grants no write access"))
         done: Deferred[None] = self._handle.put(value, wait).addTimeout(timeout, self._clock)
 
-        def timed_out(failure: Failure) -> None:
-            failure.trap(DeferredTimeoutError)
+        def timed_out(failure: Failure) -> Failure:
+            # Not trap, which would raise it again: its frames would wait for the collector.
+            if not failure.check(DeferredTimeoutError):
+                return failure
             text = f"the record, or an earlier write to it, has not finished within {timeout:g} s"
             raise PVTimeoutError(text)
 

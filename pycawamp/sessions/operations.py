@@ -263,8 +263,18 @@ class Operations:
                 self._outgoing.refuse(requests.about(request, mistake))
             elif not failure.check(CancelledError):
                 self._outgoing.fail(failure)
+            _drop_tracebacks(failure)
 
         done.addErrback(failed).addBoth(lambda _: self._under_way.discard(done))
+
+
+def _drop_tracebacks(failure: Failure) -> None:
+    """Forget where a failure came from: frames that refer to it would wait for the collector."""
+    failure.tb = None
+    error: BaseException | None = failure.value
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__context__
 
 
 def _held_bytes(value: Any) -> int:

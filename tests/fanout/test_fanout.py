@@ -260,4 +260,5 @@ class FanoutTests(SynchronousTestCase):
         del session
         self.world.advance(LINGER)
         self.assertEqual(self.world.backend.handles, [])
-        self.assertEqual(fanout_objects(), before)
+        # What another test has left may go meanwhile.
+        self.assertEqual(fanout_objects() - before, Counter())

@@ -111,7 +111,7 @@ class Channel:
         try:
             write = encode(self._described or self.native, value)
         except BadValueError as error:
-            return fail(error)
+            return fail(error.with_traceback(None))
         if self._puts is None:
             self._puts = Puts(self._calls, self.at_libca)
         if write.count == 0 and self.name.endswith("$"):
