@@ -200,7 +200,8 @@ class ClientMachine(MoodyMachine):
             is_subscribed = self.session is not None and name in self.session.subscriptions.names
             if self.session is not None and not is_subscribed:
                 assert listener.refused, name
-            if not is_subscribed or name not in self.values:
+            # What a policy has ended stays subscribed: it comes back when it is allowed again.
+            if not is_subscribed or name in self.policy.forbidden or name not in self.values:
                 assert not listener.connected, name
             else:
                 assert listener.connected, name
