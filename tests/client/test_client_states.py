@@ -24,6 +24,7 @@ from pycawamp.client.subscriptions import Options
 from pycawamp.pv.values import Metadata
 from pycawamp.sessions.session import Session
 from tests.support.changing_pvs import NAMES, MoodyMachine
+from tests.support.examples import examples
 from tests.support.memory_gateway import Page
 
 MOST_LISTENERS = 5
@@ -233,5 +234,5 @@ class ClientStateTests(SynchronousTestCase):
         """Each listener hears of connection, metadata and news in this order, no older value
         after a newer one, none twice, all that it asked for, and of the newest.
         """
-        steps = settings(max_examples=150, stateful_step_count=50, deadline=None)
+        steps = settings(max_examples=examples(150), stateful_step_count=50, deadline=None)
         run_state_machine_as_test(ClientMachine, settings=steps)

@@ -25,6 +25,7 @@ from pycawamp.sessions.putlog import PutLog, PutRecord
 from pycawamp.sessions.session import Client
 from pycawamp.wire.v2.dialect import VERSION_1
 from tests.fanout.test_backlog import Pending
+from tests.support.examples import examples
 from tests.support.ioc_case import until_true
 from tests.support.memory_gateway import CONNECT_TIMEOUT, Page, World, ask
 from tests.support.timing import allowed
@@ -151,7 +152,7 @@ class PutLogTests(SynchronousTestCase):
         self.assertEqual((line["user"], line["client"], line["new"]), (None, "test", 2))
         self.assertTrue(line["outcome"].startswith("forbidden: "))
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=examples(300), deadline=None)
     @given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
     def test_no_injection(self, name: str, value: str, user: str) -> None:
         """Whatever a client sends and is called, a put is one line of printable characters."""
