@@ -114,12 +114,12 @@ class Gateway(Service):
 
     def reauthorize(self) -> None:
         """Apply a changed policy to what is open: what is forbidden now ends."""
-        self._sockets.check_visitors()
+        self._sockets.check_clients()
         self._sessions.reauthorize()
 
-    def check_visitors(self) -> None:
+    def check_clients(self) -> None:
         """Close the connections of users and pages that could not come in any more."""
-        self._sockets.check_visitors()
+        self._sockets.check_clients()
 
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[None], None, None]:
