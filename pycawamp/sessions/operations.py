@@ -12,7 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.python.failure import Failure
 
 from pycawamp.access.interfaces import Verdict
-from pycawamp.pv.errors import OverloadedError, PVError
+from pycawamp.pv.errors import BadValueError, OverloadedError, PVError
 from pycawamp.pv.oneshot import OneShotChannel
 from pycawamp.pv.values import Metadata
 from pycawamp.sessions.authorizer import Authorizer
@@ -278,10 +278,21 @@ def _drop_tracebacks(failure: Failure) -> None:
 
 
 def _held_bytes(value: Any) -> int:
-    """About how many bytes a value takes in memory, or more."""
+    """Return about how many bytes a value takes in memory, or more.
+
+    Raises BadValueError for one that cannot be written as JSON: it is read to a depth of 1024,
+    and written to less.
+    """
+    if not isinstance(value, list | dict):
+        return sys.getsizeof(value)
     if isinstance(value, list) and set(map(type, value)) <= {int, float, bool}:
         return NUMBER * len(value)
-    return OBJECT * len(dumps(value)) if isinstance(value, list | dict) else sys.getsizeof(value)
+    try:
+        return OBJECT * len(dumps(value))
+    except TypeError:
+        raise BadValueError(
+            "expected a number, a string or a list of them, got one that is nested too deeply"
+        ) from None
 
 
 def _written_bytes(value: Any) -> int:

@@ -12,6 +12,7 @@ from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from pycawamp.access import IPolicy, Policy, Writers
 from pycawamp.sessions.limits import BURST, Limits
 from pycawamp.sessions.list_errors import MAX_ERRORS
 from pycawamp.sessions.operations import UNDER_WAY
@@ -33,9 +34,9 @@ def message(action: str, **keys: Any) -> bytes:
 class BoundsTests(SynchronousTestCase):
     """Sessions over in-memory PVs."""
 
-    def open(self, **limits: Any) -> None:
+    def open(self, policy: IPolicy | None = None, **limits: Any) -> None:
         """A client of a gateway with these limits."""
-        self.world = World(limits=Limits(**limits))
+        self.world = World(policy, Limits(**limits))
         self.world.backend.add("X", 1.0)
         self.page = Page()
         self.closed: list[int] = []
@@ -200,6 +201,15 @@ class BoundsTests(SynchronousTestCase):
         self.assertEqual(error["code"], "forbidden")
         self.assertEqual(len(lines.found), 1)
         self.assertIn("nested too deeply", lines.found[0])
+
+    def test_deep_put_allowed(self) -> None:
+        """Where the client may write, it is told that no value is so deep."""
+        self.open(Policy(puts=True, writers=Writers.ANYONE))
+        deep = b'{"action":"put","pv":"X","value":%b%b}' % (b"[" * 500, b"]" * 500)
+        with _Lines() as lines:
+            (error,) = self.all_told(deep)
+        self.assertEqual(error["code"], "bad_value")
+        self.assertEqual(len(lines.found), 1)
 
 
 class FrameTests(ServedTestCase):

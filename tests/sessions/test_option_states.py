@@ -18,6 +18,7 @@ from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.session import Session
 from pycawamp.wire.v2.dialect import VERSION_1
 from tests.support.changing_pvs import ALIAS, NAMES, MoodyMachine
+from tests.support.examples import examples
 from tests.support.memory_gateway import LINGER, ask
 from tests.support.version2_case import AnyPage
 
@@ -257,5 +258,5 @@ class OptionStateTests(SynchronousTestCase):
         """Whatever a page asked for, it is told of a connection before values, of metadata
         before values that have alarms, of nothing old after the new; and ends up showing what is.
         """
-        steps = settings(max_examples=150, stateful_step_count=40, deadline=None)
+        steps = settings(max_examples=examples(150), stateful_step_count=40, deadline=None)
         run_state_machine_as_test(OptionMachine, settings=steps)

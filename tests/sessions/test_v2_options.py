@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.pv.values import FieldType, Metadata
 from pycawamp.sessions.peer import Peer
 from pycawamp.wire.v2.dialect import VERSION_1
+from tests.support.examples import examples
 from tests.support.memory_gateway import CONNECT_TIMEOUT, World, ask
 from tests.support.version2_case import ANYONE, AnyPage
 
@@ -147,7 +148,7 @@ class OptionTests(SynchronousTestCase):
         lists = {each["id"]: each["pvs"] for each in messages if each["msg_type"] == "list"}
         self.assertEqual(lists, {2: ["X", "array"], 4: ["array"]})
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=examples(100), deadline=None)
     @given(st.text(max_size=9) | st.integers(-(2**53), 2**53) | st.floats(-1e9, 1e9))
     def test_ids(self, number: Any) -> None:
         """Every reply, errors too, repeats its request's id, string or number; no update does."""
