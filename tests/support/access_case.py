@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import attrs
-from twisted.application.service import MultiService
 from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.endpoints import TCP4ClientEndpoint
@@ -16,7 +15,7 @@ from twisted.trial.unittest import TestCase
 
 from pycawamp.config.options import Options
 from pycawamp.pv.memory import MemoryBackend
-from pycawamp.service.app import assemble
+from pycawamp.service.app import App, assemble
 from pycawamp.testing import TIMEOUT, WebSocketTestClient, connect
 
 reactor = cast(Any, installed_reactor)
@@ -58,15 +57,15 @@ class GuardedTestCase(TestCase):
         path.write_text(text)
         return str(path)
 
-    def serve(self, *options: str) -> MultiService:
+    def serve(self, *options: str) -> App:
         """Run the service with these options until the test ends."""
         parser = Options()
         endpoint = [] if "--port" in options else ["--port", "tcp:0:interface=127.0.0.1"]
         parser.parseOptions([*endpoint, *options])
         service = assemble(reactor, parser.settings, self.backend)
-        service.startService()
+        service.startService()  # type: ignore[no-untyped-call]
         self.addCleanup(service.stopService)
-        address = cast(Any, service.getServiceNamed("port")).address
+        address = service.port.address
         self.port = getattr(address, "port", 0)
         return service
 
