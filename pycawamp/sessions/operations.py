@@ -252,6 +252,8 @@ class Operations:
                 self._session.refuse(requests.about(request, mistake))
             elif not failure.check(CancelledError):
                 self._session.fail(failure)
+            # The frames of its traceback refer to it, and to the session: a cycle.
+            failure.cleanFailure()
 
         done.addErrback(failed).addBoth(lambda _: self._under_way.discard(done))
 

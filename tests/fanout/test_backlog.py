@@ -19,7 +19,8 @@ from pycawamp.sessions.operations import GETS_AT_ONCE
 from pycawamp.sessions.session import Client, Session
 from pycawamp.web.frames import WEBSOCKET
 from pycawamp.wire.v2.dialect import VERSION_1
-from tests.support.memory_gateway import World, ask, unframe
+from tests.support.memory_gateway import World, ask
+from tests.support.websocket_frames import text_payloads
 
 LARGE = 100_000
 
@@ -53,7 +54,7 @@ class SlowPage:
         data, self._data = self._data, b""
         if self.session.outbox.paused:
             self.session.outbox.resume()
-        return [json.loads(payload) for payload in unframe(data)]
+        return [json.loads(payload) for payload in text_payloads(data)]
 
 
 class BacklogTests(SynchronousTestCase):
