@@ -22,7 +22,7 @@ class Content:
         "_is_large",
         "_payload",
         "_reading",
-        "_tells_more",
+        "_renders_newest",
         "renderer",
     )
 
@@ -35,7 +35,7 @@ class Content:
         self._reading: Reading | None = None
         self._payload = b""
         # Most dialects tell newcomers what they tell all others: that is rendered once.
-        self._tells_more = type(renderer).newest is not Renderer.newest
+        self._renders_newest = type(renderer).newest is not Renderer.newest
 
     def describe(self, metadata: Metadata) -> None:
         """Use `metadata` from now on."""
@@ -54,7 +54,7 @@ class Content:
 
     def newest(self, reading: Reading) -> bytes:
         """Return the message for clients that may have missed earlier updates."""
-        return self.renderer.newest(reading) if self._tells_more else self.update(reading)
+        return self.renderer.newest(reading) if self._renders_newest else self.update(reading)
 
     def forget(self) -> None:
         """Keep no message."""

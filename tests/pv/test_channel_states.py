@@ -19,7 +19,8 @@ from zope.interface import implementer
 
 from pycawamp.pv.ca import libca
 from pycawamp.pv.ca.backend import CABackend
-from pycawamp.pv.ca.channel import Channel, ControlMonitor, Monitor, ValueMonitor
+from pycawamp.pv.ca.channel import Channel
+from pycawamp.pv.ca.monitors import ControlMonitor, Monitor, ValueMonitor
 from pycawamp.pv.inbox import Inbox, InboxLimits
 from pycawamp.pv.interfaces import ISink
 from pycawamp.pv.values import FieldType, Metadata, Reading

@@ -14,8 +14,10 @@ from zope.interface import implementer
 
 from pycawamp.access import IPolicy, Policy, Writers
 from pycawamp.sessions.limits import BURST, Limits
+from pycawamp.sessions.list_errors import MAX_ERRORS
 from pycawamp.sessions.operations import UNDER_WAY
-from pycawamp.sessions.session import MAX_ERRORS, NAMES_A_TOKEN, NAMES_AT_ONCE, Client
+from pycawamp.sessions.peer import Peer
+from pycawamp.sessions.session import NAMES_A_TOKEN, NAMES_AT_ONCE
 from pycawamp.wire.v2.dialect import VERSION_1
 from pycawamp.wire.v2.requests import MAX_BRACKETS, MAX_ID
 from tests.support.memory_gateway import Page, World, ask
@@ -39,7 +41,7 @@ class BoundsTests(SynchronousTestCase):
         self.page = Page()
         self.closed: list[int] = []
         self.session = self.world.sessions.open(
-            self.page, Client("test"), VERSION_1, lambda code, _: self.hang_up(code)
+            self.page, Peer("test"), VERSION_1, lambda code, _: self.hang_up(code)
         )
 
     def hang_up(self, code: int) -> None:
@@ -167,13 +169,13 @@ class BoundsTests(SynchronousTestCase):
             self.world.backend.add(name, 1)
         self.all_told(message("connect", pvs=names))
         self.session.close()
-        left = len(self.world.sessions.publishers)
+        left = len(self.world.sessions.shared.publishers)
         self.assertGreater(left, 1000)
         for value in range(3):
             self.world.backend.set(names[-1], value)
             self.session.outbox.resume()
         self.assertEqual(self.told(), [])
-        while len(self.world.sessions.publishers):
+        while len(self.world.sessions.shared.publishers):
             self.world.flush_cycle()
         self.assertEqual(self.told(), [])
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 from twisted.trial.unittest import SynchronousTestCase
 
-from pycawamp.sessions.session import Client as Visitor
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.session import Session
 from pycawamp.wire.v2.dialect import VERSION_1
 from tests.support.changing_pvs import ALIAS, NAMES, MoodyMachine
@@ -132,7 +132,7 @@ class OptionMachine(MoodyMachine):
     def come(self) -> None:
         """A client comes."""
         page = AnyPage()
-        self.open.append(Client(self.world.sessions.open(page, Visitor("test"), VERSION_1), page))
+        self.open.append(Client(self.world.sessions.open(page, Peer("test"), VERSION_1), page))
 
     @rule(number=clients)
     @precondition(lambda self: self.open)
@@ -247,8 +247,8 @@ class OptionMachine(MoodyMachine):
         self.world.advance(LINGER)
         assert self.world.backend.handles == []
         assert self.world.hub.names == []
-        assert len(self.world.sessions.publishers) == 0
-        assert len(self.world.sessions.publishers.cohorts) == 0
+        assert len(self.world.sessions.shared.publishers) == 0
+        assert len(self.world.sessions.shared.publishers.cohorts) == 0
 
 
 class OptionStateTests(SynchronousTestCase):

@@ -11,7 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.access.names import modified_record
 from pycawamp.sessions.limits import Limits
-from pycawamp.sessions.session import Client, Session
+from pycawamp.sessions.peer import Peer
+from pycawamp.sessions.session import Session
 from pycawamp.testing import WebSocketTestClient
 from pycawamp.wire.v2.dialect import VERSION_1
 from tests.support.ioc_case import served_by
@@ -62,7 +63,7 @@ class SpellingTests(SynchronousTestCase):
 
         def open_client(host: str) -> Session:
             page = Page()
-            session = self.world.sessions.open(page, Client(host, host), VERSION_1)
+            session = self.world.sessions.open(page, Peer(host, host), VERSION_1)
             self.pages[session] = page
             return session
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.pv.values import FieldType, Metadata
-from pycawamp.sessions.session import Client
+from pycawamp.sessions.peer import Peer
 from pycawamp.wire.v2.dialect import VERSION_1
 from tests.support.examples import examples
 from tests.support.memory_gateway import CONNECT_TIMEOUT, World, ask
@@ -34,7 +34,7 @@ class OptionTests(SynchronousTestCase):
     def page_of(self, name: str, **options: Any) -> AnyPage:
         """The page of a client that connected with options."""
         page = AnyPage()
-        session = self.world.sessions.open(page, Client("test"), VERSION_1)
+        session = self.world.sessions.open(page, Peer("test"), VERSION_1)
         ask(session, "connect", name, **options)
         self.world.flush_cycle()
         return page
@@ -77,7 +77,7 @@ class OptionTests(SynchronousTestCase):
     def test_defaults(self) -> None:
         """A configure sets what later requests start from; they may say otherwise."""
         page = AnyPage()
-        session = self.world.sessions.open(page, Client("test"), VERSION_1)
+        session = self.world.sessions.open(page, Peer("test"), VERSION_1)
 
         def told(request: dict[str, Any]) -> Any:
             session.receive(json.dumps(request).encode())

@@ -75,7 +75,7 @@ class RateTests(SynchronousTestCase):
             ask(session, "connect", "Y", max_rate=rate)
             self.world.backend.set("Y", number)
             ask(session, "disconnect", "Y")
-        self.assertLess(len(self.world.sessions.publishers.throttle(rate)), 20)
+        self.assertLess(len(self.world.sessions.shared.publishers.throttle(rate)), 20)
 
     def test_kept_back_in_vain(self) -> None:
         """A value that cannot be shown does not hide that its PV was lost."""
