@@ -60,9 +60,7 @@ class ServedMemoryTests(TwistdTestCase):
 
     def peak(self) -> float:
         """The most memory that the gateway ever took, in MiB."""
-        transport = self.run_._transport
-        assert transport is not None
-        status = Path(f"/proc/{transport.pid}/status").read_text()
+        status = Path(f"/proc/{self.run_.pid}/status").read_text()
         return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
     @inlineCallbacks
