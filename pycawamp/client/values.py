@@ -16,8 +16,8 @@ class GatewayError(Exception):
     """A request failed, or a subscription was refused.
 
     `code` is one of docs/protocol.md, or one of the client's: `unreachable` (no
-    connection to the gateway, or it was lost before the reply), `closed`
-    (the client was closed) or `bad_frame` (the gateway sent an invalid message). `message` is a text,
+    connection to the gateway, or it was lost before the reply), `closed` (the
+    client was closed) or `bad_frame` (the gateway sent an invalid message). `message` is a text,
     `pvname` the PV, if any.
     """
 
