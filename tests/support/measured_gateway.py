@@ -38,7 +38,7 @@ TICK = 0.002
 """Seconds between two looks at what was used."""
 IDLE = 0.001
 """Seconds of processor time between two looks, at most, if there is nothing to do."""
-QUIET = 10
+QUIET = 5
 """So many times in a row."""
 PATIENCE = 10_000
 """Looks until it tells all the same."""

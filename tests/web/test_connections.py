@@ -11,8 +11,9 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, UNIXClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 
 from tests.service.test_twistd import LOOPBACK, TwistdTestCase
-from tests.support.access_case import UPGRADE, GuardedTestCase, reactor, request
+from tests.support.access_case import GuardedTestCase, reactor
 from tests.support.certificate import write_certificate
+from tests.support.http import UPGRADE, request
 from tests.support.ioc_case import until_true
 
 REQUEST = request("/config.json", {})

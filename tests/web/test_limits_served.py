@@ -9,7 +9,8 @@ from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 
 from pycawamp.testing import WebSocketTestClient, connect
-from tests.support.access_case import UPGRADE, GuardedTestCase, reactor, request
+from tests.support.access_case import GuardedTestCase, reactor
+from tests.support.http import UPGRADE, request
 from tests.support.ioc_case import until_true
 from tests.support.timing import allowed
 

@@ -13,7 +13,8 @@ from twisted.python import log
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.web.htpasswd import Passwords
-from tests.support.access_case import GuardedTestCase, basic, reactor, request
+from tests.support.access_case import GuardedTestCase, basic, reactor
+from tests.support.http import request
 from tests.support.timing import allowed
 
 PASSWORD = "geheim 🔑"
