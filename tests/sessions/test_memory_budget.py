@@ -74,6 +74,8 @@ class ArrayTests(SynchronousTestCase):
     def connect(self, session: Session, *names: str) -> None:
         """Subscribe."""
         session.receive(json.dumps({"action": "connect", "pvs": names}).encode())
+        while session.is_busy:
+            session.go_on()
         self.world.flush_cycle()
 
     def test_of_a_client(self) -> None:
@@ -248,9 +250,10 @@ class PutTests(SynchronousTestCase):
     def test_in_all(self) -> None:
         """The puts of all clients are bounded together: beyond, they are `overloaded`."""
         value = [1.5] * (MIB // 8)
-        codes = []
+        codes, sessions = [], []
         for _ in range(8):
             session, page = self.world.open()
+            sessions.append(session)
             for _ in range(20):
                 self.put(session, "array", value)
             self.world.flush_cycle()
@@ -258,7 +261,7 @@ class PutTests(SynchronousTestCase):
         self.assertEqual(set(codes), {("overloaded", "array")})
         shared = self.world.sessions.shared
         self.assertLessEqual(shared.puts.bytes, shared.budget.share)
-        for session in list(self.world.sessions._open.values()):
+        for session in sessions:
             session.close()
         self.world.flush_cycle()
         self.assertEqual((shared.puts.number, shared.budget.used), (0, 0))
