@@ -19,6 +19,7 @@ from pycawamp.pv.hub import PVHub
 from pycawamp.pv.inbox import Inbox, InboxLimits
 from pycawamp.pv.interfaces import IBackend
 from pycawamp.pv.router import Router
+from pycawamp.service.statistics import Statistics, snapshot
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.registry import Sessions
@@ -112,14 +113,18 @@ class Gateway(Service):
         """How many clients are connected."""
         return len(self._sessions)
 
+    def statistics(self) -> Statistics:
+        """Return a snapshot: clients, channels, what was refused, the memory in use."""
+        return snapshot(self.hub, self._sessions, self._inbox)
+
     def reauthorize(self) -> None:
         """Apply a changed policy to what is open: what is forbidden now ends."""
-        self._sockets.check_visitors()
+        self._sockets.check_clients()
         self._sessions.reauthorize()
 
-    def check_visitors(self) -> None:
+    def check_clients(self) -> None:
         """Close the connections of users and pages that could not come in any more."""
-        self._sockets.check_visitors()
+        self._sockets.check_clients()
 
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[None], None, None]:

@@ -19,7 +19,7 @@ from pycawamp.access.hosts import network_key
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.registry import Sessions
 from pycawamp.sessions.session import Session
-from pycawamp.web.authentication import BEARER, Visitor, without_token
+from pycawamp.web.authentication import BEARER, without_token
 from pycawamp.web.connections import ConnectionCount
 from pycawamp.web.read_scheduler import ReadScheduler
 from pycawamp.web.transport import ClientTransport, SlowConsumerMonitor
@@ -55,7 +55,8 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     factory: MonitorFactory
     session: Session | None = None
-    visitor = Visitor()
+    client = Peer()
+    """Who is at the other end; `peer` is Autobahn's."""
     encoding: Encoding = VERSION_1
     """The dialect of this connection, and the options in force at first."""
     # What it says of bad frames and handshakes is counted instead: no client fills the log.
@@ -76,10 +77,10 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     def onOpen(self) -> None:
         """Begin the session."""
         self._client_transport = client_transport = ClientTransport(
-            self.transport, self.factory.slow_consumers, self.visitor.address
+            self.transport, self.factory.slow_consumers, self.client.address
         )
         self.session = self.factory.sessions.open(
-            client_transport, _client(self.visitor), self.encoding, self.hang_up
+            client_transport, self.client, self.encoding, self.hang_up
         )
         client_transport.start(self.session.outbox)
         self.factory.opened(self)
@@ -178,17 +179,16 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         if self._client_transport is not None:
             self._client_transport.cut()
 
-    def check_visitor(self) -> None:
+    def check_client(self) -> None:
         """Close the connection if the user or the page could not come in any more."""
-        identity = self.visitor.identity
-        if identity is not None and not identity.is_valid():
+        if not self.client.is_valid():
             self._log_out("the login is not good any more")
-        elif not self.visitor.may_stay():
+        elif not self.client.may_stay():
             self._log_out("pages of this origin may not connect any more", "forbidden")
 
     def failHandshake(self, reason: str, *arguments: Any, **keywords: Any) -> None:
         """Refuse a handshake; the client is told the reason, which may quote a header."""
-        self.factory.sessions.shared.refusals.count("bad handshake", self.visitor.address)
+        self.factory.sessions.shared.refusals.count("bad handshake", self.client.address)
         super().failHandshake(without_token(reason), *arguments, **keywords)
 
     def sendCloseFrame(self, *args: Any, **keywords: Any) -> None:
@@ -223,10 +223,9 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     def _await_expiry(self) -> None:
         """Close the connection when the login expires, by the time of day."""
         self._expiry = None
-        identity = self.visitor.identity
-        if identity is None or identity.expires is None:
+        if self.client.expires is None:
             return
-        left = identity.expires - self.factory.time_of_day()
+        left = self.client.expires - self.factory.time_of_day()
         if left > 0:
             # The clock may be set meanwhile.
             self._expiry = self.factory.call_later(min(left, EXPIRY_CHECK), self._await_expiry)
@@ -248,7 +247,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             self.session = None
 
     def _fail_connection(self, *args: Any, **keywords: Any) -> None:
-        self.factory.sessions.shared.refusals.count("closed for a bad frame", self.visitor.address)
+        self.factory.sessions.shared.refusals.count("closed for a bad frame", self.client.address)
         super()._fail_connection(*args, **keywords)
 
     def _invalid_payload(self, reason: str) -> bool:
@@ -265,11 +264,6 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         if self.session is not None and self.state == self.STATE_OPEN:
             self.session.outgoing.send(self.session.outgoing.dialect.error(mistake))
             self.session.outbox.flush()
-
-
-def _client(visitor: Visitor) -> Peer:
-    user = visitor.identity.user if visitor.identity is not None else None
-    return Peer(visitor.address, host=visitor.host, user=user)
 
 
 class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
@@ -313,13 +307,13 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
     def opened(self, connection: MonitorProtocol) -> None:
         """Take note of an open connection."""
         self._connections.add(connection)
-        self._by_place[network_key(connection.visitor.host)] += 1
+        self._by_place[network_key(connection.client.host)] += 1
 
     def closed(self, connection: MonitorProtocol) -> None:
         """Take note that a connection is gone."""
         if connection in self._connections:
             self._connections.remove(connection)
-            self._left(network_key(connection.visitor.host))
+            self._left(network_key(connection.client.host))
         if not self._connections and self._all_closed is not None:
             done, self._all_closed = self._all_closed, None
             if self._cutting is not None and self._cutting.active():
@@ -336,10 +330,10 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
             return "as many clients of one address as may be"
         return None
 
-    def check_visitors(self) -> None:
+    def check_clients(self) -> None:
         """Close the connections of those who could not come in any more."""
         for connection in list(self._connections):
-            connection.check_visitor()
+            connection.check_client()
 
     def call_later(self, seconds: float, function: Callable[[], None]) -> IDelayedCall:
         """Have a function called after a while."""

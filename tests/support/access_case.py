@@ -6,7 +6,6 @@ import base64
 from pathlib import Path
 from typing import Any, cast
 
-from twisted.application.service import MultiService
 from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.endpoints import TCP4ClientEndpoint
@@ -14,7 +13,7 @@ from twisted.trial.unittest import TestCase
 
 from pycawamp.config.options import Options
 from pycawamp.pv.memory import MemoryBackend
-from pycawamp.service.app import assemble
+from pycawamp.service.app import App, assemble
 from pycawamp.testing import WebSocketTestClient, connect
 from tests.support.http import UPGRADE, Answer, request
 from tests.support.http_client import exchange
@@ -41,15 +40,15 @@ class GuardedTestCase(TestCase):
         path.write_text(text)
         return str(path)
 
-    def serve(self, *options: str) -> MultiService:
+    def serve(self, *options: str) -> App:
         """Run the service with these options until the test ends."""
         parser = Options()
         endpoint = [] if "--port" in options else ["--port", "tcp:0:interface=127.0.0.1"]
         parser.parseOptions([*endpoint, *options])
         service = assemble(reactor, parser.settings, self.backend)
-        service.startService()
+        service.startService()  # type: ignore[no-untyped-call]
         self.addCleanup(service.stopService)
-        address = cast(Any, service.getServiceNamed("port")).address
+        address = service.port.address
         self.port = getattr(address, "port", 0)
         return service
 

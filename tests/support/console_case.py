@@ -103,7 +103,7 @@ class ServiceTestCase(IOCTestCase):
         # A CA repeater of its own: one that outlives the test would disturb the next.
         gateway = attrs.evolve(settings.gateway, own_repeater=True)
         self.gateway = assemble(reactor, attrs.evolve(settings, gateway=gateway))
-        self.gateway.startService()
+        self.gateway.startService()  # type: ignore[no-untyped-call]
 
     @inlineCallbacks
     def _stop_gateway(self) -> Generator[Deferred[Any], Any, None]:

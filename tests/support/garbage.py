@@ -31,7 +31,7 @@ def left_to_the_collector() -> Iterator[Counter[str]]:
         yield left
         gc.set_debug(gc.DEBUG_SAVEALL)
         gc.collect()
-        left.update(type(each).__name__ for each in gc.garbage if _is_of_interest(each))
+        left.update(_name(type(each)) for each in gc.garbage if _is_of_interest(each))
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
@@ -43,3 +43,7 @@ def _is_of_interest(found: object) -> bool:
     if isinstance(found, Deferred | Failure | CoroutineType | GeneratorType):
         return True
     return kind.__module__.startswith("pycawamp.")
+
+
+def _name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"

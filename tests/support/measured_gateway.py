@@ -116,10 +116,10 @@ def main() -> None:
     parser.parseOptions(["--port", "tcp:0:interface=127.0.0.1", *sys.argv[1:]])
     service = assemble(reactor, parser.settings, served())
     ShortCollections(reactor).setServiceParent(service)  # type: ignore[no-untyped-call]
-    service.startService()
+    service.startService()  # type: ignore[no-untyped-call]
     meter = Meter()
     StandardIO(meter)
-    meter.sendLine(json.dumps(cast(Any, service.getServiceNamed("port")).address.port).encode())
+    meter.sendLine(json.dumps(service.port.address.port).encode())
     reactor.run()
 
 

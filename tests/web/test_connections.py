@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from twisted.internet.defer import gatherResults, inlineCallbacks
 from twisted.internet.endpoints import TCP4ClientEndpoint, UNIXClientEndpoint
@@ -42,7 +42,7 @@ class CountTests(GuardedTestCase):
     def begin(self, *options: str) -> None:
         """Run a gateway."""
         service = self.serve(*options)
-        self.site: Any = cast(Any, service.getServiceNamed("port")).site
+        self.site: Any = service.site
         self.refusals = self.site.refusals.counts
 
     @inlineCallbacks

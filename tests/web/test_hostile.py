@@ -65,7 +65,7 @@ class HostileTests(GuardedTestCase):
     def begin(self, *options: str) -> Any:
         """Run a gateway and a client that goes on through it all."""
         service = self.serve("--linger=0.1", *options)
-        self.gateway: Any = service.getServiceNamed("gateway")
+        self.gateway: Any = service.gateway
         self.refusals = self.gateway.refusals.counts
         self.client: WebSocketTestClient = yield self.connect()
         self.client.send("X")

@@ -201,7 +201,7 @@ class LoginTests(GuardedTestCase):
         path = self.folder / "users"
         lines = path.read_text().splitlines(keepends=True)
         path.write_text("".join(line for line in lines if not line.startswith("alice")))
-        admission = service.getServiceNamed("files")
+        admission = service.files
         good = yield admission.logins.reload()
         self.assertTrue(good)
         code = yield alice.when_closed()

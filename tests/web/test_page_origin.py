@@ -116,7 +116,7 @@ class OriginTests(GuardedTestCase):
             ]
         )
         self.write("pvlist", DENY_FROM)
-        yield service.getServiceNamed("files").policy.reload()
+        yield service.files.policy.reload()
         found = yield self.statuses()
         self.assertEqual(found, [101, 403])
         for client in (other, rebound):
