@@ -8,12 +8,12 @@ from twisted.internet import reactor
 from twisted.internet.defer import gatherResults, inlineCallbacks
 from twisted.internet.task import deferLater
 
+from tests.support.gateway_case import MemoryGatewayTestCase, connect_all
 from tests.support.ioc_case import until_true
-from tests.support.served_case import ServedTestCase, connect_all
 from tests.support.timing import allowed
 
 
-class ClosingTests(ServedTestCase):
+class ClosingTests(MemoryGatewayTestCase):
     """Clients of a gateway on a port, to their end."""
 
     @inlineCallbacks

@@ -15,9 +15,9 @@ from twisted.logger import ILogObserver, Logger, globalLogPublisher
 from pycawamp.sessions.session import Session
 from pycawamp.testing import WebSocketTestClient
 from pycawamp.web.websocket import MonitorProtocol
-from tests.support.access_case import GuardedTestCase, reactor
 from tests.support.child_process import run
 from tests.support.garbage import collect
+from tests.support.service_case import MemoryServiceTestCase, reactor
 from tests.support.timing import allowed
 
 VANISHING = int(os.environ.get("PYCASERVER_TEST_VANISHING", "1000"))
@@ -38,7 +38,7 @@ class Counts:
     protocols: int
 
 
-class HostileTests(GuardedTestCase):
+class HostileTests(MemoryServiceTestCase):
     """Attacks by a process of their own, while another client goes on."""
 
     timeout = 120
