@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 
-.PHONY: help install test style types contracts js check bench soak demo screenshots wheel ci clean
+.PHONY: help install test coverage style types contracts js check bench soak demo screenshots wheel ci clean
 
 help:  ## Show this
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -12,6 +12,12 @@ install:  ## Install the project, editable, with all that is needed to work on i
 
 test:  ## Run the tests: real IOCs, real sockets, a real browser; all on loopback
 	$(PYTHON) -m twisted.trial tests
+
+coverage:  ## Run the tests, and show what they do not reach
+	$(PYTHON) -m coverage erase
+	PYCASERVER_TEST_TIME_FACTOR=3 $(PYTHON) -m coverage run -m twisted.trial tests
+	$(PYTHON) -m coverage combine --quiet
+	$(PYTHON) -m coverage report
 
 style:  ## Check the format and the style
 	$(PYTHON) -m ruff format --check .
@@ -44,4 +50,4 @@ ci:  ## All that CI does, in fresh environments
 	bash .ci/run
 
 clean:  ## Remove what was built
-	rm -rf build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis bench/load bench/calat
+	rm -rf build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis bench/load bench/calat .coverage*
