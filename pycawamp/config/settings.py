@@ -32,8 +32,8 @@ class GatewaySettings:
 class Settings:
     """What the command line asked for."""
 
-    port: str = "tcp:8888"
-    """A Twisted endpoint description."""
+    ports: tuple[str, ...] = ("tcp:8888",)
+    """Twisted endpoint descriptions."""
     demo: bool = False
     pvlist: str | None = None
     pvlist_syntax: Syntax | None = None

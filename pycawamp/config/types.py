@@ -16,8 +16,19 @@ MOST = 10**9
 """No limit is larger: a slip of the finger is not to be one."""
 
 
-def port(text: str) -> str:
+def flag(text: str) -> bool:
+    """Yes or no."""
+    if text.lower() not in _FLAGS:
+        raise ValueError("yes or no")
+    return _FLAGS[text.lower()]
+
+
+def ports(text: str) -> list[str]:
     """The Twisted endpoint description that a number or a description means."""
+    return [_port(text)]
+
+
+def _port(text: str) -> str:
     if text.isascii() and text.isdigit():
         if not 0 <= int(text) <= 65535:
             raise ValueError("a port number of at most 65535")
@@ -125,5 +136,11 @@ def _positive(text: str, expected: str) -> float:
     return value
 
 
+_FLAGS = {"yes": True, "true": True, "on": True, "1": True} | {
+    "no": False,
+    "false": False,
+    "off": False,
+    "0": False,
+}
 LOGGED_IN = "logged-in"
 _WRITERS = {LOGGED_IN: Writers.LOGGED_IN, "anyone": Writers.ANYONE}

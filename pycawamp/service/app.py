@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -51,13 +52,14 @@ def makeService(options: Options) -> MultiService:
 
 
 def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) -> MultiService:
-    """The gateway with its port and, if asked for, a demo IOC.
+    """The gateway with its ports and, if asked for, a demo IOC.
 
     All files are read here, before anything is opened. `backend` is where the PVs come from,
     if not by Channel Access.
     """
-    endpoint, certificate = _endpoint(reactor, settings.port)
-    admission = _admission(reactor, settings, certificate)
+    endpoints = [_endpoint(reactor, description) for description in settings.ports]
+    certificates = [each.certificate for each in endpoints if each.certificate is not None]
+    admission = _admission(reactor, settings, certificates)
     parts: list[IService] = [admission]
     if settings.demo:
         ports = free_ports()
@@ -76,20 +78,19 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
         reactor, root, _http_limits(settings), admission.refusals, settings.rules.proxies
     )
     # Of Twisted's own endpoints the only one that puts a factory around the site.
-    site.is_wrapped = settings.port.startswith("haproxy:")
-    port = Port(endpoint, settings.port, site, settings.demo)
+    site.is_wrapped = any(each.description.startswith("haproxy:") for each in endpoints)
     whole = MultiService()
     # The files first: nothing else has started if they cannot be read.
-    for part in (*parts, gateway, port):
+    for part in (*parts, gateway, *_ports(endpoints, site, settings.demo)):
         part.setServiceParent(whole)
     return whole
 
 
 def _admission(
-    reactor: Any, settings: Settings, certificate: RenewedCertificate | None
+    reactor: Any, settings: Settings, certificates: Sequence[RenewedCertificate]
 ) -> SiteFiles:
     try:
-        return SiteFiles(reactor, settings, certificate)
+        return SiteFiles(reactor, settings, certificates)
     except (AccessFileError, LoginFileError) as error:
         refuse(str(error))
 
@@ -110,17 +111,32 @@ def _configuration(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _endpoint(
-    reactor: Any, description: str
-) -> tuple[IStreamServerEndpoint, RenewedCertificate | None]:
+@attrs.frozen
+class _Endpoint:
+    description: str
+    endpoint: IStreamServerEndpoint
+    certificate: RenewedCertificate | None = None
+
+
+def _endpoint(reactor: Any, description: str) -> _Endpoint:
     try:
         if description.startswith("ssl:"):
-            return tls_endpoint(reactor, description)
-        return serverFromString(reactor, description), None
+            return _Endpoint(description, *tls_endpoint(reactor, description))
+        return _Endpoint(description, serverFromString(reactor, description))
     except Exception as error:
         # An endpoint's parser raises whatever it stumbles over.
         reason = str(error) if isinstance(error, ValueError) else repr(error)
         refuse(f"--port: {description} is no endpoint that can be used: {reason}")
+
+
+def _ports(endpoints: Sequence[_Endpoint], site: Site, demo: bool) -> list[Port]:
+    ports = []
+    for number, each in enumerate(endpoints):
+        # What there is to try is told once.
+        port = Port(each.endpoint, each.description, site, demo and number == 0)
+        port.setName(f"port {number + 1}" if number else "port")  # type: ignore[no-untyped-call]
+        ports.append(port)
+    return ports
 
 
 class Port(Service):
@@ -137,7 +153,6 @@ class Port(Service):
         self._site = site
         self._demo = demo
         self._listening: Deferred[IListeningPort] | None = None
-        self.setName("port")  # type: ignore[no-untyped-call]
 
     @property
     def address(self) -> Any:

@@ -33,7 +33,7 @@ class TLSTests(GuardedTestCase):
     def serve_tls(self, *options: str) -> Any:
         """Run a gateway with the certificate."""
         service = self.serve("--port", _description(self.files), *options)
-        self.certificate = cast(Any, service.getServiceNamed("files")).certificate
+        self.certificate = cast(Any, service.getServiceNamed("files")).certificates[0]
         return service
 
     def ask(self, data: bytes = b"", **options: Any) -> Deferred[_Seen]:
