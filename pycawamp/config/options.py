@@ -93,8 +93,15 @@ OPTIONS = (
     Option(
         "allow-origin",
         None,
-        "Pages of elsewhere that may connect, though puts or logins are on",
+        "Pages of elsewhere that may connect, whatever is protected",
         values.origins,
+        repeated=True,
+    ),
+    Option(
+        "allow-host",
+        None,
+        "Host name that the gateway is reached by, beside this machine's",
+        values.hosts,
         repeated=True,
     ),
     Option("max-clients", _LIMITS.clients, "Clients in all", _COUNT),

@@ -12,6 +12,7 @@ from pycawamp.sessions.limits import Limits
 from pycawamp.web.authentication import AuthenticationRules
 from pycawamp.web.channel import HTTPLimits
 from pycawamp.web.connections import ConnectionLimits
+from pycawamp.web.host import Hosts
 from pycawamp.web.login import LoginFiles
 from pycawamp.web.origin import Origins
 from pycawamp.web.proxy import Proxies
@@ -44,6 +45,7 @@ def _rules(given: dict[str, Any]) -> AuthenticationRules:
     return AuthenticationRules(
         proxies=Proxies.of(given.get("trust-proxy", []), given.get("user-header")),
         origins=Origins.of(guarded, given.get("allow-origin", [])),
+        hosts=Hosts.of(given.get("allow-host", []), restricted="allow-put" in given),
         required=given["require-login"],
     )
 
