@@ -35,6 +35,7 @@ from pycawamp.sessions.putlog import PutLogError
 from pycawamp.web.certificate import RenewedCertificate, tls_endpoint
 from pycawamp.web.channel import GatewaySite, HTTPLimits
 from pycawamp.web.htpasswd import LoginFileError
+from pycawamp.web.login import LoginFiles
 from pycawamp.web.site import root_resource
 
 
@@ -92,7 +93,20 @@ def _admission(
     try:
         return SiteFiles(reactor, settings, certificates)
     except (AccessFileError, LoginFileError) as error:
-        refuse(str(error))
+        refuse(_with_option(str(error), settings))
+
+
+def _with_option(problem: str, settings: Settings) -> str:
+    """What is wrong with a file, after the option that named the file."""
+    logins = settings.logins or LoginFiles()
+    files = {
+        "pvlist": settings.pvlist,
+        "access": settings.access,
+        "htpasswd": logins.htpasswd,
+        "jwt-key": logins.jwt_key,
+    }
+    names = (f"--{name}: " for name, file in files.items() if problem.startswith(f"{file}:"))
+    return next(names, "") + problem
 
 
 def _http_limits(settings: Settings) -> HTTPLimits:
@@ -124,9 +138,16 @@ def _endpoint(reactor: Any, description: str) -> _Endpoint:
             return _Endpoint(description, *tls_endpoint(reactor, description))
         return _Endpoint(description, serverFromString(reactor, description))
     except Exception as error:
-        # An endpoint's parser raises whatever it stumbles over.
-        reason = str(error) if isinstance(error, ValueError) else repr(error)
-        refuse(f"--port: {description} is no endpoint that can be used: {reason}")
+        refuse(
+            f"--port: {description} is no endpoint that can be used: {_reason(description, error)}"
+        )
+
+
+def _reason(description: str, error: BaseException) -> str:
+    """Why there is no endpoint: its parser raises whatever it stumbles over."""
+    if isinstance(error, IndexError) and description.startswith("systemd:"):
+        return "systemd passed no socket with this index (its LISTEN_FDS says how many)"
+    return str(error) if isinstance(error, ValueError) else repr(error)
 
 
 def _ports(endpoints: Sequence[_Endpoint], site: Site, demo: bool) -> list[Port]:
@@ -186,7 +207,8 @@ class Port(Service):
         self._listening.addCallbacks(self._opened, failures.append)
         if failures:
             error = failures[0].value
-            reason = error.socketError if isinstance(error, CannotListenError) else error
+            cause = error.socketError if isinstance(error, CannotListenError) else error
+            reason = getattr(cause, "strerror", None) or cause
             raise StartError(f"cannot listen on {self._description}: {reason}")
 
     def _opened(self, port: IListeningPort) -> IListeningPort:

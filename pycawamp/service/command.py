@@ -10,4 +10,4 @@ from twisted.scripts import twistd
 def main() -> None:
     """Run `twistd -n --pidfile= pycaserver` with the arguments of the command."""
     sys.argv[1:1] = ["--nodaemon", "--pidfile=", "pycaserver"]
-    twistd.run()  # type: ignore[no-untyped-call]
+    twistd.run()

@@ -60,11 +60,11 @@ class Twistd:
         self._waiting: list[tuple[re.Pattern[str], Deferred[re.Match[str]]]] = []
         self._ending: list[Deferred[Ended]] = []
 
-    def start(self, *arguments: str) -> None:
-        """Run it, in a directory of the test's own."""
-        beside = Path(sys.executable).with_name("twistd")
-        program = str(beside) if beside.exists() else shutil.which("twistd") or "twistd"
-        command = [sys.executable, program, *arguments]
+    def start(self, *arguments: str, program: str = "twistd") -> None:
+        """Run it, in a directory of the test's own; or another program beside Python."""
+        beside = Path(sys.executable).with_name(program)
+        found = str(beside) if beside.exists() else shutil.which(program) or program
+        command = [sys.executable, found, *arguments]
         if self._descriptors is not None:
             script = 'ulimit -Sn $1; ulimit -Hn $2; shift 2; exec "$@"'
             command = ["/bin/sh", "-c", script, "sh", *map(str, self._descriptors), *command]
