@@ -30,8 +30,8 @@ class Connection(Protocol):
     def cut(self) -> None:
         """Close it without waiting for its client any longer."""
 
-    def check_login(self) -> None:
-        """Close it if the user may not log in any more."""
+    def check_visitor(self) -> None:
+        """Close it if its user, or its page, could not come in any more."""
 
 
 class Clients:
@@ -91,10 +91,10 @@ class Clients:
         """Return what calls a function once a login has expired."""
         return LoginExpiry(self.clock, expired, self._now)
 
-    def check_logins(self) -> None:
-        """Close the connections of users who may not log in any more."""
+    def check_visitors(self) -> None:
+        """Close the connections of those who could not come in any more."""
         for connection in list(self._connections):
-            connection.check_login()
+            connection.check_visitor()
 
     def close_all(self, patience: float = 1.0) -> Deferred[None]:
         """Close every connection as `going away` (1001); fires when all are gone.

@@ -6,6 +6,7 @@ from typing import Any
 
 from pycawamp.fanout.flush import FlushCycle
 from pycawamp.fanout.outbox import IWriter, Outbox
+from pycawamp.pv.budget import MemoryBudget
 from pycawamp.sessions.limits import Limits
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.session import Client, HangUp
@@ -56,6 +57,7 @@ class EchoSessions:
 
     def __init__(self, reactor: Any) -> None:
         self.limits = Limits()
+        self.budget = MemoryBudget()
         self.refusals = RefusalCounter(reactor)
         self._flush_cycle = FlushCycle(reactor)
 
