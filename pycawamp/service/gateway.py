@@ -23,6 +23,7 @@ from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.registry import Sessions
 from pycawamp.web.authentication import Authentication, AuthenticationRules
+from pycawamp.web.clients import Clients
 from pycawamp.web.origin import Origins
 from pycawamp.web.resource import MonitorResource
 from pycawamp.web.websocket import MonitorFactory
@@ -86,7 +87,8 @@ class Gateway(Service):
             refusals=self.refusals,
             budget=self._budget,
         )
-        self._sockets = MonitorFactory(reactor, self._sessions, settings.socket)
+        self._clients = Clients(reactor, self._sessions, settings.socket.stall_timeout)
+        self._sockets = MonitorFactory(self._clients, settings.socket)
         self._authentication = authentication
         self.resource: IResource = self.resource_for(VERSION_1)
 
@@ -114,18 +116,18 @@ class Gateway(Service):
 
     def reauthorize(self) -> None:
         """Apply a changed policy to what is open: what is forbidden now ends."""
-        self._sockets.check_visitors()
+        self._clients.check_visitors()
         self._sessions.reauthorize()
 
     def check_visitors(self) -> None:
         """Close the connections of users and pages that could not come in any more."""
-        self._sockets.check_visitors()
+        self._clients.check_visitors()
 
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[None], None, None]:
         """Say goodbye to the clients, then free every channel."""
         super().stopService()  # type: ignore[no-untyped-call]
-        yield self._sockets.close_all()
+        yield self._clients.close_all()
         self._sessions.close()
         yield self.hub.stopService()
         self._inbox.close()
