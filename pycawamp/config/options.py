@@ -14,7 +14,7 @@ from twisted.python import usage
 from pycawamp.config import types as values
 from pycawamp.config.describe import configuration_file
 from pycawamp.config.option import Given, Option, OptionError
-from pycawamp.config.settings import GatewaySettings, Settings
+from pycawamp.config.settings import GatewaySettings, LogSettings, Settings
 from pycawamp.config.sources import from_environment, from_file, nearest
 from pycawamp.config.to_settings import to_settings
 from pycawamp.web.channel import HTTPLimits
@@ -23,6 +23,7 @@ _GATEWAY = GatewaySettings()
 _SOCKET = _GATEWAY.socket
 _LIMITS = _GATEWAY.limits
 _HTTP = HTTPLimits()
+_LOG = LogSettings()
 _COUNT = values.whole()
 OPTIONS = (
     Option(
@@ -77,6 +78,19 @@ OPTIONS = (
         "allow-put", None, "Let logged-in users write; =anyone: without a login too", values.writers
     ),
     Option("put-log", None, "File for a line about each put; else the log", values.path),
+    Option(
+        "log-format",
+        _LOG.format.value,
+        "Form of the log: text, or json for an object in each line",
+        values.log_format,
+    ),
+    Option(
+        "log-level",
+        _LOG.level,
+        "Least level that is logged: debug, info, warn, error or critical",
+        values.log_level,
+    ),
+    Option("access-log", "no", "Log each HTTP request", values.flag),
     Option("htpasswd", None, "Passwords of users: bcrypt or argon2 entries", values.path),
     Option("jwt-key", None, "Public key in PEM, or secret, that signs JWTs", values.path),
     Option("jwt-audience", None, "The audience that a JWT must be for", values.some_text),

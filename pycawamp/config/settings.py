@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 import attrs
 
 from pycawamp.access import Syntax, Writers
@@ -28,6 +30,24 @@ class GatewaySettings:
     limits: Limits = attrs.Factory(Limits)
 
 
+class LogFormat(Enum):
+    """The form of the log's lines."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@attrs.frozen
+class LogSettings:
+    """What is logged, and how."""
+
+    format: LogFormat = LogFormat.TEXT
+    level: str = "info"
+    """The least level: debug, info, warn, error or critical."""
+    access: bool = False
+    """Whether each HTTP request gets a line."""
+
+
 @attrs.frozen
 class Settings:
     """What the command line asked for."""
@@ -43,4 +63,5 @@ class Settings:
     logins: LoginFiles | None = None
     rules: AuthenticationRules = attrs.Factory(AuthenticationRules)
     http: HTTPLimits = attrs.Factory(HTTPLimits)
+    log: LogSettings = attrs.Factory(LogSettings)
     gateway: GatewaySettings = attrs.Factory(GatewaySettings)

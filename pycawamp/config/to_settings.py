@@ -7,7 +7,7 @@ from typing import Any
 
 from pycawamp.access import Writers
 from pycawamp.config.option import OptionError
-from pycawamp.config.settings import GatewaySettings, Settings
+from pycawamp.config.settings import GatewaySettings, LogSettings, Settings
 from pycawamp.sessions.limits import Limits
 from pycawamp.web.authentication import AuthenticationRules
 from pycawamp.web.channel import HTTPLimits
@@ -36,6 +36,7 @@ def to_settings(given: dict[str, Any]) -> Settings:
         logins=_logins(given),
         rules=_rules(given),
         http=_http(given),
+        log=LogSettings(given["log-format"], given["log-level"], given["access-log"]),
         gateway=_gateway(given, own_repeater=given["demo"]),
     )
 

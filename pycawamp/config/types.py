@@ -8,7 +8,10 @@ import re
 from collections.abc import Callable
 from ipaddress import ip_network
 
+from twisted.logger import LogLevel
+
 from pycawamp.access import Syntax, Writers
+from pycawamp.config.settings import LogFormat
 from pycawamp.web.host import Hosts
 from pycawamp.web.origin import Origins
 from pycawamp.web.proxy import UNIX
@@ -94,6 +97,22 @@ def writers(text: str) -> Writers:
     if text not in _WRITERS:
         raise ValueError(" or ".join(_WRITERS))
     return _WRITERS[text]
+
+
+def log_format(text: str) -> LogFormat:
+    """The form of the log's lines."""
+    try:
+        return LogFormat(text)
+    except ValueError:
+        raise ValueError(" or ".join(one.value for one in LogFormat)) from None
+
+
+def log_level(text: str) -> str:
+    """The name of a level of the log."""
+    levels = [level.name for level in LogLevel.iterconstants()]
+    if text not in levels:
+        raise ValueError(f"one of {', '.join(levels)}")
+    return text
 
 
 def pvlist_syntax(text: str) -> Syntax:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -14,13 +14,13 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 from twisted.web.server import Site
 
 from pycawamp.access import AccessFileError
 from pycawamp.config.options import Options, refuse
-from pycawamp.config.settings import Settings
+from pycawamp.config.settings import LogSettings, Settings
 from pycawamp.demo.process import DemoIOC, free_ports
 from pycawamp.demo.records import RECORDS
 from pycawamp.pv.errors import LibraryError
@@ -29,6 +29,7 @@ from pycawamp.service.clock import use_monotonic_clock
 from pycawamp.service.descriptors import raise_limit, within
 from pycawamp.service.garbage import ShortCollections
 from pycawamp.service.gateway import Gateway
+from pycawamp.service.logs import LogFile, LogReopener, log_file, log_observer
 from pycawamp.service.site_files import SiteFiles
 from pycawamp.service.start import StartError, StartReporter, check_user
 from pycawamp.sessions.putlog import PutLogError
@@ -46,10 +47,29 @@ def makeService(options: Options) -> MultiService:
 
     check_user(options.parent or {})
     use_monotonic_clock(reactor)
-    service = StartReporter()
-    assemble(reactor, options.settings).setServiceParent(service)
+    settings = options.settings
+    file, observer = _log(options.parent or {}, settings.log)
+    service = StartReporter(observer)
+    assemble(reactor, settings).setServiceParent(service)
+    if file is not None:
+        LogReopener(reactor, file).setServiceParent(service)  # type: ignore[no-untyped-call]
     ShortCollections(reactor).setServiceParent(service)  # type: ignore[no-untyped-call]
     return service
+
+
+def _log(
+    twistd_options: Mapping[str, Any], settings: LogSettings
+) -> tuple[LogFile | None, ILogObserver | None]:
+    """The file that the log goes to, and what writes it; None: stdout, and what twistd has."""
+    if twistd_options.get("syslog"):
+        if settings != LogSettings(access=settings.access):
+            refuse("--log-format and --log-level do not go with twistd's --syslog")
+        return None, None
+    try:
+        file = log_file(twistd_options)
+    except OSError as error:
+        refuse(f"--logfile: cannot write {error.filename}: {error.strerror}")
+    return file, log_observer(settings, file)
 
 
 def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) -> MultiService:
@@ -78,6 +98,7 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
     site = GatewaySite(
         reactor, root, _http_limits(settings), admission.refusals, settings.rules.proxies
     )
+    site.logs_requests = settings.log.access
     # Of Twisted's own endpoints the only one that puts a factory around the site.
     site.is_wrapped = any(each.description.startswith("haproxy:") for each in endpoints)
     whole = MultiService()

@@ -89,13 +89,13 @@ class LogReopener(Service):
 
 
 def log_file(twistd: Mapping[str, Any]) -> LogFile | None:
-    """The file that twistd's options name for the log; None if it goes to stdout or syslog.
+    """The file that twistd's options name for the log; None if it goes to stdout.
 
     Raises:
         OSError: it cannot be opened.
     """
     name = twistd.get("logfile")
-    if twistd.get("syslog") or name == "-" or (not name and twistd.get("nodaemon")):
+    if name == "-" or (not name and twistd.get("nodaemon")):
         return None
     return LogFile(name or "twistd.log")
 

@@ -34,6 +34,8 @@ from pycawamp.web.origin import Origins
 from pycawamp.web.password_verifier import VerifierBusyError
 from pycawamp.web.proxy import Proxies
 
+MAX_AGENT = 200
+"""Characters that are kept of what a client says it is."""
 BEARER = "bearer."
 """Begins the WebSocket subprotocol that carries a token: scripts cannot set headers."""
 
@@ -49,6 +51,8 @@ class Visitor:
     identity: Identity | None = None
     may_stay: Callable[[], bool] = lambda: True
     """Whether a page of this origin could come in now, since rules change."""
+    agent: str = ""
+    """The program, as it calls itself."""
 
 
 @attrs.frozen
@@ -132,7 +136,9 @@ class Authentication:
         port = f":{peer.port}" if at and host == at else ""
         only_open = _page_refusal(self._restricted, at, request, socket) is not None
         may_stay = self._admits_all if only_open else Visitor().may_stay
-        return Visitor(f"{host or 'UNIX socket'}{port}", host, identity, may_stay)
+        agent = headers.getRawHeaders("User-Agent", [""])[0]
+        address = f"{host or 'UNIX socket'}{port}"
+        return Visitor(address, host, identity, may_stay, agent[:MAX_AGENT])
 
     def _admits_all(self) -> bool:
         return not self._by_address()

@@ -14,6 +14,7 @@ from pycawamp.access.hosts import network_key
 from pycawamp.sessions.registry import Sessions
 from pycawamp.sessions.session import Client
 from pycawamp.web.authentication import Visitor
+from pycawamp.web.client_log import ClientEntry, ClientLog
 from pycawamp.web.expiry import LoginExpiry
 from pycawamp.web.read_scheduler import ReadScheduler
 from pycawamp.web.transport import SlowConsumerMonitor
@@ -53,8 +54,8 @@ class Clients:
         self.slow_consumers = SlowConsumerMonitor(clock, stall_timeout, sessions.budget)
         self.read_scheduler = ReadScheduler(clock)
         self._now = now
-        # A dict, as an ordered set.
-        self._connections: dict[Connection, None] = {}
+        self._connections: dict[Connection, ClientEntry] = {}
+        self._log = ClientLog(clock)
         self._by_address: Counter[str] = Counter()
         self._all_closed: Deferred[None] | None = None
         self._cutting: IDelayedCall | None = None
@@ -71,20 +72,26 @@ class Clients:
         return None
 
     def add(self, connection: Connection) -> None:
-        """Count a client."""
-        self._connections[connection] = None
+        """Count and log a client."""
+        visitor = connection.visitor
+        self._connections[connection] = self._log.connected(
+            visitor.address, client_of(visitor).user, visitor.agent
+        )
         self._by_address[network_key(connection.visitor.host)] += 1
 
-    def remove(self, connection: Connection) -> None:
-        """Count a client no more; one that is not counted is ignored."""
+    def remove(self, connection: Connection, pvs: int = 0, reason: str = "closed") -> None:
+        """Count a client no more; one that is not counted is ignored.
+
+        `pvs` is how many PVs it had, `reason` why it has gone: both are for the log.
+        """
         if connection in self._connections:
-            del self._connections[connection]
+            self._log.disconnected(self._connections.pop(connection), pvs, reason)
             self._left(network_key(connection.visitor.host))
         if not self._connections and self._all_closed is not None:
             done, self._all_closed = self._all_closed, None
             if self._cutting is not None and self._cutting.active():
                 self._cutting.cancel()
-            self.slow_consumers.close()
+            self._close()
             done.callback(None)
 
     def expiry(self, expired: Callable[[], None]) -> LoginExpiry:
@@ -103,7 +110,7 @@ class Clients:
         """
         done: Deferred[None] = Deferred()
         if not self._connections:
-            self.slow_consumers.close()
+            self._close()
             done.callback(None)
             return done
         self._all_closed = done
@@ -116,6 +123,10 @@ class Clients:
         self._by_address[address] -= 1
         if not self._by_address[address]:
             del self._by_address[address]
+
+    def _close(self) -> None:
+        self.slow_consumers.close()
+        self._log.close()
 
     def _cut(self) -> None:
         for connection in list(self._connections):
