@@ -20,6 +20,8 @@ from pycawamp.client.target import Target
 OPENING_SECONDS = 10.0
 """Within these a gateway must have taken the connection, and again the WebSocket."""
 CLOSING_SECONDS = 1.0
+GOING_AWAY = 1001
+"""The close code of a gateway that stops."""
 PING_SECONDS = 20.0
 """Between pings; a gateway that answers none within as many is gone."""
 
@@ -33,8 +35,11 @@ class SocketUser(Protocol):
     def socket_received(self, payload: bytes, is_binary: bool) -> None:
         """Hear a message."""
 
-    def socket_closed(self, problem: str) -> None:
-        """Hear that it is gone, or never opened, and why; once for each socket."""
+    def socket_closed(self, problem: str, goes_away: bool = False) -> None:
+        """Hear that it is gone, or never opened, and why; once for each socket.
+
+        `goes_away` tells that the gateway has closed it because it stops (1001).
+        """
 
 
 class Socket(WebSocketClientProtocol):  # type: ignore[misc]
@@ -54,7 +59,8 @@ class Socket(WebSocketClientProtocol):  # type: ignore[misc]
 
     def onClose(self, _wasClean: bool, _code: int | None, reason: str | None) -> None:
         """Tell that it is gone."""
-        self.factory.user.socket_closed(self._problem(reason))
+        goes_away = self.remoteCloseCode == GOING_AWAY
+        self.factory.user.socket_closed(self._problem(reason), goes_away)
 
     def connectionLost(self, reason: Failure) -> None:
         """Note why a TLS handshake failed: of that, Autobahn tells nobody but its log."""

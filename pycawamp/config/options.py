@@ -66,6 +66,12 @@ OPTIONS = (
         "Seconds between pings; who answers none is dropped",
         values.interval,
     ),
+    Option(
+        "drain-time",
+        Settings().drain_time,
+        "Seconds over which clients are sent away before the gateway stops; 0: at once",
+        values.seconds_or_0,
+    ),
     Option("pvlist", None, "PV list: which PVs are served (docs/access.md)", values.path),
     Option(
         "pvlist-syntax",

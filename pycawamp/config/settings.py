@@ -63,5 +63,7 @@ class Settings:
     logins: LoginFiles | None = None
     rules: AuthenticationRules = attrs.Factory(AuthenticationRules)
     http: HTTPLimits = attrs.Factory(HTTPLimits)
+    drain_time: float = 0.0
+    """Seconds over which clients are asked to leave before the gateway stops."""
     log: LogSettings = attrs.Factory(LogSettings)
     gateway: GatewaySettings = attrs.Factory(GatewaySettings)

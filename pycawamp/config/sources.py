@@ -17,6 +17,10 @@ else:
     import tomli as tomllib
 
 
+_OF_OTHERS = re.compile(f"{PREFIX}(PASSWORD$|TOKEN$|TEST_)")
+"""Variables of the command-line client and of the tests."""
+
+
 def from_environment(
     options: Sequence[Option], environment: Mapping[str, str]
 ) -> dict[str, list[Given]]:
@@ -28,7 +32,7 @@ def from_environment(
     known = {option.variable: option for option in options}
     found = {}
     for variable, text in sorted(environment.items()):
-        if not variable.startswith(PREFIX) or variable.startswith(f"{PREFIX}TEST_"):
+        if not variable.startswith(PREFIX) or _OF_OTHERS.match(variable):
             continue
         if variable not in known:
             raise OptionError(f"{variable}: no such option{nearest(variable, known)}")

@@ -36,6 +36,7 @@ def to_settings(given: dict[str, Any]) -> Settings:
         logins=_logins(given),
         rules=_rules(given),
         http=_http(given),
+        drain_time=given["drain-time"],
         log=LogSettings(given["log-format"], given["log-level"], given["access-log"]),
         gateway=_gateway(given, own_repeater=given["demo"]),
     )

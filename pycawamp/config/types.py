@@ -47,6 +47,11 @@ def seconds(text: str) -> float:
     return _positive(text, "seconds, more than 0")
 
 
+def seconds_or_0(text: str) -> float:
+    """A time of 0 or more."""
+    return 0.0 if text == "0" else _positive(text, "seconds, 0 or more")
+
+
 def interval(text: str) -> float:
     """A time of a second or more: Autobahn's timers tick once a second."""
     value = seconds(text)

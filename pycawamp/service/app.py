@@ -27,16 +27,19 @@ from pycawamp.pv.errors import LibraryError
 from pycawamp.pv.interfaces import IBackend
 from pycawamp.service.clock import use_monotonic_clock
 from pycawamp.service.descriptors import raise_limit, within
+from pycawamp.service.draining import DrainingService
 from pycawamp.service.garbage import ShortCollections
 from pycawamp.service.gateway import Gateway
 from pycawamp.service.logs import LogFile, LogReopener, log_file, log_observer
 from pycawamp.service.site_files import SiteFiles
 from pycawamp.service.start import StartError, StartReporter, check_user
+from pycawamp.service.systemd import SystemdNotifier
 from pycawamp.sessions.putlog import PutLogError
 from pycawamp.web.certificate import RenewedCertificate, tls_endpoint
 from pycawamp.web.channel import GatewaySite, HTTPLimits
 from pycawamp.web.htpasswd import LoginFileError
 from pycawamp.web.login import LoginFiles
+from pycawamp.web.readiness import Readiness, ReadyResource
 from pycawamp.web.site import root_resource
 
 
@@ -50,10 +53,11 @@ def makeService(options: Options) -> MultiService:
     settings = options.settings
     file, observer = _log(options.parent or {}, settings.log)
     service = StartReporter(observer)
-    assemble(reactor, settings).setServiceParent(service)
+    whole = assemble(reactor, settings)
+    whole.setServiceParent(service)
     if file is not None:
-        LogReopener(reactor, file).setServiceParent(service)  # type: ignore[no-untyped-call]
-    ShortCollections(reactor).setServiceParent(service)  # type: ignore[no-untyped-call]
+        LogReopener(reactor, file).setServiceParent(whole)  # type: ignore[no-untyped-call]
+    ShortCollections(reactor).setServiceParent(whole)  # type: ignore[no-untyped-call]
     return service
 
 
@@ -94,16 +98,26 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
     except (LibraryError, PutLogError) as error:
         refuse(str(error))
     admission.govern(gateway)
+    readiness = Readiness()
     root = root_resource(gateway.resource, _configuration(settings), admission.authentication)
+    root.putChild(b"readyz", ReadyResource(readiness))
     site = GatewaySite(
         reactor, root, _http_limits(settings), admission.refusals, settings.rules.proxies
     )
     site.logs_requests = settings.log.access
     # Of Twisted's own endpoints the only one that puts a factory around the site.
     site.is_wrapped = any(each.description.startswith("haproxy:") for each in endpoints)
-    whole = MultiService()
-    # The files first: nothing else has started if they cannot be read.
-    for part in (*parts, gateway, *_ports(endpoints, site, settings.demo)):
+    listening = _ports(endpoints, site, settings.demo)
+    notifier = SystemdNotifier(reactor)
+    whole = DrainingService(
+        readiness,
+        gateway,
+        settings.drain_time,
+        [port for port in listening if port.is_shared],
+        notifier.stopping,
+    )
+    # The files first: nothing else has started if they cannot be read. systemd last.
+    for part in (*parts, gateway, *listening, notifier):
         part.setServiceParent(whole)
     return whole
 
@@ -195,6 +209,11 @@ class Port(Service):
         self._site = site
         self._demo = demo
         self._listening: Deferred[IListeningPort] | None = None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may listen at the same socket."""
+        return self._description.startswith("systemd:")
 
     @property
     def address(self) -> Any:

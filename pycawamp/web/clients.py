@@ -9,6 +9,7 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import LoopingCall
 
 from pycawamp.access.hosts import network_key
 from pycawamp.sessions.registry import Sessions
@@ -18,6 +19,11 @@ from pycawamp.web.client_log import ClientEntry, ClientLog
 from pycawamp.web.expiry import LoginExpiry
 from pycawamp.web.read_scheduler import ReadScheduler
 from pycawamp.web.transport import SlowConsumerMonitor
+
+LISTENING = 0.25
+"""The part of the time to drain in which nobody is asked to leave."""
+DRAIN_STEP = 0.02
+"""Seconds between looks at how many are to leave."""
 
 
 class Connection(Protocol):
@@ -59,12 +65,15 @@ class Clients:
         self._by_address: Counter[str] = Counter()
         self._all_closed: Deferred[None] | None = None
         self._cutting: IDelayedCall | None = None
+        self._is_leaving = False
 
     def __len__(self) -> int:
         return len(self._connections)
 
     def full(self, host: str) -> str | None:
         """Return why an address may not have one client more; None if it may."""
+        if self._is_leaving:
+            return "the gateway is stopping"
         if len(self._connections) >= self.sessions.limits.clients:
             return "as many clients as may be"
         if self._by_address[network_key(host)] >= self.sessions.limits.clients_per_address:
@@ -102,6 +111,37 @@ class Clients:
         """Close the connections of those who could not come in any more."""
         for connection in list(self._connections):
             connection.check_visitor()
+
+    def drain(self, seconds: float) -> Deferred[None]:
+        """Close the connections as `going away` (1001), spread over a time.
+
+        In its first quarter none is closed, and new ones are taken: a load balancer is to notice
+        that the gateway is not ready before their clients come back. Then there are no new ones.
+        Fires when all have been asked to leave.
+        """
+        started = self.clock.seconds()
+        asked: set[Connection] = set()
+        number = 0
+
+        def ask() -> None:
+            nonlocal number
+            share = (self.clock.seconds() - started) / seconds
+            if share < LISTENING:
+                return
+            here = [each for each in self._connections if each not in asked]
+            if not self._is_leaving:
+                self._is_leaving, number = True, len(here)
+            left = number * max(0.0, 1 - (share - LISTENING) / (1 - LISTENING))
+            for connection in here[: len(here) - int(left)]:
+                asked.add(connection)
+                connection.hang_up(1001, "the gateway is stopping")
+            if len(asked) == number:
+                asking.stop()
+
+        asking = LoopingCall(ask)
+        asking.clock = self.clock
+        # A failure ends it; what is still open is closed after it.
+        return asking.start(DRAIN_STEP).addBoth(lambda _: None)
 
     def close_all(self, patience: float = 1.0) -> Deferred[None]:
         """Close every connection as `going away` (1001); fires when all are gone.

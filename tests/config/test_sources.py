@@ -151,6 +151,11 @@ class EnvironmentTests(SourceTestCase):
         self.set("PYCASERVER_MAX_PVS", "")
         self.assertEqual(settings_of(), Settings(rules=settings_of().rules))
 
+    def test_of_others(self) -> None:
+        """The variables of the client mean nothing to the gateway."""
+        self.set("PYCASERVER_PASSWORD", "secret")
+        self.assertEqual(settings_of(), Settings(rules=settings_of().rules))
+
     def test_bad(self) -> None:
         """A bad value is refused with its variable; so is a variable of no option."""
         self.set("PYCASERVER_MAX_PVS", "many")

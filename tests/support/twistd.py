@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -50,6 +50,8 @@ class Twistd:
         """What it said on stdout and stderr."""
         self.errors: list[str] = []
         """What it said on stderr."""
+        self.on_line: Callable[[str], object] = lambda line: None
+        """Called with each line."""
         self._reactor = reactor
         plain = {key: text for key, text in os.environ.items() if not key.startswith("EPICS_")}
         self._environment = {**plain, **(environment or {})}
@@ -65,6 +67,10 @@ class Twistd:
         beside = Path(sys.executable).with_name(program)
         found = str(beside) if beside.exists() else shutil.which(program) or program
         command = [sys.executable, found, *arguments]
+        self.run(command)
+
+    def run(self, command: list[str]) -> None:
+        """Run any command: its lines are awaited in the same way."""
         if self._descriptors is not None:
             script = 'ulimit -Sn $1; ulimit -Hn $2; shift 2; exec "$@"'
             command = ["/bin/sh", "-c", script, "sh", *map(str, self._descriptors), *command]
@@ -121,6 +127,7 @@ class Twistd:
 
     def _said(self, line: str, is_error: bool) -> None:
         self.lines.append(line)
+        self.on_line(line)
         if is_error:
             self.errors.append(line)
         for wanted, found in list(self._waiting):
