@@ -1,4 +1,4 @@
-"""Two gateways behind a real HAProxy: pages go on when one is killed, drained or restarted."""
+"""Two gateways behind a real HAProxy, or nginx: pages go on when one is killed or stopped."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from tests.support.twistd import Twistd
 reactor = cast(Any, installed_reactor)
 ROOT = Path(__file__).parents[2]
 HAPROXY = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
+NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 NODE = shutil.which("node")
 RECORD = 'record(calc, "$(P)N") { field(SCAN, ".1 second") field(CALC, "VAL+1") }'
 SLACK = 1.0
@@ -60,7 +61,7 @@ class Watcher(Listener):
 class Replica:
     """One gateway, at a port that stays the same when it is started again."""
 
-    def __init__(self, case: ReplicaTests, port: int) -> None:
+    def __init__(self, case: ReplicaTestCase, port: int) -> None:
         self.port = port
         self._case = case
         self.run: Twistd
@@ -81,32 +82,24 @@ class Replica:
         return said.count("] Connected: ") - said.count("] Disconnected: ")
 
 
-class ReplicaTests(TwistdTestCase):
-    """contrib/haproxy.cfg, with 10 pages of the Python client and one of the JavaScript client."""
+class ReplicaTestCase(TwistdTestCase):
+    """Tests with 10 pages of the Python client and one of the JavaScript client."""
 
     timeout = 240
 
+    def balancer(self, front: int) -> list[str]:
+        """The command that runs a load balancer at a port of the loopback interface."""
+        raise NotImplementedError
+
     @inlineCallbacks
     def start(self) -> Any:
-        """Have the IOC, the gateways, HAProxy and the pages."""
-        if HAPROXY is None:
-            raise SkipTest("no HAProxy: apt-get install haproxy")
+        """Have the IOC, the gateways, the load balancer and the pages."""
         yield self.start_ioc(RECORD)
         self.replicas = [Replica(self, port) for port in free_ports(2)]
         yield gatherResults([replica.start() for replica in self.replicas])
         (front,) = free_ports(1)
-        text = (ROOT / "contrib" / "haproxy.cfg").read_text()
-        for documented, port in (
-            ("bind :8080", f"bind 127.0.0.1:{front}"),
-            ("127.0.0.1:8001", f"127.0.0.1:{self.replicas[0].port}"),
-            ("127.0.0.1:8002", f"127.0.0.1:{self.replicas[1].port}"),
-        ):
-            self.assertEqual(text.count(documented), 1)
-            text = text.replace(documented, port)
-        configuration = Path(self.mktemp()).absolute()
-        configuration.write_text(text)
-        self.haproxy = self.twistd()
-        self.haproxy.run([HAPROXY, "-db", "-f", str(configuration)])
+        self.proxy = self.twistd()
+        self.proxy.run(self.balancer(front))
         yield until(lambda: _listens(front))
         self.url = f"ws://127.0.0.1:{front}/monitor"
         self.pages = [self.page() for _ in range(10)]
@@ -114,14 +107,26 @@ class ReplicaTests(TwistdTestCase):
             self.pages.append(self.javascript_page(NODE))
         yield gatherResults([page.until_more(5) for page in self.pages])
         self.assertEqual(sum(replica.clients for replica in self.replicas), len(self.pages))
-        for replica in self.replicas:
-            self.assertGreater(replica.clients, 0)
-        self.start_again()
-
-    def start_again(self) -> None:
-        """Count the gaps from now on."""
         for page in self.pages:
             page.start_again()
+
+    def configuration(self, name: str, documented: str, front: int) -> str:
+        """A configuration of contrib/ with the ports of this test."""
+        text = (ROOT / "contrib" / name).read_text()
+        for port, ours in (
+            (documented, f"127.0.0.1:{front}"),
+            ("127.0.0.1:8001", f"127.0.0.1:{self.replicas[0].port}"),
+            ("127.0.0.1:8002", f"127.0.0.1:{self.replicas[1].port}"),
+        ):
+            self.assertEqual(text.count(f" {port}"), 1, port)
+            text = text.replace(f" {port}", f" {ours}")
+        return text
+
+    def write(self, text: str) -> str:
+        """A file with this in it; its path."""
+        path = Path(self.mktemp()).absolute()
+        path.write_text(text)
+        return str(path)
 
     def page(self) -> Watcher:
         """A page of the Python client."""
@@ -147,6 +152,24 @@ class ReplicaTests(TwistdTestCase):
             self.assertEqual(page.values, sorted(page.values))
             self.assertLess(page.longest_gap, gap + SLACK)
 
+
+class HAProxyTests(ReplicaTestCase):
+    """contrib/haproxy.cfg."""
+
+    def balancer(self, front: int) -> list[str]:
+        """Run HAProxy."""
+        if HAPROXY is None:
+            raise SkipTest("no HAProxy: apt-get install haproxy")
+        return [HAPROXY, "-db", "-f", self.write(self.configuration("haproxy.cfg", ":8080", front))]
+
+    @inlineCallbacks
+    def test_balanced(self) -> Any:
+        """Pages with one URL are rendered for by one gateway, up to 1.25 times its share."""
+        yield self.start()
+        numbers = sorted(replica.clients for replica in self.replicas)
+        self.assertEqual(sum(numbers), len(self.pages))
+        self.assertGreater(numbers[0], 0)
+
     @inlineCallbacks
     def test_killed(self) -> Any:
         """When one gateway is killed, its pages go on at the other one within 2 s."""
@@ -157,9 +180,9 @@ class ReplicaTests(TwistdTestCase):
         yield until(lambda: other.clients == len(self.pages))
         yield self.assert_go_on(2.0)
         # It comes back, and takes its share.
-        yield self.haproxy.until_line("Server gateways/one is DOWN")
+        yield self.proxy.until_line("Server gateways/one is DOWN")
         yield killed.start()
-        yield self.haproxy.until_line("Server gateways/one is UP")
+        yield self.proxy.until_line("Server gateways/one is UP")
         pages = [self.page() for _ in range(10)]
         yield gatherResults([page.until_more(1) for page in pages])
         self.assertGreater(killed.clients, 0)
@@ -170,7 +193,7 @@ class ReplicaTests(TwistdTestCase):
         yield self.start()
         drained, other = self.replicas
         drained.run.signal("TERM")
-        yield self.haproxy.until_line("Server gateways/one is DOWN")
+        yield self.proxy.until_line("Server gateways/one is DOWN")
         yield drained.run.when_ended()
         yield until(lambda: other.clients == len(self.pages))
         yield self.assert_go_on(0.5)
@@ -182,12 +205,44 @@ class ReplicaTests(TwistdTestCase):
         yield self.start()
         for replica, name in zip(self.replicas, ("one", "two"), strict=True):
             replica.run.signal("TERM")
-            yield self.haproxy.until_line(f"Server gateways/{name} is DOWN")
+            yield self.proxy.until_line(f"Server gateways/{name} is DOWN")
             yield replica.run.when_ended()
             yield replica.start()
-            yield self.haproxy.until_line(f"Server gateways/{name} is UP")
+            yield self.proxy.until_line(f"Server gateways/{name} is UP")
         yield self.assert_go_on(2.0)
         self.assertEqual(sum(replica.clients for replica in self.replicas), len(self.pages))
+
+
+class NginxTests(ReplicaTestCase):
+    """contrib/nginx.conf."""
+
+    def balancer(self, front: int) -> list[str]:
+        """Run nginx."""
+        if NGINX is None:
+            raise SkipTest("no nginx: apt-get install nginx-light")
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir()
+        places = "".join(
+            f"{kind}_temp_path {folder}/{kind};\n"
+            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        text = self.configuration("nginx.conf", "8080", front)
+        whole = (
+            f"daemon off;\nmaster_process off;\npid {folder}/pid;\nerror_log stderr;\nevents {{}}\n"
+            f"http {{\naccess_log off;\n{places}{text}}}\n"
+        )
+        return [NGINX, "-e", "stderr", "-c", self.write(whole)]
+
+    @inlineCallbacks
+    def test_stopped(self) -> Any:
+        """When the gateway that has the pages is stopped, they go on at the other one."""
+        yield self.start()
+        stopped, other = sorted(self.replicas, key=lambda replica: -replica.clients)
+        self.assertEqual(stopped.clients, len(self.pages))
+        stopped.run.signal("TERM")
+        yield stopped.run.when_ended()
+        yield until(lambda: other.clients == len(self.pages))
+        yield self.assert_go_on(2.0)
 
 
 def free_ports(number: int) -> list[int]:

@@ -62,20 +62,35 @@ class Twistd:
         self._waiting: list[tuple[re.Pattern[str], Deferred[re.Match[str]]]] = []
         self._ending: list[Deferred[Ended]] = []
 
-    def start(self, *arguments: str, program: str = "twistd") -> None:
+    def start(self, *arguments: str, program: str = "twistd", shared: int | None = None) -> None:
         """Run it, in a directory of the test's own; or another program beside Python."""
         beside = Path(sys.executable).with_name(program)
         found = str(beside) if beside.exists() else shutil.which(program) or program
         command = [sys.executable, found, *arguments]
-        self.run(command)
+        self.run(command, shared)
 
-    def run(self, command: list[str]) -> None:
-        """Run any command: its lines are awaited in the same way."""
+    def run(self, command: list[str], shared: int | None = None) -> None:
+        """Run any command: its lines are awaited in the same way.
+
+        `shared` is the descriptor of a socket that it gets as systemd gives it (as 3).
+        """
+        if shared is not None:
+            command = [
+                "/bin/sh",
+                "-c",
+                'LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=shared exec "$@"',
+                "sh",
+                *command,
+            ]
         if self._descriptors is not None:
             script = 'ulimit -Sn $1; ulimit -Hn $2; shift 2; exec "$@"'
             command = ["/bin/sh", "-c", script, "sh", *map(str, self._descriptors), *command]
         self._transport = self._reactor.spawnProcess(
-            _Protocol(self), command[0], command, self._environment
+            _Protocol(self),
+            command[0],
+            command,
+            self._environment,
+            childFDs={0: "w", 1: "r", 2: "r"} | ({} if shared is None else {3: shared}),
         )
 
     @property
