@@ -66,6 +66,7 @@ class Operations:
         self._gets = DeferredSemaphore(GETS_AT_ONCE)
         self._large_gets = DeferredSemaphore(LARGE_GETS_AT_ONCE)
         self._puts = UnderWay(PUTS, PUT_BYTES)
+        self._idle: Callable[[], None] | None = None
 
     def get(self, request: requests.Get) -> None:
         """Read a PV once."""
@@ -89,8 +90,14 @@ class Operations:
         record = PutRecord.of(client.user, client.address, bare(mistake.pvname or ""), value)
         self._sessions.put_log.write(record, _outcome(mistake))
 
+    def when_idle(self, function: Callable[[], None]) -> None:
+        """Call a function once nothing is under way; never, if the client leaves before."""
+        self._idle = function
+        self._check_idle()
+
     def close(self) -> Iterator[None]:
         """Let all go, one at each step: the client has left. What was sent to an IOC stays sent."""
+        self._idle = None
         # Those that wait for their turn first: it would come with the end of the others.
         for semaphore in (self._gets, self._large_gets):
             for turn in list(semaphore.waiting):
@@ -253,14 +260,29 @@ class Operations:
             elif not failure.check(CancelledError):
                 self._session.fail(failure)
 
-        done.addErrback(failed).addBoth(lambda _: self._under_way.discard(done))
+        def ended(_: Any) -> None:
+            self._under_way.discard(done)
+            self._check_idle()
+
+        done.addErrback(failed).addBoth(ended)
+
+    def _check_idle(self) -> None:
+        if self._idle is not None and not self._under_way:
+            idle, self._idle = self._idle, None
+            idle()
 
 
 def _held_bytes(value: Any) -> int:
     """About how many bytes a value takes in memory, or more."""
     if isinstance(value, list) and set(map(type, value)) <= {int, float, bool}:
         return NUMBER * len(value)
-    return OBJECT * len(dumps(value)) if isinstance(value, list | dict) else sys.getsizeof(value)
+    if not isinstance(value, list | dict):
+        return sys.getsizeof(value)
+    try:
+        return OBJECT * len(dumps(value))
+    except TypeError:
+        # JSON is read to a greater depth than it is written.
+        raise BadMessageError("bad_value", "the value is nested too deeply") from None
 
 
 def _written_bytes(value: Any) -> int:

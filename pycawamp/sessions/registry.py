@@ -82,13 +82,15 @@ class Sessions:
         client: Client,
         encoding: Encoding,
         hang_up: HangUp = lambda _code, _reason: None,
+        quota: Quota | None = None,
     ) -> Session:
         """Begin the conversation with a client.
 
         `encoding` has the client's dialect and the options that are in force at first.
-        `hang_up` closes its connection with a code and a reason.
+        `hang_up` closes its connection with a code and a reason. `quota` is what the client
+        may still take, if it is not a new one.
         """
-        session = Session(self, writer, client, hang_up, encoding)
+        session = Session(self, writer, client, hang_up, encoding, quota=quota or self.quota())
         self._open[session.outbox] = session
         return session
 

@@ -15,6 +15,7 @@ from pycawamp.fanout.outbox import IWriter, Outbox
 from pycawamp.pv.router import UnknownSchemeError
 from pycawamp.sessions.names_in_use import Holder
 from pycawamp.sessions.operations import Operations
+from pycawamp.sessions.quota import Quota
 from pycawamp.sessions.subscriptions import Subscriptions
 from pycawamp.wire import requests
 from pycawamp.wire.dialect import Encoding
@@ -59,16 +60,18 @@ class Session:
 
     _log = Logger()
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (one of each thing that a client brings)
         self,
         sessions: Sessions,
         writer: IWriter,
         client: Client,
         hang_up: HangUp,
         encoding: Encoding,
+        *,
+        quota: Quota,
     ) -> None:
         self.client = client
-        self.quota = sessions.quota()
+        self.quota = quota
         self._hang_up = hang_up
         self._ended = False
         self._rest: Iterator[None] | None = None
@@ -133,6 +136,15 @@ class Session:
             return True
         self.refuse(_TOO_MANY)
         return False
+
+    def finish(self, ended: Callable[[], None]) -> None:
+        """Close the session once no request is under way, and call a function then."""
+
+        def end() -> None:
+            self.close()
+            ended()
+
+        self._operations.when_idle(end)
 
     def close(self) -> None:
         """End all that it asked for: the client is gone."""

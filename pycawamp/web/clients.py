@@ -18,6 +18,9 @@ from pycawamp.web.expiry import LoginExpiry
 from pycawamp.web.read_scheduler import ReadScheduler
 from pycawamp.web.transport import SlowConsumerMonitor
 
+CLOSING = 2.0
+"""Seconds that a client has to take what was sent to it before the connection ends."""
+
 
 class Connection(Protocol):
     """A client's connection, whatever its transport."""
@@ -50,6 +53,7 @@ class Clients:
     ) -> None:
         self.clock = clock
         self.sessions = sessions
+        self.stall_timeout = stall_timeout
         self.slow_consumers = SlowConsumerMonitor(clock, stall_timeout, sessions.budget)
         self.read_scheduler = ReadScheduler(clock)
         self._now = now

@@ -13,9 +13,10 @@ from txaio import make_logger
 
 from pycawamp.sessions.session import Session
 from pycawamp.web.authentication import BEARER, Visitor, without_token
-from pycawamp.web.clients import Clients, client_of
+from pycawamp.web.clients import CLOSING, Clients, client_of
 from pycawamp.web.connections import ConnectionCount
 from pycawamp.web.expiry import LoginExpiry
+from pycawamp.web.frames import WEBSOCKET
 from pycawamp.web.transport import ClientTransport
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.errors import BadMessageError
@@ -38,8 +39,6 @@ SUBPROTOCOL = "pycaserver"
 """What a page may offer beside its token, so that there is something else to select."""
 PONG = 10
 """The opcode of a pong."""
-CLOSING = 2.0
-"""Seconds that a client has to take what was sent to it before the connection ends."""
 
 
 class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
@@ -68,7 +67,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     def onOpen(self) -> None:
         """Begin the session."""
         self._client_transport = client_transport = ClientTransport(
-            self.transport, self.factory.clients.slow_consumers, self.visitor.address
+            self.transport, self.factory.clients.slow_consumers, self.visitor.address, WEBSOCKET
         )
         self.session = self.factory.clients.sessions.open(
             client_transport, client_of(self.visitor), self.encoding, self.hang_up
