@@ -11,8 +11,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from pycawamp.access.hosts import network_key
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.registry import Sessions
-from pycawamp.sessions.session import Client
 from pycawamp.web.authentication import Visitor
 from pycawamp.web.expiry import LoginExpiry
 from pycawamp.web.read_scheduler import ReadScheduler
@@ -53,8 +53,9 @@ class Clients:
     ) -> None:
         self.clock = clock
         self.sessions = sessions
+        self.shared = sessions.shared
         self.stall_timeout = stall_timeout
-        self.slow_consumers = SlowConsumerMonitor(clock, stall_timeout, sessions.budget)
+        self.slow_consumers = SlowConsumerMonitor(clock, stall_timeout, sessions.shared.budget)
         self.read_scheduler = ReadScheduler(clock)
         self._now = now
         # A dict, as an ordered set.
@@ -68,9 +69,9 @@ class Clients:
 
     def full(self, host: str) -> str | None:
         """Return why an address may not have one client more; None if it may."""
-        if len(self._connections) >= self.sessions.limits.clients:
+        if len(self._connections) >= self.shared.limits.clients:
             return "as many clients as may be"
-        if self._by_address[network_key(host)] >= self.sessions.limits.clients_per_address:
+        if self._by_address[network_key(host)] >= self.shared.limits.clients_per_address:
             return "as many clients of one address as may be"
         return None
 
@@ -126,7 +127,7 @@ class Clients:
             connection.cut()
 
 
-def client_of(visitor: Visitor) -> Client:
+def peer_of(visitor: Visitor) -> Peer:
     """Return a visitor as sessions know clients."""
     user = visitor.identity.user if visitor.identity is not None else None
-    return Client(visitor.address, host=visitor.host, user=user)
+    return Peer(visitor.address, host=visitor.host, user=user)

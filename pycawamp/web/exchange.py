@@ -11,8 +11,9 @@ from zope.interface import implementer
 from pycawamp.fanout.framing import Framing
 from pycawamp.fanout.outbox import IWriter
 from pycawamp.sessions.quota import Quota
+from pycawamp.sessions.session import Session
 from pycawamp.web.authentication import Visitor
-from pycawamp.web.clients import Clients, client_of
+from pycawamp.web.clients import Clients, peer_of
 from pycawamp.wire.dialect import Message
 from pycawamp.wire.v2.dialect import VERSION_1
 
@@ -49,34 +50,35 @@ class Exchange:
         self._expected = 0
         self._replies: list[Message] = []
         self._replied: Deferred[list[Message]] = Deferred()
-        self._session = clients.sessions.open(
-            self, client_of(visitor), VERSION_1, self.hang_up, quota
+        self._session: Session | None = clients.sessions.open(
+            self, peer_of(visitor), VERSION_1, self.hang_up, quota
         )
         clients.add(self)
 
     def ask(self, messages: Sequence[bytes]) -> Deferred[list[Message]]:
         """Send requests, each of which has one reply; fires with these, as they came."""
         self._expected = len(messages)
-        self._clients.sessions.finish(self._send(messages))
+        self._clients.shared.finish(self._send(messages))
         return self._replied
 
     def write(self, data: bytes) -> None:
         """Take replies."""
         self.backlog += len(data)
-        self._clients.sessions.budget.requests += len(data)
+        self._clients.shared.budget.requests += len(data)
         self._replies += _messages(data)
         if len(self._replies) >= self._expected and not self._replied.called:
-            self._session.finish(self._ended)
+            if self._session is not None:
+                self._session.finish(self._ended)
             self._replied.callback(self._replies)
 
     def release(self) -> None:
         """Count the replies no more: they have been sent."""
-        self._clients.sessions.budget.requests -= self.backlog
+        self._clients.shared.budget.requests -= self.backlog
         self.backlog = 0
 
     def cut(self) -> None:
         """End the session: its client is gone, or the gateway is stopping."""
-        if not self._session.is_ended:
+        if self._session is not None:
             self._session.close()
             self._ended()
         self.release()
@@ -89,12 +91,14 @@ class Exchange:
 
     def _send(self, messages: Sequence[bytes]) -> Iterator[None]:
         for message in messages:
-            if self._session.is_ended:
+            if self._session is None:
                 return
             self._session.receive(message)
             yield
 
     def _ended(self) -> None:
+        # It refers to this in its turn, and both would wait for the garbage collector.
+        self._session = None
         self._clients.remove(self)
 
 

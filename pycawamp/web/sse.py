@@ -12,7 +12,7 @@ from pycawamp.fanout.framing import Framing
 from pycawamp.pv.delay import DelayLine
 from pycawamp.sessions.quota import Quota
 from pycawamp.web.authentication import Visitor
-from pycawamp.web.clients import CLOSING, Clients, client_of
+from pycawamp.web.clients import CLOSING, Clients, peer_of
 from pycawamp.web.transport import ClientTransport
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.v2.dialect import VERSION_1
@@ -51,7 +51,7 @@ class EventStream:
             self.transport, clients.slow_consumers, visitor.address, EVENTS
         )
         self._session = clients.sessions.open(
-            self._client_transport, client_of(visitor), VERSION_1, self.hang_up, quota
+            self._client_transport, peer_of(visitor), VERSION_1, self.hang_up, quota
         )
         self._client_transport.start(self._session.outbox)
         self._expiry = clients.expiry(self._has_expired)
@@ -107,7 +107,7 @@ class EventStream:
 
     def _log_out(self, text: str, code: str = "unauthenticated") -> None:
         if not self.is_ended:
-            self._session.refuse(BadMessageError(code, text))
+            self._session.outgoing.refuse(BadMessageError(code, text))
         self.hang_up(1008, text)
 
     def _end_session(self) -> None:

@@ -56,7 +56,7 @@ class EventStreamTests(ApiTestCase):
         second = yield self.open_stream(f"{API}/stream?name=X")
         for stream in (first, second):
             yield stream.until(is_monitor)
-        publisher = gateway._sessions.publishers._publishers["X", "X"]
+        publisher = gateway._sessions.shared.publishers._publishers["X", "X"]
         self.assertEqual(len(publisher._streams), 1)
         self.assertEqual(len(publisher.outboxes), 2)
         yield self.updates(first, 9.5)
