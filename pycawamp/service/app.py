@@ -72,9 +72,13 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
         refuse(str(error))
     gateway.setName("gateway")  # type: ignore[no-untyped-call]
     admission.govern(gateway)
-    root = root_resource(
-        gateway.resource, gateway.api, _configuration(settings), admission.authentication
-    )
+    parts_of_site = {
+        "monitor": gateway.resource,
+        "api/v1": gateway.api,
+        "healthz": gateway.health,
+        "readyz": gateway.ready,
+    }
+    root = root_resource(parts_of_site, _configuration(settings), admission.authentication)
     site = GatewaySite(
         reactor, root, _http_limits(settings), admission.refusals, settings.rules.proxies
     )

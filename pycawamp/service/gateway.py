@@ -25,6 +25,7 @@ from pycawamp.sessions.registry import Sessions
 from pycawamp.web.api import Api
 from pycawamp.web.authentication import Authentication, AuthenticationRules
 from pycawamp.web.clients import Clients
+from pycawamp.web.health import Health, Liveness, Readiness
 from pycawamp.web.origin import Origins
 from pycawamp.web.resource import MonitorResource
 from pycawamp.web.sse import EventStreams
@@ -96,6 +97,11 @@ class Gateway(Service):
         self._streams = EventStreams(self._clients, settings.socket.ping_interval)
         self.api: IResource = Api(self._clients, authentication, self._streams)
         self.resource: IResource = self.resource_for(VERSION_1)
+        self.readiness = Readiness()
+        """Whether load balancers should send clients here."""
+        liveness = Liveness(reactor, router.check)
+        self.health: IResource = Health(liveness)
+        self.ready: IResource = Health(liveness, self.readiness)
 
     def startService(self) -> None:
         """Open the put log, as the user that twistd has become, and Channel Access.
@@ -106,6 +112,7 @@ class Gateway(Service):
         self._put_log.open()
         super().startService()  # type: ignore[no-untyped-call]
         self.hub.startService()
+        self.readiness.started = True
 
     def resource_for(self, encoding: Encoding) -> IResource:
         """Return a resource that takes WebSocket connections in a dialect.
@@ -132,6 +139,7 @@ class Gateway(Service):
     def stopService(self) -> Generator[Deferred[None], None, None]:
         """Say goodbye to the clients, then free every channel."""
         super().stopService()  # type: ignore[no-untyped-call]
+        self.readiness.draining = True
         yield self._clients.close_all()
         self._streams.close()
         self._sessions.close()

@@ -7,22 +7,15 @@ from typing import Any
 
 import bcrypt
 import numpy as np
-from twisted.application.service import MultiService
 from twisted.internet.defer import gatherResults, inlineCallbacks
 
 from pycawamp.pv.values import FieldType, Metadata
-from pycawamp.service.gateway import Gateway
 from tests.support.access_case import basic
 from tests.support.api_case import ApiTestCase
 from tests.support.ioc_case import until_true
 
 API = "/api/v1"
 ELSEWHERE = "https://elsewhere.example"
-
-
-def gateway_of(service: MultiService) -> Gateway:
-    """The gateway among the parts of a service."""
-    return next(part for part in service if isinstance(part, Gateway))
 
 
 class ReadTests(ApiTestCase):
@@ -160,7 +153,7 @@ class ReadTests(ApiTestCase):
         """A client that leaves before it is answered leaves nothing behind."""
         service = self.serve("--linger", "0.01")
         stream = yield self.open_stream(f"{API}/pv/nowhere")
-        gateway = gateway_of(service)
+        gateway = service.getServiceNamed("gateway")
         yield until_true(lambda: gateway.clients == 1)
         yield stream.abort()
         yield until_true(lambda: gateway.clients == 0)
@@ -331,7 +324,7 @@ class SharedRulesTests(ApiTestCase):
     def test_clients(self) -> Any:
         """Streams, requests under way and WebSockets are clients, and limited together."""
         service = self.serve("--max-clients", "3")
-        gateway = gateway_of(service)
+        gateway = service.getServiceNamed("gateway")
         yield self.connect()
         stream = yield self.open_stream(f"{API}/pv/X/stream")
         yield stream.until(lambda message: message["msg_type"] == "monitor")
@@ -351,7 +344,7 @@ class SharedRulesTests(ApiTestCase):
         """Large answers that nobody reads are dropped, and what they held is given back."""
         # More than the kernel takes.
         self.backend.add("A", np.zeros(4_000_000))
-        gateway = gateway_of(self.serve("--stall-timeout", "1"))
+        gateway = self.serve("--stall-timeout", "1").getServiceNamed("gateway")
         clients = []
         for _ in range(2):
             client = yield self.open_stream(f"{API}/pv/A")
