@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from io import BytesIO
 from typing import Any
 from weakref import WeakSet
@@ -16,6 +17,7 @@ from twisted.web.server import Request, Site
 from zope.interface import provider
 
 from pycawamp.sessions.refusals import RefusalCounter
+from pycawamp.web import problem
 from pycawamp.web.bodies import Bodies, BodyLimits
 from pycawamp.web.connections import (
     ConnectionCount,
@@ -23,6 +25,7 @@ from pycawamp.web.connections import (
     Connections,
     RefusedConnection,
 )
+from pycawamp.web.problem import Problem
 from pycawamp.web.proxy import Proxies
 
 IDLE = 60.0
@@ -30,7 +33,9 @@ IDLE = 60.0
 READ_AT_ONCE = 1024
 """Bytes; the requests in them are answered in one go, before anybody else is served."""
 HSTS = b"max-age=31536000"
-_REFUSED = b"HTTP/1.1 %b\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+BODILESS = (b"GET", b"HEAD", b"OPTIONS")
+"""Methods whose requests have no body."""
+_REFUSED = b"HTTP/1.1 %b\r\nConnection: close\r\nContent-Type: %b\r\nContent-Length: %d\r\n%b\r\n%b"
 
 
 @attrs.frozen
@@ -95,32 +100,33 @@ class Channel(HTTPChannel):
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Refuse a header that is too large, whatever else is to come."""
-        self._turn_away("header too large", b"431 Request Header Fields Too Large")
+        self._turn_away("header too large", 431)
 
     def allHeadersReceived(self) -> None:
         """Refuse a body that is too large or of unknown length, and any that is not for a PUT."""
-        problem = self._body_problem()
-        if problem is not None:
+        # Not 0: a body. None: one of unknown length.
+        refusal = self._body_problem() if self.length != 0 else None
+        if refusal is not None:
             # Before Twisted would tell the client to go on.
-            self._turn_away(*problem)
+            self._turn_away(*refusal)
             return
         if self.length:
             self._body = self.length
             self.site.bodies.begin(self.count.address, self._body)
         super().allHeadersReceived()  # type: ignore[no-untyped-call]
 
-    def _body_problem(self) -> tuple[str, bytes] | None:
-        bodies = self.site.bodies
-        if self.length == 0:
-            return None
+    def _body_problem(self) -> tuple[str, int] | None:
+        """Return the kind and the status of the refusal of a body; None if it may come."""
+        if self._command in BODILESS:
+            return "request with a body", 413
         if self._command != b"PUT":
-            return "request with a body", b"413 Content Too Large"
+            return "unknown method", 405
         if self.length is None:
-            return "body of unknown length", b"411 Length Required"
-        if self.length > bodies.limits.each:
-            return "body too large", b"413 Content Too Large"
-        if not bodies.has_room(self.count.address, self.length):
-            return "too many bodies at once", b"503 Service Unavailable"
+            return "body of unknown length", 411
+        if self.length > self.site.bodies.limits.each:
+            return "body too large", 413
+        if not self.site.bodies.has_room(self.count.address, self.length):
+            return "too many bodies at once", 503
         return None
 
     def checkPersistence(self, request: Request, version: bytes) -> bool:
@@ -173,10 +179,14 @@ class Channel(HTTPChannel):
         self.site.refusals.count("request too slow", self._who())
         self.transport.abortConnection()  # type: ignore[union-attr]
 
-    def _turn_away(self, kind: str, status: bytes) -> None:
+    def _turn_away(self, kind: str, status: int) -> None:
         self._refused = True
         self.site.refusals.count(kind, self._who())
-        self.transport.write(_REFUSED % status)  # type: ignore[union-attr]
+        body = Problem(status, kind).body
+        line = f"{status} {HTTPStatus(status).phrase}".encode()
+        more = b"Allow: GET, HEAD, OPTIONS, PUT\r\n" if status == 405 else b""
+        answer = _REFUSED % (line, problem.MIME_TYPE.encode(), len(body), more, body)
+        self.transport.write(answer)  # type: ignore[union-attr]
         self.loseConnection()  # type: ignore[no-untyped-call]
 
     def _who(self) -> str:

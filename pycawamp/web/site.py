@@ -15,6 +15,7 @@ from twisted.web.server import Request
 
 from pycawamp.web.authentication import Authentication, Guarded
 from pycawamp.web.modules import Bundle
+from pycawamp.web.openapi import document
 from pycawamp.wire.v2.codec import dumps
 
 STATIC = Path(__file__).absolute().with_name("static")
@@ -57,6 +58,8 @@ def root_resource(
         _put(root, path.encode().split(b"/"), part)
     answer = Answer(dumps(configuration), "application/json", headers)
     root.putChild(b"config.json", Guarded(authentication, answer))
+    description = Answer(dumps(document()), "application/json", headers)
+    root.putChild(b"openapi.json", Guarded(authentication, description))
     root.putChild(b"static", static_resource(STATIC, authentication, headers, ENTRIES))
     if authentication.logins is not None and authentication.logins.takes_passwords:
         root.putChild(b"login", Guarded(authentication, Redirect(b"./"), required=True))

@@ -121,7 +121,7 @@ class ApiTestCase(GuardedTestCase):
         answer: Answer = yield self.exchange(request(method, path, told) + (data or b""))
         return Reply(answer.status, answer.headers, answer.body)
 
-    def open_stream(self, path: str, **headers: str) -> Deferred[EventClient]:
+    def open_stream(self, path: str, method: str = "GET", **headers: str) -> Deferred[EventClient]:
         """Fires with a client of a stream, which does not outlast the test."""
         endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.port)
         connecting = cast("Deferred[Any]", endpoint.connect(Factory.forProtocol(EventClient)))
@@ -129,7 +129,7 @@ class ApiTestCase(GuardedTestCase):
 
         def connected(client: EventClient) -> EventClient:
             self.addCleanup(client.abort)
-            return client.ask(request("GET", path, named))
+            return client.ask(request(method, path, named))
 
         return connecting.addCallback(connected)
 

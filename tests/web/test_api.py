@@ -224,9 +224,22 @@ class WriteTests(ApiTestCase):
         ):
             reply = yield self.call("PUT", f"{API}/pv/X", **headers)
             self.assertEqual(reply.status, status, headers)
-        for method in ("GET", "POST", "OPTIONS"):
+            self.assertEqual(reply.json["status"], status)
+        for method, status in (("GET", 413), ("OPTIONS", 413), ("POST", 405), ("TRACE", 405)):
             reply = yield self.call(method, f"{API}/pv/X", "1")
-            self.assertEqual(reply.status, 413, method)
+            self.assertEqual((reply.status, reply.json["status"]), (status, status), method)
+
+    @inlineCallbacks
+    def test_bodies_at_once(self) -> Any:
+        """The bodies that one address sends at once are bounded, and counted until they end."""
+        self.serve("--allow-put=anyone", "--max-message", "10000000", "--handshake-timeout", "5")
+        path = f"{API}/pv/X"
+        first = yield self.open_stream(path, "PUT", Content_Length="10000000")
+        reply = yield self.call("PUT", path, "2" + " " * 9_999_999)
+        self.assertEqual(reply.status, 503)
+        yield first.abort()
+        reply = yield self.call("PUT", path, "2" + " " * 9_999_999)
+        self.assertEqual(reply.status, 200)
 
 
 class SharedRulesTests(ApiTestCase):
