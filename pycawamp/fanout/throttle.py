@@ -10,7 +10,7 @@ from pycawamp.fanout.cohort import Cohorts
 from pycawamp.fanout.content import Content
 from pycawamp.fanout.stream import EncodedStream, StreamKey
 from pycawamp.pv.delay import DelayLine
-from pycawamp.pv.hub import PV
+from pycawamp.pv.interfaces import PVState
 from pycawamp.pv.values import Reading
 
 MOST_LEFT_BEHIND = 1000
@@ -55,7 +55,7 @@ class ThrottledStream(EncodedStream):
     __slots__ = ("__weakref__", "_newest", "_pauses", "_pausing", "_throttle")
 
     def __init__(
-        self, pv: PV, key: StreamKey, content: Content, cohorts: Cohorts, throttle: Throttle
+        self, pv: PVState, key: StreamKey, content: Content, cohorts: Cohorts, throttle: Throttle
     ) -> None:
         super().__init__(pv, key, content, cohorts)
         self._throttle = throttle

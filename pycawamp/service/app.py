@@ -39,7 +39,6 @@ from pycawamp.web.certificate import RenewedCertificate, tls_endpoint
 from pycawamp.web.channel import GatewaySite, HTTPLimits
 from pycawamp.web.htpasswd import LoginFileError
 from pycawamp.web.login import LoginFiles
-from pycawamp.web.readiness import Readiness, ReadyResource
 from pycawamp.web.site import root_resource
 
 
@@ -97,10 +96,15 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
         )
     except (LibraryError, PutLogError) as error:
         refuse(str(error))
+    gateway.setName("gateway")  # type: ignore[no-untyped-call]
     admission.govern(gateway)
-    readiness = Readiness()
-    root = root_resource(gateway.resource, _configuration(settings), admission.authentication)
-    root.putChild(b"readyz", ReadyResource(readiness))
+    parts_of_site = {
+        "monitor": gateway.resource,
+        "api/v1": gateway.api,
+        "healthz": gateway.health,
+        "readyz": gateway.ready,
+    }
+    root = root_resource(parts_of_site, _configuration(settings), admission.authentication)
     site = GatewaySite(
         reactor, root, _http_limits(settings), admission.refusals, settings.rules.proxies
     )
@@ -110,7 +114,6 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
     listening = _ports(endpoints, site, settings.demo)
     notifier = SystemdNotifier(reactor)
     whole = DrainingService(
-        readiness,
         gateway,
         settings.drain_time,
         [port for port in listening if port.is_shared],
@@ -148,7 +151,9 @@ def _http_limits(settings: Settings) -> HTTPLimits:
     """The limits of the port, within what file descriptors allow."""
     clients = settings.gateway.limits.clients
     connections = within(settings.http.connections, raise_limit(), clients)
-    return attrs.evolve(settings.http, connections=connections)
+    # A value by HTTP may be as large as one by WebSocket.
+    bodies = settings.http.bodies.with_each(settings.gateway.socket.max_message)
+    return attrs.evolve(settings.http, connections=connections, bodies=bodies)
 
 
 def _configuration(settings: Settings) -> dict[str, Any]:
@@ -206,7 +211,7 @@ class Port(Service):
     ) -> None:
         self._endpoint = endpoint
         self._description = description
-        self._site = site
+        self.site = site
         self._demo = demo
         self._listening: Deferred[IListeningPort] | None = None
 
@@ -243,7 +248,7 @@ class Port(Service):
 
     def _listen(self) -> None:
         failures: list[Failure] = []
-        self._listening = self._endpoint.listen(self._site)
+        self._listening = self._endpoint.listen(self.site)
         self._listening.addCallbacks(self._opened, failures.append)
         if failures:
             error = failures[0].value

@@ -9,8 +9,6 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.logger import Logger
 
-from pycawamp.web.readiness import Readiness
-
 
 class Drainable(Protocol):
     """What has clients."""
@@ -36,14 +34,12 @@ class DrainingService(MultiService):
 
     def __init__(
         self,
-        readiness: Readiness,
         clients: Drainable,
         seconds: float,
         shared_ports: Sequence[Leaver] = (),
         stopping: Callable[[], object] = lambda: None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._readiness = readiness
         self._clients = clients
         self._seconds = seconds
         self._shared_ports = shared_ports
@@ -51,7 +47,6 @@ class DrainingService(MultiService):
 
     def stopService(self) -> Deferred[Any]:
         """Say that no clients are to come, have those that are there leave, then stop."""
-        self._readiness.is_draining = True
         self._stopping()
         if not self._seconds:
             return super().stopService()  # type: ignore[no-any-return,no-untyped-call]

@@ -22,10 +22,13 @@ from pycawamp.pv.router import Router
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.registry import Sessions
+from pycawamp.web.api import Api
 from pycawamp.web.authentication import Authentication, AuthenticationRules
 from pycawamp.web.clients import Clients
+from pycawamp.web.health import Health, Liveness, Readiness
 from pycawamp.web.origin import Origins
 from pycawamp.web.resource import MonitorResource
+from pycawamp.web.sse import EventStreams
 from pycawamp.web.websocket import MonitorFactory
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.v2.dialect import VERSION_1
@@ -41,7 +44,8 @@ class Gateway(Service):
     """PVs in by Channel Access, messages out by WebSocket, while the service runs.
 
     `hub` has the PVs: subscribe to it with an object of your own. `resource` takes the
-    WebSocket connections: mount it in a twisted.web Site of your own. `backend` serves the
+    WebSocket connections, and `api` the requests of the HTTP API (`/api/v1`): mount them in a
+    twisted.web Site of your own. `backend` serves the
     names without a scheme in place of Channel Access; `backends` maps further schemes
     (`"x"` for `x://NAME`) to what makes their backend. `policy` decides who may read and
     write; without one, everybody may read and nobody may write. `authentication` tells
@@ -90,7 +94,14 @@ class Gateway(Service):
         self._clients = Clients(reactor, self._sessions, settings.socket.stall_timeout)
         self._sockets = MonitorFactory(self._clients, settings.socket)
         self._authentication = authentication
+        self._streams = EventStreams(self._clients, settings.socket.ping_interval)
+        self.api: IResource = Api(self._clients, authentication, self._streams)
         self.resource: IResource = self.resource_for(VERSION_1)
+        self.readiness = Readiness()
+        """Whether load balancers should send clients here."""
+        liveness = Liveness(reactor, router.check)
+        self.health: IResource = Health(liveness)
+        self.ready: IResource = Health(liveness, self.readiness)
 
     def startService(self) -> None:
         """Open the put log, as the user that twistd has become, and Channel Access.
@@ -101,6 +112,7 @@ class Gateway(Service):
         self._put_log.open()
         super().startService()  # type: ignore[no-untyped-call]
         self.hub.startService()
+        self.readiness.started = True
 
     def resource_for(self, encoding: Encoding) -> IResource:
         """Return a resource that takes WebSocket connections in a dialect.
@@ -128,13 +140,16 @@ class Gateway(Service):
 
         Fires when all have been asked to leave; `stopService` then ends what is left.
         """
+        self.readiness.draining = True
         return self._clients.drain(seconds)
 
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[None], None, None]:
         """Say goodbye to the clients, then free every channel."""
         super().stopService()  # type: ignore[no-untyped-call]
+        self.readiness.draining = True
         yield self._clients.close_all()
+        self._streams.close()
         self._sessions.close()
         yield self.hub.stopService()
         self._inbox.close()

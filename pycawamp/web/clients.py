@@ -12,14 +12,16 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 
 from pycawamp.access.hosts import network_key
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.registry import Sessions
-from pycawamp.sessions.session import Client
 from pycawamp.web.authentication import Visitor
 from pycawamp.web.client_log import ClientEntry, ClientLog
 from pycawamp.web.expiry import LoginExpiry
 from pycawamp.web.read_scheduler import ReadScheduler
 from pycawamp.web.transport import SlowConsumerMonitor
 
+CLOSING = 2.0
+"""Seconds that a client has to take what was sent to it before the connection ends."""
 LISTENING = 0.25
 """The part of the time to drain in which nobody is asked to leave."""
 DRAIN_STEP = 0.02
@@ -57,7 +59,9 @@ class Clients:
     ) -> None:
         self.clock = clock
         self.sessions = sessions
-        self.slow_consumers = SlowConsumerMonitor(clock, stall_timeout, sessions.budget)
+        self.shared = sessions.shared
+        self.stall_timeout = stall_timeout
+        self.slow_consumers = SlowConsumerMonitor(clock, stall_timeout, sessions.shared.budget)
         self.read_scheduler = ReadScheduler(clock)
         self._now = now
         self._connections: dict[Connection, ClientEntry] = {}
@@ -74,9 +78,9 @@ class Clients:
         """Return why an address may not have one client more; None if it may."""
         if self._is_leaving:
             return "the gateway is stopping"
-        if len(self._connections) >= self.sessions.limits.clients:
+        if len(self._connections) >= self.shared.limits.clients:
             return "as many clients as may be"
-        if self._by_address[network_key(host)] >= self.sessions.limits.clients_per_address:
+        if self._by_address[network_key(host)] >= self.shared.limits.clients_per_address:
             return "as many clients of one address as may be"
         return None
 
@@ -84,7 +88,7 @@ class Clients:
         """Count and log a client."""
         visitor = connection.visitor
         self._connections[connection] = self._log.connected(
-            visitor.address, client_of(visitor).user, visitor.agent
+            visitor.address, peer_of(visitor).user, visitor.agent
         )
         self._by_address[network_key(connection.visitor.host)] += 1
 
@@ -173,7 +177,7 @@ class Clients:
             connection.cut()
 
 
-def client_of(visitor: Visitor) -> Client:
+def peer_of(visitor: Visitor) -> Peer:
     """Return a visitor as sessions know clients."""
     user = visitor.identity.user if visitor.identity is not None else None
-    return Client(visitor.address, host=visitor.host, user=user)
+    return Peer(visitor.address, host=visitor.host, user=user)

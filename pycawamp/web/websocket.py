@@ -13,9 +13,10 @@ from txaio import make_logger
 
 from pycawamp.sessions.session import Session
 from pycawamp.web.authentication import BEARER, Visitor, without_token
-from pycawamp.web.clients import Clients, client_of
+from pycawamp.web.clients import CLOSING, Clients, peer_of
 from pycawamp.web.connections import ConnectionCount
 from pycawamp.web.expiry import LoginExpiry
+from pycawamp.web.frames import WEBSOCKET
 from pycawamp.web.transport import ClientTransport
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.errors import BadMessageError
@@ -38,8 +39,6 @@ SUBPROTOCOL = "pycaserver"
 """What a page may offer beside its token, so that there is something else to select."""
 PONG = 10
 """The opcode of a pong."""
-CLOSING = 2.0
-"""Seconds that a client has to take what was sent to it before the connection ends."""
 
 
 class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
@@ -70,10 +69,10 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     def onOpen(self) -> None:
         """Begin the session."""
         self._client_transport = client_transport = ClientTransport(
-            self.transport, self.factory.clients.slow_consumers, self.visitor.address
+            self.transport, self.factory.clients.slow_consumers, self.visitor.address, WEBSOCKET
         )
         self.session = self.factory.clients.sessions.open(
-            client_transport, client_of(self.visitor), self.encoding, self.hang_up
+            client_transport, peer_of(self.visitor), self.encoding, self.hang_up
         )
         client_transport.start(self.session.outbox)
         self.factory.clients.add(self)
@@ -132,12 +131,16 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         """Hand a whole message to the session."""
-        if self.session is not None and self.session.takes_answers():
+        if self.session is not None and self.session.outgoing.takes_answers():
             self.session.receive(payload, isBinary)
 
     def onPing(self, payload: bytes) -> None:
         """Answer; pings are requests too, as far as their rate goes."""
-        if self.session is not None and self.session.takes_answers() and self.session.may_ask():
+        if (
+            self.session is not None
+            and self.session.outgoing.takes_answers()
+            and self.session.may_ask()
+        ):
             super().onPing(payload)
 
     def processControlFrame(self) -> bool:
@@ -179,7 +182,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     def failHandshake(self, reason: str, *arguments: Any, **keywords: Any) -> None:
         """Refuse a handshake; the client is told the reason, which may quote a header."""
-        self.factory.clients.sessions.refusals.count("bad handshake", self.visitor.address)
+        self.factory.clients.shared.refusals.count("bad handshake", self.visitor.address)
         super().failHandshake(without_token(reason), *arguments, **keywords)
 
     def sendCloseFrame(self, *args: Any, **keywords: Any) -> None:
@@ -226,7 +229,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     def _log_out(self, text: str, code: str = "unauthenticated") -> None:
         if self.session is not None:
-            self.session.refuse(BadMessageError(code, text))
+            self.session.outgoing.refuse(BadMessageError(code, text))
         self.hang_up(1008, text)
 
     def _end_session(self) -> None:
@@ -240,7 +243,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             self.session = None
 
     def _fail_connection(self, *args: Any, **keywords: Any) -> None:
-        self.factory.clients.sessions.refusals.count("closed for a bad frame", self.visitor.address)
+        self.factory.clients.shared.refusals.count("closed for a bad frame", self.visitor.address)
         super()._fail_connection(*args, **keywords)
 
     def _invalid_payload(self, reason: str) -> bool:
@@ -255,7 +258,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     def _explain(self, mistake: BadMessageError) -> None:
         """Tell the client, at once, why its connection is about to be closed."""
         if self.session is not None and self.state == self.STATE_OPEN:
-            self.session.send(self.session.dialect.error(mistake))
+            self.session.outgoing.send(self.session.outgoing.dialect.error(mistake))
             self.session.outbox.flush()
 
 

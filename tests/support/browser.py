@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen, mutable
 
+from tests.support.timing import allowed
+
 # Whoever has no selenium asks `missing` what to install.
 with contextlib.suppress(ImportError):
     from selenium.common.exceptions import (
@@ -35,7 +37,7 @@ with contextlib.suppress(ImportError):
 
     _NOT_CLICKED = (ElementClickInterceptedException, ElementNotInteractableException)
 
-SECONDS = 15
+SECONDS = allowed(15)
 """How long anything may take."""
 
 MOVE_MS = 10

@@ -19,18 +19,20 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from pycawamp.pv.budget import MemoryBudget
-from pycawamp.pv.ca import libca
+from pycawamp.pv.ca import dbr, libca
 from pycawamp.pv.ca.callbacks import Callbacks, Registry
-from pycawamp.pv.ca.channel import AtLibca, Channel, Monitor
+from pycawamp.pv.ca.channel import Channel
+from pycawamp.pv.ca.monitors import Monitor
 from pycawamp.pv.ca.refusals import RefusalLog
 from pycawamp.pv.ca.repeater import Repeater, ensure_repeater
 from pycawamp.pv.ca.requests import PendingGet, PendingPut, PlainPut
+from pycawamp.pv.ca.state import AtLibca
 from pycawamp.pv.ca.worker import Worker
 from pycawamp.pv.inbox import Inbox
-from pycawamp.pv.interfaces import IBackend, IHandle, ISink
+from pycawamp.pv.interfaces import IBackend, IHandle, IHealthCheck, ISink
 
 
-@implementer(IBackend)
+@implementer(IBackend, IHealthCheck)
 class CABackend:
     """Opens channels by Channel Access, as the EPICS_CA_* environment says at `start`.
 
@@ -46,6 +48,7 @@ class CABackend:
         own_repeater: bool = False,
         budget: MemoryBudget | None = None,
     ) -> None:
+        self._reactor = reactor
         self._inbox = inbox
         self._budget = budget or MemoryBudget()
         self._own_repeater = own_repeater
@@ -71,6 +74,12 @@ class CABackend:
         """Free the context and all in it; fires when its threads are gone."""
         self._registry.clear()
         return self._worker.stop(last=self._destroy_context)
+
+    def check(self) -> Deferred[None]:
+        """Fires when the worker has done all that it was given before: no call of libca hangs."""
+        done: Deferred[None] = Deferred()
+        self._worker.do(partial(self._reactor.callFromThread, done.callback, None))
+        return done
 
     def open(self, name: str, sink: ISink) -> IHandle:
         """Search for a channel for as long as the handle is open."""
@@ -201,7 +210,9 @@ class CABackend:
         write = pending.write
         status = libca.ECA_DISCONN
         if not at_libca.cleared:
-            status = self._ca.ca_array_put(write.type.value, write.count, at_libca.chid, write.raw)
+            status = self._ca.ca_array_put(
+                dbr.DBR_TYPES[write.type], write.count, at_libca.chid, write.raw
+            )
         self._inbox.post(pending.done, status)
 
     def _put_callback(self, at_libca: AtLibca, pending: PendingPut) -> None:
@@ -209,7 +220,7 @@ class CABackend:
         status = libca.ECA_DISCONN
         if not at_libca.cleared:
             status = self._ca.ca_array_put_callback(
-                write.type.value,
+                dbr.DBR_TYPES[write.type],
                 write.count,
                 at_libca.chid,
                 write.raw,
