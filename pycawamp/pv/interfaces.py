@@ -95,6 +95,13 @@ class IBackend(Interface):
         """Search for a channel for as long as the handle is open."""
 
 
+class IHealthCheck(Interface):
+    """A backend that may stop working without ending."""
+
+    def check() -> Deferred[None]:
+        """Fires when the backend has shown that it does its work."""
+
+
 class ISubscriber(Interface):
     """Who listens to a PV. Each call carries the PV, so that one object can hear many.
 

@@ -48,7 +48,7 @@ class MemoryServiceTestCase(TestCase):
         service = assemble(reactor, parser.settings, self.backend)
         service.startService()  # type: ignore[no-untyped-call]
         self.addCleanup(service.stopService)
-        address = service.port.address
+        address = service.ports[0].address
         self.port = getattr(address, "port", 0)
         return service
 

@@ -225,7 +225,7 @@ class LoginTests(MemoryServiceTestCase):
 
         log.addObserver(observe)
         self.addCleanup(log.removeObserver, observe)
-        self.serve_users()
+        self.serve_users("--access-log")
         secret = "S3CRET"
         yield gatherResults(
             [

@@ -34,7 +34,7 @@ class TLSTests(MemoryServiceTestCase):
     def serve_tls(self, *options: str) -> Any:
         """Run a gateway with the certificate."""
         service = self.serve("--port", _description(self.files), *options)
-        self.certificate: Any = service.files.certificate
+        self.certificate: Any = service.files.certificates[0]
         return service
 
     def ask(self, data: bytes = b"", **options: Any) -> Deferred[HTTPReader]:
