@@ -13,7 +13,7 @@ from twisted.internet.protocol import Factory, Protocol
 from tests.service.test_twistd import LOOPBACK, TwistdTestCase
 from tests.support.access_case import GuardedTestCase, reactor
 from tests.support.certificate import write_certificate
-from tests.support.http import UPGRADE, request
+from tests.support.http_reader import UPGRADE, request
 from tests.support.ioc_case import until_true
 
 REQUEST = request("/config.json", {})

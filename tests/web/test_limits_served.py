@@ -10,7 +10,7 @@ from twisted.internet.protocol import Factory, Protocol
 
 from pycawamp.testing import WebSocketTestClient, connect
 from tests.support.access_case import GuardedTestCase, reactor
-from tests.support.http import UPGRADE, request
+from tests.support.http_reader import UPGRADE, request
 from tests.support.ioc_case import until_true
 from tests.support.timing import allowed
 

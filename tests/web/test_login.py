@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.web.htpasswd import Passwords
 from tests.support.access_case import GuardedTestCase, basic, reactor
-from tests.support.http import request
+from tests.support.http_reader import request
 from tests.support.timing import allowed
 
 PASSWORD = "geheim 🔑"

@@ -16,8 +16,8 @@ from pycawamp.testing import connect
 from pycawamp.web.certificate import tls_endpoint
 from tests.support.access_case import GuardedTestCase, reactor
 from tests.support.certificate import CertificateFiles, write_certificate
-from tests.support.http import request
 from tests.support.http_client import HTTPReader, ask
+from tests.support.http_reader import request
 from tests.support.ioc_case import until_true
 
 

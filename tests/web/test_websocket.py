@@ -12,8 +12,8 @@ from twisted.web.resource import Resource
 from twisted.web.static import Data
 
 from pycawamp.testing import GatewayFixture, WebSocketTestClient, connect
-from tests.support.http import Answer, request
 from tests.support.http_client import exchange
+from tests.support.http_reader import Answer, request
 from tests.support.served_case import ServedTestCase, connect_all
 
 
