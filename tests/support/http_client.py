@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 
 from pycawamp.testing import TIMEOUT
-from tests.support.http import Answer, is_upgraded
+from tests.support.http_reader import Answer, is_upgraded
 
 
 class HTTPReader(Protocol):

@@ -15,8 +15,8 @@ from pycawamp.config.options import Options
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.service.app import App, assemble
 from pycawamp.testing import WebSocketTestClient, connect
-from tests.support.http import UPGRADE, Answer, request
 from tests.support.http_client import exchange
+from tests.support.http_reader import UPGRADE, Answer, request
 
 reactor = cast(Any, installed_reactor)
 
