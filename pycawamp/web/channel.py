@@ -22,6 +22,12 @@ from pycawamp.web.connections import (
     RefusedConnection,
 )
 from pycawamp.web.proxy import Proxies
+from pycawamp.web.twisted_internals import (
+    has_more_requests,
+    is_answering,
+    is_blocked,
+    stop_reading,
+)
 
 IDLE = 60.0
 """Seconds that a connection is kept for the browser's next request."""
@@ -67,14 +73,14 @@ class Channel(HTTPChannel):
         """Take bytes; the first of a later request start its time."""
         if self._refused:
             return
-        if self._deadline is None and not self._handlingRequest:
+        if self._deadline is None and not is_answering(self):
             self._expect_request()
         super().dataReceived(data)  # type: ignore[no-untyped-call]
-        if self._waitingForTransport and not self._handlingRequest:
+        if is_blocked(self) and not is_answering(self):
             # Twisted reads on where the answers filled the transport while one was being given.
-            self._networkProducer.pauseProducing()
+            stop_reading(self)
         # A request ends with an empty line: this one was answered, and another began.
-        began = not data.endswith(b"\r\n\r\n") and not self._handlingRequest
+        began = not data.endswith(b"\r\n\r\n") and not is_answering(self)
         if began and self._deadline is None and self.transport is not None and not self._refused:
             self._expect_request()
 
@@ -119,9 +125,9 @@ class Channel(HTTPChannel):
 
     def requestDone(self, request: Request) -> None:
         """Go on to what came meanwhile: it may be the beginning of another request."""
-        began = bool(self._dataBuffer)
+        began = has_more_requests(self)
         super().requestDone(request)  # type: ignore[no-untyped-call]
-        if began and self._deadline is None and not self._handlingRequest:
+        if began and self._deadline is None and not is_answering(self):
             self._expect_request()
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
-from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.twisted.websocket import WebSocketServerFactory
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import connectionDone
@@ -20,6 +20,7 @@ from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.registry import Sessions
 from pycawamp.sessions.session import Session
 from pycawamp.web.authentication import BEARER, without_token
+from pycawamp.web.autobahn_internals import FailureHooks
 from pycawamp.web.connections import ConnectionCount
 from pycawamp.web.read_scheduler import ReadScheduler
 from pycawamp.web.transport import ClientTransport, SlowConsumerMonitor
@@ -50,7 +51,7 @@ CLOSING = 2.0
 """Seconds that a client has to take what was sent to it before the connection ends."""
 
 
-class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
+class MonitorProtocol(FailureHooks):
     """One WebSocket connection: carries messages to and from its session."""
 
     factory: MonitorFactory
@@ -246,18 +247,17 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             self.session.close()
             self.session = None
 
-    def _fail_connection(self, *args: Any, **keywords: Any) -> None:
+    def on_bad_frame(self) -> None:
+        """Count it."""
         self.factory.sessions.shared.refusals.count("closed for a bad frame", self.client.address)
-        super()._fail_connection(*args, **keywords)
 
-    def _invalid_payload(self, reason: str) -> bool:
-        # RFC 6455 wants the connection closed (1007); the client is also told why.
+    def on_bad_text(self) -> None:
+        """Tell the client why; RFC 6455 wants the connection closed (1007)."""
         self._explain(BadMessageError("bad_json", "not JSON: the text is not valid UTF-8"))
-        return bool(super()._invalid_payload(reason))
 
-    def _max_message_size_exceeded(self, size: int, limit: int, reason: str) -> None:
+    def on_too_large(self, limit: int) -> None:
+        """Tell the client what was expected."""
         self._explain(BadMessageError("too_large", f"a message has at most {limit} bytes"))
-        super()._max_message_size_exceeded(size, limit, reason)
 
     def _explain(self, mistake: BadMessageError) -> None:
         """Tell the client, at once, why its connection is about to be closed."""

@@ -83,7 +83,7 @@ class CommandLineTests(ClientTestCase):
             [line.split()[-1] for line in ended.lines], ["1.50", "disconnected", "3.00"]
         )
         [said] = ended.err.splitlines()
-        self.assertEqual(said, f"lost {self.url}: the gateway is stopping; trying again")
+        self.assertEqual(said, f"lost {self.url}: the gateway is stopping; reconnecting")
         self.assertEqual(ended.status, 0)
 
     @inlineCallbacks
