@@ -37,7 +37,7 @@ LOOPBACK = "tcp:0:interface=127.0.0.1"
 class TwistdTestCase(IOCTestCase):
     """Tests with gateways in processes of their own."""
 
-    timeout = 120 + 4 * STOPS
+    timeout = allowed(120 + 4 * STOPS)
 
     def setUp(self) -> None:
         """Have a CA repeater, so that no gateway starts one that outlives the test."""

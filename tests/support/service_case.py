@@ -17,6 +17,7 @@ from pycawamp.service.app import App, assemble
 from pycawamp.testing import WebSocketTestClient, connect
 from tests.support.http_client import exchange
 from tests.support.http_reader import UPGRADE, Answer, request
+from tests.support.timing import allowed
 
 reactor = cast(Any, installed_reactor)
 
@@ -24,7 +25,7 @@ reactor = cast(Any, installed_reactor)
 class MemoryServiceTestCase(TestCase):
     """Tests with a service of their own; its PVs are `self.backend`'s."""
 
-    timeout = 60
+    timeout = allowed(60)
 
     def setUp(self) -> None:
         """Make the PVs and a folder."""
