@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 
-.PHONY: help install test style types contracts docs js check bench soak demo screenshots wheel ci clean
+.PHONY: help install test coverage style types contracts docs js check bench soak demo screenshots wheel ci clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -12,6 +12,10 @@ install:  ## Install the project, editable, with development tools
 
 test:  ## Run the tests
 	$(PYTHON) -m twisted.trial tests
+
+coverage:  ## Run the tests, and show what they do not reach
+	PYCASERVER_TEST_TIME_FACTOR=3 $(PYTHON) -m coverage run -m twisted.trial tests
+	$(PYTHON) -m coverage report
 
 style:  ## Check format and style
 	$(PYTHON) -m ruff format --check .
@@ -47,4 +51,4 @@ ci:  ## Run CI in fresh environments
 	bash .ci/run
 
 clean:  ## Remove build products
-	rm -rf build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis bench/load bench/calat
+	rm -rf build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis bench/load bench/calat .coverage*

@@ -107,6 +107,13 @@ class IBackend(Interface):
         """
 
 
+class IHealthCheck(Interface):
+    """A backend that may stop working without ending."""
+
+    def check() -> Deferred[None]:
+        """Fires when the backend has shown that it does its work."""
+
+
 class ISubscriber(Interface):
     """A subscriber to one or several PVs.
 

@@ -9,7 +9,7 @@ import attrs
 from twisted.internet.defer import Deferred, gatherResults
 from zope.interface import implementer
 
-from pycawamp.pv.interfaces import IBackend, IHandle, ISink
+from pycawamp.pv.interfaces import IBackend, IHandle, IHealthCheck, ISink
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 
@@ -27,7 +27,7 @@ class PVName:
     """The name without its scheme, for access rules, limits and logs."""
 
 
-@implementer(IBackend)
+@implementer(IBackend, IHealthCheck)
 class Router:
     """A backend that passes channels on to the backends of their schemes.
 
@@ -75,6 +75,15 @@ class Router:
         """Stop all backends; fires when they have stopped."""
         stopping = [backend.stop() for backend in self._backends.values()]
         return gatherResults(stopping, consumeErrors=True).addCallback(lambda _: None)
+
+    def check(self) -> Deferred[None]:
+        """Fires when all backends that can stop working have shown that they work."""
+        checks = [
+            backend.check()
+            for backend in self._backends.values()
+            if IHealthCheck.providedBy(backend)
+        ]
+        return gatherResults(checks, consumeErrors=True).addCallback(lambda _: None)
 
     def open(self, name: str, sink: ISink) -> IHandle:
         """Open a channel by the name that `channel_name` returns."""

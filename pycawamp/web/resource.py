@@ -51,10 +51,8 @@ class MonitorResource(Resource):
     def _enter(self, request: Request, peer: Peer) -> None:
         if "websocket" not in (request.getHeader("upgrade") or "").lower():
             # Autobahn would answer itself, with a redirection to a URL in the query.
-            raise RefusalError(
-                426, "this resource is for WebSockets only", (("Upgrade", "websocket"),)
-            )
-        full = self._factory.full(peer.host)
+            raise RefusalError(426, "for WebSockets only", (("Upgrade", "websocket"),))
+        full = self._factory.clients.full(peer.host)
         if full is not None:
             self._authentication.refusals.count(full, peer.host)
             raise RefusalError(503, full, (("Retry-After", "10"),))

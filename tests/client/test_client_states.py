@@ -23,7 +23,7 @@ from pycawamp.client.subscribed_pvs import SubscribedPVs
 from pycawamp.client.subscriptions import SubscriptionOptions
 from pycawamp.pv.values import Metadata
 from pycawamp.sessions.session import Session
-from tests.support.changing_pvs import NAMES, MoodyMachine
+from tests.support.changing_pvs import NAMES, ChangingPVsMachine
 from tests.support.examples import examples
 from tests.support.memory_gateway import Page
 
@@ -99,7 +99,7 @@ def number(update: Update) -> float:
     return update.value
 
 
-class ClientMachine(MoodyMachine):
+class ClientMachine(ChangingPVsMachine):
     """What listeners are told, whoever else listens."""
 
     numbers = st.integers(0, MOST_LISTENERS - 1)
@@ -107,7 +107,7 @@ class ClientMachine(MoodyMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        clock = self.world.clock
+        clock = self.gateway.clock
         self.pvs = SubscribedPVs(clock, clock, self.send)
         self.session: Session | None = None
         self.page = Page()
@@ -140,7 +140,7 @@ class ClientMachine(MoodyMachine):
     @precondition(lambda self: self.session is None)
     def connect(self) -> None:
         """The gateway is reached."""
-        self.session, self.page = self.world.open()
+        self.session, self.page = self.gateway.open()
         self.send({"action": "configure", "batch": True})
         self.pvs.opened()
 
@@ -170,7 +170,7 @@ class ClientMachine(MoodyMachine):
     @rule()
     def turn(self) -> None:
         """A turn of the loop ends on both sides."""
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         if self.session is not None:
             self.frames.extend(json.dumps(each).encode() for each in self.page.take())
 
@@ -184,7 +184,7 @@ class ClientMachine(MoodyMachine):
     @rule(seconds=st.sampled_from([0.03, 0.1, PAUSE]))
     def wait(self, seconds: float) -> None:
         """Time passes."""
-        self.world.advance(seconds)
+        self.gateway.advance(seconds)
 
     @rule()
     def settle(self) -> None:
