@@ -34,6 +34,8 @@ from pycawamp.web.origin import Origins
 from pycawamp.web.password_verifier import VerifierBusyError
 from pycawamp.web.proxy import Proxies
 
+MAX_AGENT = 200
+"""Characters that are kept of what a client says it is."""
 BEARER = "bearer."
 """Begins the WebSocket subprotocol that carries a token: scripts cannot set headers."""
 
@@ -100,6 +102,22 @@ class Authentication:
     def _rules(self) -> AuthenticationRules:
         return self._restricted if self._by_address() else self._plain
 
+    def readers(self, request: Request) -> str | None:
+        """Return whose pages may read the answer to a request: an origin, or `*`; else None."""
+        rules = self._rules
+        if not rules.origins.restricted:
+            return "*"
+        try:
+            _check_text(request.requestHeaders)
+        except RefusalError:
+            return None
+        origin: str | None = request.getHeader("origin")
+        peer = request.getClientAddress()
+        at = peer.host if isinstance(peer, IPv4Address | IPv6Address) else ""
+        if origin is None or _page_refusal(rules, at, request, socket=True) is not None:
+            return None
+        return origin
+
     async def admit(self, request: Request, *, socket: bool, required: bool = False) -> Peer:
         """Who it is; RefusalError if they may not come in."""
         address = request.getClientAddress()
@@ -118,7 +136,8 @@ class Authentication:
             raise self._challenge("log in first")
         port = f":{address.port}" if at and host == at else ""
         only_open = _page_refusal(self._restricted, at, request, socket) is not None
-        peer = evolve(peer, address=f"{host or 'UNIX socket'}{port}", host=host)
+        agent = headers.getRawHeaders("User-Agent", [""])[0][:MAX_AGENT]
+        peer = evolve(peer, address=f"{host or 'UNIX socket'}{port}", host=host, agent=agent)
         return evolve(peer, may_stay=self._admits_all) if only_open else peer
 
     def _admits_all(self) -> bool:
@@ -222,6 +241,8 @@ def without_token(reason: str) -> str:
 
 
 Enter: TypeAlias = Callable[[Peer], Any]
+Refuse: TypeAlias = Callable[[Request, RefusalError], None]
+"""Answers a request with a refusal."""
 
 
 class PendingRequest:
@@ -229,9 +250,12 @@ class PendingRequest:
 
     _log = Logger()
 
-    def __init__(self, authentication: Authentication, request: Request) -> None:
+    def __init__(
+        self, authentication: Authentication, request: Request, answer: Refuse | None = None
+    ) -> None:
         self._authentication = authentication
         self._request = request
+        self._answer = answer or refuse
         self._gone = False
         request.notifyFinish().addErrback(self._left)
 
@@ -259,7 +283,7 @@ class PendingRequest:
             self._log.failure("a request failed at the door", failure)
             refusal = RefusalError(500, "the gateway failed; its log says why")
         if not self._gone:
-            refuse(self._request, refusal)
+            self._answer(self._request, refusal)
 
 
 def refuse(request: Request, refusal: RefusalError) -> None:
