@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 import attrs
-from twisted.application.service import IService, MultiService, Service
+from twisted.application.service import MultiService, Service
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import serverFromString
@@ -31,6 +31,7 @@ from pycawamp.service.gateway import Gateway
 from pycawamp.service.site_files import SiteFiles
 from pycawamp.service.start import StartError, StartReporter, check_user
 from pycawamp.sessions.putlog import PutLogError
+from pycawamp.sessions.statistics import Statistics
 from pycawamp.web.certificate import RenewedCertificate, tls_endpoint
 from pycawamp.web.channel import GatewaySite, HTTPLimits
 from pycawamp.web.htpasswd import LoginFileError
@@ -45,54 +46,77 @@ def makeService(options: Options) -> MultiService:
     check_user(options.parent or {})
     use_monotonic_clock(reactor)
     service = StartReporter()
-    assemble(reactor, options.settings).setServiceParent(service)
+    app = assemble(reactor, options.settings)
+    app.setServiceParent(service)  # type: ignore[no-untyped-call]
     ShortCollections(reactor).setServiceParent(service)  # type: ignore[no-untyped-call]
     return service
 
 
-def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) -> MultiService:
+class App(MultiService):
+    """All of a gateway, as a service with named parts."""
+
+    def __init__(
+        self,
+        *,
+        files: SiteFiles,
+        gateway: Gateway,
+        site: GatewaySite,
+        port: Port,
+        demo: DemoIOC | None = None,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.files = files
+        self.gateway = gateway
+        self.site = site
+        self.port = port
+        self.demo = demo
+        # The files first: nothing else has started if they cannot be read.
+        for part in (files, demo, gateway, port):
+            if part is not None:
+                part.setServiceParent(self)  # type: ignore[no-untyped-call]
+
+    def statistics(self) -> Statistics:
+        """Return a snapshot of the gateway and its port."""
+        return attrs.evolve(self.gateway.statistics(), connections=len(self.site.connections))
+
+
+def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) -> App:
     """The gateway with its port and, if asked for, a demo IOC.
 
     All files are read here, before anything is opened. `backend` is where the PVs come from,
     if not by Channel Access.
     """
     endpoint, certificate = _endpoint(reactor, settings.port)
-    admission = _admission(reactor, settings, certificate)
-    parts: list[IService] = [admission]
+    files = _site_files(reactor, settings, certificate)
+    demo = None
     if settings.demo:
         ports = free_ports()
         # Before Channel Access is opened: it is to see this IOC and no other.
         os.environ.update(ports.client_environment())
-        parts.append(DemoIOC(reactor, ports))
+        demo = DemoIOC(reactor, ports)
     try:
-        gateway = Gateway(
-            reactor, settings.gateway, backend, admission.policy, admission.authentication
-        )
+        gateway = Gateway(reactor, settings.gateway, backend, files.policy, files.authentication)
     except (LibraryError, PutLogError) as error:
         refuse(str(error))
     gateway.setName("gateway")  # type: ignore[no-untyped-call]
-    admission.govern(gateway)
+    files.govern(gateway)
     parts_of_site = {
         "monitor": gateway.resource,
         "api/v1": gateway.api,
         "healthz": gateway.health,
         "readyz": gateway.ready,
     }
-    root = root_resource(parts_of_site, _configuration(settings), admission.authentication)
+    root = root_resource(parts_of_site, _configuration(settings), files.authentication)
     site = GatewaySite(
-        reactor, root, _http_limits(settings), admission.refusals, settings.rules.proxies
+        reactor, root, _http_limits(settings), files.refusals, settings.rules.proxies
     )
     # Of Twisted's own endpoints the only one that puts a factory around the site.
     site.is_wrapped = settings.port.startswith("haproxy:")
     port = Port(endpoint, settings.port, site, settings.demo)
-    whole = MultiService()
-    # The files first: nothing else has started if they cannot be read.
-    for part in (*parts, gateway, port):
-        part.setServiceParent(whole)
-    return whole
+    return App(files=files, gateway=gateway, site=site, port=port, demo=demo)
 
 
-def _admission(
+def _site_files(
     reactor: Any, settings: Settings, certificate: RenewedCertificate | None
 ) -> SiteFiles:
     try:

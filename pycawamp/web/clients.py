@@ -13,7 +13,6 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from pycawamp.access.hosts import network_key
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.registry import Sessions
-from pycawamp.web.authentication import Visitor
 from pycawamp.web.expiry import LoginExpiry
 from pycawamp.web.read_scheduler import ReadScheduler
 from pycawamp.web.transport import SlowConsumerMonitor
@@ -25,7 +24,7 @@ CLOSING = 2.0
 class Connection(Protocol):
     """A client's connection, whatever its transport."""
 
-    visitor: Visitor
+    client: Peer
 
     def hang_up(self, code: int, reason: str) -> None:
         """Close it with a WebSocket close code and a reason, as far as the transport has them."""
@@ -33,7 +32,7 @@ class Connection(Protocol):
     def cut(self) -> None:
         """Close it without waiting for its client any longer."""
 
-    def check_visitor(self) -> None:
+    def check_client(self) -> None:
         """Close it if its user, or its page, could not come in any more."""
 
 
@@ -78,13 +77,13 @@ class Clients:
     def add(self, connection: Connection) -> None:
         """Count a client."""
         self._connections[connection] = None
-        self._by_address[network_key(connection.visitor.host)] += 1
+        self._by_address[network_key(connection.client.host)] += 1
 
     def remove(self, connection: Connection) -> None:
         """Count a client no more; one that is not counted is ignored."""
         if connection in self._connections:
             del self._connections[connection]
-            self._left(network_key(connection.visitor.host))
+            self._left(network_key(connection.client.host))
         if not self._connections and self._all_closed is not None:
             done, self._all_closed = self._all_closed, None
             if self._cutting is not None and self._cutting.active():
@@ -96,10 +95,10 @@ class Clients:
         """Return what calls a function once a login has expired."""
         return LoginExpiry(self.clock, expired, self._now)
 
-    def check_visitors(self) -> None:
+    def check_clients(self) -> None:
         """Close the connections of those who could not come in any more."""
         for connection in list(self._connections):
-            connection.check_visitor()
+            connection.check_client()
 
     def close_all(self, patience: float = 1.0) -> Deferred[None]:
         """Close every connection as `going away` (1001); fires when all are gone.
@@ -125,9 +124,3 @@ class Clients:
     def _cut(self) -> None:
         for connection in list(self._connections):
             connection.cut()
-
-
-def peer_of(visitor: Visitor) -> Peer:
-    """Return a visitor as sessions know clients."""
-    user = visitor.identity.user if visitor.identity is not None else None
-    return Peer(visitor.address, host=visitor.host, user=user)
