@@ -32,10 +32,13 @@ from pycawamp.service.site_files import SiteFiles
 from pycawamp.service.start import StartError, StartReporter, check_user
 from pycawamp.sessions.putlog import PutLogError
 from pycawamp.sessions.statistics import Statistics
+from pycawamp.web.autobahn_internals import check_autobahn
 from pycawamp.web.certificate import RenewedCertificate, tls_endpoint
 from pycawamp.web.channel import GatewaySite, HTTPLimits
 from pycawamp.web.htpasswd import LoginFileError
+from pycawamp.web.internals import InternalsError
 from pycawamp.web.site import root_resource
+from pycawamp.web.twisted_internals import check_twisted
 
 
 def makeService(options: Options) -> MultiService:
@@ -86,6 +89,11 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
     All files are read here, before anything is opened. `backend` is where the PVs come from,
     if not by Channel Access.
     """
+    try:
+        check_twisted()
+        check_autobahn()
+    except InternalsError as error:
+        refuse(str(error))
     endpoint, certificate = _endpoint(reactor, settings.port)
     files = _site_files(reactor, settings, certificate)
     demo = None
