@@ -73,6 +73,12 @@ OPTIONS = (
     Option("jwt-audience", None, "The audience that a JWT must be for", values.some_text),
     Option("jwt-issuer", None, "The issuer that a JWT must be from", values.some_text),
     Option("user-header", None, "Header in which a trusted proxy names the user", values.header),
+    Option(
+        "status",
+        "local",
+        "Who may see /status and /metrics: local (this machine), logged-in, anyone or nobody",
+        values.report_readers,
+    ),
     Option("max-clients", "5000", "Clients in all", _COUNT),
     Option("max-clients-per-address", "1000", "Clients of one address", _COUNT),
     Option(
@@ -182,6 +188,7 @@ class Options(usage.Options):
             writers=given.get("allow-put"),
             logins=_logins(given),
             rules=self._rules(given),
+            report_readers=given["status"],
             http=_http(given),
             gateway=_gateway(given, own_repeater=bool(self["demo"])),
         )

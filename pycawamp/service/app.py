@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -15,6 +16,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from pycawamp.access import AccessFileError
@@ -37,6 +39,8 @@ from pycawamp.web.certificate import RenewedCertificate, tls_endpoint
 from pycawamp.web.channel import GatewaySite, HTTPLimits
 from pycawamp.web.htpasswd import LoginFileError
 from pycawamp.web.internals import InternalsError
+from pycawamp.web.metrics import Metrics
+from pycawamp.web.reports import ReportPage, ReportReaders
 from pycawamp.web.site import root_resource
 from pycawamp.web.twisted_internals import check_twisted
 
@@ -78,9 +82,10 @@ class App(MultiService):
             if part is not None:
                 part.setServiceParent(self)  # type: ignore[no-untyped-call]
 
-    def statistics(self) -> Statistics:
+    def statistics(self, *, each_channel: bool = True) -> Statistics:
         """Return a snapshot of the gateway and its port."""
-        return attrs.evolve(self.gateway.statistics(), connections=len(self.site.connections))
+        found = self.gateway.statistics(each_channel=each_channel)
+        return attrs.evolve(found, connections=len(self.site.connections))
 
 
 def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) -> App:
@@ -121,7 +126,20 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
     # Of Twisted's own endpoints the only one that puts a factory around the site.
     site.is_wrapped = settings.port.startswith("haproxy:")
     port = Port(endpoint, settings.port, site, settings.demo)
-    return App(files=files, gateway=gateway, site=site, port=port, demo=demo)
+    app = App(files=files, gateway=gateway, site=site, port=port, demo=demo)
+    _add_reports(reactor, app, root, settings.report_readers)
+    return app
+
+
+def _add_reports(reactor: Any, app: App, root: Resource, readers: ReportReaders) -> None:
+    """Add the pages about the gateway itself."""
+    metrics = Metrics(reactor, partial(app.statistics, each_channel=False))
+    metrics.lag.setServiceParent(app)  # type: ignore[no-untyped-call]
+    reports = {
+        b"metrics": lambda request: metrics.text(request.getHeader("accept") or ""),
+    }
+    for path, report in reports.items():
+        root.putChild(path, ReportPage(app.files.authentication, readers, report))
 
 
 def _site_files(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, TypeAlias
 
+import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.logger import Logger
@@ -128,9 +129,14 @@ class Gateway(Service):
         """How many clients are connected."""
         return len(self._sessions)
 
-    def statistics(self) -> Statistics:
-        """Return a snapshot: clients, channels, what was refused, the memory in use."""
-        return snapshot(self.hub, self._sessions, self._inbox)
+    def statistics(self, *, each_channel: bool = True) -> Statistics:
+        """Return a snapshot: clients, channels, what was refused, the memory in use.
+
+        Without `each_channel`, channels are only counted, which is quick.
+        """
+        found = snapshot(self.hub, self._sessions, self._inbox, each_channel=each_channel)
+        dropped = self._clients.slow_consumers.dropped
+        return attrs.evolve(found, totals=attrs.evolve(found.totals, dropped=dropped))
 
     def check(self) -> Deferred[None]:
         """Fires when the sources of PVs have shown that they work: no call of libca hangs."""
