@@ -7,7 +7,7 @@ from attrs import frozen
 class AccessFileError(Exception):
     """A PV list or access security file is invalid. The text is "file:line:column: message".
 
-    Lines and columns count from 1.
+    Lines and columns count from 1; they are 0, and not told, where the whole file is meant.
     """
 
     file: str
@@ -16,6 +16,8 @@ class AccessFileError(Exception):
     message: str
 
     def __str__(self) -> str:
+        if not self.line:
+            return f"{self.file}: {self.message}"
         return f"{self.file}:{self.line}:{self.column}: {self.message}"
 
 

@@ -106,8 +106,8 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        message = f"expected a file that can be read: {error.strerror or error}"
-        raise AccessFileError(str(path), 1, 1, message) from None
+        message = f"cannot be read: {error.strerror or error}"
+        raise AccessFileError(str(path), 0, 0, message) from None
     if len(content) > MAX_BYTES:
-        raise AccessFileError(str(path), 1, 1, f"expected a file of at most {MAX_BYTES} bytes")
+        raise AccessFileError(str(path), 0, 0, f"expected a file of at most {MAX_BYTES} bytes")
     return content

@@ -16,6 +16,10 @@ from pycawamp.client.socket import Socket, SocketUser, describe
 Dial = Callable[[SocketUser], "Deferred[Socket]"]
 
 
+SOON = 0.3
+"""The part of the first wait after a gateway has said that it goes away: another may be there."""
+
+
 class State(Enum):
     """The state of a client's connection."""
 
@@ -121,7 +125,7 @@ class Connection:
         if self.state is State.OPEN:
             self._user.received(payload, is_binary)
 
-    def socket_closed(self, problem: str) -> None:
+    def socket_closed(self, problem: str, goes_away: bool = False) -> None:
         """Called when the socket is closed: schedule the next attempt."""
         self._socket = self._dialling = None
         self.problem = problem
@@ -132,5 +136,8 @@ class Connection:
             return
         self._failures += 1
         self.state = State.WAITING
-        self._retry = self._clock.callLater(self._backoff.delay(self._failures), self.start)
+        delay = self._backoff.delay(self._failures)
+        if goes_away and self._failures == 1:
+            delay *= SOON
+        self._retry = self._clock.callLater(delay, self.start)
         self._user.lost()

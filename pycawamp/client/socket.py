@@ -20,6 +20,8 @@ from pycawamp.client.target import Target
 OPENING_SECONDS = 10.0
 """Timeout of the TCP connection, and of the WebSocket handshake."""
 CLOSING_SECONDS = 1.0
+GOING_AWAY = 1001
+"""The close code of a gateway that stops."""
 PING_SECONDS = 20.0
 """Between pings; without an answer for as long, the connection is lost."""
 
@@ -33,8 +35,11 @@ class SocketUser(Protocol):
     def socket_received(self, payload: bytes, is_binary: bool) -> None:
         """Called with each message."""
 
-    def socket_closed(self, problem: str) -> None:
-        """Called once with the reason when the socket is closed or could not be opened."""
+    def socket_closed(self, problem: str, goes_away: bool = False) -> None:
+        """Called once with the reason when the socket is closed or could not be opened.
+
+        `goes_away`: the gateway has closed it because it stops (1001).
+        """
 
 
 class Socket(WebSocketClientProtocol):  # type: ignore[misc]
@@ -54,7 +59,8 @@ class Socket(WebSocketClientProtocol):  # type: ignore[misc]
 
     def onClose(self, _wasClean: bool, _code: int | None, reason: str | None) -> None:
         """Report that the socket is closed."""
-        self.factory.user.socket_closed(self._problem(reason))
+        goes_away = self.remoteCloseCode == GOING_AWAY
+        self.factory.user.socket_closed(self._problem(reason), goes_away)
 
     def connectionLost(self, reason: Failure) -> None:
         """Keep the reason of a failed TLS handshake, which Autobahn only logs."""

@@ -9,7 +9,7 @@ import attrs
 
 @attrs.frozen(eq=False)
 class Framing:
-    """Turns payloads into what a transport sends. One value for each kind of transport."""
+    """Puts payloads into frames. One value for each kind of transport."""
 
     text: Callable[[bytes], bytes]
     """Frames a text message."""

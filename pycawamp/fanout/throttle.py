@@ -1,4 +1,4 @@
-"""Streams whose clients want no more than so many updates per second."""
+"""Streams with a `max_rate`."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class ThrottledStream(EncodedStream):
         self._newest: Reading | None = None
 
     def close(self) -> None:
-        """Let the last cohort go, and pause no more."""
+        """Release the cohort, and end the pause."""
         super().close()
         self._throttle.leave(self._pauses)
 
@@ -78,7 +78,7 @@ class ThrottledStream(EncodedStream):
             self._send(reading)
 
     def connection(self) -> None:
-        """Send what was kept back first: it is the last there is of that connection."""
+        """Send a delayed update first, as it is the last of its connection."""
         newest, self._newest = self._newest, None
         # A connection without a value would be half the news.
         self._pausing = False
@@ -89,7 +89,7 @@ class ThrottledStream(EncodedStream):
             super().connection()
 
     def pause_over(self) -> None:
-        """Send the newest that was kept back, and pause again; or wait for the next update."""
+        """Send a delayed update and pause again, or wait for the next update."""
         self._pauses -= 1
         if self._pauses:
             return

@@ -151,6 +151,14 @@ class Gateway(Service):
         """Close the connections of users and pages that could not come in any more."""
         self._clients.check_clients()
 
+    def drain(self, seconds: float) -> Deferred[None]:
+        """Close the clients' connections as going away (1001), spread over a time.
+
+        Fires when all have been asked to leave; `stopService` then ends what is left.
+        """
+        self.readiness.draining = True
+        return self._clients.drain(seconds)
+
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[None], None, None]:
         """Say goodbye to the clients, then free every channel."""

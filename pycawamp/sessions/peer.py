@@ -20,6 +20,8 @@ class Peer:
     host: str = ""
     """The IP address, that behind a trusted proxy; "" for a UNIX socket."""
     host_name: str | None = None
+    agent: str = ""
+    """The program, as it calls itself."""
     user: str | None = None
     """Who logged in; None if nobody did."""
     expires: float | None = None

@@ -241,6 +241,8 @@ class GatewaySite(Site):
 
     protocol = Channel  # type: ignore[assignment]
     noisy = False
+    logs_requests = False
+    """Whether each request gets a line in the log."""
     is_wrapped = False
     """Whether the factory around this one takes no None for a protocol."""
 
@@ -276,6 +278,11 @@ class GatewaySite(Site):
         channel: Any = super().buildProtocol(addr)  # type: ignore[no-untyped-call]
         channel.count = self.connections.enter(addr)
         return channel
+
+    def log(self, request: Any) -> None:
+        """Log a request, if that is asked for."""
+        if self.logs_requests:
+            super().log(request)
 
     def stopFactory(self) -> None:
         """End the connections that browsers keep for later requests."""

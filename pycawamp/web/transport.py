@@ -47,6 +47,8 @@ class ClientTransport:
         self._outbox: Outbox | None = None
         self.pauses = 0
         """How often the client was slow: tells one pause from the next."""
+        self.dropped: str | None = None
+        """Why the client was dropped, if it was."""
         self.counted = 0
         """Bytes of the memory budget that wait for it."""
         # Under TLS the bytes wait in the TCP transport below.
@@ -197,6 +199,7 @@ class SlowConsumerMonitor:
 
     def _log_full(self, client_transport: ClientTransport, size: int) -> None:
         self.dropped += 1
+        client_transport.dropped = "memory was full, and too much waited for it"
         self._log.warn(
             "Dropped {client}: {size} bytes waited for it, and memory is full ({budget})",
             client=client_transport.client,
@@ -210,11 +213,7 @@ class SlowConsumerMonitor:
             return
         if 0 < client_transport.backlog >= backlog:
             self.dropped += 1
-            self._log.info(
-                "Dropped {client}: it took nothing for {timeout:g} s",
-                client=client_transport.client,
-                timeout=self._timeout,
-            )
+            client_transport.dropped = f"it took nothing for {self._timeout:g} s"
             client_transport.transport.abortConnection()
         else:
             self.watch(client_transport)

@@ -55,6 +55,8 @@ class MonitorProtocol(FailureHooks):
     # What it says of bad frames and handshakes is counted instead: no client fills the log.
     log = make_logger("critical")
     _has_frames = False
+    _pvs = 0
+    """How many PVs the session had when it ended."""
     _message = bytearray()
     connection_count: ConnectionCount | None = None
     _client_transport: ClientTransport | None = None
@@ -190,7 +192,7 @@ class MonitorProtocol(FailureHooks):
         self._end_session()
         super().sendCloseFrame(*args, **keywords)
 
-    def onClose(self, _wasClean: bool, _code: int | None, _reason: str | None) -> None:
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         """End the session."""
         self._end_session()
         if self._client_transport is not None:
@@ -204,7 +206,17 @@ class MonitorProtocol(FailureHooks):
             # Autobahn forgets it where the connection ends without an answer.
             timer.cancel()
             self.closeHandshakeTimeoutCall = None
-        self.factory.clients.remove(self)
+        self.factory.clients.remove(self, self._pvs, self._why_closed(wasClean, code, reason))
+
+    def _why_closed(self, clean: bool, code: int | None, reason: str | None) -> str:
+        dropped = self._client_transport.dropped if self._client_transport is not None else None
+        if dropped is not None:
+            return dropped
+        if self.closedByMe and self.localCloseReason:
+            return f"{self.localCloseReason.decode()} ({self.localCloseCode})"
+        if clean:
+            return f"the client closed it ({code}){f': {reason}' if reason else ''}"
+        return str(self.wasNotCleanReason) if self.droppedByMe else "the connection was lost"
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Leave nothing that refers to itself: a crowd of those would keep the collector busy."""
@@ -228,6 +240,7 @@ class MonitorProtocol(FailureHooks):
             self._expiry = None
         if self.session is not None:
             self.session.outbox.flush()
+            self._pvs = len(self.session.subscriptions.names)
             self.session.close()
             self.session = None
 

@@ -128,7 +128,7 @@ class MetricsTests(ApiTestCase):
             service = self.serve(*options)
             reply = yield self.call("GET", "/metrics", **headers)
             self.assertEqual(reply.status, status, (options, headers))
-            yield service.stopService()  # type: ignore[no-untyped-call]
+            yield service.stopService()
 
 
 def count_above(found: dict[str, dict[tuple[str, ...], float]], seconds: float) -> float:

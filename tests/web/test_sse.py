@@ -97,7 +97,7 @@ class EventStreamTests(ApiTestCase):
         service = self.serve()
         stream = yield self.open_stream(f"{API}/pv/X/stream")
         yield stream.until(is_monitor)
-        yield service.stopService()  # type: ignore[no-untyped-call]
+        yield service.stopService()
         yield stream.when_closed()
 
     @inlineCallbacks

@@ -143,7 +143,7 @@ class SlowClientTests(MemoryGatewayTestCase):
 
         @implementer(ILogObserver)
         def observe(event: LogEvent) -> None:
-            if event.get("log_namespace", "").startswith("pycawamp.web") and not dropped.called:
+            if event.get("reason") == "it took nothing for 0.5 s":
                 dropped.callback(event)
 
         globalLogPublisher.addObserver(observe)
@@ -152,7 +152,8 @@ class SlowClientTests(MemoryGatewayTestCase):
         stalled.stop_reading()
         self.run_updates(0.005)
         event = yield dropped
-        self.assertIn("Dropped", event["log_format"])
+        self.assertIn("Disconnected", event["log_format"])
+        self.assertEqual(event["pvs"], 2)
         stalled.resume_reading()
         yield stalled.when_closed()
         yield reader.until(msg_type="monitor", value=self.count + 1)
