@@ -111,6 +111,12 @@ OPTIONS = (
     ),
     Option("user-header", None, "Header in which a trusted proxy names the user", values.header),
     Option(
+        "status",
+        "local",
+        "Who may see /status and /metrics: local (this machine), logged-in, anyone or nobody",
+        values.report_readers,
+    ),
+    Option(
         "allow-origin",
         None,
         "Pages of elsewhere that may connect, whatever is protected",

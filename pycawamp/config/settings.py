@@ -11,6 +11,7 @@ from pycawamp.sessions.limits import Limits
 from pycawamp.web.authentication import AuthenticationRules
 from pycawamp.web.channel import HTTPLimits
 from pycawamp.web.login import LoginFiles
+from pycawamp.web.reports import ReportReaders
 from pycawamp.web.websocket import SocketLimits
 
 
@@ -62,6 +63,8 @@ class Settings:
     """Who may write, if no access file says so; None: puts are off."""
     logins: LoginFiles | None = None
     rules: AuthenticationRules = attrs.Factory(AuthenticationRules)
+    report_readers: ReportReaders = ReportReaders.LOCAL
+    """Who may see the pages about the gateway itself."""
     http: HTTPLimits = attrs.Factory(HTTPLimits)
     drain_time: float = 0.0
     """Seconds over which clients are asked to leave before the gateway stops."""

@@ -35,6 +35,7 @@ def to_settings(given: dict[str, Any]) -> Settings:
         writers=given.get("allow-put"),
         logins=_logins(given),
         rules=_rules(given),
+        report_readers=given["status"],
         http=_http(given),
         drain_time=given["drain-time"],
         log=LogSettings(given["log-format"], given["log-level"], given["access-log"]),

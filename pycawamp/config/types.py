@@ -15,6 +15,7 @@ from pycawamp.config.settings import LogFormat
 from pycawamp.web.host import Hosts
 from pycawamp.web.origin import Origins
 from pycawamp.web.proxy import UNIX
+from pycawamp.web.reports import ReportReaders
 
 MOST = 10**9
 """No limit is larger: a slip of the finger is not to be one."""
@@ -126,6 +127,14 @@ def pvlist_syntax(text: str) -> Syntax:
         return Syntax(text)
     except ValueError:
         raise ValueError(", ".join(one.value for one in Syntax)) from None
+
+
+def report_readers(text: str) -> ReportReaders:
+    """Who may see the pages about the gateway itself."""
+    try:
+        return ReportReaders(text)
+    except ValueError:
+        raise ValueError(", ".join(one.value for one in ReportReaders)) from None
 
 
 def proxies(text: str) -> list[str]:
