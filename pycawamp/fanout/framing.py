@@ -15,3 +15,5 @@ class Framing:
     """Frames a text message."""
     binary: Callable[[bytes], bytes]
     """Frames a binary message."""
+    ping: bytes = b""
+    """Asks the client for a sign of life; empty if the transport has nothing for it."""

@@ -23,6 +23,12 @@ class StreamKey:
     encoding: Encoding
     framing: Framing
 
+    @property
+    def content(self) -> Encoding | StreamKey:
+        """What the streams that share their bytes have in common."""
+        encoding = self.encoding
+        return self if encoding.dialect.is_incremental else encoding.content
+
 
 class EncodedStream:
     """All clients that get one PV in one encoding; tells them of its changes."""

@@ -172,6 +172,7 @@ class Operations:
         try:
             if not self._session.quota.puts.take():
                 raise BadMessageError("rate_limited", "too many puts a second")
+            self._check_subscribed(request.name)
             verdict = self._session.authorize(request.name)
             if not verdict.write:
                 raise BadMessageError("forbidden", "this gateway does not let you write it")
@@ -181,6 +182,7 @@ class Operations:
                     timeout = min(request.timeout, self._sessions.connect_timeout)
                     await self._reach(one_shot, timeout)
                     record = attrs.evolve(record, old=await one_shot.newest(OLD_VALUE_TIMEOUT))
+                    value = self._session.dialect.value_to_put(value, one_shot.described)
                     done = one_shot.put(value, request.wait, request.timeout)
                     recount(_written_bytes(value))
                     del value
@@ -193,6 +195,11 @@ class Operations:
             self._sessions.put_log.write(record, _outcome(error))
             raise
         self._sessions.put_log.write(record, "ok" if request.wait else "sent")
+
+    def _check_subscribed(self, name: str) -> None:
+        session = self._session
+        if session.dialect.puts_need_subscription and name not in session.subscriptions:
+            raise BadMessageError("not_subscribed", "you are not subscribed to it")
 
     def _check_room(self, request: requests.PVRequest) -> None:
         if len(self._under_way) >= UNDER_WAY:

@@ -60,7 +60,7 @@ class Sessions:
         self.connect_timeout = connect_timeout
         self.budget = budget or MemoryBudget((limits or Limits()).memory)
         self.publishers = Publishers(clock, hub, flush_cycle, self.budget, self._weigh)
-        self.searching: DelayLine[Search] = DelayLine(clock, connect_timeout, Search.end)
+        self._searches: dict[float, DelayLine[Search]] = {}
         self.one_shot = partial(OneShotChannel, hub, clock)
         self.limits = limits or Limits()
         self.unresolved = UnresolvedNames(hub, self.limits)
@@ -96,6 +96,17 @@ class Sessions:
         """What a new client may take."""
         return Quota.of(self._clock, self.limits)
 
+    def searches(self, timeout: float | None) -> DelayLine[Search]:
+        """Return the searches that end so many seconds after they began.
+
+        `timeout` is one of the few that dialects have; None stands for `connect_timeout`.
+        """
+        seconds = self.connect_timeout if timeout is None else timeout
+        searches = self._searches.get(seconds)
+        if searches is None:
+            searches = self._searches[seconds] = DelayLine(self._clock, seconds, Search.end)
+        return searches
+
     def soon(self, function: Callable[[], object]) -> None:
         """Have a function called by the event loop, not within this call."""
         self._clock.callLater(0, function)
@@ -108,7 +119,8 @@ class Sessions:
     def close(self) -> None:
         """Leave no timer behind: the gateway ends."""
         self._cooperator.stop()
-        self.searching.clear()
+        for searches in self._searches.values():
+            searches.clear()
         self.publishers.close()
 
     def closed(self, session: Session) -> None:

@@ -165,9 +165,13 @@ class Session:
 
     def refuse(self, mistake: BadMessageError) -> None:
         """Have the client told of a mistake; closes the connection of one that floods."""
-        self.send(self.dialect.error(mistake))
+        message = self.dialect.error(mistake)
+        self.send(message)
         if mistake.code in _LIMITS:
             self._sessions.refusals.count(mistake.message, self.client.address)
+        elif message is None:
+            kind = f"{self.dialect.name}: {mistake.code}"
+            self._sessions.refusals.count(kind, self.client.address, mistake.message)
         if mistake.code == "rate_limited" and not self.quota.abuse.take():
             self._sessions.refusals.count("closed for too many requests", self.client.address)
             self._hang_up(1008, "too many requests")
@@ -293,7 +297,13 @@ class Session:
         self.send(self.dialect.listed(request, self.subscriptions.names))
 
     def _ping(self, request: requests.Ping) -> None:
-        self.send(self.dialect.pong(request))
+        if self.dialect.pings_back:
+            self.outbox.append(self.outbox.framing.ping)
+        else:
+            self.send(self.dialect.pong(request))
+
+    def _echo(self, request: requests.Echo) -> None:
+        self.send(request.payload)
 
     def _get(self, request: requests.Get) -> None:
         self._operations.get(request)
@@ -356,4 +366,5 @@ _DISPATCH: dict[type, Callable[[Session, Any], None]] = {
     requests.Info: Session._info,
     requests.ListPVs: Session._list,
     requests.Ping: Session._ping,
+    requests.Echo: Session._echo,
 }

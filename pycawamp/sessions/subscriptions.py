@@ -43,8 +43,13 @@ class Subscriptions:
         """As the client asked for them; those that a policy ended last."""
         return [*self._streams, *self._forbidden]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._streams
+
     def open(self, name: str, encoding: Encoding) -> None:
         """Subscribe to a PV, or ask for it anew; BadMessageError if the client may not."""
+        if name in self and not self._session.dialect.answers_repeats:
+            return
         verdict = self._session.authorize(name)
         is_new = name not in self._streams and name not in self._forbidden
         if is_new and len(self._streams) + len(self._forbidden) >= self._sessions.limits.pvs:
@@ -123,7 +128,7 @@ class Subscriptions:
         if is_wanted:
             del self._unresolved[stream.name]
             if stream.pv.connected is None:
-                self._tell_lost(stream)
+                self._tell(stream, self._session.dialect.not_found(stream.name))
 
     def give_up(self, real_names: Collection[str]) -> None:
         """End the subscriptions to these PVs, none of which was found: others need the room."""
@@ -144,7 +149,7 @@ class Subscriptions:
                 # It stands for another PV by now.
                 self._tell_lost(stream)
             search = self._unresolved[stream.name] = Search(self, stream)
-            self._sessions.searching.put(search)
+            self._sessions.searches(self._session.dialect.search_timeout).put(search)
         else:
             self.weigh(name)
 
@@ -158,7 +163,9 @@ class Subscriptions:
 
     def _tell_lost(self, stream: EncodedStream) -> None:
         """Tell the client that a PV is not there: its page shows no old value on."""
-        message = self._session.dialect.connection(stream.name, False)
+        self._tell(stream, self._session.dialect.connection(stream.name, False))
+
+    def _tell(self, stream: EncodedStream, message: bytes | None) -> None:
         if message is not None:
             stream.tell(self._session.outbox, message)
 

@@ -114,6 +114,14 @@ class Ping(Request):
     action = "ping"
 
 
+@attrs.frozen
+class Echo(Request):
+    """Asks for a message back."""
+
+    action = "echo"
+    payload: bytes
+
+
 def about(request: Request, mistake: BadMessageError) -> BadMessageError:
     """A mistake together with what is known of the request."""
     return attrs.evolve(mistake, action=request.action, pvname=request.pvname, id=request.id)
