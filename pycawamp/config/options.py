@@ -13,7 +13,7 @@ from twisted.python import usage
 
 from pycawamp.access import Writers
 from pycawamp.config import types as values
-from pycawamp.config.settings import GatewaySettings, Settings
+from pycawamp.config.settings import DIALECTS, DialectSettings, GatewaySettings, Settings
 from pycawamp.sessions.limits import Limits
 from pycawamp.web.authentication import AuthenticationRules
 from pycawamp.web.channel import HTTPLimits
@@ -72,6 +72,16 @@ OPTIONS = (
     Option("jwt-audience", None, "The audience that a JWT must be for", values.some_text),
     Option("jwt-issuer", None, "The issuer that a JWT must be from", values.some_text),
     Option("user-header", None, "Header in which a trusted proxy names the user", values.header),
+    Option(
+        "dialects",
+        ",".join(DIALECTS),
+        "Protocols of other gateways that are served too, or none",
+        values.dialects,
+    ),
+    Option(
+        "pvws-throttle", "1", "Seconds between two updates of a PV to a PVWS client", values.pause
+    ),
+    Option("pvws-array-throttle", "10", "The same for arrays", values.pause),
     Option("max-clients", "5000", "Clients in all", _COUNT),
     Option("max-clients-per-address", "1000", "Clients of one address", _COUNT),
     Option(
@@ -177,6 +187,11 @@ class Options(usage.Options):
             logins=_logins(given),
             rules=self._rules(given),
             http=_http(given),
+            dialects=DialectSettings(
+                names=given["dialects"],
+                pvws_throttle=given["pvws-throttle"],
+                pvws_array_throttle=given["pvws-array-throttle"],
+            ),
             gateway=_gateway(given, own_repeater=bool(self["demo"])),
         )
 

@@ -28,6 +28,22 @@ class GatewaySettings:
     limits: Limits = attrs.Factory(Limits)
 
 
+DIALECTS = ("pvws",)
+"""The protocols of other gateways; each is served under its name."""
+
+
+@attrs.frozen
+class DialectSettings:
+    """What can be set of the protocols of other gateways; all times in seconds."""
+
+    names: tuple[str, ...] = DIALECTS
+    """Those that are served."""
+    pvws_throttle: float = 1.0
+    """The least time between two updates of a PV that is a scalar; 0: all are sent."""
+    pvws_array_throttle: float = 10.0
+    """The same for arrays."""
+
+
 @attrs.frozen
 class Settings:
     """What the command line asked for."""
@@ -43,4 +59,5 @@ class Settings:
     logins: LoginFiles | None = None
     rules: AuthenticationRules = attrs.Factory(AuthenticationRules)
     http: HTTPLimits = attrs.Factory(HTTPLimits)
+    dialects: DialectSettings = attrs.Factory(DialectSettings)
     gateway: GatewaySettings = attrs.Factory(GatewaySettings)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from ipaddress import ip_network
 
 from pycawamp.access import Syntax, Writers
+from pycawamp.config.settings import DIALECTS
 from pycawamp.web.origin import Origins
 from pycawamp.web.proxy import UNIX
 
@@ -30,6 +31,27 @@ def port(text: str) -> str:
 def seconds(text: str) -> float:
     """A time above 0."""
     return _positive(text, "seconds, more than 0")
+
+
+def pause(text: str) -> float:
+    """A time; 0 for none."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise ValueError("seconds, or 0 for no limit")
+    return value
+
+
+def dialects(text: str) -> tuple[str, ...]:
+    """Names of protocols, between commas, or none."""
+    if text == "none":
+        return ()
+    found = tuple(part.strip() for part in text.split(","))
+    if not set(found) <= set(DIALECTS):
+        raise ValueError(f"none, or some of {','.join(DIALECTS)}")
+    return found
 
 
 def interval(text: str) -> float:

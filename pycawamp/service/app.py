@@ -26,6 +26,7 @@ from pycawamp.pv.errors import LibraryError
 from pycawamp.pv.interfaces import IBackend
 from pycawamp.service.clock import use_monotonic_clock
 from pycawamp.service.descriptors import raise_limit, within
+from pycawamp.service.dialects import add_dialects
 from pycawamp.service.garbage import ShortCollections
 from pycawamp.service.gateway import Gateway
 from pycawamp.service.site_files import SiteFiles
@@ -72,6 +73,7 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
         refuse(str(error))
     admission.govern(gateway)
     root = root_resource(gateway.resource, _configuration(settings), admission.authentication)
+    add_dialects(root, gateway, settings.dialects)
     site = GatewaySite(
         reactor, root, _http_limits(settings), admission.refusals, settings.rules.proxies
     )

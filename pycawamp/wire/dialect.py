@@ -155,14 +155,14 @@ class Encoding:
     @property
     def content(self) -> Encoding:
         """The part that decides the bytes of a message: clients that agree on it share them."""
-        if not self.is_limited and not self.batch:
+        if self.max_rate is None and self.max_array_rate is None and not self.batch:
             return self
         return attrs.evolve(self, max_rate=None, max_array_rate=None, batch=False)
 
     @property
     def is_limited(self) -> bool:
         """Whether not all updates of all PVs are sent."""
-        return self.max_rate is not None or self.max_array_rate is not None
+        return any(rate not in (None, math.inf) for rate in (self.max_rate, self.max_array_rate))
 
     def rate_of(self, metadata: Metadata) -> float | None:
         """Return the most updates per second of a PV; None if all are sent."""

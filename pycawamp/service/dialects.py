@@ -1,0 +1,27 @@
+"""The protocols of other gateways, each served under the path that its displays ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.web.resource import IResource, Resource
+
+from pycawamp.config.settings import DialectSettings
+from pycawamp.service.gateway import Gateway
+from pycawamp.wire import pvws
+
+
+def add_dialects(root: Resource, gateway: Gateway, settings: DialectSettings) -> None:
+    """Add the protocols that are wanted to the resources of a port."""
+    for name in settings.names:
+        root.putChild(name.encode(), _RESOURCES[name](gateway, settings))
+
+
+def _pvws(gateway: Gateway, settings: DialectSettings) -> IResource:
+    encoding = pvws.encoding(settings.pvws_throttle, settings.pvws_array_throttle)
+    resource = Resource()
+    resource.putChild(b"pv", gateway.resource_for(encoding))
+    return resource
+
+
+_RESOURCES: dict[str, Callable[[Gateway, DialectSettings], IResource]] = {"pvws": _pvws}
