@@ -28,7 +28,7 @@ class GatewaySettings:
     limits: Limits = attrs.Factory(Limits)
 
 
-DIALECTS = ("pvws",)
+DIALECTS = ("pvws", "epics2web")
 """The protocols of other gateways; each is served under its name."""
 
 

@@ -8,7 +8,7 @@ from twisted.web.resource import IResource, Resource
 
 from pycawamp.config.settings import DialectSettings
 from pycawamp.service.gateway import Gateway
-from pycawamp.wire import pvws
+from pycawamp.wire import epics2web, pvws
 
 
 def add_dialects(root: Resource, gateway: Gateway, settings: DialectSettings) -> None:
@@ -24,4 +24,13 @@ def _pvws(gateway: Gateway, settings: DialectSettings) -> IResource:
     return resource
 
 
-_RESOURCES: dict[str, Callable[[Gateway, DialectSettings], IResource]] = {"pvws": _pvws}
+def _epics2web(gateway: Gateway, _settings: DialectSettings) -> IResource:
+    resource = Resource()
+    resource.putChild(b"monitor", gateway.resource_for(epics2web.encoding()))
+    return resource
+
+
+_RESOURCES: dict[str, Callable[[Gateway, DialectSettings], IResource]] = {
+    "pvws": _pvws,
+    "epics2web": _epics2web,
+}

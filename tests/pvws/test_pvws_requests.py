@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, inlineCallbacks
 
 from pycawamp.access import Policy
-from tests.support.pvws_case import PVWSTestCase
+from tests.support.dialect_case import PVWSTestCase
 
 RECORDS = """
 record(ao, "$(P)a") { field(VAL, "1.5") field(PINI, "YES") }

@@ -13,7 +13,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import inlineCallbacks
 
 from pycawamp.config.settings import DialectSettings
-from tests.support.pvws_case import PVWSTestCase
+from tests.support.dialect_case import PVWSTestCase
 
 RECORDS = """
 record(ao, "$(P)double") {

@@ -1,11 +1,10 @@
-"""A real IOC with a gateway that speaks PVWS: what the tests of that dialect start from."""
+"""A real IOC with a gateway that speaks other dialects: what the tests of those start from."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from typing import Any
 
-import attrs
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.web.resource import Resource
@@ -20,9 +19,11 @@ from tests.support.version2_case import ANYONE
 UNTHROTTLED = DialectSettings(pvws_throttle=0, pvws_array_throttle=0)
 
 
-class PVWSTestCase(IOCTestCase):
+class DialectTestCase(IOCTestCase):
     """Tests with a gateway through which anyone may write, and which sends all updates."""
 
+    path: str
+    """Where clients connect."""
     policy: IPolicy = ANYONE
     dialects = UNTHROTTLED
 
@@ -46,25 +47,31 @@ class PVWSTestCase(IOCTestCase):
         """Run a gateway before the class's IOC; fires with the IOC, it, and a first client."""
         ioc = yield self.borrow_ioc(records)
         fixture = yield self.start_gateway()
-        client = yield fixture.connect(path="pvws/pv")
+        client = yield fixture.connect(path=self.path)
         return ioc, fixture, client
 
     def ask(self, client: WebSocketTestClient, kind: str, *names: str) -> None:
         """Send a request about records of this test."""
         client.send({"type": kind, "pvs": [self.prefix + name for name in names]})
 
-    def write(self, client: WebSocketTestClient, name: str, value: Any) -> None:
-        """Have a client write a record of this test."""
-        client.send({"type": "write", "pv": self.prefix + name, "value": value})
-
     @inlineCallbacks
     def first(
         self, client: WebSocketTestClient, name: str
     ) -> Generator[Deferred[Any], Any, dict[str, Any]]:
-        """Subscribe to a record of this test; fires with its first update."""
-        self.ask(client, "subscribe", name)
-        update: dict[str, Any] = yield client.until(pv=self.prefix + name)
-        return update
+        """Subscribe to a record of this test; fires with the first message about it."""
+        self.ask(client, "monitor", name)
+        message: dict[str, Any] = yield client.until(pv=self.prefix + name)
+        return message
+
+
+class PVWSTestCase(DialectTestCase):
+    """The same for PVWS."""
+
+    path = "pvws/pv"
+
+    def write(self, client: WebSocketTestClient, name: str, value: Any) -> None:
+        """Have a client write a record of this test."""
+        client.send({"type": "write", "pv": self.prefix + name, "value": value})
 
     @inlineCallbacks
     def barrier(
@@ -77,12 +84,7 @@ class PVWSTestCase(IOCTestCase):
         return client.messages[start:-1]
 
 
-@attrs.define
-class Merged:
-    """A PV as pvws.js has it: every update is merged into what came before."""
+class Epics2WebTestCase(DialectTestCase):
+    """The same for epics2web."""
 
-    members: dict[str, Any] = attrs.Factory(dict)
-
-    def take(self, update: dict[str, Any]) -> None:
-        """Merge an update."""
-        self.members.update(update)
+    path = "epics2web/monitor?clientName=A%20display"
