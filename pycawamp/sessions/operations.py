@@ -199,7 +199,7 @@ class Operations:
     def _check_subscribed(self, name: str) -> None:
         session = self._session
         if session.dialect.puts_need_subscription and name not in session.subscriptions:
-            raise BadMessageError("not_subscribed", "you are not subscribed to it")
+            raise BadMessageError("not_connected", "you are not subscribed to it")
 
     def _check_room(self, request: requests.PVRequest) -> None:
         if len(self._under_way) >= UNDER_WAY:

@@ -230,7 +230,7 @@ class WriteTests(PVWSTestCase):
         _, _, client = yield self.start_all(RECORDS)
         self.write(client, "a", 5)
         error = yield client.receive()
-        text = f"Cannot write unknown PV {self.prefix}a"
+        text = f"Cannot write unknown PV {self.prefix}a: you are not subscribed to it"
         self.assertEqual(error, {"type": "error", "message": text})
         update = yield self.first(client, "a")
         self.assertEqual(update["value"], 1.5)

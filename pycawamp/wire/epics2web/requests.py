@@ -19,7 +19,7 @@ def parse(payload: bytes) -> Request:
     kind = message.get("type")
     if not isinstance(kind, str):
         raise BadMessageError("bad_request", f'expected "type" with one of {_TYPE_NAMES}')
-    make = _TYPES.get(kind)
+    make = _MAKERS.get(kind)
     if make is None:
         text = f"unknown type {clip(kind)!r}; expected one of {_TYPE_NAMES}"
         raise BadMessageError("unknown_action", text)
@@ -34,9 +34,11 @@ def _names(message: dict[str, Any]) -> list[str]:
     return [name for name in names if isinstance(name, str) and name]
 
 
-_TYPES: dict[str, Callable[[dict[str, Any]], Request]] = {
+_MAKERS: dict[str, Callable[[dict[str, Any]], Request]] = {
     "monitor": lambda message: Connect(_names(message)),
     "clear": lambda message: Disconnect(_names(message)),
     "ping": lambda _message: Ping(),
 }
-_TYPE_NAMES = ", ".join(_TYPES)
+TYPES = tuple(_MAKERS)
+"""The types of messages."""
+_TYPE_NAMES = ", ".join(TYPES)

@@ -58,7 +58,7 @@ def shower(metadata: Metadata, labels: bool = False) -> Show:
     """Return the function that shows a PV's values; with `labels`, states of enums by label."""
     if metadata.type is FieldType.CHAR and metadata.is_array:
         return lambda value: dumps(long_string(value, metadata.count))  # type: ignore[arg-type]
-    show = _NUMBERS.get(metadata.type, orjson.dumps)
+    show = _NUMBERS.get(metadata.type, _plain)
     if labels and metadata.type is FieldType.ENUM:
         show = _labels(metadata.enum_strs)
     if not metadata.is_array:
@@ -77,9 +77,12 @@ def _labels(labels: tuple[str, ...]) -> Show:
 def _first(value: Value) -> Value:
     """Return the first element of an array; None if it has none."""
     assert isinstance(value, np.ndarray | list)
-    if not len(value):
-        return None
-    return value[0] if isinstance(value, list) else value[0].item()
+    elements = value if isinstance(value, list) else value[:1].tolist()
+    return elements[0] if elements else None
+
+
+def _plain(value: Value) -> bytes:
+    return orjson.dumps(value)
 
 
 def _number(value: Value) -> bytes:

@@ -81,6 +81,5 @@ def _rate(seconds: float) -> float:
 def _error_text(mistake: BadMessageError) -> str:
     if mistake.action != Put.action:
         return f"{mistake.pvname}: {mistake.message}"
-    if mistake.code == "not_subscribed":
-        return f"Cannot write unknown PV {mistake.pvname}"
-    return f"Cannot write {mistake.pvname}: {mistake.message}"
+    kind = "unknown PV " if mistake.code == "not_connected" else ""
+    return f"Cannot write {kind}{mistake.pvname}: {mistake.message}"

@@ -24,7 +24,7 @@ def parse(payload: bytes) -> Request:
         return Echo(payload)
     if not isinstance(kind, str):
         raise BadMessageError("bad_request", f'expected "type" with one of {_TYPE_NAMES}')
-    make = _TYPES.get(kind)
+    make = _MAKERS.get(kind)
     if make is None:
         text = f"unknown type {clip(kind)!r}; expected one of {_TYPE_NAMES}"
         raise BadMessageError("unknown_action", text)
@@ -62,7 +62,7 @@ def _text(name: Any) -> str:
     return "" if isinstance(name, list | dict) else dumps(name).decode()
 
 
-_TYPES: dict[str, Callable[[dict[str, Any]], Request]] = {
+_MAKERS: dict[str, Callable[[dict[str, Any]], Request]] = {
     "subscribe": _subscribe,
     "monitor": _subscribe,
     "clear": _clear,
@@ -70,4 +70,6 @@ _TYPES: dict[str, Callable[[dict[str, Any]], Request]] = {
     "write": _write,
     "ping": lambda _message: Ping(),
 }
-_TYPE_NAMES = ", ".join((*_TYPES, "echo"))
+TYPES = (*_MAKERS, "echo")
+"""The types of messages."""
+_TYPE_NAMES = ", ".join(TYPES)
