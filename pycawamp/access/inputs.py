@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 from zope.interface import implementer
 
-from pycawamp.pv.interfaces import ISubscriber
+from pycawamp.pv.hub import PVHub, Subscription
+from pycawamp.pv.interfaces import ISubscriber, PVState
+from pycawamp.pv.values import Metadata, Reading
 
 from .acf import Acf
 from .conditions import GroupInputs
 from .names import unfit
-
-if TYPE_CHECKING:
-    from pycawamp.pv.hub import PV, PVHub, Subscription
-    from pycawamp.pv.values import Metadata, Reading
 
 _INVALID = 3
 
@@ -68,15 +65,15 @@ class InputSubscriptions:
             subscription.close()
         self._open.clear()
 
-    def metadata(self, pv: PV, metadata: Metadata) -> None:
+    def metadata(self, pv: PVState, metadata: Metadata) -> None:
         """Nothing depends on what a PV is."""
 
-    def connection(self, pv: PV, connected: bool) -> None:
+    def connection(self, pv: PVState, connected: bool) -> None:
         """Take it that a PV was lost; once it is back, its value comes."""
         if not connected and self._inputs.lose(pv.name):
             self._changed()
 
-    def reading(self, pv: PV, reading: Reading) -> None:
+    def reading(self, pv: PVState, reading: Reading) -> None:
         """Take a value."""
         value = None if reading.severity >= _INVALID else _number(reading)
         if self._inputs.take(pv.name, value):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -12,15 +11,13 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from pycawamp.filewatch import FileWatcher, Run
+from pycawamp.pv.hub import PVHub
 
 from .errors import AccessFileError
 from .inputs import FileInputs, InputSubscriptions
 from .interfaces import IPolicy, Verdict
 from .load import AccessFiles
 from .policy import Policy
-
-if TYPE_CHECKING:
-    from pycawamp.pv.hub import PVHub
 
 Listener = Callable[[Policy], None]
 
@@ -60,6 +57,11 @@ class PolicyWatcher(FileWatcher[Policy]):
         self._inputs: InputSubscriptions | None = None
         self._telling: IDelayedCall | None = None
         self._warn(self.policy)
+
+    @property
+    def by_address(self) -> bool:
+        """Whether what a client may do can depend on its address."""
+        return self.policy.by_address
 
     def decide(self, user: str | None, host: str, host_name: str | None, pv: str) -> Verdict:
         """What the policy now in force says."""

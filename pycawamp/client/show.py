@@ -10,8 +10,7 @@ import attrs
 import numpy as np
 
 from pycawamp.client.values import Update
-from pycawamp.pv.ca.dbr import EPICS_EPOCH
-from pycawamp.pv.values import FieldType, Metadata
+from pycawamp.pv.values import EPICS_EPOCH, FieldType, Metadata
 from pycawamp.wire.v2.text import decimal, label, long_string
 
 NO_ALARM = "NO_ALARM"

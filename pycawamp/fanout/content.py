@@ -22,7 +22,7 @@ class Content:
         "_is_large",
         "_payload",
         "_reading",
-        "_render_newest",
+        "_renders_newest",
         "renderer",
     )
 
@@ -35,8 +35,7 @@ class Content:
         self._reading: Reading | None = None
         self._payload = b""
         # Most dialects tell newcomers what they tell all others: that is rendered once.
-        tells_more = type(renderer).newest is not Renderer.newest
-        self._render_newest = renderer.newest if tells_more else self.update
+        self._renders_newest = type(renderer).newest is not Renderer.newest
 
     def describe(self, metadata: Metadata) -> None:
         """Use `metadata` from now on."""
@@ -55,7 +54,7 @@ class Content:
 
     def newest(self, reading: Reading) -> bytes:
         """Return the message for clients that may have missed earlier updates."""
-        return self._render_newest(reading)
+        return self.renderer.newest(reading) if self._renders_newest else self.update(reading)
 
     def forget(self) -> None:
         """Keep no message."""

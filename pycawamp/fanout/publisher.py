@@ -16,8 +16,8 @@ from pycawamp.fanout.outbox import Outbox
 from pycawamp.fanout.stream import EncodedStream, StreamKey
 from pycawamp.fanout.throttle import Throttle, ThrottledStream
 from pycawamp.pv.budget import MemoryBudget
-from pycawamp.pv.hub import PV, PVHub
-from pycawamp.pv.interfaces import ISubscriber
+from pycawamp.pv.hub import PVHub
+from pycawamp.pv.interfaces import ISubscriber, PVState
 from pycawamp.pv.values import Metadata, Reading
 from pycawamp.wire.dialect import Encoding
 
@@ -68,7 +68,7 @@ class Publisher:
         self._subscription.close()
         return True
 
-    def metadata(self, _pv: PV, metadata: Metadata) -> None:
+    def metadata(self, _pv: PVState, metadata: Metadata) -> None:
         """Pass on what the channel says of itself."""
         for content in self._contents.values():
             try:
@@ -83,7 +83,7 @@ class Publisher:
         if metadata.is_large:
             self._publishers.weigh(self)
 
-    def connection(self, _pv: PV, _connected: bool) -> None:
+    def connection(self, _pv: PVState, _connected: bool) -> None:
         """Pass on that the PV was connected or lost."""
         for stream in self._streams:
             try:
@@ -91,7 +91,7 @@ class Publisher:
             except Exception:
                 self._failed()
 
-    def reading(self, _pv: PV, reading: Reading) -> None:
+    def reading(self, _pv: PVState, reading: Reading) -> None:
         """Pass on an update."""
         for stream in self._streams:
             try:

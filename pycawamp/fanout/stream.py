@@ -11,7 +11,7 @@ from pycawamp.fanout.content import Content
 from pycawamp.fanout.framing import Framing
 from pycawamp.fanout.outbox import Outbox
 from pycawamp.fanout.packing import packing_for
-from pycawamp.pv.hub import PV
+from pycawamp.pv.interfaces import PVState
 from pycawamp.pv.values import LARGE, Metadata, Reading
 from pycawamp.wire.dialect import Encoding
 
@@ -46,7 +46,7 @@ class EncodedStream:
         "renderer",
     )
 
-    def __init__(self, pv: PV, key: StreamKey, content: Content, cohorts: Cohorts) -> None:
+    def __init__(self, pv: PVState, key: StreamKey, content: Content, cohorts: Cohorts) -> None:
         self.key = key
         self.content = content
         self.renderer = content.renderer
@@ -71,7 +71,7 @@ class EncodedStream:
         return self.key.encoding
 
     @property
-    def pv(self) -> PV:
+    def pv(self) -> PVState:
         """The PV itself."""
         return self._pv
 

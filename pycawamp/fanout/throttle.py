@@ -11,7 +11,7 @@ from pycawamp.fanout.cohort import Cohorts
 from pycawamp.fanout.content import Content
 from pycawamp.fanout.stream import EncodedStream, StreamKey
 from pycawamp.pv.delay import DelayLine
-from pycawamp.pv.hub import PV
+from pycawamp.pv.interfaces import PVState
 from pycawamp.pv.values import Metadata, Reading
 
 MOST_LEFT_BEHIND = 1000
@@ -75,7 +75,7 @@ class ThrottledStream(EncodedStream):
 
     def __init__(
         self,
-        pv: PV,
+        pv: PVState,
         key: StreamKey,
         content: Content,
         cohorts: Cohorts,

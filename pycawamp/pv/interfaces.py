@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
-if TYPE_CHECKING:
-    from twisted.internet.defer import Deferred
+from pycawamp.pv.values import Metadata, Reading
 
-    from pycawamp.pv.hub import PV
-    from pycawamp.pv.values import Metadata, Reading
+
+class PVState(Protocol):
+    """A PV as its subscribers see it: what was last heard of it."""
+
+    @property
+    def name(self) -> str:
+        """The name of its channel."""
+
+    @property
+    def connected(self) -> bool | None:
+        """None while it was never found; False once it was lost, made unreadable or refused."""
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the IOC does not send the value, if it is there but refuses to."""
+
+    @property
+    def described(self) -> Metadata | None:
+        """What the channel last said of itself."""
+
+    @property
+    def latest(self) -> Reading | None:
+        """The newest update of this connection; None while not connected."""
+
+    @property
+    def is_overloaded(self) -> bool:
+        """Whether there was no memory for its values."""
 
 
 class ISink(Interface):
@@ -77,16 +102,16 @@ class ISubscriber(Interface):
     state comes first, by the same calls.
     """
 
-    def metadata(pv: PV, metadata: Metadata) -> None:
+    def metadata(pv: PVState, metadata: Metadata) -> None:
         """Hear what the channel says of itself: before it connects, and on each change."""
 
-    def connection(pv: PV, connected: bool) -> None:
+    def connection(pv: PVState, connected: bool) -> None:
         """Hear that the PV is connected (True), or was lost (False).
 
         `pv.refusal` says why, if the IOC is there but does not send the value.
         """
 
-    def reading(pv: PV, reading: Reading) -> None:
+    def reading(pv: PVState, reading: Reading) -> None:
         """Hear one update."""
 
 

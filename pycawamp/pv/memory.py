@@ -79,7 +79,7 @@ class MemoryBackend:
         try:
             write = encode(self._described[name], value)
         except BadValueError as error:
-            return fail(error)
+            return fail(error.with_traceback(None))
         header = bytes(TIME_LAYOUTS[write.type].offset)
         described = self._described[name]
         value = decoder(write.type, described.count)(header + write.raw).value

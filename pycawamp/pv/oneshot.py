@@ -17,8 +17,8 @@ from pycawamp.pv.errors import (
     PVError,
     PVTimeoutError,
 )
-from pycawamp.pv.hub import PV, PVHub
-from pycawamp.pv.interfaces import ISubscriber
+from pycawamp.pv.hub import PVHub
+from pycawamp.pv.interfaces import ISubscriber, PVState
 from pycawamp.pv.values import Metadata, Reading
 
 
@@ -36,7 +36,7 @@ class OneShotChannel:
         self._handle = hub.handle(name)
 
     @property
-    def pv(self) -> PV:
+    def pv(self) -> PVState:
         """The PV, in its present state."""
         return self._subscription.pv
 
@@ -105,26 +105,28 @@ class OneShotChannel:
             return fail(AccessError("the IOC grants no write access"))
         done: Deferred[None] = self._handle.put(value, wait).addTimeout(timeout, self._clock)
 
-        def timed_out(failure: Failure) -> None:
-            failure.trap(DeferredTimeoutError)
+        def timed_out(failure: Failure) -> Failure:
+            # Not trap, which would raise it again: its frames would wait for the collector.
+            if not failure.check(DeferredTimeoutError):
+                return failure
             text = f"the record, or an earlier write to it, has not finished within {timeout:g} s"
             raise PVTimeoutError(text)
 
         return done.addErrback(timed_out)
 
-    def metadata(self, pv: PV, metadata: Metadata) -> None:
+    def metadata(self, pv: PVState, metadata: Metadata) -> None:
         """Hear what the channel says of itself."""
         self._look(pv)
 
-    def connection(self, pv: PV, connected: bool) -> None:
+    def connection(self, pv: PVState, connected: bool) -> None:
         """Hear that the PV was connected or lost."""
         self._look(pv)
 
-    def reading(self, pv: PV, reading: Reading) -> None:
+    def reading(self, pv: PVState, reading: Reading) -> None:
         """Hear an update."""
         self._look(pv)
 
-    def _look(self, pv: PV) -> None:
+    def _look(self, pv: PVState) -> None:
         described = pv.described
         if pv.is_overloaded and not self._arrival.called:
             self._arrival.errback(OverloadedError())

@@ -23,21 +23,23 @@ STATUSES = (
 )
 """Alarm statuses by number (alarm.h)."""
 
+EPICS_EPOCH = 631152000
+"""UNIX seconds of 1990-01-01, where EPICS time stamps count from."""
 
 LARGE = 2**16
 """Bytes of a value above which it is worth counting."""
 
 
 class FieldType(Enum):
-    """A channel's native type; the number is its DBR type (db_access.h)."""
+    """A channel's native type, by its name in lower case."""
 
-    STRING = 0
-    SHORT = 1
-    FLOAT = 2
-    ENUM = 3
-    CHAR = 4
-    LONG = 5
-    DOUBLE = 6
+    STRING = "string"
+    SHORT = "short"
+    FLOAT = "float"
+    ENUM = "enum"
+    CHAR = "char"
+    LONG = "long"
+    DOUBLE = "double"
 
 
 class Reading(NamedTuple):

@@ -71,6 +71,7 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
         )
     except (LibraryError, PutLogError) as error:
         refuse(str(error))
+    gateway.setName("gateway")  # type: ignore[no-untyped-call]
     admission.govern(gateway)
     root = root_resource(gateway.resource, _configuration(settings), admission.authentication)
     add_dialects(root, gateway, settings.dialects)
@@ -136,7 +137,7 @@ class Port(Service):
     ) -> None:
         self._endpoint = endpoint
         self._description = description
-        self._site = site
+        self.site = site
         self._demo = demo
         self._listening: Deferred[IListeningPort] | None = None
         self.setName("port")  # type: ignore[no-untyped-call]
@@ -169,7 +170,7 @@ class Port(Service):
 
     def _listen(self) -> None:
         failures: list[Failure] = []
-        self._listening = self._endpoint.listen(self._site)
+        self._listening = self._endpoint.listen(self.site)
         self._listening.addCallbacks(self._opened, failures.append)
         if failures:
             error = failures[0].value

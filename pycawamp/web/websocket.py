@@ -16,8 +16,9 @@ from twisted.python.failure import Failure
 from txaio import make_logger
 
 from pycawamp.access.hosts import network_key
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.registry import Sessions
-from pycawamp.sessions.session import Client, Session
+from pycawamp.sessions.session import Session
 from pycawamp.web.authentication import BEARER, Visitor, without_token
 from pycawamp.web.connections import ConnectionCount
 from pycawamp.web.read_scheduler import ReadScheduler
@@ -136,12 +137,16 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         """Hand a whole message to the session."""
-        if self.session is not None and self.session.takes_answers():
+        if self.session is not None and self.session.outgoing.takes_answers():
             self.session.receive(payload, isBinary)
 
     def onPing(self, payload: bytes) -> None:
         """Answer; pings are requests too, as far as their rate goes."""
-        if self.session is not None and self.session.takes_answers() and self.session.may_ask():
+        if (
+            self.session is not None
+            and self.session.outgoing.takes_answers()
+            and self.session.may_ask()
+        ):
             super().onPing(payload)
 
     def processControlFrame(self) -> bool:
@@ -173,15 +178,17 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         if self._client_transport is not None:
             self._client_transport.cut()
 
-    def check_login(self) -> None:
-        """Close the connection if the user may not log in any more."""
+    def check_visitor(self) -> None:
+        """Close the connection if the user or the page could not come in any more."""
         identity = self.visitor.identity
         if identity is not None and not identity.is_valid():
             self._log_out("the login is not good any more")
+        elif not self.visitor.may_stay():
+            self._log_out("pages of this origin may not connect any more", "forbidden")
 
     def failHandshake(self, reason: str, *arguments: Any, **keywords: Any) -> None:
         """Refuse a handshake; the client is told the reason, which may quote a header."""
-        self.factory.sessions.refusals.count("bad handshake", self.visitor.address)
+        self.factory.sessions.shared.refusals.count("bad handshake", self.visitor.address)
         super().failHandshake(without_token(reason), *arguments, **keywords)
 
     def sendCloseFrame(self, *args: Any, **keywords: Any) -> None:
@@ -226,9 +233,9 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         else:
             self._log_out("the login has expired")
 
-    def _log_out(self, text: str) -> None:
+    def _log_out(self, text: str, code: str = "unauthenticated") -> None:
         if self.session is not None:
-            self.session.refuse(BadMessageError("unauthenticated", text))
+            self.session.outgoing.refuse(BadMessageError(code, text))
         self.hang_up(1008, text)
 
     def _end_session(self) -> None:
@@ -241,7 +248,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             self.session = None
 
     def _fail_connection(self, *args: Any, **keywords: Any) -> None:
-        self.factory.sessions.refusals.count("closed for a bad frame", self.visitor.address)
+        self.factory.sessions.shared.refusals.count("closed for a bad frame", self.visitor.address)
         super()._fail_connection(*args, **keywords)
 
     def _invalid_payload(self, reason: str) -> bool:
@@ -256,13 +263,13 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     def _explain(self, mistake: BadMessageError) -> None:
         """Tell the client, at once, why its connection is about to be closed."""
         if self.session is not None and self.state == self.STATE_OPEN:
-            self.session.send(self.session.dialect.error(mistake))
+            self.session.outgoing.send(self.session.outgoing.dialect.error(mistake))
             self.session.outbox.flush()
 
 
-def _client(visitor: Visitor) -> Client:
+def _client(visitor: Visitor) -> Peer:
     user = visitor.identity.user if visitor.identity is not None else None
-    return Client(visitor.address, host=visitor.host, user=user)
+    return Peer(visitor.address, host=visitor.host, user=user)
 
 
 class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
@@ -279,7 +286,9 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
     ) -> None:
         super().__init__(reactor=reactor)
         self.sessions = sessions
-        self.slow_consumers = SlowConsumerMonitor(reactor, limits.stall_timeout, sessions.budget)
+        self.slow_consumers = SlowConsumerMonitor(
+            reactor, limits.stall_timeout, sessions.shared.budget
+        )
         self.read_scheduler = ReadScheduler(reactor)
         self._clock = reactor
         self._now = now
@@ -320,17 +329,17 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
 
     def full(self, host: str) -> str | None:
         """Why an address may not have one connection more; None if it may."""
-        limits = self.sessions.limits
+        limits = self.sessions.shared.limits
         if len(self._connections) >= limits.clients:
             return "as many clients as may be"
         if self._by_place[network_key(host)] >= limits.clients_per_address:
             return "as many clients of one address as may be"
         return None
 
-    def check_logins(self) -> None:
-        """Close the connections of those who may not log in any more."""
+    def check_visitors(self) -> None:
+        """Close the connections of those who could not come in any more."""
         for connection in list(self._connections):
-            connection.check_login()
+            connection.check_visitor()
 
     def call_later(self, seconds: float, function: Callable[[], None]) -> IDelayedCall:
         """Have a function called after a while."""

@@ -13,10 +13,9 @@ from zope.interface import implementer
 from pycawamp.access import AccessFiles
 from pycawamp.access.interfaces import IPolicy, Verdict
 from pycawamp.access.watch import PolicyWatcher
-from pycawamp.pv.hub import PV
-from pycawamp.pv.interfaces import ISubscriber
+from pycawamp.pv.interfaces import ISubscriber, PVState
 from pycawamp.pv.values import Metadata, Reading
-from pycawamp.sessions.session import Client
+from pycawamp.sessions.peer import Peer
 from pycawamp.testing import GatewayFixture
 from pycawamp.wire.v2.dialect import VERSION_1
 from tests.support.access_case import GuardedTestCase
@@ -109,13 +108,13 @@ class Served(GuardedTestCase):
 class _Deaf:
     """Hears of a PV, and does nothing."""
 
-    def metadata(self, pv: PV, metadata: Metadata) -> None:
+    def metadata(self, pv: PVState, metadata: Metadata) -> None:
         """Do nothing."""
 
-    def connection(self, pv: PV, connected: bool) -> None:
+    def connection(self, pv: PVState, connected: bool) -> None:
         """Do nothing."""
 
-    def reading(self, pv: PV, reading: Reading) -> None:
+    def reading(self, pv: PVState, reading: Reading) -> None:
         """Do nothing."""
 
 
@@ -136,7 +135,10 @@ class Reloaded(SynchronousTestCase):
         self.assertTrue(watcher.decide(None, "192.0.2.1", None, "X").write)
         for wanted, writes in (("A=1", True), ("A=2", False)):
             path.write_text(GATED.replace("A=1", wanted))
-            self.assertTrue(self.successResultOf(watcher.reload()))
+            done = watcher.reload()
+            # Until the file has settled, and is looked at once more.
+            world.advance(watcher.settle + watcher.interval)
+            self.assertTrue(self.successResultOf(done))
             self.assertEqual(watcher.decide(None, "192.0.2.1", None, "X").write, writes)
         world.backend.set("gate", 2)
         self.assertTrue(watcher.decide(None, "192.0.2.1", None, "X").write)
@@ -169,7 +171,7 @@ class Reloaded(SynchronousTestCase):
         world.backend.add("X", 1)
         users = [f"user{number}" for number in range(5)]
         for user in users:
-            session = world.sessions.open(Page(), Client("test", user=user), VERSION_1)
+            session = world.sessions.open(Page(), Peer("test", user=user), VERSION_1)
             ask(session, "connect", "X")
         policy.changes = 20
         world.sessions.reauthorize()

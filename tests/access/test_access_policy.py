@@ -12,6 +12,7 @@ from pycawamp.access.acf_file import parse_acf
 from pycawamp.access.pvlist_file import parse_pvlist
 from tests.access import test_access_base, test_pvlist
 from tests.access.test_pvlist import OTHER_SPELLINGS
+from tests.support.examples import examples
 
 HOST = "192.0.2.1"
 PVLIST = parse_pvlist(
@@ -143,7 +144,7 @@ POLICIES = st.builds(
 class Properties(SynchronousTestCase):
     """What holds for each policy."""
 
-    @settings(deadline=None, max_examples=200)
+    @settings(deadline=None, max_examples=examples(200))
     @given(POLICIES, st.none() | ANYTHING, ANYTHING, st.none() | ANYTHING, ANYTHING)
     def test_total(
         self, policy: Policy, user: str | None, host: str, name: str | None, pv: str

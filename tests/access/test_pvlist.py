@@ -12,6 +12,7 @@ from pycawamp.access.patterns import Pattern, PatternSet
 from pycawamp.access.pvlist import PVList
 from pycawamp.access.pvlist_file import parse_pvlist
 from pycawamp.access.syntax import Dialect, Syntax
+from tests.support.examples import examples
 
 HOST = "192.0.2.1"
 
@@ -430,7 +431,7 @@ def decisions(pvlist: PVList, names: list[str], client: tuple[str, str | None]) 
 class Properties(SynchronousTestCase):
     """What holds for each file."""
 
-    @settings(deadline=None, max_examples=150)
+    @settings(deadline=None, max_examples=examples(150))
     @given(FILES, st.lists(NAMES, max_size=5), CLIENTS)
     def test_round_trip(self, text: str, names: list[str], client: tuple[str, str | None]) -> None:
         """A printed list, parsed again, is equal and decides the same."""
@@ -439,7 +440,7 @@ class Properties(SynchronousTestCase):
         self.assertEqual(again, pvlist)
         self.assertEqual(decisions(again, names, client), decisions(pvlist, names, client))
 
-    @settings(deadline=None, max_examples=150)
+    @settings(deadline=None, max_examples=examples(150))
     @given(st.text() | st.text("AB.*()[]{}|\\!^$+?#,\n \tDENYALOWISFRM019", max_size=60), NAMES)
     @example("A ALIAS \\²", "A")
     @example("A ALLOW ops ²", "A")
@@ -447,7 +448,7 @@ class Properties(SynchronousTestCase):
         """Any text is a list that decides, or an error with a place."""
         self._parsed(text, name)
 
-    @settings(deadline=None, max_examples=150)
+    @settings(deadline=None, max_examples=examples(150))
     @given(FILES, st.data(), NAMES)
     def test_mutated(self, text: str, data: st.DataObject, name: str) -> None:
         """A list with something put in or taken out is a list, or an error with a place."""
@@ -457,7 +458,7 @@ class Properties(SynchronousTestCase):
             text[:at] + data.draw(st.text("\\([{*?!#\n 1\0é", max_size=3)) + text[end:], name
         )
 
-    @settings(deadline=None, max_examples=150)
+    @settings(deadline=None, max_examples=examples(150))
     @given(
         FILES,
         st.sampled_from(["A", "Ab", "A:1", "bVAL"]),
@@ -473,7 +474,7 @@ class Properties(SynchronousTestCase):
         if not found.allowed and " DENY" in found.rule and ": !" not in found.rule:
             self.assertFalse(pvlist.resolve(spelling.format(record), *client).allowed)
 
-    @settings(deadline=None, max_examples=150)
+    @settings(deadline=None, max_examples=examples(150))
     @given(FILES, st.sampled_from(["A", "Ab", "A:1", "bVAL"]), st.sampled_from(OTHER_SPELLINGS))
     def test_group_of_the_record(self, text: str, record: str, spelling: str) -> None:
         """The last line, if it is for a record alone, limits each spelling that is served."""

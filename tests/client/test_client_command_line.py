@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import gatherResults, inlineCallbacks
 
 from tests.support.client_case import ClientTestCase
-from tests.support.client_process import CommandLine, run
+from tests.support.client_process import CommandLine, run, run_in_process
 
 X = f"{'X':<30} "
 
@@ -23,7 +23,7 @@ class CommandLineTests(ClientTestCase):
         text, as_json = yield gatherResults(
             [
                 run(self.url, "get", "X", "M", "nonesuch", "A", "S"),
-                run(self.url, "get", "--json", "A", "M"),
+                run_in_process(self.url, "get", "--json", "A", "M"),
             ]
         )
         lines = [f"{X}1.50", f"{'M':<30} Busy", "A 3 1 nan 3", "S 2 one two"]
@@ -40,7 +40,7 @@ class CommandLineTests(ClientTestCase):
         """`info` prints what a PV says of itself, for people or as JSON."""
         yield self.start()
         text, as_json = yield gatherResults(
-            [run(self.url, "info", "M"), run(self.url, "--json", "info", "X", "M")]
+            [run(self.url, "info", "M"), run_in_process(self.url, "--json", "info", "X", "M")]
         )
         self.assertEqual((text.lines[0], text.err, text.status), ("M", "", 0))
         self.assertIn("    Native data type: DBF_ENUM", text.lines)
@@ -55,7 +55,10 @@ class CommandLineTests(ClientTestCase):
         """`put` writes, and prints what was and what is now, for people or as JSON."""
         yield self.start()
         text, as_json = yield gatherResults(
-            [run(self.url, "put", "X", "-2.5e0"), run(self.url, "put", "--json", "M", "Idle")]
+            [
+                run(self.url, "put", "X", "-2.5e0"),
+                run_in_process(self.url, "put", "--json", "M", "Idle"),
+            ]
         )
         self.assertEqual(text.lines, [f"Old : {X}1.50", f"New : {X}-2.50"])
         written = json.loads(as_json.out)

@@ -16,7 +16,8 @@ from pycawamp.pv.errors import NotConnectedError
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.values import FieldType, Metadata, Reading
 from pycawamp.sessions.operations import GETS_AT_ONCE
-from pycawamp.sessions.session import Client, Session
+from pycawamp.sessions.peer import Peer
+from pycawamp.sessions.session import Session
 from pycawamp.web.frames import WEBSOCKET
 from pycawamp.wire.v2.dialect import VERSION_1
 from tests.support.memory_gateway import World, ask, unframe
@@ -67,7 +68,7 @@ class BacklogTests(SynchronousTestCase):
             self.world.backend.add(name, "x" * LARGE)
         self.page = SlowPage()
         self.session = self.page.session = self.world.sessions.open(
-            self.page, Client("slow"), VERSION_1
+            self.page, Peer("slow"), VERSION_1
         )
 
     def connect_all(self) -> None:

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.sessions.session import Session
+from tests.support.examples import examples
 from tests.support.memory_gateway import LINGER, Page, World, ask
 
 NAMES = "abcd"
@@ -198,5 +199,5 @@ class FanoutStateTests(SynchronousTestCase):
         """Per PV, no client misses an update, gets one twice or out of order, or ends up with
         an old value; only slow ones are spared what was overtaken.
         """
-        steps = settings(max_examples=120, stateful_step_count=40, deadline=None)
+        steps = settings(max_examples=examples(120), stateful_step_count=40, deadline=None)
         run_state_machine_as_test(FanoutMachine, settings=steps)

@@ -16,7 +16,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.access import Policy, Writers
 from pycawamp.pv.values import FieldType, Metadata, Reading
-from pycawamp.sessions.session import Client, Session
+from pycawamp.sessions.peer import Peer
+from pycawamp.sessions.session import Session
 from pycawamp.wire import pvws
 from pycawamp.wire.pvws.updates import PVRenderer
 from tests.support.memory_gateway import Page, World
@@ -78,7 +79,7 @@ class MergingMachine(RuleBasedStateMachine):
         if len(self.displays) == 5:
             return
         page = Page()
-        session = self.world.sessions.open(page, Client("test"), encoding)
+        session = self.world.sessions.open(page, Peer("test"), encoding)
         session.receive(b'{"type":"subscribe","pvs":["X"]}')
         self.displays.append(Display(session, page, {}))
 

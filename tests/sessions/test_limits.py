@@ -10,9 +10,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.access import Policy, Writers
 from pycawamp.sessions.limits import BURST, Limits
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.quota import PATIENCE
 from pycawamp.sessions.refusals import RefusalCounter
-from pycawamp.sessions.session import Client, Session
+from pycawamp.sessions.session import Session
 from pycawamp.sessions.token_bucket import TokenBucket
 from pycawamp.wire.v2.dialect import VERSION_1
 from tests.support.memory_gateway import LINGER, Page, SteppingReactor, World, ask
@@ -71,7 +72,7 @@ class SessionLimitTests(SynchronousTestCase):
         self.page = Page()
         self.closed: list[int] = []
         return self.world.sessions.open(
-            self.page, Client("test"), VERSION_1, lambda code, _: self.closed.append(code)
+            self.page, Peer("test"), VERSION_1, lambda code, _: self.closed.append(code)
         )
 
     def codes(self) -> list[str]:
@@ -81,7 +82,7 @@ class SessionLimitTests(SynchronousTestCase):
 
     def count(self) -> int:
         """How many refusals were counted."""
-        return self.world.sessions.refusals.counts.total()
+        return self.world.sessions.shared.refusals.counts.total()
 
     def test_requests(self) -> None:
         """Beyond the rate a request is answered by `rate_limited`, with its id; time heals."""
@@ -164,7 +165,7 @@ class SessionLimitTests(SynchronousTestCase):
     def test_channels(self) -> None:
         """One channel more than may be open in all is refused; an open one is shared."""
         first = self.open(channels=2)
-        second = self.world.sessions.open(Page(), Client("other"), VERSION_1)
+        second = self.world.sessions.open(Page(), Peer("other"), VERSION_1)
         ask(second, "connect", "X0")
         ask(first, "connect", "X0")
         ask(first, "connect", "X1")

@@ -121,7 +121,7 @@ class ArrayTests(SynchronousTestCase):
 
     def test_rendered(self) -> None:
         """Messages that are kept are counted once, however many clients get them, and let go."""
-        budget = self.world.sessions.budget
+        budget = self.world.sessions.shared.budget
         self.world.backend.add("big", np.arange(100_000.0), ARRAY)
         sessions = [self.world.open()[0] for _ in range(5)]
         for session in sessions:
@@ -137,7 +137,7 @@ class ArrayTests(SynchronousTestCase):
 
     def test_full(self) -> None:
         """When memory is full, messages are made anew for each turn instead of kept."""
-        budget = self.world.sessions.budget
+        budget = self.world.sessions.shared.budget
         self.world.backend.add("big", np.arange(100_000.0), ARRAY)
         self.connect(self.session, "big")
         budget.requests += LIMIT
@@ -156,7 +156,7 @@ class GetTests(SynchronousTestCase):
         """Open a client of an array whose IOC takes its time."""
         self.backend = Pending()
         self.world = World(backend=self.backend, limits=Limits(memory=LIMIT))
-        self.budget = self.world.sessions.budget
+        self.budget = self.world.sessions.shared.budget
         self.backend.add("array", np.zeros(3), ARRAY)
         self.session, self.page = self.world.open()
 
@@ -228,10 +228,10 @@ class PutTests(SynchronousTestCase):
             self.put(self.session, "array", value)
         self.world.flush_cycle()
         self.assertEqual(set(errors(self.page)), {("rate_limited", "array")})
-        self.assertLessEqual(self.world.sessions.budget.requests, PUT_BYTES)
-        self.assertGreater(self.world.sessions.budget.requests, PUT_BYTES - 5 * MIB)
+        self.assertLessEqual(self.world.sessions.shared.budget.requests, PUT_BYTES)
+        self.assertGreater(self.world.sessions.shared.budget.requests, PUT_BYTES - 5 * MIB)
         self.backend.finish()
-        self.assertEqual(self.world.sessions.budget.used, 0)
+        self.assertEqual(self.world.sessions.shared.budget.used, 0)
 
     def test_unfound(self) -> None:
         """So are those that wait for their PV, whatever their value is made of."""
@@ -241,9 +241,9 @@ class PutTests(SynchronousTestCase):
                 self.put(self.session, "nowhere", value)
             self.world.flush_cycle()
             self.assertIn(("rate_limited", "nowhere"), errors(self.page))
-            self.assertLessEqual(self.world.sessions.budget.requests, PUT_BYTES)
+            self.assertLessEqual(self.world.sessions.shared.budget.requests, PUT_BYTES)
             self.world.advance(5)
-            self.assertEqual(self.world.sessions.budget.used, 0)
+            self.assertEqual(self.world.sessions.shared.budget.used, 0)
 
     def test_in_all(self) -> None:
         """The puts of all clients are bounded together: beyond, they are `overloaded`."""
@@ -256,8 +256,9 @@ class PutTests(SynchronousTestCase):
             self.world.flush_cycle()
             codes += errors(page)
         self.assertEqual(set(codes), {("overloaded", "array")})
-        self.assertLessEqual(self.world.sessions.puts.bytes, self.world.sessions.budget.share)
+        shared = self.world.sessions.shared
+        self.assertLessEqual(shared.puts.bytes, shared.budget.share)
         for session in list(self.world.sessions._open.values()):
             session.close()
         self.world.flush_cycle()
-        self.assertEqual((self.world.sessions.puts.number, self.world.sessions.budget.used), (0, 0))
+        self.assertEqual((shared.puts.number, shared.budget.used), (0, 0))

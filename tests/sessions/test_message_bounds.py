@@ -12,9 +12,12 @@ from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from pycawamp.access import IPolicy, Policy, Writers
 from pycawamp.sessions.limits import BURST, Limits
+from pycawamp.sessions.list_errors import MAX_ERRORS
 from pycawamp.sessions.operations import UNDER_WAY
-from pycawamp.sessions.session import MAX_ERRORS, NAMES_A_TOKEN, NAMES_AT_ONCE, Client
+from pycawamp.sessions.peer import Peer
+from pycawamp.sessions.session import NAMES_A_TOKEN, NAMES_AT_ONCE
 from pycawamp.wire.v2.dialect import VERSION_1
 from pycawamp.wire.v2.requests import MAX_BRACKETS, MAX_ID
 from tests.support.memory_gateway import Page, World, ask
@@ -31,14 +34,14 @@ def message(action: str, **keys: Any) -> bytes:
 class BoundsTests(SynchronousTestCase):
     """Sessions over in-memory PVs."""
 
-    def open(self, **limits: Any) -> None:
+    def open(self, policy: IPolicy | None = None, **limits: Any) -> None:
         """A client of a gateway with these limits."""
-        self.world = World(limits=Limits(**limits))
+        self.world = World(policy, Limits(**limits))
         self.world.backend.add("X", 1.0)
         self.page = Page()
         self.closed: list[int] = []
         self.session = self.world.sessions.open(
-            self.page, Client("test"), VERSION_1, lambda code, _: self.hang_up(code)
+            self.page, Peer("test"), VERSION_1, lambda code, _: self.hang_up(code)
         )
 
     def hang_up(self, code: int) -> None:
@@ -166,13 +169,13 @@ class BoundsTests(SynchronousTestCase):
             self.world.backend.add(name, 1)
         self.all_told(message("connect", pvs=names))
         self.session.close()
-        left = len(self.world.sessions.publishers)
+        left = len(self.world.sessions.shared.publishers)
         self.assertGreater(left, 1000)
         for value in range(3):
             self.world.backend.set(names[-1], value)
             self.session.outbox.resume()
         self.assertEqual(self.told(), [])
-        while len(self.world.sessions.publishers):
+        while len(self.world.sessions.shared.publishers):
             self.world.flush_cycle()
         self.assertEqual(self.told(), [])
 
@@ -198,6 +201,15 @@ class BoundsTests(SynchronousTestCase):
         self.assertEqual(error["code"], "forbidden")
         self.assertEqual(len(lines.found), 1)
         self.assertIn("nested too deeply", lines.found[0])
+
+    def test_deep_put_allowed(self) -> None:
+        """Where the client may write, it is told that no value is so deep."""
+        self.open(Policy(puts=True, writers=Writers.ANYONE))
+        deep = b'{"action":"put","pv":"X","value":%b%b}' % (b"[" * 500, b"]" * 500)
+        with _Lines() as lines:
+            (error,) = self.all_told(deep)
+        self.assertEqual(error["code"], "bad_value")
+        self.assertEqual(len(lines.found), 1)
 
 
 class FrameTests(ServedTestCase):

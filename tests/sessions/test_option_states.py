@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 from twisted.trial.unittest import SynchronousTestCase
 
-from pycawamp.sessions.session import Client as Visitor
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.session import Session
 from pycawamp.wire.v2.dialect import VERSION_1
 from tests.support.changing_pvs import ALIAS, NAMES, MoodyMachine
+from tests.support.examples import examples
 from tests.support.memory_gateway import LINGER, ask
 from tests.support.version2_case import AnyPage
 
@@ -131,7 +132,7 @@ class OptionMachine(MoodyMachine):
     def come(self) -> None:
         """A client comes."""
         page = AnyPage()
-        self.open.append(Client(self.world.sessions.open(page, Visitor("test"), VERSION_1), page))
+        self.open.append(Client(self.world.sessions.open(page, Peer("test"), VERSION_1), page))
 
     @rule(number=clients)
     @precondition(lambda self: self.open)
@@ -246,8 +247,8 @@ class OptionMachine(MoodyMachine):
         self.world.advance(LINGER)
         assert self.world.backend.handles == []
         assert self.world.hub.names == []
-        assert len(self.world.sessions.publishers) == 0
-        assert len(self.world.sessions.publishers.cohorts) == 0
+        assert len(self.world.sessions.shared.publishers) == 0
+        assert len(self.world.sessions.shared.publishers.cohorts) == 0
 
 
 class OptionStateTests(SynchronousTestCase):
@@ -257,5 +258,5 @@ class OptionStateTests(SynchronousTestCase):
         """Whatever a page asked for, it is told of a connection before values, of metadata
         before values that have alarms, of nothing old after the new; and ends up showing what is.
         """
-        steps = settings(max_examples=150, stateful_step_count=40, deadline=None)
+        steps = settings(max_examples=examples(150), stateful_step_count=40, deadline=None)
         run_state_machine_as_test(OptionMachine, settings=steps)

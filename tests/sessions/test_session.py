@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.pv.values import FieldType, Metadata
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.v2.requests import parse
+from tests.support.examples import examples
 from tests.support.memory_gateway import CONNECT_TIMEOUT, LINGER, World, ask
 
 
@@ -206,7 +207,7 @@ class SessionTests(SynchronousTestCase):
         self.world.backend.set("X", 2.0)
         self.assertEqual(self.told(), [2.0])
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=examples(200), deadline=None)
     @given(st.lists(ANYTHING.filter(is_no_request), max_size=5))
     def test_any_bytes(self, payloads: list[bytes]) -> None:
         """Any bytes that are no request lead to one error each, and touch nobody else."""

@@ -11,7 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.access.names import modified_record
 from pycawamp.sessions.limits import Limits
-from pycawamp.sessions.session import Client, Session
+from pycawamp.sessions.peer import Peer
+from pycawamp.sessions.session import Session
 from pycawamp.testing import WebSocketTestClient
 from pycawamp.wire.v2.dialect import VERSION_1
 from tests.support.ioc_case import served_by
@@ -32,7 +33,10 @@ class ServedTests(V2TestCase):
         """Of 300 filters on one record 50 are open; the record itself stays to be had."""
         ioc, fixture, client = yield self.start_all(RECORD)
         names = [f'{self.prefix}fast.{{"dbnd":{{"abs":{each}}}}}' for each in range(1, 301)]
-        client.send({"action": "connect", "pvs": [*names, self.prefix + "fast"]})
+        # In lists of 100, as all mistakes of such a list are told one by one.
+        for start in range(0, 300, 100):
+            client.send({"action": "connect", "pvs": names[start : start + 100]})
+        client.send({"action": "connect", "pv": self.prefix + "fast"})
         yield client.until(msg_type="monitor", pvname=self.prefix + "fast")
         served = yield served_by(ioc)
         filtered = [name for name in served if "dbnd" in name]
@@ -59,7 +63,7 @@ class SpellingTests(SynchronousTestCase):
 
         def open_client(host: str) -> Session:
             page = Page()
-            session = self.world.sessions.open(page, Client(host, host), VERSION_1)
+            session = self.world.sessions.open(page, Peer(host, host), VERSION_1)
             self.pages[session] = page
             return session
 

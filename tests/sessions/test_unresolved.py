@@ -9,7 +9,8 @@ from twisted.internet.defer import gatherResults, inlineCallbacks
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.sessions.limits import Limits
-from pycawamp.sessions.session import Client, Session
+from pycawamp.sessions.peer import Peer
+from pycawamp.sessions.session import Session
 from pycawamp.wire.v2.dialect import VERSION_1
 from tests.service.test_twistd import LOOPBACK, TwistdTestCase
 from tests.support.memory_gateway import CONNECT_TIMEOUT, LINGER, Page, World, ask
@@ -76,13 +77,13 @@ class FairnessTests(SynchronousTestCase):
     def open(self, host: str) -> Session:
         """A client at an address."""
         page = Page()
-        session = self.world.sessions.open(page, Client(host, host), VERSION_1)
+        session = self.world.sessions.open(page, Peer(host, host), VERSION_1)
         self.pages[session] = page
         return session
 
     def flood(self, session: Session, number: int, prefix: str = "no") -> None:
         """Ask for names that nobody has."""
-        names = [f"{prefix}:{session.client.host}:{id(session)}:{each}" for each in range(number)]
+        names = [f"{prefix}:{session.peer.host}:{id(session)}:{each}" for each in range(number)]
         session.receive(json.dumps({"action": "connect", "pvs": names}).encode())
         while session.is_busy:
             session.go_on()

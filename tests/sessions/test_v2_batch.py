@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from twisted.trial.unittest import SynchronousTestCase
 
-from pycawamp.sessions.session import Client, Session
+from pycawamp.sessions.peer import Peer
+from pycawamp.sessions.session import Session
 from pycawamp.wire.v2.dialect import VERSION_1
 from tests.support.memory_gateway import CONNECT_TIMEOUT, World, ask
 from tests.support.version2_case import ANYONE, AnyPage
@@ -37,7 +38,7 @@ class BatchTests(SynchronousTestCase):
     def open(self, **options: Any) -> tuple[Session, AnyPage]:
         """A client that configured its connection."""
         page = AnyPage()
-        session = self.world.sessions.open(page, Client("test"), VERSION_1)
+        session = self.world.sessions.open(page, Peer("test"), VERSION_1)
         if options:
             session.receive(json.dumps({"action": "configure", **options}).encode())
             self.world.flush_cycle()

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.pv.values import FieldType, Metadata
-from pycawamp.sessions.session import Client
+from pycawamp.sessions.peer import Peer
 from pycawamp.wire.v2.dialect import VERSION_1
+from tests.support.examples import examples
 from tests.support.memory_gateway import CONNECT_TIMEOUT, World, ask
 from tests.support.version2_case import ANYONE, AnyPage
 
@@ -33,7 +34,7 @@ class OptionTests(SynchronousTestCase):
     def page_of(self, name: str, **options: Any) -> AnyPage:
         """The page of a client that connected with options."""
         page = AnyPage()
-        session = self.world.sessions.open(page, Client("test"), VERSION_1)
+        session = self.world.sessions.open(page, Peer("test"), VERSION_1)
         ask(session, "connect", name, **options)
         self.world.flush_cycle()
         return page
@@ -76,7 +77,7 @@ class OptionTests(SynchronousTestCase):
     def test_defaults(self) -> None:
         """A configure sets what later requests start from; they may say otherwise."""
         page = AnyPage()
-        session = self.world.sessions.open(page, Client("test"), VERSION_1)
+        session = self.world.sessions.open(page, Peer("test"), VERSION_1)
 
         def told(request: dict[str, Any]) -> Any:
             session.receive(json.dumps(request).encode())
@@ -147,7 +148,7 @@ class OptionTests(SynchronousTestCase):
         lists = {each["id"]: each["pvs"] for each in messages if each["msg_type"] == "list"}
         self.assertEqual(lists, {2: ["X", "array"], 4: ["array"]})
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=examples(100), deadline=None)
     @given(st.text(max_size=9) | st.integers(-(2**53), 2**53) | st.floats(-1e9, 1e9))
     def test_ids(self, number: Any) -> None:
         """Every reply, errors too, repeats its request's id, string or number; no update does."""

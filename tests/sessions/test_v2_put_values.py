@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.pv.values import FieldType, Metadata
+from tests.support.examples import examples
 from tests.support.memory_gateway import World, ask
 from tests.support.version2_case import ANYONE
 
@@ -82,7 +83,7 @@ class PutValueTests(SynchronousTestCase):
         first, reply, second = page.take()
         return reply, first["value"], second["value"]
 
-    @settings(max_examples=700, deadline=None)
+    @settings(max_examples=examples(700), deadline=None)
     @given(st.sampled_from(FieldType), st.sampled_from([1, MOST, 0]), values)
     def test_all_or_nothing(self, kind: FieldType, count: int, value: Any) -> None:
         """Any JSON value is read back as it was put, or is refused and changes nothing."""
@@ -94,7 +95,7 @@ class PutValueTests(SynchronousTestCase):
             self.assertEqual((reply["msg_type"], reply["code"]), ("error", "bad_value"))
             self.assertEqual(after, before)
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     @given(st.lists(st.integers(0, 255), min_size=1, max_size=MOST))
     def test_fitting(self, numbers: list[int]) -> None:
         """What fits is never refused: numbers that every numeric type has."""
@@ -106,7 +107,7 @@ class PutValueTests(SynchronousTestCase):
             reply, _, after = self.put(described(kind, 1), numbers[0])
             self.assertEqual((reply["msg_type"], after), ("put", numbers[0]), kind)
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=examples(150), deadline=None)
     @given(st.text(max_size=12))
     def test_text(self, text: str) -> None:
         """A string is taken if its UTF-8 fits, with a NUL after it, and has no NUL inside."""

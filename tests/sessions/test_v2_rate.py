@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.fanout.throttle import MOST_LEFT_BEHIND
 from pycawamp.pv.values import FieldType, Metadata
 from tests.fanout.test_fanout import fanout_objects
+from tests.support.examples import examples
 from tests.support.memory_gateway import LINGER, Page, World, ask
 from tests.support.version2_case import V2TestCase, like
 
@@ -74,7 +75,7 @@ class RateTests(SynchronousTestCase):
             ask(session, "connect", "Y", max_rate=rate)
             self.world.backend.set("Y", number)
             ask(session, "disconnect", "Y")
-        self.assertLess(len(self.world.sessions.publishers.throttle(rate)), 20)
+        self.assertLess(len(self.world.sessions.shared.publishers.throttle(rate)), 20)
 
     def test_kept_back_in_vain(self) -> None:
         """A value that cannot be shown does not hide that its PV was lost."""
@@ -101,7 +102,7 @@ class RateTests(SynchronousTestCase):
         self.world.advance(10)
         self.assertEqual(self.values(page), [], "nothing twice")
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=examples(100), deadline=None)
     @given(st.lists(st.floats(0, 2 * PAUSE), min_size=1, max_size=30))
     def test_any_times(self, waits: list[float]) -> None:
         """Whenever updates come: never faster than the rate, in order, the last always."""

@@ -10,12 +10,14 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Container, Iterator, Mapping
+from importlib.resources import files
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from attrs import field, frozen, mutable
+
+from tests.support.timing import allowed
 
 # Whoever has no selenium asks `missing` what to install.
 with contextlib.suppress(ImportError):
@@ -35,7 +37,7 @@ with contextlib.suppress(ImportError):
 
     _NOT_CLICKED = (ElementClickInterceptedException, ElementNotInteractableException)
 
-SECONDS = 15
+SECONDS = allowed(15)
 """How long anything may take."""
 
 MOVE_MS = 10
@@ -341,6 +343,6 @@ def _asked(message: dict[str, Any]) -> Iterator[str]:
         yield parameters["url"]
 
 
-def axe_source() -> Path:
-    """Where `npm ci` in js/ puts axe-core."""
-    return Path(__file__).parents[2] / "js" / "node_modules" / "axe-core" / "axe.min.js"
+def axe_source() -> str:
+    """The script of axe-core, from the package of that name."""
+    return (files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")

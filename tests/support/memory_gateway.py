@@ -12,15 +12,16 @@ from zope.interface import implementer
 from pycawamp.access import IPolicy, Policy
 from pycawamp.fanout.flush import FlushCycle
 from pycawamp.fanout.outbox import IWriter
-from pycawamp.pv.hub import PV, PVHub
-from pycawamp.pv.interfaces import ISink, ISubscriber
+from pycawamp.pv.hub import PVHub
+from pycawamp.pv.interfaces import ISink, ISubscriber, PVState
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.router import Router
 from pycawamp.pv.values import Metadata, Reading
 from pycawamp.sessions.limits import Limits
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.registry import Sessions
-from pycawamp.sessions.session import Client, Session
+from pycawamp.sessions.session import Session
 from pycawamp.web.frames import WEBSOCKET
 from pycawamp.wire.v2.dialect import VERSION_1
 
@@ -105,6 +106,7 @@ class World:
         policy: IPolicy | None = None,
         limits: Limits | None = None,
         backend: MemoryBackend | None = None,
+        put_log: PutLog | None = None,
     ) -> None:
         self.clock = SteppingReactor()
         self.backend = backend or MemoryBackend(now=lambda: 1.5)
@@ -117,7 +119,7 @@ class World:
             router,
             FlushCycle(self.clock),
             policy=policy or Policy(),
-            put_log=PutLog(None),
+            put_log=put_log or PutLog(None),
             connect_timeout=CONNECT_TIMEOUT,
             limits=limits,
         )
@@ -125,7 +127,7 @@ class World:
     def open(self) -> tuple[Session, Page]:
         """One client more."""
         page = Page()
-        return self.sessions.open(page, Client("test"), VERSION_1), page
+        return self.sessions.open(page, Peer("test"), VERSION_1), page
 
     def flush_cycle(self) -> None:
         """End the reactor's turn."""
@@ -176,15 +178,15 @@ class Listener:
     def __init__(self) -> None:
         self.heard: list[tuple[str, str, Any]] = []
 
-    def metadata(self, pv: PV, metadata: Metadata) -> None:
+    def metadata(self, pv: PVState, metadata: Metadata) -> None:
         """Hear what a PV says of itself."""
         self.heard.append(("metadata", pv.name, metadata))
 
-    def connection(self, pv: PV, connected: bool) -> None:
+    def connection(self, pv: PVState, connected: bool) -> None:
         """Hear that a PV connected or was lost."""
         self.heard.append(("connection", pv.name, connected))
 
-    def reading(self, pv: PV, reading: Reading) -> None:
+    def reading(self, pv: PVState, reading: Reading) -> None:
         """Hear one update."""
         self.heard.append(("reading", pv.name, reading.value))
 

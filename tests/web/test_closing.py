@@ -10,6 +10,7 @@ from twisted.internet.task import deferLater
 
 from tests.support.ioc_case import until_true
 from tests.support.served_case import ServedTestCase, connect_all
+from tests.support.timing import allowed
 
 
 class ClosingTests(ServedTestCase):
@@ -66,7 +67,7 @@ class ClosingTests(ServedTestCase):
         deaf.stop_reading()
         started = reactor.seconds()
         yield fixture.gateway.stopService()
-        self.assertLess(reactor.seconds() - started, 1.5)
+        self.assertLess(reactor.seconds() - started, allowed(2))
         code = yield client.when_closed()
         self.assertEqual(code, 1001)
 

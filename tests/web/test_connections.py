@@ -41,7 +41,7 @@ class CountTests(GuardedTestCase):
     def begin(self, *options: str) -> None:
         """Run a gateway."""
         service = self.serve(*options)
-        self.site: Any = cast(Any, service.getServiceNamed("port"))._site
+        self.site: Any = cast(Any, service.getServiceNamed("port")).site
         self.refusals = self.site.refusals.counts
 
     @inlineCallbacks

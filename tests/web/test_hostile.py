@@ -17,11 +17,12 @@ from pycawamp.testing import WebSocketTestClient
 from pycawamp.web.websocket import MonitorProtocol
 from tests.support.access_case import GuardedTestCase, reactor
 from tests.support.child_process import run
+from tests.support.timing import allowed
 
 VANISHING = int(os.environ.get("PYCASERVER_TEST_VANISHING", "2000"))
-PATIENCE = 10.0
+PATIENCE = allowed(10.0)
 """Seconds until nothing may be left."""
-NOTICEABLE = 0.01
+NOTICEABLE = allowed(0.01)
 """Seconds below which nobody calls it latency; twice a tenth of a millisecond is noise."""
 
 
@@ -49,7 +50,9 @@ class HostileTests(GuardedTestCase):
 
     def counts(self) -> Counts:
         """What there is now."""
-        gc.collect()
+        # What a coroutine's `finally` has kept for once is freed by the next collection.
+        while gc.collect():
+            pass
         kinds = [type(each) for each in gc.get_objects()]
         return Counts(
             files=len(os.listdir("/proc/self/fd")),
@@ -63,7 +66,7 @@ class HostileTests(GuardedTestCase):
     def begin(self, *options: str) -> Any:
         """Run a gateway and a client that goes on through it all."""
         service = self.serve("--linger=0.1", *options)
-        self.gateway: Any = next(iter(service))
+        self.gateway: Any = service.getServiceNamed("gateway")
         self.refusals = self.gateway.refusals.counts
         self.client: WebSocketTestClient = yield self.connect()
         self.client.send("X")
@@ -158,7 +161,7 @@ class HostileTests(GuardedTestCase):
     def test_noise(self) -> Any:
         """Noise before, in and after the handshake makes no error of ours, and stays nowhere."""
         yield self.begin(
-            "--jwt-key", self.write("key", "k" * 32), "--pvlist", self.write("l", ".* ALLOW")
+            "--jwt-key", self.write("key", "k" * 32), "--pvlist", self.write("l", ".* ALLOW\n")
         )
         yield self.attack("fuzz", 150)
         yield self.assert_as_before()

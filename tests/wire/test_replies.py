@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.pv.values import FieldType, Metadata, Reading, Value
+from tests.support.examples import examples
 from tests.support.memory_gateway import World, ask
 
 STAMP = b"1.500000000"
@@ -157,7 +158,7 @@ class MonitorTests(SynchronousTestCase):
             timestamp = json.loads(page.payloads[-1], parse_float=Decimal)["timestamp"]
             self.assertEqual(timestamp, Decimal(text))
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=examples(150), deadline=None)
     @given(st.text(min_size=1, max_size=30), st.text(max_size=10), st.floats())
     def test_any_text(self, name: str, units: str, value: float) -> None:
         """Whatever a PV is called, its messages are valid JSON that says what it is."""

@@ -19,12 +19,14 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from pycawamp.pv.budget import MemoryBudget
-from pycawamp.pv.ca import libca
+from pycawamp.pv.ca import dbr, libca
 from pycawamp.pv.ca.callbacks import Callbacks, Registry
-from pycawamp.pv.ca.channel import AtLibca, Channel, Monitor
+from pycawamp.pv.ca.channel import Channel
+from pycawamp.pv.ca.monitors import Monitor
 from pycawamp.pv.ca.refusals import RefusalLog
 from pycawamp.pv.ca.repeater import Repeater, ensure_repeater
 from pycawamp.pv.ca.requests import PendingGet, PendingPut, PlainPut
+from pycawamp.pv.ca.state import AtLibca
 from pycawamp.pv.ca.worker import Worker
 from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.interfaces import IBackend, IHandle, ISink
@@ -201,7 +203,9 @@ class CABackend:
         write = pending.write
         status = libca.ECA_DISCONN
         if not at_libca.cleared:
-            status = self._ca.ca_array_put(write.type.value, write.count, at_libca.chid, write.raw)
+            status = self._ca.ca_array_put(
+                dbr.DBR_TYPES[write.type], write.count, at_libca.chid, write.raw
+            )
         self._inbox.post(pending.done, status)
 
     def _put_callback(self, at_libca: AtLibca, pending: PendingPut) -> None:
@@ -209,7 +213,7 @@ class CABackend:
         status = libca.ECA_DISCONN
         if not at_libca.cleared:
             status = self._ca.ca_array_put_callback(
-                write.type.value,
+                dbr.DBR_TYPES[write.type],
                 write.count,
                 at_libca.chid,
                 write.raw,

@@ -14,11 +14,12 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from pycawamp.pv.ca import dbr, libca
-from pycawamp.pv.ca.channel import Channel, ControlMonitor, Monitor, ValueMonitor
+from pycawamp.pv.ca.channel import Channel
+from pycawamp.pv.ca.monitors import ControlMonitor, Monitor, ValueMonitor
 from pycawamp.pv.ca.refusals import RefusalLog
 from pycawamp.pv.ca.requests import PendingGet, PendingPut
 from pycawamp.pv.inbox import Inbox
-from pycawamp.pv.values import FieldType, Metadata
+from pycawamp.pv.values import Metadata
 
 Subscribe: TypeAlias = Callable[[Channel, tuple[Monitor, ...]], None]
 
@@ -120,7 +121,7 @@ class Callbacks:
 
     def _native(self, chid: int) -> Metadata:
         return _native(
-            FieldType(self._ca.ca_field_type(chid)),
+            dbr.FIELD_TYPES[self._ca.ca_field_type(chid)],
             self._ca.ca_element_count(chid),
             self._ca.ca_host_name(chid).decode("utf-8", "replace"),
             bool(self._ca.ca_read_access(chid)),
