@@ -73,7 +73,9 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
         refuse(str(error))
     gateway.setName("gateway")  # type: ignore[no-untyped-call]
     admission.govern(gateway)
-    root = root_resource(gateway.resource, _configuration(settings), admission.authentication)
+    root = root_resource(
+        gateway.resource, gateway.api, _configuration(settings), admission.authentication
+    )
     add_dialects(root, gateway, settings.dialects)
     site = GatewaySite(
         reactor, root, _http_limits(settings), admission.refusals, settings.rules.proxies
@@ -101,7 +103,9 @@ def _http_limits(settings: Settings) -> HTTPLimits:
     """The limits of the port, within what file descriptors allow."""
     clients = settings.gateway.limits.clients
     connections = within(settings.http.connections, raise_limit(), clients)
-    return attrs.evolve(settings.http, connections=connections)
+    # A value by HTTP may be as large as one by WebSocket.
+    bodies = settings.http.bodies.with_each(settings.gateway.socket.max_message)
+    return attrs.evolve(settings.http, connections=connections, bodies=bodies)
 
 
 def _configuration(settings: Settings) -> dict[str, Any]:

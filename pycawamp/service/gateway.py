@@ -22,9 +22,12 @@ from pycawamp.pv.router import Router
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.registry import Sessions
+from pycawamp.web.api import Api
 from pycawamp.web.authentication import Authentication, AuthenticationRules
+from pycawamp.web.clients import Clients
 from pycawamp.web.origin import Origins
 from pycawamp.web.resource import MonitorResource
+from pycawamp.web.sse import EventStreams
 from pycawamp.web.websocket import MonitorFactory
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.v2.dialect import VERSION_1
@@ -40,7 +43,8 @@ class Gateway(Service):
     """PVs in by Channel Access, messages out by WebSocket, while the service runs.
 
     `hub` has the PVs: subscribe to it with an object of your own. `resource` takes the
-    WebSocket connections: mount it in a twisted.web Site of your own. `backend` serves the
+    WebSocket connections, and `api` the requests of the HTTP API (`/api/v1`): mount them in a
+    twisted.web Site of your own. `backend` serves the
     names without a scheme in place of Channel Access; `backends` maps further schemes
     (`"x"` for `x://NAME`) to what makes their backend. `policy` decides who may read and
     write; without one, everybody may read and nobody may write. `authentication` tells
@@ -86,8 +90,11 @@ class Gateway(Service):
             refusals=self.refusals,
             budget=self._budget,
         )
-        self._sockets = MonitorFactory(reactor, self._sessions, settings.socket)
+        self._clients = Clients(reactor, self._sessions, settings.socket.stall_timeout)
+        self._sockets = MonitorFactory(self._clients, settings.socket)
         self._authentication = authentication
+        self._streams = EventStreams(self._clients, settings.socket.ping_interval)
+        self.api: IResource = Api(self._clients, authentication, self._streams)
         self.resource: IResource = self.resource_for(VERSION_1)
 
     def startService(self) -> None:
@@ -114,18 +121,19 @@ class Gateway(Service):
 
     def reauthorize(self) -> None:
         """Apply a changed policy to what is open: what is forbidden now ends."""
-        self._sockets.check_visitors()
+        self._clients.check_visitors()
         self._sessions.reauthorize()
 
     def check_visitors(self) -> None:
         """Close the connections of users and pages that could not come in any more."""
-        self._sockets.check_visitors()
+        self._clients.check_visitors()
 
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[None], None, None]:
         """Say goodbye to the clients, then free every channel."""
         super().stopService()  # type: ignore[no-untyped-call]
-        yield self._sockets.close_all()
+        yield self._clients.close_all()
+        self._streams.close()
         self._sessions.close()
         yield self.hub.stopService()
         self._inbox.close()

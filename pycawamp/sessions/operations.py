@@ -77,6 +77,7 @@ class Operations:
         self._gets = DeferredSemaphore(GETS_AT_ONCE)
         self._large_gets = DeferredSemaphore(LARGE_GETS_AT_ONCE)
         self._puts = UnderWay(PUTS, PUT_BYTES)
+        self._idle: Callable[[], None] | None = None
 
     def get(self, request: requests.Get) -> None:
         """Read a PV once."""
@@ -100,8 +101,14 @@ class Operations:
         record = PutRecord.of(peer.user, peer.address, bare(mistake.pvname or ""), value)
         self._shared.put_log.write(record, _outcome(mistake))
 
+    def when_idle(self, function: Callable[[], None]) -> None:
+        """Call a function once nothing is under way; never, if the client leaves before."""
+        self._idle = function
+        self._check_idle()
+
     def close(self) -> Iterator[None]:
         """Let all go, one at each step: the client has left. What was sent to an IOC stays sent."""
+        self._idle = None
         # Those that wait for their turn first: it would come with the end of the others.
         for semaphore in (self._gets, self._large_gets):
             for turn in list(semaphore.waiting):
@@ -266,7 +273,16 @@ class Operations:
                 self._outgoing.fail(failure)
             _drop_tracebacks(failure)
 
-        done.addErrback(failed).addBoth(lambda _: self._under_way.discard(done))
+        def ended(_: Any) -> None:
+            self._under_way.discard(done)
+            self._check_idle()
+
+        done.addErrback(failed).addBoth(ended)
+
+    def _check_idle(self) -> None:
+        if self._idle is not None and not self._under_way:
+            idle, self._idle = self._idle, None
+            idle()
 
 
 def _drop_tracebacks(failure: Failure) -> None:

@@ -84,14 +84,16 @@ class Sessions:
         peer: Peer,
         encoding: Encoding,
         hang_up: HangUp = lambda _code, _reason: None,
+        quota: Quota | None = None,
     ) -> Session:
         """Begin the conversation with a client.
 
         `encoding` has the client's dialect and the options that are in force at first.
-        `hang_up` closes its connection with a code and a reason.
+        `hang_up` closes its connection with a code and a reason. `quota` is what the client
+        may still take, if it is not a new one.
         """
         shared = self.shared
-        quota = Quota.of(shared.clock, shared.limits)
+        quota = quota or self.quota()
         outgoing = Outgoing(
             shared,
             writer,
@@ -112,6 +114,10 @@ class Sessions:
         self._open[session.outbox] = session
         self._holders[holder] = session
         return session
+
+    def quota(self) -> Quota:
+        """Return what a new client may take."""
+        return Quota.of(self.shared.clock, self.shared.limits)
 
     def close(self) -> None:
         """Leave no timer behind: the gateway ends."""

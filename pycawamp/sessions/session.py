@@ -99,6 +99,15 @@ class Session:
         self.outgoing.refuse(_TOO_MANY)
         return False
 
+    def finish(self, ended: Callable[[], None]) -> None:
+        """Close the session once no request is under way, and call a function then."""
+
+        def end() -> None:
+            self.close()
+            ended()
+
+        self._operations.when_idle(end)
+
     def close(self) -> None:
         """End all that it asked for: the client is gone."""
         self._rest = None

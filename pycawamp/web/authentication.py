@@ -113,6 +113,22 @@ class Authentication:
     def _rules(self) -> AuthenticationRules:
         return self._restricted if self._by_address() else self._plain
 
+    def readers(self, request: Request) -> str | None:
+        """Return whose pages may read the answer to a request: an origin, or `*`; else None."""
+        rules = self._rules
+        if not rules.origins.restricted:
+            return "*"
+        try:
+            _check_text(request.requestHeaders)
+        except RefusalError:
+            return None
+        origin: str | None = request.getHeader("origin")
+        peer = request.getClientAddress()
+        at = peer.host if isinstance(peer, IPv4Address | IPv6Address) else ""
+        if origin is None or _page_refusal(rules, at, request, socket=True) is not None:
+            return None
+        return origin
+
     async def admit(self, request: Request, *, socket: bool, required: bool = False) -> Visitor:
         """Who it is; RefusalError if they may not come in."""
         peer = request.getClientAddress()
@@ -236,6 +252,8 @@ def without_token(reason: str) -> str:
 
 
 Enter: TypeAlias = Callable[[Visitor], Any]
+Refuse: TypeAlias = Callable[[Request, RefusalError], None]
+"""Answers a request with a refusal."""
 
 
 class PendingRequest:
@@ -243,9 +261,12 @@ class PendingRequest:
 
     _log = Logger()
 
-    def __init__(self, authentication: Authentication, request: Request) -> None:
+    def __init__(
+        self, authentication: Authentication, request: Request, answer: Refuse | None = None
+    ) -> None:
         self._authentication = authentication
         self._request = request
+        self._answer = answer or refuse
         self._gone = False
         request.notifyFinish().addErrback(self._left)
 
@@ -273,7 +294,7 @@ class PendingRequest:
             self._log.failure("a request failed at the door", failure)
             refusal = RefusalError(500, "the gateway failed; its log says why")
         if not self._gone:
-            refuse(self._request, refusal)
+            self._answer(self._request, refusal)
 
 
 def refuse(request: Request, refusal: RefusalError) -> None:

@@ -1,7 +1,8 @@
-"""HTTP with bounds: on the time of a request, on its header; it has no body."""
+"""HTTP with bounds: on the time of a request, on its header, on its body."""
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 from weakref import WeakSet
 
@@ -15,6 +16,7 @@ from twisted.web.server import Request, Site
 from zope.interface import provider
 
 from pycawamp.sessions.refusals import RefusalCounter
+from pycawamp.web.bodies import Bodies, BodyLimits
 from pycawamp.web.connections import (
     ConnectionCount,
     ConnectionLimits,
@@ -28,7 +30,7 @@ IDLE = 60.0
 READ_AT_ONCE = 1024
 """Bytes; the requests in them are answered in one go, before anybody else is served."""
 HSTS = b"max-age=31536000"
-_TOO_LARGE = b"HTTP/1.1 %b\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_REFUSED = b"HTTP/1.1 %b\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 @attrs.frozen
@@ -39,6 +41,7 @@ class HTTPLimits:
     """Seconds for a whole request, TLS handshake included."""
     max_header: int = 16384
     """Bytes of its first line and header."""
+    bodies: BodyLimits = attrs.Factory(BodyLimits)
     connections: ConnectionLimits = attrs.Factory(ConnectionLimits)
 
 
@@ -51,6 +54,8 @@ class Channel(HTTPChannel):
     _deadline: IDelayedCall | None = None
     _header_size = 0
     _refused = False
+    _body = 0
+    """Bytes of the body of the present request, as they are counted."""
 
     def connectionMade(self) -> None:
         """Wait for the first request; TLS comes first, and its time counts."""
@@ -93,10 +98,30 @@ class Channel(HTTPChannel):
         self._turn_away("header too large", b"431 Request Header Fields Too Large")
 
     def allHeadersReceived(self) -> None:
-        """Refuse requests with a body: nothing here takes one."""
+        """Refuse a body that is too large or of unknown length, and any that is not for a PUT."""
+        problem = self._body_problem()
+        if problem is not None:
+            # Before Twisted would tell the client to go on.
+            self._turn_away(*problem)
+            return
+        if self.length:
+            self._body = self.length
+            self.site.bodies.begin(self.count.address, self._body)
         super().allHeadersReceived()  # type: ignore[no-untyped-call]
-        if self.length != 0:
-            self._turn_away("request with a body", b"413 Content Too Large")
+
+    def _body_problem(self) -> tuple[str, bytes] | None:
+        bodies = self.site.bodies
+        if self.length == 0:
+            return None
+        if self._command != b"PUT":
+            return "request with a body", b"413 Content Too Large"
+        if self.length is None:
+            return "body of unknown length", b"411 Length Required"
+        if self.length > bodies.limits.each:
+            return "body too large", b"413 Content Too Large"
+        if not bodies.has_room(self.count.address, self.length):
+            return "too many bodies at once", b"503 Service Unavailable"
+        return None
 
     def checkPersistence(self, request: Request, version: bytes) -> bool:
         """Keep the connection for later requests, while connections are not scarce."""
@@ -119,6 +144,7 @@ class Channel(HTTPChannel):
 
     def requestDone(self, request: Request) -> None:
         """Go on to what came meanwhile: it may be the beginning of another request."""
+        self._end_body()
         began = bool(self._dataBuffer)
         super().requestDone(request)  # type: ignore[no-untyped-call]
         if began and self._deadline is None and not self._handlingRequest:
@@ -127,9 +153,15 @@ class Channel(HTTPChannel):
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         """Wait for nothing any more."""
         self._stop_waiting()
+        self._end_body()
         self.site.channels.discard(self)
         self.count.leave()
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
+
+    def _end_body(self) -> None:
+        if self._body:
+            self.site.bodies.end(self.count.address, self._body)
+            self._body = 0
 
     def _expect_request(self) -> None:
         self._deadline = self.site.reactor.callLater(
@@ -144,7 +176,7 @@ class Channel(HTTPChannel):
     def _turn_away(self, kind: str, status: bytes) -> None:
         self._refused = True
         self.site.refusals.count(kind, self._who())
-        self.transport.write(_TOO_LARGE % status)  # type: ignore[union-attr]
+        self.transport.write(_REFUSED % status)  # type: ignore[union-attr]
         self.loseConnection()  # type: ignore[no-untyped-call]
 
     def _who(self) -> str:
@@ -157,7 +189,11 @@ class Channel(HTTPChannel):
 
 
 class GatewayRequest(Request):
-    """A request that is told to come by TLS, if it has."""
+    """A request whose body is held in memory; the answer says if it came by TLS."""
+
+    def gotLength(self, length: int | None) -> None:
+        """Prepare to take a body; it is small enough not to be written to a file."""
+        self.content = BytesIO()
 
     def process(self) -> None:
         """Answer."""
@@ -209,6 +245,7 @@ class GatewaySite(Site):
         self.limits = limits
         self.refusals = refusals
         self.connections = Connections(limits.connections, proxies or Proxies())
+        self.bodies = Bodies(limits.bodies)
         # Weak: one that became a WebSocket is never told that it ended.
         self.channels: WeakSet[Channel] = WeakSet()
 

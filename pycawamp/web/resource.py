@@ -52,7 +52,7 @@ class MonitorResource(Resource):
         if "websocket" not in (request.getHeader("upgrade") or "").lower():
             # Autobahn would answer itself: by a redirection to wherever the query says.
             raise RefusalError(426, "only for WebSockets", (("Upgrade", "websocket"),))
-        full = self._factory.full(visitor.host)
+        full = self._factory.clients.full(visitor.host)
         if full is not None:
             self._authentication.refusals.count(full, visitor.host)
             raise RefusalError(503, full, (("Retry-After", "10"),))

@@ -38,9 +38,14 @@ MIME_TYPES = {
 
 
 def root_resource(
-    monitor: IResource, configuration: dict[str, Any], authentication: Authentication
+    monitor: IResource,
+    api: IResource,
+    configuration: dict[str, Any],
+    authentication: Authentication,
 ) -> Resource:
     """The tree: `/` the console, `/monitor` WebSockets, `/static` its parts and the library.
+
+    `/api/v1` is the HTTP API.
 
     `/login` asks for a password and leads back to the console, where there are passwords.
     """
@@ -52,6 +57,9 @@ def root_resource(
     root = Resource()
     root.putChild(b"", Guarded(authentication, Answer(page, MIME_TYPES[".html"])))
     root.putChild(b"monitor", monitor)
+    versions = Resource()
+    versions.putChild(b"v1", api)
+    root.putChild(b"api", versions)
     answer = Answer(dumps(configuration), "application/json", headers)
     root.putChild(b"config.json", Guarded(authentication, answer))
     root.putChild(b"static", static_resource(STATIC, authentication, headers, ENTRIES))

@@ -10,10 +10,10 @@ from twisted.internet.tcp import Connection
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from pycawamp.fanout.framing import Framing
 from pycawamp.fanout.outbox import IWriter, Outbox
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.delay import DelayLine
-from pycawamp.web.frames import WEBSOCKET
 
 HIGH_WATER = 2**19
 """Bytes that wait in this process for one client before it counts as slow.
@@ -35,9 +35,11 @@ RECOUNT = 1.0
 class ClientTransport:
     """One client's socket: writes what it can take, pauses its outbox while it is full."""
 
-    def __init__(self, transport: Any, slow_consumers: SlowConsumerMonitor, client: str) -> None:
+    def __init__(
+        self, transport: Any, slow_consumers: SlowConsumerMonitor, client: str, framing: Framing
+    ) -> None:
         self.transport = transport
-        self.framing = WEBSOCKET
+        self.framing = framing
         self.client = client
         """For people: the client's address."""
         self._slow_consumers = slow_consumers

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import time
-from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 import attrs
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from txaio import make_logger
 
-from pycawamp.access.hosts import network_key
-from pycawamp.sessions.peer import Peer
-from pycawamp.sessions.registry import Sessions
 from pycawamp.sessions.session import Session
 from pycawamp.web.authentication import BEARER, Visitor, without_token
+from pycawamp.web.clients import CLOSING, Clients, peer_of
 from pycawamp.web.connections import ConnectionCount
-from pycawamp.web.read_scheduler import ReadScheduler
-from pycawamp.web.transport import ClientTransport, SlowConsumerMonitor
+from pycawamp.web.expiry import LoginExpiry
+from pycawamp.web.frames import WEBSOCKET
+from pycawamp.web.transport import ClientTransport
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.v2.dialect import VERSION_1
@@ -44,10 +39,6 @@ SUBPROTOCOL = "pycaserver"
 """What a page may offer beside its token, so that there is something else to select."""
 PONG = 10
 """The opcode of a pong."""
-EXPIRY_CHECK = 10.0
-"""Seconds between looks at whether a login has expired: the clock may be set."""
-CLOSING = 2.0
-"""Seconds that a client has to take what was sent to it before the connection ends."""
 
 
 class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
@@ -64,7 +55,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     _message = bytearray()
     connection_count: ConnectionCount | None = None
     _client_transport: ClientTransport | None = None
-    _expiry: IDelayedCall | None = None
+    _expiry: LoginExpiry | None = None
     _closing: IDelayedCall | None = None
 
     def onConnect(self, request: Any) -> str | None:
@@ -76,14 +67,15 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     def onOpen(self) -> None:
         """Begin the session."""
         self._client_transport = client_transport = ClientTransport(
-            self.transport, self.factory.slow_consumers, self.visitor.address
+            self.transport, self.factory.clients.slow_consumers, self.visitor.address, WEBSOCKET
         )
-        self.session = self.factory.sessions.open(
-            client_transport, _client(self.visitor), self.encoding, self.hang_up
+        self.session = self.factory.clients.sessions.open(
+            client_transport, peer_of(self.visitor), self.encoding, self.hang_up
         )
         client_transport.start(self.session.outbox)
-        self.factory.opened(self)
-        self._await_expiry()
+        self.factory.clients.add(self)
+        self._expiry = self.factory.clients.expiry(self._has_expired)
+        self._expiry.watch(self.visitor.identity)
 
     def dataReceived(self, data: bytes) -> None:
         """Take what the socket brought, when it is this client's turn."""
@@ -91,7 +83,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             # The handshake, which the door has let in: those that come next are counted after it.
             self.handle(data)
         else:
-            self.factory.read_scheduler.take(self, data)
+            self.factory.clients.read_scheduler.take(self, data)
 
     @property
     def is_busy(self) -> bool:
@@ -109,7 +101,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         """Take one part of a frame; Autobahn calls it until there is none, or time is over."""
         if self.is_busy or not super().processData():
             return False
-        self._has_frames = self.factory.read_scheduler.is_over
+        self._has_frames = self.factory.clients.read_scheduler.is_over
         return not self._has_frames
 
     # Autobahn's way to take a message apart: its own would keep each fragment, empty ones too.
@@ -171,7 +163,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         """Close the connection; not later than a little later, if its client takes nothing."""
         super().dropConnection(abort)
         if not abort and self._closing is None:
-            self._closing = self.factory.call_later(CLOSING, self.cut)
+            self._closing = self.factory.clients.clock.callLater(CLOSING, self.cut)
 
     def cut(self) -> None:
         """Close the connection without waiting for its client any longer."""
@@ -188,7 +180,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     def failHandshake(self, reason: str, *arguments: Any, **keywords: Any) -> None:
         """Refuse a handshake; the client is told the reason, which may quote a header."""
-        self.factory.sessions.shared.refusals.count("bad handshake", self.visitor.address)
+        self.factory.clients.shared.refusals.count("bad handshake", self.visitor.address)
         super().failHandshake(without_token(reason), *arguments, **keywords)
 
     def sendCloseFrame(self, *args: Any, **keywords: Any) -> None:
@@ -204,13 +196,13 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         closing, self._closing = self._closing, None
         if closing is not None and closing.active():
             closing.cancel()
-        self.factory.read_scheduler.drop(self)
+        self.factory.clients.read_scheduler.drop(self)
         timer: Any = self.closeHandshakeTimeoutCall  # type: ignore[has-type]
         if timer is not None:
             # Autobahn forgets it where the connection ends without an answer.
             timer.cancel()
             self.closeHandshakeTimeoutCall = None
-        self.factory.closed(self)
+        self.factory.clients.remove(self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Leave nothing that refers to itself: a crowd of those would keep the collector busy."""
@@ -220,18 +212,8 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         # Autobahn fired both with this object.
         del self.is_open, self.is_closed
 
-    def _await_expiry(self) -> None:
-        """Close the connection when the login expires, by the time of day."""
-        self._expiry = None
-        identity = self.visitor.identity
-        if identity is None or identity.expires is None:
-            return
-        left = identity.expires - self.factory.time_of_day()
-        if left > 0:
-            # The clock may be set meanwhile.
-            self._expiry = self.factory.call_later(min(left, EXPIRY_CHECK), self._await_expiry)
-        else:
-            self._log_out("the login has expired")
+    def _has_expired(self) -> None:
+        self._log_out("the login has expired")
 
     def _log_out(self, text: str, code: str = "unauthenticated") -> None:
         if self.session is not None:
@@ -248,7 +230,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             self.session = None
 
     def _fail_connection(self, *args: Any, **keywords: Any) -> None:
-        self.factory.sessions.shared.refusals.count("closed for a bad frame", self.visitor.address)
+        self.factory.clients.shared.refusals.count("closed for a bad frame", self.visitor.address)
         super()._fail_connection(*args, **keywords)
 
     def _invalid_payload(self, reason: str) -> bool:
@@ -267,35 +249,14 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             self.session.outbox.flush()
 
 
-def _client(visitor: Visitor) -> Peer:
-    user = visitor.identity.user if visitor.identity is not None else None
-    return Peer(visitor.address, host=visitor.host, user=user)
-
-
 class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
-    """Makes a protocol for each connection, and closes them all when the gateway ends."""
+    """Makes a protocol for each connection."""
 
     protocol = MonitorProtocol
 
-    def __init__(
-        self,
-        reactor: IReactorTime,
-        sessions: Sessions,
-        limits: SocketLimits,
-        now: Callable[[], float] = time.time,
-    ) -> None:
-        super().__init__(reactor=reactor)
-        self.sessions = sessions
-        self.slow_consumers = SlowConsumerMonitor(
-            reactor, limits.stall_timeout, sessions.shared.budget
-        )
-        self.read_scheduler = ReadScheduler(reactor)
-        self._clock = reactor
-        self._now = now
-        self._connections: set[MonitorProtocol] = set()
-        self._by_place: Counter[str] = Counter()
-        self._all_closed: Deferred[None] | None = None
-        self._cutting: IDelayedCall | None = None
+    def __init__(self, clients: Clients, limits: SocketLimits) -> None:
+        super().__init__(reactor=clients.clock)
+        self.clients = clients
         self.setProtocolOptions(
             # Dropping would reset the connection, with no close frame that says why.
             failByDrop=False,
@@ -309,67 +270,3 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
             allowedOrigins=["*"],
             allowNullOrigin=True,
         )
-
-    def opened(self, connection: MonitorProtocol) -> None:
-        """Take note of an open connection."""
-        self._connections.add(connection)
-        self._by_place[network_key(connection.visitor.host)] += 1
-
-    def closed(self, connection: MonitorProtocol) -> None:
-        """Take note that a connection is gone."""
-        if connection in self._connections:
-            self._connections.remove(connection)
-            self._left(network_key(connection.visitor.host))
-        if not self._connections and self._all_closed is not None:
-            done, self._all_closed = self._all_closed, None
-            if self._cutting is not None and self._cutting.active():
-                self._cutting.cancel()
-            self.slow_consumers.close()
-            done.callback(None)
-
-    def full(self, host: str) -> str | None:
-        """Why an address may not have one connection more; None if it may."""
-        limits = self.sessions.shared.limits
-        if len(self._connections) >= limits.clients:
-            return "as many clients as may be"
-        if self._by_place[network_key(host)] >= limits.clients_per_address:
-            return "as many clients of one address as may be"
-        return None
-
-    def check_visitors(self) -> None:
-        """Close the connections of those who could not come in any more."""
-        for connection in list(self._connections):
-            connection.check_visitor()
-
-    def call_later(self, seconds: float, function: Callable[[], None]) -> IDelayedCall:
-        """Have a function called after a while."""
-        return self._clock.callLater(seconds, function)
-
-    def time_of_day(self) -> float:
-        """The present time, in UNIX seconds."""
-        return self._now()
-
-    def close_all(self, patience: float = 1.0) -> Deferred[None]:
-        """Close every connection as `going away` (1001); fires when all are gone.
-
-        Those that do not answer within `patience` seconds are cut.
-        """
-        done: Deferred[None] = Deferred()
-        if not self._connections:
-            self.slow_consumers.close()
-            done.callback(None)
-            return done
-        self._all_closed = done
-        for connection in list(self._connections):
-            connection.hang_up(1001, "the gateway is stopping")
-        self._cutting = self._clock.callLater(patience, self._cut)
-        return done
-
-    def _left(self, place: str) -> None:
-        self._by_place[place] -= 1
-        if not self._by_place[place]:
-            del self._by_place[place]
-
-    def _cut(self) -> None:
-        for connection in list(self._connections):
-            connection.cut()

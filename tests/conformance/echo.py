@@ -13,6 +13,7 @@ from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.web.authentication import Authentication
 from pycawamp.web.channel import GatewaySite, HTTPLimits
+from pycawamp.web.clients import Clients
 from pycawamp.web.frames import binary_frame, text_frame
 from pycawamp.web.resource import MonitorResource
 from pycawamp.web.websocket import MonitorFactory, SocketLimits
@@ -59,6 +60,7 @@ class EchoSessions:
     def __init__(self, reactor: Any) -> None:
         self.shared = self
         self.limits = Limits()
+        self.budget = MemoryBudget()
         self.refusals = RefusalCounter(reactor)
         self.budget = MemoryBudget()
         self._flush_cycle = FlushCycle(reactor)
@@ -71,7 +73,8 @@ class EchoSessions:
 def echo_site(reactor: Any, max_message: int) -> GatewaySite:
     """The site to listen with."""
     sessions: Any = EchoSessions(reactor)
-    factory = MonitorFactory(reactor, sessions, SocketLimits(max_message=max_message))
+    limits = SocketLimits(max_message=max_message)
+    factory = MonitorFactory(Clients(reactor, sessions, limits.stall_timeout), limits)
     authentication = Authentication(reactor)
     return GatewaySite(
         reactor, MonitorResource(factory, authentication), HTTPLimits(), authentication.refusals

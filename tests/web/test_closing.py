@@ -40,7 +40,7 @@ class ClosingTests(ServedTestCase):
         client.send("X")
         yield client.until(value="first")
         client.stop_reading()
-        connections = fixture.gateway._sockets._connections
+        connections = fixture.gateway._clients._connections
         (connection,) = connections
         while not connection._client_transport.backlog:
             self.backend.set("X", "x" * 100_000)

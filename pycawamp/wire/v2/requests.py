@@ -40,9 +40,7 @@ def parse(payload: bytes) -> Request:
     """The request that a text message holds; BadMessageError if it holds none."""
     if _is_bare_name(payload):
         return Connect((checked_name(payload.decode()),))
-    if len(payload) > MAX_BRACKETS and payload.count(b"[") + payload.count(b"{") > MAX_BRACKETS:
-        raise BadMessageError("bad_json", f"expected at most {MAX_BRACKETS} arrays and objects")
-    message = loads(payload)
+    message = load(payload)
     if not isinstance(message, dict):
         raise BadMessageError("bad_request", f"expected a JSON object, got {json_type(message)}")
     request_id = _request_id(message)
@@ -50,6 +48,13 @@ def parse(payload: bytes) -> Request:
         return _parse_action(message, request_id)
     except BadMessageError as mistake:
         raise attrs.evolve(mistake, id=request_id) from None
+
+
+def load(payload: bytes) -> Any:
+    """The value that a client's JSON text holds; BadMessageError `bad_json` if it has none."""
+    if len(payload) > MAX_BRACKETS and payload.count(b"[") + payload.count(b"{") > MAX_BRACKETS:
+        raise BadMessageError("bad_json", f"expected at most {MAX_BRACKETS} arrays and objects")
+    return loads(payload)
 
 
 def _request_id(message: dict[str, Any]) -> str | float | None:
