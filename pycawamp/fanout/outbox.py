@@ -65,6 +65,8 @@ class Outbox:
         self._owed: dict[Resendable, None] = {}
         self._owed_state: set[Resendable] = set()
         self.token = secrets.randbits(128)
+        self.written: float | None = None
+        """When it was written last, by the reactor's clock."""
         self.paused = False
         self._closed = False
         self.conflated = 0
@@ -86,6 +88,11 @@ class Outbox:
             self._flush_cycle.touch_outbox(self)
         self._batch.append(data)
         self._count(data)
+
+    @property
+    def owed(self) -> int:
+        """PVs that changed while the client could take nothing."""
+        return len(self._owed)
 
     @property
     def is_overfull(self) -> bool:
@@ -135,6 +142,7 @@ class Outbox:
             self._close_batch()
         if self._frames:
             frames, self._frames = self._frames, []
+            self.written = self._flush_cycle.flushed
             self._writer.write(b"".join(frames))
 
     def close(self) -> None:

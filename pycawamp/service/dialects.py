@@ -8,6 +8,8 @@ from twisted.web.resource import IResource, Resource
 
 from pycawamp.config.settings import DialectSettings
 from pycawamp.service.gateway import Gateway
+from pycawamp.web.epics2web import epics2web_pages
+from pycawamp.web.pvws import pvws_pages
 from pycawamp.wire import epics2web, pvws
 
 
@@ -19,15 +21,13 @@ def add_dialects(root: Resource, gateway: Gateway, settings: DialectSettings) ->
 
 def _pvws(gateway: Gateway, settings: DialectSettings) -> IResource:
     encoding = pvws.encoding(settings.pvws_throttle, settings.pvws_array_throttle)
-    resource = Resource()
-    resource.putChild(b"pv", gateway.resource_for(encoding))
-    return resource
+    socket = gateway.resource_for(encoding)
+    return gateway.pages(lambda clients, rules: pvws_pages(clients, rules, socket))
 
 
 def _epics2web(gateway: Gateway, _settings: DialectSettings) -> IResource:
-    resource = Resource()
-    resource.putChild(b"monitor", gateway.resource_for(epics2web.encoding()))
-    return resource
+    socket = gateway.resource_for(epics2web.encoding())
+    return gateway.pages(lambda clients, rules: epics2web_pages(clients, rules, socket))
 
 
 _RESOURCES: dict[str, Callable[[Gateway, DialectSettings], IResource]] = {

@@ -114,6 +114,10 @@ class Gateway(Service):
         """
         return MonitorResource(self._sockets, self._authentication, encoding)
 
+    def pages(self, make: Callable[[Clients, Authentication], IResource]) -> IResource:
+        """Return what a function makes of the clients and of the rules for letting them in."""
+        return make(self._clients, self._authentication)
+
     @property
     def clients(self) -> int:
         """How many clients are connected."""

@@ -135,7 +135,8 @@ class Operations:
         encoding = attrs.evolve(self._outgoing.encoding, **request.options)
         one_shot = self._one_shot(self._authorizer.authorize(request.name))
         try:
-            await self._reach(one_shot, self._shared.connect_timeout)
+            patience = self._outgoing.dialect.search_timeout
+            await self._reach(one_shot, patience or self._shared.connect_timeout)
             semaphore = self._large_gets if one_shot.described.is_large else self._gets
             await semaphore.acquire()
             try:

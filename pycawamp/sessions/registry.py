@@ -159,6 +159,11 @@ class Sessions:
     def _give_up(self, holder: Holder, real_names: Collection[str]) -> None:
         self._holders[holder].give_up(real_names)
 
+    def of_dialect(self, name: str) -> list[Session]:
+        """Return the sessions of clients that speak a dialect."""
+        sessions = self._open.values()
+        return [each for each in sessions if each.outgoing.dialect.name == name]
+
     @property
     def conflated(self) -> int:
         """Updates, in all, that a slow client did not get because a newer one came first."""

@@ -55,6 +55,12 @@ class Session:
         self._closed = closed
         self._requests = quota.requests
         self._rest: Iterator[None] | None = None
+        self.number = next(shared.session_numbers)
+        """Tells it from all others."""
+        self.opened = shared.clock.seconds()
+        """When it began, by the reactor's clock."""
+        self.received: float | None = None
+        """When its last message came."""
 
     @property
     def outbox(self) -> Outbox:
@@ -63,6 +69,7 @@ class Session:
 
     def receive(self, payload: bytes, is_binary: bool = False) -> None:
         """Do what a message asks for; a mistake in it is answered and changes nothing."""
+        self.received = self._shared.clock.seconds()
         try:
             if is_binary:
                 raise BadMessageError("bad_request", "expected a text message, got a binary one")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import count, islice
 from typing import Protocol
 
 import attrs
@@ -80,6 +80,7 @@ class Shared:
     """The puts of all clients that have not finished."""
     searches: Searches
     cooperator: Cooperator
+    session_numbers: Iterator[int] = attrs.field(factory=count)
 
     def one_shot(self, real_name: str) -> OneShotChannel:
         """Return a short subscription to a PV."""

@@ -41,6 +41,14 @@ class Subscriptions:
         """As the client asked for them; those that a policy ended last."""
         return [*self._streams, *self._forbidden]
 
+    @property
+    def pvs(self) -> list[tuple[str, PVState]]:
+        """The PVs, each with its name as the client asked for it."""
+        return [(name, stream.pv) for name, stream in self._streams.items()]
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
     def __contains__(self, name: object) -> bool:
         return name in self._streams
 

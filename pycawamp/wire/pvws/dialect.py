@@ -9,13 +9,14 @@ from typing import Any
 
 import attrs
 
-from pycawamp.pv.values import Metadata
-from pycawamp.wire.dialect import Dialect, Encoding, Renderer
+from pycawamp.pv.values import Metadata, Reading
+from pycawamp.wire.dialect import Dialect, Encoding, Message, Renderer
 from pycawamp.wire.errors import BadMessageError
+from pycawamp.wire.names import checked_name
 from pycawamp.wire.pvws.puts import converted
 from pycawamp.wire.pvws.requests import parse
 from pycawamp.wire.pvws.updates import Now, PVRenderer, lost
-from pycawamp.wire.requests import Put, Request
+from pycawamp.wire.requests import Get, Put, Request
 from pycawamp.wire.v2.codec import dumps
 
 
@@ -63,6 +64,35 @@ class PVWS(Dialect):
         return dumps({"type": "list", "pvs": list(names)})
 
 
+@attrs.frozen
+class PVGet(Dialect):
+    """One value by HTTP: a message is a PV's name."""
+
+    name = "pvget"
+
+    now: Now = time.time
+
+    def parse(self, payload: bytes) -> Request:
+        """Return the request for a PV's value; raises BadMessageError."""
+        return Get(checked_name(payload.decode()), {})
+
+    def renderer(self, name: str, encoding: Encoding) -> PVRenderer:
+        """Return a renderer for the PV that clients call `name`."""
+        return PVRenderer(name, False, self.now)
+
+    def value(
+        self, request: Request, metadata: Metadata, reading: Reading, encoding: Encoding
+    ) -> Message:
+        """Return an update with everything but who may write."""
+        renderer = self.renderer(request.pvname or "", encoding)
+        renderer.describe(metadata)
+        return Message(renderer.snapshot(reading))
+
+    def error(self, mistake: BadMessageError) -> bytes:
+        """Return an `error` message."""
+        return dumps({"type": "error", "message": _error_text(mistake), "code": mistake.code})
+
+
 def encoding(throttle: float = 1.0, array_throttle: float = 10.0, now: Now = time.time) -> Encoding:
     """Return the encoding of PVWS clients.
 
@@ -80,6 +110,6 @@ def _rate(seconds: float) -> float:
 
 def _error_text(mistake: BadMessageError) -> str:
     if mistake.action != Put.action:
-        return f"{mistake.pvname}: {mistake.message}"
+        return f"{mistake.pvname or 'Error'}: {mistake.message}"
     kind = "unknown PV " if mistake.code == "not_connected" else ""
     return f"Cannot write {kind}{mistake.pvname}: {mistake.message}"
