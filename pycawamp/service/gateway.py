@@ -18,6 +18,8 @@ from pycawamp.pv.ca.backend import CABackend
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.inbox import Inbox, InboxLimits
 from pycawamp.pv.interfaces import IBackend
+from pycawamp.pv.local.loc import LocalBackend
+from pycawamp.pv.local.sim import SimulationBackend
 from pycawamp.pv.router import Router
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.refusals import RefusalCounter
@@ -74,7 +76,11 @@ class Gateway(Service):
         if backend is None:
             backend = CABackend(reactor, self._inbox, settings.own_repeater, self._budget)
         made = {scheme: make(reactor, self._inbox) for scheme, make in (backends or {}).items()}
-        router = Router({CA: backend} | made, default=CA)
+        own: dict[str, IBackend] = {
+            "loc": LocalBackend(),
+            "sim": SimulationBackend(reactor),
+        }
+        router = Router({CA: backend} | own | made, default=CA, own=own)
         self.hub = PVHub(reactor, router, settings.linger)
         self._put_log = PutLog(settings.put_log)
         self._put_log.check()
