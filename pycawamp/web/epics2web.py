@@ -16,7 +16,7 @@ from pycawamp.web.clients import Clients
 from pycawamp.web.dialect_page import Answer, Asker, DialectPage, Reply
 from pycawamp.web.query import text_of
 from pycawamp.web.request_quotas import RequestQuotas
-from pycawamp.web.site import Redirect
+from pycawamp.web.site import DISPLAYS, Redirect, file_headers, static_resource
 from pycawamp.wire.dialect import Encoding, Message
 from pycawamp.wire.epics2web import CAGet
 from pycawamp.wire.errors import BadMessageError
@@ -46,9 +46,36 @@ def epics2web_pages(
     tree.putChild(b"monitor", socket)
     for name, answer in answers.items():
         tree.putChild(name, DialectPage(clients, authentication, quotas, answer))
+    tree.putChild(b"resources", _resources(authentication))
     for name in (b"", *BOOKMARKED):
         tree.putChild(name, Guarded(authentication, Redirect(b"../")))
     return tree
+
+
+def _resources(authentication: Authentication) -> IResource:
+    """Return the files that pages of WEDM load, by the names that they have at epics2web."""
+    files = static_resource(DISPLAYS / "epics2web", authentication, file_headers(authentication))
+    for folder, name in ((b"js", b"epics2web"), (b"css", b"epics2web")):
+        named = files.children[folder]
+        named.putChild(b"%b.min.%b" % (name, folder), named.children[b"%b.%b" % (name, folder)])
+    no_jquery = NoJQuery()  # type: ignore[no-untyped-call]
+    files.children[b"js"].putChild(b"jquery-1.10.2.min.js", Guarded(authentication, no_jquery))
+    return files
+
+
+class NoJQuery(Resource):
+    """Tells where jQuery is to come from."""
+
+    isLeaf = True
+
+    def render_GET(self, request: Request) -> bytes:
+        """Say that it is not here."""
+        request.setResponseCode(404)
+        request.setHeader("content-type", "text/plain; charset=utf-8")
+        return (
+            b"pycaserver does not bring jQuery, which pages of WEDM load from here. "
+            b"Serve jquery-1.10.2.min.js at this path by the proxy before the gateway.\n"
+        )
 
 
 @attrs.frozen

@@ -22,7 +22,7 @@ from pycawamp.web.dialect_page import Answer, Asker, DialectPage, Reply
 from pycawamp.web.problem import STATUSES
 from pycawamp.web.query import text_of
 from pycawamp.web.request_quotas import RequestQuotas
-from pycawamp.web.site import Redirect
+from pycawamp.web.site import DISPLAYS, Redirect, file_headers, static_resource
 from pycawamp.wire.dialect import Encoding, Message
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.pvws import PVWS, PVGet
@@ -54,6 +54,8 @@ def pvws_pages(clients: Clients, authentication: Authentication, socket: IResour
     tree.putChild(b"pv", socket)
     for name, answer in answers.items():
         tree.putChild(name, DialectPage(clients, authentication, quotas, answer))
+    files = static_resource(DISPLAYS / "pvws", authentication, file_headers(authentication))
+    tree.putChild(b"js", files.children[b"js"])
     tree.putChild(b"", Guarded(authentication, Redirect(b"../")))
     return tree
 
