@@ -12,8 +12,9 @@ import numpy as np
 from twisted.internet import reactor
 from twisted.internet.defer import inlineCallbacks
 
+from pycawamp.access import Policy
 from pycawamp.config.settings import DialectSettings
-from tests.support.dialect_case import PVWSTestCase
+from tests.support.dialect_case import PVWSTestCase, has_value
 
 RECORDS = """
 record(ao, "$(P)double") {
@@ -214,7 +215,7 @@ class UpdateTests(PVWSTestCase):
         yield self.start_ioc(RECORDS)
         after: dict[str, dict[str, Any]] = {}
         while len(after) < len(names):
-            update = yield client.until(type="update")
+            update = yield client.until(has_value, type="update")
             after[update["pv"].removeprefix(self.prefix)] = update
         for name in names:
             for stamp in ("seconds", "nanos"):
@@ -231,10 +232,10 @@ class AbsenceTests(PVWSTestCase):
         """A PV that is not there is told as an update without a value, after a second."""
         _, _, client = yield self.start_all(RECORDS)
         started = reactor.seconds()
-        update = yield self.first(client, "nowhere")
-        self.assertEqual(
-            update, {"type": "update", "pv": f"{self.prefix}nowhere", "readonly": True}
-        )
+        self.ask(client, "subscribe", "nowhere")
+        update = yield client.receive()
+        name = f"{self.prefix}nowhere"
+        self.assertEqual(update, {"type": "update", "pv": name, "readonly": True})
         self.assertGreaterEqual(reactor.seconds() - started, 1.0)
         self.assertLess(reactor.seconds() - started, 4.0)
 
@@ -243,11 +244,34 @@ class AbsenceTests(PVWSTestCase):
         """A PV that appears later has an update with everything then."""
         fixture = yield self.start_gateway()
         client = yield fixture.connect(path="pvws/pv")
-        update = yield self.first(client, "double")
+        self.ask(client, "subscribe", "double")
+        update = yield client.receive()
         self.assertNotIn("value", update)
         yield self.start_ioc(RECORDS)
         update = yield client.until(value=1.5)
         self.assertEqual(list(update), [*HEAD, *DISPLAY, "severity", "value", *TAIL])
+
+    @inlineCallbacks
+    def test_before_the_value(self) -> Any:
+        """Of a PV that can be written, it is told first that it cannot, and then whole.
+
+        cs-web-lib takes a PV for read-only whatever the first message about it says.
+        """
+        _, fixture, first = yield self.start_all(RECORDS)
+        name = f"{self.prefix}double"
+        # The first opens the channel, the second finds it open.
+        for client in (first, (yield fixture.connect(path=self.path))):
+            self.ask(client, "subscribe", "double")
+            update = yield client.receive()
+            self.assertEqual(update, {"type": "update", "pv": name, "readonly": True})
+            update = yield client.receive()
+            self.assertEqual((update["value"], update["readonly"]), (1.5, False))
+
+
+class ReadOnlyTests(PVWSTestCase):
+    """A gateway through which nobody writes."""
+
+    policy = Policy()
 
     @inlineCallbacks
     def test_nothing_before_the_value(self) -> Any:
@@ -258,6 +282,7 @@ class AbsenceTests(PVWSTestCase):
         for _ in names:
             update = yield client.receive()
             self.assertIn("vtype", update)
+            self.assertIs(update["readonly"], True)
 
 
 class ThrottleTests(PVWSTestCase):
@@ -284,7 +309,8 @@ class ThrottleTests(PVWSTestCase):
         )
         came: dict[str, list[float]] = {"count": [], "longs": []}
         for arrival, update in zip(client.arrivals, client.messages, strict=True):
-            came[update["pv"].removeprefix(self.prefix)].append(arrival)
+            if has_value(update):
+                came[update["pv"].removeprefix(self.prefix)].append(arrival)
         for name, pause in (("count", 0.3), ("longs", 1.2)):
             steps = np.diff(came[name][1:])
             # The first change comes at once; none comes sooner than the pause after another.

@@ -69,6 +69,15 @@ class PVWSTestCase(DialectTestCase):
 
     path = "pvws/pv"
 
+    @inlineCallbacks
+    def first(
+        self, client: WebSocketTestClient, name: str
+    ) -> Generator[Deferred[Any], Any, dict[str, Any]]:
+        """Subscribe to a record of this test; fires with its first value."""
+        self.ask(client, "subscribe", name)
+        update: dict[str, Any] = yield client.until(has_value, pv=self.prefix + name)
+        return update
+
     def write(self, client: WebSocketTestClient, name: str, value: Any) -> None:
         """Have a client write a record of this test."""
         client.send({"type": "write", "pv": self.prefix + name, "value": value})
@@ -88,3 +97,8 @@ class Epics2WebTestCase(DialectTestCase):
     """The same for epics2web."""
 
     path = "epics2web/monitor?clientName=A%20display"
+
+
+def has_value(update: dict[str, Any]) -> bool:
+    """Whether an update tells more than who may write."""
+    return "seconds" in update

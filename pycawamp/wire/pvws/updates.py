@@ -65,9 +65,14 @@ class PVRenderer(Renderer):
         return metadata
 
     def connection(self, connected: bool, metadata: Metadata | None) -> Sequence[bytes]:
-        """Tell that the PV was lost, by a value: clients keep the old one otherwise."""
+        """Tell that the PV was lost, by a value: clients keep the old one otherwise.
+
+        Of one that is there and can be written, tell first that it cannot, as PVWS does:
+        cs-web-lib takes a PV for read-only whatever the first message about it says.
+        """
         if connected:
-            return ()
+            can_write = self._writable and metadata is not None and metadata.write_access
+            return (self._head + b'"readonly":true}',) if can_write else ()
         self._severity = None
         return (lost(self._head, self._now()),)
 
