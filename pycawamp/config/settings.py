@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 import attrs
 
 from pycawamp.access import Syntax, Writers
@@ -44,12 +46,30 @@ class DialectSettings:
     """The same for arrays."""
 
 
+class LogFormat(Enum):
+    """The form of the log's lines."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@attrs.frozen
+class LogSettings:
+    """What is logged, and how."""
+
+    format: LogFormat = LogFormat.TEXT
+    level: str = "info"
+    """The least level: debug, info, warn, error or critical."""
+    access: bool = False
+    """Whether each HTTP request gets a line."""
+
+
 @attrs.frozen
 class Settings:
     """What the command line asked for."""
 
-    port: str = "tcp:8888"
-    """A Twisted endpoint description."""
+    ports: tuple[str, ...] = ("tcp:8888",)
+    """Twisted endpoint descriptions."""
     demo: bool = False
     pvlist: str | None = None
     pvlist_syntax: Syntax | None = None
@@ -60,4 +80,7 @@ class Settings:
     rules: AuthenticationRules = attrs.Factory(AuthenticationRules)
     http: HTTPLimits = attrs.Factory(HTTPLimits)
     dialects: DialectSettings = attrs.Factory(DialectSettings)
+    drain_time: float = 0.0
+    """Seconds over which clients are asked to leave before the gateway stops."""
+    log: LogSettings = attrs.Factory(LogSettings)
     gateway: GatewaySettings = attrs.Factory(GatewaySettings)

@@ -1,4 +1,4 @@
-"""Streams whose clients want no more than so many updates per second."""
+"""Streams with a `max_rate`."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class ThrottledStream(EncodedStream):
             self._set_rate(pv.described)
 
     def close(self) -> None:
-        """Let the last cohort go, and pause no more."""
+        """Release the cohort, and end the pause."""
         super().close()
         self._use(None)
 
@@ -108,7 +108,7 @@ class ThrottledStream(EncodedStream):
             self._send(reading)
 
     def connection(self) -> None:
-        """Send what was kept back first: it is the last there is of that connection."""
+        """Send a delayed update first, as it is the last of its connection."""
         newest, self._newest = self._newest, None
         # A connection without a value would be half the news.
         self.pause = None
@@ -119,7 +119,7 @@ class ThrottledStream(EncodedStream):
             super().connection()
 
     def pause_over(self) -> None:
-        """Send the newest that was kept back, and pause again; or wait for the next update."""
+        """Send a delayed update and pause again, or wait for the next update."""
         newest, self._newest = self._newest, None
         self.pause = None
         if newest is not None and not self.is_empty:

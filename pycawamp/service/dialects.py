@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.web.resource import IResource, Resource
+from twisted.web.resource import IResource
 
 from pycawamp.config.settings import DialectSettings
 from pycawamp.service.gateway import Gateway
@@ -13,10 +13,9 @@ from pycawamp.web.pvws import pvws_pages
 from pycawamp.wire import epics2web, pvws
 
 
-def add_dialects(root: Resource, gateway: Gateway, settings: DialectSettings) -> None:
-    """Add the protocols that are wanted to the resources of a port."""
-    for name in settings.names:
-        root.putChild(name.encode(), _RESOURCES[name](gateway, settings))
+def dialect_resources(gateway: Gateway, settings: DialectSettings) -> dict[str, IResource]:
+    """Return the resources of the protocols that are wanted, by their paths."""
+    return {name: _RESOURCES[name](gateway, settings) for name in settings.names}
 
 
 def _pvws(gateway: Gateway, settings: DialectSettings) -> IResource:

@@ -21,12 +21,14 @@ from pycawamp.pv.interfaces import IBackend
 from pycawamp.pv.local.loc import LocalBackend
 from pycawamp.pv.local.sim import SimulationBackend
 from pycawamp.pv.router import Router
+from pycawamp.service.statistics import Statistics, snapshot
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.registry import Sessions
 from pycawamp.web.api import Api
 from pycawamp.web.authentication import Authentication, AuthenticationRules
 from pycawamp.web.clients import Clients
+from pycawamp.web.health import Health, Liveness, Readiness
 from pycawamp.web.origin import Origins
 from pycawamp.web.resource import MonitorResource
 from pycawamp.web.sse import EventStreams
@@ -102,6 +104,11 @@ class Gateway(Service):
         self._streams = EventStreams(self._clients, settings.socket.ping_interval)
         self.api: IResource = Api(self._clients, authentication, self._streams)
         self.resource: IResource = self.resource_for(VERSION_1)
+        self.readiness = Readiness()
+        """Whether load balancers should send clients here."""
+        liveness = Liveness(reactor, router.check)
+        self.health: IResource = Health(liveness)
+        self.ready: IResource = Health(liveness, self.readiness)
 
     def startService(self) -> None:
         """Open the put log, as the user that twistd has become, and Channel Access.
@@ -112,6 +119,7 @@ class Gateway(Service):
         self._put_log.open()
         super().startService()  # type: ignore[no-untyped-call]
         self.hub.startService()
+        self.readiness.started = True
 
     def resource_for(self, encoding: Encoding) -> IResource:
         """Return a resource that takes WebSocket connections in a dialect.
@@ -129,19 +137,32 @@ class Gateway(Service):
         """How many clients are connected."""
         return len(self._sessions)
 
+    def statistics(self) -> Statistics:
+        """Return a snapshot: clients, channels, what was refused, the memory in use."""
+        return snapshot(self.hub, self._sessions, self._inbox)
+
     def reauthorize(self) -> None:
         """Apply a changed policy to what is open: what is forbidden now ends."""
-        self._clients.check_visitors()
+        self._clients.check_clients()
         self._sessions.reauthorize()
 
-    def check_visitors(self) -> None:
+    def check_clients(self) -> None:
         """Close the connections of users and pages that could not come in any more."""
-        self._clients.check_visitors()
+        self._clients.check_clients()
+
+    def drain(self, seconds: float) -> Deferred[None]:
+        """Close the clients' connections as going away (1001), spread over a time.
+
+        Fires when all have been asked to leave; `stopService` then ends what is left.
+        """
+        self.readiness.draining = True
+        return self._clients.drain(seconds)
 
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[None], None, None]:
         """Say goodbye to the clients, then free every channel."""
         super().stopService()  # type: ignore[no-untyped-call]
+        self.readiness.draining = True
         yield self._clients.close_all()
         self._streams.close()
         self._sessions.close()

@@ -47,7 +47,7 @@ class Subscriptions:
         return [(name, stream.pv) for name, stream in self._streams.items()]
 
     def __len__(self) -> int:
-        return len(self._streams)
+        return len(self._streams) + len(self._forbidden)
 
     def __contains__(self, name: object) -> bool:
         return name in self._streams
@@ -58,7 +58,7 @@ class Subscriptions:
             return
         verdict = self._authorizer.authorize(name)
         is_new = name not in self._streams and name not in self._forbidden
-        if is_new and len(self._streams) + len(self._forbidden) >= self._shared.limits.pvs:
+        if is_new and len(self) >= self._shared.limits.pvs:
             raise BadMessageError("too_many_pvs", "the page has as many PVs as it may")
         self._authorizer.reserve_channel(verdict.real_name)
         pv = self._shared.hub.find(verdict.real_name)

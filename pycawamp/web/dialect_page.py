@@ -13,9 +13,10 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.quota import Quota
-from pycawamp.web.authentication import Authentication, PendingRequest, RefusalError, Visitor
-from pycawamp.web.clients import Clients, peer_of
+from pycawamp.web.authentication import Authentication, PendingRequest, RefusalError
+from pycawamp.web.clients import Clients
 from pycawamp.web.exchange import Exchange
 from pycawamp.web.problem import Problem
 from pycawamp.web.request_quotas import RequestQuotas
@@ -40,12 +41,12 @@ class Asker:
     """Who asks, and what they may still take."""
 
     clients: Clients
-    visitor: Visitor
+    client: Peer
     quota: Quota
 
     def may_read(self, channel_name: str) -> bool:
-        """Return whether the visitor may read a PV."""
-        shared, peer = self.clients.shared, peer_of(self.visitor)
+        """Return whether the client may read a PV."""
+        shared, peer = self.clients.shared, self.client
         bare = shared.router.bare(channel_name)
         return shared.policy.decide(peer.user, peer.host, peer.host_name, bare).read
 
@@ -59,7 +60,7 @@ class Asker:
         self, request: Request, encoding: Encoding, messages: list[bytes]
     ) -> Deferred[list[Message]]:
         """Send messages, each of which has one reply; fires with these, as they came."""
-        exchange = Exchange(self.clients, self.visitor, self.quota, encoding)
+        exchange = Exchange(self.clients, self.client, self.quota, encoding)
         request.notifyFinish().addBoth(lambda _: exchange.cut())
         return exchange.ask(messages)
 
@@ -93,16 +94,16 @@ class DialectPage(Resource):
         """Answer once it is known who asks."""
         _let_read(request, self._authentication.readers(request))
         pending = PendingRequest(self._authentication, request)
-        return pending.admit(lambda visitor: self._enter(request, visitor), socket=True)
+        return pending.admit(lambda client: self._enter(request, client), socket=True)
 
     render_HEAD = render_GET
 
-    def _enter(self, request: Request, visitor: Visitor) -> None:
-        full = self._clients.full(visitor.host)
+    def _enter(self, request: Request, client: Peer) -> None:
+        full = self._clients.full(client.host)
         if full is not None:
-            self._authentication.refusals.count(full, visitor.host)
+            self._authentication.refusals.count(full, client.host)
             raise RefusalError(503, full, (("Retry-After", "10"),))
-        asker = Asker(self._clients, visitor, self._quotas.of(visitor))
+        asker = Asker(self._clients, client, self._quotas.of(client))
         gone: list[Failure] = []
         request.notifyFinish().addErrback(gone.append)
 

@@ -54,7 +54,8 @@ def read_passwords(path: Path) -> Passwords:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise LoginFileError(f"{path}: expected a file that can be read: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise LoginFileError(f"{path}: cannot be read: {reason}") from None
     entries: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):

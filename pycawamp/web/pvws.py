@@ -27,7 +27,7 @@ from pycawamp.wire.dialect import Encoding, Message
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.pvws import PVWS, PVGet
 from pycawamp.wire.v2.codec import dumps, loads
-from pycawamp.wire.v2.text import shower
+from pycawamp.wire.v2.text import formatter_for
 
 MOST_NAMES = 10_000
 """PVs that are listed for all sockets together."""
@@ -182,7 +182,7 @@ def _text(pv: PVState) -> str:
     """Return a PV's value as a person reads it."""
     if pv.latest is None or pv.described is None:
         return ""
-    show = shower(pv.described)
+    show = formatter_for(pv.described)
     value = pv.latest.value
     if value is None:
         return ""

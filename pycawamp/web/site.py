@@ -15,6 +15,7 @@ from twisted.web.server import Request
 
 from pycawamp.web.authentication import Authentication, Guarded
 from pycawamp.web.modules import Bundle
+from pycawamp.web.openapi import document
 from pycawamp.wire.v2.codec import dumps
 
 STATIC = Path(__file__).absolute().with_name("static")
@@ -41,14 +42,11 @@ MIME_TYPES = {
 
 
 def root_resource(
-    monitor: IResource,
-    api: IResource,
-    configuration: dict[str, Any],
-    authentication: Authentication,
+    parts: Mapping[str, IResource], configuration: dict[str, Any], authentication: Authentication
 ) -> Resource:
-    """The tree: `/` the console, `/monitor` WebSockets, `/static` its parts and the library.
+    """The tree: `/` the console, `/static` its parts and the library, and the gateway's parts.
 
-    `/api/v1` is the HTTP API.
+    `parts` are by their paths, such as `monitor` and `api/v1`.
 
     `/login` asks for a password and leads back to the console, where there are passwords.
     """
@@ -56,12 +54,12 @@ def root_resource(
     page = (STATIC / "index.html").read_bytes()
     root = Resource()
     root.putChild(b"", Guarded(authentication, Answer(page, MIME_TYPES[".html"])))
-    root.putChild(b"monitor", monitor)
-    versions = Resource()
-    versions.putChild(b"v1", api)
-    root.putChild(b"api", versions)
+    for path, part in parts.items():
+        _put(root, path.encode().split(b"/"), part)
     answer = Answer(dumps(configuration), "application/json", headers)
     root.putChild(b"config.json", Guarded(authentication, answer))
+    description = Answer(dumps(document()), "application/json", headers)
+    root.putChild(b"openapi.json", Guarded(authentication, description))
     root.putChild(b"static", static_resource(STATIC, authentication, headers, ENTRIES))
     if authentication.logins is not None and authentication.logins.takes_passwords:
         root.putChild(b"login", Guarded(authentication, Redirect(b"./"), required=True))
@@ -75,6 +73,15 @@ def file_headers(authentication: Authentication) -> dict[str, str]:
         # They import the library from here; whether they may open a WebSocket the door says.
         headers["access-control-allow-origin"] = "*"
     return headers
+
+
+def _put(root: Resource, path: Sequence[bytes], part: IResource) -> None:
+    """Put a part at a path, whose folders are made."""
+    folder = root
+    for name in path[:-1]:
+        folder.putChild(name, folder.children.get(name) or Resource())
+        folder = folder.children[name]
+    folder.putChild(path[-1], part)
 
 
 def static_resource(

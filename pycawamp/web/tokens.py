@@ -130,7 +130,7 @@ def read_key(path: Path, audience: str | None = None, issuer: str | None = None)
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise LoginFileError(f"{path}: expected a file that can be read: {error}") from None
+        raise LoginFileError(f"{path}: cannot be read: {error.strerror}") from None
     material = content.strip()
     if b"-----BEGIN" not in material:
         if len(material) < MIN_SECRET:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.twisted.websocket import WebSocketServerFactory
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from txaio import make_logger
 
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.session import Session
-from pycawamp.web.authentication import BEARER, Visitor, without_token
-from pycawamp.web.clients import CLOSING, Clients, peer_of
+from pycawamp.web.authentication import BEARER, without_token
+from pycawamp.web.autobahn_internals import FailureHooks
+from pycawamp.web.clients import CLOSING, Clients
 from pycawamp.web.connections import ConnectionCount
 from pycawamp.web.expiry import LoginExpiry
 from pycawamp.web.frames import WEBSOCKET
@@ -41,17 +43,20 @@ PONG = 10
 """The opcode of a pong."""
 
 
-class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
+class MonitorProtocol(FailureHooks):
     """One WebSocket connection: carries messages to and from its session."""
 
     factory: MonitorFactory
     session: Session | None = None
-    visitor = Visitor()
+    client = Peer()
+    """Who is at the other end; `peer` is Autobahn's."""
     encoding: Encoding = VERSION_1
     """The dialect of this connection, and the options in force at first."""
     # What it says of bad frames and handshakes is counted instead: no client fills the log.
     log = make_logger("critical")
     _has_frames = False
+    _pvs = 0
+    """How many PVs the session had when it ended."""
     _message = bytearray()
     connection_count: ConnectionCount | None = None
     _client_transport: ClientTransport | None = None
@@ -67,15 +72,15 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     def onOpen(self) -> None:
         """Begin the session."""
         self._client_transport = client_transport = ClientTransport(
-            self.transport, self.factory.clients.slow_consumers, self.visitor.address, WEBSOCKET
+            self.transport, self.factory.clients.slow_consumers, self.client.address, WEBSOCKET
         )
         self.session = self.factory.clients.sessions.open(
-            client_transport, peer_of(self.visitor), self.encoding, self.hang_up
+            client_transport, self.client, self.encoding, self.hang_up
         )
         client_transport.start(self.session.outbox)
         self.factory.clients.add(self)
         self._expiry = self.factory.clients.expiry(self._has_expired)
-        self._expiry.watch(self.visitor.identity)
+        self._expiry.watch(self.client.expires)
 
     def dataReceived(self, data: bytes) -> None:
         """Take what the socket brought, when it is this client's turn."""
@@ -170,17 +175,16 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         if self._client_transport is not None:
             self._client_transport.cut()
 
-    def check_visitor(self) -> None:
+    def check_client(self) -> None:
         """Close the connection if the user or the page could not come in any more."""
-        identity = self.visitor.identity
-        if identity is not None and not identity.is_valid():
+        if not self.client.is_valid():
             self._log_out("the login is not good any more")
-        elif not self.visitor.may_stay():
+        elif not self.client.may_stay():
             self._log_out("pages of this origin may not connect any more", "forbidden")
 
     def failHandshake(self, reason: str, *arguments: Any, **keywords: Any) -> None:
         """Refuse a handshake; the client is told the reason, which may quote a header."""
-        self.factory.clients.shared.refusals.count("bad handshake", self.visitor.address)
+        self.factory.clients.shared.refusals.count("bad handshake", self.client.address)
         super().failHandshake(without_token(reason), *arguments, **keywords)
 
     def sendCloseFrame(self, *args: Any, **keywords: Any) -> None:
@@ -188,7 +192,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         self._end_session()
         super().sendCloseFrame(*args, **keywords)
 
-    def onClose(self, _wasClean: bool, _code: int | None, _reason: str | None) -> None:
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         """End the session."""
         self._end_session()
         if self._client_transport is not None:
@@ -202,7 +206,17 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             # Autobahn forgets it where the connection ends without an answer.
             timer.cancel()
             self.closeHandshakeTimeoutCall = None
-        self.factory.clients.remove(self)
+        self.factory.clients.remove(self, self._pvs, self._why_closed(wasClean, code, reason))
+
+    def _why_closed(self, clean: bool, code: int | None, reason: str | None) -> str:
+        dropped = self._client_transport.dropped if self._client_transport is not None else None
+        if dropped is not None:
+            return dropped
+        if self.closedByMe and self.localCloseReason:
+            return f"{self.localCloseReason.decode()} ({self.localCloseCode})"
+        if clean:
+            return f"the client closed it ({code}){f': {reason}' if reason else ''}"
+        return str(self.wasNotCleanReason) if self.droppedByMe else "the connection was lost"
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Leave nothing that refers to itself: a crowd of those would keep the collector busy."""
@@ -226,21 +240,21 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             self._expiry = None
         if self.session is not None:
             self.session.outbox.flush()
+            self._pvs = len(self.session.subscriptions.names)
             self.session.close()
             self.session = None
 
-    def _fail_connection(self, *args: Any, **keywords: Any) -> None:
-        self.factory.clients.shared.refusals.count("closed for a bad frame", self.visitor.address)
-        super()._fail_connection(*args, **keywords)
+    def on_bad_frame(self) -> None:
+        """Count it."""
+        self.factory.clients.shared.refusals.count("closed for a bad frame", self.client.address)
 
-    def _invalid_payload(self, reason: str) -> bool:
-        # RFC 6455 wants the connection closed (1007); the client is also told why.
+    def on_bad_text(self) -> None:
+        """Tell the client why; RFC 6455 wants the connection closed (1007)."""
         self._explain(BadMessageError("bad_json", "not JSON: the text is not valid UTF-8"))
-        return bool(super()._invalid_payload(reason))
 
-    def _max_message_size_exceeded(self, size: int, limit: int, reason: str) -> None:
+    def on_too_large(self, limit: int) -> None:
+        """Tell the client what was expected."""
         self._explain(BadMessageError("too_large", f"a message has at most {limit} bytes"))
-        super()._max_message_size_exceeded(size, limit, reason)
 
     def _explain(self, mistake: BadMessageError) -> None:
         """Tell the client, at once, why its connection is about to be closed."""

@@ -11,9 +11,9 @@ from twisted.internet.defer import inlineCallbacks
 from pycawamp.pv.values import FieldType, Metadata
 from pycawamp.testing import connect
 from pycawamp.web import epics2web
-from tests.support.access_case import reactor
 from tests.support.api_case import ApiTestCase
 from tests.support.ioc_case import until_true
+from tests.support.service_case import reactor
 
 
 class CagetTests(ApiTestCase):

@@ -20,7 +20,7 @@ from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.session import Session
 from pycawamp.wire import pvws
 from pycawamp.wire.pvws.updates import PVRenderer
-from tests.support.memory_gateway import Page, World
+from tests.support.memory_gateway import MemoryGateway, Page
 
 SLOWEST = 10.0
 """Seconds between two updates of the slowest encoding."""
@@ -67,7 +67,7 @@ class MergingMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World(Policy(puts=True, writers=Writers.ANYONE))
+        self.gateway = MemoryGateway(Policy(puts=True, writers=Writers.ANYONE))
         self.displays: list[Display] = []
         self.metadata = Metadata(FieldType.DOUBLE, 1, units="mm")
         self.severity = 0
@@ -79,7 +79,7 @@ class MergingMachine(RuleBasedStateMachine):
         if len(self.displays) == 5:
             return
         page = Page()
-        session = self.world.sessions.open(page, Peer("test"), encoding)
+        session = self.gateway.sessions.open(page, Peer("test"), encoding)
         session.receive(b'{"type":"subscribe","pvs":["X"]}')
         self.displays.append(Display(session, page, {}))
 
@@ -94,7 +94,7 @@ class MergingMachine(RuleBasedStateMachine):
         """A new value."""
         if self.is_there:
             self.severity = severity
-            self.world.backend.set("X", self._value(value), severity)
+            self.gateway.backend.set("X", self._value(value), severity)
 
     @rule(
         encoding=st.sampled_from(ENCODINGS),
@@ -113,7 +113,7 @@ class MergingMachine(RuleBasedStateMachine):
         if self.is_there:
             kind, count = self.metadata.type, self.metadata.count
             self.metadata = Metadata(kind, count, units=units, write_access=writable)
-            self.world.backend.describe("X", self.metadata)
+            self.gateway.backend.describe("X", self.metadata)
 
     @rule(
         kind=st.sampled_from([FieldType.DOUBLE, FieldType.LONG]),
@@ -124,14 +124,14 @@ class MergingMachine(RuleBasedStateMachine):
         if not self.is_there:
             self.metadata = Metadata(kind, count, units="mm")
             self.severity = 0
-            self.world.backend.add("X", self._value(1), self.metadata)
+            self.gateway.backend.add("X", self._value(1), self.metadata)
             self.is_there = True
 
     @rule()
     def go(self) -> None:
         """Its IOC goes."""
         if self.is_there:
-            self.world.backend.remove("X")
+            self.gateway.backend.remove("X")
             self.is_there = False
 
     @rule(number=st.integers(0, 4))
@@ -149,12 +149,12 @@ class MergingMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0, 0.3, 1, 5]))
     def wait(self, seconds: float) -> None:
         """Time passes."""
-        self.world.advance(seconds)
+        self.gateway.advance(seconds)
 
     @invariant()
     def reads(self) -> None:
         """Clients read at all times."""
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         for display in self.displays:
             display.read()
 
@@ -162,9 +162,9 @@ class MergingMachine(RuleBasedStateMachine):
         """When all is quiet, each client has what there is."""
         for display in self.displays:
             display.session.outbox.resume()
-        self.world.advance(SLOWEST)
-        self.world.advance(SLOWEST)
-        self.world.flush_cycle()
+        self.gateway.advance(SLOWEST)
+        self.gateway.advance(SLOWEST)
+        self.gateway.flush_cycle()
         for display in self.displays:
             display.read()
             if self.is_there:
@@ -185,7 +185,7 @@ class MergingMachine(RuleBasedStateMachine):
         return number
 
     def _check_value(self, has: dict[str, Any]) -> None:
-        reading = self.world.hub.find("X")
+        reading = self.gateway.hub.find("X")
         assert reading is not None and reading.latest is not None
         renderer = PVRenderer("X", True, now)
         renderer.describe(self.metadata)

@@ -10,8 +10,8 @@ import numpy as np
 from twisted.internet.defer import inlineCallbacks
 
 from pycawamp.testing import connect
-from tests.support.access_case import reactor
 from tests.support.api_case import ApiTestCase
+from tests.support.service_case import reactor
 
 ELSEWHERE = "https://display.example"
 PVLIST = "EVALUATION ORDER ALLOW, DENY\n.* ALLOW\nsecret DENY\n"

@@ -37,7 +37,7 @@ LOOPBACK = "tcp:0:interface=127.0.0.1"
 class TwistdTestCase(IOCTestCase):
     """Tests with gateways in processes of their own."""
 
-    timeout = 120 + 4 * STOPS
+    timeout = allowed(120 + 4 * STOPS)
 
     def setUp(self) -> None:
         """Have a CA repeater, so that no gateway starts one that outlives the test."""
@@ -141,7 +141,7 @@ class DaemonTests(TwistdTestCase):
         self.assertEqual(ended.status, 0, run.lines)
         pid = int(pid_file.read_text())
         gone = _when_gone(pid)
-        client = yield self.connect("ws://localhost/monitor", _unix(where))
+        client = yield self.connect("ws://localhost/monitor", unix_endpoint(where))
         yield self.assert_live(client)
         os.kill(pid, signal.SIGTERM)
         code = yield client.when_closed()
@@ -162,7 +162,7 @@ class EndpointTests(TwistdTestCase):
         where = Path(self.mktemp()).absolute()
         where.parent.mkdir(parents=True, exist_ok=True)
         yield self.twistd().serve("--port", f"unix:{where}")
-        client = yield self.connect("ws://localhost/monitor", _unix(where))
+        client = yield self.connect("ws://localhost/monitor", unix_endpoint(where))
         yield self.assert_live(client)
 
     @inlineCallbacks
@@ -262,7 +262,7 @@ def processes_with(variable: str, word: str) -> list[int]:
     return found
 
 
-def _unix(where: Path) -> UNIXClientEndpoint:
+def unix_endpoint(where: Path) -> UNIXClientEndpoint:
     return UNIXClientEndpoint(reactor, str(where))
 
 

@@ -11,7 +11,8 @@ from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 
 from pycawamp.testing import TIMEOUT, NotSeenError, Predicate
-from tests.support.access_case import Answer, GuardedTestCase, reactor
+from tests.support.http_reader import Answer
+from tests.support.service_case import MemoryServiceTestCase, reactor
 
 
 @attrs.frozen
@@ -108,7 +109,7 @@ class EventClient(Protocol):
         raise NotSeenError(f"no such event; {self.head!r}, {self.messages[-5:]}, {self._data!r}")
 
 
-class ApiTestCase(GuardedTestCase):
+class ApiTestCase(MemoryServiceTestCase):
     """Tests of the API over in-memory PVs, on real sockets."""
 
     @inlineCallbacks
@@ -121,7 +122,7 @@ class ApiTestCase(GuardedTestCase):
         answer: Answer = yield self.exchange(request(method, path, told) + (data or b""))
         return Reply(answer.status, answer.headers, answer.body)
 
-    def open_stream(self, path: str, **headers: str) -> Deferred[EventClient]:
+    def open_stream(self, path: str, method: str = "GET", **headers: str) -> Deferred[EventClient]:
         """Fires with a client of a stream, which does not outlast the test."""
         endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.port)
         connecting = cast("Deferred[Any]", endpoint.connect(Factory.forProtocol(EventClient)))
@@ -129,7 +130,7 @@ class ApiTestCase(GuardedTestCase):
 
         def connected(client: EventClient) -> EventClient:
             self.addCleanup(client.abort)
-            return client.ask(request("GET", path, named))
+            return client.ask(request(method, path, named))
 
         return connecting.addCallback(connected)
 

@@ -11,7 +11,7 @@ from twisted.web.resource import Resource
 
 from pycawamp.access import IPolicy
 from pycawamp.config.settings import DialectSettings, GatewaySettings
-from pycawamp.service.dialects import add_dialects
+from pycawamp.service.dialects import dialect_resources
 from pycawamp.testing import GatewayFixture, WebSocketTestClient
 from tests.support.ioc_case import IOCTestCase
 from tests.support.version2_case import ANYONE
@@ -36,7 +36,8 @@ class DialectTestCase(IOCTestCase):
         self.addCleanup(fixture.stop)
         root = Resource()
         root.putChild(b"monitor", fixture.gateway.resource)
-        add_dialects(root, fixture.gateway, self.dialects)
+        for name, resource in dialect_resources(fixture.gateway, self.dialects).items():
+            root.putChild(name.encode(), resource)
         yield fixture.start(root)
         return fixture
 

@@ -7,22 +7,15 @@ from typing import Any
 
 import bcrypt
 import numpy as np
-from twisted.application.service import MultiService
 from twisted.internet.defer import gatherResults, inlineCallbacks
 
 from pycawamp.pv.values import FieldType, Metadata
-from pycawamp.service.gateway import Gateway
-from tests.support.access_case import basic
 from tests.support.api_case import ApiTestCase
 from tests.support.ioc_case import until_true
+from tests.support.service_case import basic
 
 API = "/api/v1"
 ELSEWHERE = "https://elsewhere.example"
-
-
-def gateway_of(service: MultiService) -> Gateway:
-    """The gateway among the parts of a service."""
-    return next(part for part in service if isinstance(part, Gateway))
 
 
 class ReadTests(ApiTestCase):
@@ -160,7 +153,7 @@ class ReadTests(ApiTestCase):
         """A client that leaves before it is answered leaves nothing behind."""
         service = self.serve("--linger", "0.01")
         stream = yield self.open_stream(f"{API}/pv/nowhere")
-        gateway = gateway_of(service)
+        gateway = service.gateway
         yield until_true(lambda: gateway.clients == 1)
         yield stream.abort()
         yield until_true(lambda: gateway.clients == 0)
@@ -231,9 +224,22 @@ class WriteTests(ApiTestCase):
         ):
             reply = yield self.call("PUT", f"{API}/pv/X", **headers)
             self.assertEqual(reply.status, status, headers)
-        for method in ("GET", "POST", "OPTIONS"):
+            self.assertEqual(reply.json["status"], status)
+        for method, status in (("GET", 413), ("OPTIONS", 413), ("POST", 405), ("TRACE", 405)):
             reply = yield self.call(method, f"{API}/pv/X", "1")
-            self.assertEqual(reply.status, 413, method)
+            self.assertEqual((reply.status, reply.json["status"]), (status, status), method)
+
+    @inlineCallbacks
+    def test_bodies_at_once(self) -> Any:
+        """The bodies that one address sends at once are bounded, and counted until they end."""
+        self.serve("--allow-put=anyone", "--max-message", "10000000", "--handshake-timeout", "5")
+        path = f"{API}/pv/X"
+        first = yield self.open_stream(path, "PUT", Content_Length="10000000")
+        reply = yield self.call("PUT", path, "2" + " " * 9_999_999)
+        self.assertEqual(reply.status, 503)
+        yield first.abort()
+        reply = yield self.call("PUT", path, "2" + " " * 9_999_999)
+        self.assertEqual(reply.status, 200)
 
 
 class SharedRulesTests(ApiTestCase):
@@ -331,7 +337,7 @@ class SharedRulesTests(ApiTestCase):
     def test_clients(self) -> Any:
         """Streams, requests under way and WebSockets are clients, and limited together."""
         service = self.serve("--max-clients", "3")
-        gateway = gateway_of(service)
+        gateway = service.gateway
         yield self.connect()
         stream = yield self.open_stream(f"{API}/pv/X/stream")
         yield stream.until(lambda message: message["msg_type"] == "monitor")
@@ -351,7 +357,7 @@ class SharedRulesTests(ApiTestCase):
         """Large answers that nobody reads are dropped, and what they held is given back."""
         # More than the kernel takes.
         self.backend.add("A", np.zeros(4_000_000))
-        gateway = gateway_of(self.serve("--stall-timeout", "1"))
+        gateway = self.serve("--stall-timeout", "1").gateway
         clients = []
         for _ in range(2):
             client = yield self.open_stream(f"{API}/pv/A")

@@ -13,7 +13,8 @@ from twisted.python import log
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.web.htpasswd import Passwords
-from tests.support.access_case import GuardedTestCase, basic, reactor, request
+from tests.support.http_reader import request
+from tests.support.service_case import MemoryServiceTestCase, basic, reactor
 from tests.support.timing import allowed
 
 PASSWORD = "geheim 🔑"
@@ -26,7 +27,7 @@ def entry(user: str, password: str = PASSWORD) -> str:
     return f"{user}:{bcrypt.hashpw(password.encode(), bcrypt.gensalt(COST)).decode()}\n"
 
 
-class LoginTests(GuardedTestCase):
+class LoginTests(MemoryServiceTestCase):
     """--htpasswd."""
 
     def serve_users(self, *options: str) -> Any:
@@ -200,7 +201,7 @@ class LoginTests(GuardedTestCase):
         path = self.folder / "users"
         lines = path.read_text().splitlines(keepends=True)
         path.write_text("".join(line for line in lines if not line.startswith("alice")))
-        admission = service.getServiceNamed("files")
+        admission = service.files
         good = yield admission.logins.reload()
         self.assertTrue(good)
         code = yield alice.when_closed()
@@ -224,7 +225,7 @@ class LoginTests(GuardedTestCase):
 
         log.addObserver(observe)
         self.addCleanup(log.removeObserver, observe)
-        self.serve_users()
+        self.serve_users("--access-log")
         secret = "S3CRET"
         yield gatherResults(
             [

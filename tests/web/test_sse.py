@@ -11,10 +11,10 @@ import numpy as np
 from twisted.internet.defer import inlineCallbacks
 from twisted.internet.task import deferLater
 
-from tests.support.access_case import reactor
 from tests.support.api_case import ApiTestCase, EventClient
 from tests.support.ioc_case import until_true
-from tests.web.test_api import API, gateway_of
+from tests.support.service_case import reactor
+from tests.web.test_api import API
 
 
 def is_monitor(message: Any) -> bool:
@@ -51,7 +51,7 @@ class EventStreamTests(ApiTestCase):
     @inlineCallbacks
     def test_shared(self) -> Any:
         """Two streams with the same PVs share each event's bytes, framed once."""
-        gateway = gateway_of(self.serve())
+        gateway = self.serve().gateway
         first = yield self.open_stream(f"{API}/pv/X/stream")
         second = yield self.open_stream(f"{API}/stream?name=X")
         for stream in (first, second):
@@ -97,7 +97,7 @@ class EventStreamTests(ApiTestCase):
     @inlineCallbacks
     def test_left(self) -> Any:
         """A client that goes away is forgotten, with its PVs."""
-        gateway = gateway_of(self.serve("--linger", "0.01"))
+        gateway = self.serve("--linger", "0.01").gateway
         stream = yield self.open_stream(f"{API}/pv/X/stream")
         yield stream.until(is_monitor)
         self.assertEqual(gateway.clients, 1)
@@ -130,7 +130,7 @@ class EventStreamTests(ApiTestCase):
     def test_slow(self) -> Any:
         """A slow reader gets the newest values when it reads again, and holds up nobody."""
         self.backend.add("A", np.zeros(30_000))
-        gateway = gateway_of(self.serve())
+        gateway = self.serve().gateway
         slow = yield self.open_stream(f"{API}/pv/A/stream?arrays=base64")
         other = yield self.open_stream(f"{API}/pv/X/stream")
         yield slow.until(is_monitor)
@@ -151,7 +151,7 @@ class EventStreamTests(ApiTestCase):
     def test_stalled(self) -> Any:
         """A reader that takes nothing for the stall timeout is dropped."""
         self.backend.add("A", np.zeros(30_000))
-        gateway = gateway_of(self.serve("--stall-timeout", "0.5"))
+        gateway = self.serve("--stall-timeout", "0.5").gateway
         stream = yield self.open_stream(f"{API}/pv/A/stream?arrays=base64")
         yield stream.until(is_monitor)
         stream.transport.pauseProducing()
