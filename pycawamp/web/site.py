@@ -20,6 +20,9 @@ from pycawamp.wire.v2.codec import dumps
 
 STATIC = Path(__file__).absolute().with_name("static")
 
+DISPLAYS = Path(__file__).absolute().with_name("displays")
+"""What displays for other gateways load from there."""
+
 ENTRIES = ("console/main.js", "pycaserver-html.js", "pycaserver.js")
 """The modules that pages load with a script element; served joined with their imports."""
 
@@ -49,10 +52,7 @@ def root_resource(
             descriptions of PVs to offer.
         authentication: Applies to all pages.
     """
-    headers = dict(_HEADERS)
-    if authentication.takes_other_pages:
-        # They import the library from here. Their WebSockets are authenticated separately.
-        headers["access-control-allow-origin"] = "*"
+    headers = file_headers(authentication)
     page = (STATIC / "index.html").read_bytes()
     root = Resource()
     root.putChild(b"", Guarded(authentication, Answer(page, MIME_TYPES[".html"])))
@@ -66,6 +66,15 @@ def root_resource(
     if authentication.logins is not None and authentication.logins.takes_passwords:
         root.putChild(b"login", Guarded(authentication, Redirect(b"./"), required=True))
     return root
+
+
+def file_headers(authentication: Authentication) -> dict[str, str]:
+    """The headers of files that pages of other origins may load, if any may connect."""
+    headers = dict(_HEADERS)
+    if authentication.takes_other_pages:
+        # They import the library from here; whether they may open a WebSocket the door says.
+        headers["access-control-allow-origin"] = "*"
+    return headers
 
 
 def _put(root: Resource, path: Sequence[bytes], part: IResource) -> None:
