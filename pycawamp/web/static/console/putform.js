@@ -63,7 +63,7 @@ export class PutForm {
       return this.#say("failed", error.message);
     }
     const warning = limitWarning(value, metadata);
-    if (warning && !(await confirmed(`Write ${name}?`, `${warning} Write it all the same?`, "Write anyway"))) {
+    if (warning && !(await confirmed(`Write ${name}?`, `${warning} Write it anyway?`, "Write anyway"))) {
       return this.#say("", "Not written.");
     }
     await this.#put(value, metadata);
