@@ -15,3 +15,5 @@ class Framing:
     """Frames a text message."""
     binary: Callable[[bytes], bytes]
     """Frames a binary message."""
+    name: str = ""
+    """The transport's name, for statistics and logs."""

@@ -90,7 +90,12 @@ class Outbox:
     @property
     def is_overfull(self) -> bool:
         """Whether so much waits for the client that it should not have asked for more."""
-        return self._gathered + self._writer.backlog > TOO_MUCH
+        return self.queued > TOO_MUCH
+
+    @property
+    def queued(self) -> int:
+        """Bytes that wait for the client in this process."""
+        return self._gathered + self._writer.backlog
 
     def mark_stale(self, streams: Sequence[Resendable], announcing: Iterable[Resendable]) -> None:
         """Note what changed while the client could take nothing."""

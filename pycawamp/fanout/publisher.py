@@ -45,6 +45,14 @@ class Publisher:
         """The clients of all streams."""
         return [outbox for stream in self._streams for outbox in stream.members]
 
+    @property
+    def clients(self) -> int:
+        """How many clients there are on all streams."""
+        number = 0
+        for stream in self._streams:
+            number += len(stream.members)
+        return number
+
     def stream(self, key: StreamKey) -> EncodedStream:
         """Return the stream for clients that have `key` in common, made if need be."""
         for stream in self._streams:
@@ -164,6 +172,13 @@ class Publishers:
         stream.leave(outbox)
         if stream.is_empty:
             self._drop_unused((stream.name, stream.pv.name))
+
+    def clients(self) -> dict[str, int]:
+        """Return how many clients each PV has, by the name of its channel."""
+        clients: dict[str, int] = {}
+        for (_, real_name), publisher in self._publishers.items():
+            clients[real_name] = clients.get(real_name, 0) + publisher.clients
+        return clients
 
     def throttle(self, rate: float) -> Throttle:
         """What all streams of a rate (updates per second) share, for as long as there is one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 import attrs
@@ -199,6 +199,10 @@ class PVHub(Service):
     def names(self) -> list[str]:
         """The names of all open channels, the lingering ones included."""
         return list(self._channels)
+
+    def __iter__(self) -> Iterator[PV]:
+        """The PVs of all open channels, the lingering ones included."""
+        return (channel.pv for channel in self._channels.values())
 
     def __contains__(self, name: object) -> bool:
         return name in self._channels

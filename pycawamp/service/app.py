@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 import attrs
-from twisted.application.service import IService, MultiService, Service
+from twisted.application.service import MultiService, Service
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import serverFromString
@@ -35,6 +35,7 @@ from pycawamp.service.site_files import SiteFiles
 from pycawamp.service.start import StartError, StartReporter, check_user
 from pycawamp.service.systemd import SystemdNotifier
 from pycawamp.sessions.putlog import PutLogError
+from pycawamp.sessions.statistics import Statistics
 from pycawamp.web.certificate import RenewedCertificate, tls_endpoint
 from pycawamp.web.channel import GatewaySite, HTTPLimits
 from pycawamp.web.htpasswd import LoginFileError
@@ -52,11 +53,11 @@ def makeService(options: Options) -> MultiService:
     settings = options.settings
     file, observer = _log(options.parent or {}, settings.log)
     service = StartReporter(observer)
-    whole = assemble(reactor, settings)
-    whole.setServiceParent(service)
+    app = assemble(reactor, settings)
+    app.setServiceParent(service)  # type: ignore[no-untyped-call]
     if file is not None:
-        LogReopener(reactor, file).setServiceParent(whole)  # type: ignore[no-untyped-call]
-    ShortCollections(reactor).setServiceParent(whole)  # type: ignore[no-untyped-call]
+        LogReopener(reactor, file).setServiceParent(app)  # type: ignore[no-untyped-call]
+    ShortCollections(reactor).setServiceParent(app)  # type: ignore[no-untyped-call]
     return service
 
 
@@ -75,7 +76,43 @@ def _log(
     return file, log_observer(settings, file)
 
 
-def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) -> MultiService:
+class App(DrainingService):
+    """All of a gateway, as a service with named parts."""
+
+    def __init__(  # noqa: PLR0913 (one of each part)
+        self,
+        *,
+        files: SiteFiles,
+        gateway: Gateway,
+        site: GatewaySite,
+        ports: Sequence[Port],
+        drain_time: float = 0.0,
+        notifier: SystemdNotifier,
+        demo: DemoIOC | None = None,
+    ) -> None:
+        shared = [port for port in ports if port.is_shared]
+        super().__init__(gateway, drain_time, shared, notifier.stopping)
+        self.files = files
+        self.gateway = gateway
+        self.site = site
+        self.ports = tuple(ports)
+        self.demo = demo
+        # The files first: nothing else has started if they cannot be read. systemd last.
+        for part in (files, demo, gateway, *ports, notifier):
+            if part is not None:
+                part.setServiceParent(self)  # type: ignore[no-untyped-call]
+
+    @property
+    def port(self) -> Port:
+        """The first of the ports."""
+        return self.ports[0]
+
+    def statistics(self) -> Statistics:
+        """Return a snapshot of the gateway and its ports."""
+        return attrs.evolve(self.gateway.statistics(), connections=len(self.site.connections))
+
+
+def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) -> App:
     """The gateway with its ports and, if asked for, a demo IOC.
 
     All files are read here, before anything is opened. `backend` is where the PVs come from,
@@ -83,49 +120,44 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
     """
     endpoints = [_endpoint(reactor, description) for description in settings.ports]
     certificates = [each.certificate for each in endpoints if each.certificate is not None]
-    admission = _admission(reactor, settings, certificates)
-    parts: list[IService] = [admission]
+    files = _site_files(reactor, settings, certificates)
+    demo = None
     if settings.demo:
         ports = free_ports()
         # Before Channel Access is opened: it is to see this IOC and no other.
         os.environ.update(ports.client_environment())
-        parts.append(DemoIOC(reactor, ports))
+        demo = DemoIOC(reactor, ports)
     try:
-        gateway = Gateway(
-            reactor, settings.gateway, backend, admission.policy, admission.authentication
-        )
+        gateway = Gateway(reactor, settings.gateway, backend, files.policy, files.authentication)
     except (LibraryError, PutLogError) as error:
         refuse(str(error))
     gateway.setName("gateway")  # type: ignore[no-untyped-call]
-    admission.govern(gateway)
+    files.govern(gateway)
     parts_of_site = {
         "monitor": gateway.resource,
         "api/v1": gateway.api,
         "healthz": gateway.health,
         "readyz": gateway.ready,
     }
-    root = root_resource(parts_of_site, _configuration(settings), admission.authentication)
+    root = root_resource(parts_of_site, _configuration(settings), files.authentication)
     site = GatewaySite(
-        reactor, root, _http_limits(settings), admission.refusals, settings.rules.proxies
+        reactor, root, _http_limits(settings), files.refusals, settings.rules.proxies
     )
     site.logs_requests = settings.log.access
     # Of Twisted's own endpoints the only one that puts a factory around the site.
     site.is_wrapped = any(each.description.startswith("haproxy:") for each in endpoints)
-    listening = _ports(endpoints, site, settings.demo)
-    notifier = SystemdNotifier(reactor)
-    whole = DrainingService(
-        gateway,
-        settings.drain_time,
-        [port for port in listening if port.is_shared],
-        notifier.stopping,
+    return App(
+        files=files,
+        gateway=gateway,
+        site=site,
+        ports=_ports(endpoints, site, settings.demo),
+        drain_time=settings.drain_time,
+        notifier=SystemdNotifier(reactor),
+        demo=demo,
     )
-    # The files first: nothing else has started if they cannot be read. systemd last.
-    for part in (*parts, gateway, *listening, notifier):
-        part.setServiceParent(whole)
-    return whole
 
 
-def _admission(
+def _site_files(
     reactor: Any, settings: Settings, certificates: Sequence[RenewedCertificate]
 ) -> SiteFiles:
     try:

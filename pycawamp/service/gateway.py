@@ -22,6 +22,7 @@ from pycawamp.pv.router import Router
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.registry import Sessions
+from pycawamp.sessions.statistics import Statistics, snapshot
 from pycawamp.web.api import Api
 from pycawamp.web.authentication import Authentication, AuthenticationRules
 from pycawamp.web.clients import Clients
@@ -126,14 +127,18 @@ class Gateway(Service):
         """How many clients are connected."""
         return len(self._sessions)
 
+    def statistics(self) -> Statistics:
+        """Return a snapshot: clients, channels, what was refused, the memory in use."""
+        return snapshot(self.hub, self._sessions, self._inbox)
+
     def reauthorize(self) -> None:
         """Apply a changed policy to what is open: what is forbidden now ends."""
-        self._clients.check_visitors()
+        self._clients.check_clients()
         self._sessions.reauthorize()
 
-    def check_visitors(self) -> None:
+    def check_clients(self) -> None:
         """Close the connections of users and pages that could not come in any more."""
-        self._clients.check_visitors()
+        self._clients.check_clients()
 
     def drain(self, seconds: float) -> Deferred[None]:
         """Close the clients' connections as going away (1001), spread over a time.

@@ -61,7 +61,7 @@ class SiteFiles(MultiService):
         self.policy.follow(gateway.hub)
         self.policy.listen(lambda _: gateway.reauthorize())
         if self.logins is not None:
-            self.logins.listen(gateway.check_visitors)
+            self.logins.listen(gateway.check_clients)
 
 
 def _with_own_names(settings: Settings) -> AuthenticationRules:

@@ -167,3 +167,7 @@ class Sessions:
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def __iter__(self) -> Iterator[Session]:
+        """The sessions of all clients."""
+        return iter(self._open.values())

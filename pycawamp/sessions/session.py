@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
@@ -47,6 +48,8 @@ class Session:
         closed: Callable[[], None],
     ) -> None:
         self.peer = peer
+        self.since = time.time()
+        """UNIX seconds at which the client came."""
         self.outgoing = outgoing
         self.subscriptions = Subscriptions(shared, outgoing, authorizer)
         self._operations = Operations(shared, outgoing, authorizer, peer, quota.puts)

@@ -41,11 +41,14 @@ class Subscriptions:
         """As the client asked for them; those that a policy ended last."""
         return [*self._streams, *self._forbidden]
 
+    def __len__(self) -> int:
+        return len(self._streams) + len(self._forbidden)
+
     def open(self, name: str, encoding: Encoding) -> None:
         """Subscribe to a PV, or ask for it anew; BadMessageError if the client may not."""
         verdict = self._authorizer.authorize(name)
         is_new = name not in self._streams and name not in self._forbidden
-        if is_new and len(self._streams) + len(self._forbidden) >= self._shared.limits.pvs:
+        if is_new and len(self) >= self._shared.limits.pvs:
             raise BadMessageError("too_many_pvs", "the page has as many PVs as it may")
         self._authorizer.reserve_channel(verdict.real_name)
         pv = self._shared.hub.find(verdict.real_name)

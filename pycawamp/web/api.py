@@ -11,7 +11,8 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
-from pycawamp.web.authentication import Authentication, PendingRequest, RefusalError, Visitor
+from pycawamp.sessions.peer import Peer
+from pycawamp.web.authentication import Authentication, PendingRequest, RefusalError
 from pycawamp.web.clients import Clients
 from pycawamp.web.exchange import Exchange
 from pycawamp.web.problem import Problem, refuse
@@ -38,7 +39,7 @@ REQUEST_HEADERS = "Authorization, Content-Type, Last-Event-ID"
 PREFLIGHT_AGE = 600
 """Seconds for which a browser may keep the answer to a preflight request."""
 
-Act: TypeAlias = "Callable[[Request, Visitor, str], Any]"
+Act: TypeAlias = "Callable[[Request, Peer, str], Any]"
 """Answers a request; the text is the PV name in its path, if there is one."""
 
 
@@ -107,66 +108,66 @@ class Api(Resource):
         else:
             act = route.acts["GET" if method == "HEAD" else method]
             pending = PendingRequest(self._authentication, request, refuse)
-            pending.admit(lambda visitor: self._enter(act, request, visitor, route), socket=True)
+            pending.admit(lambda client: self._enter(act, request, client, route), socket=True)
 
-    def _enter(self, act: Act, request: Request, visitor: Visitor, route: Route) -> None:
-        full = self._clients.full(visitor.host)
+    def _enter(self, act: Act, request: Request, client: Peer, route: Route) -> None:
+        full = self._clients.full(client.host)
         if full is not None:
-            self._authentication.refusals.count(full, visitor.host)
+            self._authentication.refusals.count(full, client.host)
             raise RefusalError(503, full, (("Retry-After", "10"),))
         try:
-            act(request, visitor, route.name)
+            act(request, client, route.name)
         except BadMessageError as mistake:
             Problem.of(mistake).answer(request)
 
     # What can be asked for
 
-    def _read(self, request: Request, visitor: Visitor, name: str) -> None:
+    def _read(self, request: Request, client: Peer, name: str) -> None:
         options = Query.parse(request.args, GET_OPTIONS, named=False).options
         message = _message("get", name, options)
-        self._exchange(request, visitor, [message], _only)
+        self._exchange(request, client, [message], _only)
 
-    def _read_many(self, request: Request, visitor: Visitor, _name: str) -> None:
+    def _read_many(self, request: Request, client: Peer, _name: str) -> None:
         query = _named(request, GET_OPTIONS)
         messages = [
             _message("get", name, query.options, number) for number, name in enumerate(query.names)
         ]
-        self._exchange(request, visitor, messages, _in_order)
+        self._exchange(request, client, messages, _in_order)
 
-    def _describe(self, request: Request, visitor: Visitor, name: str) -> None:
+    def _describe(self, request: Request, client: Peer, name: str) -> None:
         Query.parse(request.args, (), named=False)
-        self._exchange(request, visitor, [_message("info", name, {})], _only)
+        self._exchange(request, client, [_message("info", name, {})], _only)
 
-    def _write(self, request: Request, visitor: Visitor, name: str) -> None:
+    def _write(self, request: Request, client: Peer, name: str) -> None:
         options = Query.parse(request.args, PUT_OPTIONS, named=False).options
         value = _json_body(request)
         head = _message("put", name, options)
-        self._exchange(request, visitor, [b'%b,"value":%b}' % (head[:-1], value)], _only)
+        self._exchange(request, client, [b'%b,"value":%b}' % (head[:-1], value)], _only)
 
-    def _stream(self, request: Request, visitor: Visitor, name: str) -> None:
+    def _stream(self, request: Request, client: Peer, name: str) -> None:
         options = Query.parse(request.args, STREAM_OPTIONS, named=False).options
-        self._open_stream(request, visitor, Query((name,), options))
+        self._open_stream(request, client, Query((name,), options))
 
-    def _stream_many(self, request: Request, visitor: Visitor, _name: str) -> None:
-        self._open_stream(request, visitor, _named(request, STREAM_OPTIONS))
+    def _stream_many(self, request: Request, client: Peer, _name: str) -> None:
+        self._open_stream(request, client, _named(request, STREAM_OPTIONS))
 
     # How it is answered
 
-    def _open_stream(self, request: Request, visitor: Visitor, query: Query) -> None:
+    def _open_stream(self, request: Request, client: Peer, query: Query) -> None:
         _check_text_arrays(query)
         parse_options(query.options)
         names = [checked_name(name) for name in query.names]
         message = dumps({"action": "connect", "pvs": names, **query.options})
-        self._streams.open(request, visitor, self._quotas.of(visitor), message)
+        self._streams.open(request, client, self._quotas.of(client), message)
 
     def _exchange(
         self,
         request: Request,
-        visitor: Visitor,
+        client: Peer,
         messages: Sequence[bytes],
         put_together: Callable[[list[Message]], Message],
     ) -> None:
-        exchange = Exchange(self._clients, visitor, self._quotas.of(visitor))
+        exchange = Exchange(self._clients, client, self._quotas.of(client))
         request.notifyFinish().addErrback(lambda _: exchange.cut())
         done = exchange.ask(messages).addCallback(put_together)
         done.addCallback(self._respond, request, exchange)

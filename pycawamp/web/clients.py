@@ -14,7 +14,6 @@ from twisted.internet.task import LoopingCall
 from pycawamp.access.hosts import network_key
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.registry import Sessions
-from pycawamp.web.authentication import Visitor
 from pycawamp.web.client_log import ClientEntry, ClientLog
 from pycawamp.web.expiry import LoginExpiry
 from pycawamp.web.read_scheduler import ReadScheduler
@@ -31,7 +30,7 @@ DRAIN_STEP = 0.02
 class Connection(Protocol):
     """A client's connection, whatever its transport."""
 
-    visitor: Visitor
+    client: Peer
 
     def hang_up(self, code: int, reason: str) -> None:
         """Close it with a WebSocket close code and a reason, as far as the transport has them."""
@@ -39,7 +38,7 @@ class Connection(Protocol):
     def cut(self) -> None:
         """Close it without waiting for its client any longer."""
 
-    def check_visitor(self) -> None:
+    def check_client(self) -> None:
         """Close it if its user, or its page, could not come in any more."""
 
 
@@ -86,11 +85,8 @@ class Clients:
 
     def add(self, connection: Connection) -> None:
         """Count and log a client."""
-        visitor = connection.visitor
-        self._connections[connection] = self._log.connected(
-            visitor.address, peer_of(visitor).user, visitor.agent
-        )
-        self._by_address[network_key(connection.visitor.host)] += 1
+        self._connections[connection] = self._log.connected(connection.client)
+        self._by_address[network_key(connection.client.host)] += 1
 
     def remove(self, connection: Connection, pvs: int = 0, reason: str = "closed") -> None:
         """Count a client no more; one that is not counted is ignored.
@@ -99,7 +95,7 @@ class Clients:
         """
         if connection in self._connections:
             self._log.disconnected(self._connections.pop(connection), pvs, reason)
-            self._left(network_key(connection.visitor.host))
+            self._left(network_key(connection.client.host))
         if not self._connections and self._all_closed is not None:
             done, self._all_closed = self._all_closed, None
             if self._cutting is not None and self._cutting.active():
@@ -111,10 +107,10 @@ class Clients:
         """Return what calls a function once a login has expired."""
         return LoginExpiry(self.clock, expired, self._now)
 
-    def check_visitors(self) -> None:
+    def check_clients(self) -> None:
         """Close the connections of those who could not come in any more."""
         for connection in list(self._connections):
-            connection.check_visitor()
+            connection.check_client()
 
     def drain(self, seconds: float) -> Deferred[None]:
         """Close the connections as `going away` (1001), spread over a time.
@@ -139,7 +135,7 @@ class Clients:
             for connection in here[: len(here) - int(left)]:
                 asked.add(connection)
                 connection.hang_up(1001, "the gateway is stopping")
-            if len(asked) == number:
+            if not int(left) or not here:
                 asking.stop()
 
         asking = LoopingCall(ask)
@@ -175,9 +171,3 @@ class Clients:
     def _cut(self) -> None:
         for connection in list(self._connections):
             connection.cut()
-
-
-def peer_of(visitor: Visitor) -> Peer:
-    """Return a visitor as sessions know clients."""
-    user = visitor.identity.user if visitor.identity is not None else None
-    return Peer(visitor.address, host=visitor.host, user=user)

@@ -10,10 +10,10 @@ from zope.interface import implementer
 
 from pycawamp.fanout.framing import Framing
 from pycawamp.fanout.outbox import IWriter
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.quota import Quota
 from pycawamp.sessions.session import Session
-from pycawamp.web.authentication import Visitor
-from pycawamp.web.clients import Clients, peer_of
+from pycawamp.web.clients import Clients
 from pycawamp.wire.dialect import Message
 from pycawamp.wire.v2.dialect import VERSION_1
 
@@ -28,7 +28,7 @@ def _binary(payload: bytes) -> bytes:
     return _HEADER.pack(True, len(payload)) + payload
 
 
-MESSAGES = Framing(_text, _binary)
+MESSAGES = Framing(_text, _binary, "http")
 """Messages one after another, each with its kind and its length."""
 
 
@@ -42,8 +42,8 @@ class Exchange:
 
     framing = MESSAGES
 
-    def __init__(self, clients: Clients, visitor: Visitor, quota: Quota) -> None:
-        self.visitor = visitor
+    def __init__(self, clients: Clients, client: Peer, quota: Quota) -> None:
+        self.client = client
         self.backlog = 0
         """Bytes of the replies that are held."""
         self._clients = clients
@@ -51,7 +51,7 @@ class Exchange:
         self._replies: list[Message] = []
         self._replied: Deferred[list[Message]] = Deferred()
         self._session: Session | None = clients.sessions.open(
-            self, peer_of(visitor), VERSION_1, self.hang_up, quota
+            self, client, VERSION_1, self.hang_up, quota
         )
         clients.add(self)
 
@@ -86,7 +86,7 @@ class Exchange:
     def hang_up(self, code: int, reason: str) -> None:
         """Do nothing: the reply says what was wrong, and nothing else is to come."""
 
-    def check_visitor(self) -> None:
+    def check_client(self) -> None:
         """Do nothing: it is over soon."""
 
     def _send(self, messages: Sequence[bytes]) -> Iterator[None]:

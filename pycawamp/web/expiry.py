@@ -7,8 +7,6 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from pycawamp.web.login import Identity
-
 EXPIRY_CHECK = 10.0
 """Seconds between looks at whether a login has expired: the clock may be set."""
 
@@ -24,10 +22,10 @@ class LoginExpiry:
         self._now = now
         self._timer: IDelayedCall | None = None
 
-    def watch(self, identity: Identity | None) -> None:
-        """Wait until a login expires; one that never does is not waited for."""
-        if identity is not None and identity.expires is not None:
-            self._wait(identity.expires)
+    def watch(self, expires: float | None) -> None:
+        """Wait until a login expires, in UNIX seconds; one that never does is not waited for."""
+        if expires is not None:
+            self._wait(expires)
 
     def cancel(self) -> None:
         """Wait no longer."""

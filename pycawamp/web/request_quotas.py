@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pycawamp.access.hosts import network_key
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.quota import Quota
 from pycawamp.sessions.registry import Sessions
-from pycawamp.web.authentication import Visitor
 
 MOST_CLIENTS = 10_000
 """Quotas that are kept."""
@@ -18,10 +18,9 @@ class RequestQuotas:
         self._sessions = sessions
         self._quotas: dict[tuple[str, str | None], Quota] = {}
 
-    def of(self, visitor: Visitor) -> Quota:
-        """Return what a visitor may still take."""
-        user = visitor.identity.user if visitor.identity is not None else None
-        key = network_key(visitor.host), user
+    def of(self, client: Peer) -> Quota:
+        """Return what a client may still take."""
+        key = network_key(client.host), client.user
         quota = self._quotas.get(key)
         if quota is None:
             self._make_room()

@@ -10,9 +10,9 @@ from twisted.web.server import Request
 
 from pycawamp.fanout.framing import Framing
 from pycawamp.pv.delay import DelayLine
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.quota import Quota
-from pycawamp.web.authentication import Visitor
-from pycawamp.web.clients import CLOSING, Clients, peer_of
+from pycawamp.web.clients import CLOSING, Clients
 from pycawamp.web.transport import ClientTransport
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.v2.dialect import VERSION_1
@@ -32,7 +32,7 @@ def _no_event(_payload: bytes) -> bytes:
     raise AssertionError("no option of a stream makes messages binary")
 
 
-EVENTS = Framing(_event, _no_event)
+EVENTS = Framing(_event, _no_event, "sse")
 """A message for each event; JSON as the protocol has it is one line."""
 
 
@@ -41,17 +41,17 @@ class EventStream:
 
     is_ended = False
 
-    def __init__(self, request: Request, visitor: Visitor, streams: EventStreams, quota: Quota):
-        self.visitor = visitor
+    def __init__(self, request: Request, client: Peer, streams: EventStreams, quota: Quota):
+        self.client = client
         self.transport: Any = request.channel.transport
         self._channel = request.channel
         self._streams = streams
         self._clients = clients = streams.clients
         self._client_transport = ClientTransport(
-            self.transport, clients.slow_consumers, visitor.address, EVENTS
+            self.transport, clients.slow_consumers, client.address, EVENTS
         )
         self._session = clients.sessions.open(
-            self._client_transport, peer_of(visitor), VERSION_1, self.hang_up, quota
+            self._client_transport, client, VERSION_1, self.hang_up, quota
         )
         self._client_transport.start(self._session.outbox)
         self._expiry = clients.expiry(self._has_expired)
@@ -66,7 +66,7 @@ class EventStream:
         self._session.receive(message)
         if self.is_busy:
             self._clients.read_scheduler.take(self, b"")
-        self._expiry.watch(self.visitor.identity)
+        self._expiry.watch(self.client.expires)
 
     @property
     def is_busy(self) -> bool:
@@ -94,12 +94,11 @@ class EventStream:
         """Close the connection without waiting for its client any longer."""
         self._client_transport.cut()
 
-    def check_visitor(self) -> None:
+    def check_client(self) -> None:
         """Close the connection if the user or the page could not come in any more."""
-        identity = self.visitor.identity
-        if identity is not None and not identity.is_valid():
+        if not self.client.is_valid():
             self._log_out("the login is not good any more")
-        elif not self.visitor.may_stay():
+        elif not self.client.may_stay():
             self._log_out("pages of this origin may not connect any more", "forbidden")
 
     def _has_expired(self) -> None:
@@ -133,7 +132,7 @@ class EventStreams:
         self.clients = clients
         self._silent: DelayLine[EventStream] = DelayLine(clients.clock, interval, self._comment)
 
-    def open(self, request: Request, visitor: Visitor, quota: Quota, message: bytes) -> None:
+    def open(self, request: Request, client: Peer, quota: Quota, message: bytes) -> None:
         """Answer a request by the events that a request of the protocol leads to."""
         request.setHeader("content-type", MIME_TYPE)
         request.setHeader("cache-control", "no-store")
@@ -146,7 +145,7 @@ class EventStreams:
         if request.method == b"HEAD":
             request.finish()
         else:
-            EventStream(request, visitor, self, quota).start(message)
+            EventStream(request, client, self, quota).start(message)
 
     def keep_alive(self, stream: EventStream) -> None:
         """Send a comment to a stream after a while."""

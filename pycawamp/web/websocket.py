@@ -11,9 +11,10 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from txaio import make_logger
 
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.session import Session
-from pycawamp.web.authentication import BEARER, Visitor, without_token
-from pycawamp.web.clients import CLOSING, Clients, peer_of
+from pycawamp.web.authentication import BEARER, without_token
+from pycawamp.web.clients import CLOSING, Clients
 from pycawamp.web.connections import ConnectionCount
 from pycawamp.web.expiry import LoginExpiry
 from pycawamp.web.frames import WEBSOCKET
@@ -46,7 +47,8 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     factory: MonitorFactory
     session: Session | None = None
-    visitor = Visitor()
+    client = Peer()
+    """Who is at the other end; `peer` is Autobahn's."""
     encoding: Encoding = VERSION_1
     """The dialect of this connection, and the options in force at first."""
     # What it says of bad frames and handshakes is counted instead: no client fills the log.
@@ -69,15 +71,15 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
     def onOpen(self) -> None:
         """Begin the session."""
         self._client_transport = client_transport = ClientTransport(
-            self.transport, self.factory.clients.slow_consumers, self.visitor.address, WEBSOCKET
+            self.transport, self.factory.clients.slow_consumers, self.client.address, WEBSOCKET
         )
         self.session = self.factory.clients.sessions.open(
-            client_transport, peer_of(self.visitor), self.encoding, self.hang_up
+            client_transport, self.client, self.encoding, self.hang_up
         )
         client_transport.start(self.session.outbox)
         self.factory.clients.add(self)
         self._expiry = self.factory.clients.expiry(self._has_expired)
-        self._expiry.watch(self.visitor.identity)
+        self._expiry.watch(self.client.expires)
 
     def dataReceived(self, data: bytes) -> None:
         """Take what the socket brought, when it is this client's turn."""
@@ -172,17 +174,16 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         if self._client_transport is not None:
             self._client_transport.cut()
 
-    def check_visitor(self) -> None:
+    def check_client(self) -> None:
         """Close the connection if the user or the page could not come in any more."""
-        identity = self.visitor.identity
-        if identity is not None and not identity.is_valid():
+        if not self.client.is_valid():
             self._log_out("the login is not good any more")
-        elif not self.visitor.may_stay():
+        elif not self.client.may_stay():
             self._log_out("pages of this origin may not connect any more", "forbidden")
 
     def failHandshake(self, reason: str, *arguments: Any, **keywords: Any) -> None:
         """Refuse a handshake; the client is told the reason, which may quote a header."""
-        self.factory.clients.shared.refusals.count("bad handshake", self.visitor.address)
+        self.factory.clients.shared.refusals.count("bad handshake", self.client.address)
         super().failHandshake(without_token(reason), *arguments, **keywords)
 
     def sendCloseFrame(self, *args: Any, **keywords: Any) -> None:
@@ -243,7 +244,7 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             self.session = None
 
     def _fail_connection(self, *args: Any, **keywords: Any) -> None:
-        self.factory.clients.shared.refusals.count("closed for a bad frame", self.visitor.address)
+        self.factory.clients.shared.refusals.count("closed for a bad frame", self.client.address)
         super()._fail_connection(*args, **keywords)
 
     def _invalid_payload(self, reason: str) -> bool:

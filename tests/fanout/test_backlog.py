@@ -20,7 +20,8 @@ from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.session import Session
 from pycawamp.web.frames import WEBSOCKET
 from pycawamp.wire.v2.dialect import VERSION_1
-from tests.support.memory_gateway import World, ask, unframe
+from tests.support.memory_gateway import World, ask
+from tests.support.websocket_frames import text_payloads
 
 LARGE = 100_000
 
@@ -54,7 +55,7 @@ class SlowPage:
         data, self._data = self._data, b""
         if self.session.outbox.paused:
             self.session.outbox.resume()
-        return [json.loads(payload) for payload in unframe(data)]
+        return [json.loads(payload) for payload in text_payloads(data)]
 
 
 class BacklogTests(SynchronousTestCase):

@@ -12,12 +12,13 @@ import numpy as np
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.pv.values import FieldType, Metadata
+from tests.support.garbage import collect
 from tests.support.memory_gateway import LINGER, Page, World, ask
 
 
 def fanout_objects() -> Counter[str]:
     """What lives of pycawamp.fanout in this process, by class."""
-    gc.collect()
+    collect()
     kinds = (type(each) for each in gc.get_objects())
     return Counter(
         kind.__name__ for kind in kinds if str(kind.__module__).startswith("pycawamp.fanout.")

@@ -41,7 +41,7 @@ class FreedTests(SynchronousTestCase):
             session.close()
             session.itself = session  # type: ignore[attr-defined]
             del session
-        self.assertEqual(left["Session"], 1)
+        self.assertEqual(left["pycawamp.sessions.session.Session"], 1)
 
     def test_session(self) -> None:
         """A closed session is freed with all that it had open, found or not."""

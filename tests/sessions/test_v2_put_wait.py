@@ -33,9 +33,7 @@ def now() -> float:
 
 def hang(ioc: SoftIOC) -> None:
     """Have an IOC answer nothing any more."""
-    transport = ioc._transport
-    assert transport is not None
-    transport.signalProcess("STOP")
+    ioc.signal("STOP")
 
 
 class WaitTests(V2TestCase):

@@ -6,37 +6,19 @@ import base64
 from pathlib import Path
 from typing import Any, cast
 
-import attrs
-from twisted.application.service import MultiService
 from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.endpoints import TCP4ClientEndpoint
-from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import TestCase
 
 from pycawamp.config.options import Options
 from pycawamp.pv.memory import MemoryBackend
-from pycawamp.service.app import assemble
-from pycawamp.testing import TIMEOUT, WebSocketTestClient, connect
+from pycawamp.service.app import App, assemble
+from pycawamp.testing import WebSocketTestClient, connect
+from tests.support.http import UPGRADE, Answer, request
+from tests.support.http_client import exchange
 
 reactor = cast(Any, installed_reactor)
-UPGRADE = {
-    "Upgrade": "websocket",
-    "Connection": "Upgrade",
-    "Sec-WebSocket-Version": "13",
-    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-}
-
-
-@attrs.frozen
-class Answer:
-    """An HTTP answer."""
-
-    status: int
-    headers: dict[str, str]
-    body: str
-    text: str
-    """All of it."""
 
 
 class GuardedTestCase(TestCase):
@@ -58,15 +40,15 @@ class GuardedTestCase(TestCase):
         path.write_text(text)
         return str(path)
 
-    def serve(self, *options: str) -> MultiService:
+    def serve(self, *options: str) -> App:
         """Run the service with these options until the test ends."""
         parser = Options()
         endpoint = [] if "--port" in options else ["--port", "tcp:0:interface=127.0.0.1"]
         parser.parseOptions([*endpoint, *options])
         service = assemble(reactor, parser.settings, self.backend)
-        service.startService()
+        service.startService()  # type: ignore[no-untyped-call]
         self.addCleanup(service.stopService)
-        address = cast(Any, service.getServiceNamed("port")).address
+        address = service.port.address
         self.port = getattr(address, "port", 0)
         return service
 
@@ -92,15 +74,7 @@ class GuardedTestCase(TestCase):
 
     def exchange(self, data: bytes) -> Deferred[Answer]:
         """Fires with the answer to some bytes."""
-        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.port)
-        connecting = cast("Deferred[Any]", endpoint.connect(Factory.forProtocol(_Reader)))
-        return connecting.addCallback(lambda reader: reader.ask(data)).addTimeout(TIMEOUT, reactor)
-
-
-def request(path: str, headers: dict[str, str]) -> bytes:
-    """The bytes of a GET."""
-    lines = [f"{name}: {value}" for name, value in {"Host": "gateway:8888", **headers}.items()]
-    return "\r\n".join([f"GET {path} HTTP/1.1", *lines, "", ""]).encode()
+        return exchange(TCP4ClientEndpoint(reactor, "127.0.0.1", self.port), data)
 
 
 def basic(user: str, password: str) -> str:
@@ -110,28 +84,3 @@ def basic(user: str, password: str) -> str:
 
 def _named(headers: dict[str, str]) -> dict[str, str]:
     return {name.replace("_", "-"): value for name, value in headers.items()}
-
-
-class _Reader(Protocol):
-    """Reads an answer: to the end, or to the end of the header of a handshake that succeeded."""
-
-    def __init__(self) -> None:
-        self._data = b""
-        self._answer: Deferred[Answer] = Deferred()
-
-    def ask(self, data: bytes) -> Deferred[Answer]:
-        self.transport.write(data)  # type: ignore[union-attr]
-        return self._answer
-
-    def dataReceived(self, data: bytes) -> None:
-        self._data += data
-        if self._data.startswith(b"HTTP/1.1 101") and b"\r\n\r\n" in self._data:
-            self.transport.abortConnection()  # type: ignore[union-attr]
-
-    def connectionLost(self, reason: Any = None) -> None:
-        text = self._data.decode()
-        head, _, body = text.partition("\r\n\r\n")
-        first, *lines = head.split("\r\n")
-        headers = dict(line.lower().split(": ", 1) for line in lines)
-        status = int(first.split(" ")[1]) if first else 0
-        self._answer.callback(Answer(status, headers, body, text))

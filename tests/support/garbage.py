@@ -12,6 +12,12 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 
+def collect() -> None:
+    """Free all garbage: one collection leaves what a coroutine's `finally` kept."""
+    while gc.collect():
+        pass
+
+
 @contextmanager
 def left_to_the_collector() -> Iterator[Counter[str]]:
     """Run a block with the collector off; the counter has, after it, what it left in cycles.
@@ -25,7 +31,7 @@ def left_to_the_collector() -> Iterator[Counter[str]]:
         yield left
         gc.set_debug(gc.DEBUG_SAVEALL)
         gc.collect()
-        left.update(type(each).__name__ for each in gc.garbage if _is_of_interest(each))
+        left.update(_name(type(each)) for each in gc.garbage if _is_of_interest(each))
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
@@ -37,3 +43,7 @@ def _is_of_interest(found: object) -> bool:
     if isinstance(found, Deferred | Failure | CoroutineType | GeneratorType):
         return True
     return kind.__module__.startswith("pycawamp.")
+
+
+def _name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"

@@ -24,6 +24,7 @@ from pycawamp.sessions.registry import Sessions
 from pycawamp.sessions.session import Session
 from pycawamp.web.frames import WEBSOCKET
 from pycawamp.wire.v2.dialect import VERSION_1
+from tests.support.websocket_frames import text_payloads
 
 CONNECT_TIMEOUT = 5.0
 LINGER = 10.0
@@ -67,7 +68,7 @@ class Page:
     @property
     def payloads(self) -> list[bytes]:
         """The payloads of all frames so far."""
-        return unframe(b"".join(self.writes))
+        return text_payloads(b"".join(self.writes))
 
     @property
     def messages(self) -> list[Any]:
@@ -79,23 +80,6 @@ class Page:
         messages = self.messages
         self.writes.clear()
         return messages
-
-
-def unframe(data: bytes) -> list[bytes]:
-    """The payloads of a server's text frames (RFC 6455, section 5.2): not masked, whole."""
-    payloads = []
-    while data:
-        if data[0] != 0x81:
-            raise AssertionError(f"no whole text frame: {data[:20]!r}")
-        size, start = data[1], 2
-        if size >= 126:
-            start = 4 if size == 126 else 10
-            size = int.from_bytes(data[2:start], "big")
-        payload, data = data[start : start + size], data[start + size :]
-        if len(payload) != size:
-            raise AssertionError("a frame was cut short")
-        payloads.append(payload)
-    return payloads
 
 
 class World:

@@ -153,7 +153,7 @@ class ReadTests(ApiTestCase):
         """A client that leaves before it is answered leaves nothing behind."""
         service = self.serve("--linger", "0.01")
         stream = yield self.open_stream(f"{API}/pv/nowhere")
-        gateway = service.getServiceNamed("gateway")
+        gateway = service.gateway
         yield until_true(lambda: gateway.clients == 1)
         yield stream.abort()
         yield until_true(lambda: gateway.clients == 0)
@@ -232,12 +232,15 @@ class WriteTests(ApiTestCase):
     @inlineCallbacks
     def test_bodies_at_once(self) -> Any:
         """The bodies that one address sends at once are bounded, and counted until they end."""
-        self.serve("--allow-put=anyone", "--max-message", "10000000", "--handshake-timeout", "5")
+        service = self.serve("--allow-put=anyone", "--max-message", "10000000")
+        bodies = service.site.bodies
         path = f"{API}/pv/X"
         first = yield self.open_stream(path, "PUT", Content_Length="10000000")
+        yield until_true(lambda: not bodies.has_room("127.0.0.1", 10_000_000))
         reply = yield self.call("PUT", path, "2" + " " * 9_999_999)
         self.assertEqual(reply.status, 503)
         yield first.abort()
+        yield until_true(lambda: bodies.has_room("127.0.0.1", 10_000_000))
         reply = yield self.call("PUT", path, "2" + " " * 9_999_999)
         self.assertEqual(reply.status, 200)
 
@@ -337,7 +340,7 @@ class SharedRulesTests(ApiTestCase):
     def test_clients(self) -> Any:
         """Streams, requests under way and WebSockets are clients, and limited together."""
         service = self.serve("--max-clients", "3")
-        gateway = service.getServiceNamed("gateway")
+        gateway = service.gateway
         yield self.connect()
         stream = yield self.open_stream(f"{API}/pv/X/stream")
         yield stream.until(lambda message: message["msg_type"] == "monitor")
@@ -357,7 +360,7 @@ class SharedRulesTests(ApiTestCase):
         """Large answers that nobody reads are dropped, and what they held is given back."""
         # More than the kernel takes.
         self.backend.add("A", np.zeros(4_000_000))
-        gateway = self.serve("--stall-timeout", "1").getServiceNamed("gateway")
+        gateway = self.serve("--stall-timeout", "1").gateway
         clients = []
         for _ in range(2):
             client = yield self.open_stream(f"{API}/pv/A")

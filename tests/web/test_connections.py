@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from twisted.internet.defer import gatherResults, inlineCallbacks
 from twisted.internet.endpoints import TCP4ClientEndpoint, UNIXClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 
 from tests.service.test_twistd import LOOPBACK, TwistdTestCase
-from tests.support.access_case import UPGRADE, GuardedTestCase, reactor, request
+from tests.support.access_case import GuardedTestCase, reactor
 from tests.support.certificate import write_certificate
+from tests.support.http import UPGRADE, request
 from tests.support.ioc_case import until_true
 
 REQUEST = request("/config.json", {})
@@ -41,7 +42,7 @@ class CountTests(GuardedTestCase):
     def begin(self, *options: str) -> None:
         """Run a gateway."""
         service = self.serve(*options)
-        self.site: Any = cast(Any, service.getServiceNamed("port")).site
+        self.site: Any = service.site
         self.refusals = self.site.refusals.counts
 
     @inlineCallbacks

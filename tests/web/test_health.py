@@ -51,7 +51,7 @@ class HealthTests(ApiTestCase):
     def test_draining(self) -> Any:
         """A gateway that drains is healthy, and not ready."""
         service = self.serve()
-        service.getServiceNamed("gateway").readiness.draining = True
+        service.gateway.readiness.draining = True
         reply = yield self.call("GET", "/readyz")
         self.assertEqual(
             (reply.status, reply.json), (503, {"status": "unavailable", "why": "draining"})
@@ -63,7 +63,7 @@ class HealthTests(ApiTestCase):
     def test_starting(self) -> Any:
         """Before Channel Access has been opened it is not ready."""
         service = self.serve()
-        service.getServiceNamed("gateway").readiness.started = False
+        service.gateway.readiness.started = False
         reply = yield self.call("GET", "/readyz")
         self.assertEqual((reply.status, reply.json["why"]), (503, "starting"))
 

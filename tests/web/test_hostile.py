@@ -17,6 +17,7 @@ from pycawamp.testing import WebSocketTestClient
 from pycawamp.web.websocket import MonitorProtocol
 from tests.support.access_case import GuardedTestCase, reactor
 from tests.support.child_process import run
+from tests.support.garbage import collect
 from tests.support.timing import allowed
 
 VANISHING = int(os.environ.get("PYCASERVER_TEST_VANISHING", "2000"))
@@ -50,9 +51,7 @@ class HostileTests(GuardedTestCase):
 
     def counts(self) -> Counts:
         """What there is now."""
-        # What a coroutine's `finally` has kept for once is freed by the next collection.
-        while gc.collect():
-            pass
+        collect()
         kinds = [type(each) for each in gc.get_objects()]
         return Counts(
             files=len(os.listdir("/proc/self/fd")),
@@ -66,7 +65,7 @@ class HostileTests(GuardedTestCase):
     def begin(self, *options: str) -> Any:
         """Run a gateway and a client that goes on through it all."""
         service = self.serve("--linger=0.1", *options)
-        self.gateway: Any = service.getServiceNamed("gateway")
+        self.gateway: Any = service.gateway
         self.refusals = self.gateway.refusals.counts
         self.client: WebSocketTestClient = yield self.connect()
         self.client.send("X")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from twisted.internet.defer import gatherResults, inlineCallbacks
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 
 from pycawamp.testing import WebSocketTestClient, connect
-from tests.support.access_case import UPGRADE, GuardedTestCase, reactor, request
+from tests.support.access_case import GuardedTestCase, reactor
+from tests.support.http import UPGRADE, request
 from tests.support.ioc_case import until_true
 from tests.support.timing import allowed
 
@@ -19,7 +20,7 @@ class ServedLimitTests(GuardedTestCase):
 
     def assert_counted(self, service: Any, kind: str) -> None:
         """A refusal of a kind was counted."""
-        self.assertGreater(service.getServiceNamed("files").refusals.counts[kind], 0)
+        self.assertGreater(service.files.refusals.counts[kind], 0)
 
     @inlineCallbacks
     def test_clients(self) -> Any:
@@ -53,7 +54,7 @@ class ServedLimitTests(GuardedTestCase):
     def test_pipelined(self) -> Any:
         """What asks without end and reads nothing is not answered beyond what it may leave."""
         service = self.serve()
-        site = cast(Any, service.getServiceNamed("port")).site
+        site: Any = service.site
         endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.port)
         client: Any = yield endpoint.connect(Factory.forProtocol(Protocol))
         client.transport.pauseProducing()

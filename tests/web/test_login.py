@@ -13,7 +13,8 @@ from twisted.python import log
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.web.htpasswd import Passwords
-from tests.support.access_case import GuardedTestCase, basic, reactor, request
+from tests.support.access_case import GuardedTestCase, basic, reactor
+from tests.support.http import request
 from tests.support.timing import allowed
 
 PASSWORD = "geheim 🔑"
@@ -200,7 +201,7 @@ class LoginTests(GuardedTestCase):
         path = self.folder / "users"
         lines = path.read_text().splitlines(keepends=True)
         path.write_text("".join(line for line in lines if not line.startswith("alice")))
-        admission = service.getServiceNamed("files")
+        admission = service.files
         good = yield admission.logins.reload()
         self.assertTrue(good)
         code = yield alice.when_closed()

@@ -12,8 +12,8 @@ import jwt
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
+from harness.browser import Browser, missing
 from tests.support.access_case import GuardedTestCase
-from tests.support.browser import Browser, missing
 from tests.web.test_login import PASSWORD, entry
 from tests.web.test_tokens import SECRET
 

@@ -13,12 +13,12 @@ from twisted.internet.endpoints import SSL4ClientEndpoint
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase
 
+from harness.browser import Browser, missing
 from pycawamp.access import AccessFiles
 from pycawamp.config.options import Options
 from pycawamp.testing import GatewayFixture, connect
 from pycawamp.web.host import Hosts, own_names
 from tests.support.access_case import GuardedTestCase, reactor
-from tests.support.browser import Browser, missing
 from tests.support.certificate import write_certificate
 
 HAG = "HAG(room) {127.0.0.1}\nASG(DEFAULT) { RULE(1,READ) {HAG(room)} }\n"
@@ -116,7 +116,7 @@ class OriginTests(GuardedTestCase):
             ]
         )
         self.write("pvlist", DENY_FROM)
-        yield service.getServiceNamed("files").policy.reload()
+        yield service.files.policy.reload()
         found = yield self.statuses()
         self.assertEqual(found, [101, 403])
         for client in (other, rebound):

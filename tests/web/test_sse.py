@@ -51,7 +51,7 @@ class EventStreamTests(ApiTestCase):
     @inlineCallbacks
     def test_shared(self) -> Any:
         """Two streams with the same PVs share each event's bytes, framed once."""
-        gateway = self.serve().getServiceNamed("gateway")
+        gateway = self.serve().gateway
         first = yield self.open_stream(f"{API}/pv/X/stream")
         second = yield self.open_stream(f"{API}/stream?name=X")
         for stream in (first, second):
@@ -97,7 +97,7 @@ class EventStreamTests(ApiTestCase):
     @inlineCallbacks
     def test_left(self) -> Any:
         """A client that goes away is forgotten, with its PVs."""
-        gateway = self.serve("--linger", "0.01").getServiceNamed("gateway")
+        gateway = self.serve("--linger", "0.01").gateway
         stream = yield self.open_stream(f"{API}/pv/X/stream")
         yield stream.until(is_monitor)
         self.assertEqual(gateway.clients, 1)
@@ -130,7 +130,7 @@ class EventStreamTests(ApiTestCase):
     def test_slow(self) -> Any:
         """A slow reader gets the newest values when it reads again, and holds up nobody."""
         self.backend.add("A", np.zeros(30_000))
-        gateway = self.serve().getServiceNamed("gateway")
+        gateway = self.serve().gateway
         slow = yield self.open_stream(f"{API}/pv/A/stream?arrays=base64")
         other = yield self.open_stream(f"{API}/pv/X/stream")
         yield slow.until(is_monitor)
@@ -151,7 +151,7 @@ class EventStreamTests(ApiTestCase):
     def test_stalled(self) -> Any:
         """A reader that takes nothing for the stall timeout is dropped."""
         self.backend.add("A", np.zeros(30_000))
-        gateway = self.serve("--stall-timeout", "0.5").getServiceNamed("gateway")
+        gateway = self.serve("--stall-timeout", "0.5").gateway
         stream = yield self.open_stream(f"{API}/pv/A/stream?arrays=base64")
         yield stream.until(is_monitor)
         stream.transport.pauseProducing()

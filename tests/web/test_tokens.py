@@ -308,7 +308,7 @@ class ServedTests(GuardedTestCase):
         service = self.serve_tokens()
         client = yield self.connect({"Authorization": f"Bearer {self.token()}"})
         self.write("key", SECRET[::-1])
-        good = yield service.getServiceNamed("files").logins.reload()
+        good = yield service.files.logins.reload()
         self.assertTrue(good)
         code = yield client.when_closed()
         self.assertEqual(code, 1008)

@@ -178,6 +178,7 @@ class CABackend:
             self._registry.listeners.pop(monitor.key, None)
             if monitor.event_id:
                 self._ca.ca_clear_subscription(monitor.event_id)
+            monitor.close()
         channel.at_libca.subscribed = ()
         self._budget.values -= channel.at_libca.reserved
         channel.at_libca.reserved = 0
@@ -196,6 +197,9 @@ class CABackend:
             channel.at_libca.cleared = True
             self._unsubscribe(channel)
             self._ca.ca_clear_channel(channel.at_libca.chid)
+            for monitor in channel.at_libca.monitors:
+                monitor.close()
+            channel.at_libca.monitors = ()
 
     def _get(self, at_libca: AtLibca, pending: PendingGet) -> None:
         status = libca.ECA_DISCONN

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol
+from collections.abc import Callable
+from typing import ClassVar, Protocol, TypeAlias
 
 from pycawamp.pv.ca import dbr, libca
 from pycawamp.pv.values import Metadata, Reading
+
+Handler: TypeAlias = Callable[[bytes], None]
+"""Takes DBR bytes, on the reactor."""
+
+
+def ignore(_raw: bytes) -> None:
+    """Take the bytes of what is over."""
 
 
 class Monitored(Protocol):
@@ -66,7 +74,12 @@ class Monitor:
         self.event_id: int | None = None
         """libca's name for the subscription."""
         # Bound once: the callback posts it for every event.
-        self.handler = self.receive
+        self.handler: Handler = self.receive
+
+    def close(self) -> None:
+        """Receive nothing any more: libca has let it go."""
+        # It refers to this.
+        self.handler = ignore
 
     def receive(self, raw: bytes) -> None:
         """Take the DBR bytes of one event, on the reactor."""

@@ -10,14 +10,11 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Container, Iterator, Mapping
-from importlib.resources import files
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
-from attrs import field, frozen, mutable
-
-from tests.support.timing import allowed
+from attrs import field, mutable
 
 # Whoever has no selenium asks `missing` what to install.
 with contextlib.suppress(ImportError):
@@ -37,8 +34,8 @@ with contextlib.suppress(ImportError):
 
     _NOT_CLICKED = (ElementClickInterceptedException, ElementNotInteractableException)
 
-SECONDS = allowed(15)
-"""How long anything may take."""
+TIMEOUT = 15.0
+"""Seconds that anything may take, unless told otherwise."""
 
 MOVE_MS = 10
 """How long the pointer takes from one place to another."""
@@ -55,24 +52,6 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-_ROW = """
-const toggle = [...document.querySelectorAll("#rows .name")].find((e) => e.textContent === arguments[0]);
-const entry = toggle?.closest(".entry");
-if (!entry) return null;
-const text = (selector) => entry.querySelector(selector)?.textContent ?? "";
-return {
-  value: text(".value"), units: text(".units"), time: text(".c-time"),
-  state: text(".c-state .badge span:last-child"), shape: text(".c-state .shape"),
-  severity: [...entry.querySelector(".row").classList].find((c) => c.startsWith("is-")) ?? "",
-  colour: getComputedStyle(entry.querySelector(".badge")).backgroundColor,
-  open: toggle.getAttribute("aria-expanded") === "true",
-  form: Boolean(entry.querySelector("form.put:not([hidden])")),
-  outcome: text(".outcome"),
-  facts: Object.fromEntries(Array.from(entry.querySelectorAll(".facts > div"),
-    (e) => [e.firstChild.textContent, e.lastChild.textContent])),
-};
-"""  # noqa: E501
-
 _DRAWN = """
 const canvas = document.querySelector(arguments[0]);
 const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
@@ -111,27 +90,6 @@ def _programs() -> dict[str, str | None]:
     }
 
 
-@frozen
-class Row:
-    """A row of the console's table, as it is on the screen."""
-
-    value: str
-    units: str
-    time: str
-    state: str
-    shape: str
-    severity: str
-    """The class that colours it, such as `is-major`."""
-    colour: str
-    """Of its badge."""
-    open: bool
-    form: bool
-    """Whether there is a field to write."""
-    outcome: str
-    """Of the last put."""
-    facts: dict[str, str]
-
-
 @mutable
 class Heard:
     """What the browser said and asked for since it was last looked at."""
@@ -150,9 +108,21 @@ class Browser:
     """One browser with one window."""
 
     def __init__(
-        self, width: int = 1280, height: int = 900, hosts: Mapping[str, str] | None = None
+        self,
+        width: int = 1280,
+        height: int = 900,
+        hosts: Mapping[str, str] | None = None,
+        timeout: float = TIMEOUT,
     ) -> None:
-        """`hosts` says where else a `host:port` is to be found than where it says."""
+        """Start it.
+
+        Args:
+            width: of the window, in CSS pixels.
+            height: of the window.
+            hosts: where a `host:port` is to be found instead of where it says.
+            timeout: seconds that anything may take.
+        """
+        self._timeout = timeout
         self._profile = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
         programs = _programs()
         options = ChromeOptions()
@@ -165,8 +135,8 @@ class Browser:
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         options.add_experimental_option("perfLoggingPrefs", {"enablePage": False})
         self.driver = Chrome(options, Service(programs["chromedriver"]))
-        self.driver.set_page_load_timeout(SECONDS)
-        self.driver.set_script_timeout(SECONDS)
+        self.driver.set_page_load_timeout(timeout)
+        self.driver.set_script_timeout(timeout)
         # Away from the browser's own page for new tabs.
         self.driver.get("about:blank")
         self.heard()
@@ -252,11 +222,6 @@ class Browser:
 
         self.until(clicked, f"a click on {target}")
 
-    def unfold(self, name: str) -> None:
-        """Click a PV's name in the console, which opens its details."""
-        self.click(f'#rows .name[title="{name}"]')
-        self.until_row(name, lambda row: row.open)
-
     def press(self, *keys: str, alt: bool = False) -> None:
         """Press keys, one after the other, wherever the focus is; `ARROW_UP` and the like too."""
         actions = ActionChains(self.driver, duration=MOVE_MS)
@@ -273,7 +238,7 @@ class Browser:
         ActionChains(self.driver, duration=MOVE_MS).move_to_element(element).perform()
 
     def wheel(self, element: WebElement, pixels: int) -> None:
-        """FlushCycle the wheel over an element; up is negative."""
+        """Turn the wheel over an element; up is negative."""
         origin = ScrollOrigin.from_element(element)
         ActionChains(self.driver, duration=MOVE_MS).scroll_from_origin(origin, 0, pixels).perform()
 
@@ -301,36 +266,13 @@ class Browser:
         """The text of an element, also of one that is out of sight."""
         return str(self.find(selector).get_property("textContent"))
 
-    def until(self, condition: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:
-        """Wait until a condition is true; what it returned."""
-        wait = WebDriverWait(self.driver, seconds, poll_frequency=0.05)
+    def until(self, condition: Callable[[], Any], what: str, seconds: float | None = None) -> Any:
+        """Wait until a condition is true; return what it returned.
+
+        `seconds` is how long to wait, if not the browser's timeout.
+        """
+        wait = WebDriverWait(self.driver, seconds or self._timeout, poll_frequency=0.05)
         return wait.until(lambda _: condition(), f"{what} did not come")
-
-    def row(self, name: str) -> Row | None:
-        """A row of the console; None if there is none of that name."""
-        found = self.run(_ROW, name)
-        return Row(**found) if found else None
-
-    def rows(self) -> list[str]:
-        """The names in the console's table, from top to bottom."""
-        names: list[str] = self.run(
-            "return Array.from(document.querySelectorAll('#rows .name'), (e) => e.textContent)"
-        )
-        return names
-
-    def until_row(self, name: str, fits: Callable[[Row], object], seconds: float = SECONDS) -> Row:
-        """Wait until a row is there and fits; the row."""
-        seen: list[Row | None] = []
-
-        def look() -> Row | None:
-            seen[:] = [self.row(name)]
-            return seen[0] if seen[0] is not None and fits(seen[0]) else None
-
-        try:
-            row: Row = self.until(look, f"the row {name}", seconds)
-        except Exception as error:
-            raise AssertionError(f"row {name} is not as awaited: {seen}") from error
-        return row
 
 
 def _asked(message: dict[str, Any]) -> Iterator[str]:
@@ -341,8 +283,3 @@ def _asked(message: dict[str, Any]) -> Iterator[str]:
             yield url
     elif message["method"] == "Network.webSocketCreated":
         yield parameters["url"]
-
-
-def axe_source() -> str:
-    """The script of axe-core, from the package of that name."""
-    return (files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
