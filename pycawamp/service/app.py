@@ -36,11 +36,14 @@ from pycawamp.service.start import StartError, StartReporter, check_user
 from pycawamp.service.systemd import SystemdNotifier
 from pycawamp.sessions.putlog import PutLogError
 from pycawamp.sessions.statistics import Statistics
+from pycawamp.web.autobahn_internals import check_autobahn
 from pycawamp.web.certificate import RenewedCertificate, tls_endpoint
 from pycawamp.web.channel import GatewaySite, HTTPLimits
 from pycawamp.web.htpasswd import LoginFileError
+from pycawamp.web.internals import InternalsError
 from pycawamp.web.login import LoginFiles
 from pycawamp.web.site import root_resource
+from pycawamp.web.twisted_internals import check_twisted
 
 
 def makeService(options: Options) -> MultiService:
@@ -118,6 +121,11 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
     All files are read here, before anything is opened. `backend` is where the PVs come from,
     if not by Channel Access.
     """
+    try:
+        check_twisted()
+        check_autobahn()
+    except InternalsError as error:
+        refuse(str(error))
     endpoints = [_endpoint(reactor, description) for description in settings.ports]
     certificates = [each.certificate for each in endpoints if each.certificate is not None]
     files = _site_files(reactor, settings, certificates)

@@ -100,7 +100,8 @@ class Gateway(Service):
         self.resource: IResource = self.resource_for(VERSION_1)
         self.readiness = Readiness()
         """Whether load balancers should send clients here."""
-        liveness = Liveness(reactor, router.check)
+        self._router = router
+        liveness = Liveness(reactor, self.check)
         self.health: IResource = Health(liveness)
         self.ready: IResource = Health(liveness, self.readiness)
 
@@ -130,6 +131,10 @@ class Gateway(Service):
     def statistics(self) -> Statistics:
         """Return a snapshot: clients, channels, what was refused, the memory in use."""
         return snapshot(self.hub, self._sessions, self._inbox)
+
+    def check(self) -> Deferred[None]:
+        """Fires when the sources of PVs have shown that they work: no call of libca hangs."""
+        return self._router.check()
 
     def reauthorize(self) -> None:
         """Apply a changed policy to what is open: what is forbidden now ends."""

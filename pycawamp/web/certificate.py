@@ -112,7 +112,7 @@ class RenewedCertificate(FileWatcher[SSL.Context]):
     def refuse(self, failure: Failure) -> None:
         """Log why the certificate before stays in use."""
         if failure.check(CertificateError):
-            self._log.error("{error}; the certificate before it stays in use", error=failure.value)
+            self._log.error("{error}; the previous certificate stays in use", error=failure.value)
         else:
             self._log.failure("The certificate could not be read again", failure)
 

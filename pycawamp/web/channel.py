@@ -27,6 +27,13 @@ from pycawamp.web.connections import (
 )
 from pycawamp.web.problem import Problem
 from pycawamp.web.proxy import Proxies
+from pycawamp.web.twisted_internals import (
+    has_more_requests,
+    is_answering,
+    is_blocked,
+    method_of,
+    stop_reading,
+)
 
 IDLE = 60.0
 """Seconds that a connection is kept for the browser's next request."""
@@ -77,14 +84,14 @@ class Channel(HTTPChannel):
         """Take bytes; the first of a later request start its time."""
         if self._refused:
             return
-        if self._deadline is None and not self._handlingRequest:
+        if self._deadline is None and not is_answering(self):
             self._expect_request()
         super().dataReceived(data)  # type: ignore[no-untyped-call]
-        if self._waitingForTransport and not self._handlingRequest:
+        if is_blocked(self) and not is_answering(self):
             # Twisted reads on where the answers filled the transport while one was being given.
-            self._networkProducer.pauseProducing()
+            stop_reading(self)
         # A request ends with an empty line: this one was answered, and another began.
-        began = not data.endswith(b"\r\n\r\n") and not self._handlingRequest
+        began = not data.endswith(b"\r\n\r\n") and not is_answering(self)
         if began and self._deadline is None and self.transport is not None and not self._refused:
             self._expect_request()
 
@@ -117,9 +124,10 @@ class Channel(HTTPChannel):
 
     def _body_problem(self) -> tuple[str, int] | None:
         """Return the kind and the status of the refusal of a body; None if it may come."""
-        if self._command in BODILESS:
+        method = method_of(self)
+        if method in BODILESS:
             return "request with a body", 413
-        if self._command != b"PUT":
+        if method != b"PUT":
             return "unknown method", 405
         if self.length is None:
             return "body of unknown length", 411
@@ -151,9 +159,9 @@ class Channel(HTTPChannel):
     def requestDone(self, request: Request) -> None:
         """Go on to what came meanwhile: it may be the beginning of another request."""
         self._end_body()
-        began = bool(self._dataBuffer)
+        began = has_more_requests(self)
         super().requestDone(request)  # type: ignore[no-untyped-call]
-        if began and self._deadline is None and not self._handlingRequest:
+        if began and self._deadline is None and not is_answering(self):
             self._expect_request()
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]

@@ -165,7 +165,7 @@ class Logins(FileWatcher[tuple[Passwords | None, TokenKey | None]]):
     def refuse(self, failure: Failure) -> None:
         """Log why the logins before stay in force."""
         if failure.check(LoginFileError):
-            self._log.error("{error}; the logins before it stay in force", error=failure.value)
+            self._log.error("{error}; the previous logins stay in force", error=failure.value)
         else:
             self._log.failure("The login files could not be read again", failure)
 

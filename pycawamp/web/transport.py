@@ -14,6 +14,7 @@ from pycawamp.fanout.framing import Framing
 from pycawamp.fanout.outbox import IWriter, Outbox
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.delay import DelayLine
+from pycawamp.web.twisted_internals import unsent
 
 HIGH_WATER = 2**19
 """Bytes that wait in this process for one client before it counts as slow.
@@ -125,8 +126,7 @@ class ClientTransport:
     @property
     def backlog(self) -> int:
         """Bytes that wait in this process."""
-        socket = self._socket
-        return int(len(socket.dataBuffer) - socket.offset + socket._tempDataLen)
+        return unsent(self._socket)
 
 
 def _send_nothing(_data: bytes) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.twisted.websocket import WebSocketServerFactory
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
@@ -14,6 +14,7 @@ from txaio import make_logger
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.session import Session
 from pycawamp.web.authentication import BEARER, without_token
+from pycawamp.web.autobahn_internals import FailureHooks
 from pycawamp.web.clients import CLOSING, Clients
 from pycawamp.web.connections import ConnectionCount
 from pycawamp.web.expiry import LoginExpiry
@@ -42,7 +43,7 @@ PONG = 10
 """The opcode of a pong."""
 
 
-class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
+class MonitorProtocol(FailureHooks):
     """One WebSocket connection: carries messages to and from its session."""
 
     factory: MonitorFactory
@@ -243,18 +244,17 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
             self.session.close()
             self.session = None
 
-    def _fail_connection(self, *args: Any, **keywords: Any) -> None:
+    def on_bad_frame(self) -> None:
+        """Count it."""
         self.factory.clients.shared.refusals.count("closed for a bad frame", self.client.address)
-        super()._fail_connection(*args, **keywords)
 
-    def _invalid_payload(self, reason: str) -> bool:
-        # RFC 6455 wants the connection closed (1007); the client is also told why.
+    def on_bad_text(self) -> None:
+        """Tell the client why; RFC 6455 wants the connection closed (1007)."""
         self._explain(BadMessageError("bad_json", "not JSON: the text is not valid UTF-8"))
-        return bool(super()._invalid_payload(reason))
 
-    def _max_message_size_exceeded(self, size: int, limit: int, reason: str) -> None:
+    def on_too_large(self, limit: int) -> None:
+        """Tell the client what was expected."""
         self._explain(BadMessageError("too_large", f"a message has at most {limit} bytes"))
-        super()._max_message_size_exceeded(size, limit, reason)
 
     def _explain(self, mistake: BadMessageError) -> None:
         """Tell the client, at once, why its connection is about to be closed."""

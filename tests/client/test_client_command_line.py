@@ -70,32 +70,32 @@ class CommandLineTests(ClientTestCase):
     def test_monitor(self) -> Any:
         """`monitor` goes on when its gateway is back, and ends with Ctrl-C: exit status 0."""
         yield self.start()
-        child = CommandLine(self.url, "monitor", "X")
-        yield child.until("1.50")
+        monitor = CommandLine(self.url, "monitor", "X")
+        yield monitor.until("1.50")
         yield self.stop()
-        yield child.until("*** disconnected")
+        yield monitor.until("*** disconnected")
         self.backend.set("X", 3.0)
         yield self.start()
-        yield child.until("3.00")
-        child.interrupt()
-        ended = yield child.ended
+        yield monitor.until("3.00")
+        monitor.interrupt()
+        ended = yield monitor.ended
         self.assertEqual(
             [line.split()[-1] for line in ended.lines], ["1.50", "disconnected", "3.00"]
         )
         [said] = ended.err.splitlines()
-        self.assertEqual(said, f"lost {self.url}: the gateway is stopping; trying again")
+        self.assertEqual(said, f"lost {self.url}: the gateway is stopping; reconnecting")
         self.assertEqual(ended.status, 0)
 
     @inlineCallbacks
     def test_closed_pipe(self) -> Any:
         """When nobody reads any more, as after `| head -1`, it ends without a word."""
         yield self.start()
-        child = CommandLine(self.url, "monitor", "--json", "X")
-        yield child.until('"value":1.5')
-        child.close_stdout()
+        monitor = CommandLine(self.url, "monitor", "--json", "X")
+        yield monitor.until('"value":1.5')
+        monitor.close_stdout()
         self.backend.set("X", 2.0)
         self.backend.set("X", 3.0)
-        ended = yield child.ended
+        ended = yield monitor.ended
         self.assertEqual((ended.err, ended.status), ("", 0))
 
     @inlineCallbacks

@@ -147,7 +147,7 @@ class StrangeTests(TestCase):
                 self.transport.loseConnection()
 
         url = yield self.serve(Factory.forProtocol(HangsUp))
-        self.assertIn("the server hung up", (yield self.problem_at(url)))
+        self.assertIn("the server closed the connection", (yield self.problem_at(url)))
 
     @inlineCallbacks
     def test_close_in_handshake(self) -> Any:

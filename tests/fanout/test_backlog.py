@@ -20,7 +20,7 @@ from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.session import Session
 from pycawamp.web.frames import WEBSOCKET
 from pycawamp.wire.v2.dialect import VERSION_1
-from tests.support.memory_gateway import World, ask
+from tests.support.memory_gateway import MemoryGateway, ask
 from tests.support.websocket_frames import text_payloads
 
 LARGE = 100_000
@@ -63,12 +63,12 @@ class BacklogTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Open the client."""
-        self.world = World()
+        self.gateway = MemoryGateway()
         self.names = [f"pv{number}" for number in range(100)]
         for name in self.names:
-            self.world.backend.add(name, "x" * LARGE)
+            self.gateway.backend.add(name, "x" * LARGE)
         self.page = SlowPage()
-        self.session = self.page.session = self.world.sessions.open(
+        self.session = self.page.session = self.gateway.sessions.open(
             self.page, Peer("slow"), VERSION_1
         )
 
@@ -82,7 +82,7 @@ class BacklogTests(SynchronousTestCase):
         """All that the page is told, as it goes on reading."""
         messages: list[Any] = []
         while True:
-            self.world.flush_cycle()
+            self.gateway.flush_cycle()
             paused = self.session.outbox.paused
             new = self.page.read()
             if not new and not paused:
@@ -120,8 +120,8 @@ class BacklogTests(SynchronousTestCase):
         self.session.outbox.pause()
         for value in ("y", "z"):
             for name in self.names:
-                self.world.backend.set(name, value * LARGE)
-            self.world.flush_cycle()
+                self.gateway.backend.set(name, value * LARGE)
+            self.gateway.flush_cycle()
         told = self.read_all()
         self.assertEqual([each["pvname"] for each in told], self.names)
         self.assertEqual({each["value"][0] for each in told}, {"z"})
@@ -130,16 +130,16 @@ class BacklogTests(SynchronousTestCase):
     def test_one_cannot_be_shown(self) -> None:
         """What cannot be shown to a client that reads again keeps nothing else from it."""
         names = ["pv0", "odd", "pv1"]
-        self.world.backend.add("odd", np.array([65], np.uint8), Metadata(FieldType.CHAR, 3))
+        self.gateway.backend.add("odd", np.array([65], np.uint8), Metadata(FieldType.CHAR, 3))
         for name in names:
             ask(self.session, "connect", name, text=True)
         self.read_all()
         self.session.outbox.pause()
-        self.world.backend.set("pv0", "y")
-        self.world.backend.set("odd", np.array([66], np.uint8))
-        self.world.backend.set("pv1", "z")
-        self.world.backend.set("odd", [67])  # type: ignore[list-item]
-        self.world.flush_cycle()
+        self.gateway.backend.set("pv0", "y")
+        self.gateway.backend.set("odd", np.array([66], np.uint8))
+        self.gateway.backend.set("pv1", "z")
+        self.gateway.backend.set("odd", [67])  # type: ignore[list-item]
+        self.gateway.flush_cycle()
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
         told = self.read_all()
         self.assertEqual([each["value"] for each in told], ["y", "z"])
@@ -178,9 +178,9 @@ class GetTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Open a client."""
         self.backend = Pending()
-        self.world = World(backend=self.backend)
+        self.gateway = MemoryGateway(backend=self.backend)
         self.backend.add("X", 1.5)
-        self.session, self.page = self.world.open()
+        self.session, self.page = self.gateway.open()
 
     def test_few_at_once(self) -> None:
         """An IOC is asked for a few at a time; all are answered, in their order."""
@@ -189,7 +189,7 @@ class GetTests(SynchronousTestCase):
         while self.backend.asked:
             self.assertLessEqual(len(self.backend.asked), GETS_AT_ONCE)
             self.backend.answer()
-            self.world.flush_cycle()
+            self.gateway.flush_cycle()
         self.assertEqual([each["id"] for each in self.page.take()], list(range(100)))
 
     def test_lost(self) -> None:
@@ -197,7 +197,7 @@ class GetTests(SynchronousTestCase):
         for number in range(1000):
             ask(self.session, "get", "X", id=number)
         self.backend.remove("X")
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         refusals = self.page.take()
         self.assertEqual(sorted(each["id"] for each in refusals), list(range(1000)))
         self.assertEqual({each["code"] for each in refusals}, {"not_connected"})
@@ -212,10 +212,10 @@ class GetTests(SynchronousTestCase):
             ask(self.session, "get", "X", id=number)
         self.backend.remove("X")
         self.backend.add("X", np.arange(3.0))
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         while self.backend.asked:
             self.backend.answer()
-            self.world.flush_cycle()
+            self.gateway.flush_cycle()
         self.assertEqual(self.page.take()[-1]["value"], [0, 1, 2])
 
     def test_client_leaves(self) -> None:
@@ -225,7 +225,7 @@ class GetTests(SynchronousTestCase):
             ask(self.session, "get", "X")
         self.backend.add("late", 1.5)
         self.session.close()
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         self.assertEqual({name for name, _ in self.backend.asked}, {"X"})
         self.assertEqual(len(self.backend.asked), GETS_AT_ONCE)
 
@@ -234,7 +234,7 @@ class GetTests(SynchronousTestCase):
         ask(self.session, "get", "X")
         ask(self.session, "configure", "", text=True, metadata=True)
         self.backend.answer()
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         value = self.page.take()[1]
         self.assertEqual((value["msg_type"], "text" in value), ("value", False))
 
@@ -243,6 +243,6 @@ class GetTests(SynchronousTestCase):
         ask(self.session, "get", "X")
         self.page.backlog = TOO_MUCH + 1
         self.backend.answer()
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         (refusal,) = self.page.take()
         self.assertEqual((refusal["code"], refusal["pvname"]), ("rate_limited", "X"))

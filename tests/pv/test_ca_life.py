@@ -11,8 +11,8 @@ from twisted.internet.defer import inlineCallbacks
 from pycawamp.config.settings import GatewaySettings
 from pycawamp.demo.process import SoftIOC
 from pycawamp.testing import WebSocketTestClient
+from tests.support.gateway_case import connect_all
 from tests.support.ioc_case import IOCTestCase
-from tests.support.served_case import connect_all
 from tests.support.timing import allowed
 
 RECORD = 'record(ao, "$(P)a") { field(VAL, "1.5") field(EGU, "mm") field(PINI, "YES") }'

@@ -20,8 +20,8 @@ from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.session import NAMES_A_TOKEN, NAMES_AT_ONCE
 from pycawamp.wire.v2.dialect import VERSION_1
 from pycawamp.wire.v2.requests import MAX_BRACKETS, MAX_ID
-from tests.support.memory_gateway import Page, World, ask
-from tests.support.served_case import ServedTestCase
+from tests.support.gateway_case import MemoryGatewayTestCase
+from tests.support.memory_gateway import MemoryGateway, Page, ask
 
 MANY = 5 * MAX_ERRORS
 
@@ -36,11 +36,11 @@ class BoundsTests(SynchronousTestCase):
 
     def open(self, policy: IPolicy | None = None, **limits: Any) -> None:
         """A client of a gateway with these limits."""
-        self.world = World(policy, Limits(**limits))
-        self.world.backend.add("X", 1.0)
+        self.gateway = MemoryGateway(policy, Limits(**limits))
+        self.gateway.backend.add("X", 1.0)
         self.page = Page()
         self.closed: list[int] = []
-        self.session = self.world.sessions.open(
+        self.session = self.gateway.sessions.open(
             self.page, Peer("test"), VERSION_1, lambda code, _: self.hang_up(code)
         )
 
@@ -51,7 +51,7 @@ class BoundsTests(SynchronousTestCase):
 
     def told(self) -> list[Any]:
         """What the client was told since the last time."""
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         return self.page.take()
 
     def all_told(self, payload: bytes) -> list[Any]:
@@ -132,7 +132,7 @@ class BoundsTests(SynchronousTestCase):
             self.all_told(message("connect", pvs=names))
             (error,) = self.all_told(message("ping"))
             self.assertEqual(error["code"], "rate_limited")
-            self.world.advance(2)
+            self.gateway.advance(2)
             (pong,) = self.all_told(message("ping"))
             self.assertEqual(pong["msg_type"], "pong")
 
@@ -159,24 +159,24 @@ class BoundsTests(SynchronousTestCase):
         while self.session.is_busy:
             self.session.go_on()
         self.assertEqual(self.closed, [1008])
-        self.assertLess(len(self.world.hub), 100)
+        self.assertLess(len(self.gateway.hub), 100)
 
     def test_gone(self) -> None:
         """The many PVs of a client that is gone end a part at a time, and it is told nothing."""
         self.open()
         names = [f"n{n}" for n in range(2000)]
         for name in names:
-            self.world.backend.add(name, 1)
+            self.gateway.backend.add(name, 1)
         self.all_told(message("connect", pvs=names))
         self.session.close()
-        left = len(self.world.sessions.shared.publishers)
+        left = len(self.gateway.sessions.shared.publishers)
         self.assertGreater(left, 1000)
         for value in range(3):
-            self.world.backend.set(names[-1], value)
+            self.gateway.backend.set(names[-1], value)
             self.session.outbox.resume()
         self.assertEqual(self.told(), [])
-        while len(self.world.sessions.shared.publishers):
-            self.world.flush_cycle()
+        while len(self.gateway.sessions.shared.publishers):
+            self.gateway.flush_cycle()
         self.assertEqual(self.told(), [])
 
     def test_under_way(self) -> None:
@@ -212,7 +212,7 @@ class BoundsTests(SynchronousTestCase):
         self.assertEqual(len(lines.found), 1)
 
 
-class FrameTests(ServedTestCase):
+class FrameTests(MemoryGatewayTestCase):
     """Frames that mean nothing, over real TCP."""
 
     @inlineCallbacks

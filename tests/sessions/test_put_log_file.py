@@ -17,7 +17,7 @@ from pycawamp.sessions.putlog import PutLog, PutLogError, PutRecord
 from tests.access.test_access_watch import Kept
 from tests.service.test_twistd import LOOPBACK, TwistdTestCase
 from tests.sessions.test_v2_put_log import fields
-from tests.support.access_case import reactor
+from tests.support.service_case import reactor
 
 RECORD = 'record(ao, "$(P)x") { field(PINI, "YES") }'
 

@@ -15,8 +15,8 @@ from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.session import Session
 from pycawamp.testing import WebSocketTestClient
 from pycawamp.wire.v2.dialect import VERSION_1
-from tests.support.ioc_case import served_by
-from tests.support.memory_gateway import LINGER, Page, World, ask
+from tests.support.ioc_case import subscription_counts
+from tests.support.memory_gateway import LINGER, MemoryGateway, Page, ask
 from tests.support.version2_case import V2TestCase
 
 RECORD = """
@@ -38,8 +38,8 @@ class ServedTests(V2TestCase):
             client.send({"action": "connect", "pvs": names[start : start + 100]})
         client.send({"action": "connect", "pv": self.prefix + "fast"})
         yield client.until(msg_type="monitor", pvname=self.prefix + "fast")
-        served = yield served_by(ioc)
-        filtered = [name for name in served if "dbnd" in name]
+        counts = yield subscription_counts(ioc)
+        filtered = [name for name in counts if "dbnd" in name]
         self.assertEqual(len(filtered), 50)
         refused = [each for each in client.messages if each["msg_type"] == "error"]
         self.assertEqual({each["code"] for each in refused}, {"too_many_pvs"})
@@ -58,12 +58,12 @@ class SpellingTests(SynchronousTestCase):
 
     def begin(self, **limits: int) -> Callable[[str], Session]:
         """Have a gateway with these limits; what opens a client at an address."""
-        self.world = World(limits=Limits(**limits))
+        self.gateway = MemoryGateway(limits=Limits(**limits))
         self.pages: dict[Session, Page] = {}
 
         def open_client(host: str) -> Session:
             page = Page()
-            session = self.world.sessions.open(page, Peer(host, host), VERSION_1)
+            session = self.gateway.sessions.open(page, Peer(host, host), VERSION_1)
             self.pages[session] = page
             return session
 
@@ -72,9 +72,9 @@ class SpellingTests(SynchronousTestCase):
     def connect(self, session: Session, *names: str) -> list[str]:
         """Ask for PVs; the names of those that are refused."""
         for name in names:
-            self.world.backend.add(name, 1.0)
+            self.gateway.backend.add(name, 1.0)
         session.receive(json.dumps({"action": "connect", "pvs": names}).encode())
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         told = self.pages[session].take()
         return [each["pvname"] for each in told if each.get("code") == "too_many_pvs"]
 
@@ -103,13 +103,13 @@ class SpellingTests(SynchronousTestCase):
         self.assertEqual(self.connect(first, "X.[0:1]"), [])
         ask(first, "disconnect", "X.[0:1]")
         self.assertEqual(self.connect(first, "X.[0:2]"), ["X.[0:2]"])
-        self.world.advance(LINGER)
+        self.gateway.advance(LINGER)
         self.assertEqual(self.connect(first, "X.[0:2]"), [])
         for each in range(3, 9):
             coming = open_client("192.0.2.2")
             self.assertEqual(self.connect(coming, f"X.[0:{each}]"), [])
             coming.close()
-        self.assertLessEqual(len(self.world.hub), 2)
+        self.assertLessEqual(len(self.gateway.hub), 2)
 
     def test_record(self) -> None:
         """The record of a name with modifiers."""

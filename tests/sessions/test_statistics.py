@@ -17,8 +17,8 @@ from pycawamp.sessions.limits import Limits
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.statistics import Statistics, snapshot
 from pycawamp.wire.v2.dialect import VERSION_1
-from tests.support.access_case import GuardedTestCase
-from tests.support.memory_gateway import Page, World, ask
+from tests.support.memory_gateway import MemoryGateway, Page, ask
+from tests.support.service_case import MemoryServiceTestCase
 
 CHANNELS = 10_000
 BUDGET = 0.020
@@ -32,14 +32,14 @@ class SnapshotTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Make some PVs."""
-        self.world = World()
-        self.world.backend.add("X", 1.5)
-        self.world.backend.add("hidden", 2, Metadata(FieldType.LONG, 1, read_access=False))
+        self.gateway = MemoryGateway()
+        self.gateway.backend.add("X", 1.5)
+        self.gateway.backend.add("hidden", 2, Metadata(FieldType.LONG, 1, read_access=False))
 
     def snapshot(self) -> Statistics:
         """The present state."""
-        world = self.world
-        return snapshot(world.hub, world.sessions, Inbox(world.clock, lambda: None))
+        gateway = self.gateway
+        return snapshot(gateway.hub, gateway.sessions, Inbox(gateway.clock, lambda: None))
 
     def test_nothing(self) -> None:
         """Without clients there is nothing, and nothing is missing."""
@@ -52,15 +52,15 @@ class SnapshotTests(SynchronousTestCase):
         """Each client is told with who it is, since when, and what it has and waits for."""
         before = time.time()
         page = Page()
-        session = self.world.sessions.open(page, Peer("192.0.2.7:4711", user="mary"), VERSION_1)
-        self.world.open()
+        session = self.gateway.sessions.open(page, Peer("192.0.2.7:4711", user="mary"), VERSION_1)
+        self.gateway.open()
         for name in ("X", "hidden", "never-found"):
             ask(session, "connect", name)
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         session.outbox.pause()
         for value in range(5):
-            self.world.backend.set("X", value)
-            self.world.flush_cycle()
+            self.gateway.backend.set("X", value)
+            self.gateway.flush_cycle()
         mary, other = self.snapshot().clients
         self.assertEqual(
             (mary.address, mary.user, mary.transport), ("192.0.2.7:4711", "mary", "websocket")
@@ -74,7 +74,7 @@ class SnapshotTests(SynchronousTestCase):
 
     def test_channels(self) -> None:
         """Each channel is told with its state, type and host, and how many clients it has."""
-        sessions = [self.world.open()[0] for _ in range(3)]
+        sessions = [self.gateway.open()[0] for _ in range(3)]
         for session in sessions:
             ask(session, "connect", "X")
         ask(sessions[0], "connect", "X", metadata=True)
@@ -91,15 +91,15 @@ class SnapshotTests(SynchronousTestCase):
             },
         )
         self.assertEqual(found.channels_by_state["connected"], 1)
-        self.world.backend.remove("X")
+        self.gateway.backend.remove("X")
         sessions[0].close()
         states = {each.name: each.state for each in self.snapshot().channels}
         self.assertEqual(states["X"], "disconnected")
 
     def test_refusals(self) -> None:
         """Refusals are counted by kind; a snapshot does not change after it was taken."""
-        self.world = World(limits=Limits(pvs=1))
-        session, _ = self.world.open()
+        self.gateway = MemoryGateway(limits=Limits(pvs=1))
+        session, _ = self.gateway.open()
         before = self.snapshot()
         ask(session, "connect", "a")
         ask(session, "connect", "b")
@@ -111,17 +111,17 @@ class SnapshotTests(SynchronousTestCase):
     def test_cost(self) -> None:
         """A snapshot of ten thousand channels takes a few milliseconds of the reactor's time."""
         limits = Limits(request_rate=CHANNELS)
-        self.world = World(Policy(), limits)
-        session, _ = self.world.open()
+        self.gateway = MemoryGateway(Policy(), limits)
+        session, _ = self.gateway.open()
         for number in range(CHANNELS):
-            self.world.backend.add(f"n{number}", number)
+            self.gateway.backend.add(f"n{number}", number)
             ask(session, "connect", f"n{number}")
         found = self.snapshot()
         self.assertEqual((len(found.channels), found.subscriptions), (CHANNELS, CHANNELS))
         self.assertLess(min(seconds(self.snapshot) for _ in range(5)), OTHERS * BUDGET)
 
 
-class AppTests(GuardedTestCase):
+class AppTests(MemoryServiceTestCase):
     """The whole of a gateway, on a port."""
 
     @inlineCallbacks

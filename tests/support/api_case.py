@@ -11,8 +11,8 @@ from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 
 from pycawamp.testing import TIMEOUT, NotSeenError, Predicate
-from tests.support.access_case import GuardedTestCase, reactor
 from tests.support.http import Answer, request
+from tests.support.service_case import MemoryServiceTestCase, reactor
 
 
 @attrs.frozen
@@ -109,7 +109,7 @@ class EventClient(Protocol):
         raise NotSeenError(f"no such event; {self.head!r}, {self.messages[-5:]}, {self._data!r}")
 
 
-class ApiTestCase(GuardedTestCase):
+class ApiTestCase(MemoryServiceTestCase):
     """Tests of the API over in-memory PVs, on real sockets."""
 
     @inlineCallbacks

@@ -98,7 +98,7 @@ def resident() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def served() -> MemoryBackend:
+def backend_to_attack() -> MemoryBackend:
     """The PVs."""
     backend = MemoryBackend()
     backend.add("X", 1.5)
@@ -114,7 +114,7 @@ def main() -> None:
     """Serve until the input ends."""
     parser = Options()
     parser.parseOptions(["--port", "tcp:0:interface=127.0.0.1", *sys.argv[1:]])
-    service = assemble(reactor, parser.settings, served())
+    service = assemble(reactor, parser.settings, backend_to_attack())
     ShortCollections(reactor).setServiceParent(service)  # type: ignore[no-untyped-call]
     service.startService()  # type: ignore[no-untyped-call]
     meter = Meter()

@@ -82,7 +82,7 @@ class Page:
         return messages
 
 
-class World:
+class MemoryGateway:
     """Sessions over in-memory PVs, on a clock that the test moves."""
 
     def __init__(

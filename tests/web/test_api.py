@@ -10,9 +10,9 @@ import numpy as np
 from twisted.internet.defer import gatherResults, inlineCallbacks
 
 from pycawamp.pv.values import FieldType, Metadata
-from tests.support.access_case import basic
 from tests.support.api_case import ApiTestCase
 from tests.support.ioc_case import until_true
+from tests.support.service_case import basic
 
 API = "/api/v1"
 ELSEWHERE = "https://elsewhere.example"
@@ -366,8 +366,8 @@ class SharedRulesTests(ApiTestCase):
             client = yield self.open_stream(f"{API}/pv/A")
             client.transport.pauseProducing()
             clients.append(client)
-        yield until_true(lambda: gateway._budget.requests > 0)
-        yield until_true(lambda: gateway._budget.requests == 0)
+        yield until_true(lambda: gateway.statistics().memory.requests > 0)
+        yield until_true(lambda: gateway.statistics().memory.requests == 0)
         for client in clients:
             client.transport.resumeProducing()
         yield gatherResults([client.when_closed() for client in clients])

@@ -11,10 +11,10 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, UNIXClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 
 from tests.service.test_twistd import LOOPBACK, TwistdTestCase
-from tests.support.access_case import GuardedTestCase, reactor
 from tests.support.certificate import write_certificate
 from tests.support.http import UPGRADE, request
 from tests.support.ioc_case import until_true
+from tests.support.service_case import MemoryServiceTestCase, reactor
 
 REQUEST = request("/config.json", {})
 """One whose connection is kept."""
@@ -36,7 +36,7 @@ class Peer(Protocol):
         self.is_closed = True
 
 
-class CountTests(GuardedTestCase):
+class CountTests(MemoryServiceTestCase):
     """Who is counted with whom, and what becomes of one too many."""
 
     def begin(self, *options: str) -> None:

@@ -9,13 +9,13 @@ from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 
 from pycawamp.testing import WebSocketTestClient, connect
-from tests.support.access_case import GuardedTestCase, reactor
 from tests.support.http import UPGRADE, request
 from tests.support.ioc_case import until_true
+from tests.support.service_case import MemoryServiceTestCase, reactor
 from tests.support.timing import allowed
 
 
-class ServedLimitTests(GuardedTestCase):
+class ServedLimitTests(MemoryServiceTestCase):
     """Limits of connections."""
 
     def assert_counted(self, service: Any, kind: str) -> None:

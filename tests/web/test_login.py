@@ -13,8 +13,8 @@ from twisted.python import log
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.web.htpasswd import Passwords
-from tests.support.access_case import GuardedTestCase, basic, reactor
 from tests.support.http import request
+from tests.support.service_case import MemoryServiceTestCase, basic, reactor
 from tests.support.timing import allowed
 
 PASSWORD = "geheim 🔑"
@@ -27,7 +27,7 @@ def entry(user: str, password: str = PASSWORD) -> str:
     return f"{user}:{bcrypt.hashpw(password.encode(), bcrypt.gensalt(COST)).decode()}\n"
 
 
-class LoginTests(GuardedTestCase):
+class LoginTests(MemoryServiceTestCase):
     """--htpasswd."""
 
     def serve_users(self, *options: str) -> Any:

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
 from harness.browser import Browser, missing
-from tests.support.access_case import GuardedTestCase
+from tests.support.service_case import MemoryServiceTestCase
 from tests.web.test_login import PASSWORD, entry
 from tests.web.test_tokens import SECRET
 
@@ -29,7 +29,7 @@ socket.onclose = () => told("closed");
 """Opens a WebSocket and puts; gives what came of it."""
 
 
-class BrowserTests(GuardedTestCase):
+class BrowserTests(MemoryServiceTestCase):
     """Chromium."""
 
     timeout = 60

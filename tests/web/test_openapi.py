@@ -13,8 +13,8 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import SkipTest, TestCase
 
 from pycawamp.web.openapi import document
-from tests.support.access_case import reactor
 from tests.support.api_case import ApiTestCase
+from tests.support.service_case import reactor
 from tests.support.twistd import Twistd
 
 RULES = """

@@ -11,9 +11,9 @@ import numpy as np
 from twisted.internet.defer import inlineCallbacks
 from twisted.internet.task import deferLater
 
-from tests.support.access_case import reactor
 from tests.support.api_case import ApiTestCase, EventClient
 from tests.support.ioc_case import until_true
+from tests.support.service_case import reactor
 from tests.web.test_api import API
 
 
@@ -47,20 +47,6 @@ class EventStreamTests(ApiTestCase):
         self.assertEqual(stream.messages, socket.messages)
         self.assertIn("Content-Type: text/event-stream", stream.head)
         self.assertIn("Cache-Control: no-store", stream.head)
-
-    @inlineCallbacks
-    def test_shared(self) -> Any:
-        """Two streams with the same PVs share each event's bytes, framed once."""
-        gateway = self.serve().gateway
-        first = yield self.open_stream(f"{API}/pv/X/stream")
-        second = yield self.open_stream(f"{API}/stream?name=X")
-        for stream in (first, second):
-            yield stream.until(is_monitor)
-        publisher = gateway._sessions.shared.publishers._publishers["X", "X"]
-        self.assertEqual(len(publisher._streams), 1)
-        self.assertEqual(len(publisher.outboxes), 2)
-        yield self.updates(first, 9.5)
-        yield second.until(lambda message: message.get("value") == 9.5)
 
     @inlineCallbacks
     def test_many(self) -> Any:
@@ -136,7 +122,7 @@ class EventStreamTests(ApiTestCase):
         yield slow.until(is_monitor)
         slow.transport.pauseProducing()
         number = 0
-        while gateway._sessions.conflated < 20:
+        while gateway.statistics().conflated < 20:
             number += 1
             self.backend.set("A", np.full(30_000, float(number)))
             yield deferLater(reactor, 0)

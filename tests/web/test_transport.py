@@ -15,7 +15,7 @@ from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from zope.interface import implementer
 
 from pycawamp.testing import GatewayFixture, WebSocketTestClient
-from tests.support.served_case import ServedTestCase, connect_all
+from tests.support.gateway_case import MemoryGatewayTestCase, connect_all
 from tests.support.timing import allowed
 
 POINTS = 2000
@@ -28,7 +28,7 @@ def resident() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-class SlowClientTests(ServedTestCase):
+class SlowClientTests(MemoryGatewayTestCase):
     """Clients that take nothing, or little, of a fast waveform."""
 
     @inlineCallbacks

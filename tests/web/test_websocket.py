@@ -12,12 +12,12 @@ from twisted.web.resource import Resource
 from twisted.web.static import Data
 
 from pycawamp.testing import GatewayFixture, WebSocketTestClient, connect
+from tests.support.gateway_case import MemoryGatewayTestCase, connect_all
 from tests.support.http import Answer, request
 from tests.support.http_client import exchange
-from tests.support.served_case import ServedTestCase, connect_all
 
 
-class MessageTests(ServedTestCase):
+class MessageTests(MemoryGatewayTestCase):
     """Messages to a gateway on a port."""
 
     @inlineCallbacks
@@ -135,7 +135,7 @@ class MessageTests(ServedTestCase):
         yield self.assert_serves(live)
 
 
-class ResourceTests(ServedTestCase):
+class ResourceTests(MemoryGatewayTestCase):
     """The gateway's resource in a Site of someone's own."""
 
     @inlineCallbacks
@@ -167,7 +167,7 @@ class ResourceTests(ServedTestCase):
         self.assertIn("WebSocket", answer.text)
 
 
-class ClientTests(ServedTestCase):
+class ClientTests(MemoryGatewayTestCase):
     """The test client itself: it must not let a test pass that should fail."""
 
     @inlineCallbacks

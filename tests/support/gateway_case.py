@@ -15,7 +15,7 @@ from pycawamp.testing import GatewayFixture, WebSocketTestClient
 from pycawamp.web.websocket import SocketLimits
 
 
-class ServedTestCase(TestCase):
+class MemoryGatewayTestCase(TestCase):
     """Tests with a gateway of their own, whose PVs are `self.backend`'s."""
 
     timeout = 60

@@ -1,4 +1,4 @@
-"""The whole service over in-memory PVs, as a command line makes it: what tests of its door need."""
+"""The whole service over in-memory PVs, as a command line makes it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.http_client import exchange
 reactor = cast(Any, installed_reactor)
 
 
-class GuardedTestCase(TestCase):
+class MemoryServiceTestCase(TestCase):
     """Tests with a service of their own; its PVs are `self.backend`'s."""
 
     timeout = 60
