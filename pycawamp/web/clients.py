@@ -10,6 +10,7 @@ from typing import Protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
 
 from pycawamp.access.hosts import network_key
 from pycawamp.sessions.peer import Peer
@@ -48,6 +49,8 @@ class Clients:
     `stall_timeout` is in seconds: a client that takes nothing for so long is dropped. `now`
     tells UNIX seconds.
     """
+
+    _failures = Logger()
 
     def __init__(
         self,
@@ -132,7 +135,7 @@ class Clients:
             if not self._is_leaving:
                 self._is_leaving, number = True, len(here)
             left = number * max(0.0, 1 - (share - LISTENING) / (1 - LISTENING))
-            for connection in here[: len(here) - int(left)]:
+            for connection in here[: max(0, len(here) - int(left))]:
                 asked.add(connection)
                 connection.hang_up(1001, "the gateway is stopping")
             if not int(left) or not here:
@@ -140,8 +143,10 @@ class Clients:
 
         asking = LoopingCall(ask)
         asking.clock = self.clock
-        # A failure ends it; what is still open is closed after it.
-        return asking.start(DRAIN_STEP).addBoth(lambda _: None)
+        done = asking.start(DRAIN_STEP)
+        # What is still open after a failure is closed by close_all.
+        done.addErrback(lambda failure: self._failures.failure("draining failed", failure))
+        return done.addCallback(lambda _: None)
 
     def close_all(self, patience: float = 1.0) -> Deferred[None]:
         """Close every connection as `going away` (1001); fires when all are gone.
