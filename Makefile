@@ -14,9 +14,7 @@ test:  ## Run the tests
 	$(PYTHON) -m twisted.trial tests
 
 coverage:  ## Run the tests, and show what they do not reach
-	$(PYTHON) -m coverage erase
 	PYCASERVER_TEST_TIME_FACTOR=3 $(PYTHON) -m coverage run -m twisted.trial tests
-	$(PYTHON) -m coverage combine --quiet
 	$(PYTHON) -m coverage report
 
 style:  ## Check format and style

@@ -136,12 +136,8 @@ class Authentication:
             raise self._challenge("log in first")
         port = f":{address.port}" if at and host == at else ""
         only_open = _page_refusal(self._restricted, at, request, socket) is not None
-        peer = evolve(
-            peer,
-            address=f"{host or 'UNIX socket'}{port}",
-            host=host,
-            agent=headers.getRawHeaders("User-Agent", [""])[0][:MAX_AGENT],
-        )
+        agent = headers.getRawHeaders("User-Agent", [""])[0][:MAX_AGENT]
+        peer = evolve(peer, address=f"{host or 'UNIX socket'}{port}", host=host, agent=agent)
         return evolve(peer, may_stay=self._admits_all) if only_open else peer
 
     def _admits_all(self) -> bool:

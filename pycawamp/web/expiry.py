@@ -23,7 +23,7 @@ class LoginExpiry:
         self._timer: IDelayedCall | None = None
 
     def watch(self, expires: float | None) -> None:
-        """Wait until a login expires, in UNIX seconds; one that never does is not waited for."""
+        """Wait until a login expires, at UNIX seconds; None: never."""
         if expires is not None:
             self._wait(expires)
 

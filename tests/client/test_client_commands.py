@@ -11,9 +11,9 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 
 from pycawamp.access import Policy
-from pycawamp.testing import TIMEOUT
 from tests.support.client_case import ClientTestCase, Secretive
 from tests.support.client_process import Ended, run_in_process
+from tests.support.timing import TIMEOUT
 
 STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}"
 X = f"{'X':<30} "

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from pycawamp.fanout.outbox import MUCH, TOO_MUCH, IWriter
+from pycawamp.fanout.outbox import FLUSH_BYTES, MAX_UNREAD_BYTES, IWriter
 from pycawamp.pv.errors import NotConnectedError
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.values import FieldType, Metadata, Reading
@@ -47,7 +47,7 @@ class SlowPage:
         """Have frames wait."""
         self._data += data
         self.most = max(self.most, self.backlog)
-        if self.backlog > MUCH:
+        if self.backlog > FLUSH_BYTES:
             self.session.outbox.pause()
 
     def read(self) -> list[Any]:
@@ -100,7 +100,7 @@ class BacklogTests(SynchronousTestCase):
             kinds = ["connection", "monitor"] * len(self.names)
             self.assertEqual([each["msg_type"] for each in messages][-len(kinds) :], kinds)
             self.assertEqual([each["pvname"] for each in messages[-len(kinds) :: 2]], self.names)
-            self.assertLess(self.page.most, MUCH + 2 * LARGE)
+            self.assertLess(self.page.most, FLUSH_BYTES + 2 * LARGE)
             for name in self.names:
                 ask(self.session, "disconnect", name)
 
@@ -108,7 +108,7 @@ class BacklogTests(SynchronousTestCase):
         """Who asks for a PV again and again is told it once for what it has not read."""
         for _ in range(100):
             ask(self.session, "connect", "pv0")
-        self.assertLess(self.page.most, MUCH + 2 * LARGE)
+        self.assertLess(self.page.most, FLUSH_BYTES + 2 * LARGE)
         told = self.read_all()
         self.assertLess(len(told), 20)
 
@@ -125,7 +125,7 @@ class BacklogTests(SynchronousTestCase):
         told = self.read_all()
         self.assertEqual([each["pvname"] for each in told], self.names)
         self.assertEqual({each["value"][0] for each in told}, {"z"})
-        self.assertLess(self.page.most, MUCH + 2 * LARGE)
+        self.assertLess(self.page.most, FLUSH_BYTES + 2 * LARGE)
 
     def test_one_cannot_be_shown(self) -> None:
         """What cannot be shown to a client that reads again keeps nothing else from it."""
@@ -241,7 +241,7 @@ class GetTests(SynchronousTestCase):
     def test_unread(self) -> None:
         """A client that reads none of its answers is refused more of them."""
         ask(self.session, "get", "X")
-        self.page.backlog = TOO_MUCH + 1
+        self.page.backlog = MAX_UNREAD_BYTES + 1
         self.backend.answer()
         self.gateway.flush_cycle()
         (refusal,) = self.page.take()

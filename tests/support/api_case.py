@@ -11,7 +11,7 @@ from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 
 from pycawamp.testing import TIMEOUT, NotSeenError, Predicate
-from tests.support.http import Answer, request
+from tests.support.http_reader import Answer, request
 from tests.support.service_case import MemoryServiceTestCase, reactor
 
 

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
-from tests.support.http import END, UPGRADE, is_upgraded, request
+from tests.support.http_reader import END, UPGRADE, is_upgraded, request
 from tests.support.websocket_frames import BINARY, CLOSE, PING, PONG, TEXT, client_frame
 
 HANDSHAKE = request("/monitor", {"Host": "localhost", **UPGRADE})

@@ -19,7 +19,8 @@ from twisted.python.failure import Failure
 from pycawamp.client.arguments import parse
 from pycawamp.client.commands import Run
 from pycawamp.client.console import Console
-from pycawamp.testing import TIMEOUT, NotSeenError
+from pycawamp.testing import NotSeenError
+from tests.support.timing import TIMEOUT
 
 
 @attrs.frozen

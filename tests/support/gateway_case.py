@@ -13,12 +13,13 @@ from pycawamp.config.settings import GatewaySettings
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.testing import GatewayFixture, WebSocketTestClient
 from pycawamp.web.websocket import SocketLimits
+from tests.support.timing import allowed
 
 
 class MemoryGatewayTestCase(TestCase):
     """Tests with a gateway of their own, whose PVs are `self.backend`'s."""
 
-    timeout = 60
+    timeout = allowed(60)
 
     def setUp(self) -> None:
         """Make the PVs' backend."""

@@ -9,8 +9,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 
-from pycawamp.testing import TIMEOUT
-from tests.support.http import Answer, is_upgraded
+from tests.support.http_reader import Answer, is_upgraded
+from tests.support.timing import TIMEOUT
 
 
 class HTTPReader(Protocol):

@@ -17,14 +17,15 @@ from twisted.trial.unittest import TestCase
 
 from pycawamp.config.settings import GatewaySettings
 from pycawamp.demo.process import CAPorts, SoftIOC, free_ports
-from pycawamp.testing import TIMEOUT, GatewayFixture, WebSocketTestClient
+from pycawamp.testing import GatewayFixture, WebSocketTestClient
 from tests.support.shared_ioc import LentIOC, SharedIOC, Shell, shared_ioc
+from tests.support.timing import TIMEOUT, allowed
 
 
 class IOCTestCase(TestCase):
     """Tests with records of their own, whose names start with `self.prefix`."""
 
-    timeout = 60
+    timeout = allowed(60)
 
     def setUp(self) -> None:
         """Choose names and ports that no other test has."""

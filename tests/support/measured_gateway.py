@@ -119,7 +119,7 @@ def main() -> None:
     service.startService()  # type: ignore[no-untyped-call]
     meter = Meter()
     StandardIO(meter)
-    meter.sendLine(json.dumps(service.port.address.port).encode())
+    meter.sendLine(json.dumps(service.ports[0].address.port).encode())
     reactor.run()
 
 

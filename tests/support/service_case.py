@@ -15,8 +15,9 @@ from pycawamp.config.options import Options
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.service.app import App, assemble
 from pycawamp.testing import WebSocketTestClient, connect
-from tests.support.http import UPGRADE, Answer, request
 from tests.support.http_client import exchange
+from tests.support.http_reader import UPGRADE, Answer, request
+from tests.support.timing import allowed
 
 reactor = cast(Any, installed_reactor)
 
@@ -24,7 +25,7 @@ reactor = cast(Any, installed_reactor)
 class MemoryServiceTestCase(TestCase):
     """Tests with a service of their own; its PVs are `self.backend`'s."""
 
-    timeout = 60
+    timeout = allowed(60)
 
     def setUp(self) -> None:
         """Make the PVs and a folder."""
@@ -48,7 +49,7 @@ class MemoryServiceTestCase(TestCase):
         service = assemble(reactor, parser.settings, self.backend)
         service.startService()  # type: ignore[no-untyped-call]
         self.addCleanup(service.stopService)
-        address = service.port.address
+        address = service.ports[0].address
         self.port = getattr(address, "port", 0)
         return service
 

@@ -18,7 +18,8 @@ from twisted.internet.interfaces import IProcessTransport
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from pycawamp.testing import TIMEOUT, NotSeenError
+from pycawamp.testing import NotSeenError
+from tests.support.timing import TIMEOUT
 
 READY = r"pycaserver is ready:.* (\S+)$"
 """What it says when clients can come; the address is the group."""

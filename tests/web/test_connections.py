@@ -12,7 +12,7 @@ from twisted.internet.protocol import Factory, Protocol
 
 from tests.service.test_twistd import LOOPBACK, TwistdTestCase
 from tests.support.certificate import write_certificate
-from tests.support.http import UPGRADE, request
+from tests.support.http_reader import UPGRADE, request
 from tests.support.ioc_case import until_true
 from tests.support.service_case import MemoryServiceTestCase, reactor
 

@@ -41,7 +41,7 @@ class Counts:
 class HostileTests(MemoryServiceTestCase):
     """Attacks by a process of their own, while another client goes on."""
 
-    timeout = 120
+    timeout = allowed(120)
     _log = Logger()
 
     def setUp(self) -> None:

@@ -39,7 +39,7 @@ READERS_AND_DEAF = (True, False)
 class HostileMessagesTests(SynchronousTestCase):
     """One client against all."""
 
-    timeout = 600
+    timeout = allowed(600)
 
     def setUp(self) -> None:
         """Open a client that is to notice nothing."""

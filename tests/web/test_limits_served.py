@@ -9,7 +9,7 @@ from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 
 from pycawamp.testing import WebSocketTestClient, connect
-from tests.support.http import UPGRADE, request
+from tests.support.http_reader import UPGRADE, request
 from tests.support.ioc_case import until_true
 from tests.support.service_case import MemoryServiceTestCase, reactor
 from tests.support.timing import allowed

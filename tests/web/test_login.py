@@ -13,7 +13,7 @@ from twisted.python import log
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.web.htpasswd import Passwords
-from tests.support.http import request
+from tests.support.http_reader import request
 from tests.support.service_case import MemoryServiceTestCase, basic, reactor
 from tests.support.timing import allowed
 
@@ -225,7 +225,7 @@ class LoginTests(MemoryServiceTestCase):
 
         log.addObserver(observe)
         self.addCleanup(log.removeObserver, observe)
-        self.serve_users()
+        self.serve_users("--access-log")
         secret = "S3CRET"
         yield gatherResults(
             [

@@ -14,6 +14,7 @@ from twisted.internet.threads import deferToThread
 
 from harness.browser import Browser, missing
 from tests.support.service_case import MemoryServiceTestCase
+from tests.support.timing import allowed
 from tests.web.test_login import PASSWORD, entry
 from tests.web.test_tokens import SECRET
 
@@ -32,7 +33,7 @@ socket.onclose = () => told("closed");
 class BrowserTests(MemoryServiceTestCase):
     """Chromium."""
 
-    timeout = 60
+    timeout = allowed(60)
 
     def setUp(self) -> None:
         """Say what is missing, if something is."""

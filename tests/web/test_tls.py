@@ -15,8 +15,8 @@ from pycawamp.filewatch import FileWatcher
 from pycawamp.testing import connect
 from pycawamp.web.certificate import tls_endpoint
 from tests.support.certificate import CertificateFiles, write_certificate
-from tests.support.http import request
 from tests.support.http_client import HTTPReader, ask
+from tests.support.http_reader import request
 from tests.support.ioc_case import until_true
 from tests.support.service_case import MemoryServiceTestCase, reactor
 

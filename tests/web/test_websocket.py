@@ -13,8 +13,8 @@ from twisted.web.static import Data
 
 from pycawamp.testing import GatewayFixture, WebSocketTestClient, connect
 from tests.support.gateway_case import MemoryGatewayTestCase, connect_all
-from tests.support.http import Answer, request
 from tests.support.http_client import exchange
+from tests.support.http_reader import Answer, request
 
 
 class MessageTests(MemoryGatewayTestCase):
