@@ -15,6 +15,7 @@ from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import inlineCallbacks
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from twisted.web.client import Agent, readBody
 
 from pycawamp.config.options import OPTIONS, Options
 from tests.service.test_twistd import LOOPBACK, TwistdTestCase
@@ -61,6 +62,34 @@ class ContainerfileTests(SynchronousTestCase):
         self.assertLessEqual(ours, known)
         drain = float(gateway["environment"]["PYCASERVER_DRAIN_TIME"])
         self.assertGreater(float(gateway["stop_grace_period"].rstrip("s")), drain + 5)
+
+    def test_mounts(self) -> None:
+        """The files that the compose file gives its containers exist, and are YAML."""
+        services = yaml.safe_load((ROOT / "contrib" / "compose.yaml").read_text())["services"]
+        mounts = [mount for service in services.values() for mount in service.get("volumes", [])]
+        places = [mount.partition(":")[0] for mount in mounts if mount.startswith(".")]
+        self.assertEqual(len(places), 3)
+        for place in places:
+            self.assertTrue((ROOT / "contrib" / place).exists(), place)
+        for path in (ROOT / "contrib" / "grafana" / "provisioning").glob("*/*.yaml"):
+            self.assertEqual(yaml.safe_load(path.read_text())["apiVersion"], 1)
+
+
+class ScrapeTests(TwistdTestCase):
+    """contrib/prometheus.yml."""
+
+    @inlineCallbacks
+    def test_scraped(self) -> Any:
+        """Where Prometheus is told to look, a gateway of the compose file shows its metrics."""
+        (job,) = yaml.safe_load((ROOT / "contrib" / "prometheus.yml").read_text())["scrape_configs"]
+        self.assertEqual(job["static_configs"], [{"targets": ["127.0.0.1:8888"]}])
+        run = self.twistd()
+        ready = yield run.serve("--port", LOOPBACK)
+        url = ready[1].rstrip("/") + job["metrics_path"]
+        response = yield Agent(reactor).request(b"GET", url.encode())
+        text = yield readBody(response)
+        self.assertEqual(response.code, 200)
+        self.assertIn(b"# TYPE pycaserver_", text)
 
 
 class HealthTests(TwistdTestCase):
