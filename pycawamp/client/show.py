@@ -145,8 +145,8 @@ def description(name: str, metadata: Metadata) -> str:
     return "\n".join([name, *lines, *states])
 
 
-def _no(granted: bool) -> str:
-    return "" if granted else "no "
+def _no(granted: bool | None) -> str:
+    return {True: "", False: "no ", None: "unknown "}[granted]
 
 
 def _limit_rows(metadata: Metadata) -> list[tuple[str, object]]:

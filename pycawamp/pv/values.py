@@ -1,4 +1,4 @@
-"""What a PV says: frozen values, in the terms of db_access.h."""
+"""What a PV says: frozen values, in the terms of db_access.h and of the normative types."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array: TypeAlias = npt.NDArray[Any]
-Value: TypeAlias = "float | int | str | Array | list[str] | None"
+Value: TypeAlias = "float | int | str | Array | list[str] | dict[str, Any] | None"
 Limits: TypeAlias = tuple[float, float]
 
 SEVERITIES = ("NO_ALARM", "MINOR", "MAJOR", "INVALID")
@@ -29,15 +29,28 @@ LARGE = 2**16
 
 
 class FieldType(Enum):
-    """A channel's native type; the number is its DBR type (db_access.h)."""
+    """The type of a channel's values, or of their elements.
 
-    STRING = 0
-    SHORT = 1
-    FLOAT = 2
-    ENUM = 3
-    CHAR = 4
-    LONG = 5
-    DOUBLE = 6
+    Channel Access has the first seven. `SHORT` has 16 bits and `LONG` 32, whatever the protocol.
+    """
+
+    STRING = "string"
+    SHORT = "short"
+    FLOAT = "float"
+    ENUM = "enum"
+    CHAR = "char"
+    LONG = "long"
+    DOUBLE = "double"
+    BOOL = "bool"
+    INT8 = "int8"
+    UINT8 = "uint8"
+    UINT16 = "uint16"
+    UINT32 = "uint32"
+    INT64 = "int64"
+    UINT64 = "uint64"
+    TABLE = "table"
+    IMAGE = "image"
+    STRUCTURE = "structure"
 
 
 class Reading(NamedTuple):
@@ -47,14 +60,15 @@ class Reading(NamedTuple):
     and this is the cheapest frozen value that Python has.
     """
 
-    status: int
+    status: int | str
+    """A number of alarm.h, or the name of a status that Channel Access does not have."""
     severity: int
     seconds: int
-    """UNIX seconds of the IOC's time stamp."""
+    """UNIX seconds of the IOC's time stamp; 0 where it sends none."""
     nanoseconds: int
     value: Value
     """A number or a str for a scalar channel, None if it holds no element now; an array or a
-    list of str otherwise."""
+    list of str for an array channel; a dict for a table or a structure."""
 
     @property
     def timestamp(self) -> float:
@@ -69,7 +83,8 @@ class Reading(NamedTuple):
     @property
     def status_name(self) -> str:
         """The alarm status by its EPICS name."""
-        return name_of(STATUSES, self.status)
+        status = self.status
+        return status if isinstance(status, str) else name_of(STATUSES, status)
 
 
 def name_of(names: tuple[str, ...], number: int) -> str:
@@ -83,11 +98,12 @@ class Metadata:
 
     type: FieldType
     count: int
-    """Native element count: 1 is a scalar, all else an array."""
+    """Native element count; 0 for an array whose size has no limit that is known."""
     host: str = ""
     """The IOC, as name:port."""
     read_access: bool = True
-    write_access: bool = True
+    write_access: bool | None = True
+    """None: the protocol does not tell."""
     units: str = ""
     precision: int | None = None
     enum_strs: tuple[str, ...] = ()
@@ -99,21 +115,23 @@ class Metadata:
     """LOW and HIGH."""
     refusal: str = ""
     """Why the IOC does not tell units, limits or labels, if it refuses to."""
+    description: str = ""
+    is_array: bool = attrs.field(
+        default=attrs.Factory(lambda self: self.count != 1, takes_self=True)
+    )
+    """Whether the channel's values are arrays, whatever they hold now."""
+    capacity: int = 0
+    """Bytes of the largest value so far, where `count` does not tell."""
 
     @property
     def size(self) -> int:
-        """Bytes of the largest value that the channel can have."""
-        return self.count * _WIDTHS[self.type]
+        """Bytes of the largest value that the channel can have, as far as that is known."""
+        return max(self.count * _WIDTHS.get(self.type, 0), self.capacity)
 
     @property
     def is_large(self) -> bool:
         """Whether its values are counted by the memory budget."""
         return self.size > LARGE
-
-    @property
-    def is_array(self) -> bool:
-        """Whether the channel's values are arrays, whatever they hold now."""
-        return self.count != 1
 
 
 def decoded(raw: bytes, size: int) -> str:
@@ -138,6 +156,13 @@ _WIDTHS = {
     FieldType.CHAR: 1,
     FieldType.LONG: 4,
     FieldType.DOUBLE: 8,
+    FieldType.BOOL: 1,
+    FieldType.INT8: 1,
+    FieldType.UINT8: 1,
+    FieldType.UINT16: 2,
+    FieldType.UINT32: 4,
+    FieldType.INT64: 8,
+    FieldType.UINT64: 8,
 }
 
 

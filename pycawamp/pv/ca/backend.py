@@ -22,6 +22,7 @@ from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.ca import libca
 from pycawamp.pv.ca.callbacks import Callbacks, Registry
 from pycawamp.pv.ca.channel import AtLibca, Channel, Monitor
+from pycawamp.pv.ca.dbr import DBR_TYPES
 from pycawamp.pv.ca.refusals import RefusalLog
 from pycawamp.pv.ca.repeater import Repeater, ensure_repeater
 from pycawamp.pv.ca.requests import PendingGet, PendingPut, PlainPut
@@ -201,7 +202,9 @@ class CABackend:
         write = pending.write
         status = libca.ECA_DISCONN
         if not at_libca.cleared:
-            status = self._ca.ca_array_put(write.type.value, write.count, at_libca.chid, write.raw)
+            status = self._ca.ca_array_put(
+                DBR_TYPES[write.type], write.count, at_libca.chid, write.raw
+            )
         self._inbox.post(pending.done, status)
 
     def _put_callback(self, at_libca: AtLibca, pending: PendingPut) -> None:
@@ -209,7 +212,7 @@ class CABackend:
         status = libca.ECA_DISCONN
         if not at_libca.cleared:
             status = self._ca.ca_array_put_callback(
-                write.type.value,
+                DBR_TYPES[write.type],
                 write.count,
                 at_libca.chid,
                 write.raw,

@@ -18,7 +18,7 @@ from pycawamp.pv.ca.channel import Channel, ControlMonitor, Monitor, ValueMonito
 from pycawamp.pv.ca.refusals import RefusalLog
 from pycawamp.pv.ca.requests import PendingGet, PendingPut
 from pycawamp.pv.inbox import Inbox
-from pycawamp.pv.values import FieldType, Metadata
+from pycawamp.pv.values import Metadata
 
 Subscribe: TypeAlias = Callable[[Channel, tuple[Monitor, ...]], None]
 
@@ -120,7 +120,7 @@ class Callbacks:
 
     def _native(self, chid: int) -> Metadata:
         return _native(
-            FieldType(self._ca.ca_field_type(chid)),
+            dbr.FIELD_TYPES[self._ca.ca_field_type(chid)],
             self._ca.ca_element_count(chid),
             self._ca.ca_host_name(chid).decode("utf-8", "replace"),
             bool(self._ca.ca_read_access(chid)),

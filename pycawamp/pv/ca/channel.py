@@ -86,7 +86,7 @@ class ValueMonitor(Monitor):
 
     def __init__(self, channel: Channel, key: int, native: Metadata) -> None:
         layout = dbr.TIME_LAYOUTS[native.type]
-        request = libca.value_request(native.type.value, native.count)
+        request = libca.value_request(dbr.DBR_TYPES[native.type], native.count)
         super().__init__(channel, key, request, layout.offset, layout.width)
         self.most = native.size if native.is_large else 0
         self._decode = dbr.decoder(native.type, native.count)
@@ -110,7 +110,7 @@ class ControlMonitor(Monitor):
     mask = libca.DBE_PROPERTY
 
     def __init__(self, channel: Channel, key: int, native: Metadata) -> None:
-        request = libca.control_request(native.type.value, native.count)
+        request = libca.control_request(dbr.DBR_TYPES[native.type], native.count)
         super().__init__(channel, key, request, dbr.control_size(native.type), 0)
 
     def receive(self, raw: bytes) -> None:

@@ -27,6 +27,18 @@ UNITS_SIZE = 8
 NANOSECONDS = 1_000_000_000
 MAX_ENUM_STATES = 16
 
+DBR_TYPES = {
+    FieldType.STRING: 0,
+    FieldType.SHORT: 1,
+    FieldType.FLOAT: 2,
+    FieldType.ENUM: 3,
+    FieldType.CHAR: 4,
+    FieldType.LONG: 5,
+    FieldType.DOUBLE: 6,
+}
+"""The numbers of the types in db_access.h."""
+FIELD_TYPES = {number: field_type for field_type, number in DBR_TYPES.items()}
+
 Decoder: TypeAlias = Callable[[bytes], Reading]
 
 

@@ -30,7 +30,9 @@ class PendingGet:
     def __init__(self, key: int, native: Metadata) -> None:
         layout = dbr.TIME_LAYOUTS[native.type]
         self.key = key
-        self.type, self.count, self.most = libca.value_request(native.type.value, native.count)
+        self.type, self.count, self.most = libca.value_request(
+            dbr.DBR_TYPES[native.type], native.count
+        )
         self.header = layout.offset
         self.width = layout.width
         self.handler = self.receive
