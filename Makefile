@@ -24,7 +24,7 @@ contracts:  ## Check that arrows between modules go down only
 	lint-imports
 
 js:  ## Test the JavaScript client
-	cd js && npm ci --no-audit --no-fund && npm test && npm run types
+	cd js && npm ci --no-audit --no-fund && npm test && npm run lint && npm run types
 
 check: style types contracts test  ## All checks but the JavaScript ones
 

@@ -55,6 +55,11 @@ class Policy:
         files = (self.pvlist, self.acf)
         return tuple(warning for file in files if file is not None for warning in file.warnings)
 
+    @property
+    def by_address(self) -> bool:
+        """Whether what a client may do can depend on its address."""
+        return self.acf is not None or (self.pvlist is not None and self.pvlist.by_address)
+
     def decide(self, user: str | None, host: str, host_name: str | None, pv: str) -> Verdict:
         """What this user (None: not logged in) at this address may do with the PV of this name."""
         found = self._found(pv, host, host_name)

@@ -66,6 +66,11 @@ class PVList:
         object.__setattr__(self, "_patterns", together)
         object.__setattr__(self, "_at", _Positions.of(self.rules))
 
+    @property
+    def by_address(self) -> bool:
+        """Whether there is a DENY FROM."""
+        return any(isinstance(rule, Deny) and rule.sources for rule in self.rules)
+
     def text(self) -> str:
         """A file that decides as this one."""
         lines = (f"EVALUATION ORDER {self.order.value}", *(rule.text() for rule in self.rules))

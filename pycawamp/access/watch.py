@@ -61,6 +61,11 @@ class PolicyWatcher(FileWatcher[Policy]):
         self._telling: IDelayedCall | None = None
         self._warn(self.policy)
 
+    @property
+    def by_address(self) -> bool:
+        """Whether what a client may do can depend on its address."""
+        return self.policy.by_address
+
     def decide(self, user: str | None, host: str, host_name: str | None, pv: str) -> Verdict:
         """What the policy now in force says."""
         return self.policy.decide(user, host, host_name, pv)

@@ -18,6 +18,7 @@ from pycawamp.sessions.limits import Limits
 from pycawamp.web.authentication import AuthenticationRules
 from pycawamp.web.channel import HTTPLimits
 from pycawamp.web.connections import ConnectionLimits
+from pycawamp.web.host import Hosts
 from pycawamp.web.login import LoginFiles
 from pycawamp.web.origin import Origins
 from pycawamp.web.proxy import Proxies
@@ -132,6 +133,7 @@ class Options(usage.Options):
         super().__init__()  # type: ignore[no-untyped-call]
         self._proxies: list[str] = []
         self._origins: list[str] = []
+        self._hosts: list[str] = []
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Parse, or end the process with one line that says what was wrong."""
@@ -151,8 +153,12 @@ class Options(usage.Options):
         self._proxies += _parsed("trust-proxy", values.proxies, text)
 
     def opt_allow_origin(self, text: str) -> None:
-        """Pages of elsewhere that may connect, though puts or logins are on; may be repeated"""
+        """Pages of elsewhere that may connect, whatever is protected; may be repeated"""
         self._origins += _parsed("allow-origin", values.origins, text)
+
+    def opt_allow_host(self, text: str) -> None:
+        """Host name that the gateway is reached by, beside this machine's; may be repeated"""
+        self._hosts += _parsed("allow-host", values.hosts, text)
 
     def opt_version(self) -> NoReturn:
         """Print the version and exit."""
@@ -201,6 +207,7 @@ class Options(usage.Options):
         return AuthenticationRules(
             proxies=Proxies.of(self._proxies, given.get("user-header")),
             origins=Origins.of(guarded, self._origins),
+            hosts=Hosts.of(self._hosts, restricted="allow-put" in given),
             required=bool(self["require-login"]),
         )
 

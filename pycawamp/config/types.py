@@ -9,6 +9,7 @@ from collections.abc import Callable
 from ipaddress import ip_network
 
 from pycawamp.access import Syntax, Writers
+from pycawamp.web.host import Hosts
 from pycawamp.web.origin import Origins
 from pycawamp.web.proxy import UNIX
 
@@ -112,6 +113,16 @@ def origins(text: str) -> list[str]:
         Origins.of(True, found)
     except ValueError:
         raise ValueError("origins such as https://*.example.org or http://host:8080") from None
+    return found
+
+
+def hosts(text: str) -> list[str]:
+    """Patterns of host names, between commas."""
+    found = [part.strip() for part in text.split(",")]
+    try:
+        Hosts.of(found)
+    except ValueError:
+        raise ValueError("host names such as gateway.example.org or *.example.org") from None
     return found
 
 

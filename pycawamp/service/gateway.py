@@ -22,7 +22,8 @@ from pycawamp.pv.router import Router
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.registry import Sessions
-from pycawamp.web.authentication import Authentication
+from pycawamp.web.authentication import Authentication, AuthenticationRules
+from pycawamp.web.origin import Origins
 from pycawamp.web.resource import MonitorResource
 from pycawamp.web.websocket import MonitorFactory
 from pycawamp.wire.dialect import Encoding
@@ -43,7 +44,8 @@ class Gateway(Service):
     names without a scheme in place of Channel Access; `backends` maps further schemes
     (`"x"` for `x://NAME`) to what makes their backend. `policy` decides who may read and
     write; without one, everybody may read and nobody may write. `authentication` tells
-    who clients are; without one, all are anonymous.
+    who clients are; without one, all are anonymous, and where there is a policy only pages
+    of the same origin may connect.
     """
 
     _log = Logger()
@@ -60,7 +62,7 @@ class Gateway(Service):
     ) -> None:
         settings = settings or GatewaySettings()
         flush_cycle = FlushCycle(reactor)
-        authentication = authentication or Authentication(reactor)
+        authentication = authentication or _authentication(reactor, policy)
         self.refusals: RefusalCounter = authentication.refusals
         self._budget = MemoryBudget(settings.limits.memory)
         inbox_limits = InboxLimits(bytes=self._budget.share)
@@ -112,11 +114,12 @@ class Gateway(Service):
 
     def reauthorize(self) -> None:
         """Apply a changed policy to what is open: what is forbidden now ends."""
+        self._sockets.check_visitors()
         self._sessions.reauthorize()
 
-    def check_logins(self) -> None:
-        """Close the connections of those who may not log in any more."""
-        self._sockets.check_logins()
+    def check_visitors(self) -> None:
+        """Close the connections of users and pages that could not come in any more."""
+        self._sockets.check_visitors()
 
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[None], None, None]:
@@ -135,3 +138,10 @@ class Gateway(Service):
             )
         if self.refusals.counts:
             self._log.info("Refused in all: {refusals}", refusals=str(self.refusals))
+
+
+def _authentication(reactor: Any, policy: IPolicy | None) -> Authentication:
+    if policy is None:
+        return Authentication(reactor)
+    # By which names the application is reached, only the application knows.
+    return Authentication(reactor, AuthenticationRules(origins=Origins(restricted=True)))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from attrs import evolve
 from twisted.application.service import MultiService
 from twisted.internet.threads import deferToThreadPool
 
@@ -15,8 +16,9 @@ from pycawamp.config.settings import Settings
 from pycawamp.service.gateway import Gateway
 from pycawamp.service.signals import HangupReloader
 from pycawamp.sessions.refusals import RefusalCounter
-from pycawamp.web.authentication import Authentication
+from pycawamp.web.authentication import Authentication, AuthenticationRules
 from pycawamp.web.certificate import RenewedCertificate
+from pycawamp.web.host import own_names
 from pycawamp.web.login import Logins
 
 
@@ -45,7 +47,13 @@ class SiteFiles(MultiService):
         if certificate is not None:
             certificate.setServiceParent(self)  # type: ignore[no-untyped-call]
             self._reloads.append(certificate.reload)
-        self.authentication = Authentication(reactor, settings.rules, self.logins, self.refusals)
+        self.authentication = Authentication(
+            reactor,
+            _with_own_names(settings),
+            self.logins,
+            self.refusals,
+            by_address=lambda: self.policy.by_address,
+        )
         HangupReloader(reactor, self._reloads).setServiceParent(self)  # type: ignore[no-untyped-call]
 
     def govern(self, gateway: Gateway) -> None:
@@ -53,7 +61,15 @@ class SiteFiles(MultiService):
         self.policy.follow(gateway.hub)
         self.policy.listen(lambda _: gateway.reauthorize())
         if self.logins is not None:
-            self.logins.listen(gateway.check_logins)
+            self.logins.listen(gateway.check_visitors)
+
+
+def _with_own_names(settings: Settings) -> AuthenticationRules:
+    rules = settings.rules
+    if settings.writers is None and not settings.pvlist and not settings.access:
+        # Nothing here can make them count, and the resolver may be slow.
+        return rules
+    return evolve(rules, hosts=rules.hosts.and_names(own_names()))
 
 
 def _access_files(settings: Settings) -> AccessFiles:

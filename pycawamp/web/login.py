@@ -215,15 +215,14 @@ def parse_authorization(header: str | None) -> Credentials | None:
 
     ValueError if it says Basic and is not.
     """
-    scheme, _, rest = (header or "").strip().partition(" ")
-    if scheme.lower() == "bearer" and rest.strip():
-        return Bearer(rest.strip())
+    scheme, *rest = (header or "").split(maxsplit=1) or [""]
+    given = rest[0].strip() if rest else ""
+    if scheme.lower() == "bearer" and given:
+        return Bearer(given)
     if scheme.lower() != "basic":
         return None
     try:
-        user, colon, password = (
-            base64.b64decode(rest.strip(), validate=True).decode().partition(":")
-        )
+        user, colon, password = base64.b64decode(given, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
         raise ValueError("the Authorization header is not Basic") from None
     if not colon:

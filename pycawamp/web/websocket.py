@@ -173,11 +173,13 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         if self._client_transport is not None:
             self._client_transport.cut()
 
-    def check_login(self) -> None:
-        """Close the connection if the user may not log in any more."""
+    def check_visitor(self) -> None:
+        """Close the connection if the user or the page could not come in any more."""
         identity = self.visitor.identity
         if identity is not None and not identity.is_valid():
             self._log_out("the login is not good any more")
+        elif not self.visitor.may_stay():
+            self._log_out("pages of this origin may not connect any more", "forbidden")
 
     def failHandshake(self, reason: str, *arguments: Any, **keywords: Any) -> None:
         """Refuse a handshake; the client is told the reason, which may quote a header."""
@@ -226,9 +228,9 @@ class MonitorProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         else:
             self._log_out("the login has expired")
 
-    def _log_out(self, text: str) -> None:
+    def _log_out(self, text: str, code: str = "unauthenticated") -> None:
         if self.session is not None:
-            self.session.refuse(BadMessageError("unauthenticated", text))
+            self.session.refuse(BadMessageError(code, text))
         self.hang_up(1008, text)
 
     def _end_session(self) -> None:
@@ -327,10 +329,10 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
             return "as many clients of one address as may be"
         return None
 
-    def check_logins(self) -> None:
-        """Close the connections of those who may not log in any more."""
+    def check_visitors(self) -> None:
+        """Close the connections of those who could not come in any more."""
         for connection in list(self._connections):
-            connection.check_login()
+            connection.check_visitor()
 
     def call_later(self, seconds: float, function: Callable[[], None]) -> IDelayedCall:
         """Have a function called after a while."""

@@ -10,8 +10,8 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Container, Iterator, Mapping
+from importlib.resources import files
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -341,6 +341,6 @@ def _asked(message: dict[str, Any]) -> Iterator[str]:
         yield parameters["url"]
 
 
-def axe_source() -> Path:
-    """Where `npm ci` in js/ puts axe-core."""
-    return Path(__file__).parents[2] / "js" / "node_modules" / "axe-core" / "axe.min.js"
+def axe_source() -> str:
+    """The script of axe-core, from the package of that name."""
+    return (files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")

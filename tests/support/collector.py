@@ -1,9 +1,9 @@
 """Clients that take all they get, in a process of their own.
 
 `python -m tests.support.collector PORT N M PV…`: N clients ask for the PVs; when each has M
-messages of the first PV, a line per client is printed, a JSON array of these messages. Plain sockets and
-nothing of the project: beside 20 of its own clients on one core, the gateway could not keep up with
-a fast record.
+messages of the first PV, a line per client is printed: a JSON array of these messages. Plain
+sockets and nothing of the project: beside 20 of its own clients on one core, the gateway could
+not keep up with a fast record.
 """
 
 from __future__ import annotations

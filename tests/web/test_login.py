@@ -13,7 +13,7 @@ from twisted.python import log
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.web.htpasswd import Passwords
-from tests.support.access_case import GuardedTestCase, basic, reactor
+from tests.support.access_case import GuardedTestCase, basic, reactor, request
 
 PASSWORD = "geheim 🔑"
 COST = 4
@@ -113,6 +113,12 @@ class LoginTests(GuardedTestCase):
         for value in ("Basic", "Basic !!!", "Basic YWxpY2U=", "Basic //8="):
             refused = yield self.get(Authorization=value)
             self.assertEqual(refused.status, 400, value)
+        twice = {"Authorization": basic("alice", PASSWORD), "authorization": basic("bob", "b")}
+        refused = yield self.exchange(request("/", {**twice, "Connection": "close"}))
+        self.assertEqual(refused.status, 400)
+        for value in ("Basic\t", "Basic \t"):
+            tab = yield self.get(Authorization=value + basic("alice", "wrong")[6:])
+            self.assertEqual(tab.status, 401, value)
 
     @inlineCallbacks
     def test_puts(self) -> Any:
@@ -248,6 +254,30 @@ class PasswordsTests(SynchronousTestCase):
                 times.append(time.thread_time() - started)
         known, unknown = (min(times) for times in took.values())
         self.assertLess(max(known, unknown), 2 * min(known, unknown))
+
+    def test_equal_work_of_all_entries(self) -> None:
+        """So are users whose entries differ in scheme and cost."""
+        argon = argon2.PasswordHasher(time_cost=2, memory_cost=8192, parallelism=1)
+        dear = argon2.PasswordHasher(time_cost=8, memory_cost=8192, parallelism=1)
+        entries = {
+            "cheap": bcrypt.hashpw(b"x", bcrypt.gensalt(4)).decode(),
+            "dear": bcrypt.hashpw(b"x", bcrypt.gensalt(9)).decode(),
+            "argon": argon.hash("x"),
+            "dear argon": dear.hash("x"),
+        }
+        passwords = Passwords(entries)
+        took: dict[str, list[float]] = {user: [] for user in (*entries, "nobody")}
+        for _ in range(7):
+            for user, times in took.items():
+                started = time.thread_time()
+                self.assertFalse(passwords.check(user, "wrong"))
+                times.append(time.thread_time() - started)
+        least = {user: min(times) for user, times in took.items()}
+        self.assertLess(max(least.values()), 1.5 * min(least.values()), least)
+        for user in entries:
+            self.assertTrue(passwords.check(user, "x"))
+            self.assertFalse(passwords.check(user, "wrong"))
+        self.assertFalse(passwords.check("nobody", "x"))
 
     def test_odd_passwords(self) -> None:
         """Passwords that no hash takes are wrong, and no error."""

@@ -146,7 +146,7 @@ class CABackend:
             return
         self._unsubscribe(channel)
         if not self._reserve(channel.at_libca, monitors):
-            monitors = tuple(monitor for monitor in monitors if not monitor.most)
+            monitors = tuple(monitor for monitor in monitors if not monitor.reserved)
             self._inbox.post(channel.overload, None)
         channel.at_libca.subscribed = monitors
         for monitor in monitors:
@@ -176,7 +176,7 @@ class CABackend:
 
     def _reserve(self, at_libca: AtLibca, monitors: tuple[Monitor, ...]) -> bool:
         """Count the values that monitors bring; before they come, as nothing stops them after."""
-        size = sum(monitor.most for monitor in monitors)
+        size = sum(monitor.reserved for monitor in monitors)
         if size and not self._budget.has_room_for_values(size):
             return False
         at_libca.reserved = size

@@ -41,7 +41,7 @@ class Monitor:
 
     mask: ClassVar[int]
     """Which events to be told of."""
-    most = 0
+    reserved = 0
     """Bytes of the largest value, if the memory budget counts it."""
 
     def __init__(
@@ -80,7 +80,7 @@ class Monitor:
 class ValueMonitor(Monitor):
     """The subscription to DBR_TIME: each update, and each change of the alarm."""
 
-    __slots__ = ("_decode", "most")
+    __slots__ = ("_decode", "reserved")
 
     mask = libca.DBE_VALUE | libca.DBE_ALARM
 
@@ -88,7 +88,7 @@ class ValueMonitor(Monitor):
         layout = dbr.TIME_LAYOUTS[native.type]
         request = libca.value_request(dbr.DBR_TYPES[native.type], native.count)
         super().__init__(channel, key, request, layout.offset, layout.width)
-        self.most = native.size if native.is_large else 0
+        self.reserved = native.size if native.is_large else 0
         self._decode = dbr.decoder(native.type, native.count)
 
     def receive(self, raw: bytes) -> None:
