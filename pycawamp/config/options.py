@@ -13,7 +13,7 @@ from twisted.python import usage
 
 from pycawamp.access import Writers
 from pycawamp.config import types as values
-from pycawamp.config.settings import GatewaySettings, Settings
+from pycawamp.config.settings import PROVIDERS, GatewaySettings, Settings
 from pycawamp.sessions.limits import Limits
 from pycawamp.web.authentication import AuthenticationRules
 from pycawamp.web.channel import HTTPLimits
@@ -44,6 +44,12 @@ OPTIONS = (
         "Port number, or Twisted endpoint, as tcp:8888:interface=127.0.0.1",
         values.port,
         "p",
+    ),
+    Option(
+        "default-provider",
+        "ca",
+        "Protocol of names without a scheme: ca or pva",
+        values.one_of(PROVIDERS),
     ),
     Option("connect-timeout", "5", "Seconds until a PV counts as not found", values.seconds),
     Option("linger", "10", "Seconds that a channel outlives its last client", values.seconds),
@@ -246,6 +252,7 @@ def _gateway(given: dict[str, Any], own_repeater: bool) -> GatewaySettings:
         connect_timeout=given["connect-timeout"],
         linger=given["linger"],
         own_repeater=own_repeater,
+        default_provider=given["default-provider"],
         put_log=given.get("put-log"),
         socket=SocketLimits(
             stall_timeout=given["stall-timeout"],

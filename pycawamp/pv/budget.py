@@ -20,6 +20,8 @@ class MemoryBudget:
     limit: int = DEFAULT_LIMIT
     values: int = 0
     """Large arrays that are subscribed to, at their full length. The CA worker's."""
+    structured: int = 0
+    """The same of pvAccess. The reactor's."""
     rendered: int = 0
     """Large arrays as JSON or binary messages, kept for clients that catch up."""
     requests: int = 0
@@ -30,7 +32,7 @@ class MemoryBudget:
     @property
     def used(self) -> int:
         """All of it."""
-        return self.values + self.rendered + self.requests + self.backlog
+        return self.values + self.structured + self.rendered + self.requests + self.backlog
 
     @property
     def share(self) -> int:
@@ -39,12 +41,12 @@ class MemoryBudget:
 
     def has_room_for_values(self, size: int) -> bool:
         """Whether so many bytes more of arrays may be kept: half is for the messages of them."""
-        return self.values + size <= self.limit // 2 and self.has_room(size)
+        return self.values + self.structured + size <= self.limit // 2 and self.has_room(size)
 
     def has_room(self, size: int) -> bool:
         """Whether so many bytes more may be held."""
         return self.used + size <= self.limit
 
     def __str__(self) -> str:
-        parts = ("values", "rendered", "requests", "backlog")
+        parts = ("values", "structured", "rendered", "requests", "backlog")
         return ", ".join(f"{name} {getattr(self, name) / 2**20:.1f} MiB" for name in parts)
