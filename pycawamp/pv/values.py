@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array: TypeAlias = npt.NDArray[Any]
-Value: TypeAlias = "float | int | str | Array | list[str] | dict[str, Any] | None"
+Value: TypeAlias = "float | int | str | Array | list[str] | dict[str, Any] | Image | None"
 Limits: TypeAlias = tuple[float, float]
 
 SEVERITIES = ("NO_ALARM", "MINOR", "MAJOR", "INVALID")
@@ -53,6 +53,17 @@ class FieldType(Enum):
     STRUCTURE = "structure"
 
 
+class Image(NamedTuple):
+    """A picture, as NTNDArray has it."""
+
+    pixels: Array
+    """As many dimensions as the picture has, or one with the bytes of a compressed picture."""
+    codec: str
+    """How it is compressed; empty if it is not."""
+    shape: tuple[int, ...]
+    """Of the picture: rows, columns, and colours if it has any."""
+
+
 class Reading(NamedTuple):
     """One update of a PV, as the IOC sent it.
 
@@ -68,7 +79,7 @@ class Reading(NamedTuple):
     nanoseconds: int
     value: Value
     """A number or a str for a scalar channel, None if it holds no element now; an array or a
-    list of str for an array channel; a dict for a table or a structure."""
+    list of str for an array channel; a dict for a table or a structure, an Image for an image."""
 
     @property
     def timestamp(self) -> float:
@@ -170,4 +181,8 @@ def length_of(value: Value) -> int:
     """The number of elements that a value holds: 1 for a scalar, 0 where there is no value."""
     if value is None:
         return 0
-    return len(value) if isinstance(value, np.ndarray | list) else 1
+    if isinstance(value, Image):
+        value = value.pixels
+    if isinstance(value, np.ndarray):
+        return value.size
+    return len(value) if isinstance(value, list) else 1

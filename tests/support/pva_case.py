@@ -52,6 +52,7 @@ class PVAPorts:
             "EPICS_PVA_AUTO_ADDR_LIST": "NO",
             "EPICS_PVA_ADDR_LIST": " ".join(addresses),
             "EPICS_PVA_NAME_SERVERS": "",
+            "EPICS_PVA_INTF_ADDR_LIST": LOOPBACK,
             "EPICS_PVA_BROADCAST_PORT": str(self.beacons),
         }
 

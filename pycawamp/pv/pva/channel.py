@@ -369,9 +369,7 @@ class Monitor:
             self._sink.metadata(metadata)
 
     def _tell_reading(self, reading: Reading) -> None:
-        metadata = self.metadata
-        assert metadata is not None
-        if metadata.is_array or reading.value.__class__ in (dict, str):
+        if self.description is not None and self.description.may_be_large:
             size = bytes_of(reading.value)
             if size > LARGE and not self._make_room(size):
                 return

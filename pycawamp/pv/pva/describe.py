@@ -11,8 +11,8 @@ import attrs
 import numpy as np
 
 from pycawamp.pv.pva.layout import Layout, layout_of
-from pycawamp.pv.pva.types import FORMATS, STRING, Scalar, ScalarArray, Structure, Type
-from pycawamp.pv.values import LARGE, STATUSES, FieldType, Limits, Metadata, Reading, Value
+from pycawamp.pv.pva.types import FORMATS, STRING, Scalar, ScalarArray, Structure, Type, Union
+from pycawamp.pv.values import LARGE, STATUSES, FieldType, Image, Limits, Metadata, Reading, Value
 
 NANOSECONDS = 1_000_000_000
 
@@ -30,6 +30,8 @@ FIELD_TYPES = {
     "d": FieldType.DOUBLE,
 }
 
+MAX_DIMENSIONS = 10
+
 State: TypeAlias = list[Any]
 GetValue: TypeAlias = Callable[[State], Value]
 
@@ -39,6 +41,8 @@ _SHOWN = frozenset(
     ["value", "alarm", "timeStamp", "display", "control", "valueAlarm", "descriptor"]
 )
 """The top fields of a structure that is shown by its value, whatever its name."""
+_COMPOSED = (FieldType.STRUCTURE, FieldType.TABLE, FieldType.IMAGE)
+_LARGE_TYPES = (*_COMPOSED, FieldType.STRING)
 _FLOATING = (FieldType.DOUBLE, FieldType.FLOAT)
 
 
@@ -55,6 +59,8 @@ class Description:
         self._seconds = self._whole("timeStamp.secondsPastEpoch")
         self._nanoseconds = self._whole("timeStamp.nanoseconds")
         self._get_value = _value_getter(self.type, self.layout, self.value_path)
+        self.may_be_large = self.is_array or self.type in _LARGE_TYPES
+        """Whether values are worth counting."""
         self.telling = frozenset(
             slot for path, slot in slots.items() if self._is_told_by_updates(path)
         )
@@ -72,7 +78,7 @@ class Description:
         return slot if slot is not None and is_text else self.layout.blank
 
     def _is_told_by_updates(self, path: str) -> bool:
-        if self.type in (FieldType.STRUCTURE, FieldType.TABLE, FieldType.IMAGE):
+        if self.type in _COMPOSED:
             return True
         top = path.partition(".")[0]
         return path == self.value_path or top in ("alarm", "timeStamp")
@@ -164,6 +170,8 @@ def bytes_of(value: Value) -> int:
     """Return about how many bytes a value takes, as far as that is worth counting."""
     if isinstance(value, np.ndarray):
         return value.nbytes
+    if isinstance(value, Image):
+        return value.pixels.nbytes
     if isinstance(value, str):
         return len(value)
     if isinstance(value, list):
@@ -187,6 +195,8 @@ def _kind(structure: Structure) -> tuple[FieldType, bool, str]:
     value = structure.field("value")
     if name == "NTTable" and isinstance(value, Structure):
         return FieldType.TABLE, False, "value"
+    if name == "NTNDArray" and isinstance(value, Union):
+        return FieldType.IMAGE, False, "value"
     if not structure.name.startswith("epics:nt/") and not _is_plain(structure):
         return FieldType.STRUCTURE, False, ""
     if isinstance(value, Scalar | ScalarArray):
@@ -219,7 +229,36 @@ def _value_getter(kind: FieldType, layout: Layout, path: str) -> GetValue:
     if kind is FieldType.TABLE:
         return _table_getter(layout)
     slot = layout.slots[path]
+    if kind is FieldType.IMAGE:
+        return _image_getter(layout, slot)
     return lambda state: state[slot]
+
+
+def _image_getter(layout: Layout, pixels_slot: int) -> GetValue:
+    slots, blank, zero = layout.slots, layout.blank, layout.zero
+    codec_slot, sizes_slot = slots.get("codec.name", blank), slots.get("dimension", zero)
+
+    def image(state: State) -> Value:
+        pixels, codec, dimensions = state[pixels_slot], state[codec_slot], state[sizes_slot]
+        if not isinstance(pixels, np.ndarray):
+            return None
+        shape = _shape(dimensions)
+        if not codec and math.prod(shape) == pixels.size:
+            pixels = pixels.reshape(shape)
+        return Image(pixels, str(codec), shape)
+
+    return image
+
+
+def _shape(dimensions: Any) -> tuple[int, ...]:
+    """Return the shape of an image: the first of its dimensions is the innermost."""
+    if not isinstance(dimensions, list):
+        return ()
+    sizes = [each.get("size") for each in dimensions if isinstance(each, dict)]
+    whole = [size for size in sizes if type(size) is int and size >= 0]
+    if len(whole) != len(dimensions) or len(whole) > MAX_DIMENSIONS:
+        return ()
+    return tuple(reversed(whole))
 
 
 def _table_getter(layout: Layout) -> GetValue:

@@ -98,13 +98,13 @@ def _checked(leaf: Scalar | ScalarArray, metadata: Metadata, value: Any) -> Any:
         highest = len(labels) - 1 if labels else MAX_INDEX
         values = [checks.index(labels, each, highest) for each in values]
     if metadata.type is FieldType.BOOL:
-        values = [_truth(metadata, each) for each in values]
+        return np.array([_truth(metadata, each) for each in values], np.bool_)
     return checks.numbers(metadata, values, np.dtype(DTYPES[leaf.code]))
 
 
-def _truth(metadata: Metadata, value: Any) -> int:
+def _truth(metadata: Metadata, value: Any) -> bool:
     if value is True or value is False or (type(value) is int and value in (0, 1)):
-        return int(value)
+        return bool(value)
     raise BadValueError(f"expected {checks.wanted(metadata)}, got {checks.json_type(value)}")
 
 

@@ -28,7 +28,8 @@ class Environment:
     """By UDP: address, and whether it is that of one host."""
     name_servers: tuple[Address, ...] = ()
     """By TCP."""
-    broadcast_port: int = BROADCAST_PORT
+    beacons: tuple[Address, ...] = ()
+    """Where beacons come."""
     timeout: float = TIMEOUT
     """Seconds without a message after which a connection is lost."""
 
@@ -43,14 +44,17 @@ class Environment:
         if variables.get("EPICS_PVA_AUTO_ADDR_LIST", "YES").strip().upper() != "NO":
             addresses += [(host, port) for host in broadcast_addresses()]
         server_port = _port(variables.get("EPICS_PVA_SERVER_PORT", ""), SERVER_PORT)
-        broadcasts = {*broadcast_addresses(), "255.255.255.255"}
+        found = broadcast_addresses()
+        broadcasts = {*found, "255.255.255.255"}
+        # Not on all addresses: searches for a server of this computer would come here.
+        listed = variables.get("EPICS_PVA_INTF_ADDR_LIST", "").replace(",", " ").split()
         return cls(
             tuple(
                 (address, address[0] not in broadcasts and not _is_multicast(address[0]))
                 for address in dict.fromkeys(addresses)
             ),
             tuple(_listed(variables, "EPICS_PVA_NAME_SERVERS", server_port)),
-            port,
+            tuple((host, port) for host in listed or found),
             _seconds(variables.get("EPICS_PVA_CONN_TMO", "")),
         )
 

@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
@@ -50,6 +51,17 @@ class Search:
         """What it waits for now; a new one each time, so that what is out of date is known."""
 
 
+class _BeaconListener(DatagramProtocol):
+    noisy = False
+
+    def __init__(self, received: Callable[[bytes, Any], None]) -> None:
+        self._received = received
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        """Pass a datagram on."""
+        self._received(datagram, addr)
+
+
 class Searcher(DatagramProtocol):
     """Searches for names by UDP, and by what `ask_name_servers` sends to name servers."""
 
@@ -68,6 +80,7 @@ class Searcher(DatagramProtocol):
         self._waiting = [DelayLine(reactor, delay, self._due) for delay in DELAYS]
         self._guids: dict[tuple[str, int], bytes] = {}
         self._listener: Any = None
+        self._listeners: list[Any] = []
 
     def __len__(self) -> int:
         """Return how many names have not been found."""
@@ -78,8 +91,19 @@ class Searcher(DatagramProtocol):
         self._environment = environment
         self._listener = self._reactor.listenUDP(0, self, maxPacketSize=65536)
         self.transport.setBroadcastAllowed(True)  # type: ignore[union-attr]
+        for host, port in environment.beacons:
+            self._listen_for_beacons(host, port)
         if self._outgoing:
             self._sending = self._reactor.callLater(0, self._send)
+
+    def _listen_for_beacons(self, host: str, port: int) -> None:
+        listener = _BeaconListener(self.datagramReceived)
+        try:
+            self._listeners.append(
+                self._reactor.listenMulticast(port, listener, host, listenMultiple=True)
+            )
+        except CannotListenError as error:
+            self._log.info("Beacons are not heard on {host}: {error}", host=host, error=error)
 
     def stop(self) -> Deferred[None]:
         """End all searches; fires when the socket is closed."""
@@ -90,8 +114,10 @@ class Searcher(DatagramProtocol):
         if self._sending is not None:
             self._sending.cancel()
             self._sending = None
-        listener, self._listener = self._listener, None
-        return maybeDeferred(listener.stopListening) if listener is not None else succeed(None)
+        listeners = [each for each in (self._listener, *self._listeners) if each is not None]
+        self._listener, self._listeners = None, []
+        closing = [maybeDeferred(listener.stopListening) for listener in listeners]
+        return gatherResults(closing).addCallback(lambda _: None)
 
     def open(self, name: bytes, found: Found, delay: int = 0) -> Search:
         """Search for a name; `delay`: how many of the delays are left out."""

@@ -307,7 +307,9 @@ def _scalar_array(field: ScalarArray, reader: Reader) -> Any:
     dtype = np.dtype(reader.order.sign + DTYPES[field.code])
     start = reader.skip(count * dtype.itemsize)
     array = np.frombuffer(reader.buffer, dtype, count, start)
-    return array.copy() if array.nbytes <= COPIED else array
+    if array.nbytes <= COPIED or not dtype.isnative:
+        return array.astype(dtype.newbyteorder("="))
+    return array
 
 
 def _union(field: Union, reader: Reader, types: TypeReader) -> Any:
