@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Generator
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -131,7 +131,7 @@ class DecoderTests(SynchronousTestCase):
     def test_any_datagram(self, raw: bytes) -> None:
         """Any datagram is an answer, a beacon, or malformed."""
         for take in (messages.search_response, messages.beacon):
-            with suppress(MALFORMED):
+            with contextlib.suppress(*MALFORMED):
                 take(reader(raw))
 
     def test_lengths(self) -> None:
