@@ -76,8 +76,8 @@ class PVAServer:
         self.ports = ports
         self._talking = Lock()
         plain = {key: text for key, text in os.environ.items() if not key.startswith("EPICS_")}
-        ca_ports = free_ports()
-        environment = {**plain, **ca_ports.server_environment(), **ports.server_environment()}
+        self.ca_ports = free_ports()
+        environment = {**plain, **self.ca_ports.server_environment(), **ports.server_environment()}
         command = [sys.executable, pva_server.__file__, *arguments]
         self.process = Popen(command, stdin=PIPE, stdout=PIPE, text=True, env=environment)
         self._answer()

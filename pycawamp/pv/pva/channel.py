@@ -21,7 +21,7 @@ from pycawamp.pv.pva.messages import DESTROY, INIT, PIPELINE, START, Command
 from pycawamp.pv.pva.requests import PendingGet, Puts
 from pycawamp.pv.pva.search import Search
 from pycawamp.pv.pva.types import Structure
-from pycawamp.pv.pva.wire import DecodeError, Reader, Status
+from pycawamp.pv.pva.wire import DecodeError, Order, Reader, Status
 from pycawamp.pv.values import LARGE, Metadata, Reading
 
 if TYPE_CHECKING:
@@ -243,6 +243,7 @@ class Monitor:
     """
 
     __slots__ = (
+        "_acknowledgement",
         "_backend",
         "_channel",
         "_circuit",
@@ -268,6 +269,7 @@ class Monitor:
         self._backend = backend
         self._state: list[Any] = []
         self._unacknowledged = 0
+        self._acknowledgement = b""
         self._reserved = 0
         self._write_access: bool | None = None
         self.number = circuit.begin(self)
@@ -283,6 +285,10 @@ class Monitor:
         self._write_access = write_access
         order = self._circuit.order
         options = messages.options({"queueSize": str(QUEUE), "pipeline": "true"}, order)
+        rest = bytes((PIPELINE,)) + order.u32.pack(ACKNOWLEDGED)
+        self._acknowledgement = messages.operation(
+            Command.MONITOR, self._server_id, self.number, rest, order
+        )
         self._send(INIT | PIPELINE, options + order.u32.pack(QUEUE))
 
     def close(self) -> None:
@@ -322,12 +328,34 @@ class Monitor:
         self._state = self.description.layout.state()
         self._send(START, b"")
 
+    def update(self, order: Order, buffer: bytes, position: int, end: int) -> bool:
+        """Take an update of the value, as nearly all are; False if it is another."""
+        description = self.description
+        assert description is not None
+        start = position + 1 + buffer[position]
+        plan = description.quick_plans(order).get(buffer[position:start])
+        # The last byte: that no updates were left out.
+        if plan is None or buffer[end - 1] or not plan.quick(buffer, start, end, self._state):
+            return False
+        self._unacknowledged += 1
+        if self._unacknowledged >= ACKNOWLEDGED:
+            self._acknowledge()
+        reading = description.reading(self._state)
+        if description.may_be_large:
+            self._tell_reading(reading)
+        else:
+            self._sink.reading(reading)
+        return True
+
     def _update(self, description: Description, reader: Reader) -> None:
         layout = description.layout
         bits = reader.bits()
         order = reader.order
         plan = layout.plans(order).get(bits) or layout.plan(bits, order)
-        tells_all = not self.is_told or not plan.slots <= description.telling
+        is_value = plan.slots <= description.telling
+        if is_value and plan.is_quick:
+            description.add_quick_plan(bits, order, plan)
+        tells_all = not self.is_told or not is_value
         before = description.reading(self._state) if tells_all and self.is_told else None
         plan.apply(reader, self._state, self._circuit.types)
         if reader.left and any(reader.bits()):
@@ -342,8 +370,9 @@ class Monitor:
             self._tell_reading(reading)
 
     def _acknowledge(self) -> None:
-        count, self._unacknowledged = self._unacknowledged, 0
-        self._send(PIPELINE, self._circuit.order.u32.pack(count))
+        # Always the same message: it is made once.
+        self._unacknowledged = 0
+        self._circuit.send(self._acknowledgement)
 
     def _tell_all(
         self, description: Description, reading: Reading, before: Reading | None, plan: Plan
@@ -354,6 +383,7 @@ class Monitor:
         self._tell_metadata(max(capacity, capacity_for(size)))
         if before is None:
             self.is_told = True
+            self._circuit.updates[self.number] = self.update
             self._channel.monitor_works()
             self._tell_reading(reading)
         # QSRV 1 sends the value again with all else that changes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import ClientFactory
@@ -32,6 +32,13 @@ LARGE = 4096
 """Bytes of a message after which the clock is looked at at once."""
 MAX_AUTHENTICATIONS = 100
 """Ways of authentication that a server may offer."""
+
+
+Update: TypeAlias = Callable[[Order, bytes, int, int], bool]
+
+SHORTEST_UPDATE = 7
+"""Bytes of an update without any value."""
+_MONITOR = int(Command.MONITOR)
 
 
 class Account(NamedTuple):
@@ -110,6 +117,8 @@ class Circuit(TwistedProtocol):
         self._channels: dict[int, IChannel] = {}
         self._numbers = itertools.count(1)
         self._operations: dict[int, IOperation] = {}
+        self.updates: dict[int, Update] = {}
+        """What takes updates of monitors at once; False if it does not."""
         self._waiting: deque[Message] = deque()
         self._working: IDelayedCall | None = None
         self._outgoing: list[bytes] = []
@@ -163,6 +172,7 @@ class Circuit(TwistedProtocol):
     def forget(self, number: int) -> None:
         """Have an operation get no more messages."""
         self._operations.pop(number, None)
+        self.updates.pop(number, None)
 
     def send(self, message: bytes) -> None:
         """Send a message, in one write with others of this reactor iteration."""
@@ -221,6 +231,7 @@ class Circuit(TwistedProtocol):
             return
         self._closed = True
         self._operations.clear()
+        self.updates.clear()
         self._waiting.clear()
         for call in (self._echo, self._working, self._sending):
             if call is not None and call.active():
@@ -255,11 +266,20 @@ class Circuit(TwistedProtocol):
         clock, waiting = self._reactor.seconds, self._waiting
         deadline = clock() + SLICE
         since = 0
+        take, updates = waiting.popleft, self.updates
         while waiting:
-            message = waiting.popleft()
-            self._handle(message)
+            message = take()
+            command, order, buffer, start, end = message
+            is_done = False
+            if command == _MONITOR and end - start > SHORTEST_UPDATE:
+                number, subcommand = order.operation.unpack_from(buffer, start)
+                update = updates.get(number)
+                if update is not None and not subcommand:
+                    is_done = update(order, buffer, start + 5, end)
+            if not is_done:
+                self._handle(message)
             since += 1
-            if since >= LOOKED_AT or message.end - message.start > LARGE:
+            if since >= LOOKED_AT or end - start > LARGE:
                 since = 0
                 if clock() >= deadline:
                     break

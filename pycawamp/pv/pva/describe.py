@@ -10,8 +10,9 @@ from typing import Any, TypeAlias
 import attrs
 import numpy as np
 
-from pycawamp.pv.pva.layout import Layout, layout_of
+from pycawamp.pv.pva.layout import Layout, Plan, layout_of
 from pycawamp.pv.pva.types import FORMATS, STRING, Scalar, ScalarArray, Structure, Type, Union
+from pycawamp.pv.pva.wire import LITTLE, Order, little_bits
 from pycawamp.pv.values import LARGE, STATUSES, FieldType, Image, Limits, Metadata, Reading, Value
 
 NANOSECONDS = 1_000_000_000
@@ -31,6 +32,8 @@ FIELD_TYPES = {
 }
 
 MAX_DIMENSIONS = 10
+MAX_QUICK = 50
+"""Plans of updates of values that are kept for a type and a byte order."""
 
 State: TypeAlias = list[Any]
 GetValue: TypeAlias = Callable[[State], Value]
@@ -59,12 +62,26 @@ class Description:
         self._seconds = self._whole("timeStamp.secondsPastEpoch")
         self._nanoseconds = self._whole("timeStamp.nanoseconds")
         self._get_value = _value_getter(self.type, self.layout, self.value_path)
+        self._quick: dict[bytes, Plan] = {}
+        self._quick_big: dict[bytes, Plan] = {}
         self.may_be_large = self.is_array or self.type in _LARGE_TYPES
         """Whether values are worth counting."""
         self.telling = frozenset(
             slot for path, slot in slots.items() if self._is_told_by_updates(path)
         )
         """The slots of which an update is told as a new value."""
+
+    def quick_plans(self, order: Order) -> dict[bytes, Plan]:
+        """Return the plans of updates of values, by their bit sets with their size."""
+        return self._quick if order is LITTLE else self._quick_big
+
+    def add_quick_plan(self, bits: bytes, order: Order, plan: Plan) -> None:
+        """Keep the plan of updates of values."""
+        plans = self.quick_plans(order)
+        if len(plans) >= MAX_QUICK:
+            plans.clear()
+        raw = bits if order is LITTLE else little_bits(bits)
+        plans[bytes((len(bits),)) + raw] = plan
 
     def _whole(self, path: str) -> int:
         """Return the slot of a whole number, or that of 0 if there is none."""
@@ -93,8 +110,9 @@ class Description:
             )
         if seconds < 0:
             seconds = nanoseconds = 0
+        number, message = state[self._status], state[self._message]
         return Reading(
-            status(state[self._status], state[self._message]),
+            status(number, message) if number or message else 0,
             state[self._severity],
             seconds,
             nanoseconds,
@@ -147,8 +165,6 @@ description_of = lru_cache(maxsize=512)(Description)
 
 def status(number: int, message: str) -> int | str:
     """Return an alarm's status: that of Channel Access, where its name is the message."""
-    if not number and not message:
-        return 0
     known = _STATUS_NUMBERS.get(message)
     if known is not None:
         return known

@@ -13,6 +13,7 @@ from typing import Any
 
 from pycawamp.pv.pva.types import (
     FORMATS,
+    STRING,
     Scalar,
     Structure,
     Type,
@@ -24,38 +25,93 @@ from pycawamp.pv.pva.types import (
 )
 from pycawamp.pv.pva.wire import LITTLE, DecodeError, Order, Reader
 
+SHORT = 100
+"""Bytes of a string for which a struct is kept, with its size."""
+MAX_FORMS = 100
+"""Strings for which structs are kept, for each plan."""
 MAX_PLANS = 200
 """Bit sets that are kept for a type and a byte order."""
+
+
+def _is_number(field: Type) -> bool:
+    return isinstance(field, Scalar) and not field.is_string
+
+
+def _form(named: list[tuple[int, Type]]) -> str:
+    return "".join(FORMATS[field.code] for _, field in named if isinstance(field, Scalar))
 
 
 class Plan:
     """What one bit set means: the leaves that it names, in the order in which they come.
 
-    `head` is the struct of the numbers that come first; `head_slots` is where they go. `rest` has
-    the leaves after them. `slots` are those of all leaves.
+    `slots` are those of all leaves. Where they are numbers, with a short string among them at
+    most, as most updates are, one struct takes them all: `quick`.
     """
 
-    __slots__ = ("head", "head_slots", "rest", "size", "slots")
+    __slots__ = (
+        "_fixed",
+        "_forms",
+        "_head",
+        "_named",
+        "_offset",
+        "_plain",
+        "_sign",
+        "_tail",
+        "_text_slot",
+        "is_quick",
+        "slots",
+    )
 
     def __init__(self, named: list[tuple[int, Type]], order: Order) -> None:
-        fixed = 0
-        for _, field in named:
-            if not isinstance(field, Scalar) or field.is_string:
-                break
-            fixed += 1
-        forms = [FORMATS[field.code] for _, field in named[:fixed] if isinstance(field, Scalar)]
-        self.head = Struct(order.sign + "".join(forms))
-        self.size = self.head.size
-        self.head_slots = tuple(slot for slot, _ in named[:fixed])
-        self.rest = tuple(named[fixed:])
+        self._named = tuple(named)
+        self._sign = order.sign
         self.slots = frozenset(slot for slot, _ in named)
+        numbers = [(slot, field) for slot, field in named if _is_number(field)]
+        others = [(slot, field) for slot, field in named if not _is_number(field)]
+        place = next((n for n, (_, field) in enumerate(named) if not _is_number(field)), len(named))
+        self.is_quick = not others or (len(others) == 1 and others[0][1] == Scalar(STRING))
+        """Whether `quick` may be called."""
+        self._fixed = tuple(slot for slot, _ in numbers)
+        self._head = _form(named[:place])
+        self._tail = _form(named[place + 1 :]) if self.is_quick else ""
+        self._plain = Struct(order.sign + self._head)
+        self._offset = self._plain.size
+        self._text_slot = others[0][0] if others else None
+        # By the string's bytes, its size included: the struct of all, and the string.
+        self._forms: dict[bytes, tuple[Struct, str]] = {}
+
+    def quick(self, buffer: bytes, start: int, end: int, state: list[Any]) -> bool:
+        """Take the leaves' values that end before the last byte; False if they do not."""
+        text_slot = self._text_slot
+        if text_slot is None:
+            form = self._plain
+            if start + form.size + 1 != end:
+                return False
+        else:
+            place = start + self._offset
+            raw = buffer[place : place + 1 + buffer[place]]
+            known = self._forms.get(raw) or self._add_form(raw)
+            if known is None or start + known[0].size + 1 != end:
+                return False
+            form, state[text_slot] = known
+        for slot, value in zip(self._fixed, form.unpack_from(buffer, start)):  # noqa: B905
+            state[slot] = value
+        return True
+
+    def _add_form(self, raw: bytes) -> tuple[Struct, str] | None:
+        if len(raw) > SHORT or not raw:
+            return None
+        if len(self._forms) >= MAX_FORMS:
+            self._forms.clear()
+        form = Struct(f"{self._sign}{self._head}{len(raw)}x{self._tail}")
+        # As a reader takes it.
+        text = Reader(raw, 0, len(raw), LITTLE).text()
+        known = self._forms[raw] = form, text
+        return known
 
     def apply(self, reader: Reader, state: list[Any], types: TypeReader) -> None:
         """Take the leaves' values into a channel's state."""
-        values = reader.unpack(self.head)
-        for slot, value in zip(self.head_slots, values, strict=True):
-            state[slot] = value
-        for slot, field in self.rest:
+        for slot, field in self._named:
             state[slot] = decode(field, reader, types)
 
 

@@ -66,6 +66,9 @@ class Message(NamedTuple):
         return Reader(self.buffer, self.start, self.end, self.order)
 
 
+# As Message(...), at a third of its price.
+_message = tuple.__new__
+_LITTLE_HEADER = Struct("<BBBBI").unpack_from
 _HEADERS = {False: Struct("<BBBBI"), True: Struct(">BBBBI")}
 
 
@@ -94,6 +97,15 @@ class Receiver:
         messages: list[Message] = []
         position, end = 0, len(data)
         while end - position >= HEADER_SIZE:
+            if data[position + 2] == FROM_SERVER and not self._segments:
+                # What nearly all messages are: little-endian, whole.
+                magic, version, _, command, size = _LITTLE_HEADER(data, position)
+                payload_end = position + HEADER_SIZE + size
+                if magic == MAGIC and version and payload_end <= end:
+                    start = position + HEADER_SIZE
+                    messages.append(_message(Message, (command, LITTLE, data, start, payload_end)))
+                    position = payload_end
+                    continue
             payload_end = self._take(data, position, end, messages)
             if payload_end > end:
                 self._needed = payload_end - position

@@ -40,10 +40,13 @@ class Order(NamedTuple):
     u16: Struct
     u32: Struct
     u64: Struct
+    operation: Struct
+    """The head of an operation's message: its number and the subcommand."""
 
 
 def _order(sign: str, flag: int) -> Order:
-    return Order(sign, flag, Struct(f"{sign}H"), Struct(f"{sign}I"), Struct(f"{sign}Q"))
+    forms = (Struct(sign + form) for form in ("H", "I", "Q", "IB"))
+    return Order(sign, flag, *forms)
 
 
 LITTLE = _order("<", 0)
@@ -157,7 +160,7 @@ class Reader:
         """Take a bit set, as its bytes from the lowest bits on."""
         count = self.count()
         raw = self.raw(count)
-        return raw if self.order is LITTLE else _little_bits(raw)
+        return raw if self.order is LITTLE else little_bits(raw)
 
     def status(self) -> Status:
         """Take a status."""
@@ -168,7 +171,7 @@ class Reader:
         return Status(kind, text)
 
 
-def _little_bits(raw: bytes) -> bytes:
+def little_bits(raw: bytes) -> bytes:
     """Bit sets are made of 64-bit integers, the last of them without its zeros above."""
     whole = len(raw) // 8 * 8
     words = [raw[start : start + 8][::-1] for start in range(0, whole, 8)]
@@ -190,4 +193,4 @@ def bit_set(numbers: Iterable[int], order: Order) -> bytes:
     """Encode a set of bits."""
     field = sum(1 << number for number in set(numbers))
     raw = field.to_bytes((field.bit_length() + 7) // 8, "little")
-    return size(len(raw), order) + (raw if order is LITTLE else _little_bits(raw))
+    return size(len(raw), order) + (raw if order is LITTLE else little_bits(raw))
