@@ -70,7 +70,7 @@ def update(message: Mapping[str, Any]) -> Update:
             name=message["pvname"],
             value=_value(message["value"], message["count"]),
             count=message["count"],
-            timestamp=message["timestamp"],
+            timestamp=message.get("timestamp", 0.0),
             units=message.get("units", ""),
             severity=message.get("severity"),
             status=message.get("status"),
@@ -83,7 +83,7 @@ def update(message: Mapping[str, Any]) -> Update:
 def _value(value: Any, count: int) -> Value:
     if value is None:
         return math.nan if count else None
-    if isinstance(value, dict):
+    if isinstance(value, dict) and "base64" in value:
         raw = b64decode(value["base64"], validate=True)
         return np.frombuffer(raw, np.dtype(value["dtype"])).reshape(value["shape"])
     if isinstance(value, list):
@@ -104,7 +104,7 @@ def metadata(message: Mapping[str, Any]) -> Metadata:
     """What a `metadata` message says of a PV; GatewayError `bad_frame` if it cannot be."""
     try:
         return Metadata(
-            type=FieldType[message["type"].upper()],
+            type=_field_type(message["type"]),
             count=message["count"],
             host=message.get("host", ""),
             read_access=message.get("read_access", True),
@@ -120,6 +120,14 @@ def metadata(message: Mapping[str, Any]) -> Metadata:
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise GatewayError("bad_frame", f"metadata cannot be read: {error!r}") from None
+
+
+def _field_type(name: str) -> FieldType:
+    """The type; what a later gateway has may be anything."""
+    try:
+        return FieldType(name)
+    except ValueError:
+        return FieldType.STRUCTURE
 
 
 def _limits(limits: Any) -> Limits | None:

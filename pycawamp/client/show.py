@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -59,6 +60,10 @@ def _element(metadata: Metadata | None, style: Style) -> Element:
             return NO_VALUE
         if isinstance(value, str):
             return escaped(value)
+        if isinstance(value, dict):
+            return escaped(json.dumps(value, ensure_ascii=False))
+        if isinstance(value, bool):
+            return "true" if value else "false"
         if isinstance(value, float):
             return _float_text(value, precision, is_single, style.floats)
         return escaped(label(labels, value))
@@ -82,7 +87,7 @@ def escaped(text: str) -> str:
 
 def time_text(timestamp: float) -> str:
     """A time stamp in local time; a record that never processed has none."""
-    if timestamp == EPICS_EPOCH:
+    if timestamp in (0, EPICS_EPOCH):
         return "<undefined>"
     return datetime.fromtimestamp(timestamp).strftime(TIME_FORMAT)
 

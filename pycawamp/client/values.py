@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
 import numpy as np
 
 from pycawamp.pv.values import Array
 
-Value: TypeAlias = "float | int | str | Array | tuple[str, ...] | None"
+Value: TypeAlias = "float | int | str | Array | tuple[str, ...] | dict[str, Any] | None"
 
 
 class GatewayError(Exception):
@@ -38,12 +38,13 @@ class Update:
     name: str
     value: Value = attrs.field(eq=attrs.cmp_using(eq=np.array_equal))
     """A number or a str of a scalar channel; NaN is NaN. Of an array channel a numpy array
-    that cannot be written to, or a tuple of str. None, with a count of 0, if there is no value:
-    of an element beyond an array's end, or an empty array of one element."""
+    that cannot be written to, or a tuple of str; of a table or structure a dict. None, with a
+    count of 0, if there is no value: of an element beyond an array's end, or an empty array of
+    one element."""
     count: int
     """Elements in the value."""
     timestamp: float
-    """UNIX seconds, of the IOC's clock."""
+    """UNIX seconds, of the IOC's clock; 0 if it sends none."""
     units: str = ""
     severity: str | None = None
     """NO_ALARM, MINOR, MAJOR or INVALID; None if it was not asked for."""

@@ -151,9 +151,10 @@ def _array(reading: Reading) -> Array:
     if value is None:
         return _NO_PIXELS
     if isinstance(value, Image):
-        return value.pixels
+        value = value.pixels
     assert isinstance(value, np.ndarray)
-    return value
+    # Of bytes that are 0 or 1: other languages have no arrays of truth.
+    return value.view(np.uint8) if value.dtype == np.bool_ else value
 
 
 def _has_elements(metadata: Metadata) -> bool:
