@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 import attrs
 
 from pycawamp.access import Syntax, Writers
@@ -9,6 +11,7 @@ from pycawamp.sessions.limits import Limits
 from pycawamp.web.authentication import AuthenticationRules
 from pycawamp.web.channel import HTTPLimits
 from pycawamp.web.login import LoginFiles
+from pycawamp.web.reports import ReportReaders
 from pycawamp.web.websocket import SocketLimits
 
 PROVIDERS = ("ca", "pva")
@@ -33,12 +36,46 @@ class GatewaySettings:
     limits: Limits = attrs.Factory(Limits)
 
 
+DIALECTS = ("pvws", "epics2web")
+"""The protocols of other gateways; each is served under its name."""
+
+
+@attrs.frozen
+class DialectSettings:
+    """What can be set of the protocols of other gateways; all times in seconds."""
+
+    names: tuple[str, ...] = DIALECTS
+    """Those that are served."""
+    pvws_throttle: float = 1.0
+    """The least time between two updates of a PV that is a scalar; 0: all are sent."""
+    pvws_array_throttle: float = 10.0
+    """The same for arrays."""
+
+
+class LogFormat(Enum):
+    """The form of the log's lines."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@attrs.frozen
+class LogSettings:
+    """What is logged, and how."""
+
+    format: LogFormat = LogFormat.TEXT
+    level: str = "info"
+    """The least level: debug, info, warn, error or critical."""
+    access: bool = False
+    """Whether each HTTP request gets a line."""
+
+
 @attrs.frozen
 class Settings:
     """What the command line asked for."""
 
-    port: str = "tcp:8888"
-    """A Twisted endpoint description."""
+    ports: tuple[str, ...] = ("tcp:8888",)
+    """Twisted endpoint descriptions."""
     demo: bool = False
     pvlist: str | None = None
     pvlist_syntax: Syntax | None = None
@@ -47,5 +84,11 @@ class Settings:
     """Who may write, if no access file says so; None: puts are off."""
     logins: LoginFiles | None = None
     rules: AuthenticationRules = attrs.Factory(AuthenticationRules)
+    report_readers: ReportReaders = ReportReaders.LOCAL
+    """Who may see the pages about the gateway itself."""
     http: HTTPLimits = attrs.Factory(HTTPLimits)
+    dialects: DialectSettings = attrs.Factory(DialectSettings)
+    drain_time: float = 0.0
+    """Seconds over which clients are asked to leave before the gateway stops."""
+    log: LogSettings = attrs.Factory(LogSettings)
     gateway: GatewaySettings = attrs.Factory(GatewaySettings)

@@ -1,4 +1,4 @@
-"""The end of a reactor turn: when what was gathered goes out."""
+"""The flush cycle."""
 
 from __future__ import annotations
 
@@ -8,40 +8,47 @@ from twisted.internet.interfaces import IReactorTime
 
 
 class Flushable(Protocol):
-    """Something that gathers messages until it is flushed."""
+    """Collects messages until it is flushed."""
 
     def flush(self) -> None:
-        """Pass on what was gathered."""
+        """Pass on the collected messages."""
 
 
 class FlushCycle:
-    """What was touched since the last flush: cohorts first, then outboxes."""
+    """The cohorts and outboxes with pending messages; flushed once per reactor iteration."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
+        self.flushed = clock.seconds()
+        """When the last flush began, by the reactor's clock."""
         self._scheduled = False
         self._cohorts: list[Flushable] = []
         self._outboxes: list[Flushable] = []
+        self.messages = 0
+        """What was handed to clients since the start, without replies and what follows a pause."""
+        self.bytes = 0
+        """What was written to clients since the start."""
 
     def touch_cohort(self, cohort: Flushable) -> None:
-        """Have a cohort hand its frames to its members at the end of the turn."""
+        """Flush a cohort at the end of the cycle."""
         self._cohorts.append(cohort)
         self._schedule()
 
     def touch_outbox(self, outbox: Flushable) -> None:
-        """Have an outbox write at the end of the turn."""
+        """Flush an outbox at the end of the cycle."""
         self._outboxes.append(outbox)
         self._schedule()
 
     def flush(self) -> None:
-        """Send all that was gathered: one write for each client."""
+        """Write all pending messages: one write for each client."""
+        self.flushed = self._clock.seconds()
         self.settle()
         outboxes, self._outboxes = self._outboxes, []
         for outbox in outboxes:
             outbox.flush()
 
     def settle(self) -> None:
-        """Have the cohorts hand over now what they gathered."""
+        """Flush the cohorts, so that their frames are in the outboxes."""
         cohorts, self._cohorts = self._cohorts, []
         for cohort in cohorts:
             cohort.flush()

@@ -9,9 +9,13 @@ import attrs
 
 @attrs.frozen(eq=False)
 class Framing:
-    """Turns payloads into what a transport sends. One value for each kind of transport."""
+    """Puts payloads into frames. One value for each kind of transport."""
 
     text: Callable[[bytes], bytes]
     """Frames a text message."""
     binary: Callable[[bytes], bytes]
     """Frames a binary message."""
+    name: str = ""
+    """The transport's name, for statistics and logs."""
+    ping: bytes = b""
+    """Asks the client for a sign of life; empty if the transport has nothing for it."""

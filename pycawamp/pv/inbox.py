@@ -86,6 +86,16 @@ class Inbox:
         self.conflated = 0
         """Updates that were replaced by a newer one of the same channel."""
 
+    @property
+    def depth(self) -> int:
+        """How much waits to be handled."""
+        return len(self._queue) + len(self._overflow)
+
+    @property
+    def handled(self) -> int:
+        """What was handled since the start."""
+        return self._handled
+
     # Any thread
 
     def post(self, handler: Handler, news: Any) -> None:

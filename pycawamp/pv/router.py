@@ -1,15 +1,15 @@
-"""PV names with a scheme, such as ca://X, and the backend that each scheme stands for."""
+"""PV names with a scheme, such as ca://X, and the backends of the schemes."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import attrs
 from twisted.internet.defer import Deferred, gatherResults
 from zope.interface import implementer
 
-from pycawamp.pv.interfaces import IBackend, IHandle, ISink
+from pycawamp.pv.interfaces import IBackend, IHandle, IHealthCheck, ISink
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 
@@ -20,47 +20,61 @@ class UnknownSchemeError(ValueError):
 
 @attrs.frozen
 class PVName:
-    """A name as a client wrote it, taken apart."""
+    """A name as requested by a client, divided into scheme and name."""
 
     scheme: str
     bare: str
-    """The name without its scheme: what access rules, limits and logs see."""
+    """The name without its scheme."""
+    judged: str
+    """The name for access rules, limits and logs. Those of own PVs keep the scheme."""
 
 
-@implementer(IBackend)
+@implementer(IBackend, IHealthCheck)
 class Router:
-    """Opens each channel at the backend of its scheme.
+    """A backend that passes channels on to the backends of their schemes.
 
     `backends` maps schemes to backends; names without a scheme have the scheme `default`.
     A channel is known by its bare name if it has the default scheme, otherwise by
-    scheme and name: `X` and `ca://X` are one channel.
+    scheme and name: `X` and `ca://X` are one channel. `own` are the schemes of PVs that are
+    the gateway's own, which access rules know by scheme and name.
     """
 
-    def __init__(self, backends: Mapping[str, IBackend], default: str) -> None:
+    def __init__(
+        self, backends: Mapping[str, IBackend], default: str, own: Collection[str] = ()
+    ) -> None:
+        self._own = frozenset(own)
         self._backends = dict(backends)
         self._default = default
 
     def parse(self, text: str) -> PVName:
-        """Take a client's name apart; raises UnknownSchemeError."""
+        """Parse a name as requested by a client.
+
+        Raises:
+            UnknownSchemeError: No backend has the scheme.
+        """
         match = _SCHEME.match(text) if "://" in text else None
         if match is None:
-            return PVName(self._default, text)
+            return PVName(self._default, text, text)
         scheme = match[1].lower()
         if scheme not in self._backends:
             known = ", ".join(f"{known}://" for known in self._backends)
             raise UnknownSchemeError(f"unknown scheme {match[1][:16]}://; expected one of {known}")
-        return PVName(scheme, match[2])
+        judged = f"{scheme}://{match[2]}" if scheme in self._own else match[2]
+        return PVName(scheme, match[2], judged)
 
     def bare(self, text: str) -> str:
-        """Return a client's name without its scheme, for logs; as it is if it has none."""
+        """Return a client's name without its scheme, for logs."""
         try:
-            return self.parse(text).bare
+            return self.parse(text).judged
         except UnknownSchemeError:
             return text
 
     def channel_name(self, scheme: str, bare: str) -> str:
-        """Return the name by which `open` knows the channel."""
-        return bare if scheme == self._default else f"{scheme}://{bare}"
+        """Return the name by which `open` knows the channel.
+
+        `bare` is the name as it was judged, or an alias of it.
+        """
+        return bare if scheme in (self._default, *self._own) else f"{scheme}://{bare}"
 
     def start(self) -> None:
         """Start all backends."""
@@ -68,12 +82,21 @@ class Router:
             backend.start()
 
     def stop(self) -> Deferred[None]:
-        """Stop all backends; fires when they are gone."""
+        """Stop all backends; fires when they have stopped."""
         stopping = [backend.stop() for backend in self._backends.values()]
         return gatherResults(stopping, consumeErrors=True).addCallback(lambda _: None)
 
+    def check(self) -> Deferred[None]:
+        """Fires when all backends that can stop working have shown that they work."""
+        checks = [
+            backend.check()
+            for backend in self._backends.values()
+            if IHealthCheck.providedBy(backend)
+        ]
+        return gatherResults(checks, consumeErrors=True).addCallback(lambda _: None)
+
     def open(self, name: str, sink: ISink) -> IHandle:
-        """Search for a channel, by the name that `channel_name` gives."""
+        """Open a channel by the name that `channel_name` returns."""
         parsed = self.parse(name)
         handle: IHandle = self._backends[parsed.scheme].open(parsed.bare, sink)
         return handle

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, TypeAlias
 
+import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.logger import Logger
@@ -18,14 +19,21 @@ from pycawamp.pv.ca.backend import CABackend
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.inbox import Inbox, InboxLimits
 from pycawamp.pv.interfaces import IBackend
+from pycawamp.pv.local.loc import LocalBackend
+from pycawamp.pv.local.sim import SimulationBackend
 from pycawamp.pv.pva.backend import PVABackend
 from pycawamp.pv.router import Router
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.registry import Sessions
+from pycawamp.sessions.statistics import Statistics, snapshot
+from pycawamp.web.api import Api
 from pycawamp.web.authentication import Authentication, AuthenticationRules
+from pycawamp.web.clients import Clients
+from pycawamp.web.health import Health, Liveness, Readiness
 from pycawamp.web.origin import Origins
 from pycawamp.web.resource import MonitorResource
+from pycawamp.web.sse import EventStreams
 from pycawamp.web.websocket import MonitorFactory
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.v2.dialect import VERSION_1
@@ -41,7 +49,8 @@ class Gateway(Service):
     """PVs in by Channel Access and pvAccess, messages out by WebSocket, while the service runs.
 
     `hub` has the PVs: subscribe to it with an object of your own. `resource` takes the
-    WebSocket connections: mount it in a twisted.web Site of your own. `backend` serves the
+    WebSocket connections, and `api` the requests of the HTTP API (`/api/v1`): mount them in a
+    twisted.web Site of your own. `backend` serves the
     names without a scheme in place of Channel Access; `backends` maps further schemes
     (`"x"` for `x://NAME`) to what makes their backend. `policy` decides who may read and
     write; without one, everybody may read and nobody may write. `authentication` tells
@@ -74,8 +83,12 @@ class Gateway(Service):
         else:
             default = CA
         made = {scheme: make(reactor, self._inbox) for scheme, make in (backends or {}).items()}
-        served = {CA: backend, PVA: PVABackend(reactor, self._budget)} | made
-        router = Router(served, default)
+        own: dict[str, IBackend] = {
+            "loc": LocalBackend(),
+            "sim": SimulationBackend(reactor),
+        }
+        both = {CA: backend, PVA: PVABackend(reactor, self._budget)}
+        router = Router(both | own | made, default, own)
         self.hub = PVHub(reactor, router, settings.linger)
         self._put_log = PutLog(settings.put_log)
         self._put_log.check()
@@ -91,9 +104,18 @@ class Gateway(Service):
             refusals=self.refusals,
             budget=self._budget,
         )
-        self._sockets = MonitorFactory(reactor, self._sessions, settings.socket)
+        self._clients = Clients(reactor, self._sessions, settings.socket.stall_timeout)
+        self._sockets = MonitorFactory(self._clients, settings.socket)
         self._authentication = authentication
+        self._streams = EventStreams(self._clients, settings.socket.ping_interval)
+        self.api: IResource = Api(self._clients, authentication, self._streams)
         self.resource: IResource = self.resource_for(VERSION_1)
+        self.readiness = Readiness()
+        """Whether load balancers should send clients here."""
+        self._router = router
+        liveness = Liveness(reactor, self.check)
+        self.health: IResource = Health(liveness)
+        self.ready: IResource = Health(liveness, self.readiness)
 
     def startService(self) -> None:
         """Open the put log, as the user that twistd has become, and Channel Access.
@@ -104,6 +126,7 @@ class Gateway(Service):
         self._put_log.open()
         super().startService()  # type: ignore[no-untyped-call]
         self.hub.startService()
+        self.readiness.started = True
 
     def resource_for(self, encoding: Encoding) -> IResource:
         """Return a resource that takes WebSocket connections in a dialect.
@@ -112,25 +135,52 @@ class Gateway(Service):
         """
         return MonitorResource(self._sockets, self._authentication, encoding)
 
+    def pages(self, make: Callable[[Clients, Authentication], IResource]) -> IResource:
+        """Return what a function makes of the clients and of the rules for letting them in."""
+        return make(self._clients, self._authentication)
+
     @property
     def clients(self) -> int:
         """How many clients are connected."""
         return len(self._sessions)
 
+    def statistics(self, *, each_channel: bool = True) -> Statistics:
+        """Return a snapshot: clients, channels, what was refused, the memory in use.
+
+        Without `each_channel`, channels are only counted, which is quick.
+        """
+        found = snapshot(self.hub, self._sessions, self._inbox, each_channel=each_channel)
+        dropped = self._clients.slow_consumers.dropped
+        return attrs.evolve(found, totals=attrs.evolve(found.totals, dropped=dropped))
+
+    def check(self) -> Deferred[None]:
+        """Fires when the sources of PVs have shown that they work: no call of libca hangs."""
+        return self._router.check()
+
     def reauthorize(self) -> None:
         """Apply a changed policy to what is open: what is forbidden now ends."""
-        self._sockets.check_visitors()
+        self._clients.check_clients()
         self._sessions.reauthorize()
 
-    def check_visitors(self) -> None:
+    def check_clients(self) -> None:
         """Close the connections of users and pages that could not come in any more."""
-        self._sockets.check_visitors()
+        self._clients.check_clients()
+
+    def drain(self, seconds: float) -> Deferred[None]:
+        """Close the clients' connections as going away (1001), spread over a time.
+
+        Fires when all have been asked to leave; `stopService` then ends what is left.
+        """
+        self.readiness.draining = True
+        return self._clients.drain(seconds)
 
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[None], None, None]:
         """Say goodbye to the clients, then free every channel."""
         super().stopService()  # type: ignore[no-untyped-call]
-        yield self._sockets.close_all()
+        self.readiness.draining = True
+        yield self._clients.close_all()
+        self._streams.close()
         self._sessions.close()
         yield self.hub.stopService()
         self._inbox.close()

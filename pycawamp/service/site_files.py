@@ -1,8 +1,8 @@
-"""The files of a site: who may log in, what they may do, the certificate; read anew on SIGHUP."""
+"""The files of a site: who may log in, what they may do, the certificates; read anew on SIGHUP."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,13 +23,13 @@ from pycawamp.web.login import Logins
 
 
 class SiteFiles(MultiService):
-    """The policy, the logins, the door and the certificate; follows the files while it runs.
+    """The policy, the logins, the door and the certificates; follows the files while it runs.
 
     Making one reads the files: AccessFileError, LoginFileError.
     """
 
     def __init__(
-        self, reactor: Any, settings: Settings, certificate: RenewedCertificate | None = None
+        self, reactor: Any, settings: Settings, certificates: Sequence[RenewedCertificate] = ()
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.setName("files")  # type: ignore[no-untyped-call]
@@ -43,8 +43,8 @@ class SiteFiles(MultiService):
             self.logins = Logins(reactor, settings.logins, self.refusals)
             self.logins.setServiceParent(self)  # type: ignore[no-untyped-call]
             self._reloads.append(self.logins.reload)
-        self.certificate = certificate
-        if certificate is not None:
+        self.certificates = tuple(certificates)
+        for certificate in self.certificates:
             certificate.setServiceParent(self)  # type: ignore[no-untyped-call]
             self._reloads.append(certificate.reload)
         self.authentication = Authentication(
@@ -61,7 +61,7 @@ class SiteFiles(MultiService):
         self.policy.follow(gateway.hub)
         self.policy.listen(lambda _: gateway.reauthorize())
         if self.logins is not None:
-            self.logins.listen(gateway.check_visitors)
+            self.logins.listen(gateway.check_clients)
 
 
 def _with_own_names(settings: Settings) -> AuthenticationRules:

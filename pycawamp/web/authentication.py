@@ -18,13 +18,13 @@ from twisted.web.http_headers import Headers
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.web.admission_pace import Pace
 from pycawamp.web.host import Hosts
 from pycawamp.web.login import (
     Bearer,
     Credentials,
-    Identity,
     LoginFailedError,
     Logins,
     TooManyLoginsError,
@@ -34,21 +34,10 @@ from pycawamp.web.origin import Origins
 from pycawamp.web.password_verifier import VerifierBusyError
 from pycawamp.web.proxy import Proxies
 
+MAX_AGENT = 200
+"""Characters that are kept of what a client says it is."""
 BEARER = "bearer."
 """Begins the WebSocket subprotocol that carries a token: scripts cannot set headers."""
-
-
-@attrs.frozen
-class Visitor:
-    """Who came in."""
-
-    address: str = "?"
-    """For people."""
-    host: str = ""
-    """The IP address, that behind a trusted proxy; "" for a UNIX socket."""
-    identity: Identity | None = None
-    may_stay: Callable[[], bool] = lambda: True
-    """Whether a page of this origin could come in now, since rules change."""
 
 
 @attrs.frozen
@@ -85,7 +74,7 @@ class Authentication:
     """Lets requests in or not: by host name, origin, login and what proxies tell.
 
     While `by_address` says that rights depend on the client's address, the rules are the
-    restricted ones: any page could use those of its visitor's address otherwise.
+    restricted ones: any page could use those of its client's address otherwise.
     """
 
     def __init__(
@@ -113,10 +102,26 @@ class Authentication:
     def _rules(self) -> AuthenticationRules:
         return self._restricted if self._by_address() else self._plain
 
-    async def admit(self, request: Request, *, socket: bool, required: bool = False) -> Visitor:
+    def readers(self, request: Request) -> str | None:
+        """Return whose pages may read the answer to a request: an origin, or `*`; else None."""
+        rules = self._rules
+        if not rules.origins.restricted:
+            return "*"
+        try:
+            _check_text(request.requestHeaders)
+        except RefusalError:
+            return None
+        origin: str | None = request.getHeader("origin")
+        address = request.getClientAddress()
+        at = address.host if isinstance(address, IPv4Address | IPv6Address) else ""
+        if origin is None or _page_refusal(rules, at, request, socket=True) is not None:
+            return None
+        return origin
+
+    async def admit(self, request: Request, *, socket: bool, required: bool = False) -> Peer:
         """Who it is; RefusalError if they may not come in."""
-        peer = request.getClientAddress()
-        at = peer.host if isinstance(peer, IPv4Address | IPv6Address) else ""
+        address = request.getClientAddress()
+        at = address.host if isinstance(address, IPv4Address | IPv6Address) else ""
         headers = request.requestHeaders
         _check_text(headers)
         rules = self._rules
@@ -126,33 +131,33 @@ class Authentication:
             kind, refusal = refused
             self.refusals.count(kind, host)
             raise refusal
-        identity = await self._identify(rules.proxies, at, host, headers)
-        if identity is None and (required or rules.required):
+        peer = await self._identify(rules.proxies, at, host, headers)
+        if peer.user is None and (required or rules.required):
             raise self._challenge("log in first")
-        port = f":{peer.port}" if at and host == at else ""
+        port = f":{address.port}" if at and host == at else ""
         only_open = _page_refusal(self._restricted, at, request, socket) is not None
-        may_stay = self._admits_all if only_open else Visitor().may_stay
-        return Visitor(f"{host or 'UNIX socket'}{port}", host, identity, may_stay)
+        agent = headers.getRawHeaders("User-Agent", [""])[0][:MAX_AGENT]
+        peer = evolve(peer, address=f"{host or 'UNIX socket'}{port}", host=host, agent=agent)
+        return evolve(peer, may_stay=self._admits_all) if only_open else peer
 
     def _admits_all(self) -> bool:
         return not self._by_address()
 
-    async def _identify(
-        self, proxies: Proxies, at: str, host: str, headers: Headers
-    ) -> Identity | None:
+    async def _identify(self, proxies: Proxies, at: str, host: str, headers: Headers) -> Peer:
+        """Return the user and until when; not yet from where."""
         try:
             user = proxies.user(at, headers)
             offered = _offered(headers)
         except ValueError as error:
             raise RefusalError(400, str(error)) from None
         if user is not None:
-            return Identity(user)
+            return Peer(user=user)
         for credentials in offered:
             if self.logins is not None and self.logins.understands(credentials):
                 return await self._log_in(self.logins, credentials, host)
-        return None
+        return Peer()
 
-    async def _log_in(self, logins: Logins, credentials: Credentials, host: str) -> Identity:
+    async def _log_in(self, logins: Logins, credentials: Credentials, host: str) -> Peer:
         try:
             return await logins.identify(credentials, host)
         except LoginFailedError:
@@ -235,7 +240,9 @@ def without_token(reason: str) -> str:
     return re.sub(rf"{re.escape(BEARER)}[^'\"\s]+", f"{BEARER}…", reason)
 
 
-Enter: TypeAlias = Callable[[Visitor], Any]
+Enter: TypeAlias = Callable[[Peer], Any]
+Refuse: TypeAlias = Callable[[Request, RefusalError], None]
+"""Answers a request with a refusal."""
 
 
 class PendingRequest:
@@ -243,9 +250,12 @@ class PendingRequest:
 
     _log = Logger()
 
-    def __init__(self, authentication: Authentication, request: Request) -> None:
+    def __init__(
+        self, authentication: Authentication, request: Request, answer: Refuse | None = None
+    ) -> None:
         self._authentication = authentication
         self._request = request
+        self._answer = answer or refuse
         self._gone = False
         request.notifyFinish().addErrback(self._left)
 
@@ -257,12 +267,12 @@ class PendingRequest:
         done.addErrback(self._refuse)
         return NOT_DONE_YET
 
-    def _enter_in_turn(self, visitor: Visitor, enter: Enter) -> Deferred[None]:
-        return self._authentication.pace.call(lambda: self._enter(visitor, enter))
+    def _enter_in_turn(self, peer: Peer, enter: Enter) -> Deferred[None]:
+        return self._authentication.pace.call(lambda: self._enter(peer, enter))
 
-    def _enter(self, visitor: Visitor, enter: Enter) -> None:
+    def _enter(self, peer: Peer, enter: Enter) -> None:
         if not self._gone:
-            enter(visitor)
+            enter(peer)
 
     def _left(self, _: Failure) -> None:
         self._gone = True
@@ -273,7 +283,7 @@ class PendingRequest:
             self._log.failure("a request failed at the door", failure)
             refusal = RefusalError(500, "the gateway failed; its log says why")
         if not self._gone:
-            refuse(self._request, refusal)
+            self._answer(self._request, refusal)
 
 
 def refuse(request: Request, refusal: RefusalError) -> None:
@@ -305,7 +315,7 @@ class Guarded(Resource):
     def render(self, request: Request) -> int:
         """Answer once it is known who asks."""
 
-        def enter(_: Visitor) -> None:
+        def enter(_: Peer) -> None:
             request.render(self._page)
 
         return PendingRequest(self._authentication, request).admit(

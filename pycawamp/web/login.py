@@ -1,4 +1,4 @@
-"""Who a client is: by password, or by token."""
+"""Authentication by password or token."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from pycawamp.filewatch import FileWatcher
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.web.htpasswd import LoginFileError, Passwords, read_passwords
 from pycawamp.web.login_throttle import LoginThrottle
@@ -45,27 +46,16 @@ Credentials: TypeAlias = Basic | Bearer
 
 
 class LoginFailedError(Exception):
-    """The credentials are not good; nobody is told why."""
+    """The credentials are invalid. The client gets no reason."""
 
 
 class TooManyLoginsError(Exception):
-    """The address must wait until it may try again."""
-
-
-@attrs.frozen
-class Identity:
-    """A user who logged in."""
-
-    user: str
-    expires: float | None = None
-    """UNIX seconds; None: not by itself."""
-    is_valid: Callable[[], bool] = attrs.field(default=lambda: True, repr=False)
-    """Whether the files still say so."""
+    """Too many failed logins from the address."""
 
 
 @attrs.frozen
 class LoginFiles:
-    """Where passwords and keys are."""
+    """The files with passwords and keys."""
 
     htpasswd: Path | None = None
     jwt_key: Path | None = None
@@ -73,14 +63,28 @@ class LoginFiles:
     issuer: str | None = None
 
     def read(self) -> tuple[Passwords | None, TokenKey | None]:
-        """What the files say now; LoginFileError."""
+        """Read the files.
+
+        Raises:
+            LoginFileError: A file is invalid.
+        """
         passwords = read_passwords(self.htpasswd) if self.htpasswd else None
         key = read_key(self.jwt_key, self.audience, self.issuer) if self.jwt_key else None
         return passwords, key
 
 
 class Logins(FileWatcher[tuple[Passwords | None, TokenKey | None]]):
-    """Tells users by their credentials; reads changed files anew while the service runs."""
+    """A service that authenticates users, and reads its files again when they change.
+
+    Args:
+        reactor: Twisted's reactor.
+        files: The password file and the key.
+        refusals: Counts failed logins.
+        now: Returns the time in UNIX seconds.
+
+    Raises:
+        LoginFileError: A file is invalid.
+    """
 
     _log = Logger()
 
@@ -97,39 +101,45 @@ class Logins(FileWatcher[tuple[Passwords | None, TokenKey | None]]):
         self._refusals = refusals
         self._now = now
         self._login_throttle = LoginThrottle(reactor)
-        self._under_way: dict[tuple[Credentials, str], list[Deferred[Identity]]] = {}
+        self._under_way: dict[tuple[Credentials, str], list[Deferred[Peer]]] = {}
         self._checker = PasswordVerifier(reactor)
         self._listeners: list[Callable[[], None]] = []
         self._passwords, self._key = files.read()
 
     def listen(self, listener: Callable[[], None]) -> None:
-        """Have a function called after files changed."""
+        """Call a function after the files have changed."""
         self._listeners.append(listener)
 
     @property
     def challenges(self) -> list[str]:
-        """What to answer one who must log in: how it can be done."""
+        """Values of WWW-Authenticate for the available schemes."""
         basic = ['Basic realm="pycaserver", charset="UTF-8"'] if self._passwords else []
         return basic + (['Bearer realm="pycaserver"'] if self._key else [])
 
     @property
     def takes_passwords(self) -> bool:
-        """Whether there are users with passwords."""
+        """Whether there is a password file."""
         return self._passwords is not None
 
     def understands(self, credentials: Credentials) -> bool:
-        """Whether credentials of this kind are looked at here."""
+        """Return whether credentials of this kind can be checked."""
         known = self._passwords if isinstance(credentials, Basic) else self._key
         return known is not None
 
-    async def identify(self, credentials: Credentials, host: str) -> Identity:
-        """Who it is; LoginFailedError after a delay, TooManyLoginsError, VerifierBusyError."""
+    async def identify(self, credentials: Credentials, host: str) -> Peer:
+        """Return the user of credentials, with their expiry but without an address.
+
+        Raises:
+            LoginFailedError: The credentials are invalid; raised after a delay.
+            TooManyLoginsError: Too many failed logins from the address.
+            VerifierBusyError: Too many passwords are being checked.
+        """
         known = self._known(credentials)
         if known is not None:
             return known
-        # Pages that come back together say the same several times: that is one try, one check.
+        # Several requests with the same credentials at once count and are checked once.
         tried = (credentials, host)
-        answer: Deferred[Identity] = Deferred()
+        answer: Deferred[Peer] = Deferred()
         under_way = self._under_way.get(tried)
         if under_way is not None:
             under_way.append(answer)
@@ -138,42 +148,46 @@ class Logins(FileWatcher[tuple[Passwords | None, TokenKey | None]]):
             Deferred.fromCoroutine(self._try(credentials, host)).addBoth(self._tell, tried)
         return await answer
 
-    async def _try(self, credentials: Credentials, host: str) -> Identity:
+    async def _try(self, credentials: Credentials, host: str) -> Peer:
         if not self._login_throttle.attempt(host):
             self._refusals.count("too many failed logins", host)
             raise TooManyLoginsError
         started = self._reactor.seconds()
-        identity = await self._check(credentials)
-        if identity is None:
+        peer = await self._check(credentials)
+        if peer is None:
             self._refusals.count("failed login", host)
             elapsed = self._reactor.seconds() - started
             await deferLater(self._reactor, max(0.0, DELAY - elapsed))
             raise LoginFailedError
         self._login_throttle.succeeded(host)
-        return identity
+        return peer
 
-    def _tell(self, result: Identity | Failure, tried: tuple[Credentials, str]) -> None:
+    def _tell(self, result: Peer | Failure, tried: tuple[Credentials, str]) -> None:
         for answer in self._under_way.pop(tried):
             answer.callback(result)
 
     def read(self) -> tuple[Passwords | None, TokenKey | None]:
-        """Read the files; raises LoginFileError."""
+        """Read the files.
+
+        Raises:
+            LoginFileError: One is invalid.
+        """
         return self._files.read()
 
     def accept(self, result: tuple[Passwords | None, TokenKey | None]) -> None:
-        """Let those log in whom the files name now."""
+        """Use the new content of the files."""
         self._passwords, self._key = result
         for listener in self._listeners:
             listener()
 
     def refuse(self, failure: Failure) -> None:
-        """Log why the logins before stay in force."""
+        """Log why the previous logins stay in force."""
         if failure.check(LoginFileError):
-            self._log.error("{error}; the logins before it stay in force", error=failure.value)
+            self._log.error("{error}; the previous logins stay in force", error=failure.value)
         else:
             self._log.failure("The login files could not be read again", failure)
 
-    def _known(self, credentials: Credentials) -> Identity | None:
+    def _known(self, credentials: Credentials) -> Peer | None:
         passwords = self._passwords
         if passwords is None or not isinstance(credentials, Basic):
             return None
@@ -181,7 +195,7 @@ class Logins(FileWatcher[tuple[Passwords | None, TokenKey | None]]):
             return None
         return self._by_password(passwords, credentials.user)
 
-    async def _check(self, credentials: Credentials) -> Identity | None:
+    async def _check(self, credentials: Credentials) -> Peer | None:
         if isinstance(credentials, Bearer):
             return self._by_token(credentials.token)
         passwords = self._passwords
@@ -190,30 +204,31 @@ class Logins(FileWatcher[tuple[Passwords | None, TokenKey | None]]):
         good = await self._checker.check(passwords, credentials.user, credentials.password)
         return self._by_password(passwords, credentials.user) if good else None
 
-    def _by_password(self, passwords: Passwords, user: str) -> Identity:
+    def _by_password(self, passwords: Passwords, user: str) -> Peer:
         entry = passwords.entry(user)
 
         def is_valid() -> bool:
             return self._passwords is not None and self._passwords.entry(user) == entry
 
-        return Identity(user, None, is_valid)
+        return Peer(user=user, is_valid=is_valid)
 
-    def _by_token(self, token: str) -> Identity | None:
+    def _by_token(self, token: str) -> Peer | None:
         key = self._key
         try:
             claims = key.check(token, self._now) if key is not None else None
         except BadTokenError as problem:
-            self._log.debug("a token was {problem}", problem=problem)
+            self._log.debug("token refused: {problem}", problem=problem)
             return None
         if claims is None:
             return None
-        return Identity(claims.user, claims.expires, lambda: self._key == key)
+        return Peer(user=claims.user, expires=claims.expires, is_valid=lambda: self._key == key)
 
 
 def parse_authorization(header: str | None) -> Credentials | None:
-    """The credentials in an Authorization header; None if it has none that are known here.
+    """Return the credentials in an Authorization header; None for another scheme.
 
-    ValueError if it says Basic and is not.
+    Raises:
+        ValueError: The header is not valid Basic authentication.
     """
     scheme, *rest = (header or "").split(maxsplit=1) or [""]
     given = rest[0].strip() if rest else ""

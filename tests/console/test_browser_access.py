@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tests.support.browser import axe_source
+from tests.support.axe import axe_source
 from tests.support.console_case import WebTestCase, in_thread
 
 RECORDS = """

@@ -19,11 +19,13 @@ from zope.interface import implementer
 
 from pycawamp.pv.ca import libca
 from pycawamp.pv.ca.backend import CABackend
-from pycawamp.pv.ca.channel import Channel, ControlMonitor, Monitor, ValueMonitor
+from pycawamp.pv.ca.channel import Channel
+from pycawamp.pv.ca.monitors import ControlMonitor, Monitor, ValueMonitor
 from pycawamp.pv.inbox import Inbox, InboxLimits
 from pycawamp.pv.interfaces import ISink
 from pycawamp.pv.values import FieldType, Metadata, Reading
 from tests.pv.test_dbr import control_bytes, time_bytes
+from tests.support.examples import examples
 from tests.support.memory_gateway import SteppingReactor
 
 SLICE = 0.010
@@ -240,5 +242,5 @@ class ChannelStateTests(SynchronousTestCase):
         """A sink hears of metadata, connection and values in this order, of no value while there
         is no connection, of none older than another, none without units; and in the end of what is.
         """
-        steps = settings(max_examples=150, stateful_step_count=40, deadline=None)
+        steps = settings(max_examples=examples(150), stateful_step_count=40, deadline=None)
         run_state_machine_as_test(ChannelMachine, settings=steps)

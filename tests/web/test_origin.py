@@ -10,7 +10,7 @@ from twisted.web.http_headers import Headers
 
 from pycawamp.web.origin import Origins
 from pycawamp.web.proxy import Proxies
-from tests.support.access_case import GuardedTestCase
+from tests.support.service_case import MemoryServiceTestCase
 
 HOST = "--allow-host=gateway"
 """The name that `guarded.request` asks for."""
@@ -86,7 +86,7 @@ class OriginTests(SynchronousTestCase):
             self.assertRaises(ValueError, Origins.of, True, [text])
 
 
-class ServedTests(GuardedTestCase):
+class ServedTests(MemoryServiceTestCase):
     """--allow-origin, and Access-Control-Allow-Origin."""
 
     @inlineCallbacks
@@ -169,7 +169,7 @@ class ProxyTests(SynchronousTestCase):
             self.assertRaises(ValueError, proxies.user, "10.0.0.1", odd)
 
 
-class ServedProxyTests(GuardedTestCase):
+class ServedProxyTests(MemoryServiceTestCase):
     """--trust-proxy and --user-header."""
 
     ACF = (

@@ -13,13 +13,13 @@ from twisted.internet.endpoints import SSL4ClientEndpoint
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase
 
+from harness.browser import Browser, missing
 from pycawamp.access import AccessFiles
 from pycawamp.config.options import Options
 from pycawamp.testing import GatewayFixture, connect
 from pycawamp.web.host import Hosts, own_names
-from tests.support.access_case import GuardedTestCase, reactor
-from tests.support.browser import Browser, missing
 from tests.support.certificate import write_certificate
+from tests.support.service_case import MemoryServiceTestCase, reactor
 
 HAG = "HAG(room) {127.0.0.1}\nASG(DEFAULT) { RULE(1,READ) {HAG(room)} }\n"
 HAG_PUT = "HAG(room) {127.0.0.1}\nASG(DEFAULT) { RULE(1,WRITE) {HAG(room)} }\n"
@@ -81,7 +81,7 @@ class HostTests(SynchronousTestCase):
             self.assertIn("--allow-host: expected host names", str(ended.code))
 
 
-class OriginTests(GuardedTestCase):
+class OriginTests(MemoryServiceTestCase):
     """Pages of another origin."""
 
     @inlineCallbacks
@@ -116,7 +116,7 @@ class OriginTests(GuardedTestCase):
             ]
         )
         self.write("pvlist", DENY_FROM)
-        yield service.getServiceNamed("files").policy.reload()
+        yield service.files.policy.reload()
         found = yield self.statuses()
         self.assertEqual(found, [101, 403])
         for client in (other, rebound):
@@ -151,7 +151,7 @@ class OriginTests(GuardedTestCase):
             self.assertEqual(answer.status, expected)
 
 
-class RebindingTests(GuardedTestCase):
+class RebindingTests(MemoryServiceTestCase):
     """A page whose own host name is made to point to the gateway: of the same origin, it seems."""
 
     @inlineCallbacks
@@ -267,7 +267,7 @@ class RebindingTests(GuardedTestCase):
         self.assertEqual(answer["msg_type"], "put")
 
 
-class BrowserTests(GuardedTestCase):
+class BrowserTests(MemoryServiceTestCase):
     """The same by Chromium, in whose eyes names are where they are told to be."""
 
     def setUp(self) -> None:

@@ -23,7 +23,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.web.htpasswd import LoginFileError
 from pycawamp.web.tokens import BadTokenError, TokenKey, read_key
-from tests.support.access_case import GuardedTestCase
+from tests.support.service_case import MemoryServiceTestCase
 
 NOW = 1_700_000_000.0
 SECRET = "a secret of at least thirty-two bytes"
@@ -243,7 +243,7 @@ class KeyTests(SynchronousTestCase):
         self.assertRaises(LoginFileError, read_key, Path("/no/such/key"))
 
 
-class ServedTests(GuardedTestCase):
+class ServedTests(MemoryServiceTestCase):
     """--jwt-key."""
 
     def token(self, seconds: float = 60, user: str = "alice") -> str:
@@ -308,7 +308,7 @@ class ServedTests(GuardedTestCase):
         service = self.serve_tokens()
         client = yield self.connect({"Authorization": f"Bearer {self.token()}"})
         self.write("key", SECRET[::-1])
-        good = yield service.getServiceNamed("files").logins.reload()
+        good = yield service.files.logins.reload()
         self.assertTrue(good)
         code = yield client.when_closed()
         self.assertEqual(code, 1008)

@@ -19,19 +19,20 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from pycawamp.pv.budget import MemoryBudget
-from pycawamp.pv.ca import libca
+from pycawamp.pv.ca import dbr, libca
 from pycawamp.pv.ca.callbacks import Callbacks, Registry
-from pycawamp.pv.ca.channel import AtLibca, Channel, Monitor
-from pycawamp.pv.ca.dbr import DBR_TYPES
+from pycawamp.pv.ca.channel import Channel
+from pycawamp.pv.ca.monitors import Monitor
 from pycawamp.pv.ca.refusals import RefusalLog
 from pycawamp.pv.ca.repeater import Repeater, ensure_repeater
 from pycawamp.pv.ca.requests import PendingGet, PendingPut, PlainPut
+from pycawamp.pv.ca.state import AtLibca
 from pycawamp.pv.ca.worker import Worker
 from pycawamp.pv.inbox import Inbox
-from pycawamp.pv.interfaces import IBackend, IHandle, ISink
+from pycawamp.pv.interfaces import IBackend, IHandle, IHealthCheck, ISink
 
 
-@implementer(IBackend)
+@implementer(IBackend, IHealthCheck)
 class CABackend:
     """Opens channels by Channel Access, as the EPICS_CA_* environment says at `start`.
 
@@ -47,6 +48,7 @@ class CABackend:
         own_repeater: bool = False,
         budget: MemoryBudget | None = None,
     ) -> None:
+        self._reactor = reactor
         self._inbox = inbox
         self._budget = budget or MemoryBudget()
         self._own_repeater = own_repeater
@@ -72,6 +74,12 @@ class CABackend:
         """Free the context and all in it; fires when its threads are gone."""
         self._registry.clear()
         return self._worker.stop(last=self._destroy_context)
+
+    def check(self) -> Deferred[None]:
+        """Fires when the worker has done all that it was given before: no call of libca hangs."""
+        done: Deferred[None] = Deferred()
+        self._worker.do(partial(self._reactor.callFromThread, done.callback, None))
+        return done
 
     def open(self, name: str, sink: ISink) -> IHandle:
         """Search for a channel for as long as the handle is open."""
@@ -170,6 +178,7 @@ class CABackend:
             self._registry.listeners.pop(monitor.key, None)
             if monitor.event_id:
                 self._ca.ca_clear_subscription(monitor.event_id)
+            monitor.close()
         channel.at_libca.subscribed = ()
         self._budget.values -= channel.at_libca.reserved
         channel.at_libca.reserved = 0
@@ -188,6 +197,9 @@ class CABackend:
             channel.at_libca.cleared = True
             self._unsubscribe(channel)
             self._ca.ca_clear_channel(channel.at_libca.chid)
+            for monitor in channel.at_libca.monitors:
+                monitor.close()
+            channel.at_libca.monitors = ()
 
     def _get(self, at_libca: AtLibca, pending: PendingGet) -> None:
         status = libca.ECA_DISCONN
@@ -203,7 +215,7 @@ class CABackend:
         status = libca.ECA_DISCONN
         if not at_libca.cleared:
             status = self._ca.ca_array_put(
-                DBR_TYPES[write.type], write.count, at_libca.chid, write.raw
+                dbr.DBR_TYPES[write.type], write.count, at_libca.chid, write.raw
             )
         self._inbox.post(pending.done, status)
 
@@ -212,7 +224,7 @@ class CABackend:
         status = libca.ECA_DISCONN
         if not at_libca.cleared:
             status = self._ca.ca_array_put_callback(
-                DBR_TYPES[write.type],
+                dbr.DBR_TYPES[write.type],
                 write.count,
                 at_libca.chid,
                 write.raw,

@@ -14,7 +14,8 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from pycawamp.pv.ca import dbr, libca
-from pycawamp.pv.ca.channel import Channel, ControlMonitor, Monitor, ValueMonitor
+from pycawamp.pv.ca.channel import Channel
+from pycawamp.pv.ca.monitors import ControlMonitor, Monitor, ValueMonitor
 from pycawamp.pv.ca.refusals import RefusalLog
 from pycawamp.pv.ca.requests import PendingGet, PendingPut
 from pycawamp.pv.inbox import Inbox

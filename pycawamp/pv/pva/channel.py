@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import attrs
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall
 from zope.interface import implementer
 
+from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.errors import BadValueError, NotConnectedError
 from pycawamp.pv.interfaces import IHandle, ISink
 from pycawamp.pv.pva import messages
@@ -19,13 +21,10 @@ from pycawamp.pv.pva.environment import Address
 from pycawamp.pv.pva.layout import Plan
 from pycawamp.pv.pva.messages import DESTROY, INIT, PIPELINE, START, Command
 from pycawamp.pv.pva.requests import PendingGet, Puts
-from pycawamp.pv.pva.search import Search
+from pycawamp.pv.pva.search import Search, Searcher
 from pycawamp.pv.pva.types import Structure
 from pycawamp.pv.pva.wire import DecodeError, Order, Reader, Status
 from pycawamp.pv.values import LARGE, Metadata, Reading
-
-if TYPE_CHECKING:
-    from pycawamp.pv.pva.backend import PVABackend
 
 QUEUE = 8
 """Updates that a server may send before it hears that the first were handled."""
@@ -33,6 +32,23 @@ ACKNOWLEDGED = 2
 """Updates after which that is told: QSRV 1 sends two ahead, whatever it is asked for."""
 QUIET = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds until a channel or monitor that a server refused is asked for again."""
+
+
+class IClient(Protocol):
+    """What a channel needs of the backend that opens it."""
+
+    searcher: Searcher
+    budget: MemoryBudget
+    overruns: int
+
+    def circuit(self, address: Address) -> Circuit:
+        """Return the connection to a server, made if need be."""
+
+    def forget(self, channel: Channel) -> None:
+        """Let go of a channel that is closed."""
+
+    def call_later(self, seconds: float, function: Callable[[], None]) -> IDelayedCall:
+        """Call a function later."""
 
 
 @implementer(IHandle)
@@ -56,7 +72,7 @@ class Channel:
         "name",
     )
 
-    def __init__(self, name: str, sink: ISink, backend: PVABackend) -> None:
+    def __init__(self, name: str, sink: ISink, backend: IClient) -> None:
         self.name = name.encode()
         self._sink = sink
         self._backend = backend
@@ -260,7 +276,7 @@ class Monitor:
     )
 
     def __init__(
-        self, channel: Channel, circuit: Circuit, server_id: int, sink: ISink, backend: PVABackend
+        self, channel: Channel, circuit: Circuit, server_id: int, sink: ISink, backend: IClient
     ) -> None:
         self._channel = channel
         self._circuit = circuit

@@ -7,6 +7,10 @@ const STABLE = 5000;
 /** An attempt that takes longer (ms) has failed: browsers themselves wait for minutes. */
 const PATIENCE = 10000;
 const OPEN = 1;
+/** The close code of a gateway that stops. */
+const GOING_AWAY = 1001;
+/** The part of the first wait after that close code. */
+const SOON = 0.3;
 
 /**
  * What a link calls.
@@ -132,7 +136,9 @@ export class Link {
     const wasOpen = this.state === "open";
     if (wasOpen && this.#env.now() - this.#openedAt >= STABLE) this.#backoff.reset();
     this.staleSince ??= wasOpen ? since : null;
-    const delay = this.#backoff.next();
+    // A gateway that says it goes away sends its clients to another, one after the other.
+    const isSent = wasOpen && code === GOING_AWAY && this.#backoff.attempt === 0;
+    const delay = this.#backoff.next() * (isSent ? SOON : 1);
     this.state = "waiting";
     this.nextAttempt = this.#env.now() + delay;
     this.#timer = this.#env.setTimeout(() => this.start(), delay);
