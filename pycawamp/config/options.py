@@ -16,6 +16,7 @@ from pycawamp.config.describe import configuration_file
 from pycawamp.config.option import Given, Option, OptionError
 from pycawamp.config.settings import (
     DIALECTS,
+    PROVIDERS,
     DialectSettings,
     GatewaySettings,
     LogSettings,
@@ -51,6 +52,12 @@ OPTIONS = (
     ),
     Option(
         "demo", "no", "Also run an IOC of its own, with records to try the gateway on", values.flag
+    ),
+    Option(
+        "default-provider",
+        _GATEWAY.default_provider,
+        "Protocol of names without a scheme: ca or pva",
+        values.one_of(PROVIDERS),
     ),
     Option(
         "connect-timeout",
