@@ -16,6 +16,7 @@ from pycawamp.config.describe import configuration_file
 from pycawamp.config.option import Given, Option, OptionError
 from pycawamp.config.settings import (
     DIALECTS,
+    PROVIDERS,
     DialectSettings,
     GatewaySettings,
     LogSettings,
@@ -50,6 +51,12 @@ OPTIONS = (
         repeated=True,
     ),
     Option("demo", "no", "Also run an IOC with demo records", values.flag),
+    Option(
+        "default-provider",
+        _GATEWAY.default_provider,
+        "Protocol of names without a scheme: ca or pva",
+        values.one_of(PROVIDERS),
+    ),
     Option(
         "connect-timeout",
         _GATEWAY.connect_timeout,

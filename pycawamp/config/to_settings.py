@@ -92,6 +92,7 @@ def _gateway(given: dict[str, Any], own_repeater: bool) -> GatewaySettings:
         connect_timeout=given["connect-timeout"],
         linger=given["linger"],
         own_repeater=own_repeater,
+        default_provider=given["default-provider"],
         put_log=given.get("put-log"),
         socket=SocketLimits(
             stall_timeout=given["stall-timeout"],

@@ -53,6 +53,8 @@ export function updateOf(message) {
   if (value === null) return { ...rest, value: NaN };
   if (typeof value !== "object" || ArrayBuffer.isView(value)) return { ...rest, value };
   if (Array.isArray(value)) return { ...rest, value: withoutNull(value) };
+  // A table or a structure of pvAccess.
+  if (typeof value.base64 !== "string") return { ...rest, value };
   return { ...rest, value: typedArray(value.dtype, value.shape, fromBase64(value.base64)), shape: value.shape };
 }
 

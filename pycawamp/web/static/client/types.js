@@ -47,7 +47,7 @@
  * @property {Limits} [alarm_limits]
  * @property {Limits} [warning_limits]
  * @property {boolean} [read_access]
- * @property {boolean} [write_access]
+ * @property {boolean | null} [write_access] null: not known before a write is tried
  * @property {string} [host] the IOC, as `host:port`
  */
 

@@ -25,7 +25,8 @@ export class PutForm {
 
   paint() {
     const { metadata, pv } = this.#watch;
-    const allowed = metadata?.write_access === true;
+    // By pvAccess, whether the IOC takes it is known after it was tried.
+    const allowed = metadata?.write_access === true || metadata?.write_access === null;
     this.element.hidden = !allowed;
     if (!allowed) return;
     this.#shapeField(metadata);
