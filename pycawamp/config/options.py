@@ -16,6 +16,7 @@ from pycawamp.config.describe import configuration_file
 from pycawamp.config.option import Given, Option, OptionError
 from pycawamp.config.settings import (
     DIALECTS,
+    PROVIDERS,
     DialectSettings,
     GatewaySettings,
     LogSettings,
@@ -51,6 +52,12 @@ OPTIONS = (
     ),
     Option(
         "demo", "no", "Also run an IOC of its own, with records to try the gateway on", values.flag
+    ),
+    Option(
+        "default-provider",
+        _GATEWAY.default_provider,
+        "Protocol of names without a scheme: ca or pva",
+        values.one_of(PROVIDERS),
     ),
     Option(
         "connect-timeout",
@@ -117,6 +124,12 @@ OPTIONS = (
         repeated=True,
     ),
     Option("user-header", None, "Header in which a trusted proxy names the user", values.header),
+    Option(
+        "status",
+        "local",
+        "Who may see /status and /metrics: local (this machine), logged-in, anyone or nobody",
+        values.report_readers,
+    ),
     Option(
         "allow-origin",
         None,

@@ -35,6 +35,7 @@ def to_settings(given: dict[str, Any]) -> Settings:
         writers=given.get("allow-put"),
         logins=_logins(given),
         rules=_rules(given),
+        report_readers=given["status"],
         http=_http(given),
         dialects=DialectSettings(
             names=given["dialects"],
@@ -91,6 +92,7 @@ def _gateway(given: dict[str, Any], own_repeater: bool) -> GatewaySettings:
         connect_timeout=given["connect-timeout"],
         linger=given["linger"],
         own_repeater=own_repeater,
+        default_provider=given["default-provider"],
         put_log=given.get("put-log"),
         socket=SocketLimits(
             stall_timeout=given["stall-timeout"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import ip_network
 
 from twisted.logger import LogLevel
@@ -15,6 +15,7 @@ from pycawamp.config.settings import DIALECTS, LogFormat
 from pycawamp.web.host import Hosts
 from pycawamp.web.origin import Origins
 from pycawamp.web.proxy import UNIX
+from pycawamp.web.reports import ReportReaders
 
 MOST = 10**9
 """No limit is larger: a slip of the finger is not to be one."""
@@ -86,6 +87,17 @@ def whole(least: int = 1) -> Callable[[str], int]:
     return parse
 
 
+def one_of(words: Sequence[str]) -> Callable[[str], str]:
+    """One of some words."""
+
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"one of {', '.join(words)}")
+        return text
+
+    return parse
+
+
 def path(text: str) -> str:
     """A file, wherever twistd goes to afterwards."""
     if not text:
@@ -136,6 +148,14 @@ def pvlist_syntax(text: str) -> Syntax:
         return Syntax(text)
     except ValueError:
         raise ValueError(", ".join(one.value for one in Syntax)) from None
+
+
+def report_readers(text: str) -> ReportReaders:
+    """Who may see the pages about the gateway itself."""
+    try:
+        return ReportReaders(text)
+    except ValueError:
+        raise ValueError(", ".join(one.value for one in ReportReaders)) from None
 
 
 def proxies(text: str) -> list[str]:

@@ -24,6 +24,10 @@ class FlushCycle:
         self._scheduled = False
         self._cohorts: list[Flushable] = []
         self._outboxes: list[Flushable] = []
+        self.messages = 0
+        """What was handed to clients since the start, without replies and what follows a pause."""
+        self.bytes = 0
+        """What was written to clients since the start."""
 
     def touch_cohort(self, cohort: Flushable) -> None:
         """Flush a cohort at the end of the cycle."""

@@ -146,8 +146,10 @@ class Outbox:
             self._close_batch()
         if self._frames:
             frames, self._frames = self._frames, []
+            data = b"".join(frames)
             self.written = self._flush_cycle.flushed
-            self._writer.write(b"".join(frames))
+            self._flush_cycle.bytes += len(data)
+            self._writer.write(data)
 
     def close(self) -> None:
         """Drop all frames, and collect none."""

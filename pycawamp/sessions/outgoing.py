@@ -46,6 +46,7 @@ class Outgoing:
         self.outbox = Outbox(shared.flush_cycle, writer)
         self.encoding = encoding
         """The options in force for what asks for no others."""
+        self._errors = shared.errors
         self._refusals = shared.refusals
         self._address = address
         self._hang_up = hang_up
@@ -78,6 +79,7 @@ class Outgoing:
         """Tell the client of a mistake; close the connection of one that floods."""
         message = self.dialect.error(mistake)
         self.send(message)
+        self._errors[mistake.code] += 1
         if mistake.code in _LIMITS:
             self._refusals.count(mistake.message, self._address)
         elif message is None:

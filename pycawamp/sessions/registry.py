@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from functools import cache, partial
 
@@ -64,6 +65,7 @@ class Sessions:
             connect_timeout=connect_timeout,
             limits=limits,
             refusals=refusals or RefusalCounter(clock),
+            errors=Counter(),
             budget=budget,
             unresolved=UnresolvedNames(hub, limits, self._give_up),
             spellings=Spellings(hub, limits),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import count, islice
 from typing import Protocol
@@ -73,6 +74,8 @@ class Shared:
     """Seconds until a client is told that a PV was not found."""
     limits: Limits
     refusals: RefusalCounter
+    errors: Counter[str]
+    """The errors that clients were told, by code."""
     budget: MemoryBudget
     unresolved: UnresolvedNames
     spellings: Spellings

@@ -28,7 +28,7 @@ def _binary(payload: bytes) -> bytes:
     return _HEADER.pack(True, len(payload)) + payload
 
 
-MESSAGES = Framing(_text, _binary)
+MESSAGES = Framing(_text, _binary, "http")
 """Messages one after another, each with its kind and its length."""
 
 
