@@ -8,8 +8,8 @@ from typing import Any
 
 import attrs
 
+from pycawamp.pv.text import clip
 from pycawamp.wire.errors import BadMessageError
-from pycawamp.wire.names import clip
 
 NAME = "name"
 """The parameter that names a PV."""
