@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from time import time
 
 import attrs
 from twisted.application.service import Service
@@ -34,6 +35,7 @@ class PV:
         "latest",
         "name",
         "refusal",
+        "since",
         "subscribers",
     )
 
@@ -43,6 +45,8 @@ class PV:
         """Called with the name when an IOC has answered for it for the first time."""
         self.connected: bool | None = None
         """None until it was found; False if it is disconnected, unreadable or refused."""
+        self.since = time()
+        """UNIX seconds of the last change of `connected` or `refusal`."""
         self.refusal: str | None = None
         """Why the IOC refuses to send the value; None if it does not."""
         self.described: Metadata | None = None
@@ -77,6 +81,7 @@ class PV:
         if self.connected is None:
             self.found(self.name)
         self.connected = connected
+        self.since = time()
         self.latest = None
         for subscriber in self.subscribers:
             try:

@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from pycawamp.access.interfaces import Decide, Verdict
 from pycawamp.fanout.stream import EncodedStream
 from pycawamp.pv.interfaces import PVState
+from pycawamp.pv.reason import reason
 from pycawamp.sessions.authorizer import Authorizer
 from pycawamp.sessions.outgoing import Outgoing
 from pycawamp.sessions.shared import Shared
@@ -164,6 +165,9 @@ class Subscriptions:
     def _tell_lost(self, stream: EncodedStream) -> None:
         """Tell the client that a PV is not there: its page shows no old value on."""
         message = self._outgoing.dialect.connection(stream.name, False)
+        why = reason(stream.pv) if stream.encoding.reason else None
+        if why is not None:
+            message = self._outgoing.dialect.disconnected(stream.name, why)
         if message is not None:
             stream.tell(self._outgoing.outbox, message)
 

@@ -31,7 +31,7 @@ JSON = "application/json"
 BINARY = "application/octet-stream"
 GET_OPTIONS = ("metadata", "text", "arrays")
 PUT_OPTIONS = ("wait", "timeout")
-STREAM_OPTIONS = (*GET_OPTIONS, "max_rate")
+STREAM_OPTIONS = (*GET_OPTIONS, "max_rate", "reason")
 TEXT_ARRAYS = ("json", "base64")
 """Forms of arrays where messages are text."""
 REQUEST_HEADERS = "Authorization, Content-Type, Last-Event-ID"
