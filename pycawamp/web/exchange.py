@@ -53,7 +53,8 @@ class Exchange:
         self._session: Session | None = clients.sessions.open(
             self, client, VERSION_1, self.hang_up, quota
         )
-        clients.add(self)
+        # A request is a line of the access log.
+        clients.add(self, logged=False)
 
     def ask(self, messages: Sequence[bytes]) -> Deferred[list[Message]]:
         """Send requests, each of which has one reply; fires with these, as they came."""

@@ -20,7 +20,7 @@ from pycawamp.wire.v2.codec import dumps
 
 STATIC = Path(__file__).absolute().with_name("static")
 
-ENTRIES = ("console/main.js", "pycaserver-html.js", "pycaserver.js")
+ENTRIES = ("console/gateway.js", "console/main.js", "pycaserver-html.js", "pycaserver.js")
 """The modules that pages load by a script element; each is served with all that it imports."""
 
 POLICY = (
@@ -47,7 +47,7 @@ def root_resource(
 
     `/login` asks for a password and leads back to the console, where there are passwords.
     """
-    headers = dict(_HEADERS)
+    headers = dict(PAGE_HEADERS)
     if authentication.takes_other_pages:
         # They import the library from here; whether they may open a WebSocket the door says.
         headers["access-control-allow-origin"] = "*"
@@ -118,7 +118,7 @@ class Answer(Resource):
         self, body: bytes, mime_type: str, headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._headers = headers or _HEADERS
+        self._headers = headers or PAGE_HEADERS
         self._body = body
         self._mime_type = mime_type
         self._tag = hashlib.sha256(body).hexdigest()[:16].encode()
@@ -174,7 +174,7 @@ class Redirect(Resource):
         return b""
 
 
-_HEADERS = {
+PAGE_HEADERS = {
     # Always asked about, so never stale: an upgraded gateway brings its own scripts.
     "cache-control": "no-cache",
     "content-security-policy": POLICY,

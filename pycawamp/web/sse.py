@@ -56,6 +56,8 @@ class EventStream:
         self._client_transport.start(self._session.outbox)
         self._expiry = clients.expiry(self._has_expired)
         self._closing: IDelayedCall | None = None
+        self._pvs = 0
+        self._why = "the client has gone"
         request.notifyFinish().addErrback(self._lost)
         clients.add(self)
         streams.keep_alive(self)
@@ -86,6 +88,7 @@ class EventStream:
         """Close the connection; HTTP has no code or reason for the end of a body."""
         if self.is_ended:
             return
+        self._why = reason
         self._end_session()
         self._closing = self._clients.clock.callLater(CLOSING, self.cut)
         self._channel.loseConnection()
@@ -113,6 +116,7 @@ class EventStream:
         if not self.is_ended:
             self.is_ended = True
             self._expiry.cancel()
+            self._pvs = len(self._session.subscriptions)
             self._session.outbox.flush()
             self._session.close()
 
@@ -122,7 +126,7 @@ class EventStream:
             self._closing.cancel()
         self._client_transport.end()
         self._clients.read_scheduler.drop(self)
-        self._clients.remove(self)
+        self._clients.remove(self, self._pvs, self._why)
 
 
 class EventStreams:
