@@ -31,6 +31,22 @@ class GatewaySettings:
     limits: Limits = attrs.Factory(Limits)
 
 
+DIALECTS = ("pvws", "epics2web")
+"""The protocols of other gateways; each is served under its name."""
+
+
+@attrs.frozen
+class DialectSettings:
+    """What can be set of the protocols of other gateways; all times in seconds."""
+
+    names: tuple[str, ...] = DIALECTS
+    """Those that are served."""
+    pvws_throttle: float = 1.0
+    """The least time between two updates of a PV that is a scalar; 0: all are sent."""
+    pvws_array_throttle: float = 10.0
+    """The same for arrays."""
+
+
 class LogFormat(Enum):
     """The form of the log's lines."""
 
@@ -66,6 +82,7 @@ class Settings:
     report_readers: ReportReaders = ReportReaders.LOCAL
     """Who may see the pages about the gateway itself."""
     http: HTTPLimits = attrs.Factory(HTTPLimits)
+    dialects: DialectSettings = attrs.Factory(DialectSettings)
     drain_time: float = 0.0
     """Seconds over which clients are asked to leave before the gateway stops."""
     log: LogSettings = attrs.Factory(LogSettings)

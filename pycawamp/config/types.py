@@ -11,7 +11,7 @@ from ipaddress import ip_network
 from twisted.logger import LogLevel
 
 from pycawamp.access import Syntax, Writers
-from pycawamp.config.settings import LogFormat
+from pycawamp.config.settings import DIALECTS, LogFormat
 from pycawamp.web.host import Hosts
 from pycawamp.web.origin import Origins
 from pycawamp.web.proxy import UNIX
@@ -46,6 +46,16 @@ def _port(text: str) -> str:
 def seconds(text: str) -> float:
     """A time above 0."""
     return _positive(text, "seconds, more than 0")
+
+
+def dialects(text: str) -> tuple[str, ...]:
+    """Names of protocols, between commas, or none."""
+    if text == "none":
+        return ()
+    found = tuple(part.strip() for part in text.split(","))
+    if not set(found) <= set(DIALECTS):
+        raise ValueError(f"none, or some of {','.join(DIALECTS)}")
+    return found
 
 
 def seconds_or_0(text: str) -> float:

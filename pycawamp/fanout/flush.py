@@ -19,6 +19,8 @@ class FlushCycle:
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
+        self.flushed = clock.seconds()
+        """When the last flush began, by the reactor's clock."""
         self._scheduled = False
         self._cohorts: list[Flushable] = []
         self._outboxes: list[Flushable] = []
@@ -39,6 +41,7 @@ class FlushCycle:
 
     def flush(self) -> None:
         """Write all pending messages: one write for each client."""
+        self.flushed = self._clock.seconds()
         self.settle()
         outboxes, self._outboxes = self._outboxes, []
         for outbox in outboxes:

@@ -22,7 +22,7 @@ class PVState(Protocol):
         """None until it was found; False if it is disconnected, unreadable or refused."""
 
     @property
-    def since(self) -> float:
+    def changed(self) -> float:
         """UNIX seconds of the last change of `connected` or `refusal`."""
 
     @property

@@ -11,7 +11,7 @@ def reason(pv: PVState) -> str | None:
     """Return why a PV shows no value; None if it is connected."""
     if pv.connected:
         return None
-    since = datetime.fromtimestamp(pv.since, timezone.utc).isoformat(timespec="seconds")
+    since = datetime.fromtimestamp(pv.changed, timezone.utc).isoformat(timespec="seconds")
     if pv.connected is None:
         return f"no IOC has answered since {since}"
     ioc = f"the IOC {pv.described.host}" if pv.described and pv.described.host else "the IOC"

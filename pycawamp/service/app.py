@@ -29,6 +29,7 @@ from pycawamp.pv.errors import LibraryError
 from pycawamp.pv.interfaces import IBackend
 from pycawamp.service.clock import use_monotonic_clock
 from pycawamp.service.descriptors import raise_limit, within
+from pycawamp.service.dialects import dialect_resources
 from pycawamp.service.draining import DrainingService
 from pycawamp.service.garbage import ShortCollections
 from pycawamp.service.gateway import Gateway
@@ -161,6 +162,7 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
         "api/v1": gateway.api,
         "healthz": gateway.health,
         "readyz": gateway.ready,
+        **dialect_resources(gateway, settings.dialects),
     }
     root = root_resource(parts_of_site, _configuration(settings), files.authentication)
     site = GatewaySite(

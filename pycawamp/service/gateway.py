@@ -19,6 +19,8 @@ from pycawamp.pv.ca.backend import CABackend
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.inbox import Inbox, InboxLimits
 from pycawamp.pv.interfaces import IBackend
+from pycawamp.pv.local.loc import LocalBackend
+from pycawamp.pv.local.sim import SimulationBackend
 from pycawamp.pv.router import Router
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.refusals import RefusalCounter
@@ -77,7 +79,11 @@ class Gateway(Service):
         if backend is None:
             backend = CABackend(reactor, self._inbox, settings.own_repeater, self._budget)
         made = {scheme: make(reactor, self._inbox) for scheme, make in (backends or {}).items()}
-        router = Router({CA: backend} | made, default=CA)
+        own: dict[str, IBackend] = {
+            "loc": LocalBackend(),
+            "sim": SimulationBackend(reactor),
+        }
+        router = Router({CA: backend} | own | made, default=CA, own=own)
         self.hub = PVHub(reactor, router, settings.linger)
         self._put_log = PutLog(settings.put_log)
         self._put_log.check()
@@ -123,6 +129,10 @@ class Gateway(Service):
         `encoding` has the dialect, and the options that are in force at first.
         """
         return MonitorResource(self._sockets, self._authentication, encoding)
+
+    def pages(self, make: Callable[[Clients, Authentication], IResource]) -> IResource:
+        """Return what a function makes of the clients and of the rules for letting them in."""
+        return make(self._clients, self._authentication)
 
     @property
     def clients(self) -> int:

@@ -148,7 +148,7 @@ def _channel(pv: PV, now: float) -> dict[str, Any]:
     return {
         "name": pv.name,
         "state": state(pv),
-        "since": _stamp(pv.since),
+        "since": _stamp(pv.changed),
         "subscribers": len(pv.subscribers),
         "type": None if described is None else described.type.value,
         "host": None if described is None else described.host,
