@@ -6,8 +6,9 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import attrs
-from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.defer import CancelledError, Deferred, inlineCallbacks
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
@@ -171,7 +172,11 @@ class Api(Resource):
         request.notifyFinish().addErrback(lambda _: exchange.cut())
         done = exchange.ask(messages).addCallback(put_together)
         done.addCallback(self._respond, request, exchange)
-        done.addErrback(lambda failure: self._log.failure("an API request failed", failure))
+        done.addErrback(self._failed)
+
+    def _failed(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            self._log.failure("An API request failed", failure)
 
     @inlineCallbacks
     def _respond(
