@@ -125,6 +125,11 @@ class App(DrainingService):
             if part is not None:
                 part.setServiceParent(self)  # type: ignore[no-untyped-call]
 
+    @property
+    def port(self) -> Port:
+        """The first of the ports."""
+        return self.ports[0]
+
     def statistics(self, *, each_channel: bool = True) -> Statistics:
         """Return a snapshot of the gateway and its port."""
         found = self.gateway.statistics(each_channel=each_channel)
