@@ -31,11 +31,13 @@ class Load:
     step: float = 0.0
     pings: bool = False
     open_s: float = OPEN_S
+    path: str = "/monitor"
 
     def arguments(self, port: int) -> list[str]:
         """The command line of the load client."""
         pairs = {"-p": port, "-s": self.page, "-n": self.clients, "-S": self.slow}
         pairs |= {"-o": self.open_s, "-w": self.settle, "-t": self.seconds, "-g": self.step}
+        pairs |= {"-u": self.path}
         flags = ["-P"] if self.pings else []
         return [str(word) for pair in pairs.items() for word in pair] + flags
 

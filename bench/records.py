@@ -56,6 +56,13 @@ def write_page(path: Path, names: Sequence[str]) -> Path:
     return path
 
 
+def write_dialect_page(path: Path, names: Sequence[str], kind: str) -> Path:
+    """The messages of a client that asks for each PV in one of its own, as cs-web-lib does."""
+    lines = [f'{{"type":"{kind}","pvs":["{name}"]}}\n' for name in names]
+    path.write_text("".join(lines))
+    return path
+
+
 def write_halves(folder: Path, names: Sequence[str], clients: int) -> Path:
     """Write requests for a random half for each client; `%d` in the path is its number."""
     choose = random.Random(1)  # the same halves in every run

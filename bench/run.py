@@ -17,13 +17,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from bench import fanout, inbound, machine, memory, stress, tools, version2
+from bench import dialects, fanout, inbound, machine, memory, stress, tools, version2
 from bench.processes import ChildError
 from bench.report import Table
 from bench.settings import NAIVE, OURS, Settings
 
 SCENARIOS: dict[str, Callable[[Settings], list[Table]]] = {
     "fanout": fanout.fanout,
+    "dialects": dialects.dialects,
     "inbound": inbound.inbound,
     "connect": inbound.connect,
     "memory": memory.memory,
