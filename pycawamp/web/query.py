@@ -82,6 +82,7 @@ _READ: Mapping[str, Callable[[str], Any]] = {
     "metadata": _flag,
     "text": _flag,
     "wait": _flag,
+    "reason": _flag,
     "max_rate": _number,
     "timeout": _number,
 }
