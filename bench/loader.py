@@ -1,4 +1,4 @@
-"""Runs the load client on a gateway, and reads the processes' CPU and memory meanwhile."""
+"""Run the load client, and measure CPU and memory of the processes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Load:
 
 @attrs.frozen
 class Result:
-    """What came of a load: the clients' figures, and what the processes spent on it."""
+    """The result of a load: the clients' figures, and CPU and memory."""
 
     counts: dict[str, Any]
     opened: int
@@ -81,7 +81,7 @@ class Result:
 
 
 def run(settings: Settings, gateway: Gateway, server: Ioc, load: Load) -> Result:
-    """Opens the clients, lets them settle, and counts for ``load.seconds``."""
+    """Connect the clients, wait until they have settled, and count for `load.seconds`."""
     command = [str(settings.tools.load), *load.arguments(gateway.port)]
     with child(command) as process:
         opening = _read(process)

@@ -1,4 +1,4 @@
-"""The child processes of a run: each ends with its ``with`` block, whatever happens in it."""
+"""Child processes; each ends with its `with` block."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def ioc(database: Path) -> Iterator[Ioc]:
 
 @contextlib.contextmanager
 def gateway(build: str, server: Ioc, folder: Path, *options: str) -> Iterator[Gateway]:
-    """Starts ``pycaserver``, with options, or the ``naive`` build, in front of the given IOC."""
+    """Start `pycaserver`, with options, or the `naive` build, for an IOC."""
     port = free_ports().server
     command = {
         "pycaserver": _pycaserver(port, *options),

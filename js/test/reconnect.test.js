@@ -103,6 +103,19 @@ test("only a connection that lasted resets the wait", (t) => {
   assert.equal(waits[0].staleSince, null);
 });
 
+test("when a gateway goes away, only the first wait is shorter", (t) => {
+  const { gw, clock, WebSocket } = puppet(t);
+  const waits = collect(gw, "reconnecting");
+  WebSocket.last.open();
+  WebSocket.last.fail(1001);
+  clock.advance(300);
+  WebSocket.last.open();
+  WebSocket.last.fail(1001);
+  clock.advance(2000);
+  WebSocket.last.fail();
+  assert.deepEqual(waits.map((wait) => wait.seconds), [0.3, 2, 4]);
+});
+
 test("reconnect() does not wait", (t) => {
   const { gw, clock, WebSocket } = puppet(t);
   WebSocket.last.fail();

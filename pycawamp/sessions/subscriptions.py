@@ -59,7 +59,7 @@ class Subscriptions:
         verdict = self._authorizer.authorize(name)
         is_new = name not in self._streams and name not in self._forbidden
         if is_new and len(self) >= self._shared.limits.pvs:
-            raise BadMessageError("too_many_pvs", "the page has as many PVs as it may")
+            raise BadMessageError("too_many_pvs", "the limit of PVs per client is reached")
         self._authorizer.reserve_channel(verdict.real_name)
         pv = self._shared.hub.find(verdict.real_name)
         if pv is not None:

@@ -120,8 +120,10 @@ class WorkerTests(TwistdTestCase):
         yield self.start_ioc(RECORD)
         with socket.create_server(("127.0.0.1", 0), backlog=1024) as shared:
             url = f"ws://127.0.0.1:{shared.getsockname()[1]}/monitor"
-            workers = [self.worker(shared) for _ in range(2)]
-            yield gatherResults([worker.until_line(READY) for worker in workers])
+            workers: list[Twistd] = []
+            for _ in range(2):
+                workers.append(self.worker(shared))
+                yield workers[-1].until_line(READY)
             clients: list[WebSocketTestClient] = []
 
             def both() -> bool:
