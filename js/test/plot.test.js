@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { axisFor } from "../../pycawamp/web/static/plot/axis.js";
 import { History } from "../../pycawamp/web/static/plot/history.js";
-import { decimalsFor, ticks, timeTicks } from "../../pycawamp/web/static/plot/ticks.js";
+import { decimalsFor, numberTicks, ticks, timeTicks } from "../../pycawamp/web/static/plot/ticks.js";
 import { extent, historyExtent, lineTrace, stepTrace } from "../../pycawamp/web/static/plot/traces.js";
 import { Viewport } from "../../pycawamp/web/static/plot/viewport.js";
 
@@ -130,4 +131,28 @@ test("a live strip keeps its end at now when zoomed, a fixed part stays", () => 
   assert.equal(viewport.zoomed, false);
   viewport.zoom(100, 0.5);
   assert.deepEqual(viewport.range, [410, 1010]);
+});
+
+test("ticks of large, small and close numbers have exponents that tell them apart", () => {
+  assert.deepEqual(numberTicks(0, 4e-9, 4).map(({ label }) => label), ["0", "1e-9", "2e-9", "3e-9", "4e-9"]);
+  assert.deepEqual(numberTicks(1e7, 1.2e7, 2).map(({ label }) => label), ["1.0e7", "1.1e7", "1.2e7"]);
+  assert.deepEqual(numberTicks(0, 2, 4).map(({ label }) => label), ["0.0", "0.5", "1.0", "1.5", "2.0"]);
+  for (const [low, high] of [[1e9, 1e9 + 1e-3], [-5e-7, 5e-7], [-1e300, 1e300], [9e5, 1.1e6]]) {
+    const labels = numberTicks(low, high, 5).map(({ label }) => label);
+    assert.equal(new Set(labels).size, labels.length, labels.join());
+  }
+});
+
+test("a log axis shows decades, and what has no logarithm below it", () => {
+  const axis = axisFor({ log: true, range: null }, (above) => (above === 0 ? [1e-6, 100] : [-5, 100]), 10);
+  assert.ok(Math.abs(axis.part(1e-2) - 0.5) < 0.01);
+  assert.ok(axis.part(0) < 0 && axis.part(-3) < 0);
+  assert.ok(axis.ticks.some(({ label }) => label === "1e-6") && axis.ticks.some(({ label }) => label === "100"));
+  assert.deepEqual(axisFor({ log: true, range: null }, () => [Infinity, -Infinity], 5).range, [1, 10]);
+});
+
+test("a fixed range stays, whatever is in sight", () => {
+  const axis = axisFor({ log: false, range: [0, 10] }, () => [5, 500], 5);
+  assert.deepEqual([axis.range, axis.part(5)], [[0, 10], 0.5]);
+  assert.deepEqual(historyExtent({ length: 3, indexOf: () => 0, time: (i) => i, value: (i) => [-1, 2, 0][i] }, [0, 9], 0), [2, 2]);
 });
