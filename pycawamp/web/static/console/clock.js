@@ -26,7 +26,7 @@ export class Clock {
       const first = await ask();
       await new Promise((resolve) => setTimeout(resolve, PAUSE));
       const offset = offsetFrom([first, await ask()]);
-      if (offset === this.offset) return;
+      if (offset === this.offset || (offset !== 0 && Math.abs(offset - this.offset) <= WORTH)) return;
       this.offset = offset;
       this.#changed();
     } catch {

@@ -38,7 +38,7 @@ export class Details {
   /** What moves with time alone. */
   paintFigure() {
     const { kind, update, metadata } = this.#watch;
-    if (kind === "text") return this.#paintText(update ? textOf(update, metadata) : "");
+    if (kind === "text") return this.#paintText(update ? textOf(update, metadata) : "no value yet");
     if (this.#figure?.kind !== kind) this.#newFigure(kind);
     this.#figure.paint();
   }

@@ -123,7 +123,7 @@ function exportValues() {
 function clockChanged() {
   const seconds = clock.offset / 1000;
   part("clock").textContent = seconds === 0 ? "" : `This computer's clock is ${duration(Math.abs(seconds))} ${seconds > 0 ? "behind" : "ahead of"} the gateway's.`;
-  table.repaint();
+  table.clockChanged();
 }
 
 function showHelp() {

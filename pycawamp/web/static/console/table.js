@@ -134,6 +134,11 @@ export class Table {
     this.repaint();
   }
 
+  clockChanged() {
+    for (const { watch } of this.#rows.values()) watch.clockChanged();
+    this.repaint();
+  }
+
   repaint() {
     for (const row of this.#visible()) this.#paint(row);
   }

@@ -9,6 +9,7 @@ export class Viewing {
   #watch;
   #select;
   #label;
+  #copyValue;
   #outcome = el("output", { class: "outcome", role: "status" });
 
   /** @param {() => void} changed the value is to be shown anew */
@@ -20,11 +21,13 @@ export class Viewing {
       changed();
     });
     this.#label = el("label", { class: "format" }, el("span", {}, "Format"), this.#select);
-    this.element = el("div", { class: "viewing" }, this.#label, this.#copy("Copy value", () => this.#value()), this.#copy("Copy link", () => this.#link()), this.#outcome);
+    this.#copyValue = this.#copy("Copy value", () => this.#value());
+    this.element = el("div", { class: "viewing" }, this.#label, this.#copyValue, this.#copy("Copy link", () => this.#link()), this.#outcome);
   }
 
   paint() {
-    const { kind, metadata } = this.#watch;
+    const { kind, metadata, update } = this.#watch;
+    this.#copyValue.disabled = !update;
     this.#label.hidden = kind !== "number" || Boolean(metadata?.enum_strs);
     if (this.#select.value !== this.#watch.format) this.#select.value = this.#watch.format;
   }

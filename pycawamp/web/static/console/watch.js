@@ -88,6 +88,15 @@ export class Watch {
     this.#frozen = null;
   }
 
+  /** Times are others now: what was taken for a wrong time stamp may be right. */
+  clockChanged() {
+    const { last } = this.#pv;
+    if (!last || this.timeNote === "") return;
+    if (this.#history.length === 1) this.#history.clear();
+    this.#isFirst = true;
+    this.#record(last);
+  }
+
   setRate(maxRate) {
     this.#pv.setOptions({ maxRate });
   }
