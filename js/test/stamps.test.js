@@ -56,4 +56,5 @@ test("the clock of the computer is off by what two Date headers say", () => {
   }
   for (const offset of [-400, 0, 400]) assert.equal(offsetFrom(answers(offset)), 0);
   assert.equal(offsetFrom([{ sent: 0, received: 1, date: NaN }]), 0);
+  assert.equal(offsetFrom([{ sent: 0, received: 4000, date: 0 }]), 0, "a slow answer proves nothing");
 });

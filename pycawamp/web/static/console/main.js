@@ -60,7 +60,7 @@ part("help-button").addEventListener("click", showHelp);
 window.addEventListener("online", () => gateway.reconnect());
 document.addEventListener("visibilitychange", () => document.hidden || table.repaint());
 // A computer that slept, or whose clock was set, connects anew.
-gateway.on("open", () => clock.measure());
+gateway.on("open", ({ reconnected }) => reconnected && clock.measure());
 
 every(FIGURE_MS, () => table.tickFigures());
 every(TREND_MS, () => table.tick());
@@ -73,7 +73,7 @@ every(SECOND_MS, () => {
 add(address.names);
 listChanged();
 banner.paint();
-gatewayConfig().then(({ demo, version }) => {
+gatewayConfig(clock).then(({ demo, version }) => {
   part("version").textContent = version ? `pycaserver ${version}` : "pycaserver";
   welcome.offer(demo);
 });
