@@ -1,4 +1,4 @@
-"""The child processes of a run: each ends with its ``with`` block, whatever happens in it."""
+"""Child processes; each ends with its `with` block."""
 
 from __future__ import annotations
 
@@ -61,10 +61,13 @@ def ioc(database: Path) -> Iterator[Ioc]:
 
 
 @contextlib.contextmanager
-def gateway(build: str, server: Ioc, folder: Path) -> Iterator[Gateway]:
-    """Starts ``pycaserver`` or the ``naive`` build, in front of the given IOC."""
+def gateway(build: str, server: Ioc, folder: Path, *options: str) -> Iterator[Gateway]:
+    """Start `pycaserver`, with options, or the `naive` build, for an IOC."""
     port = free_ports().server
-    command = {"pycaserver": _pycaserver(port), "naive": ["-m", "bench.naive", str(port)]}[build]
+    command = {
+        "pycaserver": _pycaserver(port, *options),
+        "naive": ["-m", "bench.naive", str(port)],
+    }[build]
     with _listening(command, port, folder / f"{build}.log", server.environment) as pid:
         yield Gateway(build, pid, port)
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { offsetFrom } from "../../pycawamp/web/static/console/clock.js";
+import { offsetFrom } from "../../pycawamp/web/static/console/gatewayclock.js";
 import { Stamps } from "../../pycawamp/web/static/plot/stamps.js";
 
 const NOW = 1.7e9;

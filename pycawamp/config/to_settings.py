@@ -7,7 +7,7 @@ from typing import Any
 
 from pycawamp.access import Writers
 from pycawamp.config.option import OptionError
-from pycawamp.config.settings import GatewaySettings, LogSettings, Settings
+from pycawamp.config.settings import DialectSettings, GatewaySettings, LogSettings, Settings
 from pycawamp.sessions.limits import Limits
 from pycawamp.web.authentication import AuthenticationRules
 from pycawamp.web.channel import HTTPLimits
@@ -35,7 +35,13 @@ def to_settings(given: dict[str, Any]) -> Settings:
         writers=given.get("allow-put"),
         logins=_logins(given),
         rules=_rules(given),
+        report_readers=given["status"],
         http=_http(given),
+        dialects=DialectSettings(
+            names=given["dialects"],
+            pvws_throttle=given["pvws-throttle"],
+            pvws_array_throttle=given["pvws-array-throttle"],
+        ),
         drain_time=given["drain-time"],
         log=LogSettings(given["log-format"], given["log-level"], given["access-log"]),
         gateway=_gateway(given, own_repeater=given["demo"]),
@@ -86,6 +92,7 @@ def _gateway(given: dict[str, Any], own_repeater: bool) -> GatewaySettings:
         connect_timeout=given["connect-timeout"],
         linger=given["linger"],
         own_repeater=own_repeater,
+        default_provider=given["default-provider"],
         put_log=given.get("put-log"),
         socket=SocketLimits(
             stall_timeout=given["stall-timeout"],
@@ -119,7 +126,7 @@ def _check(given: dict[str, Any]) -> None:
     logins = _LOGINS & set(given)
     for name, needed in _NEEDS.items():
         if name in given and needed not in given:
-            raise OptionError(f"--{name} is of no use without --{needed}")
+            raise OptionError(f"--{name} requires --{needed}")
     if "user-header" in given and "trust-proxy" not in given:
         raise OptionError("--user-header needs --trust-proxy: else anyone could set it")
     if given["require-login"] and not logins:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import ip_network
 
 from twisted.logger import LogLevel
 
 from pycawamp.access import Syntax, Writers
-from pycawamp.config.settings import LogFormat
+from pycawamp.config.settings import DIALECTS, LogFormat
 from pycawamp.web.host import Hosts
 from pycawamp.web.origin import Origins
 from pycawamp.web.proxy import UNIX
+from pycawamp.web.reports import ReportReaders
 
 MOST = 10**9
 """No limit is larger: a slip of the finger is not to be one."""
@@ -47,6 +48,16 @@ def seconds(text: str) -> float:
     return _positive(text, "seconds, more than 0")
 
 
+def dialects(text: str) -> tuple[str, ...]:
+    """Names of protocols, between commas, or none."""
+    if text == "none":
+        return ()
+    found = tuple(part.strip() for part in text.split(","))
+    if not set(found) <= set(DIALECTS):
+        raise ValueError(f"none, or some of {','.join(DIALECTS)}")
+    return found
+
+
 def seconds_or_0(text: str) -> float:
     """A time of 0 or more."""
     return 0.0 if text == "0" else _positive(text, "seconds, 0 or more")
@@ -72,6 +83,17 @@ def whole(least: int = 1) -> Callable[[str], int]:
         if not (text.isascii() and text.isdigit()) or not least <= int(text) <= MOST:
             raise ValueError(f"a whole number from {least} to {MOST}")
         return int(text)
+
+    return parse
+
+
+def one_of(words: Sequence[str]) -> Callable[[str], str]:
+    """One of some words."""
+
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"one of {', '.join(words)}")
+        return text
 
     return parse
 
@@ -126,6 +148,14 @@ def pvlist_syntax(text: str) -> Syntax:
         return Syntax(text)
     except ValueError:
         raise ValueError(", ".join(one.value for one in Syntax)) from None
+
+
+def report_readers(text: str) -> ReportReaders:
+    """Who may see the pages about the gateway itself."""
+    try:
+        return ReportReaders(text)
+    except ValueError:
+        raise ValueError(", ".join(one.value for one in ReportReaders)) from None
 
 
 def proxies(text: str) -> list[str]:

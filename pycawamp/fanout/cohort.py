@@ -66,11 +66,14 @@ class Cohort:
         announcing, self._announcing = self._announcing, []
         data = self.packing.joint.join(frames)
         deliver = self.packing.deliver
+        paused = 0
         for outbox in self.members:
             if outbox.paused:
                 outbox.mark_stale(streams, announcing)
+                paused += 1
             else:
                 deliver(outbox, data)
+        self._flush_cycle.messages += len(frames) * (len(self.members) - paused)
 
 
 class Cohorts:

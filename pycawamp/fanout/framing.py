@@ -17,3 +17,5 @@ class Framing:
     """Frames a binary message."""
     name: str = ""
     """The transport's name, for statistics and logs."""
+    ping: bytes = b""
+    """Asks the client for a sign of life; empty if the transport has nothing for it."""

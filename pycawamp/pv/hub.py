@@ -34,11 +34,19 @@ class PV:
         "latest",
         "name",
         "refusal",
+        "seconds",
+        "since",
         "subscribers",
     )
 
-    def __init__(self, name: str, found: Callable[[str], None]) -> None:
+    def __init__(
+        self, name: str, found: Callable[[str], None], seconds: Callable[[], float] = lambda: 0.0
+    ) -> None:
         self.name = name
+        self.seconds = seconds
+        """The reactor's clock."""
+        self.since = seconds()
+        """When it was connected or lost last, or opened."""
         self.found = found
         """Called with the name when an IOC has answered for it for the first time."""
         self.connected: bool | None = None
@@ -77,6 +85,7 @@ class PV:
         if self.connected is None:
             self.found(self.name)
         self.connected = connected
+        self.since = self.seconds()
         self.latest = None
         for subscriber in self.subscribers:
             try:
@@ -149,6 +158,7 @@ class PVHub(Service):
 
     def __init__(self, clock: IReactorTime, backend: IBackend, linger: float = 10.0) -> None:
         self._backend = backend
+        self._seconds = clock.seconds
         self._channels: dict[str, _Channel] = {}
         # Channels without subscribers that were not found: the first to be closed at limits.
         self._idle_searches: dict[str, None] = {}
@@ -178,7 +188,7 @@ class PVHub(Service):
         """
         channel = self._channels.get(name)
         if channel is None:
-            pv = PV(name, self._found)
+            pv = PV(name, self._found, self._seconds)
             channel = self._channels[name] = _Channel(pv, self._backend.open(name, pv))
         pv = channel.pv
         self._idle_searches.pop(name, None)
@@ -204,6 +214,11 @@ class PVHub(Service):
         channel = self._channels.get(name)
         if channel is not None:
             self._close_unused(channel)
+
+    @property
+    def pvs(self) -> list[PV]:
+        """The PVs of all open channels, the lingering ones included."""
+        return [channel.pv for channel in self._channels.values()]
 
     @property
     def names(self) -> list[str]:

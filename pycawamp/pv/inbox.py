@@ -91,6 +91,11 @@ class Inbox:
         """How much waits to be handled."""
         return len(self._queue) + len(self._overflow)
 
+    @property
+    def handled(self) -> int:
+        """What was handled since the start."""
+        return self._handled
+
     # Any thread
 
     def post(self, handler: Handler, news: Any) -> None:

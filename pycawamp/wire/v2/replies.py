@@ -46,16 +46,17 @@ def metadata(
         "control_limits": described.control_limits,
         "alarm_limits": described.alarm_limits,
         "warning_limits": described.warning_limits,
+        "description": described.description or None,
     }
     return _reply(
         request,
         "metadata",
         pvname=name,
-        type=described.type.name.lower(),
+        type=described.type.value,
         count=described.count,
         **_without_none(applies),
         read_access=described.read_access,
-        write_access=described.write_access and writable,
+        write_access=writable and described.write_access,
         host=described.host,
         **_without_none({"refusal": described.refusal or None}),
     )

@@ -8,7 +8,7 @@ import { Viewing } from "./viewing.js";
 
 export class Details {
   #watch;
-  #moment;
+  #clock;
   #redraw;
   #figure = null;
   #text = el("pre", { class: "longtext", tabindex: "0", role: "region", "aria-label": "Value" });
@@ -18,9 +18,9 @@ export class Details {
   #viewing;
 
   /** @param {() => void} redraw asks for a paint of the plot @param {() => void} repaint of all of the row */
-  constructor(watch, moment, redraw, repaint) {
+  constructor(watch, clock, redraw, repaint) {
     this.#watch = watch;
-    this.#moment = moment;
+    this.#clock = clock;
     this.#redraw = redraw;
     this.#form = new PutForm(watch);
     this.#viewing = new Viewing(watch, repaint);
@@ -54,7 +54,7 @@ export class Details {
 
   #newFigure(kind) {
     this.#figure?.release();
-    this.#figure = new Figure(this.#watch, kind, this.#moment, this.#redraw);
+    this.#figure = new Figure(this.#watch, kind, this.#clock, this.#redraw);
     this.#picture.replaceChildren(this.#figure.element);
   }
 
@@ -66,7 +66,7 @@ export class Details {
   }
 
   #paintFacts() {
-    const facts = factsOf(this.#watch, this.#moment.now(), this.#moment.utc);
+    const facts = factsOf(this.#watch, this.#clock.now(), this.#clock.utc);
     const terms = this.#facts.children;
     if (terms.length !== facts.length) this.#facts.replaceChildren(...facts.map(() => el("div", {}, el("dt"), el("dd"))));
     facts.forEach(([term, text], i) => {

@@ -7,11 +7,11 @@ import { csvOfHistory, csvOfList, download, fileName } from "./export.js";
 
 const SPANS = [[60, "1 min"], [300, "5 min"], [600, "10 min"]];
 const USUAL_SPAN = 300;
-const HELP = "Wheel or + and − zoom, drag selects, shift-drag or arrows move, double click or 0 resets";
+const HELP = "Zoom: wheel, + and −, or drag. Scroll: Shift-drag or arrow keys. Reset: double-click or 0.";
 
 export class Figure {
   #watch;
-  #moment;
+  #clock;
   #canvas;
   #chart;
   #viewport;
@@ -23,11 +23,11 @@ export class Figure {
   #redraw;
 
   /** @param {"number" | "array"} kind @param {() => void} redraw asks for a paint */
-  constructor(watch, kind, moment, redraw) {
+  constructor(watch, kind, clock, redraw) {
     this.#watch = watch;
-    this.#moment = moment;
+    this.#clock = clock;
     this.#canvas = el("canvas", { class: "chart", tabindex: "0", role: "img", "aria-label": `${kind === "number" ? "Strip chart" : "Plot"} of ${watch.name}. ${HELP}`, title: HELP });
-    const series = kind === "number" ? strip(watch, moment) : wave(watch);
+    const series = kind === "number" ? strip(watch, clock) : wave(watch);
     this.kind = kind;
     this.#redraw = redraw;
     this.#viewport = series.viewport;
@@ -77,11 +77,11 @@ export class Figure {
   #saveValues() {
     const { name, history, update, metadata } = this.#watch;
     const text = this.kind === "number" ? csvOfHistory(name, history, this.#viewport.range, metadata) : csvOfList(name, update?.value ?? []);
-    download(fileName(name, this.#moment.now(), "csv"), new Blob([text], { type: "text/csv" }));
+    download(fileName(name, this.#clock.now(), "csv"), new Blob([text], { type: "text/csv" }));
   }
 
   #savePicture() {
-    const name = fileName(this.#watch.name, this.#moment.now(), "png");
+    const name = fileName(this.#watch.name, this.#clock.now(), "png");
     this.#chart.picture((blob) => blob && download(name, blob), this.#watch.name);
   }
 
@@ -95,11 +95,11 @@ function button(label, title, click) {
   return el("button", { type: "button", title, on: { click } }, label);
 }
 
-function strip(watch, moment) {
+function strip(watch, clock) {
   return stripSeries({
     history: () => watch.history,
-    now: () => moment.now(),
-    utc: () => moment.utc,
+    now: () => clock.now(),
+    utc: () => clock.utc,
     metadata: () => watch.metadata,
     text: (value) => formattedText({ value, count: 1 }, watch.metadata, watch.format),
     seconds: USUAL_SPAN,

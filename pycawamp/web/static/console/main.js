@@ -7,10 +7,10 @@ import { AddForm } from "./addform.js";
 import { readAddress, writeAddress } from "./address.js";
 import { Announcer } from "./announcer.js";
 import { Banner } from "./banner.js";
-import { Clock } from "./clock.js";
+import { GatewayClock } from "./gatewayclock.js";
 import { csvOfAll, download, fileName } from "./export.js";
 import { Keyboard } from "./keyboard.js";
-import { Moment } from "./moment.js";
+import { PageClock } from "./pageclock.js";
 import { Rate } from "./rate.js";
 import { Reorder } from "./reorder.js";
 import { statusOf } from "./status.js";
@@ -30,16 +30,16 @@ const part = (id) => document.getElementById(id);
 const address = readAddress();
 // Beside this page, wherever a proxy may have put it.
 const gateway = new PVClient(monitorUrl());
-const clock = new Clock(clockChanged);
-const moment = new Moment(clock);
+const gatewayClock = new GatewayClock(clockChanged);
+const clock = new PageClock(gatewayClock);
 const painter = new Painter();
 const announcer = new Announcer(part("announcer"));
 const rate = new Rate(part("rate"), address.rate, rateChanged);
-const table = new Table(part("rows"), { gateway, moment, painter, rate: rate.perSecond, changed: listChanged, removed });
+const table = new Table(part("rows"), { gateway, clock, painter, rate: rate.perSecond, changed: listChanged, removed });
 const undo = new Undo(part("undo"));
 const welcome = new Welcome(part("welcome"), add);
 const summary = new Summary(part("counts"), part("traffic"), table);
-const banner = new Banner(part("banner"), gateway, moment, { announcer, resume: togglePause });
+const banner = new Banner(part("banner"), gateway, clock, { announcer, resume: togglePause });
 const addForm = new AddForm(part("add"), add);
 
 new Reorder(part("rows"), table);
@@ -47,7 +47,7 @@ new Theme(part("theme"), () => {
   forgetPalette();
   table.repaint();
 });
-new Zone(part("zone"), part("time-heading"), moment, () => {
+new Zone(part("zone"), part("time-heading"), clock, () => {
   table.repaint();
   banner.paint();
 });
@@ -60,7 +60,7 @@ part("help-button").addEventListener("click", showHelp);
 window.addEventListener("online", () => gateway.reconnect());
 document.addEventListener("visibilitychange", () => document.hidden || table.repaint());
 // A computer that slept, or whose clock was set, connects anew.
-gateway.on("open", ({ reconnected }) => reconnected && clock.measure());
+gateway.on("open", ({ reconnected }) => reconnected && gatewayClock.measure());
 
 every(FIGURE_MS, () => table.tickFigures());
 every(TREND_MS, () => table.tick());
@@ -73,7 +73,7 @@ every(SECOND_MS, () => {
 add(address.names);
 listChanged();
 banner.paint();
-gatewayConfig(clock).then(({ demo, version }) => {
+gatewayConfig(gatewayClock).then(({ demo, version }) => {
   part("version").textContent = version ? `pycaserver ${version}` : "pycaserver";
   welcome.offer(demo);
 });
@@ -100,12 +100,12 @@ function rateChanged() {
 }
 
 function togglePause() {
-  if (moment.paused) moment.resume();
-  else moment.pause();
-  table.freeze(moment.paused);
-  part("pause").setAttribute("aria-pressed", String(moment.paused));
-  part("pause").textContent = moment.paused ? "Resume" : "Pause";
-  announcer.say(moment.paused ? "Paused" : "Live again");
+  if (clock.paused) clock.resume();
+  else clock.pause();
+  table.freeze(clock.paused);
+  part("pause").setAttribute("aria-pressed", String(clock.paused));
+  part("pause").textContent = clock.paused ? "Resume" : "Pause";
+  announcer.say(clock.paused ? "Paused" : "Resumed");
   banner.paint();
 }
 
@@ -116,12 +116,12 @@ function removed(gone, before) {
 
 function exportValues() {
   const text = csvOfAll(table.rows.map((row) => row.watch), (watch) => statusOf(watch).word);
-  download(fileName("pycaserver", moment.now(), "csv"), new Blob([text], { type: "text/csv" }));
+  download(fileName("pycaserver", clock.now(), "csv"), new Blob([text], { type: "text/csv" }));
 }
 
 /** All times on the page are the gateway's: that is said where it matters. */
 function clockChanged() {
-  const seconds = clock.offset / 1000;
+  const seconds = gatewayClock.offset / 1000;
   part("clock").textContent = seconds === 0 ? "" : `This computer's clock is ${duration(Math.abs(seconds))} ${seconds > 0 ? "behind" : "ahead of"} the gateway's.`;
   table.clockChanged();
 }

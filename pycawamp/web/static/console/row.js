@@ -17,7 +17,7 @@ export class Row {
   /** What the passing of time alone repaints, for the painter. */
   trendItem = { paint: () => this.paintTrend() };
   figureItem = { paint: () => this.details?.paintFigure() };
-  #moment;
+  #clock;
   #trend;
   #value = el("span", { class: "value" });
   #units = el("span", { class: "units" });
@@ -27,13 +27,13 @@ export class Row {
   #axis = el("span", { class: "axis", hidden: true }, "by element");
   #time = el("div", { class: "c-time", role: "cell" });
 
-  constructor(watch, moment) {
+  constructor(watch, clock) {
     this.watch = watch;
-    this.#moment = moment;
+    this.#clock = clock;
     const { name } = watch;
     const canvas = el("canvas", { class: "trend", "aria-hidden": "true" });
     this.#trend = new Sparkline(canvas, () => this.visible && this.paintTrend());
-    this.handle = el("button", { class: "handle", type: "button", "aria-label": `Move ${name}`, title: "Drag, or Alt with the arrow keys, to move" }, "⠿");
+    this.handle = el("button", { class: "handle", type: "button", "aria-label": `Move ${name}`, title: "Move: drag, or Alt with arrow keys" }, "⠿");
     this.toggle = el("button", { class: "name", type: "button", "aria-expanded": "false", title: name }, name);
     this.removal = el("button", { class: "remove", type: "button", "aria-label": `Remove ${name}`, title: "Remove" }, "×");
     this.#badge.append(this.#shape, this.#state);
@@ -78,7 +78,7 @@ export class Row {
   paintTrend() {
     const { watch } = this;
     this.#axis.hidden = watch.kind !== "array";
-    if (watch.kind === "number") this.#trend.drawHistory(watch.history, this.#moment.now(), TREND_SECONDS);
+    if (watch.kind === "number") this.#trend.drawHistory(watch.history, this.#clock.now(), TREND_SECONDS);
     else if (watch.kind === "array") this.#trend.drawList(watch.update?.value ?? []);
   }
 
@@ -90,7 +90,7 @@ export class Row {
     setText(this.#value, text);
     if (this.#value.title !== text) this.#value.title = text;
     setText(this.#units, update.units ?? "");
-    setText(this.#time, stamp(update.timestamp, this.#moment.live(), this.#moment.utc));
+    setText(this.#time, stamp(update.timestamp, this.#clock.live(), this.#clock.utc));
   }
 }
 

@@ -11,7 +11,7 @@ export class Table {
   updates = 0;
   #body;
   #gateway;
-  #moment;
+  #clock;
   #painter;
   #rate;
   #changed;
@@ -24,16 +24,16 @@ export class Table {
    * @param {HTMLElement} body
    * @param {object} parts
    * @param {import("../pycaserver.js").PVClient} parts.gateway
-   * @param {import("./moment.js").Moment} parts.moment
+   * @param {import("./pageclock.js").PageClock} parts.clock
    * @param {import("../view/painter.js").Painter} parts.painter
    * @param {number} parts.rate
    * @param {() => void} parts.changed the list is another one now
    * @param {(gone: string[], before: string[]) => void} parts.removed names, and the list as it was
    */
-  constructor(body, { gateway, moment, painter, rate, changed, removed }) {
+  constructor(body, { gateway, clock, painter, rate, changed, removed }) {
     this.#body = body;
     this.#gateway = gateway;
-    this.#moment = moment;
+    this.#clock = clock;
     this.#painter = painter;
     this.#rate = rate;
     this.#changed = changed;
@@ -114,7 +114,7 @@ export class Table {
 
   toggle(row, open = !row.details) {
     if (open === Boolean(row.details)) return;
-    row.fold(open ? new Details(row.watch, this.#moment, () => this.#painter.mark(row.figureItem), () => this.#painter.mark(row)) : null);
+    row.fold(open ? new Details(row.watch, this.#clock, () => this.#painter.mark(row.figureItem), () => this.#painter.mark(row)) : null);
     this.#painter.mark(row);
   }
 
@@ -163,12 +163,12 @@ export class Table {
 
   #newRow(name) {
     const on = {
-      changed: () => row.visible && !this.#moment.paused && this.#painter.mark(row),
+      changed: () => row.visible && !this.#clock.paused && this.#painter.mark(row),
       counted: () => (this.updates += 1),
-      now: () => this.#moment.live(),
+      now: () => this.#clock.live(),
     };
-    const row = new Row(new Watch(this.#gateway, name, this.#rate, on), this.#moment);
-    if (this.#moment.paused) row.watch.freeze();
+    const row = new Row(new Watch(this.#gateway, name, this.#rate, on), this.#clock);
+    if (this.#clock.paused) row.watch.freeze();
     this.#rows.set(name, row);
     this.#byElement.set(row.element, row);
     this.#observer.observe(row.element);

@@ -1,5 +1,5 @@
 /** The empty page: how to begin and, with the demo, with what. */
-import { answerOf } from "./clock.js";
+import { answerOf } from "./gatewayclock.js";
 import { el } from "./dom.js";
 
 export class Welcome {
@@ -22,8 +22,8 @@ export class Welcome {
     const names = records.map(([name]) => name);
     this.#element.append(
       el("div", { class: "offer" },
-        el("h2", {}, "Or look at the demo"),
-        el("button", { type: "button", class: "primary", on: { click: () => this.#add(names) } }, `Show all ${names.length}`)),
+        el("h2", {}, "Or try the demo"),
+        el("button", { type: "button", class: "primary", on: { click: () => this.#add(names) } }, `Add all ${names.length}`)),
       el("ul", { class: "offers" }, ...records.map(([name, text]) => this.#offer(name, text))));
   }
 

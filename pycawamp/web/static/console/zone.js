@@ -6,29 +6,29 @@ const KEY = "pycaserver-utc";
 export class Zone {
   #button;
   #heading;
-  #moment;
+  #clock;
   #changed;
 
   /**
    * @param {HTMLElement} button
    * @param {HTMLElement} heading of the column of times
-   * @param {import("./moment.js").Moment} moment
+   * @param {import("./pageclock.js").PageClock} clock
    * @param {() => void} changed
    */
-  constructor(button, heading, moment, changed) {
+  constructor(button, heading, clock, changed) {
     this.#button = button;
     this.#heading = heading;
-    this.#moment = moment;
+    this.#clock = clock;
     this.#changed = changed;
     button.addEventListener("click", () => this.#toggle());
-    moment.utc = remembered();
+    clock.utc = remembered();
     this.#show();
   }
 
   #toggle() {
-    this.#moment.utc = !this.#moment.utc;
+    this.#clock.utc = !this.#clock.utc;
     try {
-      localStorage.setItem(KEY, String(this.#moment.utc));
+      localStorage.setItem(KEY, String(this.#clock.utc));
     } catch {
       // A browser that stores nothing still shows the other zone.
     }
@@ -37,9 +37,9 @@ export class Zone {
   }
 
   #show() {
-    const { utc } = this.#moment;
+    const { utc } = this.#clock;
     this.#button.setAttribute("aria-pressed", String(utc));
-    this.#heading.textContent = `IOC time (${zoneName(this.#moment.live(), utc)})`;
+    this.#heading.textContent = `IOC time (${zoneName(this.#clock.live(), utc)})`;
   }
 }
 

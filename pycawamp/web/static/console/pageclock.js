@@ -1,5 +1,5 @@
-/** What the page takes for now. Paused, time stands still for everything that is drawn. */
-export class Moment {
+/** The clock of the page. It stops while the page is paused. */
+export class PageClock {
   /** Whether times are told in UTC. */
   utc = false;
   #clock;

@@ -12,7 +12,7 @@ const PAUSE = 430;
  * @property {number} received
  */
 
-export class Clock {
+export class GatewayClock {
   /** Milliseconds to add to this computer's clock. */
   offset = 0;
   #changed;
