@@ -90,7 +90,7 @@ test("facts say what is known and leave out what is not", () => {
     State: "connected", Alarm: "MINOR LOW", "Raw value": "1.5", Type: "double", Units: "V", Precision: "2",
     "Control limits": "0 … 10", Access: "read, no write", Host: "ioc:5064",
   });
-  assert.deepEqual(factsOf(watch("searching"), 0), [["State", "searching: Asked for; no answer yet."]]);
+  assert.deepEqual(factsOf(watch("searching"), 0), [["State", "searching: Searching; no answer yet."]]);
 });
 
 test("details of a PV that is lost say the row's word, and no alarm that nobody knows", () => {
