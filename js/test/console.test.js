@@ -130,10 +130,12 @@ test("all values as CSV: texts that look like formulas are texts", () => {
     { name: "b", update: { value: '=cmd("x")', text: '=cmd("x")', timestamp: 1e9 }, metadata: null },
     { name: "c", update: { value: new Float64Array([1, 2]), timestamp: 1e9 }, metadata: null },
     { name: "d", update: null, metadata: null },
+    { name: "e", update: { value: { a: 1 } }, metadata: null },
+    { name: "f", update: { value: null }, metadata: null },
   ];
   assert.equal(csvOfAll(rows, () => "ok"), [
     "PV,value,text,units,state,IOC time", "a,-1.5,-1.50,V,ok,2001-09-09T01:46:40.000000Z",
-    `b,"'=cmd(""x"")","'=cmd(""x"")",,ok,2001-09-09T01:46:40.000000Z`, "c,1 2,,,ok,2001-09-09T01:46:40.000000Z", "d,,,,ok,", "",
+    `b,"'=cmd(""x"")","'=cmd(""x"")",,ok,2001-09-09T01:46:40.000000Z`, "c,1 2,,,ok,2001-09-09T01:46:40.000000Z", "d,,,,ok,", 'e,"{""a"":1}",,,ok,', "f,null,,,ok,", "",
   ].join("\r\n"));
   assert.equal(fileName("X:a/b", 1e9, "csv"), "X_a_b 20010909T014640Z.csv");
 });

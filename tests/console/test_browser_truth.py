@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import ClassVar
 
+from harness.console import Row
 from pycawamp.demo import softioc
 from tests.support import stamping_ioc
 from tests.support.console_case import WebTestCase, in_thread
@@ -66,7 +68,7 @@ class StampTests(WebTestCase):
         for value, stamp in [(2, now - 120), (3, now - 100), (4, now - 50)]:
             wanted[float(stamp)] = float(value)
             self.update(value, stamp)
-            browser.until_row(name, lambda row, shown=str(value): row.value == shown)
+            browser.until_row(name, shows(str(value)))
         self.assertEqual(self.samples(), wanted)
         browser.until(lambda: "late" in browser.text(".note"), "that it is late")
 
@@ -129,7 +131,7 @@ class ReadingTests(WebTestCase):
     def test_tiny(self) -> None:
         """A number that its precision would hide is shown, and in the format that is chosen."""
         name = self.unfold("tiny")
-        self.assertEqual(self.browser.row(name).value, "1.2e-9")
+        self.assertEqual(self.browser.until_row(name, bool).value, "1.2e-9")
         self.browser.choose(".format select", "exponential")
         self.browser.until_row(name, lambda row: row.value == "1.2000e-9")
 
@@ -175,7 +177,7 @@ class ReadingTests(WebTestCase):
         self.assertIn("has 3 elements now and would have 2", question)
         self.browser.press("ESCAPE")
         self.browser.until_row(name, lambda row: row.outcome == "Not written.")
-        self.assertTrue(self.browser.row(name).value.startswith("[3]"))
+        self.assertTrue(self.browser.until_row(name, bool).value.startswith("[3]"))
 
     @in_thread
     def test_removal_undone(self) -> None:
@@ -211,3 +213,8 @@ class ReadingTests(WebTestCase):
             browser.click("#zone")
         finally:
             browser.command("Emulation.setTimezoneOverride", timezoneId="")
+
+
+def shows(value: str) -> Callable[[Row], bool]:
+    """Whether a row shows a value."""
+    return lambda row: row.value == value

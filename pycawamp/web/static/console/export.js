@@ -1,4 +1,5 @@
 /** What is shown, as files to take along. */
+import { isList } from "../view/reading.js";
 import { el } from "./dom.js";
 
 /** @param {string} file @param {Blob} blob */
@@ -42,14 +43,15 @@ export function csvOfAll(watches, stateOf) {
   const rows = watches.map((watch) => {
     const { update, metadata, name } = watch;
     const value = update ? valueText(update.value) : "";
-    const text = typeof update?.text === "string" && !Array.isArray(update.value) ? update.text : "";
+    const text = typeof update?.text === "string" && !isList(update.value) ? update.text : "";
     return [name, value, text, update?.units ?? metadata?.units ?? "", stateOf(watch), update ? timeText(update.timestamp) : ""];
   });
   return csv([["PV", "value", "text", "units", "state", "IOC time"], ...rows]);
 }
 
 function valueText(value) {
-  return typeof value === "object" ? Array.from(value).join(" ") : String(value);
+  if (isList(value)) return Array.from(value).join(" ");
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
 /** In UTC, to the microsecond. */

@@ -1,5 +1,5 @@
 /** What writes: a field, buttons of an enum, steps. There when, and only when, the gateway says that this user may. */
-import { limitWarning, lengthWarning, valueFrom } from "../view/entry.js";
+import { FLOATS, INTEGERS, lengthWarning, limitWarning, valueFrom } from "../view/entry.js";
 import { isList, scalarText, textOf } from "../view/reading.js";
 import { confirmed } from "./confirm.js";
 import { el, setText } from "./dom.js";
@@ -89,7 +89,8 @@ export class PutForm {
 
   #step(by) {
     const { metadata, pv } = this.#watch;
-    if (typeof pv.last?.value !== "number" || !Number.isFinite(pv.last.value)) return this.#say("failed", "There is no value to step from.");
+    // Beyond 2^53 a number may have lost its last digits.
+    if (typeof pv.last?.value !== "number" || !(Math.abs(pv.last.value) <= Number.MAX_SAFE_INTEGER)) return this.#say("failed", "There is no value to step from.");
     // Sums of decimal fractions have a tail that nobody meant.
     return this.#ask(Number((pv.last.value + by * stepOf(metadata)).toPrecision(15)));
   }
@@ -155,8 +156,9 @@ export class PutForm {
 
 /** How far a step goes; null where there are none. */
 function stepOf({ type, count, precision = 0, enum_strs: labels }) {
-  if (count !== 1 || labels || type === "string") return null;
-  return type === "double" || type === "float" ? Number(`1e-${Math.min(Math.max(precision, 0), 15)}`) : 1;
+  if (count !== 1 || labels) return null;
+  if (INTEGERS.includes(type)) return 1;
+  return FLOATS.includes(type) ? Number(`1e-${Math.min(Math.max(precision, 0), 15)}`) : null;
 }
 
 /** A value as it can be written again; undefined if there is none. */

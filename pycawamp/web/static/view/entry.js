@@ -6,7 +6,8 @@ const ELEMENT = /"((?:[^"\\]|\\.)*)"(?=[\s,;]|$)|[^\s,;]+/gs;
 /** What needs no quotes. */
 const PLAIN = /^(?!\[\]$)[^\s,;"\\]+$/;
 const COMMA = /^[+-]?\d*,\d+$/;
-const INTEGERS = ["long", "short", "char"];
+export const INTEGERS = ["long", "short", "char", "int8", "uint8", "uint16", "uint32", "int64", "uint64"];
+export const FLOATS = ["double", "float"];
 const HEX = /^[+-]?0x[0-9a-f]+$/i;
 
 /**
