@@ -33,6 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pvs", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--order", default="pva,ca,pva,ca", help="protocols, one after the other")
     parser.add_argument("--client", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.client:
@@ -44,7 +45,7 @@ def main() -> None:
         database.write_text("".join(RECORD.format(number=n) for n in range(arguments.pvs)))
         server = PVAServer(ports, "ioc", str(database))
     try:
-        for protocol in ("pva", "ca", "pva", "ca"):
+        for protocol in arguments.order.split(","):
             environment = {
                 **os.environ,
                 **server.ca_ports.client_environment(),

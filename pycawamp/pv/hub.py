@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from time import time
 
 import attrs
 from twisted.application.service import Service
@@ -27,6 +28,7 @@ class PV:
     _log = Logger()
 
     __slots__ = (
+        "changed",
         "connected",
         "described",
         "found",
@@ -51,6 +53,8 @@ class PV:
         """Called with the name when an IOC has answered for it for the first time."""
         self.connected: bool | None = None
         """None until it was found; False if it is disconnected, unreadable or refused."""
+        self.changed = time()
+        """UNIX seconds of the last change of `connected` or `refusal`."""
         self.refusal: str | None = None
         """Why the IOC refuses to send the value; None if it does not."""
         self.described: Metadata | None = None
@@ -86,6 +90,7 @@ class PV:
             self.found(self.name)
         self.connected = connected
         self.since = self.seconds()
+        self.changed = time()
         self.latest = None
         for subscriber in self.subscribers:
             try:

@@ -46,8 +46,9 @@ from pycawamp.web.htpasswd import LoginFileError
 from pycawamp.web.internals import InternalsError
 from pycawamp.web.login import LoginFiles
 from pycawamp.web.metrics import Metrics
-from pycawamp.web.reports import ReportPage, ReportReaders
+from pycawamp.web.reports import Report, ReportPage, ReportReaders
 from pycawamp.web.site import root_resource
+from pycawamp.web.status import StatusReport
 from pycawamp.web.twisted_internals import check_twisted
 
 
@@ -82,6 +83,20 @@ def _log(
     except OSError as error:
         refuse(f"--logfile: cannot write {error.filename}: {error.strerror}")
     return file, log_observer(settings, file)
+
+
+SEARCH_VARIABLES = (
+    "EPICS_CA_ADDR_LIST",
+    "EPICS_CA_AUTO_ADDR_LIST",
+    "EPICS_CA_NAME_SERVERS",
+    "EPICS_CA_SERVER_PORT",
+)
+"""What says whom Channel Access asks for PVs."""
+
+
+def search_variables() -> dict[str, str]:
+    """Return where Channel Access searches; nothing else of the environment is told."""
+    return {name: os.environ[name] for name in SEARCH_VARIABLES if name in os.environ}
 
 
 class App(DrainingService):
@@ -178,7 +193,8 @@ def _add_reports(reactor: Any, app: App, root: Resource, readers: ReportReaders)
     """Add the pages about the gateway itself."""
     metrics = Metrics(reactor, partial(app.statistics, each_channel=False))
     metrics.lag.setServiceParent(app)  # type: ignore[no-untyped-call]
-    reports = {
+    reports: dict[bytes, Report] = {
+        b"status": StatusReport(app, app.gateway.hub, search_variables),
         b"metrics": lambda request: metrics.text(request.getHeader("accept") or ""),
     }
     for path, report in reports.items():

@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from pycawamp.access.interfaces import Decide, Verdict
 from pycawamp.fanout.stream import EncodedStream
 from pycawamp.pv.interfaces import PVState
+from pycawamp.pv.reason import reason
 from pycawamp.sessions.authorizer import Authorizer
 from pycawamp.sessions.outgoing import Outgoing
 from pycawamp.sessions.shared import Shared
@@ -176,6 +177,10 @@ class Subscriptions:
         self._tell(stream, self._outgoing.dialect.connection(stream.name, False))
 
     def _tell(self, stream: EncodedStream, message: bytes | None) -> None:
+        """Tell the client that a PV is not there, and why if it asks."""
+        why = reason(stream.pv) if stream.encoding.reason else None
+        if why is not None:
+            message = self._outgoing.dialect.disconnected(stream.name, why)
         if message is not None:
             stream.tell(self._outgoing.outbox, message)
 

@@ -66,7 +66,7 @@ class Clients:
         self.slow_consumers = SlowConsumerMonitor(clock, stall_timeout, sessions.shared.budget)
         self.read_scheduler = ReadScheduler(clock)
         self._now = now
-        self._connections: dict[Connection, ClientEntry] = {}
+        self._connections: dict[Connection, ClientEntry | None] = {}
         self._log = ClientLog(clock)
         self._by_address: Counter[str] = Counter()
         self._all_closed: Deferred[None] | None = None
@@ -86,9 +86,10 @@ class Clients:
             return "as many clients of one address as may be"
         return None
 
-    def add(self, connection: Connection) -> None:
-        """Count and log a client."""
-        self._connections[connection] = self._log.connected(connection.client)
+    def add(self, connection: Connection, *, logged: bool = True) -> None:
+        """Count a client, and log that it has connected."""
+        entry = self._log.connected(connection.client) if logged else None
+        self._connections[connection] = entry
         self._by_address[network_key(connection.client.host)] += 1
 
     def remove(self, connection: Connection, pvs: int = 0, reason: str = "closed") -> None:
@@ -97,7 +98,9 @@ class Clients:
         `pvs` is how many PVs it had, `reason` why it has gone: both are for the log.
         """
         if connection in self._connections:
-            self._log.disconnected(self._connections.pop(connection), pvs, reason)
+            entry = self._connections.pop(connection)
+            if entry is not None:
+                self._log.disconnected(entry, pvs, reason)
             self._left(network_key(connection.client.host))
         if not self._connections and self._all_closed is not None:
             done, self._all_closed = self._all_closed, None

@@ -115,8 +115,8 @@ class EventStream:
     def _end_session(self) -> None:
         if not self.is_ended:
             self.is_ended = True
-            self._pvs = len(self._session.subscriptions.names)
             self._expiry.cancel()
+            self._pvs = len(self._session.subscriptions)
             self._session.outbox.flush()
             self._session.close()
 

@@ -133,7 +133,7 @@ class RecordingSink:
         found: Deferred[Any] = Deferred()
         self._waiting = ((call, fits), found)
         found.addTimeout(
-            TIMEOUT, reactor, lambda *_: self._fail(f"no {call}; the last: {self.calls[-5:]}")
+            3 * TIMEOUT, reactor, lambda *_: self._fail(f"no {call}; the last: {self.calls[-5:]}")
         )
         self._look()
         return found
@@ -173,7 +173,7 @@ class RecordingSink:
 class PVATestCase(TestCase):
     """Tests with servers of their own."""
 
-    timeout = 30
+    timeout = 120
 
     def setUp(self) -> None:
         """Choose ports."""

@@ -28,8 +28,11 @@ from pycawamp.pv.values import LARGE, Metadata, Reading
 
 QUEUE = 8
 """Updates that a server may send before it hears that the first were handled."""
-ACKNOWLEDGED = 2
-"""Updates after which that is told: QSRV 1 sends two ahead, whatever it is asked for."""
+ACKNOWLEDGED = QUEUE // 2
+"""Updates after which that is told."""
+ACKNOWLEDGED_TO_QSRV_1 = 2
+"""The same for servers that number their types, as pvAccessCPP does: QSRV 1 sends two ahead,
+whatever it is asked for."""
 QUIET = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds until a channel or monitor that a server refused is asked for again."""
 
@@ -259,6 +262,7 @@ class Monitor:
     """
 
     __slots__ = (
+        "_acknowledged",
         "_acknowledgement",
         "_backend",
         "_channel",
@@ -285,6 +289,7 @@ class Monitor:
         self._backend = backend
         self._state: list[Any] = []
         self._unacknowledged = 0
+        self._acknowledged = ACKNOWLEDGED
         self._acknowledgement = b""
         self._reserved = 0
         self._write_access: bool | None = None
@@ -301,10 +306,6 @@ class Monitor:
         self._write_access = write_access
         order = self._circuit.order
         options = messages.options({"queueSize": str(QUEUE), "pipeline": "true"}, order)
-        rest = bytes((PIPELINE,)) + order.u32.pack(ACKNOWLEDGED)
-        self._acknowledgement = messages.operation(
-            Command.MONITOR, self._server_id, self.number, rest, order
-        )
         self._send(INIT | PIPELINE, options + order.u32.pack(QUEUE))
 
     def close(self) -> None:
@@ -342,6 +343,13 @@ class Monitor:
             raise DecodeError("a channel that is no structure")
         self.description = description_of(structure)
         self._state = self.description.layout.state()
+        if self._circuit.types.has_numbers:
+            self._acknowledged = ACKNOWLEDGED_TO_QSRV_1
+        order = self._circuit.order
+        rest = bytes((PIPELINE,)) + order.u32.pack(self._acknowledged)
+        self._acknowledgement = messages.operation(
+            Command.MONITOR, self._server_id, self.number, rest, order
+        )
         self._send(START, b"")
 
     def update(self, order: Order, buffer: bytes, position: int, end: int) -> bool:
@@ -354,7 +362,7 @@ class Monitor:
         if plan is None or buffer[end - 1] or not plan.quick(buffer, start, end, self._state):
             return False
         self._unacknowledged += 1
-        if self._unacknowledged >= ACKNOWLEDGED:
+        if self._unacknowledged >= self._acknowledged:
             self._acknowledge()
         reading = description.reading(self._state)
         if description.may_be_large:
@@ -377,7 +385,7 @@ class Monitor:
         if reader.left and any(reader.bits()):
             self._backend.overruns += 1
         self._unacknowledged += 1
-        if self._unacknowledged >= ACKNOWLEDGED:
+        if self._unacknowledged >= self._acknowledged:
             self._acknowledge()
         reading = description.reading(self._state)
         if tells_all:

@@ -155,6 +155,11 @@ class TypeReader:
         """Take a type's description; None where it says that there is nothing."""
         return _Description(reader, self._registry).type()
 
+    @property
+    def has_numbers(self) -> bool:
+        """Whether the server has had types kept."""
+        return bool(self._registry)
+
     def rest(self, reader: Reader) -> Type | None:
         """Take a type's description that is the rest of the message."""
         position = reader.position
