@@ -14,6 +14,7 @@ from pycawamp.access import IPolicy, Policy
 from pycawamp.config.settings import GatewaySettings
 from pycawamp.fanout.flush import FlushCycle
 from pycawamp.pv.budget import MemoryBudget
+from pycawamp.pv.ca import _fast
 from pycawamp.pv.ca.backend import CABackend
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.inbox import Inbox, InboxLimits
@@ -64,7 +65,9 @@ class Gateway(Service):
         self.refusals: RefusalCounter = authentication.refusals
         self._budget = MemoryBudget(settings.limits.memory)
         inbox_limits = InboxLimits(bytes=self._budget.share)
-        self._inbox = Inbox(reactor, flush_cycle.flush, inbox_limits)
+        self._fast = _fast.load()
+        intake = self._fast.intake(reactor, inbox_limits)
+        self._inbox = Inbox(reactor, flush_cycle.flush, inbox_limits, intake)
         if backend is None:
             backend = CABackend(reactor, self._inbox, settings.own_repeater, self._budget)
         made = {scheme: make(reactor, self._inbox) for scheme, make in (backends or {}).items()}
@@ -95,6 +98,7 @@ class Gateway(Service):
         PutLogError if puts could not be logged.
         """
         self._put_log.open()
+        self._log.info("Updates are handled {how}", how=str(self._fast))
         super().startService()  # type: ignore[no-untyped-call]
         self.hub.startService()
 

@@ -123,8 +123,8 @@ class ChannelMachine(RuleBasedStateMachine):
         if not self.monitors or (field_type is not self.type and not stays):
             self.type = field_type
             has_control = field_type is not FieldType.STRING
-            control = (ControlMonitor(self.channel, 2, self.native),) if has_control else ()
-            self.monitors = (*control, ValueMonitor(self.channel, 3, self.native))
+            control = (ControlMonitor(self.channel, self.native),) if has_control else ()
+            self.monitors = (*control, ValueMonitor(self.channel, self.native))
         self.inbox.post(self.channel.connect, (self.native, self.monitors))
         self.tell_access()
         if before and before is not self.monitors:

@@ -10,23 +10,27 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from ctypes import string_at
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
 from pycawamp.pv.ca import dbr, libca
 from pycawamp.pv.ca.channel import Channel, ControlMonitor, Monitor, ValueMonitor
 from pycawamp.pv.ca.refusals import RefusalLog
 from pycawamp.pv.ca.requests import PendingGet, PendingPut
-from pycawamp.pv.inbox import Inbox
+from pycawamp.pv.inbox import Inbox, Intake
 from pycawamp.pv.values import FieldType, Metadata
 
 Subscribe: TypeAlias = Callable[[Channel, tuple[Monitor, ...]], None]
 
 
 class Registry:
-    """What callbacks are about, by the numbers that libca hands to them."""
+    """What callbacks are about, by the numbers that libca hands to them.
 
-    def __init__(self) -> None:
+    Of an intake the numbers of listeners are its own.
+    """
+
+    def __init__(self, intake: Intake | None = None) -> None:
+        self._intake = intake
         self.channels: dict[int, Channel] = {}
         self.listeners: dict[int, Monitor | PendingGet] = {}
         self.puts: dict[int, PendingPut] = {}
@@ -36,16 +40,35 @@ class Registry:
         """A number that nothing else has."""
         return next(self._keys)
 
-    def forget(self, key: int) -> None:
-        """Hear no more of a get or put."""
-        self.listeners.pop(key, None)
-        self.puts.pop(key, None)
+    def listen(self, listener: Monitor | PendingGet) -> None:
+        """Give a subscription or get its number, and have it hear what comes."""
+        if self._intake is None:
+            listener.key = self.next_key()
+            self.listeners[listener.key] = listener
+        else:
+            listener.key = self._intake.listen(
+                listener.type,
+                listener.most,
+                listener.header,
+                listener.width,
+                listener.handler,
+                partial(_refuse, listener),
+            )
+
+    def ignore(self, listener: Monitor | PendingGet) -> None:
+        """Have a subscription or get hear no more."""
+        if self._intake is None:
+            self.listeners.pop(listener.key, None)
+        else:
+            self._intake.forget(listener.key)
 
     def clear(self) -> None:
         """Hear no more of anything."""
         self.channels.clear()
         self.listeners.clear()
         self.puts.clear()
+        if self._intake is not None:
+            self._intake.forget_all()
 
 
 class Callbacks:
@@ -70,7 +93,8 @@ class Callbacks:
         self._keeper = libca.ThreadKeeper(library)
         self.connection = libca.ConnectionCallback(self._on_connection)
         self.access = libca.AccessCallback(self._on_access)
-        self.event = libca.EventCallback(self._on_event)
+        intake = inbox.intake
+        self.event = libca.EventCallback(intake.callback if intake else self._on_event)
         self.put = libca.EventCallback(self._on_put)
         self.exception = libca.ExceptionCallback(self._on_exception)
 
@@ -133,10 +157,10 @@ class Callbacks:
         shape = (native.type, native.count)
         if at_libca.shape != shape:
             at_libca.shape = shape
-            at_libca.monitors = (ValueMonitor(channel, self._registry.next_key(), native),)
+            at_libca.monitors = (ValueMonitor(channel, native),)
             if dbr.control_size(native.type):
                 # First, so that the server sends it first.
-                control = ControlMonitor(channel, self._registry.next_key(), native)
+                control = ControlMonitor(channel, native)
                 at_libca.monitors = (control, *at_libca.monitors)
             self._subscribe(channel, at_libca.monitors)
         return at_libca.monitors
@@ -161,6 +185,14 @@ class Callbacks:
 
     def _log_exception(self, news: tuple[str, int, str]) -> None:
         self._refusals.write(*news)
+
+
+def _refuse(listener: Monitor | PendingGet, status: int, dbr_type: int, count: int) -> None:
+    """Tell a listener, on the reactor, of an event that is not what was asked for."""
+    if status != libca.ECA_NORMAL:
+        listener.failed(libca.Refusal.by_status(status))
+    else:
+        listener.failed(_mismatch(listener, dbr_type, count))
 
 
 def _mismatch(listener: Monitor | PendingGet, dbr_type: int, count: int) -> libca.Refusal:

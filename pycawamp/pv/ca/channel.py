@@ -44,12 +44,10 @@ class Monitor:
     reserved = 0
     """Bytes of the largest value, if the memory budget counts it."""
 
-    def __init__(
-        self, channel: Channel, key: int, request: libca.Request, header: int, width: int
-    ) -> None:
+    def __init__(self, channel: Channel, request: libca.Request, header: int, width: int) -> None:
         self.channel = channel
-        self.key = key
-        """What libca hands to the callback."""
+        self.key = 0
+        """What libca hands to the callback; 0 before it is subscribed."""
         self.type, self.count, self.most = request
         """DBR type and count to ask for, and the most elements that an event can have."""
         self.header = header
@@ -84,10 +82,10 @@ class ValueMonitor(Monitor):
 
     mask = libca.DBE_VALUE | libca.DBE_ALARM
 
-    def __init__(self, channel: Channel, key: int, native: Metadata) -> None:
+    def __init__(self, channel: Channel, native: Metadata) -> None:
         layout = dbr.TIME_LAYOUTS[native.type]
         request = libca.value_request(native.type.value, native.count)
-        super().__init__(channel, key, request, layout.offset, layout.width)
+        super().__init__(channel, request, layout.offset, layout.width)
         self.reserved = native.size if native.is_large else 0
         self._decode = dbr.decoder(native.type, native.count)
 
@@ -109,9 +107,9 @@ class ControlMonitor(Monitor):
 
     mask = libca.DBE_PROPERTY
 
-    def __init__(self, channel: Channel, key: int, native: Metadata) -> None:
+    def __init__(self, channel: Channel, native: Metadata) -> None:
         request = libca.control_request(native.type.value, native.count)
-        super().__init__(channel, key, request, dbr.control_size(native.type), 0)
+        super().__init__(channel, request, dbr.control_size(native.type), 0)
 
     def receive(self, raw: bytes) -> None:
         """Hand the DBR_CTRL bytes on."""
@@ -185,7 +183,7 @@ class Channel:
         """Ask the IOC for the present value."""
         if self.native is None:
             return fail(NotConnectedError("no IOC serves it now"))
-        pending = PendingGet(self._backend.next_key(), self.native)
+        pending = PendingGet(self.native)
         self._gets = (*self._gets, pending)
         self._backend.get(self.at_libca, pending)
         return pending.answer.addBoth(self._got, pending)
@@ -273,7 +271,7 @@ class Channel:
 
     def _got(self, answer: T, pending: PendingGet) -> T:
         self._gets = tuple(other for other in self._gets if other is not pending)
-        self._backend.forget(pending.key)
+        self._backend.ignore(pending)
         if pending.refusal is not None and self.native is not None:
             self._log_refusal(pending.refusal, f"the value of {self.name}")
         return answer

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 class PendingGet:
     """One ca_array_get_callback: what its callback needs, as a Monitor has it."""
 
-    def __init__(self, key: int, native: Metadata) -> None:
+    def __init__(self, native: Metadata) -> None:
         layout = dbr.TIME_LAYOUTS[native.type]
-        self.key = key
+        self.key = 0
         self.type, self.count, self.most = libca.value_request(native.type.value, native.count)
         self.header = layout.offset
         self.width = layout.width
@@ -161,7 +161,7 @@ class Puts:
         written, self._written = self._written, []
         waiting, self._waiting = self._waiting, deque()
         if under_way is not None:
-            self._backend.forget(under_way.key)
+            self._backend.forget_put(under_way)
             written.insert(0, under_way)
         for put in written:
             put.fail(PutFailedError("the IOC was lost before the record had finished"))

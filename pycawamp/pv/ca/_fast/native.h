@@ -1,0 +1,17 @@
+/* Python by its stable interface: one build serves all versions from 3.10 on. */
+#ifndef PYCAWAMP_NATIVE_H
+#define PYCAWAMP_NATIVE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#define Py_XSETREF(target, value)          \
+  do {                                     \
+    PyObject *old_ = (PyObject *)(target); \
+    (target) = (value);                    \
+    Py_XDECREF(old_);                      \
+  } while (0)
+
+extern PyType_Spec intake_spec;
+
+#endif
