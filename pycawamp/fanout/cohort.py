@@ -25,8 +25,7 @@ class Cohort:
     __slots__ = (
         "_announcing",
         "_flush_cycle",
-        "_frames",
-        "_streams",
+        "buffer",
         "key",
         "members",
         "packing",
@@ -42,17 +41,14 @@ class Cohort:
         self.members = members
         self.streams = 0
         """How many streams lead here."""
-        self._frames: list[bytes] = []
-        # What the frames were about, for members that cannot take them now.
-        self._streams: list[Resendable] = []
+        self.buffer = flush_cycle.make_buffer(packing.joint)
+        """The frames of this turn."""
         self._announcing: list[Resendable] = []
 
     def append(self, stream: Resendable, frame: bytes) -> None:
         """Have every member get a frame."""
-        if not self._frames:
+        if self.buffer.append(stream, frame):
             self._flush_cycle.touch_cohort(self)
-        self._frames.append(frame)
-        self._streams.append(stream)
 
     def announce(self, stream: Resendable, frame: bytes) -> None:
         """Have every member get a frame that is not a value: a client that cannot
@@ -63,12 +59,10 @@ class Cohort:
 
     def flush(self) -> None:
         """Hand the frames of this turn to the members."""
-        if not self._frames:
+        if not self.buffer:
             return
-        frames, self._frames = self._frames, []
-        streams, self._streams = self._streams, []
+        data, streams = self.buffer.take()
         announcing, self._announcing = self._announcing, []
-        data = self.packing.joint.join(frames)
         deliver = self.packing.deliver
         for outbox in self.members:
             if outbox.paused:
@@ -87,6 +81,8 @@ class Cohorts:
 
     def __init__(self, flush_cycle: FlushCycle) -> None:
         self._flush_cycle = flush_cycle
+        self.touch = flush_cycle.touch_cohort
+        """To be called with a cohort that gets its first frame otherwise than by `append`."""
         self._known: dict[tuple[Packing, int], Cohort] = {}
 
     def enter(self, packing: Packing) -> Cohort:
@@ -127,6 +123,7 @@ class Cohorts:
             # choice, a new one for each that joins would copy all members each time.
             del self._known[cohort.packing, cohort.key]
             cohort.packing, cohort.key = packing, key
+            cohort.buffer.joint = packing.joint
             change(cohort.members)
             self._known[packing, key] = cohort
             return cohort

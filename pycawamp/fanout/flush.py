@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
+
+from pycawamp.fanout.framebuffer import Buffer, FrameBuffer
 
 
 class Flushable(Protocol):
@@ -15,10 +18,16 @@ class Flushable(Protocol):
 
 
 class FlushCycle:
-    """What was touched since the last flush: cohorts first, then outboxes."""
+    """What was touched since the last flush: cohorts first, then outboxes.
 
-    def __init__(self, clock: IReactorTime) -> None:
+    `make_buffer` makes the buffers of cohorts, for what stands between two frames.
+    """
+
+    def __init__(
+        self, clock: IReactorTime, make_buffer: Callable[[bytes], Buffer] = FrameBuffer
+    ) -> None:
         self._clock = clock
+        self.make_buffer = make_buffer
         self._scheduled = False
         self._cohorts: list[Flushable] = []
         self._outboxes: list[Flushable] = []

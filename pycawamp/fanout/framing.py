@@ -15,3 +15,5 @@ class Framing:
     """Frames a text message."""
     binary: Callable[[bytes], bytes]
     """Frames a binary message."""
+    is_websocket: bool = False
+    """Whether text messages become unmasked text frames of RFC 6455, which C code writes too."""

@@ -17,12 +17,12 @@ from pycawamp.fanout.stream import EncodedStream, StreamKey
 from pycawamp.fanout.throttle import Throttle, ThrottledStream
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.hub import PV, PVHub
-from pycawamp.pv.interfaces import ISubscriber
+from pycawamp.pv.interfaces import DirectStream, IStreaming
 from pycawamp.pv.values import Metadata, Reading
 from pycawamp.wire.dialect import Encoding
 
 
-@implementer(ISubscriber)
+@implementer(IStreaming)
 class Publisher:
     """One PV's streams: one for each encoding that some client asked for.
 
@@ -98,6 +98,16 @@ class Publisher:
                 stream.reading(reading)
             except Exception:
                 self._failed()
+
+    def direct_streams(self) -> list[DirectStream] | None:
+        """Return how all streams' updates are made without `reading`; None if one's are not."""
+        direct: list[DirectStream] = []
+        for stream in self._streams:
+            made = stream.direct_stream()
+            if made is None:
+                return None
+            direct.append(made)
+        return direct
 
     def _failed(self) -> None:
         self._log.failure("{pv} cannot be shown in one of its encodings", pv=self.name)

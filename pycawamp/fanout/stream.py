@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import attrs
 
-from pycawamp.fanout.cohort import Cohorts
+from pycawamp.fanout.cohort import Cohort, Cohorts
 from pycawamp.fanout.content import Content
+from pycawamp.fanout.framebuffer import FrameBuffer
 from pycawamp.fanout.framing import Framing
 from pycawamp.fanout.outbox import Outbox
 from pycawamp.fanout.packing import packing_for
 from pycawamp.pv.hub import PV
+from pycawamp.pv.interfaces import DirectStream
 from pycawamp.pv.values import LARGE, Metadata, Reading
 from pycawamp.wire.dialect import Encoding
 
@@ -81,7 +83,7 @@ class EncodedStream:
 
     def join(self, outbox: Outbox) -> None:
         """Have a client get the present state, and every change from now on."""
-        self._cohort = self._cohorts.join(self._cohort, outbox)
+        self._move(self._cohorts.join(self._cohort, outbox))
         if self._pv.connected is None:
             return
         if outbox.paused:
@@ -95,12 +97,35 @@ class EncodedStream:
 
     def leave(self, outbox: Outbox) -> None:
         """Have a client get nothing more."""
-        self._cohort = self._cohorts.leave(self._cohort, outbox)
+        self._move(self._cohorts.leave(self._cohort, outbox))
         outbox.forget(self)
 
     def close(self) -> None:
         """Let the last cohort go."""
         self._cohorts.drop(self._cohort)
+        self._pv.reroute()
+
+    def direct_stream(self) -> DirectStream | None:
+        """Return how updates can be made without `reading`; None if they cannot."""
+        cohort, framing = self._cohort, self.key.framing
+        template, wrap = self.renderer.template(), cohort.packing.wrap
+        is_framed = wrap is framing.text and framing.is_websocket
+        # In a batch, a message is wrapped as it is.
+        is_writable = is_framed or wrap is bytes
+        if template is None or not is_writable or isinstance(cohort.buffer, FrameBuffer):
+            return None
+        return DirectStream(
+            cohort,
+            cohort.buffer,
+            self,
+            self._cohorts.touch,
+            is_framed,
+            template.before_value,
+            template.before_time,
+            template.after_time,
+            template.after_alarm,
+            template.has_alarm,
+        )
 
     def catch_up(self, outbox: Outbox) -> None:
         """Tell a client the whole present state: the connection, and the newest value."""
@@ -157,7 +182,11 @@ class EncodedStream:
         else:
             packing = packing_for(framing, self.key.encoding.batch)
             self._wrap_update = packing.wrap
-        self._cohort = self._cohorts.repack(self._cohort, packing)
+        self._move(self._cohorts.repack(self._cohort, packing))
+
+    def _move(self, cohort: Cohort) -> None:
+        self._cohort = cohort
+        self._pv.reroute()
 
     def _announce(self, message: bytes) -> None:
         self._cohort.announce(self, self._cohort.packing.wrap(message))

@@ -70,6 +70,9 @@ class ThrottledStream(EncodedStream):
         super().close()
         self._throttle.leave(self._pauses)
 
+    def direct_stream(self) -> None:
+        """Return None: each update has to be looked at."""
+
     def reading(self, reading: Reading) -> None:
         """Send an update now, or keep it until the pause is over."""
         if self._pausing:

@@ -13,11 +13,20 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from pycawamp.pv.delay import DelayLine
-from pycawamp.pv.interfaces import IBackend, IChannelObserver, IHandle, ISink, ISubscriber
+from pycawamp.pv.interfaces import (
+    DirectStream,
+    IBackend,
+    IChannelObserver,
+    IHandle,
+    IRoutedSink,
+    IStreaming,
+    ISubscriber,
+    Route,
+)
 from pycawamp.pv.values import Metadata, Reading
 
 
-@implementer(ISink)
+@implementer(IRoutedSink)
 class PV:
     """One PV: its present state, and who listens. Made by PVHub.subscribe only.
 
@@ -27,11 +36,12 @@ class PV:
     _log = Logger()
 
     __slots__ = (
+        "_latest",
+        "_route",
         "connected",
         "described",
         "found",
         "is_overloaded",
-        "latest",
         "name",
         "refusal",
         "subscribers",
@@ -47,12 +57,39 @@ class PV:
         """Why the IOC does not send the value, if it is there but refuses to."""
         self.described: Metadata | None = None
         """What the channel last said of itself."""
-        self.latest: Reading | None = None
-        """The newest update of this connection; None while not connected."""
+        self._latest: Reading | None = None
+        self._route: Route | None = None
         self.is_overloaded = False
         """Whether there was no memory for its values."""
         # Rebuilt on change, so that a round of calls is not disturbed by it.
         self.subscribers: tuple[ISubscriber, ...] = ()
+
+    @property
+    def latest(self) -> Reading | None:
+        """The newest update of this connection; None while not connected."""
+        newest = self._route.take_newest() if self._route is not None else None
+        if newest is not None:
+            self._latest = newest
+        return self._latest
+
+    def routed(self, route: Route) -> None:
+        """Take note of what may carry updates to streams without this."""
+        self._route = route
+
+    def reroute(self) -> None:
+        """Take note that others want updates, or want them otherwise."""
+        if self._route is not None:
+            self._route.clear()
+
+    def direct_streams(self) -> list[DirectStream] | None:
+        """Return the streams that are all who hear updates; None if others do too."""
+        direct: list[DirectStream] = []
+        for subscriber in self.subscribers:
+            streams = subscriber.direct_streams() if IStreaming.providedBy(subscriber) else None
+            if streams is None:
+                return None
+            direct += streams
+        return direct
 
     def metadata(self, metadata: Metadata) -> None:
         """Take what the channel says of itself."""
@@ -77,7 +114,9 @@ class PV:
         if self.connected is None:
             self.found(self.name)
         self.connected = connected
-        self.latest = None
+        self._latest = None
+        if self._route is not None:
+            self._route.forget_newest()
         for subscriber in self.subscribers:
             try:
                 subscriber.connection(self, connected)
@@ -86,7 +125,7 @@ class PV:
 
     def reading(self, reading: Reading) -> None:
         """Take one update."""
-        self.latest = reading
+        self._latest = reading
         for subscriber in self.subscribers:
             try:
                 subscriber.reading(self, reading)
@@ -108,8 +147,9 @@ class PV:
             subscriber.metadata(self, self.described)
         if self.connected is not None:
             subscriber.connection(self, self.connected)
-        if self.latest is not None:
-            subscriber.reading(self, self.latest)
+        latest = self.latest
+        if latest is not None:
+            subscriber.reading(self, latest)
 
 
 @attrs.define(eq=False)
@@ -173,6 +213,7 @@ class PVHub(Service):
         pv = channel.pv
         self._idle_searches.pop(name, None)
         pv.subscribers = (*pv.subscribers, subscriber)
+        pv.reroute()
         try:
             pv.tell(subscriber)
         except Exception:
@@ -235,6 +276,7 @@ class PVHub(Service):
             return
         others.remove(subscriber)
         pv.subscribers = tuple(others)
+        pv.reroute()
         channel = self._channels.get(pv.name)
         if not others and channel is not None:
             channel.left += 1

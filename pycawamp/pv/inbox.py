@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sized
 from threading import Lock
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import attrs
 from twisted.internet.interfaces import IDelayedCall, IReactorFDSet, IReadDescriptor
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
+
+if TYPE_CHECKING:
+    from pycawamp.pv.interfaces import DirectStream, Route
+    from pycawamp.pv.values import Reading
 
 Handler: TypeAlias = Callable[[Any], None]
 Clock: TypeAlias = Callable[[], float]
@@ -91,6 +95,15 @@ class Intake(Queue, Protocol):
     def acknowledge(self) -> None:
         """Make the file descriptor unreadable."""
 
+    def route(
+        self,
+        field_type: int,
+        direct_streams: Callable[[], list[DirectStream] | None],
+        decode: Callable[[bytes], Reading],
+        /,
+    ) -> Route:
+        """Return a route for the DBR_TIME events of a scalar."""
+
     def listen(  # noqa: PLR0913, PLR0917 (what it is told for each subscription)
         self,
         dbr_type: int,
@@ -99,12 +112,14 @@ class Intake(Queue, Protocol):
         width: int,
         handler: Callable[[bytes], None],
         refuse: Callable[[int, int, int], None],
+        route: Route | None,
         /,
     ) -> int:
         """Return the number to give libca for a subscription or a get.
 
-        Events of `dbr_type` with at most `most` elements go to `handler`, as `header` bytes
-        and `width` for each element; of others `refuse` hears the status, type and count.
+        Events of `dbr_type` with at most `most` elements go where the `route` leads or to
+        `handler`, as `header` bytes and `width` for each element. Of others `refuse` hears the
+        status, type and count.
         """
 
     def forget(self, number: int, /) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from zope.interface import Interface
 
@@ -11,6 +11,48 @@ if TYPE_CHECKING:
 
     from pycawamp.pv.hub import PV
     from pycawamp.pv.values import Metadata, Reading
+
+
+class DirectStream(NamedTuple):
+    """How a stream's updates are made without Python: the order is that of the C code.
+
+    An update is `before_value`, the value, `before_time`, the time stamp, `after_time`, the
+    alarm if it `has_alarm`, and `after_alarm`: as a WebSocket text frame if it `is_framed`.
+    """
+
+    cohort: Any
+    buffer: Any
+    """The cohort's compiled FrameBuffer."""
+    stream: Any
+    touch: Any
+    """Called with the cohort when an update is the first in its buffer."""
+    is_framed: bool
+    before_value: bytes
+    before_time: bytes
+    after_time: bytes
+    after_alarm: bytes
+    has_alarm: bool
+
+
+class Route(Protocol):
+    """The way that a subscription's updates take: to the sink, or past it to streams.
+
+    An update goes to the sink first. If the sink then tells streams, the next ones go to
+    these, and the sink hears of none, until the route is cleared.
+    """
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether updates go past the sink."""
+
+    def clear(self) -> None:
+        """Have the next update go to the sink, as who wants it, or how, has changed."""
+
+    def take_newest(self) -> Reading | None:
+        """Return the newest update that went past the sink, if none went to it since; once."""
+
+    def forget_newest(self) -> None:
+        """Have nothing to take."""
 
 
 class ISink(Interface):
@@ -33,6 +75,16 @@ class ISink(Interface):
 
     def overloaded() -> None:
         """Take note that there is no memory for the channel's values: none will come."""
+
+
+class IRoutedSink(ISink):
+    """A sink past which updates may go."""
+
+    def routed(route: Route) -> None:
+        """Take note of what may carry updates past it from now on."""
+
+    def direct_streams() -> list[DirectStream] | None:
+        """Return the streams that are all who hear updates; None if others do too."""
 
 
 class IHandle(Interface):
@@ -88,6 +140,13 @@ class ISubscriber(Interface):
 
     def reading(pv: PV, reading: Reading) -> None:
         """Hear one update."""
+
+
+class IStreaming(ISubscriber):
+    """A subscriber whose updates may be made without Python."""
+
+    def direct_streams() -> list[DirectStream] | None:
+        """Return how to make them; None if it has to hear each update itself."""
 
 
 class IChannelObserver(Interface):

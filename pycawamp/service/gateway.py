@@ -13,6 +13,7 @@ from twisted.web.resource import IResource
 from pycawamp.access import IPolicy, Policy
 from pycawamp.config.settings import GatewaySettings
 from pycawamp.fanout.flush import FlushCycle
+from pycawamp.fanout.framebuffer import FrameBuffer
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.ca import _fast
 from pycawamp.pv.ca.backend import CABackend
@@ -60,12 +61,12 @@ class Gateway(Service):
         backends: Mapping[str, BackendFactory] | None = None,
     ) -> None:
         settings = settings or GatewaySettings()
-        flush_cycle = FlushCycle(reactor)
+        self._fast = _fast.load()
+        flush_cycle = FlushCycle(reactor, self._fast.frame_buffer or FrameBuffer)
         authentication = authentication or Authentication(reactor)
         self.refusals: RefusalCounter = authentication.refusals
         self._budget = MemoryBudget(settings.limits.memory)
         inbox_limits = InboxLimits(bytes=self._budget.share)
-        self._fast = _fast.load()
         intake = self._fast.intake(reactor, inbox_limits)
         self._inbox = Inbox(reactor, flush_cycle.flush, inbox_limits, intake)
         if backend is None:

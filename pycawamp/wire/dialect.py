@@ -20,6 +20,22 @@ class Message(NamedTuple):
     is_binary: bool = False
 
 
+@attrs.frozen
+class Template:
+    """What of an update's JSON does not change, for code that writes it without a renderer.
+
+    An update is `before_value`, the value, `before_time`, the UNIX time stamp with nine digits
+    after the point, `after_time`, the alarm if it `has_alarm`
+    (`,"severity":"…","status":"…"`), and `after_alarm`.
+    """
+
+    before_value: bytes
+    before_time: bytes
+    after_time: bytes
+    after_alarm: bytes
+    has_alarm: bool
+
+
 class Renderer(ABC):
     """Turns what happens to one PV into messages, for all clients with the same encoding."""
 
@@ -59,6 +75,14 @@ class Renderer(ABC):
     @abstractmethod
     def update(self, reading: Reading) -> bytes:
         """Return the message for clients that have got every message before it."""
+
+    def template(self) -> Template | None:
+        """Return what updates are made of, with the metadata as it is now.
+
+        None if each has to come through `update`. That is asked for a scalar with one element
+        only: other updates come through `update` anyway.
+        """
+        return None
 
     def newest(self, reading: Reading) -> bytes:
         """Return the message for clients that may have missed earlier updates."""

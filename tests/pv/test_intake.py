@@ -55,6 +55,7 @@ class Listener:
     header: int = HEADER
     width: int = WIDTH
     handler: Any = None
+    route: None = None
 
     def __attrs_post_init__(self) -> None:
         self.handler = self.receive
@@ -262,7 +263,7 @@ class IntakeTests(SynchronousTestCase):
     def listen(self) -> int:
         """One subscription more."""
         return self.intake.listen(
-            DBR_TIME_DOUBLE, MOST, HEADER, WIDTH, self.heard.append, lambda *_: None
+            DBR_TIME_DOUBLE, MOST, HEADER, WIDTH, self.heard.append, lambda *_: None, None
         )
 
     def event(self, number: int, raw: bytes = b"v" * 24) -> None:
@@ -276,7 +277,7 @@ class IntakeTests(SynchronousTestCase):
         heard: list[Any] = []
         numbers = [
             self.listen(),
-            other.listen(DBR_TIME_DOUBLE, 1, HEADER, WIDTH, heard.append, lambda *_: None),
+            other.listen(DBR_TIME_DOUBLE, 1, HEADER, WIDTH, heard.append, lambda *_: None, None),
         ]
         for number in numbers:
             self.event(number)
@@ -291,7 +292,7 @@ class IntakeTests(SynchronousTestCase):
         """A large array comes whole."""
         most = 100_000
         number = self.intake.listen(
-            DBR_TIME_DOUBLE, most, HEADER, WIDTH, self.heard.append, lambda *_: None
+            DBR_TIME_DOUBLE, most, HEADER, WIDTH, self.heard.append, lambda *_: None, None
         )
         raw = bytes(range(256)) * ((HEADER + most * WIDTH) // 256 + 1)
         raw = raw[: HEADER + most * WIDTH]
@@ -312,7 +313,7 @@ class IntakeTests(SynchronousTestCase):
             held = Held()
             kept.append(ref(held))
             number = self.intake.listen(
-                DBR_TIME_DOUBLE, 1, HEADER, WIDTH, held.hear, lambda *_: None
+                DBR_TIME_DOUBLE, 1, HEADER, WIDTH, held.hear, lambda *_: None, None
             )
             self.event(number)
             if ends:
@@ -332,7 +333,7 @@ class IntakeTests(SynchronousTestCase):
             def __init__(self) -> None:
                 self.intake = compiled(InboxLimits())
                 self.intake.attach(self.nothing, lambda _error: None)
-                self.intake.listen(DBR_TIME_DOUBLE, 1, 1, 1, self.nothing, self.nothing)
+                self.intake.listen(DBR_TIME_DOUBLE, 1, 1, 1, self.nothing, self.nothing, None)
                 self.intake.post(self.nothing, None)
 
             def nothing(self, *_news: Any) -> None:
@@ -393,7 +394,7 @@ class WakeTests(TestCase):
                 target=post,
                 args=(
                     intake.listen(
-                        DBR_TIME_DOUBLE, 1, HEADER, WIDTH, handler(thread), lambda *_: None
+                        DBR_TIME_DOUBLE, 1, HEADER, WIDTH, handler(thread), lambda *_: None, None
                     ),
                 ),
             )

@@ -53,6 +53,7 @@ class Registry:
                 listener.width,
                 listener.handler,
                 partial(_refuse, listener),
+                listener.route,
             )
 
     def ignore(self, listener: Monitor | PendingGet) -> None:
@@ -157,7 +158,7 @@ class Callbacks:
         shape = (native.type, native.count)
         if at_libca.shape != shape:
             at_libca.shape = shape
-            at_libca.monitors = (ValueMonitor(channel, native),)
+            at_libca.monitors = (ValueMonitor(channel, native, self._inbox.intake),)
             if dbr.control_size(native.type):
                 # First, so that the server sends it first.
                 control = ControlMonitor(channel, native)

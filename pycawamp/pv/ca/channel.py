@@ -12,11 +12,12 @@ from pycawamp.pv.ca import dbr, libca
 from pycawamp.pv.ca.encode import Write, encode
 from pycawamp.pv.ca.requests import PendingGet, Puts
 from pycawamp.pv.errors import BadValueError, NotConnectedError
-from pycawamp.pv.interfaces import IHandle, ISink
+from pycawamp.pv.interfaces import DirectStream, IHandle, IRoutedSink, ISink, Route
 from pycawamp.pv.values import FieldType, Metadata, Reading
 
 if TYPE_CHECKING:
     from pycawamp.pv.ca.backend import CABackend
+    from pycawamp.pv.inbox import Intake
 
 T = TypeVar("T")
 
@@ -41,6 +42,8 @@ class Monitor:
 
     mask: ClassVar[int]
     """Which events to be told of."""
+    route: Route | None = None
+    """What may carry its events past Python."""
     reserved = 0
     """Bytes of the largest value, if the memory budget counts it."""
 
@@ -78,16 +81,24 @@ class Monitor:
 class ValueMonitor(Monitor):
     """The subscription to DBR_TIME: each update, and each change of the alarm."""
 
-    __slots__ = ("_decode", "reserved")
+    __slots__ = ("_decode", "reserved", "route")
 
     mask = libca.DBE_VALUE | libca.DBE_ALARM
 
-    def __init__(self, channel: Channel, native: Metadata) -> None:
+    def __init__(self, channel: Channel, native: Metadata, intake: Intake | None = None) -> None:
         layout = dbr.TIME_LAYOUTS[native.type]
         request = libca.value_request(native.type.value, native.count)
         super().__init__(channel, request, layout.offset, layout.width)
         self.reserved = native.size if native.is_large else 0
         self._decode = dbr.decoder(native.type, native.count)
+        self.route = None
+        if intake is not None and not native.is_array:
+            self.route = intake.route(native.type.value, self.direct_streams, self._decode)
+
+    def direct_streams(self) -> list[DirectStream] | None:
+        """Return the streams that get what it brings; None if the channel has to hear it."""
+        channel = self.channel
+        return channel.direct_streams() if self in channel.monitors else None
 
     def receive(self, raw: bytes) -> None:
         """Decode one update and hand it on."""
@@ -169,6 +180,7 @@ class Channel:
 
     def close(self) -> None:
         """Free subscription and channel; the sink hears nothing after this."""
+        self._reroute()
         self.native = None
         self.monitors = ()
         self._fail_requests()
@@ -205,7 +217,11 @@ class Channel:
 
     def connect(self, news: tuple[Metadata, tuple[Monitor, ...]]) -> None:
         """Take note of a connection: the type and rights, and the monitors to listen to."""
+        self._reroute()
         self.native, self.monitors = news
+        route = self.monitors[-1].route
+        if route is not None and IRoutedSink.providedBy(self._sink):
+            self._sink.routed(route)
         self._described = None
         self._refusal = None
         self._expect_metadata()
@@ -261,6 +277,13 @@ class Channel:
             self._refusal = None
             self._tell()
 
+    def direct_streams(self) -> list[DirectStream] | None:
+        """Return the streams that `update` leads to, if it leads to nothing else."""
+        streams: list[DirectStream] | None = None
+        if self._told is True and IRoutedSink.providedBy(self._sink):
+            streams = self._sink.direct_streams()
+        return streams
+
     def refuse(self, refusal: libca.Refusal) -> None:
         """Take note that the IOC does not send the value: what was sent before is not current."""
         if self.native is not None and refusal.reason != self._refusal:
@@ -268,6 +291,12 @@ class Channel:
             self._refusal = refusal.reason
             self._early = ()
             self._tell()
+
+    def _reroute(self) -> None:
+        """Have the next event come to `update` again."""
+        for monitor in self.monitors:
+            if monitor.route is not None:
+                monitor.route.clear()
 
     def _got(self, answer: T, pending: PendingGet) -> T:
         self._gets = tuple(other for other in self._gets if other is not pending)
@@ -306,6 +335,7 @@ class Channel:
         if readable and self._refusal is not None:
             state = self._refusal
         if state != self._told:
+            self._reroute()
             self._told = state
             if isinstance(state, str):
                 self._sink.refused(state)

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 class PendingGet:
     """One ca_array_get_callback: what its callback needs, as a Monitor has it."""
 
+    route = None
+    """Its answer is for one only."""
+
     def __init__(self, native: Metadata) -> None:
         layout = dbr.TIME_LAYOUTS[native.type]
         self.key = 0

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pycawamp.pv.values import Metadata, Reading
-from pycawamp.wire.dialect import Dialect, Encoding, Message, Renderer
+from pycawamp.wire.dialect import Dialect, Encoding, Message, Renderer, Template
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.requests import Request
 from pycawamp.wire.v2 import replies
 from pycawamp.wire.v2.requests import parse
-from pycawamp.wire.v2.updates import Render, is_binary, renderer, shown_metadata
+from pycawamp.wire.v2.updates import Render, is_binary, renderer, shown_metadata, template
 
 
 class Version2(Dialect):
@@ -104,6 +104,12 @@ class PVRenderer(Renderer):
     def shown(self, metadata: Metadata) -> object:
         """Return the units, and what the text is made with."""
         return shown_metadata(metadata, self._encoding)
+
+    def template(self) -> Template | None:
+        """Return what updates are made of, unless they have a text or elements."""
+        if self._metadata is None:
+            return None
+        return template(self.name, self._metadata, self._encoding)
 
     def update(self, reading: Reading) -> bytes:
         """Return the message for an update."""

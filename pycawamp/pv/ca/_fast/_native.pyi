@@ -1,6 +1,40 @@
 from collections.abc import Callable, Sized
 from typing import Any
 
+from pycawamp.pv.interfaces import DirectStream
+from pycawamp.pv.values import Reading
+
+def render(field_type: int, raw: bytes, with_alarm: bool, /) -> tuple[bytes, bytes, bytes] | None:
+    """Return the JSON of a scalar's DBR_TIME bytes: value, time stamp, alarm.
+
+    None if Python has to do it: no value, text that is not UTF-8, numbers out of range.
+    """
+
+class FrameBuffer:
+    """See pycawamp.fanout.framebuffer.FrameBuffer."""
+
+    joint: bytes
+    def __new__(cls, joint: bytes) -> FrameBuffer: ...
+    def append(self, stream: Any, frame: bytes, /) -> bool: ...
+    def take(self) -> tuple[bytes, list[Any]]: ...
+    def __len__(self) -> int: ...
+
+class Route:
+    """See pycawamp.pv.interfaces.Route."""
+
+    def __new__(
+        cls,
+        field_type: int,
+        direct_streams: Callable[[], list[DirectStream] | None],
+        decode: Callable[[bytes], Reading],
+        /,
+    ) -> Route: ...
+    @property
+    def is_direct(self) -> bool: ...
+    def clear(self) -> None: ...
+    def take_newest(self) -> Reading | None: ...
+    def forget_newest(self) -> None: ...
+
 class Intake:
     """See pycawamp.pv.inbox.Intake."""
 
@@ -16,6 +50,13 @@ class Intake:
     def close(self) -> None: ...
     def post(self, handler: Callable[[Any], None], news: Any, /) -> None: ...
     def post_update(self, handler: Callable[[Any], None], raw: Sized, /) -> None: ...
+    def route(
+        self,
+        field_type: int,
+        direct_streams: Callable[[], list[DirectStream] | None],
+        decode: Callable[[bytes], Reading],
+        /,
+    ) -> Route: ...
     def listen(
         self,
         dbr_type: int,
@@ -24,6 +65,7 @@ class Intake:
         width: int,
         handler: Callable[[bytes], None],
         refuse: Callable[[int, int, int], None],
+        route: Route | None,
         /,
     ) -> int: ...
     def forget(self, number: int, /) -> None: ...

@@ -66,8 +66,7 @@ struct subscription {
   size_t header, width;  /* an event has header + count * width bytes */
   struct node *late[NEWEST_WINS]; /* in the overflow that late_in tells */
   uint64_t late_in[NEWEST_WINS];
-  void *handler, *refuse, *router; /* owned references */
-  struct route *route;       /* guarded by Python's lock, not by this one */
+  void *handler, *refuse, *route; /* references that it owns; of a route NULL, too */
 };
 
 struct subscriptions {

@@ -8,11 +8,12 @@
 #include <unistd.h>
 
 #include "events.h"
+#include "route.h"
 
 enum {
   BATCH = 32,   /* nodes between two looks at the clock */
   SLOW = 4096,  /* bytes of an event that may take as long as many others */
-  OBJECTS = 4,  /* references of a subscription */
+  OBJECTS = 3,  /* references of a subscription */
 };
 
 typedef struct {
@@ -50,10 +51,8 @@ static size_t retire(Intake *self, struct subscription *subscription, PyObject *
   if (subscription->live || subscription->waiting || !subscription->handler) return 0;
   objects[0] = subscription->handler;
   objects[1] = subscription->refuse;
-  objects[2] = subscription->router;
-  objects[3] = (PyObject *)subscription->route;
-  subscription->handler = subscription->refuse = subscription->router = NULL;
-  subscription->route = NULL;
+  objects[2] = subscription->route;
+  subscription->handler = subscription->refuse = subscription->route = NULL;
   subscription_free(&self->events, subscription);
   return OBJECTS;
 }
@@ -137,8 +136,7 @@ static int intake_traverse(Intake *self, visitproc visit, void *arg) {
   struct subscriptions *them = &self->events.subscriptions;
   for (uint32_t index = 0; index < them->made && !result; index++) {
     struct subscription *each = them->all[index];
-    PyObject *objects[OBJECTS] = {each->handler, each->refuse, each->router,
-                                  (PyObject *)each->route};
+    PyObject *objects[OBJECTS] = {each->handler, each->refuse, each->route};
     for (int i = 0; i < OBJECTS && !result; i++)
       if (objects[i]) result = visit(objects[i], arg);
   }
@@ -300,9 +298,15 @@ static PyObject *intake_listen(Intake *self, PyObject *args) {
   long type;
   unsigned long most;
   Py_ssize_t header, width;
-  PyObject *handler, *refuse;
-  if (!PyArg_ParseTuple(args, "lknnOO", &type, &most, &header, &width, &handler, &refuse))
+  PyObject *handler, *refuse, *route;
+  struct native_state *native = PyType_GetModuleState(Py_TYPE(self));
+  if (!native || !PyArg_ParseTuple(args, "lknnOOO", &type, &most, &header, &width, &handler,
+                                   &refuse, &route))
     return NULL;
+  if (route != Py_None && !PyObject_TypeCheck(route, native->route_type)) {
+    PyErr_SetString(PyExc_TypeError, "expected a Route or None");
+    return NULL;
+  }
   if (self->closed) {
     PyErr_SetString(PyExc_ValueError, "it is closed");
     return NULL;
@@ -319,10 +323,16 @@ static PyObject *intake_listen(Intake *self, PyObject *args) {
     Py_INCREF(refuse);
     added->handler = handler;
     added->refuse = refuse;
+    added->route = route == Py_None ? NULL : Py_NewRef(route);
     number = subscription_number(&self->events, added);
   }
   events_unlock();
   return added ? PyLong_FromUnsignedLongLong(number) : PyErr_NoMemory();
+}
+
+static PyObject *intake_route(Intake *self, PyObject *args) {
+  struct native_state *native = PyType_GetModuleState(Py_TYPE(self));
+  return native ? PyObject_CallObject((PyObject *)native->route_type, args) : NULL;
 }
 
 static PyObject *intake_forget(Intake *self, PyObject *argument) {
@@ -357,10 +367,16 @@ static PyObject *handle_refusal(const struct node *node) {
 }
 
 static PyObject *handle_event(const struct node *node) {
+  Route *route = node->subscription->route;
+  int sent = route ? route_send(route, node->bytes, node->size) : 0;
+  if (sent) return sent > 0 ? Py_NewRef(Py_None) : NULL;
+  /* What Python is told next is newer than what it has not asked for. */
+  if (route) route->raw_size = 0;
   PyObject *raw = PyBytes_FromStringAndSize(node->bytes, (Py_ssize_t)node->size);
   if (!raw) return NULL;
   PyObject *result = PyObject_CallFunctionObjArgs(node->subscription->handler, raw, NULL);
   Py_DECREF(raw);
+  if (result && route && route_plan(route)) Py_CLEAR(result);
   return result;
 }
 
@@ -505,6 +521,7 @@ static PyMethodDef methods[] = {
     {"close", (PyCFunction)intake_close, METH_NOARGS, NULL},
     {"post", (PyCFunction)intake_post, METH_VARARGS, NULL},
     {"post_update", (PyCFunction)intake_post_update, METH_VARARGS, NULL},
+    {"route", (PyCFunction)intake_route, METH_VARARGS, NULL},
     {"listen", (PyCFunction)intake_listen, METH_VARARGS, NULL},
     {"forget", (PyCFunction)intake_forget, METH_O, NULL},
     {"forget_all", (PyCFunction)intake_forget_all, METH_NOARGS, NULL},

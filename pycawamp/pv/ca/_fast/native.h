@@ -12,6 +12,11 @@
     Py_XDECREF(old_);                      \
   } while (0)
 
-extern PyType_Spec intake_spec;
+/* Of one import of the module. */
+struct native_state {
+  PyTypeObject *intake_type, *route_type, *buffer_type;
+};
+
+extern PyType_Spec intake_spec, route_spec, buffer_spec;
 
 #endif
