@@ -26,12 +26,12 @@ from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.registry import Sessions
 from pycawamp.sessions.session import Client, Session
 from pycawamp.wire.dialect import Encoding
-from pycawamp.wire.v2.dialect import VERSION_2
+from pycawamp.wire.v2.dialect import VERSION_1, VERSION_2
 from pycawamp.wire.v2.updates import renderer, template
 from tests.pv.test_dbr import TIME, control_bytes
 from tests.pv.test_inbox import NATIVE, NOT_COMPILED, compiled
 from tests.pv.test_intake import PollingReactor, event_args
-from tests.support.memory_gateway import Page, ask
+from tests.support.memory_gateway import Listener, Page, ask
 
 NAMES = ("a", "b", "ca://a")
 """The last is the first, by another name."""
@@ -446,3 +446,121 @@ class UpdatesStateTests(SynchronousTestCase):
         steps = settings(max_examples=80, stateful_step_count=40, deadline=None)
         run_state_machine_as_test(UpdatesMachine, settings=steps)
         self.assertGreater(sum(map(bool, SEEN)), len(SEEN) // 4)
+
+
+class EncodingTests(SynchronousTestCase):
+    """One PV, in several encodings at the same time."""
+
+    skip = NOT_COMPILED
+
+    def setUp(self) -> None:
+        """Start both gateways."""
+        self.both = (Gateway(False), Gateway(True))
+        for each in self.both:
+            self.addCleanup(each.end)
+
+    def join(self, *options: dict[str, Any], name: str = "a") -> None:
+        """One client more for each of these options."""
+        for each in self.both:
+            for option in options:
+                each.come()
+                ask(each.peers[-1].session, "connect", name, **option)
+
+    def start(self) -> None:
+        """The IOC comes, with the PV."""
+        for each in self.both:
+            each.connect("a", Metadata(FieldType.DOUBLE, 1, "ioc:5064"))
+            each.event("a", control_bytes(b"\1\0\0\0", b"mm", "d"), 1, 0)
+
+    def update(self, *numbers: float) -> None:
+        """The IOC sends values, each in a turn of its own."""
+        for number in numbers:
+            raw = time_bytes(FieldType.DOUBLE, [number], (0, 0), (EPICS_DAY, 5))
+            for each in self.both:
+                each.event("a", raw, 1, -1)
+                each.clock.advance(0.001)
+
+    def check(self, direct: bool) -> None:
+        """All clients of both have got the same; whether the last updates went past Python."""
+        python, in_c = self.both
+        for one, other in zip(python.peers, in_c.peers, strict=True):
+            self.assertEqual(b"".join(other.page.writes), b"".join(one.page.writes))
+        route = in_c.channels["a"].monitors[-1].route
+        self.assertIs(route is not None and route.is_direct, direct)
+
+    def test_encodings(self) -> None:
+        """What is made in C goes past Python, by whatever name; with another encoding nothing."""
+        plain: tuple[dict[str, Any], ...] = (
+            {},
+            {"metadata": True},
+            {"batch": True},
+            {"metadata": True, "batch": True},
+        )
+        self.join(*plain)
+        self.join(*plain, name="ca://a")
+        self.start()
+        self.update(1, 2, 3)
+        self.check(direct=True)
+        for options in ({"text": True}, {"max_rate": 5}):
+            self.join(options)
+            self.update(4, 5, 6)
+            self.check(direct=False)
+            for each in self.both:
+                ask(each.peers[-1].session, "disconnect", "a")
+            self.update(7, 8, 9)
+            self.check(direct=True)
+
+    def test_newcomer(self) -> None:
+        """A newcomer is told the newest value, though Python has not seen it yet."""
+        self.join({})
+        self.start()
+        self.update(1, 2, 3)
+        self.join({}, {"text": True})
+        for each in self.both:
+            each.clock.advance(0.001)
+        self.check(direct=False)
+        pages = [peer.page.messages for peer in self.both[1].peers]
+        self.assertEqual([messages[-1]["value"] for messages in pages], [3, 3, 3])
+
+    def test_slow_client(self) -> None:
+        """A slow client is told the newest value when it has room; what it missed is counted."""
+        self.join({}, {})
+        self.start()
+        self.update(1)
+        for each in self.both:
+            each.peers[0].session.outbox.pause()
+        self.update(2, 3, 4)
+        for each in self.both:
+            each.peers[0].session.outbox.resume()
+            each.clock.advance(0.001)
+            outbox = each.peers[0].session.outbox
+            self.assertEqual(outbox.conflated, 2)
+            values = [message.get("value") for message in each.peers[0].page.messages]
+            self.assertEqual(values, [None, 1, 4])
+        self.check(direct=True)
+
+    def test_long_frames(self) -> None:
+        """Frames of more than 125 bytes, and of more than 65,535, have their longer headers."""
+        self.join({}, name="a")
+        for each in self.both:
+            each.come()
+            # The gateway refuses such names from clients; its parts do not know that.
+            each.sessions.publishers.join(
+                "n" * 70_000, "a", VERSION_1, each.peers[-1].session.outbox
+            )
+        self.start()
+        self.update(1, 2, 3)
+        self.check(direct=True)
+
+    def test_lone_subscriber(self) -> None:
+        """Who listens in the gateway itself hears each update, also beside clients."""
+        self.join({})
+        self.start()
+        self.update(1, 2)
+        listeners = [Listener() for _ in self.both]
+        for each, listener in zip(self.both, listeners, strict=True):
+            each.hub.subscribe("a", listener)
+        self.update(3, 4)
+        self.check(direct=False)
+        for listener in listeners:
+            self.assertEqual([value for _, _, value in listener.take()], [True, 2, 3, 4])
