@@ -15,6 +15,8 @@ from pathlib import Path
 
 import attrs
 
+from bench.settings import IN_PYTHON, NAIVE
+
 ROOT = Path(__file__).parents[1]
 START_S = 60.0  # loading 10,000 records takes seconds on a busy machine
 STOP_S = 10.0
@@ -55,10 +57,11 @@ def ioc(database: Path) -> Iterator[Ioc]:
 
 @contextlib.contextmanager
 def gateway(build: str, server: Ioc, folder: Path) -> Iterator[Gateway]:
-    """Starts ``pycaserver`` or the ``naive`` build, in front of the given IOC."""
+    """Starts a build of ``pycaserver``, or the ``naive`` one, in front of the given IOC."""
     port = _free_port()
-    command = {"pycaserver": _pycaserver(port), "naive": ["-m", "bench.naive", str(port)]}[build]
-    with _listening(command, port, folder / f"{build}.log", server.environment) as pid:
+    command = ["-m", "bench.naive", str(port)] if build == NAIVE else _pycaserver(port)
+    environment = {**server.environment, "PYCASERVER_FAST": "0" if build == IN_PYTHON else "1"}
+    with _listening(command, port, folder / f"{build}.log", environment) as pid:
         yield Gateway(build, pid, port)
 
 

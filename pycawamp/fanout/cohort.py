@@ -24,6 +24,7 @@ class Cohort:
 
     __slots__ = (
         "_announcing",
+        "_append",
         "_flush_cycle",
         "buffer",
         "key",
@@ -43,11 +44,13 @@ class Cohort:
         """How many streams lead here."""
         self.buffer = flush_cycle.make_buffer(packing.joint)
         """The frames of this turn."""
+        # Bound once: it is called for each update.
+        self._append = self.buffer.append
         self._announcing: list[Resendable] = []
 
     def append(self, stream: Resendable, frame: bytes) -> None:
         """Have every member get a frame."""
-        if self.buffer.append(stream, frame):
+        if self._append(stream, frame):
             self._flush_cycle.touch_cohort(self)
 
     def announce(self, stream: Resendable, frame: bytes) -> None:
