@@ -1,47 +1,54 @@
-# The front door: every command that this project needs, by name.
+# The commands for working on this project.
 
 PYTHON ?= python3
 
-.PHONY: help install test style types contracts js check bench soak demo screenshots wheel ci clean
+.PHONY: help install test coverage style types contracts docs js check bench soak demo screenshots wheel ci clean
 
-help:  ## Show this
+help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
-install:  ## Install the project, editable, with all that is needed to work on it
+install:  ## Install the project, editable, with development tools
 	$(PYTHON) -m pip install -e ".[dev]"
 
-test:  ## Run the tests: real IOCs, real sockets, a real browser; all on loopback
+test:  ## Run the tests
 	$(PYTHON) -m twisted.trial tests
 
-style:  ## Check the format and the style
+coverage:  ## Run the tests, and show what they do not reach
+	PYCASERVER_TEST_TIME_FACTOR=3 $(PYTHON) -m coverage run -m twisted.trial tests
+	$(PYTHON) -m coverage report
+
+style:  ## Check format and style
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 
 types:  ## Check the types
 	$(PYTHON) -m mypy
 
-contracts:  ## Check that arrows between modules go down only
+contracts:  ## Check that modules import only from layers below
 	lint-imports
 
+docs:  ## Build the API reference, build/reference/index.html
+	$(PYTHON) -m pydoctor
+
 js:  ## Test the JavaScript client
-	cd js && npm ci --no-audit --no-fund && npm test && npm run types
+	cd js && npm ci --no-audit --no-fund && npm test && npm run lint && npm run types
 
-check: style types contracts test  ## All checks but the JavaScript ones
+check: style types contracts docs test  ## Run all checks except those of JavaScript
 
-bench:  ## Measure, beside a naive build of the same; ARGS="--quick" for a first look
+bench:  ## Run the benchmarks; ARGS="--quick" for a smoke test
 	$(PYTHON) -m bench.run $(ARGS)
 
-soak:  ## Ten minutes of clients that come and go: is the memory flat?
+soak:  ## Measure memory while clients connect and disconnect for ten minutes
 	$(PYTHON) -m bench.run --only memory --soak 10
 
-demo:  ## Run the gateway with an IOC of its own
+demo:  ## Run the gateway with a demo IOC
 	twistd -n pycaserver --port tcp:8888:interface=127.0.0.1 --demo
 
 wheel:  ## Build the wheel
 	$(PYTHON) -m build --wheel
 
-ci:  ## All that CI does, in fresh environments
+ci:  ## Run CI in fresh environments
 	bash .ci/run
 
-clean:  ## Remove what was built
-	rm -rf build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis bench/load bench/calat
+clean:  ## Remove build products
+	rm -rf build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis bench/load bench/calat .coverage*

@@ -16,7 +16,8 @@ import attrs
 from bench import machine, processes, procfs, records
 from bench.report import Table, exact, mib, number
 from bench.settings import OURS
-from tests.support.browser import Browser, missing
+from harness.browser import missing
+from harness.console import ConsoleBrowser
 
 COLUMNS = (
     "minute",
@@ -111,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _watch(arguments: argparse.Namespace, port: int, names: tuple[str, ...]) -> list[Sample]:
-    browser = Browser(1280, 900)
+    browser = ConsoleBrowser(1280, 900)
     try:
         browser.open(f"http://127.0.0.1:{port}/?pv={','.join(names)}")
         # DevTools copies each frame of a WebSocket while its network part is on.
@@ -127,7 +128,7 @@ def _watch(arguments: argparse.Namespace, port: int, names: tuple[str, ...]) -> 
         browser.quit()
 
 
-def _samples(browser: Browser, arguments: argparse.Namespace) -> list[Sample]:
+def _samples(browser: ConsoleBrowser, arguments: argparse.Namespace) -> list[Sample]:
     page = _renderer(browser)
     start = time.monotonic()
     samples = []
@@ -157,7 +158,7 @@ def _samples(browser: Browser, arguments: argparse.Namespace) -> list[Sample]:
     return samples
 
 
-def _renderer(browser: Browser) -> int:
+def _renderer(browser: ConsoleBrowser) -> int:
     """The process that runs the page: the busiest of those that run pages."""
     pages = [pid for pid in procfs.descendants(browser.pid) if _runs_pages(pid)]
     return max(pages, key=procfs.cpu_seconds)
@@ -167,7 +168,7 @@ def _runs_pages(pid: int) -> bool:
     return b"--type=renderer" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
-def _metrics(browser: Browser) -> dict[str, float]:
+def _metrics(browser: ConsoleBrowser) -> dict[str, float]:
     metrics = browser.command("Performance.getMetrics")["metrics"]
     return {metric["name"]: metric["value"] for metric in metrics}
 

@@ -16,6 +16,8 @@ from pathlib import Path
 import attrs
 
 from bench.settings import IN_PYTHON, NAIVE
+from harness.ioc import IOCProcess
+from pycawamp.demo.process import IOCError, free_ports
 
 ROOT = Path(__file__).parents[1]
 START_S = 60.0  # loading 10,000 records takes seconds on a busy machine
@@ -48,17 +50,21 @@ class Gateway:
 @contextlib.contextmanager
 def ioc(database: Path) -> Iterator[Ioc]:
     """Serves a database on a random loopback port."""
-    environment = _loopback()
-    command = [sys.executable, "-m", "pycawamp.demo.softioc", str(database)]
-    with child(command, environment, database.with_suffix(".log")) as process:
-        await_line(process, "READY")
-        yield Ioc(process.pid, environment)
+    ports = free_ports()
+    try:
+        process = IOCProcess([str(database)], ports, database.with_suffix(".log"))
+    except IOCError as error:
+        raise ChildError(str(error)) from error
+    try:
+        yield Ioc(process.pid, ports.client_environment())
+    finally:
+        process.kill()
 
 
 @contextlib.contextmanager
 def gateway(build: str, server: Ioc, folder: Path) -> Iterator[Gateway]:
     """Starts a build of ``pycaserver``, or the ``naive`` one, in front of the given IOC."""
-    port = _free_port()
+    port = free_ports().server
     command = ["-m", "bench.naive", str(port)] if build == NAIVE else _pycaserver(port)
     environment = {**server.environment, "PYCASERVER_FAST": "0" if build == IN_PYTHON else "1"}
     with _listening(command, port, folder / f"{build}.log", environment) as pid:
@@ -68,7 +74,7 @@ def gateway(build: str, server: Ioc, folder: Path) -> Iterator[Gateway]:
 @contextlib.contextmanager
 def demo(folder: Path) -> Iterator[int]:
     """Starts ``pycaserver`` with the demo's records and puts for anyone; its port."""
-    port = _free_port()
+    port = free_ports().server
     command = _pycaserver(port, "--demo", "--allow-put=anyone")
     with _listening(command, port, folder / "demo.log"):
         yield port
@@ -102,15 +108,6 @@ def child(
             yield process
         finally:
             _stop(process)
-
-
-def await_line(process: subprocess.Popen[str], wanted: str) -> None:
-    """Waits until the child has printed a line; raises ChildError if it ends before."""
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.strip() == wanted:
-            return
-    raise ChildError(f"{process.args!r} ended before it said {wanted}")
 
 
 def _pycaserver(port: int, *options: str) -> list[str]:
@@ -153,30 +150,3 @@ def _await_port(process: subprocess.Popen[str], port: int, log: Path) -> None:
             return
         time.sleep(0.02)
     raise ChildError(f"the gateway is not up:\n{log.read_text()[-500:]}")
-
-
-def _loopback() -> dict[str, str]:
-    """Random ports on loopback, so that a run never meets a site's IOCs."""
-    server, repeater = _free_port(), _free_port()
-    return {
-        "EPICS_CAS_INTF_ADDR_LIST": "127.0.0.1",
-        "EPICS_CAS_SERVER_PORT": str(server),
-        "EPICS_CAS_AUTO_BEACON_ADDR_LIST": "NO",
-        "EPICS_CAS_BEACON_ADDR_LIST": "127.0.0.1",
-        "EPICS_CAS_BEACON_PORT": str(repeater),
-        "EPICS_CA_AUTO_ADDR_LIST": "NO",
-        "EPICS_CA_ADDR_LIST": f"127.0.0.1:{server}",
-        "EPICS_CA_REPEATER_PORT": str(repeater),
-    }
-
-
-def _free_port() -> int:
-    """A port free for TCP and for UDP: CA uses both."""
-    for _ in range(100):
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            port: int = tcp.getsockname()[1]
-            with contextlib.suppress(OSError):
-                udp.bind(("127.0.0.1", port))
-                return port
-    raise ChildError("no free port")

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from bench import processes
 from bench.processes import ROOT
-from tests.support.browser import Browser, missing
+from harness.browser import missing
+from harness.console import ConsoleBrowser
 
 FOLDER = ROOT / "docs" / "img"
 NAMES = (
@@ -47,7 +48,7 @@ def main() -> int:
     chosen = arguments.only.split(",") if arguments.only else list(PICTURES)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, processes.demo(Path(folder)) as port:
-        browser = Browser(1280, 800)
+        browser = ConsoleBrowser(1280, 800)
         try:
             for name in chosen:
                 PICTURES[name](browser, f"http://127.0.0.1:{port}/", arguments.seconds)
@@ -60,19 +61,19 @@ def main() -> int:
     return 0
 
 
-def _light(browser: Browser, url: str, seconds: float) -> None:
+def _light(browser: ConsoleBrowser, url: str, seconds: float) -> None:
     browser.size(1280, 960)
     browser.prefer("light")
     _watch(browser, url, seconds, "demo:sine")
 
 
-def _dark(browser: Browser, url: str, seconds: float) -> None:
+def _dark(browser: ConsoleBrowser, url: str, seconds: float) -> None:
     browser.size(1280, 960)
     browser.prefer("dark")
     _watch(browser, url, seconds, "demo:waveform")
 
 
-def _put(browser: Browser, url: str, seconds: float) -> None:
+def _put(browser: ConsoleBrowser, url: str, seconds: float) -> None:
     browser.size(1280, 700)
     browser.prefer("light")
     _watch(browser, url, min(seconds, 20), "demo:setpoint", NAMES[:4])
@@ -84,13 +85,13 @@ def _put(browser: Browser, url: str, seconds: float) -> None:
     time.sleep(LEAST_SECONDS)
 
 
-def _phone(browser: Browser, url: str, seconds: float) -> None:
+def _phone(browser: ConsoleBrowser, url: str, seconds: float) -> None:
     browser.prefer("light")
     browser.phone()
     _watch(browser, url, seconds, None)
 
 
-def _welcome(browser: Browser, url: str, _seconds: float) -> None:
+def _welcome(browser: ConsoleBrowser, url: str, _seconds: float) -> None:
     browser.size(1280, 760)
     browser.prefer("light")
     browser.open(url)
@@ -98,7 +99,11 @@ def _welcome(browser: Browser, url: str, _seconds: float) -> None:
 
 
 def _watch(
-    browser: Browser, url: str, seconds: float, unfold: str | None, names: tuple[str, ...] = NAMES
+    browser: ConsoleBrowser,
+    url: str,
+    seconds: float,
+    unfold: str | None,
+    names: tuple[str, ...] = NAMES,
 ) -> None:
     browser.open(f"{url}?pv={','.join(names)}")
     browser.until_row(names[0], lambda row: row.value != "")
@@ -109,7 +114,7 @@ def _watch(
     time.sleep(max(seconds, LEAST_SECONDS))
 
 
-PICTURES: dict[str, Callable[[Browser, str, float], None]] = {
+PICTURES: dict[str, Callable[[ConsoleBrowser, str, float], None]] = {
     "console-light": _light,
     "console-dark": _dark,
     "console-put": _put,

@@ -18,9 +18,9 @@ from pycawamp.pv.hub import PVHub
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.router import Router
 from pycawamp.pv.values import Reading
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.registry import Sessions
-from pycawamp.sessions.session import Client
 from pycawamp.web.frames import WEBSOCKET
 from pycawamp.wire.v2.dialect import VERSION_1
 
@@ -48,7 +48,7 @@ def main() -> None:
     sessions = Sessions(clock, hub, router, flush_cycle, policy=Policy(), put_log=PutLog())
     backend.add("X", 1.0)
     for _ in range(CLIENTS):
-        session = sessions.open(Nowhere(), Client("bench"), VERSION_1, lambda _code, _reason: None)
+        session = sessions.open(Nowhere(), Peer("bench"), VERSION_1, lambda _code, _reason: None)
         session.receive(b'{"action":"connect","pv":"X"}')
     flush_cycle.flush()
     sink = backend.handles[0].sink

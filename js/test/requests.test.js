@@ -20,7 +20,7 @@ test("put resolves when done and carries wait and timeout", async (t) => {
   assert.equal(await pv.put(6), undefined);
   await pv.put("7", { wait: false, timeout: 3 });
   await pv.put(Float64Array.of(1, 2));
-  const puts = gateway.requests.filter((each) => each.action === "put").map(({ id, ...request }) => request);
+  const puts = gateway.requests.filter((each) => each.action === "put").map(({ id: _id, ...request }) => request);
   assert.deepEqual(puts, [
     { action: "put", pv: "X", value: 6, wait: true, timeout: 10 },
     { action: "put", pv: "X", value: "7", wait: false, timeout: 3 },

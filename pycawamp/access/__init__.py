@@ -1,7 +1,7 @@
-"""Who may read and write what, in the formats that EPICS sites have already.
+"""Access control, with the file formats of EPICS.
 
-`AccessFiles` says where the files are, `PolicyWatcher` keeps the `Policy` they make in force, and
-its `decide` gives a `Verdict`.
+`AccessFiles` has the paths of the files, `PolicyWatcher` reads them to a `Policy` and follows their
+changes, and `decide` of both returns a `Verdict`.
 """
 
 from .errors import AccessFileError

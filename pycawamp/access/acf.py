@@ -1,4 +1,4 @@
-"""EPICS access security: groups of users and hosts, and the rules that grant access to them."""
+"""Evaluation of EPICS access security."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .hosts import HostSet, Lookup
 
 DEFAULT = "DEFAULT"
 KEYWORDS = re.compile(r"UAG|HAG|ASG|RULE|CALC|INP[A-U]")
-#: What needs no quotes, apart from numbers and keywords (``name`` in EPICS's asLib_lex.l).
+#: Words that need no quotes, apart from numbers and keywords (``name`` in EPICS's asLib_lex.l).
 UNQUOTED = re.compile(r"[a-zA-Z0-9_\-+:.\[\]<>;]+")
 INTEGER = re.compile(r"[+-]?[0-9]+")
 FLOAT = re.compile(r"[+-]?[0-9]*\.[0-9]+([eE][+-]?[0-9]+)?")
 
 
 class Access(IntEnum):
-    """What a rule grants; each includes those before it."""
+    """What a rule grants; each includes the previous ones."""
 
     NONE = 0
     READ = 1
@@ -30,7 +30,7 @@ class Access(IntEnum):
 
 @frozen
 class Rights:
-    """The access of one client to the PVs of one group, and the rule that gave it."""
+    """A client's access to the PVs of a group, and the rule that grants it."""
 
     access: Access
     trap_write: bool
@@ -39,7 +39,7 @@ class Rights:
 
 @frozen
 class AccessRule:
-    """One RULE: who may do what with fields of this level and below."""
+    """A RULE: access to PVs of this level and below."""
 
     level: int
     access: Access
@@ -52,7 +52,7 @@ class AccessRule:
     condition: Condition | None = None
     #: Elements that EPICS 7.0.10 does not know, such as METHOD: it ignores a rule that has one.
     unknown: tuple[str, ...] = ()
-    #: The rights that this rule gives, made once as they are asked for at each decision.
+    #: The rights that this rule grants, cached for each decision.
     rights: Rights = field(init=False, eq=False, repr=False)
 
     @rights.default
@@ -61,11 +61,11 @@ class AccessRule:
 
     @property
     def is_understood(self) -> bool:
-        """Whether EPICS, and so this gateway, knows each of its elements."""
+        """Whether EPICS knows all elements of the rule, which it ignores otherwise."""
         return not self.unknown
 
     def text(self) -> str:
-        """The rule as a file has it."""
+        """The rule in the syntax of the file."""
         trap = ",TRAPWRITE" if self.trap_write else ""
         head = f"RULE({self.level},{self.access.name}{trap})"
         groups = (("UAG", self.uags), ("HAG", self.hags))
@@ -76,7 +76,7 @@ class AccessRule:
         return f"{head} {{ {' '.join(body)} }}" if body else head
 
     def applies(self, user: str | None, host: str, host_name: str | None) -> bool:
-        """Whether the client, and the values of INPs, meet each condition that the rule has."""
+        """Return whether the client and the values of INPs meet all conditions of the rule."""
         if self.unknown or (self.condition is not None and not self.condition.is_met):
             return False
         if self.uags and user not in self.users:
@@ -86,7 +86,7 @@ class AccessRule:
 
 @frozen
 class Input:
-    """One INP: the PV that gives a value, and for which letter (0 is A)."""
+    """An INP: a PV, and the index of its letter (0 is A)."""
 
     index: int
     pv: str
@@ -98,30 +98,30 @@ class Input:
 
 @frozen
 class Group:
-    """One ASG."""
+    """An ASG."""
 
     inputs: tuple[Input, ...] = ()
     rules: tuple[AccessRule, ...] = ()
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is said of it."""
+        """Whether the group has no inputs and rules."""
         return not self.inputs and not self.rules
 
 
 @frozen
 class Acf:
-    """A parsed access security file; `rights` decides on a client and a group."""
+    """A parsed access security file."""
 
     uags: Mapping[str, tuple[str, ...]]
     hags: Mapping[str, tuple[str, ...]]
     asgs: Mapping[str, Group]
     file: str = field(eq=False)
-    #: What EPICS ignores: file:line: text.
+    #: What EPICS ignores, as "file:line: text".
     warnings: tuple[str, ...] = field(eq=False, default=())
 
     def text(self) -> str:
-        """A file that decides as this one."""
+        """The text of an equivalent file."""
         lines = [f"UAG({listed([name])}){_braced(of)}" for name, of in self.uags.items()]
         lines += [f"HAG({listed([name])}){_braced(of)}" for name, of in self.hags.items()]
         for name, group in self.asgs.items():
@@ -133,7 +133,7 @@ class Acf:
     __str__ = text
 
     def look_up(self, lookup: Lookup) -> Acf:
-        """This file with its host names resolved; one without an address grants nothing."""
+        """Return this file with resolved host names; a name without an address grants nothing."""
         hosts = {name: HostSet.of(of).look_up(lookup) for name, of in self.hags.items()}
         asgs = {
             name: evolve(
@@ -150,7 +150,10 @@ class Acf:
     def rights(
         self, asg: str, asl: int, user: str | None, host: str, host_name: str | None
     ) -> Rights:
-        """The highest access that a rule of the group (DEFAULT if unknown) gives this client."""
+        """Return the highest access that the rules of a group grant a client.
+
+        A group that the file does not define is DEFAULT.
+        """
         name = asg if asg in self.asgs else DEFAULT
         best: AccessRule | None = None
         for rule in self.asgs[name].rules:
@@ -163,7 +166,7 @@ class Acf:
 
 
 def union(sets: Iterable[HostSet]) -> HostSet:
-    """The hosts of all these sets."""
+    """Return the union of sets of hosts."""
     hosts = HostSet()
     for one in sets:
         hosts |= one
@@ -171,7 +174,7 @@ def union(sets: Iterable[HostSet]) -> HostSet:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Names with commas between, in quotes where a file needs them."""
+    """Return names separated by commas, with quotes where the syntax needs them."""
     return ",".join(name if _plain(name) else f'"{name}"' for name in names)
 
 

@@ -1,4 +1,4 @@
-"""Reads access security files with the grammar of EPICS base 7.0.10 (asLib.y)."""
+"""Parser of access security files, with the grammar of EPICS base 7.0.10 (asLib.y)."""
 
 from __future__ import annotations
 
@@ -20,12 +20,20 @@ _Chosen = TypeVar("_Chosen")
 _TRAPS = {"TRAPWRITE": True, "NOTRAPWRITE": False}
 _MAX_INTEGER = 2**63 - 1
 _MAX_DIGITS = 19
-#: EPICS's parser has a stack of limited size too.
+#: The stack of EPICS's parser is limited too.
 _MAX_DEPTH = 100
 
 
 def parse_acf(text: str, file: str = "<access>") -> Acf:
-    """The access security file in this text; raises `AccessFileError`."""
+    """Parse an access security file.
+
+    Args:
+        text: The content of the file.
+        file: Its path, for error messages.
+
+    Raises:
+        AccessFileError: The text is not valid.
+    """
     parser = _Parser(list(tokens(text.removeprefix("\ufeff"), file)))
     parser.file()
     parser.asgs.setdefault(DEFAULT, Group())
@@ -35,14 +43,14 @@ def parse_acf(text: str, file: str = "<access>") -> Acf:
 @frozen
 class _RuleHead:
     level: int
-    #: None: one that EPICS does not know.
+    #: None: a right that EPICS does not know.
     access: Access | None
     trap_write: bool
 
 
 @mutable
 class _Conditions:
-    """What stands in the braces of one RULE."""
+    """The content of the braces of a RULE."""
 
     uags: list[str] = field(factory=list)
     hags: list[str] = field(factory=list)
@@ -52,7 +60,7 @@ class _Conditions:
 
 @mutable
 class _Parser:
-    """A recursive descent over the tokens; each method reads what it is named after."""
+    """A recursive descent parser; each method reads the element it is named after."""
 
     _tokens: list[Token]
     _at: int = 0
@@ -87,7 +95,7 @@ class _Parser:
         return self._next.kind is Kind.PUNCTUATION and self._next.text == mark
 
     def _skip(self, mark: str) -> bool:
-        """Whether this mark comes next; if so, it is taken."""
+        """Skip this mark if it is next, and return whether it was."""
         found = self._is(mark)
         self._at += found
         return found
@@ -138,7 +146,7 @@ class _Parser:
 
     def _asg(self) -> None:
         token = self._head()
-        # EPICS has DEFAULT from the start, so that may be said again while it is empty.
+        # EPICS defines DEFAULT itself, so it may be defined once more while it is empty.
         if token.text in self.asgs and token.text != DEFAULT:
             raise token.place.error(f"expected a new name, {token} is defined above")
         if not self.asgs.get(token.text, Group()).is_empty:
@@ -172,7 +180,7 @@ class _Parser:
     # RULE
 
     def _rule(self, start: Token) -> AccessRule | None:
-        """The rule, or None if EPICS does not know what it grants."""
+        """Return the rule, or None if EPICS does not know the right that it grants."""
         begin = self._at
         head = self._rule_head()
         found = self._conditions(is_checked=head.access is not None)
@@ -211,7 +219,7 @@ class _Parser:
         number = int(digits or "0") if is_level else -1
         if not 0 <= number <= _MAX_INTEGER or (number and token.text.startswith("-")):
             raise token.place.error(f"expected an access security level (0 or 1), found {token}")
-        # EPICS converts it so.
+        # EPICS converts it in this way.
         return c_int(number).value
 
     def _choice(self, choices: dict[str, _Chosen]) -> _Chosen:
@@ -261,7 +269,7 @@ class _Parser:
                 f"expected a CALC expression without assignments, found {token}: {error}"
             ) from None
 
-    # What EPICS does not know: it is skipped, and the rule that it stands in is ignored.
+    # Elements that EPICS does not know: they are skipped, and their rule is ignored.
 
     def _unknown_item(self, start: Token) -> None:
         begin = self._at - 1
@@ -273,7 +281,7 @@ class _Parser:
         self._ignore(start, self._text(begin))
 
     def _unknown_block(self, depth: int) -> bool:
-        """What follows an unknown name; whether it ends with braces around one element."""
+        """Skip an unknown element; return whether it ends with braces around one element."""
         if not depth:
             raise self._next.place.error(f"expected blocks at most {_MAX_DEPTH} deep")
         self._expect("(")
@@ -289,7 +297,7 @@ class _Parser:
         return len(self._elements("}")) == 1
 
     def _is_block(self) -> bool:
-        """Whether a name with parentheses comes next."""
+        """Return whether a name with parentheses is next."""
         after = self._tokens[min(self._at + 1, len(self._tokens) - 1)]
         return after.kind is Kind.PUNCTUATION and after.text == "("
 
@@ -308,7 +316,7 @@ class _Parser:
             raise token.place.error(f"expected a name or '}}', found {token}")
 
     def _text(self, begin: int) -> str:
-        """The tokens from here to those not yet taken."""
+        """Return the text from a position to the next token."""
         return "".join(_written(token) for token in self._tokens[begin : self._at])
 
     def _ignore(self, start: Token, text: str) -> None:

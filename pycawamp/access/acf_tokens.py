@@ -1,4 +1,4 @@
-"""Words of access security files, as EPICS base's lexer (asLib_lex.l) cuts them."""
+"""Lexer of access security files, like asLib_lex.l of EPICS base."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .errors import Place
 
 
 class Kind(Enum):
-    """The kinds of tokens, in the words of an error message."""
+    """The kinds of tokens, with their names for error messages."""
 
     KEYWORD = "a keyword"
     INTEGER = "a whole number"
@@ -25,7 +25,7 @@ class Kind(Enum):
 
 @frozen
 class Token:
-    """One word; `text` is a quoted name's content, with its backslashes as they are."""
+    """A token; `text` is without quotes, but with backslashes."""
 
     kind: Kind
     text: str
@@ -41,7 +41,11 @@ _PUNCTUATION = re.compile(r"[(){},]")
 
 
 def tokens(text: str, file: str) -> Iterator[Token]:
-    """The words of the text, the last one of kind END; raises `AccessFileError`."""
+    """Return the tokens of a text, the last one of kind END.
+
+    Raises:
+        AccessFileError: The text has an invalid token.
+    """
     at, line, start = 0, 1, 0
     while True:
         skipped = _SKIPPED.match(text, at)

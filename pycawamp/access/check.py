@@ -1,4 +1,4 @@
-"""The command ``pycaserver-access``: what may this user do with this PV, and which line says so."""
+"""The command `pycaserver-access`: a user's access to a PV, and the lines that decide it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ _WRITERS = {"logged-in": Writers.LOGGED_IN, "anyone": Writers.ANYONE}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; 0: may be read, 1: a file is wrong, 2: wrong usage, 3: may not be read."""
+    """Run the command.
+
+    Returns:
+        0 if the PV may be read, 3 if not, 1 if a file is invalid, 2 for wrong usage.
+    """
     asked = _parser().parse_args(argv)
     try:
         policy = _files(asked).load()
@@ -46,7 +50,7 @@ def _files(asked: argparse.Namespace) -> AccessFiles:
 
 
 def _take_inputs(policy: Policy, values: dict[str, float]) -> None:
-    """Give the INPs the values asked for; say which have none."""
+    """Set the values of INPs, and print which have none."""
     inputs = FileInputs(policy.acf) if policy.acf is not None else None
     names = set(inputs.names) if inputs is not None else set()
     for name in sorted(names | values.keys()):

@@ -1,4 +1,4 @@
-"""CALC in access rules: which of them hold, for the values that the INP PVs of a group have."""
+"""CALC conditions of access rules."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ _TRUE = (0.99, 1.01)
 
 @define
 class Condition:
-    """The CALC of one rule; it does not hold until its inputs have values."""
+    """The CALC of a rule; not met until its inputs have values."""
 
     expression: Expression
     is_met: bool = field(default=False, init=False, eq=False)
     _result: float = field(default=0.0, init=False, eq=False, repr=False)
 
     def evaluate(self, values: list[float]) -> None:
-        """Compute the result anew, as EPICS does when an input that it uses changes."""
+        """Compute the result, as EPICS does when an input that it uses changes."""
         result = self.expression.evaluate(values, self._result)
         self._result = float(result is not None and _TRUE[0] < result < _TRUE[1])
 
     def judge(self, bad: int) -> bool:
-        """Whether `is_met` is another now, with these inputs bad."""
+        """Update `is_met` with these invalid inputs; return whether it has changed."""
         before = self.is_met
         self.is_met = self._result == 1 and not bad & self.expression.inputs
         return self.is_met is not before
 
 
 class GroupInputs:
-    """The present values of the INPs of one group; all are bad at first."""
+    """The current values of the INPs of a group; all are invalid at first."""
 
     def __init__(self, indices: Iterable[int], conditions: Iterable[Condition]) -> None:
         self._conditions = tuple(conditions)
@@ -42,7 +42,7 @@ class GroupInputs:
             self._bad |= 1 << index
 
     def take(self, index: int, value: float | None) -> bool:
-        """Take an event of an input (None: INVALID); whether a condition holds now or no more."""
+        """Set the value of an input (None: INVALID); return whether a condition has changed."""
         bit = 1 << index
         if value is None:
             self._bad |= bit
@@ -55,7 +55,7 @@ class GroupInputs:
         return self._judge()
 
     def lose(self, index: int) -> bool:
-        """Take it that an input is not connected; whether a condition holds no more."""
+        """Mark an input as disconnected; return whether a condition has changed."""
         self._bad |= 1 << index
         return self._judge()
 

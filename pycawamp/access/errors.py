@@ -1,13 +1,13 @@
-"""What is wrong with an access file, and where."""
+"""Errors in access files."""
 
 from attrs import frozen
 
 
 @frozen
 class AccessFileError(Exception):
-    """A PV list or access security file cannot be used; its text is ``file:line:column: message``.
+    """A PV list or access security file is invalid. The text is "file:line:column: message".
 
-    Lines and columns count from 1.
+    Lines and columns count from 1; they are 0, and not told, where the whole file is meant.
     """
 
     file: str
@@ -16,6 +16,8 @@ class AccessFileError(Exception):
     message: str
 
     def __str__(self) -> str:
+        if not self.line:
+            return f"{self.file}: {self.message}"
         return f"{self.file}:{self.line}:{self.column}: {self.message}"
 
 
@@ -28,17 +30,17 @@ class Place:
     column: int
 
     def error(self, message: str) -> AccessFileError:
-        """The error that this place of the file is wrong."""
+        """Return an error at this place."""
         return AccessFileError(self.file, self.line, self.column, message)
 
     def said(self, text: str) -> str:
-        """``file:line: text``, to say which line made a decision."""
+        """Return "file:line: text", to name the line of a decision."""
         return f"{self.file}:{self.line}: {text}"
 
 
 @frozen
 class PatternError(Exception):
-    """A pattern of a PV list cannot be used; `offset` counts its characters from 0."""
+    """A pattern of a PV list is invalid at a character, counted from 0."""
 
     offset: int
     message: str

@@ -1,4 +1,4 @@
-r"""Regular expressions of the GNU library, as its default syntax has them, for RE2.
+r"""Conversion of regular expressions from the default GNU syntax to RE2.
 
 The CA gateway calls ``re_compile_pattern`` with ``re_syntax_options`` as they are, which is
 ``RE_SYNTAX_EMACS``: groups and alternatives are ``\(…\)`` and ``\|``, there are no counted
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from .errors import PatternError
 
-#: What takes its place in RE2's syntax as it stands.
+#: Elements that are the same in RE2's syntax.
 _OPERATORS = {
     r"\w": r"\w",
     r"\W": r"\W",
@@ -32,17 +32,24 @@ _NOTHING = r"[^\x00-\xff]"
 
 
 def from_gnu(source: str) -> str:
-    """The pattern for RE2, where a character of `source` stands for a byte; PatternError."""
+    """Return the pattern in RE2's syntax.
+
+    Args:
+        source: The pattern, with one character for each byte.
+
+    Raises:
+        PatternError: The pattern is invalid, or RE2 does not support it.
+    """
     return _Reader(source).whole()
 
 
 def literal(char: str) -> str:
-    """RE2's spelling of one character below 256."""
+    """Return a character below 256 in RE2's syntax."""
     return char if char.isascii() and char.isalnum() else f"\\x{ord(char):02x}"
 
 
 class _Reader:
-    """Reads a pattern as glibc's ``regcomp.c`` does; each method reads what it is named after."""
+    """A parser like glibc's `regcomp.c`; each method reads the element it is named after."""
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -57,7 +64,7 @@ class _Reader:
 
     @property
     def _next(self) -> str:
-        """The next character, with the one after it if it is a backslash; "" at the end."""
+        """Return the next character, with the following one after a backslash; "" at the end."""
         return self._source[self._at : self._at + (2 if self._is("\\") else 1)]
 
     def _is(self, text: str) -> bool:
@@ -85,7 +92,7 @@ class _Reader:
 
     def _part(self) -> str:
         if self._next in _ANCHORS:
-            # Nothing repeats an anchor: a repetition after one is a plain character.
+            # A repetition after an anchor is a plain character.
             return _ANCHORS[self._take()]
         if self._is("$") and self._ends_branch():
             return self._take()
@@ -124,7 +131,7 @@ class _Reader:
         return f"({inner})"
 
     def go_to(self, at: int) -> None:
-        """Go on reading at this character."""
+        """Continue at this position."""
         self._at = at
 
 
@@ -137,7 +144,7 @@ def _check_escape(token: str, at: int) -> None:
 
 
 class _Bracket:
-    """A bracket, read as glibc's ``parse_bracket_exp`` does in the C locale."""
+    """A bracket, parsed like glibc's `parse_bracket_exp` in the C locale."""
 
     def __init__(self, source: str, start: int) -> None:
         self._source = source
@@ -145,7 +152,7 @@ class _Bracket:
         self.at = start + 1
 
     def read(self) -> tuple[bool, set[int]]:
-        """Whether it is negated, and the bytes that it lists."""
+        """Return whether the bracket is negated, and its bytes."""
         negated = self._char == "^"
         self.at += negated
         found: set[int] = set()
@@ -173,7 +180,7 @@ class _Bracket:
         high, is_class = self._symbol()
         if is_class:
             raise PatternError(start, "expected a character at the end of the range")
-        # From high to low is a range of nothing.
+        # A range from high to low is empty.
         return range(low, high + 1)
 
     def _is_dash(self) -> bool:
@@ -183,7 +190,7 @@ class _Bracket:
         return self._char == "-"
 
     def _symbol(self) -> tuple[int, bool]:
-        """A character, ``[.x.]`` or ``[=x=]``; whether it is the last."""
+        """Return a character, `[.x.]` or `[=x=]`, and whether it is the last."""
         opening = self._source[self.at : self.at + 2]
         if opening in ("[.", "[="):
             inner = self._source[self.at + 2 : self.at + 5]

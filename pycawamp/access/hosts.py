@@ -1,4 +1,4 @@
-"""Sets of client hosts, as ``HAG`` and ``DENY FROM`` list them."""
+"""Sets of client hosts, for HAG and DENY FROM."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from functools import lru_cache
 
 from attrs import evolve, frozen
 
-#: The addresses of a host name; none when it has none.
+#: Returns the addresses of a host name.
 Lookup = Callable[[str], Iterable[str]]
 
 
 @lru_cache(maxsize=4096)
 def address(text: str) -> str | None:
-    """One spelling for each IP address: ``::ffff:10.0.0.1`` is ``10.0.0.1``. None: not an address.
+    """Return the canonical form of an IP address (`::ffff:10.0.0.1` is `10.0.0.1`), else None.
 
-    Cached: it is asked for at each decision, and a gateway has few distinct clients.
+    Cached, since it is used for each decision, for few distinct clients.
     """
     try:
         found = ipaddress.ip_address(text.strip("[]"))
@@ -26,7 +26,7 @@ def address(text: str) -> str | None:
 
 
 def network_key(host: str) -> str:
-    """Whom an address stands for: an IPv6 client has the whole /64 that its own is in."""
+    """Return the network that limits apply to: the address, or the /64 of an IPv6 address."""
     plain = address(host)
     if plain is None or ":" not in plain:
         return plain or host
@@ -34,13 +34,13 @@ def network_key(host: str) -> str:
 
 
 def host_name(text: str) -> str:
-    """A host name in the spelling that is compared: lower case, without the root's dot."""
+    """Return the canonical form of a host name: lower case, without a trailing dot."""
     return text.lower().removesuffix(".")
 
 
 @frozen
 class HostSet:
-    """The hosts of one group: names and addresses as listed, and the addresses of the names."""
+    """A set of hosts: names and addresses, and the addresses of the names."""
 
     names: frozenset[str] = frozenset()
     addresses: frozenset[str] = frozenset()
@@ -48,8 +48,8 @@ class HostSet:
 
     @classmethod
     def of(cls, entries: Iterable[str]) -> HostSet:
-        """The hosts with these names or addresses."""
-        # "" may be quoted in a file; no client is meant by it.
+        """Return the set of these names and addresses."""
+        # A file may contain ""; it matches no client.
         found = {entry: address(entry) for entry in entries if host_name(entry)}
         return cls(
             frozenset(host_name(entry) for entry, known in found.items() if known is None),
@@ -64,22 +64,22 @@ class HostSet:
         )
 
     def look_up(self, lookup: Lookup) -> HostSet:
-        """This set, matching the addresses that its names have now as well."""
+        """Return this set with the current addresses of its names."""
         found = (address(one) for name in sorted(self.names) for one in lookup(name))
         return evolve(self, resolved=frozenset(one for one in found if one is not None))
 
     def has(self, host: str, name: str | None) -> bool:
-        """Whether the client at this address, or of this name, is listed; names compare whole."""
+        """Return whether a client with this address or name is in the set."""
         at = address(host)
         if at is not None and (at in self.addresses or at in self.resolved):
             return True
-        # Without an address (a UNIX socket), what the transport calls the peer is its name.
+        # A peer without an address (a UNIX socket) is identified by its name.
         return (at is None and host_name(host) in self.names) or (
             name is not None and host_name(name) in self.names
         )
 
     def may_have(self, host: str, name: str | None) -> bool:
-        """Like `has`, but a listed ``scope`` means ``scope.lab.example`` too: for refusals only."""
+        """Like `has`, but `scope` matches `scope.lab.example` too. For refusals only."""
         if self.has(host, name):
             return True
         full = name if name is not None else ("" if address(host) else host)

@@ -1,4 +1,4 @@
-"""The seam between those who decide about access and those who ask."""
+"""The interface of access policies."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from zope.interface import Interface
 
 @frozen
 class Verdict:
-    """What one client may do with one PV, under which name it is found, and why.
-
-    `rules` names the lines that decided, for logs and for the operator; not for clients.
-    """
+    """A client's access to a PV."""
 
     read: bool
     write: bool
     real_name: str
+    """The name of the channel, if the PV's name is an alias; otherwise that name."""
     trap_write: bool
+    """Whether the access security file requests that writes are logged."""
     rules: tuple[str, ...]
+    """The lines that decided, for logs and operators, not for clients."""
 
 
 Decide: TypeAlias = Callable[[str | None, str, str | None, str], Verdict]
-"""A policy's decision about a user, an address, a host name and a PV."""
+"""The type of `IPolicy.decide`."""
 
 
 class IPolicy(Interface):
-    """Decides who may read and write what."""
+    """Decides about access to PVs."""
 
     def decide(
         user: str | None,
@@ -36,4 +36,11 @@ class IPolicy(Interface):
         host_name: str | None,
         pv: str,
     ) -> Verdict:
-        """What the user (None: not logged in) at this address may do with `pv`; never raises."""
+        """Return a client's access to a PV. Called for each request: must not block or raise.
+
+        Args:
+            user: The name of the user; None: anonymous.
+            host: The IP address of the client; "" for a UNIX socket.
+            host_name: The host name of the client, if known.
+            pv: The PV's name as requested, without the default scheme.
+        """

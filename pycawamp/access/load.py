@@ -1,4 +1,4 @@
-"""Reads the access files of a site: the one place here that opens files or asks for addresses."""
+"""Reading of access files and resolving of host names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .pvlist import PVList
 from .pvlist_file import parse_pvlist
 from .syntax import Syntax
 
-#: A file larger than this is not an access file.
+#: Larger files are refused.
 MAX_BYTES = 4 << 20
 
 
@@ -28,21 +28,29 @@ def _path(value: str | os.PathLike[str] | None) -> Path | None:
 
 @frozen
 class AccessFiles:
-    """Where the access files of a site are, and how a policy is made of them.
-
-    With a `lookup`, host names in the files also match the addresses they have while the files
-    are read. `syntax` is that of the PV list, if it is not that of the CA gateway's default build.
-    """
+    """The access files of a site, and the settings of the policy that is made from them."""
 
     pvlist: Path | None = field(default=None, converter=_path)
+    """Path of the PV list."""
     access: Path | None = field(default=None, converter=_path)
+    """Path of the access security file."""
     puts: bool = False
+    """Whether puts are allowed at all."""
     writers: Writers = Writers.NONE
+    """Who may write if there is no access security file."""
     lookup: Lookup | None = None
+    """Returns the addresses of a host name, such as `system_lookup`. Host names in the files then
+    also match the addresses that they have when the files are read."""
     syntax: Syntax | None = None
+    """The build of the CA gateway that the PV list was written for; None: the default build,
+    and patterns that look as if written for another are errors."""
 
     def load(self) -> Policy:
-        """The policy that the files say now; raises `AccessFileError`."""
+        """Read the files, and return their policy.
+
+        Raises:
+            AccessFileError: A file cannot be read or is invalid.
+        """
         pvlist = _pvlist(self.pvlist, self.syntax) if self.pvlist else None
         acf = _acf(self.access) if self.access else None
         if self.lookup is not None:
@@ -52,7 +60,7 @@ class AccessFiles:
 
 
 def system_lookup(name: str) -> Iterable[str]:
-    """The addresses that this machine's resolver has for the name; blocks while it asks."""
+    """Return the addresses of a host name from the system's resolver. Blocks."""
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -61,12 +69,12 @@ def system_lookup(name: str) -> Iterable[str]:
 
 
 def _pvlist(path: Path, syntax: Syntax | None) -> PVList:
-    # What is no UTF-8 may stand in comments.
+    # Comments may be in another encoding than UTF-8.
     text = _read(path).decode("utf-8", errors="surrogateescape")
     _check_end(text, path)
     pvlist = parse_pvlist(text, str(path), syntax)
     if not pvlist.rules:
-        # Somebody may be about to write it.
+        # The file may be being written.
         message = "expected a line with ALLOW, DENY or ALIAS (`.* DENY` serves nothing)"
         raise AccessFileError(str(path), 1, 1, message)
     return pvlist
@@ -75,7 +83,7 @@ def _pvlist(path: Path, syntax: Syntax | None) -> PVList:
 def _check_end(text: str, path: Path) -> None:
     last = text.rpartition("\n")[2]
     words = last.partition("#")[0].split()
-    # DENY is taken all the same: nothing is served that the gateway does not serve.
+    # A DENY is accepted: nothing is served that the CA gateway would not serve.
     if "#" not in last and words and [word.upper() for word in words[1:2]] != ["DENY"]:
         place = Place(str(path), text.count("\n") + 1, len(last) + 1)
         raise place.error(
@@ -98,8 +106,8 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        message = f"expected a file that can be read: {error.strerror or error}"
-        raise AccessFileError(str(path), 1, 1, message) from None
+        message = f"cannot be read: {error.strerror or error}"
+        raise AccessFileError(str(path), 0, 0, message) from None
     if len(content) > MAX_BYTES:
-        raise AccessFileError(str(path), 1, 1, f"expected a file of at most {MAX_BYTES} bytes")
+        raise AccessFileError(str(path), 0, 0, f"expected a file of at most {MAX_BYTES} bytes")
     return content

@@ -1,4 +1,4 @@
-"""The spellings under which an IOC knows one channel, so that no rule is missed by spelling."""
+"""The different names of one channel, so that no rule can be bypassed by another spelling."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from attrs import frozen
 
-#: Longer ones do not fit into a search request, a datagram of 1024 bytes (caProto.h).
+#: Longer names do not fit into a search request, a datagram of 1024 bytes (caProto.h).
 LONGEST = 1000
 
 # dbFindFieldPart reads a C identifier; what follows may be $, [range], {filters} (dbChannel.c).
@@ -16,9 +16,9 @@ _MODIFIERS = re.compile(r"[$\[{].*", re.DOTALL)
 
 @frozen
 class Spellings:
-    """A name as asked for, the same without modifiers, and all names of what it reaches.
+    """A name as requested (`asked`), without modifiers (`bare`), and all names of its channel.
 
-    `every` holds the record, the field written out, and both former. A rule that denies any
+    `every` has the record, the name with its field, and both of the former. A rule that denies any
     of them denies the channel.
     """
 
@@ -28,9 +28,9 @@ class Spellings:
 
 
 def unfit(name: str) -> str | None:
-    """Why this cannot be the name of a channel; None when it can.
+    """Return why this cannot be the name of a channel, or None if it can.
 
-    Channel Access ends a name at its first NUL: what follows one would only fool the patterns.
+    Channel Access ends a name at its first NUL, so only the patterns would see what follows.
     """
     if not name or len(name) > LONGEST:
         return f"a name has 1 to {LONGEST} characters"
@@ -42,14 +42,14 @@ def unfit(name: str) -> str | None:
 
 
 def modified_record(name: str) -> str | None:
-    """The record of a name with modifiers (``X.VAL$``, ``X.[0:5]``, ``X.{…}``); else None."""
+    """Return the record of a name with modifiers (`X.VAL$`, `X.[0:5]`, `X.{}`), else None."""
     record, _, rest = name.partition(".")
     end = _FIELD.match(rest)
     return record if _MODIFIERS.match(rest, end.end() if end else 0) else None
 
 
 def spellings(name: str) -> Spellings:
-    """What `name` may be called: ``X``, ``X.VAL``, ``X.``, ``X$``, ``X.{…}`` are one channel."""
+    """Return the spellings of a name: `X`, `X.VAL`, `X.`, `X$` and `X.{}` are one channel."""
     record, dot, rest = name.partition(".")
     if not dot:
         return _of_record(name)
@@ -64,7 +64,7 @@ def spellings(name: str) -> Spellings:
 
 
 def _of_record(name: str) -> Spellings:
-    """No field: the default one. IOCs other than EPICS base take modifiers without a dot too."""
+    """A name without a field. Servers other than EPICS base accept modifiers without a dot too."""
     if name[-1:] not in ("$", "]", "}"):
         return _unique(name, name, f"{name}.VAL")
     record = _MODIFIERS.sub("", name)
@@ -72,7 +72,7 @@ def _of_record(name: str) -> Spellings:
 
 
 def _of_foreign(name: str, record: str, rest: str) -> Spellings:
-    """A name that no IOC's database would take, but another server may: dots as in ``a.b.c``."""
+    """A name such as `a.b.c`, which is not valid in EPICS base, but may be in other servers."""
     plain = f"{record}.{_MODIFIERS.sub('', rest)}"
     bare = plain if name[-1:] in ("$", "]", "}") else name
     return _unique(name, bare, record, plain, plain.rpartition(".")[0])

@@ -1,4 +1,4 @@
-"""Regular expressions on PV names, matched whole and in time linear in the name's length."""
+"""Regular expressions that match whole PV names, in linear time."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from attrs import field, frozen
 from .errors import PatternError
 from .syntax import Dialect, to_re2
 
-#: RE2 takes time in proportion to the length of the name and to the size of what is matched: at
-#: worst some 15 ns for each instruction and character. These bounds keep that below about a
-#: second for the worst of files; with a usual one it is microseconds.
+#: RE2's time is proportional to the length of the name and to the size of the pattern: at worst
+#: about 15 ns for each instruction and character. With these limits, the worst file takes about a
+#: second for a name, a typical one microseconds.
 MAX_SIZE = 1_000
 MAX_TOTAL_SIZE = 100_000
 
-# Enough for that size; RE2's own default is 8 MiB.
+# Sufficient for that size; RE2's default is 8 MiB.
 _MEMORY = 64 << 20
 _REPEATED_GROUP = re.compile(r"\)(?:[*+]|\{\d)")
 _EVERYTHING = b"(?s:.*)"
@@ -26,14 +26,14 @@ def _options() -> re2.Options:
     options = re2.Options()
     options.log_errors = False
     options.max_mem = _MEMORY
-    # Bytes, as in the gateway, which sets no locale.
+    # Bytes, as in the CA gateway, which sets no locale.
     options.encoding = re2.Options.Encoding.LATIN1
     return options
 
 
 @frozen
 class Pattern:
-    """One pattern of a PV list, as written; with ``!`` before it, it matches what it does not."""
+    """A pattern of a PV list; a leading `!` negates it."""
 
     source: str
     dialect: Dialect
@@ -50,28 +50,28 @@ class Pattern:
 
     @property
     def size(self) -> int:
-        """How many instructions RE2 has for it; counted repetitions multiply them."""
+        """Number of RE2 instructions, which counted repetitions multiply."""
         return int(self._regex.programsize)
 
     @property
     def groups(self) -> int:
-        """How many groups the pattern captures."""
+        """Number of groups."""
         return int(self._regex.groups)
 
     @property
     def repeats_group(self) -> bool:
-        """Whether a group is repeated, of which PCRE and RE2 capture different ends."""
+        """Whether a group is repeated; PCRE and RE2 capture different repetitions."""
         return self.dialect is Dialect.PCRE and bool(_REPEATED_GROUP.search(self.source))
 
     def can_match(self, name: str) -> bool:
-        """Whether the pattern, forget the ``!``, can match the whole name."""
+        """Return whether the pattern without `!` can match the whole name."""
         return self._regex.fullmatch(name.encode(errors="replace")) is not None
 
     def captures(self, name: str) -> tuple[str, ...]:
-        """What the pattern, forget the ``!``, captures: the whole and each group; () if nothing.
+        """Return the match of the pattern without `!` and its groups; () without a match.
 
-        PCRE stops at the first alternative that matches some of the name; the gateway then finds
-        that it is not the whole.
+        PCRE stops at the first alternative that matches some of the name. If that is not the whole
+        name, there is no match in the CA gateway.
         """
         encoded = name.encode(errors="replace")
         match = self._regex.match if self.dialect is Dialect.PCRE else self._regex.fullmatch
@@ -90,14 +90,14 @@ def _compiled(expression: bytes, source: str) -> re2._Regexp:
         return re2.compile(expression, _options())
     except re2.error as error:
         text = error.args[0].decode(errors="replace") if error.args else "cannot be compiled"
-        # "bad repetition operator: **": what follows the colon stands in the pattern
+        # "bad repetition operator: **": the text after the colon is in the pattern.
         offset = source.find(text.partition(": ")[2])
         raise PatternError(max(offset, 0), f"expected a regular expression: {text}") from None
 
 
 @frozen
 class PatternSet:
-    """Many patterns, tried on a name all at once; `!` is for the caller to apply."""
+    """Patterns that are matched at once. The caller has to apply `!`."""
 
     patterns: tuple[Pattern, ...]
     _set: re2.Set = field(init=False, repr=False, eq=False)
@@ -116,14 +116,14 @@ class PatternSet:
         object.__setattr__(self, "_set", together)
 
     def able(self, name: str) -> frozenset[int]:
-        """The positions of the patterns that can match the whole name, and `len(patterns)`."""
+        """Return the positions of patterns that can match the whole name, and `len(patterns)`."""
         found = self._set.Match(name.encode(errors="replace"))
         if not found:
-            # The last pattern matches everything: the engine ran out of memory. Not to find a
-            # DENY would open a door, so each pattern is tried by itself, which needs little.
+            # The last pattern matches everything, so the engine ran out of memory. A missed DENY
+            # would grant access, so each pattern is matched by itself, which needs little.
             found = [at for at, one in enumerate(self.patterns) if one.can_match(name)]
         return frozenset(found)
 
     def matching(self, able: frozenset[int], name: str) -> frozenset[int]:
-        """Of the positions that `able` gave for this name, those that match in the gateway."""
+        """Return those of the positions from `able` that match in the CA gateway."""
         return able - {at for at in able & self._pcre if not self.patterns[at].captures(name)}

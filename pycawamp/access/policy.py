@@ -1,4 +1,4 @@
-"""Who may read and write what: PV list, access security and the gateway's own rule, combined."""
+"""The policy: PV list, access security file and the rule without files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .pvlist_lines import DEFAULT_ASG, DEFAULT_ASL, Grant
 
 
 class Writers(Enum):
-    """Who may write when no access security file says so."""
+    """Who may write if there is no access security file."""
 
     NONE = "nobody may write"
     LOGGED_IN = "logged-in users may write"
@@ -38,25 +38,33 @@ def _rights_without_file(writers: Writers, logged_in: bool) -> Rights:
 @implementer(IPolicy)
 @frozen
 class Policy:
-    """The access files in force and the rule for those who write when there are none.
+    """A policy from access files; without files, everybody may read.
 
-    Without files all may read, and `writers` may write; an access security file decides about
-    both instead. Nobody writes while `puts` is off.
+    `AccessFiles.load` reads the files.
     """
 
     pvlist: PVList | None = None
+    """Which names are served, and to whom."""
     acf: Acf | None = None
+    """The access security file."""
     puts: bool = False
+    """Whether anybody may write."""
     writers: Writers = Writers.NONE
+    """Who may write if there is no access security file."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What of the files is ignored, or read in another way than it looks: file:line: text."""
+        """Lines that are ignored or have an unexpected meaning, as "file:line: text"."""
         files = (self.pvlist, self.acf)
         return tuple(warning for file in files if file is not None for warning in file.warnings)
 
+    @property
+    def by_address(self) -> bool:
+        """Whether rights can depend on a client's address."""
+        return self.acf is not None or (self.pvlist is not None and self.pvlist.by_address)
+
     def decide(self, user: str | None, host: str, host_name: str | None, pv: str) -> Verdict:
-        """What this user (None: not logged in) at this address may do with the PV of this name."""
+        """Return a client's access to a PV, see `IPolicy`."""
         found = self._found(pv, host, host_name)
         if not found.allowed:
             return Verdict(False, False, pv, False, (found.rule,))

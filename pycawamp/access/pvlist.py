@@ -1,4 +1,4 @@
-"""PV lists in the format of the CA gateway: which names are served, to whom, as what."""
+"""Evaluation of PV lists of the CA gateway."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .pvlist_lines import DEFAULT_ASG, DEFAULT_ASL, Allow, Deny, Grant, Order, R
 
 @frozen
 class Decision:
-    """Whether a name is served, as which channel, and the line that says so.
+    """Whether a name is served, as which channel, and the line that decides it.
 
-    Access is the lowest that any of `grants` gives. The first is the name's own, which is `asg`
-    and `asl`; others stand for other spellings of the same channel.
+    Access is the lowest of all `grants`. The first is that of the name itself, with `asg`
+    and `asl`; the others are those of other spellings of the channel.
     """
 
     allowed: bool
@@ -28,7 +28,7 @@ class Decision:
 
 @frozen
 class _Positions:
-    """Where each kind of line stands in a list."""
+    """The positions of each kind of line in a list."""
 
     allows: frozenset[int]
     allows_negated: frozenset[int]
@@ -37,7 +37,7 @@ class _Positions:
 
     @classmethod
     def of(cls, rules: tuple[Rule, ...]) -> _Positions:
-        """The positions of these lines."""
+        """Return the positions of these lines."""
 
         def where(kind: type, negated: bool) -> frozenset[int]:
             return frozenset(
@@ -51,12 +51,12 @@ class _Positions:
 
 @frozen
 class PVList:
-    """A parsed PV list; `resolve` decides on a name."""
+    """A parsed PV list."""
 
     order: Order
     rules: tuple[Rule, ...]
     file: str = field(eq=False)
-    #: What the gateway reads in another way than it looks, or ignores: file:line: text.
+    #: Lines that are ignored or have an unexpected meaning, as "file:line: text".
     warnings: tuple[str, ...] = field(eq=False, default=())
     _patterns: PatternSet = field(init=False, repr=False, eq=False)
     _at: _Positions = field(init=False, repr=False, eq=False)
@@ -66,19 +66,28 @@ class PVList:
         object.__setattr__(self, "_patterns", together)
         object.__setattr__(self, "_at", _Positions.of(self.rules))
 
+    @property
+    def by_address(self) -> bool:
+        """Whether the list has a DENY FROM."""
+        return any(isinstance(rule, Deny) and rule.sources for rule in self.rules)
+
     def text(self) -> str:
-        """A file that decides as this one."""
+        """The text of an equivalent file."""
         lines = (f"EVALUATION ORDER {self.order.value}", *(rule.text() for rule in self.rules))
         return "\n".join(lines) + "\n"
 
     __str__ = text
 
     def look_up(self, lookup: Lookup) -> PVList:
-        """This list with the hosts of DENY FROM resolved; one without an address is an error."""
+        """Return this list with the hosts of DENY FROM resolved.
+
+        Raises:
+            AccessFileError: A host has no address.
+        """
         return evolve(self, rules=tuple(looked_up(rule, lookup) for rule in self.rules))
 
     def resolve(self, name: str, host: str, host_name: str | None = None) -> Decision:
-        """What the list says of this name, asked for by the client at this address."""
+        """Return the decision about a name that a client with this address requests."""
         why = unfit(name)
         if why is not None:
             return _refused(name, why)
@@ -99,12 +108,12 @@ class PVList:
         return _Hits(asked, bare, frozenset().union(*able.values()))
 
     def _denying(self, hits: _Hits) -> frozenset[int]:
-        # "All but …" must hold for the name itself: of its spellings, one is always another.
+        # A negated pattern must match the name itself: it always matches some other spelling.
         but = self._at.denies_negated - (hits.asked & hits.bare)
         return but | (self._at.denies & hits.able)
 
     def _allowing(self, hits: _Hits) -> list[Allow]:
-        """The lines that must all grant; none when the name, or its bare form, is not served."""
+        """Return the lines that must all grant access; none if the name is not served."""
         but = self._at.allows_negated - hits.able
         asked, bare, every = (
             max(but | (self._at.allows & found), default=-1)
@@ -112,15 +121,15 @@ class PVList:
         )
         if asked < 0 or bare < 0:
             return []
-        # A later line for the record or for another spelling of the field is not gone round by
-        # spelling the name so that only an earlier, laxer one matches.
+        # A later line for the record or another spelling cannot be bypassed by a spelling of the
+        # name that only an earlier, less strict line matches.
         order = dict.fromkeys((asked, bare, max(asked, every)))
         return [rule for at in order if isinstance(rule := self.rules[at], Allow)]
 
 
 @frozen
 class _Hits:
-    """The lines whose patterns match a name as asked, its bare form, or can match a spelling."""
+    """The lines that match a name, its bare form, or another spelling."""
 
     asked: frozenset[int]
     bare: frozenset[int]

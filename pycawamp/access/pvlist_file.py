@@ -1,7 +1,7 @@
-"""Reads PV lists: every line is understood, or the file is refused at that place.
+"""Parser of PV lists. A line that is not understood is an error.
 
-The CA gateway prints an error and goes on without the line; a DENY could get lost that way. What
-it takes without an error is taken here too, and means the same.
+The CA gateway prints an error and ignores the line, which may be a DENY. What it accepts without an
+error is accepted here with the same meaning.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from .pvlist import PVList
 from .pvlist_lines import DEFAULT_ASG, DEFAULT_ASL, DIGITS, Allow, Deny, Order, Rule, Source
 from .syntax import Syntax, check_default
 
-#: Bytes of a line, its end included, that the CA gateway reads at once (its buffer holds 1024).
+#: Bytes of a line, including its end, that the CA gateway reads at once (into 1024 bytes).
 MAX_LINE = 1023
 
 _WORD = re.compile(r"[^ \t]+")
-# Where lists stand, commas separate like blanks do.
+# In lists, commas are separators like spaces.
 _LISTED = re.compile(r"[^ \t,]+")
 _HOST = re.compile(r"[A-Za-z0-9._:\[\]%-]+", re.ASCII)
-# What sscanf("%d") takes of a word.
+# What sscanf("%d") reads of a word.
 _LEVEL = re.compile(r"[+-]?[0-9]{1,9}")
 
 
@@ -37,24 +37,30 @@ class _Word:
 
 @frozen
 class _Line:
-    """A line that says something: its words, those after the second as a list, and its end."""
+    """A line: its words, those after the second as a list, and its end."""
 
     words: tuple[_Word, ...]
     listed: tuple[_Word, ...]
     end: Place
-    #: The words with the comment's.
+    #: The words, including those of the comment.
     uncut: tuple[str, ...]
 
     def place(self, at: int) -> Place:
-        """Where the word at this position stands, or should."""
+        """Return the place of the word at this position, also if it is missing."""
         return self.words[at].place if at < len(self.words) else self.end
 
 
 def parse_pvlist(text: str, file: str = "<pvlist>", syntax: Syntax | None = None) -> PVList:
-    """The PV list in this text; raises `AccessFileError`.
+    """Parse a PV list.
 
-    Without a `syntax`, it is read as the CA gateway's default build does, and refused if it shows
-    that it is for another one.
+    Args:
+        text: The content of the file.
+        file: Its path, for error messages.
+        syntax: The build of the CA gateway that the list was written for; None: the default
+            build, and patterns that look as if written for another are errors.
+
+    Raises:
+        AccessFileError: The list is invalid.
     """
     parser = _Parser(syntax)
     for line in _lines(text, file):
@@ -99,14 +105,14 @@ def _words(kind: re.Pattern[str], line: str, start: Place) -> tuple[_Word, ...]:
 
 @mutable
 class _Parser:
-    """Takes one line after the other."""
+    """Parses one line after the other."""
 
     _syntax: Syntax | None
     order: Order = Order.ALLOW_DENY
     rules: list[Rule] = field(factory=list)
     warnings: list[str] = field(factory=list)
     _left: int = MAX_TOTAL_SIZE
-    #: The level of the last ALLOW or ALIAS, which the gateway keeps for a line that names none.
+    #: The level of the last ALLOW or ALIAS, which the CA gateway uses for a line without one.
     _level: int = DEFAULT_ASL
 
     def line(self, line: _Line) -> None:
@@ -154,7 +160,7 @@ class _Parser:
             if number or word.text.upper() == "FROM":
                 self.warnings.append(word.place.said(_ODD.format(word.text, line.words[1].text)))
         self._level = self._gateway_level(line.uncut[at:])
-        # The documentation says 1 where none is given, the code takes that of the line before.
+        # The default is 1 by the documentation, and that of the previous line by the code.
         level = self._level if len(words) > 1 else max(self._level, DEFAULT_ASL)
         return Allow(pattern, real, words[0] if words else DEFAULT_ASG, level, line.place(0))
 
@@ -186,7 +192,7 @@ _COMMANDS: dict[str, Callable[[_Parser, _Line, Pattern], Rule]] = {
     "ALLOW": _Parser.allow,
     "DENY": _Parser.deny,
     "ALIAS": _Parser.alias,
-    # Not documented, but the CA gateway takes them for ALLOW.
+    # Not documented, but equivalent to ALLOW in the CA gateway.
     "PATTERN": _Parser.allow,
     "PV": _Parser.allow,
 }

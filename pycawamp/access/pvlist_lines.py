@@ -1,4 +1,4 @@
-"""The lines of a PV list, each knowing its text and what it says of a name."""
+"""The lines of a PV list."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DIGITS = tuple("0123456789")
 
 
 class Order(Enum):
-    """Which of ALLOW and DENY is evaluated last, and so overrides the other."""
+    """Which of ALLOW and DENY is evaluated last, and overrides the other."""
 
     ALLOW_DENY = "ALLOW, DENY"
     DENY_ALLOW = "DENY, ALLOW"
@@ -25,7 +25,7 @@ class Order(Enum):
 
 @frozen
 class Grant:
-    """The access security group and level that an ALLOW or ALIAS line gives, and the line."""
+    """The access security group and level of an ALLOW or ALIAS line."""
 
     asg: str
     asl: int
@@ -34,14 +34,14 @@ class Grant:
 
 @frozen
 class Allow:
-    """Serves the names that match, as themselves or (ALIAS) as `real`, with a group and level."""
+    """A line that serves matching names, as themselves or (ALIAS) as `real`."""
 
     pattern: Pattern
     real: str | None
     asg: str
     asl: int
     place: Place = field(eq=False)
-    #: What this line gives, made once as it is asked for at each decision.
+    #: What this line grants, cached for each decision.
     grant: Grant = field(init=False, eq=False, repr=False)
 
     @grant.default
@@ -49,18 +49,18 @@ class Allow:
         return Grant(self.asg, self.asl, self.place.said(self.text()))
 
     def text(self) -> str:
-        """The line that says so."""
+        """The line in the syntax of the file."""
         how = "ALLOW" if self.real is None else f"ALIAS {self.real}"
         return f"{self.pattern} {how} {self.asg} {self.asl}"
 
     def real_name(self, name: str) -> str:
-        """The name of the channel behind `name`."""
+        """Return the name of the channel for `name`."""
         return name if self.real is None else _filled(self.real, self.pattern.captures(name))
 
 
 @frozen
 class Source:
-    """One host as a DENY FROM line names it."""
+    """A host of a DENY FROM line."""
 
     name: str
     place: Place = field(eq=False)
@@ -68,13 +68,13 @@ class Source:
 
 @frozen
 class Deny:
-    """Hides the names that match, from these hosts or (none named) from all."""
+    """A line that hides matching names from these hosts, or without hosts from all."""
 
     pattern: Pattern
     sources: tuple[Source, ...]
     place: Place = field(eq=False)
     hosts: HostSet = field(eq=False)
-    #: The line with its place, as a reason.
+    #: The line with its place.
     said: str = field(init=False, eq=False, repr=False)
 
     @said.default
@@ -82,12 +82,12 @@ class Deny:
         return self.place.said(self.text())
 
     def text(self) -> str:
-        """The line that says so."""
+        """The line in the syntax of the file."""
         hosts = " ".join(source.name for source in self.sources)
         return f"{self.pattern} DENY FROM {hosts}" if hosts else f"{self.pattern} DENY"
 
     def concerns(self, order: Order, host: str, host_name: str | None) -> bool:
-        """Whether it counts: with DENY, ALLOW the lines without hosts are never looked at."""
+        """Return whether the line is used: with DENY, ALLOW, lines without hosts are not."""
         if self.sources:
             return self.hosts.may_have(host, host_name)
         return order is Order.ALLOW_DENY
@@ -97,7 +97,7 @@ Rule = Allow | Deny
 
 
 def _filled(template: str, captures: tuple[str, ...]) -> str:
-    r"""The real name: ``\0`` to ``\9`` are what was captured, another ``\x`` is x."""
+    r"""Return the real name: `\0` to `\9` are the captured groups, another `\x` is x."""
     parts: list[str] = []
     chars = iter(template)
     for char in chars:
@@ -110,9 +110,9 @@ def _filled(template: str, captures: tuple[str, ...]) -> str:
 
 
 def looked_up(rule: Rule, lookup: Lookup) -> Rule:
-    """The line with its hosts resolved; a host without an address is an error.
+    """Return the line with resolved hosts.
 
-    It would be denied nothing otherwise, and nobody would notice.
+    A host without an address is an error: it would not be denied, without notice.
     """
     if isinstance(rule, Allow) or not rule.sources:
         return rule

@@ -1,7 +1,7 @@
-r"""The syntaxes of regular expressions in PV lists, brought to the one that RE2 reads.
+r"""The syntaxes of regular expressions in PV lists, and their conversion to RE2.
 
-The CA gateway is built either with the GNU library, whose groups are written ``\(…\)``, or with
-PCRE, whose groups are ``(…)``; and with or without ``!`` as a negation.
+The CA gateway is built either with the GNU library, whose groups are `\(A\)`, or with PCRE,
+whose groups are `(A)`; and with or without `!` as a negation.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from .gnu import from_gnu, literal
 
 
 class Dialect(Enum):
-    """Which library's regular expressions a PV list has."""
+    """The library of regular expressions."""
 
     GNU = "gnu"
     PCRE = "pcre"
 
 
 class Syntax(Enum):
-    """For which build of the CA gateway a PV list is written; the first one is its default."""
+    """The build of the CA gateway that a PV list was written for; the first is the default."""
 
     GNU = "gnu"
     GNU_NEG = "gnu-neg"
@@ -38,12 +38,12 @@ class Syntax(Enum):
 
     @property
     def negates(self) -> bool:
-        """Whether a ``!`` before a pattern negates it (USE_NEG_REGEXP)."""
+        """Whether a `!` before a pattern negates it (USE_NEG_REGEXP)."""
         return self.value.endswith("-neg")
 
 
-# What says, in a list for the default build, that it is for another one. Each would be read
-# there as plain characters that no record's name has, or as a set that nobody means.
+# Elements that indicate another build than the default, which reads them as plain characters
+# that no record name has, or as an unlikely set.
 _SIGNS = (
     (re.compile(r"!"), "a negation"),
     (re.compile(r"[()|]"), "a group or an alternative"),
@@ -52,7 +52,7 @@ _SIGNS = (
     (re.compile(r"\[.*\[:\^?\w+:\].*\]"), "a class in a bracket"),
 )
 _BRACKET = {
-    # The first character may be "]"; inside, PCRE has escapes and classes, and GNU has neither.
+    # The first character may be "]". PCRE has escapes and classes in brackets, GNU has neither.
     Dialect.PCRE: re.compile(r"\[\^?\]?(?:\[[:.=].*?[:.=]\]|\\.|[^\]\\])*\]"),
     Dialect.GNU: re.compile(r"\[\^?\]?[^\]]*\]"),
 }
@@ -60,7 +60,7 @@ _BRACKET = {
 
 @frozen
 class _Token:
-    """One element of a pattern: a bracket, an escaped character or a plain one."""
+    """An element of a pattern: a bracket, an escaped character or a plain one."""
 
     text: str
     offset: int
@@ -76,7 +76,11 @@ def _tokens(source: str, dialect: Dialect) -> Iterator[_Token]:
 
 
 def check_default(source: str) -> None:
-    """Raise `PatternError` if a pattern, of a list that names no syntax, is not in the default."""
+    """Check a pattern of a list without a syntax.
+
+    Raises:
+        PatternError: It looks as if written for another build than the default.
+    """
     for token in _tokens(source, Dialect.PCRE):
         for sign, what in _SIGNS:
             if sign.fullmatch(token.text) and (token.text != "!" or token.offset == 0):
@@ -112,19 +116,19 @@ _ESCAPES_REFUSED = {
 }
 
 
-# PCRE refuses what RE2 takes: to repeat an anchor or a flag, and to name two groups alike.
+# PCRE refuses what RE2 accepts: repeated anchors and flags, and duplicate group names.
 _REPEATED_ANCHOR = re.compile(r"(?:\^|\$|\\[AbBzZ]|\(\?[A-Za-z-]*\))(?:[*+?]|\{\d)")
 _NAMED = re.compile(r"\(\?P?<(\w+)>")
 
 
 def _from_pcre(source: str) -> str:
-    """RE2 reads this dialect as it is; what it cannot do is refused with better words."""
+    """Check a PCRE pattern, which RE2 accepts as it is, for unsupported elements."""
     for token in _tokens(source, Dialect.PCRE):
         _check_pcre(token, source)
     names = [found.group(1) for found in _NAMED.finditer(source)]
     if len(set(names)) < len(names):
         raise PatternError(0, "expected another name for each group")
-    # RE2's \s lacks the vertical tab, which no name has.
+    # RE2's \s does not include the vertical tab, which no name has.
     return "".join(char if char.isascii() else literal(char) for char in source)
 
 
@@ -145,11 +149,12 @@ _TO_RE2 = {Dialect.GNU: from_gnu, Dialect.PCRE: _from_pcre}
 
 
 def to_re2(source: str, dialect: Dialect) -> str:
-    """The pattern in RE2's syntax, in ASCII and for bytes.
+    """Return the pattern in RE2's syntax, in ASCII and for bytes.
 
-    Raises `PatternError` for what is no pattern, and for what RE2 has no equal of.
+    Raises:
+        PatternError: The pattern is invalid, or RE2 does not support it.
     """
-    # A character for each byte, as the gateway's libraries see it.
+    # One character for each byte, as in the CA gateway's libraries.
     encoded = source.encode()
     try:
         return _TO_RE2[dialect](encoded.decode("latin-1"))

@@ -1,9 +1,8 @@
-"""Keeps the policy in force in step with the access files."""
+"""A policy that follows its files."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -12,6 +11,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from pycawamp.filewatch import FileWatcher, Run
+from pycawamp.pv.hub import PVHub
 
 from .errors import AccessFileError
 from .inputs import FileInputs, InputSubscriptions
@@ -19,28 +19,30 @@ from .interfaces import IPolicy, Verdict
 from .load import AccessFiles
 from .policy import Policy
 
-if TYPE_CHECKING:
-    from pycawamp.pv.hub import PVHub
-
 Listener = Callable[[Policy], None]
 
 
 @implementer(IPolicy)
 class PolicyWatcher(FileWatcher[Policy]):
-    """Holds the policy in force; loads it when made, on `reload` and when a file changes.
+    """A service that reads a policy from files, again on `reload` and when a file changes.
 
-    A bad new file leaves the old policy in force; the error is logged, and kept in `error` until
-    a good one comes. Making a watcher of bad files raises `AccessFileError`.
+    If a changed file is invalid, the previous policy stays in force; the error is logged, and kept
+    in `error` until the file is valid. With a hub (`follow`), the INP PVs of the access security
+    file are subscribed to while the service runs.
 
-    Reading may take long, as host names are looked up: `run` does it for all reloads, and should
-    do it in a thread.
+    Args:
+        files: The access files.
+        clock: The reactor.
+        log: The logger for changes and errors.
+        run: Calls the function that reads changed files, and returns a Deferred of its result. It
+            should use a thread if host names are looked up.
 
-    With a hub (`follow`), the PVs that INP names in the access security file are subscribed to
-    while the service runs, and listeners are called too when these change what somebody may do.
+    Raises:
+        AccessFileError: A file is invalid.
     """
 
-    #: Seconds in which changes of INP PVs are gathered before listeners are called. A decision
-    #: follows at once.
+    #: Seconds from the first change of an INP until listeners are called. Decisions use new values
+    #: immediately.
     inputs_delay = 0.1
 
     def __init__(
@@ -58,48 +60,58 @@ class PolicyWatcher(FileWatcher[Policy]):
         self.error: AccessFileError | None = None
         self._hub: PVHub | None = None
         self._inputs: InputSubscriptions | None = None
-        self._telling: IDelayedCall | None = None
+        self._reporting: IDelayedCall | None = None
         self._warn(self.policy)
 
+    @property
+    def by_address(self) -> bool:
+        """Whether rights can depend on a client's address."""
+        return self.policy.by_address
+
     def decide(self, user: str | None, host: str, host_name: str | None, pv: str) -> Verdict:
-        """What the policy now in force says."""
+        """Return a client's access to a PV, by the current policy."""
         return self.policy.decide(user, host, host_name, pv)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Call `listener` with the policy when it is a new one or its INPs change what it says.
+        """Call a function with the policy when it, or values of its INPs, have changed.
 
-        Returns a function that stops this.
+        Returns:
+            A function that removes the listener.
         """
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
     def follow(self, hub: PVHub) -> None:
-        """Take the values of INPs from this hub, which must run while this service does."""
+        """Subscribe to INPs with this hub, which must run while this service does."""
         self._hub = hub
 
     def startService(self) -> None:
-        """Begin to look at the files, and to follow the INPs."""
+        """Start watching the files, and subscribe to INPs."""
         super().startService()
         self._inputs = self._subscribe(self.policy)
 
     def stopService(self) -> None:
-        """Look no more; the policy stays."""
+        """Stop watching the files, and unsubscribe; the policy stays in force."""
         super().stopService()
         if self._inputs is not None:
             self._inputs.close()
             self._inputs = None
-        if self._telling is not None:
-            self._telling.cancel()
-            self._telling = None
+        if self._reporting is not None:
+            self._reporting.cancel()
+            self._reporting = None
 
     def read(self) -> Policy:
-        """Load the files; raises `AccessFileError`."""
+        """Read the files.
+
+        Raises:
+            AccessFileError: A file is invalid.
+        """
         return self._files.load()
 
     def accept(self, result: Policy) -> None:
-        """Put a policy into force."""
+        """Use a new policy."""
         self.error = None
-        # Before the old ones are closed, so that a PV of both keeps its channel and its value.
+        # Before the old ones are closed, so that a PV of both keeps its channel and value.
         inputs = self._subscribe(result)
         self.policy = result
         if self._inputs is not None:
@@ -107,7 +119,7 @@ class PolicyWatcher(FileWatcher[Policy]):
         self._inputs = inputs
         self._log.info("new access rules are in force")
         self._warn(result)
-        self._tell_all()
+        self._report_all()
 
     def _warn(self, policy: Policy) -> None:
         for warning in policy.warnings:
@@ -116,31 +128,31 @@ class PolicyWatcher(FileWatcher[Policy]):
     def _subscribe(self, policy: Policy) -> InputSubscriptions | None:
         if policy.acf is None or self._hub is None or not self.running:
             return None
-        return InputSubscriptions(self._hub, FileInputs(policy.acf), self._hear_inputs)
+        return InputSubscriptions(self._hub, FileInputs(policy.acf), self._inputs_changed)
 
-    def _hear_inputs(self) -> None:
-        if self._telling is None:
-            self._telling = self._clock.callLater(self.inputs_delay, self._tell_inputs)
+    def _inputs_changed(self) -> None:
+        if self._reporting is None:
+            self._reporting = self._clock.callLater(self.inputs_delay, self._report_inputs)
 
-    def _tell_inputs(self) -> None:
-        self._telling = None
-        self._tell_all()
+    def _report_inputs(self) -> None:
+        self._reporting = None
+        self._report_all()
 
-    def _tell_all(self) -> None:
+    def _report_all(self) -> None:
         for listener in list(self._listeners):
-            self._tell(listener, self.policy)
+            self._report(listener, self.policy)
 
     def refuse(self, failure: Failure) -> None:
-        """Log why the policy before stays in force."""
+        """Log why the previous policy stays in force."""
         error = failure.value
         if isinstance(error, AccessFileError):
             self.error = error
-            self._log.error("{error}; the access rules before it stay in force", error=error)
+            self._log.error("{error}; the previous access rules stay in force", error=error)
         else:
             self._log.failure("the access rules could not be read", failure)
 
-    def _tell(self, listener: Listener, policy: Policy) -> None:
-        # One that fails must not keep the others with rules of yesterday.
+    def _report(self, listener: Listener, policy: Policy) -> None:
+        # The others must be called if one fails.
         try:
             listener(policy)
         except Exception:

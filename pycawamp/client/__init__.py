@@ -1,16 +1,18 @@
-"""A client of the gateway: PVs over a WebSocket, for Twisted programs and the command line.
+"""A client of the gateway for Twisted programs and the command line.
+
+Example::
 
     client = GatewayClient(reactor, "ws://localhost:8888/monitor")
     update = await client.get("demo:sine")
     subscription = client.subscribe("demo:sine", MyListener())
 
-See docs/client.md; `python -m pycawamp.client --help` is the command line.
+docs/client.md describes it. `python -m pycawamp.client --help` shows the command line.
 """
 
 from pycawamp.client.backoff import Backoff
 from pycawamp.client.client import GatewayClient
 from pycawamp.client.connection import State
-from pycawamp.client.listening import IListener, Listener
+from pycawamp.client.listener import IListener, Listener
 from pycawamp.client.subscriptions import Subscription
 from pycawamp.client.target import Target
 from pycawamp.client.values import GatewayError, Update, Value

@@ -1,4 +1,4 @@
-"""`python -m pycawamp.client`: PVs from the command line."""
+"""`python -m pycawamp.client`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from pycawamp.client.console import Console
 
 
 def main() -> None:
-    """Run the command line; ends the process."""
+    """Run the command line, and exit."""
     arguments = _with_password(parse(sys.argv[1:]))
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # Units such as \N{DEGREE SIGN}C must not end it where the terminal has none.
+        # Units such as \N{DEGREE SIGN}C must not raise an error in a terminal without them.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         task.react(_run, [arguments])
@@ -36,7 +36,7 @@ async def _run(reactor: Any, arguments: Arguments) -> None:
     ended = Deferred[None]()
 
     def interrupt() -> Deferred[None]:
-        # On Ctrl-C the reactor stops; first the gateway is told goodbye.
+        # On Ctrl-C, the reactor stops; close the connection before.
         work.cancel()
         return ended
 
@@ -57,9 +57,9 @@ def _with_password(arguments: Arguments) -> Arguments:
 
 
 def _forget_closed_stdout() -> None:
-    """Leave nothing to flush at the end into a pipe that nobody reads."""
+    """Redirect stdout if it is a closed pipe, so that flushing it at exit does not fail."""
     if sys.stdout is None:
-        return  # As `>&-` makes it.
+        return  # With `>&-`.
     try:
         sys.stdout.flush()
     except OSError:

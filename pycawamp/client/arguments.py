@@ -1,4 +1,4 @@
-"""The command line: argv to frozen settings. No I/O but --help."""
+"""Parsing of the command line. No I/O except --help."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from pycawamp.client.target import Target
 
 @attrs.frozen
 class Arguments:
-    """What the command line asks for."""
+    """The parsed command line."""
 
     command: str
     target: Target
     names: tuple[str, ...]
     values: tuple[str, ...] = ()
-    """What to put."""
+    """Values to put."""
     style: Style = attrs.Factory(Style)
     json: bool = False
     terse: bool = False
-    """Values without names."""
+    """Print values without names."""
     wide: bool = False
-    """For get: time stamp and alarm, too."""
+    """For get: print time stamp and alarm too."""
     timeout: float = 10.0
     """Seconds."""
     count: int | None = None
-    """For monitor: updates until it ends."""
+    """For monitor: end after so many updates."""
     max_rate: float | None = None
     array: bool = False
-    """For put: the number of elements, and then the elements."""
+    """For put: the number of elements, then the elements."""
     wait: bool = True
-    """For put: until the record has finished processing."""
+    """For put: wait until the record has finished processing."""
 
 
 def parse(argv: Sequence[str], environment: Mapping[str, str] = os.environ) -> Arguments:
-    """What argv asks for; one line on stderr and exit status 1 if that cannot be."""
+    """Parse argv; print one line to stderr and exit with status 1 if it is invalid."""
     parser = make_parser()
-    # A negative number is a value to put, never an option; argparse knows only plain ones.
+    # A negative number is a value, not an option; argparse recognizes only plain decimals.
     found, rest = parser.parse_known_args([_guarded(each) for each in argv])
     if any(each.startswith("-") for each in rest):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -61,7 +61,7 @@ _AS_THEY_ARE = {field.name for field in attrs.fields(Arguments)} - {
 
 
 def _words(found: Namespace, rest: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names and values; `rest` is what came after options that stood amidst them."""
+    """Return names and values; `rest` are those after options between them."""
     if found.command == "put":
         return (found.pv,), tuple(map(_restored, found.values + rest))
     return (*found.pvs, *rest), ()

@@ -1,4 +1,4 @@
-"""A gateway's client: subscriptions that outlive connections, and requests that do not."""
+"""The client: subscriptions survive reconnects, requests do not."""
 
 from __future__ import annotations
 
@@ -14,27 +14,37 @@ from twisted.logger import Logger
 from pycawamp.client import messages
 from pycawamp.client.backoff import Backoff
 from pycawamp.client.connection import Connection, State
-from pycawamp.client.feeds import Feeds
-from pycawamp.client.listening import IListener
+from pycawamp.client.listener import IListener
 from pycawamp.client.messages import Message
 from pycawamp.client.pending import Requests
 from pycawamp.client.socket import PING_SECONDS, dial, place
-from pycawamp.client.subscriptions import Options, Subscription
+from pycawamp.client.subscribed_pvs import SubscribedPVs
+from pycawamp.client.subscriptions import Subscription, SubscriptionOptions
 from pycawamp.client.target import Target
 from pycawamp.client.values import GatewayError, Update
 from pycawamp.pv.values import Metadata
 from pycawamp.wire.v2.codec import dumps
 
 TIMEOUT = 10.0
-"""Seconds that a request may take."""
+"""Seconds after which a request fails."""
 
 
 class GatewayClient:
-    """Connects at once, and again after each loss, until it is closed.
+    """A connection to a gateway, which reconnects until it is closed.
 
-    `target` is a URL or a Target. `clock` measures the waits, if not the reactor.
-    `on_state` is called with the client whenever its `state` has changed. `arrays` is how
-    arrays travel, `json`, `base64` or `binary`; they arrive as numpy arrays in any case.
+    Args:
+        reactor: Twisted's reactor.
+        target: A URL, or a Target with credentials and TLS settings.
+        backoff: Delays between attempts to connect.
+        clock: Measures delays and timeouts; the reactor by default.
+        on_state: Called with the client after each change of `state`.
+        arrays: How arrays are transferred: `json`, `base64` or `binary`. They are
+            delivered as numpy arrays in any case.
+        ping_interval: Seconds between pings. The connection counts as lost if one is not
+            answered within another interval.
+
+    Raises:
+        ValueError: `target` is not a valid URL.
     """
 
     _log = Logger()
@@ -58,24 +68,29 @@ class GatewayClient:
         self._opening: list[Deferred[None]] = []
         dialer = partial(dial, reactor, self.target, ping=ping_interval)
         self._connection = Connection(clock, dialer, backoff or Backoff(), self)
-        self._feeds = Feeds(reactor, clock, self._send)
+        self._pvs = SubscribedPVs(reactor, clock, self._send)
         self._connection.start()
 
     @property
     def state(self) -> State:
-        """How it stands with its gateway."""
+        """The state of the connection."""
         return self._connection.state
 
     @property
     def problem(self) -> str:
-        """What went wrong last, such as `cannot reach ws://…: connection refused`."""
+        """The last failure, such as "cannot reach ws://host:8888/monitor: connection refused"."""
         verb = "lost" if self._connection.was_open else "cannot reach"
         return f"{verb} {place(self.target.url)}: {self._connection.problem}"
 
     def when_open(self) -> Deferred[None]:
-        """Fires when messages can be sent, at once if they can.
+        """Wait for the connection.
 
-        Fails with GatewayError `unreachable` if the attempt fails that is or comes next.
+        Returns:
+            A Deferred that fires when the client is connected.
+
+        Raises:
+            GatewayError: `unreachable` if the current or next attempt to connect fails,
+                `closed` if the client is closed.
         """
         if self.state is State.OPEN:
             return succeed(None)
@@ -94,59 +109,106 @@ class GatewayClient:
         text: bool = False,
         max_rate: float | None = None,
     ) -> Subscription:
-        """Have a listener hear of a PV, until the subscription is closed.
+        """Subscribe to a PV until the subscription is closed.
 
-        `metadata`: metadata, and severity and status in each update. `text`: the value as
-        a person reads it, too. `max_rate`: updates per second at most; the newest wins.
+        Args:
+            name: The PV's name.
+            listener: Called with updates.
+            metadata: Request metadata, and severity and status in each update.
+            text: Request the value formatted as text in each update.
+            max_rate: Maximum updates per second; the newest is kept. None: every update.
+
+        Raises:
+            GatewayError: `closed` if the client is closed.
         """
         if self.state is State.CLOSED:
             raise GatewayError("closed", "the client is closed", name)
-        return self._feeds.subscribe(name, listener, Options(metadata, text, max_rate))
+        return self._pvs.subscribe(name, listener, SubscriptionOptions(metadata, text, max_rate))
 
     def get(
         self, name: str, *, metadata: bool = True, text: bool = False, timeout: float = TIMEOUT
     ) -> Deferred[Update]:
-        """Fires with the present value, asked of the IOC."""
+        """Read the current value from the IOC.
+
+        Args:
+            name: The PV's name.
+            metadata: Request severity and status.
+            text: Request the value formatted as text.
+            timeout: Seconds.
+
+        Returns:
+            A Deferred of the update.
+
+        Raises:
+            GatewayError: The PV cannot be read.
+        """
         wanted = {"metadata": metadata, "text": text}
         return self._ask("get", name, timeout, **wanted).addCallback(messages.update)
 
     def put(
         self, name: str, value: Any, *, wait: bool = True, timeout: float = TIMEOUT
     ) -> Deferred[None]:
-        """Write; fires when the record has finished processing, or (no wait) when it was sent.
+        """Write a value.
 
-        Takes a number, a str (an enum's label, or the text of a char array), a list or a
-        numpy array. When the connection is lost meanwhile, nobody knows whether it happened.
+        Args:
+            name: The PV's name.
+            value: A number, a str (also an enum's label, or the text of a char array), a list or
+                a one-dimensional numpy array.
+            wait: Wait until the record has finished processing.
+            timeout: Seconds for finding the PV, and for processing.
+
+        Returns:
+            A Deferred that fires when the record has finished, or without `wait` when the put
+            was sent.
+
+        Raises:
+            GatewayError: The put was refused or failed. With `unreachable` and `timeout`, it may
+                have been executed.
         """
-        # The gateway allows as long for finding the PV as for writing; its word comes first.
+        # The gateway allows the timeout for finding the PV and for writing; its error comes first.
         patience = 2 * timeout + 2
         written = self._ask("put", name, patience, value=_plain(value), wait=wait, timeout=timeout)
         return written.addCallback(lambda _: None)
 
     def info(self, name: str, *, timeout: float = TIMEOUT) -> Deferred[Metadata]:
-        """Fires with what the PV says of itself."""
+        """Read a PV's metadata.
+
+        Args:
+            name: The PV's name.
+            timeout: Seconds.
+
+        Returns:
+            A Deferred of the metadata.
+
+        Raises:
+            GatewayError: The PV is not connected.
+        """
         return self._ask("info", name, timeout).addCallback(messages.metadata)
 
     def reconnect(self) -> None:
-        """Make the next attempt now, if one is waited for."""
+        """Connect now, if the client waits for its next attempt."""
         self._connection.start()
 
     def close(self) -> Deferred[None]:
-        """End everything; fires when the connection is gone. Nobody hears anything after this."""
+        """Close the connection and all subscriptions; no listener is called any more.
+
+        Returns:
+            A Deferred that fires when the connection is closed.
+        """
         was_closed = self.state is State.CLOSED
-        self._feeds.close()
+        self._pvs.close()
         closed = self._connection.close()
         self._fail("closed", "the client was closed")
         if not was_closed:
             self._tell_state()
         return closed
 
-    # What the connection tells
+    # Called by the connection
 
     def opened(self) -> None:
-        """Hear that messages can be sent."""
+        """Called when messages can be sent."""
         self._send({"action": "configure", "batch": True, "arrays": self._arrays})
-        self._feeds.opened()
+        self._pvs.opened()
         for payload in self._requests.take_unsent():
             self._connection.send(payload)
         opening, self._opening = self._opening, []
@@ -155,7 +217,7 @@ class GatewayClient:
         self._tell_state()
 
     def received(self, payload: bytes, is_binary: bool) -> None:
-        """Hear a frame."""
+        """Called with each message."""
         try:
             decoded = messages.decode(payload, is_binary)
         except GatewayError as error:
@@ -166,16 +228,16 @@ class GatewayClient:
             self._take(message)
 
     def lost(self) -> None:
-        """Hear that the connection is gone, or that an attempt failed."""
-        self._feeds.lost()
+        """Called when the connection is lost, or an attempt to connect has failed."""
+        self._pvs.lost()
         self._fail("unreachable", self.problem)
         self._tell_state()
 
     def _take(self, message: Message) -> None:
         if self.state is not State.OPEN:
-            return  # A listener has closed the client meanwhile.
+            return  # A listener has closed the client.
         try:
-            taken = self._requests.answer(message) or self._feeds.take(message)
+            taken = self._requests.answer(message) or self._pvs.take(message)
         except GatewayError as error:
             self._log.warn("{where}: {error}", where=place(self.target.url), error=error)
             return
@@ -191,7 +253,7 @@ class GatewayClient:
         try:
             payload = dumps({"action": action, "pv": name, **keys, "id": request_id})
         except TypeError as error:
-            return fail(GatewayError("bad_value", f"it cannot be sent: {error}", name))
+            return fail(GatewayError("bad_value", f"the value cannot be sent: {error}", name))
         answer = self._requests.add(request_id, name, patience)
         if self.state is State.OPEN:
             self._connection.send(payload)
@@ -214,7 +276,7 @@ class GatewayClient:
 
 
 def _plain(value: Any) -> Any:
-    """A value that JSON has: of numpy's arrays, not all are taken as they are."""
+    """The value in a form that the encoder accepts: it does not accept all numpy arrays."""
     if not isinstance(value, np.ndarray):
         return value
     if value.dtype.kind not in "iuf" or value.ndim != 1:

@@ -1,4 +1,4 @@
-"""What the command line does: each command with a client, its lines to a console."""
+"""The commands of the command line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pycawamp.client.arguments import Arguments
 from pycawamp.client.client import GatewayClient
 from pycawamp.client.connection import State
 from pycawamp.client.console import Console
-from pycawamp.client.monitor import Monitor
+from pycawamp.client.monitor import MonitorCommand
 from pycawamp.client.putting import value_to_put
 from pycawamp.client.values import GatewayError, Update
 from pycawamp.pv.values import Metadata
@@ -23,7 +23,7 @@ Command: TypeAlias = "Callable[[Run], Coroutine[Deferred[Any], Any, int]]"
 
 
 class Run:
-    """One run of the command line."""
+    """An execution of the command line."""
 
     def __init__(self, reactor: Any, arguments: Arguments, console: Console) -> None:
         self.reactor = reactor
@@ -33,7 +33,7 @@ class Run:
         self.client = GatewayClient(reactor, arguments.target, on_state=self._changed)
 
     async def execute(self) -> int:
-        """Do what is asked for; the exit status."""
+        """Execute the command, and return the exit status."""
         timeout = self.arguments.timeout
         try:
             await self.client.when_open().addTimeout(timeout, self.reactor, self._too_late)
@@ -52,15 +52,15 @@ class Run:
 
     def _changed(self, client: GatewayClient) -> None:
         was_open, self._was_open = self._was_open, client.state is State.OPEN
-        # Of a monitor only: whatever else is under way fails, and tells so itself.
+        # Only for monitor: other commands fail with an error of their own.
         if was_open and client.state is State.WAITING and self.arguments.command == "monitor":
-            self.console.complain(f"{client.problem}; trying again")
+            self.console.complain(f"{client.problem}; reconnecting")
 
 
 async def _monitor(run: Run) -> int:
-    monitor = Monitor(run.reactor, run.arguments, run.console)
+    monitor = MonitorCommand(run.reactor, run.arguments, run.console)
     monitor.start(run.client)
-    # Ctrl-C is the ordinary end.
+    # Ctrl-C is the usual end.
     with contextlib.suppress(CancelledError):
         await monitor.done
     return monitor.status
@@ -97,7 +97,7 @@ async def _put(run: Run) -> int:
 
 
 async def _put_one(run: Run, name: str) -> str:
-    """Write, and tell what was before and what is now; what was, even if the write fails."""
+    """Write, and return the new value; the old one is printed even if the write fails."""
     arguments, client = _showing_text(run.arguments), run.client
     old, metadata = await _read(run, name, arguments.json)
     value = value_to_put(arguments.values, metadata, arguments.array, arguments.style.numbers)
@@ -112,13 +112,13 @@ async def _put_one(run: Run, name: str) -> str:
 
 
 def _showing_text(arguments: Arguments) -> Arguments:
-    # What is put as a text is shown as one.
+    # A value that is written as text is shown as text.
     style = attrs.evolve(arguments.style, long_strings=not arguments.array)
     return attrs.evolve(arguments, style=style)
 
 
 async def _each(run: Run, one: Callable[[str], Coroutine[Deferred[Any], Any, str]]) -> int:
-    """Do all at once, tell one after another; the exit status."""
+    """Run for all PVs at once, print results in order, and return the exit status."""
     status = 0
     under_way = [(name, Deferred.fromCoroutine(one(name))) for name in run.arguments.names]
     for name, answer in under_way:

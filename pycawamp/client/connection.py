@@ -1,4 +1,4 @@
-"""A connection that comes back: attempts, waits, the end."""
+"""A connection that reconnects."""
 
 from __future__ import annotations
 
@@ -16,41 +16,45 @@ from pycawamp.client.socket import Socket, SocketUser, describe
 Dial = Callable[[SocketUser], "Deferred[Socket]"]
 
 
+SOON = 0.3
+"""The part of the first wait after a gateway has said that it goes away: another may be there."""
+
+
 class State(Enum):
-    """How a client stands with its gateway."""
+    """The state of a client's connection."""
 
     CONNECTING = "connecting"
     OPEN = "open"
     WAITING = "waiting"
-    """For the next attempt."""
+    """Waiting for the next attempt to connect."""
     CLOSED = "closed"
-    """For good."""
+    """Closed by `close`."""
 
 
 class ConnectionUser(Protocol):
-    """Who hears of a connection."""
+    """The callbacks of a connection."""
 
     def opened(self) -> None:
-        """Hear that messages can be sent."""
+        """Called when messages can be sent."""
 
     def received(self, payload: bytes, is_binary: bool) -> None:
-        """Hear a message."""
+        """Called with each message."""
 
     def lost(self) -> None:
-        """Hear that the connection is gone, or that an attempt failed."""
+        """Called when the connection is lost, or an attempt to connect has failed."""
 
 
 class Connection:
-    """Connects, and again after each loss, until it is closed."""
+    """Connects and reconnects until it is closed."""
 
     def __init__(
         self, clock: IReactorTime, dial: Dial, backoff: Backoff, user: ConnectionUser
     ) -> None:
         self.state = State.WAITING
         self.problem = ""
-        """Why it is not open, or was lost last."""
+        """The reason why it is not open, or was lost last."""
         self.was_open = False
-        """Whether the last socket got as far as messages."""
+        """Whether the last handshake was completed."""
         self._clock = clock
         self._dial = dial
         self._backoff = backoff
@@ -62,7 +66,7 @@ class Connection:
         self._closing: list[Deferred[None]] = []
 
     def start(self) -> None:
-        """Make the first attempt, or the next one now."""
+        """Connect now, if it is not connected."""
         if self.state is not State.WAITING:
             return
         if self._retry is not None and self._retry.active():
@@ -77,11 +81,11 @@ class Connection:
             self._socket.sendMessage(payload)
 
     def is_well(self) -> None:
-        """Take note that the gateway talks sense: the next wait is a short one again."""
+        """Reset the delay between attempts, after a valid message."""
         self._failures = 0
 
     def close(self) -> Deferred[None]:
-        """Say goodbye, for good; fires when the socket is gone."""
+        """Close the connection; fires when the socket is closed."""
         state, self.state = self.state, State.CLOSED
         if self._retry is not None and self._retry.active():
             self._retry.cancel()
@@ -108,21 +112,21 @@ class Connection:
     def _unreached(self, failure: Failure) -> None:
         self.socket_closed(describe(failure))
 
-    # What the socket tells
+    # Called by the socket
 
     def socket_opened(self) -> None:
-        """Hear that messages can be sent."""
+        """Called when messages can be sent."""
         if self.state is State.CONNECTING:
             self.state, self.was_open = State.OPEN, True
             self._user.opened()
 
     def socket_received(self, payload: bytes, is_binary: bool) -> None:
-        """Hear a message."""
+        """Called with each message."""
         if self.state is State.OPEN:
             self._user.received(payload, is_binary)
 
-    def socket_closed(self, problem: str) -> None:
-        """Hear that the socket is gone: try again in a while."""
+    def socket_closed(self, problem: str, goes_away: bool = False) -> None:
+        """Called when the socket is closed: schedule the next attempt."""
         self._socket = self._dialling = None
         self.problem = problem
         if self.state is State.CLOSED:
@@ -132,5 +136,8 @@ class Connection:
             return
         self._failures += 1
         self.state = State.WAITING
-        self._retry = self._clock.callLater(self._backoff.delay(self._failures), self.start)
+        delay = self._backoff.delay(self._failures)
+        if goes_away and self._failures == 1:
+            delay *= SOON
+        self._retry = self._clock.callLater(delay, self.start)
         self._user.lost()

@@ -1,4 +1,4 @@
-"""Where the command line's lines go."""
+"""The output of the command line."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pycawamp.client.values import GatewayError
 
 
 class Console:
-    """Results go to one stream, what failed to the other."""
+    """Prints results to one stream and errors to another."""
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
         self.closed: Deferred[None] = Deferred()
-        """Fires when nobody reads the results any more."""
+        """Fires when the results cannot be printed any more, as to a closed pipe."""
         self.failed = False
-        """Whether results were lost, as on a full disk."""
+        """Whether printing failed, as on a full disk."""
         self._out = out
         self._err = err
 
     def line(self, text: str) -> None:
-        """Print a line of the results, to be seen at once."""
+        """Print a line of the results, and flush it."""
         if self.closed.called:
             return
         try:
@@ -33,11 +33,11 @@ class Console:
             self.closed.callback(None)
 
     def complain(self, text: str) -> None:
-        """Print what failed, on one line."""
+        """Print an error on one line."""
         print(" ".join(text.split()), file=self._err, flush=True)
 
     def complain_of(self, name: str, error: GatewayError) -> None:
-        """Print that something failed with a PV."""
+        """Print an error of a PV."""
         self.complain(f"{name}: {_PLAIN.get(error.code) or _with_code(error)}")
 
 

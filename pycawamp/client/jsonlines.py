@@ -1,4 +1,4 @@
-"""What the command line prints with --json: one object a line, keyed as the gateway's messages."""
+"""The output of --json: one object per line, with the keys of the gateway's messages."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from pycawamp.wire.v2.codec import dumps
 
 
 def connection(name: str, connected: bool) -> str:
-    """A PV was connected or lost."""
+    """Return the line for a PV that is connected or disconnected."""
     return _line(msg_type="connection", pvname=name, conn=connected)
 
 
 def update(msg_type: str, update: Update) -> str:
-    """An update (`monitor`), or the answer to a get (`value`). NaN is null."""
+    """Return the line for an update (`monitor`) or a reply to get (`value`). NaN is null."""
     return _line(msg_type=msg_type, pvname=update.name, **_content(update))
 
 
 def written(name: str, old: Update, new: Update) -> str:
-    """A put, with what the PV was before and after."""
+    """Return the line for a put, with the values before and after."""
     return _line(msg_type="put", pvname=name, ok=True, old=_content(old), new=_content(new))
 
 
 def metadata(name: str, metadata: Metadata) -> str:
-    """What a PV says of itself."""
+    """Return the line for metadata."""
     keys = _present(attrs.asdict(metadata))
     return _line(msg_type="metadata", pvname=name, **{**keys, "type": metadata.type.name.lower()})
 
@@ -36,7 +36,7 @@ def metadata(name: str, metadata: Metadata) -> str:
 def _content(update: Update) -> dict[str, Any]:
     keys = attrs.asdict(update, filter=lambda field, _: field.name not in _SHOWN_OTHERWISE)
     seconds, nanoseconds = divmod(update.timestamp_ns, 1_000_000_000)
-    # As the gateway has it: an exact decimal, which a float is not.
+    # As in the gateway's messages: an exact decimal, unlike a float.
     keys["timestamp"] = Fragment(f"{seconds}.{nanoseconds:09d}")
     return {"value": update.value, **_present(keys)}
 

@@ -1,4 +1,4 @@
-"""Payloads of WebSocket messages to what they say."""
+"""Decoding of the gateway's messages."""
 
 from __future__ import annotations
 
@@ -22,13 +22,17 @@ _ALIGNMENT = 8
 
 
 def decode(payload: bytes, is_binary: bool) -> list[Message]:
-    """The messages in one frame, several if it is a batch; GatewayError `bad_frame` if none."""
+    """Return the messages in a frame: several if it is a batch.
+
+    Raises:
+        GatewayError: `bad_frame` if the frame is invalid.
+    """
     try:
         if is_binary:
             return [_decode_binary(payload)]
         content = loads(payload)
     except (BadMessageError, ValueError, KeyError, TypeError) as error:
-        raise GatewayError("bad_frame", f"a frame cannot be read: {error}") from None
+        raise GatewayError("bad_frame", f"invalid message: {error}") from None
     messages = content if isinstance(content, list) else [content]
     if not all(isinstance(message, dict) for message in messages):
         raise GatewayError("bad_frame", "expected a JSON object, or an array of them")
@@ -43,13 +47,13 @@ def _decode_binary(payload: bytes) -> Message:
     _keep_nanoseconds(payload[_SIZE_BYTES:start], [message])
     start += -start % _ALIGNMENT
     dtype, shape = np.dtype(message.pop("dtype")), message.pop("shape")
-    # The elements stay where they came: nothing is copied, and nothing can be written.
+    # The array is a read-only view of the payload.
     message["value"] = np.frombuffer(payload, dtype, math.prod(shape), start).reshape(shape)
     return message
 
 
 def _keep_nanoseconds(payload: bytes, messages: list[Message]) -> None:
-    """Add the time stamps in nanoseconds, which the floats of the parser do not hold."""
+    """Add exact time stamps in nanoseconds, which the parser's floats do not have."""
     stamped = [message for message in messages if "timestamp" in message]
     stamps = _STAMP.findall(payload) if stamped else []
     if len(stamps) == len(stamped):
@@ -57,12 +61,16 @@ def _keep_nanoseconds(payload: bytes, messages: list[Message]) -> None:
             message["timestamp_ns"] = int(seconds + fraction[:9].ljust(9, b"0"))
 
 
-# In a JSON text the quotes of a string's content are escaped: this can only be a key.
+# Quotes within JSON strings are escaped, so this matches keys only.
 _STAMP = re.compile(rb'"timestamp":\s*(\d+)\.(\d+)(?=[,}\s])')
 
 
 def update(message: Mapping[str, Any]) -> Update:
-    """The update in a `monitor` or `value` message; GatewayError `bad_frame` if it has none."""
+    """Return the update in a `monitor` or `value` message.
+
+    Raises:
+        GatewayError: `bad_frame` if the message is invalid.
+    """
     exact = {key: message[key] for key in ("timestamp_ns",) if key in message}
     try:
         return Update(
@@ -77,7 +85,7 @@ def update(message: Mapping[str, Any]) -> Update:
             text=message.get("text"),
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise GatewayError("bad_frame", f"an update cannot be read: {error!r}") from None
+        raise GatewayError("bad_frame", f"invalid update: {error!r}") from None
 
 
 def _value(value: Any, count: int) -> Value:
@@ -94,14 +102,18 @@ def _value(value: Any, count: int) -> Value:
 def _listed(values: list[Any]) -> Value:
     if values and isinstance(values[0], str):
         return tuple(values)
-    # A null is NaN or infinite; as a float, None becomes NaN.
+    # A null is NaN or infinite; None becomes NaN as a float.
     array: Array = np.array(values, float if None in values or not values else None)
     array.setflags(write=False)
     return array
 
 
 def metadata(message: Mapping[str, Any]) -> Metadata:
-    """What a `metadata` message says of a PV; GatewayError `bad_frame` if it cannot be."""
+    """Return the metadata in a `metadata` message.
+
+    Raises:
+        GatewayError: `bad_frame` if the message is invalid.
+    """
     try:
         return Metadata(
             type=FieldType[message["type"].upper()],
@@ -119,7 +131,7 @@ def metadata(message: Mapping[str, Any]) -> Metadata:
             warning_limits=_limits(message.get("warning_limits")),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise GatewayError("bad_frame", f"metadata cannot be read: {error!r}") from None
+        raise GatewayError("bad_frame", f"invalid metadata: {error!r}") from None
 
 
 def _limits(limits: Any) -> Limits | None:
@@ -130,6 +142,6 @@ def _limits(limits: Any) -> Limits | None:
 
 
 def error(message: Mapping[str, Any]) -> GatewayError:
-    """The error that an `error` message tells of."""
+    """Return the error in an `error` message."""
     text = str(message.get("message", ""))
     return GatewayError(str(message.get("code", "internal")), text, message.get("pvname"))

@@ -1,4 +1,4 @@
-"""The command `monitor`: prints what it hears."""
+"""The command `monitor`."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pycawamp.client import jsonlines, show
 from pycawamp.client.arguments import Arguments
 from pycawamp.client.client import GatewayClient
 from pycawamp.client.console import Console
-from pycawamp.client.listening import IListener
+from pycawamp.client.listener import IListener
 from pycawamp.client.values import GatewayError, Update
 from pycawamp.pv.values import Metadata
 
 
 @implementer(IListener)
-class Monitor:
-    """Prints each update of some PVs, and when they come and go."""
+class MonitorCommand:
+    """Prints updates of PVs, and when they connect and disconnect."""
 
     def __init__(self, clock: IReactorTime, arguments: Arguments, console: Console) -> None:
         self.done: Deferred[None] = Deferred()
-        """Fires when all was printed, or there is nothing to wait for."""
+        """Fires when the command has finished."""
         self._clock = clock
         self._arguments = arguments
         self._console = console
@@ -31,7 +31,7 @@ class Monitor:
         self._refused: set[str] = set()
 
     def start(self, client: GatewayClient) -> None:
-        """Subscribe to all, and say after a while which were not found."""
+        """Subscribe to all PVs; report after the timeout which were not found."""
         names = dict.fromkeys(self._arguments.names)
         for name in names:
             client.subscribe(
@@ -43,13 +43,13 @@ class Monitor:
 
     @property
     def status(self) -> int:
-        """The exit status as things stand."""
+        """The exit status."""
         return 1 if self._refused or self._console.failed else 0
 
-    # What the client tells
+    # Called by the client
 
     def connection(self, name: str, connected: bool) -> None:
-        """Print that a PV came or went; that it came tells its first update."""
+        """Print that a PV was not found or has disconnected; as JSON, each change."""
         before = self._told.get(name)
         if connected is before:
             return
@@ -61,7 +61,7 @@ class Monitor:
             self._console.line(line(name))
 
     def metadata(self, name: str, metadata: Metadata) -> None:
-        """Remember how the PV's values are to be shown."""
+        """Keep the metadata, for formatting."""
         self._metadata[name] = metadata
 
     def update(self, name: str, update: Update) -> None:
@@ -79,10 +79,10 @@ class Monitor:
                 self._finish()
 
     def error(self, name: str, error: GatewayError) -> None:
-        """Print that the gateway refuses a PV; if it refuses all, that is the end."""
+        """Print that the gateway refuses a PV; end if it refuses all."""
         self._console.complain_of(name, error)
         if error.code == "refused":
-            return  # By the IOC, which may send it later.
+            return  # By the IOC, which may send the value later.
         self._refused.add(name)
         if self._refused >= set(self._arguments.names):
             self._finish()

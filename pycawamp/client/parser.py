@@ -1,4 +1,4 @@
-"""The command line's options, and what --help says of them."""
+"""The options of the command line, and the text of --help."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any, NoReturn
 
 PROGRAM = "python -m pycawamp.client"
 _SHORT_PROGRAM = "pycawamp.client"
-_DESCRIPTION = "Reads, watches and writes EPICS PVs through a pycaserver gateway."
+_DESCRIPTION = "Read, monitor and write EPICS PVs through a pycaserver gateway."
 _EPILOG = f"""\
-URL is such as ws://host:8888/monitor, or wss://host/monitor for an encrypted connection.
-Without a scheme it gets ws://, without a path /monitor: localhost:8888 will do.
+URL is ws://host:8888/monitor, or wss://host/monitor for an encrypted connection. The
+default scheme is ws://, the default path /monitor, so localhost:8888 is sufficient.
 
-Output is as of camonitor, caget, caput and cainfo, but that digits follow the record's PREC.
-The exit status is 0, or 1 if anything failed; what failed is one line each on stderr.
+The output is that of camonitor, caget, caput and cainfo, with digits as the record's PREC.
+The exit status is 0, or 1 if anything failed; each failure is one line on stderr.
 
-A password and a token can also come by the environment: PYCASERVER_PASSWORD and
+Password and token can be given in the environment variables PYCASERVER_PASSWORD and
 PYCASERVER_TOKEN, which other users of the computer cannot see.
 
-Examples, with the gateway of `twistd -n pycaserver --demo --allow-put=anyone`:
+Examples, with the gateway started by `twistd -n pycaserver --demo --allow-put=anyone`:
   {PROGRAM} localhost:8888 monitor demo:sine demo:mode
   {PROGRAM} localhost:8888 get -a demo:setpoint
   {PROGRAM} localhost:8888 put demo:setpoint 42
@@ -32,7 +32,7 @@ Examples, with the gateway of `twistd -n pycaserver --demo --allow-put=anyone`:
 
 
 def make_parser() -> ArgumentParser:
-    """What parses the command line; its `error` ends the process."""
+    """Return the parser of the command line; its `error` ends the process."""
     parser = _Parser(
         PROGRAM,
         description=_DESCRIPTION,
@@ -40,7 +40,7 @@ def make_parser() -> ArgumentParser:
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("url", metavar="URL", help="the gateway's")
+    parser.add_argument("url", metavar="URL", help="address of the gateway")
     _add_common(parser, is_top=True)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for add in (_add_monitor, _add_get, _add_put, _add_info):
@@ -51,21 +51,28 @@ def make_parser() -> ArgumentParser:
 class _Parser(ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """End the process with one line."""
-        print(f"{_SHORT_PROGRAM}: {message} (--help tells more)", file=sys.stderr)
+        print(f"{_SHORT_PROGRAM}: {message} (see --help)", file=sys.stderr)
         raise SystemExit(1)
 
 
 def _add_common(parser: ArgumentParser, is_top: bool = False) -> None:
-    """Options that may stand anywhere: those of a command must not undo what came before it."""
+    """Add options that are allowed in any place, before and after the command."""
 
     def add(*names: str, default: Any = None, **keys: Any) -> None:
         parser.add_argument(*names, default=default if is_top else SUPPRESS, **keys)
 
-    add("--json", action="store_true", default=False, help="one JSON object a line")
-    add("-w", "--timeout", type=_seconds, default=10.0, metavar="SECONDS", help="10 if not given")
-    add("--user", metavar="NAME[:PASSWORD]", help="log in by HTTP Basic")
-    add("--token", help="log in by a bearer token")
-    add("--ca", metavar="FILE.pem", help="certificates to trust, in place of the system's")
+    add("--json", action="store_true", default=False, help="print one JSON object per line")
+    add(
+        "-w",
+        "--timeout",
+        type=_seconds,
+        default=10.0,
+        metavar="SECONDS",
+        help="timeout of each request (default: 10)",
+    )
+    add("--user", metavar="NAME[:PASSWORD]", help="log in with a password")
+    add("--token", help="log in with a bearer token")
+    add("--ca", metavar="FILE.pem", help="certificates to trust, instead of those of the system")
     add(
         "--insecure",
         action="store_true",
@@ -75,14 +82,16 @@ def _add_common(parser: ArgumentParser, is_top: bool = False) -> None:
 
 
 def _add_style(parser: ArgumentParser) -> None:
+    parser.add_argument("-n", dest="numbers", action="store_true", help="print enums as numbers")
     parser.add_argument(
-        "-n", dest="numbers", action="store_true", help="enums as numbers, not as labels"
+        "-S", dest="long_strings", action="store_true", help="print char arrays as text"
     )
     parser.add_argument(
-        "-S", dest="long_strings", action="store_true", help="char arrays as the text they hold"
-    )
-    parser.add_argument(
-        "-#", dest="most", type=_number, metavar="COUNT", help="the first elements of arrays only"
+        "-#",
+        dest="most",
+        type=_number,
+        metavar="COUNT",
+        help="print only the first elements of arrays",
     )
     for kind in "efg":
         parser.add_argument(
@@ -90,7 +99,7 @@ def _add_style(parser: ArgumentParser) -> None:
             dest="floats",
             type=partial(_float_format, kind),
             metavar="DIGITS",
-            help=f"floating point as %%{kind}, not as the record's PREC says",
+            help=f"print floating point as %%{kind} (default: as the record's PREC)",
         )
 
 
@@ -106,31 +115,36 @@ def _command(commands: Any, name: str, summary: str) -> ArgumentParser:
 
 
 def _add_monitor(commands: Any) -> ArgumentParser:
-    parser = _command(commands, "monitor", "print each update, until Ctrl-C")
+    parser = _command(commands, "monitor", "print updates until Ctrl-C")
     _add_style(parser)
     parser.add_argument("--count", type=_positive, metavar="N", help="end after N updates")
     parser.add_argument(
-        "--max-rate", type=_rate, metavar="HZ", help="updates per second and PV; the newest wins"
+        "--max-rate", type=_rate, metavar="HZ", help="maximum updates per second and PV"
     )
     parser.add_argument("pvs", nargs="+", metavar="PV")
     return parser
 
 
 def _add_get(commands: Any) -> ArgumentParser:
-    parser = _command(commands, "get", "print present values")
+    parser = _command(commands, "get", "print current values")
     _add_style(parser)
-    parser.add_argument("-a", dest="wide", action="store_true", help="time stamp and alarm, too")
-    parser.add_argument("-t", dest="terse", action="store_true", help="values without names")
+    parser.add_argument(
+        "-a", dest="wide", action="store_true", help="print time stamp and alarm too"
+    )
+    parser.add_argument("-t", dest="terse", action="store_true", help="print values without names")
     parser.add_argument("pvs", nargs="+", metavar="PV")
     return parser
 
 
 def _add_put(commands: Any) -> ArgumentParser:
-    parser = _command(commands, "put", "write a PV, and print what it was and is")
+    parser = _command(commands, "put", "write a PV, and print the old and the new value")
     _add_style(parser)
-    parser.add_argument("-t", dest="terse", action="store_true", help="print the new value only")
+    parser.add_argument("-t", dest="terse", action="store_true", help="print only the new value")
     parser.add_argument(
-        "-a", dest="array", action="store_true", help="VALUE: number of elements, then elements"
+        "-a",
+        dest="array",
+        action="store_true",
+        help="write an array: the number of elements, then the elements",
     )
     parser.add_argument(
         "--no-wait",
@@ -140,13 +154,13 @@ def _add_put(commands: Any) -> ArgumentParser:
     )
     parser.add_argument("pv", metavar="PV")
     parser.add_argument(
-        "values", nargs="+", metavar="VALUE", help="several are elements, or words of one text"
+        "values", nargs="+", metavar="VALUE", help="elements of an array, or words of a text"
     )
     return parser
 
 
 def _add_info(commands: Any) -> ArgumentParser:
-    parser = _command(commands, "info", "print what PVs say of themselves")
+    parser = _command(commands, "info", "print the metadata of PVs")
     parser.add_argument("pvs", nargs="+", metavar="PV")
     return parser
 
@@ -166,7 +180,7 @@ def _checked(
     return check
 
 
-_seconds = _checked(float, lambda value: 0 < value < math.inf, "seconds, more than 0")
+_seconds = _checked(float, lambda value: 0 < value < math.inf, "seconds, above 0")
 _rate = _checked(float, lambda value: 0 < value <= 1000, "updates per second, at most 1000")
-_positive = _checked(int, lambda value: value > 0, "a number, 1 or more")
+_positive = _checked(int, lambda value: value > 0, "a number of at least 1")
 _number = _checked(int, lambda value: value >= 0, "a number")

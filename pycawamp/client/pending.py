@@ -1,4 +1,4 @@
-"""Requests that wait for their answers."""
+"""Requests without replies."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ Answer: TypeAlias = "Deferred[Message]"
 
 
 class Requests:
-    """Requests under way, by their ids; none outlives the connection that it went by."""
+    """Requests without replies, by their ids. They fail when the connection is lost."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._last_id = 0
         self._waiting: dict[int, Answer] = {}
         self.unsent: dict[int, bytes] = {}
-        """Those that wait for the connection to open."""
+        """Those that wait for the connection."""
 
     def next_id(self) -> int:
-        """An id that no other request has."""
+        """Return a new request id."""
         self._last_id += 1
         return self._last_id
 
     def add(self, request_id: int, name: str, timeout: float) -> Answer:
-        """Fires with the answer to a request; fails with `timeout` if none comes in time.
+        """Return a Deferred that fires with the reply to a request.
 
-        A request that was cancelled, or timed out, is not sent any more.
+        It fails with `timeout` after so many seconds. A request that was cancelled or has timed out
+        is not sent any more.
         """
         answer: Answer = Deferred()
         self._waiting[request_id] = answer
@@ -49,12 +50,12 @@ class Requests:
         return answer.addTimeout(timeout, self._clock, timed_out).addBoth(done)
 
     def take_unsent(self) -> list[bytes]:
-        """Those that can be sent now."""
+        """Return the requests that waited for the connection, and clear them."""
         unsent, self.unsent = self.unsent, {}
         return list(unsent.values())
 
     def answer(self, message: Message) -> bool:
-        """Hand an answer to who waits for it; whether somebody did."""
+        """Pass a reply to its request; return False if there is none."""
         answer = self._waiting.pop(message.get("id", 0), None)
         if answer is None:
             return False
@@ -65,7 +66,7 @@ class Requests:
         return True
 
     def fail(self, code: str, text: str) -> None:
-        """Fail all: their answers cannot come any more."""
+        """Let all requests fail."""
         waiting, self._waiting = self._waiting, {}
         self.unsent.clear()
         for answer in waiting.values():

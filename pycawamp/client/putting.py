@@ -1,4 +1,4 @@
-"""Words of the command line to the value that they mean for a PV."""
+"""Conversion of arguments to the value to put."""
 
 from __future__ import annotations
 
@@ -13,11 +13,19 @@ from pycawamp.pv.values import FieldType, Metadata
 def value_to_put(
     words: Sequence[str], metadata: Metadata, counted: bool = False, numbers: bool = False
 ) -> Any:
-    """The value to put, by the PV's type; GatewayError `bad_value` if the words miscount.
+    """Return the value to put, by the PV's type.
 
-    `counted`: the first word says how many follow, as for `caput -a`. `numbers`: enums are
-    given by their numbers only. Words that do not fit the type are left to the gateway,
-    which says what it expects.
+    Words that do not match the type are passed on as they are: the gateway's error says what it
+    expects.
+
+    Args:
+        words: The arguments of the command line.
+        metadata: The PV's metadata.
+        counted: Whether the first word is the number of elements, as for `caput -a`.
+        numbers: Whether enums are given by their numbers only.
+
+    Raises:
+        GatewayError: `bad_value` if there are not as many elements as their number says.
     """
     if counted:
         words = _counted(words)
@@ -56,5 +64,5 @@ def _number(word: str) -> Any:
 
 
 def _whole(word: str) -> int:
-    """A whole number, also as 0x1F."""
+    """Return an integer, also from 0x1F."""
     return int(word, 0)

@@ -10,8 +10,7 @@ import attrs
 import numpy as np
 
 from pycawamp.client.values import Update
-from pycawamp.pv.ca.dbr import EPICS_EPOCH
-from pycawamp.pv.values import FieldType, Metadata
+from pycawamp.pv.values import EPICS_EPOCH, FieldType, Metadata
 from pycawamp.wire.v2.text import decimal, label, long_string
 
 NO_ALARM = "NO_ALARM"
@@ -22,20 +21,20 @@ Element: TypeAlias = Callable[[Any], str]
 
 @attrs.frozen
 class Style:
-    """How values are to be shown."""
+    """How values are formatted."""
 
     numbers: bool = False
-    """Enums by their numbers, not by their labels."""
+    """Format enums as numbers, not as labels."""
     long_strings: bool = False
-    """Char arrays as the text that they hold."""
+    """Format char arrays as text."""
     floats: str | None = None
-    """A Python format, such as .3f; None: as many digits as the record's PREC says."""
+    """A Python format such as .3f; None: as the record's PREC."""
     most: int | None = None
-    """Elements of an array to show; None: all."""
+    """Maximum number of elements of an array; None: all."""
 
 
 def value_text(update: Update, metadata: Metadata | None, style: Style) -> str:
-    """A value; of an array, the number of elements first."""
+    """Return a value as text, for an array with the number of elements first."""
     value = update.value
     show = _element(metadata, style)
     if not isinstance(value, np.ndarray | tuple):
@@ -49,7 +48,7 @@ def value_text(update: Update, metadata: Metadata | None, style: Style) -> str:
 
 
 def _element(metadata: Metadata | None, style: Style) -> Element:
-    """The function that shows one element."""
+    """Return the function that formats an element."""
     labels = metadata.enum_strs if metadata is not None and not style.numbers else ()
     precision = metadata.precision if metadata is not None else None
     is_single = metadata is not None and metadata.type is FieldType.FLOAT
@@ -73,7 +72,7 @@ def _float_text(value: float, precision: int | None, is_single: bool, chosen: st
 
 
 def escaped(text: str) -> str:
-    """A text that stays on its line, and does nothing to the terminal."""
+    """Return a text with escape sequences instead of unprintable characters."""
     return "".join(
         char if char.isprintable() and char != "\\" else char.encode("unicode_escape").decode()
         for char in text
@@ -81,30 +80,30 @@ def escaped(text: str) -> str:
 
 
 def time_text(timestamp: float) -> str:
-    """A time stamp in local time; a record that never processed has none."""
+    """Return a time stamp in local time, or "<undefined>" for a record that never processed."""
     if timestamp == EPICS_EPOCH:
         return "<undefined>"
     return datetime.fromtimestamp(timestamp).strftime(TIME_FORMAT)
 
 
 def now_text() -> str:
-    """The time of this computer, as that of updates."""
+    """Return the current time in the format of time stamps."""
     return datetime.now().strftime(TIME_FORMAT)
 
 
 def short_line(update: Update, metadata: Metadata | None, style: Style) -> str:
-    """As caget has it: name and value."""
+    """Return a line as caget prints it: name and value."""
     return f"{_name_column(update)} {value_text(update, metadata, style)}"
 
 
 def wide_line(update: Update, metadata: Metadata | None, style: Style) -> str:
-    """As camonitor has it: name, time stamp, value, and the alarm if there is one."""
+    """Return a line as camonitor prints it: name, time stamp, value, and the alarm if any."""
     shown = value_text(update, metadata, style)
     return f"{_name_column(update)} {time_text(update.timestamp)} {shown} {_alarm(update)}"
 
 
 def _name_column(update: Update) -> str:
-    # As in EPICS base, only what stands in columns is padded.
+    # As in EPICS base, only scalars are padded.
     return update.name if isinstance(update.value, np.ndarray | tuple) else f"{update.name:<30}"
 
 
@@ -115,17 +114,17 @@ def _alarm(update: Update) -> str:
 
 
 def not_connected_line(name: str) -> str:
-    """As camonitor tells that a PV was not found."""
+    """Return the line that camonitor prints for a PV that was not found."""
     return f"{name:<30} *** Not connected (PV not found)"
 
 
 def disconnected_line(name: str) -> str:
-    """As camonitor tells that a PV was lost."""
+    """Return the line that camonitor prints for a PV that has disconnected."""
     return f"{name:<30} {now_text()} *** disconnected"
 
 
 def description(name: str, metadata: Metadata) -> str:
-    """As cainfo has it, and below it what the PV says of units, limits and states."""
+    """Return lines as cainfo prints them, followed by units, limits and states."""
     access = f"{_no(metadata.read_access)}read, {_no(metadata.write_access)}write"
     rows: list[tuple[str, object]] = [
         ("State", "connected"),

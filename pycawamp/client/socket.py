@@ -1,4 +1,4 @@
-"""One WebSocket to a gateway: Autobahn's protocol on one side, a connection on the other."""
+"""A WebSocket to a gateway."""
 
 from __future__ import annotations
 
@@ -18,57 +18,63 @@ from twisted.python.failure import Failure
 from pycawamp.client.target import Target
 
 OPENING_SECONDS = 10.0
-"""Within these a gateway must have taken the connection, and again the WebSocket."""
+"""Timeout of the TCP connection, and of the WebSocket handshake."""
 CLOSING_SECONDS = 1.0
+GOING_AWAY = 1001
+"""The close code of a gateway that stops."""
 PING_SECONDS = 20.0
-"""Between pings; a gateway that answers none within as many is gone."""
+"""Between pings; without an answer for as long, the connection is lost."""
 
 
 class SocketUser(Protocol):
-    """Who hears what happens on a socket."""
+    """The callbacks of a socket."""
 
     def socket_opened(self) -> None:
-        """Hear that messages can be sent."""
+        """Called when messages can be sent."""
 
     def socket_received(self, payload: bytes, is_binary: bool) -> None:
-        """Hear a message."""
+        """Called with each message."""
 
-    def socket_closed(self, problem: str) -> None:
-        """Hear that it is gone, or never opened, and why; once for each socket."""
+    def socket_closed(self, problem: str, goes_away: bool = False) -> None:
+        """Called once with the reason when the socket is closed or could not be opened.
+
+        `goes_away`: the gateway has closed it because it stops (1001).
+        """
 
 
 class Socket(WebSocketClientProtocol):  # type: ignore[misc]
-    """One WebSocket, from its TCP connection to its end."""
+    """A WebSocket connection."""
 
     factory: SocketFactory
     was_open = False
 
     def onOpen(self) -> None:
-        """Tell that messages can be sent."""
+        """Report that messages can be sent."""
         self.was_open = True
         self.factory.user.socket_opened()
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        """Hand a message on."""
+        """Report a message."""
         self.factory.user.socket_received(payload, isBinary)
 
     def onClose(self, _wasClean: bool, _code: int | None, reason: str | None) -> None:
-        """Tell that it is gone."""
-        self.factory.user.socket_closed(self._problem(reason))
+        """Report that the socket is closed."""
+        goes_away = self.remoteCloseCode == GOING_AWAY
+        self.factory.user.socket_closed(self._problem(reason), goes_away)
 
     def connectionLost(self, reason: Failure) -> None:
-        """Note why a TLS handshake failed: of that, Autobahn tells nobody but its log."""
+        """Keep the reason of a failed TLS handshake, which Autobahn only logs."""
         if isinstance(reason.value, SSL.Error):
             self.wasNotCleanReason = describe(reason)
         self._connectionLost(reason)
 
     @property
     def can_send(self) -> bool:
-        """Whether messages can be sent: the gateway has not said goodbye."""
+        """Whether messages can be sent: no close frame was sent or received."""
         return bool(self.state == self.STATE_OPEN)
 
     def end(self) -> None:
-        """Say goodbye; to a gateway that has not answered yet, none."""
+        """Send a close frame, or abort the connection before the handshake is complete."""
         if self.can_send:
             self.sendClose(1000)
         elif self.state != self.STATE_CLOSING:
@@ -83,12 +89,14 @@ class Socket(WebSocketClientProtocol):  # type: ignore[misc]
         if self.wasOpenHandshakeTimeout:
             return "the server does not answer"
         if self.wasNotCleanReason is None or "peer dropped" in self.wasNotCleanReason:
-            return "the connection was lost" if self.was_open else "the server hung up"
+            return (
+                "the connection was lost" if self.was_open else "the server closed the connection"
+            )
         return str(self.wasNotCleanReason)
 
 
 class SocketFactory(WebSocketClientFactory):  # type: ignore[misc]
-    """Makes the one socket of one attempt."""
+    """Creates the socket of one attempt to connect."""
 
     protocol = Socket
     noisy = False
@@ -129,7 +137,7 @@ def _endpoint(reactor: Any, target: Target) -> IStreamClientEndpoint:
 
 
 def describe(failure: Failure) -> str:
-    """Why no connection came about, in few words."""
+    """Return the reason of a failed connection as a short text."""
     for kinds, text in _PROBLEMS.items():
         if failure.check(*kinds):
             return text
@@ -148,5 +156,5 @@ _PROBLEMS: dict[tuple[type[BaseException], ...], str] = {
 
 
 def place(url: str) -> str:
-    """A URL for people: what may be a secret is left out."""
+    """Return a URL for messages, without the query, which may contain secrets."""
     return urlsplit(url)._replace(query="").geturl()

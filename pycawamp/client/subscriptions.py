@@ -1,4 +1,4 @@
-"""Subscriptions by name: the gateway is asked once, however many listen here."""
+"""A listener's subscription to a PV, and its options."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import attrs
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from pycawamp.client.listening import IListener
+from pycawamp.client.listener import IListener
 from pycawamp.client.values import GatewayError, Update
 from pycawamp.pv.values import Metadata
 
 
 @attrs.frozen
-class Options:
-    """What one subscription asks for."""
+class SubscriptionOptions:
+    """What a subscription requests."""
 
     metadata: bool = True
     """Metadata, and the alarm with each update."""
     text: bool = False
     max_rate: float | None = None
-    """Updates per second; None: every one."""
+    """Maximum updates per second; None: every update."""
 
 
-def strongest(options: Sequence[Options]) -> Options | None:
-    """What has to be asked for to serve all of them; None if there are none."""
+def strongest(options: Sequence[SubscriptionOptions]) -> SubscriptionOptions | None:
+    """Return the options that satisfy all of these; None if there are none."""
     if not options:
         return None
     rates = [each.max_rate for each in options if each.max_rate is not None]
-    return Options(
+    return SubscriptionOptions(
         metadata=any(each.metadata for each in options),
         text=any(each.text for each in options),
         max_rate=max(rates) if len(rates) == len(options) else None,
@@ -38,7 +38,7 @@ def strongest(options: Sequence[Options]) -> Options | None:
 
 
 class Subscription:
-    """One listener's hold on one PV. Made by GatewayClient.subscribe."""
+    """A listener's subscription to a PV. Created by `GatewayClient.subscribe`."""
 
     _log = Logger()
 
@@ -46,7 +46,7 @@ class Subscription:
         self,
         name: str,
         listener: IListener,
-        options: Options,
+        options: SubscriptionOptions,
         clock: IReactorTime,
         leave: Callable[[Subscription], None],
     ) -> None:
@@ -54,7 +54,7 @@ class Subscription:
         self.options = options
         self._listener = listener
         self._leave = leave
-        self._pace = Pace(clock, options.max_rate, self._hear)
+        self._throttle = UpdateThrottle(clock, options.max_rate, self._report)
         self._closed = False
         self._connected: bool | None = None
         self._metadata: Metadata | None = None
@@ -62,45 +62,51 @@ class Subscription:
         self._awaits_announcement = False
 
     def close(self) -> None:
-        """End it: the listener hears nothing more."""
+        """Unsubscribe; the listener is not called any more."""
         if not self._closed:
             self._closed = True
-            self._pace.clear()
+            self._throttle.clear()
             self._leave(self)
 
-    # What the feed tells
+    # Called by the PV
 
     def await_announcement(self) -> None:
-        """Pass over updates until the gateway says anew that the PV is connected."""
+        """Ignore updates until the gateway reports again that the PV is connected."""
         self._awaits_announcement = True
 
     def connection(self, connected: bool, is_announced: bool = False) -> None:
-        """Tell whether the PV is connected, unless that was told."""
+        """Report that the PV is connected or disconnected, if that has changed."""
         self._awaits_announcement = self._awaits_announcement and not is_announced
         if connected is not self._connected:
-            # What was kept back is the last there is of that connection.
-            self._pace.flush()
+            # A delayed update is the last of that connection.
+            self._throttle.flush()
             self._connected, self._newest = connected, None
             self._call(self._listener.connection, connected)
 
     def metadata(self, metadata: Metadata) -> None:
-        """Tell metadata, if asked for and new."""
+        """Report metadata, if requested and changed."""
         if self.options.metadata and metadata != self._metadata:
             self._metadata = metadata
             self._call(self._listener.metadata, metadata)
 
-    def update(self, update: Update, is_snapshot: bool, is_paced: bool) -> None:
-        """Tell an update; a snapshot only if it is news. Paced: the gateway keeps the rate."""
+    def update(self, update: Update, is_snapshot: bool, is_throttled: bool) -> None:
+        """Report an update.
+
+        Args:
+            update: The update.
+            is_snapshot: Whether it may repeat the last one, which is not reported again.
+            is_throttled: Whether the gateway applies the `max_rate` already.
+        """
         if self._awaits_announcement or (is_snapshot and not self._is_news(update)):
             return
         self._newest = update
-        if is_paced:
-            self._hear(update)
+        if is_throttled:
+            self._report(update)
         else:
-            self._pace.take(update)
+            self._throttle.take(update)
 
     def error(self, error: GatewayError) -> None:
-        """Tell that the gateway refuses the PV; what it sends all the same is not withheld."""
+        """Report that the gateway refuses the PV. Later updates are reported nevertheless."""
         self._awaits_announcement = False
         self._call(self._listener.error, error)
 
@@ -108,13 +114,13 @@ class Subscription:
         newest = self._newest
         if newest is None or not update.repeats(newest):
             return True
-        # The newest may answer the request of another listener, who had asked for less.
+        # The newest may be the reply to another listener's request, with fewer options.
         alarm, before = ((each.severity, each.status) for each in (update, newest))
         brings_alarm = update.severity is not None and alarm != before
         brings_text = update.text is not None and newest.text is None
         return (self.options.metadata and brings_alarm) or (self.options.text and brings_text)
 
-    def _hear(self, update: Update) -> None:
+    def _report(self, update: Update) -> None:
         self._call(self._listener.update, update)
 
     def _call(self, method: Callable[[str, Any], None], value: Any) -> None:
@@ -123,11 +129,11 @@ class Subscription:
         try:
             method(self.name, value)
         except Exception:
-            self._log.failure("A listener to {name} failed", name=self.name)
+            self._log.failure("A listener of {name} failed", name=self.name)
 
 
-class Pace:
-    """Lets through so many updates per second: the first at once, then the newest."""
+class UpdateThrottle:
+    """Limits updates per second: the first is delivered immediately, then the newest."""
 
     def __init__(
         self, clock: IReactorTime, rate: float | None, deliver: Callable[[Update], None]
@@ -139,21 +145,21 @@ class Pace:
         self._pause: IDelayedCall | None = None
 
     def take(self, update: Update) -> None:
-        """Deliver an update, now or when the pause is over."""
+        """Deliver an update now, or when the pause is over."""
         if self._pause is not None:
             self._newest = update
         else:
             self._send(update)
 
     def flush(self) -> None:
-        """Deliver what was kept back, and start anew."""
+        """Deliver the delayed update, and end the pause."""
         newest = self._newest
         self.clear()
         if newest is not None:
             self._deliver(newest)
 
     def clear(self) -> None:
-        """Forget what was kept back."""
+        """Discard the delayed update, and end the pause."""
         self._newest = None
         if self._pause is not None:
             self._pause.cancel()

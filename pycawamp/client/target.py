@@ -1,4 +1,4 @@
-"""Where a gateway is, and how to be let in."""
+"""The address of a gateway, and the credentials for it."""
 
 from __future__ import annotations
 
@@ -25,45 +25,48 @@ _SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 
 
 def full_url(text: str) -> str:
-    """The WebSocket URL that is meant; ValueError if none can be.
+    """Return the complete WebSocket URL.
 
-    Without a scheme it gets `ws://`, without a path `/monitor`; a browser's `http` is `ws`.
+    The default scheme is `ws`, the default path `/monitor`; `http` is replaced by `ws`.
+
+    Raises:
+        ValueError: The text is not a valid URL.
     """
     parts = urlsplit(text if "://" in text else f"ws://{text}")
     scheme = _SCHEMES.get(parts.scheme)
     if scheme is None:
         raise ValueError(f"expected a URL such as ws://host:8888/monitor, got {text!r}")
     if parts.username is not None:
-        raise ValueError("the URL holds a user name: give it apart from the URL")
-    # Looking at the port checks it: ValueError if it is none.
+        raise ValueError("the URL must not contain a user name; pass it separately")
+    # Reading the port checks it: ValueError if it is invalid.
     if not parts.hostname or parts.port == 0:
-        raise ValueError(f"the URL names no host and port: {text!r}")
+        raise ValueError(f"expected a URL with a host, got {text!r}")
     path = parts.path if parts.path not in ("", "/") else DEFAULT_PATH
     return urlunsplit((scheme, parts.netloc, path, parts.query, ""))
 
 
 @attrs.frozen
 class Target:
-    """Where a gateway is, and how to be let in."""
+    """The address of a gateway, and the credentials for it."""
 
     url: str = attrs.field(converter=full_url)
     user: str | None = None
-    """For HTTP Basic."""
+    """For HTTP Basic authentication."""
     password: str = attrs.field(default="", repr=False)
     token: str | None = attrs.field(default=None, repr=False)
-    """A bearer token; in place of user and password."""
+    """A bearer token, instead of user and password."""
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
-    """Further HTTP headers of the request that opens the WebSocket."""
+    """Additional HTTP headers of the handshake."""
     verify: bool = True
-    """Whether a server's certificate must be valid for its host (wss)."""
+    """Whether the server's certificate must be valid for its host (wss)."""
     authorities: str | None = None
-    """A file with the certificates to trust (PEM); None: those that the system trusts."""
+    """Path of a PEM file with the certificates to trust; None: those of the system."""
     endpoint: IStreamClientEndpoint | None = None
-    """Where to connect to if the URL does not tell, such as a UNIX socket or a proxy."""
+    """Endpoint to connect to instead of the URL's host and port, such as a UNIX socket."""
 
     @property
     def is_secure(self) -> bool:
-        """Whether TLS is spoken."""
+        """Whether TLS is used."""
         return self.url.startswith("wss:")
 
     @property
@@ -78,7 +81,7 @@ class Target:
 
     @property
     def all_headers(self) -> dict[str, str]:
-        """The HTTP headers, with the one that logs in."""
+        """The HTTP headers, including `Authorization`."""
         login = {}
         if self.token is not None:
             login["Authorization"] = f"Bearer {self.token}"
@@ -88,7 +91,7 @@ class Target:
         return {**self.headers, **login}
 
     def tls(self) -> IOpenSSLClientConnectionCreator:
-        """What makes TLS connections to the host."""
+        """Return the creator of TLS connections to the host."""
         if not self.verify:
             return Unverified(self.host)
         creator: IOpenSSLClientConnectionCreator = optionsForClientTLS(
@@ -111,12 +114,12 @@ _BEGIN = b"-----BEGIN CERTIFICATE-----"
 @implementer(IOpenSSLClientConnectionCreator)
 @attrs.frozen
 class Unverified:
-    """Makes TLS connections to whoever answers: no certificate is looked at."""
+    """Creates TLS connections without verifying the certificate."""
 
     host: str
 
     def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> Connection:
-        """Make one."""
+        """Return a new connection."""
         connection = Connection(CertificateOptions().getContext(), None)
         connection.set_tlsext_host_name(self.host.encode("idna"))
         return connection

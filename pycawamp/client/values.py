@@ -1,4 +1,4 @@
-"""What a client hears: frozen values, and the one kind of error."""
+"""Updates and errors."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ Value: TypeAlias = "float | int | str | Array | tuple[str, ...] | None"
 
 
 class GatewayError(Exception):
-    """A request failed, or a subscription was refused; the text says why, to a person.
+    """A request failed, or a subscription was refused.
 
-    Codes: those of docs/protocol.md, and the client's own `unreachable` (there is no
-    connection to the gateway, or it was lost before the answer), `closed` (by `close`)
-    and `bad_frame` (the gateway sent what cannot be read).
+    `code` is one of docs/protocol.md, or one of the client's: `unreachable` (no
+    connection to the gateway, or it was lost before the reply), `closed` (the
+    client was closed) or `bad_frame` (the gateway sent an invalid message). `message` is a text,
+    `pvname` the PV, if any.
     """
 
     def __init__(self, code: str, message: str, pvname: str | None = None) -> None:
@@ -27,37 +28,37 @@ class GatewayError(Exception):
         self.pvname = pvname
 
     def __repr__(self) -> str:
-        """The code and the text."""
+        """Return the code, the text and the PV."""
         return f"GatewayError({self.code!r}, {self.message!r}, {self.pvname!r})"
 
 
 @attrs.frozen(hash=False)
 class Update:
-    """One update of a PV, or the answer to a get."""
+    """An update of a PV, or the reply to a get."""
 
     name: str
     value: Value = attrs.field(eq=attrs.cmp_using(eq=np.array_equal))
-    """A number or a str of a scalar channel; NaN is NaN. Of an array channel a numpy array
-    that cannot be written to, or a tuple of str. None, with a count of 0, if there is no value:
-    of an element beyond an array's end, or an empty array of one element."""
+    """A number or a str for a scalar; a read-only numpy array or a tuple of str for an array.
+    None, with a count of 0, if there is no value: for an element beyond the end of an array, or an
+    empty array of one element."""
     count: int
-    """Elements in the value."""
+    """Number of elements of the value."""
     timestamp: float
-    """UNIX seconds, of the IOC's clock."""
+    """Time stamp of the IOC in UNIX seconds."""
     units: str = ""
     severity: str | None = None
-    """NO_ALARM, MINOR, MAJOR or INVALID; None if it was not asked for."""
+    """NO_ALARM, MINOR, MAJOR or INVALID; None if not requested."""
     status: str | None = None
-    """What the alarm is about, such as HIHI; None if it was not asked for."""
+    """The alarm status, such as HIHI; None if not requested."""
     text: str | None = None
-    """The value as a person reads it; None if not asked for, or where there is none."""
+    """The value formatted as text; None if not requested, or if the PV has no text."""
     timestamp_ns: int = attrs.field(
         default=attrs.Factory(lambda self: round(self.timestamp * 1e9), takes_self=True),
         kw_only=True,
     )
-    """The time stamp in nanoseconds, exactly; a float keeps about 200 of them apart."""
+    """The exact time stamp in nanoseconds; `timestamp` is accurate to about 200 ns."""
 
     def repeats(self, other: Update) -> bool:
-        """Whether it brings no news after the other, but perhaps more about it."""
+        """Whether it has the time stamp and value of the other, but possibly more keys."""
         same_time = self.timestamp_ns == other.timestamp_ns
         return same_time and bool(np.array_equal(self.value, other.value))  # type: ignore[arg-type]

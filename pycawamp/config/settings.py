@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 import attrs
 
 from pycawamp.access import Syntax, Writers
@@ -28,12 +30,30 @@ class GatewaySettings:
     limits: Limits = attrs.Factory(Limits)
 
 
+class LogFormat(Enum):
+    """The form of the log's lines."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@attrs.frozen
+class LogSettings:
+    """What is logged, and how."""
+
+    format: LogFormat = LogFormat.TEXT
+    level: str = "info"
+    """The least level: debug, info, warn, error or critical."""
+    access: bool = False
+    """Whether each HTTP request gets a line."""
+
+
 @attrs.frozen
 class Settings:
     """What the command line asked for."""
 
-    port: str = "tcp:8888"
-    """A Twisted endpoint description."""
+    ports: tuple[str, ...] = ("tcp:8888",)
+    """Twisted endpoint descriptions."""
     demo: bool = False
     pvlist: str | None = None
     pvlist_syntax: Syntax | None = None
@@ -43,4 +63,7 @@ class Settings:
     logins: LoginFiles | None = None
     rules: AuthenticationRules = attrs.Factory(AuthenticationRules)
     http: HTTPLimits = attrs.Factory(HTTPLimits)
+    drain_time: float = 0.0
+    """Seconds over which clients are asked to leave before the gateway stops."""
+    log: LogSettings = attrs.Factory(LogSettings)
     gateway: GatewaySettings = attrs.Factory(GatewaySettings)

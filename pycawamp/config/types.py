@@ -8,7 +8,11 @@ import re
 from collections.abc import Callable
 from ipaddress import ip_network
 
+from twisted.logger import LogLevel
+
 from pycawamp.access import Syntax, Writers
+from pycawamp.config.settings import LogFormat
+from pycawamp.web.host import Hosts
 from pycawamp.web.origin import Origins
 from pycawamp.web.proxy import UNIX
 
@@ -16,8 +20,19 @@ MOST = 10**9
 """No limit is larger: a slip of the finger is not to be one."""
 
 
-def port(text: str) -> str:
+def flag(text: str) -> bool:
+    """Yes or no."""
+    if text.lower() not in _FLAGS:
+        raise ValueError("yes or no")
+    return _FLAGS[text.lower()]
+
+
+def ports(text: str) -> list[str]:
     """The Twisted endpoint description that a number or a description means."""
+    return [_port(text)]
+
+
+def _port(text: str) -> str:
     if text.isascii() and text.isdigit():
         if not 0 <= int(text) <= 65535:
             raise ValueError("a port number of at most 65535")
@@ -30,6 +45,11 @@ def port(text: str) -> str:
 def seconds(text: str) -> float:
     """A time above 0."""
     return _positive(text, "seconds, more than 0")
+
+
+def seconds_or_0(text: str) -> float:
+    """A time of 0 or more."""
+    return 0.0 if text == "0" else _positive(text, "seconds, 0 or more")
 
 
 def interval(text: str) -> float:
@@ -84,6 +104,22 @@ def writers(text: str) -> Writers:
     return _WRITERS[text]
 
 
+def log_format(text: str) -> LogFormat:
+    """The form of the log's lines."""
+    try:
+        return LogFormat(text)
+    except ValueError:
+        raise ValueError(" or ".join(one.value for one in LogFormat)) from None
+
+
+def log_level(text: str) -> str:
+    """The name of a level of the log."""
+    levels = [level.name for level in LogLevel.iterconstants()]
+    if text not in levels:
+        raise ValueError(f"one of {', '.join(levels)}")
+    return text
+
+
 def pvlist_syntax(text: str) -> Syntax:
     """The build of the CA gateway that a PV list is for."""
     try:
@@ -115,6 +151,16 @@ def origins(text: str) -> list[str]:
     return found
 
 
+def hosts(text: str) -> list[str]:
+    """Patterns of host names, between commas."""
+    found = [part.strip() for part in text.split(",")]
+    try:
+        Hosts.of(found)
+    except ValueError:
+        raise ValueError("host names such as gateway.example.org or *.example.org") from None
+    return found
+
+
 def _positive(text: str, expected: str) -> float:
     try:
         value = float(text)
@@ -125,5 +171,11 @@ def _positive(text: str, expected: str) -> float:
     return value
 
 
+_FLAGS = {"yes": True, "true": True, "on": True, "1": True} | {
+    "no": False,
+    "false": False,
+    "off": False,
+    "0": False,
+}
 LOGGED_IN = "logged-in"
 _WRITERS = {LOGGED_IN: Writers.LOGGED_IN, "anyone": Writers.ANYONE}

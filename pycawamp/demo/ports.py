@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import socket
 
@@ -28,6 +29,13 @@ class CAPorts:
             "EPICS_CA_NAME_SERVERS": "",
             "EPICS_CA_REPEATER_PORT": str(self.repeater),
         }
+
+    def ioc_environment(self) -> dict[str, str]:
+        """This process's variables with nothing of the site's EPICS, for an IOC on loopback."""
+        others = {
+            name: text for name, text in os.environ.items() if not name.startswith("EPICS_CA")
+        }
+        return {**others, **self.server_environment()}
 
     def server_environment(self) -> dict[str, str]:
         """The variables with which an IOC, CA links included, stays on loopback."""

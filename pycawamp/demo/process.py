@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import sys
 from collections import deque
@@ -27,13 +26,34 @@ from pycawamp.demo import softioc
 from pycawamp.demo.ports import CAPorts, free_ports
 from pycawamp.demo.records import DATABASE, RECORDS
 
-__all__ = ["CAPorts", "DemoIOC", "IOCError", "SoftIOC", "free_ports"]
+__all__ = ["CAPorts", "DemoIOC", "IOCError", "SoftIOC", "free_ports", "ioc_command"]
 
 STOP_SECONDS = 1.0
 RESTART_SECONDS = 2.0
 LONGEST_RESTART_SECONDS = 60.0
 KEPT_LINES = 200
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def ioc_command(
+    databases: Sequence[str], macros: str = "", access_file: str | None = None
+) -> list[str]:
+    """Return the command of an IOC that says `softioc.READY` and ends with its stdin.
+
+    Args:
+        databases: paths of record databases.
+        macros: for all databases, such as `P=demo:,N=1`.
+        access_file: path of an access security file.
+    """
+    # By its path and not by -m: the module is then found from any directory, installed
+    # or not, and a file in the user's directory cannot come in front of the library's.
+    command = [sys.executable, softioc.__file__]
+    # Absolute, since a daemon changes its directory.
+    command += [str(Path(path).absolute()) for path in databases]
+    command += ["--macros", macros]
+    if access_file is not None:
+        command += ["--access-file", str(Path(access_file).absolute())]
+    return command
 
 
 class IOCError(Exception):
@@ -57,11 +77,7 @@ class SoftIOC:
         self.ports = ports if ports is not None else free_ports()
         self.output: deque[str] = deque(maxlen=KEPT_LINES)
         self._reactor = reactor
-        # Absolute, since a daemon changes its directory.
-        self._arguments = [str(Path(path).absolute()) for path in databases]
-        self._arguments += ["--macros", macros]
-        if access_file is not None:
-            self._arguments += ["--access-file", str(Path(access_file).absolute())]
+        self._command = ioc_command(databases, macros, access_file)
         self._transport: IProcessTransport | None = None
         self._answer: list[str] = []
         self._awaited: deque[Deferred[str]] = deque()
@@ -75,11 +91,8 @@ class SoftIOC:
     def start(self) -> Deferred[None]:
         """Fires once the IOC serves; fails with IOCError if it ends before."""
         ready = self._await_answer().addCallback(_nothing)
-        # By its path and not by -m: the module is then found from any directory, installed
-        # or not, and a file in the user's directory cannot come in front of the library's.
-        command = [sys.executable, softioc.__file__, *self._arguments]
         self._transport = self._reactor.spawnProcess(
-            _IOCProtocol(self), command[0], command, env=self._environment()
+            _IOCProtocol(self), self._command[0], self._command, env=self.ports.ioc_environment()
         )
         return ready
 
@@ -96,9 +109,13 @@ class SoftIOC:
 
     def kill(self) -> None:
         """Ends the IOC as a crash would: no goodbye to its clients."""
+        self.signal("KILL")
+
+    def signal(self, name: str) -> None:
+        """Send a signal, such as ``STOP``; none if the child has gone."""
         if self._transport is not None:
             with contextlib.suppress(ProcessExitedAlready):
-                self._transport.signalProcess("KILL")
+                self._transport.signalProcess(name)
 
     def stop(self) -> Deferred[None]:
         """Ends the IOC in order; by force if that takes too long. Fires when it has gone."""
@@ -116,11 +133,6 @@ class SoftIOC:
         watcher: Deferred[str] = Deferred()
         self._watchers.append(watcher)
         return watcher
-
-    def _environment(self) -> dict[str, str]:
-        # Nothing of the site's EPICS: neither its clients nor its IOCs shall meet this one.
-        plain = {key: text for key, text in os.environ.items() if not key.startswith("EPICS_CA")}
-        return {**plain, **self.ports.server_environment()}
 
     def _await_answer(self) -> Deferred[str]:
         answer: Deferred[str] = Deferred()

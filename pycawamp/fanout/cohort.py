@@ -1,9 +1,7 @@
-"""Clients that subscribe to the same PVs share their bytes.
+"""Cohorts: clients that subscribe to the same PVs with the same encoding share the bytes.
 
-All who look at one page subscribe to the same PVs in the same encoding. They form a
-cohort: an update is appended once to the cohort, and at the end of the turn its frames
-are joined once and handed to each member. So the cost of an update does not grow with
-the number of viewers.
+An update is appended once to the cohort. At the end of the flush cycle, the frames are joined once
+and passed to each member, so the cost of an update does not depend on the number of clients.
 """
 
 from __future__ import annotations
@@ -16,11 +14,11 @@ from pycawamp.fanout.outbox import Outbox, Resendable
 from pycawamp.fanout.packing import Packing
 
 Change: TypeAlias = Callable[[list[Outbox]], None]
-"""What becomes of a set of outboxes."""
+"""Changes a list of outboxes."""
 
 
 class Cohort:
-    """One set of outboxes, and the frames of this turn that all of them get."""
+    """A set of outboxes, and the frames for all of them in this flush cycle."""
 
     __slots__ = (
         "_announcing",
@@ -41,27 +39,25 @@ class Cohort:
         self.key = key
         self.members = members
         self.streams = 0
-        """How many streams lead here."""
+        """Number of streams that use the cohort."""
         self.buffer = flush_cycle.make_buffer(packing.joint)
-        """The frames of this turn."""
+        """The frames of this flush cycle."""
         # Bound once: it is called for each update.
         self._append = self.buffer.append
         self._announcing: list[Resendable] = []
 
     def append(self, stream: Resendable, frame: bytes) -> None:
-        """Have every member get a frame."""
+        """Add a frame for all members."""
         if self._append(stream, frame):
             self._flush_cycle.touch_cohort(self)
 
     def announce(self, stream: Resendable, frame: bytes) -> None:
-        """Have every member get a frame that is not a value: a client that cannot
-        take it now is told anew, beside the newest value.
-        """
+        """Add a frame that is not an update. Paused members get the state again when resumed."""
         self._announcing.append(stream)
         self.append(stream, frame)
 
     def flush(self) -> None:
-        """Hand the frames of this turn to the members."""
+        """Pass the frames of this flush cycle to the members."""
         if not self.buffer:
             return
         data, streams = self.buffer.take()
@@ -77,53 +73,53 @@ class Cohort:
 class Cohorts:
     """The cohorts in use, one for each set of outboxes.
 
-    A set is known by the sum (exclusive or) of its members' random tokens, so that the
-    set with one more or one less is found without looking at the others: a page of
-    a thousand PVs that joins hundreds of its like costs a thousand look-ups.
+    A set is identified by the exclusive or of its members' random tokens, so the set with one
+    member more or less is found without iterating over the members: a client with a page of a
+    thousand PVs that joins hundreds of others takes a thousand look-ups.
     """
 
     def __init__(self, flush_cycle: FlushCycle) -> None:
         self._flush_cycle = flush_cycle
         self.touch = flush_cycle.touch_cohort
-        """To be called with a cohort that gets its first frame otherwise than by `append`."""
+        """To be called with a cohort when its buffer gets the first frame without `append`."""
         self._known: dict[tuple[Packing, int], Cohort] = {}
 
     def enter(self, packing: Packing) -> Cohort:
-        """The empty cohort, for a new stream."""
+        """Return the empty cohort, for a new stream."""
         cohort = self._known.get((packing, 0)) or self._add(packing, 0, [])
         cohort.streams += 1
         return cohort
 
     def join(self, cohort: Cohort, outbox: Outbox) -> Cohort:
-        """The cohort that a stream has once an outbox joined it."""
+        """Return the cohort of a stream that an outbox has joined."""
         key = cohort.key ^ outbox.token
         return self._move(cohort, cohort.packing, key, lambda members: members.append(outbox))
 
     def leave(self, cohort: Cohort, outbox: Outbox) -> Cohort:
-        """The cohort that a stream has once an outbox left it."""
+        """Return the cohort of a stream that an outbox has left."""
         key = cohort.key ^ outbox.token
         return self._move(cohort, cohort.packing, key, lambda members: members.remove(outbox))
 
     def repack(self, cohort: Cohort, packing: Packing) -> Cohort:
-        """The cohort of the same outboxes in another packing."""
+        """Return the cohort of the same outboxes with another packing."""
         if packing is cohort.packing:
             return cohort
         return self._move(cohort, packing, cohort.key, lambda _: None)
 
     def drop(self, cohort: Cohort) -> None:
-        """Let a stream go that is no more."""
+        """Remove a stream that is closed."""
         cohort.streams -= 1
         if not cohort.streams:
             del self._known[cohort.packing, cohort.key]
 
     def _move(self, cohort: Cohort, packing: Packing, key: int, change: Change) -> Cohort:
-        # What was said so far was said to the old members. So frames of one PV never
-        # wait in two cohorts at once, and a newcomer gets nothing older than itself.
+        # Pending frames are for the old members. So frames of one PV are never in two
+        # cohorts at once, and a new member gets nothing older than its snapshot.
         cohort.flush()
         successor = self._known.get((packing, key))
         if successor is None and cohort.streams == 1:
-            # Nobody else's, so it can be changed: where each client has PVs of its own
-            # choice, a new one for each that joins would copy all members each time.
+            # Used by this stream only, so it can be changed in place. If each client has
+            # different PVs, creating a new cohort would copy all members each time.
             del self._known[cohort.packing, cohort.key]
             cohort.packing, cohort.key = packing, key
             cohort.buffer.joint = packing.joint

@@ -1,4 +1,4 @@
-"""One PV's messages in one encoding, each rendered once."""
+"""The messages of a PV in one encoding, each rendered once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pycawamp.wire.dialect import Renderer
 class Content:
     """Keeps a renderer's newest message for all streams that share it.
 
-    The message of a large array is counted by the memory budget.
+    Messages with large arrays are counted by the memory budget.
     """
 
     __slots__ = (
@@ -22,7 +22,7 @@ class Content:
         "_is_large",
         "_payload",
         "_reading",
-        "_render_newest",
+        "_renders_newest",
         "renderer",
     )
 
@@ -34,9 +34,8 @@ class Content:
         self._counted = 0
         self._reading: Reading | None = None
         self._payload = b""
-        # Most dialects tell newcomers what they tell all others: that is rendered once.
-        tells_more = type(renderer).newest is not Renderer.newest
-        self._render_newest = renderer.newest if tells_more else self.update
+        # Most dialects have the same message for new clients, which is rendered once.
+        self._renders_newest = type(renderer).newest is not Renderer.newest
 
     def describe(self, metadata: Metadata) -> None:
         """Use `metadata` from now on."""
@@ -45,7 +44,7 @@ class Content:
         self.renderer.describe(metadata)
 
     def update(self, reading: Reading) -> bytes:
-        """Return the message for clients that have got every message before it."""
+        """Return the message for an update, for clients that have received all earlier ones."""
         if reading is not self._reading:
             self._payload = self.renderer.update(reading)
             self._reading = reading
@@ -54,11 +53,11 @@ class Content:
         return self._payload
 
     def newest(self, reading: Reading) -> bytes:
-        """Return the message for clients that may have missed earlier updates."""
-        return self._render_newest(reading)
+        """Return the message for an update, for clients that may have missed earlier ones."""
+        return self.renderer.newest(reading) if self._renders_newest else self.update(reading)
 
     def forget(self) -> None:
-        """Keep no message."""
+        """Drop the message."""
         self._reading = None
         self._payload = b""
         self._budget.rendered -= self._counted
@@ -68,5 +67,5 @@ class Content:
         self._budget.rendered += len(self._payload) - self._counted
         self._counted = len(self._payload)
         if not self._budget.has_room(0):
-            # Rendered again for each client that catches up: slow, but within the budget.
+            # It is rendered again for each client that catches up: slow, but within the budget.
             self._clock.callLater(0, self.forget)

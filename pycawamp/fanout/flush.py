@@ -1,4 +1,4 @@
-"""The end of a reactor turn: when what was gathered goes out."""
+"""The flush cycle."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pycawamp.fanout.framebuffer import Buffer, FrameBuffer
 
 
 class Flushable(Protocol):
-    """Something that gathers messages until it is flushed."""
+    """Collects messages until it is flushed."""
 
     def flush(self) -> None:
-        """Pass on what was gathered."""
+        """Pass on the collected messages."""
 
 
 class FlushCycle:
-    """What was touched since the last flush: cohorts first, then outboxes.
+    """The cohorts and outboxes with pending messages; flushed once per reactor iteration.
 
-    `make_buffer` makes the buffers of cohorts, for what stands between two frames.
+    `make_buffer` creates the buffers of cohorts, from what separates two frames.
     """
 
     def __init__(
@@ -33,24 +33,24 @@ class FlushCycle:
         self._outboxes: list[Flushable] = []
 
     def touch_cohort(self, cohort: Flushable) -> None:
-        """Have a cohort hand its frames to its members at the end of the turn."""
+        """Flush a cohort at the end of the cycle."""
         self._cohorts.append(cohort)
         self._schedule()
 
     def touch_outbox(self, outbox: Flushable) -> None:
-        """Have an outbox write at the end of the turn."""
+        """Flush an outbox at the end of the cycle."""
         self._outboxes.append(outbox)
         self._schedule()
 
     def flush(self) -> None:
-        """Send all that was gathered: one write for each client."""
+        """Write all pending messages: one write for each client."""
         self.settle()
         outboxes, self._outboxes = self._outboxes, []
         for outbox in outboxes:
             outbox.flush()
 
     def settle(self) -> None:
-        """Have the cohorts hand over now what they gathered."""
+        """Flush the cohorts, so that their frames are in the outboxes."""
         cohorts, self._cohorts = self._cohorts, []
         for cohort in cohorts:
             cohort.flush()

@@ -1,24 +1,21 @@
-"""The frames of a cohort, until the reactor's turn ends."""
+"""The frames of a cohort in a flush cycle."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from pycawamp.fanout.outbox import Resendable
+from typing import Any, Protocol
 
 
 class Buffer(Protocol):
-    """Gathers frames, and what they were about, for members that cannot take them now."""
+    """Collects frames, and the stream of each, for members that are paused."""
 
     joint: bytes
-    """What stands between two frames. To be changed only while there are none."""
+    """Separates frames. To be changed only while there are none."""
 
-    def append(self, stream: Resendable, frame: bytes, /) -> bool:
-        """Add a frame; whether it is the first."""
+    def append(self, stream: Any, frame: bytes, /) -> bool:
+        """Add a frame of a stream, and return whether it is the first frame."""
 
-    def take(self) -> tuple[bytes, list[Resendable]]:
-        """Return the joined frames and their streams, and have none any more."""
+    def take(self) -> tuple[bytes, list[Any]]:
+        """Remove all frames; return them joined, and their streams."""
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -32,17 +29,17 @@ class FrameBuffer:
     def __init__(self, joint: bytes) -> None:
         self.joint = joint
         self._frames: list[bytes] = []
-        self._streams: list[Resendable] = []
+        self._streams: list[Any] = []
 
-    def append(self, stream: Resendable, frame: bytes, /) -> bool:
-        """Add a frame; whether it is the first."""
+    def append(self, stream: Any, frame: bytes, /) -> bool:
+        """Add a frame of a stream, and return whether it is the first frame."""
         self._streams.append(stream)
         frames = self._frames
         frames.append(frame)
         return len(frames) == 1
 
-    def take(self) -> tuple[bytes, list[Resendable]]:
-        """Return the joined frames and their streams, and have none any more."""
+    def take(self) -> tuple[bytes, list[Any]]:
+        """Remove all frames; return them joined, and their streams."""
         frames, self._frames = self._frames, []
         streams, self._streams = self._streams, []
         return self.joint.join(frames), streams

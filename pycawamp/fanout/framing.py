@@ -9,11 +9,13 @@ import attrs
 
 @attrs.frozen(eq=False)
 class Framing:
-    """Turns payloads into what a transport sends. One value for each kind of transport."""
+    """Puts payloads into frames. One value for each kind of transport."""
 
     text: Callable[[bytes], bytes]
     """Frames a text message."""
     binary: Callable[[bytes], bytes]
     """Frames a binary message."""
-    is_websocket: bool = False
-    """Whether text messages become unmasked text frames of RFC 6455, which C code writes too."""
+    name: str = ""
+    """The transport's name, for statistics and logs."""
+    is_rfc6455: bool = False
+    """Whether text messages become unmasked text frames (RFC 6455), which C code writes too."""

@@ -1,4 +1,4 @@
-"""What one client is still to get."""
+"""The data to be written to a client."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from zope.interface import Attribute, Interface
 from pycawamp.fanout.flush import FlushCycle
 from pycawamp.fanout.framing import Framing
 
-MUCH = 2**19
-"""Bytes that are written before the turn ends: what a client cannot take is not gathered first."""
+FLUSH_BYTES = 2**19
+"""Pending bytes that are written before the end of the flush cycle."""
 
-TOO_MUCH = 2**26
-"""Bytes that may wait for a client which goes on asking."""
+MAX_UNREAD_BYTES = 2**26
+"""Unread bytes of a client that sends more requests."""
 
 
 class IWriter(Interface):
-    """A client's socket, as far as an outbox needs it."""
+    """The part of a client's transport that an outbox uses."""
 
-    backlog: int = Attribute("""Bytes that wait for the client.""")
+    backlog: int = Attribute("""Unsent bytes.""")
     framing: Framing = Attribute("""How its transport delimits messages.""")
 
     def write(data: bytes) -> None:
-        """Send whole frames; may pause the outbox."""
+        """Write complete frames; may pause the outbox."""
 
 
 class Resendable(Protocol):
-    """A PV in one encoding, as far as an outbox needs it to catch up."""
+    """The part of a stream that an outbox uses to catch up."""
 
     @property
     def name(self) -> str:
-        """The PV's name, as the client asked for it."""
+        """The PV's name, as the client requested it."""
 
     def catch_up(self, outbox: Outbox) -> None:
         """Send the connection state and the newest value."""
@@ -44,12 +44,11 @@ class Resendable(Protocol):
 
 
 class Outbox:
-    """Gathers one client's frames and writes them once per turn.
+    """Collects a client's frames, and writes them once per flush cycle.
 
-    While the client takes no more (its socket paused it), nothing is gathered: the
-    outbox only notes which PVs changed. When the client can take data again, it gets the
-    newest value of each. So a slow client costs nobody anything, and never more
-    memory than its PVs are many.
+    While the client is slow (its transport has paused the outbox), no frames are collected, and the
+    outbox only records which PVs have changed. When it is resumed, the client gets the newest value
+    of each. So the memory for a slow client is limited by its number of PVs.
     """
 
     _log = Logger()
@@ -60,20 +59,20 @@ class Outbox:
         self.framing = writer.framing
         self._frames: list[bytes] = []
         self._batch: list[bytes] = []
-        self._gathered = 0
-        # Whose values it is owed, and whose connection state too. Dicts, as ordered sets.
+        self._pending_bytes = 0
+        # Streams whose values are stale, and those whose state is too. A dict is an ordered set.
         self._owed: dict[Resendable, None] = {}
         self._owed_state: set[Resendable] = set()
         self.token = secrets.randbits(128)
         self.paused = False
         self._closed = False
         self.conflated = 0
-        """Updates that this client did not get because a newer one came first."""
+        """Number of updates that were replaced by newer ones."""
 
     def append(self, data: bytes) -> None:
-        """Have frames sent at the end of the turn, whether or not the client is slow."""
+        """Add frames, also if the client is slow."""
         if self._batch:
-            # What is new follows what is old, also where it is packed otherwise.
+            # Keep the order of messages with different packings.
             self._close_batch()
         if not self._frames:
             self._flush_cycle.touch_outbox(self)
@@ -81,7 +80,7 @@ class Outbox:
         self._count(data)
 
     def append_to_batch(self, data: bytes) -> None:
-        """Have messages, joined by commas, sent in an array, up to the next frame of its own."""
+        """Add messages, joined by commas, to the current batch."""
         if not self._batch:
             self._flush_cycle.touch_outbox(self)
         self._batch.append(data)
@@ -89,48 +88,53 @@ class Outbox:
 
     @property
     def is_overfull(self) -> bool:
-        """Whether so much waits for the client that it should not have asked for more."""
-        return self._gathered + self._writer.backlog > TOO_MUCH
+        """Whether there are too many unread bytes for further requests."""
+        return self.queued > MAX_UNREAD_BYTES
+
+    @property
+    def queued(self) -> int:
+        """Bytes that wait for the client in this process."""
+        return self._pending_bytes + self._writer.backlog
 
     def mark_stale(self, streams: Sequence[Resendable], announcing: Iterable[Resendable]) -> None:
-        """Note what changed while the client could take nothing."""
-        owed = len(self._owed)
+        """Record the streams that have changed while the outbox is paused."""
+        stale = len(self._owed)
         self._owed.update(dict.fromkeys(streams))
-        self.conflated += len(streams) - (len(self._owed) - owed)
+        self.conflated += len(streams) - (len(self._owed) - stale)
         self._owed_state.update(announcing)
 
     def forget(self, stream: Resendable) -> None:
-        """Owe nothing more of a PV that the client has left."""
+        """Drop a stream that the client has left."""
         self._owed.pop(stream, None)
         self._owed_state.discard(stream)
 
     def pause(self) -> None:
-        """Gather no more: the client takes nothing."""
+        """Collect no frames: the client is slow."""
         self.paused = True
 
     def resume(self) -> None:
-        """Gather again, the newest of all that changed meanwhile first."""
+        """Collect frames again, beginning with the newest value of each stale stream."""
         if self._closed:
             return
-        # What came in this turn came while it was paused: it is owed too, or it would
-        # follow the newer values that are caught up with here.
+        # Pending frames of cohorts are from before: mark them stale too, or they would
+        # follow the newer values that are sent here.
         self._flush_cycle.settle()
         self.paused = False
-        owed, self._owed = self._owed, {}
-        streams = iter(owed)
+        stale, self._owed = self._owed, {}
+        streams = iter(stale)
         for stream in streams:
             try:
                 self._settle(stream)
             except Exception:
-                self._log.failure("{pv} cannot be shown as a client asked", pv=stream.name)
+                self._log.failure("{pv} cannot be encoded", pv=stream.name)
             if self.paused:
-                # The rest is owed still.
+                # The rest is still stale.
                 self._owed.update(dict.fromkeys(streams))
                 break
 
     def flush(self) -> None:
-        """Write what was gathered."""
-        self._gathered = 0
+        """Write the collected frames."""
+        self._pending_bytes = 0
         if self._batch:
             self._close_batch()
         if self._frames:
@@ -138,12 +142,12 @@ class Outbox:
             self._writer.write(b"".join(frames))
 
     def close(self) -> None:
-        """Gather nothing any more."""
+        """Drop all frames, and collect none."""
         self._closed = True
         self.paused = True
         self._frames = []
         self._batch = []
-        self._gathered = 0
+        self._pending_bytes = 0
         self._owed = {}
         self._owed_state = set()
 
@@ -159,6 +163,6 @@ class Outbox:
             stream.send_newest(self)
 
     def _count(self, data: bytes) -> None:
-        self._gathered += len(data)
-        if self._gathered > MUCH:
+        self._pending_bytes += len(data)
+        if self._pending_bytes > FLUSH_BYTES:
             self.flush()

@@ -1,4 +1,4 @@
-"""How the messages of a flush cycle are put together: each in a frame, or as one array."""
+"""Packing: how messages are put into frames."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from pycawamp.fanout.outbox import Outbox
 
 @attrs.frozen(eq=False)
 class Packing:
-    """How JSON messages become what an outbox takes."""
+    """Puts JSON messages into frames or batches."""
 
     wrap: Callable[[bytes], bytes]
     """Prepares one message."""
     joint: bytes
-    """What stands between two messages."""
+    """Separator of two messages."""
     deliver: Callable[[Outbox, bytes], None]
-    """Hands joined messages to a client."""
+    """Passes joined messages to an outbox."""
 
 
 @cache
 def packing_for(framing: Framing, batch: bool) -> Packing:
-    """Return the one packing for a transport, with or without batches.
+    """Return the packing for a transport, with or without batches.
 
-    In a batch, the messages of a flush cycle are one JSON array in one frame, up to a
-    message that has to be a frame of its own.
+    A batch is one frame with a JSON array of the messages of a flush cycle, up to a message that is
+    not batched.
     """
     if batch:
         return Packing(bytes, b",", Outbox.append_to_batch)

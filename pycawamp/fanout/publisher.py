@@ -1,4 +1,4 @@
-"""One PV, as its clients see it: in as many encodings as they asked for."""
+"""Publishers: PVs in all encodings that clients have requested."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from pycawamp.fanout.outbox import Outbox
 from pycawamp.fanout.stream import EncodedStream, StreamKey
 from pycawamp.fanout.throttle import Throttle, ThrottledStream
 from pycawamp.pv.budget import MemoryBudget
-from pycawamp.pv.hub import PV, PVHub
-from pycawamp.pv.interfaces import DirectStream, IStreaming
+from pycawamp.pv.hub import PVHub
+from pycawamp.pv.interfaces import IStreaming, PVState
+from pycawamp.pv.routes import DirectStream
 from pycawamp.pv.values import Metadata, Reading
 from pycawamp.wire.dialect import Encoding
 
 
 @implementer(IStreaming)
 class Publisher:
-    """One PV's streams: one for each encoding that some client asked for.
+    """The streams of a PV: one for each encoding that some client has requested.
 
-    An encoding that fails is logged, and keeps nothing from the others.
+    Exceptions of a stream are logged, and do not affect the others.
     """
 
     _log = Logger()
@@ -35,7 +36,7 @@ class Publisher:
     def __init__(self, name: str, real_name: str, publishers: Publishers) -> None:
         self.name = name
         self._publishers = publishers
-        # Tuples: a round of calls is not disturbed by who comes or goes meanwhile.
+        # A tuple, so that clients may join and leave during calls.
         self._streams: tuple[EncodedStream, ...] = ()
         self._contents: dict[Encoding, Content] = {}
         self._subscription = publishers.hub.subscribe(real_name, self)
@@ -45,8 +46,16 @@ class Publisher:
         """The clients of all streams."""
         return [outbox for stream in self._streams for outbox in stream.members]
 
+    @property
+    def clients(self) -> int:
+        """How many clients there are on all streams."""
+        number = 0
+        for stream in self._streams:
+            number += len(stream.members)
+        return number
+
     def stream(self, key: StreamKey) -> EncodedStream:
-        """Return the stream for clients that have `key` in common, made if need be."""
+        """Return the stream with this key, and create it if necessary."""
         for stream in self._streams:
             if stream.key == key:
                 return stream
@@ -55,7 +64,7 @@ class Publisher:
         return made
 
     def close_unused(self) -> bool:
-        """Drop the streams that no client is on; with the last the subscription, and True."""
+        """Close streams without clients; without streams, unsubscribe and return True."""
         for stream in self._streams:
             if stream.is_empty:
                 stream.close()
@@ -68,8 +77,8 @@ class Publisher:
         self._subscription.close()
         return True
 
-    def metadata(self, _pv: PV, metadata: Metadata) -> None:
-        """Pass on what the channel says of itself."""
+    def metadata(self, _pv: PVState, metadata: Metadata) -> None:
+        """Pass on metadata."""
         for content in self._contents.values():
             try:
                 content.describe(metadata)
@@ -83,15 +92,15 @@ class Publisher:
         if metadata.is_large:
             self._publishers.weigh(self)
 
-    def connection(self, _pv: PV, _connected: bool) -> None:
-        """Pass on that the PV was connected or lost."""
+    def connection(self, _pv: PVState, _connected: bool) -> None:
+        """Pass on that the PV has connected or disconnected."""
         for stream in self._streams:
             try:
                 stream.connection()
             except Exception:
                 self._failed()
 
-    def reading(self, _pv: PV, reading: Reading) -> None:
+    def reading(self, _pv: PVState, reading: Reading) -> None:
         """Pass on an update."""
         for stream in self._streams:
             try:
@@ -100,7 +109,7 @@ class Publisher:
                 self._failed()
 
     def direct_streams(self) -> list[DirectStream] | None:
-        """Return how all streams' updates are made without `reading`; None if one's are not."""
+        """Return how to write the updates of all streams; None if one of them needs `reading`."""
         direct: list[DirectStream] = []
         for stream in self._streams:
             made = stream.direct_stream()
@@ -110,7 +119,7 @@ class Publisher:
         return direct
 
     def _failed(self) -> None:
-        self._log.failure("{pv} cannot be shown in one of its encodings", pv=self.name)
+        self._log.failure("{pv} cannot be encoded", pv=self.name)
 
     def _make_stream(self, key: StreamKey) -> EncodedStream:
         pv, cohorts = self._subscription.pv, self._publishers.cohorts
@@ -133,7 +142,7 @@ class Publisher:
 
 
 class Publishers:
-    """The publishers in use, by the name that clients ask for."""
+    """The publishers in use, by the names that clients use."""
 
     def __init__(
         self,
@@ -147,15 +156,19 @@ class Publishers:
         self.clock = clock
         self.budget = budget
         self.weigh = weigh
-        """Called with the publisher of a large array, before its values come."""
+        """Called with the publisher of a large array, before its first update."""
         self.cohorts = Cohorts(flush_cycle)
         self._publishers: dict[tuple[str, str], Publisher] = {}
         self._throttles: WeakValueDictionary[float, Throttle] = WeakValueDictionary()
 
     def join(self, name: str, real_name: str, encoding: Encoding, outbox: Outbox) -> EncodedStream:
-        """Have a client get a PV: its present state, then every change.
+        """Send a PV to a client: its current state, then every update.
 
-        `name` is what the client calls it, `real_name` what the IOC does.
+        Args:
+            name: The PV's name, as the client requested it.
+            real_name: The name of its channel.
+            encoding: The form of the messages.
+            outbox: The client's outbox.
         """
         key = name, real_name
         publisher = self._publishers.get(key)
@@ -170,20 +183,27 @@ class Publishers:
         return stream
 
     def leave(self, stream: EncodedStream, outbox: Outbox) -> None:
-        """Have a client get a PV no more."""
+        """Stop sending a PV to a client."""
         stream.leave(outbox)
         if stream.is_empty:
             self._drop_unused((stream.name, stream.pv.name))
 
+    def clients(self) -> dict[str, int]:
+        """Return how many clients each PV has, by the name of its channel."""
+        clients: dict[str, int] = {}
+        for (_, real_name), publisher in self._publishers.items():
+            clients[real_name] = clients.get(real_name, 0) + publisher.clients
+        return clients
+
     def throttle(self, rate: float) -> Throttle:
-        """What all streams of a rate (updates per second) share, for as long as there is one."""
+        """Return the throttle for a rate (updates per second), shared by its streams."""
         throttle = self._throttles.get(rate)
         if throttle is None:
             throttle = self._throttles[rate] = Throttle(self.clock, rate)
         return throttle
 
     def close(self) -> None:
-        """Hold nothing back any more: the gateway ends."""
+        """Drop all delayed updates: the gateway stops."""
         for throttle in list(self._throttles.values()):
             throttle.clear()
 

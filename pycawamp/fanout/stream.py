@@ -1,4 +1,4 @@
-"""All clients that get one PV in one encoding."""
+"""Encoded streams: a PV in one encoding."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from pycawamp.fanout.framebuffer import FrameBuffer
 from pycawamp.fanout.framing import Framing
 from pycawamp.fanout.outbox import Outbox
 from pycawamp.fanout.packing import packing_for
-from pycawamp.pv.hub import PV
-from pycawamp.pv.interfaces import DirectStream
+from pycawamp.pv.interfaces import PVState
+from pycawamp.pv.routes import DirectStream
 from pycawamp.pv.values import LARGE, Metadata, Reading
 from pycawamp.wire.dialect import Encoding
 
 
 @attrs.frozen
 class StreamKey:
-    """What the clients of a stream have in common."""
+    """The encoding and framing of a stream."""
 
     encoding: Encoding
     framing: Framing
 
 
 class EncodedStream:
-    """All clients that get one PV in one encoding; tells them of its changes."""
+    """A PV in one encoding, for all clients that use it."""
 
     __slots__ = (
         "_cohort",
@@ -42,7 +42,7 @@ class EncodedStream:
         "renderer",
     )
 
-    def __init__(self, pv: PV, key: StreamKey, content: Content, cohorts: Cohorts) -> None:
+    def __init__(self, pv: PVState, key: StreamKey, content: Content, cohorts: Cohorts) -> None:
         self.key = key
         self.content = content
         self.renderer = content.renderer
@@ -63,11 +63,11 @@ class EncodedStream:
 
     @property
     def encoding(self) -> Encoding:
-        """How its clients want their messages."""
+        """The form of its messages."""
         return self.key.encoding
 
     @property
-    def pv(self) -> PV:
+    def pv(self) -> PVState:
         """The PV itself."""
         return self._pv
 
@@ -82,7 +82,7 @@ class EncodedStream:
         return not self._cohort.members
 
     def join(self, outbox: Outbox) -> None:
-        """Have a client get the present state, and every change from now on."""
+        """Add a client: send it the current state, then every update."""
         self._move(self._cohorts.join(self._cohort, outbox))
         if self._pv.connected is None:
             return
@@ -96,21 +96,21 @@ class EncodedStream:
             raise
 
     def leave(self, outbox: Outbox) -> None:
-        """Have a client get nothing more."""
+        """Remove a client."""
         self._move(self._cohorts.leave(self._cohort, outbox))
         outbox.forget(self)
 
     def close(self) -> None:
-        """Let the last cohort go."""
+        """Release the cohort."""
         self._cohorts.drop(self._cohort)
         self._pv.reroute()
 
     def direct_stream(self) -> DirectStream | None:
-        """Return how updates can be made without `reading`; None if they cannot."""
+        """Return how to write updates without `reading`; None if that is not possible."""
         cohort, framing = self._cohort, self.key.framing
         template, wrap = self.renderer.template(), cohort.packing.wrap
-        is_framed = wrap is framing.text and framing.is_websocket
-        # In a batch, a message is wrapped as it is.
+        is_framed = wrap is framing.text and framing.is_rfc6455
+        # In a batch, messages have no frames of their own.
         is_writable = is_framed or wrap is bytes
         if template is None or not is_writable or isinstance(cohort.buffer, FrameBuffer):
             return None
@@ -128,34 +128,34 @@ class EncodedStream:
         )
 
     def catch_up(self, outbox: Outbox) -> None:
-        """Tell a client the whole present state: the connection, and the newest value."""
+        """Send a client the current state: connection, metadata and newest value."""
         for message in self._announcement():
             self.tell(outbox, message)
         self.send_newest(outbox)
 
     def tell(self, outbox: Outbox, message: bytes) -> None:
-        """Tell a client something that is not a value."""
+        """Send a client a message that is not an update."""
         packing = self._cohort.packing
         packing.deliver(outbox, packing.wrap(message))
 
     def send_newest(self, outbox: Outbox) -> None:
-        """Tell a client the newest value, if there is one."""
+        """Send a client the newest value, if there is one."""
         latest = self._pv.latest
         if latest is None:
             return
         frame = self._frame
         if latest is not self._frame_of:
             frame = self._wrap_update(self.content.newest(latest))
-            # Kept: many slow clients catch up with the same value. Not once more, if it is large.
+            # Many slow clients catch up with the same value. A large one is not kept twice.
             if len(frame) <= LARGE:
                 self._frame, self._frame_of = frame, latest
         self._cohort.packing.deliver(outbox, frame)
 
     def metadata(self, metadata: Metadata) -> None:
-        """Take note of new metadata, and tell it, or the newest value anew, as far as it shows."""
+        """Send changed metadata, and the newest value again if it shows the change."""
         before, self._described = self._described, metadata
         self._prepare()
-        # Otherwise the connection that comes or ends is told next, and the metadata after it.
+        # Otherwise, a connection or disconnect follows, with the metadata.
         if self._pv.connected is metadata.read_access:
             for message in self.renderer.described(metadata):
                 self._announce(message)
@@ -164,19 +164,19 @@ class EncodedStream:
             self.reading(latest)
 
     def connection(self) -> None:
-        """Tell the clients that the PV was connected or lost."""
+        """Send that the PV has connected or disconnected."""
         for message in self._announcement():
             self._announce(message)
 
     def reading(self, reading: Reading) -> None:
-        """Have an update rendered, once for all clients."""
+        """Render an update, once for all clients."""
         self._cohort.append(self, self._wrap_update(self.content.update(reading)))
 
     def _prepare(self) -> None:
         self._frame_of = None
         framing = self.key.framing
         if self.renderer.is_binary:
-            # What is not JSON has no place in a JSON array.
+            # Binary messages cannot be part of a JSON array.
             packing = packing_for(framing, batch=False)
             self._wrap_update = framing.binary
         else:
@@ -192,7 +192,7 @@ class EncodedStream:
         self._cohort.announce(self, self._cohort.packing.wrap(message))
 
     def _announcement(self) -> Sequence[bytes]:
-        """The messages that come before a value, or in its place."""
+        """Return the messages that precede an update, or replace it."""
         pv = self._pv
         messages = self.renderer.connection(bool(pv.connected), pv.described)
         return messages if pv.refusal is None else (*messages, *self.renderer.refused(pv.refusal))

@@ -1,4 +1,4 @@
-"""Streams whose clients want no more than so many updates per second."""
+"""Streams with a `max_rate`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pycawamp.fanout.cohort import Cohorts
 from pycawamp.fanout.content import Content
 from pycawamp.fanout.stream import EncodedStream, StreamKey
 from pycawamp.pv.delay import DelayLine
-from pycawamp.pv.hub import PV
+from pycawamp.pv.interfaces import PVState
 from pycawamp.pv.values import Reading
 
 MOST_LEFT_BEHIND = 1000
@@ -55,7 +55,7 @@ class ThrottledStream(EncodedStream):
     __slots__ = ("__weakref__", "_newest", "_pauses", "_pausing", "_throttle")
 
     def __init__(
-        self, pv: PV, key: StreamKey, content: Content, cohorts: Cohorts, throttle: Throttle
+        self, pv: PVState, key: StreamKey, content: Content, cohorts: Cohorts, throttle: Throttle
     ) -> None:
         super().__init__(pv, key, content, cohorts)
         self._throttle = throttle
@@ -66,7 +66,7 @@ class ThrottledStream(EncodedStream):
         self._newest: Reading | None = None
 
     def close(self) -> None:
-        """Let the last cohort go, and pause no more."""
+        """Release the cohort, and end the pause."""
         super().close()
         self._throttle.leave(self._pauses)
 
@@ -81,7 +81,7 @@ class ThrottledStream(EncodedStream):
             self._send(reading)
 
     def connection(self) -> None:
-        """Send what was kept back first: it is the last there is of that connection."""
+        """Send a delayed update first, as it is the last of its connection."""
         newest, self._newest = self._newest, None
         # A connection without a value would be half the news.
         self._pausing = False
@@ -92,7 +92,7 @@ class ThrottledStream(EncodedStream):
             super().connection()
 
     def pause_over(self) -> None:
-        """Send the newest that was kept back, and pause again; or wait for the next update."""
+        """Send a delayed update and pause again, or wait for the next update."""
         self._pauses -= 1
         if self._pauses:
             return

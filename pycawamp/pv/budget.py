@@ -1,4 +1,4 @@
-"""How many bytes the gateway holds for its clients, and how many it may."""
+"""The memory budget for clients."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ import attrs
 DEFAULT_LIMIT = 2**30
 """Bytes."""
 SHARE = 4
-"""One client may take one part in so many."""
+"""A client may use this fraction of the limit (1/4)."""
 
 
 @attrs.define(eq=False)
 class MemoryBudget:
-    """Bytes held for clients, by what they are. What all share is counted once.
+    """Bytes of memory for clients, by kind. Shared data is counted once.
 
-    Each figure is written by one thread only, so no count is lost.
+    Each count is written by one thread only, so none is lost.
     """
 
     limit: int = DEFAULT_LIMIT
     values: int = 0
-    """Large arrays that are subscribed to, at their full length. The CA worker's."""
+    """Subscribed large arrays, with their maximum length. Written by the CA worker."""
     rendered: int = 0
-    """Large arrays as JSON or binary messages, kept for clients that catch up."""
+    """Messages with large arrays, kept for clients that catch up."""
     requests: int = 0
-    """Gets and puts of which an IOC has not answered yet."""
+    """Unfinished gets and puts."""
     backlog: int = 0
-    """What waits in this process until clients take it."""
+    """Unsent data."""
 
     @property
     def used(self) -> int:
-        """All of it."""
+        """The sum."""
         return self.values + self.rendered + self.requests + self.backlog
 
     @property
     def share(self) -> int:
-        """Bytes that one client may have of large arrays."""
+        """Bytes of large arrays that one client may subscribe to."""
         return self.limit // SHARE
 
     def has_room_for_values(self, size: int) -> bool:
-        """Whether so many bytes more of arrays may be kept: half is for the messages of them."""
+        """Return whether there is room for arrays, which may use half of the limit."""
         return self.values + size <= self.limit // 2 and self.has_room(size)
 
     def has_room(self, size: int) -> bool:
-        """Whether so many bytes more may be held."""
+        """Return whether there is room for so many bytes."""
         return self.used + size <= self.limit
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Things that come due a fixed time after they were put in."""
+"""A queue of items that are due after a fixed delay."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 T = TypeVar("T")
 
 SLICE = 0.010
-"""Seconds of work before others have their turn: a crowd's items come due together."""
+"""Seconds of work at once, as many items may be due together."""
 
 
 class DelayLine(Generic[T]):
-    """A queue whose items come due `delay` seconds after they went in.
+    """A queue that passes items to a function after a fixed delay.
 
-    All items wait equally long, so they leave in the order they came, and one
-    timer serves them all: ten thousand PVs of a closing page cost one reactor
-    call, not ten thousand. A single item is not taken out early: who put it in checks
-    whether it still matters when it comes due.
+    Since all items have the same delay, one timer is enough for all of them. Single items cannot
+    be removed: `due` has to check whether an item is still relevant.
+
+    Args:
+        clock: The reactor.
+        delay: Seconds.
+        due: Called with each item that is due.
     """
 
     def __init__(self, clock: IReactorTime, delay: float, due: Callable[[T], None]) -> None:
@@ -32,9 +35,9 @@ class DelayLine(Generic[T]):
         self._releasing = False
 
     def put(self, item: T) -> None:
-        """Let an item come due after the delay."""
+        """Add an item."""
         self._waiting.append((self._clock.seconds() + self._delay, item))
-        # While others come due, the next timer is for the first of those that still wait.
+        # While items are being released, the timer is set afterwards, for the first that remains.
         if self._timer is None and not self._releasing:
             self._timer = self._clock.callLater(self._delay, self._release)
 
@@ -42,11 +45,11 @@ class DelayLine(Generic[T]):
         return len(self._waiting)
 
     def keep(self, wanted: Callable[[T], bool]) -> None:
-        """Forget all other items."""
+        """Remove all items that are not wanted."""
         self._waiting = deque(item for item in self._waiting if wanted(item[1]))
 
     def clear(self) -> None:
-        """Forget all that waits."""
+        """Remove all items."""
         self._waiting.clear()
         if self._timer is not None:
             self._timer.cancel()
@@ -60,7 +63,7 @@ class DelayLine(Generic[T]):
             while self._waiting and self._waiting[0][0] <= now:
                 self._due(self._waiting.popleft()[1])
                 if self._clock.seconds() >= now + SLICE:
-                    # The rest comes due in the next reactor iteration.
+                    # The rest is due in the next reactor iteration.
                     break
         finally:
             self._releasing = False

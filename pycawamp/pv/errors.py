@@ -1,4 +1,4 @@
-"""What can go wrong with one request to a PV. The codes are those of docs/protocol.md."""
+"""Errors of requests. The codes are those of docs/protocol.md."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import ClassVar
 
 
 class PVError(Exception):
-    """A request to a PV could not be fulfilled; the text says why, to a person."""
+    """A request failed; the text is the reason."""
 
     code: ClassVar[str] = "internal"
 
@@ -18,7 +18,7 @@ class NotConnectedError(PVError):
 
 
 class OverloadedError(PVError):
-    """The gateway holds as many bytes for its clients as it may."""
+    """The limit of memory for clients is reached."""
 
     code = "overloaded"
 
@@ -27,34 +27,34 @@ class OverloadedError(PVError):
 
 
 class AccessError(PVError):
-    """The IOC does not grant the access that was asked for."""
+    """The IOC does not grant access."""
 
     code = "forbidden"
 
 
 class RefusedError(PVError):
-    """The IOC answered with a bad status, or with what cannot be its answer."""
+    """The IOC answered with an error status or an invalid response."""
 
     code = "refused"
 
 
 class BadValueError(PVError):
-    """The PV cannot hold the value; nothing was written."""
+    """The value is not valid for the PV; nothing was written."""
 
     code = "bad_value"
 
 
 class PutFailedError(PVError):
-    """The IOC refused the write, or was lost before the record had finished."""
+    """The IOC refused the write, or disconnected before the record had finished."""
 
     code = "put_failed"
 
 
 class PVTimeoutError(PVError):
-    """The IOC did not answer in time; a write may still happen."""
+    """The IOC did not answer in time; a write may still be executed."""
 
     code = "timeout"
 
 
 class LibraryError(Exception):
-    """The Channel Access library cannot be used; the text says why."""
+    """The Channel Access library cannot be loaded; the text is the reason."""

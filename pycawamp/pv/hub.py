@@ -1,8 +1,8 @@
-"""PVs by name: one channel each, however many listen."""
+"""PVs by name: one channel for each, shared by all subscribers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 import attrs
@@ -14,23 +14,22 @@ from zope.interface import implementer
 
 from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.interfaces import (
-    DirectStream,
     IBackend,
     IChannelObserver,
     IHandle,
     IRoutedSink,
     IStreaming,
     ISubscriber,
-    Route,
 )
+from pycawamp.pv.routes import DirectStream, Route
 from pycawamp.pv.values import Metadata, Reading
 
 
 @implementer(IRoutedSink)
 class PV:
-    """One PV: its present state, and who listens. Made by PVHub.subscribe only.
+    """A PV: its state and its subscribers. Created by `PVHub.subscribe` only.
 
-    A subscriber that fails is logged, and keeps nothing from the others.
+    Exceptions of a subscriber are logged, and do not affect the others.
     """
 
     _log = Logger()
@@ -50,39 +49,39 @@ class PV:
     def __init__(self, name: str, found: Callable[[str], None]) -> None:
         self.name = name
         self.found = found
-        """Hears the name when an IOC has answered for it for the first time."""
+        """Called with the name when an IOC has answered for it for the first time."""
         self.connected: bool | None = None
-        """None while it was never found; False once it was lost, made unreadable or refused."""
+        """None until it was found; False if it is disconnected, unreadable or refused."""
         self.refusal: str | None = None
-        """Why the IOC does not send the value, if it is there but refuses to."""
+        """Why the IOC refuses to send the value; None if it does not."""
         self.described: Metadata | None = None
-        """What the channel last said of itself."""
+        """The last known metadata."""
         self._latest: Reading | None = None
         self._route: Route | None = None
         self.is_overloaded = False
-        """Whether there was no memory for its values."""
-        # Rebuilt on change, so that a round of calls is not disturbed by it.
+        """Whether it gets no values because the memory limit is reached."""
+        # Replaced on change, so that subscribers may subscribe and unsubscribe during calls.
         self.subscribers: tuple[ISubscriber, ...] = ()
 
     @property
     def latest(self) -> Reading | None:
-        """The newest update of this connection; None while not connected."""
+        """The newest update of this connection; None while disconnected."""
         newest = self._route.take_newest() if self._route is not None else None
         if newest is not None:
             self._latest = newest
         return self._latest
 
     def routed(self, route: Route) -> None:
-        """Take note of what may carry updates to streams without this."""
+        """Store the route of the following updates."""
         self._route = route
 
     def reroute(self) -> None:
-        """Take note that others want updates, or want them otherwise."""
+        """Take note that subscribers, or what they do with updates, have changed."""
         if self._route is not None:
             self._route.clear()
 
     def direct_streams(self) -> list[DirectStream] | None:
-        """Return the streams that are all who hear updates; None if others do too."""
+        """Return the streams that get all updates; None if there are other subscribers too."""
         direct: list[DirectStream] = []
         for subscriber in self.subscribers:
             streams = subscriber.direct_streams() if IStreaming.providedBy(subscriber) else None
@@ -92,7 +91,7 @@ class PV:
         return direct
 
     def metadata(self, metadata: Metadata) -> None:
-        """Take what the channel says of itself."""
+        """Store metadata, and notify subscribers."""
         self.described = metadata
         for subscriber in self.subscribers:
             try:
@@ -101,12 +100,12 @@ class PV:
                 self._failed()
 
     def connection(self, connected: bool) -> None:
-        """Take note that the channel connected or was lost."""
+        """Store that the channel is connected or disconnected, and notify subscribers."""
         self.refusal = None
         self._turn(connected)
 
     def refused(self, reason: str) -> None:
-        """Take note that the IOC does not send the value, and why."""
+        """Store why the IOC refuses to send the value, and notify subscribers."""
         self.refusal = reason
         self._turn(False)
 
@@ -124,7 +123,7 @@ class PV:
                 self._failed()
 
     def reading(self, reading: Reading) -> None:
-        """Take one update."""
+        """Store an update, and notify subscribers."""
         self._latest = reading
         for subscriber in self.subscribers:
             try:
@@ -133,7 +132,7 @@ class PV:
                 self._failed()
 
     def overloaded(self) -> None:
-        """Take note that there is no memory for its values; told with the metadata, once more."""
+        """Store that there is no memory for its values, and notify subscribers by `metadata`."""
         self.is_overloaded = True
         if self.described is not None:
             self.metadata(self.described)
@@ -142,7 +141,7 @@ class PV:
         self._log.failure("A subscriber of {pv} failed", pv=self.name)
 
     def tell(self, subscriber: ISubscriber) -> None:
-        """Tell one subscriber the present state, in the calls that changes come by."""
+        """Notify a subscriber of the current state."""
         if self.described is not None:
             subscriber.metadata(self, self.described)
         if self.connected is not None:
@@ -154,15 +153,15 @@ class PV:
 
 @attrs.define(eq=False)
 class Subscription:
-    """One subscriber's hold on one PV."""
+    """A subscriber's subscription to a PV."""
 
     pv: PV
     _hub: PVHub
     _subscriber: ISubscriber | None
 
     def close(self) -> None:
-        """End it; the subscriber hears no more of the PV."""
-        # Let go of too: it holds this in its turn, and both would wait for the collector.
+        """Unsubscribe; the subscriber is not called any more."""
+        # Dropped too, to break a reference cycle.
         subscriber, self._subscriber = self._subscriber, None
         if subscriber is not None:
             self._hub._leave(self.pv, subscriber)
@@ -177,27 +176,31 @@ class _Channel:
 
 
 class PVHub(Service):
-    """Opens a channel for the first subscriber of a name and shares it with all others.
+    """Opens a channel for the first subscriber to a name, and shares it with the others.
 
-    When the last one has left, the channel lingers for `linger` seconds, so that a
-    reloaded page finds it open, and is then freed, subscription and channel.
+    Without subscribers, a channel stays open for a while, so that a reloaded page finds it open.
+
+    Args:
+        clock: The reactor.
+        backend: Opens channels.
+        linger: Seconds for which a channel stays open after its last subscriber has left.
     """
 
     def __init__(self, clock: IReactorTime, backend: IBackend, linger: float = 10.0) -> None:
         self._backend = backend
         self._channels: dict[str, _Channel] = {}
-        # Not found yet, and nobody waits for them: the first to go where room is needed.
+        # Channels without subscribers that were not found: the first to be closed at limits.
         self._idle_searches: dict[str, None] = {}
         self.observers: list[IChannelObserver] = []
         self._lingering: DelayLine[tuple[_Channel, int]] = DelayLine(clock, linger, self._expire)
 
     def startService(self) -> None:
-        """Start the backend: after twistd's fork, as Channel Access demands."""
+        """Start the backend. Its threads must be created after twistd's fork."""
         super().startService()  # type: ignore[no-untyped-call]
         self._backend.start()
 
     def stopService(self) -> Deferred[None]:
-        """Free every channel; fires when the backend is gone."""
+        """Close all channels; fires when the backend has stopped."""
         super().stopService()  # type: ignore[no-untyped-call]
         self._lingering.clear()
         self._idle_searches.clear()
@@ -205,7 +208,13 @@ class PVHub(Service):
         return self._backend.stop()
 
     def subscribe(self, name: str, subscriber: ISubscriber) -> Subscription:
-        """Have a subscriber hear of a PV, its present state first; searches if need be."""
+        """Subscribe to a PV. The subscriber is first called with the current state, if known.
+
+        Args:
+            name: The name of the channel; of another backend than the default one, with its
+                scheme.
+            subscriber: An object that provides ISubscriber.
+        """
         channel = self._channels.get(name)
         if channel is None:
             pv = PV(name, self._found)
@@ -222,24 +231,28 @@ class PVHub(Service):
         return Subscription(pv, self, subscriber)
 
     def handle(self, name: str) -> IHandle:
-        """The backend's handle on a PV that has a subscriber."""
+        """Return the backend's handle of a PV that has a subscriber."""
         return self._channels[name].handle
 
     def find(self, name: str) -> PV | None:
-        """The PV of an open channel."""
+        """Return the PV of an open channel, or None."""
         channel = self._channels.get(name)
         return channel.pv if channel is not None else None
 
     def close_unused(self, name: str) -> None:
-        """Free a channel that nobody listens to, without linger."""
+        """Close a channel without subscribers immediately."""
         channel = self._channels.get(name)
         if channel is not None:
             self._close_unused(channel)
 
     @property
     def names(self) -> list[str]:
-        """The names of all open channels, the lingering ones included."""
+        """The names of all open channels, including those without subscribers."""
         return list(self._channels)
+
+    def __iter__(self) -> Iterator[PV]:
+        """Iterate over the PVs of all open channels, including those without subscribers."""
+        return (channel.pv for channel in self._channels.values())
 
     def __contains__(self, name: object) -> bool:
         return name in self._channels
@@ -248,19 +261,23 @@ class PVHub(Service):
         return len(self._channels)
 
     def has_found(self, name: str) -> bool:
-        """Whether the name's channel is open and an IOC has answered for it once."""
+        """Return whether a channel is open and an IOC has answered for its name."""
         channel = self._channels.get(name)
         return channel is not None and channel.pv.connected is not None
 
     def close_idle(self, names: Iterable[str]) -> None:
-        """Close the channels of these names that only linger."""
+        """Close those channels of these names that have no subscribers."""
         for name in names:
             channel = self._channels.get(name)
             if channel is not None and not channel.pv.subscribers:
                 self._close(channel)
 
     def close_idle_searches(self, number: int) -> int:
-        """Close up to so many channels that only linger and were never found; how many."""
+        """Close up to so many channels that have no subscribers and were never found.
+
+        Returns:
+            The number of closed channels.
+        """
         names = list(islice(self._idle_searches, number))
         self.close_idle(names)
         return len(names)

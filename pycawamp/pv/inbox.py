@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sized
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import attrs
 from twisted.internet.interfaces import IDelayedCall, IReactorFDSet, IReadDescriptor
@@ -13,9 +13,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-if TYPE_CHECKING:
-    from pycawamp.pv.interfaces import DirectStream, Route
-    from pycawamp.pv.values import Reading
+from pycawamp.pv.routes import DirectStream, Route
+from pycawamp.pv.values import Reading
 
 Handler: TypeAlias = Callable[[Any], None]
 Clock: TypeAlias = Callable[[], float]
@@ -63,6 +62,10 @@ class Queue(Protocol):
     @property
     def conflated(self) -> int:
         """Updates that were replaced by a newer one of the same handler."""
+
+    @property
+    def depth(self) -> int:
+        """How much waits to be handled."""
 
     def attach(self, wake: Callable[[], None], failed: Callable[[Exception], None]) -> None:
         """Have the reactor woken when something comes, and told of what a handler raises."""
@@ -149,6 +152,11 @@ class DequeQueue:
         """Have the reactor woken when something comes, and told of what a handler raises."""
         self._wake_reactor = wake
         self._failed = failed
+
+    @property
+    def depth(self) -> int:
+        """How much waits to be handled."""
+        return len(self._queue) + len(self._overflow)
 
     # Any thread
 
@@ -294,6 +302,11 @@ class Inbox:
     def conflated(self) -> int:
         """Updates that were replaced by a newer one of the same channel."""
         return self._queue.conflated
+
+    @property
+    def depth(self) -> int:
+        """How much waits to be handled."""
+        return self._queue.depth
 
     def open(self) -> None:
         """Hear of the intake's events: to be called before the first may come, after a fork."""

@@ -1,159 +1,165 @@
-"""The seams of the EPICS side: where values come from, and who hears of them."""
+"""The interfaces of backends and subscribers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
+from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
-if TYPE_CHECKING:
-    from twisted.internet.defer import Deferred
-
-    from pycawamp.pv.hub import PV
-    from pycawamp.pv.values import Metadata, Reading
+from pycawamp.pv.routes import DirectStream, Route
+from pycawamp.pv.values import Metadata, Reading
 
 
-class DirectStream(NamedTuple):
-    """How a stream's updates are made without Python: the order is that of the C code.
-
-    An update is `before_value`, the value, `before_time`, the time stamp, `after_time`, the
-    alarm if it `has_alarm`, and `after_alarm`: as a WebSocket text frame if it `is_framed`.
-    """
-
-    cohort: Any
-    buffer: Any
-    """The cohort's compiled FrameBuffer."""
-    stream: Any
-    touch: Any
-    """Called with the cohort when an update is the first in its buffer."""
-    is_framed: bool
-    before_value: bytes
-    before_time: bytes
-    after_time: bytes
-    after_alarm: bytes
-    has_alarm: bool
-
-
-class Route(Protocol):
-    """The way that a subscription's updates take: to the sink, or past it to streams.
-
-    An update goes to the sink first. If the sink then tells streams, the next ones go to
-    these, and the sink hears of none, until the route is cleared.
-    """
+class PVState(Protocol):
+    """The state of a PV, as passed to its subscribers."""
 
     @property
-    def is_direct(self) -> bool:
-        """Whether updates go past the sink."""
+    def name(self) -> str:
+        """The name of its channel."""
 
-    def clear(self) -> None:
-        """Have the next update go to the sink, as who wants it, or how, has changed."""
+    @property
+    def connected(self) -> bool | None:
+        """None until it was found; False if it is disconnected, unreadable or refused."""
 
-    def take_newest(self) -> Reading | None:
-        """Return the newest update that went past the sink, if none went to it since; once."""
+    @property
+    def refusal(self) -> str | None:
+        """Why the IOC refuses to send the value; None if it does not."""
 
-    def forget_newest(self) -> None:
-        """Have nothing to take."""
+    @property
+    def described(self) -> Metadata | None:
+        """The last known metadata; None until it was found."""
+
+    @property
+    def latest(self) -> Reading | None:
+        """The newest update of this connection; None while disconnected."""
+
+    @property
+    def is_overloaded(self) -> bool:
+        """Whether it gets no values because the memory limit is reached."""
+
+    def reroute(self) -> None:
+        """Take note that subscribers, or what they do with updates, have changed."""
 
 
 class ISink(Interface):
-    """Where a backend reports one channel. Called on the reactor only."""
+    """The callbacks of a channel, which its backend calls in the reactor thread."""
 
     def metadata(metadata: Metadata) -> None:
-        """Take what the channel says of itself: before it connects, and on each change."""
+        """Called with metadata before `connection`, and on each change."""
 
     def connection(connected: bool) -> None:
-        """Take note that values can come (True) or cannot any more (False)."""
+        """Called when the channel becomes connected and readable (True), or not (False)."""
 
     def refused(reason: str) -> None:
-        """Take note that the IOC is there but does not send the value, and why.
+        """Called with a reason when the IOC refuses to send the value.
 
-        As after `connection(False)`, no value comes until `connection(True)`.
+        As after `connection(False)`, there are no updates until `connection(True)`.
         """
 
     def reading(reading: Reading) -> None:
-        """Take one update; only while connected."""
+        """Called with each update, only while connected."""
 
     def overloaded() -> None:
-        """Take note that there is no memory for the channel's values: none will come."""
+        """Called if there will be no updates because the memory limit is reached."""
 
 
 class IRoutedSink(ISink):
-    """A sink past which updates may go."""
+    """A sink that updates can bypass."""
 
     def routed(route: Route) -> None:
-        """Take note of what may carry updates past it from now on."""
+        """Called with the route of the following updates, before `connection`."""
 
     def direct_streams() -> list[DirectStream] | None:
-        """Return the streams that are all who hear updates; None if others do too."""
+        """Return the streams that get all updates; None if there are other subscribers too."""
 
 
 class IHandle(Interface):
-    """One open channel of a backend."""
+    """An open channel of a backend."""
 
     def close() -> None:
-        """Free the channel; the sink hears nothing after this."""
+        """Close the channel; its sink is not called any more."""
 
     def get() -> Deferred[Reading]:
-        """Ask for the present value.
+        """Read the current value.
 
-        Fails with NotConnectedError, AccessError or RefusedError if it does not come.
+        Returns:
+            A Deferred of the reading. It fails with NotConnectedError, AccessError or
+            RefusedError.
         """
 
     def put(value: Any, wait: bool) -> Deferred[None]:
-        """Write a value at once, or with `wait` after earlier writes with `wait`, in their order.
+        """Write a value.
 
-        `value` is what JSON has: a number, a string, a bool, or a list of them; it is not
-        kept after the call. Fires when the record has finished processing (`wait`), or when
-        the value was sent. Fails with BadValueError if the channel cannot take the value
-        (nothing was written), or with PutFailedError.
+        Writes with `wait` are executed one after another, others immediately.
+
+        Args:
+            value: A number, a string, a bool, or a list of them. It is not kept after the call.
+            wait: Whether to wait until the record has finished processing.
+
+        Returns:
+            A Deferred that fires when the record has finished, or without `wait` when the value
+            was sent. It fails with BadValueError (nothing was written) or PutFailedError.
         """
 
 
 class IBackend(Interface):
-    """A source of PVs. Nothing here blocks."""
+    """A source of PVs. Its methods do not block."""
 
     def start() -> None:
-        """Begin; channels may be opened after this."""
+        """Start; called before channels are opened."""
 
     def stop() -> Deferred[None]:
-        """Free everything; fires when it is gone."""
+        """Close all channels; return a Deferred that fires when the backend has stopped."""
 
     def open(name: str, sink: ISink) -> IHandle:
-        """Search for a channel for as long as the handle is open."""
+        """Open a channel, which is searched for until it is closed.
+
+        Args:
+            name: The name of the channel, without the scheme of the backend.
+            sink: Gets the events of the channel.
+        """
+
+
+class IHealthCheck(Interface):
+    """A backend that may stop working without ending."""
+
+    def check() -> Deferred[None]:
+        """Fires when the backend has shown that it does its work."""
 
 
 class ISubscriber(Interface):
-    """Who listens to a PV. Each call carries the PV, so that one object can hear many.
+    """A subscriber to one or several PVs.
 
-    The calls come on the reactor, in the IOC's order. On subscribing, the present
-    state comes first, by the same calls.
+    The methods are called in the reactor thread, in the order of the IOC. On subscribing, they are
+    first called with the current state.
     """
 
-    def metadata(pv: PV, metadata: Metadata) -> None:
-        """Hear what the channel says of itself: before it connects, and on each change."""
+    def metadata(pv: PVState, metadata: Metadata) -> None:
+        """Called with metadata before the PV connects, and on each change."""
 
-    def connection(pv: PV, connected: bool) -> None:
-        """Hear that the PV is connected (True), or was lost (False).
+    def connection(pv: PVState, connected: bool) -> None:
+        """Called when the PV connects (True) or disconnects (False).
 
-        `pv.refusal` says why, if the IOC is there but does not send the value.
+        `pv.refusal` is the reason if the IOC refuses to send the value.
         """
 
-    def reading(pv: PV, reading: Reading) -> None:
-        """Hear one update."""
+    def reading(pv: PVState, reading: Reading) -> None:
+        """Called with each update."""
 
 
 class IStreaming(ISubscriber):
-    """A subscriber whose updates may be made without Python."""
+    """A subscriber whose updates can be written without Python."""
 
     def direct_streams() -> list[DirectStream] | None:
-        """Return how to make them; None if it has to hear each update itself."""
+        """Return how to write them; None if `reading` has to be called for each update."""
 
 
 class IChannelObserver(Interface):
-    """Who keeps count of the hub's channels."""
+    """An observer of the hub's channels."""
 
     def found(name: str) -> None:
-        """Hear that an IOC has answered for a name, for the first time since it was opened."""
+        """Called when an IOC has answered for a name for the first time since it was opened."""
 
     def closed(name: str) -> None:
-        """Hear that a name's channel was closed."""
+        """Called when a channel was closed."""

@@ -1,4 +1,4 @@
-"""PVs that live in this process: for tests, and for developing without an IOC."""
+"""PVs in memory, for tests and development without an IOC."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from pycawamp.pv.values import FieldType, Metadata, Reading, Value
 @implementer(IHandle)
 @attrs.frozen(eq=False)
 class MemoryHandle:
-    """One sink's hold on one in-memory PV."""
+    """An open channel of a PV in memory."""
 
     name: str
     sink: ISink
     _backend: MemoryBackend
 
     def close(self) -> None:
-        """Let the sink hear no more."""
+        """Close the channel."""
         self._backend.handles.remove(self)
 
     def get(self) -> Deferred[Reading]:
-        """Give the present value."""
+        """Return the current value."""
         return self._backend.get(self.name)
 
     def put(self, value: Any, wait: bool) -> Deferred[None]:
@@ -42,75 +42,92 @@ class MemoryHandle:
 
 @implementer(IBackend)
 class MemoryBackend:
-    """A backend whose PVs are what `add` and `set` made them."""
+    """A backend with PVs that are created by `add` and changed by `set`.
+
+    Args:
+        now: Returns the time for time stamps, in UNIX seconds.
+    """
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now
         self._described: dict[str, Metadata] = {}
         self._latest: dict[str, Reading] = {}
         self.handles: list[MemoryHandle] = []
-        """What is open."""
+        """The open channels."""
 
     def start(self) -> None:
-        """Do nothing: there is nothing to set up."""
+        """Do nothing."""
 
     def stop(self) -> Deferred[None]:
-        """Forget all who listen."""
+        """Close all channels."""
         self.handles.clear()
         return succeed(None)
 
     def open(self, name: str, sink: ISink) -> IHandle:
-        """Report a PV to a sink, at once if it exists, else when it is added."""
+        """Open a channel. It is connected when the PV exists."""
         handle = MemoryHandle(name, sink, self)
         self.handles.append(handle)
         self._introduce(name, sink)
         return handle
 
     def get(self, name: str) -> Deferred[Reading]:
-        """The present value, as an IOC would answer."""
+        """Return the current value of a PV."""
         if name not in self._described:
-            return fail(NotConnectedError("it was removed"))
+            return fail(NotConnectedError("the PV was removed"))
         return succeed(self._latest[name])
 
     def put(self, name: str, value: Any) -> Deferred[None]:
-        """Set a value, as an IOC would on a write."""
+        """Convert a value to the PV's type, and set it."""
         if name not in self._described:
-            return fail(PutFailedError("it was removed"))
+            return fail(PutFailedError("the PV was removed"))
         try:
             write = encode(self._described[name], value)
         except BadValueError as error:
-            return fail(error)
+            return fail(error.with_traceback(None))
         header = bytes(TIME_LAYOUTS[write.type].offset)
         described = self._described[name]
         value = decoder(write.type, described.count)(header + write.raw).value
         if write.type is not described.type:
-            # Whole numbers with more digits than a double has.
+            # Integers with more digits than a double has.
             value = np.array(value, float) if described.is_array else float(value)
         self.set(name, value)
         return succeed(None)
 
     def add(self, name: str, value: Value, metadata: Metadata | None = None) -> None:
-        """Make a PV appear; without metadata, its type follows from the value."""
+        """Create a PV.
+
+        Args:
+            name: Its name.
+            value: Its value: a number, a str, a numpy array or a list of str.
+            metadata: Its metadata; by default, its type is that of the value.
+        """
         self._described[name] = metadata or _natural(value)
         self._latest[name] = self._stamp(value)
         for sink in self._sinks(name):
             self._introduce(name, sink)
 
     def set(self, name: str, value: Value, severity: int = 0, status: int = 0) -> Reading:
-        """Give a PV a new value, as its record would on processing."""
+        """Set a PV's value and alarm, with the current time, and notify subscribers.
+
+        Args:
+            name: The PV's name.
+            value: The value.
+            severity: The alarm severity as in alarm.h.
+            status: The alarm status as in alarm.h.
+        """
         reading = self._latest[name] = self._stamp(value, severity, status)
         for sink in self._sinks(name):
             sink.reading(reading)
         return reading
 
     def describe(self, name: str, metadata: Metadata) -> None:
-        """Change what a PV says of itself."""
+        """Set a PV's metadata, and notify subscribers."""
         self._described[name] = metadata
         for sink in self._sinks(name):
             sink.metadata(metadata)
 
     def remove(self, name: str) -> None:
-        """Make a PV disappear, as when its IOC dies."""
+        """Remove a PV, as if its IOC had disconnected."""
         del self._described[name]
         for sink in self._sinks(name):
             sink.connection(False)

@@ -1,4 +1,4 @@
-"""One-off business with a PV: find it, read it, write it, leave."""
+"""Subscriptions for single requests."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from pycawamp.pv.errors import (
     PVError,
     PVTimeoutError,
 )
-from pycawamp.pv.hub import PV, PVHub
-from pycawamp.pv.interfaces import ISubscriber
+from pycawamp.pv.hub import PVHub
+from pycawamp.pv.interfaces import ISubscriber, PVState
 from pycawamp.pv.values import Metadata, Reading
 
 
 @implementer(ISubscriber)
 class OneShotChannel:
-    """A short subscription to a PV; shares the channel with all who have it open.
+    """A subscription for the duration of a request; shares the channel with other subscribers.
 
-    Close it when done, whatever came of it.
+    It must be closed in any case. `reach` has to be awaited before `get`, `newest` and `put`.
     """
 
     def __init__(self, hub: PVHub, clock: IReactorTime, name: str) -> None:
@@ -36,18 +36,26 @@ class OneShotChannel:
         self._handle = hub.handle(name)
 
     @property
-    def pv(self) -> PV:
-        """The PV, in its present state."""
+    def pv(self) -> PVState:
+        """The PV."""
         return self._subscription.pv
 
     def close(self) -> None:
-        """Leave the PV."""
+        """Unsubscribe."""
         self._subscription.close()
 
     async def reach(self, timeout: float) -> Metadata:
-        """The PV's metadata, once an IOC has told it; NotConnectedError if none does.
+        """Wait until the PV is found, but not for a value, which the IOC may not send.
 
-        No value is waited for: there may be none, or the IOC may refuse it.
+        Args:
+            timeout: Seconds.
+
+        Returns:
+            The PV's metadata.
+
+        Raises:
+            NotConnectedError: No IOC has answered in time.
+            OverloadedError: The memory limit is reached.
         """
         try:
             await self._arrival.addTimeout(timeout, self._clock)
@@ -56,20 +64,27 @@ class OneShotChannel:
         return self.described
 
     def give_up(self, error: Exception) -> None:
-        """Fail what waits in reach."""
+        """Let a waiting `reach` fail with an error."""
         if not self._arrival.called:
             self._arrival.errback(error)
 
     @property
     def described(self) -> Metadata:
-        """The PV's metadata as it is now; after reach."""
+        """The PV's current metadata."""
         assert self.pv.described is not None
         return self.pv.described
 
     async def get(self, timeout: float) -> Reading:
-        """The present value, asked of the IOC; after reach.
+        """Read the current value from the IOC.
 
-        AccessError, NotConnectedError, PVTimeoutError, RefusedError.
+        Args:
+            timeout: Seconds.
+
+        Raises:
+            AccessError: The IOC grants no read access.
+            NotConnectedError: The PV is disconnected.
+            PVTimeoutError: The IOC has not answered in time.
+            RefusedError: The IOC refuses to send the value.
         """
         if not self.described.read_access:
             raise AccessError("the IOC grants no read access")
@@ -82,9 +97,10 @@ class OneShotChannel:
             raise PVTimeoutError(f"the IOC did not answer within {timeout:g} s") from None
 
     async def newest(self, timeout: float) -> Reading | None:
-        """The newest value that came, else asked of the IOC; None if it does not tell it in time.
+        """Return the newest update, or read it from the IOC; None if that fails.
 
-        After reach.
+        Args:
+            timeout: Seconds.
         """
         if self.pv.latest is not None:
             return self.pv.latest
@@ -94,37 +110,45 @@ class OneShotChannel:
             return None
 
     def put(self, value: Any, wait: bool, timeout: float) -> Deferred[None]:
-        """Check a value and write it; after reach. The value is not kept.
+        """Check a value and write it.
 
-        Fires when the value was sent, or with `wait` when the record has finished. Fails with
-        AccessError, BadValueError (nothing was written), PutFailedError, or PVTimeoutError
-        after `timeout` seconds.
+        Args:
+            value: A number, a string, a bool, or a list of them. It is not kept after the call.
+            wait: Whether to wait until the record has finished processing.
+            timeout: Seconds.
+
+        Returns:
+            A Deferred that fires when the record has finished, or without `wait` when the value
+            was sent. It fails with AccessError, BadValueError (nothing was written),
+            PutFailedError or PVTimeoutError.
         """
         metadata = self.pv.described
         if metadata is None or not metadata.write_access:
             return fail(AccessError("the IOC grants no write access"))
         done: Deferred[None] = self._handle.put(value, wait).addTimeout(timeout, self._clock)
 
-        def timed_out(failure: Failure) -> None:
-            failure.trap(DeferredTimeoutError)
+        def timed_out(failure: Failure) -> Failure:
+            # Not trap, which raises it again: its frames would form a reference cycle.
+            if not failure.check(DeferredTimeoutError):
+                return failure
             text = f"the record, or an earlier write to it, has not finished within {timeout:g} s"
             raise PVTimeoutError(text)
 
         return done.addErrback(timed_out)
 
-    def metadata(self, pv: PV, metadata: Metadata) -> None:
-        """Hear what the channel says of itself."""
+    def metadata(self, pv: PVState, metadata: Metadata) -> None:
+        """Called with metadata."""
         self._look(pv)
 
-    def connection(self, pv: PV, connected: bool) -> None:
-        """Hear that the PV was connected or lost."""
+    def connection(self, pv: PVState, connected: bool) -> None:
+        """Called when the PV connects or disconnects."""
         self._look(pv)
 
-    def reading(self, pv: PV, reading: Reading) -> None:
-        """Hear an update."""
+    def reading(self, pv: PVState, reading: Reading) -> None:
+        """Called with an update."""
         self._look(pv)
 
-    def _look(self, pv: PV) -> None:
+    def _look(self, pv: PVState) -> None:
         described = pv.described
         if pv.is_overloaded and not self._arrival.called:
             self._arrival.errback(OverloadedError())

@@ -1,4 +1,4 @@
-"""PV names with a scheme, such as ca://X, and the backend that each scheme stands for."""
+"""PV names with a scheme, such as ca://X, and the backends of the schemes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import attrs
 from twisted.internet.defer import Deferred, gatherResults
 from zope.interface import implementer
 
-from pycawamp.pv.interfaces import IBackend, IHandle, ISink
+from pycawamp.pv.interfaces import IBackend, IHandle, IHealthCheck, ISink
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 
@@ -20,16 +20,16 @@ class UnknownSchemeError(ValueError):
 
 @attrs.frozen
 class PVName:
-    """A name as a client wrote it, taken apart."""
+    """A name as requested by a client, divided into scheme and name."""
 
     scheme: str
     bare: str
-    """The name without its scheme: what access rules, limits and logs see."""
+    """The name without its scheme, for access rules, limits and logs."""
 
 
-@implementer(IBackend)
+@implementer(IBackend, IHealthCheck)
 class Router:
-    """Opens each channel at the backend of its scheme.
+    """A backend that passes channels on to the backends of their schemes.
 
     `backends` maps schemes to backends; names without a scheme have the scheme `default`.
     A channel is known by its bare name if it has the default scheme, otherwise by
@@ -41,7 +41,11 @@ class Router:
         self._default = default
 
     def parse(self, text: str) -> PVName:
-        """Take a client's name apart; raises UnknownSchemeError."""
+        """Parse a name as requested by a client.
+
+        Raises:
+            UnknownSchemeError: No backend has the scheme.
+        """
         match = _SCHEME.match(text) if "://" in text else None
         if match is None:
             return PVName(self._default, text)
@@ -52,7 +56,7 @@ class Router:
         return PVName(scheme, match[2])
 
     def bare(self, text: str) -> str:
-        """Return a client's name without its scheme, for logs; as it is if it has none."""
+        """Return a client's name without its scheme, for logs."""
         try:
             return self.parse(text).bare
         except UnknownSchemeError:
@@ -68,12 +72,21 @@ class Router:
             backend.start()
 
     def stop(self) -> Deferred[None]:
-        """Stop all backends; fires when they are gone."""
+        """Stop all backends; fires when they have stopped."""
         stopping = [backend.stop() for backend in self._backends.values()]
         return gatherResults(stopping, consumeErrors=True).addCallback(lambda _: None)
 
+    def check(self) -> Deferred[None]:
+        """Fires when all backends that can stop working have shown that they work."""
+        checks = [
+            backend.check()
+            for backend in self._backends.values()
+            if IHealthCheck.providedBy(backend)
+        ]
+        return gatherResults(checks, consumeErrors=True).addCallback(lambda _: None)
+
     def open(self, name: str, sink: ISink) -> IHandle:
-        """Search for a channel, by the name that `channel_name` gives."""
+        """Open a channel by the name that `channel_name` returns."""
         parsed = self.parse(name)
         handle: IHandle = self._backends[parsed.scheme].open(parsed.bare, sink)
         return handle

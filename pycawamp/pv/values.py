@@ -1,4 +1,4 @@
-"""What a PV says: frozen values, in the terms of db_access.h."""
+"""Readings and metadata of PVs, with the terms of db_access.h."""
 
 from __future__ import annotations
 
@@ -23,34 +23,36 @@ STATUSES = (
 )
 """Alarm statuses by number (alarm.h)."""
 
+EPICS_EPOCH = 631152000
+"""UNIX seconds of 1990-01-01, where EPICS time stamps count from."""
 
 LARGE = 2**16
-"""Bytes of a value above which it is worth counting."""
+"""Bytes; larger values are counted by the memory budget."""
 
 
 class FieldType(Enum):
-    """A channel's native type; the number is its DBR type (db_access.h)."""
+    """A channel's native type, by its name in lower case."""
 
-    STRING = 0
-    SHORT = 1
-    FLOAT = 2
-    ENUM = 3
-    CHAR = 4
-    LONG = 5
-    DOUBLE = 6
+    STRING = "string"
+    SHORT = "short"
+    FLOAT = "float"
+    ENUM = "enum"
+    CHAR = "char"
+    LONG = "long"
+    DOUBLE = "double"
 
 
 class Reading(NamedTuple):
-    """One update of a PV, as the IOC sent it.
+    """An update of a PV.
 
-    A NamedTuple, not an attrs class: one is made for every update of every PV,
-    and this is the cheapest frozen value that Python has.
+    A NamedTuple, not an attrs class: one is created for every update of every PV,
+    and this is the cheapest frozen value in Python.
     """
 
     status: int
     severity: int
     seconds: int
-    """UNIX seconds of the IOC's time stamp."""
+    """The IOC's time stamp in UNIX seconds, without the fraction."""
     nanoseconds: int
     value: Value
     """A number or a str for a scalar channel, None if it holds no element now; an array or a
@@ -58,28 +60,28 @@ class Reading(NamedTuple):
 
     @property
     def timestamp(self) -> float:
-        """UNIX seconds with the fraction: what fits into a float (about 0.2 µs)."""
+        """The time stamp in UNIX seconds, accurate to about 0.2 µs."""
         return self.seconds + self.nanoseconds * 1e-9
 
     @property
     def severity_name(self) -> str:
-        """The alarm severity by its EPICS name."""
+        """The name of the alarm severity in EPICS."""
         return name_of(SEVERITIES, self.severity)
 
     @property
     def status_name(self) -> str:
-        """The alarm status by its EPICS name."""
+        """The name of the alarm status in EPICS."""
         return name_of(STATUSES, self.status)
 
 
 def name_of(names: tuple[str, ...], number: int) -> str:
-    """The name that belongs to a number, or the number itself where EPICS has none."""
+    """Return the name for a number, or the number as text if it has none."""
     return names[number] if 0 <= number < len(names) else str(number)
 
 
 @attrs.frozen
 class Metadata:
-    """What a channel says of itself beside its value. None or empty: does not apply."""
+    """The metadata of a channel. None or empty: not applicable."""
 
     type: FieldType
     count: int
@@ -98,11 +100,11 @@ class Metadata:
     warning_limits: Limits | None = None
     """LOW and HIGH."""
     refusal: str = ""
-    """Why the IOC does not tell units, limits or labels, if it refuses to."""
+    """Why the IOC refuses to send units, limits or labels; empty if it does not."""
 
     @property
     def size(self) -> int:
-        """Bytes of the largest value that the channel can have."""
+        """Maximum size of the channel's values in bytes."""
         return self.count * _WIDTHS[self.type]
 
     @property
@@ -112,15 +114,18 @@ class Metadata:
 
     @property
     def is_array(self) -> bool:
-        """Whether the channel's values are arrays, whatever they hold now."""
+        """Whether the channel's values are arrays, even with one element or none."""
         return self.count != 1
 
 
 def decoded(raw: bytes, size: int) -> str:
-    """The string up to its NUL: UTF-8, or else Latin-1.
+    """Decode a string up to its NUL as UTF-8, or as Latin-1 if it is not UTF-8.
 
-    `size` is the number of bytes of the field that it is in, with the NUL. A string that
-    fills its field may have been cut within a character: what is left of that is replaced.
+    A string that fills its field may be truncated within a character, which is replaced.
+
+    Args:
+        raw: The bytes.
+        size: The size of the field in bytes, including the NUL.
     """
     raw = raw.split(b"\0", 1)[0]
     try:
@@ -142,7 +147,7 @@ _WIDTHS = {
 
 
 def length_of(value: Value) -> int:
-    """The number of elements that a value holds: 1 for a scalar, 0 where there is no value."""
+    """Return the number of elements of a value: 1 for a scalar, 0 for no value."""
     if value is None:
         return 0
     return len(value) if isinstance(value, np.ndarray | list) else 1

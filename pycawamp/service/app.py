@@ -3,38 +3,47 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
 import attrs
-from twisted.application.service import IService, MultiService, Service
+from twisted.application.service import MultiService, Service
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 from twisted.web.server import Site
 
 from pycawamp.access import AccessFileError
 from pycawamp.config.options import Options, refuse
-from pycawamp.config.settings import Settings
+from pycawamp.config.settings import LogSettings, Settings
 from pycawamp.demo.process import DemoIOC, free_ports
 from pycawamp.demo.records import RECORDS
 from pycawamp.pv.errors import LibraryError
 from pycawamp.pv.interfaces import IBackend
 from pycawamp.service.clock import use_monotonic_clock
 from pycawamp.service.descriptors import raise_limit, within
+from pycawamp.service.draining import DrainingService
 from pycawamp.service.garbage import ShortCollections
 from pycawamp.service.gateway import Gateway
+from pycawamp.service.logs import LogFile, LogReopener, log_file, log_observer
 from pycawamp.service.site_files import SiteFiles
 from pycawamp.service.start import StartError, StartReporter, check_user
+from pycawamp.service.statistics import Statistics
+from pycawamp.service.systemd import SystemdNotifier
 from pycawamp.sessions.putlog import PutLogError
+from pycawamp.web.autobahn_internals import check_autobahn
 from pycawamp.web.certificate import RenewedCertificate, tls_endpoint
 from pycawamp.web.channel import GatewaySite, HTTPLimits
 from pycawamp.web.htpasswd import LoginFileError
+from pycawamp.web.internals import InternalsError
+from pycawamp.web.login import LoginFiles
 from pycawamp.web.site import root_resource
+from pycawamp.web.twisted_internals import check_twisted
 
 
 def makeService(options: Options) -> MultiService:
@@ -44,61 +53,142 @@ def makeService(options: Options) -> MultiService:
 
     check_user(options.parent or {})
     use_monotonic_clock(reactor)
-    service = StartReporter()
-    assemble(reactor, options.settings).setServiceParent(service)
-    ShortCollections(reactor).setServiceParent(service)  # type: ignore[no-untyped-call]
+    settings = options.settings
+    file, observer = _log(options.parent or {}, settings.log)
+    service = StartReporter(observer)
+    app = assemble(reactor, settings)
+    app.setServiceParent(service)  # type: ignore[no-untyped-call]
+    if file is not None:
+        LogReopener(reactor, file).setServiceParent(app)  # type: ignore[no-untyped-call]
+    ShortCollections(reactor).setServiceParent(app)  # type: ignore[no-untyped-call]
     return service
 
 
-def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) -> MultiService:
-    """The gateway with its port and, if asked for, a demo IOC.
+def _log(
+    twistd_options: Mapping[str, Any], settings: LogSettings
+) -> tuple[LogFile | None, ILogObserver | None]:
+    """The file that the log goes to, and what writes it; None: stdout, and what twistd has."""
+    if twistd_options.get("syslog"):
+        if settings != LogSettings(access=settings.access):
+            refuse("--log-format and --log-level do not go with twistd's --syslog")
+        return None, None
+    try:
+        file = log_file(twistd_options)
+    except OSError as error:
+        refuse(f"--logfile: cannot write {error.filename}: {error.strerror}")
+    return file, log_observer(settings, file)
+
+
+class App(DrainingService):
+    """All of a gateway, as a service with named parts."""
+
+    def __init__(  # noqa: PLR0913 (the parts)
+        self,
+        *,
+        files: SiteFiles,
+        gateway: Gateway,
+        site: GatewaySite,
+        ports: Sequence[Port],
+        drain_time: float,
+        notifier: SystemdNotifier,
+        demo: DemoIOC | None = None,
+    ) -> None:
+        shared = [port for port in ports if port.is_shared]
+        super().__init__(gateway, drain_time, shared, notifier.stopping)
+        self.files = files
+        self.gateway = gateway
+        self.site = site
+        self.ports = tuple(ports)
+        self.demo = demo
+        # The files first: nothing else has started if they cannot be read. systemd last.
+        for part in (files, demo, gateway, *ports, notifier):
+            if part is not None:
+                part.setServiceParent(self)  # type: ignore[no-untyped-call]
+
+    def statistics(self) -> Statistics:
+        """Return a snapshot of the gateway and its ports."""
+        return attrs.evolve(self.gateway.statistics(), connections=len(self.site.connections))
+
+
+def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) -> App:
+    """The gateway with its ports and, if asked for, a demo IOC.
 
     All files are read here, before anything is opened. `backend` is where the PVs come from,
     if not by Channel Access.
     """
-    endpoint, certificate = _endpoint(reactor, settings.port)
-    admission = _admission(reactor, settings, certificate)
-    parts: list[IService] = [admission]
+    try:
+        check_twisted()
+        check_autobahn()
+    except InternalsError as error:
+        refuse(str(error))
+    endpoints = [_endpoint(reactor, description) for description in settings.ports]
+    certificates = [each.certificate for each in endpoints if each.certificate is not None]
+    files = _site_files(reactor, settings, certificates)
+    demo = None
     if settings.demo:
         ports = free_ports()
         # Before Channel Access is opened: it is to see this IOC and no other.
         os.environ.update(ports.client_environment())
-        parts.append(DemoIOC(reactor, ports))
+        demo = DemoIOC(reactor, ports)
     try:
-        gateway = Gateway(
-            reactor, settings.gateway, backend, admission.policy, admission.authentication
-        )
+        gateway = Gateway(reactor, settings.gateway, backend, files.policy, files.authentication)
     except (LibraryError, PutLogError) as error:
         refuse(str(error))
-    admission.govern(gateway)
-    root = root_resource(gateway.resource, _configuration(settings), admission.authentication)
+    gateway.setName("gateway")  # type: ignore[no-untyped-call]
+    files.govern(gateway)
+    parts_of_site = {
+        "monitor": gateway.resource,
+        "api/v1": gateway.api,
+        "healthz": gateway.health,
+        "readyz": gateway.ready,
+    }
+    root = root_resource(parts_of_site, _configuration(settings), files.authentication)
     site = GatewaySite(
-        reactor, root, _http_limits(settings), admission.refusals, settings.rules.proxies
+        reactor, root, _http_limits(settings), files.refusals, settings.rules.proxies
     )
+    site.logs_requests = settings.log.access
     # Of Twisted's own endpoints the only one that puts a factory around the site.
-    site.is_wrapped = settings.port.startswith("haproxy:")
-    port = Port(endpoint, settings.port, site, settings.demo)
-    whole = MultiService()
-    # The files first: nothing else has started if they cannot be read.
-    for part in (*parts, gateway, port):
-        part.setServiceParent(whole)
-    return whole
+    site.is_wrapped = any(each.description.startswith("haproxy:") for each in endpoints)
+    return App(
+        files=files,
+        gateway=gateway,
+        site=site,
+        ports=_ports(endpoints, site, settings.demo),
+        drain_time=settings.drain_time,
+        notifier=SystemdNotifier(reactor),
+        demo=demo,
+    )
 
 
-def _admission(
-    reactor: Any, settings: Settings, certificate: RenewedCertificate | None
+def _site_files(
+    reactor: Any, settings: Settings, certificates: Sequence[RenewedCertificate]
 ) -> SiteFiles:
     try:
-        return SiteFiles(reactor, settings, certificate)
+        return SiteFiles(reactor, settings, certificates)
     except (AccessFileError, LoginFileError) as error:
-        refuse(str(error))
+        refuse(_with_option(str(error), settings))
+
+
+def _with_option(problem: str, settings: Settings) -> str:
+    """What is wrong with a file, after the option that named the file."""
+    logins = settings.logins or LoginFiles()
+    files = {
+        "pvlist": settings.pvlist,
+        "access": settings.access,
+        "htpasswd": logins.htpasswd,
+        "jwt-key": logins.jwt_key,
+    }
+    names = (f"--{name}: " for name, file in files.items() if problem.startswith(f"{file}:"))
+    return next(names, "") + problem
 
 
 def _http_limits(settings: Settings) -> HTTPLimits:
     """The limits of the port, within what file descriptors allow."""
     clients = settings.gateway.limits.clients
     connections = within(settings.http.connections, raise_limit(), clients)
-    return attrs.evolve(settings.http, connections=connections)
+    # A value by HTTP may be as large as one by WebSocket.
+    bodies = settings.http.bodies.with_each(settings.gateway.socket.max_message)
+    return attrs.evolve(settings.http, connections=connections, bodies=bodies)
 
 
 def _configuration(settings: Settings) -> dict[str, Any]:
@@ -110,17 +200,39 @@ def _configuration(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _endpoint(
-    reactor: Any, description: str
-) -> tuple[IStreamServerEndpoint, RenewedCertificate | None]:
+@attrs.frozen
+class _Endpoint:
+    description: str
+    endpoint: IStreamServerEndpoint
+    certificate: RenewedCertificate | None = None
+
+
+def _endpoint(reactor: Any, description: str) -> _Endpoint:
     try:
         if description.startswith("ssl:"):
-            return tls_endpoint(reactor, description)
-        return serverFromString(reactor, description), None
+            return _Endpoint(description, *tls_endpoint(reactor, description))
+        return _Endpoint(description, serverFromString(reactor, description))
     except Exception as error:
-        # An endpoint's parser raises whatever it stumbles over.
-        reason = str(error) if isinstance(error, ValueError) else repr(error)
-        refuse(f"--port: {description} is no endpoint that can be used: {reason}")
+        refuse(
+            f"--port: {description} is no endpoint that can be used: {_reason(description, error)}"
+        )
+
+
+def _reason(description: str, error: BaseException) -> str:
+    """Why there is no endpoint: its parser raises whatever it stumbles over."""
+    if isinstance(error, IndexError) and description.startswith("systemd:"):
+        return "systemd passed no socket with this index (its LISTEN_FDS says how many)"
+    return str(error) if isinstance(error, ValueError) else repr(error)
+
+
+def _ports(endpoints: Sequence[_Endpoint], site: Site, demo: bool) -> list[Port]:
+    ports = []
+    for number, each in enumerate(endpoints):
+        # What there is to try is told once.
+        port = Port(each.endpoint, each.description, site, demo and number == 0)
+        port.setName(f"port {number + 1}" if number else "port")  # type: ignore[no-untyped-call]
+        ports.append(port)
+    return ports
 
 
 class Port(Service):
@@ -134,10 +246,14 @@ class Port(Service):
     ) -> None:
         self._endpoint = endpoint
         self._description = description
-        self._site = site
+        self.site = site
         self._demo = demo
         self._listening: Deferred[IListeningPort] | None = None
-        self.setName("port")  # type: ignore[no-untyped-call]
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may listen at the same socket."""
+        return self._description.startswith("systemd:")
 
     @property
     def address(self) -> Any:
@@ -167,11 +283,12 @@ class Port(Service):
 
     def _listen(self) -> None:
         failures: list[Failure] = []
-        self._listening = self._endpoint.listen(self._site)
+        self._listening = self._endpoint.listen(self.site)
         self._listening.addCallbacks(self._opened, failures.append)
         if failures:
             error = failures[0].value
-            reason = error.socketError if isinstance(error, CannotListenError) else error
+            cause = error.socketError if isinstance(error, CannotListenError) else error
+            reason = getattr(cause, "strerror", None) or cause
             raise StartError(f"cannot listen on {self._description}: {reason}")
 
     def _opened(self, port: IListeningPort) -> IListeningPort:

@@ -21,11 +21,17 @@ from pycawamp.pv.hub import PVHub
 from pycawamp.pv.inbox import Inbox, InboxLimits
 from pycawamp.pv.interfaces import IBackend
 from pycawamp.pv.router import Router
+from pycawamp.service.statistics import Statistics, snapshot
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.registry import Sessions
-from pycawamp.web.authentication import Authentication
+from pycawamp.web.api import Api
+from pycawamp.web.authentication import Authentication, AuthenticationRules
+from pycawamp.web.clients import Clients
+from pycawamp.web.health import Health, Liveness, Readiness
+from pycawamp.web.origin import Origins
 from pycawamp.web.resource import MonitorResource
+from pycawamp.web.sse import EventStreams
 from pycawamp.web.websocket import MonitorFactory
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.v2.dialect import VERSION_1
@@ -41,11 +47,13 @@ class Gateway(Service):
     """PVs in by Channel Access, messages out by WebSocket, while the service runs.
 
     `hub` has the PVs: subscribe to it with an object of your own. `resource` takes the
-    WebSocket connections: mount it in a twisted.web Site of your own. `backend` serves the
+    WebSocket connections, and `api` the requests of the HTTP API (`/api/v1`): mount them in a
+    twisted.web Site of your own. `backend` serves the
     names without a scheme in place of Channel Access; `backends` maps further schemes
     (`"x"` for `x://NAME`) to what makes their backend. `policy` decides who may read and
     write; without one, everybody may read and nobody may write. `authentication` tells
-    who clients are; without one, all are anonymous.
+    who clients are; without one, all are anonymous, and where there is a policy only pages
+    of the same origin may connect.
     """
 
     _log = Logger()
@@ -63,7 +71,7 @@ class Gateway(Service):
         settings = settings or GatewaySettings()
         self._fast = _fast.load()
         flush_cycle = FlushCycle(reactor, self._fast.frame_buffer or FrameBuffer)
-        authentication = authentication or Authentication(reactor)
+        authentication = authentication or _authentication(reactor, policy)
         self.refusals: RefusalCounter = authentication.refusals
         self._budget = MemoryBudget(settings.limits.memory)
         inbox_limits = InboxLimits(bytes=self._budget.share)
@@ -88,9 +96,17 @@ class Gateway(Service):
             refusals=self.refusals,
             budget=self._budget,
         )
-        self._sockets = MonitorFactory(reactor, self._sessions, settings.socket)
+        self._clients = Clients(reactor, self._sessions, settings.socket.stall_timeout)
+        self._sockets = MonitorFactory(self._clients, settings.socket)
         self._authentication = authentication
+        self._streams = EventStreams(self._clients, settings.socket.ping_interval)
+        self.api: IResource = Api(self._clients, authentication, self._streams)
         self.resource: IResource = self.resource_for(VERSION_1)
+        self.readiness = Readiness()
+        """Whether load balancers should send clients here."""
+        liveness = Liveness(reactor, router.check)
+        self.health: IResource = Health(liveness)
+        self.ready: IResource = Health(liveness, self.readiness)
 
     def startService(self) -> None:
         """Open the put log, as the user that twistd has become, and Channel Access.
@@ -102,6 +118,7 @@ class Gateway(Service):
         self._log.info("Updates are handled {how}", how=str(self._fast))
         super().startService()  # type: ignore[no-untyped-call]
         self.hub.startService()
+        self.readiness.started = True
 
     def resource_for(self, encoding: Encoding) -> IResource:
         """Return a resource that takes WebSocket connections in a dialect.
@@ -115,19 +132,34 @@ class Gateway(Service):
         """How many clients are connected."""
         return len(self._sessions)
 
+    def statistics(self) -> Statistics:
+        """Return a snapshot: clients, channels, what was refused, the memory in use."""
+        return snapshot(self.hub, self._sessions, self._inbox)
+
     def reauthorize(self) -> None:
         """Apply a changed policy to what is open: what is forbidden now ends."""
+        self._clients.check_clients()
         self._sessions.reauthorize()
 
-    def check_logins(self) -> None:
-        """Close the connections of those who may not log in any more."""
-        self._sockets.check_logins()
+    def check_clients(self) -> None:
+        """Close the connections of users and pages that could not come in any more."""
+        self._clients.check_clients()
+
+    def drain(self, seconds: float) -> Deferred[None]:
+        """Close the clients' connections as going away (1001), spread over a time.
+
+        Fires when all have been asked to leave; `stopService` then ends what is left.
+        """
+        self.readiness.draining = True
+        return self._clients.drain(seconds)
 
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[None], None, None]:
         """Say goodbye to the clients, then free every channel."""
         super().stopService()  # type: ignore[no-untyped-call]
-        yield self._sockets.close_all()
+        self.readiness.draining = True
+        yield self._clients.close_all()
+        self._streams.close()
         self._sessions.close()
         yield self.hub.stopService()
         self._inbox.close()
@@ -140,3 +172,10 @@ class Gateway(Service):
             )
         if self.refusals.counts:
             self._log.info("Refused in all: {refusals}", refusals=str(self.refusals))
+
+
+def _authentication(reactor: Any, policy: IPolicy | None) -> Authentication:
+    if policy is None:
+        return Authentication(reactor)
+    # By which names the application is reached, only the application knows.
+    return Authentication(reactor, AuthenticationRules(origins=Origins(restricted=True)))

@@ -1,11 +1,12 @@
-"""The files of a site: who may log in, what they may do, the certificate; read anew on SIGHUP."""
+"""The files of a site: who may log in, what they may do, the certificates; read anew on SIGHUP."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from attrs import evolve
 from twisted.application.service import MultiService
 from twisted.internet.threads import deferToThreadPool
 
@@ -15,19 +16,20 @@ from pycawamp.config.settings import Settings
 from pycawamp.service.gateway import Gateway
 from pycawamp.service.signals import HangupReloader
 from pycawamp.sessions.refusals import RefusalCounter
-from pycawamp.web.authentication import Authentication
+from pycawamp.web.authentication import Authentication, AuthenticationRules
 from pycawamp.web.certificate import RenewedCertificate
+from pycawamp.web.host import own_names
 from pycawamp.web.login import Logins
 
 
 class SiteFiles(MultiService):
-    """The policy, the logins, the door and the certificate; follows the files while it runs.
+    """The policy, the logins, the door and the certificates; follows the files while it runs.
 
     Making one reads the files: AccessFileError, LoginFileError.
     """
 
     def __init__(
-        self, reactor: Any, settings: Settings, certificate: RenewedCertificate | None = None
+        self, reactor: Any, settings: Settings, certificates: Sequence[RenewedCertificate] = ()
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.setName("files")  # type: ignore[no-untyped-call]
@@ -41,11 +43,17 @@ class SiteFiles(MultiService):
             self.logins = Logins(reactor, settings.logins, self.refusals)
             self.logins.setServiceParent(self)  # type: ignore[no-untyped-call]
             self._reloads.append(self.logins.reload)
-        self.certificate = certificate
-        if certificate is not None:
+        self.certificates = tuple(certificates)
+        for certificate in self.certificates:
             certificate.setServiceParent(self)  # type: ignore[no-untyped-call]
             self._reloads.append(certificate.reload)
-        self.authentication = Authentication(reactor, settings.rules, self.logins, self.refusals)
+        self.authentication = Authentication(
+            reactor,
+            _with_own_names(settings),
+            self.logins,
+            self.refusals,
+            by_address=lambda: self.policy.by_address,
+        )
         HangupReloader(reactor, self._reloads).setServiceParent(self)  # type: ignore[no-untyped-call]
 
     def govern(self, gateway: Gateway) -> None:
@@ -53,7 +61,15 @@ class SiteFiles(MultiService):
         self.policy.follow(gateway.hub)
         self.policy.listen(lambda _: gateway.reauthorize())
         if self.logins is not None:
-            self.logins.listen(gateway.check_logins)
+            self.logins.listen(gateway.check_clients)
+
+
+def _with_own_names(settings: Settings) -> AuthenticationRules:
+    rules = settings.rules
+    if settings.writers is None and not settings.pvlist and not settings.access:
+        # Nothing here can make them count, and the resolver may be slow.
+        return rules
+    return evolve(rules, hosts=rules.hosts.and_names(own_names()))
 
 
 def _access_files(settings: Settings) -> AccessFiles:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.application.service import MultiService
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, Logger
+from twisted.python.components import Componentized
 
 from pycawamp.config.options import refuse
 
@@ -28,15 +29,24 @@ class StartError(SystemExit, Exception):
 class StartReporter(MultiService):
     """Starts its services; if one cannot start, writes why to stderr and raises StartError.
 
+    `observer` gets the log, unless twistd has another (`--logger`). None: as twistd does.
+
     By then twistd has replaced `sys.stderr` by its log, and a daemon has no stderr. So this
     duplicates the descriptor when it is made, and closes it once all services have started.
     """
 
     _log = Logger()
 
-    def __init__(self) -> None:
+    def __init__(self, observer: ILogObserver | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._observer = observer
         self._stderr: int | None = os.dup(2)
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Become part of an application; it gets the log observer, which twistd then uses."""
+        if self._observer is not None and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self._observer)
+        super().setServiceParent(parent)  # type: ignore[no-untyped-call]
 
     def privilegedStartService(self) -> None:
         """Start what needs the rights that twistd is about to give up."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 
 import attrs
 
@@ -14,8 +14,6 @@ class Holder:
 
     address: str
     """Whose clients are counted together."""
-    give_up: Callable[[Collection[str]], None]
-    """Has the client end its searches for these names."""
 
 
 class NamesInUse:

@@ -5,27 +5,28 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.python.failure import Failure
 
 from pycawamp.access.interfaces import Verdict
-from pycawamp.pv.errors import OverloadedError, PVError
+from pycawamp.pv.errors import BadValueError, OverloadedError, PVError
 from pycawamp.pv.oneshot import OneShotChannel
 from pycawamp.pv.values import Metadata
+from pycawamp.sessions.authorizer import Authorizer
+from pycawamp.sessions.outgoing import Outgoing
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.putlog import PutRecord
 from pycawamp.sessions.quota import UnderWay
+from pycawamp.sessions.shared import Shared
 from pycawamp.sessions.subscriptions import GAVE_WAY
+from pycawamp.sessions.token_bucket import TokenBucket
 from pycawamp.wire import requests
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.v2.codec import dumps
-
-if TYPE_CHECKING:
-    from pycawamp.sessions.registry import Sessions
-    from pycawamp.sessions.session import Session
 
 Work: TypeAlias = Coroutine[Deferred[Any], Any, None]
 
@@ -58,14 +59,25 @@ OBJECT = 24
 class Operations:
     """One client's gets, puts and infos that are under way."""
 
-    def __init__(self, session: Session, sessions: Sessions) -> None:
-        self._session = session
-        self._sessions = sessions
+    def __init__(
+        self,
+        shared: Shared,
+        outgoing: Outgoing,
+        authorizer: Authorizer,
+        peer: Peer,
+        put_rate: TokenBucket,
+    ) -> None:
+        self._shared = shared
+        self._outgoing = outgoing
+        self._authorizer = authorizer
+        self._peer = peer
+        self._put_rate = put_rate
         self._under_way: set[Deferred[None]] = set()
         self._searching: dict[OneShotChannel, None] = {}
         self._gets = DeferredSemaphore(GETS_AT_ONCE)
         self._large_gets = DeferredSemaphore(LARGE_GETS_AT_ONCE)
         self._puts = UnderWay(PUTS, PUT_BYTES)
+        self._idle: Callable[[], None] | None = None
 
     def get(self, request: requests.Get) -> None:
         """Read a PV once."""
@@ -84,13 +96,19 @@ class Operations:
 
     def log_refused(self, mistake: BadMessageError, value: Any) -> None:
         """Log a put that was refused before it was looked at: malformed, or one of too many."""
-        client = self._session.client
-        bare = self._sessions.router.bare
-        record = PutRecord.of(client.user, client.address, bare(mistake.pvname or ""), value)
-        self._sessions.put_log.write(record, _outcome(mistake))
+        peer = self._peer
+        bare = self._shared.router.bare
+        record = PutRecord.of(peer.user, peer.address, bare(mistake.pvname or ""), value)
+        self._shared.put_log.write(record, _outcome(mistake))
+
+    def when_idle(self, function: Callable[[], None]) -> None:
+        """Call a function once nothing is under way; never, if the client leaves before."""
+        self._idle = function
+        self._check_idle()
 
     def close(self) -> Iterator[None]:
         """Let all go, one at each step: the client has left. What was sent to an IOC stays sent."""
+        self._idle = None
         # Those that wait for their turn first: it would come with the end of the others.
         for semaphore in (self._gets, self._large_gets):
             for turn in list(semaphore.waiting):
@@ -114,17 +132,17 @@ class Operations:
             del self._searching[one_shot]
 
     async def _read(self, request: requests.Get) -> None:
-        encoding = attrs.evolve(self._session.encoding, **request.options)
-        one_shot = self._one_shot(self._session.authorize(request.name))
+        encoding = attrs.evolve(self._outgoing.encoding, **request.options)
+        one_shot = self._one_shot(self._authorizer.authorize(request.name))
         try:
-            await self._reach(one_shot, self._sessions.connect_timeout)
+            await self._reach(one_shot, self._shared.connect_timeout)
             semaphore = self._large_gets if one_shot.described.is_large else self._gets
             await semaphore.acquire()
             try:
                 await self._answer(request, encoding, one_shot)
             finally:
                 # Not within this call: of a lost PV one get after the other would fail in it.
-                self._sessions.soon(semaphore.release)
+                self._shared.soon(semaphore.release)
         finally:
             one_shot.close()
 
@@ -134,20 +152,20 @@ class Operations:
         metadata = one_shot.described
         with self._reserved(ANSWER * metadata.size if metadata.is_large else 0):
             reading = await one_shot.get(GET_TIMEOUT)
-            if self._session.outbox.is_overfull:
+            if self._outgoing.outbox.is_overfull:
                 raise BadMessageError("rate_limited", "too many unread replies")
-            if self._session.is_ended:
+            if self._outgoing.is_closed:
                 raise CancelledError
             # As it is now: while this waited the PV may have come back as another, or its units
             # may have changed.
             metadata = one_shot.described
-            message = self._session.dialect.value(request, metadata, reading, encoding)
+            message = self._outgoing.dialect.value(request, metadata, reading, encoding)
             if message is not None:
-                self._session.send(*message)
+                self._outgoing.send(*message)
 
     @contextmanager
     def _reserved(self, size: int) -> Iterator[None]:
-        budget = self._sessions.budget
+        budget = self._shared.budget
         if size and not budget.has_room(size):
             raise OverloadedError()
         budget.requests += size
@@ -157,42 +175,42 @@ class Operations:
             budget.requests -= size
 
     async def _describe(self, request: requests.Info) -> None:
-        verdict = self._session.authorize(request.name)
+        verdict = self._authorizer.authorize(request.name)
         one_shot = self._one_shot(verdict)
         try:
-            metadata = await self._reach(one_shot, self._sessions.connect_timeout)
+            metadata = await self._reach(one_shot, self._shared.connect_timeout)
         finally:
             one_shot.close()
-        self._session.send(self._session.dialect.metadata(request, metadata, verdict.write))
+        self._outgoing.send(self._outgoing.dialect.metadata(request, metadata, verdict.write))
 
     async def _write(self, request: requests.Put, value: Any) -> None:
-        client = self._session.client
-        bare_name = self._sessions.router.bare(request.name)
-        record = PutRecord.of(client.user, client.address, bare_name, value)
+        peer = self._peer
+        bare_name = self._shared.router.bare(request.name)
+        record = PutRecord.of(peer.user, peer.address, bare_name, value)
         try:
-            if not self._session.quota.puts.take():
+            if not self._put_rate.take():
                 raise BadMessageError("rate_limited", "too many puts a second")
-            verdict = self._session.authorize(request.name)
+            verdict = self._authorizer.authorize(request.name)
             if not verdict.write:
                 raise BadMessageError("forbidden", "this gateway does not let you write it")
             one_shot = self._one_shot(verdict)
             try:
                 with self._counted(_held_bytes(value)) as recount:
-                    timeout = min(request.timeout, self._sessions.connect_timeout)
+                    timeout = min(request.timeout, self._shared.connect_timeout)
                     await self._reach(one_shot, timeout)
                     record = attrs.evolve(record, old=await one_shot.newest(OLD_VALUE_TIMEOUT))
                     done = one_shot.put(value, request.wait, request.timeout)
                     recount(_written_bytes(value))
                     del value
                     await done
-                    self._session.send(self._session.dialect.written(request, request.name))
+                    self._outgoing.send(self._outgoing.dialect.written(request, request.name))
                     record = await self._read_back(one_shot, record)
             finally:
                 one_shot.close()
         except BaseException as error:
-            self._sessions.put_log.write(record, _outcome(error))
+            self._shared.put_log.write(record, _outcome(error))
             raise
-        self._sessions.put_log.write(record, "ok" if request.wait else "sent")
+        self._shared.put_log.write(record, "ok" if request.wait else "sent")
 
     def _check_room(self, request: requests.PVRequest) -> None:
         if len(self._under_way) >= UNDER_WAY:
@@ -215,7 +233,7 @@ class Operations:
 
         The value is a function that takes another size, once less is held.
         """
-        budget, everyone = self._sessions.budget, self._sessions.puts
+        budget, everyone = self._shared.budget, self._shared.puts
         if not self._puts.has_room(size):
             raise BadMessageError("rate_limited", "too many puts that have not finished")
         if not everyone.has_room(size) or not budget.has_room(size):
@@ -239,8 +257,8 @@ class Operations:
             budget.requests -= size
 
     def _one_shot(self, verdict: Verdict) -> OneShotChannel:
-        self._session.reserve_channel(verdict.real_name)
-        return self._sessions.one_shot(verdict.real_name)
+        self._authorizer.reserve_channel(verdict.real_name)
+        return self._shared.one_shot(verdict.real_name)
 
     def _attend(self, request: requests.PVRequest, work: Work) -> None:
         done = Deferred.fromCoroutine(work)
@@ -249,18 +267,48 @@ class Operations:
         def failed(failure: Failure) -> None:
             mistake = _mistake(failure.value)
             if mistake is not None:
-                self._session.refuse(requests.about(request, mistake))
+                self._outgoing.refuse(requests.about(request, mistake))
             elif not failure.check(CancelledError):
-                self._session.fail(failure)
+                self._outgoing.fail(failure)
+            _drop_tracebacks(failure)
 
-        done.addErrback(failed).addBoth(lambda _: self._under_way.discard(done))
+        def ended(_: Any) -> None:
+            self._under_way.discard(done)
+            self._check_idle()
+
+        done.addErrback(failed).addBoth(ended)
+
+    def _check_idle(self) -> None:
+        if self._idle is not None and not self._under_way:
+            idle, self._idle = self._idle, None
+            idle()
+
+
+def _drop_tracebacks(failure: Failure) -> None:
+    """Forget where a failure came from: frames that refer to it would wait for the collector."""
+    failure.tb = None
+    error: BaseException | None = failure.value
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__context__
 
 
 def _held_bytes(value: Any) -> int:
-    """About how many bytes a value takes in memory, or more."""
+    """Return about how many bytes a value takes in memory, or more.
+
+    Raises BadValueError for one that cannot be written as JSON: it is read to a depth of 1024,
+    and written to less.
+    """
+    if not isinstance(value, list | dict):
+        return sys.getsizeof(value)
     if isinstance(value, list) and set(map(type, value)) <= {int, float, bool}:
         return NUMBER * len(value)
-    return OBJECT * len(dumps(value)) if isinstance(value, list | dict) else sys.getsizeof(value)
+    try:
+        return OBJECT * len(dumps(value))
+    except TypeError:
+        raise BadValueError(
+            "expected a number, a string or a list of them, got one that is nested too deeply"
+        ) from None
 
 
 def _written_bytes(value: Any) -> int:

@@ -45,6 +45,11 @@ class Quota:
     abuse: TokenBucket
     """Refused requests that are still put up with."""
 
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing was taken for a while: a new quota would be the same."""
+        return self.requests.is_full and self.puts.is_full and self.abuse.is_full
+
     @classmethod
     def of(cls, clock: IReactorTime, limits: Limits) -> Quota:
         """The allowance of a new client."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from functools import cache, partial
-from itertools import islice
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Cooperator
 
+from pycawamp.access.hosts import network_key
 from pycawamp.access.interfaces import Decide, IPolicy
 from pycawamp.fanout.flush import FlushCycle
 from pycawamp.fanout.outbox import IWriter, Outbox
@@ -16,20 +16,20 @@ from pycawamp.fanout.publisher import Publisher, Publishers
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.hub import PVHub
-from pycawamp.pv.oneshot import OneShotChannel
 from pycawamp.pv.router import Router
+from pycawamp.sessions.authorizer import Authorizer
 from pycawamp.sessions.limits import Limits
+from pycawamp.sessions.names_in_use import Holder
+from pycawamp.sessions.outgoing import HangUp, Outgoing
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.quota import Quota, UnderWay
 from pycawamp.sessions.refusals import RefusalCounter
-from pycawamp.sessions.session import Client, HangUp, Session
+from pycawamp.sessions.session import Session
+from pycawamp.sessions.shared import Shared
 from pycawamp.sessions.spellings import Spellings
-from pycawamp.sessions.subscriptions import Search
 from pycawamp.sessions.unresolved import UnresolvedNames
 from pycawamp.wire.dialect import Encoding
-
-STEPS_AT_ONCE = 100
-"""What a client that is gone had asked for: so much ends before others have their turn."""
 
 PUTS_IN_ALL = 10_000
 """Puts of all clients that have not finished."""
@@ -52,79 +52,89 @@ class Sessions:
         refusals: RefusalCounter | None = None,
         budget: MemoryBudget | None = None,
     ) -> None:
-        self.hub = hub
-        self.router = router
-        self.flush_cycle = flush_cycle
-        self.policy = policy
-        self.put_log = put_log
-        self.connect_timeout = connect_timeout
-        self.budget = budget or MemoryBudget((limits or Limits()).memory)
-        self.publishers = Publishers(clock, hub, flush_cycle, self.budget, self._weigh)
-        self.searching: DelayLine[Search] = DelayLine(clock, connect_timeout, Search.end)
-        self.one_shot = partial(OneShotChannel, hub, clock)
-        self.limits = limits or Limits()
-        self.unresolved = UnresolvedNames(hub, self.limits)
-        self.spellings = Spellings(hub, self.limits)
-        self.refusals = refusals or RefusalCounter(clock)
-        self.puts = UnderWay(PUTS_IN_ALL, self.budget.share)
-        """Those of all clients."""
-        self._clock = clock
+        limits = limits or Limits()
+        budget = budget or MemoryBudget(limits.memory)
+        self.shared = Shared(
+            clock=clock,
+            hub=hub,
+            router=router,
+            flush_cycle=flush_cycle,
+            publishers=Publishers(clock, hub, flush_cycle, budget, self._weigh),
+            policy=policy,
+            put_log=put_log,
+            connect_timeout=connect_timeout,
+            limits=limits,
+            refusals=refusals or RefusalCounter(clock),
+            budget=budget,
+            unresolved=UnresolvedNames(hub, limits, self._give_up),
+            spellings=Spellings(hub, limits),
+            puts=UnderWay(PUTS_IN_ALL, budget.share),
+            searching=DelayLine(clock, connect_timeout, lambda search: search.end()),
+            cooperator=Cooperator(scheduler=lambda work: clock.callLater(0, work)),
+        )
         self._open: dict[Outbox, Session] = {}
-        self._cooperator = Cooperator(scheduler=lambda work: clock.callLater(0, work))
+        self._holders: dict[Holder, Session] = {}
         self._unauthorized: dict[Session, None] = {}
         self._is_reauthorizing = False
         self._decide: Decide = policy.decide
-        self._merged_by_closed = 0
+        self._conflated_by_closed = 0
 
     def open(
         self,
         writer: IWriter,
-        client: Client,
+        peer: Peer,
         encoding: Encoding,
         hang_up: HangUp = lambda _code, _reason: None,
+        quota: Quota | None = None,
     ) -> Session:
         """Begin the conversation with a client.
 
         `encoding` has the client's dialect and the options that are in force at first.
-        `hang_up` closes its connection with a code and a reason.
+        `hang_up` closes its connection with a code and a reason. `quota` is what the client
+        may still take, if it is not a new one.
         """
-        session = Session(self, writer, client, hang_up, encoding)
+        shared = self.shared
+        quota = quota or self.quota()
+        outgoing = Outgoing(
+            shared,
+            writer,
+            address=peer.address,
+            encoding=encoding,
+            hang_up=hang_up,
+            abuse=quota.abuse,
+        )
+        holder = Holder(network_key(peer.host))
+        session = Session(
+            shared,
+            peer,
+            outgoing=outgoing,
+            authorizer=Authorizer(shared, peer, holder),
+            quota=quota,
+            closed=partial(self._closed, outgoing.outbox, holder),
+        )
         self._open[session.outbox] = session
+        self._holders[holder] = session
         return session
 
     def quota(self) -> Quota:
-        """What a new client may take."""
-        return Quota.of(self._clock, self.limits)
-
-    def soon(self, function: Callable[[], object]) -> None:
-        """Have a function called by the event loop, not within this call."""
-        self._clock.callLater(0, function)
-
-    def finish(self, work: Iterator[None]) -> None:
-        """Take the steps of some work, at once if they are few, else a little at a time."""
-        if len(list(islice(work, STEPS_AT_ONCE))) == STEPS_AT_ONCE:
-            self._cooperator.cooperate(work)
+        """Return what a new client may take."""
+        return Quota.of(self.shared.clock, self.shared.limits)
 
     def close(self) -> None:
         """Leave no timer behind: the gateway ends."""
-        self._cooperator.stop()
-        self.searching.clear()
-        self.publishers.close()
-
-    def closed(self, session: Session) -> None:
-        """Forget a client."""
-        self._open.pop(session.outbox, None)
-        self._merged_by_closed += session.outbox.conflated
+        self.shared.cooperator.stop()
+        self.shared.searching.clear()
+        self.shared.publishers.close()
 
     def reauthorize(self) -> None:
         """Have a changed policy applied to all that is open, a little at a time."""
         # Those who look at the same page are judged alike.
-        self._decide = cache(self.policy.decide)
+        self._decide = cache(self.shared.policy.decide)
         # Who waits already keeps the place: a policy that changes often is to reach all.
         self._unauthorized.update(dict.fromkeys(self._open.values()))
         if not self._is_reauthorizing:
             self._is_reauthorizing = True
-            self._cooperator.cooperate(self._reauthorize())
+            self.shared.cooperator.cooperate(self._reauthorize())
 
     def _reauthorize(self) -> Iterator[None]:
         while self._unauthorized:
@@ -135,15 +145,29 @@ class Sessions:
                 yield from session.subscriptions.reauthorize(self._decide)
         self._is_reauthorizing = False
 
+    def _closed(self, outbox: Outbox, holder: Holder) -> None:
+        del self._open[outbox], self._holders[holder]
+        self._conflated_by_closed += outbox.conflated
+
     def _weigh(self, publisher: Publisher) -> None:
         """End the subscriptions to a large array of those who have too much of them."""
         for outbox in publisher.outboxes:
-            self._open[outbox].subscriptions.weigh(publisher.name)
+            session = self._open.get(outbox)
+            # None: the client is gone, and its many subscriptions are still being ended.
+            if session is not None:
+                session.subscriptions.weigh(publisher.name)
+
+    def _give_up(self, holder: Holder, real_names: Collection[str]) -> None:
+        self._holders[holder].give_up(real_names)
 
     @property
     def conflated(self) -> int:
         """Updates, in all, that a slow client did not get because a newer one came first."""
-        return self._merged_by_closed + sum(outbox.conflated for outbox in self._open)
+        return self._conflated_by_closed + sum(outbox.conflated for outbox in self._open)
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def __iter__(self) -> Iterator[Session]:
+        """The sessions of all clients."""
+        return iter(self._open.values())

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING
 
 import attrs
 from twisted.python.failure import Failure
 
 from pycawamp.access.interfaces import Decide, Verdict
 from pycawamp.fanout.stream import EncodedStream
-from pycawamp.pv.hub import PV
+from pycawamp.pv.interfaces import PVState
+from pycawamp.sessions.authorizer import Authorizer
+from pycawamp.sessions.outgoing import Outgoing
+from pycawamp.sessions.shared import Shared
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.errors import BadMessageError
-
-if TYPE_CHECKING:
-    from pycawamp.sessions.registry import Sessions
-    from pycawamp.sessions.session import Session
-
 
 GAVE_WAY = BadMessageError(
     "too_many_pvs", "no IOC has answered for it, and other clients need the room"
@@ -27,9 +24,10 @@ GAVE_WAY = BadMessageError(
 class Subscriptions:
     """The PVs that one client is subscribed to, by the names that it asked for."""
 
-    def __init__(self, session: Session, sessions: Sessions) -> None:
-        self._session = session
-        self._sessions = sessions
+    def __init__(self, shared: Shared, outgoing: Outgoing, authorizer: Authorizer) -> None:
+        self._shared = shared
+        self._outgoing = outgoing
+        self._authorizer = authorizer
         self._streams: dict[str, EncodedStream] = {}
         # Those that a changed policy ended: the next one may allow them again.
         self._forbidden: dict[str, Encoding] = {}
@@ -43,14 +41,17 @@ class Subscriptions:
         """As the client asked for them; those that a policy ended last."""
         return [*self._streams, *self._forbidden]
 
+    def __len__(self) -> int:
+        return len(self._streams) + len(self._forbidden)
+
     def open(self, name: str, encoding: Encoding) -> None:
         """Subscribe to a PV, or ask for it anew; BadMessageError if the client may not."""
-        verdict = self._session.authorize(name)
+        verdict = self._authorizer.authorize(name)
         is_new = name not in self._streams and name not in self._forbidden
-        if is_new and len(self._streams) + len(self._forbidden) >= self._sessions.limits.pvs:
+        if is_new and len(self) >= self._shared.limits.pvs:
             raise BadMessageError("too_many_pvs", "the page has as many PVs as it may")
-        self._session.reserve_channel(verdict.real_name)
-        pv = self._sessions.hub.find(verdict.real_name)
+        self._authorizer.reserve_channel(verdict.real_name)
+        pv = self._shared.hub.find(verdict.real_name)
         if pv is not None:
             # Before it is joined, which would bring its value.
             self._check_size(name, pv)
@@ -64,7 +65,7 @@ class Subscriptions:
         stream = self._streams.pop(name, None)
         if stream is None:
             return False
-        self._sessions.publishers.leave(stream, self._session.outbox)
+        self._shared.publishers.leave(stream, self._outgoing.outbox)
         # Also if it was lost since: a slow client may not have been told.
         return stream.pv.connected is not None
 
@@ -85,10 +86,10 @@ class Subscriptions:
         except BadMessageError as refusal:
             self.end(name)
             self._tell_lost(stream)
-            self._session.refuse(attrs.evolve(refusal, action="connect", pvname=name))
-            hub, real_name = self._sessions.hub, stream.pv.name
+            self._outgoing.refuse(attrs.evolve(refusal, action="connect", pvname=name))
+            hub, real_name = self._shared.hub, stream.pv.name
             # Not within this call: the channel is telling its metadata.
-            self._sessions.soon(lambda: hub.close_unused(real_name))
+            self._shared.soon(lambda: hub.close_unused(real_name))
         else:
             size = _size(stream.pv)
             self._large_bytes += size - self._large.get(name, 0)
@@ -101,18 +102,22 @@ class Subscriptions:
         """
         forbidden = list(self._forbidden)
         for name, stream in list(self._streams.items()):
+            if self._outgoing.is_closed:
+                return
             if self._streams.get(name) is stream:
                 try:
                     self._reauthorize(name, stream, decide)
                 except Exception:
-                    self._session.fail(Failure())
+                    self._outgoing.fail(Failure())
             yield
         for name in forbidden:
+            if self._outgoing.is_closed:
+                return
             if name in self._forbidden:
                 try:
                     self._restore(name, decide)
                 except Exception:
-                    self._session.fail(Failure())
+                    self._outgoing.fail(Failure())
             yield
 
     def end_search(self, search: Search) -> None:
@@ -130,13 +135,13 @@ class Subscriptions:
         for name, stream in list(self._streams.items()):
             if stream.pv.name in real_names:
                 self.end(name)
-                self._session.refuse(attrs.evolve(GAVE_WAY, action="connect", pvname=name))
+                self._outgoing.refuse(attrs.evolve(GAVE_WAY, action="connect", pvname=name))
 
     def _join(self, name: str, verdict: Verdict, encoding: Encoding) -> None:
         # Asking again is answered again: leave first, so that the state is told anew.
         was_shown = self.end(name)
-        outbox = self._session.outbox
-        stream = self._sessions.publishers.join(name, verdict.real_name, encoding, outbox)
+        outbox = self._outgoing.outbox
+        stream = self._shared.publishers.join(name, verdict.real_name, encoding, outbox)
         # By the name that all clients share: one of their own each would be a third of the memory.
         self._streams[stream.name] = stream
         if stream.pv.connected is None:
@@ -144,32 +149,32 @@ class Subscriptions:
                 # It stands for another PV by now.
                 self._tell_lost(stream)
             search = self._unresolved[stream.name] = Search(self, stream)
-            self._sessions.searching.put(search)
+            self._shared.searching.put(search)
         else:
             self.weigh(name)
 
-    def _check_size(self, name: str, pv: PV) -> None:
+    def _check_size(self, name: str, pv: PVState) -> None:
         if pv.is_overloaded:
             raise BadMessageError("overloaded", "the gateway's memory for arrays is full")
         others = self._large_bytes - self._large.get(name, 0)
-        if others + _size(pv) > self._sessions.budget.share:
+        if others + _size(pv) > self._shared.budget.share:
             text = "the arrays of the page are larger, together, than they may be"
             raise BadMessageError("too_many_pvs", text)
 
     def _tell_lost(self, stream: EncodedStream) -> None:
         """Tell the client that a PV is not there: its page shows no old value on."""
-        message = self._session.dialect.connection(stream.name, False)
+        message = self._outgoing.dialect.connection(stream.name, False)
         if message is not None:
-            stream.tell(self._session.outbox, message)
+            stream.tell(self._outgoing.outbox, message)
 
     def _reauthorize(self, name: str, stream: EncodedStream, decide: Decide) -> None:
         try:
-            verdict = self._session.authorize(name, decide)
+            verdict = self._authorizer.authorize(name, decide)
         except BadMessageError as mistake:
             if self.end(name):
                 self._tell_lost(stream)
             self._forbidden[stream.name] = stream.encoding
-            self._session.refuse(mistake)
+            self._outgoing.refuse(mistake)
             return
         encoding = _for(stream.encoding, verdict)
         if encoding != stream.encoding or verdict.real_name != stream.pv.name:
@@ -177,15 +182,15 @@ class Subscriptions:
 
     def _restore(self, name: str, decide: Decide) -> None:
         try:
-            verdict = self._session.authorize(name, decide)
+            verdict = self._authorizer.authorize(name, decide)
         except BadMessageError:
             # The client was told when it ended.
             return
         try:
-            self._session.reserve_channel(verdict.real_name)
+            self._authorizer.reserve_channel(verdict.real_name)
         except BadMessageError as mistake:
             self.end(name)
-            self._session.refuse(attrs.evolve(mistake, pvname=name))
+            self._outgoing.refuse(attrs.evolve(mistake, pvname=name))
             return
         self._join(name, verdict, _for(self._forbidden[name], verdict))
 
@@ -202,7 +207,7 @@ class Search:
         self.subscriptions.end_search(self)
 
 
-def _size(pv: PV) -> int:
+def _size(pv: PVState) -> int:
     """Bytes of a PV's values, if the memory budget counts them."""
     return pv.described.size if pv.described is not None and pv.described.is_large else 0
 

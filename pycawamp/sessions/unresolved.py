@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from itertools import islice
+from typing import TypeAlias
 
 from zope.interface import implementer
 
@@ -10,6 +12,9 @@ from pycawamp.pv.hub import PVHub
 from pycawamp.pv.interfaces import IChannelObserver
 from pycawamp.sessions.limits import Limits
 from pycawamp.sessions.names_in_use import Holder, NamesInUse
+
+GiveUp: TypeAlias = Callable[[Holder, Collection[str]], None]
+"""Has a client end its searches for some names."""
 
 AT_ONCE = 100
 """Names that are given up together: finding out whose they are takes its time."""
@@ -28,9 +33,10 @@ class UnresolvedNames:
     A name that a client has left is counted for as long as its channel lingers.
     """
 
-    def __init__(self, hub: PVHub, limits: Limits) -> None:
+    def __init__(self, hub: PVHub, limits: Limits, give_up: GiveUp) -> None:
         self._hub = hub
         self._limits = limits
+        self._end_searches = give_up
         self._names = NamesInUse()
         hub.observers.append(self)
 
@@ -109,7 +115,7 @@ class UnresolvedNames:
         for name in names:
             self._names.remove(name, victim)
         if names:
-            victim.give_up(set(names))
+            self._end_searches(victim, set(names))
             self._hub.close_idle_searches(len(names))
         return bool(names)
 

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any, TypeAlias
 
 import attrs
+from attrs import evolve
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -17,12 +18,13 @@ from twisted.web.http_headers import Headers
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.web.admission_pace import Pace
+from pycawamp.web.host import Hosts
 from pycawamp.web.login import (
     Bearer,
     Credentials,
-    Identity,
     LoginFailedError,
     Logins,
     TooManyLoginsError,
@@ -32,19 +34,10 @@ from pycawamp.web.origin import Origins
 from pycawamp.web.password_verifier import VerifierBusyError
 from pycawamp.web.proxy import Proxies
 
+MAX_AGENT = 200
+"""Characters that are kept of what a client says it is."""
 BEARER = "bearer."
 """Begins the WebSocket subprotocol that carries a token: scripts cannot set headers."""
-
-
-@attrs.frozen
-class Visitor:
-    """Who came in."""
-
-    address: str = "?"
-    """For people."""
-    host: str = ""
-    """The IP address, that behind a trusted proxy; "" for a UNIX socket."""
-    identity: Identity | None = None
 
 
 @attrs.frozen
@@ -58,16 +51,31 @@ class RefusalError(Exception):
 
 @attrs.frozen
 class AuthenticationRules:
-    """Whom a door lets in."""
+    """Which requests are let in."""
 
     proxies: Proxies = attrs.Factory(Proxies)
     origins: Origins = attrs.Factory(Origins)
+    """Whose pages may open a WebSocket."""
+    hosts: Hosts = attrs.Factory(lambda: Hosts(restricted=False))
+    """Which names the gateway is reached by."""
     required: bool = False
     """Whether only those who have logged in."""
 
+    def restricted(self) -> AuthenticationRules:
+        """The same, where rights depend on the client's address."""
+        return evolve(
+            self,
+            origins=evolve(self.origins, restricted=True),
+            hosts=evolve(self.hosts, restricted=True),
+        )
+
 
 class Authentication:
-    """Lets requests in or not: by origin, login and what proxies tell."""
+    """Lets requests in or not: by host name, origin, login and what proxies tell.
+
+    While `by_address` says that rights depend on the client's address, the rules are the
+    restricted ones: any page could use those of its client's address otherwise.
+    """
 
     def __init__(
         self,
@@ -75,62 +83,81 @@ class Authentication:
         rules: AuthenticationRules | None = None,
         logins: Logins | None = None,
         refusals: RefusalCounter | None = None,
+        by_address: Callable[[], bool] = lambda: False,
     ) -> None:
-        rules = rules or AuthenticationRules()
         self.logins = logins
         self.refusals = refusals or RefusalCounter(clock)
-        self._proxies = rules.proxies
-        self._origins = rules.origins
-        self._required = rules.required
+        self._plain = rules or AuthenticationRules()
+        self._restricted = self._plain.restricted()
+        self._by_address = by_address
         self.pace = Pace(clock)
 
     @property
     def takes_other_pages(self) -> bool:
         """Whether pages of another origin may open a WebSocket, all or some."""
-        return not self._origins.restricted or bool(self._origins.patterns)
+        origins = self._rules.origins
+        return not origins.restricted or bool(origins.patterns)
 
-    async def admit(self, request: Request, *, socket: bool, required: bool = False) -> Visitor:
-        """Who it is; RefusalError if they may not come in."""
+    @property
+    def _rules(self) -> AuthenticationRules:
+        return self._restricted if self._by_address() else self._plain
+
+    def readers(self, request: Request) -> str | None:
+        """Return whose pages may read the answer to a request: an origin, or `*`; else None."""
+        rules = self._rules
+        if not rules.origins.restricted:
+            return "*"
+        try:
+            _check_text(request.requestHeaders)
+        except RefusalError:
+            return None
+        origin: str | None = request.getHeader("origin")
         peer = request.getClientAddress()
         at = peer.host if isinstance(peer, IPv4Address | IPv6Address) else ""
+        if origin is None or _page_refusal(rules, at, request, socket=True) is not None:
+            return None
+        return origin
+
+    async def admit(self, request: Request, *, socket: bool, required: bool = False) -> Peer:
+        """Who it is; RefusalError if they may not come in."""
+        address = request.getClientAddress()
+        at = address.host if isinstance(address, IPv4Address | IPv6Address) else ""
         headers = request.requestHeaders
         _check_text(headers)
-        host = self._proxies.host(at, headers)
-        if socket:
-            self._check_origin(at, host, request)
-        identity = await self._identify(at, host, headers)
-        if identity is None and (required or self._required):
+        rules = self._rules
+        host = rules.proxies.host(at, headers)
+        refused = _page_refusal(rules, at, request, socket)
+        if refused is not None:
+            kind, refusal = refused
+            self.refusals.count(kind, host)
+            raise refusal
+        peer = await self._identify(rules.proxies, at, host, headers)
+        if peer.user is None and (required or rules.required):
             raise self._challenge("log in first")
-        port = f":{peer.port}" if at and host == at else ""
-        return Visitor(f"{host or 'UNIX socket'}{port}", host, identity)
+        port = f":{address.port}" if at and host == at else ""
+        only_open = _page_refusal(self._restricted, at, request, socket) is not None
+        agent = headers.getRawHeaders("User-Agent", [""])[0][:MAX_AGENT]
+        peer = evolve(peer, address=f"{host or 'UNIX socket'}{port}", host=host, agent=agent)
+        return evolve(peer, may_stay=self._admits_all) if only_open else peer
 
-    def _check_origin(self, at: str, host: str, request: Request) -> None:
-        headers = request.requestHeaders
-        origins = headers.getRawHeaders("Origin", [])
-        hosts = headers.getRawHeaders("Host", [])
-        schemes = self._proxies.schemes(at, headers, request.isSecure())
-        if len(origins) > 1 or len(hosts) > 1:
-            raise RefusalError(400, "more than one Origin or Host")
-        if not self._origins.allow(
-            origins[0] if origins else None, hosts[0] if hosts else None, schemes
-        ):
-            self.refusals.count("page of another origin", host)
-            raise RefusalError(403, "pages of this origin may not connect (--allow-origin)")
+    def _admits_all(self) -> bool:
+        return not self._by_address()
 
-    async def _identify(self, at: str, host: str, headers: Headers) -> Identity | None:
+    async def _identify(self, proxies: Proxies, at: str, host: str, headers: Headers) -> Peer:
+        """Return the user and until when; not yet from where."""
         try:
-            user = self._proxies.user(at, headers)
+            user = proxies.user(at, headers)
             offered = _offered(headers)
         except ValueError as error:
             raise RefusalError(400, str(error)) from None
         if user is not None:
-            return Identity(user)
+            return Peer(user=user)
         for credentials in offered:
             if self.logins is not None and self.logins.understands(credentials):
                 return await self._log_in(self.logins, credentials, host)
-        return None
+        return Peer()
 
-    async def _log_in(self, logins: Logins, credentials: Credentials, host: str) -> Identity:
+    async def _log_in(self, logins: Logins, credentials: Credentials, host: str) -> Peer:
         try:
             return await logins.identify(credentials, host)
         except LoginFailedError:
@@ -148,6 +175,39 @@ class Authentication:
         return RefusalError(401 if challenges else 403, text, headers)
 
 
+def _page_refusal(
+    rules: AuthenticationRules, at: str, request: Request, socket: bool
+) -> tuple[str, RefusalError] | None:
+    """Why a page of this host or origin may not come in, and the kind to count it as."""
+    headers = request.requestHeaders
+    origins = headers.getRawHeaders("Origin", [])
+    if len(origins) > 1 or len(headers.getRawHeaders("Host", [])) > 1:
+        return "malformed request", RefusalError(400, "more than one Origin or Host")
+    web_hosts = rules.proxies.web_hosts(at, headers)
+    schemes = rules.proxies.schemes(at, headers, request.isSecure())
+    # By TLS the browser has compared the name with the certificate.
+    unknown = [] if schemes == ("https",) else _unknown(rules, web_hosts, schemes)
+    if unknown:
+        text = f"this gateway has no host name {unknown[0]} (--allow-host)"
+        return "unknown host name", RefusalError(403, text)
+    origin = origins[0] if origins else None
+    own = web_hosts[-1] if web_hosts else None
+    if socket and not rules.origins.allow(origin, own, schemes):
+        text = "pages of this origin may not connect (--allow-origin)"
+        return "page of another origin", RefusalError(403, text)
+    return None
+
+
+def _unknown(rules: AuthenticationRules, hosts: list[str], schemes: tuple[str, ...]) -> list[str]:
+    """The hosts that are not the gateway's, as ASCII; those of pages that may connect are."""
+    return [
+        ascii(host[:255])
+        for host in hosts
+        if not rules.hosts.allow(host)
+        and not any(rules.origins.matches(f"{scheme}://{host}") for scheme in schemes)
+    ]
+
+
 def _check_text(headers: Headers) -> None:
     """Refuse headers that are no text before any of them is looked at."""
     try:
@@ -159,13 +219,19 @@ def _check_text(headers: Headers) -> None:
 
 
 def _offered(headers: Headers) -> list[Credentials]:
-    """The credentials of a request: a token that a script gave before those of the browser."""
+    """The credentials of a request: a token that a script gave before those of the browser.
+
+    ValueError if they are malformed, or several in one kind of header.
+    """
     found: list[Credentials] = []
     for value in headers.getRawHeaders("Sec-WebSocket-Protocol", []):
         for name in value.split(","):
             if name.strip().startswith(BEARER):
                 found.append(Bearer(name.strip()[len(BEARER) :]))
-    given = parse_authorization(headers.getRawHeaders("Authorization", [None])[0])
+    values = headers.getRawHeaders("Authorization", [])
+    if len(values) > 1:
+        raise ValueError("more than one Authorization header")
+    given = parse_authorization(values[0] if values else None)
     return found if given is None else [*found, given]
 
 
@@ -174,7 +240,9 @@ def without_token(reason: str) -> str:
     return re.sub(rf"{re.escape(BEARER)}[^'\"\s]+", f"{BEARER}…", reason)
 
 
-Enter: TypeAlias = Callable[[Visitor], Any]
+Enter: TypeAlias = Callable[[Peer], Any]
+Refuse: TypeAlias = Callable[[Request, RefusalError], None]
+"""Answers a request with a refusal."""
 
 
 class PendingRequest:
@@ -182,9 +250,12 @@ class PendingRequest:
 
     _log = Logger()
 
-    def __init__(self, authentication: Authentication, request: Request) -> None:
+    def __init__(
+        self, authentication: Authentication, request: Request, answer: Refuse | None = None
+    ) -> None:
         self._authentication = authentication
         self._request = request
+        self._answer = answer or refuse
         self._gone = False
         request.notifyFinish().addErrback(self._left)
 
@@ -196,12 +267,12 @@ class PendingRequest:
         done.addErrback(self._refuse)
         return NOT_DONE_YET
 
-    def _enter_in_turn(self, visitor: Visitor, enter: Enter) -> Deferred[None]:
-        return self._authentication.pace.call(lambda: self._enter(visitor, enter))
+    def _enter_in_turn(self, peer: Peer, enter: Enter) -> Deferred[None]:
+        return self._authentication.pace.call(lambda: self._enter(peer, enter))
 
-    def _enter(self, visitor: Visitor, enter: Enter) -> None:
+    def _enter(self, peer: Peer, enter: Enter) -> None:
         if not self._gone:
-            enter(visitor)
+            enter(peer)
 
     def _left(self, _: Failure) -> None:
         self._gone = True
@@ -212,7 +283,7 @@ class PendingRequest:
             self._log.failure("a request failed at the door", failure)
             refusal = RefusalError(500, "the gateway failed; its log says why")
         if not self._gone:
-            refuse(self._request, refusal)
+            self._answer(self._request, refusal)
 
 
 def refuse(request: Request, refusal: RefusalError) -> None:
@@ -220,6 +291,7 @@ def refuse(request: Request, refusal: RefusalError) -> None:
     # Twisted has no words for some of them.
     request.setResponseCode(refusal.status, HTTPStatus(refusal.status).phrase.encode())
     request.setHeader("content-type", "text/plain; charset=utf-8")
+    request.setHeader("x-content-type-options", "nosniff")
     request.setHeader("cache-control", "no-store")
     request.setHeader("connection", "close")
     request.channel.persistent = False
@@ -243,7 +315,7 @@ class Guarded(Resource):
     def render(self, request: Request) -> int:
         """Answer once it is known who asks."""
 
-        def enter(_: Visitor) -> None:
+        def enter(_: Peer) -> None:
             request.render(self._page)
 
         return PendingRequest(self._authentication, request).admit(

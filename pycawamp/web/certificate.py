@@ -65,7 +65,7 @@ class CertificateFiles:
 
 def _reason(error: Exception, files: CertificateFiles) -> str:
     if isinstance(error, OSError):
-        return str(error)
+        return f"{error.filename} cannot be read: {error.strerror}"
     return f"{files.key} and {files.certificate} are no key and its certificate in PEM"
 
 
@@ -112,7 +112,7 @@ class RenewedCertificate(FileWatcher[SSL.Context]):
     def refuse(self, failure: Failure) -> None:
         """Log why the certificate before stays in use."""
         if failure.check(CertificateError):
-            self._log.error("{error}; the certificate before it stays in use", error=failure.value)
+            self._log.error("{error}; the previous certificate stays in use", error=failure.value)
         else:
             self._log.failure("The certificate could not be read again", failure)
 
@@ -153,7 +153,10 @@ def tls_endpoint(reactor: Any, description: str) -> tuple[TLSEndpoint, RenewedCe
     settings = dict(part.partition("=")[::2] for part in rest)
     unknown = sorted(set(settings) - set(_KEYS))
     if unknown or "privateKey" not in settings or not port.isdigit():
-        raise ValueError(f"expected ssl:PORT and of {', '.join(_KEYS)} at least the first")
+        raise ValueError(
+            "expected ssl:PORT:privateKey=FILE, and of certKey=, extraCertChain=, interface= and "
+            "backlog= what is needed"
+        )
     chain = settings.get("extraCertChain")
     key = Path(settings["privateKey"]).absolute()
     certificate = Path(settings.get("certKey", key)).absolute()

@@ -1,7 +1,9 @@
-"""HTTP with bounds: on the time of a request, on its header; it has no body."""
+"""HTTP with bounds: on the time of a request, on its header, on its body."""
 
 from __future__ import annotations
 
+from http import HTTPStatus
+from io import BytesIO
 from typing import Any
 from weakref import WeakSet
 
@@ -15,20 +17,31 @@ from twisted.web.server import Request, Site
 from zope.interface import provider
 
 from pycawamp.sessions.refusals import RefusalCounter
+from pycawamp.web import problem
+from pycawamp.web.bodies import Bodies, BodyLimits
 from pycawamp.web.connections import (
     ConnectionCount,
     ConnectionLimits,
     Connections,
     RefusedConnection,
 )
+from pycawamp.web.problem import Problem
 from pycawamp.web.proxy import Proxies
+from pycawamp.web.twisted_internals import (
+    has_more_requests,
+    is_answering,
+    is_blocked,
+    stop_reading,
+)
 
 IDLE = 60.0
 """Seconds that a connection is kept for the browser's next request."""
 READ_AT_ONCE = 1024
 """Bytes; the requests in them are answered in one go, before anybody else is served."""
 HSTS = b"max-age=31536000"
-_TOO_LARGE = b"HTTP/1.1 %b\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+BODILESS = (b"GET", b"HEAD", b"OPTIONS")
+"""Methods whose requests have no body."""
+_REFUSED = b"HTTP/1.1 %b\r\nConnection: close\r\nContent-Type: %b\r\nContent-Length: %d\r\n%b\r\n%b"
 
 
 @attrs.frozen
@@ -39,6 +52,7 @@ class HTTPLimits:
     """Seconds for a whole request, TLS handshake included."""
     max_header: int = 16384
     """Bytes of its first line and header."""
+    bodies: BodyLimits = attrs.Factory(BodyLimits)
     connections: ConnectionLimits = attrs.Factory(ConnectionLimits)
 
 
@@ -51,6 +65,8 @@ class Channel(HTTPChannel):
     _deadline: IDelayedCall | None = None
     _header_size = 0
     _refused = False
+    _body = 0
+    """Bytes of the body of the present request, as they are counted."""
 
     def connectionMade(self) -> None:
         """Wait for the first request; TLS comes first, and its time counts."""
@@ -67,14 +83,14 @@ class Channel(HTTPChannel):
         """Take bytes; the first of a later request start its time."""
         if self._refused:
             return
-        if self._deadline is None and not self._handlingRequest:
+        if self._deadline is None and not is_answering(self):
             self._expect_request()
         super().dataReceived(data)  # type: ignore[no-untyped-call]
-        if self._waitingForTransport and not self._handlingRequest:
+        if is_blocked(self) and not is_answering(self):
             # Twisted reads on where the answers filled the transport while one was being given.
-            self._networkProducer.pauseProducing()
+            stop_reading(self)
         # A request ends with an empty line: this one was answered, and another began.
-        began = not data.endswith(b"\r\n\r\n") and not self._handlingRequest
+        began = not data.endswith(b"\r\n\r\n") and not is_answering(self)
         if began and self._deadline is None and self.transport is not None and not self._refused:
             self._expect_request()
 
@@ -90,13 +106,34 @@ class Channel(HTTPChannel):
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Refuse a header that is too large, whatever else is to come."""
-        self._turn_away("header too large", b"431 Request Header Fields Too Large")
+        self._turn_away("header too large", 431)
 
     def allHeadersReceived(self) -> None:
-        """Refuse requests with a body: nothing here takes one."""
+        """Refuse a body that is too large or of unknown length, and any that is not for a PUT."""
+        # Not 0: a body. None: one of unknown length.
+        refusal = self._body_problem() if self.length != 0 else None
+        if refusal is not None:
+            # Before Twisted would tell the client to go on.
+            self._turn_away(*refusal)
+            return
+        if self.length:
+            self._body = self.length
+            self.site.bodies.begin(self.count.address, self._body)
         super().allHeadersReceived()  # type: ignore[no-untyped-call]
-        if self.length != 0:
-            self._turn_away("request with a body", b"413 Content Too Large")
+
+    def _body_problem(self) -> tuple[str, int] | None:
+        """Return the kind and the status of the refusal of a body; None if it may come."""
+        if self._command in BODILESS:
+            return "request with a body", 413
+        if self._command != b"PUT":
+            return "unknown method", 405
+        if self.length is None:
+            return "body of unknown length", 411
+        if self.length > self.site.bodies.limits.each:
+            return "body too large", 413
+        if not self.site.bodies.has_room(self.count.address, self.length):
+            return "too many bodies at once", 503
+        return None
 
     def checkPersistence(self, request: Request, version: bytes) -> bool:
         """Keep the connection for later requests, while connections are not scarce."""
@@ -119,17 +156,24 @@ class Channel(HTTPChannel):
 
     def requestDone(self, request: Request) -> None:
         """Go on to what came meanwhile: it may be the beginning of another request."""
-        began = bool(self._dataBuffer)
+        self._end_body()
+        began = has_more_requests(self)
         super().requestDone(request)  # type: ignore[no-untyped-call]
-        if began and self._deadline is None and not self._handlingRequest:
+        if began and self._deadline is None and not is_answering(self):
             self._expect_request()
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         """Wait for nothing any more."""
         self._stop_waiting()
+        self._end_body()
         self.site.channels.discard(self)
         self.count.leave()
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
+
+    def _end_body(self) -> None:
+        if self._body:
+            self.site.bodies.end(self.count.address, self._body)
+            self._body = 0
 
     def _expect_request(self) -> None:
         self._deadline = self.site.reactor.callLater(
@@ -141,10 +185,14 @@ class Channel(HTTPChannel):
         self.site.refusals.count("request too slow", self._who())
         self.transport.abortConnection()  # type: ignore[union-attr]
 
-    def _turn_away(self, kind: str, status: bytes) -> None:
+    def _turn_away(self, kind: str, status: int) -> None:
         self._refused = True
         self.site.refusals.count(kind, self._who())
-        self.transport.write(_TOO_LARGE % status)  # type: ignore[union-attr]
+        body = Problem(status, kind).body
+        line = f"{status} {HTTPStatus(status).phrase}".encode()
+        more = b"Allow: GET, HEAD, OPTIONS, PUT\r\n" if status == 405 else b""
+        answer = _REFUSED % (line, problem.MIME_TYPE.encode(), len(body), more, body)
+        self.transport.write(answer)  # type: ignore[union-attr]
         self.loseConnection()  # type: ignore[no-untyped-call]
 
     def _who(self) -> str:
@@ -157,7 +205,11 @@ class Channel(HTTPChannel):
 
 
 class GatewayRequest(Request):
-    """A request that is told to come by TLS, if it has."""
+    """A request whose body is held in memory; the answer says if it came by TLS."""
+
+    def gotLength(self, length: int | None) -> None:
+        """Prepare to take a body; it is small enough not to be written to a file."""
+        self.content = BytesIO()
 
     def process(self) -> None:
         """Answer."""
@@ -187,6 +239,8 @@ class GatewaySite(Site):
 
     protocol = Channel  # type: ignore[assignment]
     noisy = False
+    logs_requests = False
+    """Whether each request gets a line in the log."""
     is_wrapped = False
     """Whether the factory around this one takes no None for a protocol."""
 
@@ -209,6 +263,7 @@ class GatewaySite(Site):
         self.limits = limits
         self.refusals = refusals
         self.connections = Connections(limits.connections, proxies or Proxies())
+        self.bodies = Bodies(limits.bodies)
         # Weak: one that became a WebSocket is never told that it ended.
         self.channels: WeakSet[Channel] = WeakSet()
 
@@ -221,6 +276,11 @@ class GatewaySite(Site):
         channel: Any = super().buildProtocol(addr)  # type: ignore[no-untyped-call]
         channel.count = self.connections.enter(addr)
         return channel
+
+    def log(self, request: Any) -> None:
+        """Log a request, if that is asked for."""
+        if self.logs_requests:
+            super().log(request)
 
     def stopFactory(self) -> None:
         """End the connections that browsers keep for later requests."""

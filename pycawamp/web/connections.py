@@ -77,19 +77,20 @@ class ConnectionCount:
     """One connection, as it is counted."""
 
     _connections: Connections
-    _key: str | None
+    address: str | None
+    """Whose connections are counted together; None for those that count in all only."""
     _left: bool = False
 
     @property
     def is_scarce(self) -> bool:
         """Whether others may soon lack what this connection takes."""
-        return self._connections.are_scarce(self._key)
+        return self._connections.are_scarce(self.address)
 
     def leave(self) -> None:
         """Count it no more; a second time does nothing."""
         if not self._left:
             self._left = True
-            self._connections.leave(self._key)
+            self._connections.leave(self.address)
 
 
 class RefusedConnection(Protocol):

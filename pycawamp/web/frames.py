@@ -39,4 +39,4 @@ def _header(first: int, size: int) -> bytes:
 # Nearly every update is shorter than this; looking its header up beats packing it.
 _TEXT_HEADERS = tuple(_header(_FIN_TEXT, size) for size in range(512))
 
-WEBSOCKET = Framing(text_frame, binary_frame, is_websocket=True)
+WEBSOCKET = Framing(text_frame, binary_frame, "websocket", is_rfc6455=True)

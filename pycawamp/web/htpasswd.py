@@ -26,18 +26,27 @@ class Passwords:
     """The entries of one file."""
 
     entries: Mapping[str, str] = attrs.field(repr=False)
+    _by_cost: Mapping[str, str] = attrs.field(init=False, repr=False, eq=False)
+    """An entry for each scheme and cost that there is."""
+
+    @_by_cost.default
+    def _find_costs(self) -> Mapping[str, str]:
+        return {_cost(entry): entry for entry in self.entries.values()}
 
     def entry(self, user: str) -> str | None:
         """The user's hash; None if there is no such user."""
         return self.entries.get(user)
 
     def check(self, user: str, password: str) -> bool:
-        """Whether this is the user's password; takes its time, for unknown users too."""
+        """Whether this is the user's password.
+
+        Hashes once for each scheme and cost in the file, whoever the user is: whoever measures
+        the time is not to learn which users there are.
+        """
         entry = self.entries.get(user)
-        # Whoever measures is not to learn which users there are.
-        stand_in = next(iter(self.entries.values()))
-        matches = _matches(entry or stand_in, password.encode())
-        return matches and entry is not None
+        tried = dict(self._by_cost) if entry is None else {**self._by_cost, _cost(entry): entry}
+        matching = [each for each in tried.values() if _matches(each, password.encode())]
+        return entry in matching
 
 
 def read_passwords(path: Path) -> Passwords:
@@ -45,7 +54,8 @@ def read_passwords(path: Path) -> Passwords:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise LoginFileError(f"{path}: expected a file that can be read: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise LoginFileError(f"{path}: cannot be read: {reason}") from None
     entries: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):
@@ -77,6 +87,11 @@ def _is_argon2(entry: str) -> bool:
     except argon2.exceptions.InvalidHashError:
         return False
     return True
+
+
+def _cost(entry: str) -> str:
+    """What the time to check an entry depends on: its scheme and parameters."""
+    return entry[4:6] if entry.startswith("$2") else entry.rsplit("$", 2)[0]
 
 
 def _matches(entry: str, password: bytes) -> bool:

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from pycawamp.filewatch import FileWatcher
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.web.htpasswd import LoginFileError, Passwords, read_passwords
 from pycawamp.web.login_throttle import LoginThrottle
@@ -53,17 +54,6 @@ class TooManyLoginsError(Exception):
 
 
 @attrs.frozen
-class Identity:
-    """A user who logged in."""
-
-    user: str
-    expires: float | None = None
-    """UNIX seconds; None: not by itself."""
-    is_valid: Callable[[], bool] = attrs.field(default=lambda: True, repr=False)
-    """Whether the files still say so."""
-
-
-@attrs.frozen
 class LoginFiles:
     """Where passwords and keys are."""
 
@@ -97,7 +87,7 @@ class Logins(FileWatcher[tuple[Passwords | None, TokenKey | None]]):
         self._refusals = refusals
         self._now = now
         self._login_throttle = LoginThrottle(reactor)
-        self._under_way: dict[tuple[Credentials, str], list[Deferred[Identity]]] = {}
+        self._under_way: dict[tuple[Credentials, str], list[Deferred[Peer]]] = {}
         self._checker = PasswordVerifier(reactor)
         self._listeners: list[Callable[[], None]] = []
         self._passwords, self._key = files.read()
@@ -122,14 +112,20 @@ class Logins(FileWatcher[tuple[Passwords | None, TokenKey | None]]):
         known = self._passwords if isinstance(credentials, Basic) else self._key
         return known is not None
 
-    async def identify(self, credentials: Credentials, host: str) -> Identity:
-        """Who it is; LoginFailedError after a delay, TooManyLoginsError, VerifierBusyError."""
+    async def identify(self, credentials: Credentials, host: str) -> Peer:
+        """Return the user, and until when; not from where.
+
+        Raises:
+            LoginFailedError: after a delay.
+            TooManyLoginsError: the address must wait.
+            VerifierBusyError: too many passwords wait to be checked.
+        """
         known = self._known(credentials)
         if known is not None:
             return known
         # Pages that come back together say the same several times: that is one try, one check.
         tried = (credentials, host)
-        answer: Deferred[Identity] = Deferred()
+        answer: Deferred[Peer] = Deferred()
         under_way = self._under_way.get(tried)
         if under_way is not None:
             under_way.append(answer)
@@ -138,21 +134,21 @@ class Logins(FileWatcher[tuple[Passwords | None, TokenKey | None]]):
             Deferred.fromCoroutine(self._try(credentials, host)).addBoth(self._tell, tried)
         return await answer
 
-    async def _try(self, credentials: Credentials, host: str) -> Identity:
+    async def _try(self, credentials: Credentials, host: str) -> Peer:
         if not self._login_throttle.attempt(host):
             self._refusals.count("too many failed logins", host)
             raise TooManyLoginsError
         started = self._reactor.seconds()
-        identity = await self._check(credentials)
-        if identity is None:
+        peer = await self._check(credentials)
+        if peer is None:
             self._refusals.count("failed login", host)
             elapsed = self._reactor.seconds() - started
             await deferLater(self._reactor, max(0.0, DELAY - elapsed))
             raise LoginFailedError
         self._login_throttle.succeeded(host)
-        return identity
+        return peer
 
-    def _tell(self, result: Identity | Failure, tried: tuple[Credentials, str]) -> None:
+    def _tell(self, result: Peer | Failure, tried: tuple[Credentials, str]) -> None:
         for answer in self._under_way.pop(tried):
             answer.callback(result)
 
@@ -169,11 +165,11 @@ class Logins(FileWatcher[tuple[Passwords | None, TokenKey | None]]):
     def refuse(self, failure: Failure) -> None:
         """Log why the logins before stay in force."""
         if failure.check(LoginFileError):
-            self._log.error("{error}; the logins before it stay in force", error=failure.value)
+            self._log.error("{error}; the previous logins stay in force", error=failure.value)
         else:
             self._log.failure("The login files could not be read again", failure)
 
-    def _known(self, credentials: Credentials) -> Identity | None:
+    def _known(self, credentials: Credentials) -> Peer | None:
         passwords = self._passwords
         if passwords is None or not isinstance(credentials, Basic):
             return None
@@ -181,7 +177,7 @@ class Logins(FileWatcher[tuple[Passwords | None, TokenKey | None]]):
             return None
         return self._by_password(passwords, credentials.user)
 
-    async def _check(self, credentials: Credentials) -> Identity | None:
+    async def _check(self, credentials: Credentials) -> Peer | None:
         if isinstance(credentials, Bearer):
             return self._by_token(credentials.token)
         passwords = self._passwords
@@ -190,15 +186,15 @@ class Logins(FileWatcher[tuple[Passwords | None, TokenKey | None]]):
         good = await self._checker.check(passwords, credentials.user, credentials.password)
         return self._by_password(passwords, credentials.user) if good else None
 
-    def _by_password(self, passwords: Passwords, user: str) -> Identity:
+    def _by_password(self, passwords: Passwords, user: str) -> Peer:
         entry = passwords.entry(user)
 
         def is_valid() -> bool:
             return self._passwords is not None and self._passwords.entry(user) == entry
 
-        return Identity(user, None, is_valid)
+        return Peer(user=user, is_valid=is_valid)
 
-    def _by_token(self, token: str) -> Identity | None:
+    def _by_token(self, token: str) -> Peer | None:
         key = self._key
         try:
             claims = key.check(token, self._now) if key is not None else None
@@ -207,7 +203,7 @@ class Logins(FileWatcher[tuple[Passwords | None, TokenKey | None]]):
             return None
         if claims is None:
             return None
-        return Identity(claims.user, claims.expires, lambda: self._key == key)
+        return Peer(user=claims.user, expires=claims.expires, is_valid=lambda: self._key == key)
 
 
 def parse_authorization(header: str | None) -> Credentials | None:
@@ -215,15 +211,14 @@ def parse_authorization(header: str | None) -> Credentials | None:
 
     ValueError if it says Basic and is not.
     """
-    scheme, _, rest = (header or "").strip().partition(" ")
-    if scheme.lower() == "bearer" and rest.strip():
-        return Bearer(rest.strip())
+    scheme, *rest = (header or "").split(maxsplit=1) or [""]
+    given = rest[0].strip() if rest else ""
+    if scheme.lower() == "bearer" and given:
+        return Bearer(given)
     if scheme.lower() != "basic":
         return None
     try:
-        user, colon, password = (
-            base64.b64decode(rest.strip(), validate=True).decode().partition(":")
-        )
+        user, colon, password = base64.b64decode(given, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
         raise ValueError("the Authorization header is not Basic") from None
     if not colon:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 import attrs
 
+from pycawamp.web.host import AUTHORITY
+
 _PORTS = {"http": 80, "https": 443}
+_ORIGIN = re.compile(rf"(https?)://{AUTHORITY}", re.ASCII | re.IGNORECASE)
 _PATTERN = re.compile(r"(https?)://([\w*.-]+|\[[0-9a-fA-F:.]+\])(?::(\d{1,5}|\*))?", re.ASCII)
 
 
@@ -35,7 +37,12 @@ class Origins:
         same = {_normal(f"{scheme}://{host}") for scheme in schemes} if host else set()
         if whole is not None and whole in same:
             return True
-        return any(pattern.fullmatch(whole or origin) for pattern in self.patterns)
+        return self.matches(origin)
+
+    def matches(self, origin: str) -> bool:
+        """Whether a pattern says that pages of this origin may come."""
+        whole = _normal(origin) or origin
+        return any(pattern.fullmatch(whole) for pattern in self.patterns)
 
 
 def _compile(text: str) -> re.Pattern[str]:
@@ -55,12 +62,9 @@ def _compile(text: str) -> re.Pattern[str]:
 
 def _normal(origin: str) -> str | None:
     """An origin with its port written out, in lower case; None if it is none."""
-    try:
-        parts = urlsplit(origin)
-        port = parts.port or _PORTS.get(parts.scheme)
-    except ValueError:
+    # Not by urlsplit, which drops tabs and line ends wherever they are.
+    found = _ORIGIN.fullmatch(origin)
+    if found is None:
         return None
-    if not parts.hostname or port is None or parts.username is not None:
-        return None
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}:{port}".lower()
+    scheme, host, port = found.groups()
+    return f"{scheme}://{host}:{port or _PORTS[scheme.lower()]}".lower()

@@ -57,13 +57,24 @@ class Proxies:
         return host
 
     def user(self, peer: str, headers: Headers) -> str | None:
-        """The user that a proxy names; ValueError if it names several."""
+        """The user that a proxy names; ValueError if it names several or none that can be."""
         if self.user_header is None or not self.trusts(peer):
             return None
         named = headers.getRawHeaders(self.user_header, [])
         if len(named) > 1:
             raise ValueError(f"more than one {self.user_header} header")
-        return named[0].strip() or None if named else None
+        user = named[0].strip() if named else ""
+        if not user.isprintable():
+            raise ValueError(f"the {self.user_header} header is no user's name")
+        return user or None
+
+    def web_hosts(self, peer: str, headers: Headers) -> list[str]:
+        """What names the host that was asked for, the browser's word last.
+
+        A proxy tells it in X-Forwarded-Host, and may have its own name for the gateway in Host.
+        """
+        hosts = headers.getRawHeaders("Host", [])
+        return [*hosts, *(_list(headers, "X-Forwarded-Host") if self.trusts(peer) else [])]
 
     def schemes(self, peer: str, headers: Headers, secure: bool) -> tuple[str, ...]:
         """How the browser may have come: http, https or, if a proxy does not tell, either."""

@@ -11,11 +11,11 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
+from pycawamp.sessions.peer import Peer
 from pycawamp.web.authentication import (
     Authentication,
     PendingRequest,
     RefusalError,
-    Visitor,
     refuse,
 )
 from pycawamp.web.connections import ConnectionCount
@@ -43,22 +43,22 @@ class MonitorResource(Resource):
     def render(self, request: Request) -> int:
         """Have the connection taken over from HTTP, or refused in HTTP."""
 
-        def enter(visitor: Visitor) -> None:
-            self._enter(request, visitor)
+        def enter(peer: Peer) -> None:
+            self._enter(request, peer)
 
         return PendingRequest(self._authentication, request).admit(enter, socket=True)
 
-    def _enter(self, request: Request, visitor: Visitor) -> None:
+    def _enter(self, request: Request, peer: Peer) -> None:
         if "websocket" not in (request.getHeader("upgrade") or "").lower():
             # Autobahn would answer itself: by a redirection to wherever the query says.
             raise RefusalError(426, "only for WebSockets", (("Upgrade", "websocket"),))
-        full = self._factory.full(visitor.host)
+        full = self._factory.clients.full(peer.host)
         if full is not None:
-            self._authentication.refusals.count(full, visitor.host)
+            self._authentication.refusals.count(full, peer.host)
             raise RefusalError(503, full, (("Retry-After", "10"),))
         # Other sites than the gateway's own do not count connections.
         count = getattr(request.channel, "count", None)
-        protocols = _Protocols(self._factory, visitor, self._encoding, count)
+        protocols = _Protocols(self._factory, peer, self._encoding, count)
         body = WebSocketResource(protocols).render(request)
         if body is not NOT_DONE_YET:
             refuse(request, RefusalError(request.code, "only by HTTP/1.1"))
@@ -70,16 +70,16 @@ class MonitorResource(Resource):
 
 @attrs.frozen
 class _Protocols:
-    """The factory as one visitor's protocol is made by it."""
+    """The factory as one peer's protocol is made by it."""
 
     _factory: MonitorFactory
-    _visitor: Visitor
+    _peer: Peer
     _encoding: Encoding
     _count: ConnectionCount | None
 
     def buildProtocol(self, address: Any) -> MonitorProtocol:
         protocol: MonitorProtocol = self._factory.buildProtocol(address)
-        protocol.visitor = self._visitor
+        protocol.client = self._peer
         protocol.encoding = self._encoding
         protocol.connection_count = self._count
         return protocol

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,14 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
 from pycawamp.web.authentication import Authentication, Guarded
+from pycawamp.web.modules import Bundle
+from pycawamp.web.openapi import document
 from pycawamp.wire.v2.codec import dumps
 
 STATIC = Path(__file__).absolute().with_name("static")
+
+ENTRIES = ("console/main.js", "pycaserver-html.js", "pycaserver.js")
+"""The modules that pages load by a script element; each is served with all that it imports."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -32,9 +39,11 @@ MIME_TYPES = {
 
 
 def root_resource(
-    monitor: IResource, configuration: dict[str, Any], authentication: Authentication
+    parts: Mapping[str, IResource], configuration: dict[str, Any], authentication: Authentication
 ) -> Resource:
-    """The tree: `/` the console, `/monitor` WebSockets, `/static` its parts and the library.
+    """The tree: `/` the console, `/static` its parts and the library, and the gateway's parts.
+
+    `parts` are by their paths, such as `monitor` and `api/v1`.
 
     `/login` asks for a password and leads back to the console, where there are passwords.
     """
@@ -45,31 +54,65 @@ def root_resource(
     page = (STATIC / "index.html").read_bytes()
     root = Resource()
     root.putChild(b"", Guarded(authentication, Answer(page, MIME_TYPES[".html"])))
-    root.putChild(b"monitor", monitor)
+    for path, part in parts.items():
+        _put(root, path.encode().split(b"/"), part)
     answer = Answer(dumps(configuration), "application/json", headers)
     root.putChild(b"config.json", Guarded(authentication, answer))
-    root.putChild(b"static", static_resource(STATIC, authentication, headers))
+    description = Answer(dumps(document()), "application/json", headers)
+    root.putChild(b"openapi.json", Guarded(authentication, description))
+    root.putChild(b"static", static_resource(STATIC, authentication, headers, ENTRIES))
     if authentication.logins is not None and authentication.logins.takes_passwords:
         root.putChild(b"login", Guarded(authentication, Redirect(b"./"), required=True))
     return root
 
 
+def _put(root: Resource, path: Sequence[bytes], part: IResource) -> None:
+    """Put a part at a path, whose folders are made."""
+    folder = root
+    for name in path[:-1]:
+        folder.putChild(name, folder.children.get(name) or Resource())
+        folder = folder.children[name]
+    folder.putChild(path[-1], part)
+
+
 def static_resource(
-    folder: Path, authentication: Authentication, headers: Mapping[str, str]
+    folder: Path,
+    authentication: Authentication,
+    headers: Mapping[str, str],
+    entries: Sequence[str] = (),
 ) -> Resource:
-    """The files of a folder and of those below it, read once: they are few and small."""
-    tree = Resource()
-    for path in sorted(folder.iterdir()):
-        if path.is_dir():
-            tree.putChild(path.name.encode(), static_resource(path, authentication, headers))
-        elif path.suffix in MIME_TYPES:
-            answer = Answer(path.read_bytes(), MIME_TYPES[path.suffix], headers)
-            tree.putChild(path.name.encode(), Guarded(authentication, answer))
-    return tree
+    """The files of a folder and of those below it, read once: they are few and small.
+
+    `entries` are paths of modules that are served joined with those that they import.
+    """
+
+    def tree(part: Path) -> Resource:
+        resource = Resource()
+        for path in sorted(part.iterdir()):
+            if path.is_dir():
+                resource.putChild(path.name.encode(), tree(path))
+            elif path.suffix in MIME_TYPES:
+                name = path.relative_to(folder).as_posix()
+                is_entry = name in entries
+                body = (
+                    Bundle(folder, name, entries).text.encode() if is_entry else path.read_bytes()
+                )
+                answer = Answer(body, MIME_TYPES[path.suffix], headers)
+                resource.putChild(path.name.encode(), Guarded(authentication, answer))
+        return resource
+
+    return tree(folder)
+
+
+LEAST_COMPRESSED = 500
+"""Bytes; less than this fits into one packet anyway."""
 
 
 class Answer(Resource):
-    """Fixed bytes, with an ETag, so that a browser that has them need not get them again."""
+    """Fixed bytes, with an ETag, so that a browser that has them need not get them again.
+
+    They are compressed once, for those who accept gzip.
+    """
 
     def __init__(
         self, body: bytes, mime_type: str, headers: Mapping[str, str] | None = None
@@ -78,19 +121,40 @@ class Answer(Resource):
         self._headers = headers or _HEADERS
         self._body = body
         self._mime_type = mime_type
-        self._tag = b'"%b"' % hashlib.sha256(body).hexdigest()[:16].encode()
+        self._tag = hashlib.sha256(body).hexdigest()[:16].encode()
+        self._compressed = gzip.compress(body, mtime=0) if len(body) >= LEAST_COMPRESSED else None
 
     def render_GET(self, request: Request) -> bytes:
         """Answer, or say that nothing has changed."""
         for name, value in self._headers.items():
             request.setHeader(name, value)
         request.setHeader("content-type", self._mime_type)
-        return b"" if request.setETag(self._tag) is CACHED else self._body
+        body, tag = self._body, self._tag
+        if self._compressed is not None:
+            request.setHeader("vary", "accept-encoding")
+            if accepts_gzip(request.requestHeaders.getRawHeaders("accept-encoding", [])):
+                # Another tag: they are other bytes.
+                body, tag = self._compressed, tag + b"-gzip"
+        if request.setETag(b'"%b"' % tag) is CACHED:
+            return b""
+        if body is self._compressed:
+            request.setHeader("content-encoding", "gzip")
+        return body
 
     def render_HEAD(self, request: Request) -> bytes:
         """The same without the body, which Twisted would warn of."""
         request.setHeader("content-length", str(len(self.render_GET(request))))
         return b""
+
+
+def accepts_gzip(values: Iterable[str]) -> bool:
+    """Whether the values of Accept-Encoding allow gzip (RFC 9110, section 12.5.3)."""
+    weights: dict[str, str] = {}
+    for part in ",".join(values).split(","):
+        name, _, weight = (text.strip().lower() for text in part.partition(";"))
+        weights[name] = weight.replace(" ", "")
+    weight = weights.get("gzip", weights.get("*", "q=0"))
+    return re.fullmatch(r"q=0(\.0*)?", weight) is None
 
 
 class Redirect(Resource):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,27 +58,71 @@ class TokenKey:
         if len(token) > MAX_TOKEN:
             raise BadTokenError("longer than a token is")
         try:
-            claims = jwt.decode(
+            decoded = jwt.decode_complete(
                 token,
                 self.key,
                 algorithms=[self.algorithm],
                 audience=self.audience,
                 issuer=self.issuer,
                 leeway=LEEWAY,
-                options={"require": ["exp", "sub"], "verify_exp": False},
+                # The times are checked below, by the clock that is given.
+                options={
+                    "require": ["exp", "sub"],
+                    "verify_exp": False,
+                    "verify_nbf": False,
+                    "verify_iat": False,
+                },
             )
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
             raise BadTokenError(f"refused: {type(error).__name__}") from None
-        return _claims(claims, now())
+        if "crit" in decoded["header"]:
+            raise BadTokenError("refused: a critical header")
+        return _claims(decoded["payload"], now())
 
 
 def _claims(claims: dict[str, Any], now: float) -> Claims:
-    user, expires = claims["sub"], claims["exp"]
-    if not isinstance(expires, int | float) or isinstance(expires, bool) or not expires > now:
+    _check_types(claims)
+    if not claims["exp"] > now:
         raise BadTokenError("expired")
-    if not isinstance(user, str) or not user.strip() or not user.isprintable():
+    if any(name in claims and claims[name] > now + LEEWAY for name in ("nbf", "iat")):
+        raise BadTokenError("not valid yet")
+    user = claims["sub"]
+    if not user.strip() or not user.isprintable():
         raise BadTokenError("the subject is no user's name")
-    return Claims(user, float(min(expires, now + 2**31)))
+    return Claims(user, float(min(claims["exp"], now + 2**31)))
+
+
+def _check_types(claims: dict[str, Any]) -> None:
+    """Refuse claims that are not what RFC 7519 says: PyJWT takes an empty `aud` for none."""
+    for name, fits in _TYPES.items():
+        if name in claims and not fits(claims[name]):
+            raise BadTokenError(f"refused: of no use as {name}")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _are_texts(value: object) -> bool:
+    return _is_text(value) or (
+        isinstance(value, list) and bool(value) and all(_is_text(each) for each in value)
+    )
+
+
+def _is_time(value: object) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_TYPES: dict[str, Callable[[object], bool]] = {
+    "exp": _is_time,
+    "nbf": _is_time,
+    "iat": _is_time,
+    "sub": _is_text,
+    "iss": _is_text,
+    "aud": _are_texts,
+}
 
 
 def read_key(path: Path, audience: str | None = None, issuer: str | None = None) -> TokenKey:
@@ -85,7 +130,7 @@ def read_key(path: Path, audience: str | None = None, issuer: str | None = None)
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise LoginFileError(f"{path}: expected a file that can be read: {error}") from None
+        raise LoginFileError(f"{path}: cannot be read: {error.strerror}") from None
     material = content.strip()
     if b"-----BEGIN" not in material:
         if len(material) < MIN_SECRET:

@@ -10,10 +10,11 @@ from twisted.internet.tcp import Connection
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from pycawamp.fanout.framing import Framing
 from pycawamp.fanout.outbox import IWriter, Outbox
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.delay import DelayLine
-from pycawamp.web.frames import WEBSOCKET
+from pycawamp.web.twisted_internals import unsent
 
 HIGH_WATER = 2**19
 """Bytes that wait in this process for one client before it counts as slow.
@@ -35,15 +36,19 @@ RECOUNT = 1.0
 class ClientTransport:
     """One client's socket: writes what it can take, pauses its outbox while it is full."""
 
-    def __init__(self, transport: Any, slow_consumers: SlowConsumerMonitor, client: str) -> None:
+    def __init__(
+        self, transport: Any, slow_consumers: SlowConsumerMonitor, client: str, framing: Framing
+    ) -> None:
         self.transport = transport
-        self.framing = WEBSOCKET
+        self.framing = framing
         self.client = client
         """For people: the client's address."""
         self._slow_consumers = slow_consumers
         self._outbox: Outbox | None = None
         self.pauses = 0
         """How often the client was slow: tells one pause from the next."""
+        self.dropped: str | None = None
+        """Why the client was dropped, if it was."""
         self.counted = 0
         """Bytes of the memory budget that wait for it."""
         # Under TLS the bytes wait in the TCP transport below.
@@ -121,8 +126,7 @@ class ClientTransport:
     @property
     def backlog(self) -> int:
         """Bytes that wait in this process."""
-        socket = self._socket
-        return int(len(socket.dataBuffer) - socket.offset + socket._tempDataLen)
+        return unsent(self._socket)
 
 
 def _send_nothing(_data: bytes) -> int:
@@ -195,6 +199,7 @@ class SlowConsumerMonitor:
 
     def _log_full(self, client_transport: ClientTransport, size: int) -> None:
         self.dropped += 1
+        client_transport.dropped = "memory was full, and too much waited for it"
         self._log.warn(
             "Dropped {client}: {size} bytes waited for it, and memory is full ({budget})",
             client=client_transport.client,
@@ -208,11 +213,7 @@ class SlowConsumerMonitor:
             return
         if 0 < client_transport.backlog >= backlog:
             self.dropped += 1
-            self._log.info(
-                "Dropped {client}: it took nothing for {timeout:g} s",
-                client=client_transport.client,
-                timeout=self._timeout,
-            )
+            client_transport.dropped = f"it took nothing for {self._timeout:g} s"
             client_transport.transport.abortConnection()
         else:
             self.watch(client_transport)

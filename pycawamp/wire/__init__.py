@@ -1,1 +1,1 @@
-"""The messages on the wire: pure functions and frozen values, no I/O."""
+"""Messages and their encoding: pure functions and frozen values, no I/O."""

@@ -1,4 +1,4 @@
-"""The seam between the gateway and a protocol that clients speak."""
+"""The interface of dialects: the protocols that clients speak."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pycawamp.wire.requests import Request
 
 
 class Message(NamedTuple):
-    """A payload, to be framed by the transport."""
+    """A payload for the transport, which frames it."""
 
     payload: bytes
     is_binary: bool = False
@@ -22,7 +22,7 @@ class Message(NamedTuple):
 
 @attrs.frozen
 class Template:
-    """What of an update's JSON does not change, for code that writes it without a renderer.
+    """The parts of an update's JSON that do not change, for C code that writes updates.
 
     An update is `before_value`, the value, `before_time`, the UNIX time stamp with nine digits
     after the point, `after_time`, the alarm if it `has_alarm`
@@ -37,13 +37,13 @@ class Template:
 
 
 class Renderer(ABC):
-    """Turns what happens to one PV into messages, for all clients with the same encoding."""
+    """Renders the events of a PV as messages, for all clients with the same encoding."""
 
     __slots__ = ("name",)
 
     def __init__(self, name: str) -> None:
         self.name = name
-        """The PV's name, as the clients asked for it."""
+        """The PV's name, as the clients requested it."""
 
     @property
     def is_binary(self) -> bool:
@@ -54,15 +54,15 @@ class Renderer(ABC):
         """Use `metadata` from now on. Called before the first update, and on each change."""
 
     def described(self, metadata: Metadata) -> Sequence[bytes]:
-        """Return the messages that tell connected clients of changed metadata."""
+        """Return the messages for clients of a connected PV whose metadata has changed."""
         return ()
 
     def connection(self, connected: bool, metadata: Metadata | None) -> Sequence[bytes]:
-        """Return the messages that tell clients that the PV was connected or lost."""
+        """Return the messages for a PV that has connected or disconnected."""
         return ()
 
     def refused(self, reason: str) -> Sequence[bytes]:
-        """Return the messages that tell why the IOC does not send the value."""
+        """Return the messages for a PV whose value the IOC refuses to send."""
         return ()
 
     def shown(self, metadata: Metadata) -> object:
@@ -74,37 +74,41 @@ class Renderer(ABC):
 
     @abstractmethod
     def update(self, reading: Reading) -> bytes:
-        """Return the message for clients that have got every message before it."""
+        """Return the message for an update, for clients that have received all earlier ones."""
 
     def template(self) -> Template | None:
-        """Return what updates are made of, with the metadata as it is now.
+        """Return the template of updates of a scalar, with the current metadata.
 
-        None if each has to come through `update`. That is asked for a scalar with one element
-        only: other updates come through `update` anyway.
+        None if `update` has to be called for each. It is called for updates without a value
+        or with text that is not UTF-8 anyway.
         """
         return None
 
     def newest(self, reading: Reading) -> bytes:
-        """Return the message for clients that may have missed earlier updates."""
+        """Return the message for an update, for clients that may have missed earlier ones."""
         return self.update(reading)
 
 
 class Dialect(ABC):
-    """A protocol: parses what clients send, and renders what they are told.
+    """A protocol: parses requests and renders messages.
 
-    A dialect is a value without state: pure functions, no I/O. Messages that a dialect
-    does not have are None, and nothing is sent for them.
+    A dialect is a value without state: pure functions, no I/O. For messages that a dialect
+    does not have, methods return None, and nothing is sent.
     """
 
     name: str
 
     @abstractmethod
     def parse(self, payload: bytes) -> Request:
-        """Return the request in a text message; raises BadMessageError."""
+        """Parse a request.
+
+        Raises:
+            BadMessageError: The text message is not a valid request.
+        """
 
     @abstractmethod
     def renderer(self, name: str, encoding: Encoding) -> Renderer:
-        """Return a renderer for the PV that clients call `name`."""
+        """Return a renderer for a PV by the name that clients use."""
 
     def value(
         self, request: Request, metadata: Metadata, reading: Reading, encoding: Encoding
@@ -114,14 +118,14 @@ class Dialect(ABC):
     def metadata(self, request: Request, metadata: Metadata, writable: bool) -> bytes | None:
         """Return the reply to a request for metadata.
 
-        `writable` tells whether the gateway lets the client write; the IOC has a say too.
+        `writable` is whether the gateway allows the client to write, in addition to the IOC.
         """
 
     def error(self, mistake: BadMessageError) -> bytes | None:
-        """Return the message that tells a client of its mistake."""
+        """Return the error message for a request."""
 
     def connection(self, name: str, connected: bool) -> bytes | None:
-        """Return the message that tells that a PV was not found, or is not shown any more."""
+        """Return the message for a PV that was not found, or may not be read any more."""
 
     def configured(self, request: Request, encoding: Encoding) -> bytes | None:
         """Return the reply to a changed configuration."""
@@ -138,25 +142,25 @@ class Dialect(ABC):
 
 @attrs.frozen
 class Encoding:
-    """How a client wants its messages. Clients whose encodings are equal share the bytes."""
+    """The form of a client's messages. Clients with equal encodings share the bytes."""
 
     dialect: Dialect
     metadata: bool = False
     """Send metadata, and the alarm's severity and status with each update."""
     text: bool = False
-    """Send each value also as text, formatted as EPICS tools do."""
+    """Send each value also as text, formatted as by EPICS tools."""
     max_rate: float | None = None
-    """Updates per second and PV; the newest wins. None: all."""
+    """Maximum updates per second and PV; the newest is kept. None: all."""
     arrays: str = "json"
     """The form of arrays: json, base64 or binary."""
     batch: bool = False
     """Send each burst of messages as one JSON array."""
     writable: bool = False
-    """Whether the clients may write the PV. Decided by the access rules, not by the client."""
+    """Whether the clients may write the PV, by the access rules."""
 
     @property
     def content(self) -> Encoding:
-        """The part that decides the bytes of a message: clients that agree on it share them."""
+        """The options that affect the bytes of a message; clients with the same ones share them."""
         if self.max_rate is None and not self.batch:
             return self
         return attrs.evolve(self, max_rate=None, batch=False)

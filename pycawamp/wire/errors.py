@@ -1,4 +1,4 @@
-"""A client's mistake."""
+"""Errors in requests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import attrs
 
 @attrs.frozen
 class BadMessageError(Exception):
-    """A client's mistake: what was wrong and what was expected."""
+    """A request is invalid or cannot be fulfilled.
+
+    `code` is one of docs/protocol.md, `text` says what was wrong and what was expected.
+    """
 
     code: str
     """One of the codes of docs/protocol.md."""

@@ -1,4 +1,4 @@
-"""PV names as clients may send them, and how errors quote what was sent."""
+"""Validation of PV names, and texts for errors."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from typing import Any
 from pycawamp.wire.errors import BadMessageError
 
 MAX_NAME = 500
-"""UTF-8 bytes of a PV name, channel filter included: what fits a CA search well."""
+"""UTF-8 bytes of a PV name with its modifiers, well below the limit of a search request."""
 
 
 def checked_name(name: Any) -> str:
-    """The PV name itself; BadMessageError `bad_name` if it cannot be one."""
+    """Return a PV name.
+
+    Raises:
+        BadMessageError: `bad_name` if it is not valid, `bad_request` if it is not a string.
+    """
     if not isinstance(name, str):
         raise BadMessageError("bad_request", f'expected "pv" with a PV name, got {json_type(name)}')
     if not name.strip():
@@ -20,18 +24,18 @@ def checked_name(name: Any) -> str:
         text = f"the PV name is longer than {MAX_NAME} bytes"
         raise BadMessageError("bad_name", text, pvname=clip(name))
     if not name.isprintable():
-        text = "the PV name holds control or other unprintable characters"
+        text = "the PV name contains control or other unprintable characters"
         raise BadMessageError("bad_name", text, pvname=clip(name))
     return name
 
 
 def clip(text: str, most: int = 64) -> str:
-    """Return enough of a text to recognise it: errors never repeat all of a long one."""
+    """Truncate a long text for an error message."""
     return text if len(text) <= most else text[:most] + "…"
 
 
 def json_type(value: Any) -> str:
-    """Return the JSON type of a value, in words."""
+    """Return the JSON type of a value as text."""
     return _JSON_TYPES.get(type(value), "nothing")
 
 

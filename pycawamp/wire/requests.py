@@ -1,4 +1,4 @@
-"""What a client can ask for, in whatever dialect it asked: frozen values."""
+"""Requests of clients, in any dialect."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from pycawamp.wire.names import MAX_NAME, clip
 
 @attrs.frozen(kw_only=True)
 class Request:
-    """What a client asks for; `id` is repeated in every reply to it."""
+    """A request; `id` is repeated in every reply to it."""
 
     action: ClassVar[str]
     id: str | float | None = None
 
     @property
     def pvname(self) -> str | None:
-        """The PV that it is about; None if there is none or more than one."""
+        """The PV; None if there is none or more than one."""
         return None
 
 
 @attrs.frozen
 class PVsRequest(Request):
-    """About any number of PVs."""
+    """A request about any number of PVs."""
 
     names: Sequence[Any]
     """As they were sent: a list may be long, so `checked_name` is called for a part at a time."""
 
     @property
     def pvname(self) -> str | None:
-        """The PV that it is about; None if there is none or more than one."""
+        """The PV; None if there is none or more than one."""
         name = self.names[0] if len(self.names) == 1 else None
         return clip(name, MAX_NAME) if isinstance(name, str) else None
 
 
 @attrs.frozen
 class PVRequest(Request):
-    """About one PV."""
+    """A request about one PV."""
 
     name: str
 
     @property
     def pvname(self) -> str:
-        """The PV that it is about."""
+        """The PV."""
         return self.name
 
 
@@ -60,14 +60,14 @@ class Connect(PVsRequest):
 
 @attrs.frozen
 class Disconnect(PVsRequest):
-    """Ends subscriptions; of none, it is silently ignored."""
+    """Ends subscriptions, if there are any."""
 
     action = "disconnect"
 
 
 @attrs.frozen
 class Configure(Request):
-    """Sets this connection's defaults from now on."""
+    """Sets the default options of the connection."""
 
     action = "configure"
     options: Mapping[str, Any]
@@ -75,7 +75,7 @@ class Configure(Request):
 
 @attrs.frozen
 class Get(PVRequest):
-    """Reads a PV once."""
+    """Reads a PV."""
 
     action = "get"
     options: Mapping[str, Any]
@@ -95,25 +95,25 @@ class Put(PVRequest):
 
 @attrs.frozen
 class Info(PVRequest):
-    """Asks for a PV's metadata."""
+    """Requests a PV's metadata."""
 
     action = "info"
 
 
 @attrs.frozen
 class ListPVs(Request):
-    """Asks what this client is subscribed to."""
+    """Requests the names of all subscriptions."""
 
     action = "list"
 
 
 @attrs.frozen
 class Ping(Request):
-    """Asks for a sign of life."""
+    """Requests a pong."""
 
     action = "ping"
 
 
 def about(request: Request, mistake: BadMessageError) -> BadMessageError:
-    """A mistake together with what is known of the request."""
+    """Return an error with the action, PV and id of this request."""
     return attrs.evolve(mistake, action=request.action, pvname=request.pvname, id=request.id)

@@ -27,6 +27,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.access.acf_file import parse_acf
 from pycawamp.access.errors import AccessFileError
 from pycawamp.access.inputs import FileInputs
+from tests.support.examples import examples
 
 UAGS = ("ops", "sup", "a:b")
 HAGS = ("cr", "h-1", "office")
@@ -341,7 +342,7 @@ class AgainstBase(SynchronousTestCase):
             self.assertFalse(self.base.load(text), text)
             self.assertRaises(AccessFileError, parse_acf, text)
 
-    @settings(deadline=None, max_examples=600)
+    @settings(deadline=None, max_examples=examples(150))
     @given(FILES, CLIENTS, st.sampled_from(ASGS), st.integers(0, 2), EVENTS)
     def test_decisions(
         self,
@@ -354,7 +355,7 @@ class AgainstBase(SynchronousTestCase):
         """Each client has the access, and the trapping of writes, that an IOC would give."""
         self._compare(text, client, asg, asl, events)
 
-    @settings(deadline=None, max_examples=600)
+    @settings(deadline=None, max_examples=examples(150))
     @given(CALCULATED_GROUPS, st.integers(0, 1), EVENTS)
     def test_calculated(self, text: str, asl: int, events: list[tuple[str, float | str]]) -> None:
         """So it has after each event of the PVs that rules depend on."""
@@ -384,13 +385,13 @@ class AgainstBase(SynchronousTestCase):
                 (int(rights.access), rights.trap_write), self.base.rights(asg, asl, user, host)
             )
 
-    @settings(deadline=None, max_examples=100)
+    @settings(deadline=None, max_examples=examples(50))
     @given(FILES)
     def test_printed(self, text: str) -> None:
         """What is printed here can be given to an IOC."""
         self.assertTrue(self.base.load(str(parse_acf(text))))
 
-    @settings(deadline=None, max_examples=500)
+    @settings(deadline=None, max_examples=examples(150))
     @given(FILES, st.data())
     def test_same_files(self, text: str, data: st.DataObject) -> None:
         """A file with something put in or taken out is taken by both or by none."""

@@ -13,15 +13,14 @@ from zope.interface import implementer
 from pycawamp.access import AccessFiles
 from pycawamp.access.interfaces import IPolicy, Verdict
 from pycawamp.access.watch import PolicyWatcher
-from pycawamp.pv.hub import PV
-from pycawamp.pv.interfaces import ISubscriber
+from pycawamp.pv.interfaces import ISubscriber, PVState
 from pycawamp.pv.values import Metadata, Reading
-from pycawamp.sessions.session import Client
+from pycawamp.sessions.peer import Peer
 from pycawamp.testing import GatewayFixture
 from pycawamp.wire.v2.dialect import VERSION_1
-from tests.support.access_case import GuardedTestCase
 from tests.support.ioc_case import IOCTestCase
-from tests.support.memory_gateway import LINGER, Page, World, ask
+from tests.support.memory_gateway import LINGER, MemoryGateway, Page, ask
+from tests.support.service_case import MemoryServiceTestCase
 
 GATED = """
 ASG(DEFAULT) {
@@ -32,7 +31,7 @@ ASG(DEFAULT) {
 """
 
 
-class Served(GuardedTestCase):
+class Served(MemoryServiceTestCase):
     """What clients of a running service see."""
 
     @inlineCallbacks
@@ -93,29 +92,29 @@ class Served(GuardedTestCase):
     def test_stopped(self) -> None:
         """A service that stopped leaves no subscription to its INPs behind."""
         files = AccessFiles(access=Path(self.write("acf", GATED)))
-        world = World()
-        world.backend.add("gate", 1)
-        watcher = PolicyWatcher(files, world.clock)
-        watcher.follow(world.hub)
+        gateway = MemoryGateway()
+        gateway.backend.add("gate", 1)
+        watcher = PolicyWatcher(files, gateway.clock)
+        watcher.follow(gateway.hub)
         watcher.startService()
-        self.assertIn("gate", world.hub)
-        world.backend.set("gate", 0)
+        self.assertIn("gate", gateway.hub)
+        gateway.backend.set("gate", 0)
         watcher.stopService()
-        self.assertEqual(len(world.hub.subscribe("gate", _Deaf()).pv.subscribers), 1)
-        self.assertEqual(world.clock.getDelayedCalls()[0].getTime(), LINGER)
+        self.assertEqual(len(gateway.hub.subscribe("gate", _Deaf()).pv.subscribers), 1)
+        self.assertEqual(gateway.clock.getDelayedCalls()[0].getTime(), LINGER)
 
 
 @implementer(ISubscriber)
 class _Deaf:
     """Hears of a PV, and does nothing."""
 
-    def metadata(self, pv: PV, metadata: Metadata) -> None:
+    def metadata(self, pv: PVState, metadata: Metadata) -> None:
         """Do nothing."""
 
-    def connection(self, pv: PV, connected: bool) -> None:
+    def connection(self, pv: PVState, connected: bool) -> None:
         """Do nothing."""
 
-    def reading(self, pv: PV, reading: Reading) -> None:
+    def reading(self, pv: PVState, reading: Reading) -> None:
         """Do nothing."""
 
 
@@ -126,57 +125,60 @@ class Reloaded(SynchronousTestCase):
         """A new file that names the same PV has its value at once, over the same channel."""
         path = Path(self.mktemp())
         path.write_text(GATED)
-        world = World()
-        world.backend.add("gate", 1)
-        watcher = PolicyWatcher(AccessFiles(access=path, puts=True), world.clock)
-        watcher.follow(world.hub)
+        gateway = MemoryGateway()
+        gateway.backend.add("gate", 1)
+        watcher = PolicyWatcher(AccessFiles(access=path, puts=True), gateway.clock)
+        watcher.follow(gateway.hub)
         self.assertFalse(watcher.decide(None, "192.0.2.1", None, "X").write)
         watcher.startService()
         self.addCleanup(watcher.stopService)
         self.assertTrue(watcher.decide(None, "192.0.2.1", None, "X").write)
         for wanted, writes in (("A=1", True), ("A=2", False)):
             path.write_text(GATED.replace("A=1", wanted))
-            self.assertTrue(self.successResultOf(watcher.reload()))
+            done = watcher.reload()
+            # Until the file has settled, and is looked at once more.
+            gateway.advance(watcher.settle + watcher.interval)
+            self.assertTrue(self.successResultOf(done))
             self.assertEqual(watcher.decide(None, "192.0.2.1", None, "X").write, writes)
-        world.backend.set("gate", 2)
+        gateway.backend.set("gate", 2)
         self.assertTrue(watcher.decide(None, "192.0.2.1", None, "X").write)
-        self.assertEqual(len(world.backend.handles), 1)
+        self.assertEqual(len(gateway.backend.handles), 1)
 
     def test_gathered(self) -> None:
         """Listeners are called once for many changes within a tenth of a second."""
         path = Path(self.mktemp())
         path.write_text(GATED)
-        world = World()
-        world.backend.add("gate", 0)
-        watcher = PolicyWatcher(AccessFiles(access=path), world.clock)
-        watcher.follow(world.hub)
+        gateway = MemoryGateway()
+        gateway.backend.add("gate", 0)
+        watcher = PolicyWatcher(AccessFiles(access=path), gateway.clock)
+        watcher.follow(gateway.hub)
         calls: list[object] = []
         watcher.listen(calls.append)
         watcher.startService()
         self.addCleanup(watcher.stopService)
         for value in (1, 0, 1, 1):
-            world.backend.set("gate", value)
-        world.clock.advance(PolicyWatcher.inputs_delay)
+            gateway.backend.set("gate", value)
+        gateway.clock.advance(PolicyWatcher.inputs_delay)
         self.assertEqual(calls, [watcher.policy])
-        world.backend.set("gate", 1)
-        world.clock.advance(PolicyWatcher.inputs_delay)
+        gateway.backend.set("gate", 1)
+        gateway.clock.advance(PolicyWatcher.inputs_delay)
         self.assertEqual(len(calls), 1)
 
     def test_changes_reach_all(self) -> None:
         """A policy that changes with each decision is applied to all clients in turn."""
         policy = _Restless()
-        policy.world = world = World(policy)
-        world.backend.add("X", 1)
+        policy.gateway = gateway = MemoryGateway(policy)
+        gateway.backend.add("X", 1)
         users = [f"user{number}" for number in range(5)]
         for user in users:
-            session = world.sessions.open(Page(), Client("test", user=user), VERSION_1)
+            session = gateway.sessions.open(Page(), Peer("test", user=user), VERSION_1)
             ask(session, "connect", "X")
         policy.changes = 20
-        world.sessions.reauthorize()
-        while world.clock.getDelayedCalls() and policy.changes:
-            world.clock.advance(0)
+        gateway.sessions.reauthorize()
+        while gateway.clock.getDelayedCalls() and policy.changes:
+            gateway.clock.advance(0)
         self.assertEqual(sorted(policy.asked[-10:][:5]), users)
-        world.clock.advance(0)
+        gateway.clock.advance(0)
         self.assertEqual(sorted(policy.asked[-5:]), users)
 
 
@@ -184,7 +186,7 @@ class Reloaded(SynchronousTestCase):
 class _Restless:
     """A policy that changes with each decision, for some time."""
 
-    world: World
+    gateway: MemoryGateway
     changes = 0
 
     def __init__(self) -> None:
@@ -195,7 +197,7 @@ class _Restless:
         self.asked.append(user)
         if self.changes:
             self.changes -= 1
-            self.world.sessions.reauthorize()
+            self.gateway.sessions.reauthorize()
         return Verdict(True, False, pv, False, ())
 
 

@@ -10,8 +10,9 @@ from zope.interface.verify import verifyObject
 from pycawamp.access import IPolicy, Policy, Verdict, Writers
 from pycawamp.access.acf_file import parse_acf
 from pycawamp.access.pvlist_file import parse_pvlist
-from tests.access import test_access_base, test_pvlist
-from tests.access.test_pvlist import OTHER_SPELLINGS
+from tests.access import test_access_base
+from tests.support import pvlists
+from tests.support.examples import examples
 
 HOST = "192.0.2.1"
 PVLIST = parse_pvlist(
@@ -123,7 +124,7 @@ class WithFiles(SynchronousTestCase):
     def test_lowest_of_the_spellings(self) -> None:
         """A spelling that only a laxer line matches has no more rights than the record."""
         policy = Policy(PVLIST, ACF, puts=True)
-        for spelling in OTHER_SPELLINGS:
+        for spelling in pvlists.OTHER_SPELLINGS:
             self.assertEqual(may(policy, spelling.format("VALVE:1"), "alice"), "r", spelling)
             self.assertEqual(may(policy, spelling.format("VALVE:1"), None), "", spelling)
         verdict = policy.decide("alice", HOST, None, "VALVE:1.VAL")
@@ -133,7 +134,7 @@ class WithFiles(SynchronousTestCase):
 ANYTHING = st.text(max_size=12)
 POLICIES = st.builds(
     Policy,
-    st.none() | test_pvlist.FILES.map(test_pvlist.lines),
+    st.none() | pvlists.FILES.map(pvlists.lines),
     st.none() | test_access_base.FILES.map(parse_acf),
     st.booleans(),
     st.sampled_from(Writers),
@@ -143,7 +144,7 @@ POLICIES = st.builds(
 class Properties(SynchronousTestCase):
     """What holds for each policy."""
 
-    @settings(deadline=None, max_examples=200)
+    @settings(deadline=None, max_examples=examples(200))
     @given(POLICIES, st.none() | ANYTHING, ANYTHING, st.none() | ANYTHING, ANYTHING)
     def test_total(
         self, policy: Policy, user: str | None, host: str, name: str | None, pv: str

@@ -11,6 +11,7 @@ from pycawamp.access.acf_file import parse_acf
 from pycawamp.access.errors import AccessFileError
 from pycawamp.access.inputs import FileInputs
 from tests.access.test_access_base import ASGS, CLIENTS, FILES
+from tests.support.examples import examples
 
 HOST = "192.0.2.1"
 
@@ -266,7 +267,7 @@ class Refusals(SynchronousTestCase):
 class Properties(SynchronousTestCase):
     """What holds for each file."""
 
-    @settings(deadline=None, max_examples=150)
+    @settings(deadline=None, max_examples=examples(150))
     @given(FILES, CLIENTS, st.sampled_from(ASGS), st.integers(0, 2))
     def test_round_trip(self, text: str, client: tuple[str, str], asg: str, asl: int) -> None:
         """A printed file, parsed again, is equal and decides the same."""
@@ -277,14 +278,14 @@ class Properties(SynchronousTestCase):
         before, after = (one.rights(asg, asl, user, HOST, host) for one in (acf, again))
         self.assertEqual((after.access, after.trap_write), (before.access, before.trap_write))
 
-    @settings(deadline=None, max_examples=150)
+    @settings(deadline=None, max_examples=examples(150))
     @given(st.text() | st.text('UAGHSRLE(){},"\\#$ \n01', max_size=60))
     @example("ASG(a) {RULE(²,READ)}")
     def test_any_text(self, text: str) -> None:
         """Any text is a file, or an error with a place."""
         self._parsed(text)
 
-    @settings(deadline=None, max_examples=150)
+    @settings(deadline=None, max_examples=examples(150))
     @given(FILES, st.data())
     def test_mutated(self, text: str, data: st.DataObject) -> None:
         """A file with something put in or taken out is a file, or an error with a place."""

@@ -17,6 +17,7 @@ from tests.support.ca_gateway_pvlist import (
     GNUPattern,
     PCREPattern,
 )
+from tests.support.examples import examples
 
 HOSTS = ("10.0.0.1", "10.0.0.2")
 PIECES = (
@@ -47,7 +48,7 @@ NAMES = st.lists(
 class Patterns(SynchronousTestCase):
     """One pattern, against glibc."""
 
-    @settings(deadline=None, max_examples=2000)
+    @settings(deadline=None, max_examples=examples(500))
     @given(PATTERNS, st.lists(NAMES, min_size=1, max_size=8))
     @example(r"\(\S*\):A", ["SECRET:A", "S:A"])
     @example("SR{1}:.*", ["SR{1}:X", "SR:X"])
@@ -139,7 +140,7 @@ class PCREPatterns(SynchronousTestCase):
     if PCRE_LIBRARY is None:
         skip = "libpcre (not pcre2) is not installed"
 
-    @settings(deadline=None, max_examples=2000)
+    @settings(deadline=None, max_examples=examples(500))
     @given(PCRE_PATTERNS, st.lists(NAMES, min_size=1, max_size=8))
     @example("A|AB", ["AB", "A"])
     @example("(A|AB)(B|)", ["AB"])
@@ -181,7 +182,7 @@ FILES = st.lists(LINES, max_size=8).map(lambda lines: "".join(f"{line}\n" for li
 class Lists(SynchronousTestCase):
     """Whole lists, against the gateway's default build."""
 
-    @settings(deadline=None, max_examples=1500)
+    @settings(deadline=None, max_examples=examples(400))
     @given(FILES, st.lists(NAMES, min_size=1, max_size=8), st.sampled_from(HOSTS), st.booleans())
     @example(".* ALLOW\n\\(\\S*\\):A DENY\n", ["SECRET:A"], HOSTS[0], False)
     @example(".* ALLOW\nSR{1}:.* DENY\n", ["SR{1}:X", "SR:X"], HOSTS[0], False)
@@ -207,7 +208,7 @@ class Lists(SynchronousTestCase):
             self.assertEqual(found.asg, entry.group)
             self.assertGreaterEqual(found.asl, entry.level)
 
-    @settings(deadline=None, max_examples=500)
+    @settings(deadline=None, max_examples=examples(150))
     @given(FILES, st.lists(NAMES, min_size=1, max_size=8), st.sampled_from(HOSTS))
     def test_never_less(self, text: str, names: list[str], host: str) -> None:
         """What the gateway serves is served, unless the list denies another spelling of it."""

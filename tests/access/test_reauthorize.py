@@ -10,7 +10,7 @@ from zope.interface import implementer
 from pycawamp.access import IPolicy
 from pycawamp.access.interfaces import Verdict
 from pycawamp.sessions.session import Session
-from tests.support.memory_gateway import Page, World
+from tests.support.memory_gateway import MemoryGateway, Page
 
 NAMES = [f"pv{number}" for number in range(200)]
 
@@ -37,27 +37,27 @@ class ReviewTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Open three clients of the same page."""
         self.policy = Changing()
-        self.world = World(self.policy)
+        self.gateway = MemoryGateway(self.policy)
         for name in NAMES:
-            self.world.backend.add(name, 1)
+            self.gateway.backend.add(name, 1)
         self.sessions: list[Session] = []
         self.pages = [self.page() for _ in range(3)]
         self.policy.asked = 0
 
     def page(self) -> Page:
         """A client's page."""
-        session, page = self.world.open()
+        session, page = self.gateway.open()
         self.sessions.append(session)
         session.receive(json.dumps({"action": "connect", "pvs": NAMES}).encode())
         while session.is_busy:
             session.go_on()
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         page.take()
         return page
 
     def refused(self) -> list[list[str]]:
         """The PVs that each page is told to be lost, and then forbidden."""
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         found = []
         for page in self.pages:
             messages = page.take()
@@ -71,25 +71,25 @@ class ReviewTests(SynchronousTestCase):
     def test_applied(self) -> None:
         """What is forbidden now ends, for all who look; they are judged once, as they are alike."""
         self.policy.forbidden = "pv1"
-        self.world.sessions.reauthorize()
+        self.gateway.sessions.reauthorize()
         ended = [name for name in NAMES if name.startswith("pv1")]
         self.assertEqual(self.refused(), [ended] * 3)
         self.assertEqual(self.policy.asked, len(NAMES))
         for name in NAMES:
-            self.world.backend.set(name, 2)
-        self.world.flush_cycle()
+            self.gateway.backend.set(name, 2)
+        self.gateway.flush_cycle()
         shown = [message["pvname"] for message in self.pages[0].take()]
         self.assertEqual(shown, [name for name in NAMES if name not in ended])
 
     def test_alias_of_nothing(self) -> None:
         """A name that now stands for a PV which nobody serves is lost, until it appears."""
         self.policy.real_names["pv7"] = "other"
-        self.world.sessions.reauthorize()
-        self.world.flush_cycle()
+        self.gateway.sessions.reauthorize()
+        self.gateway.flush_cycle()
         (lost,) = self.pages[0].take()
         self.assertEqual((lost["pvname"], lost["conn"]), ("pv7", False))
-        self.world.backend.add("other", 5)
-        self.world.flush_cycle()
+        self.gateway.backend.add("other", 5)
+        self.gateway.flush_cycle()
         told = [message.get("conn", message.get("value")) for message in self.pages[0].take()]
         self.assertEqual(told, [True, 5])
 
@@ -97,12 +97,12 @@ class ReviewTests(SynchronousTestCase):
         """A slow client is told that a PV is lost, also if it was when it could take nothing."""
         outbox = self.sessions[0].outbox
         outbox.pause()
-        self.world.backend.remove("pv7")
+        self.gateway.backend.remove("pv7")
         self.policy.forbidden = "pv7"
-        self.world.sessions.reauthorize()
-        self.world.flush_cycle()
+        self.gateway.sessions.reauthorize()
+        self.gateway.flush_cycle()
         outbox.resume()
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         told = [message for message in self.pages[0].take() if message["pvname"] == "pv7"]
         self.assertEqual(
             [message.get("conn", message.get("code")) for message in told], [False, "forbidden"]
@@ -111,21 +111,21 @@ class ReviewTests(SynchronousTestCase):
     def test_nothing_at_once(self) -> None:
         """The call itself decides nothing: other clients are served between the parts."""
         self.policy.forbidden = "pv"
-        self.world.sessions.reauthorize()
+        self.gateway.sessions.reauthorize()
         self.assertEqual(self.policy.asked, 0)
 
     def test_newest_counts(self) -> None:
         """A second change takes the place of the first, of which the rest is not looked at."""
         self.policy.forbidden = "pv1"
-        self.world.sessions.reauthorize()
+        self.gateway.sessions.reauthorize()
         self.policy.forbidden = "pv2"
-        self.world.sessions.reauthorize()
+        self.gateway.sessions.reauthorize()
         ended = [name for name in NAMES if name.startswith("pv2")]
         self.assertEqual(self.refused(), [ended] * 3)
 
     def test_gateway_ends(self) -> None:
         """A review that is not done when the gateway ends is dropped."""
-        self.world.sessions.reauthorize()
-        self.world.sessions.close()
-        self.world.flush_cycle()
+        self.gateway.sessions.reauthorize()
+        self.gateway.sessions.close()
+        self.gateway.flush_cycle()
         self.assertEqual(self.policy.asked, 0)

@@ -17,7 +17,7 @@ from zope.interface import implementer
 
 from pycawamp.filewatch import FileWatcher
 from pycawamp.service.signals import HangupReloader
-from tests.support.access_case import GuardedTestCase, reactor
+from tests.support.service_case import MemoryServiceTestCase, reactor
 
 
 @implementer(ILogObserver)
@@ -44,7 +44,7 @@ class _Known(dict[str, Any]):
         return ""
 
 
-class ReloadTests(GuardedTestCase):
+class ReloadTests(MemoryServiceTestCase):
     """--pvlist and --access while the gateway runs."""
 
     def setUp(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import gatherResults, inlineCallbacks
 
 from tests.support.client_case import ClientTestCase
-from tests.support.client_process import CommandLine, run
+from tests.support.client_process import CommandLine, run, run_in_process
 
 X = f"{'X':<30} "
 
@@ -23,7 +23,7 @@ class CommandLineTests(ClientTestCase):
         text, as_json = yield gatherResults(
             [
                 run(self.url, "get", "X", "M", "nonesuch", "A", "S"),
-                run(self.url, "get", "--json", "A", "M"),
+                run_in_process(self.url, "get", "--json", "A", "M"),
             ]
         )
         lines = [f"{X}1.50", f"{'M':<30} Busy", "A 3 1 nan 3", "S 2 one two"]
@@ -40,7 +40,7 @@ class CommandLineTests(ClientTestCase):
         """`info` prints what a PV says of itself, for people or as JSON."""
         yield self.start()
         text, as_json = yield gatherResults(
-            [run(self.url, "info", "M"), run(self.url, "--json", "info", "X", "M")]
+            [run(self.url, "info", "M"), run_in_process(self.url, "--json", "info", "X", "M")]
         )
         self.assertEqual((text.lines[0], text.err, text.status), ("M", "", 0))
         self.assertIn("    Native data type: DBF_ENUM", text.lines)
@@ -55,7 +55,10 @@ class CommandLineTests(ClientTestCase):
         """`put` writes, and prints what was and what is now, for people or as JSON."""
         yield self.start()
         text, as_json = yield gatherResults(
-            [run(self.url, "put", "X", "-2.5e0"), run(self.url, "put", "--json", "M", "Idle")]
+            [
+                run(self.url, "put", "X", "-2.5e0"),
+                run_in_process(self.url, "put", "--json", "M", "Idle"),
+            ]
         )
         self.assertEqual(text.lines, [f"Old : {X}1.50", f"New : {X}-2.50"])
         written = json.loads(as_json.out)
@@ -67,32 +70,32 @@ class CommandLineTests(ClientTestCase):
     def test_monitor(self) -> Any:
         """`monitor` goes on when its gateway is back, and ends with Ctrl-C: exit status 0."""
         yield self.start()
-        child = CommandLine(self.url, "monitor", "X")
-        yield child.until("1.50")
+        monitor = CommandLine(self.url, "monitor", "X")
+        yield monitor.until("1.50")
         yield self.stop()
-        yield child.until("*** disconnected")
+        yield monitor.until("*** disconnected")
         self.backend.set("X", 3.0)
         yield self.start()
-        yield child.until("3.00")
-        child.interrupt()
-        ended = yield child.ended
+        yield monitor.until("3.00")
+        monitor.interrupt()
+        ended = yield monitor.ended
         self.assertEqual(
             [line.split()[-1] for line in ended.lines], ["1.50", "disconnected", "3.00"]
         )
         [said] = ended.err.splitlines()
-        self.assertEqual(said, f"lost {self.url}: the gateway is stopping; trying again")
+        self.assertEqual(said, f"lost {self.url}: the gateway is stopping; reconnecting")
         self.assertEqual(ended.status, 0)
 
     @inlineCallbacks
     def test_closed_pipe(self) -> Any:
         """When nobody reads any more, as after `| head -1`, it ends without a word."""
         yield self.start()
-        child = CommandLine(self.url, "monitor", "--json", "X")
-        yield child.until('"value":1.5')
-        child.close_stdout()
+        monitor = CommandLine(self.url, "monitor", "--json", "X")
+        yield monitor.until('"value":1.5')
+        monitor.close_stdout()
         self.backend.set("X", 2.0)
         self.backend.set("X", 3.0)
-        ended = yield child.ended
+        ended = yield monitor.ended
         self.assertEqual((ended.err, ended.status), ("", 0))
 
     @inlineCallbacks

@@ -5,19 +5,15 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Generator
 from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 
 from pycawamp.access import Policy
-from pycawamp.client.arguments import parse
-from pycawamp.client.commands import Run
-from pycawamp.client.console import Console
-from pycawamp.testing import TIMEOUT
 from tests.support.client_case import ClientTestCase, Secretive
-from tests.support.client_process import Ended
+from tests.support.client_process import Ended, run_in_process
+from tests.support.timing import TIMEOUT
 
 STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}"
 X = f"{'X':<30} "
@@ -56,15 +52,10 @@ class Watched(io.StringIO):
 class CommandTests(ClientTestCase):
     """Run."""
 
-    @inlineCallbacks
-    def run_line(
-        self, *line: str, out: io.StringIO | None = None
-    ) -> Generator[Deferred[Any], Any, Ended]:
+    def run_line(self, *line: str, out: io.StringIO | None = None) -> Deferred[Ended]:
         """Fires with how a command line ended."""
-        out, err = out or io.StringIO(), io.StringIO()
-        execution = Run(reactor, parse([self.url, *line], {}), Console(out, err)).execute()
-        status = yield Deferred.fromCoroutine(execution)
-        return Ended(status, out.getvalue(), err.getvalue())
+        ended: Deferred[Ended] = run_in_process(self.url, *line, out=out)
+        return ended
 
     @inlineCallbacks
     def test_get_formats(self) -> Any:

@@ -60,7 +60,7 @@ class DocsTests(ClientTestCase):
         changing.start(0.05)
         self.addCleanup(changing.stop)
         lines = yield self.run_example(subscription)
-        self.assertEqual((lines[0], len(lines)), ("demo:sine is there", 4))
+        self.assertEqual((lines[0], len(lines)), ("demo:sine connected", 4))
 
     @inlineCallbacks
     def test_users_test(self) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, inlineCallbacks
 
-from tests.support.client_process import Ended, run
+from tests.support.client_process import Ended, run_in_process
 from tests.support.version2_case import V2TestCase
 
 RECORDS = """
@@ -30,7 +30,7 @@ class NumberCommandTests(V2TestCase):
         self, command: str, name: str, *arguments: str
     ) -> Generator[Deferred[Any], Any, Ended]:
         """Run a command on a record; it must succeed."""
-        ended: Ended = yield run(self.url, command, self.prefix + name, *arguments)
+        ended: Ended = yield run_in_process(self.url, command, self.prefix + name, *arguments)
         self.assertEqual((ended.status, ended.err), (0, ""), (command, name, arguments))
         return ended
 

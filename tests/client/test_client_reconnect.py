@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.client import Backoff, GatewayError, State
+from pycawamp.client.connection import SOON
 from tests.support.client_case import ClientTestCase, Recorder, StateWatcher
 
 
@@ -124,4 +125,4 @@ class ReconnectTests(ClientTestCase):
         yield waiting
         numbers.random()
         [retry] = clock.getDelayedCalls()
-        self.assertAlmostEqual(retry.getTime() - clock.seconds(), numbers.random())
+        self.assertAlmostEqual(retry.getTime() - clock.seconds(), numbers.random() * SOON)

@@ -233,9 +233,9 @@ class ArgumentsTests(SynchronousTestCase):
             ("ftp://host get X", "expected a URL"),
             ("ws://me:pass@host get X", "user name"),
             ("host get -w 0 X", "expected seconds"),
-            ("host get -w -1 X", "expected seconds, more than 0, got '-1'"),
+            ("host get -w -1 X", "expected seconds, above 0, got '-1'"),
             ("host get -f x X", "expected a number"),
-            ("host monitor --count 0 X", "1 or more"),
+            ("host monitor --count 0 X", "at least 1"),
             ("host monitor --max-rate 2000 X", "at most 1000"),
         ]:
             self.assertIn(text, self.refused(line))

@@ -19,18 +19,19 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from pycawamp.client import GatewayError, IListener, Subscription, Update, messages
-from pycawamp.client.feeds import Feeds
-from pycawamp.client.subscriptions import Options
+from pycawamp.client.subscribed_pvs import SubscribedPVs
+from pycawamp.client.subscriptions import SubscriptionOptions
 from pycawamp.pv.values import Metadata
 from pycawamp.sessions.session import Session
-from tests.support.changing_pvs import NAMES, MoodyMachine
+from tests.support.changing_pvs import NAMES, ChangingPVsMachine
+from tests.support.examples import examples
 from tests.support.memory_gateway import Page
 
 MOST_LISTENERS = 5
 PAUSE = 0.5
 """Seconds between two updates of the slowest listeners."""
 ASKED = st.builds(
-    Options,
+    SubscriptionOptions,
     metadata=st.booleans(),
     text=st.booleans(),
     max_rate=st.sampled_from([None, None, 1 / PAUSE, 10.0]),
@@ -42,7 +43,7 @@ ASKED = st.builds(
 class Listener:
     """Believes what it is told, if it can be believed."""
 
-    options: Options
+    options: SubscriptionOptions
     connected: bool | None = None
     described: bool = False
     newest: Update | None = None
@@ -98,7 +99,7 @@ def number(update: Update) -> float:
     return update.value
 
 
-class ClientMachine(MoodyMachine):
+class ClientMachine(ChangingPVsMachine):
     """What listeners are told, whoever else listens."""
 
     numbers = st.integers(0, MOST_LISTENERS - 1)
@@ -106,8 +107,8 @@ class ClientMachine(MoodyMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        clock = self.world.clock
-        self.feeds = Feeds(clock, clock, self.send)
+        clock = self.gateway.clock
+        self.pvs = SubscribedPVs(clock, clock, self.send)
         self.session: Session | None = None
         self.page = Page()
         self.requests: deque[bytes] = deque()
@@ -121,11 +122,11 @@ class ClientMachine(MoodyMachine):
 
     @rule(name=names, options=ASKED)
     @precondition(lambda self: len(self.listeners) < MOST_LISTENERS)
-    def subscribe(self, name: str, options: Options) -> None:
+    def subscribe(self, name: str, options: SubscriptionOptions) -> None:
         """One more listens."""
         listener = Listener(options)
         self.listeners.append((name, listener))
-        listener.subscription = self.feeds.subscribe(name, listener, options)
+        listener.subscription = self.pvs.subscribe(name, listener, options)
 
     @rule(number=numbers)
     @precondition(lambda self: self.listeners)
@@ -139,9 +140,9 @@ class ClientMachine(MoodyMachine):
     @precondition(lambda self: self.session is None)
     def connect(self) -> None:
         """The gateway is reached."""
-        self.session, self.page = self.world.open()
+        self.session, self.page = self.gateway.open()
         self.send({"action": "configure", "batch": True})
-        self.feeds.opened()
+        self.pvs.opened()
 
     @rule()
     @precondition(lambda self: self.session is not None)
@@ -152,7 +153,7 @@ class ClientMachine(MoodyMachine):
         self.session = None
         self.requests.clear()
         self.frames.clear()
-        self.feeds.lost()
+        self.pvs.lost()
 
     @rule(name=names)
     def update(self, name: str) -> None:
@@ -169,7 +170,7 @@ class ClientMachine(MoodyMachine):
     @rule()
     def turn(self) -> None:
         """A turn of the loop ends on both sides."""
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         if self.session is not None:
             self.frames.extend(json.dumps(each).encode() for each in self.page.take())
 
@@ -178,12 +179,12 @@ class ClientMachine(MoodyMachine):
         """The oldest frame arrives."""
         if self.frames:
             for message in messages.decode(self.frames.popleft(), False):
-                self.feeds.take(message)
+                self.pvs.take(message)
 
     @rule(seconds=st.sampled_from([0.03, 0.1, PAUSE]))
     def wait(self, seconds: float) -> None:
         """Time passes."""
-        self.world.advance(seconds)
+        self.gateway.advance(seconds)
 
     @rule()
     def settle(self) -> None:
@@ -200,7 +201,8 @@ class ClientMachine(MoodyMachine):
             is_subscribed = self.session is not None and name in self.session.subscriptions.names
             if self.session is not None and not is_subscribed:
                 assert listener.refused, name
-            if not is_subscribed or name not in self.values:
+            # What a policy has ended stays subscribed: it comes back when it is allowed again.
+            if not is_subscribed or name in self.policy.forbidden or name not in self.values:
                 assert not listener.connected, name
             else:
                 assert listener.connected, name
@@ -222,7 +224,7 @@ class ClientMachine(MoodyMachine):
         self.settle()
         if self.session is not None:
             assert not self.session.subscriptions.names
-        self.feeds.close()
+        self.pvs.close()
 
 
 class ClientStateTests(SynchronousTestCase):
@@ -232,5 +234,5 @@ class ClientStateTests(SynchronousTestCase):
         """Each listener hears of connection, metadata and news in this order, no older value
         after a newer one, none twice, all that it asked for, and of the newest.
         """
-        steps = settings(max_examples=150, stateful_step_count=50, deadline=None)
+        steps = settings(max_examples=examples(150), stateful_step_count=50, deadline=None)
         run_state_machine_as_test(ClientMachine, settings=steps)

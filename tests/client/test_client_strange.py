@@ -25,6 +25,7 @@ from pycawamp.client import GatewayClient, GatewayError, State, Target
 from pycawamp.demo.ports import LOOPBACK
 from tests.support.certificate import write_certificate
 from tests.support.client_case import HASTY, ClientTestCase, Recorder, StateWatcher
+from tests.support.timing import allowed
 
 
 class Strange(WebSocketServerProtocol):  # type: ignore[misc]
@@ -47,7 +48,7 @@ class Strange(WebSocketServerProtocol):  # type: ignore[misc]
 class StrangeTests(TestCase):
     """GatewayClient and a server of the test's own."""
 
-    timeout = 60
+    timeout = allowed(60)
 
     @inlineCallbacks
     def serve(self, factory: Any) -> Any:
@@ -147,7 +148,7 @@ class StrangeTests(TestCase):
                 self.transport.loseConnection()
 
         url = yield self.serve(Factory.forProtocol(HangsUp))
-        self.assertIn("the server hung up", (yield self.problem_at(url)))
+        self.assertIn("the server closed the connection", (yield self.problem_at(url)))
 
     @inlineCallbacks
     def test_close_in_handshake(self) -> Any:

@@ -137,9 +137,22 @@ class FileTests(RefusingTestCase):
         return str(path)
 
     def test_missing(self) -> None:
-        """A file that is not there is refused, and named."""
+        """A file that is not there is refused; the option and the file are named once."""
         for name in ("pvlist", "access", "htpasswd", "jwt-key"):
-            self.assertIn("/no/such", self.refused(f"--{name}=/no/such"))
+            self.assertEqual(
+                self.refused(f"--{name}=/no/such"),
+                f"pycaserver: --{name}: /no/such: cannot be read: No such file or directory",
+            )
+        self.assertIn(
+            "privateKey=/no/such is no endpoint that can be used: "
+            "/no/such cannot be read: No such file or directory",
+            self.refused("--port=ssl:1:privateKey=/no/such"),
+        )
+
+    def test_no_socket(self) -> None:
+        """A socket that systemd did not pass is refused in words."""
+        line = self.refused("--port=systemd:domain=INET:index=0")
+        self.assertIn("systemd passed no socket with this index", line)
 
     def test_mistakes(self) -> None:
         """A mistake in a file is told with its place."""

@@ -34,7 +34,7 @@ class OptionsTests(SynchronousTestCase):
     def test_defaults(self) -> None:
         """Without options the gateway listens on 8888 and runs no demo."""
         settings = settings_of()
-        self.assertEqual(settings.port, "tcp:8888")
+        self.assertEqual(settings.ports, ("tcp:8888",))
         self.assertFalse(settings.demo)
         self.assertEqual(settings.gateway.connect_timeout, 5)
         self.assertEqual(settings.gateway.linger, 10)
@@ -51,8 +51,8 @@ class OptionsTests(SynchronousTestCase):
             ("unix:/run/gateway.sock", "unix:/run/gateway.sock"),
             ("ssl:8443:privateKey=k.pem", "ssl:8443:privateKey=k.pem"),
         ]:
-            self.assertEqual(settings_of("--port", given).port, port)
-        self.assertEqual(settings_of("-p", "81").port, "tcp:81")
+            self.assertEqual(settings_of("--port", given).ports, (port,))
+        self.assertEqual(settings_of("-p", "81").ports, ("tcp:81",))
 
     def test_times(self) -> None:
         """Times are seconds, fractions too."""

@@ -6,11 +6,14 @@ from typing import Any
 
 from pycawamp.fanout.flush import FlushCycle
 from pycawamp.fanout.outbox import IWriter, Outbox
+from pycawamp.pv.budget import MemoryBudget
 from pycawamp.sessions.limits import Limits
+from pycawamp.sessions.outgoing import HangUp
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.refusals import RefusalCounter
-from pycawamp.sessions.session import Client, HangUp
 from pycawamp.web.authentication import Authentication
 from pycawamp.web.channel import GatewaySite, HTTPLimits
+from pycawamp.web.clients import Clients
 from pycawamp.web.frames import binary_frame, text_frame
 from pycawamp.web.resource import MonitorResource
 from pycawamp.web.websocket import MonitorFactory, SocketLimits
@@ -26,6 +29,7 @@ class EchoSession:
 
     def __init__(self, flush_cycle: FlushCycle, writer: IWriter) -> None:
         self.outbox = Outbox(flush_cycle, writer)
+        self.outgoing = self
 
     def receive(self, payload: bytes, is_binary: bool) -> None:
         """Send a message back, of the same kind."""
@@ -54,13 +58,14 @@ class EchoSessions:
     """Opens such sessions, as far as the WebSocket protocol knows."""
 
     def __init__(self, reactor: Any) -> None:
+        self.shared = self
         self.limits = Limits()
+        self.budget = MemoryBudget()
         self.refusals = RefusalCounter(reactor)
+        self.budget = MemoryBudget()
         self._flush_cycle = FlushCycle(reactor)
 
-    def open(
-        self, writer: IWriter, client: Client, encoding: Encoding, hang_up: HangUp
-    ) -> EchoSession:
+    def open(self, writer: IWriter, peer: Peer, encoding: Encoding, hang_up: HangUp) -> EchoSession:
         """Begin an echo."""
         return EchoSession(self._flush_cycle, writer)
 
@@ -68,7 +73,8 @@ class EchoSessions:
 def echo_site(reactor: Any, max_message: int) -> GatewaySite:
     """The site to listen with."""
     sessions: Any = EchoSessions(reactor)
-    factory = MonitorFactory(reactor, sessions, SocketLimits(max_message=max_message))
+    limits = SocketLimits(max_message=max_message)
+    factory = MonitorFactory(Clients(reactor, sessions, limits.stall_timeout), limits)
     authentication = Authentication(reactor)
     return GatewaySite(
         reactor, MonitorResource(factory, authentication), HTTPLimits(), authentication.refusals

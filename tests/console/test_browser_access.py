@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, ClassVar
 
-from twisted.trial.unittest import SkipTest
-
-from tests.support.browser import axe_source
+from tests.support.axe import axe_source
 from tests.support.console_case import WebTestCase, in_thread
 
 RECORDS = """
@@ -51,12 +48,7 @@ class AxeTests(AccessibleTestCase):
 
     def check(self) -> None:
         """Fail with what axe finds on the page as it is now."""
-        source = axe_source()
-        if not source.exists():
-            if os.environ.get("CI") == "true":
-                self.fail("no axe-core: npm ci in js/")
-            raise SkipTest("no axe-core: npm ci in js/")
-        self.browser.run(source.read_text())
+        self.browser.run(axe_source())
         found: list[dict[str, Any]] = self.browser.driver.execute_async_script(
             "axe.run().then((results) => arguments[0](results.violations))"
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import ClassVar
 from urllib.parse import unquote
 
-from tests.support.browser import Row
+from harness.console import Row
 from tests.support.console_case import WebTestCase, in_thread
 
 RECORDS = """

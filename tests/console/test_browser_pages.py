@@ -15,8 +15,8 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 from twisted.web.static import Data, File
 
+from harness.browser import Browser
 from pycawamp.web.site import STATIC
-from tests.support.browser import Browser
 from tests.support.console_case import WIKI_PORT, WebTestCase, in_thread, ioc_of
 
 PAGES = Path(__file__).parent.with_name("pages")

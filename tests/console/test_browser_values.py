@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
-from tests.support.browser import Row
+from harness.console import Row
 from tests.support.console_case import WebTestCase, in_thread
 
 RECORDS = """

@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from pycawamp.demo.process import SoftIOC
 from pycawamp.demo.records import DATABASE, RECORDS
 from tests.support.ca_client import run_client
+from tests.support.timing import allowed
 
 reactor = cast(IReactorProcess, installed_reactor)
 
@@ -123,9 +124,9 @@ class RecordTests(TestCase):
         return float((len(stamps) - 1) / (stamps[-1] - stamps[0]))
 
     def _check_numbers(self) -> None:
-        self.assertApproximates(self.hertz("demo:sine"), 10, 1)
+        self.assertApproximates(self.hertz("demo:sine"), 10, allowed(1))
         self.assertTrue(all(-10 <= value <= 10 for value in self.values("demo:sine")))
-        self.assertApproximates(self.hertz("demo:ramp"), 100, 10)
+        self.assertApproximates(self.hertz("demo:ramp"), 100, allowed(10))
         ramp = self.values("demo:ramp")[1:]
         steps = {round(later - earlier, 6) for earlier, later in pairwise(ramp)}
         self.assertLessEqual(steps, {0.1, -99.9})
@@ -154,7 +155,7 @@ class RecordTests(TestCase):
     def _check_waveform(self) -> None:
         waves = self.values("demo:waveform")
         self.assertEqual({len(wave) for wave in waves}, {1000})
-        self.assertApproximates(self.hertz("demo:waveform"), 10, 2)
+        self.assertApproximates(self.hertz("demo:waveform"), 10, allowed(2))
         for wave, following in pairwise(waves[1:]):
             self.assertEqual(wave[4:], following[:-4])
             self.assertNotEqual(wave, following)

@@ -24,8 +24,8 @@ from twisted.web.server import Request, Site
 from pycawamp.config.options import OPTIONS, Options
 from pycawamp.demo.ports import free_ports
 from pycawamp.testing import connect
-from tests.support.access_case import GuardedTestCase, basic, reactor
 from tests.support.certificate import write_certificate
+from tests.support.service_case import MemoryServiceTestCase, basic, reactor
 
 TEXT = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
@@ -42,7 +42,7 @@ def commands(program: str) -> list[list[str]]:
     return [shlex.split(line) for line in lines if line.startswith(program)]
 
 
-class DocumentedTests(GuardedTestCase):
+class DocumentedTests(MemoryServiceTestCase):
     """The recipes, in a folder that has the files they name."""
 
     def setUp(self) -> None:
@@ -197,7 +197,7 @@ class DocumentedTests(GuardedTestCase):
         self.fail(f"nginx does not listen: {nginx.said!r}")
 
 
-class OptionTests(GuardedTestCase):
+class OptionTests(MemoryServiceTestCase):
     """What the page says of options."""
 
     def test_defaults(self) -> None:

@@ -11,15 +11,17 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from pycawamp.fanout.outbox import MUCH, TOO_MUCH, IWriter
+from pycawamp.fanout.outbox import FLUSH_BYTES, MAX_UNREAD_BYTES, IWriter
 from pycawamp.pv.errors import NotConnectedError
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.values import FieldType, Metadata, Reading
 from pycawamp.sessions.operations import GETS_AT_ONCE
-from pycawamp.sessions.session import Client, Session
+from pycawamp.sessions.peer import Peer
+from pycawamp.sessions.session import Session
 from pycawamp.web.frames import WEBSOCKET
 from pycawamp.wire.v2.dialect import VERSION_1
-from tests.support.memory_gateway import World, ask, unframe
+from tests.support.memory_gateway import MemoryGateway, ask
+from tests.support.websocket_frames import text_payloads
 
 LARGE = 100_000
 
@@ -45,7 +47,7 @@ class SlowPage:
         """Have frames wait."""
         self._data += data
         self.most = max(self.most, self.backlog)
-        if self.backlog > MUCH:
+        if self.backlog > FLUSH_BYTES:
             self.session.outbox.pause()
 
     def read(self) -> list[Any]:
@@ -53,7 +55,7 @@ class SlowPage:
         data, self._data = self._data, b""
         if self.session.outbox.paused:
             self.session.outbox.resume()
-        return [json.loads(payload) for payload in unframe(data)]
+        return [json.loads(payload) for payload in text_payloads(data)]
 
 
 class BacklogTests(SynchronousTestCase):
@@ -61,13 +63,13 @@ class BacklogTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Open the client."""
-        self.world = World()
+        self.gateway = MemoryGateway()
         self.names = [f"pv{number}" for number in range(100)]
         for name in self.names:
-            self.world.backend.add(name, "x" * LARGE)
+            self.gateway.backend.add(name, "x" * LARGE)
         self.page = SlowPage()
-        self.session = self.page.session = self.world.sessions.open(
-            self.page, Client("slow"), VERSION_1
+        self.session = self.page.session = self.gateway.sessions.open(
+            self.page, Peer("slow"), VERSION_1
         )
 
     def connect_all(self) -> None:
@@ -80,7 +82,7 @@ class BacklogTests(SynchronousTestCase):
         """All that the page is told, as it goes on reading."""
         messages: list[Any] = []
         while True:
-            self.world.flush_cycle()
+            self.gateway.flush_cycle()
             paused = self.session.outbox.paused
             new = self.page.read()
             if not new and not paused:
@@ -98,7 +100,7 @@ class BacklogTests(SynchronousTestCase):
             kinds = ["connection", "monitor"] * len(self.names)
             self.assertEqual([each["msg_type"] for each in messages][-len(kinds) :], kinds)
             self.assertEqual([each["pvname"] for each in messages[-len(kinds) :: 2]], self.names)
-            self.assertLess(self.page.most, MUCH + 2 * LARGE)
+            self.assertLess(self.page.most, FLUSH_BYTES + 2 * LARGE)
             for name in self.names:
                 ask(self.session, "disconnect", name)
 
@@ -106,7 +108,7 @@ class BacklogTests(SynchronousTestCase):
         """Who asks for a PV again and again is told it once for what it has not read."""
         for _ in range(100):
             ask(self.session, "connect", "pv0")
-        self.assertLess(self.page.most, MUCH + 2 * LARGE)
+        self.assertLess(self.page.most, FLUSH_BYTES + 2 * LARGE)
         told = self.read_all()
         self.assertLess(len(told), 20)
 
@@ -118,26 +120,26 @@ class BacklogTests(SynchronousTestCase):
         self.session.outbox.pause()
         for value in ("y", "z"):
             for name in self.names:
-                self.world.backend.set(name, value * LARGE)
-            self.world.flush_cycle()
+                self.gateway.backend.set(name, value * LARGE)
+            self.gateway.flush_cycle()
         told = self.read_all()
         self.assertEqual([each["pvname"] for each in told], self.names)
         self.assertEqual({each["value"][0] for each in told}, {"z"})
-        self.assertLess(self.page.most, MUCH + 2 * LARGE)
+        self.assertLess(self.page.most, FLUSH_BYTES + 2 * LARGE)
 
     def test_one_cannot_be_shown(self) -> None:
         """What cannot be shown to a client that reads again keeps nothing else from it."""
         names = ["pv0", "odd", "pv1"]
-        self.world.backend.add("odd", np.array([65], np.uint8), Metadata(FieldType.CHAR, 3))
+        self.gateway.backend.add("odd", np.array([65], np.uint8), Metadata(FieldType.CHAR, 3))
         for name in names:
             ask(self.session, "connect", name, text=True)
         self.read_all()
         self.session.outbox.pause()
-        self.world.backend.set("pv0", "y")
-        self.world.backend.set("odd", np.array([66], np.uint8))
-        self.world.backend.set("pv1", "z")
-        self.world.backend.set("odd", [67])  # type: ignore[list-item]
-        self.world.flush_cycle()
+        self.gateway.backend.set("pv0", "y")
+        self.gateway.backend.set("odd", np.array([66], np.uint8))
+        self.gateway.backend.set("pv1", "z")
+        self.gateway.backend.set("odd", [67])  # type: ignore[list-item]
+        self.gateway.flush_cycle()
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
         told = self.read_all()
         self.assertEqual([each["value"] for each in told], ["y", "z"])
@@ -176,9 +178,9 @@ class GetTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Open a client."""
         self.backend = Pending()
-        self.world = World(backend=self.backend)
+        self.gateway = MemoryGateway(backend=self.backend)
         self.backend.add("X", 1.5)
-        self.session, self.page = self.world.open()
+        self.session, self.page = self.gateway.open()
 
     def test_few_at_once(self) -> None:
         """An IOC is asked for a few at a time; all are answered, in their order."""
@@ -187,7 +189,7 @@ class GetTests(SynchronousTestCase):
         while self.backend.asked:
             self.assertLessEqual(len(self.backend.asked), GETS_AT_ONCE)
             self.backend.answer()
-            self.world.flush_cycle()
+            self.gateway.flush_cycle()
         self.assertEqual([each["id"] for each in self.page.take()], list(range(100)))
 
     def test_lost(self) -> None:
@@ -195,7 +197,7 @@ class GetTests(SynchronousTestCase):
         for number in range(1000):
             ask(self.session, "get", "X", id=number)
         self.backend.remove("X")
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         refusals = self.page.take()
         self.assertEqual(sorted(each["id"] for each in refusals), list(range(1000)))
         self.assertEqual({each["code"] for each in refusals}, {"not_connected"})
@@ -210,10 +212,10 @@ class GetTests(SynchronousTestCase):
             ask(self.session, "get", "X", id=number)
         self.backend.remove("X")
         self.backend.add("X", np.arange(3.0))
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         while self.backend.asked:
             self.backend.answer()
-            self.world.flush_cycle()
+            self.gateway.flush_cycle()
         self.assertEqual(self.page.take()[-1]["value"], [0, 1, 2])
 
     def test_client_leaves(self) -> None:
@@ -223,7 +225,7 @@ class GetTests(SynchronousTestCase):
             ask(self.session, "get", "X")
         self.backend.add("late", 1.5)
         self.session.close()
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         self.assertEqual({name for name, _ in self.backend.asked}, {"X"})
         self.assertEqual(len(self.backend.asked), GETS_AT_ONCE)
 
@@ -232,15 +234,15 @@ class GetTests(SynchronousTestCase):
         ask(self.session, "get", "X")
         ask(self.session, "configure", "", text=True, metadata=True)
         self.backend.answer()
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         value = self.page.take()[1]
         self.assertEqual((value["msg_type"], "text" in value), ("value", False))
 
     def test_unread(self) -> None:
         """A client that reads none of its answers is refused more of them."""
         ask(self.session, "get", "X")
-        self.page.backlog = TOO_MUCH + 1
+        self.page.backlog = MAX_UNREAD_BYTES + 1
         self.backend.answer()
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         (refusal,) = self.page.take()
         self.assertEqual((refusal["code"], refusal["pvname"]), ("rate_limited", "X"))

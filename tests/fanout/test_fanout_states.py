@@ -11,7 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.sessions.session import Session
-from tests.support.memory_gateway import LINGER, Page, World, ask
+from tests.support.examples import examples
+from tests.support.memory_gateway import LINGER, MemoryGateway, Page, ask
 
 NAMES = "abcd"
 MOST_CLIENTS = 5
@@ -55,7 +56,7 @@ class FanoutMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World()
+        self.gateway = MemoryGateway()
         self.open: list[Client] = []
         # Of each PV its value, while it is there.
         self.values: dict[str, int] = {}
@@ -79,19 +80,19 @@ class FanoutMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.open) < MOST_CLIENTS)
     def come(self) -> None:
         """A client comes."""
-        self.open.append(Client(*self.world.open()))
+        self.open.append(Client(*self.gateway.open()))
 
     @rule(number=clients)
     @precondition(lambda self: self.open)
     def go(self, number: int) -> None:
         """A client goes without a word; what it got until then is looked at."""
         client = self.client(number)
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         self.check(client)
         self.open.remove(client)
         client.session.close()
         client.page.take()
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         assert client.page.messages == []
 
     @rule(number=clients, name=names, options=options)
@@ -125,13 +126,13 @@ class FanoutMachine(RuleBasedStateMachine):
         self.counter += 1
         if name not in self.values:
             self.values[name] = self.counter
-            if name in self.world.hub.names:
+            if name in self.gateway.hub.names:
                 self.found.add(name)
-            self.world.backend.add(name, self.counter)
+            self.gateway.backend.add(name, self.counter)
             self.tell(name, True, self.counter)
         else:
             self.values[name] = self.counter
-            self.world.backend.set(name, self.counter)
+            self.gateway.backend.set(name, self.counter)
             self.tell(name, self.counter)
 
     @rule(name=names)
@@ -139,7 +140,7 @@ class FanoutMachine(RuleBasedStateMachine):
         """A PV's IOC dies."""
         if name in self.values:
             del self.values[name]
-            self.world.backend.remove(name)
+            self.gateway.backend.remove(name)
             self.tell(name, False)
 
     @rule(number=clients)
@@ -162,7 +163,7 @@ class FanoutMachine(RuleBasedStateMachine):
     @rule()
     def flush_cycle(self) -> None:
         """The reactor's turn ends."""
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         for client in self.open:
             self.check(client)
 
@@ -185,10 +186,10 @@ class FanoutMachine(RuleBasedStateMachine):
         self.flush_cycle()
         while self.open:
             self.go(0)
-        self.world.advance(LINGER)
-        assert self.world.backend.handles == []
-        assert self.world.hub.names == []
-        assert len(self.world.sessions) == 0
+        self.gateway.advance(LINGER)
+        assert self.gateway.backend.handles == []
+        assert self.gateway.hub.names == []
+        assert len(self.gateway.sessions) == 0
 
 
 class FanoutStateTests(SynchronousTestCase):
@@ -198,5 +199,5 @@ class FanoutStateTests(SynchronousTestCase):
         """Per PV, no client misses an update, gets one twice or out of order, or ends up with
         an old value; only slow ones are spared what was overtaken.
         """
-        steps = settings(max_examples=120, stateful_step_count=40, deadline=None)
+        steps = settings(max_examples=examples(120), stateful_step_count=40, deadline=None)
         run_state_machine_as_test(FanoutMachine, settings=steps)

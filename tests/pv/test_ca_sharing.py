@@ -11,10 +11,11 @@ from pycawamp.config.settings import GatewaySettings
 from pycawamp.pv.ca.backend import CABackend
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.inbox import Inbox
-from tests.support.ioc_case import IOCTestCase, served_by, until_true
+from tests.support.gateway_case import connect_all
+from tests.support.ioc_case import IOCTestCase, subscription_counts, until_true
 from tests.support.memory_gateway import Listener
-from tests.support.served_case import connect_all
 from tests.support.shared_ioc import Shell
+from tests.support.timing import allowed
 
 RECORDS = """
 record(ao, "$(P)a") { field(VAL, "1.5") field(EGU, "mm") field(PINI, "YES") }
@@ -31,16 +32,16 @@ class SharingTests(IOCTestCase):
     @inlineCallbacks
     def assert_served(self, ioc: Shell, expected: dict[str, int]) -> Any:
         """The IOC serves these channels, each with so many subscriptions."""
-        served = yield served_by(ioc)
-        self.assertEqual({self.prefix + name: n for name, n in expected.items()}, served)
+        counts = yield subscription_counts(ioc)
+        self.assertEqual({self.prefix + name: n for name, n in expected.items()}, counts)
 
     @inlineCallbacks
     def until_served(self, ioc: Shell, expected: dict[str, int]) -> Any:
         """Fires when the IOC serves these channels only."""
         wanted = {self.prefix + name: n for name, n in expected.items()}
         started = reactor.seconds()
-        while (served := (yield served_by(ioc))) != wanted:
-            self.assertLess(reactor.seconds() - started, 10, f"still serves {served}")
+        while (counts := (yield subscription_counts(ioc))) != wanted:
+            self.assertLess(reactor.seconds() - started, allowed(10), f"still serves {counts}")
 
     @inlineCallbacks
     def test_shared(self) -> Any:

@@ -19,11 +19,13 @@ from zope.interface import implementer
 
 from pycawamp.pv.ca import libca
 from pycawamp.pv.ca.backend import CABackend
-from pycawamp.pv.ca.channel import Channel, ControlMonitor, Monitor, ValueMonitor
+from pycawamp.pv.ca.channel import Channel
+from pycawamp.pv.ca.monitors import ControlMonitor, Monitor, ValueMonitor
 from pycawamp.pv.inbox import Inbox, InboxLimits
 from pycawamp.pv.interfaces import ISink
 from pycawamp.pv.values import FieldType, Metadata, Reading
 from tests.pv.test_dbr import control_bytes, time_bytes
+from tests.support.examples import examples
 from tests.support.memory_gateway import SteppingReactor
 
 SLICE = 0.010
@@ -123,8 +125,8 @@ class ChannelMachine(RuleBasedStateMachine):
         if not self.monitors or (field_type is not self.type and not stays):
             self.type = field_type
             has_control = field_type is not FieldType.STRING
-            control = (ControlMonitor(self.channel, self.native),) if has_control else ()
-            self.monitors = (*control, ValueMonitor(self.channel, self.native))
+            control = (ControlMonitor(self.channel, 2, self.native),) if has_control else ()
+            self.monitors = (*control, ValueMonitor(self.channel, 3, self.native))
         self.inbox.post(self.channel.connect, (self.native, self.monitors))
         self.tell_access()
         if before and before is not self.monitors:
@@ -240,5 +242,5 @@ class ChannelStateTests(SynchronousTestCase):
         """A sink hears of metadata, connection and values in this order, of no value while there
         is no connection, of none older than another, none without units; and in the end of what is.
         """
-        steps = settings(max_examples=150, stateful_step_count=40, deadline=None)
+        steps = settings(max_examples=examples(150), stateful_step_count=40, deadline=None)
         run_state_machine_as_test(ChannelMachine, settings=steps)

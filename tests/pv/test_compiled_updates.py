@@ -17,14 +17,16 @@ from pycawamp.access import Policy
 from pycawamp.fanout.flush import FlushCycle
 from pycawamp.pv.ca import dbr
 from pycawamp.pv.ca.backend import CABackend
-from pycawamp.pv.ca.channel import Channel, Monitor
+from pycawamp.pv.ca.channel import Channel
+from pycawamp.pv.ca.monitors import Monitor
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.inbox import Inbox, InboxLimits
 from pycawamp.pv.router import Router
 from pycawamp.pv.values import FieldType, Metadata
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.registry import Sessions
-from pycawamp.sessions.session import Client, Session
+from pycawamp.sessions.session import Session
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.v2.dialect import VERSION_1, VERSION_2
 from pycawamp.wire.v2.updates import renderer, template
@@ -108,7 +110,7 @@ class ScalarTests(SynchronousTestCase):
         assert NATIVE is not None
         metadata = Metadata(field_type, 1, units='mm\u00b5"')
         made_in_python = renderer('a"b', metadata, encoding)(dbr.decoder(field_type, 1)(raw))
-        parts = NATIVE.render(field_type.value, raw, encoding.metadata)
+        parts = NATIVE.render(dbr.DBR_TYPES[field_type], raw, encoding.metadata)
         form = template('a"b', metadata, encoding)
         assert form is not None
         if parts is None:
@@ -146,11 +148,13 @@ class ScalarTests(SynchronousTestCase):
         bits = generator.integers(0, 2**64, 20_000, np.uint64)
         head = struct.pack("=hhII", 0, 0, 0, 0)
         for number in [*bits.view(np.float64).tolist(), *(10.0**n for n in range(-30, 30))]:
-            parts = NATIVE.render(FieldType.DOUBLE.value, head + struct.pack("=4xd", number), False)
+            parts = NATIVE.render(
+                dbr.DBR_TYPES[FieldType.DOUBLE], head + struct.pack("=4xd", number), False
+            )
             self.assertEqual(parts and parts[0], orjson.dumps(number))
         tens = np.array([10.0**n for n in range(-30, 30)], np.float32)
         for single in (*bits.view(np.float32), *tens):
-            parts = NATIVE.render(FieldType.FLOAT.value, head + single.tobytes(), False)
+            parts = NATIVE.render(dbr.DBR_TYPES[FieldType.FLOAT], head + single.tobytes(), False)
             self.assertEqual(
                 parts and parts[0], orjson.dumps(single, option=orjson.OPT_SERIALIZE_NUMPY)
             )
@@ -160,12 +164,12 @@ class ScalarTests(SynchronousTestCase):
         assert NATIVE is not None
         for code in (*range(1, 0x800), 0xFFFF, 0x10000, 0x10FFFF, 0xD7FF, 0xE000):
             raw = struct.pack("=hhII40s", 0, 0, 0, 0, f"x{chr(code)}y".encode())
-            parts = NATIVE.render(FieldType.STRING.value, raw, False)
+            parts = NATIVE.render(dbr.DBR_TYPES[FieldType.STRING], raw, False)
             self.assertEqual(parts and parts[0], orjson.dumps(f"x{chr(code)}y"))
 
 
 @attrs.define(eq=False)
-class Peer:
+class Client:
     """A client, and its page."""
 
     session: Session
@@ -192,7 +196,7 @@ class Gateway:
         self.sessions = Sessions(
             self.clock, self.hub, router, flush_cycle, policy=Policy(), put_log=PutLog(None)
         )
-        self.peers: list[Peer] = []
+        self.peers: list[Client] = []
         self.monitors: dict[str, tuple[Monitor, ...]] = {}
 
     @property
@@ -203,8 +207,8 @@ class Gateway:
     def come(self) -> None:
         """A client comes."""
         page = Page()
-        session = self.sessions.open(page, Client("test"), Encoding(VERSION_2), lambda *_: None)
-        self.peers.append(Peer(session, page))
+        session = self.sessions.open(page, Peer("test"), Encoding(VERSION_2), lambda *_: None)
+        self.peers.append(Client(session, page))
 
     def connect(self, name: str, native: Metadata) -> None:
         """Libca has connected a channel, of another type perhaps."""
@@ -214,7 +218,8 @@ class Gateway:
         monitors = callbacks._monitors(channel, native)
         if monitors is not before:
             for monitor in before:
-                registry.ignore(monitor)
+                registry.forget(monitor.key)
+                monitor.close()
             for monitor in monitors:
                 registry.listen(monitor)
         self.inbox.post(channel.connect, (native, monitors))
@@ -545,7 +550,7 @@ class EncodingTests(SynchronousTestCase):
         for each in self.both:
             each.come()
             # The gateway refuses such names from clients; its parts do not know that.
-            each.sessions.publishers.join(
+            each.sessions.shared.publishers.join(
                 "n" * 70_000, "a", VERSION_1, each.peers[-1].session.outbox
             )
         self.start()

@@ -9,7 +9,7 @@ from zope.interface.verify import verifyObject
 from pycawamp.pv.ca.backend import CABackend
 from pycawamp.pv.hub import PV, PVHub
 from pycawamp.pv.inbox import Inbox
-from pycawamp.pv.interfaces import IBackend, IHandle, ISink, ISubscriber
+from pycawamp.pv.interfaces import IBackend, IHandle, ISink, ISubscriber, PVState
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.values import FieldType, Metadata
 from tests.support.memory_gateway import LINGER, Listener, SinkRecorder, SteppingReactor
@@ -128,7 +128,7 @@ class HubTests(SynchronousTestCase):
         hub = self.hub
 
         class Leaver(Listener):
-            def reading(self, pv: PV, reading: object) -> None:
+            def reading(self, pv: PVState, reading: object) -> None:
                 if subscriptions:
                     subscriptions.pop().close()
                     hub.subscribe("X", successor)

@@ -111,6 +111,7 @@ class Side:
         )
         self.listeners = [Listener(name, self.heard, self.clock) for name in range(LISTENERS)]
         for listener in self.listeners:
+            listener.key = self.registry.next_key()
             self.registry.listen(listener)  # type: ignore[arg-type]
 
     def event(self, name: int, raw: bytes, dbr_type: int, count: int, status: int) -> None:
@@ -122,8 +123,9 @@ class Side:
 
     def replace(self, name: int) -> None:
         """End a subscription, and begin another."""
-        self.registry.ignore(self.listeners[name])  # type: ignore[arg-type]
+        self.registry.forget(self.listeners[name].key)
         self.listeners[name] = Listener(name, self.heard, self.clock)
+        self.listeners[name].key = self.registry.next_key()
         self.registry.listen(self.listeners[name])  # type: ignore[arg-type]
 
     def news(self, text: str) -> None:

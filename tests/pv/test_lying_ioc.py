@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from twisted.internet import reactor
 from twisted.internet.defer import inlineCallbacks
 
+from pycawamp.pv.ca.dbr import DBR_TYPES
 from pycawamp.pv.values import FieldType
 from tests.service.test_twistd import LOOPBACK, TwistdTestCase
 from tests.support.lying_ca_server import (
@@ -118,7 +119,7 @@ class LyingCountTests(LyingServerTestCase):
         for name, data_type in types.items():
             client.send({"action": "connect", "pv": name})
             error = yield client.until(like(msg_type="error", pvname=name))
-            reason = f"it sent DBR type {data_type}, not {TIME + DOUBLE.value} as asked"
+            reason = f"it sent DBR type {data_type}, not {TIME + DBR_TYPES[DOUBLE]} as asked"
             self.assertIn(reason, error["message"])
             reply = yield ask(client, "get", pv=name)
             self.assertIn(reason, reply["message"])

@@ -14,9 +14,9 @@ from pycawamp.fanout.flush import FlushCycle
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.router import PVName, Router, UnknownSchemeError
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.registry import Sessions
-from pycawamp.sessions.session import Client
 from pycawamp.wire.v2.dialect import VERSION_1
 from tests.support.memory_gateway import Page, SteppingReactor
 
@@ -80,7 +80,7 @@ class SessionTests(SynchronousTestCase):
             clock, hub, router, FlushCycle(clock), policy=self.policy, put_log=PutLog(None)
         )
         self.page = Page()
-        self.session = sessions.open(self.page, Client("test"), VERSION_1)
+        self.session = sessions.open(self.page, Peer("test"), VERSION_1)
 
     def ask(self, **request: Any) -> list[Any]:
         """Send a request, and return what the client is told."""

@@ -14,8 +14,9 @@ from twisted.trial.unittest import SkipTest
 from twisted.web.client import Agent, readBody
 from twisted.web.http import stringToDatetime
 
-from pycawamp.testing import TIMEOUT, WebSocketTestClient
+from pycawamp.testing import WebSocketTestClient
 from tests.service.test_twistd import LOOPBACK, RECORD, TwistdTestCase
+from tests.support.timing import TIMEOUT
 
 FOLDERS = ("/usr/lib", "/usr/local/lib")
 SECRET = "s" * 40

@@ -10,12 +10,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.access import Policy, Writers
 from pycawamp.sessions.limits import BURST, Limits
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.quota import PATIENCE
 from pycawamp.sessions.refusals import RefusalCounter
-from pycawamp.sessions.session import Client, Session
+from pycawamp.sessions.session import Session
 from pycawamp.sessions.token_bucket import TokenBucket
 from pycawamp.wire.v2.dialect import VERSION_1
-from tests.support.memory_gateway import LINGER, Page, SteppingReactor, World, ask
+from tests.support.memory_gateway import LINGER, MemoryGateway, Page, SteppingReactor, ask
 
 PING = b'{"action":"ping","id":7}'
 
@@ -65,23 +66,25 @@ class SessionLimitTests(SynchronousTestCase):
 
     def open(self, **limits: Any) -> Session:
         """A client of a gateway with these limits, whose connection notes that it is closed."""
-        self.world = World(Policy(puts=True, writers=Writers.ANYONE), limits=Limits(**limits))
+        self.gateway = MemoryGateway(
+            Policy(puts=True, writers=Writers.ANYONE), limits=Limits(**limits)
+        )
         for number in range(5):
-            self.world.backend.add(f"X{number}", 1.0)
+            self.gateway.backend.add(f"X{number}", 1.0)
         self.page = Page()
         self.closed: list[int] = []
-        return self.world.sessions.open(
-            self.page, Client("test"), VERSION_1, lambda code, _: self.closed.append(code)
+        return self.gateway.sessions.open(
+            self.page, Peer("test"), VERSION_1, lambda code, _: self.closed.append(code)
         )
 
     def codes(self) -> list[str]:
         """The codes of the errors since the last time."""
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         return [each["code"] for each in self.page.take() if each["msg_type"] == "error"]
 
     def count(self) -> int:
         """How many refusals were counted."""
-        return self.world.sessions.refusals.counts.total()
+        return self.gateway.sessions.shared.refusals.counts.total()
 
     def test_requests(self) -> None:
         """Beyond the rate a request is answered by `rate_limited`, with its id; time heals."""
@@ -90,10 +93,10 @@ class SessionLimitTests(SynchronousTestCase):
             session.receive(PING)
         self.assertEqual(self.codes(), [])
         session.receive(PING)
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         (error,) = self.page.take()
         self.assertEqual((error["code"], error["id"]), ("rate_limited", 7))
-        self.world.advance(1)
+        self.gateway.advance(1)
         session.receive(PING)
         self.assertEqual(self.codes(), [])
         self.assertEqual((self.count(), self.closed), (1, []))
@@ -108,7 +111,7 @@ class SessionLimitTests(SynchronousTestCase):
         session.receive(b"X2")
         session.receive(json.dumps({"action": "connect", "pvs": ["X3", "X4"], "id": 8}).encode())
         session.receive(b'{"action":"put","pv":"X0","id":9}')
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         told = [
             (each.get("action"), each.get("pvname"), each.get("id"))
             for each in self.page.take()
@@ -141,7 +144,7 @@ class SessionLimitTests(SynchronousTestCase):
         ask(session, "put", "X0", value=2)
         ask(session, "put", "X0", value=3)
         self.assertEqual(self.codes(), ["rate_limited"])
-        self.world.advance(BURST)
+        self.gateway.advance(BURST)
         ask(session, "put", "X0", value=4)
         self.assertEqual(self.codes(), [])
         self.assertEqual(self.count(), 1)
@@ -151,7 +154,7 @@ class SessionLimitTests(SynchronousTestCase):
         session = self.open(pvs=3)
         names = [f"X{number}" for number in range(4)]
         session.receive(json.dumps({"action": "connect", "pvs": names}).encode())
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         errors = [each for each in self.page.take() if each["msg_type"] == "error"]
         self.assertEqual([(e["code"], e["pvname"]) for e in errors], [("too_many_pvs", "X3")])
         ask(session, "connect", "X0")
@@ -164,7 +167,7 @@ class SessionLimitTests(SynchronousTestCase):
     def test_channels(self) -> None:
         """One channel more than may be open in all is refused; an open one is shared."""
         first = self.open(channels=2)
-        second = self.world.sessions.open(Page(), Client("other"), VERSION_1)
+        second = self.gateway.sessions.open(Page(), Peer("other"), VERSION_1)
         ask(second, "connect", "X0")
         ask(first, "connect", "X0")
         ask(first, "connect", "X1")
@@ -173,7 +176,7 @@ class SessionLimitTests(SynchronousTestCase):
             ask(first, action, "X2")
             self.assertEqual(self.codes(), ["too_many_pvs"])
         ask(first, "disconnect", "X1")
-        self.world.advance(LINGER)
+        self.gateway.advance(LINGER)
         ask(first, "connect", "X2")
         self.assertEqual(self.codes(), [])
 
@@ -186,8 +189,8 @@ class SessionLimitTests(SynchronousTestCase):
         for action in ("connect", "get"):
             ask(session, action, "no3")
             self.assertEqual(self.codes(), ["too_many_pvs"])
-        self.world.backend.add("no1", 1.0)
-        self.world.advance(1)
+        self.gateway.backend.add("no1", 1.0)
+        self.gateway.advance(1)
         ask(session, "connect", "no3")
         self.assertEqual(self.codes(), [])
 
@@ -197,10 +200,10 @@ class SessionLimitTests(SynchronousTestCase):
         for name in ("no1", "no2"):
             ask(session, "connect", name)
             ask(session, "disconnect", name)
-        self.world.advance(LINGER / 2)
+        self.gateway.advance(LINGER / 2)
         ask(session, "connect", "no3")
         self.assertEqual(self.codes(), ["too_many_pvs"])
-        self.world.advance(LINGER)
+        self.gateway.advance(LINGER)
         ask(session, "connect", "no3")
         self.assertEqual(self.codes(), [])
 

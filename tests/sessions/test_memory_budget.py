@@ -18,7 +18,7 @@ from pycawamp.sessions.limits import Limits
 from pycawamp.sessions.operations import ANSWER, LARGE_GETS_AT_ONCE, PUT_BYTES, PUTS
 from pycawamp.sessions.session import Session
 from tests.fanout.test_backlog import Pending
-from tests.support.memory_gateway import Page, World, ask
+from tests.support.memory_gateway import MemoryGateway, Page, ask
 
 MIB = 2**20
 LIMIT = 64 * MIB
@@ -61,20 +61,22 @@ class ArrayTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Make arrays: twice as many as a client may have."""
-        self.world = World(limits=Limits(memory=LIMIT))
+        self.gateway = MemoryGateway(limits=Limits(memory=LIMIT))
         self.most = LIMIT // SHARE // MIB
         self.names = [f"array{number}" for number in range(2 * self.most)]
-        self.session, self.page = self.world.open()
+        self.session, self.page = self.gateway.open()
 
     def add(self, *names: str) -> None:
         """Have PVs appear; each holds few elements now."""
         for name in names:
-            self.world.backend.add(name, np.zeros(3), ARRAY)
+            self.gateway.backend.add(name, np.zeros(3), ARRAY)
 
     def connect(self, session: Session, *names: str) -> None:
         """Subscribe."""
         session.receive(json.dumps({"action": "connect", "pvs": names}).encode())
-        self.world.flush_cycle()
+        while session.is_busy:
+            session.go_on()
+        self.gateway.flush_cycle()
 
     def test_of_a_client(self) -> None:
         """A client's arrays are bounded together; what is too much is told, and is not kept."""
@@ -83,17 +85,17 @@ class ArrayTests(SynchronousTestCase):
         self.assertEqual(
             errors(self.page), [("too_many_pvs", name) for name in self.names[self.most :]]
         )
-        self.assertEqual(self.world.hub.names, self.names[: self.most])
+        self.assertEqual(self.gateway.hub.names, self.names[: self.most])
 
     def test_found_later(self) -> None:
         """It makes no difference when the PVs are found."""
         self.connect(self.session, *self.names)
         self.add(*self.names)
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         self.assertEqual(
             errors(self.page), [("too_many_pvs", name) for name in self.names[self.most :]]
         )
-        self.assertEqual(self.world.hub.names, self.names[: self.most])
+        self.assertEqual(self.gateway.hub.names, self.names[: self.most])
 
     def test_room_again(self) -> None:
         """Who leaves an array may have another; asking for one again counts it once."""
@@ -112,8 +114,8 @@ class ArrayTests(SynchronousTestCase):
         """What one client has too much of, another may have; scalars are never counted."""
         self.add(*self.names)
         self.connect(self.session, *self.names)
-        other, page = self.world.open()
-        self.world.backend.add("X", 1.5)
+        other, page = self.gateway.open()
+        self.gateway.backend.add("X", 1.5)
         self.connect(other, *self.names[self.most :])
         self.connect(self.session, "X")
         self.assertEqual(errors(page), [])
@@ -121,28 +123,28 @@ class ArrayTests(SynchronousTestCase):
 
     def test_rendered(self) -> None:
         """Messages that are kept are counted once, however many clients get them, and let go."""
-        budget = self.world.sessions.budget
-        self.world.backend.add("big", np.arange(100_000.0), ARRAY)
-        sessions = [self.world.open()[0] for _ in range(5)]
+        budget = self.gateway.sessions.shared.budget
+        self.gateway.backend.add("big", np.arange(100_000.0), ARRAY)
+        sessions = [self.gateway.open()[0] for _ in range(5)]
         for session in sessions:
             self.connect(session, "big")
         size = len(json.dumps(list(np.arange(100_000.0)), separators=(",", ":")))
         self.assertLess(abs(budget.rendered - size), 1000)
-        self.world.backend.set("big", np.zeros(3))
+        self.gateway.backend.set("big", np.zeros(3))
         self.assertLess(budget.rendered, 1000)
-        self.world.backend.set("big", np.arange(100_000.0))
+        self.gateway.backend.set("big", np.arange(100_000.0))
         for session in sessions:
             session.close()
         self.assertEqual(budget.rendered, 0)
 
     def test_full(self) -> None:
         """When memory is full, messages are made anew for each turn instead of kept."""
-        budget = self.world.sessions.budget
-        self.world.backend.add("big", np.arange(100_000.0), ARRAY)
+        budget = self.gateway.sessions.shared.budget
+        self.gateway.backend.add("big", np.arange(100_000.0), ARRAY)
         self.connect(self.session, "big")
         budget.requests += LIMIT
-        self.world.backend.set("big", np.arange(100_000.0))
-        self.world.flush_cycle()
+        self.gateway.backend.set("big", np.arange(100_000.0))
+        self.gateway.flush_cycle()
         self.assertEqual(budget.rendered, 0)
         self.page.take()
         self.connect(self.session, "big")
@@ -155,10 +157,10 @@ class GetTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Open a client of an array whose IOC takes its time."""
         self.backend = Pending()
-        self.world = World(backend=self.backend, limits=Limits(memory=LIMIT))
-        self.budget = self.world.sessions.budget
+        self.gateway = MemoryGateway(backend=self.backend, limits=Limits(memory=LIMIT))
+        self.budget = self.gateway.sessions.shared.budget
         self.backend.add("array", np.zeros(3), ARRAY)
-        self.session, self.page = self.world.open()
+        self.session, self.page = self.gateway.open()
 
     def test_few_at_once(self) -> None:
         """Of large arrays an IOC is asked for fewer at a time; all are answered."""
@@ -168,7 +170,7 @@ class GetTests(SynchronousTestCase):
         while self.backend.asked:
             self.assertLessEqual(len(self.backend.asked), LARGE_GETS_AT_ONCE)
             self.backend.answer()
-            self.world.flush_cycle()
+            self.gateway.flush_cycle()
         self.assertEqual([each["id"] for each in self.page.take()], list(range(20)))
         self.assertEqual(self.budget.requests, 0)
 
@@ -179,7 +181,7 @@ class GetTests(SynchronousTestCase):
         ask(self.session, "get", "array")
         ask(self.session, "get", "X")
         self.backend.answer()
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         error, value = self.page.take()
         self.assertEqual((error["code"], error["action"]), ("overloaded", "get"))
         self.assertEqual(value["value"], 1.5)
@@ -189,7 +191,7 @@ class GetTests(SynchronousTestCase):
         for _ in range(20):
             ask(self.session, "get", "array")
         self.session.close()
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         self.assertEqual(self.budget.used, 0)
 
 
@@ -200,10 +202,10 @@ class PutTests(SynchronousTestCase):
         """Open a client of records that take their time."""
         self.backend = SlowRecords()
         limits = Limits(memory=4 * PUT_BYTES, put_rate=PUTS)
-        self.world = World(ANYONE, limits, self.backend)
+        self.gateway = MemoryGateway(ANYONE, limits, self.backend)
         self.backend.add("X", 1.5)
         self.backend.add("array", np.zeros(3), Metadata(FieldType.DOUBLE, MIB))
-        self.session, self.page = self.world.open()
+        self.session, self.page = self.gateway.open()
 
     def put(self, session: Session, name: str, value: Any) -> None:
         """Put."""
@@ -213,12 +215,12 @@ class PutTests(SynchronousTestCase):
         """A client's puts that have not finished are bounded in number; later it may go on."""
         for _ in range(PUTS + 3):
             self.put(self.session, "X", 1)
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         self.assertEqual(errors(self.page), 3 * [("rate_limited", "X")])
         self.assertEqual(len(self.backend.puts), PUTS)
         self.backend.finish()
         self.put(self.session, "X", 1)
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         self.assertEqual(errors(self.page), [])
 
     def test_bytes(self) -> None:
@@ -226,12 +228,12 @@ class PutTests(SynchronousTestCase):
         value = [1.5] * (MIB // 8)
         for _ in range(PUT_BYTES // MIB + 8):
             self.put(self.session, "array", value)
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         self.assertEqual(set(errors(self.page)), {("rate_limited", "array")})
-        self.assertLessEqual(self.world.sessions.budget.requests, PUT_BYTES)
-        self.assertGreater(self.world.sessions.budget.requests, PUT_BYTES - 5 * MIB)
+        self.assertLessEqual(self.gateway.sessions.shared.budget.requests, PUT_BYTES)
+        self.assertGreater(self.gateway.sessions.shared.budget.requests, PUT_BYTES - 5 * MIB)
         self.backend.finish()
-        self.assertEqual(self.world.sessions.budget.used, 0)
+        self.assertEqual(self.gateway.sessions.shared.budget.used, 0)
 
     def test_unfound(self) -> None:
         """So are those that wait for their PV, whatever their value is made of."""
@@ -239,25 +241,27 @@ class PutTests(SynchronousTestCase):
         for value in values:
             for _ in range(100):
                 self.put(self.session, "nowhere", value)
-            self.world.flush_cycle()
+            self.gateway.flush_cycle()
             self.assertIn(("rate_limited", "nowhere"), errors(self.page))
-            self.assertLessEqual(self.world.sessions.budget.requests, PUT_BYTES)
-            self.world.advance(5)
-            self.assertEqual(self.world.sessions.budget.used, 0)
+            self.assertLessEqual(self.gateway.sessions.shared.budget.requests, PUT_BYTES)
+            self.gateway.advance(5)
+            self.assertEqual(self.gateway.sessions.shared.budget.used, 0)
 
     def test_in_all(self) -> None:
         """The puts of all clients are bounded together: beyond, they are `overloaded`."""
         value = [1.5] * (MIB // 8)
-        codes = []
+        codes, sessions = [], []
         for _ in range(8):
-            session, page = self.world.open()
+            session, page = self.gateway.open()
+            sessions.append(session)
             for _ in range(20):
                 self.put(session, "array", value)
-            self.world.flush_cycle()
+            self.gateway.flush_cycle()
             codes += errors(page)
         self.assertEqual(set(codes), {("overloaded", "array")})
-        self.assertLessEqual(self.world.sessions.puts.bytes, self.world.sessions.budget.share)
-        for session in list(self.world.sessions._open.values()):
+        shared = self.gateway.sessions.shared
+        self.assertLessEqual(shared.puts.bytes, shared.budget.share)
+        for session in sessions:
             session.close()
-        self.world.flush_cycle()
-        self.assertEqual((self.world.sessions.puts.number, self.world.sessions.budget.used), (0, 0))
+        self.gateway.flush_cycle()
+        self.assertEqual((shared.puts.number, shared.budget.used), (0, 0))

@@ -15,9 +15,10 @@ from twisted.internet.threads import deferToThread
 
 from pycawamp.testing import WebSocketTestClient
 from tests.service.test_twistd import LOOPBACK, TwistdTestCase
-from tests.support.attacker import frame, open_socket
+from tests.support.attacker import open_socket
 from tests.support.ca_client import run_client
 from tests.support.version2_case import ask, like
+from tests.support.websocket_frames import client_frame
 
 MIB = 2**20
 ELEMENTS = 1_000_000
@@ -59,9 +60,7 @@ class ServedMemoryTests(TwistdTestCase):
 
     def peak(self) -> float:
         """The most memory that the gateway ever took, in MiB."""
-        transport = self.run_._transport
-        assert transport is not None
-        status = Path(f"/proc/{transport.pid}/status").read_text()
+        status = Path(f"/proc/{self.run_.pid}/status").read_text()
         return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
     @inlineCallbacks
@@ -108,7 +107,7 @@ class ServedMemoryTests(TwistdTestCase):
     def test_unread_gets(self) -> Any:
         """Twenty clients that ask for a large array and do not read it are kept within bounds."""
         yield self.start()
-        request = frame(json.dumps({"action": "get", "pv": self.prefix + "big"}).encode())
+        request = client_frame(json.dumps({"action": "get", "pv": self.prefix + "big"}).encode())
         for _ in range(20):
             client = yield self.attacker()
             client.sendall(4 * request)
@@ -120,7 +119,9 @@ class ServedMemoryTests(TwistdTestCase):
     def test_unread_updates(self) -> Any:
         """Nor do twenty that are subscribed to it, and do not read."""
         yield self.start()
-        request = frame(json.dumps({"action": "connect", "pv": self.prefix + "big"}).encode())
+        request = client_frame(
+            json.dumps({"action": "connect", "pv": self.prefix + "big"}).encode()
+        )
         for _ in range(20):
             client = yield self.attacker()
             client.sendall(request)

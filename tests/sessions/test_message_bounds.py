@@ -12,13 +12,16 @@ from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from pycawamp.access import IPolicy, Policy, Writers
 from pycawamp.sessions.limits import BURST, Limits
+from pycawamp.sessions.list_errors import MAX_ERRORS
 from pycawamp.sessions.operations import UNDER_WAY
-from pycawamp.sessions.session import MAX_ERRORS, NAMES_A_TOKEN, NAMES_AT_ONCE, Client
+from pycawamp.sessions.peer import Peer
+from pycawamp.sessions.session import NAMES_A_TOKEN, NAMES_AT_ONCE
 from pycawamp.wire.v2.dialect import VERSION_1
 from pycawamp.wire.v2.requests import MAX_BRACKETS, MAX_ID
-from tests.support.memory_gateway import Page, World, ask
-from tests.support.served_case import ServedTestCase
+from tests.support.gateway_case import MemoryGatewayTestCase
+from tests.support.memory_gateway import MemoryGateway, Page, ask
 
 MANY = 5 * MAX_ERRORS
 
@@ -31,14 +34,14 @@ def message(action: str, **keys: Any) -> bytes:
 class BoundsTests(SynchronousTestCase):
     """Sessions over in-memory PVs."""
 
-    def open(self, **limits: Any) -> None:
+    def open(self, policy: IPolicy | None = None, **limits: Any) -> None:
         """A client of a gateway with these limits."""
-        self.world = World(limits=Limits(**limits))
-        self.world.backend.add("X", 1.0)
+        self.gateway = MemoryGateway(policy, Limits(**limits))
+        self.gateway.backend.add("X", 1.0)
         self.page = Page()
         self.closed: list[int] = []
-        self.session = self.world.sessions.open(
-            self.page, Client("test"), VERSION_1, lambda code, _: self.hang_up(code)
+        self.session = self.gateway.sessions.open(
+            self.page, Peer("test"), VERSION_1, lambda code, _: self.hang_up(code)
         )
 
     def hang_up(self, code: int) -> None:
@@ -48,7 +51,7 @@ class BoundsTests(SynchronousTestCase):
 
     def told(self) -> list[Any]:
         """What the client was told since the last time."""
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         return self.page.take()
 
     def all_told(self, payload: bytes) -> list[Any]:
@@ -129,7 +132,7 @@ class BoundsTests(SynchronousTestCase):
             self.all_told(message("connect", pvs=names))
             (error,) = self.all_told(message("ping"))
             self.assertEqual(error["code"], "rate_limited")
-            self.world.advance(2)
+            self.gateway.advance(2)
             (pong,) = self.all_told(message("ping"))
             self.assertEqual(pong["msg_type"], "pong")
 
@@ -156,24 +159,24 @@ class BoundsTests(SynchronousTestCase):
         while self.session.is_busy:
             self.session.go_on()
         self.assertEqual(self.closed, [1008])
-        self.assertLess(len(self.world.hub), 100)
+        self.assertLess(len(self.gateway.hub), 100)
 
     def test_gone(self) -> None:
         """The many PVs of a client that is gone end a part at a time, and it is told nothing."""
         self.open()
         names = [f"n{n}" for n in range(2000)]
         for name in names:
-            self.world.backend.add(name, 1)
+            self.gateway.backend.add(name, 1)
         self.all_told(message("connect", pvs=names))
         self.session.close()
-        left = len(self.world.sessions.publishers)
+        left = len(self.gateway.sessions.shared.publishers)
         self.assertGreater(left, 1000)
         for value in range(3):
-            self.world.backend.set(names[-1], value)
+            self.gateway.backend.set(names[-1], value)
             self.session.outbox.resume()
         self.assertEqual(self.told(), [])
-        while len(self.world.sessions.publishers):
-            self.world.flush_cycle()
+        while len(self.gateway.sessions.shared.publishers):
+            self.gateway.flush_cycle()
         self.assertEqual(self.told(), [])
 
     def test_under_way(self) -> None:
@@ -199,8 +202,17 @@ class BoundsTests(SynchronousTestCase):
         self.assertEqual(len(lines.found), 1)
         self.assertIn("nested too deeply", lines.found[0])
 
+    def test_deep_put_allowed(self) -> None:
+        """Where the client may write, it is told that no value is so deep."""
+        self.open(Policy(puts=True, writers=Writers.ANYONE))
+        deep = b'{"action":"put","pv":"X","value":%b%b}' % (b"[" * 500, b"]" * 500)
+        with _Lines() as lines:
+            (error,) = self.all_told(deep)
+        self.assertEqual(error["code"], "bad_value")
+        self.assertEqual(len(lines.found), 1)
 
-class FrameTests(ServedTestCase):
+
+class FrameTests(MemoryGatewayTestCase):
     """Frames that mean nothing, over real TCP."""
 
     @inlineCallbacks

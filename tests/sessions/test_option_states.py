@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 from twisted.trial.unittest import SynchronousTestCase
 
-from pycawamp.sessions.session import Client as Visitor
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.session import Session
 from pycawamp.wire.v2.dialect import VERSION_1
-from tests.support.changing_pvs import ALIAS, NAMES, MoodyMachine
+from tests.support.changing_pvs import ALIAS, NAMES, ChangingPVsMachine
+from tests.support.examples import examples
 from tests.support.memory_gateway import LINGER, ask
 from tests.support.version2_case import AnyPage
 
@@ -110,7 +111,7 @@ def _first_of(array: dict[str, Any]) -> int:
     return int(numbers[0])
 
 
-class OptionMachine(MoodyMachine):
+class OptionMachine(ChangingPVsMachine):
     """What pages show, whatever they asked for."""
 
     clients = st.integers(0, MOST_CLIENTS - 1)
@@ -131,7 +132,7 @@ class OptionMachine(MoodyMachine):
     def come(self) -> None:
         """A client comes."""
         page = AnyPage()
-        self.open.append(Client(self.world.sessions.open(page, Visitor("test"), VERSION_1), page))
+        self.open.append(Client(self.gateway.sessions.open(page, Peer("test"), VERSION_1), page))
 
     @rule(number=clients)
     @precondition(lambda self: self.open)
@@ -178,7 +179,7 @@ class OptionMachine(MoodyMachine):
     def change_rules(self, name: str, writable: bool) -> None:
         """The policy changes what the alias stands for, and whether PVs may be written."""
         self.policy.target, self.policy.writable = name, writable
-        self.world.sessions.reauthorize()
+        self.gateway.sessions.reauthorize()
 
     @rule(number=clients)
     @precondition(lambda self: self.open)
@@ -197,14 +198,14 @@ class OptionMachine(MoodyMachine):
     @rule()
     def flush_cycle(self) -> None:
         """The reactor's turn ends, and all look at what came."""
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         for client in self.open:
             client.look()
 
     @rule(seconds=st.sampled_from([0.01, PAUSE / 2, PAUSE]))
     def wait(self, seconds: float) -> None:
         """Time passes."""
-        self.world.advance(seconds)
+        self.gateway.advance(seconds)
         self.flush_cycle()
 
     @rule()
@@ -243,11 +244,11 @@ class OptionMachine(MoodyMachine):
         self.settle()
         while self.open:
             self.go(0)
-        self.world.advance(LINGER)
-        assert self.world.backend.handles == []
-        assert self.world.hub.names == []
-        assert len(self.world.sessions.publishers) == 0
-        assert len(self.world.sessions.publishers.cohorts) == 0
+        self.gateway.advance(LINGER)
+        assert self.gateway.backend.handles == []
+        assert self.gateway.hub.names == []
+        assert len(self.gateway.sessions.shared.publishers) == 0
+        assert len(self.gateway.sessions.shared.publishers.cohorts) == 0
 
 
 class OptionStateTests(SynchronousTestCase):
@@ -257,5 +258,5 @@ class OptionStateTests(SynchronousTestCase):
         """Whatever a page asked for, it is told of a connection before values, of metadata
         before values that have alarms, of nothing old after the new; and ends up showing what is.
         """
-        steps = settings(max_examples=150, stateful_step_count=40, deadline=None)
+        steps = settings(max_examples=examples(150), stateful_step_count=40, deadline=None)
         run_state_machine_as_test(OptionMachine, settings=steps)

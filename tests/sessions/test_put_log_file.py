@@ -17,7 +17,8 @@ from pycawamp.sessions.putlog import PutLog, PutLogError, PutRecord
 from tests.access.test_access_watch import Kept
 from tests.service.test_twistd import LOOPBACK, TwistdTestCase
 from tests.sessions.test_v2_put_log import fields
-from tests.support.access_case import reactor
+from tests.support.ioc_case import until_true
+from tests.support.service_case import reactor
 
 RECORD = 'record(ao, "$(P)x") { field(PINI, "YES") }'
 
@@ -108,19 +109,21 @@ class FullDiskTests(TwistdTestCase):
             yield client.until(id=value)
 
         yield put(1)
+        # The line follows the reply: it has the value after the put.
+        yield until_true(lambda: path.stat().st_size > 0)
         size = path.stat().st_size
         _, most = resource.prlimit(run.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(run.pid, resource.RLIMIT_FSIZE, (size + 30, most))
         yield put(2)
         yield put(3)
-        self.assertEqual(path.stat().st_size, size + 30)
         yield run.until_line(r"put user=.* new=3")
+        self.assertEqual(path.stat().st_size, size + 30)
         told = [line for line in run.lines if "cannot be written" in line]
         self.assertEqual(len(told), 1)
         resource.prlimit(run.pid, resource.RLIMIT_FSIZE, (most, most))
         yield put(4)
+        yield run.until_line("written again; it lacks 2 lines")
         first, torn, missing, last = path.read_text().splitlines()
         self.assertEqual([fields(line)["new"] for line in (first, last)], [1, 4])
         self.assertEqual(len(torn), 30)
         self.assertEqual(fields(missing), {"missing": 2})
-        yield run.until_line("written again; it lacks 2 lines")

@@ -11,7 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.pv.values import FieldType, Metadata
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.v2.requests import parse
-from tests.support.memory_gateway import CONNECT_TIMEOUT, LINGER, World, ask
+from tests.support.examples import examples
+from tests.support.memory_gateway import CONNECT_TIMEOUT, LINGER, MemoryGateway, ask
 
 
 def brief(messages: list[dict[str, object]]) -> list[object]:
@@ -37,13 +38,13 @@ class SessionTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Open a client."""
-        self.world = World()
-        self.world.backend.add("X", 1.0)
-        self.session, self.page = self.world.open()
+        self.gateway = MemoryGateway()
+        self.gateway.backend.add("X", 1.0)
+        self.session, self.page = self.gateway.open()
 
     def told(self) -> list[object]:
         """What the client was told in this turn."""
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         return brief(self.page.take())
 
     def test_connect(self) -> None:
@@ -51,9 +52,9 @@ class SessionTests(SynchronousTestCase):
         ask(self.session, "connect", "X")
         self.assertEqual(self.told(), [True, 1.0])
         for value in (2.0, 3.0):
-            self.world.backend.set("X", value)
+            self.gateway.backend.set("X", value)
         self.assertEqual(self.page.writes, [])
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         self.assertEqual(len(self.page.writes), 1)
         self.assertEqual(self.told(), [2.0, 3.0])
 
@@ -69,7 +70,7 @@ class SessionTests(SynchronousTestCase):
         ask(self.session, "disconnect", "X")
         ask(self.session, "disconnect", "X")
         ask(self.session, "disconnect", "never")
-        self.world.backend.set("X", 2.0)
+        self.gateway.backend.set("X", 2.0)
         self.assertEqual(self.told(), [])
 
     def test_connect_again(self) -> None:
@@ -77,71 +78,71 @@ class SessionTests(SynchronousTestCase):
         for _ in range(3):
             ask(self.session, "connect", "X")
             self.assertEqual(self.told(), [True, 1.0])
-        self.world.backend.set("X", 2.0)
+        self.gateway.backend.set("X", 2.0)
         self.assertEqual(self.told(), [2.0])
         ask(self.session, "disconnect", "X")
-        self.world.backend.set("X", 3.0)
+        self.gateway.backend.set("X", 3.0)
         self.assertEqual(self.told(), [])
 
     def test_not_found(self) -> None:
         """A PV that is not found in time is told as such once; it is told when it appears."""
         ask(self.session, "connect", "late")
-        self.world.advance(CONNECT_TIMEOUT - 0.1)
+        self.gateway.advance(CONNECT_TIMEOUT - 0.1)
         self.assertEqual(self.told(), [])
-        self.world.advance(0.2)
+        self.gateway.advance(0.2)
         self.assertEqual(self.told(), [False])
-        self.world.advance(100)
+        self.gateway.advance(100)
         self.assertEqual(self.told(), [])
-        self.world.backend.add("late", "here")
+        self.gateway.backend.add("late", "here")
         self.assertEqual(self.told(), [True, "here"])
 
     def test_found_in_time(self) -> None:
         """A PV that is found in time is never told as lost."""
         ask(self.session, "connect", "late")
-        self.world.advance(CONNECT_TIMEOUT - 0.1)
-        self.world.backend.add("late", 5)
-        self.world.advance(100)
+        self.gateway.advance(CONNECT_TIMEOUT - 0.1)
+        self.gateway.backend.add("late", 5)
+        self.gateway.advance(100)
         self.assertEqual(self.told(), [True, 5])
 
     def test_not_found_for_each(self) -> None:
         """Each client is told its own time after its request; one that left is not told."""
         ask(self.session, "connect", "late")
-        leaver, leaver_page = self.world.open()
+        leaver, leaver_page = self.gateway.open()
         ask(leaver, "connect", "late")
         ask(leaver, "disconnect", "late")
-        self.world.advance(3)
-        second, second_page = self.world.open()
+        self.gateway.advance(3)
+        second, second_page = self.gateway.open()
         ask(second, "connect", "late")
-        self.world.advance(CONNECT_TIMEOUT - 3)
+        self.gateway.advance(CONNECT_TIMEOUT - 3)
         self.assertEqual(self.told(), [False])
         self.assertEqual(second_page.messages, [])
-        self.world.advance(3)
+        self.gateway.advance(3)
         self.assertEqual(brief(second_page.take()), [False])
         self.assertEqual(leaver_page.messages, [])
 
     def test_asked_again_while_searching(self) -> None:
         """Asking again for a PV that was not found starts the wait anew, and is told once."""
         ask(self.session, "connect", "late")
-        self.world.advance(3)
+        self.gateway.advance(3)
         ask(self.session, "connect", "late")
-        self.world.advance(3)
+        self.gateway.advance(3)
         self.assertEqual(self.told(), [])
-        self.world.advance(3)
+        self.gateway.advance(3)
         self.assertEqual(self.told(), [False])
 
     def test_join_lost(self) -> None:
         """Joining a PV that was lost is answered at once."""
         ask(self.session, "connect", "X")
-        self.world.backend.remove("X")
-        second, page = self.world.open()
+        self.gateway.backend.remove("X")
+        second, page = self.gateway.open()
         ask(second, "connect", "X")
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         self.assertEqual(brief(page.take()), [False])
 
     def test_no_read_access(self) -> None:
         """A PV that may not be read is told as not connected."""
         metadata = Metadata(FieldType.DOUBLE, 1, read_access=False)
-        self.world.backend.add("secret", 1.0, metadata)
+        self.gateway.backend.add("secret", 1.0, metadata)
         ask(self.session, "connect", "secret")
         self.assertEqual(self.told(), [False])
 
@@ -160,14 +161,14 @@ class SessionTests(SynchronousTestCase):
         ]:
             self.session.receive(payload)
             self.assertEqual(self.told(), [code], payload[:50])
-        self.world.backend.set("X", 2.0)
+        self.gateway.backend.set("X", 2.0)
         self.assertEqual(self.told(), [2.0])
 
     def test_error_keys(self) -> None:
         """An error says code and text, and action and PV as far as they are known."""
         self.session.receive(b"{")
         ask(self.session, "connect", "a\nb")
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         plain, named = self.page.take()
         self.assertEqual(list(plain), ["msg_type", "code", "message"])
         self.assertEqual(list(named), ["msg_type", "code", "message", "action", "pvname"])
@@ -184,48 +185,48 @@ class SessionTests(SynchronousTestCase):
         ask(self.session, "connect", "late")
         self.told()
         self.session.close()
-        self.world.backend.set("X", 2.0)
-        self.world.advance(CONNECT_TIMEOUT)
+        self.gateway.backend.set("X", 2.0)
+        self.gateway.advance(CONNECT_TIMEOUT)
         self.assertEqual(self.told(), [])
-        self.world.advance(LINGER)
-        self.assertEqual(self.world.hub.names, [])
+        self.gateway.advance(LINGER)
+        self.assertEqual(self.gateway.hub.names, [])
 
     def test_separate(self) -> None:
         """Joins, leaves and mistakes of one client are never seen by another."""
         ask(self.session, "connect", "X")
         self.told()
-        other, _ = self.world.open()
+        other, _ = self.gateway.open()
         ask(other, "connect", "X")
         ask(other, "connect", "late")
         other.receive(b"{")
         ask(other, "disconnect", "X")
         ask(other, "connect", "X")
         other.close()
-        self.world.advance(100)
+        self.gateway.advance(100)
         self.assertEqual(self.told(), [])
-        self.world.backend.set("X", 2.0)
+        self.gateway.backend.set("X", 2.0)
         self.assertEqual(self.told(), [2.0])
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=examples(200), deadline=None)
     @given(st.lists(ANYTHING.filter(is_no_request), max_size=5))
     def test_any_bytes(self, payloads: list[bytes]) -> None:
         """Any bytes that are no request lead to one error each, and touch nobody else."""
-        world = World()
-        world.backend.add("X", 1.0)
-        neighbour, neighbour_page = world.open()
+        gateway = MemoryGateway()
+        gateway.backend.add("X", 1.0)
+        neighbour, neighbour_page = gateway.open()
         ask(neighbour, "connect", "X")
-        session, page = world.open()
-        world.flush_cycle()
+        session, page = gateway.open()
+        gateway.flush_cycle()
         neighbour_page.take()
         for payload in payloads:
             session.receive(payload)
-            world.flush_cycle()
+            gateway.flush_cycle()
             answers = page.take()
             self.assertEqual([message["msg_type"] for message in answers], ["error"])
             self.assertNotEqual(answers[0]["code"], "internal")
         self.assertEqual(neighbour_page.take(), [])
         ask(session, "connect", "X")
-        world.backend.set("X", 2.0)
-        world.flush_cycle()
+        gateway.backend.set("X", 2.0)
+        gateway.flush_cycle()
         self.assertEqual(brief(page.take()), [True, 1.0, 2.0])
         self.assertEqual(brief(neighbour_page.take()), [2.0])

@@ -9,10 +9,11 @@ from twisted.internet.defer import gatherResults, inlineCallbacks
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.sessions.limits import Limits
-from pycawamp.sessions.session import Client, Session
+from pycawamp.sessions.peer import Peer
+from pycawamp.sessions.session import Session
 from pycawamp.wire.v2.dialect import VERSION_1
 from tests.service.test_twistd import LOOPBACK, TwistdTestCase
-from tests.support.memory_gateway import CONNECT_TIMEOUT, LINGER, Page, World, ask
+from tests.support.memory_gateway import CONNECT_TIMEOUT, LINGER, MemoryGateway, Page, ask
 from tests.support.version2_case import ask as ask_real
 
 
@@ -69,33 +70,33 @@ class FairnessTests(SynchronousTestCase):
 
     def begin(self, **limits: int) -> None:
         """Have a gateway with these limits and a PV."""
-        self.world = World(limits=Limits(**limits))
-        self.world.backend.add("X", 1.0)
+        self.gateway = MemoryGateway(limits=Limits(**limits))
+        self.gateway.backend.add("X", 1.0)
         self.pages: dict[Session, Page] = {}
 
     def open(self, host: str) -> Session:
         """A client at an address."""
         page = Page()
-        session = self.world.sessions.open(page, Client(host, host), VERSION_1)
+        session = self.gateway.sessions.open(page, Peer(host, host), VERSION_1)
         self.pages[session] = page
         return session
 
     def flood(self, session: Session, number: int, prefix: str = "no") -> None:
         """Ask for names that nobody has."""
-        names = [f"{prefix}:{session.client.host}:{id(session)}:{each}" for each in range(number)]
+        names = [f"{prefix}:{session.peer.host}:{id(session)}:{each}" for each in range(number)]
         session.receive(json.dumps({"action": "connect", "pvs": names}).encode())
         while session.is_busy:
             session.go_on()
 
     def refused(self, session: Session) -> list[tuple[str, str]]:
         """Code and PV of the errors that a client was told since the last time."""
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         told = self.pages[session].take()
         return [(each["code"], each["pvname"]) for each in told if each["msg_type"] == "error"]
 
     def shown(self, session: Session) -> Any:
         """The value that a client was told last, if any."""
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         told = self.pages[session].take()
         return next((each["value"] for each in told if each["msg_type"] == "monitor"), None)
 
@@ -110,7 +111,7 @@ class FairnessTests(SynchronousTestCase):
         gone = self.refused(greedy)
         self.assertEqual(gone[0], ("too_many_pvs", oldest))
         self.assertNotIn(oldest, greedy.subscriptions.names)
-        self.assertLessEqual(len(self.world.hub), 60)
+        self.assertLessEqual(len(self.gateway.hub), 60)
         self.assertEqual(len(greedy.subscriptions.names), 50 - len(gone))
         elsewhere = self.open("192.0.2.2")
         self.flood(elsewhere, 50)
@@ -124,7 +125,7 @@ class FairnessTests(SynchronousTestCase):
         self.flood(second, 50)
         self.assertEqual(self.refused(first), [])
         self.assertEqual(len(self.refused(second)), 20)
-        self.assertEqual(len(self.world.hub), 60)
+        self.assertEqual(len(self.gateway.hub), 60)
 
     def test_in_all(self) -> None:
         """However many addresses fill what all share, a client of another one finds its PVs."""
@@ -132,7 +133,7 @@ class FairnessTests(SynchronousTestCase):
         crowd = [self.open(f"192.0.2.{number}") for number in range(5)]
         for session in crowd:
             self.flood(session, 40)
-        self.assertLessEqual(len(self.world.hub), 100)
+        self.assertLessEqual(len(self.gateway.hub), 100)
         honest = self.open("198.51.100.1")
         ask(honest, "connect", "X")
         self.assertEqual(self.shown(honest), 1.0)
@@ -140,7 +141,7 @@ class FairnessTests(SynchronousTestCase):
         self.assertEqual(self.refused(honest), [])
         # What was found takes nothing of it.
         for number in range(200):
-            self.world.backend.add(f"X{number}", 1.0)
+            self.gateway.backend.add(f"X{number}", 1.0)
             ask(honest, "connect", f"X{number}")
         self.assertEqual(self.refused(honest), [])
 
@@ -153,7 +154,7 @@ class FairnessTests(SynchronousTestCase):
         self.flood(greedy, 19)
         self.flood(other, 5)
         self.assertIn(("too_many_pvs", "late"), self.refused(greedy))
-        self.world.backend.add("late", 2.0)
+        self.gateway.backend.add("late", 2.0)
         self.assertEqual(self.shown(other), 2.0)
         self.assertIsNone(self.shown(greedy))
 
@@ -165,12 +166,12 @@ class FairnessTests(SynchronousTestCase):
             self.flood(session, 10, f"no{each}")
             self.assertEqual(self.refused(session), [])
             session.close()
-        self.assertLessEqual(len(self.world.hub), 20)
+        self.assertLessEqual(len(self.gateway.hub), 20)
         honest = self.open("192.0.2.2")
         ask(honest, "connect", "X")
         self.assertEqual(self.shown(honest), 1.0)
-        self.world.advance(LINGER)
-        self.assertEqual(len(self.world.hub), 1)
+        self.gateway.advance(LINGER)
+        self.assertEqual(len(self.gateway.hub), 1)
 
     def test_get(self) -> None:
         """A get that waits for its PV is failed at once where it has to give way."""
@@ -182,5 +183,5 @@ class FairnessTests(SynchronousTestCase):
         ask(honest, "get", "no")
         self.assertEqual(self.refused(greedy)[0], ("too_many_pvs", "no0"))
         self.assertEqual(self.refused(honest), [])
-        self.world.advance(CONNECT_TIMEOUT)
+        self.gateway.advance(CONNECT_TIMEOUT)
         self.assertEqual(self.refused(honest), [("not_connected", "no")])

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from twisted.trial.unittest import SynchronousTestCase
 
-from pycawamp.sessions.session import Client, Session
+from pycawamp.sessions.peer import Peer
+from pycawamp.sessions.session import Session
 from pycawamp.wire.v2.dialect import VERSION_1
-from tests.support.memory_gateway import CONNECT_TIMEOUT, World, ask
+from tests.support.memory_gateway import CONNECT_TIMEOUT, MemoryGateway, ask
 from tests.support.version2_case import ANYONE, AnyPage
 
 
@@ -29,33 +30,33 @@ class BatchTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Make some PVs."""
-        self.world = World(ANYONE)
+        self.gateway = MemoryGateway(ANYONE)
         for name in "abc":
-            self.world.backend.add(name, 0)
-        self.world.backend.add("array", np.arange(3.0))
+            self.gateway.backend.add(name, 0)
+        self.gateway.backend.add("array", np.arange(3.0))
 
     def open(self, **options: Any) -> tuple[Session, AnyPage]:
         """A client that configured its connection."""
         page = AnyPage()
-        session = self.world.sessions.open(page, Client("test"), VERSION_1)
+        session = self.gateway.sessions.open(page, Peer("test"), VERSION_1)
         if options:
             session.receive(json.dumps({"action": "configure", **options}).encode())
-            self.world.flush_cycle()
+            self.gateway.flush_cycle()
             page.take()
         return session, page
 
     def set_all(self, value: int) -> None:
         """One burst: a new value for each PV."""
         for name in "abc":
-            self.world.backend.set(name, value)
+            self.gateway.backend.set(name, value)
 
     def test_not_found(self) -> None:
         """That a PV was not found is told as its subscription asks: in an array, or not."""
         for configured, asked in ((False, True), (True, False)):
             session, page = self.open(batch=configured)
             ask(session, "connect", "nowhere", batch=asked)
-            self.world.advance(CONNECT_TIMEOUT)
-            self.world.flush_cycle()
+            self.gateway.advance(CONNECT_TIMEOUT)
+            self.gateway.flush_cycle()
             (told,) = page.take()
             self.assertEqual((told[0] if asked else told)["conn"], False)
 
@@ -64,23 +65,23 @@ class BatchTests(SynchronousTestCase):
         session, page = self.open(batch=True)
         for name in "abc":
             ask(session, "connect", name)
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         (first,) = page.take()
         self.assertEqual([each.get("conn", each.get("value")) for each in first], [True, 0] * 3)
         for value in (1, 2):
             self.set_all(value)
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         (burst,) = page.take()
         got = [(each["pvname"], each["value"]) for each in burst]
         self.assertEqual(got, [(name, value) for value in (1, 2) for name in "abc"])
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         self.assertEqual(page.take(), [], "a turn without news is no empty array")
 
     def test_lone_message(self) -> None:
         """A message that comes alone is an array of one."""
         session, page = self.open(batch=True)
         session.receive(b'{"action":"ping"}')
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         self.assertEqual(page.take(), [[{"msg_type": "pong"}]])
 
     def test_replies(self) -> None:
@@ -91,7 +92,7 @@ class BatchTests(SynchronousTestCase):
         ask(session, "connect", "a")
         ask(session, "put", "a", value=5, id=3)
         ask(session, "get", "a", id=4)
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         (batch,) = page.take()
         kinds = sorted((each["msg_type"], each.get("id", 0)) for each in batch)
         wanted = [("configured", 1), ("connection", 0), ("error", 2)]
@@ -104,11 +105,11 @@ class BatchTests(SynchronousTestCase):
         ask(session, "connect", "a", batch=True)
         ask(session, "connect", "b")
         session.receive(b'{"action":"ping"}')
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         page.take()
         self.set_all(1)
         session.receive(b'{"action":"ping"}')
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         kinds = sorted(type(message).__name__ for message in page.take())
         self.assertEqual(kinds, ["dict", "dict", "list"])
 
@@ -118,7 +119,7 @@ class BatchTests(SynchronousTestCase):
         ask(session, "connect", "array")
         ask(session, "connect", "a")
         ask(session, "get", "array")
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         kinds = sorted(type(message).__name__ for message in page.take())
         self.assertEqual(kinds, ["bytes", "bytes", "dict", "list"])
 
@@ -126,9 +127,9 @@ class BatchTests(SynchronousTestCase):
         """Of a PV that is asked for anew without it, the old messages still come first."""
         session, page = self.open()
         ask(session, "connect", "a", batch=True)
-        self.world.backend.set("a", 1)
+        self.gateway.backend.set("a", 1)
         ask(session, "connect", "a")
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         batch, *single = page.take()
         told = [each.get("conn", each.get("value")) for each in (*batch, *single)]
         self.assertEqual(told, [True, 0, 1, True, 1])
@@ -137,11 +138,11 @@ class BatchTests(SynchronousTestCase):
         """Of a PV that comes back as an array, in frames of their own, its loss comes first."""
         session, page = self.open(batch=True, arrays="binary")
         ask(session, "connect", "a")
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         page.take()
-        self.world.backend.remove("a")
-        self.world.backend.add("a", np.arange(3.0))
-        self.world.flush_cycle()
+        self.gateway.backend.remove("a")
+        self.gateway.backend.add("a", np.arange(3.0))
+        self.gateway.flush_cycle()
         (lost,), connected, update = page.take()
         self.assertEqual((lost["conn"], connected["conn"]), (False, True))
         self.assertIsInstance(update, bytes)
@@ -152,24 +153,24 @@ class BatchTests(SynchronousTestCase):
         session.receive(b'{"action":"ping","id":1}')
         session.receive(b'{"action":"configure","batch":false,"id":2}')
         session.receive(b'{"action":"ping","id":3}')
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         batch, configured, pong = page.take()
         self.assertEqual([each["id"] for each in (*batch, configured, pong)], [1, 2, 3])
 
     def test_shared(self) -> None:
         """An update is rendered once, for clients with batches and without, at any rate."""
-        self.world.backend.add("text", ["a"])
+        self.gateway.backend.add("text", ["a"])
         pages = [
             self.open(**options)
             for options in ({"batch": True}, {"batch": True}, {}, {"max_rate": 5}, {"max_rate": 7})
         ]
         for session, _ in pages:
             ask(session, "connect", "text")
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         value = Counted(["b"])
-        self.world.backend.set("text", value)
-        self.world.flush_cycle()
-        self.world.advance(1)
+        self.gateway.backend.set("text", value)
+        self.gateway.flush_cycle()
+        self.gateway.advance(1)
         self.assertEqual(value.rendered, 1)
         for _, page in pages:
             message = page.take()[-1]

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import inlineCallbacks
 
 from pycawamp.config.settings import GatewaySettings
-from tests.support.ioc_case import served_by
+from tests.support.ioc_case import subscription_counts
 from tests.support.version2_case import V2TestCase, ask, like
 
 RECORDS = """
@@ -63,19 +63,19 @@ class GetTests(V2TestCase):
         other = yield fixture.connect()
         other.send({"action": "connect", "pv": self.prefix + "ao"})
         yield other.until(like(msg_type="monitor"))
-        subscribed = yield served_by(ioc)
+        subscribed = yield subscription_counts(ioc)
         self.assertEqual(list(subscribed), [self.prefix + "ao"])
         for _ in range(3):
             yield self.ask(client, "get", "ao")
             yield self.ask(client, "put", "ao", value=2)
             yield self.ask(client, "info", "ao")
-        shared = yield served_by(ioc)
+        shared = yield subscription_counts(ioc)
         self.assertEqual(shared, subscribed)
         yield self.ask(client, "get", "array")
-        served = yield served_by(ioc)
-        self.assertEqual(sorted(served), [self.prefix + "ao", self.prefix + "array"])
-        while served != subscribed:
+        counts = yield subscription_counts(ioc)
+        self.assertEqual(sorted(counts), [self.prefix + "ao", self.prefix + "array"])
+        while counts != subscribed:
             yield ask(client, "ping")
-            served = yield served_by(ioc)
+            counts = yield subscription_counts(ioc)
         names = yield ask(client, "list")
         self.assertEqual(names["pvs"], [], "a get is no subscription")

@@ -6,11 +6,11 @@ from typing import Any
 
 from twisted.internet.defer import inlineCallbacks
 
-from tests.support.served_case import ServedTestCase
+from tests.support.gateway_case import MemoryGatewayTestCase
 from tests.support.version2_case import ask
 
 
-class LimitTests(ServedTestCase):
+class LimitTests(MemoryGatewayTestCase):
     """What a client may send, and what is too much."""
 
     @inlineCallbacks

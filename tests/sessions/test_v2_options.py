@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.pv.values import FieldType, Metadata
-from pycawamp.sessions.session import Client
+from pycawamp.sessions.peer import Peer
 from pycawamp.wire.v2.dialect import VERSION_1
-from tests.support.memory_gateway import CONNECT_TIMEOUT, World, ask
+from tests.support.examples import examples
+from tests.support.memory_gateway import CONNECT_TIMEOUT, MemoryGateway, ask
 from tests.support.version2_case import ANYONE, AnyPage
 
 FIRST = {"msg_type": "connection", "pvname": "X", "conn": True}
@@ -26,16 +27,16 @@ class OptionTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Make a number with all there is to say of one."""
-        self.world = World(ANYONE)
-        self.world.backend.add("X", 1.5, Metadata(FieldType.DOUBLE, 1, units="mm", precision=2))
-        self.world.backend.add("array", np.arange(2.0))
+        self.gateway = MemoryGateway(ANYONE)
+        self.gateway.backend.add("X", 1.5, Metadata(FieldType.DOUBLE, 1, units="mm", precision=2))
+        self.gateway.backend.add("array", np.arange(2.0))
 
     def page_of(self, name: str, **options: Any) -> AnyPage:
         """The page of a client that connected with options."""
         page = AnyPage()
-        session = self.world.sessions.open(page, Client("test"), VERSION_1)
+        session = self.gateway.sessions.open(page, Peer("test"), VERSION_1)
         ask(session, "connect", name, **options)
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         return page
 
     def test_own(self) -> None:
@@ -45,8 +46,8 @@ class OptionTests(SynchronousTestCase):
             self.page_of("X", metadata=metadata, text=text, batch=batch)
             for metadata, text, batch in combinations
         ]
-        self.world.backend.set("X", 2.0, severity=1, status=4)
-        self.world.flush_cycle()
+        self.gateway.backend.set("X", 2.0, severity=1, status=4)
+        self.gateway.flush_cycle()
         for page, (metadata, text, batch) in zip(pages, combinations, strict=True):
             messages = page.take()
             if batch:
@@ -67,8 +68,8 @@ class OptionTests(SynchronousTestCase):
             pages = [self.page_of("X", **options) for _ in range(3)]
             for page in pages:
                 page.take()
-            self.world.backend.set("X", 3.0)
-            self.world.flush_cycle()
+            self.gateway.backend.set("X", 3.0)
+            self.gateway.flush_cycle()
             (first,), *others = (page.writes for page in pages)
             for (data,) in others:
                 self.assertIs(data, first)
@@ -76,11 +77,11 @@ class OptionTests(SynchronousTestCase):
     def test_defaults(self) -> None:
         """A configure sets what later requests start from; they may say otherwise."""
         page = AnyPage()
-        session = self.world.sessions.open(page, Client("test"), VERSION_1)
+        session = self.gateway.sessions.open(page, Peer("test"), VERSION_1)
 
         def told(request: dict[str, Any]) -> Any:
             session.receive(json.dumps(request).encode())
-            self.world.flush_cycle()
+            self.gateway.flush_cycle()
             return page.take()
 
         plain = {"metadata": False, "text": False, "max_rate": None, "arrays": "json"}
@@ -89,7 +90,7 @@ class OptionTests(SynchronousTestCase):
         self.assertEqual(reply, {"msg_type": "configured", **plain})
         self.assertEqual(list(reply), ["msg_type", *plain])
         ask(session, "connect", "X")
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         page.take()
         (reply,) = told({"action": "configure", "text": True, "arrays": "base64"})
         self.assertEqual(
@@ -97,8 +98,8 @@ class OptionTests(SynchronousTestCase):
         )
         (reply,) = told({"action": "configure", "max_rate": 5})
         self.assertEqual((reply["text"], reply["max_rate"]), (True, 5))
-        self.world.backend.set("X", 4.0)
-        self.world.flush_cycle()
+        self.gateway.backend.set("X", 4.0)
+        self.gateway.flush_cycle()
         (monitor,) = page.take()
         self.assertNotIn("text", monitor, "what is subscribed stays as it is")
         _, monitor = told({"action": "connect", "pv": "X"})
@@ -110,7 +111,7 @@ class OptionTests(SynchronousTestCase):
 
     def test_bad(self) -> None:
         """An option that cannot be is refused, and none of the request's is taken."""
-        session, page = self.world.open()
+        session, page = self.gateway.open()
         bad: dict[str, list[Any]] = {
             "metadata": [1, "true", None],
             "text": [0, []],
@@ -123,23 +124,23 @@ class OptionTests(SynchronousTestCase):
                 ask(session, "connect", "X", **{key: value, "id": 7})
                 session.receive(json.dumps({"action": "configure", key: value}).encode())
                 ask(session, "get", "X", **{key: value})
-                self.world.flush_cycle()
+                self.gateway.flush_cycle()
                 errors = page.take()
                 codes = [(each["code"], each["action"]) for each in errors]
                 wanted = [("bad_request", name) for name in ("connect", "configure", "get")]
                 self.assertEqual(codes, wanted, (key, value))
                 self.assertIn(key, errors[0]["message"])
-        self.assertEqual(self.world.hub.names, [])
+        self.assertEqual(self.gateway.hub.names, [])
 
     def test_many(self) -> None:
         """A list of names: each good one is connected once, each bad one answered."""
-        session, page = self.world.open()
+        session, page = self.gateway.open()
         names = ["X", "", "array", "X", "a\nb", 5, "x" * 501]
         session.receive(json.dumps({"action": "connect", "pvs": names, "id": 1}).encode())
         session.receive(b'{"action":"list","id":2}')
         session.receive(b'{"action":"disconnect","pvs":["X","never",""],"id":3}')
         session.receive(b'{"action":"list","id":4}')
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         messages = page.take()
         errors = [(each["code"], each["id"]) for each in messages if "code" in each]
         bad = [("bad_name", 1)] * 2 + [("bad_request", 1), ("bad_name", 1)]
@@ -147,13 +148,13 @@ class OptionTests(SynchronousTestCase):
         lists = {each["id"]: each["pvs"] for each in messages if each["msg_type"] == "list"}
         self.assertEqual(lists, {2: ["X", "array"], 4: ["array"]})
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=examples(100), deadline=None)
     @given(st.text(max_size=9) | st.integers(-(2**53), 2**53) | st.floats(-1e9, 1e9))
     def test_ids(self, number: Any) -> None:
         """Every reply, errors too, repeats its request's id, string or number; no update does."""
-        world = World(ANYONE)
-        world.backend.add("X", 1)
-        session, page = world.open()
+        gateway = MemoryGateway(ANYONE)
+        gateway.backend.add("X", 1)
+        session, page = gateway.open()
         requests: list[dict[str, Any]] = [
             {"action": "ping"},
             {"action": "list"},
@@ -170,19 +171,19 @@ class OptionTests(SynchronousTestCase):
         ]
         for request in requests:
             session.receive(json.dumps({**request, "id": number}).encode())
-            world.advance(CONNECT_TIMEOUT + 1)
+            gateway.advance(CONNECT_TIMEOUT + 1)
             (reply,) = page.take()
             self.assertEqual(reply["id"], number, request)
         ask(session, "connect", "X", id=number)
-        world.flush_cycle()
+        gateway.flush_cycle()
         self.assertFalse([each for each in page.take() if "id" in each])
 
     def test_bad_ids(self) -> None:
         """An id that is neither string nor number is refused, and not repeated."""
-        session, page = self.world.open()
+        session, page = self.gateway.open()
         ids: list[Any] = [True, [], {"a": 1}]
         for bad in ids:
             session.receive(json.dumps({"action": "ping", "id": bad}).encode())
-            self.world.flush_cycle()
+            self.gateway.flush_cycle()
             (error,) = page.take()
             self.assertEqual((error["code"], "id" in error), ("bad_request", False))

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.pv.values import FieldType, Metadata
-from tests.support.memory_gateway import World, ask
+from tests.support.examples import examples
+from tests.support.memory_gateway import MemoryGateway, ask
 from tests.support.version2_case import ANYONE
 
 LABELS = ("Off", "On", "", "Grün")
@@ -71,18 +72,18 @@ class PutValueTests(SynchronousTestCase):
 
     def put(self, metadata: Metadata, value: Any) -> tuple[dict[str, Any], Any, Any]:
         """Write a PV; the reply, and what it held before and holds now."""
-        world = World(ANYONE)
+        gateway = MemoryGateway(ANYONE)
         before = START.get(metadata.type, 1)
-        world.backend.add("X", _as_array(metadata, before), metadata)
-        session, page = world.open()
+        gateway.backend.add("X", _as_array(metadata, before), metadata)
+        session, page = gateway.open()
         ask(session, "get", "X")
         session.receive(orjson.dumps({"action": "put", "pv": "X", "value": value}))
         ask(session, "get", "X")
-        world.flush_cycle()
+        gateway.flush_cycle()
         first, reply, second = page.take()
         return reply, first["value"], second["value"]
 
-    @settings(max_examples=700, deadline=None)
+    @settings(max_examples=examples(700), deadline=None)
     @given(st.sampled_from(FieldType), st.sampled_from([1, MOST, 0]), values)
     def test_all_or_nothing(self, kind: FieldType, count: int, value: Any) -> None:
         """Any JSON value is read back as it was put, or is refused and changes nothing."""
@@ -94,7 +95,7 @@ class PutValueTests(SynchronousTestCase):
             self.assertEqual((reply["msg_type"], reply["code"]), ("error", "bad_value"))
             self.assertEqual(after, before)
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     @given(st.lists(st.integers(0, 255), min_size=1, max_size=MOST))
     def test_fitting(self, numbers: list[int]) -> None:
         """What fits is never refused: numbers that every numeric type has."""
@@ -106,7 +107,7 @@ class PutValueTests(SynchronousTestCase):
             reply, _, after = self.put(described(kind, 1), numbers[0])
             self.assertEqual((reply["msg_type"], after), ("put", numbers[0]), kind)
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=examples(150), deadline=None)
     @given(st.text(max_size=12))
     def test_text(self, text: str) -> None:
         """A string is taken if its UTF-8 fits, with a NUL after it, and has no NUL inside."""
@@ -149,42 +150,42 @@ class PutValueTests(SynchronousTestCase):
 
     def test_no_numbers(self) -> None:
         """NaN, the infinities and what is beyond them are no JSON, and write nothing."""
-        world = World(ANYONE)
-        world.backend.add("X", 1.5)
-        session, page = world.open()
+        gateway = MemoryGateway(ANYONE)
+        gateway.backend.add("X", 1.5)
+        session, page = gateway.open()
         for number in ("NaN", "Infinity", "-Infinity", "1e999"):
             session.receive(f'{{"action":"put","pv":"X","value":{number}}}'.encode())
         ask(session, "get", "X")
-        world.flush_cycle()
+        gateway.flush_cycle()
         *refused, value = page.take()
         self.assertEqual([each["code"] for each in refused], ["bad_json"] * 4)
         self.assertEqual(value["value"], 1.5)
 
     def test_forbidden(self) -> None:
         """Without --allow-put every put is `forbidden`, found or not, and metadata says so."""
-        world = World()
-        world.backend.add("X", 1.5)
-        session, page = world.open()
+        gateway = MemoryGateway()
+        gateway.backend.add("X", 1.5)
+        session, page = gateway.open()
         for name, value in [("X", 5), ("X", "nonsense"), ("nowhere", 1)]:
             ask(session, "put", name, value=value)
         ask(session, "info", "X")
         ask(session, "get", "X")
-        world.flush_cycle()
+        gateway.flush_cycle()
         *refused, info, got = page.take()
         self.assertEqual([each["code"] for each in refused], ["forbidden"] * 3)
         self.assertEqual((info["write_access"], got["value"]), (False, 1.5))
 
     def test_not_found(self) -> None:
         """What no IOC serves is `not_connected` after a while; a put has its own, if shorter."""
-        world = World(ANYONE)
-        session, page = world.open()
+        gateway = MemoryGateway(ANYONE)
+        session, page = gateway.open()
         ask(session, "put", "nowhere", value=1, timeout=0.5)
         ask(session, "put", "nowhere", value=1, timeout=100)
         ask(session, "get", "nowhere")
         ask(session, "info", "nowhere")
         for seconds, actions in [(0.4, []), (0.2, ["put"]), (4, []), (1, ["put", "get", "info"])]:
-            world.advance(seconds)
-            world.flush_cycle()
+            gateway.advance(seconds)
+            gateway.flush_cycle()
             told = [(each["code"], each["action"]) for each in page.take()]
             self.assertEqual(told, [("not_connected", action) for action in actions])
 

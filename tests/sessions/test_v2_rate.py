@@ -16,7 +16,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.fanout.throttle import MOST_LEFT_BEHIND
 from pycawamp.pv.values import FieldType, Metadata
 from tests.fanout.test_fanout import fanout_objects
-from tests.support.memory_gateway import LINGER, Page, World, ask
+from tests.support.examples import examples
+from tests.support.memory_gateway import LINGER, MemoryGateway, Page, ask
 from tests.support.version2_case import V2TestCase, like
 
 RATE = 2.0
@@ -28,63 +29,63 @@ class RateTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Make a PV with the value 0."""
-        self.world = World()
-        self.world.backend.add("X", 0)
+        self.gateway = MemoryGateway()
+        self.gateway.backend.add("X", 0)
 
     def page_of(self, **options: Any) -> Page:
         """The page of a client that connects to X."""
-        session, page = self.world.open()
+        session, page = self.gateway.open()
         ask(session, "connect", "X", **options)
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         return page
 
     def values(self, page: Page) -> list[Any]:
         """The values of the updates since the last time."""
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         return [each["value"] for each in page.take() if each["msg_type"] == "monitor"]
 
     def test_first_at_once(self) -> None:
         """The value at hand comes at once, and so does the first change after a while."""
         page = self.page_of(max_rate=RATE)
         self.assertEqual(self.values(page), [0])
-        self.world.advance(10)
-        self.world.backend.set("X", 1)
+        self.gateway.advance(10)
+        self.gateway.backend.set("X", 1)
         self.assertEqual(self.values(page), [1])
 
     def test_nothing_left(self) -> None:
         """When its clients are gone, nothing is left of a rate, however low it was."""
-        session, _ = self.world.open()
+        session, _ = self.gateway.open()
         before = fanout_objects()
         for number in range(10):
             ask(session, "connect", "X", max_rate=1e-6 * (1 + number % 2))
-            self.world.backend.set("X", number)
-            self.world.flush_cycle()
+            self.gateway.backend.set("X", number)
+            self.gateway.flush_cycle()
             ask(session, "disconnect", "X")
         self.assertLessEqual(fanout_objects()["ThrottledStream"], before["ThrottledStream"])
-        self.world.advance(LINGER)
-        self.assertEqual(self.world.clock.getDelayedCalls(), [])
+        self.gateway.advance(LINGER)
+        self.assertEqual(self.gateway.clock.getDelayedCalls(), [])
 
     def test_little_left_behind(self) -> None:
         """Of those who leave while another client has the same rate, little is kept."""
         rate = 1e-6
         self.page_of(max_rate=rate)
-        self.world.backend.add("Y", 0)
-        session, _ = self.world.open()
+        self.gateway.backend.add("Y", 0)
+        session, _ = self.gateway.open()
         for number in range(MOST_LEFT_BEHIND + 10):
             ask(session, "connect", "Y", max_rate=rate)
-            self.world.backend.set("Y", number)
+            self.gateway.backend.set("Y", number)
             ask(session, "disconnect", "Y")
-        self.assertLess(len(self.world.sessions.publishers.throttle(rate)), 20)
+        self.assertLess(len(self.gateway.sessions.shared.publishers.throttle(rate)), 20)
 
     def test_kept_back_in_vain(self) -> None:
         """A value that cannot be shown does not hide that its PV was lost."""
-        self.world.backend.add("odd", np.array([65], np.uint8), Metadata(FieldType.CHAR, 3))
-        session, page = self.world.open()
+        self.gateway.backend.add("odd", np.array([65], np.uint8), Metadata(FieldType.CHAR, 3))
+        session, page = self.gateway.open()
         ask(session, "connect", "odd", text=True, max_rate=RATE)
         for value in (np.array([66], np.uint8), [67]):
-            self.world.backend.set("odd", value)  # type: ignore[arg-type]
-        self.world.backend.remove("odd")
-        self.world.flush_cycle()
+            self.gateway.backend.set("odd", value)  # type: ignore[arg-type]
+        self.gateway.backend.remove("odd")
+        self.gateway.flush_cycle()
         self.assertEqual(page.take()[-1]["conn"], False)
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
 
@@ -92,38 +93,38 @@ class RateTests(SynchronousTestCase):
         """Of the updates within a pause only the newest comes, when the pause is over."""
         page = self.page_of(max_rate=RATE)
         for value in range(1, 100):
-            self.world.backend.set("X", value)
+            self.gateway.backend.set("X", value)
         self.assertEqual(self.values(page), [0, 1])
-        self.world.advance(PAUSE * 0.99)
+        self.gateway.advance(PAUSE * 0.99)
         self.assertEqual(self.values(page), [])
-        self.world.advance(PAUSE * 0.02)
+        self.gateway.advance(PAUSE * 0.02)
         self.assertEqual(self.values(page), [99])
-        self.world.advance(10)
+        self.gateway.advance(10)
         self.assertEqual(self.values(page), [], "nothing twice")
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=examples(100), deadline=None)
     @given(st.lists(st.floats(0, 2 * PAUSE), min_size=1, max_size=30))
     def test_any_times(self, waits: list[float]) -> None:
         """Whenever updates come: never faster than the rate, in order, the last always."""
         self.setUp()
-        session, page = self.world.open()
+        session, page = self.gateway.open()
         ask(session, "connect", "X", max_rate=RATE)
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         page.take()
         arrivals: list[tuple[float, Any]] = []
 
         def look() -> None:
-            arrivals.extend((self.world.clock.seconds(), value) for value in self.values(page))
+            arrivals.extend((self.gateway.clock.seconds(), value) for value in self.values(page))
 
         for number, wait in enumerate(waits, 1):
             # In two steps at most: what comes due between is seen when it comes.
             for step in (wait / 2, wait / 2):
-                self.world.advance(step)
+                self.gateway.advance(step)
                 look()
-            self.world.backend.set("X", number)
+            self.gateway.backend.set("X", number)
             look()
         for _ in range(4):
-            self.world.advance(PAUSE / 4 + 1e-9)
+            self.gateway.advance(PAUSE / 4 + 1e-9)
             look()
         times, values = [at for at, _ in arrivals], [value for _, value in arrivals]
         self.assertEqual(values, sorted(set(values)))
@@ -138,9 +139,9 @@ class RateTests(SynchronousTestCase):
         self.values(page)
         arrivals = []
         for number in range(1, 3000):
-            self.world.backend.set("X", number)
-            arrivals += [(self.world.clock.seconds(), value) for value in self.values(page)]
-            self.world.advance(0.001)
+            self.gateway.backend.set("X", number)
+            arrivals += [(self.gateway.clock.seconds(), value) for value in self.values(page)]
+            self.gateway.advance(0.001)
         times = [at for at, _ in arrivals]
         self.assertEqual(len(times), 6)
         for earlier, later in pairwise(times):
@@ -153,9 +154,9 @@ class RateTests(SynchronousTestCase):
         for page in (slow, twin, slower, full):
             page.take()
         for value in range(1, 9):
-            self.world.backend.set("X", value)
-            self.world.flush_cycle()
-            self.world.advance(PAUSE / 2)
+            self.gateway.backend.set("X", value)
+            self.gateway.flush_cycle()
+            self.gateway.advance(PAUSE / 2)
         self.assertEqual(slow.writes, twin.writes)
         self.assertEqual(self.values(slow), [1, 2, 4, 6, 8])
         self.assertEqual(self.values(slower), [1, 4, 8])
@@ -164,64 +165,64 @@ class RateTests(SynchronousTestCase):
     def test_joins_within_a_pause(self) -> None:
         """Who joins within the others' pause gets the value at hand, then shares their phase."""
         first = self.page_of(max_rate=RATE)
-        self.world.backend.set("X", 1)
-        self.world.advance(PAUSE / 2)
-        self.world.backend.set("X", 2)
+        self.gateway.backend.set("X", 1)
+        self.gateway.advance(PAUSE / 2)
+        self.gateway.backend.set("X", 2)
         second = self.page_of(max_rate=RATE)
         self.assertEqual((self.values(first), self.values(second)), ([0, 1], [2]))
-        self.world.backend.set("X", 3)
-        self.world.advance(PAUSE / 2)
+        self.gateway.backend.set("X", 3)
+        self.gateway.advance(PAUSE / 2)
         self.assertEqual((self.values(first), self.values(second)), ([3], [3]))
 
     def test_lost(self) -> None:
         """A lost PV's last value comes before the news of its loss, its next one at once."""
         page = self.page_of(max_rate=RATE)
         for value in (1, 2):
-            self.world.backend.set("X", value)
-        self.world.backend.remove("X")
-        self.world.flush_cycle()
+            self.gateway.backend.set("X", value)
+        self.gateway.backend.remove("X")
+        self.gateway.flush_cycle()
         told = [each.get("value", each.get("conn")) for each in page.take()]
         self.assertEqual(told, [True, 0, 1, 2, False])
-        self.world.backend.add("X", 3)
-        self.world.flush_cycle()
+        self.gateway.backend.add("X", 3)
+        self.gateway.flush_cycle()
         told = [each.get("value", each.get("conn")) for each in page.take()]
         self.assertEqual(told, [True, 3])
-        self.world.backend.set("X", 4)
+        self.gateway.backend.set("X", 4)
         self.assertEqual(self.values(page), [])
-        self.world.advance(PAUSE)
+        self.gateway.advance(PAUSE)
         self.assertEqual(self.values(page), [4])
-        self.world.backend.set("X", 5)
+        self.gateway.backend.set("X", 5)
         self.assertEqual(self.values(page), [], "the old pause did not cut the new one short")
 
     def test_alarm_last(self) -> None:
         """An alarm within a pause is not lost: it comes with the newest value."""
         page = self.page_of(max_rate=RATE, metadata=True)
-        self.world.backend.set("X", 1)
-        self.world.backend.set("X", 1, severity=2, status=3)
-        self.world.advance(PAUSE)
+        self.gateway.backend.set("X", 1)
+        self.gateway.backend.set("X", 1, severity=2, status=3)
+        self.gateway.advance(PAUSE)
         self.assertEqual(page.messages[-1]["severity"], "MAJOR")
 
     def test_leaves(self) -> None:
         """Who leaves within a pause is told nothing more; who comes again is told at once."""
-        session, page = self.world.open()
+        session, page = self.gateway.open()
         ask(session, "connect", "X", max_rate=RATE)
-        self.world.backend.set("X", 1)
-        self.world.backend.set("X", 2)
+        self.gateway.backend.set("X", 1)
+        self.gateway.backend.set("X", 2)
         ask(session, "disconnect", "X")
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         page.take()
-        self.world.advance(PAUSE)
+        self.gateway.advance(PAUSE)
         self.assertEqual(self.values(page), [])
         ask(session, "connect", "X", max_rate=RATE)
         self.assertEqual(self.values(page), [2])
 
     def test_configured(self) -> None:
         """A rate can be this connection's default, and be lifted for one PV by null."""
-        session, page = self.world.open()
+        session, page = self.gateway.open()
         session.receive(b'{"action":"configure","max_rate":2}')
         ask(session, "connect", "X", max_rate=None)
         for value in range(1, 5):
-            self.world.backend.set("X", value)
+            self.gateway.backend.set("X", value)
         self.assertEqual(self.values(page), [0, 1, 2, 3, 4])
 
 

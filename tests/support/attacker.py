@@ -14,20 +14,13 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
-HANDSHAKE = (
-    b"GET /monitor HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-)
+from tests.support.http_reader import END, UPGRADE, is_upgraded, request
+from tests.support.websocket_frames import BINARY, CLOSE, PING, PONG, TEXT, client_frame
+
+HANDSHAKE = request("/monitor", {"Host": "localhost", **UPGRADE})
 CROWD = 50
 """Connections that are open at once."""
 RESET = struct.pack("ii", 1, 0)
-
-
-def frame(payload: bytes, first: int = 0x81) -> bytes:
-    """A client's frame, masked with zeros."""
-    size = len(payload)
-    head = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
-    return bytes([first]) + head + bytes(4) + payload
 
 
 def connect(port: int) -> socket.socket:
@@ -40,9 +33,9 @@ def open_socket(port: int) -> socket.socket:
     client = connect(port)
     client.sendall(HANDSHAKE)
     answer = b""
-    while b"\r\n\r\n" not in answer:
+    while END not in answer:
         answer += client.recv(4096)
-    if not answer.startswith(b"HTTP/1.1 101"):
+    if not is_upgraded(answer):
         raise SystemExit(f"refused: {answer!r}")
     return client
 
@@ -55,9 +48,11 @@ def vanish(port: int, number: int) -> None:
         if count % 5 == 4:
             client.sendall(HANDSHAKE[: count % len(HANDSHAKE)])
         else:
-            client.sendall(frame(b'{"action":"connect","pvs":["X","Y","no%d"]}' % (count % 100)))
+            client.sendall(
+                client_frame(b'{"action":"connect","pvs":["X","Y","no%d"]}' % (count % 100))
+            )
         if count % 5 == 3:
-            client.sendall(frame(b"x" * 200)[:100])
+            client.sendall(client_frame(b"x" * 200)[:100])
         if count % 2:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         crowd.append(client)
@@ -127,10 +122,10 @@ def _bent_handshake(dice: random.Random) -> bytes:
 
 def _bent_frames(dice: random.Random) -> bytes:
     requests = [b'{"action":"connect","pv":"X"}', b'{"action":"list"}', b"Y", b"\xff", b"[" * 300]
-    kinds = [0x81, 0x82, 0x01, 0x00, 0x80, 0x88, 0x89, 0x8A, 0x83, 0xC1]
+    kinds = [TEXT, BINARY, 0x01, 0x00, 0x80, CLOSE, PING, PONG, 0x83, 0xC1]
     data = bytearray()
     for _ in range(dice.randrange(1, 8)):
-        data += frame(dice.choice(requests), dice.choice(kinds))
+        data += client_frame(dice.choice(requests), dice.choice(kinds))
     for _ in range(dice.randrange(3)):
         data[dice.randrange(len(data))] = dice.randrange(256)
     return bytes(data) + dice.randbytes(dice.randrange(40))

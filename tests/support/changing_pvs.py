@@ -9,7 +9,7 @@ from zope.interface import implementer
 
 from pycawamp.access.interfaces import IPolicy, Verdict
 from pycawamp.pv.values import Value
-from tests.support.memory_gateway import World
+from tests.support.memory_gateway import MemoryGateway
 
 NAMES = ("a", "b")
 ALIAS = "alias"
@@ -17,8 +17,8 @@ ALIAS = "alias"
 
 @implementer(IPolicy)
 @attrs.define
-class Moody:
-    """A policy that changes its mind."""
+class ChangingPolicy:
+    """A policy whose decisions change."""
 
     forbidden: set[str] = attrs.Factory(set)
     writable: bool = False
@@ -26,25 +26,25 @@ class Moody:
     """What the alias stands for."""
 
     def decide(self, user: str | None, host: str, host_name: str | None, pv: str) -> Verdict:
-        """Decide as it is in the mood for."""
+        """Overrides IPolicy: decide by what is set now."""
         real_name = self.target if pv == ALIAS else pv
         return Verdict(pv not in self.forbidden, self.writable, real_name, False, ())
 
 
-class MoodyMachine(RuleBasedStateMachine):
-    """A world of such PVs, whose values only grow."""
+class ChangingPVsMachine(RuleBasedStateMachine):
+    """A gateway of such PVs, whose values only grow."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.policy = Moody()
-        self.world = World(self.policy)
+        self.policy = ChangingPolicy()
+        self.gateway = MemoryGateway(self.policy)
         self.values: dict[str, int] = {}
         """Of the PVs that are there."""
         self.counter = 100
 
     def post(self, name: str, value: Value) -> None:
         """Give a PV a value that stands for the counter; it appears, if need be."""
-        change = self.world.backend.set if name in self.values else self.world.backend.add
+        change = self.gateway.backend.set if name in self.values else self.gateway.backend.add
         change(name, value)
         self.values[name] = self.counter
 
@@ -52,10 +52,10 @@ class MoodyMachine(RuleBasedStateMachine):
     def lose(self, name: str) -> None:
         """A PV's IOC dies."""
         if self.values.pop(name, None) is not None:
-            self.world.backend.remove(name)
+            self.gateway.backend.remove(name)
 
     @rule(name=st.sampled_from((*NAMES, ALIAS)))
     def forbid_or_allow(self, name: str) -> None:
-        """The policy changes its mind about a PV."""
+        """The policy forbids a PV, or allows it again."""
         self.policy.forbidden ^= {name}
-        self.world.sessions.reauthorize()
+        self.gateway.sessions.reauthorize()

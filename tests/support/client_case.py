@@ -24,7 +24,8 @@ from pycawamp.demo.ports import LOOPBACK
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.values import FieldType, Metadata
 from pycawamp.service.gateway import Gateway
-from pycawamp.testing import TIMEOUT, NotSeenError
+from pycawamp.testing import NotSeenError
+from tests.support.timing import TIMEOUT, allowed
 
 ANYONE = Policy(puts=True, writers=Writers.ANYONE)
 HASTY = Backoff(first=0.02, longest=0.1)
@@ -114,7 +115,7 @@ class Recorder:
 class ClientTestCase(TestCase):
     """Tests with a gateway over in-memory PVs, that can be stopped and started again."""
 
-    timeout = 60
+    timeout = allowed(60)
     settings = GatewaySettings(connect_timeout=0.1)
 
     def setUp(self) -> None:

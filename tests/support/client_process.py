@@ -1,20 +1,26 @@
-"""The command line as a child process whose words are awaited."""
+"""The command line as a child process whose words are awaited, or within this process."""
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
+from collections.abc import Generator
 from typing import Any
 
 import attrs
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.error import ProcessDone
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from pycawamp.testing import TIMEOUT, NotSeenError
+from pycawamp.client.arguments import parse
+from pycawamp.client.commands import Run
+from pycawamp.client.console import Console
+from pycawamp.testing import NotSeenError
+from tests.support.timing import TIMEOUT
 
 
 @attrs.frozen
@@ -87,3 +93,19 @@ class CommandLine(ProcessProtocol):
 def run(*arguments: str, **environment: str) -> Deferred[Ended]:
     """Fires with how a run of the command line ended."""
     return CommandLine(*arguments, **environment).ended
+
+
+@inlineCallbacks
+def run_in_process(
+    *arguments: str, out: io.StringIO | None = None
+) -> Generator[Deferred[Any], Any, Ended]:
+    """Run a command line without a child process, which would take a second to start.
+
+    Args:
+        arguments: the URL of the gateway, the command, and so on.
+        out: takes what it prints on stdout.
+    """
+    out, err = out or io.StringIO(), io.StringIO()
+    execution = Run(reactor, parse(list(arguments), {}), Console(out, err)).execute()
+    status = yield Deferred.fromCoroutine(execution)
+    return Ended(status, out.getvalue(), err.getvalue())

@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 import selectors
 import sys
-from collections.abc import Iterator
 
-from tests.support.attacker import frame, open_socket
+from tests.support.attacker import open_socket
+from tests.support.websocket_frames import FrameReader, client_frame
 
 
 class Collector:
@@ -21,33 +21,21 @@ class Collector:
 
     def __init__(self, port: int, pvs: list[str], enough: int) -> None:
         self.socket = open_socket(port)
-        self.socket.sendall(b"".join(frame(connect(pv)) for pv in pvs))
+        self.socket.sendall(b"".join(client_frame(connect(pv)) for pv in pvs))
         self.messages: list[bytes] = []
         self._wanted = b'{"msg_type":"monitor","pvname":"%b"' % pvs[0].encode()
         self._enough = enough
-        self._data = b""
+        self._frames = FrameReader()
 
     def read(self) -> bool:
         """Take what has come; whether it is not enough yet."""
         data = self.socket.recv(1 << 20)
         if not data:
             raise SystemExit("the gateway has closed the connection")
-        self._data += data
-        self.messages += (each for each in self._whole_frames() if each.startswith(self._wanted))
+        self.messages += (
+            each for _, each in self._frames.feed(data) if each.startswith(self._wanted)
+        )
         return len(self.messages) < self._enough
-
-    def _whole_frames(self) -> Iterator[bytes]:
-        start = 0
-        while (head := start + 2) <= len(self._data):
-            size = self._data[start + 1]
-            if size == 126:
-                head += 2
-                size = int.from_bytes(self._data[start + 2 : head], "big")
-            if head + size > len(self._data):
-                break
-            start = head + size
-            yield self._data[head:start]
-        self._data = self._data[start:]
 
 
 def connect(pv: str) -> bytes:

@@ -19,12 +19,14 @@ from twisted.internet.tcp import Server
 from twisted.internet.threads import blockingCallFromThread, deferToThread
 from twisted.trial.unittest import SkipTest
 
+from harness.browser import missing
+from harness.console import ConsoleBrowser
 from pycawamp.config.options import Options
 from pycawamp.demo.ports import free_ports
 from pycawamp.service.app import assemble
-from tests.support.browser import Browser, missing
 from tests.support.ioc_case import IOCTestCase
 from tests.support.shared_ioc import SharedIOC, shared_ioc
+from tests.support.timing import allowed
 
 reactor = cast(Any, installed_reactor)
 Case = TypeVar("Case", bound="ServiceTestCase")
@@ -43,10 +45,12 @@ def in_thread(test: Callable[[Case], None]) -> Callable[[Case], Deferred[None]]:
     return run
 
 
-def the_browser() -> Browser:
+def the_browser() -> ConsoleBrowser:
     """The one browser of all tests; it ends with them."""
     if not _browsers:
-        _browsers.append(Browser(hosts={"localhost:8888": f"127.0.0.1:{WIKI_PORT}"}))
+        _browsers.append(
+            ConsoleBrowser(hosts={"localhost:8888": f"127.0.0.1:{WIKI_PORT}"}, timeout=allowed(15))
+        )
         reactor.addSystemEventTrigger("before", "shutdown", _quit)
         atexit.register(_quit)
     return _browsers[0]
@@ -62,7 +66,7 @@ def _quit() -> None:
         _browsers.pop().quit()
 
 
-_browsers: list[Browser] = []
+_browsers: list[ConsoleBrowser] = []
 
 
 class ServiceTestCase(IOCTestCase):
@@ -99,7 +103,7 @@ class ServiceTestCase(IOCTestCase):
         # A CA repeater of its own: one that outlives the test would disturb the next.
         gateway = attrs.evolve(settings.gateway, own_repeater=True)
         self.gateway = assemble(reactor, attrs.evolve(settings, gateway=gateway))
-        self.gateway.startService()
+        self.gateway.startService()  # type: ignore[no-untyped-call]
 
     @inlineCallbacks
     def _stop_gateway(self) -> Generator[Deferred[Any], Any, None]:
@@ -146,7 +150,7 @@ class WebTestCase(ServiceTestCase):
         return deferToThread(self._start)
 
     @property
-    def browser(self) -> Browser:
+    def browser(self) -> ConsoleBrowser:
         """The one browser."""
         return the_browser()
 
@@ -171,7 +175,7 @@ class WebTestCase(ServiceTestCase):
         """The full name of a record of this test."""
         return self.prefix + record
 
-    def open(self, *records: str, options: tuple[str, ...] = (), rest: str = "") -> Browser:
+    def open(self, *records: str, options: tuple[str, ...] = (), rest: str = "") -> ConsoleBrowser:
         """Start the gateway, unless it runs, and open the console with some records."""
         if self.gateway is None:
             self.serve(*options)

@@ -17,14 +17,15 @@ from twisted.trial.unittest import TestCase
 
 from pycawamp.config.settings import GatewaySettings
 from pycawamp.demo.process import CAPorts, SoftIOC, free_ports
-from pycawamp.testing import TIMEOUT, GatewayFixture, WebSocketTestClient
+from pycawamp.testing import GatewayFixture, WebSocketTestClient
 from tests.support.shared_ioc import LentIOC, SharedIOC, Shell, shared_ioc
+from tests.support.timing import TIMEOUT, allowed
 
 
 class IOCTestCase(TestCase):
     """Tests with records of their own, whose names start with `self.prefix`."""
 
-    timeout = 60
+    timeout = allowed(60)
 
     def setUp(self) -> None:
         """Choose names and ports that no other test has."""
@@ -112,14 +113,14 @@ def until_true(condition: Callable[[], bool]) -> Generator[Deferred[Any], Any, N
 
 
 @inlineCallbacks
-def served_by(ioc: Shell) -> Generator[Deferred[Any], Any, dict[str, int]]:
+def subscription_counts(ioc: Shell) -> Generator[Deferred[Any], Any, dict[str, int]]:
     """Of each name that the IOC serves, how many subscriptions it has (`casr`).
 
     Fails if one client has two channels of a name.
     """
     report = yield ioc.query("casr 3")
-    served = re.findall(r"Channel: '(.+)'\n(?:.*\n)*?.* on eventq=(\d+)", report)
-    names = dict(served)
-    if len(names) != len(served):
+    channels = re.findall(r"Channel: '(.+)'\n(?:.*\n)*?.* on eventq=(\d+)", report)
+    names = dict(channels)
+    if len(names) != len(channels):
         raise AssertionError(f"a name has two channels: {report}")
     return {name: int(count) for name, count in names.items()}

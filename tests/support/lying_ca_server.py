@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import DatagramProtocol, Factory, Protocol
 
 from pycawamp.demo.ports import LOOPBACK, CAPorts
+from pycawamp.pv.ca.dbr import DBR_TYPES
 from pycawamp.pv.values import FieldType
 
 VERSION, EVENT_ADD, WRITE, SEARCH, ERROR, READ_NOTIFY = 0, 1, 4, 6, 11, 15
@@ -191,7 +192,7 @@ class _Circuit(Protocol):
             pv = self.factory.pvs[_name(body)]
             self._channels[channel] = pv
             self._send(message(ACCESS_RIGHTS, b"", 0, 0, channel, pv.rights))
-            number = pv.type.value if pv.type_number is None else pv.type_number
+            number = DBR_TYPES[pv.type] if pv.type_number is None else pv.type_number
             self._send(message(CREATE_CHAN, b"", number, pv.count, channel, channel))
         elif command in (EVENT_ADD, READ_NOTIFY, WRITE_NOTIFY, WRITE):
             pv = self._channels[channel]

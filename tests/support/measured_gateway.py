@@ -38,7 +38,7 @@ TICK = 0.002
 """Seconds between two looks at what was used."""
 IDLE = 0.001
 """Seconds of processor time between two looks, at most, if there is nothing to do."""
-QUIET = 10
+QUIET = 5
 """So many times in a row."""
 PATIENCE = 10_000
 """Looks until it tells all the same."""
@@ -98,7 +98,7 @@ def resident() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def served() -> MemoryBackend:
+def backend_to_attack() -> MemoryBackend:
     """The PVs."""
     backend = MemoryBackend()
     backend.add("X", 1.5)
@@ -114,12 +114,12 @@ def main() -> None:
     """Serve until the input ends."""
     parser = Options()
     parser.parseOptions(["--port", "tcp:0:interface=127.0.0.1", *sys.argv[1:]])
-    service = assemble(reactor, parser.settings, served())
+    service = assemble(reactor, parser.settings, backend_to_attack())
     ShortCollections(reactor).setServiceParent(service)  # type: ignore[no-untyped-call]
-    service.startService()
+    service.startService()  # type: ignore[no-untyped-call]
     meter = Meter()
     StandardIO(meter)
-    meter.sendLine(json.dumps(cast(Any, service.getServiceNamed("port")).address.port).encode())
+    meter.sendLine(json.dumps(service.ports[0].address.port).encode())
     reactor.run()
 
 

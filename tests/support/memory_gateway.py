@@ -12,17 +12,19 @@ from zope.interface import implementer
 from pycawamp.access import IPolicy, Policy
 from pycawamp.fanout.flush import FlushCycle
 from pycawamp.fanout.outbox import IWriter
-from pycawamp.pv.hub import PV, PVHub
-from pycawamp.pv.interfaces import ISink, ISubscriber
+from pycawamp.pv.hub import PVHub
+from pycawamp.pv.interfaces import ISink, ISubscriber, PVState
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.router import Router
 from pycawamp.pv.values import Metadata, Reading
 from pycawamp.sessions.limits import Limits
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.registry import Sessions
-from pycawamp.sessions.session import Client, Session
+from pycawamp.sessions.session import Session
 from pycawamp.web.frames import WEBSOCKET
 from pycawamp.wire.v2.dialect import VERSION_1
+from tests.support.websocket_frames import text_payloads
 
 CONNECT_TIMEOUT = 5.0
 LINGER = 10.0
@@ -66,7 +68,7 @@ class Page:
     @property
     def payloads(self) -> list[bytes]:
         """The payloads of all frames so far."""
-        return unframe(b"".join(self.writes))
+        return text_payloads(b"".join(self.writes))
 
     @property
     def messages(self) -> list[Any]:
@@ -80,24 +82,7 @@ class Page:
         return messages
 
 
-def unframe(data: bytes) -> list[bytes]:
-    """The payloads of a server's text frames (RFC 6455, section 5.2): not masked, whole."""
-    payloads = []
-    while data:
-        if data[0] != 0x81:
-            raise AssertionError(f"no whole text frame: {data[:20]!r}")
-        size, start = data[1], 2
-        if size >= 126:
-            start = 4 if size == 126 else 10
-            size = int.from_bytes(data[2:start], "big")
-        payload, data = data[start : start + size], data[start + size :]
-        if len(payload) != size:
-            raise AssertionError("a frame was cut short")
-        payloads.append(payload)
-    return payloads
-
-
-class World:
+class MemoryGateway:
     """Sessions over in-memory PVs, on a clock that the test moves."""
 
     def __init__(
@@ -105,6 +90,7 @@ class World:
         policy: IPolicy | None = None,
         limits: Limits | None = None,
         backend: MemoryBackend | None = None,
+        put_log: PutLog | None = None,
     ) -> None:
         self.clock = SteppingReactor()
         self.backend = backend or MemoryBackend(now=lambda: 1.5)
@@ -117,7 +103,7 @@ class World:
             router,
             FlushCycle(self.clock),
             policy=policy or Policy(),
-            put_log=PutLog(None),
+            put_log=put_log or PutLog(None),
             connect_timeout=CONNECT_TIMEOUT,
             limits=limits,
         )
@@ -125,7 +111,7 @@ class World:
     def open(self) -> tuple[Session, Page]:
         """One client more."""
         page = Page()
-        return self.sessions.open(page, Client("test"), VERSION_1), page
+        return self.sessions.open(page, Peer("test"), VERSION_1), page
 
     def flush_cycle(self) -> None:
         """End the reactor's turn."""
@@ -176,15 +162,15 @@ class Listener:
     def __init__(self) -> None:
         self.heard: list[tuple[str, str, Any]] = []
 
-    def metadata(self, pv: PV, metadata: Metadata) -> None:
+    def metadata(self, pv: PVState, metadata: Metadata) -> None:
         """Hear what a PV says of itself."""
         self.heard.append(("metadata", pv.name, metadata))
 
-    def connection(self, pv: PV, connected: bool) -> None:
+    def connection(self, pv: PVState, connected: bool) -> None:
         """Hear that a PV connected or was lost."""
         self.heard.append(("connection", pv.name, connected))
 
-    def reading(self, pv: PV, reading: Reading) -> None:
+    def reading(self, pv: PVState, reading: Reading) -> None:
         """Hear one update."""
         self.heard.append(("reading", pv.name, reading.value))
 

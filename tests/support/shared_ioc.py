@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import atexit
-import os
 import secrets
-import sys
 from pathlib import Path
-from subprocess import PIPE, Popen
 from tempfile import TemporaryDirectory
-from threading import Lock
 from typing import Protocol
 
 import attrs
@@ -18,8 +14,8 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.runner import TestLoader
 from twisted.trial.unittest import TestCase
 
-from pycawamp.demo import softioc
-from pycawamp.demo.process import IOCError, free_ports
+from harness.ioc import IOCProcess
+from pycawamp.demo.process import free_ports
 
 
 class Shell(Protocol):
@@ -40,13 +36,11 @@ class SharedIOC:
         self.prefixes = [f"T{secrets.token_hex(4)}:" for _ in range(copies)]
         self.ports = free_ports()
         self._lent = 0
-        self._talking = Lock()
         self._folder = TemporaryDirectory(prefix="ioc-")
         everything = "".join(records.replace("$(P)", prefix) for prefix in self.prefixes)
         self._records = self._write("records.db", everything)
         self._access = self._write("access.acf", access) if access else None
-        self._log = Path(self._folder.name, "log")
-        self._process: Popen[str] | None = None
+        self._process: IOCProcess | None = None
 
     @property
     def is_lent_out(self) -> bool:
@@ -61,32 +55,19 @@ class SharedIOC:
 
     def start(self) -> None:
         """Run it, unless it runs."""
-        if self._process is not None:
-            return
-        command = [sys.executable, softioc.__file__, self._records]
-        if self._access is not None:
-            command += ["--access-file", self._access]
-        plain = {key: text for key, text in os.environ.items() if not key.startswith("EPICS_")}
-        environment = {**plain, **self.ports.server_environment()}
-        with self._log.open("w") as log:
-            self._process = Popen(
-                command, stdin=PIPE, stdout=PIPE, stderr=log, text=True, env=environment
-            )
-        self._answer()
+        if self._process is None:
+            log = Path(self._folder.name, "log")
+            self._process = IOCProcess([self._records], self.ports, log, self._access)
 
     def query(self, line: str) -> str:
         """Run one line in its shell; what that printed."""
-        with self._talking:
-            assert self._process is not None and self._process.stdin is not None
-            self._process.stdin.write(f"{line}\n")
-            self._process.stdin.flush()
-            return self._answer()
+        assert self._process is not None
+        return self._process.query(line)
 
     def kill(self) -> None:
         """End it as a crash would."""
         if self._process is not None:
             self._process.kill()
-            self._process.communicate()
             self._process = None
 
     def stop(self) -> None:
@@ -98,15 +79,6 @@ class SharedIOC:
         path = Path(self._folder.name, name)
         path.write_text(text, errors="surrogateescape")
         return str(path)
-
-    def _answer(self) -> str:
-        assert self._process is not None and self._process.stdout is not None
-        lines: list[str] = []
-        for line in self._process.stdout:
-            if line.rstrip() == softioc.READY:
-                return "\n".join(lines)
-            lines.append(line.rstrip())
-        raise IOCError(f"the IOC ended: {self._log.read_text()}")
 
 
 @attrs.frozen

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +18,8 @@ from twisted.internet.interfaces import IProcessTransport
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from pycawamp.testing import TIMEOUT, NotSeenError
+from pycawamp.testing import NotSeenError
+from tests.support.timing import TIMEOUT
 
 READY = r"pycaserver is ready:.* (\S+)$"
 """What it says when clients can come; the address is the group."""
@@ -50,6 +51,8 @@ class Twistd:
         """What it said on stdout and stderr."""
         self.errors: list[str] = []
         """What it said on stderr."""
+        self.on_line: Callable[[str], object] = lambda line: None
+        """Called with each line."""
         self._reactor = reactor
         plain = {key: text for key, text in os.environ.items() if not key.startswith("EPICS_")}
         self._environment = {**plain, **(environment or {})}
@@ -60,16 +63,35 @@ class Twistd:
         self._waiting: list[tuple[re.Pattern[str], Deferred[re.Match[str]]]] = []
         self._ending: list[Deferred[Ended]] = []
 
-    def start(self, *arguments: str) -> None:
-        """Run it, in a directory of the test's own."""
-        beside = Path(sys.executable).with_name("twistd")
-        program = str(beside) if beside.exists() else shutil.which("twistd") or "twistd"
-        command = [sys.executable, program, *arguments]
+    def start(self, *arguments: str, program: str = "twistd", shared: int | None = None) -> None:
+        """Run it, in a directory of the test's own; or another program beside Python."""
+        beside = Path(sys.executable).with_name(program)
+        found = str(beside) if beside.exists() else shutil.which(program) or program
+        command = [sys.executable, found, *arguments]
+        self.run(command, shared)
+
+    def run(self, command: list[str], shared: int | None = None) -> None:
+        """Run any command: its lines are awaited in the same way.
+
+        `shared` is the descriptor of a socket that it gets as systemd gives it (as 3).
+        """
+        if shared is not None:
+            command = [
+                "/bin/sh",
+                "-c",
+                'LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=shared exec "$@"',
+                "sh",
+                *command,
+            ]
         if self._descriptors is not None:
             script = 'ulimit -Sn $1; ulimit -Hn $2; shift 2; exec "$@"'
             command = ["/bin/sh", "-c", script, "sh", *map(str, self._descriptors), *command]
         self._transport = self._reactor.spawnProcess(
-            _Protocol(self), command[0], command, self._environment
+            _Protocol(self),
+            command[0],
+            command,
+            self._environment,
+            childFDs={0: "w", 1: "r", 2: "r"} | ({} if shared is None else {3: shared}),
         )
 
     @property
@@ -121,6 +143,7 @@ class Twistd:
 
     def _said(self, line: str, is_error: bool) -> None:
         self.lines.append(line)
+        self.on_line(line)
         if is_error:
             self.errors.append(line)
         for wanted, found in list(self._waiting):

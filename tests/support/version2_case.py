@@ -18,6 +18,7 @@ from pycawamp.testing import GatewayFixture, Predicate, WebSocketTestClient
 from tests.support.ioc_case import IOCTestCase
 from tests.support.memory_gateway import Page
 from tests.support.shared_ioc import Shell
+from tests.support.websocket_frames import TEXT, whole_frames
 
 ANYONE = Policy(puts=True, writers=Writers.ANYONE)
 
@@ -129,13 +130,7 @@ class AnyPage(Page):
     def take(self) -> list[Any]:
         """The messages since the last time: JSON, or the bytes of binary ones."""
         data, self.writes = b"".join(self.writes), []
-        messages = []
-        while data:
-            size, start = data[1], 2
-            if size >= 126:
-                start = 4 if size == 126 else 10
-                size = int.from_bytes(data[2:start], "big")
-            payload = data[start : start + size]
-            messages.append(json.loads(payload) if data[0] == 0x81 else payload)
-            data = data[start + size :]
-        return messages
+        return [
+            json.loads(payload) if first == TEXT else payload
+            for first, payload in whole_frames(data)
+        ]

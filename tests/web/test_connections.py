@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from twisted.internet.defer import gatherResults, inlineCallbacks
 from twisted.internet.endpoints import TCP4ClientEndpoint, UNIXClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 
 from tests.service.test_twistd import LOOPBACK, TwistdTestCase
-from tests.support.access_case import UPGRADE, GuardedTestCase, reactor, request
 from tests.support.certificate import write_certificate
+from tests.support.http_reader import UPGRADE, request
 from tests.support.ioc_case import until_true
+from tests.support.service_case import MemoryServiceTestCase, reactor
 
 REQUEST = request("/config.json", {})
 """One whose connection is kept."""
@@ -35,13 +36,13 @@ class Peer(Protocol):
         self.is_closed = True
 
 
-class CountTests(GuardedTestCase):
+class CountTests(MemoryServiceTestCase):
     """Who is counted with whom, and what becomes of one too many."""
 
     def begin(self, *options: str) -> None:
         """Run a gateway."""
         service = self.serve(*options)
-        self.site: Any = cast(Any, service.getServiceNamed("port"))._site
+        self.site: Any = service.site
         self.refusals = self.site.refusals.counts
 
     @inlineCallbacks

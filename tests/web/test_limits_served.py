@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from twisted.internet.defer import gatherResults, inlineCallbacks
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 
 from pycawamp.testing import WebSocketTestClient, connect
-from tests.support.access_case import UPGRADE, GuardedTestCase, reactor, request
+from tests.support.http_reader import UPGRADE, request
 from tests.support.ioc_case import until_true
+from tests.support.service_case import MemoryServiceTestCase, reactor
+from tests.support.timing import allowed
 
 
-class ServedLimitTests(GuardedTestCase):
+class ServedLimitTests(MemoryServiceTestCase):
     """Limits of connections."""
 
     def assert_counted(self, service: Any, kind: str) -> None:
         """A refusal of a kind was counted."""
-        self.assertGreater(service.getServiceNamed("files").refusals.counts[kind], 0)
+        self.assertGreater(service.files.refusals.counts[kind], 0)
 
     @inlineCallbacks
     def test_clients(self) -> Any:
@@ -52,7 +54,7 @@ class ServedLimitTests(GuardedTestCase):
     def test_pipelined(self) -> Any:
         """What asks without end and reads nothing is not answered beyond what it may leave."""
         service = self.serve()
-        site = cast(Any, service.getServiceNamed("port"))._site
+        site: Any = service.site
         endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.port)
         client: Any = yield endpoint.connect(Factory.forProtocol(Protocol))
         client.transport.pauseProducing()
@@ -152,7 +154,7 @@ class ServedLimitTests(GuardedTestCase):
             ]
         )
         self.assertEqual([silent.status, half.status, late.status], [0, 0, 200])
-        self.assertLess(reactor.seconds() - started, 5)
+        self.assertLess(reactor.seconds() - started, allowed(5))
         self.assert_counted(service, "request too slow")
         client.send({"action": "ping"})
         yield client.until(msg_type="pong")

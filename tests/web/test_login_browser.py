@@ -12,8 +12,9 @@ import jwt
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
-from tests.support.access_case import GuardedTestCase
-from tests.support.browser import Browser, missing
+from harness.browser import Browser, missing
+from tests.support.service_case import MemoryServiceTestCase
+from tests.support.timing import allowed
 from tests.web.test_login import PASSWORD, entry
 from tests.web.test_tokens import SECRET
 
@@ -29,10 +30,10 @@ socket.onclose = () => told("closed");
 """Opens a WebSocket and puts; gives what came of it."""
 
 
-class BrowserTests(GuardedTestCase):
+class BrowserTests(MemoryServiceTestCase):
     """Chromium."""
 
-    timeout = 60
+    timeout = allowed(60)
 
     def setUp(self) -> None:
         """Say what is missing, if something is."""

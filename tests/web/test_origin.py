@@ -10,8 +10,10 @@ from twisted.web.http_headers import Headers
 
 from pycawamp.web.origin import Origins
 from pycawamp.web.proxy import Proxies
-from tests.support.access_case import GuardedTestCase
+from tests.support.service_case import MemoryServiceTestCase
 
+HOST = "--allow-host=gateway"
+"""The name that `guarded.request` asks for."""
 PATTERNS = ("https://*.lab.example", "http://panel:8080", "http://dev:*", "https://[::1]:8443")
 
 
@@ -37,7 +39,10 @@ class OriginTests(SynchronousTestCase):
         for origin in (
             "http://evil", "http://gw", "https://gw:8888", "null", "", "gw:8888", "file://",
             "http://gw:8888.evil", "http://evil/gw:8888", "http://gw:8888@evil", "http://gw:x",
-            "http://[", "http://u@gw:8888",
+            "http://[", "http://u@gw:8888", "http://gw\t:8888", "ht\ttp://gw:8888",
+            "http://gw:88\t88", "http://gw\n:8888", "\x01http://gw:8888", "http://gw:8888/",
+            "http://gw:8888?", "http:/gw:8888", "http://gw:8888#", "http://gw:+8888",
+            "http://gw:\uff18888", "http://\uff47w:8888", "http:\\\\gw:8888",
         ):  # fmt: skip
             self.assertFalse(origins.allow(origin, "gw:8888", ["http"]), origin)
         self.assertFalse(origins.allow("http://gw", None, ["http"]))
@@ -54,6 +59,8 @@ class OriginTests(SynchronousTestCase):
             ("https://lab.example", False),
             ("https://a.lab.example.evil", False),
             ("https://evil/.lab.example", False),
+            ("https://a.lab\t.example", False),
+            ("https://a.lab.example/", False),
             ("https://evil:1@x.lab.example", False),
             ("https://alab.example", False),
             ("http://panel:8080", True),
@@ -79,7 +86,7 @@ class OriginTests(SynchronousTestCase):
             self.assertRaises(ValueError, Origins.of, True, [text])
 
 
-class ServedTests(GuardedTestCase):
+class ServedTests(MemoryServiceTestCase):
     """--allow-origin, and Access-Control-Allow-Origin."""
 
     @inlineCallbacks
@@ -103,7 +110,7 @@ class ServedTests(GuardedTestCase):
     @inlineCallbacks
     def test_puts(self) -> Any:
         """With puts only pages of the gateway and those allowed may."""
-        self.serve("--allow-put=anyone", "--allow-origin=https://*.lab.example,http://panel")
+        self.serve("--allow-put=anyone", "--allow-origin=https://*.lab.example,http://panel", HOST)
         found = yield self.statuses(
             "http://gateway:8888", "https://a.lab.example", "http://panel", "http://evil", "null"
         )
@@ -157,11 +164,12 @@ class ProxyTests(SynchronousTestCase):
         self.assertIsNone(proxies.user("10.0.0.1", Headers({"X-User": [" "]})))
         self.assertIsNone(proxies.user("10.0.0.1", Headers()))
         self.assertIsNone(Proxies.of(["10.0.0.1"]).user("10.0.0.1", named))
-        twice = Headers({"X-User": ["alice", "root"]})
-        self.assertRaises(ValueError, proxies.user, "10.0.0.1", twice)
+        for values in (["alice", "root"], ["al\tice"], ["al\x1bice"], ["alice,\u2028root"]):
+            odd = Headers({"X-User": values})
+            self.assertRaises(ValueError, proxies.user, "10.0.0.1", odd)
 
 
-class ServedProxyTests(GuardedTestCase):
+class ServedProxyTests(MemoryServiceTestCase):
     """--trust-proxy and --user-header."""
 
     ACF = (
@@ -214,7 +222,7 @@ class ServedProxyTests(GuardedTestCase):
     @inlineCallbacks
     def test_origin_behind_tls(self) -> Any:
         """Behind a proxy that ends TLS, its https pages are of the same origin."""
-        self.serve("--allow-put=anyone", "--trust-proxy=127.0.0.1")
+        self.serve("--allow-put=anyone", "--trust-proxy=127.0.0.1", HOST)
         for proto, origin, status in [
             ("https", "https://gateway:8888", 101),
             ("https", "http://gateway:8888", 403),

@@ -13,7 +13,7 @@ from pycawamp.service.gateway import Gateway
 from pycawamp.testing import WebSocketTestClient as Client
 from pycawamp.web import read_scheduler
 from pycawamp.web.read_scheduler import PIECE, SLICE, SMALL, ReadScheduler
-from tests.support.served_case import ServedTestCase, connect_all
+from tests.support.gateway_case import MemoryGatewayTestCase, connect_all
 
 
 class Socket:
@@ -165,7 +165,7 @@ class IntakeTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
 
-class OpeningTests(ServedTestCase):
+class OpeningTests(MemoryGatewayTestCase):
     """A page of many PVs opens beside other clients, over real TCP."""
 
     PVS = 5000

@@ -9,18 +9,19 @@ from OpenSSL import SSL
 from twisted.internet import ssl
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.endpoints import SSL4ClientEndpoint
-from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.filewatch import FileWatcher
-from pycawamp.testing import TIMEOUT, connect
+from pycawamp.testing import connect
 from pycawamp.web.certificate import tls_endpoint
-from tests.support.access_case import GuardedTestCase, reactor, request
 from tests.support.certificate import CertificateFiles, write_certificate
+from tests.support.http_client import HTTPReader, ask
+from tests.support.http_reader import request
 from tests.support.ioc_case import until_true
+from tests.support.service_case import MemoryServiceTestCase, reactor
 
 
-class TLSTests(GuardedTestCase):
+class TLSTests(MemoryServiceTestCase):
     """--port ssl:…"""
 
     def setUp(self) -> None:
@@ -33,15 +34,14 @@ class TLSTests(GuardedTestCase):
     def serve_tls(self, *options: str) -> Any:
         """Run a gateway with the certificate."""
         service = self.serve("--port", _description(self.files), *options)
-        self.certificate = cast(Any, service.getServiceNamed("files")).certificate
+        self.certificate: Any = service.files.certificates[0]
         return service
 
-    def ask(self, data: bytes = b"", **options: Any) -> Deferred[_Seen]:
+    def ask(self, data: bytes = b"", **options: Any) -> Deferred[HTTPReader]:
         """Fires with the certificate that is shown, and the answer."""
         settings = ssl.CertificateOptions(verify=False, **options)
         endpoint = SSL4ClientEndpoint(reactor, "127.0.0.1", self.port, settings)
-        connecting = cast("Deferred[Any]", endpoint.connect(Factory.forProtocol(_Seen)))
-        return connecting.addCallback(lambda seen: seen.ask(data)).addTimeout(TIMEOUT, reactor)
+        return ask(endpoint, data, TLSReader)
 
     @inlineCallbacks
     def open_socket(self) -> Any:
@@ -135,7 +135,7 @@ class TLSTests(GuardedTestCase):
             if version is ssl.TLSVersion.TLSv1_3:
                 options = {"raiseMinimumTo": version}
             seen = yield self.ask(request("/", {"Connection": "close"}), **options)
-            self.assertTrue(seen.data.startswith(b"HTTP/1.1 200"), version)
+            self.assertEqual(seen.answer.status, 200, version)
         old = yield self.ask(
             insecurelyLowerMinimumTo=ssl.TLSVersion.TLSv1_0,
             lowerMaximumSecurityTo=ssl.TLSVersion.TLSv1_1,
@@ -176,24 +176,13 @@ def _description(files: CertificateFiles) -> str:
     return f"ssl:0:interface=127.0.0.1:privateKey={files.key}:certKey={files.certificate}"
 
 
-class _Seen(Protocol):
-    """What a TLS client sees of a server."""
+class TLSReader(HTTPReader):
+    """A client that also looks at the server's certificate."""
 
-    def __init__(self) -> None:
-        self.data = b""
-        self.serial = 0
-        self.reason: Any = None
-        self._done: Deferred[_Seen] = Deferred()
-
-    def ask(self, data: bytes) -> Deferred[_Seen]:
-        self.transport.write(data)  # type: ignore[union-attr]
-        return self._done
+    serial = 0
 
     def dataReceived(self, data: bytes) -> None:
+        """Overrides HTTPReader: look at the certificate."""
+        super().dataReceived(data)
         certificate = cast(Any, self.transport).getPeerCertificate()
         self.serial = certificate.get_serial_number()
-        self.data += data
-
-    def connectionLost(self, reason: Any = None) -> None:
-        self.reason = reason.value
-        self._done.callback(self)

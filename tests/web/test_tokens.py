@@ -23,7 +23,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.web.htpasswd import LoginFileError
 from pycawamp.web.tokens import BadTokenError, TokenKey, read_key
-from tests.support.access_case import GuardedTestCase
+from tests.support.service_case import MemoryServiceTestCase
 
 NOW = 1_700_000_000.0
 SECRET = "a secret of at least thirty-two bytes"
@@ -155,6 +155,59 @@ class KeyTests(SynchronousTestCase):
             self.assert_refused(key, jwt.encode(claims, SECRET))
         self.assert_refused(self.key(SECRET.encode()), jwt.encode({**CLAIMS, "aud": "x"}, SECRET))
 
+    def test_claims_of_other_types(self) -> None:
+        """A claim that is there says something: of another type, or empty, it is no good."""
+        secret = SECRET.encode()
+        keys = self.key(secret), self.key(secret, audience="gateway", issuer="https://login")
+        good = {**CLAIMS, "aud": "gateway", "iss": "https://login"}
+        keys[1].check(forged({"alg": "HS256"}, good, secret), lambda: NOW)
+        odd: tuple[Any, ...] = (
+            None,
+            "",
+            [],
+            {},
+            [""],
+            [[]],
+            ["gateway", 5],
+            {"gateway": 1},
+            0,
+            False,
+            True,
+            1.5,
+        )
+        huge = float("inf"), float("nan"), 10**400
+        times: tuple[Any, ...] = ("0", None, [], {}, True, *huge)
+        changes: list[tuple[str, object]] = [
+            *(("aud", value) for value in odd),
+            *(("iss", value) for value in (*odd, ["https://login"])),
+            *(("exp", value) for value in times[:-1]),
+            *((name, value) for name in ("nbf", "iat") for value in times),
+            *(("sub", value) for value in odd),
+        ]
+        for name, value in changes:
+            for key, base in zip(keys, (CLAIMS, good), strict=True):
+                token = forged({"alg": "HS256"}, {**base, name: value}, secret)
+                with self.subTest(name=name, value=value, audience=key.audience):
+                    self.assert_refused(key, token)
+
+    def test_later(self) -> None:
+        """`nbf` and `iat` are compared with the clock that `exp` is, with leeway."""
+        key = self.key(SECRET.encode())
+        for name in ("nbf", "iat"):
+            for when, good in ((NOW - 1, True), (NOW + 20, True), (NOW + 40, False)):
+                token = forged({"alg": "HS256"}, {**CLAIMS, name: when}, SECRET.encode())
+                if good:
+                    key.check(token, lambda: NOW)
+                else:
+                    self.assert_refused(key, token)
+
+    def test_critical_header(self) -> None:
+        """A header that must be understood, and is not, refuses the token (RFC 7515)."""
+        for more in ('"crit":["exp"],"exp":1', '"crit":[]', '"b64":false,"crit":["b64"]'):
+            header = json.loads(f'{{"alg":"HS256",{more}}}')
+            token = forged(header, CLAIMS, SECRET.encode())
+            self.assert_refused(self.key(SECRET.encode()), token)
+
     def test_any_text(self) -> None:
         """What is no token is refused, whatever it is."""
         key = self.key(public(RSA))
@@ -190,7 +243,7 @@ class KeyTests(SynchronousTestCase):
         self.assertRaises(LoginFileError, read_key, Path("/no/such/key"))
 
 
-class ServedTests(GuardedTestCase):
+class ServedTests(MemoryServiceTestCase):
     """--jwt-key."""
 
     def token(self, seconds: float = 60, user: str = "alice") -> str:
@@ -255,7 +308,7 @@ class ServedTests(GuardedTestCase):
         service = self.serve_tokens()
         client = yield self.connect({"Authorization": f"Bearer {self.token()}"})
         self.write("key", SECRET[::-1])
-        good = yield service.getServiceNamed("files").logins.reload()
+        good = yield service.files.logins.reload()
         self.assertTrue(good)
         code = yield client.when_closed()
         self.assertEqual(code, 1008)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.pv.values import FieldType, Metadata, Reading, Value
-from tests.support.memory_gateway import World, ask
+from tests.support.examples import examples
+from tests.support.memory_gateway import MemoryGateway, ask
 
 STAMP = b"1.500000000"
 
@@ -21,16 +22,16 @@ class MonitorTests(SynchronousTestCase):
     """`connection` and `monitor` messages, as a session writes them."""
 
     def setUp(self) -> None:
-        """Make a world, whose PVs' time stamp is always 1.5."""
-        self.world = World()
+        """Make a gateway, whose PVs' time stamp is always 1.5."""
+        self.gateway = MemoryGateway()
 
     def payloads(self, name: str, value: Value, metadata: Metadata) -> list[bytes]:
         """What a client that connects to a PV is told."""
-        world = World()
-        world.backend.add(name, value, metadata)
-        session, page = world.open()
+        gateway = MemoryGateway()
+        gateway.backend.add(name, value, metadata)
+        session, page = gateway.open()
         ask(session, "connect", name)
-        world.flush_cycle()
+        gateway.flush_cycle()
         return page.payloads
 
     def value(self, value: Value, field_type: FieldType, count: int = 1) -> bytes:
@@ -60,17 +61,17 @@ class MonitorTests(SynchronousTestCase):
 
     def test_lost(self) -> None:
         """A lost PV is told as conn false, one that came back as conn true and a value."""
-        self.world.backend.add("X", 5)
-        session, page = self.world.open()
+        self.gateway.backend.add("X", 5)
+        session, page = self.gateway.open()
         ask(session, "connect", "X")
-        self.world.flush_cycle()
+        self.gateway.flush_cycle()
         page.take()
-        self.world.backend.remove("X")
-        self.world.flush_cycle()
+        self.gateway.backend.remove("X")
+        self.gateway.flush_cycle()
         self.assertEqual(page.payloads, [b'{"msg_type":"connection","pvname":"X","conn":false}'])
         page.take()
-        self.world.backend.add("X", 6)
-        self.world.flush_cycle()
+        self.gateway.backend.add("X", 6)
+        self.gateway.flush_cycle()
         self.assertEqual(
             [list(message) for message in page.take()],
             [
@@ -143,21 +144,21 @@ class MonitorTests(SynchronousTestCase):
 
     def test_stamp(self) -> None:
         """The time stamp keeps all nine digits of the IOC's."""
-        self.world.backend.add("X", 1)
-        session, page = self.world.open()
+        self.gateway.backend.add("X", 1)
+        session, page = self.gateway.open()
         ask(session, "connect", "X")
-        (handle,) = self.world.backend.handles
+        (handle,) = self.gateway.backend.handles
         for seconds, nanoseconds, text in [
             (631152000, 0, "631152000.000000000"),
             (1447799204, 5, "1447799204.000000005"),
             (1795393681, 640200352, "1795393681.640200352"),
         ]:
             handle.sink.reading(Reading(0, 0, seconds, nanoseconds, 1))
-            self.world.flush_cycle()
+            self.gateway.flush_cycle()
             timestamp = json.loads(page.payloads[-1], parse_float=Decimal)["timestamp"]
             self.assertEqual(timestamp, Decimal(text))
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=examples(150), deadline=None)
     @given(st.text(min_size=1, max_size=30), st.text(max_size=10), st.floats())
     def test_any_text(self, name: str, units: str, value: float) -> None:
         """Whatever a PV is called, its messages are valid JSON that says what it is."""

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.requests import Connect, Disconnect, Request
 from pycawamp.wire.v2.requests import parse
+from tests.support.examples import examples
 
 NAMES = (
     "X",
@@ -114,7 +115,7 @@ class ParseTests(SynchronousTestCase):
             self.assertIn((mistake.pvname or "")[:50], name)
             self.assertLess(len(mistake.pvname or ""), 100)
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=examples(200), deadline=None)
     @given(st.binary() | st.text().map(str.encode) | json_values.map(json.dumps).map(str.encode))
     @example(b"\xff")
     def test_any_bytes(self, payload: bytes) -> None:
@@ -128,7 +129,7 @@ class ParseTests(SynchronousTestCase):
             for name in parsed.names:
                 self.assertTrue(name.isprintable() and name.strip())
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=examples(200), deadline=None)
     @given(
         st.fixed_dictionaries(
             {"action": st.sampled_from(["connect", "disconnect"]) | json_values},

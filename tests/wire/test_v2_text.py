@@ -10,7 +10,7 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.pv.values import FieldType, Metadata
-from tests.support.memory_gateway import World, ask
+from tests.support.memory_gateway import MemoryGateway, ask
 from tests.support.version2_case import V2TestCase, like
 
 VALUES = ["0", "1.5", "-2.25", "0.125", "3.14159265", "1234567.891", "123456789.125", "-98765432.5"]
@@ -23,11 +23,11 @@ class TextTests(SynchronousTestCase):
 
     def text(self, metadata: Metadata, value: Any) -> str | None:
         """What a client that asked for text is told, if anything."""
-        world = World()
-        world.backend.add("X", value, metadata)
-        session, page = world.open()
+        gateway = MemoryGateway()
+        gateway.backend.add("X", value, metadata)
+        session, page = gateway.open()
         ask(session, "connect", "X", text=True)
-        world.flush_cycle()
+        gateway.flush_cycle()
         text: str | None = page.take()[-1].get("text")
         return text
 

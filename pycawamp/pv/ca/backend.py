@@ -19,18 +19,20 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from pycawamp.pv.budget import MemoryBudget
-from pycawamp.pv.ca import libca
+from pycawamp.pv.ca import dbr, libca
 from pycawamp.pv.ca.callbacks import Callbacks, Registry
-from pycawamp.pv.ca.channel import AtLibca, Channel, Monitor
+from pycawamp.pv.ca.channel import Channel
+from pycawamp.pv.ca.monitors import Monitor
 from pycawamp.pv.ca.refusals import RefusalLog
 from pycawamp.pv.ca.repeater import Repeater, ensure_repeater
 from pycawamp.pv.ca.requests import PendingGet, PendingPut, PlainPut
+from pycawamp.pv.ca.state import AtLibca
 from pycawamp.pv.ca.worker import Worker
 from pycawamp.pv.inbox import Inbox
-from pycawamp.pv.interfaces import IBackend, IHandle, ISink
+from pycawamp.pv.interfaces import IBackend, IHandle, IHealthCheck, ISink
 
 
-@implementer(IBackend)
+@implementer(IBackend, IHealthCheck)
 class CABackend:
     """Opens channels by Channel Access, as the EPICS_CA_* environment says at `start`.
 
@@ -46,6 +48,7 @@ class CABackend:
         own_repeater: bool = False,
         budget: MemoryBudget | None = None,
     ) -> None:
+        self._reactor = reactor
         self._inbox = inbox
         self._budget = budget or MemoryBudget()
         self._own_repeater = own_repeater
@@ -73,6 +76,12 @@ class CABackend:
         self._registry.clear()
         return self._worker.stop(last=self._destroy_context)
 
+    def check(self) -> Deferred[None]:
+        """Fires when the worker has done all that it was given before: no call of libca hangs."""
+        done: Deferred[None] = Deferred()
+        self._worker.do(partial(self._reactor.callFromThread, done.callback, None))
+        return done
+
     def open(self, name: str, sink: ISink) -> IHandle:
         """Search for a channel for as long as the handle is open."""
         channel = Channel(name, self.next_key(), sink, self)
@@ -99,13 +108,9 @@ class CABackend:
         self._registry.puts[pending.key] = pending
         self._worker.do(partial(self._put_callback, at_libca, pending))
 
-    def ignore(self, pending: PendingGet) -> None:
-        """Hear no more of a get."""
-        self._registry.ignore(pending)
-
-    def forget_put(self, pending: PendingPut) -> None:
-        """Hear no more of a put."""
-        self._registry.puts.pop(pending.key, None)
+    def forget(self, key: int) -> None:
+        """Hear no more of a get or put."""
+        self._registry.forget(key)
 
     def next_key(self) -> int:
         """A number for something that libca will call back about."""
@@ -171,9 +176,10 @@ class CABackend:
 
     def _unsubscribe(self, channel: Channel) -> None:
         for monitor in channel.at_libca.subscribed:
-            self._registry.ignore(monitor)
+            self._registry.forget(monitor.key)
             if monitor.event_id:
                 self._ca.ca_clear_subscription(monitor.event_id)
+            monitor.close()
         channel.at_libca.subscribed = ()
         self._budget.values -= channel.at_libca.reserved
         channel.at_libca.reserved = 0
@@ -192,6 +198,9 @@ class CABackend:
             channel.at_libca.cleared = True
             self._unsubscribe(channel)
             self._ca.ca_clear_channel(channel.at_libca.chid)
+            for monitor in channel.at_libca.monitors:
+                monitor.close()
+            channel.at_libca.monitors = ()
 
     def _get(self, at_libca: AtLibca, pending: PendingGet) -> None:
         status = libca.ECA_DISCONN
@@ -206,7 +215,9 @@ class CABackend:
         write = pending.write
         status = libca.ECA_DISCONN
         if not at_libca.cleared:
-            status = self._ca.ca_array_put(write.type.value, write.count, at_libca.chid, write.raw)
+            status = self._ca.ca_array_put(
+                dbr.DBR_TYPES[write.type], write.count, at_libca.chid, write.raw
+            )
         self._inbox.post(pending.done, status)
 
     def _put_callback(self, at_libca: AtLibca, pending: PendingPut) -> None:
@@ -214,7 +225,7 @@ class CABackend:
         status = libca.ECA_DISCONN
         if not at_libca.cleared:
             status = self._ca.ca_array_put_callback(
-                write.type.value,
+                dbr.DBR_TYPES[write.type],
                 write.count,
                 at_libca.chid,
                 write.raw,

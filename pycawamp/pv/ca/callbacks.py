@@ -14,11 +14,12 @@ from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
 from pycawamp.pv.ca import dbr, libca
-from pycawamp.pv.ca.channel import Channel, ControlMonitor, Monitor, ValueMonitor
+from pycawamp.pv.ca.channel import Channel
+from pycawamp.pv.ca.monitors import ControlMonitor, Monitor, ValueMonitor
 from pycawamp.pv.ca.refusals import RefusalLog
 from pycawamp.pv.ca.requests import PendingGet, PendingPut
 from pycawamp.pv.inbox import Inbox, Intake
-from pycawamp.pv.values import FieldType, Metadata
+from pycawamp.pv.values import Metadata
 
 Subscribe: TypeAlias = Callable[[Channel, tuple[Monitor, ...]], None]
 
@@ -26,7 +27,7 @@ Subscribe: TypeAlias = Callable[[Channel, tuple[Monitor, ...]], None]
 class Registry:
     """What callbacks are about, by the numbers that libca hands to them.
 
-    Of an intake the numbers of listeners are its own.
+    With an intake, the numbers of listeners are its own.
     """
 
     def __init__(self, intake: Intake | None = None) -> None:
@@ -41,9 +42,8 @@ class Registry:
         return next(self._keys)
 
     def listen(self, listener: Monitor | PendingGet) -> None:
-        """Give a subscription or get its number, and have it hear what comes."""
+        """Have a subscription or get hear what comes; its key may change."""
         if self._intake is None:
-            listener.key = self.next_key()
             self.listeners[listener.key] = listener
         else:
             listener.key = self._intake.listen(
@@ -56,12 +56,12 @@ class Registry:
                 listener.route,
             )
 
-    def ignore(self, listener: Monitor | PendingGet) -> None:
-        """Have a subscription or get hear no more."""
-        if self._intake is None:
-            self.listeners.pop(listener.key, None)
-        else:
-            self._intake.forget(listener.key)
+    def forget(self, key: int) -> None:
+        """Hear no more of a subscription, get or put."""
+        self.listeners.pop(key, None)
+        self.puts.pop(key, None)
+        if self._intake is not None:
+            self._intake.forget(key)
 
     def clear(self) -> None:
         """Hear no more of anything."""
@@ -145,7 +145,7 @@ class Callbacks:
 
     def _native(self, chid: int) -> Metadata:
         return _native(
-            FieldType(self._ca.ca_field_type(chid)),
+            dbr.FIELD_TYPES[self._ca.ca_field_type(chid)],
             self._ca.ca_element_count(chid),
             self._ca.ca_host_name(chid).decode("utf-8", "replace"),
             bool(self._ca.ca_read_access(chid)),
@@ -158,10 +158,11 @@ class Callbacks:
         shape = (native.type, native.count)
         if at_libca.shape != shape:
             at_libca.shape = shape
-            at_libca.monitors = (ValueMonitor(channel, native, self._inbox.intake),)
+            key = self._registry.next_key()
+            at_libca.monitors = (ValueMonitor(channel, key, native, self._inbox.intake),)
             if dbr.control_size(native.type):
                 # First, so that the server sends it first.
-                control = ControlMonitor(channel, native)
+                control = ControlMonitor(channel, self._registry.next_key(), native)
                 at_libca.monitors = (control, *at_libca.monitors)
             self._subscribe(channel, at_libca.monitors)
         return at_libca.monitors

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import attrs
 from twisted.internet.defer import Deferred, fail
@@ -10,14 +10,14 @@ from zope.interface import implementer
 
 from pycawamp.pv.ca import dbr, libca
 from pycawamp.pv.ca.encode import Write, encode
-from pycawamp.pv.ca.requests import PendingGet, Puts
+from pycawamp.pv.ca.monitors import Monitor
+from pycawamp.pv.ca.refusals import RefusalLog
+from pycawamp.pv.ca.requests import PendingGet, PutCalls, Puts
+from pycawamp.pv.ca.state import AtLibca
 from pycawamp.pv.errors import BadValueError, NotConnectedError
-from pycawamp.pv.interfaces import DirectStream, IHandle, IRoutedSink, ISink, Route
-from pycawamp.pv.values import FieldType, Metadata, Reading
-
-if TYPE_CHECKING:
-    from pycawamp.pv.ca.backend import CABackend
-    from pycawamp.pv.inbox import Intake
+from pycawamp.pv.interfaces import IHandle, IRoutedSink, ISink
+from pycawamp.pv.routes import DirectStream
+from pycawamp.pv.values import Metadata, Reading
 
 T = TypeVar("T")
 
@@ -25,111 +25,17 @@ MOST_EARLY = 100
 """Updates that are kept for a channel until its metadata has come."""
 
 
-class Monitor:
-    """One subscription at libca: what its callback needs, and who gets its bytes."""
+class ChannelCalls(PutCalls, Protocol):
+    """The calls of libca that a channel needs."""
 
-    __slots__ = (
-        "channel",
-        "count",
-        "event_id",
-        "handler",
-        "header",
-        "key",
-        "most",
-        "type",
-        "width",
-    )
+    refusals: RefusalLog
+    """What IOCs refuse is logged here."""
 
-    mask: ClassVar[int]
-    """Which events to be told of."""
-    route: Route | None = None
-    """What may carry its events past Python."""
-    reserved = 0
-    """Bytes of the largest value, if the memory budget counts it."""
+    def free(self, channel: Channel) -> None:
+        """Clear a channel's subscriptions, then the channel."""
 
-    def __init__(self, channel: Channel, request: libca.Request, header: int, width: int) -> None:
-        self.channel = channel
-        self.key = 0
-        """What libca hands to the callback; 0 before it is subscribed."""
-        self.type, self.count, self.most = request
-        """DBR type and count to ask for, and the most elements that an event can have."""
-        self.header = header
-        self.width = width
-        """The DBR bytes are header + count * width long."""
-        self.event_id: int | None = None
-        """libca's name for the subscription."""
-        # Bound once: the callback posts it for every event.
-        self.handler = self.receive
-
-    def receive(self, raw: bytes) -> None:
-        """Take the DBR bytes of one event, on the reactor."""
-        raise NotImplementedError
-
-    def failed(self, refusal: libca.Refusal) -> None:
-        """Take an event without data, or with what cannot be the PV's."""
-        # Without read access there is nothing to send; that is told with the rights.
-        channel = self.channel
-        is_news = refusal.status != libca.ECA_NORDACCESS or channel.is_readable
-        if is_news and self in channel.monitors:
-            self.refused(refusal)
-
-    def refused(self, refusal: libca.Refusal) -> None:
-        """Take note that the IOC refuses what was subscribed to."""
-        raise NotImplementedError
-
-
-class ValueMonitor(Monitor):
-    """The subscription to DBR_TIME: each update, and each change of the alarm."""
-
-    __slots__ = ("_decode", "reserved", "route")
-
-    mask = libca.DBE_VALUE | libca.DBE_ALARM
-
-    def __init__(self, channel: Channel, native: Metadata, intake: Intake | None = None) -> None:
-        layout = dbr.TIME_LAYOUTS[native.type]
-        request = libca.value_request(native.type.value, native.count)
-        super().__init__(channel, request, layout.offset, layout.width)
-        self.reserved = native.size if native.is_large else 0
-        self._decode = dbr.decoder(native.type, native.count)
-        self.route = None
-        if intake is not None and not native.is_array:
-            self.route = intake.route(native.type.value, self.direct_streams, self._decode)
-
-    def direct_streams(self) -> list[DirectStream] | None:
-        """Return the streams that get what it brings; None if the channel has to hear it."""
-        channel = self.channel
-        return channel.direct_streams() if self in channel.monitors else None
-
-    def receive(self, raw: bytes) -> None:
-        """Decode one update and hand it on."""
-        channel = self.channel
-        if self in channel.monitors:
-            channel.update(self._decode(raw))
-
-    def refused(self, refusal: libca.Refusal) -> None:
-        """Hand on why there is no value."""
-        self.channel.refuse(refusal)
-
-
-class ControlMonitor(Monitor):
-    """The subscription to DBR_CTRL: at once, and when units, limits or labels change."""
-
-    __slots__ = ()
-
-    mask = libca.DBE_PROPERTY
-
-    def __init__(self, channel: Channel, native: Metadata) -> None:
-        request = libca.control_request(native.type.value, native.count)
-        super().__init__(channel, request, dbr.control_size(native.type), 0)
-
-    def receive(self, raw: bytes) -> None:
-        """Hand the DBR_CTRL bytes on."""
-        if self in self.channel.monitors:
-            self.channel.describe(raw)
-
-    def refused(self, refusal: libca.Refusal) -> None:
-        """Have the channel go on without metadata."""
-        self.channel.go_undescribed(refusal)
+    def get(self, at_libca: AtLibca, pending: PendingGet) -> None:
+        """Ask for a channel's value; the answer goes to the pending get."""
 
 
 @implementer(IHandle)
@@ -141,7 +47,7 @@ class Channel:
     """
 
     __slots__ = (
-        "_backend",
+        "_calls",
         "_complete",
         "_described",
         "_early",
@@ -158,7 +64,7 @@ class Channel:
         "native",
     )
 
-    def __init__(self, name: str, key: int, sink: ISink, backend: CABackend) -> None:
+    def __init__(self, name: str, key: int, sink: ISink, calls: ChannelCalls) -> None:
         self.name = name
         self.key = key
         self.native: Metadata | None = None
@@ -167,7 +73,7 @@ class Channel:
         """Those in force: what others still bring is of an earlier type, and ignored."""
         self.at_libca = AtLibca()
         self._sink = sink
-        self._backend = backend
+        self._calls = calls
         self._described: Metadata | None = None
         self._complete = False
         self._refusal: str | None = None
@@ -184,7 +90,7 @@ class Channel:
         self.native = None
         self.monitors = ()
         self._fail_requests()
-        self._backend.free(self)
+        self._calls.free(self)
 
     @property
     def is_readable(self) -> bool:
@@ -195,9 +101,9 @@ class Channel:
         """Ask the IOC for the present value."""
         if self.native is None:
             return fail(NotConnectedError("no IOC serves it now"))
-        pending = PendingGet(self.native)
+        pending = PendingGet(self._calls.next_key(), self.native)
         self._gets = (*self._gets, pending)
-        self._backend.get(self.at_libca, pending)
+        self._calls.get(self.at_libca, pending)
         return pending.answer.addBoth(self._got, pending)
 
     def put(self, value: Any, wait: bool) -> Deferred[None]:
@@ -207,9 +113,9 @@ class Channel:
         try:
             write = encode(self._described or self.native, value)
         except BadValueError as error:
-            return fail(error)
+            return fail(error.with_traceback(None))
         if self._puts is None:
-            self._puts = Puts(self._backend, self.at_libca)
+            self._puts = Puts(self._calls, self.at_libca)
         if write.count == 0 and self.name.endswith("$"):
             # A string field, as characters. Of none, the IOC would write nothing.
             write = Write(write.type, 1, b"\0")
@@ -300,7 +206,8 @@ class Channel:
 
     def _got(self, answer: T, pending: PendingGet) -> T:
         self._gets = tuple(other for other in self._gets if other is not pending)
-        self._backend.ignore(pending)
+        self._calls.forget(pending.key)
+        pending.close()
         if pending.refusal is not None and self.native is not None:
             self._log_refusal(pending.refusal, f"the value of {self.name}")
         return answer
@@ -325,7 +232,7 @@ class Channel:
         assert self.native is not None
         host = self.native.host
         line = f"{host} does not send {what}: {refusal.reason}"
-        self._backend.refusals.write(host, refusal.status, line)
+        self._calls.refusals.write(host, refusal.status, line)
 
     def _tell(self) -> None:
         readable = self.is_readable and not self._overloaded
@@ -345,20 +252,3 @@ class Channel:
         if state is True:
             for reading in early:
                 self._sink.reading(reading)
-
-
-@attrs.define
-class AtLibca:
-    """What libca has of a channel. Not the reactor's to touch."""
-
-    chid: int | None = None
-    shape: tuple[FieldType, int] | None = None
-    """The native type and count that the monitors were made for."""
-    monitors: tuple[Monitor, ...] = ()
-    """Those made for the shape; written by the connection callback."""
-    subscribed: tuple[Monitor, ...] = ()
-    """Those that are subscribed; the worker's."""
-    reserved: int = 0
-    """Bytes of the memory budget that are its values'; the worker's."""
-    cleared: bool = False
-    """Whether the channel is gone; the worker's."""

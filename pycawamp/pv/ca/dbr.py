@@ -16,16 +16,26 @@ from typing import Any, NamedTuple, TypeAlias
 import attrs
 import numpy as np
 
-from pycawamp.pv.values import FieldType, Metadata, Reading, Value, decoded
+from pycawamp.pv.ca.pyepics import dbr
+from pycawamp.pv.values import EPICS_EPOCH, FieldType, Metadata, Reading, Value, decoded
 
-EPICS_EPOCH = 631152000
-"""UNIX seconds of 1990-01-01, where EPICS time stamps count from."""
-
-STRING_SIZE = 40
-ENUM_STRING_SIZE = 26
-UNITS_SIZE = 8
+STRING_SIZE: int = dbr.MAX_STRING_SIZE
+ENUM_STRING_SIZE: int = dbr.MAX_ENUM_STRING_SIZE
+UNITS_SIZE: int = dbr.MAX_UNITS_SIZE
+MAX_ENUM_STATES: int = dbr.MAX_ENUMS
 NANOSECONDS = 1_000_000_000
-MAX_ENUM_STATES = 16
+
+DBR_TYPES: dict[FieldType, int] = {
+    FieldType.STRING: dbr.STRING,
+    FieldType.SHORT: dbr.SHORT,
+    FieldType.FLOAT: dbr.FLOAT,
+    FieldType.ENUM: dbr.ENUM,
+    FieldType.CHAR: dbr.CHAR,
+    FieldType.LONG: dbr.LONG,
+    FieldType.DOUBLE: dbr.DOUBLE,
+}
+"""The numbers of the native types (db_access.h)."""
+FIELD_TYPES = {number: field_type for field_type, number in DBR_TYPES.items()}
 
 Decoder: TypeAlias = Callable[[bytes], Reading]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import os
 import threading
 from ctypes import (
     CFUNCTYPE,
@@ -24,48 +23,38 @@ from ctypes import (
 )
 from typing import Any, NamedTuple
 
-from epicscorelibs.lib import ca_dsoinfo
-
-# As epicscorelibs.path.pyepics would, which loads setuptools too: 22 MB and 0.3 s.
-os.environ.setdefault("PYEPICS_LIBCA", ca_dsoinfo.sofilename)
-
-# isort: split
-import epics.ca
-
+from pycawamp.pv.ca.pyepics import ca, dbr
 from pycawamp.pv.errors import LibraryError
 
-ECA_NORMAL = 1
+ECA_NORMAL: int = dbr.ECA_NORMAL
 ECA_BADTYPE = 114
 ECA_BADCOUNT = 176
 ECA_DISCONN = 192
 ECA_NORDACCESS = 368
-OP_CONN_UP = 6
-DBE_VALUE = 1
-DBE_ALARM = 4
-DBE_PROPERTY = 8
+OP_CONN_UP: int = dbr.OP_CONN_UP
+DBE_VALUE: int = dbr.DBE_VALUE
+DBE_ALARM: int = dbr.DBE_ALARM
+DBE_PROPERTY: int = dbr.DBE_PROPERTY
 PREEMPTIVE_CALLBACKS = 1
-TIME_TYPES = 14
+TIME_TYPES: int = dbr.TIME_STRING - dbr.STRING
 """What to add to a native type's number for its DBR_TIME type."""
-CTRL_TYPES = 28
+CTRL_TYPES: int = dbr.CTRL_STRING - dbr.STRING
 """What to add to a native type's number for its DBR_CTRL type."""
 
 chid_t = c_void_p
 
 
-class ConnectionArgs(Structure):
-    """struct connection_handler_args."""
-
-    _fields_ = (("chid", chid_t), ("op", c_long))
-
-
 class AccessArgs(Structure):
-    """struct access_rights_handler_args; the rights are two bit fields."""
+    """struct access_rights_handler_args; the rights are two bit fields, pyepics has a byte."""
 
     _fields_ = (("chid", chid_t), ("read", c_uint, 1), ("write", c_uint, 1))
 
 
 class EventArgs(Structure):
-    """struct event_handler_args; the count, a long there, is never less than 0."""
+    """struct event_handler_args; the count, a long there, is never less than 0.
+
+    In that of pyepics `usr` is a Python object, which libca would hand on after it was freed.
+    """
 
     _fields_ = (
         ("usr", c_void_p),
@@ -94,7 +83,7 @@ class ExceptionArgs(Structure):
     )
 
 
-ConnectionCallback = CFUNCTYPE(None, ConnectionArgs)
+ConnectionCallback = CFUNCTYPE(None, dbr.connection_args)
 AccessCallback = CFUNCTYPE(None, AccessArgs)
 EventCallback = CFUNCTYPE(None, EventArgs)
 ExceptionCallback = CFUNCTYPE(None, ExceptionArgs)
@@ -138,12 +127,12 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
 def load() -> Any:
     """The libca that pyepics would use, with prototypes for what we call; LibraryError."""
     try:
-        library = ctypes.CDLL(epics.ca.find_libca())
+        library = ctypes.CDLL(ca.find_libca())
         for name, (result, arguments) in _PROTOTYPES.items():
             function = getattr(library, name)
             function.restype = result
             function.argtypes = arguments
-    except (OSError, AttributeError, epics.ca.ChannelAccessException) as error:
+    except (OSError, AttributeError, ca.ChannelAccessException) as error:
         # glibc's messages name the file.
         raise LibraryError(f"the Channel Access library cannot be used: {error}") from None
     return library

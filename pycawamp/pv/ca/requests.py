@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from pycawamp.pv.ca import dbr, libca
 from pycawamp.pv.ca.encode import Write
+from pycawamp.pv.ca.monitors import Handler, ignore
+from pycawamp.pv.ca.state import AtLibca
 from pycawamp.pv.errors import (
     AccessError,
     NotConnectedError,
@@ -19,10 +21,6 @@ from pycawamp.pv.errors import (
 )
 from pycawamp.pv.values import Metadata, Reading
 
-if TYPE_CHECKING:
-    from pycawamp.pv.ca.backend import CABackend
-    from pycawamp.pv.ca.channel import AtLibca
-
 
 class PendingGet:
     """One ca_array_get_callback: what its callback needs, as a Monitor has it."""
@@ -30,17 +28,24 @@ class PendingGet:
     route = None
     """Its answer is for one only."""
 
-    def __init__(self, native: Metadata) -> None:
+    def __init__(self, key: int, native: Metadata) -> None:
         layout = dbr.TIME_LAYOUTS[native.type]
-        self.key = 0
-        self.type, self.count, self.most = libca.value_request(native.type.value, native.count)
+        self.key = key
+        self.type, self.count, self.most = libca.value_request(
+            dbr.DBR_TYPES[native.type], native.count
+        )
         self.header = layout.offset
         self.width = layout.width
-        self.handler = self.receive
+        self.handler: Handler = self.receive
         self.answer: Deferred[Reading] = Deferred(lambda _: None)
         self.refusal: libca.Refusal | None = None
         """Why there was no value, if the IOC answered so."""
         self._decode = dbr.decoder(native.type, native.count)
+
+    def close(self) -> None:
+        """Receive nothing any more: it was answered, or is not waited for."""
+        # It refers to this.
+        self.handler = ignore
 
     def receive(self, raw: bytes) -> None:
         """Take the DBR bytes of the answer."""
@@ -104,6 +109,22 @@ def _answer(answer: Deferred[None], status: int) -> None:
         answer.errback(Failure(PutFailedError(f"the write failed: {libca.message(status)}")))
 
 
+class PutCalls(Protocol):
+    """The calls of libca that writes need."""
+
+    def next_key(self) -> int:
+        """A number for something that libca will call back about."""
+
+    def put(self, at_libca: AtLibca, pending: PlainPut) -> None:
+        """Write; whether it was sent goes to the pending put."""
+
+    def put_callback(self, at_libca: AtLibca, pending: PendingPut) -> None:
+        """Write with completion; what becomes of it goes to the pending put."""
+
+    def forget(self, key: int) -> None:
+        """Hear no more of a get or put."""
+
+
 class Puts:
     """The writes to one channel, in the order in which they were asked for.
 
@@ -114,8 +135,8 @@ class Puts:
     nobody waits for the one under way any more: it may never finish.
     """
 
-    def __init__(self, backend: CABackend, at_libca: AtLibca) -> None:
-        self._backend = backend
+    def __init__(self, calls: PutCalls, at_libca: AtLibca) -> None:
+        self._calls = calls
         self._at_libca = at_libca
         self._under_way: PendingPut | None = None
         self._waiting: deque[PendingPut] = deque()
@@ -127,7 +148,7 @@ class Puts:
         """Write at once; fires when the write was sent."""
         self._write_waiting()
         put = PlainPut(write)
-        self._backend.put(self._at_libca, put)
+        self._calls.put(self._at_libca, put)
         return put.answer
 
     def complete(self, write: Write) -> Deferred[None]:
@@ -135,7 +156,7 @@ class Puts:
 
         A cancelled one is not written any more, if it still waits.
         """
-        put = PendingPut(self._backend.next_key(), write, self)
+        put = PendingPut(self._calls.next_key(), write, self)
         self._waiting.append(put)
         self._next()
         return put.answer
@@ -164,7 +185,7 @@ class Puts:
         written, self._written = self._written, []
         waiting, self._waiting = self._waiting, deque()
         if under_way is not None:
-            self._backend.forget_put(under_way)
+            self._calls.forget(under_way.key)
             written.insert(0, under_way)
         for put in written:
             put.fail(PutFailedError("the IOC was lost before the record had finished"))
@@ -177,10 +198,10 @@ class Puts:
         elif self._under_way is None and self._waiting:
             self._is_abandoned = False
             self._under_way = self._waiting.popleft()
-            self._backend.put_callback(self._at_libca, self._under_way)
+            self._calls.put_callback(self._at_libca, self._under_way)
 
     def _write_waiting(self) -> None:
         while self._waiting:
             put = self._waiting.popleft()
             self._written.append(put)
-            self._backend.put(self._at_libca, PlainPut(put.write))
+            self._calls.put(self._at_libca, PlainPut(put.write))

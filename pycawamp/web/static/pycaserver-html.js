@@ -12,9 +12,10 @@
 import { PVClient } from "./pycaserver.js";
 import { Bindings } from "./html/bindings.js";
 
-const url = document.querySelector('meta[name="pycaserver"]')?.content;
+/** @type {HTMLMetaElement | null} */
+const meta = document.querySelector('meta[name="pycaserver"]');
 
 /** The page's connection, for scripts that want more than the elements show. */
-export const gateway = new PVClient(url || undefined);
+export const gateway = new PVClient(meta?.content || undefined);
 
 new Bindings(gateway, document);

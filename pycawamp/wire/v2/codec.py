@@ -1,4 +1,4 @@
-"""JSON in and out."""
+"""JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from pycawamp.wire.errors import BadMessageError
 
 
 def loads(payload: bytes) -> Any:
-    """The value that a JSON text holds; BadMessageError `bad_json` if it is none."""
+    """Parse JSON.
+
+    Raises:
+        BadMessageError: `bad_json` if it is invalid.
+    """
     try:
         return orjson.loads(payload)
     except orjson.JSONDecodeError as error:
@@ -18,5 +22,5 @@ def loads(payload: bytes) -> Any:
 
 
 def dumps(message: Any) -> bytes:
-    """Compact JSON; NaN and infinities become null, numpy arrays become lists."""
+    """Return compact JSON; NaN and infinities are null, numpy arrays are lists."""
     return orjson.dumps(message, option=orjson.OPT_SERIALIZE_NUMPY)

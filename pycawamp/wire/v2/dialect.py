@@ -1,4 +1,4 @@
-"""pycaserver's own protocol. Version 1 is Version 2 with no option set."""
+"""The dialect of docs/protocol.md. Version 1 is Version 2 without options."""
 
 from __future__ import annotations
 
@@ -19,11 +19,15 @@ class Version2(Dialect):
     name = "pycaserver"
 
     def parse(self, payload: bytes) -> Request:
-        """Return the request in a text message; raises BadMessageError."""
+        """Parse a request.
+
+        Raises:
+            BadMessageError: The text message is not a valid request.
+        """
         return parse(payload)
 
     def renderer(self, name: str, encoding: Encoding) -> Renderer:
-        """Return a renderer for the PV that clients call `name`."""
+        """Return a renderer for a PV by the name that clients use."""
         return PVRenderer(name, encoding)
 
     def value(
@@ -63,7 +67,7 @@ class Version2(Dialect):
 
 
 class PVRenderer(Renderer):
-    """One PV's messages in one encoding."""
+    """Renders a PV's messages in one encoding."""
 
     __slots__ = ("_encoding", "_metadata", "_render")
 
@@ -79,20 +83,20 @@ class PVRenderer(Renderer):
         return self._metadata is not None and is_binary(self._metadata, self._encoding)
 
     def describe(self, metadata: Metadata) -> None:
-        """Use `metadata` from now on: what does not change per update goes into a template."""
+        """Use `metadata` from now on. The parts of a message that do not change are prepared."""
         self._metadata = metadata
         self._render = renderer(self.name, metadata, self._encoding)
 
     def described(self, metadata: Metadata) -> Sequence[bytes]:
-        """Return the messages that tell connected clients of changed metadata."""
+        """Return the messages for clients of a connected PV whose metadata has changed."""
         if not self._encoding.metadata:
             return ()
         return (replies.metadata(self.name, metadata, self._encoding.writable),)
 
     def connection(self, connected: bool, metadata: Metadata | None) -> Sequence[bytes]:
-        """Return the messages that tell clients that the PV was connected or lost."""
+        """Return the messages for a PV that has connected or disconnected."""
         message = replies.connection(self.name, connected)
-        # Metadata of a lost PV is out of date. That it may not be read is worth telling.
+        # Metadata of a disconnected PV is not current, except that it may not be read.
         if metadata is not None and (connected or not metadata.read_access):
             return (message, *self.described(metadata))
         return (message,)
@@ -102,11 +106,11 @@ class PVRenderer(Renderer):
         return (replies.refused(self.name, reason),)
 
     def shown(self, metadata: Metadata) -> object:
-        """Return the units, and what the text is made with."""
+        """Return the units, and the metadata that `text` depends on."""
         return shown_metadata(metadata, self._encoding)
 
     def template(self) -> Template | None:
-        """Return what updates are made of, unless they have a text or elements."""
+        """Return the template of updates, unless they have a text or are arrays."""
         if self._metadata is None:
             return None
         return template(self.name, self._metadata, self._encoding)

@@ -1,4 +1,4 @@
-"""The options of a subscription, as requests set them."""
+"""Parsing of options."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ MAX_RATE = 1000.0
 
 
 def parse_options(message: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that a request sets; BadMessageError `bad_request` if one cannot be."""
+    """Return the options in a request.
+
+    Raises:
+        BadMessageError: `bad_request` if one is not valid.
+    """
     return {key: check(key, message[key]) for key, check in _CHECKS.items() if key in message}
 
 

@@ -1,4 +1,4 @@
-"""What the server says, beside the updates: messages to JSON payloads."""
+"""Messages other than updates."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from pycawamp.wire.v2.options import OPTIONS
 
 
 def connection(name: str, connected: bool) -> bytes:
-    """The payload of a `connection` message."""
+    """Return a `connection` message."""
     return dumps({"msg_type": "connection", "pvname": name, "conn": connected})
 
 
 def error(mistake: BadMessageError) -> bytes:
-    """The payload of an `error` message."""
+    """Return an `error` message."""
     known = {"action": mistake.action, "pvname": mistake.pvname, "id": mistake.id}
     message = {"msg_type": "error", "code": mistake.code, "message": mistake.message}
     return dumps(message | _without_none(known))
 
 
 def refused(name: str, reason: str) -> bytes:
-    """The payload of the `error` message about a PV whose IOC does not send the value."""
+    """Return the `error` message for a PV whose value the IOC refuses to send."""
     text = f"the IOC does not send the value: {reason}"
     return error(BadMessageError("refused", text, "connect", name))
 
@@ -34,9 +34,9 @@ def refused(name: str, reason: str) -> bytes:
 def metadata(
     name: str, described: Metadata, writable: bool, request: Request | None = None
 ) -> bytes:
-    """The payload of a `metadata` message; what does not apply is absent.
+    """Return a `metadata` message, without keys that do not apply.
 
-    `writable`: whether the gateway lets the client write; the IOC has a say too.
+    `writable` is whether the gateway allows the client to write, in addition to the IOC.
     """
     applies = {
         "units": described.units or None,
@@ -62,23 +62,23 @@ def metadata(
 
 
 def configured(request: Request, encoding: Encoding) -> bytes:
-    """The payload of a `configured` message: the options now in force."""
+    """Return a `configured` message with the options in force."""
     options = {key: getattr(encoding, key) for key in OPTIONS}
     return _reply(request, "configured", **options)
 
 
 def listed(request: Request, names: Iterable[str]) -> bytes:
-    """The payload of a `list` message."""
+    """Return a `list` message."""
     return _reply(request, "list", pvs=list(names))
 
 
 def pong(request: Request) -> bytes:
-    """The payload of a `pong` message."""
+    """Return a `pong` message."""
     return _reply(request, "pong")
 
 
 def written(request: Request, name: str) -> bytes:
-    """The payload of the reply to a put that succeeded."""
+    """Return the reply to a successful put."""
     return _reply(request, "put", pvname=name, ok=True)
 
 

@@ -1,4 +1,4 @@
-"""What a client sends: bytes to frozen requests, or BadMessageError."""
+"""Parsing of requests."""
 
 from __future__ import annotations
 
@@ -24,25 +24,27 @@ from pycawamp.wire.v2.codec import loads
 from pycawamp.wire.v2.options import parse_options
 
 MAX_BARE_NAME = 256
-"""Characters of a name that is sent without any JSON."""
+"""Characters of a name without JSON."""
 MAX_BARE_BYTES = 4 * MAX_BARE_NAME
-"""UTF-8 bytes of such a name: a character takes four at most."""
+"""UTF-8 bytes of a name without JSON."""
 MAX_ID = 256
-"""UTF-8 bytes of a request's id: every reply to the request repeats it."""
+"""UTF-8 bytes of a request's id, which every reply repeats."""
 MAX_BRACKETS = 100_000
-"""Arrays and objects of a message: each takes thirty times the memory of its brackets."""
+"""Arrays and objects in a message, each of which takes thirty times the memory of its text."""
 DEFAULT_TIMEOUT = 10.0
 MAX_TIMEOUT = 3600.0
-"""Seconds that a put may take."""
+"""Maximum timeout of a put in seconds."""
 
 
 def parse(payload: bytes) -> Request:
-    """The request that a text message holds; BadMessageError if it holds none."""
+    """Parse a text message.
+
+    Raises:
+        BadMessageError: It is not a valid request.
+    """
     if _is_bare_name(payload):
         return Connect((checked_name(payload.decode()),))
-    if len(payload) > MAX_BRACKETS and payload.count(b"[") + payload.count(b"{") > MAX_BRACKETS:
-        raise BadMessageError("bad_json", f"expected at most {MAX_BRACKETS} arrays and objects")
-    message = loads(payload)
+    message = load(payload)
     if not isinstance(message, dict):
         raise BadMessageError("bad_request", f"expected a JSON object, got {json_type(message)}")
     request_id = _request_id(message)
@@ -52,10 +54,17 @@ def parse(payload: bytes) -> Request:
         raise attrs.evolve(mistake, id=request_id) from None
 
 
+def load(payload: bytes) -> Any:
+    """The value that a client's JSON text holds; BadMessageError `bad_json` if it has none."""
+    if len(payload) > MAX_BRACKETS and payload.count(b"[") + payload.count(b"{") > MAX_BRACKETS:
+        raise BadMessageError("bad_json", f"expected at most {MAX_BRACKETS} arrays and objects")
+    return loads(payload)
+
+
 def _request_id(message: dict[str, Any]) -> str | float | None:
     request_id = message.get("id")
     if isinstance(request_id, str) and len(request_id.encode()) > MAX_ID:
-        # Without the id: the error would be as long.
+        # Without the id, which is too long.
         raise BadMessageError("bad_request", f'expected "id" to have at most {MAX_ID} bytes')
     if isinstance(request_id, str | int | float) and not isinstance(request_id, bool):
         return request_id
@@ -120,7 +129,7 @@ def _info(message: dict[str, Any], request_id: str | float | None) -> Info:
 
 
 def _names(message: dict[str, Any]) -> Sequence[Any]:
-    """The name in `pv`, which is checked, or the list in `pvs`, which is not."""
+    """Return the name in `pv`, which is checked, or the list in `pvs`, which is not."""
     if "pvs" not in message:
         return (checked_name(message.get("pv")),)
     names = message["pvs"]
@@ -132,7 +141,7 @@ def _names(message: dict[str, Any]) -> Sequence[Any]:
 
 
 def _is_bare_name(payload: bytes) -> bool:
-    """Whether this is the oldest protocol: just a PV's name, which is not JSON."""
+    """Return whether a message is a PV name without JSON, as in the oldest protocol."""
     if not payload or payload[:1] in b'{["' or len(payload) > MAX_BARE_BYTES:
         return False
     if any(byte <= 0x20 for byte in payload):

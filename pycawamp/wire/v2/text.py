@@ -1,4 +1,4 @@
-"""Values as a person reads them: what EPICS tools show."""
+"""Values formatted as text, as by EPICS tools."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import numpy as np
 from pycawamp.pv.values import Array, FieldType, Metadata, Value, decoded
 
 NO_VALUE = ""
-"""The text where there is no value."""
+"""The text if there is no value."""
 
 Show: TypeAlias = Callable[[Value], str]
 
 
-def shower(metadata: Metadata) -> Show | None:
-    """The function that shows a channel's values; None where a person reads no text of them.
+def formatter_for(metadata: Metadata) -> Show | None:
+    """Return the function that formats a channel's values, or None if they have no text.
 
-    Labels for enums, PREC digits for floating point, char arrays as the long strings
-    that they hold. Other arrays of numbers have no text.
+    Enums have their labels, floating point numbers PREC digits, char arrays are long strings.
+    Other arrays of numbers have no text.
     """
     if metadata.is_array:
-        return _array_shower(metadata)
+        return _array_formatter(metadata)
     if metadata.type is FieldType.ENUM:
         return lambda value: label(metadata.enum_strs, value)  # type: ignore[arg-type]
     if metadata.type in _FLOATING:
@@ -34,13 +34,16 @@ def shower(metadata: Metadata) -> Show | None:
 
 
 def decimal(value: float, precision: int, is_single: bool = False) -> str:
-    """A number with PREC digits, as EPICS base converts it.
+    """Format a number like EPICS base: cvtDoubleToString, or cvtFloatToString if it is single.
 
-    That is cvtDoubleToString, or, if it is of single precision, cvtFloatToString.
+    Args:
+        value: The number.
+        precision: PREC of the record.
+        is_single: Whether it is of single precision.
     """
     if not math.isfinite(value):
         return str(value)
-    precision &= 0xFFFF  # A negative PREC is a very large one: EPICS takes it for unsigned.
+    precision &= 0xFFFF  # EPICS converts PREC to unsigned, so a negative one is very large.
     size = abs(value)
     if precision > 8 or (size >= 1e8 if is_single else size > 1e16):
         return f"{value:.{min(precision, 12 if is_single else 17)}e}"
@@ -50,12 +53,12 @@ def decimal(value: float, precision: int, is_single: bool = False) -> str:
 
 
 def _rounded(value: float, precision: int, is_single: bool) -> str:
-    """A number as EPICS rounds it: 2.25 to 2.3, where printf would say 2.2."""
+    """Round like EPICS: 2.25 to 2.3, where printf has 2.2."""
     whole = int(abs(value))
     scale = 10**precision
     rest = abs(value) - whole
     if is_single:
-        # EPICS multiplies in the precision of the number, which shows in the last digit.
+        # EPICS multiplies with single precision, which affects the last digit.
         tenths = int(np.float32(rest) * np.float32(scale) * np.float32(10))
     else:
         tenths = int(rest * scale * 10)
@@ -67,16 +70,16 @@ def _rounded(value: float, precision: int, is_single: bool) -> str:
 
 
 def long_string(characters: Array, size: int) -> str:
-    """The text in a char array, up to its NUL; `size` is the number of bytes that it may hold."""
+    """Return the text in a char array up to its NUL; `size` is its maximum length."""
     return decoded(characters.astype(np.uint8).tobytes(), size)
 
 
 def label(labels: tuple[str, ...], value: int) -> str:
-    """The label of an enum's state, or its number where it has no label."""
+    """Return the label of an enum's state, or its index if it has none."""
     return (labels[value] if 0 <= value < len(labels) else "") or str(value)
 
 
-def _array_shower(metadata: Metadata) -> Show | None:
+def _array_formatter(metadata: Metadata) -> Show | None:
     if metadata.type is FieldType.CHAR:
         return lambda value: long_string(value, metadata.count)  # type: ignore[arg-type]
     return " ".join if metadata.type is FieldType.STRING else None  # type: ignore[return-value]

@@ -1,7 +1,7 @@
-"""Updates to messages: the way that every value takes.
+"""Rendering of updates.
 
-What does not change from update to update is put into a template once, when a channel
-connects. An update then costs one formatting, whatever the options.
+The parts of a message that do not change are put into a template when a channel connects. An
+update then takes one formatting operation, with any options.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import orjson
 from pycawamp.pv.values import Array, FieldType, Metadata, Reading, Value, length_of
 from pycawamp.wire.dialect import Encoding, Template
 from pycawamp.wire.v2.codec import dumps
-from pycawamp.wire.v2.text import NO_VALUE, Show, shower
+from pycawamp.wire.v2.text import NO_VALUE, Show, formatter_for
 
 Render: TypeAlias = Callable[[Reading], bytes]
 Part: TypeAlias = Callable[[Reading], bytes]
@@ -29,7 +29,7 @@ def renderer(
     msg_type: str = "monitor",
     request_id: str | float | None = None,
 ) -> Render:
-    """The function that renders a PV's updates as JSON, or as the payload of a binary frame."""
+    """Return the function that renders a PV's updates as JSON or binary messages."""
     head, units = _head(name, msg_type), _units(metadata)
     tail = b',"id":%b}' % dumps(request_id) if request_id is not None else b"}"
     value, extras = _value_part(metadata, encoding), _extra_parts(metadata, encoding)
@@ -41,7 +41,7 @@ def renderer(
 
 
 def template(name: str, metadata: Metadata, encoding: Encoding) -> Template | None:
-    """What a scalar's updates are made of; None if they show more than value, time and alarm."""
+    """Return the template of a scalar's updates; None if they have a text."""
     if encoding.text or metadata.is_array:
         return None
     return Template(
@@ -62,19 +62,19 @@ def _units(metadata: Metadata) -> bytes:
 
 
 def shown_metadata(metadata: Metadata, encoding: Encoding) -> tuple[object, ...]:
-    """What of a channel's metadata an update of it shows: with a change, it has to be sent anew."""
+    """Return the metadata that updates show; when it changes, the value is sent again."""
     if encoding.text and not metadata.is_array:
         return metadata.units, metadata.precision, metadata.enum_strs
     return (metadata.units,)
 
 
 def is_binary(metadata: Metadata, encoding: Encoding) -> bool:
-    """Whether a PV's updates are binary frames: arrays of numbers, where asked for."""
+    """Return whether a PV's updates are binary messages."""
     return encoding.arrays == "binary" and metadata.is_array and _is_numeric(metadata)
 
 
 def _scalar_line(head: bytes, value_json: Callable[[Value], bytes], tail: bytes) -> Render:
-    # What nearly all updates of nearly all PVs are: no more than one formatting.
+    # The most frequent case, with a single formatting operation.
     template = _literal(head) + b'"value":%b,"count":1,"timestamp":%d.%09d' + _literal(tail)
     empty = _literal(head) + b'"value":null,"count":0,"timestamp":%d.%09d' + _literal(tail)
 
@@ -111,7 +111,7 @@ def _literal(template: bytes) -> bytes:
 def _binary(header: Render) -> Render:
     def render(reading: Reading) -> bytes:
         start = header(reading)
-        # The elements begin at a multiple of 8 bytes, where a browser can use them as they lie.
+        # Elements start at a multiple of 8 bytes, so that a browser can use them without a copy.
         padding = b" " * (-(4 + len(start)) % 8)
         elements = _little_endian(_array(reading))
         size = len(start).to_bytes(4, "little")
@@ -131,7 +131,7 @@ def _value_part(metadata: Metadata, encoding: Encoding) -> Part:
 
 def _scalar_json(metadata: Metadata) -> Callable[[Value], bytes]:
     if metadata.type is FieldType.FLOAT:
-        # As a double, 0.1 would read 0.10000000149011612: digits that the IOC never had.
+        # As a double, 0.1 would be 0.10000000149011612.
         return lambda value: dumps(None if value is None else np.float32(value))  # type: ignore[arg-type]
     return orjson.dumps
 
@@ -165,7 +165,7 @@ def _extra_parts(metadata: Metadata, encoding: Encoding) -> list[Part]:
     parts: list[Part] = []
     if encoding.metadata:
         parts.append(_alarm)
-    show = shower(metadata) if encoding.text else None
+    show = formatter_for(metadata) if encoding.text else None
     if show is not None:
         parts.append(lambda reading: b',"text":' + dumps(_text(show, reading.value)))
     return parts

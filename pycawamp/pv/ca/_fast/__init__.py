@@ -14,7 +14,7 @@ import attrs
 import numpy as np
 import orjson
 
-from pycawamp.pv.ca.dbr import TIME_LAYOUTS
+from pycawamp.pv.ca.dbr import DBR_TYPES, TIME_LAYOUTS
 from pycawamp.pv.inbox import InboxLimits, Intake, has_descriptors
 from pycawamp.pv.values import FieldType
 
@@ -61,7 +61,7 @@ def load() -> Fast:
     for field_type, make in ((FieldType.DOUBLE, float), (FieldType.FLOAT, np.float32)):
         for number in map(make, NUMBERS):
             raw = TIME_LAYOUTS[field_type].scalar.pack(0, 0, 0, 0, number)
-            written = native.render(field_type.value, raw, False)
+            written = native.render(DBR_TYPES[field_type], raw, False)
             expected = orjson.dumps(number, option=orjson.OPT_SERIALIZE_NUMPY)
             if written is None or written[0] != expected:
                 return Fast(None, f"orjson {orjson.__version__} writes {number!r} otherwise")

@@ -508,6 +508,14 @@ static PyObject *get_conflated(Intake *self, void *unused) {
   return PyLong_FromUnsignedLongLong(conflated);
 }
 
+static PyObject *get_depth(Intake *self, void *unused) {
+  (void)unused;
+  events_lock();
+  size_t depth = self->events.queue.length + self->events.overflow.length;
+  events_unlock();
+  return PyLong_FromSize_t(depth);
+}
+
 static PyObject *get_callback(Intake *self, void *unused) {
   (void)self;
   (void)unused;
@@ -533,6 +541,7 @@ static PyMethodDef methods[] = {
 static PyGetSetDef attributes[] = {
     {"most", (getter)get_most, (setter)set_most, NULL, NULL},
     {"conflated", (getter)get_conflated, NULL, NULL, NULL},
+    {"depth", (getter)get_depth, NULL, NULL, NULL},
     {"callback", (getter)get_callback, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

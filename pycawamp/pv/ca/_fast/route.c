@@ -37,7 +37,7 @@ static void plan_release(struct plan *plan) {
   free(plan);
 }
 
-/* Fills an entry from a tuple: see DirectStream in pv/interfaces.py. */
+/* Fills an entry from a tuple: see DirectStream in pv/routes.py. */
 static int fill(struct entry *entry, PyObject *item, PyTypeObject *buffer_type) {
   PyObject *cohort, *buffer, *stream, *touch;
   const char *parts[PARTS];
@@ -96,6 +96,7 @@ static void forget_plan(Route *self) {
 int route_plan(Route *self) {
   if (self->state != UNKNOWN) return 0;
   self->state = PYTHON;
+  if (!self->planner) return 0;
   PyObject *items = PyObject_CallFunctionObjArgs(self->planner, NULL);
   if (!items) return -1;
   if (items != Py_None && self->state == PYTHON) {
@@ -218,6 +219,13 @@ static PyObject *route_clear(Route *self, PyObject *unused) {
   Py_RETURN_NONE;
 }
 
+static PyObject *route_close(Route *self, PyObject *unused) {
+  (void)unused;
+  forget_plan(self);
+  Py_CLEAR(self->planner);
+  Py_RETURN_NONE;
+}
+
 static PyObject *route_take_newest(Route *self, PyObject *unused) {
   (void)unused;
   if (!self->raw_size) Py_RETURN_NONE;
@@ -242,6 +250,7 @@ static PyObject *get_is_direct(Route *self, void *unused) {
 
 static PyMethodDef methods[] = {
     {"clear", (PyCFunction)route_clear, METH_NOARGS, NULL},
+    {"close", (PyCFunction)route_close, METH_NOARGS, NULL},
     {"take_newest", (PyCFunction)route_take_newest, METH_NOARGS, NULL},
     {"forget_newest", (PyCFunction)route_forget_newest, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},

@@ -1,4 +1,8 @@
 /** Raw little-endian elements → typed arrays, whatever the order of this machine. */
+
+/** @typedef {{new (buffer: ArrayBufferLike, offset?: number, length?: number): import("./types.js").TypedArray, BYTES_PER_ELEMENT: number}} TypedArrayConstructor */
+
+/** @type {Record<string, TypedArrayConstructor>} */
 const KINDS = {
   i1: Int8Array,
   u1: Uint8Array,
@@ -18,7 +22,7 @@ const HOST_IS_LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
  * @param {string} dtype as NumPy writes it: `<f8`, `<i4`, `|u1`
  * @param {number[]} shape
  * @param {Uint8Array} bytes
- * @returns {ArrayBufferView} a view of `bytes` where alignment allows, a copy where not
+ * @returns {import("./types.js").TypedArray} a view of `bytes` where alignment allows, a copy where not
  */
 export function typedArray(dtype, shape, bytes, hostIsLittle = HOST_IS_LITTLE) {
   const Kind = kindOf(dtype);
@@ -32,7 +36,10 @@ export function typedArray(dtype, shape, bytes, hostIsLittle = HOST_IS_LITTLE) {
   return new Kind(bytes.buffer, bytes.byteOffset, length);
 }
 
-/** The bytes of a base64 text. */
+/**
+ * The bytes of a base64 text.
+ * @param {string} text
+ */
 export function fromBase64(text) {
   const binary = atob(text);
   const bytes = new Uint8Array(binary.length);
@@ -40,6 +47,7 @@ export function fromBase64(text) {
   return bytes;
 }
 
+/** @param {string} dtype */
 function kindOf(dtype) {
   const [, order, kind] = /^([<|=]?)([iuf][1248])$/.exec(dtype) ?? [];
   const Kind = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
@@ -47,6 +55,7 @@ function kindOf(dtype) {
   return Kind;
 }
 
+/** @param {number[]} shape */
 function elementsOf(shape) {
   if (!Array.isArray(shape) || !shape.every((n) => Number.isSafeInteger(n) && n >= 0)) {
     throw new RangeError("shape is a list of sizes");
@@ -54,6 +63,10 @@ function elementsOf(shape) {
   return shape.reduce((product, n) => product * n, 1);
 }
 
+/**
+ * @param {Uint8Array} bytes
+ * @param {number} size of an element
+ */
 function swapped(bytes, size) {
   const copy = bytes.slice();
   for (let i = 0; i < copy.length; i += size) copy.subarray(i, i + size).reverse();

@@ -10,36 +10,37 @@ import { PV } from "./pv.js";
 import { Requests } from "./requests.js";
 import { Subscription } from "./subscription.js";
 
+/** @type {(keyof import("./types.js").ClientEvents)[]} */
 const EVENTS = ["open", "close", "reconnecting", "error"];
 const DEFAULTS = { batch: true, heartbeat: 15, timeout: 10 };
 /** Seconds by which the client waits longer than the gateway, whose answer says more. */
 const GRACE = 2;
 
 /**
- * @typedef {object} ClientOptions
- * @property {boolean} [batch] let the gateway send bursts as one frame (default true)
- * @property {number} [heartbeat] seconds of silence after which to ask for a sign of life; 0: never
- * @property {number} [timeout] seconds a request may take (default 10)
- * @property {{base?: number, cap?: number}} [backoff] milliseconds between attempts to reconnect
- * @property {typeof WebSocket} [WebSocket] for Node: the constructor to use
+ * @typedef {import("./types.js").ClientOptions} ClientOptions
+ * @typedef {import("./frames.js").Message} Message
  */
 
 export class PVClient {
-  /** @private */ _env;
+  /** @internal */ _env;
   #options;
   #link;
+  /** @type {Emitter<import("./types.js").ClientEvents>} */
   #events = new Emitter(EVENTS);
+  /** @type {Map<string, Subscription>} */
   #subscriptions = new Map();
+  /** @type {Subscription[]} */
   #forsaken = [];
   #ledger = new Ledger();
   #requests;
+  /** @type {string[]} */
   #unsent = [];
   #flushing = false;
 
   /**
    * Connects at once, and again whenever the connection is lost, until `close`.
    *
-   * @param {string | ClientOptions} [url] `ws://host:8888/monitor`; in a page that the gateway serves, leave it out
+   * @param {string | URL | ClientOptions} [url] `ws://host:8888/monitor`; in a page that the gateway serves, leave it out
    * @param {ClientOptions} [options]
    */
   constructor(url, options) {
@@ -74,7 +75,10 @@ export class PVClient {
    * `"open"` gets `{reconnected}`, `"close"` `{code, reason, staleSince}`, `"reconnecting"`
    * `{attempt, seconds, at, staleSince}`, `"error"` a PVError that concerns no single PV.
    *
-   * @returns {() => void} call it to unsubscribe
+   * @template {keyof import("./types.js").ClientEvents} E
+   * @param {E} event
+   * @param {(payload: import("./types.js").ClientEvents[E]) => void} listener
+   * @returns {import("./types.js").Unsubscribe} call it to unsubscribe
    */
   on(event, listener) {
     return this.#events.on(event, listener);
@@ -83,7 +87,7 @@ export class PVClient {
   /**
    * A handle on a PV. Handles of one name share one subscription.
    * @param {string} name
-   * @param {import("./options.js").PVOptions} [options]
+   * @param {import("./types.js").PVOptions} [options]
    */
   pv(name, options) {
     if (typeof name !== "string" || name === "") throw new TypeError("a PV's name is a text");
@@ -99,7 +103,10 @@ export class PVClient {
     return handle;
   }
 
-  /** The names this connection is subscribed to, as the gateway has them. */
+  /**
+   * The names this connection is subscribed to, as the gateway has them.
+   * @returns {Promise<string[]>}
+   */
   async list() {
     return (await this.#request("list")).pvs;
   }
@@ -126,7 +133,10 @@ export class PVClient {
     this.#events.clear();
   }
 
-  /** @private for handles, as are those below */
+  /**
+   * @internal
+   * @param {Subscription} subscription
+   */
   _changed(subscription) {
     if (this.state === "closed") return;
     this.#ledger.want(subscription.name, subscription.options);
@@ -136,25 +146,48 @@ export class PVClient {
     queueMicrotask(() => this.#flush());
   }
 
+  /**
+   * @internal
+   * @param {PV} handle
+   * @param {Subscription} subscription
+   */
   _release(handle, subscription) {
     subscription.remove(handle);
     if (subscription.empty) this.#forsaken.push(subscription);
     this._changed(subscription);
   }
 
+  /**
+   * @internal
+   * @param {string} pvname
+   * @param {import("./types.js").PVOptions} options
+   * @param {{timeout?: number}} [request]
+   */
   async _get(pvname, options, { timeout } = {}) {
     return updateOf(await this.#request("get", { pv: pvname, ...onWire(checked({ ...options, maxRate: Infinity })) }, timeout));
   }
 
+  /**
+   * @internal
+   * @param {string} pvname
+   * @param {{timeout?: number}} [request]
+   */
   async _info(pvname, { timeout } = {}) {
     return metadataOf(await this.#request("info", { pv: pvname }, timeout));
   }
 
+  /**
+   * @internal
+   * @param {string} pvname
+   * @param {import("./types.js").Value} value
+   * @param {{wait?: boolean, timeout?: number}} [request]
+   */
   async _put(pvname, value, { wait = true, timeout = this.#options.timeout } = {}) {
-    const sent = ArrayBuffer.isView(value) ? Array.from(value, Number) : value;
+    const sent = ArrayBuffer.isView(value) ? Array.from(/** @type {Iterable<number | bigint>} */ (value), Number) : value;
     await this.#request("put", { pv: pvname, value: sent, wait, timeout }, timeout);
   }
 
+  /** @returns {import("./link.js").Reactions} */
   #reactions() {
     return {
       open: (event) => this.#opened(event),
@@ -166,6 +199,7 @@ export class PVClient {
     };
   }
 
+  /** @param {import("./types.js").ClientEvents["open"]} event */
   #opened(event) {
     // A gateway that knows no `configure` sends message by message, which is as good.
     if (this.#options.batch) this.#request("configure", { batch: true }).catch(() => {});
@@ -176,11 +210,13 @@ export class PVClient {
     this.#events.emit("open", event);
   }
 
+  /** @param {import("./types.js").ClientEvents["close"]} event */
   #closed(event) {
     this.#unreachable("the connection to the gateway was lost");
     this.#events.emit("close", event);
   }
 
+  /** @param {string} text */
   #unreachable(text) {
     this.#unsent.length = 0;
     this.#requests.fail("unreachable", text);
@@ -195,18 +231,27 @@ export class PVClient {
     for (const request of this.#ledger.requests()) this.#link.send(JSON.stringify(request));
   }
 
+  /**
+   * @param {string} action
+   * @param {Message} [keys]
+   * @param {number} [seconds]
+   */
   async #request(action, keys = {}, seconds = this.#options.timeout) {
     this.#link.assertUsable();
     const about = { action, pvname: keys.pv, seconds: seconds + GRACE };
     return this.#requests.open((id) => this.#sendOrHold({ action, ...keys, id }), about);
   }
 
-  /** Before the first connection is up, requests wait for it. */
+  /**
+   * Before the first connection is up, requests wait for it.
+   * @param {object} request
+   */
   #sendOrHold(request) {
     const text = JSON.stringify(request);
     if (!this.#link.send(text)) this.#unsent.push(text);
   }
 
+  /** @param {string | ArrayBuffer} data */
   #received(data) {
     let messages;
     try {
@@ -225,10 +270,12 @@ export class PVClient {
     }
   }
 
+  /** @param {any} error */
   #unreadable(error) {
     this.#events.emit("error", new PVError("bad_frame", `cannot read what the gateway sent: ${error.message}`));
   }
 
+  /** @param {Message} message */
   #dispatch(message) {
     if (message.id !== undefined && this.#requests.settle(message)) return;
     const subscription = this.#subscriptions.get(message.pvname);
@@ -239,6 +286,10 @@ export class PVClient {
     else if (message.msg_type === "metadata") subscription.describe(metadataOf(message));
   }
 
+  /**
+   * @param {Message} message
+   * @param {Subscription | undefined} subscription
+   */
   #failed(message, subscription) {
     // A late answer to a request that gave up: whoever asked was told already.
     if (message.id !== undefined) return;
@@ -249,6 +300,10 @@ export class PVClient {
   }
 }
 
+/**
+ * @param {Message} message
+ * @returns {import("./types.js").Metadata}
+ */
 function metadataOf({ msg_type: _type, id: _id, ...metadata }) {
-  return metadata;
+  return /** @type {import("./types.js").Metadata} */ (metadata);
 }

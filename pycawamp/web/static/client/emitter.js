@@ -1,16 +1,21 @@
-/** Events by name. A listener that throws is reported and never stops the others. */
+/**
+ * Events by name. A listener that throws is reported and never stops the others.
+ * @template {object} Events what listeners get, by event
+ */
 export class Emitter {
+  /** @type {Map<keyof Events, Set<{listener: (payload: any) => void}>>} */
   #listeners = new Map();
   #events;
 
-  /** @param {string[]} events the names that exist; asking for another is a programmer's mistake */
+  /** @param {(keyof Events & string)[]} events the names that exist; asking for another is a programmer's mistake */
   constructor(events) {
     this.#events = events;
   }
 
   /**
-   * @param {string} event
-   * @param {(payload: any) => void} listener
+   * @template {keyof Events & string} E
+   * @param {E} event
+   * @param {(payload: Events[E]) => void} listener
    * @returns {() => void} call it to unsubscribe
    */
   on(event, listener) {
@@ -27,6 +32,11 @@ export class Emitter {
     };
   }
 
+  /**
+   * @template {keyof Events & string} E
+   * @param {E} event
+   * @param {Events[E]} payload
+   */
   emit(event, payload) {
     const entries = this.#listeners.get(event);
     if (!entries) return;
@@ -44,6 +54,7 @@ export class Emitter {
   }
 }
 
+/** @param {unknown} error */
 function report(error) {
   if (typeof globalThis.reportError === "function") globalThis.reportError(error);
   else console.error(error);

@@ -1,6 +1,10 @@
 /**
  * What the client needs from its surroundings, each replaceable by an option: tests bring a clock,
  * Node users a WebSocket.
+ *
+ * @typedef {Required<Pick<import("./types.js").ClientOptions, "WebSocket" | "setTimeout" | "clearTimeout" | "now" | "random">>} Environment
+ * @param {import("./types.js").ClientOptions} [options]
+ * @returns {Environment}
  */
 export function environment(options = {}) {
   return {

@@ -6,8 +6,13 @@ const ALIGNMENT = 8;
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
+ * A message of the gateway as it came: nothing of it is known to be as it should.
+ * @typedef {Record<string, any>} Message
+ */
+
+/**
  * @param {string | ArrayBuffer} data
- * @returns {object[]} one message, or a batch of them
+ * @returns {Message[]} one message, or a batch of them
  */
 export function messagesOf(data) {
   if (typeof data !== "string") return [binaryMessage(data)];
@@ -15,7 +20,11 @@ export function messagesOf(data) {
   return Array.isArray(parsed) ? parsed : [parsed];
 }
 
-/** uint32 header length, JSON header, padding to 8 bytes, elements: all little-endian. */
+/**
+ * uint32 header length, JSON header, padding to 8 bytes, elements: all little-endian.
+ * @param {ArrayBuffer} buffer
+ * @returns {Message}
+ */
 function binaryMessage(buffer) {
   if (!(buffer instanceof ArrayBuffer)) throw new TypeError("a binary frame is an ArrayBuffer");
   const headerLength = new DataView(buffer).getUint32(0, true);
@@ -33,9 +42,13 @@ function binaryMessage(buffer) {
  * What listeners get for a `monitor` or `value` message. JSON has no NaN and the gateway sends
  * null for it; here it is NaN again, so that arithmetic on a value never meets a null. So is no
  * value at all, which has a count of 0.
+ *
+ * @param {Message} message
+ * @returns {import("./types.js").Update}
  */
 export function updateOf(message) {
-  const { msg_type: _type, id: _id, value, ...rest } = message;
+  const { msg_type: _type, id: _id, value, ...known } = message;
+  const rest = /** @type {import("./types.js").Update} */ (known);
   if (value === undefined) throw new TypeError(`a ${message.msg_type} message without a value`);
   if (value === null) return { ...rest, value: NaN };
   if (typeof value !== "object" || ArrayBuffer.isView(value)) return { ...rest, value };
@@ -43,6 +56,7 @@ export function updateOf(message) {
   return { ...rest, value: typedArray(value.dtype, value.shape, fromBase64(value.base64)), shape: value.shape };
 }
 
+/** @param {any[]} list */
 function withoutNull(list) {
   return list.includes(null) ? list.map((item) => item ?? NaN) : list;
 }

@@ -10,18 +10,27 @@ export const CHUNK_BYTES = 16384;
 const utf8 = new TextEncoder();
 
 export class Ledger {
+  /** @type {Map<string, import("./options.js").WireOptions>} */
   #wanted = new Map();
+  /** @type {Map<string, string | undefined>} */
   #sent = new Map();
+  /** @type {Set<string>} */
   #dirty = new Set();
 
-  /** @param {object | null} options merged options of a PV, or null when nobody wants it */
+  /**
+   * @param {string} name
+   * @param {import("./options.js").CheckedOptions | null} options merged options of a PV, or null when nobody wants it
+   */
   want(name, options) {
     if (options) this.#wanted.set(name, onWire(options));
     else this.#wanted.delete(name);
     this.#dirty.add(name);
   }
 
-  /** What was asked for is to be asked for again. */
+  /**
+   * What was asked for is to be asked for again.
+   * @param {string} name
+   */
   renew(name) {
     this.#sent.delete(name);
   }
@@ -34,14 +43,16 @@ export class Ledger {
 
   /** @returns {object[]} the requests that bring the wire to what is wanted */
   requests() {
+    /** @type {string[]} */
     const gone = [];
+    /** @type {Map<string, string[]>} */
     const groups = new Map();
     for (const name of this.#dirty) {
       const options = this.#wanted.get(name);
       const key = options && JSON.stringify(options);
       if (key === this.#sent.get(name)) continue;
-      if (!options) gone.push(name);
-      else if (groups.has(key)) groups.get(key).push(name);
+      if (key === undefined) gone.push(name);
+      else if (groups.has(key)) groups.get(key)?.push(name);
       else groups.set(key, [name]);
       if (options) this.#sent.set(name, key);
       else this.#sent.delete(name);
@@ -52,10 +63,17 @@ export class Ledger {
   }
 }
 
+/**
+ * @param {{action: string}} head
+ * @param {string[]} names
+ * @param {import("./options.js").WireOptions} [options]
+ * @returns {object[]}
+ */
 function inChunks(head, names, options = {}) {
   // A single name goes out as version 1 has it: the smallest request, and any server knows it.
   if (names.length === 1) return [{ ...head, pv: names[0], ...options }];
   const room = CHUNK_BYTES - sizeOf({ ...head, pvs: [], ...options });
+  /** @type {{pvs: string[]}[]} */
   const chunks = [];
   let left = 0;
   for (const name of names) {
@@ -64,12 +82,13 @@ function inChunks(head, names, options = {}) {
       chunks.push({ ...head, pvs: [], ...options });
       left = room;
     }
-    chunks.at(-1).pvs.push(name);
+    chunks[chunks.length - 1].pvs.push(name);
     left -= size;
   }
   return chunks;
 }
 
+/** @param {unknown} value */
 function sizeOf(value) {
   return utf8.encode(JSON.stringify(value)).length;
 }

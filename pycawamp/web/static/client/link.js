@@ -7,13 +7,35 @@ const STABLE = 5000;
 /** An attempt that takes longer (ms) has failed: browsers themselves wait for minutes. */
 const PATIENCE = 10000;
 const OPEN = 1;
+/** The close code of a gateway that stops. */
+const GOING_AWAY = 1001;
+/** The part of the first wait after that close code. */
+const SOON = 0.3;
+
+/**
+ * What a link calls.
+ *
+ * @typedef {object} Reactions
+ * @property {(event: import("./types.js").ClientEvents["open"]) => void} open
+ * @property {(event: import("./types.js").ClientEvents["close"]) => void} close
+ * @property {() => void} refused
+ * @property {(event: import("./types.js").ClientEvents["reconnecting"]) => void} reconnecting
+ * @property {(data: string | ArrayBuffer) => void} frame
+ * @property {() => void} quiet
+ */
 
 export class Link {
   /** @type {"connecting" | "open" | "waiting" | "closed"} */
   state = "connecting";
-  /** When the data became stale (ms since 1970); null while the link is open. */
+  /**
+   * When the data became stale (ms since 1970); null while the link is open.
+   * @type {number | null}
+   */
   staleSince = null;
-  /** When the next attempt is due (ms since 1970); null unless waiting. */
+  /**
+   * When the next attempt is due (ms since 1970); null unless waiting.
+   * @type {number | null}
+   */
   nextAttempt = null;
 
   #url;
@@ -21,19 +43,25 @@ export class Link {
   #on;
   #backoff;
   #heartbeat;
+  /** @type {import("./types.js").Socket | null} */
   #socket = null;
+  /** @type {unknown} */
   #timer = null;
+  /** @type {unknown} */
   #pulse = null;
   #openedAt = 0;
   #heardAt = 0;
-  /** When a sign of life was asked for that has not come; or null. */
+  /**
+   * When a sign of life was asked for that has not come; or null.
+   * @type {number | null}
+   */
   #askedAt = null;
   #everOpen = false;
 
   /**
    * @param {string} url
-   * @param {object} env
-   * @param {Record<"open" | "close" | "refused" | "reconnecting" | "frame" | "quiet", Function>} on
+   * @param {import("./environment.js").Environment} env
+   * @param {Reactions} on
    * @param {{heartbeat: number, backoff?: object}} options heartbeat in seconds, 0 for none
    */
   constructor(url, env, on, { heartbeat, backoff }) {
@@ -57,15 +85,18 @@ export class Link {
     const socket = new this.#env.WebSocket(this.#url);
     socket.binaryType = "arraybuffer";
     socket.onopen = () => this.#opened();
-    socket.onmessage = (event) => this.#heard(event.data);
-    socket.onclose = (event) => this.#lost(event);
+    socket.onmessage = (/** @type {{data: string | ArrayBuffer}} */ event) => this.#heard(event.data);
+    socket.onclose = (/** @type {{code?: number, reason?: string}} */ event) => this.#lost(event);
     // Browsers tell nothing here that the close after it does not; Node's ws throws without it.
     socket.onerror = () => {};
     this.#socket = socket;
     this.#pulse = this.#env.setTimeout(() => this.#lost({ reason: "no answer" }), PATIENCE);
   }
 
-  /** @returns {boolean} whether it went out */
+  /**
+   * @param {string} text
+   * @returns {boolean} whether it went out
+   */
   send(text) {
     if (this.#socket?.readyState !== OPEN) return false;
     this.#socket.send(text);
@@ -92,6 +123,7 @@ export class Link {
     this.#on.open({ reconnected });
   }
 
+  /** @param {string | ArrayBuffer} data */
   #heard(data) {
     this.#heardAt = this.#env.now();
     this.#askedAt = null;
@@ -104,7 +136,9 @@ export class Link {
     const wasOpen = this.state === "open";
     if (wasOpen && this.#env.now() - this.#openedAt >= STABLE) this.#backoff.reset();
     this.staleSince ??= wasOpen ? since : null;
-    const delay = this.#backoff.next();
+    // A gateway that says it goes away sends its clients to another, one after the other.
+    const isSent = wasOpen && code === GOING_AWAY && this.#backoff.attempt === 0;
+    const delay = this.#backoff.next() * (isSent ? SOON : 1);
     this.state = "waiting";
     this.nextAttempt = this.#env.now() + delay;
     this.#timer = this.#env.setTimeout(() => this.start(), delay);

@@ -1,19 +1,23 @@
 /** What a handle may ask of its subscription, and what several handles ask together. */
 
-/** From weak to strong: what a page can make of an array cheaply. */
+/**
+ * From weak to strong: what a page can make of an array cheaply.
+ * @type {CheckedOptions["arrays"][]}
+ */
 const ARRAYS = ["json", "base64", "binary"];
 /** Updates per second: the finest rate that the gateway takes. */
 const FINEST_RATE = 1000;
 
 /**
- * @typedef {object} PVOptions
- * @property {boolean} [metadata] limits, precision, enum strings, access; severity and status in every update
- * @property {boolean} [text] `text` in every update: the value as a person reads it
- * @property {number} [maxRate] updates per second at most, newest wins; none: every update
- * @property {"json" | "base64" | "binary"} [arrays] how arrays travel; the latter two arrive as typed arrays
+ * @typedef {import("./types.js").PVOptions} PVOptions
+ * @typedef {Readonly<Required<PVOptions>>} CheckedOptions
+ * @typedef {{metadata?: boolean, text?: boolean, max_rate?: number, arrays?: string}} WireOptions
  */
 
-/** @param {PVOptions} options */
+/**
+ * @param {PVOptions} [options]
+ * @returns {CheckedOptions}
+ */
 export function checked(options = {}) {
   const { metadata = false, text = false, maxRate = Infinity, arrays = "json" } = options;
   if (!(maxRate > 0)) throw new RangeError("maxRate is updates per second, above 0");
@@ -21,7 +25,11 @@ export function checked(options = {}) {
   return Object.freeze({ metadata: Boolean(metadata), text: Boolean(text), maxRate: Number(maxRate), arrays });
 }
 
-/** The strongest of what several handles ask: each of them gets at least its own. */
+/**
+ * The strongest of what several handles ask: each of them gets at least its own.
+ * @param {CheckedOptions[]} list
+ * @returns {CheckedOptions}
+ */
 export function strongest(list) {
   return {
     metadata: list.some((options) => options.metadata),
@@ -31,7 +39,11 @@ export function strongest(list) {
   };
 }
 
-/** The keys a request carries: only what differs from the gateway's defaults. */
+/**
+ * The keys a request carries: only what differs from the gateway's defaults.
+ * @param {CheckedOptions} options
+ * @returns {WireOptions}
+ */
 export function onWire({ metadata, text, maxRate, arrays }) {
   return {
     ...(metadata && { metadata }),

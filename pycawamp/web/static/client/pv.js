@@ -5,21 +5,32 @@ import { checked } from "./options.js";
 import { Stream } from "./stream.js";
 import { Thinner } from "./thinner.js";
 
+/** @type {(keyof import("./types.js").PVEvents)[]} */
 const EVENTS = ["value", "connection", "metadata", "error"];
 
 export class PV {
   #client;
   #subscription;
   #options;
+  /** @type {Emitter<import("./types.js").PVEvents>} */
   #events = new Emitter(EVENTS);
+  /** @type {Set<Stream<import("./types.js").Update>>} */
   #streams = new Set();
+  /** @type {{of: import("./types.js").Update | null, update: import("./types.js").Update | null}} */
   #copied = { of: null, update: null };
+  /** @type {Thinner<import("./types.js").Update>} */
   #thinner;
   #closed = false;
   /** Whether others know more of the subscription than it was told. */
   #behind;
 
-  /** @private use `client.pv(name, options)` */
+  /**
+   * Use `client.pv(name, options)`.
+   * @internal
+   * @param {import("./client.js").PVClient} client
+   * @param {import("./subscription.js").Subscription} subscription
+   * @param {import("./types.js").PVOptions} [options]
+   */
   constructor(client, subscription, options) {
     this.#client = client;
     this.#subscription = subscription;
@@ -48,7 +59,10 @@ export class PV {
     return this.state === "connected";
   }
 
-  /** The newest update, or null. Read it, do not change it: others share it. */
+  /**
+   * The newest update, or null. Read it, do not change it: others share it.
+   * @returns {import("./types.js").Update | null}
+   */
   get last() {
     const { last } = this.#subscription;
     return last && this.#mine(last);
@@ -67,13 +81,19 @@ export class PV {
    * `"value"` gets each update, `"connection"` `{pvname, state, connected}`, `"metadata"` the
    * metadata, `"error"` a PVError.
    *
-   * @returns {() => void} call it to unsubscribe
+   * @template {keyof import("./types.js").PVEvents} E
+   * @param {E} event
+   * @param {(payload: import("./types.js").PVEvents[E]) => void} listener
+   * @returns {import("./types.js").Unsubscribe} call it to unsubscribe
    */
   on(event, listener) {
     return this.#events.on(event, listener);
   }
 
-  /** Changes this handle's options; those not named stay. */
+  /**
+   * Changes this handle's options; those not named stay.
+   * @param {import("./types.js").PVOptions} options
+   */
   setOptions(options) {
     this.#assertOpen();
     this.#options = checked({ ...this.#options, ...options });
@@ -83,6 +103,7 @@ export class PV {
   /**
    * Reads once, past any rate limit.
    * @param {{timeout?: number}} [options] seconds
+   * @returns {Promise<import("./types.js").Update>}
    */
   async get(options) {
     this.#assertOpen();
@@ -91,15 +112,20 @@ export class PV {
 
   /**
    * Writes. Resolves once the record has processed, or with `wait: false` once the put was sent.
-   * @param {number | string | number[] | string[] | ArrayBufferView} value
+   * @param {import("./types.js").Value} value
    * @param {{wait?: boolean, timeout?: number}} [options] timeout in seconds
+   * @returns {Promise<void>}
    */
   async put(value, options) {
     this.#assertOpen();
     return this.#client._put(this.name, value, options);
   }
 
-  /** Metadata, whether or not this handle follows it. */
+  /**
+   * Metadata, whether or not this handle follows it.
+   * @param {{timeout?: number}} [options] seconds
+   * @returns {Promise<import("./types.js").Metadata>}
+   */
   async info(options) {
     this.#assertOpen();
     return this.#client._info(this.name, options);
@@ -108,8 +134,10 @@ export class PV {
   /**
    * Updates as an async iterator, from the current one on; ends when the handle closes.
    * @param {{buffer?: number}} [options] how many a slow reader may be behind; older ones are dropped
+   * @returns {AsyncIterableIterator<import("./types.js").Update>}
    */
   updates({ buffer = 1 } = {}) {
+    /** @type {Stream<import("./types.js").Update>} */
     const stream = new Stream({ size: buffer, onEnd: () => this.#streams.delete(stream) });
     this.#streams.add(stream);
     if (this.#closed) stream.end();
@@ -131,32 +159,52 @@ export class PV {
     this.#client._release(this, this.#subscription);
   }
 
-  /** @private from the subscription, as are those below */
+  /** @internal */
   _flush() {
     this.#thinner.flush();
   }
 
+  /**
+   * @internal
+   * @param {import("./types.js").PVState} state
+   */
   _connection(state) {
     if (this.#catchUp()) return;
     this.#tellConnection(state);
   }
 
+  /**
+   * @internal
+   * @param {import("./types.js").Update} update
+   */
   _update(update) {
     this.#catchUp();
     if (!this.#closed) this.#thinner.push(update);
   }
 
+  /**
+   * @internal
+   * @param {import("./types.js").Metadata} metadata
+   */
   _metadata(metadata) {
     if (this.#catchUp()) return;
     this.#events.emit("metadata", metadata);
   }
 
+  /**
+   * @internal
+   * @param {PVError} error
+   */
   _error(error) {
     this.#catchUp();
     this.#events.emit("error", error);
     for (const stream of this.#streams) stream.fail(error);
   }
 
+  /**
+   * @internal
+   * @param {boolean} needed
+   */
   _thin(needed) {
     this.#thinner.rate = needed ? this.#options.maxRate : Infinity;
   }
@@ -170,6 +218,7 @@ export class PV {
     return true;
   }
 
+  /** @param {import("./types.js").PVState} state */
   #tellConnection(state) {
     this.#events.emit("connection", { pvname: this.name, state, connected: state === "connected" });
   }
@@ -179,19 +228,24 @@ export class PV {
     if (this.last && this.connected) this.#events.emit("value", this.last);
   }
 
+  /** @param {import("./types.js").Update} update */
   #deliver(update) {
     const mine = this.#mine(update);
     this.#events.emit("value", mine);
     for (const stream of this.#streams) stream.push(mine);
   }
 
-  /** Whoever asked for JSON gets plain arrays, also when another handle made them travel as binary. */
+  /**
+   * Whoever asked for JSON gets plain arrays, also when another handle made them travel as binary.
+   * @param {import("./types.js").Update} update
+   */
   #mine(update) {
     if (this.#options.arrays !== "json" || !ArrayBuffer.isView(update.value)) return update;
-    if (this.#copied.of !== update) {
-      this.#copied = { of: update, update: { ...update, value: Array.from(update.value) } };
+    if (this.#copied.of !== update || this.#copied.update === null) {
+      const value = /** @type {number[]} */ (Array.from(/** @type {Iterable<any>} */ (update.value)));
+      this.#copied = { of: update, update: { ...update, value } };
     }
-    return this.#copied.update;
+    return /** @type {import("./types.js").Update} */ (this.#copied.update);
   }
 
   #assertOpen() {

@@ -1,11 +1,18 @@
 /** Requests that wait for a reply, by id. Each settles exactly once: reply, error, time-out or loss. */
 import { PVError } from "./error.js";
 
+/**
+ * @typedef {{seconds: number, pvname?: string, action: string}} About
+ * @typedef {{resolve: (message: import("./frames.js").Message) => void, reject: (error: PVError) => void, timer: unknown, about: About}} Pending
+ */
+
 export class Requests {
+  /** @type {Map<unknown, Pending>} */
   #pending = new Map();
   #nextId = 1;
   #env;
 
+  /** @param {import("./environment.js").Environment} env */
   constructor(env) {
     this.#env = env;
   }
@@ -16,8 +23,8 @@ export class Requests {
 
   /**
    * @param {(id: number) => void} send puts the request on the wire
-   * @param {{seconds: number, pvname?: string, action: string}} about
-   * @returns {Promise<object>} the reply
+   * @param {About} about
+   * @returns {Promise<import("./frames.js").Message>} the reply
    */
   open(send, about) {
     const id = this.#nextId;
@@ -30,7 +37,10 @@ export class Requests {
     });
   }
 
-  /** @returns {boolean} whether the message was a reply to one of these */
+  /**
+   * @param {import("./frames.js").Message} message
+   * @returns {boolean} whether the message was a reply to one of these
+   */
   settle(message) {
     const request = this.#take(message.id);
     if (!request) return false;
@@ -39,14 +49,19 @@ export class Requests {
     return true;
   }
 
-  /** Rejects all: their replies can no longer come. */
+  /**
+   * Rejects all: their replies can no longer come.
+   * @param {import("./types.js").ErrorCode} code
+   * @param {string} text
+   */
   fail(code, text) {
     for (const id of [...this.#pending.keys()]) {
       const request = this.#take(id);
-      request.reject(new PVError(code, text, request.about));
+      request?.reject(new PVError(code, text, request.about));
     }
   }
 
+  /** @param {unknown} id */
   #take(id) {
     const request = this.#pending.get(id);
     if (!request) return undefined;

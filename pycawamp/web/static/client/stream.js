@@ -1,12 +1,18 @@
 /**
  * Values as an async iterator. A slow reader misses old values, never the newest, and holds no
  * more than `size` of them.
+ *
+ * @template T
+ * @implements {AsyncIterableIterator<T>}
  */
 export class Stream {
+  /** @type {T[]} */
   #queue = [];
   #size;
+  /** @type {{resolve: (result: IteratorResult<T>) => void, reject: (error: unknown) => void}[]} */
   #waiting = [];
   #ended = false;
+  /** @type {unknown} */
   #failure = null;
   #onEnd;
 
@@ -20,6 +26,7 @@ export class Stream {
     return this;
   }
 
+  /** @param {T} value */
   push(value) {
     if (this.#ended) return;
     const reader = this.#waiting.shift();
@@ -28,6 +35,7 @@ export class Stream {
     if (this.#queue.length > this.#size) this.#queue.shift();
   }
 
+  /** @param {unknown} error */
   fail(error) {
     if (this.#ended) return;
     const reader = this.#waiting.shift();
@@ -43,13 +51,15 @@ export class Stream {
     for (const reader of this.#waiting.splice(0)) reader.resolve({ value: undefined, done: true });
   }
 
+  /** @returns {Promise<IteratorResult<T>>} */
   next() {
-    if (this.#queue.length > 0) return Promise.resolve({ value: this.#queue.shift(), done: false });
+    if (this.#queue.length > 0) return Promise.resolve({ value: /** @type {T} */ (this.#queue.shift()), done: false });
     if (this.#failure) return Promise.reject(this.#takeFailure());
     if (this.#ended) return Promise.resolve({ value: undefined, done: true });
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
   }
 
+  /** @returns {Promise<IteratorResult<T>>} */
   return() {
     this.#queue.length = 0;
     this.#failure = null;

@@ -2,16 +2,27 @@
 import { strongest } from "./options.js";
 
 export class Subscription {
-  /** @type {"searching" | "connected" | "disconnected" | "unreachable"} */
+  /** @type {import("./types.js").PVState} */
   state;
-  /** The newest update, or null. */
+  /**
+   * The newest update, or null.
+   * @type {import("./types.js").Update | null}
+   */
   last = null;
-  /** The newest metadata, or null. */
+  /**
+   * The newest metadata, or null.
+   * @type {import("./types.js").Metadata | null}
+   */
   metadata = null;
   /** Whether the gateway's last word was that it may not be had. */
   refused = false;
+  /** @type {Set<import("./pv.js").PV>} */
   #handles = new Set();
 
+  /**
+   * @param {string} name
+   * @param {import("./types.js").PVState} state
+   */
   constructor(name, state) {
     this.name = name;
     this.state = state;
@@ -26,14 +37,17 @@ export class Subscription {
     return this.empty ? null : strongest([...this.#handles].map((handle) => handle.options));
   }
 
+  /** @param {import("./pv.js").PV} handle */
   add(handle) {
     this.#handles.add(handle);
   }
 
+  /** @param {import("./pv.js").PV} handle */
   remove(handle) {
     this.#handles.delete(handle);
   }
 
+  /** @param {import("./types.js").PVState} state */
   connection(state) {
     this.refused &&= state === "disconnected";
     if (state === this.state) return;
@@ -44,6 +58,7 @@ export class Subscription {
     this.#each((handle) => handle._connection(state));
   }
 
+  /** @param {import("./types.js").Update} update */
   update(update) {
     // Or it belongs to a subscription of before, which was taken back since.
     if (this.state !== "connected") return;
@@ -51,11 +66,13 @@ export class Subscription {
     this.#each((handle) => handle._update(update));
   }
 
+  /** @param {import("./types.js").Metadata} metadata */
   describe(metadata) {
     this.metadata = metadata;
     this.#each((handle) => handle._metadata(metadata));
   }
 
+  /** @param {import("./error.js").PVError} error */
   fail(error) {
     // What it was told until then was for a subscription that was taken back; but a rate limit may
     // refuse a change to one that goes on.
@@ -70,12 +87,16 @@ export class Subscription {
 
   /** A handle thins for itself only when the gateway sends faster than it asked. */
   tune() {
-    if (this.empty) return;
-    const { maxRate } = this.options;
+    const { options } = this;
+    if (options === null) return;
+    const { maxRate } = options;
     for (const handle of this.#handles) handle._thin(handle.options.maxRate < maxRate);
   }
 
-  /** Over a copy: a listener may close its own handle, or open others. */
+  /**
+   * Over a copy: a listener may close its own handle, or open others.
+   * @param {(handle: import("./pv.js").PV) => void} visit
+   */
   #each(visit) {
     for (const handle of [...this.#handles]) if (this.#handles.has(handle)) visit(handle);
   }

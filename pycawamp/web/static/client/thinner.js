@@ -1,15 +1,23 @@
 /**
  * Lets through at most `rate` values a second, always ending with the newest. A handle needs one
  * when another handle of the same PV made the gateway send faster than it asked for itself.
+ *
+ * @template T
  */
 export class Thinner {
   #deliver;
   #env;
   #interval = 0;
   #last = -Infinity;
+  /** @type {unknown} */
   #timer = null;
+  /** @type {T | undefined} */
   #newest;
 
+  /**
+   * @param {(value: T) => void} deliver
+   * @param {import("./environment.js").Environment} env
+   */
   constructor(deliver, env) {
     this.#deliver = deliver;
     this.#env = env;
@@ -20,6 +28,7 @@ export class Thinner {
     this.#interval = 1000 / rate;
   }
 
+  /** @param {T} value */
   push(value) {
     this.#newest = value;
     if (this.#timer !== null) return;
@@ -42,7 +51,7 @@ export class Thinner {
   }
 
   #pass() {
-    const value = this.#newest;
+    const value = /** @type {T} */ (this.#newest);
     this.stop();
     this.#last = this.#env.now();
     this.#deliver(value);

@@ -1,10 +1,12 @@
 /** Elements from data. Text goes in as text, whatever it looks like: no markup is ever parsed. */
 
 /**
- * @param {string} tag
- * @param {object} [properties] `class`, `on: {event: listener}`, `data: {}`; others are attributes,
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Record<string, any>} [properties] `class`, `on: {event: listener}`, `data: {}`; others are attributes,
  *   true for one without a value, false or null for none
  * @param {...(Node | string)} children
+ * @returns {HTMLElementTagNameMap[Tag]}
  */
 export function el(tag, { on = {}, data = {}, ...attributes } = {}, ...children) {
   const element = document.createElement(tag);

@@ -3,14 +3,17 @@ import { duration, fullStamp, neverProcessed } from "../view/time.js";
 
 /** @returns {[string, string][]} */
 export function factsOf({ pv, update, metadata }, now) {
+  /** @type {[string, string][]} */
   const facts = [["State", pv.state]];
   if (update) facts.push(...reading(update, now));
   if (metadata) facts.push(...description(metadata));
   return facts;
 }
 
+/** @returns {[string, string][]} */
 function reading({ severity, status, timestamp, value }, now) {
   const age = neverProcessed(timestamp) ? "" : ` (${duration(now - timestamp)} ago)`;
+  /** @type {[string, string][]} */
   const raw = typeof value === "number" ? [["Raw value", String(value)]] : [];
   return [["Alarm", alarmText(severity, status)], ["IOC time", `${fullStamp(timestamp)}${age}`], ...raw];
 }
@@ -19,9 +22,11 @@ function alarmText(severity = "not known", status = "") {
   return severity === "NO_ALARM" ? "none" : `${severity} ${status}`.trim();
 }
 
+/** @returns {[string, string][]} */
 function description(metadata) {
   const { type, count, units, precision, enum_strs: labels, host } = metadata;
   const { display_limits: display, control_limits: control, warning_limits: warning, alarm_limits: alarm } = metadata;
+  /** @type {[string, string][]} */
   const rows = [
     ["Type", count === 1 ? type : `${type} × ${count}`],
     ["Units", units],

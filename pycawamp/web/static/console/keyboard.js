@@ -13,7 +13,8 @@ export class Keyboard {
     body.addEventListener("keydown", (event) => this.#inTable(event));
     document.addEventListener("keydown", (event) => {
       const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
-      if (!plain || event.target.closest(TYPING) || !Object.hasOwn(shortcuts, event.key)) return;
+      const target = /** @type {Element} */ (event.target);
+      if (!plain || target.closest(TYPING) || !Object.hasOwn(shortcuts, event.key)) return;
       event.preventDefault();
       shortcuts[event.key]();
     });

@@ -19,6 +19,7 @@ const FIGURE_MS = 100;
 const TREND_MS = 250;
 const SECOND_MS = 1000;
 
+/** @type {(id: string) => any} of whatever kind it is in the page */
 const part = (id) => document.getElementById(id);
 const address = readAddress();
 // Beside this page, wherever a proxy may have put it.

@@ -19,7 +19,15 @@ export class Table {
   #byElement = new WeakMap();
   #observer = new IntersectionObserver((entries) => this.#seen(entries), { rootMargin: MARGIN });
 
-  /** @param {() => void} changed the list is another one now */
+  /**
+   * @param {HTMLElement} body
+   * @param {object} parts
+   * @param {import("../pycaserver.js").PVClient} parts.gateway
+   * @param {import("./moment.js").Moment} parts.moment
+   * @param {import("../view/painter.js").Painter} parts.painter
+   * @param {number} parts.rate
+   * @param {() => void} parts.changed the list is another one now
+   */
   constructor(body, { gateway, moment, painter, rate, changed }) {
     this.#body = body;
     this.#gateway = gateway;

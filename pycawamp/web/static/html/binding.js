@@ -9,9 +9,21 @@ const ALARMS = ["minor", "major", "invalid"];
 /** Updates a second: more than the eye follows is only load. */
 const MAX_RATE = 10;
 
+/**
+ * What shows a value in an element, and takes one from it if it is a control.
+ *
+ * @typedef {object} Face
+ * @property {import("../pycaserver.js").PVOptions} options
+ * @property {(update: import("../pycaserver.js").Update, metadata: import("../pycaserver.js").Metadata | null) => void} show
+ * @property {() => void} blank
+ * @property {(signal: AbortSignal, restore: () => void) => void} [listen]
+ * @property {(writable: boolean) => void} [enable]
+ */
+
 export class Binding {
   #element;
   #pv;
+  /** @type {Face} */
   #face;
   #painter;
   #listeners = new AbortController();

@@ -32,7 +32,7 @@ export class Gestures {
     on("wheel", (event) => this.#wheel(event), { passive: false });
     on("pointerdown", (event) => this.#down(event));
     on("pointermove", (event) => this.#move(event));
-    on("pointerup", (event) => this.#up(event));
+    on("pointerup", () => this.#up());
     on("pointercancel", () => this.#leave());
     on("pointerleave", () => this.#leave());
     on("dblclick", () => this.#do(() => viewport.follow()));

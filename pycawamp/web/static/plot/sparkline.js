@@ -18,11 +18,13 @@ export class Sparkline {
   }
 
   drawHistory(history, now, seconds) {
+    /** @type {[number, number]} */
     const range = [now - seconds, now];
     this.#draw(range, historyExtent(history, range), (path, scale) => stepTrace(path, history, scale, range, now));
   }
 
   drawList(list) {
+    /** @type {[number, number]} */
     const range = [0, Math.max(1, list.length - 1)];
     this.#draw(range, extent(list), (path, scale) => lineTrace(path, list, scale, range));
   }

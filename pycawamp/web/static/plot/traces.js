@@ -6,12 +6,14 @@
 /**
  * A number over time, as steps: a PV keeps its value until the next update.
  *
+ * @param {Path2D} path
  * @param {import("./history.js").History} history
  * @param {{x: (time: number) => number, y: (value: number) => number}} scale
  * @param {[number, number]} range of time
  * @param {number} now until when the last value holds
  */
-export function stepTrace(path, history, scale, [from, to], now) {
+export function stepTrace(path, history, scale, range, now) {
+  const [from, to] = range;
   const start = Math.max(0, history.indexOf(from) - 1);
   const column = { x: NaN, low: 0, high: 0, last: 0 };
   let down = false;
@@ -52,11 +54,13 @@ function finish(path, column, x) {
 /**
  * Elements by index.
  *
+ * @param {Path2D} path
  * @param {ArrayLike<number>} list
  * @param {{x: (index: number) => number, y: (value: number) => number}} scale
  * @param {[number, number]} range of indices
  */
-export function lineTrace(path, list, scale, [from, to]) {
+export function lineTrace(path, list, scale, range) {
+  const [from, to] = range;
   const first = Math.max(0, Math.floor(from));
   const last = Math.min(list.length - 1, Math.ceil(to));
   const perPixel = 1 / Math.max(1e-9, scale.x(1) - scale.x(0));
@@ -100,7 +104,10 @@ export function extent(list, first = 0, last = list.length - 1) {
   return [low, high];
 }
 
-/** The extent of a history in a range of time, the value that held at its start included. */
+/**
+ * The extent of a history in a range of time, the value that held at its start included.
+ * @returns {[number, number]}
+ */
 export function historyExtent(history, [from, to]) {
   let [low, high] = [Infinity, -Infinity];
   for (let i = Math.max(0, history.indexOf(from) - 1); i < history.length && history.time(i) <= to; i += 1) {
@@ -111,7 +118,10 @@ export function historyExtent(history, [from, to]) {
   return [low, high];
 }
 
-/** A little room above and below; a flat line lies in the middle. */
+/**
+ * A little room above and below; a flat line lies in the middle.
+ * @returns {[number, number]}
+ */
 export function padded([low, high]) {
   if (low > high) return [0, 1];
   const room = high - low || Math.abs(low) * 0.1 || 1;

@@ -20,6 +20,7 @@ export function isEmpty(update) {
   return update.count === 0 && !isList(update.value);
 }
 
+/** @returns {value is any[] | import("../client/types.js").TypedArray} */
 export function isList(value) {
   return Array.isArray(value) || ArrayBuffer.isView(value);
 }

@@ -1,0 +1,1 @@
+"""What tests and measurements share: a browser, the console's page, an IOC."""

@@ -1,0 +1,285 @@
+"""Headless Chromium with its log: what tests, screenshots and measurements look at pages with.
+
+Every call blocks. Missing programs are told by `missing`, not by errors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Container, Iterator, Mapping
+from importlib.util import find_spec
+from typing import Any
+from urllib.parse import urlsplit
+
+from attrs import field, mutable
+
+# Whoever has no selenium asks `missing` what to install.
+with contextlib.suppress(ImportError):
+    from selenium.common.exceptions import (
+        ElementClickInterceptedException,
+        ElementNotInteractableException,
+    )
+    from selenium.webdriver import Chrome, ChromeOptions
+    from selenium.webdriver.chrome.service import Service
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.remote.webelement import WebElement
+    from selenium.webdriver.support.select import Select
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    _NOT_CLICKED = (ElementClickInterceptedException, ElementNotInteractableException)
+
+TIMEOUT = 15.0
+"""Seconds that anything may take, unless told otherwise."""
+
+MOVE_MS = 10
+"""How long the pointer takes from one place to another."""
+
+_FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--hide-scrollbars",
+    "--no-first-run",
+    "--no-proxy-server",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+_DRAWN = """
+const canvas = document.querySelector(arguments[0]);
+const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+return data.some((part) => part !== 0);
+"""
+_STILL = """
+const [element, done] = arguments;
+element.scrollIntoView({ block: "center" });
+let last = "";
+const look = () => {
+  const { x, y, width, height } = element.getBoundingClientRect();
+  const place = [x, y, width, height].join();
+  if (place === last) return done();
+  last = place;
+  requestAnimationFrame(look);
+};
+look();
+"""
+_STEPS = 5
+
+
+def missing() -> str | None:
+    """What to install, as a sentence; None if all is there."""
+    if find_spec("selenium") is None:
+        return "no selenium: pip install selenium"
+    absent = [name for name, path in _programs().items() if path is None]
+    if absent:
+        return f"no {' and no '.join(absent)}: apt-get install chromium chromium-driver"
+    return None
+
+
+def _programs() -> dict[str, str | None]:
+    return {
+        "chromium": shutil.which("chromium") or shutil.which("google-chrome"),
+        "chromedriver": shutil.which("chromedriver"),
+    }
+
+
+@mutable
+class Heard:
+    """What the browser said and asked for since it was last looked at."""
+
+    errors: list[str] = field(factory=list)
+    """Of the console: exceptions, failed loads, violations of the Content-Security-Policy."""
+    requests: list[str] = field(factory=list)
+    """The URLs of everything that was asked of the network, WebSockets too."""
+
+    def outside(self, places: Container[str]) -> list[str]:
+        """The requests that went elsewhere than to some `host:port`."""
+        return [url for url in self.requests if urlsplit(url).netloc not in places]
+
+
+class Browser:
+    """One browser with one window."""
+
+    def __init__(
+        self,
+        width: int = 1280,
+        height: int = 900,
+        hosts: Mapping[str, str] | None = None,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        """Start it.
+
+        Args:
+            width: of the window, in CSS pixels.
+            height: of the window.
+            hosts: where a `host:port` is to be found instead of where it says.
+            timeout: seconds that anything may take.
+        """
+        self._timeout = timeout
+        self._profile = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
+        programs = _programs()
+        options = ChromeOptions()
+        options.binary_location = programs["chromium"] or ""
+        size = f"--window-size={width},{height}"
+        rules = ", ".join(f"MAP {name} {place}" for name, place in (hosts or {}).items())
+        flags = (f"--host-resolver-rules={rules}", f"--user-data-dir={self._profile.name}")
+        for flag in (*_FLAGS, size, *flags):
+            options.add_argument(flag)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        options.add_experimental_option("perfLoggingPrefs", {"enablePage": False})
+        self.driver = Chrome(options, Service(programs["chromedriver"]))
+        self.driver.set_page_load_timeout(timeout)
+        self.driver.set_script_timeout(timeout)
+        # Away from the browser's own page for new tabs.
+        self.driver.get("about:blank")
+        self.heard()
+
+    @property
+    def pid(self) -> int:
+        """Of the driver, whose descendants are the browser."""
+        return int(self.driver.service.process.pid)
+
+    def quit(self) -> None:
+        """End it."""
+        self.driver.quit()
+        self._profile.cleanup()
+
+    def open(self, url: str) -> None:
+        """Go to a page; returns when it has loaded."""
+        self.driver.get(url)
+
+    def leave(self) -> None:
+        """Close the page, with its connections, and undo what was set for it."""
+        self.command("Emulation.clearDeviceMetricsOverride")
+        self.command("Emulation.setEmulatedMedia", features=[])
+        self.driver.get("about:blank")
+
+    def heard(self) -> Heard:
+        """What came since the last call."""
+        heard = Heard()
+        for entry in self.driver.get_log("browser"):  # type: ignore[no-untyped-call]
+            if entry["level"] == "SEVERE" or "Content Security Policy" in entry["message"]:
+                heard.errors.append(entry["message"])
+        for entry in self.driver.get_log("performance"):  # type: ignore[no-untyped-call]
+            heard.requests.extend(_asked(json.loads(entry["message"])["message"]))
+        return heard
+
+    def command(self, name: str, **parameters: Any) -> dict[str, Any]:
+        """A command of the Chrome DevTools Protocol."""
+        answer: dict[str, Any] = self.driver.execute_cdp_cmd(name, parameters)
+        return answer
+
+    def phone(self) -> None:
+        """Be as small as a phone, with fingers."""
+        self.size(390, 844, scale=2, mobile=True)
+
+    def size(self, width: int, height: int, scale: float = 1, mobile: bool = False) -> None:
+        """Have a page as large as this, in CSS pixels."""
+        self.command(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=scale,
+            mobile=mobile,
+        )
+
+    def prefer(self, scheme: str) -> None:
+        """Be a system that is set to `light` or `dark`."""
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        self.command("Emulation.setEmulatedMedia", features=[feature])
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """Run JavaScript in the page; what it returns."""
+        return self.driver.execute_script(script, *arguments)
+
+    def find(self, selector: str) -> WebElement:
+        """The first element that a CSS selector chooses, as soon as there is one."""
+        found = self.until(lambda: self.driver.find_elements(By.CSS_SELECTOR, selector), selector)
+        element: WebElement = found[0]
+        return element
+
+    def click(self, target: str | WebElement) -> None:
+        """Click an element, or the first that a CSS selector chooses, once it stands still.
+
+        Of a page that still moves the driver refuses the click, or it meets something else.
+        """
+
+        def clicked() -> bool:
+            element = self.find(target) if isinstance(target, str) else target
+            try:
+                self.driver.execute_async_script(_STILL, element)
+                element.click()
+            except _NOT_CLICKED:
+                return False
+            return True
+
+        self.until(clicked, f"a click on {target}")
+
+    def press(self, *keys: str, alt: bool = False) -> None:
+        """Press keys, one after the other, wherever the focus is; `ARROW_UP` and the like too."""
+        actions = ActionChains(self.driver, duration=MOVE_MS)
+        if alt:
+            actions.key_down(Keys.ALT)
+        for key in keys:
+            actions.send_keys(getattr(Keys, key, key))
+        if alt:
+            actions.key_up(Keys.ALT)
+        actions.perform()
+
+    def over(self, element: WebElement) -> None:
+        """Have the pointer in the middle of an element."""
+        ActionChains(self.driver, duration=MOVE_MS).move_to_element(element).perform()
+
+    def wheel(self, element: WebElement, pixels: int) -> None:
+        """Turn the wheel over an element; up is negative."""
+        origin = ScrollOrigin.from_element(element)
+        ActionChains(self.driver, duration=MOVE_MS).scroll_from_origin(origin, 0, pixels).perform()
+
+    def drag(self, selector: str, right: int, down: int) -> None:
+        """Drag an element, in steps as a hand does."""
+        actions = ActionChains(self.driver, duration=MOVE_MS).click_and_hold(self.find(selector))
+        for _ in range(_STEPS):
+            actions.move_by_offset(right // _STEPS, down // _STEPS)
+        actions.release().perform()
+
+    def choose(self, selector: str, text: str) -> None:
+        """Choose an option of a <select>."""
+        Select(self.find(selector)).select_by_visible_text(text)
+
+    def drawn(self, selector: str) -> bool:
+        """Whether there is anything on a <canvas>."""
+        return bool(self.run(_DRAWN, selector))
+
+    def focused(self) -> str:
+        """The label or text of what has the focus."""
+        label = "document.activeElement.getAttribute('aria-label')"
+        return str(self.run(f"return {label} ?? document.activeElement.textContent"))
+
+    def text(self, selector: str) -> str:
+        """The text of an element, also of one that is out of sight."""
+        return str(self.find(selector).get_property("textContent"))
+
+    def until(self, condition: Callable[[], Any], what: str, seconds: float | None = None) -> Any:
+        """Wait until a condition is true; return what it returned.
+
+        `seconds` is how long to wait, if not the browser's timeout.
+        """
+        wait = WebDriverWait(self.driver, seconds or self._timeout, poll_frequency=0.05)
+        return wait.until(lambda _: condition(), f"{what} did not come")
+
+
+def _asked(message: dict[str, Any]) -> Iterator[str]:
+    parameters = message["params"]
+    if message["method"] == "Network.requestWillBeSent":
+        url = parameters["request"]["url"]
+        if urlsplit(url).scheme not in {"data", "about", "blob"}:
+            yield url
+    elif message["method"] == "Network.webSocketCreated":
+        yield parameters["url"]

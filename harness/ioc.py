@@ -1,0 +1,68 @@
+"""A real IOC as a child process, for code that may block."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from subprocess import PIPE, Popen
+from threading import Lock
+
+from pycawamp.demo import softioc
+from pycawamp.demo.process import CAPorts, IOCError, ioc_command
+
+
+class IOCProcess:
+    """One run of an IOC that ends with this process, however this ends. Every call blocks."""
+
+    def __init__(
+        self, databases: Sequence[str], ports: CAPorts, log: Path, access_file: str | None = None
+    ) -> None:
+        """Start it; returns when it serves.
+
+        Args:
+            databases: paths of record databases.
+            ports: where it serves.
+            log: takes what it says on stderr.
+            access_file: path of an access security file.
+
+        Raises IOCError, with what it said, if it ends before.
+        """
+        self._log = log
+        self._talking = Lock()
+        with log.open("w") as stderr:
+            self._process = Popen(
+                ioc_command(databases, "", access_file),
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=stderr,
+                text=True,
+                env=ports.ioc_environment(),
+            )
+        self._answer()
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
+    def query(self, line: str) -> str:
+        """Run one line in its shell; return what that printed."""
+        assert self._process.stdin is not None
+        with self._talking:
+            self._process.stdin.write(f"{line}\n")
+            self._process.stdin.flush()
+            return self._answer()
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._process.kill()
+        self._process.communicate()
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        lines: list[str] = []
+        for line in self._process.stdout:
+            if line.rstrip() == softioc.READY:
+                return "\n".join(lines)
+            lines.append(line.rstrip())
+        raise IOCError(f"the IOC ended: {self._log.read_text()}")

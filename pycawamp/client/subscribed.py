@@ -1,0 +1,119 @@
+"""A PV to which a client is subscribed: its state and listeners."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pycawamp.client import messages
+from pycawamp.client.messages import Message
+from pycawamp.client.subscriptions import Subscription, SubscriptionOptions, strongest
+from pycawamp.client.values import GatewayError, Update
+from pycawamp.pv.values import Metadata
+
+
+class SubscribedPV:
+    """A PV to which a client is subscribed, once for all listeners."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.requested: SubscriptionOptions | None = None
+        """What was requested from the gateway on this connection; None: nothing."""
+        # Replaced on change, so that listeners may subscribe and unsubscribe during calls.
+        self.subscriptions: tuple[Subscription, ...] = ()
+        self._is_refused = False
+        self._connected: bool | None = None
+        self._metadata: Metadata | None = None
+        self._latest: Update | None = None
+        self._expects_snapshot = False
+
+    @property
+    def wanted(self) -> SubscriptionOptions | None:
+        """What has to be requested from the gateway; None without listeners."""
+        return strongest([each.options for each in self.subscriptions])
+
+    def join(self, subscription: Subscription) -> None:
+        """Add a subscription, and report the current state to it."""
+        self.subscriptions = (*self.subscriptions, subscription)
+        if self._is_refused:
+            # It may be allowed now.
+            self._is_refused, self.requested = False, None
+        if self._connected is not None:
+            subscription.connection(self._connected)
+        if self.wanted != self.requested:
+            # The next request is answered with all that this subscription needs. Updates that
+            # are on their way may lack some of it.
+            subscription.await_announcement()
+            return
+        if self._metadata is not None:
+            subscription.metadata(self._metadata)
+        if self._latest is not None:
+            subscription.update(self._latest, False, self._has_rate_of(subscription))
+
+    def leave(self, subscription: Subscription) -> None:
+        """Remove a subscription."""
+        self.subscriptions = tuple(each for each in self.subscriptions if each is not subscription)
+
+    def lose(self) -> None:
+        """Called when the connection is lost, or an attempt to connect has failed."""
+        self._is_refused = False
+        self.requested = None
+        self._turn(False)
+
+    def take(self, message: Message) -> None:
+        """Handle a message about the PV."""
+        _TAKERS[message["msg_type"]](self, message)
+
+    def fail(self, error: GatewayError) -> None:
+        """Report that the gateway refuses the PV. The next subscription requests it again."""
+        self._is_refused = True
+        if self._connected and error.code != "rate_limited":
+            # The subscription has ended; but a rate limit refuses a change of one that
+            # continues.
+            self._turn(False)
+        for subscription in self.subscriptions:
+            subscription.error(error)
+
+    def _connection(self, message: Message) -> None:
+        connected = bool(message.get("conn"))
+        self._is_refused = self._is_refused and not connected
+        # Sent again, it is the answer to changed options, and the same value follows.
+        self._expects_snapshot = connected and self._connected is True
+        self._turn(connected)
+
+    def _turn(self, connected: bool) -> None:
+        if not connected:
+            self._latest = self._metadata = None
+        self._connected = connected
+        for subscription in self.subscriptions:
+            subscription.connection(connected, is_announced=True)
+
+    def _described(self, message: Message) -> None:
+        self._metadata = metadata = messages.metadata(message)
+        for subscription in self.subscriptions:
+            subscription.metadata(metadata)
+
+    def _update(self, message: Message) -> None:
+        if not self._connected:
+            return  # It is from before a disconnect.
+        self._latest = update = messages.update(message)
+        is_snapshot, self._expects_snapshot = self._expects_snapshot, False
+        for subscription in self.subscriptions:
+            subscription.update(update, is_snapshot, self._has_rate_of(subscription))
+
+    def _error(self, message: Message) -> None:
+        self.fail(messages.error(message))
+
+    def _has_rate_of(self, subscription: Subscription) -> bool:
+        requested = self.requested
+        return requested is not None and requested.max_rate == subscription.options.max_rate
+
+
+_TAKERS: dict[str, Callable[[SubscribedPV, Message], None]] = {
+    "connection": SubscribedPV._connection,
+    "monitor": SubscribedPV._update,
+    "metadata": SubscribedPV._described,
+    "error": SubscribedPV._error,
+}
+
+MESSAGE_TYPES = frozenset(_TAKERS)
+"""Types of the messages about a PV."""

@@ -1,0 +1,124 @@
+"""All PVs to which a client is subscribed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from pycawamp.client.listener import IListener
+from pycawamp.client.messages import Message
+from pycawamp.client.subscribed import MESSAGE_TYPES, SubscribedPV
+from pycawamp.client.subscriptions import Subscription, SubscriptionOptions
+
+MOST_NAMES = 1000
+"""Names in one request: well below the limits of a gateway."""
+
+
+class SubscribedPVs:
+    """All PVs to which a client is subscribed.
+
+    Changes within one reactor iteration are sent to the gateway in few requests.
+    """
+
+    def __init__(
+        self, reactor: IReactorTime, clock: IReactorTime, send: Callable[[Message], None]
+    ) -> None:
+        self._reactor = reactor
+        self._clock = clock
+        self._send = send
+        self._pvs: dict[str, SubscribedPV] = {}
+        self._changed: dict[str, SubscribedPV] = {}
+        self._flushing: IDelayedCall | None = None
+        self._is_open = False
+
+    def subscribe(
+        self, name: str, listener: IListener, options: SubscriptionOptions
+    ) -> Subscription:
+        """Subscribe to a PV, and report its state if it is known."""
+        pv = self._pvs.setdefault(name, SubscribedPV(name))
+        subscription = Subscription(name, listener, options, self._clock, self._leave)
+        self._change(pv)
+        pv.join(subscription)
+        return subscription
+
+    def opened(self) -> None:
+        """Request all PVs on a new connection."""
+        self._is_open = True
+        self._changed.update(self._pvs)
+        self._flush()
+
+    def lost(self) -> None:
+        """Called when the connection is lost, or an attempt to connect has failed."""
+        self._stop()
+        for pv in list(self._pvs.values()):
+            pv.lose()
+
+    def close(self) -> None:
+        """End all subscriptions."""
+        self._stop()
+        for pv in list(self._pvs.values()):
+            for subscription in pv.subscriptions:
+                subscription.close()
+        self._pvs.clear()
+
+    def take(self, message: Message) -> bool:
+        """Pass a message to its PV; return False if there is none."""
+        pv = self._pvs.get(message.get("pvname", ""))
+        if pv is None or not _is_of_subscription(message):
+            return False
+        pv.take(message)
+        return True
+
+    def _stop(self) -> None:
+        """Send no requests, which would be lost."""
+        self._is_open = False
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+
+    def _leave(self, subscription: Subscription) -> None:
+        pv = self._pvs[subscription.name]
+        pv.leave(subscription)
+        self._change(pv)
+
+    def _change(self, pv: SubscribedPV) -> None:
+        self._changed[pv.name] = pv
+        if self._is_open and self._flushing is None:
+            self._flushing = self._reactor.callLater(0, self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = None
+        changed, self._changed = self._changed, {}
+        groups: dict[SubscriptionOptions | None, list[str]] = {}
+        for pv in changed.values():
+            wanted = pv.wanted
+            if wanted != pv.requested:
+                pv.requested = wanted
+                groups.setdefault(wanted, []).append(pv.name)
+            if wanted is None:
+                self._pvs.pop(pv.name, None)
+        for options, names in groups.items():
+            for message in _requests(options, names):
+                self._send(message)
+
+
+def _is_of_subscription(message: Message) -> bool:
+    """Whether it is not a reply. Replies to requests that have timed out have an id."""
+    is_for_connect = message.get("action", "connect") == "connect"
+    return message.get("msg_type") in MESSAGE_TYPES and "id" not in message and is_for_connect
+
+
+def _requests(options: SubscriptionOptions | None, names: list[str]) -> Iterator[dict[str, Any]]:
+    asked = {"action": "disconnect"} if options is None else _connect(options)
+    for start in range(0, len(names), MOST_NAMES):
+        some = names[start : start + MOST_NAMES]
+        # A single name is sent as in Version 1, for gateways of that version.
+        yield {**asked, "pv": some[0]} if len(some) == 1 else {**asked, "pvs": some}
+
+
+def _connect(options: SubscriptionOptions) -> dict[str, Any]:
+    chosen = {key: value for key, value in attrs.asdict(options).items() if value}
+    return {"action": "connect", **chosen}

@@ -1,0 +1,137 @@
+"""The values of the options, to settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pycawamp.access import Writers
+from pycawamp.config.option import OptionError
+from pycawamp.config.settings import GatewaySettings, LogSettings, Settings
+from pycawamp.sessions.limits import Limits
+from pycawamp.web.authentication import AuthenticationRules
+from pycawamp.web.channel import HTTPLimits
+from pycawamp.web.connections import ConnectionLimits
+from pycawamp.web.host import Hosts
+from pycawamp.web.login import LoginFiles
+from pycawamp.web.origin import Origins
+from pycawamp.web.proxy import Proxies
+from pycawamp.web.websocket import SocketLimits
+
+
+def to_settings(given: dict[str, Any]) -> Settings:
+    """The settings that options mean: values by the names of the options.
+
+    Raises:
+        OptionError: they do not go together.
+    """
+    _check(given)
+    return Settings(
+        ports=tuple(given["port"]),
+        demo=given["demo"],
+        pvlist=given.get("pvlist"),
+        pvlist_syntax=given.get("pvlist-syntax"),
+        access=given.get("access"),
+        writers=given.get("allow-put"),
+        logins=_logins(given),
+        rules=_rules(given),
+        http=_http(given),
+        drain_time=given["drain-time"],
+        log=LogSettings(given["log-format"], given["log-level"], given["access-log"]),
+        gateway=_gateway(given, own_repeater=given["demo"]),
+    )
+
+
+def _rules(given: dict[str, Any]) -> AuthenticationRules:
+    guarded = "allow-put" in given or bool(_LOGINS & set(given))
+    return AuthenticationRules(
+        proxies=Proxies.of(given.get("trust-proxy", []), given.get("user-header")),
+        origins=Origins.of(guarded, given.get("allow-origin", [])),
+        hosts=Hosts.of(given.get("allow-host", []), restricted="allow-put" in given),
+        required=given["require-login"],
+    )
+
+
+def _logins(given: dict[str, Any]) -> LoginFiles | None:
+    if "htpasswd" not in given and "jwt-key" not in given:
+        return None
+    return LoginFiles(
+        htpasswd=_file(given, "htpasswd"),
+        jwt_key=_file(given, "jwt-key"),
+        audience=given.get("jwt-audience"),
+        issuer=given.get("jwt-issuer"),
+    )
+
+
+def _http(given: dict[str, Any]) -> HTTPLimits:
+    return HTTPLimits(
+        handshake_timeout=given["handshake-timeout"],
+        max_header=given["max-header"],
+        connections=ConnectionLimits(
+            in_all=_connections(given, "max-connections", "max-clients"),
+            per_address=_connections(
+                given, "max-connections-per-address", "max-clients-per-address"
+            ),
+        ),
+    )
+
+
+def _connections(given: dict[str, Any], name: str, clients: str) -> int:
+    """As asked for; else enough that pages are served beside the WebSockets."""
+    return int(given.get(name, max(100, 2 * given[clients])))
+
+
+def _gateway(given: dict[str, Any], own_repeater: bool) -> GatewaySettings:
+    return GatewaySettings(
+        connect_timeout=given["connect-timeout"],
+        linger=given["linger"],
+        own_repeater=own_repeater,
+        put_log=given.get("put-log"),
+        socket=SocketLimits(
+            stall_timeout=given["stall-timeout"],
+            ping_interval=given["ping-interval"],
+            max_message=given["max-message"],
+        ),
+        limits=Limits(
+            clients=given["max-clients"],
+            clients_per_address=given["max-clients-per-address"],
+            pvs=given["max-pvs"],
+            names=given["max-names"],
+            channels=given["max-channels"],
+            unresolved=given["max-unresolved"],
+            unresolved_per_address=given["max-unresolved-per-address"],
+            unresolved_in_all=given["max-unresolved-in-all"],
+            spellings=given["max-spellings"],
+            spellings_per_address=given["max-spellings-per-address"],
+            spellings_in_all=given["max-spellings-in-all"],
+            memory=given["max-memory"] * 2**20,
+            request_rate=given["max-request-rate"],
+            put_rate=given["max-put-rate"],
+        ),
+    )
+
+
+def _file(given: dict[str, Any], name: str) -> Path | None:
+    return Path(given[name]) if name in given else None
+
+
+def _check(given: dict[str, Any]) -> None:
+    logins = _LOGINS & set(given)
+    for name, needed in _NEEDS.items():
+        if name in given and needed not in given:
+            raise OptionError(f"--{name} is of no use without --{needed}")
+    if "user-header" in given and "trust-proxy" not in given:
+        raise OptionError("--user-header needs --trust-proxy: else anyone could set it")
+    if given["require-login"] and not logins:
+        raise OptionError(f"--require-login needs a way to log in: {_WAYS}")
+    by_login = given.get("allow-put") is Writers.LOGGED_IN
+    if by_login and not logins and "access" not in given:
+        raise OptionError(
+            f"--allow-put lets logged-in users write, so it needs a way to log in: {_WAYS}; "
+            "--allow-put=anyone lets everybody write"
+        )
+
+
+_LOGINS = {"htpasswd", "jwt-key", "user-header"}
+_WAYS = "--htpasswd, --jwt-key or --user-header"
+_NEEDS = {"pvlist-syntax": "pvlist", "jwt-audience": "jwt-key", "jwt-issuer": "jwt-key"}

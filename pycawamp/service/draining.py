@@ -1,0 +1,62 @@
+"""SIGTERM without a crowd: clients are asked to go elsewhere one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, Protocol
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.logger import Logger
+
+
+class Drainable(Protocol):
+    """What has clients."""
+
+    def drain(self, seconds: float) -> Deferred[None]:
+        """Close their connections, spread over a time; fires when all have gone or it is over."""
+
+
+class Leaver(Protocol):
+    """A port that is shared with other processes."""
+
+    def stopService(self) -> Deferred[Any]:
+        """Listen no more."""
+
+
+class DrainingService(MultiService):
+    """Stops its services after it has drained the clients; with 0 `seconds` at once.
+
+    `stopping` is called first.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        clients: Drainable,
+        seconds: float,
+        shared_ports: Sequence[Leaver] = (),
+        stopping: Callable[[], object] = lambda: None,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._clients = clients
+        self._seconds = seconds
+        self._shared_ports = shared_ports
+        self._stopping = stopping
+
+    def stopService(self) -> Deferred[Any]:
+        """Say that no clients are to come, have those that are there leave, then stop."""
+        self._stopping()
+        if not self._seconds:
+            return super().stopService()  # type: ignore[no-any-return,no-untyped-call]
+        self._log.info("Draining for {seconds:g} s", seconds=self._seconds)
+        for port in self._shared_ports:
+            # The other processes accept: a client that came here would only be sent away.
+            port.stopService()
+        return self._drain_and_stop()
+
+    @inlineCallbacks
+    def _drain_and_stop(self) -> Generator[Deferred[Any], None, None]:
+        yield self._clients.drain(self._seconds)
+        yield super().stopService()  # type: ignore[no-untyped-call]

@@ -1,0 +1,132 @@
+"""Where the log goes, and in which form."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any, cast
+
+from twisted.application.service import Service
+from twisted.logger import (
+    FileLogObserver,
+    FilteringLogObserver,
+    ILogObserver,
+    LogEvent,
+    Logger,
+    LogLevel,
+    LogLevelFilterPredicate,
+    formatEvent,
+    textFileLogObserver,
+)
+
+from pycawamp.config.settings import LogFormat, LogSettings
+
+_PLAIN = (str, int, float, bool, type(None))
+_OF_TWISTED = frozenset({"message", "time", "system", "isError", "format", "logger", "text"})
+
+
+class LogFile:
+    """A log file that others may move or cut off: it is appended to, and can be opened anew."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path).absolute()
+        self._file = self._open()
+
+    def write(self, text: str) -> None:
+        """Append some lines."""
+        self._file.write(text)
+
+    def flush(self) -> None:
+        """Do nothing: each line is written at once."""
+
+    def reopen(self) -> None:
+        """Close the file, and go on with the one that has its name now.
+
+        Raises:
+            OSError: that file cannot be opened; the one before stays in use.
+        """
+        before, self._file = self._file, self._open()
+        before.close()
+
+    def _open(self) -> IO[str]:
+        return self._path.open("a", buffering=1, encoding="utf-8", errors="backslashreplace")
+
+
+class LogReopener(Service):
+    """Opens a log file anew at each SIGUSR1 while it runs."""
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, file: LogFile) -> None:
+        self._reactor = reactor
+        self._file = file
+        self._before: Any = None
+
+    def startService(self) -> None:
+        """Take the signal."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self._before = signal.signal(signal.SIGUSR1, self._hear)
+
+    def stopService(self) -> None:
+        """Leave the signal to whoever had it before."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        signal.signal(signal.SIGUSR1, self._before or signal.SIG_DFL)
+
+    def reopen(self) -> None:
+        """Open the file anew now."""
+        try:
+            self._file.reopen()
+        except OSError as error:
+            self._log.error("The log file cannot be opened anew: {error}", error=str(error))
+
+    def _hear(self, _number: int, _frame: FrameType | None) -> None:
+        self._reactor.callFromThread(self.reopen)
+
+
+def log_file(twistd: Mapping[str, Any]) -> LogFile | None:
+    """The file that twistd's options name for the log; None if it goes to stdout.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    name = twistd.get("logfile")
+    if name == "-" or (not name and twistd.get("nodaemon")):
+        return None
+    return LogFile(name or "twistd.log")
+
+
+def log_observer(settings: LogSettings, file: LogFile | None) -> ILogObserver:
+    """An observer that writes events of a level or above, in the form that is asked for."""
+    out = cast("IO[Any]", file or sys.stdout)
+    as_json = settings.format is LogFormat.JSON
+    observer = FileLogObserver(out, json_line) if as_json else textFileLogObserver(out)
+    level = LogLevel.levelWithName(settings.level)
+    return FilteringLogObserver(observer, [LogLevelFilterPredicate(level)])
+
+
+def json_line(event: LogEvent) -> str:
+    """An event as a JSON object in a line: time, level, system, message, and its other fields."""
+    line: dict[str, Any] = {
+        "time": datetime.fromtimestamp(event["log_time"], timezone.utc).isoformat(),
+        "level": event["log_level"].name if event.get("log_level") else "info",
+        "system": event.get("log_namespace") or event.get("log_system") or "-",
+        "message": formatEvent(event),
+    }
+    if "log_failure" in event:
+        line["traceback"] = _or_unformattable(event["log_failure"].getTraceback)
+    for name, value in event.items():
+        if name not in line and not name.startswith("log_") and name not in _OF_TWISTED:
+            line[name] = value if isinstance(value, _PLAIN) else _or_unformattable(value.__str__)
+    return json.dumps(line, ensure_ascii=False) + "\n"
+
+
+def _or_unformattable(make: Callable[[], str]) -> str:
+    try:
+        return make()
+    except Exception as error:
+        return f"<cannot be shown: {error!r}>"

@@ -1,0 +1,154 @@
+"""What the gateway is doing now, as one frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+import attrs
+
+from pycawamp.fanout.publisher import Publishers
+from pycawamp.pv.budget import MemoryBudget
+from pycawamp.pv.hub import PVHub
+from pycawamp.pv.inbox import Inbox
+from pycawamp.sessions.registry import Sessions
+from pycawamp.sessions.session import Session
+
+CONNECTED = "connected"
+DISCONNECTED = "disconnected"
+"""It was lost, or may not be read."""
+REFUSED = "refused"
+"""An IOC is there, but does not send the value."""
+SEARCHING = "searching"
+"""No IOC has answered yet."""
+
+
+# NamedTuples: there are thousands of these in each snapshot.
+class ClientStatistics(NamedTuple):
+    """One client."""
+
+    address: str
+    """For people: host and port."""
+    user: str | None
+    since: float
+    """UNIX seconds at which it came."""
+    transport: str
+    """How its messages are delimited, such as `websocket`."""
+    pvs: int
+    """Its subscriptions."""
+    queued: int
+    """Bytes that wait for it in this process."""
+    conflated: int
+    """Updates that it did not get because a newer one came first."""
+
+
+class ChannelStatistics(NamedTuple):
+    """One open channel."""
+
+    name: str
+    state: str
+    """`searching`, `connected`, `disconnected` or `refused`."""
+    subscribers: int
+    """Clients that are subscribed to it; 0 while it lingers, or is used by others."""
+    type: str | None
+    """The native type; None if no IOC has told it."""
+    host: str | None
+    """The IOC."""
+
+
+@attrs.frozen
+class MemoryStatistics:
+    """Bytes held for clients, as the memory budget counts them."""
+
+    limit: int
+    values: int
+    rendered: int
+    requests: int
+    backlog: int
+
+
+@attrs.frozen
+class Statistics:
+    """A snapshot of a gateway. Nothing in it changes later."""
+
+    clients: tuple[ClientStatistics, ...]
+    channels: tuple[ChannelStatistics, ...]
+    channels_by_state: Mapping[str, int]
+    """How many channels are in each state; all states are there."""
+    subscriptions: int
+    """Of all clients."""
+    conflated: int
+    """Updates, since the start, that slow clients did not get because a newer one came first."""
+    inbox_depth: int
+    """Updates from IOCs that have not been handled yet."""
+    inbox_conflated: int
+    """Updates, since the start, that were replaced by newer ones before they were handled."""
+    refusals: Mapping[str, int]
+    """What was refused since the start, by kind."""
+    memory: MemoryStatistics
+    connections: int | None = None
+    """Connections of the port, whatever they are for; None for a gateway without a port."""
+
+
+def snapshot(hub: PVHub, sessions: Sessions, inbox: Inbox) -> Statistics:
+    """Return the present state. Takes about 1 ms for each 1000 channels and clients."""
+    shared = sessions.shared
+    clients = tuple(map(_client, sessions))
+    channels = tuple(_channels(hub, shared.publishers))
+    states = dict.fromkeys((SEARCHING, CONNECTED, DISCONNECTED, REFUSED), 0)
+    for channel in channels:
+        states[channel.state] += 1
+    return Statistics(
+        clients=clients,
+        channels=channels,
+        channels_by_state=MappingProxyType(states),
+        subscriptions=sum(client.pvs for client in clients),
+        conflated=sessions.conflated,
+        inbox_depth=inbox.depth,
+        inbox_conflated=inbox.conflated,
+        refusals=MappingProxyType(dict(shared.refusals.counts)),
+        memory=_memory(shared.budget),
+    )
+
+
+def _client(session: Session) -> ClientStatistics:
+    peer, outbox = session.peer, session.outbox
+    return ClientStatistics(
+        peer.address,
+        peer.user,
+        session.since,
+        outbox.framing.name,
+        len(session.subscriptions),
+        outbox.queued,
+        outbox.conflated,
+    )
+
+
+def _channels(hub: PVHub, publishers: Publishers) -> Iterable[ChannelStatistics]:
+    clients = publishers.clients()
+    for pv in hub:
+        if pv.connected:
+            state = CONNECTED
+        elif pv.connected is None:
+            state = SEARCHING
+        else:
+            state = DISCONNECTED if pv.refusal is None else REFUSED
+        described = pv.described
+        yield ChannelStatistics(
+            pv.name,
+            state,
+            clients.get(pv.name, 0),
+            None if described is None else described.type.value,
+            None if described is None else described.host,
+        )
+
+
+def _memory(budget: MemoryBudget) -> MemoryStatistics:
+    return MemoryStatistics(
+        limit=budget.limit,
+        values=budget.values,
+        rendered=budget.rendered,
+        requests=budget.requests,
+        backlog=budget.backlog,
+    )

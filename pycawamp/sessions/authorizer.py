@@ -1,0 +1,55 @@
+"""What one client may read and write, and how many channels it may open."""
+
+from __future__ import annotations
+
+import attrs
+
+from pycawamp.access.interfaces import Decide, Verdict
+from pycawamp.pv.router import UnknownSchemeError
+from pycawamp.sessions.names_in_use import Holder
+from pycawamp.sessions.peer import Peer
+from pycawamp.sessions.shared import Shared
+from pycawamp.wire.errors import BadMessageError
+
+
+@attrs.frozen(eq=False)
+class Authorizer:
+    """Decides what one client may do."""
+
+    _shared: Shared
+    _peer: Peer
+    _holder: Holder
+
+    def authorize(self, name: str, decide: Decide | None = None) -> Verdict:
+        """Return what the client may do with a PV, and the name of its channel.
+
+        Rules see the name without its scheme. Raises BadMessageError: `forbidden` if the
+        client may not read the PV, `bad_name` if no backend serves its scheme.
+        """
+        peer, router = self._peer, self._shared.router
+        decide = decide or self._shared.policy.decide
+        try:
+            parsed = router.parse(name)
+        except UnknownSchemeError as error:
+            raise BadMessageError("bad_name", str(error), pvname=name) from None
+        verdict = decide(peer.user, peer.host, peer.host_name, parsed.bare)
+        if not verdict.read:
+            raise BadMessageError("forbidden", "this gateway does not let you read it", pvname=name)
+        channel_name = router.channel_name(parsed.scheme, verdict.real_name)
+        if channel_name == verdict.real_name:
+            return verdict
+        return attrs.evolve(verdict, real_name=channel_name)
+
+    def reserve_channel(self, real_name: str) -> None:
+        """Check that one more channel may be opened; raise `too_many_pvs` if not."""
+        shared, holder = self._shared, self._holder
+        problem = shared.spellings.problem(real_name, holder)
+        problem = problem or shared.unresolved.admit(real_name, holder)
+        if problem is not None:
+            raise BadMessageError("too_many_pvs", problem)
+        shared.spellings.add(real_name, holder)
+
+    def close(self) -> None:
+        """Forget the channels that the client had opened: it is gone."""
+        self._shared.unresolved.leave(self._holder)
+        self._shared.spellings.leave(self._holder)

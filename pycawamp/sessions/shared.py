@@ -1,0 +1,74 @@
+"""What all clients share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Protocol
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import Cooperator
+
+from pycawamp.access.interfaces import IPolicy
+from pycawamp.fanout.flush import FlushCycle
+from pycawamp.fanout.publisher import Publishers
+from pycawamp.pv.budget import MemoryBudget
+from pycawamp.pv.delay import DelayLine
+from pycawamp.pv.hub import PVHub
+from pycawamp.pv.oneshot import OneShotChannel
+from pycawamp.pv.router import Router
+from pycawamp.sessions.limits import Limits
+from pycawamp.sessions.putlog import PutLog
+from pycawamp.sessions.quota import UnderWay
+from pycawamp.sessions.refusals import RefusalCounter
+from pycawamp.sessions.spellings import Spellings
+from pycawamp.sessions.unresolved import UnresolvedNames
+
+STEPS_AT_ONCE = 100
+"""What a client that is gone had asked for: so much ends before others have their turn."""
+
+
+class PendingSearch(Protocol):
+    """A client's wait for a PV that was not found yet."""
+
+    def end(self) -> None:
+        """Tell the client if the PV has not been found by now."""
+
+
+@attrs.frozen(eq=False)
+class Shared:
+    """What all clients share."""
+
+    clock: IReactorTime
+    hub: PVHub
+    router: Router
+    flush_cycle: FlushCycle
+    publishers: Publishers
+    policy: IPolicy
+    put_log: PutLog
+    connect_timeout: float
+    """Seconds until a client is told that a PV was not found."""
+    limits: Limits
+    refusals: RefusalCounter
+    budget: MemoryBudget
+    unresolved: UnresolvedNames
+    spellings: Spellings
+    puts: UnderWay
+    """The puts of all clients that have not finished."""
+    searching: DelayLine[PendingSearch]
+    """The waits that end after `connect_timeout`."""
+    cooperator: Cooperator
+
+    def one_shot(self, real_name: str) -> OneShotChannel:
+        """Return a short subscription to a PV."""
+        return OneShotChannel(self.hub, self.clock, real_name)
+
+    def soon(self, function: Callable[[], object]) -> None:
+        """Call `function` in the next reactor iteration."""
+        self.clock.callLater(0, function)
+
+    def finish(self, work: Iterator[None]) -> None:
+        """Take the steps of some work, at once if they are few, else a little at a time."""
+        if len(list(islice(work, STEPS_AT_ONCE))) == STEPS_AT_ONCE:
+            self.cooperator.cooperate(work)

@@ -1,0 +1,47 @@
+"""What the gateway uses of Autobahn beyond its public API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autobahn.twisted.websocket import WebSocketServerProtocol
+
+from pycawamp.web.internals import check_internals
+
+_NAMES = (
+    *("_fail_connection", "_invalid_payload", "_max_message_size_exceeded"),
+    *("failHandshake", "dropConnection", "sendCloseFrame", "processData", "processControlFrame"),
+    *("onMessageBegin", "onMessageFrameData", "onMessageFrameEnd", "onMessageEnd"),
+    *("autoPingPending", "closeHandshakeTimeoutCall", "control_frame_data", "current_frame"),
+    *("failedByMe", "message_is_binary", "is_open", "is_closed"),
+)
+
+
+def check_autobahn() -> None:
+    """Raise InternalsError if this Autobahn lacks something of it."""
+    check_internals("autobahn", WebSocketServerProtocol, _NAMES)
+
+
+class FailureHooks(WebSocketServerProtocol):  # type: ignore[misc]
+    """Calls a method of its own for each reason to fail a connection."""
+
+    def on_bad_frame(self) -> None:
+        """Called before the connection is closed for breaking the protocol."""
+
+    def on_bad_text(self) -> None:
+        """Called before the connection is closed for a text that is not UTF-8."""
+
+    def on_too_large(self, limit: int) -> None:
+        """Called before the connection is closed for a message of more than `limit` bytes."""
+
+    def _fail_connection(self, *args: Any, **keywords: Any) -> None:
+        self.on_bad_frame()
+        super()._fail_connection(*args, **keywords)
+
+    def _invalid_payload(self, reason: str) -> bool:
+        self.on_bad_text()
+        return bool(super()._invalid_payload(reason))
+
+    def _max_message_size_exceeded(self, size: int, limit: int, reason: str) -> None:
+        self.on_too_large(limit)
+        super()._max_message_size_exceeded(size, limit, reason)

@@ -1,0 +1,49 @@
+"""Bodies of requests: bounded each, for each address, and in all."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import attrs
+
+
+@attrs.frozen
+class BodyLimits:
+    """Bytes of request bodies that may be held."""
+
+    each: int = 2**20
+    per_address: int = 2**24
+    in_all: int = 2**26
+
+    def with_each(self, each: int) -> BodyLimits:
+        """Return the limits where one body may have so many bytes; the others let it come."""
+        return BodyLimits(each, max(self.per_address, each), max(self.in_all, each))
+
+
+class Bodies:
+    """Counts the bytes of request bodies, by what their headers announce.
+
+    An address is that of `Connections`: None counts in all only.
+    """
+
+    def __init__(self, limits: BodyLimits) -> None:
+        self.limits = limits
+        self._by_address: Counter[str | None] = Counter()
+        self._bytes = 0
+
+    def has_room(self, address: str | None, size: int) -> bool:
+        """Whether a body of so many bytes may come from an address now."""
+        own = 0 if address is None else self._by_address[address] + size
+        return self._bytes + size <= self.limits.in_all and own <= self.limits.per_address
+
+    def begin(self, address: str | None, size: int) -> None:
+        """Count a body."""
+        self._bytes += size
+        self._by_address[address] += size
+
+    def end(self, address: str | None, size: int) -> None:
+        """Count a body no more."""
+        self._bytes -= size
+        self._by_address[address] -= size
+        if not self._by_address[address]:
+            del self._by_address[address]

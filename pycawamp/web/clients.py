@@ -1,0 +1,176 @@
+"""The clients of all transports: counted together, and closed together."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import LoopingCall
+
+from pycawamp.access.hosts import network_key
+from pycawamp.sessions.peer import Peer
+from pycawamp.sessions.registry import Sessions
+from pycawamp.web.client_log import ClientEntry, ClientLog
+from pycawamp.web.expiry import LoginExpiry
+from pycawamp.web.read_scheduler import ReadScheduler
+from pycawamp.web.transport import SlowConsumerMonitor
+
+CLOSING = 2.0
+"""Seconds that a client has to take what was sent to it before the connection ends."""
+LISTENING = 0.25
+"""The part of the time to drain in which nobody is asked to leave."""
+DRAIN_STEP = 0.02
+"""Seconds between looks at how many are to leave."""
+
+
+class Connection(Protocol):
+    """A client's connection, whatever its transport."""
+
+    client: Peer
+
+    def hang_up(self, code: int, reason: str) -> None:
+        """Close it with a WebSocket close code and a reason, as far as the transport has them."""
+
+    def cut(self) -> None:
+        """Close it without waiting for its client any longer."""
+
+    def check_client(self) -> None:
+        """Close it if its user, or its page, could not come in any more."""
+
+
+class Clients:
+    """The clients that are connected, in all and by address, and what their connections share.
+
+    `stall_timeout` is in seconds: a client that takes nothing for so long is dropped. `now`
+    tells UNIX seconds.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        sessions: Sessions,
+        stall_timeout: float,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.clock = clock
+        self.sessions = sessions
+        self.shared = sessions.shared
+        self.stall_timeout = stall_timeout
+        self.slow_consumers = SlowConsumerMonitor(clock, stall_timeout, sessions.shared.budget)
+        self.read_scheduler = ReadScheduler(clock)
+        self._now = now
+        self._connections: dict[Connection, ClientEntry] = {}
+        self._log = ClientLog(clock)
+        self._by_address: Counter[str] = Counter()
+        self._all_closed: Deferred[None] | None = None
+        self._cutting: IDelayedCall | None = None
+        self._is_leaving = False
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def full(self, host: str) -> str | None:
+        """Return why an address may not have one client more; None if it may."""
+        if self._is_leaving:
+            return "the gateway is stopping"
+        if len(self._connections) >= self.shared.limits.clients:
+            return "as many clients as may be"
+        if self._by_address[network_key(host)] >= self.shared.limits.clients_per_address:
+            return "as many clients of one address as may be"
+        return None
+
+    def add(self, connection: Connection) -> None:
+        """Count and log a client."""
+        visitor = connection.client
+        self._connections[connection] = self._log.connected(
+            visitor.address, visitor.user, visitor.agent
+        )
+        self._by_address[network_key(connection.client.host)] += 1
+
+    def remove(self, connection: Connection, pvs: int = 0, reason: str = "closed") -> None:
+        """Count a client no more; one that is not counted is ignored.
+
+        `pvs` is how many PVs it had, `reason` why it has gone: both are for the log.
+        """
+        if connection in self._connections:
+            self._log.disconnected(self._connections.pop(connection), pvs, reason)
+            self._left(network_key(connection.client.host))
+        if not self._connections and self._all_closed is not None:
+            done, self._all_closed = self._all_closed, None
+            if self._cutting is not None and self._cutting.active():
+                self._cutting.cancel()
+            self._close()
+            done.callback(None)
+
+    def expiry(self, expired: Callable[[], None]) -> LoginExpiry:
+        """Return what calls a function once a login has expired."""
+        return LoginExpiry(self.clock, expired, self._now)
+
+    def check_clients(self) -> None:
+        """Close the connections of those who could not come in any more."""
+        for connection in list(self._connections):
+            connection.check_client()
+
+    def drain(self, seconds: float) -> Deferred[None]:
+        """Close the connections as `going away` (1001), spread over a time.
+
+        In its first quarter none is closed, and new ones are taken: a load balancer is to notice
+        that the gateway is not ready before their clients come back. Then there are no new ones.
+        Fires when all have been asked to leave.
+        """
+        started = self.clock.seconds()
+        asked: set[Connection] = set()
+        number = 0
+
+        def ask() -> None:
+            nonlocal number
+            share = (self.clock.seconds() - started) / seconds
+            if share < LISTENING:
+                return
+            here = [each for each in self._connections if each not in asked]
+            if not self._is_leaving:
+                self._is_leaving, number = True, len(here)
+            left = number * max(0.0, 1 - (share - LISTENING) / (1 - LISTENING))
+            for connection in here[: len(here) - int(left)]:
+                asked.add(connection)
+                connection.hang_up(1001, "the gateway is stopping")
+            if len(asked) == number:
+                asking.stop()
+
+        asking = LoopingCall(ask)
+        asking.clock = self.clock
+        # A failure ends it; what is still open is closed after it.
+        return asking.start(DRAIN_STEP).addBoth(lambda _: None)
+
+    def close_all(self, patience: float = 1.0) -> Deferred[None]:
+        """Close every connection as `going away` (1001); fires when all are gone.
+
+        Those that are still open after `patience` seconds are cut.
+        """
+        done: Deferred[None] = Deferred()
+        if not self._connections:
+            self._close()
+            done.callback(None)
+            return done
+        self._all_closed = done
+        self._cutting = self.clock.callLater(patience, self._cut)
+        for connection in list(self._connections):
+            connection.hang_up(1001, "the gateway is stopping")
+        return done
+
+    def _left(self, address: str) -> None:
+        self._by_address[address] -= 1
+        if not self._by_address[address]:
+            del self._by_address[address]
+
+    def _close(self) -> None:
+        self.slow_consumers.close()
+        self._log.close()
+
+    def _cut(self) -> None:
+        for connection in list(self._connections):
+            connection.cut()

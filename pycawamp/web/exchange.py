@@ -1,0 +1,111 @@
+"""An HTTP request as a short session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from struct import Struct
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from pycawamp.fanout.framing import Framing
+from pycawamp.fanout.outbox import IWriter
+from pycawamp.sessions.peer import Peer
+from pycawamp.sessions.quota import Quota
+from pycawamp.sessions.session import Session
+from pycawamp.web.clients import Clients
+from pycawamp.wire.dialect import Message
+from pycawamp.wire.v2.dialect import VERSION_1
+
+_HEADER = Struct("!?Q")
+
+
+def _text(payload: bytes) -> bytes:
+    return _HEADER.pack(False, len(payload)) + payload
+
+
+def _binary(payload: bytes) -> bytes:
+    return _HEADER.pack(True, len(payload)) + payload
+
+
+MESSAGES = Framing(_text, _binary)
+"""Messages one after another, each with its kind and its length."""
+
+
+@implementer(IWriter)
+class Exchange:
+    """Sends the messages of one HTTP request to a session of its own, and collects the replies.
+
+    The session ends when all that it began is done: the client counts as connected until then,
+    even if it is answered earlier.
+    """
+
+    framing = MESSAGES
+
+    def __init__(self, clients: Clients, client: Peer, quota: Quota) -> None:
+        self.client = client
+        self.backlog = 0
+        """Bytes of the replies that are held."""
+        self._clients = clients
+        self._expected = 0
+        self._replies: list[Message] = []
+        self._replied: Deferred[list[Message]] = Deferred()
+        self._session: Session | None = clients.sessions.open(
+            self, client, VERSION_1, self.hang_up, quota
+        )
+        clients.add(self)
+
+    def ask(self, messages: Sequence[bytes]) -> Deferred[list[Message]]:
+        """Send requests, each of which has one reply; fires with these, as they came."""
+        self._expected = len(messages)
+        self._clients.shared.finish(self._send(messages))
+        return self._replied
+
+    def write(self, data: bytes) -> None:
+        """Take replies."""
+        self.backlog += len(data)
+        self._clients.shared.budget.requests += len(data)
+        self._replies += _messages(data)
+        if len(self._replies) >= self._expected and not self._replied.called:
+            if self._session is not None:
+                self._session.finish(self._ended)
+            self._replied.callback(self._replies)
+
+    def release(self) -> None:
+        """Count the replies no more: they have been sent."""
+        self._clients.shared.budget.requests -= self.backlog
+        self.backlog = 0
+
+    def cut(self) -> None:
+        """End the session: its client is gone, or the gateway is stopping."""
+        if self._session is not None:
+            self._session.close()
+            self._ended()
+        self.release()
+
+    def hang_up(self, code: int, reason: str) -> None:
+        """Do nothing: the reply says what was wrong, and nothing else is to come."""
+
+    def check_client(self) -> None:
+        """Do nothing: it is over soon."""
+
+    def _send(self, messages: Sequence[bytes]) -> Iterator[None]:
+        for message in messages:
+            if self._session is None:
+                return
+            self._session.receive(message)
+            yield
+
+    def _ended(self) -> None:
+        # It refers to this in its turn, and both would wait for the garbage collector.
+        self._session = None
+        self._clients.remove(self)
+
+
+def _messages(data: bytes) -> Iterator[Message]:
+    at = 0
+    while at < len(data):
+        is_binary, size = _HEADER.unpack_from(data, at)
+        at += _HEADER.size
+        yield Message(data[at : at + size], is_binary)
+        at += size

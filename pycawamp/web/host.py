@@ -1,0 +1,73 @@
+"""Which host names are the gateway's own: a page of any other was made to point to it."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterable
+from ipaddress import ip_address
+
+import attrs
+
+from pycawamp.access.hosts import host_name
+
+AUTHORITY = r"([\w.-]+|\[[0-9a-fA-F:.]+\])(?::(\d{1,5}))?"
+"""A host name or address, and a port; for `re.ASCII`."""
+_AUTHORITY = re.compile(AUTHORITY, re.ASCII)
+_PATTERN = re.compile(r"[\w*-]+(\.[\w*-]+)*\.?", re.ASCII)
+_LOCAL = re.compile(r"(.+\.)?localhost")
+
+
+@attrs.frozen
+class Hosts:
+    """Allows `localhost`, IP addresses and the names that match a pattern.
+
+    Addresses cannot be rebound: the origin of a page is the address that it came from.
+    Unless restricted, all hosts are allowed.
+    """
+
+    patterns: tuple[re.Pattern[str], ...] = ()
+    restricted: bool = True
+
+    @classmethod
+    def of(cls, texts: Iterable[str] = (), restricted: bool = True) -> Hosts:
+        """Hosts by patterns such as `*.example.org`; ValueError for other texts."""
+        return cls(tuple(_compile(text) for text in texts), restricted)
+
+    def and_names(self, names: Iterable[str]) -> Hosts:
+        """These and those of other names."""
+        added = tuple(re.compile(re.escape(host_name(name))) for name in sorted(names))
+        return attrs.evolve(self, patterns=self.patterns + added)
+
+    def allow(self, host: str) -> bool:
+        """Whether a Host header, with or without port, names the gateway."""
+        if not self.restricted:
+            return True
+        found = _AUTHORITY.fullmatch(host)
+        if found is None:
+            return False
+        name = host_name(found[1])
+        known = _is_address(name) or _LOCAL.fullmatch(name) is not None
+        return known or any(pattern.fullmatch(name) for pattern in self.patterns)
+
+
+def own_names() -> frozenset[str]:
+    """The host names of this machine; blocks while the resolver looks for the full one."""
+    name = host_name(socket.gethostname())
+    short = name.partition(".")[0]
+    return frozenset({name, short, f"{short}.local", host_name(socket.getfqdn())})
+
+
+def _compile(text: str) -> re.Pattern[str]:
+    if _PATTERN.fullmatch(text) is None:
+        raise ValueError(text)
+    # A star stands for part of a name; what is matched has no other characters than a name's.
+    return re.compile(re.escape(host_name(text)).replace(r"\*", ".+"))
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True

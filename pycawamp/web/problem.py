@@ -1,0 +1,99 @@
+"""What went wrong with an HTTP request, as JSON (RFC 9457)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+import attrs
+from twisted.web.server import Request
+
+from pycawamp.web.authentication import RefusalError
+from pycawamp.wire.errors import BadMessageError
+from pycawamp.wire.v2.codec import dumps, loads
+
+MIME_TYPE = "application/problem+json"
+
+STATUSES = {
+    "bad_json": 400,
+    "bad_name": 400,
+    "bad_request": 400,
+    "bad_value": 422,
+    "forbidden": 403,
+    "internal": 500,
+    "not_connected": 404,
+    "overloaded": 503,
+    "put_failed": 502,
+    "rate_limited": 429,
+    "refused": 502,
+    "timeout": 504,
+    "too_large": 413,
+    "too_many_pvs": 429,
+    "unauthenticated": 401,
+    "unknown_action": 400,
+}
+"""The HTTP status for each error code of docs/protocol.md."""
+
+RETRY_AFTER = "1"
+"""Seconds after which a request that was one too many may be repeated."""
+
+
+@attrs.frozen
+class Problem:
+    """An error, as it is told to an HTTP client."""
+
+    status: int
+    detail: str
+    code: str | None = None
+    """As in an `error` message of the protocol."""
+    pvname: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, mistake: BadMessageError) -> Problem:
+        """Return the problem that a mistake of the protocol is."""
+        return cls(STATUSES[mistake.code], mistake.message, mistake.code, mistake.pvname)
+
+    @classmethod
+    def in_message(cls, payload: bytes) -> Problem:
+        """Return the problem that an `error` message tells of."""
+        told = loads(payload)
+        return cls(STATUSES[told["code"]], told["message"], told["code"], told.get("pvname"))
+
+    @property
+    def body(self) -> bytes:
+        """The JSON text."""
+        told: dict[str, Any] = {
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        known = {"code": self.code, "pvname": self.pvname}
+        return dumps(told | {key: value for key, value in known.items() if value is not None})
+
+    def answer(self, request: Request) -> None:
+        """Answer a request with it."""
+        body = self.body
+        # Twisted has no words for some of them.
+        request.setResponseCode(self.status, HTTPStatus(self.status).phrase.encode())
+        headers = self.headers
+        if self.status in {429, 503} and "Retry-After" not in dict(headers):
+            headers = (*headers, ("Retry-After", RETRY_AFTER))
+        _set_headers(request, headers)
+        request.setHeader("content-type", MIME_TYPE)
+        request.setHeader("content-length", str(len(body)))
+        request.setHeader("cache-control", "no-store")
+        request.setHeader("x-content-type-options", "nosniff")
+        request.write(b"" if request.method == b"HEAD" else body)
+        request.finish()
+
+
+def refuse(request: Request, refusal: RefusalError) -> None:
+    """Answer a request with a refusal."""
+    Problem(refusal.status, refusal.text, headers=refusal.headers).answer(request)
+
+
+def _set_headers(request: Request, headers: Iterable[tuple[str, str]]) -> None:
+    for name, value in headers:
+        request.responseHeaders.addRawHeader(name, value)

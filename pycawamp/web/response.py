@@ -1,0 +1,72 @@
+"""Bodies of answers: a large one goes out as its client takes it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IPullProducer, IReactorTime
+from twisted.web.server import Request
+from zope.interface import implementer
+
+CHUNK = 2**16
+"""Bytes that are written at once; a body that is not longer is written as a whole."""
+
+
+def respond(
+    request: Request, body: bytes, mime_type: str, clock: IReactorTime, stall_timeout: float
+) -> Deferred[None]:
+    """Answer a request; fires when the body has been written, or the client is gone.
+
+    A client that takes nothing of a large body for `stall_timeout` seconds is dropped.
+    """
+    request.setResponseCode(200, HTTPStatus.OK.phrase.encode())
+    request.setHeader("content-type", mime_type)
+    request.setHeader("content-length", str(len(body)))
+    request.setHeader("cache-control", "no-store")
+    request.setHeader("x-content-type-options", "nosniff")
+    if request.method == b"HEAD" or len(body) <= CHUNK:
+        request.write(b"" if request.method == b"HEAD" else body)
+        request.finish()
+        return succeed(None)
+    return LargeBody(request, body, clock, stall_timeout).start()
+
+
+@implementer(IPullProducer)
+class LargeBody:
+    """Writes a large body, a chunk whenever the client has taken the one before."""
+
+    def __init__(
+        self, request: Request, body: bytes, clock: IReactorTime, stall_timeout: float
+    ) -> None:
+        self._request = request
+        self._rest = memoryview(body)
+        self._stall_timeout = stall_timeout
+        self._timer = clock.callLater(stall_timeout, self._stalled)
+        self._done: Deferred[None] = Deferred()
+
+    def start(self) -> Deferred[None]:
+        """Begin; fires when all was written, or the client is gone."""
+        self._request.notifyFinish().addBoth(self._end)
+        self._request.registerProducer(self, False)
+        return self._done
+
+    def resumeProducing(self) -> None:
+        """Write a chunk."""
+        self._timer.reset(self._stall_timeout)
+        chunk, self._rest = self._rest[:CHUNK], self._rest[CHUNK:]
+        self._request.write(bytes(chunk))
+        if not self._rest:
+            self._request.unregisterProducer()
+            self._request.finish()
+
+    def stopProducing(self) -> None:
+        """Write no more: the client is gone."""
+
+    def _stalled(self) -> None:
+        self._request.transport.abortConnection()  # type: ignore[union-attr]
+
+    def _end(self, _: object) -> None:
+        if self._timer.active():
+            self._timer.cancel()
+        self._done.callback(None)

@@ -1,0 +1,161 @@
+"""Server-Sent Events: a session whose client reads only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
+from twisted.web.server import Request
+
+from pycawamp.fanout.framing import Framing
+from pycawamp.pv.delay import DelayLine
+from pycawamp.sessions.peer import Peer
+from pycawamp.sessions.quota import Quota
+from pycawamp.web.clients import CLOSING, Clients
+from pycawamp.web.transport import ClientTransport
+from pycawamp.wire.errors import BadMessageError
+from pycawamp.wire.v2.dialect import VERSION_1
+
+MIME_TYPE = "text/event-stream"
+RECONNECT = b"retry: 2000\n\n"
+"""Tells browsers to connect again two seconds after a stream has ended."""
+COMMENT = b":\n\n"
+"""Means nothing: it keeps proxies from closing a silent connection, and finds dead ones."""
+
+
+def _event(payload: bytes) -> bytes:
+    return b"data: %b\n\n" % payload
+
+
+def _no_event(_payload: bytes) -> bytes:
+    raise AssertionError("no option of a stream makes messages binary")
+
+
+EVENTS = Framing(_event, _no_event)
+"""A message for each event; JSON as the protocol has it is one line."""
+
+
+class EventStream:
+    """One client that gets events until it goes away. It is a client as any other."""
+
+    is_ended = False
+
+    def __init__(self, request: Request, client: Peer, streams: EventStreams, quota: Quota):
+        self.client = client
+        self.transport: Any = request.channel.transport
+        self._channel = request.channel
+        self._streams = streams
+        self._clients = clients = streams.clients
+        self._client_transport = ClientTransport(
+            self.transport, clients.slow_consumers, client.address, EVENTS
+        )
+        self._session = clients.sessions.open(
+            self._client_transport, client, VERSION_1, self.hang_up, quota
+        )
+        self._client_transport.start(self._session.outbox)
+        self._expiry = clients.expiry(self._has_expired)
+        self._closing: IDelayedCall | None = None
+        request.notifyFinish().addErrback(self._lost)
+        clients.add(self)
+        streams.keep_alive(self)
+
+    def start(self, message: bytes) -> None:
+        """Send the beginning, and a request to the session: what comes of it are the events."""
+        self._session.outbox.append(RECONNECT)
+        self._session.receive(message)
+        if self.is_busy:
+            self._clients.read_scheduler.take(self, b"")
+        self._expiry.watch(self.client.expires)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the session is still at a long list of PVs."""
+        return not self.is_ended and self._session.is_busy
+
+    def handle(self, _data: bytes) -> None:
+        """Go on with a long list of PVs."""
+        if not self.is_ended:
+            self._session.go_on()
+
+    def comment(self) -> None:
+        """Send something that means nothing."""
+        self._session.outbox.append(COMMENT)
+
+    def hang_up(self, code: int, reason: str) -> None:
+        """Close the connection; HTTP has no code or reason for the end of a body."""
+        if self.is_ended:
+            return
+        self._end_session()
+        self._closing = self._clients.clock.callLater(CLOSING, self.cut)
+        self._channel.loseConnection()
+
+    def cut(self) -> None:
+        """Close the connection without waiting for its client any longer."""
+        self._client_transport.cut()
+
+    def check_client(self) -> None:
+        """Close the connection if the user or the page could not come in any more."""
+        if not self.client.is_valid():
+            self._log_out("the login is not good any more")
+        elif not self.client.may_stay():
+            self._log_out("pages of this origin may not connect any more", "forbidden")
+
+    def _has_expired(self) -> None:
+        self._log_out("the login has expired")
+
+    def _log_out(self, text: str, code: str = "unauthenticated") -> None:
+        if not self.is_ended:
+            self._session.outgoing.refuse(BadMessageError(code, text))
+        self.hang_up(1008, text)
+
+    def _end_session(self) -> None:
+        if not self.is_ended:
+            self.is_ended = True
+            self._expiry.cancel()
+            self._session.outbox.flush()
+            self._session.close()
+
+    def _lost(self, _: Failure) -> None:
+        self._end_session()
+        if self._closing is not None and self._closing.active():
+            self._closing.cancel()
+        self._client_transport.end()
+        self._clients.read_scheduler.drop(self)
+        self._clients.remove(self)
+
+
+class EventStreams:
+    """Begins event streams, and keeps them alive with a comment every so many seconds."""
+
+    def __init__(self, clients: Clients, interval: float) -> None:
+        self.clients = clients
+        self._silent: DelayLine[EventStream] = DelayLine(clients.clock, interval, self._comment)
+
+    def open(self, request: Request, client: Peer, quota: Quota, message: bytes) -> None:
+        """Answer a request by the events that a request of the protocol leads to."""
+        request.setHeader("content-type", MIME_TYPE)
+        request.setHeader("cache-control", "no-store")
+        request.setHeader("x-content-type-options", "nosniff")
+        # Events are handed to the socket as they are, the same bytes for all clients: the body
+        # is not chunked, and ends with the connection.
+        request.setHeader("connection", "close")
+        request.clientproto = b"HTTP/1.0"
+        request.write(b"")
+        if request.method == b"HEAD":
+            request.finish()
+        else:
+            EventStream(request, client, self, quota).start(message)
+
+    def keep_alive(self, stream: EventStream) -> None:
+        """Send a comment to a stream after a while."""
+        self._silent.put(stream)
+
+    def close(self) -> None:
+        """Keep no stream alive any more: the gateway ends."""
+        self._silent.clear()
+
+    def _comment(self, stream: EventStream) -> None:
+        if not stream.is_ended:
+            stream.comment()
+            self._silent.put(stream)

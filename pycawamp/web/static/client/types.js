@@ -1,0 +1,132 @@
+/**
+ * The types that the library's users and its modules share: this file has no code.
+ *
+ * @typedef {Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array
+ *   | BigInt64Array | BigUint64Array | Float32Array | Float64Array} TypedArray
+ * @typedef {number | string | number[] | string[] | TypedArray} Value
+ * @typedef {"NO_ALARM" | "MINOR" | "MAJOR" | "INVALID"} Severity
+ */
+
+/**
+ * One value of a PV. Shared between listeners: read it, do not change it.
+ *
+ * @typedef {Readonly<UpdateFields>} Update
+ */
+
+/**
+ * @typedef {object} UpdateFields
+ * @property {string} pvname
+ * @property {Value} value a number (enums: the index; not a number, or no value: NaN), a text, or an array
+ * @property {number} count elements of an array; 1 for a scalar, 0 where it has no value
+ * @property {number} timestamp seconds since 1970, by the IOC's clock
+ * @property {string} [units] present when the record has a unit
+ * @property {Severity} [severity] with `metadata: true`
+ * @property {string} [status] with `metadata: true`: `HIGH`, `LOLO`, `UDF` …
+ * @property {string} [text] with `text: true`: the value as a person reads it
+ * @property {readonly number[]} [shape] of arrays that travelled as base64 or binary
+ */
+
+/**
+ * Null: no limit on that side. Records without limits have both at zero.
+ *
+ * @typedef {readonly [low: number | null, high: number | null]} Limits
+ */
+
+/** @typedef {Readonly<MetadataFields>} Metadata */
+
+/**
+ * @typedef {object} MetadataFields
+ * @property {string} pvname
+ * @property {"double" | "float" | "long" | "short" | "char" | "enum" | "string" | (string & {})} type
+ * @property {number} count native element count
+ * @property {string} [units]
+ * @property {number} [precision]
+ * @property {readonly string[]} [enum_strs]
+ * @property {Limits} [display_limits]
+ * @property {Limits} [control_limits]
+ * @property {Limits} [alarm_limits]
+ * @property {Limits} [warning_limits]
+ * @property {boolean} [read_access]
+ * @property {boolean} [write_access]
+ * @property {string} [host] the IOC, as `host:port`
+ */
+
+/** @typedef {"searching" | "connected" | "disconnected" | "unreachable"} PVState */
+
+/** @typedef {Readonly<ConnectionFields>} Connection */
+
+/**
+ * @typedef {object} ConnectionFields
+ * @property {string} pvname
+ * @property {PVState} state
+ * @property {boolean} connected
+ */
+
+/**
+ * @typedef {object} PVOptions
+ * @property {boolean} [metadata] follow metadata; severity and status in every update
+ * @property {boolean} [text] `text` in every update: the value as a person reads it
+ * @property {number} [maxRate] updates per second at most, the newest wins; none: every update
+ * @property {"json" | "base64" | "binary"} [arrays] how arrays travel; the latter two arrive as typed arrays
+ */
+
+/**
+ * The gateway's codes, then the client's own.
+ *
+ * @typedef {"bad_json" | "bad_request" | "unknown_action" | "bad_name" | "forbidden"
+ *   | "unauthenticated" | "not_connected" | "timeout" | "bad_value" | "put_failed" | "too_many_pvs"
+ *   | "too_large" | "rate_limited" | "overloaded" | "internal" | "unreachable" | "closed" | "bad_frame"
+ *   | (string & {})} ErrorCode
+ */
+
+/** @typedef {() => void} Unsubscribe */
+
+/**
+ * What the listeners of a handle get, by event.
+ *
+ * @typedef {object} PVEvents
+ * @property {Update} value
+ * @property {Connection} connection
+ * @property {Metadata} metadata
+ * @property {import("./error.js").PVError} error
+ */
+
+/**
+ * What the listeners of a client get, by event.
+ *
+ * @typedef {object} ClientEvents
+ * @property {{readonly reconnected: boolean}} open
+ * @property {{readonly code: number, readonly reason: string, readonly staleSince: number | null}} close
+ * @property {{readonly attempt: number, readonly seconds: number, readonly at: number,
+ *   readonly staleSince: number | null}} reconnecting
+ * @property {import("./error.js").PVError} error
+ */
+
+/**
+ * What the client uses of a WebSocket: the browser's and the `ws` package's both fit.
+ *
+ * @typedef {object} Socket
+ * @property {any} binaryType
+ * @property {number} readyState
+ * @property {any} onopen
+ * @property {any} onmessage
+ * @property {any} onclose
+ * @property {any} onerror
+ * @property {(text: string) => void} send
+ * @property {() => void} close
+ */
+
+/**
+ * @typedef {object} ClientOptions
+ * @property {boolean} [batch] let the gateway send bursts as one frame (default true)
+ * @property {number} [heartbeat] seconds of silence after which to ask for a sign of life (default 15); 0: never
+ * @property {number} [timeout] seconds a request may take (default 10)
+ * @property {{base?: number, cap?: number}} [backoff] milliseconds: first and longest wait before reconnecting
+ * @property {new (url: string) => Socket} [WebSocket] for Node: the constructor to use
+ * @property {(fn: () => void, ms: number) => unknown} [setTimeout]
+ * @property {(timer: any) => void} [clearTimeout]
+ * @property {() => number} [now]
+ * @property {() => number} [random]
+ */
+
+export {};

@@ -1,0 +1,201 @@
+"""SIGTERM with --drain-time, systemd's notifications, and workers that share a port."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+from typing import Any, cast
+
+from twisted.internet import reactor as installed_reactor
+from twisted.internet.defer import gatherResults, inlineCallbacks
+from twisted.internet.protocol import DatagramProtocol
+from twisted.internet.task import Clock
+from twisted.internet.utils import getProcessOutputAndValue
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from twisted.web.client import Agent, readBody
+
+from pycawamp.config.options import Options
+from pycawamp.service.systemd import SystemdNotifier
+from pycawamp.testing import WebSocketTestClient
+from tests.service.test_logs import until
+from tests.service.test_twistd import LOOPBACK, RECORD, TwistdTestCase
+from tests.support.twistd import READY, Twistd
+
+reactor = cast(Any, installed_reactor)
+UNITS = Path(__file__).parents[2] / "contrib" / "systemd"
+SHARED = "systemd:domain=INET:index=0"
+
+
+class DrainTests(TwistdTestCase):
+    """--drain-time."""
+
+    @inlineCallbacks
+    def get(self, url: str) -> Any:
+        """Fires with status and text of an answer."""
+        response = yield Agent(reactor).request(b"GET", url.encode())
+        body = yield readBody(response)
+        return response.code, body.decode()
+
+    @inlineCallbacks
+    def test_spread(self) -> Any:
+        """A gateway that stops is not ready at once; its clients leave one after the other."""
+        yield self.start_ioc(RECORD)
+        run = self.twistd()
+        ready = yield run.serve("--port", LOOPBACK, "--drain-time=4")
+        url = ready[1].replace("http", "ws") + "monitor"
+        clients = yield gatherResults([self.connect(url) for _ in range(20)])
+        self.assertEqual((yield self.get(f"{ready[1]}readyz"))[0], 200)
+        closed: list[float] = []
+        for client in clients:
+            client.when_closed().addCallback(lambda _: closed.append(reactor.seconds()))
+        run.signal("TERM")
+        yield run.until_line("Draining for 4 s")
+        began = reactor.seconds()
+        status, text = yield self.get(f"{ready[1]}readyz")
+        self.assertEqual(status, 503)
+        self.assertIn("draining", text)
+        # Who has not heard yet is still served.
+        late = yield self.connect(url)
+        yield self.assert_live(late)
+        yield until(lambda: len(closed) > 3)
+        status, _ = yield self.get(f"{ready[1]}monitor")
+        self.assertEqual(status, 426)
+        yield self.assertFailure(self.connect(url), Exception)
+        codes = yield gatherResults([client.when_closed() for client in (*clients, late)])
+        self.assertEqual(set(codes), {1001})
+        yield run.when_ended()
+        self.assertGreater(closed[0] - began, 0.5)
+        self.assertGreater(closed[-1] - closed[0], 1.0)
+
+
+class NotifyTests(TwistdTestCase):
+    """NOTIFY_SOCKET and WATCHDOG_USEC."""
+
+    @inlineCallbacks
+    def test_told(self) -> Any:
+        """Systemd is told when clients can come, again and again that all is well, and the end."""
+        # A path of a UNIX socket has 107 bytes at most.
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        where = f"{folder.name}/notify"
+        told = _Systemd()
+        port = reactor.listenUNIXDatagram(where, told)
+        self.addCleanup(port.stopListening)
+        run = self.twistd({"NOTIFY_SOCKET": where, "WATCHDOG_USEC": "200000"})
+        yield run.serve("--port", LOOPBACK, "--drain-time=1")
+        yield until(lambda: told.states.count("WATCHDOG=1") >= 3)
+        self.assertEqual(told.states[0], "READY=1")
+        run.signal("TERM")
+        yield until(lambda: "STOPPING=1" in told.states)
+        yield run.when_ended()
+        # Draining is no hanging.
+        after = told.states[told.states.index("STOPPING=1") :]
+        self.assertIn("WATCHDOG=1", after)
+
+    def test_environment(self) -> None:
+        """Without systemd, or with a watchdog for another process, nothing is told."""
+        clock = Clock()
+        for environment in (
+            {},
+            {"NOTIFY_SOCKET": "/no/such", "WATCHDOG_USEC": "1000000", "WATCHDOG_PID": "1"},
+        ):
+            notifier = SystemdNotifier(clock, environment)
+            notifier.startService()
+            self.assertFalse(clock.getDelayedCalls())
+            notifier.stopService()
+
+
+class WorkerTests(TwistdTestCase):
+    """Processes that share a listening socket, as those of pycaserver@.service do."""
+
+    @inlineCallbacks
+    def test_shared(self) -> Any:
+        """Two workers serve one port; when one stops, the other takes all who come."""
+        yield self.start_ioc(RECORD)
+        with socket.create_server(("127.0.0.1", 0), backlog=1024) as shared:
+            url = f"ws://127.0.0.1:{shared.getsockname()[1]}/monitor"
+            workers = [self.worker(shared) for _ in range(2)]
+            yield gatherResults([worker.until_line(READY) for worker in workers])
+            clients: list[WebSocketTestClient] = []
+
+            def both() -> bool:
+                return all("Connected:" in "\n".join(worker.lines) for worker in workers)
+
+            while not both() and len(clients) < 200:
+                clients += yield gatherResults([self.connect(url) for _ in range(10)])
+            self.assertTrue(both(), "one worker took all connections")
+            stopped, other = workers
+            stopped.signal("TERM")
+            yield stopped.until_line("Draining")
+            before = len(stopped.lines)
+            late = yield gatherResults([self.connect(url) for _ in range(20)])
+            for client in late:
+                yield self.assert_live(client)
+            yield stopped.when_ended()
+            self.assertNotIn("Connected:", "\n".join(stopped.lines[before:]))
+            self.assertEqual([client.close_code for client in late], [None] * len(late))
+            other.signal("TERM")
+            yield other.when_ended()
+
+    def worker(self, shared: socket.socket) -> Twistd:
+        """A worker that was given the socket."""
+        run = self.twistd()
+        run.start(
+            f"--port={SHARED}", "--drain-time=2", program="pycaserver", shared=shared.fileno()
+        )
+        return run
+
+
+class UnitTests(SynchronousTestCase):
+    """contrib/systemd."""
+
+    def test_options(self) -> None:
+        """The commands of the units have options that there are."""
+        for name in ("pycaserver.service", "pycaserver@.service"):
+            (line,) = re.findall(r"^ExecStart=(.*)$", (UNITS / name).read_text(), re.MULTILINE)
+            _, config, path, *options = shlex.split(line)
+            self.assertEqual((config, Path(path).name), ("--config", "pycaserver.toml"))
+            parsed = Options()
+            parsed.parseOptions(options)
+            self.assertEqual(parsed.settings.drain_time, 10)
+
+    def test_stop(self) -> None:
+        """Systemd waits for longer than the clients have to leave."""
+        for path in UNITS.glob("*.service"):
+            text = path.read_text()
+            (drain,) = re.findall(r"--drain-time (\d+)", text)
+            (patience,) = re.findall(r"^TimeoutStopSec=(\d+)$", text, re.MULTILINE)
+            self.assertGreater(int(patience), int(drain) + 5)
+
+
+class VerifyTests(TwistdTestCase):
+    """systemd's own check of its units."""
+
+    @inlineCallbacks
+    def test_verify(self) -> Any:
+        """Systemd has nothing to say against the units."""
+        program = shutil.which("systemd-analyze")
+        if program is None:
+            raise SkipTest("no systemd-analyze: apt-get install systemd")
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir(parents=True)
+        for path in UNITS.iterdir():
+            text = path.read_text().replace("/opt/pycaserver/bin/pycaserver", "/bin/true")
+            (folder / path.name).write_text(text)
+        names = [str(folder / path.name) for path in UNITS.iterdir()]
+        out, errors, status = yield getProcessOutputAndValue(program, ["verify", *names])
+        self.assertEqual((out, errors, status), (b"", b"", 0))
+
+
+class _Systemd(DatagramProtocol):
+    """What a process tells systemd."""
+
+    def __init__(self) -> None:
+        self.states: list[str] = []
+
+    def datagramReceived(self, datagram: bytes, _addr: Any) -> None:
+        self.states.append(datagram.decode())

@@ -1,0 +1,259 @@
+"""Two gateways behind a real HAProxy, or nginx: pages go on when one is killed or stopped."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+from pathlib import Path
+from typing import Any, cast
+
+from twisted.internet import reactor as installed_reactor
+from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
+from twisted.trial.unittest import SkipTest
+
+from pycawamp.client import GatewayClient, Listener, Update
+from tests.service.test_logs import until
+from tests.service.test_twistd import TwistdTestCase
+from tests.support.twistd import Twistd
+
+reactor = cast(Any, installed_reactor)
+ROOT = Path(__file__).parents[2]
+HAPROXY = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
+NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+NODE = shutil.which("node")
+RECORD = 'record(calc, "$(P)N") { field(SCAN, ".1 second") field(CALC, "VAL+1") }'
+SLACK = 1.0
+"""Seconds that a busy machine may take longer."""
+
+
+class Watcher(Listener):
+    """A page that watches a counter: notes when updates came."""
+
+    def __init__(self) -> None:
+        self.values: list[float] = []
+        self.longest_gap = 0.0
+        self._last = reactor.seconds()
+
+    def update(self, name: str, update: Update) -> None:
+        """Take an update of the client."""
+        self.take(float(cast(float, update.value)))
+
+    def take(self, value: float) -> None:
+        """Note a value."""
+        now = reactor.seconds()
+        if self.values:
+            self.longest_gap = max(self.longest_gap, now - self._last)
+        self._last = now
+        self.values.append(value)
+
+    def start_again(self) -> None:
+        """Forget the gaps so far."""
+        self.longest_gap = 0.0
+
+    def until_more(self, number: int) -> Deferred[None]:
+        """Fires when it has seen that many more updates."""
+        wanted = len(self.values) + number
+        waiting: Deferred[None] = until(lambda: len(self.values) >= wanted)
+        return waiting
+
+
+class Replica:
+    """One gateway, at a port that stays the same when it is started again."""
+
+    def __init__(self, case: ReplicaTestCase, port: int) -> None:
+        self.port = port
+        self._case = case
+        self.run: Twistd
+
+    def start(self) -> Deferred[re.Match[str]]:
+        """Fires when it is ready."""
+        self.run = self._case.twistd()
+        return self.run.serve(
+            f"--port=tcp:{self.port}:interface=127.0.0.1",
+            "--drain-time=2",
+            "--trust-proxy=127.0.0.1",
+        )
+
+    @property
+    def clients(self) -> int:
+        """How many clients it has."""
+        said = "\n".join(self.run.lines)
+        return said.count("] Connected: ") - said.count("] Disconnected: ")
+
+
+class ReplicaTestCase(TwistdTestCase):
+    """Tests with 10 pages of the Python client and one of the JavaScript client."""
+
+    timeout = 240
+
+    def balancer(self, front: int) -> list[str]:
+        """The command that runs a load balancer at a port of the loopback interface."""
+        raise NotImplementedError
+
+    @inlineCallbacks
+    def start(self) -> Any:
+        """Have the IOC, the gateways, the load balancer and the pages."""
+        yield self.start_ioc(RECORD)
+        self.replicas = [Replica(self, port) for port in free_ports(2)]
+        yield gatherResults([replica.start() for replica in self.replicas])
+        (front,) = free_ports(1)
+        self.proxy = self.twistd()
+        self.proxy.run(self.balancer(front))
+        yield until(lambda: _listens(front))
+        self.url = f"ws://127.0.0.1:{front}/monitor"
+        self.pages = [self.page() for _ in range(10)]
+        if NODE is not None and (ROOT / "js" / "node_modules" / "ws").exists():
+            self.pages.append(self.javascript_page(NODE))
+        yield gatherResults([page.until_more(5) for page in self.pages])
+        self.assertEqual(sum(replica.clients for replica in self.replicas), len(self.pages))
+        for page in self.pages:
+            page.start_again()
+
+    def configuration(self, name: str, documented: str, front: int) -> str:
+        """A configuration of contrib/ with the ports of this test."""
+        text = (ROOT / "contrib" / name).read_text()
+        for port, ours in (
+            (documented, f"127.0.0.1:{front}"),
+            ("127.0.0.1:8001", f"127.0.0.1:{self.replicas[0].port}"),
+            ("127.0.0.1:8002", f"127.0.0.1:{self.replicas[1].port}"),
+        ):
+            self.assertEqual(text.count(f" {port}"), 1, port)
+            text = text.replace(f" {port}", f" {ours}")
+        return text
+
+    def write(self, text: str) -> str:
+        """A file with this in it; its path."""
+        path = Path(self.mktemp()).absolute()
+        path.write_text(text)
+        return str(path)
+
+    def page(self) -> Watcher:
+        """A page of the Python client."""
+        watcher = Watcher()
+        client = GatewayClient(reactor, self.url)
+        self.addCleanup(client.close)
+        client.subscribe(f"{self.prefix}N", watcher)
+        return watcher
+
+    def javascript_page(self, node: str) -> Watcher:
+        """A page of the JavaScript client."""
+        watcher = Watcher()
+        run = self.twistd()
+        run.run([node, str(ROOT / "js" / "support" / "watch.js"), self.url, f"{self.prefix}N"])
+        run.on_line = lambda line: watcher.take(float(line.removeprefix("value ")))
+        return watcher
+
+    @inlineCallbacks
+    def assert_go_on(self, gap: float) -> Any:
+        """All pages see updates, in order, and none waited for longer."""
+        yield gatherResults([page.until_more(5) for page in self.pages])
+        for page in self.pages:
+            self.assertEqual(page.values, sorted(page.values))
+            self.assertLess(page.longest_gap, gap + SLACK)
+
+
+class HAProxyTests(ReplicaTestCase):
+    """contrib/haproxy.cfg."""
+
+    def balancer(self, front: int) -> list[str]:
+        """Run HAProxy."""
+        if HAPROXY is None:
+            raise SkipTest("no HAProxy: apt-get install haproxy")
+        return [HAPROXY, "-db", "-f", self.write(self.configuration("haproxy.cfg", ":8080", front))]
+
+    @inlineCallbacks
+    def test_balanced(self) -> Any:
+        """Pages with one URL are rendered for by one gateway, up to 1.25 times its share."""
+        yield self.start()
+        numbers = sorted(replica.clients for replica in self.replicas)
+        self.assertEqual(sum(numbers), len(self.pages))
+        self.assertGreater(numbers[0], 0)
+
+    @inlineCallbacks
+    def test_killed(self) -> Any:
+        """When one gateway is killed, its pages go on at the other one within 2 s."""
+        yield self.start()
+        killed, other = self.replicas
+        killed.run.signal("KILL")
+        yield killed.run.when_ended()
+        yield until(lambda: other.clients == len(self.pages))
+        yield self.assert_go_on(2.0)
+        # It comes back, and takes its share.
+        yield self.proxy.until_line("Server gateways/one is DOWN")
+        yield killed.start()
+        yield self.proxy.until_line("Server gateways/one is UP")
+        pages = [self.page() for _ in range(10)]
+        yield gatherResults([page.until_more(1) for page in pages])
+        self.assertGreater(killed.clients, 0)
+
+    @inlineCallbacks
+    def test_drained(self) -> Any:
+        """A gateway that is stopped sends its pages away: none is without updates for 0.5 s."""
+        yield self.start()
+        drained, other = self.replicas
+        drained.run.signal("TERM")
+        yield self.proxy.until_line("Server gateways/one is DOWN")
+        yield drained.run.when_ended()
+        yield until(lambda: other.clients == len(self.pages))
+        yield self.assert_go_on(0.5)
+        self.assertEqual(drained.clients, 0)
+
+    @inlineCallbacks
+    def test_rolling_restart(self) -> Any:
+        """While all gateways are restarted one after the other, all pages go on."""
+        yield self.start()
+        for replica, name in zip(self.replicas, ("one", "two"), strict=True):
+            replica.run.signal("TERM")
+            yield self.proxy.until_line(f"Server gateways/{name} is DOWN")
+            yield replica.run.when_ended()
+            yield replica.start()
+            yield self.proxy.until_line(f"Server gateways/{name} is UP")
+        yield self.assert_go_on(2.0)
+        self.assertEqual(sum(replica.clients for replica in self.replicas), len(self.pages))
+
+
+class NginxTests(ReplicaTestCase):
+    """contrib/nginx.conf."""
+
+    def balancer(self, front: int) -> list[str]:
+        """Run nginx."""
+        if NGINX is None:
+            raise SkipTest("no nginx: apt-get install nginx-light")
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir()
+        places = "".join(
+            f"{kind}_temp_path {folder}/{kind};\n"
+            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        text = self.configuration("nginx.conf", "8080", front)
+        whole = (
+            f"daemon off;\nmaster_process off;\npid {folder}/pid;\nerror_log stderr;\nevents {{}}\n"
+            f"http {{\naccess_log off;\n{places}{text}}}\n"
+        )
+        return [NGINX, "-e", "stderr", "-c", self.write(whole)]
+
+    @inlineCallbacks
+    def test_stopped(self) -> Any:
+        """When the gateway that has the pages is stopped, they go on at the other one."""
+        yield self.start()
+        stopped, other = sorted(self.replicas, key=lambda replica: -replica.clients)
+        self.assertEqual(stopped.clients, len(self.pages))
+        stopped.run.signal("TERM")
+        yield stopped.run.when_ended()
+        yield until(lambda: other.clients == len(self.pages))
+        yield self.assert_go_on(2.0)
+
+
+def free_ports(number: int) -> list[int]:
+    """Ports that nobody listens at."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

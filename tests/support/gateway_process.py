@@ -1,0 +1,130 @@
+"""A gateway as a child process that reports its cost, and a blocking client of it."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import select
+import sys
+import time
+from functools import cache
+from subprocess import PIPE, Popen
+from typing import Any
+
+import attrs
+
+from tests.support.attacker import open_socket
+from tests.support.child_process import ROOT
+from tests.support.timing import allowed
+from tests.support.websocket_frames import client_frame
+
+TIMEOUT = allowed(60.0)
+"""Seconds for which the end of an exchange is waited for."""
+DEAF_SECONDS = 1.0
+"""Seconds without any progress after which a client that reads nothing gives up."""
+PING_ID = "end"
+
+
+@attrs.frozen
+class Cost:
+    """What the gateway has taken."""
+
+    stall: float
+    """Seconds of processor time in one iteration of its reactor, at most."""
+    memory: int
+    """Bytes that it has now."""
+    lines: list[str]
+    """What it has logged."""
+
+
+class GatewayProcess:
+    """`tests.support.measured_gateway` as a child process; every call blocks."""
+
+    def __init__(self, *options: str) -> None:
+        self._process = Popen(
+            [sys.executable, "-m", "tests.support.measured_gateway", *options],
+            cwd=ROOT,
+            stdin=PIPE,
+            stdout=PIPE,
+            text=True,
+        )
+        self.port = int(self._read())
+
+    def cost(self) -> Cost:
+        """What it has taken since the last time, once it has nothing more to do."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return Cost(**self._read())
+
+    def end(self) -> None:
+        """End it."""
+        self._process.communicate()
+
+    def _read(self) -> Any:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise AssertionError(f"the gateway ended with {self._process.wait()}")
+        return json.loads(line)
+
+
+@cache
+def shared_gateway(*options: str) -> GatewayProcess:
+    """Return the gateway with these options that tests share; it ends with the tests."""
+    gateway = GatewayProcess(*options)
+    atexit.register(gateway.end)
+    return gateway
+
+
+class BlockingClient:
+    """A WebSocket client that sends any bytes, and reads or does not."""
+
+    def __init__(self, port: int, reads: bool = True) -> None:
+        self._socket = open_socket(port)
+        self._reads = reads
+        self.received = 0
+        """Bytes."""
+        self.last = b""
+        """The last of them."""
+        self._is_answered = False
+
+    def send(self, data: bytes) -> None:
+        """Send it all and a ping, until that is answered or the gateway hangs up."""
+        self._is_answered = False
+        ping = json.dumps({"action": "ping", "id": PING_ID}).encode()
+        rest = memoryview(data + client_frame(ping))
+        until = time.monotonic() + TIMEOUT
+        self._socket.setblocking(False)
+        try:
+            while rest or (self._reads and not self._is_answered):
+                wait = until - time.monotonic()
+                if wait < 0:
+                    raise AssertionError(f"no end of it in {TIMEOUT} s; last: {self.last!r}")
+                readable, writable, _ = select.select(
+                    [self._socket] if self._reads else [],
+                    [self._socket] if rest else [],
+                    [],
+                    wait if self._reads else DEAF_SECONDS,
+                )
+                if writable:
+                    rest = rest[self._socket.send(rest[: 2**16]) :]
+                if readable and not self._receive():
+                    return
+                if not readable and not writable and not self._reads:
+                    # It is not served any more; or not closed, as it reads nothing.
+                    return
+        except OSError:
+            pass  # Hung up on.
+
+    def close(self) -> None:
+        """Be gone."""
+        self._socket.close()
+
+    def _receive(self) -> bool:
+        data = self._socket.recv(2**20)
+        self.received += len(data)
+        seen = self.last + data
+        self._is_answered = self._is_answered or f'"id":"{PING_ID}"'.encode() in seen
+        self.last = seen[-500:]
+        return bool(data)

@@ -1,0 +1,120 @@
+"""/healthz and /readyz, over in-memory PVs and over Channel Access."""
+
+from __future__ import annotations
+
+from threading import Event
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
+from zope.interface import implementer
+
+from pycawamp.pv.interfaces import IHealthCheck
+from pycawamp.pv.memory import MemoryBackend
+from pycawamp.testing import GatewayFixture
+from pycawamp.web.health import TIMEOUT
+from tests.support.api_case import ApiTestCase
+from tests.support.ioc_case import IOCTestCase, until_true
+from tests.support.service_case import reactor
+
+
+@implementer(IHealthCheck)
+class HangingBackend(MemoryBackend):
+    """A backend that hangs until it is told to go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[Deferred[None]] = []
+
+    def check(self) -> Deferred[None]:
+        """Wait to be told."""
+        self.asked.append(Deferred())
+        return self.asked[-1]
+
+
+class HealthTests(ApiTestCase):
+    """What is answered, and when."""
+
+    @inlineCallbacks
+    def test_well(self) -> Any:
+        """A gateway that runs is healthy and ready, whoever asks."""
+        self.serve("--allow-put=anyone", "--allow-origin", "https://friend.example")
+        for path in ("/healthz", "/readyz"):
+            reply = yield self.call("GET", path, Host="10.0.0.7:8888", Origin="https://x.example")
+            self.assertEqual((reply.status, reply.json), (200, {"status": "ok"}))
+            self.assertEqual(reply.headers["cache-control"], "no-store")
+            reply = yield self.call("HEAD", path)
+            self.assertEqual((reply.status, reply.body), (200, ""))
+            reply = yield self.call("DELETE", path)
+            self.assertIn(reply.status, {405, 501})
+
+    @inlineCallbacks
+    def test_draining(self) -> Any:
+        """A gateway that drains is healthy, and not ready."""
+        service = self.serve()
+        service.gateway.readiness.draining = True
+        reply = yield self.call("GET", "/readyz")
+        self.assertEqual(
+            (reply.status, reply.json), (503, {"status": "unavailable", "why": "draining"})
+        )
+        reply = yield self.call("GET", "/healthz")
+        self.assertEqual(reply.status, 200)
+
+    @inlineCallbacks
+    def test_starting(self) -> Any:
+        """Before Channel Access has been opened it is not ready."""
+        service = self.serve()
+        service.gateway.readiness.started = False
+        reply = yield self.call("GET", "/readyz")
+        self.assertEqual((reply.status, reply.json["why"]), (503, "starting"))
+
+    @inlineCallbacks
+    def test_hanging(self) -> Any:
+        """While a backend hangs, the answer is 503; however many ask, it is asked once."""
+        self.backend = backend = HangingBackend()
+        self.serve()
+        replies = yield gatherResults([self.call("GET", "/healthz") for _ in range(20)])
+        self.assertEqual({reply.status for reply in replies}, {503})
+        self.assertIn(f"{TIMEOUT:g} s", replies[0].json["why"])
+        self.assertEqual(len(backend.asked), 1)
+        backend.asked[0].callback(None)
+        asking = self.call("GET", "/readyz")
+        yield until_true(lambda: len(backend.asked) == 2)
+        backend.asked[1].callback(None)
+        reply = yield asking
+        self.assertEqual(reply.status, 200)
+
+
+class ChannelAccessTests(IOCTestCase):
+    """The real thing."""
+
+    @inlineCallbacks
+    def test_worker(self) -> Any:
+        """Channel Access is alive once its worker runs, and not while a call hangs."""
+        fixture: GatewayFixture = yield self.start_gateway()
+        router: Any = fixture.gateway.hub._backend
+        backend = router._backends["ca"]
+        yield backend.check()
+        hanging = Deferred[None]()
+        backend._worker.do(_Hang(hanging).wait)
+        checked: list[object] = []
+        backend.check().addCallback(checked.append)
+        yield hanging
+        self.assertEqual(checked, [])
+        yield until_true(lambda: bool(checked))
+
+
+class _Hang:
+    """A call that hangs until the reactor has seen that it does."""
+
+    def __init__(self, seen: Deferred[None]) -> None:
+        self._seen = seen
+        self._go_on = Event()
+
+    def wait(self) -> None:
+        """Hang."""
+        reactor.callFromThread(self._see)
+        self._go_on.wait(10)
+
+    def _see(self) -> None:
+        reactor.callLater(0.1, self._go_on.set)
+        self._seen.callback(None)
