@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from pycawamp.pv.values import FieldType, Metadata, Reading
     from pycawamp.service.clock import use_monotonic_clock
     from pycawamp.service.gateway import Gateway
-    from pycawamp.service.statistics import Statistics
     from pycawamp.sessions.limits import Limits
     from pycawamp.sessions.putlog import PutLogError
     from pycawamp.sessions.refusals import RefusalCounter
+    from pycawamp.sessions.statistics import Statistics
     from pycawamp.testing import GatewayFixture, WebSocketTestClient, connect
     from pycawamp.web.authentication import Authentication, AuthenticationRules
     from pycawamp.web.host import Hosts
@@ -111,7 +111,7 @@ _MODULES = {
     "RefusalCounter": "pycawamp.sessions.refusals",
     "SocketLimits": "pycawamp.web.websocket",
     "SoftIOC": "pycawamp.demo.process",
-    "Statistics": "pycawamp.service.statistics",
+    "Statistics": "pycawamp.sessions.statistics",
     "Subscription": "pycawamp.pv.hub",
     "Verdict": "pycawamp.access",
     "WebSocketTestClient": "pycawamp.testing",

@@ -26,12 +26,12 @@ class UnreadableFileError(Exception):
 
 
 class FileWatcher(Service, Generic[T]):
-    """Reads files when they have changed, and on `reload`, while the service runs.
+    """A service that reads files when they have changed, and on `reload`.
 
-    The files are read when they have stayed the same for `settle` seconds. If they change while
-    they are read, what was read is dropped. So a file that is being written is not taken.
+    The files are read when they have not changed for `settle` seconds. If they change while
+    they are read, the result is discarded. So a partially written file is not used.
 
-    Subclasses read the files once themselves when they are made, after calling `__init__`.
+    Subclasses read the files first when they are created, after calling `__init__`.
     """
 
     interval = 1.0
@@ -44,12 +44,12 @@ class FileWatcher(Service, Generic[T]):
     def __init__(
         self, clock: IReactorTime, paths: Iterable[Path | None], run: Run[T] = maybeDeferred
     ) -> None:
-        """Take note of the files' present state.
+        """Record the current state of the files.
 
         Args:
-            clock: measures `interval` and `settle`.
-            paths: the files; those that are None are left out.
-            run: calls `read`, in a thread if that may take long; its Deferred fires with the
+            clock: Measures `interval` and `settle`.
+            paths: The files; None is ignored.
+            run: Calls `read`, in a thread if that may take long, and returns a Deferred of its
                 result.
         """
         self._clock = clock
@@ -64,22 +64,22 @@ class FileWatcher(Service, Generic[T]):
 
     @abstractmethod
     def read(self) -> T:
-        """Return what the files say now, or raise an exception that tells what is wrong."""
+        """Read the files, and return the result, or raise an exception with the reason."""
 
     @abstractmethod
     def accept(self, result: T) -> None:
-        """Put what was read into force."""
+        """Use a new result."""
 
     @abstractmethod
     def refuse(self, failure: Failure) -> None:
-        """Log why the files could not be read; what was read before stays in force."""
+        """Log why the files could not be read; the previous result stays in force."""
 
     def startService(self) -> None:
-        """Start to look at the files.
+        """Start watching the files.
 
         Raises:
-            UnreadableFileError: one of them cannot be read. twistd may have read it as another
-                user before; changes to it would never be seen.
+            UnreadableFileError: A file cannot be read. twistd may have read it as another user
+                before, and its changes could not be read.
         """
         self.check_readable()
         super().startService()  # type: ignore[no-untyped-call]
@@ -87,16 +87,20 @@ class FileWatcher(Service, Generic[T]):
             self._polling.start(self.interval, now=False)
 
     def stopService(self) -> None:
-        """Stop to look; what was read last stays in force."""
+        """Stop watching the files; the last result stays in force."""
         super().stopService()  # type: ignore[no-untyped-call]
         if self._polling.running:
             self._polling.stop()
 
     def check_readable(self) -> None:
-        """Raise UnreadableFileError if this process's user cannot read one of the files."""
+        """Check that the user of this process can read the files.
+
+        Raises:
+            UnreadableFileError: One cannot be read.
+        """
         for path in self._paths:
             try:
-                # Not blocking: it might be a pipe.
+                # Non-blocking, since it might be a pipe.
                 os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
             except OSError as error:
                 raise UnreadableFileError(
@@ -105,9 +109,11 @@ class FileWatcher(Service, Generic[T]):
                 ) from None
 
     def reload(self) -> Deferred[bool]:
-        """Read the files, changed or not, once they have settled; fires with whether they are good.
+        """Read the files even if they have not changed, once they have not changed for a while.
 
-        It does not fire while the files keep changing.
+        Returns:
+            A Deferred that fires with whether the files are valid. It does not fire while the
+            files keep changing.
         """
         done: Deferred[bool] = Deferred()
         self._reloads.append(done)
@@ -133,7 +139,7 @@ class FileWatcher(Service, Generic[T]):
     def _done(self, result: T | Failure, reloads: list[Deferred[bool]]) -> None:
         self._reading = False
         if self._signatures() != self._seen:
-            # It may be half of the old and half of the new content: read again later.
+            # The content may be partly old and partly new: read it again later.
             self._reloads = reloads + self._reloads
         else:
             good = self._take(result)

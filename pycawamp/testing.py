@@ -1,4 +1,6 @@
-"""What tests of a gateway need: a WebSocket client, and a gateway on a free port.
+"""Test helpers: a WebSocket client, and a gateway on a random port.
+
+Example::
 
     @inlineCallbacks
     def test_value(self):
@@ -12,8 +14,8 @@
         message = yield client.until(msg_type="monitor")
         self.assertEqual(message["value"], 1.5)
 
-Everything stays on loopback. Whatever is awaited fails after `TIMEOUT` seconds, with what
-came instead.
+Only the loopback interface is used. Deferreds fail after `TIMEOUT` seconds, with the messages that
+were received instead.
 """
 
 from __future__ import annotations
@@ -39,13 +41,13 @@ from pycawamp.pv.interfaces import IBackend
 from pycawamp.service.gateway import BackendFactory, Gateway
 
 TIMEOUT = 20.0
-"""Seconds to wait for anything."""
+"""Default timeout of all Deferreds in seconds."""
 
 Predicate = Callable[[Any], object]
 
 
 class NotSeenError(AssertionError):
-    """What a test waited for did not come; says what came instead."""
+    """An expected message was not received; the text has the last ones that were."""
 
 
 NotSeen = NotSeenError
@@ -53,20 +55,20 @@ NotSeen = NotSeenError
 
 
 class WebSocketTestClient:
-    """A WebSocket client that keeps all it gets. Made by `connect`.
+    """A WebSocket client that records messages. Created by `connect`.
 
-    Texts are taken for JSON; binary messages stay bytes.
+    Text messages are parsed as JSON, binary messages are bytes.
     """
 
     def __init__(self, reactor: Any) -> None:
         self.messages: list[Any] = []
-        """All that came."""
+        """All received messages."""
         self.payloads: list[bytes] = []
-        """The same, as the bytes that came."""
+        """The payloads of all received messages."""
         self.arrivals: list[float] = []
-        """When each came, by the reactor's clock."""
+        """When each was received, by the reactor's clock."""
         self.close_code: int | None = None
-        """As the close frame said; 1006 if the connection ended without one."""
+        """The code of the close frame; 1006 if the connection ended without one."""
         self._reactor = reactor
         self._protocol: _ClientProtocol | None = None
         self._opening: Deferred[WebSocketTestClient] = Deferred()
@@ -76,26 +78,33 @@ class WebSocketTestClient:
         self._waiting: tuple[Predicate, Deferred[Any]] | None = None
 
     def send(self, message: dict[str, Any] | list[Any] | str | bytes) -> None:
-        """Send an object as JSON, a str as it is, bytes as a binary message."""
+        """Send a message: an object as JSON, a str as text, bytes as a binary message."""
         binary = isinstance(message, bytes)
         text = message if isinstance(message, str | bytes) else json.dumps(message)
         self.protocol.sendMessage(text if isinstance(text, bytes) else text.encode(), binary)
 
     def send_raw_text(self, payload: bytes) -> None:
-        """Send a text message whatever its bytes, invalid UTF-8 too."""
+        """Send a text message with any bytes, even invalid UTF-8."""
         self.protocol.sendMessage(payload, False)
 
     def receive(self) -> Deferred[Any]:
-        """Fires with the next message."""
+        """Return a Deferred of the next message."""
         return cast("Deferred[Any]", self.until())
 
     def until(self, predicate: Predicate = bool, timeout: float = TIMEOUT, **keys: Any) -> Any:
-        """Fires with the next message that has these keys and fits, passing by those before.
+        """Wait for a message, and skip those before it.
 
-        Fails with NotSeenError if it does not come in time, or cannot come any more.
+        Args:
+            predicate: Returns whether a message is the expected one.
+            timeout: Seconds.
+            **keys: Keys and values that the message must have.
+
+        Returns:
+            A Deferred of the message. It fails with NotSeenError after the timeout, or when the
+            connection is closed.
         """
         if self._waiting is not None:
-            raise RuntimeError("this client waits for a message already")
+            raise RuntimeError("this client is already waiting for a message")
 
         def fits(message: Any) -> bool:
             matches = not keys or all(message.get(key) == keys[key] for key in keys)
@@ -108,7 +117,7 @@ class WebSocketTestClient:
         return found
 
     def stop_reading(self) -> None:
-        """Take nothing more from the socket: be a slow client."""
+        """Stop reading from the socket, as a slow client."""
         self.protocol.transport.pauseProducing()
 
     def resume_reading(self) -> None:
@@ -116,18 +125,18 @@ class WebSocketTestClient:
         self.protocol.transport.resumeProducing()
 
     def close(self, code: int = 1000) -> Deferred[int]:
-        """Say goodbye; fires with the code that the gateway closed with."""
+        """Close the connection; fires with the close code of the gateway."""
         self.protocol.sendClose(code)
         return self.when_closed()
 
     def abort(self) -> Deferred[int]:
-        """Be gone without a goodbye; fires when the connection is gone."""
+        """Abort the connection without a close frame; fires when it is closed."""
         if not self._closed:
             self.protocol.transport.abortConnection()
         return self.when_closed()
 
     def when_closed(self) -> Deferred[int]:
-        """Fires with the close code when the connection is gone (at once, if it is)."""
+        """Return a Deferred that fires with the close code when the connection is closed."""
         if self._closed:
             return succeed(self.close_code or 0)
         closing: Deferred[int] = Deferred()
@@ -136,7 +145,7 @@ class WebSocketTestClient:
 
     @property
     def protocol(self) -> Any:
-        """Autobahn's protocol, for what this class does not offer."""
+        """Autobahn's protocol, for anything else."""
         if self._protocol is None:
             raise RuntimeError("this client is not connected")
         return self._protocol
@@ -186,7 +195,7 @@ class WebSocketTestClient:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 class _ClientProtocol(WebSocketClientProtocol):  # type: ignore[misc]
@@ -212,9 +221,16 @@ def connect(
     endpoint: IStreamClientEndpoint | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Deferred[WebSocketTestClient]:
-    """Open a WebSocket; fires with the client, fails with ConnectionError if refused.
+    """Open a WebSocket.
 
-    `endpoint` is where to connect to if the URL does not tell: a UNIX socket, or TLS.
+    Args:
+        reactor: Twisted's reactor.
+        url: A ws:// URL.
+        endpoint: The endpoint to connect to, if it is not the host and port of the URL.
+        headers: Additional HTTP headers.
+
+    Returns:
+        A Deferred of the client. It fails with ConnectionError if the handshake is refused.
     """
     client = WebSocketTestClient(reactor)
     factory = WebSocketClientFactory(url, reactor=reactor, headers=dict(headers or {}))
@@ -232,11 +248,18 @@ def connect(
 
 
 class GatewayFixture:
-    """A gateway on a loopback port of its own, in this process.
+    """A gateway in this process, on a random loopback port.
 
-    It speaks to the IOC on `ports` (the process's EPICS_CA_* environment is that IOC's
-    until `stop`), or serves the PVs of a `backend`. One may follow another; only one at a
-    time can speak Channel Access.
+    Only one at a time can use Channel Access.
+
+    Args:
+        reactor: Twisted's reactor.
+        settings: The settings of the gateway.
+        ports: The ports of an IOC. The EPICS_CA_* environment variables of the process are set
+            accordingly until `stop`.
+        backend: Serves the PVs instead of Channel Access.
+        policy: The access policy.
+        backends: Further backends by scheme, see `Gateway`.
     """
 
     def __init__(  # noqa: PLR0913 (what a gateway takes, and the IOC's ports)
@@ -252,9 +275,9 @@ class GatewayFixture:
         settings = attrs.evolve(settings or GatewaySettings(), own_repeater=True)
         self.gateway = Gateway(reactor, settings, backend, policy, backends=backends)
         self.url = ""
-        """Where to connect to, once started."""
+        """The URL of the WebSocket, once started."""
         self.clients: list[WebSocketTestClient] = []
-        """All that `connect` made."""
+        """All clients that were created by `connect`."""
         self._reactor = reactor
         self._ca_ports = ports
         self._environment: dict[str, str | None] = {}
@@ -262,7 +285,11 @@ class GatewayFixture:
 
     @inlineCallbacks
     def start(self, site: IResource | None = None) -> Generator[Deferred[Any], Any, None]:
-        """Listen; fires when clients can come. `site` is the root, if not one of our own."""
+        """Start the gateway, and listen.
+
+        Args:
+            site: The root resource; by default one with `monitor` only.
+        """
         if self._ca_ports is not None:
             self._set_environment(self._ca_ports.client_environment())
         self.gateway.startService()
@@ -278,7 +305,7 @@ class GatewayFixture:
     def connect(
         self, headers: Mapping[str, str] | None = None, path: str = "monitor"
     ) -> Generator[Deferred[Any], Any, WebSocketTestClient]:
-        """Fires with a new client, which `stop` will end."""
+        """Return a Deferred of a new client, which `stop` will close."""
         url = self.url.removesuffix("monitor") + path
         client = yield connect(self._reactor, url, headers=headers)
         self.clients.append(client)
@@ -286,7 +313,7 @@ class GatewayFixture:
 
     @inlineCallbacks
     def stop(self) -> Generator[Deferred[Any], Any, None]:
-        """Stop the gateway and its clients; fires when all are gone."""
+        """Stop the gateway and its clients; fires when all connections are closed."""
         if self._port is None:
             return
         port, self._port = self._port, None

@@ -14,7 +14,13 @@ from twisted.python import usage
 from pycawamp.config import types as values
 from pycawamp.config.describe import configuration_file
 from pycawamp.config.option import Given, Option, OptionError
-from pycawamp.config.settings import GatewaySettings, LogSettings, Settings
+from pycawamp.config.settings import (
+    DIALECTS,
+    DialectSettings,
+    GatewaySettings,
+    LogSettings,
+    Settings,
+)
 from pycawamp.config.sources import from_environment, from_file, nearest
 from pycawamp.config.to_settings import to_settings
 from pycawamp.web.channel import HTTPLimits
@@ -23,6 +29,7 @@ _GATEWAY = GatewaySettings()
 _SOCKET = _GATEWAY.socket
 _LIMITS = _GATEWAY.limits
 _HTTP = HTTPLimits()
+_DIALECTS = DialectSettings()
 _LOG = LogSettings()
 _COUNT = values.whole()
 OPTIONS = (
@@ -111,6 +118,12 @@ OPTIONS = (
     ),
     Option("user-header", None, "Header in which a trusted proxy names the user", values.header),
     Option(
+        "status",
+        "local",
+        "Who may see /status and /metrics: local (this machine), logged-in, anyone or nobody",
+        values.report_readers,
+    ),
+    Option(
         "allow-origin",
         None,
         "Pages of elsewhere that may connect, whatever is protected",
@@ -123,6 +136,24 @@ OPTIONS = (
         "Host name that the gateway is reached by, beside this machine's",
         values.hosts,
         repeated=True,
+    ),
+    Option(
+        "dialects",
+        ",".join(DIALECTS),
+        "Protocols of other gateways that are served too, or none",
+        values.dialects,
+    ),
+    Option(
+        "pvws-throttle",
+        _DIALECTS.pvws_throttle,
+        "Seconds between two updates of a PV to a PVWS client; 0: every update is sent",
+        values.seconds_or_0,
+    ),
+    Option(
+        "pvws-array-throttle",
+        _DIALECTS.pvws_array_throttle,
+        "The same for arrays",
+        values.seconds_or_0,
     ),
     Option("max-clients", _LIMITS.clients, "Clients in all", _COUNT),
     Option(

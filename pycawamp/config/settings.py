@@ -11,6 +11,7 @@ from pycawamp.sessions.limits import Limits
 from pycawamp.web.authentication import AuthenticationRules
 from pycawamp.web.channel import HTTPLimits
 from pycawamp.web.login import LoginFiles
+from pycawamp.web.reports import ReportReaders
 from pycawamp.web.websocket import SocketLimits
 
 
@@ -28,6 +29,22 @@ class GatewaySettings:
     """The file that gets a line for each put; None: the ordinary log."""
     socket: SocketLimits = attrs.Factory(SocketLimits)
     limits: Limits = attrs.Factory(Limits)
+
+
+DIALECTS = ("pvws", "epics2web")
+"""The protocols of other gateways; each is served under its name."""
+
+
+@attrs.frozen
+class DialectSettings:
+    """What can be set of the protocols of other gateways; all times in seconds."""
+
+    names: tuple[str, ...] = DIALECTS
+    """Those that are served."""
+    pvws_throttle: float = 1.0
+    """The least time between two updates of a PV that is a scalar; 0: all are sent."""
+    pvws_array_throttle: float = 10.0
+    """The same for arrays."""
 
 
 class LogFormat(Enum):
@@ -62,7 +79,10 @@ class Settings:
     """Who may write, if no access file says so; None: puts are off."""
     logins: LoginFiles | None = None
     rules: AuthenticationRules = attrs.Factory(AuthenticationRules)
+    report_readers: ReportReaders = ReportReaders.LOCAL
+    """Who may see the pages about the gateway itself."""
     http: HTTPLimits = attrs.Factory(HTTPLimits)
+    dialects: DialectSettings = attrs.Factory(DialectSettings)
     drain_time: float = 0.0
     """Seconds over which clients are asked to leave before the gateway stops."""
     log: LogSettings = attrs.Factory(LogSettings)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pycawamp.access import Writers
 from pycawamp.config.option import OptionError
-from pycawamp.config.settings import GatewaySettings, LogSettings, Settings
+from pycawamp.config.settings import DialectSettings, GatewaySettings, LogSettings, Settings
 from pycawamp.sessions.limits import Limits
 from pycawamp.web.authentication import AuthenticationRules
 from pycawamp.web.channel import HTTPLimits
@@ -35,7 +35,13 @@ def to_settings(given: dict[str, Any]) -> Settings:
         writers=given.get("allow-put"),
         logins=_logins(given),
         rules=_rules(given),
+        report_readers=given["status"],
         http=_http(given),
+        dialects=DialectSettings(
+            names=given["dialects"],
+            pvws_throttle=given["pvws-throttle"],
+            pvws_array_throttle=given["pvws-array-throttle"],
+        ),
         drain_time=given["drain-time"],
         log=LogSettings(given["log-format"], given["log-level"], given["access-log"]),
         gateway=_gateway(given, own_repeater=given["demo"]),

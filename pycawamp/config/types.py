@@ -11,10 +11,11 @@ from ipaddress import ip_network
 from twisted.logger import LogLevel
 
 from pycawamp.access import Syntax, Writers
-from pycawamp.config.settings import LogFormat
+from pycawamp.config.settings import DIALECTS, LogFormat
 from pycawamp.web.host import Hosts
 from pycawamp.web.origin import Origins
 from pycawamp.web.proxy import UNIX
+from pycawamp.web.reports import ReportReaders
 
 MOST = 10**9
 """No limit is larger: a slip of the finger is not to be one."""
@@ -45,6 +46,16 @@ def _port(text: str) -> str:
 def seconds(text: str) -> float:
     """A time above 0."""
     return _positive(text, "seconds, more than 0")
+
+
+def dialects(text: str) -> tuple[str, ...]:
+    """Names of protocols, between commas, or none."""
+    if text == "none":
+        return ()
+    found = tuple(part.strip() for part in text.split(","))
+    if not set(found) <= set(DIALECTS):
+        raise ValueError(f"none, or some of {','.join(DIALECTS)}")
+    return found
 
 
 def seconds_or_0(text: str) -> float:
@@ -126,6 +137,14 @@ def pvlist_syntax(text: str) -> Syntax:
         return Syntax(text)
     except ValueError:
         raise ValueError(", ".join(one.value for one in Syntax)) from None
+
+
+def report_readers(text: str) -> ReportReaders:
+    """Who may see the pages about the gateway itself."""
+    try:
+        return ReportReaders(text)
+    except ValueError:
+        raise ValueError(", ".join(one.value for one in ReportReaders)) from None
 
 
 def proxies(text: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The ports and environments of an IOC that only its own machine can see."""
+"""Ports and environment of an IOC on the loopback interface."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import socket
 from attrs import frozen
 
 LOOPBACK = "127.0.0.1"
-# Linux hands out ports from 32768 on to whoever connects. A port below that stays free while
-# an IOC is down for a moment, so that it comes back where its clients look for it.
+# Linux assigns ports from 32768 on to outgoing connections. A lower port stays free while
+# an IOC restarts, so that it can use the same again.
 LOWEST, HIGHEST = 20_000, 32_000
 
 
 @frozen
 class CAPorts:
-    """A Channel Access server's port, TCP and UDP, and the UDP port of its repeater."""
+    """The port of a Channel Access server (TCP and UDP), and the UDP port of its repeater."""
 
     server: int
     repeater: int
 
     def client_environment(self) -> dict[str, str]:
-        """The variables with which libca finds this server and looks for no other."""
+        """Return the environment variables with which libca finds this server only."""
         return {
             "EPICS_CA_AUTO_ADDR_LIST": "NO",
             "EPICS_CA_ADDR_LIST": f"{LOOPBACK}:{self.server}",
@@ -31,14 +31,14 @@ class CAPorts:
         }
 
     def ioc_environment(self) -> dict[str, str]:
-        """This process's variables with nothing of the site's EPICS, for an IOC on loopback."""
+        """Return the environment of this process without those of EPICS, for an IOC on loopback."""
         others = {
             name: text for name, text in os.environ.items() if not name.startswith("EPICS_CA")
         }
         return {**others, **self.server_environment()}
 
     def server_environment(self) -> dict[str, str]:
-        """The variables with which an IOC, CA links included, stays on loopback."""
+        """Return the environment variables with which an IOC and its CA links use loopback only."""
         return {
             **self.client_environment(),
             "EPICS_CAS_SERVER_PORT": str(self.server),
@@ -50,7 +50,7 @@ class CAPorts:
 
 
 def free_ports() -> CAPorts:
-    """Two different ports on which nobody listens at the moment."""
+    """Return two different ports that are currently unused."""
     server = _free_port()
     repeater = _free_port()
     return CAPorts(server, repeater) if server != repeater else free_ports()
@@ -64,7 +64,7 @@ def _free_port() -> int:
 
 
 def _is_free(port: int, kind: socket.SocketKind) -> bool:
-    # On every address, though only loopback is used: a repeater binds them all.
+    # On all addresses, though only loopback is used, because a repeater binds all.
     with socket.socket(socket.AF_INET, kind) as candidate:
         try:
             candidate.bind(("", port))

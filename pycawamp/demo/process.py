@@ -1,4 +1,4 @@
-"""A real IOC as a child process, seen from its parent: for the demo, and for tests."""
+"""A real IOC as a child process, for the demo and for tests."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 def ioc_command(
     databases: Sequence[str], macros: str = "", access_file: str | None = None
 ) -> list[str]:
-    """Return the command of an IOC that says `softioc.READY` and ends with its stdin.
+    """Return the command line of an IOC that prints `softioc.READY` and ends with its stdin.
 
     Args:
-        databases: paths of record databases.
-        macros: for all databases, such as `P=demo:,N=1`.
-        access_file: path of an access security file.
+        databases: Paths of record databases.
+        macros: Macros of all databases, such as `P=demo:,N=1`.
+        access_file: Path of an access security file.
     """
-    # By its path and not by -m: the module is then found from any directory, installed
-    # or not, and a file in the user's directory cannot come in front of the library's.
+    # By its path and not with -m, so that the module is found from any directory, installed
+    # or not, and no file in the user's directory takes precedence.
     command = [sys.executable, softioc.__file__]
-    # Absolute, since a daemon changes its directory.
+    # Absolute, as daemons change their directory.
     command += [str(Path(path).absolute()) for path in databases]
     command += ["--macros", macros]
     if access_file is not None:
@@ -57,13 +57,13 @@ def ioc_command(
 
 
 class IOCError(Exception):
-    """The IOC did not start, or ended while something was asked of it; says what it said."""
+    """The IOC did not start, or ended during a query; the text has its output."""
 
 
 class SoftIOC:
-    """One run of an IOC in a child process that ends with this one, however this one ends.
+    """An IOC in a child process, which ends with this process in any case.
 
-    To restart an IOC make another SoftIOC with the same ports.
+    To restart an IOC, create another SoftIOC with the same ports.
     """
 
     def __init__(
@@ -85,11 +85,15 @@ class SoftIOC:
 
     @property
     def running(self) -> bool:
-        """True from start until the child has gone."""
+        """Whether the process is running."""
         return self._transport is not None
 
     def start(self) -> Deferred[None]:
-        """Fires once the IOC serves; fails with IOCError if it ends before."""
+        """Start the IOC.
+
+        Returns:
+            A Deferred that fires when its records are available. It fails with IOCError.
+        """
         ready = self._await_answer().addCallback(_nothing)
         self._transport = self._reactor.spawnProcess(
             _IOCProtocol(self), self._command[0], self._command, env=self.ports.ioc_environment()
@@ -97,28 +101,28 @@ class SoftIOC:
         return ready
 
     def command(self, line: str) -> None:
-        """Runs one line in the IOC shell, such as ``dbpf("X","5")``; errors go to the output."""
+        """Execute a line in the IOC shell, such as `dbpf("X","5")`."""
         self.query(line).addErrback(_nothing)
 
     def query(self, line: str) -> Deferred[str]:
-        """Runs one line in the IOC shell; fires with what that printed on stdout."""
+        """Execute a line in the IOC shell; return a Deferred of its output on stdout."""
         if self._transport is None:
             raise IOCError("the IOC is not running")
         self._transport.write(f"{line}\n".encode())
         return self._await_answer()
 
     def kill(self) -> None:
-        """Ends the IOC as a crash would: no goodbye to its clients."""
+        """Kill the IOC, as in a crash."""
         self.signal("KILL")
 
     def signal(self, name: str) -> None:
-        """Send a signal, such as ``STOP``; none if the child has gone."""
+        """Send a signal, such as `STOP`, if the process is running."""
         if self._transport is not None:
             with contextlib.suppress(ProcessExitedAlready):
                 self._transport.signalProcess(name)
 
     def stop(self) -> Deferred[None]:
-        """Ends the IOC in order; by force if that takes too long. Fires when it has gone."""
+        """Stop the IOC, and kill it if that takes too long. Fires when it has ended."""
         if self._transport is None:
             return succeed(None)
         force = IReactorTime(self._reactor).callLater(STOP_SECONDS, self.kill)
@@ -127,7 +131,7 @@ class SoftIOC:
         return gone.addCallback(lambda _: force.cancel() if force.active() else None)
 
     def when_ended(self) -> Deferred[str]:
-        """Fires with the reason, in words, when the child has gone (at once, if it has)."""
+        """Return a Deferred that fires with the reason as text when the process has ended."""
         if self._transport is None:
             return succeed("the IOC is not running")
         watcher: Deferred[str] = Deferred()
@@ -159,30 +163,30 @@ class SoftIOC:
 
 
 class _IOCProtocol(ProcessProtocol):
-    """Cuts the child's two streams into lines."""
+    """Splits the child's output into lines."""
 
     def __init__(self, ioc: SoftIOC) -> None:
         self._ioc = ioc
         self._partial = {1: b"", 2: b""}
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
-        """Overrides ProcessProtocol: data of stdout or stderr."""
+        """Called with output of the process."""
         *lines, self._partial[childFD] = (self._partial[childFD] + data).split(b"\n")
         for line in lines:
             text = _COLOURS.sub("", line.decode(errors="replace")).rstrip()
             self._ioc._line_received(text, stdout=childFD == 1)
 
     def processEnded(self, reason: Failure) -> None:
-        """Overrides ProcessProtocol: the child is gone and has no more to say."""
+        """Called when the process has ended and all output was read."""
         self._ioc._ended(f"the IOC is gone: {reason.getErrorMessage()}")
 
 
 def _nothing(_: object) -> None:
-    """Drops a result."""
+    """Discards a result."""
 
 
 class DemoIOC(Service):
-    """Runs the IOC with the demo's records while the service runs; one that dies, again."""
+    """A service that runs the demo IOC, and restarts it when it exits."""
 
     _log = Logger()
 
@@ -200,12 +204,12 @@ class DemoIOC(Service):
         self._waiting: list[Deferred[SoftIOC]] = []
 
     def startService(self) -> None:
-        """Overrides Service: starts the IOC."""
+        """Start the IOC."""
         super().startService()  # type: ignore[no-untyped-call]
         self._launch()
 
     def stopService(self) -> Deferred[None]:
-        """Overrides Service: fires when the IOC has gone."""
+        """Stop the IOC; fires when it has ended."""
         super().stopService()  # type: ignore[no-untyped-call]
         if self._restart is not None:
             self._restart.cancel()
@@ -213,20 +217,20 @@ class DemoIOC(Service):
         return self._ioc.stop()
 
     def when_up(self) -> Deferred[SoftIOC]:
-        """Fires with the IOC as soon as the next one serves."""
+        """Return a Deferred that fires with the IOC when its records are available."""
         waiter: Deferred[SoftIOC] = Deferred()
         self._waiting.append(waiter)
         return waiter
 
     def _new_ioc(self) -> SoftIOC:
-        # The prefix is given, though it is the database's default, because EPICS would take
-        # an environment variable named P first.
+        # The prefix is the default of the database, but is given because EPICS would prefer
+        # an environment variable P.
         return SoftIOC(self._reactor, [DATABASE], "P=demo:", self.ports)
 
     def _launch(self) -> None:
         self._restart = None
         self._ioc = self._new_ioc()
-        # What goes wrong is told once, by _ended.
+        # Errors are reported by _ended.
         self._ioc.start().addCallbacks(self._up, _nothing)
         self._ioc.when_ended().addCallback(self._ended)
 

@@ -1,4 +1,4 @@
-"""What the demo IOC serves: its database, and a line on each record for people."""
+"""The records of the demo IOC, with descriptions."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The child process that is the IOC: ``python -m pycawamp.demo.softioc FILE.db ...``.
+"""The process of the IOC: `python -m pycawamp.demo.softioc FILE.db ...`.
 
-It says ``READY`` on stdout once iocInit has finished, then runs each line of stdin in the IOC
-shell, saying ``READY`` again after each, and ends with its stdin. So it cannot outlive its
-parent, whatever becomes of that.
+It prints `READY` to stdout when iocInit has finished. Then it executes each line of stdin in the
+IOC shell, printing `READY` again after each, and ends with its stdin, so that it cannot outlive its
+parent.
 
-It imports nothing of this package: it also runs as a plain script, from any directory.
+It does not import other modules of this package, since it is run as a script, from any directory.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ FAST_SCANS = {"menuScan_01_second": ".01 second", "menuScan_001_second": ".001 s
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serves the databases named in argv until stdin ends; returns the exit status."""
+    """Run an IOC with the databases in argv until stdin ends; return the exit status."""
     arguments = _parser().parse_args(argv)
-    # Ctrl-C reaches the whole foreground process group. The parent decides when the IOC ends.
+    # Ctrl-C is sent to the whole process group. The parent stops the IOC.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # A record with a CA link makes libca look for a caRepeater program, and the one it finds
-    # stays behind, holding our stdio. Where it finds none, it repeats in a thread of its own.
+    # For a record with a CA link, libca starts a caRepeater program if it finds one, which would
+    # keep our stdio open. If it finds none, it uses a thread instead.
     os.environ["PATH"] = os.devnull
     try:
         with _stdout_to_stderr():
@@ -51,9 +51,9 @@ def _parser() -> argparse.ArgumentParser:
 
 @contextlib.contextmanager
 def _stdout_to_stderr() -> Iterator[None]:
-    """What is written to stdout meanwhile, by libraries too, goes to stderr.
+    """Redirect stdout to stderr, including the output of C libraries.
 
-    The IOC greets with a banner on C's own stdout, which would otherwise come before READY.
+    The IOC prints a banner to C's stdout, which would come before READY.
     """
     stdout = os.dup(1)
     os.dup2(2, 1)
@@ -66,12 +66,16 @@ def _stdout_to_stderr() -> Iterator[None]:
 
 
 def _start(databases: Sequence[str], macros: str, access_file: str | None) -> None:
-    """Brings the IOC up; raises RuntimeError where EPICS refuses (it says why on stderr)."""
+    """Start the IOC.
+
+    Raises:
+        RuntimeError: EPICS has failed, and printed the reason to stderr.
+    """
     from epicscorelibs import ioc  # noqa: PLC0415 (loading it starts EPICS's threads)
 
     ioc.iocshRegisterCommon()
     with _fast_scan_menu(Path(ioc.DEFAULT_DBD_PATH)) as menu:
-        # Of two menus with one name EPICS keeps the first, so this must precede base.dbd.
+        # EPICS keeps the first of two menus with the same name, so this must precede base.dbd.
         _check(ioc.dbLoadDatabase(os.fsencode(menu), None, None), f"cannot load {menu}")
     dbd_path = os.fsencode(ioc.DEFAULT_DBD_PATH)
     _check(ioc.dbLoadDatabase(b"base.dbd", dbd_path, None), "cannot load base.dbd")
@@ -86,10 +90,10 @@ def _start(databases: Sequence[str], macros: str, access_file: str | None) -> No
 
 @contextlib.contextmanager
 def _fast_scan_menu(dbd: Path) -> Iterator[Path]:
-    """A DBD file with EPICS's own menuScan and, after the others, the faster rates.
+    """Return the path of a DBD file with EPICS's menuScan and additional, faster rates.
 
-    EPICS starts a scan thread per choice. For these it warns "not achievable", because it
-    takes the tick of the system clock (10 ms) for the resolution of its timers. It is not.
+    EPICS starts a scan thread per choice. For the faster ones, it warns "not achievable", because
+    it assumes that the resolution of timers is the tick of the system clock (10 ms).
     """
     choices = "".join(f'\tchoice({name},"{rate}")\n' for name, rate in FAST_SCANS.items())
     head, brace, tail = (dbd / "menuScan.dbd").read_text().rpartition("}")
@@ -116,7 +120,7 @@ def _serve_shell() -> None:
 
 
 def _flush() -> None:
-    """C's stdio buffers are written out: Python's ``flush`` does not know of them."""
+    """Flush the buffers of C's stdio, which Python's flush does not."""
     sys.stdout.flush()
     ctypes.CDLL(None).fflush(None)
 

@@ -63,11 +63,14 @@ class Cohort:
         data, streams = self.buffer.take()
         announcing, self._announcing = self._announcing, []
         deliver = self.packing.deliver
+        paused = 0
         for outbox in self.members:
             if outbox.paused:
                 outbox.mark_stale(streams, announcing)
+                paused += 1
             else:
                 deliver(outbox, data)
+        self._flush_cycle.messages += len(streams) * (len(self.members) - paused)
 
 
 class Cohorts:

@@ -28,9 +28,15 @@ class FlushCycle:
     ) -> None:
         self._clock = clock
         self.make_buffer = make_buffer
+        self.flushed = clock.seconds()
+        """When the last flush began, by the reactor's clock."""
         self._scheduled = False
         self._cohorts: list[Flushable] = []
         self._outboxes: list[Flushable] = []
+        self.messages = 0
+        """What was handed to clients since the start, without replies and what follows a pause."""
+        self.bytes = 0
+        """What was written to clients since the start."""
 
     def touch_cohort(self, cohort: Flushable) -> None:
         """Flush a cohort at the end of the cycle."""
@@ -44,6 +50,7 @@ class FlushCycle:
 
     def flush(self) -> None:
         """Write all pending messages: one write for each client."""
+        self.flushed = self._clock.seconds()
         self.settle()
         outboxes, self._outboxes = self._outboxes, []
         for outbox in outboxes:

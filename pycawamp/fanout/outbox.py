@@ -64,6 +64,8 @@ class Outbox:
         self._owed: dict[Resendable, None] = {}
         self._owed_state: set[Resendable] = set()
         self.token = secrets.randbits(128)
+        self.written: float | None = None
+        """When it was written last, by the reactor's clock."""
         self.paused = False
         self._closed = False
         self.conflated = 0
@@ -85,6 +87,11 @@ class Outbox:
             self._flush_cycle.touch_outbox(self)
         self._batch.append(data)
         self._count(data)
+
+    @property
+    def owed(self) -> int:
+        """PVs that changed while the client could take nothing."""
+        return len(self._owed)
 
     @property
     def is_overfull(self) -> bool:
@@ -139,7 +146,10 @@ class Outbox:
             self._close_batch()
         if self._frames:
             frames, self._frames = self._frames, []
-            self._writer.write(b"".join(frames))
+            data = b"".join(frames)
+            self.written = self._flush_cycle.flushed
+            self._flush_cycle.bytes += len(data)
+            self._writer.write(data)
 
     def close(self) -> None:
         """Drop all frames, and collect none."""

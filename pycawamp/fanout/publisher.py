@@ -38,7 +38,7 @@ class Publisher:
         self._publishers = publishers
         # A tuple, so that clients may join and leave during calls.
         self._streams: tuple[EncodedStream, ...] = ()
-        self._contents: dict[Encoding, Content] = {}
+        self._contents: dict[Encoding | StreamKey, Content] = {}
         self._subscription = publishers.hub.subscribe(real_name, self)
 
     @property
@@ -69,9 +69,9 @@ class Publisher:
             if stream.is_empty:
                 stream.close()
         self._streams = tuple(stream for stream in self._streams if not stream.is_empty)
-        in_use = {stream.encoding.content for stream in self._streams}
-        for encoding in self._contents.keys() - in_use:
-            self._contents.pop(encoding).forget()
+        in_use = {stream.key.content for stream in self._streams}
+        for unused in self._contents.keys() - in_use:
+            self._contents.pop(unused).forget()
         if self._streams:
             return False
         self._subscription.close()
@@ -123,21 +123,21 @@ class Publisher:
 
     def _make_stream(self, key: StreamKey) -> EncodedStream:
         pv, cohorts = self._subscription.pv, self._publishers.cohorts
-        content = self._content(key.encoding.content)
-        if key.encoding.max_rate is None:
-            return EncodedStream(pv, key, content, cohorts)
-        throttle = self._publishers.throttle(key.encoding.max_rate)
-        return ThrottledStream(pv, key, content, cohorts, throttle)
+        content = self._content(key)
+        if key.encoding.is_limited:
+            return ThrottledStream(pv, key, content, cohorts, self._publishers.throttle)
+        return EncodedStream(pv, key, content, cohorts)
 
-    def _content(self, encoding: Encoding) -> Content:
-        content = self._contents.get(encoding)
+    def _content(self, key: StreamKey) -> Content:
+        content = self._contents.get(key.content)
         if content is None:
+            encoding = key.encoding.content
             renderer = encoding.dialect.renderer(self.name, encoding)
             content = Content(renderer, self._publishers.clock, self._publishers.budget)
             described = self._subscription.pv.described
             if described is not None:
                 content.describe(described)
-            self._contents[encoding] = content
+            self._contents[key.content] = content
         return content
 
 

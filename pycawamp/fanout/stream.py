@@ -25,6 +25,12 @@ class StreamKey:
     encoding: Encoding
     framing: Framing
 
+    @property
+    def content(self) -> Encoding | StreamKey:
+        """What the streams that share their bytes have in common."""
+        encoding = self.encoding
+        return self if encoding.dialect.is_incremental else encoding.content
+
 
 class EncodedStream:
     """A PV in one encoding, for all clients that use it."""

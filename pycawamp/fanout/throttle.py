@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from weakref import ref
 
 from twisted.internet.interfaces import IReactorTime
@@ -11,71 +12,100 @@ from pycawamp.fanout.content import Content
 from pycawamp.fanout.stream import EncodedStream, StreamKey
 from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.interfaces import PVState
-from pycawamp.pv.values import Reading
+from pycawamp.pv.values import Metadata, Reading
 
 MOST_LEFT_BEHIND = 1000
-"""Pauses of closed streams that may be kept until they are over."""
+"""Pauses that mean nothing any more and may be kept until they are over."""
 
 
-class Throttle(DelayLine["ref[ThrottledStream]"]):
-    """The streams of one rate (updates per second), each until its pause is over.
+class Pause:
+    """The time after an update in which a stream sends none.
 
-    A pause may be of days, so it holds no stream; the last stream that closes ends all pauses.
+    It may last for days, so it holds no stream.
+    """
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, stream: ThrottledStream) -> None:
+        self._stream = ref(stream)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether a stream waits for its end."""
+        stream = self._stream()
+        return stream is not None and stream.pause is self
+
+    def end(self) -> None:
+        """Have the stream send what it kept back."""
+        stream = self._stream()
+        if stream is not None and stream.pause is self:
+            stream.pause_over()
+
+
+class Throttle(DelayLine[Pause]):
+    """The streams of one rate (updates per second), and their pauses.
+
+    The last stream that leaves ends all pauses.
     """
 
     def __init__(self, clock: IReactorTime, rate: float) -> None:
-        super().__init__(clock, 1 / rate, _pause_over)
+        super().__init__(clock, 1 / rate, Pause.end)
         self._streams = 0
-        self._left_behind = 0
 
     def enter(self) -> None:
         """Count a stream more."""
         self._streams += 1
 
-    def leave(self, pauses: int) -> None:
-        """Count a stream less, that leaves some pauses behind."""
+    def leave(self) -> None:
+        """Count a stream less."""
         self._streams -= 1
-        self._left_behind += pauses
         if not self._streams:
             self.clear()
-        elif self._left_behind > MOST_LEFT_BEHIND:
-            self.keep(lambda stream: stream() is not None)
-            self._left_behind = 0
-
-
-def _pause_over(stream: ref[ThrottledStream]) -> None:
-    paced = stream()
-    if paced is not None:
-        paced.pause_over()
+        elif len(self) > self._streams + MOST_LEFT_BEHIND:
+            self.keep(lambda pause: pause.is_current)
 
 
 class ThrottledStream(EncodedStream):
-    """A stream with a max_rate: the first update goes at once, then the newest of each pause."""
+    """A stream with a highest rate: the first update goes at once, then the newest of each pause.
 
-    __slots__ = ("__weakref__", "_newest", "_pauses", "_pausing", "_throttle")
+    The rate is that of scalars or that of arrays, as the PV is now.
+    """
+
+    __slots__ = ("__weakref__", "_newest", "_throttle", "_throttle_of", "pause")
 
     def __init__(
-        self, pv: PVState, key: StreamKey, content: Content, cohorts: Cohorts, throttle: Throttle
+        self,
+        pv: PVState,
+        key: StreamKey,
+        content: Content,
+        cohorts: Cohorts,
+        throttle_of: Callable[[float], Throttle],
     ) -> None:
-        super().__init__(pv, key, content, cohorts)
-        self._throttle = throttle
-        throttle.enter()
-        self._pausing = False
-        self._pauses = 0
-        """Those that will be over: more than one, if a connection cut one short."""
+        self._throttle_of = throttle_of
+        self._throttle: Throttle | None = None
+        self.pause: Pause | None = None
+        """The one that is not over."""
         self._newest: Reading | None = None
+        super().__init__(pv, key, content, cohorts)
+        if pv.described is not None:
+            self._set_rate(pv.described)
 
     def close(self) -> None:
         """Release the cohort, and end the pause."""
         super().close()
-        self._throttle.leave(self._pauses)
+        self._use(None)
+
+    def metadata(self, metadata: Metadata) -> None:
+        """Take note of new metadata, and of the rate that belongs to it."""
+        self._set_rate(metadata)
+        super().metadata(metadata)
 
     def direct_stream(self) -> None:
         """Return None: each update has to be looked at."""
 
     def reading(self, reading: Reading) -> None:
         """Send an update now, or keep it until the pause is over."""
-        if self._pausing:
+        if self.pause is not None:
             self._newest = reading
         else:
             self._send(reading)
@@ -84,7 +114,7 @@ class ThrottledStream(EncodedStream):
         """Send a delayed update first, as it is the last of its connection."""
         newest, self._newest = self._newest, None
         # A connection without a value would be half the news.
-        self._pausing = False
+        self.pause = None
         try:
             if newest is not None:
                 super().reading(newest)
@@ -93,16 +123,28 @@ class ThrottledStream(EncodedStream):
 
     def pause_over(self) -> None:
         """Send a delayed update and pause again, or wait for the next update."""
-        self._pauses -= 1
-        if self._pauses:
-            return
         newest, self._newest = self._newest, None
-        self._pausing = False
+        self.pause = None
         if newest is not None and not self.is_empty:
             self._send(newest)
 
     def _send(self, reading: Reading) -> None:
         super().reading(reading)
-        self._pausing = True
-        self._pauses += 1
-        self._throttle.put(ref(self))
+        if self._throttle is not None:
+            self.pause = Pause(self)
+            self._throttle.put(self.pause)
+
+    def _set_rate(self, metadata: Metadata) -> None:
+        rate = self.encoding.rate_of(metadata)
+        self._use(self._throttle_of(rate) if rate is not None else None)
+
+    def _use(self, throttle: Throttle | None) -> None:
+        if throttle is self._throttle:
+            return
+        # What is kept back is of a PV that was a scalar before, or an array.
+        self.pause = self._newest = None
+        before, self._throttle = self._throttle, throttle
+        if throttle is not None:
+            throttle.enter()
+        if before is not None:
+            before.leave()

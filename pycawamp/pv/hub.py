@@ -43,11 +43,19 @@ class PV:
         "is_overloaded",
         "name",
         "refusal",
+        "seconds",
+        "since",
         "subscribers",
     )
 
-    def __init__(self, name: str, found: Callable[[str], None]) -> None:
+    def __init__(
+        self, name: str, found: Callable[[str], None], seconds: Callable[[], float] = lambda: 0.0
+    ) -> None:
         self.name = name
+        self.seconds = seconds
+        """The reactor's clock."""
+        self.since = seconds()
+        """When it was connected or lost last, or opened."""
         self.found = found
         """Called with the name when an IOC has answered for it for the first time."""
         self.connected: bool | None = None
@@ -116,6 +124,7 @@ class PV:
         self._latest = None
         if self._route is not None:
             self._route.forget_newest()
+        self.since = self.seconds()
         for subscriber in self.subscribers:
             try:
                 subscriber.connection(self, connected)
@@ -188,6 +197,7 @@ class PVHub(Service):
 
     def __init__(self, clock: IReactorTime, backend: IBackend, linger: float = 10.0) -> None:
         self._backend = backend
+        self._seconds = clock.seconds
         self._channels: dict[str, _Channel] = {}
         # Channels without subscribers that were not found: the first to be closed at limits.
         self._idle_searches: dict[str, None] = {}
@@ -217,7 +227,7 @@ class PVHub(Service):
         """
         channel = self._channels.get(name)
         if channel is None:
-            pv = PV(name, self._found)
+            pv = PV(name, self._found, self._seconds)
             channel = self._channels[name] = _Channel(pv, self._backend.open(name, pv))
         pv = channel.pv
         self._idle_searches.pop(name, None)
@@ -244,6 +254,11 @@ class PVHub(Service):
         channel = self._channels.get(name)
         if channel is not None:
             self._close_unused(channel)
+
+    @property
+    def pvs(self) -> list[PV]:
+        """The PVs of all open channels, the lingering ones included."""
+        return [channel.pv for channel in self._channels.values()]
 
     @property
     def names(self) -> list[str]:

@@ -297,6 +297,8 @@ class Inbox:
         """Events per second that are handled while there are any, sending included."""
         self._resting: IDelayedCall | None = None
         self._closed = False
+        self.handled = 0
+        """What was handled since the start."""
 
     @property
     def conflated(self) -> int:
@@ -336,6 +338,7 @@ class Inbox:
         clock = self._reactor.seconds
         started = clock()
         handled, finished = self._queue.work(clock, started + self._slice)
+        self.handled += handled
         worked = clock()
         self._after_slice()
         sending = clock() - worked

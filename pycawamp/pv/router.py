@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import attrs
 from twisted.internet.defer import Deferred, gatherResults
@@ -24,7 +24,9 @@ class PVName:
 
     scheme: str
     bare: str
-    """The name without its scheme, for access rules, limits and logs."""
+    """The name without its scheme."""
+    judged: str
+    """The name for access rules, limits and logs. Those of own PVs keep the scheme."""
 
 
 @implementer(IBackend, IHealthCheck)
@@ -33,10 +35,14 @@ class Router:
 
     `backends` maps schemes to backends; names without a scheme have the scheme `default`.
     A channel is known by its bare name if it has the default scheme, otherwise by
-    scheme and name: `X` and `ca://X` are one channel.
+    scheme and name: `X` and `ca://X` are one channel. `own` are the schemes of PVs that are
+    the gateway's own, which access rules know by scheme and name.
     """
 
-    def __init__(self, backends: Mapping[str, IBackend], default: str) -> None:
+    def __init__(
+        self, backends: Mapping[str, IBackend], default: str, own: Collection[str] = ()
+    ) -> None:
+        self._own = frozenset(own)
         self._backends = dict(backends)
         self._default = default
 
@@ -48,23 +54,27 @@ class Router:
         """
         match = _SCHEME.match(text) if "://" in text else None
         if match is None:
-            return PVName(self._default, text)
+            return PVName(self._default, text, text)
         scheme = match[1].lower()
         if scheme not in self._backends:
             known = ", ".join(f"{known}://" for known in self._backends)
             raise UnknownSchemeError(f"unknown scheme {match[1][:16]}://; expected one of {known}")
-        return PVName(scheme, match[2])
+        judged = f"{scheme}://{match[2]}" if scheme in self._own else match[2]
+        return PVName(scheme, match[2], judged)
 
     def bare(self, text: str) -> str:
         """Return a client's name without its scheme, for logs."""
         try:
-            return self.parse(text).bare
+            return self.parse(text).judged
         except UnknownSchemeError:
             return text
 
     def channel_name(self, scheme: str, bare: str) -> str:
-        """Return the name by which `open` knows the channel."""
-        return bare if scheme == self._default else f"{scheme}://{bare}"
+        """Return the name by which `open` knows the channel.
+
+        `bare` is the name as it was judged, or an alias of it.
+        """
+        return bare if scheme in (self._default, *self._own) else f"{scheme}://{bare}"
 
     def start(self) -> None:
         """Start all backends."""

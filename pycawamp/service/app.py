@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -16,6 +17,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
+from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from pycawamp.access import AccessFileError
@@ -27,21 +29,24 @@ from pycawamp.pv.errors import LibraryError
 from pycawamp.pv.interfaces import IBackend
 from pycawamp.service.clock import use_monotonic_clock
 from pycawamp.service.descriptors import raise_limit, within
+from pycawamp.service.dialects import dialect_resources
 from pycawamp.service.draining import DrainingService
 from pycawamp.service.garbage import ShortCollections
 from pycawamp.service.gateway import Gateway
 from pycawamp.service.logs import LogFile, LogReopener, log_file, log_observer
 from pycawamp.service.site_files import SiteFiles
 from pycawamp.service.start import StartError, StartReporter, check_user
-from pycawamp.service.statistics import Statistics
 from pycawamp.service.systemd import SystemdNotifier
 from pycawamp.sessions.putlog import PutLogError
+from pycawamp.sessions.statistics import Statistics
 from pycawamp.web.autobahn_internals import check_autobahn
 from pycawamp.web.certificate import RenewedCertificate, tls_endpoint
 from pycawamp.web.channel import GatewaySite, HTTPLimits
 from pycawamp.web.htpasswd import LoginFileError
 from pycawamp.web.internals import InternalsError
 from pycawamp.web.login import LoginFiles
+from pycawamp.web.metrics import Metrics
+from pycawamp.web.reports import ReportPage, ReportReaders
 from pycawamp.web.site import root_resource
 from pycawamp.web.twisted_internals import check_twisted
 
@@ -105,9 +110,10 @@ class App(DrainingService):
             if part is not None:
                 part.setServiceParent(self)  # type: ignore[no-untyped-call]
 
-    def statistics(self) -> Statistics:
-        """Return a snapshot of the gateway and its ports."""
-        return attrs.evolve(self.gateway.statistics(), connections=len(self.site.connections))
+    def statistics(self, *, each_channel: bool = True) -> Statistics:
+        """Return a snapshot of the gateway and its port."""
+        found = self.gateway.statistics(each_channel=each_channel)
+        return attrs.evolve(found, connections=len(self.site.connections))
 
 
 def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) -> App:
@@ -141,6 +147,7 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
         "api/v1": gateway.api,
         "healthz": gateway.health,
         "readyz": gateway.ready,
+        **dialect_resources(gateway, settings.dialects),
     }
     root = root_resource(parts_of_site, _configuration(settings), files.authentication)
     site = GatewaySite(
@@ -149,7 +156,7 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
     site.logs_requests = settings.log.access
     # Of Twisted's own endpoints the only one that puts a factory around the site.
     site.is_wrapped = any(each.description.startswith("haproxy:") for each in endpoints)
-    return App(
+    app = App(
         files=files,
         gateway=gateway,
         site=site,
@@ -158,6 +165,19 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
         notifier=SystemdNotifier(reactor),
         demo=demo,
     )
+    _add_reports(reactor, app, root, settings.report_readers)
+    return app
+
+
+def _add_reports(reactor: Any, app: App, root: Resource, readers: ReportReaders) -> None:
+    """Add the pages about the gateway itself."""
+    metrics = Metrics(reactor, partial(app.statistics, each_channel=False))
+    metrics.lag.setServiceParent(app)  # type: ignore[no-untyped-call]
+    reports = {
+        b"metrics": lambda request: metrics.text(request.getHeader("accept") or ""),
+    }
+    for path, report in reports.items():
+        root.putChild(path, ReportPage(app.files.authentication, readers, report))
 
 
 def _site_files(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, TypeAlias
 
+import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.logger import Logger
@@ -20,11 +21,13 @@ from pycawamp.pv.ca.backend import CABackend
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.inbox import Inbox, InboxLimits
 from pycawamp.pv.interfaces import IBackend
+from pycawamp.pv.local.loc import LocalBackend
+from pycawamp.pv.local.sim import SimulationBackend
 from pycawamp.pv.router import Router
-from pycawamp.service.statistics import Statistics, snapshot
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.registry import Sessions
+from pycawamp.sessions.statistics import Statistics, snapshot
 from pycawamp.web.api import Api
 from pycawamp.web.authentication import Authentication, AuthenticationRules
 from pycawamp.web.clients import Clients
@@ -80,7 +83,11 @@ class Gateway(Service):
         if backend is None:
             backend = CABackend(reactor, self._inbox, settings.own_repeater, self._budget)
         made = {scheme: make(reactor, self._inbox) for scheme, make in (backends or {}).items()}
-        router = Router({CA: backend} | made, default=CA)
+        own: dict[str, IBackend] = {
+            "loc": LocalBackend(),
+            "sim": SimulationBackend(reactor),
+        }
+        router = Router({CA: backend} | own | made, default=CA, own=own)
         self.hub = PVHub(reactor, router, settings.linger)
         self._put_log = PutLog(settings.put_log)
         self._put_log.check()
@@ -104,7 +111,8 @@ class Gateway(Service):
         self.resource: IResource = self.resource_for(VERSION_1)
         self.readiness = Readiness()
         """Whether load balancers should send clients here."""
-        liveness = Liveness(reactor, router.check)
+        self._router = router
+        liveness = Liveness(reactor, self.check)
         self.health: IResource = Health(liveness)
         self.ready: IResource = Health(liveness, self.readiness)
 
@@ -127,14 +135,27 @@ class Gateway(Service):
         """
         return MonitorResource(self._sockets, self._authentication, encoding)
 
+    def pages(self, make: Callable[[Clients, Authentication], IResource]) -> IResource:
+        """Return what a function makes of the clients and of the rules for letting them in."""
+        return make(self._clients, self._authentication)
+
     @property
     def clients(self) -> int:
         """How many clients are connected."""
         return len(self._sessions)
 
-    def statistics(self) -> Statistics:
-        """Return a snapshot: clients, channels, what was refused, the memory in use."""
-        return snapshot(self.hub, self._sessions, self._inbox)
+    def statistics(self, *, each_channel: bool = True) -> Statistics:
+        """Return a snapshot: clients, channels, what was refused, the memory in use.
+
+        Without `each_channel`, channels are only counted, which is quick.
+        """
+        found = snapshot(self.hub, self._sessions, self._inbox, each_channel=each_channel)
+        dropped = self._clients.slow_consumers.dropped
+        return attrs.evolve(found, totals=attrs.evolve(found.totals, dropped=dropped))
+
+    def check(self) -> Deferred[None]:
+        """Fires when the sources of PVs have shown that they work: no call of libca hangs."""
+        return self._router.check()
 
     def reauthorize(self) -> None:
         """Apply a changed policy to what is open: what is forbidden now ends."""

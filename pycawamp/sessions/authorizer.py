@@ -23,8 +23,9 @@ class Authorizer:
     def authorize(self, name: str, decide: Decide | None = None) -> Verdict:
         """Return what the client may do with a PV, and the name of its channel.
 
-        Rules see the name without its scheme. Raises BadMessageError: `forbidden` if the
-        client may not read the PV, `bad_name` if no backend serves its scheme.
+        Rules see the name without its scheme, unless it is a PV of the gateway's own. Raises
+        BadMessageError: `forbidden` if the client may not read the PV, `bad_name` if no backend
+        serves its scheme.
         """
         peer, router = self._peer, self._shared.router
         decide = decide or self._shared.policy.decide
@@ -32,7 +33,7 @@ class Authorizer:
             parsed = router.parse(name)
         except UnknownSchemeError as error:
             raise BadMessageError("bad_name", str(error), pvname=name) from None
-        verdict = decide(peer.user, peer.host, peer.host_name, parsed.bare)
+        verdict = decide(peer.user, peer.host, peer.host_name, parsed.judged)
         if not verdict.read:
             raise BadMessageError("forbidden", "this gateway does not let you read it", pvname=name)
         channel_name = router.channel_name(parsed.scheme, verdict.real_name)

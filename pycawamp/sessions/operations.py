@@ -135,7 +135,8 @@ class Operations:
         encoding = attrs.evolve(self._outgoing.encoding, **request.options)
         one_shot = self._one_shot(self._authorizer.authorize(request.name))
         try:
-            await self._reach(one_shot, self._shared.connect_timeout)
+            patience = self._outgoing.dialect.search_timeout
+            await self._reach(one_shot, patience or self._shared.connect_timeout)
             semaphore = self._large_gets if one_shot.described.is_large else self._gets
             await semaphore.acquire()
             try:
@@ -199,6 +200,7 @@ class Operations:
                     timeout = min(request.timeout, self._shared.connect_timeout)
                     await self._reach(one_shot, timeout)
                     record = attrs.evolve(record, old=await one_shot.newest(OLD_VALUE_TIMEOUT))
+                    value = self._outgoing.dialect.value_to_put(value, one_shot.described)
                     done = one_shot.put(value, request.wait, request.timeout)
                     recount(_written_bytes(value))
                     del value

@@ -46,6 +46,7 @@ class Outgoing:
         self.outbox = Outbox(shared.flush_cycle, writer)
         self.encoding = encoding
         """The options in force for what asks for no others."""
+        self._errors = shared.errors
         self._refusals = shared.refusals
         self._address = address
         self._hang_up = hang_up
@@ -76,9 +77,14 @@ class Outgoing:
 
     def refuse(self, mistake: BadMessageError) -> None:
         """Tell the client of a mistake; close the connection of one that floods."""
-        self.send(self.dialect.error(mistake))
+        message = self.dialect.error(mistake)
+        self.send(message)
+        self._errors[mistake.code] += 1
         if mistake.code in _LIMITS:
             self._refusals.count(mistake.message, self._address)
+        elif message is None:
+            kind = f"{self.dialect.name}: {mistake.code}"
+            self._refusals.count(kind, self._address, mistake.message)
         if mistake.code == "rate_limited" and not self._abuse.take():
             self._refusals.count("closed for too many requests", self._address)
             self._hang_up(1008, "too many requests")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
@@ -93,6 +94,8 @@ class PutLog:
     def __init__(self, path: str | None = None, now: Callable[[], datetime] = _utc_now) -> None:
         self._path = path
         self._now = now
+        self.outcomes: Counter[str] = Counter()
+        """How many puts came to what: `ok`, `sent`, or an error's code."""
         self.missing = 0
         """Lines that the file did not take since it could be written last."""
 
@@ -127,6 +130,7 @@ class PutLog:
 
     def write(self, record: PutRecord, outcome: str) -> None:
         """Log a put and what became of it."""
+        self.outcomes[outcome.partition(":")[0]] += 1
         line = record.line(outcome)
         if self._path is None or not self._append(self._path, line):
             self._log.info("put {line}", line=line)

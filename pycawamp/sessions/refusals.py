@@ -20,8 +20,8 @@ class RefusalCounter:
         self._clock = clock
         self._logged: dict[str, float] = {}
 
-    def count(self, kind: str, who: str) -> None:
-        """Count one refusal of a kind that a client met."""
+    def count(self, kind: str, who: str, detail: str = "") -> None:
+        """Count one refusal of a kind that a client met; log `detail` with it."""
         self.counts[kind] += 1
         now = self._clock.seconds()
         if now >= self._logged.get(kind, float("-inf")) + self.pause:
@@ -29,7 +29,7 @@ class RefusalCounter:
             self._log.warn(
                 "Refused {who}: {kind} ({count} so far; the next line of this kind in {pause:g} s)",
                 who=who,
-                kind=kind,
+                kind=f"{kind}: {detail}" if detail else kind,
                 count=self.counts[kind],
                 pause=self.pause,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from functools import cache, partial
 
@@ -14,7 +15,6 @@ from pycawamp.fanout.flush import FlushCycle
 from pycawamp.fanout.outbox import IWriter, Outbox
 from pycawamp.fanout.publisher import Publisher, Publishers
 from pycawamp.pv.budget import MemoryBudget
-from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.router import Router
 from pycawamp.sessions.authorizer import Authorizer
@@ -26,7 +26,7 @@ from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.quota import Quota, UnderWay
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.session import Session
-from pycawamp.sessions.shared import Shared
+from pycawamp.sessions.shared import Searches, Shared
 from pycawamp.sessions.spellings import Spellings
 from pycawamp.sessions.unresolved import UnresolvedNames
 from pycawamp.wire.dialect import Encoding
@@ -65,11 +65,12 @@ class Sessions:
             connect_timeout=connect_timeout,
             limits=limits,
             refusals=refusals or RefusalCounter(clock),
+            errors=Counter(),
             budget=budget,
             unresolved=UnresolvedNames(hub, limits, self._give_up),
             spellings=Spellings(hub, limits),
             puts=UnderWay(PUTS_IN_ALL, budget.share),
-            searching=DelayLine(clock, connect_timeout, lambda search: search.end()),
+            searches=Searches(clock, connect_timeout),
             cooperator=Cooperator(scheduler=lambda work: clock.callLater(0, work)),
         )
         self._open: dict[Outbox, Session] = {}
@@ -123,7 +124,7 @@ class Sessions:
     def close(self) -> None:
         """Leave no timer behind: the gateway ends."""
         self.shared.cooperator.stop()
-        self.shared.searching.clear()
+        self.shared.searches.clear()
         self.shared.publishers.close()
 
     def reauthorize(self) -> None:
@@ -159,6 +160,11 @@ class Sessions:
 
     def _give_up(self, holder: Holder, real_names: Collection[str]) -> None:
         self._holders[holder].give_up(real_names)
+
+    def of_dialect(self, name: str) -> list[Session]:
+        """Return the sessions of clients that speak a dialect."""
+        sessions = self._open.values()
+        return [each for each in sessions if each.outgoing.dialect.name == name]
 
     @property
     def conflated(self) -> int:

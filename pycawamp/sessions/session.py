@@ -58,6 +58,12 @@ class Session:
         self._closed = closed
         self._requests = quota.requests
         self._rest: Iterator[None] | None = None
+        self.number = next(shared.session_numbers)
+        """Tells it from all others."""
+        self.opened = shared.clock.seconds()
+        """When it began, by the reactor's clock."""
+        self.received: float | None = None
+        """When its last message came."""
 
     @property
     def outbox(self) -> Outbox:
@@ -66,6 +72,7 @@ class Session:
 
     def receive(self, payload: bytes, is_binary: bool = False) -> None:
         """Do what a message asks for; a mistake in it is answered and changes nothing."""
+        self.received = self._shared.clock.seconds()
         try:
             if is_binary:
                 raise BadMessageError("bad_request", "expected a text message, got a binary one")
@@ -201,7 +208,14 @@ class Session:
         self.outgoing.send(self.outgoing.dialect.listed(request, self.subscriptions.names))
 
     def _ping(self, request: requests.Ping) -> None:
-        self.outgoing.send(self.outgoing.dialect.pong(request))
+        outgoing = self.outgoing
+        if outgoing.dialect.pings_back:
+            self.outbox.append(self.outbox.framing.ping)
+        else:
+            outgoing.send(outgoing.dialect.pong(request))
+
+    def _echo(self, request: requests.Echo) -> None:
+        self.outgoing.send(request.payload)
 
     def _get(self, request: requests.Get) -> None:
         self._operations.get(request)
@@ -210,9 +224,13 @@ class Session:
         self._operations.info(request)
 
     def _put(self, request: requests.Put) -> None:
-        self._operations.put(request)
+        if self.outgoing.dialect.puts_need_subscription and request.name not in self.subscriptions:
+            self._refuse_request(requests.about(request, _NOT_SUBSCRIBED), request.value)
+        else:
+            self._operations.put(request)
 
 
+_NOT_SUBSCRIBED = BadMessageError("not_connected", "you are not subscribed to it")
 _TOO_MANY = BadMessageError("rate_limited", "too many requests a second")
 _DISPATCH: dict[type, Callable[[Session, Any], None]] = {
     requests.Connect: Session._connect,
@@ -223,4 +241,5 @@ _DISPATCH: dict[type, Callable[[Session, Any], None]] = {
     requests.Info: Session._info,
     requests.ListPVs: Session._list,
     requests.Ping: Session._ping,
+    requests.Echo: Session._echo,
 }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import count, islice
 from typing import Protocol
 
 import attrs
@@ -36,6 +37,28 @@ class PendingSearch(Protocol):
         """Tell the client if the PV has not been found by now."""
 
 
+class Searches:
+    """The waits for PVs, each until its client is told that the PV was not found."""
+
+    def __init__(self, clock: IReactorTime, timeout: float) -> None:
+        self._clock = clock
+        self._timeout = timeout
+        self._waits: dict[float, DelayLine[PendingSearch]] = {}
+
+    def put(self, search: PendingSearch, timeout: float | None = None) -> None:
+        """End a wait after `timeout` seconds, one of the few that dialects have, or as usual."""
+        seconds = self._timeout if timeout is None else timeout
+        waits = self._waits.get(seconds)
+        if waits is None:
+            waits = self._waits[seconds] = DelayLine(self._clock, seconds, lambda each: each.end())
+        waits.put(search)
+
+    def clear(self) -> None:
+        """Forget all that waits."""
+        for waits in self._waits.values():
+            waits.clear()
+
+
 @attrs.frozen(eq=False)
 class Shared:
     """What all clients share."""
@@ -51,14 +74,16 @@ class Shared:
     """Seconds until a client is told that a PV was not found."""
     limits: Limits
     refusals: RefusalCounter
+    errors: Counter[str]
+    """The errors that clients were told, by code."""
     budget: MemoryBudget
     unresolved: UnresolvedNames
     spellings: Spellings
     puts: UnderWay
     """The puts of all clients that have not finished."""
-    searching: DelayLine[PendingSearch]
-    """The waits that end after `connect_timeout`."""
+    searches: Searches
     cooperator: Cooperator
+    session_numbers: Iterator[int] = attrs.field(factory=count)
 
     def one_shot(self, real_name: str) -> OneShotChannel:
         """Return a short subscription to a PV."""

@@ -41,11 +41,21 @@ class Subscriptions:
         """As the client asked for them; those that a policy ended last."""
         return [*self._streams, *self._forbidden]
 
+    @property
+    def pvs(self) -> list[tuple[str, PVState]]:
+        """The PVs, each with its name as the client asked for it."""
+        return [(name, stream.pv) for name, stream in self._streams.items()]
+
     def __len__(self) -> int:
         return len(self._streams) + len(self._forbidden)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._streams
+
     def open(self, name: str, encoding: Encoding) -> None:
         """Subscribe to a PV, or ask for it anew; BadMessageError if the client may not."""
+        if name in self and not self._outgoing.dialect.answers_repeats:
+            return
         verdict = self._authorizer.authorize(name)
         is_new = name not in self._streams and name not in self._forbidden
         if is_new and len(self) >= self._shared.limits.pvs:
@@ -128,7 +138,7 @@ class Subscriptions:
         if is_wanted:
             del self._unresolved[stream.name]
             if stream.pv.connected is None:
-                self._tell_lost(stream)
+                self._tell(stream, self._outgoing.dialect.not_found(stream.name))
 
     def give_up(self, real_names: Collection[str]) -> None:
         """End the subscriptions to these PVs, none of which was found: others need the room."""
@@ -149,7 +159,7 @@ class Subscriptions:
                 # It stands for another PV by now.
                 self._tell_lost(stream)
             search = self._unresolved[stream.name] = Search(self, stream)
-            self._shared.searching.put(search)
+            self._shared.searches.put(search, self._outgoing.dialect.search_timeout)
         else:
             self.weigh(name)
 
@@ -163,7 +173,9 @@ class Subscriptions:
 
     def _tell_lost(self, stream: EncodedStream) -> None:
         """Tell the client that a PV is not there: its page shows no old value on."""
-        message = self._outgoing.dialect.connection(stream.name, False)
+        self._tell(stream, self._outgoing.dialect.connection(stream.name, False))
+
+    def _tell(self, stream: EncodedStream, message: bytes | None) -> None:
         if message is not None:
             stream.tell(self._outgoing.outbox, message)
 

@@ -1,1 +1,1 @@
-"""HTTP and WebSockets: browsers on one side, sessions on the other."""
+"""HTTP and WebSockets."""

@@ -1,4 +1,4 @@
-"""Newcomers one at a time, so that a crowd of them costs those inside little."""
+"""Throttling of handshakes, so that many new clients do not delay existing ones."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ REST = 2.0
 
 
 class Pace:
-    """Calls functions in turn, with a rest after each that grows with what it took.
+    """Calls functions one after another, with a pause of twice the duration after each.
 
-    So they never take more than a third of the reactor's time, however many there are; a
-    lone one is called at once.
+    So they take at most a third of the reactor's time. A single one is called immediately.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
@@ -26,7 +25,7 @@ class Pace:
         self._rests_until = float("-inf")
 
     def call(self, function: Callable[[], Any]) -> Deferred[Any]:
-        """Call a function when it is its turn; fires with what it returns or raises."""
+        """Call a function when it is its turn; return a Deferred of its result."""
         if not self._waiting and self._clock.seconds() >= self._rests_until:
             return self._run(function)
         done: Deferred[Any] = Deferred()

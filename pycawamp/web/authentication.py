@@ -112,8 +112,8 @@ class Authentication:
         except RefusalError:
             return None
         origin: str | None = request.getHeader("origin")
-        peer = request.getClientAddress()
-        at = peer.host if isinstance(peer, IPv4Address | IPv6Address) else ""
+        address = request.getClientAddress()
+        at = address.host if isinstance(address, IPv4Address | IPv6Address) else ""
         if origin is None or _page_refusal(rules, at, request, socket=True) is not None:
             return None
         return origin

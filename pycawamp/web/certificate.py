@@ -1,4 +1,4 @@
-"""TLS whose certificate may be renewed on disk while the gateway runs."""
+"""TLS with a certificate that is read again when it is renewed."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _KEYS = ("privateKey", "certKey", "extraCertChain", "interface", "backlog")
 
 
 class CertificateError(Exception):
-    """A certificate or key cannot be used."""
+    """A certificate or key is invalid or cannot be read."""
 
 
 @attrs.frozen
 class CertificateFiles:
-    """Where a key and its certificates are, in PEM."""
+    """The paths of a key and its certificates, in PEM format."""
 
     key: Path
     certificate: Path
@@ -44,7 +44,11 @@ class CertificateFiles:
     chain: Path | None = None
 
     def load(self) -> SSL.Context:
-        """A context that takes TLS 1.2 and newer; CertificateError."""
+        """Return a context for TLS 1.2 and newer.
+
+        Raises:
+            CertificateError: The files are invalid.
+        """
         try:
             key = crypto.load_privatekey(crypto.FILETYPE_PEM, self.key.read_bytes())
             pems = _PEM.findall(self.certificate.read_bytes())
@@ -71,10 +75,12 @@ def _reason(error: Exception, files: CertificateFiles) -> str:
 
 @implementer(IOpenSSLContextFactory)
 class RenewedCertificate(FileWatcher[SSL.Context]):
-    """Each connection gets the newest good certificate.
+    """A service that reads a certificate again when it changes, for new connections.
 
-    While a new pair is being written the old one stays in use. Making one of bad files raises
-    CertificateError.
+    While key and certificate do not match, the previous pair is used.
+
+    Raises:
+        CertificateError: The files are invalid.
     """
 
     _log = Logger()
@@ -85,13 +91,13 @@ class RenewedCertificate(FileWatcher[SSL.Context]):
         self._context = files.load()
 
     def getContext(self) -> SSL.Context:
-        """The context for a new connection."""
+        """Return the context for a new connection."""
         return self._context
 
     def check_readable(self) -> None:
-        """Warn if this process's user cannot read the files.
+        """Log a warning if the user of this process cannot read the files.
 
-        Many sites let only root read the key: such a gateway works until the certificate expires.
+        Often only root may read the key. The gateway then works until the certificate expires.
         """
         try:
             super().check_readable()
@@ -101,16 +107,20 @@ class RenewedCertificate(FileWatcher[SSL.Context]):
             )
 
     def read(self) -> SSL.Context:
-        """Load the files; raises CertificateError."""
+        """Read the files.
+
+        Raises:
+            CertificateError: They are invalid.
+        """
         return self._files.load()
 
     def accept(self, result: SSL.Context) -> None:
-        """Show the new certificate from the next connection on."""
+        """Use a new certificate for new connections."""
         self._context = result
         self._log.info("a new certificate is in use")
 
     def refuse(self, failure: Failure) -> None:
-        """Log why the certificate before stays in use."""
+        """Log why the previous certificate stays in use."""
         if failure.check(CertificateError):
             self._log.error("{error}; the previous certificate stays in use", error=failure.value)
         else:
@@ -118,12 +128,12 @@ class RenewedCertificate(FileWatcher[SSL.Context]):
 
 
 class TLSFactory(TLSMemoryBIOFactory):
-    """Puts TLS before a factory, which may refuse a connection before that costs anything."""
+    """Adds TLS to a factory, which may refuse a connection before the TLS handshake."""
 
     noisy = False
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
-        """A protocol with TLS; None if the factory has none."""
+        """Return a protocol with TLS; None if the factory returns none."""
         wrapped = self.wrappedFactory.buildProtocol(addr)
         return None if wrapped is None else self.protocol(self, wrapped)
 
@@ -131,7 +141,7 @@ class TLSFactory(TLSMemoryBIOFactory):
 @implementer(IStreamServerEndpoint)
 @attrs.frozen
 class TLSEndpoint:
-    """Listens by TLS."""
+    """An endpoint that listens with TLS."""
 
     _tcp: IStreamServerEndpoint
     _certificate: RenewedCertificate
@@ -144,10 +154,14 @@ class TLSEndpoint:
 
 
 def tls_endpoint(reactor: Any, description: str) -> tuple[TLSEndpoint, RenewedCertificate]:
-    """The endpoint of `ssl:PORT:privateKey=…:certKey=…`, and the certificate that it shows.
+    """Return the endpoint of a description, and the service that renews its certificate.
 
-    The certificate is a service: it is renewed while it runs. Raises ValueError if the
-    description names no usable endpoint.
+    Args:
+        reactor: Twisted's reactor.
+        description: `ssl:PORT:privateKey=FILE:certKey=FILE`, with options of Twisted.
+
+    Raises:
+        ValueError: The description is invalid.
     """
     _, port, *rest = _parts(description)
     settings = dict(part.partition("=")[::2] for part in rest)
@@ -175,6 +189,6 @@ def tls_endpoint(reactor: Any, description: str) -> tuple[TLSEndpoint, RenewedCe
 
 
 def _parts(description: str) -> list[str]:
-    """An endpoint description cut at its colons, but for those behind a backslash."""
+    """Split an endpoint description at colons that are not escaped by a backslash."""
     parts = re.split(r"(?<!\\):", description)
     return [re.sub(r"\\(.)", r"\1", part) for part in parts]

@@ -31,6 +31,7 @@ from pycawamp.web.twisted_internals import (
     has_more_requests,
     is_answering,
     is_blocked,
+    method_of,
     stop_reading,
 )
 
@@ -123,9 +124,10 @@ class Channel(HTTPChannel):
 
     def _body_problem(self) -> tuple[str, int] | None:
         """Return the kind and the status of the refusal of a body; None if it may come."""
-        if self._command in BODILESS:
+        method = method_of(self)
+        if method in BODILESS:
             return "request with a body", 413
-        if self._command != b"PUT":
+        if method != b"PUT":
             return "unknown method", 405
         if self.length is None:
             return "body of unknown length", 411

@@ -14,7 +14,7 @@ from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.quota import Quota
 from pycawamp.sessions.session import Session
 from pycawamp.web.clients import Clients
-from pycawamp.wire.dialect import Message
+from pycawamp.wire.dialect import Encoding, Message
 from pycawamp.wire.v2.dialect import VERSION_1
 
 _HEADER = Struct("!?Q")
@@ -28,7 +28,7 @@ def _binary(payload: bytes) -> bytes:
     return _HEADER.pack(True, len(payload)) + payload
 
 
-MESSAGES = Framing(_text, _binary)
+MESSAGES = Framing(_text, _binary, "http")
 """Messages one after another, each with its kind and its length."""
 
 
@@ -42,7 +42,9 @@ class Exchange:
 
     framing = MESSAGES
 
-    def __init__(self, clients: Clients, client: Peer, quota: Quota) -> None:
+    def __init__(
+        self, clients: Clients, client: Peer, quota: Quota, encoding: Encoding = VERSION_1
+    ) -> None:
         self.client = client
         self.backlog = 0
         """Bytes of the replies that are held."""
@@ -51,7 +53,7 @@ class Exchange:
         self._replies: list[Message] = []
         self._replied: Deferred[list[Message]] = Deferred()
         self._session: Session | None = clients.sessions.open(
-            self, client, VERSION_1, self.hang_up, quota
+            self, client, encoding, self.hang_up, quota
         )
         clients.add(self)
 

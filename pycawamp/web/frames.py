@@ -1,6 +1,6 @@
-"""Payloads to WebSocket frames, ready for the socket (RFC 6455, section 5.2).
+"""WebSocket frames (RFC 6455, section 5.2).
 
-A server's frames are not masked, so one frame's bytes serve every client.
+A server's frames are not masked, so all clients can share the bytes of a frame.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _LARGE = Struct("!BBQ")
 
 
 def text_frame(payload: bytes) -> bytes:
-    """One unfragmented text message."""
+    """Return an unfragmented text message."""
     size = len(payload)
     if size < len(_TEXT_HEADERS):
         return _TEXT_HEADERS[size] + payload
@@ -24,7 +24,7 @@ def text_frame(payload: bytes) -> bytes:
 
 
 def binary_frame(payload: bytes) -> bytes:
-    """One unfragmented binary message."""
+    """Return an unfragmented binary message."""
     return _header(_FIN_BINARY, len(payload)) + payload
 
 
@@ -36,7 +36,7 @@ def _header(first: int, size: int) -> bytes:
     return _LARGE.pack(first, 127, size)
 
 
-# Nearly every update is shorter than this; looking its header up beats packing it.
+# Most updates are shorter; looking up the header is faster than packing it.
 _TEXT_HEADERS = tuple(_header(_FIN_TEXT, size) for size in range(512))
 
-WEBSOCKET = Framing(text_frame, binary_frame, "websocket", is_rfc6455=True)
+WEBSOCKET = Framing(text_frame, binary_frame, "websocket", ping=b"\x89\x00", is_rfc6455=True)

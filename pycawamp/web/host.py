@@ -1,4 +1,4 @@
-"""Which host names are the gateway's own: a page of any other was made to point to it."""
+"""The gateway's own host names; others may be used for DNS rebinding."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ _LOCAL = re.compile(r"(.+\.)?localhost")
 
 @attrs.frozen
 class Hosts:
-    """Allows `localhost`, IP addresses and the names that match a pattern.
+    """Allows `localhost`, IP addresses, and names that match a pattern.
 
-    Addresses cannot be rebound: the origin of a page is the address that it came from.
-    Unless restricted, all hosts are allowed.
+    Addresses cannot be rebound. If `restricted` is False, all hosts are allowed.
     """
 
     patterns: tuple[re.Pattern[str], ...] = ()
@@ -31,16 +30,20 @@ class Hosts:
 
     @classmethod
     def of(cls, texts: Iterable[str] = (), restricted: bool = True) -> Hosts:
-        """Hosts by patterns such as `*.example.org`; ValueError for other texts."""
+        """Return the hosts that match patterns such as `*.example.org`.
+
+        Raises:
+            ValueError: A pattern is invalid.
+        """
         return cls(tuple(_compile(text) for text in texts), restricted)
 
     def and_names(self, names: Iterable[str]) -> Hosts:
-        """These and those of other names."""
+        """Return these hosts and others."""
         added = tuple(re.compile(re.escape(host_name(name))) for name in sorted(names))
         return attrs.evolve(self, patterns=self.patterns + added)
 
     def allow(self, host: str) -> bool:
-        """Whether a Host header, with or without port, names the gateway."""
+        """Return whether a Host header, with or without port, is allowed."""
         if not self.restricted:
             return True
         found = _AUTHORITY.fullmatch(host)
@@ -52,7 +55,7 @@ class Hosts:
 
 
 def own_names() -> frozenset[str]:
-    """The host names of this machine; blocks while the resolver looks for the full one."""
+    """Return the host names of this machine. Blocks while the full name is resolved."""
     name = host_name(socket.gethostname())
     short = name.partition(".")[0]
     return frozenset({name, short, f"{short}.local", host_name(socket.getfqdn())})
@@ -61,7 +64,7 @@ def own_names() -> frozenset[str]:
 def _compile(text: str) -> re.Pattern[str]:
     if _PATTERN.fullmatch(text) is None:
         raise ValueError(text)
-    # A star stands for part of a name; what is matched has no other characters than a name's.
+    # A star matches part of a name; the matched text has only characters of names.
     return re.compile(re.escape(host_name(text)).replace(r"\*", ".+"))
 
 

@@ -1,4 +1,4 @@
-"""Password files as Apache's htpasswd writes them: bcrypt and argon2 entries only."""
+"""Password files in the format of Apache's htpasswd, with bcrypt and argon2 entries."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _BCRYPT = re.compile(r"\$2[aby]\$(0[4-9]|1[0-9])\$[./A-Za-z0-9]{53}")
 
 
 class LoginFileError(Exception):
-    """A file of passwords or keys cannot be used; the text says where and why."""
+    """A file with passwords or a key is invalid or cannot be read."""
 
 
 @attrs.frozen
 class Passwords:
-    """The entries of one file."""
+    """The entries of a file."""
 
     entries: Mapping[str, str] = attrs.field(repr=False)
     _by_cost: Mapping[str, str] = attrs.field(init=False, repr=False, eq=False)
@@ -34,14 +34,14 @@ class Passwords:
         return {_cost(entry): entry for entry in self.entries.values()}
 
     def entry(self, user: str) -> str | None:
-        """The user's hash; None if there is no such user."""
+        """Return the user's hash; None for an unknown user."""
         return self.entries.get(user)
 
     def check(self, user: str, password: str) -> bool:
-        """Whether this is the user's password.
+        """Return whether this is the user's password. Blocks for some tenths of a second.
 
-        Hashes once for each scheme and cost in the file, whoever the user is: whoever measures
-        the time is not to learn which users there are.
+        It computes one hash for each scheme and cost in the file, for any user, so that the time
+        does not depend on whether a user exists.
         """
         entry = self.entries.get(user)
         tried = dict(self._by_cost) if entry is None else {**self._by_cost, _cost(entry): entry}
@@ -50,7 +50,11 @@ class Passwords:
 
 
 def read_passwords(path: Path) -> Passwords:
-    """The passwords of a file; LoginFileError names the line and what was expected."""
+    """Read a password file.
+
+    Raises:
+        LoginFileError: The file is invalid or cannot be read.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -71,7 +75,7 @@ def read_passwords(path: Path) -> Passwords:
 
 
 def _problem(user: str, entry: str, entries: Mapping[str, str]) -> str | None:
-    # Nothing of the line goes into the message: it may be a password.
+    # The line is not part of the message, since it may be a password.
     if not user or not user.isprintable():
         return "a user's name before the first colon"
     if user in entries:
@@ -90,7 +94,7 @@ def _is_argon2(entry: str) -> bool:
 
 
 def _cost(entry: str) -> str:
-    """What the time to check an entry depends on: its scheme and parameters."""
+    """Return what the time to check an entry depends on: its scheme and parameters."""
     return entry[4:6] if entry.startswith("$2") else entry.rsplit("$", 2)[0]
 
 

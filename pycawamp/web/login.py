@@ -1,4 +1,4 @@
-"""Who a client is: by password, or by token."""
+"""Authentication by password or token."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ Credentials: TypeAlias = Basic | Bearer
 
 
 class LoginFailedError(Exception):
-    """The credentials are not good; nobody is told why."""
+    """The credentials are invalid. The client gets no reason."""
 
 
 class TooManyLoginsError(Exception):
-    """The address must wait until it may try again."""
+    """Too many failed logins from the address."""
 
 
 @attrs.frozen
 class LoginFiles:
-    """Where passwords and keys are."""
+    """The files with passwords and keys."""
 
     htpasswd: Path | None = None
     jwt_key: Path | None = None
@@ -63,14 +63,28 @@ class LoginFiles:
     issuer: str | None = None
 
     def read(self) -> tuple[Passwords | None, TokenKey | None]:
-        """What the files say now; LoginFileError."""
+        """Read the files.
+
+        Raises:
+            LoginFileError: A file is invalid.
+        """
         passwords = read_passwords(self.htpasswd) if self.htpasswd else None
         key = read_key(self.jwt_key, self.audience, self.issuer) if self.jwt_key else None
         return passwords, key
 
 
 class Logins(FileWatcher[tuple[Passwords | None, TokenKey | None]]):
-    """Tells users by their credentials; reads changed files anew while the service runs."""
+    """A service that authenticates users, and reads its files again when they change.
+
+    Args:
+        reactor: Twisted's reactor.
+        files: The password file and the key.
+        refusals: Counts failed logins.
+        now: Returns the time in UNIX seconds.
+
+    Raises:
+        LoginFileError: A file is invalid.
+    """
 
     _log = Logger()
 
@@ -93,37 +107,37 @@ class Logins(FileWatcher[tuple[Passwords | None, TokenKey | None]]):
         self._passwords, self._key = files.read()
 
     def listen(self, listener: Callable[[], None]) -> None:
-        """Have a function called after files changed."""
+        """Call a function after the files have changed."""
         self._listeners.append(listener)
 
     @property
     def challenges(self) -> list[str]:
-        """What to answer one who must log in: how it can be done."""
+        """Values of WWW-Authenticate for the available schemes."""
         basic = ['Basic realm="pycaserver", charset="UTF-8"'] if self._passwords else []
         return basic + (['Bearer realm="pycaserver"'] if self._key else [])
 
     @property
     def takes_passwords(self) -> bool:
-        """Whether there are users with passwords."""
+        """Whether there is a password file."""
         return self._passwords is not None
 
     def understands(self, credentials: Credentials) -> bool:
-        """Whether credentials of this kind are looked at here."""
+        """Return whether credentials of this kind can be checked."""
         known = self._passwords if isinstance(credentials, Basic) else self._key
         return known is not None
 
     async def identify(self, credentials: Credentials, host: str) -> Peer:
-        """Return the user, and until when; not from where.
+        """Return the user of credentials, with their expiry but without an address.
 
         Raises:
-            LoginFailedError: after a delay.
-            TooManyLoginsError: the address must wait.
-            VerifierBusyError: too many passwords wait to be checked.
+            LoginFailedError: The credentials are invalid; raised after a delay.
+            TooManyLoginsError: Too many failed logins from the address.
+            VerifierBusyError: Too many passwords are being checked.
         """
         known = self._known(credentials)
         if known is not None:
             return known
-        # Pages that come back together say the same several times: that is one try, one check.
+        # Several requests with the same credentials at once count and are checked once.
         tried = (credentials, host)
         answer: Deferred[Peer] = Deferred()
         under_way = self._under_way.get(tried)
@@ -153,17 +167,21 @@ class Logins(FileWatcher[tuple[Passwords | None, TokenKey | None]]):
             answer.callback(result)
 
     def read(self) -> tuple[Passwords | None, TokenKey | None]:
-        """Read the files; raises LoginFileError."""
+        """Read the files.
+
+        Raises:
+            LoginFileError: One is invalid.
+        """
         return self._files.read()
 
     def accept(self, result: tuple[Passwords | None, TokenKey | None]) -> None:
-        """Let those log in whom the files name now."""
+        """Use the new content of the files."""
         self._passwords, self._key = result
         for listener in self._listeners:
             listener()
 
     def refuse(self, failure: Failure) -> None:
-        """Log why the logins before stay in force."""
+        """Log why the previous logins stay in force."""
         if failure.check(LoginFileError):
             self._log.error("{error}; the previous logins stay in force", error=failure.value)
         else:
@@ -199,7 +217,7 @@ class Logins(FileWatcher[tuple[Passwords | None, TokenKey | None]]):
         try:
             claims = key.check(token, self._now) if key is not None else None
         except BadTokenError as problem:
-            self._log.debug("a token was {problem}", problem=problem)
+            self._log.debug("token refused: {problem}", problem=problem)
             return None
         if claims is None:
             return None
@@ -207,9 +225,10 @@ class Logins(FileWatcher[tuple[Passwords | None, TokenKey | None]]):
 
 
 def parse_authorization(header: str | None) -> Credentials | None:
-    """The credentials in an Authorization header; None if it has none that are known here.
+    """Return the credentials in an Authorization header; None for another scheme.
 
-    ValueError if it says Basic and is not.
+    Raises:
+        ValueError: The header is not valid Basic authentication.
     """
     scheme, *rest = (header or "").split(maxsplit=1) or [""]
     given = rest[0].strip() if rest else ""

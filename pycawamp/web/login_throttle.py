@@ -1,4 +1,4 @@
-"""Failed logins: each address has a few, and then must wait."""
+"""Throttling of failed logins."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ MOST_ADDRESSES = 10_000
 
 
 class LoginThrottle:
-    """Counts failed logins by address; an IPv6 client has its whole /64."""
+    """Limits failed logins per address, or per /64 of IPv6."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._buckets: dict[str, TokenBucket] = {}
 
     def attempt(self, host: str) -> bool:
-        """Whether the address may try now; counts as a failure until `succeeded`."""
+        """Return whether an address may try to log in; counts as a failure until `succeeded`."""
         return self._bucket(host).take()
 
     def succeeded(self, host: str) -> None:
-        """Take note that a try was none of a guesser."""
+        """Do not count the last attempt as a failure."""
         self._bucket(host).give_back()
 
     def _bucket(self, host: str) -> TokenBucket:
@@ -41,6 +41,6 @@ class LoginThrottle:
         if len(self._buckets) < MOST_ADDRESSES:
             return
         rested = [place for place, bucket in self._buckets.items() if bucket.is_full]
-        # With all of them guessing, the oldest goes.
+        # If all of them have failures, the oldest is dropped.
         for place in rested or [next(iter(self._buckets))]:
             del self._buckets[place]

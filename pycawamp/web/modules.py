@@ -1,6 +1,6 @@
-"""Joins ES modules into one script, so that a page loads with a handful of requests.
+"""Joins ES modules into one script, so that a page loads with few requests.
 
-It knows the few forms that the modules here have; ESLint refuses the others (js/eslint.config.js).
+Only some forms of import and export are supported; ESLint reports others (js/eslint.config.js).
 """
 
 from __future__ import annotations
@@ -20,15 +20,17 @@ _OTHER = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 
 
 class ModuleError(Exception):
-    """A module cannot be joined; the text says which and why."""
+    """A module cannot be joined; the text is the reason."""
 
 
 class Bundle:
-    """The module `entry` of a folder, joined with those that it imports, but for other entries.
+    """The module `entry` of a folder, joined with those that it imports except for other entries.
 
-    Each module becomes a function that is called once, in the order of the imports. Other
-    entries stay imports, so that whatever a page imports of them is one object. Making one
-    reads the files: ModuleError.
+    Each module becomes a function that is called once, in the order of imports. Other entries are
+    still imported, so that their exports are the same objects for all scripts of a page.
+
+    Raises:
+        ModuleError: A module has an unsupported form of import or export.
     """
 
     def __init__(self, folder: Path, entry: str, entries: Container[str]) -> None:
@@ -41,17 +43,17 @@ class Bundle:
         self.text = "".join((*self._imports.values(), *self._modules.values(), body))
 
     def _read(self, path: str, above: tuple[str, ...]) -> str:
-        """The text of a module, after those that it imports were added."""
+        """Return the text of a module, after adding those that it imports."""
         way = (*above, path)
         if path in above:
-            raise ModuleError(f"modules import each other in a circle: {' → '.join(way)}")
+            raise ModuleError(f"circular import: {' → '.join(way)}")
         try:
             text = (self._folder / path).read_text(encoding="utf-8")
         except OSError as error:
             raise ModuleError(f"{' → '.join(way)}: {error}") from None
         other = _OTHER.search(_EXPORT.sub("", _REEXPORT.sub("", _IMPORT.sub("", text))))
         if other is not None:
-            raise ModuleError(f"{path}: this form of import or export is not known: {other[0]}")
+            raise ModuleError(f"{path}: unsupported form of import or export: {other[0]}")
         for found in (*_IMPORT.finditer(text), *_REEXPORT.finditer(text)):
             self._add(_target(path, found[2]), way)
         return text
@@ -66,7 +68,7 @@ class Bundle:
 
 
 def _as_function(path: str, text: str) -> str:
-    """A module as a constant: the object that has its exports."""
+    """Return a module as a constant: the object with its exports."""
     exported = [name for found in _REEXPORT.finditer(text) for name in _names(found[1])]
     exported += [found[1] for found in _EXPORT.finditer(text)]
     inner = re.sub(r"^export ", "", _with_constants(path, text), flags=re.MULTILINE)
@@ -74,7 +76,7 @@ def _as_function(path: str, text: str) -> str:
 
 
 def _with_constants(path: str, text: str) -> str:
-    """A module's text that has what it imports from the constants of other modules."""
+    """Return the text of a module that uses the constants of other modules for imports."""
 
     def constants(found: re.Match[str]) -> str:
         return f"const {{{found[1].replace(' as ', ': ')}}} = {_name(_target(path, found[2]))};"
@@ -84,7 +86,7 @@ def _with_constants(path: str, text: str) -> str:
 
 
 def _names(text: str) -> list[str]:
-    """Of `A, B as C` what others import: A and C."""
+    """Return the exported names of `A, B as C`: A and C."""
     return [name.split(" as ")[-1].strip() for name in text.split(",") if name.strip()]
 
 
@@ -93,5 +95,5 @@ def _target(path: str, reference: str) -> str:
 
 
 def _name(path: str) -> str:
-    """What the exports of a module are called in a bundle."""
+    """Return the name of the constant of a module."""
     return "$" + re.sub(r"\W", "_", path.removesuffix(".js"))

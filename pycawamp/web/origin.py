@@ -1,4 +1,4 @@
-"""Which pages may open a WebSocket: a browser sends a user's login whichever page asks."""
+"""The origins whose pages may open a WebSocket."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ _PATTERN = re.compile(r"(https?)://([\w*.-]+|\[[0-9a-fA-F:.]+\])(?::(\d{1,5}|\*)
 
 @attrs.frozen
 class Origins:
-    """Lets pages of the same origin in, and those that match a pattern.
+    """Allows the same origin, and origins that match a pattern.
 
-    Not restricted, all are let in. What sends no Origin is no browser, and is let in.
+    If `restricted` is False, all origins are allowed. Requests without an Origin are not from a
+    browser, and are allowed.
     """
 
     restricted: bool = False
@@ -26,11 +27,15 @@ class Origins:
 
     @classmethod
     def of(cls, restricted: bool, texts: Iterable[str] = ()) -> Origins:
-        """Origins by patterns such as `https://*.example.org`; ValueError for other texts."""
+        """Return the origins that match patterns such as `https://*.example.org`.
+
+        Raises:
+            ValueError: A pattern is invalid.
+        """
         return cls(restricted, tuple(_compile(text) for text in texts))
 
     def allow(self, origin: str | None, host: str | None, schemes: Iterable[str]) -> bool:
-        """Whether a page of this origin may come to this Host by one of these schemes."""
+        """Return whether pages of an origin may connect to this Host with one of these schemes."""
         if not self.restricted or origin is None:
             return True
         whole = _normal(origin)
@@ -40,7 +45,7 @@ class Origins:
         return self.matches(origin)
 
     def matches(self, origin: str) -> bool:
-        """Whether a pattern says that pages of this origin may come."""
+        """Return whether an origin matches a pattern."""
         whole = _normal(origin) or origin
         return any(pattern.fullmatch(whole) for pattern in self.patterns)
 
@@ -55,14 +60,14 @@ def _compile(text: str) -> re.Pattern[str]:
         raise ValueError(text)
     scheme, host, port = found.groups()
     port = port or str(_PORTS[scheme])
-    # A star stands for part of a host name, and never for what ends it.
+    # A star matches part of a host name, but not its delimiters.
     name = re.escape(host.lower()).replace(r"\*", r"[^/:\[\]@]+")
     return re.compile(rf"{scheme}://{name}:{port if port != '*' else '[0-9]+'}")
 
 
 def _normal(origin: str) -> str | None:
-    """An origin with its port written out, in lower case; None if it is none."""
-    # Not by urlsplit, which drops tabs and line ends wherever they are.
+    """Return an origin with its port, in lower case; None if it is not valid."""
+    # Not by urlsplit, which removes tabs and line ends.
     found = _ORIGIN.fullmatch(origin)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""Password hashes cost a tenth of a second each: not on the reactor's thread, and not twice."""
+"""Password checks, which take a tenth of a second each, in threads and with a cache."""
 
 from __future__ import annotations
 
@@ -21,14 +21,11 @@ MOST_KNOWN = 1000
 
 
 class VerifierBusyError(Exception):
-    """More passwords wait to be checked than can be in a few seconds."""
+    """Too many passwords are being checked."""
 
 
 class PasswordVerifier:
-    """Checks passwords in threads, a few at once, and remembers good ones for a while.
-
-    What it remembers is a keyed hash: its memory does not give the passwords away.
-    """
+    """Checks passwords in threads, and caches correct ones for a while as keyed hashes."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
@@ -38,12 +35,16 @@ class PasswordVerifier:
         self._good: dict[bytes, float] = {}
 
     def knows(self, passwords: Passwords, user: str, password: str) -> bool:
-        """Whether the password was found good a short while ago."""
+        """Return whether the password is cached as correct."""
         until = self._good.get(self._mark(passwords, user, password))
         return until is not None and self._clock.seconds() < until
 
     async def check(self, passwords: Passwords, user: str, password: str) -> bool:
-        """Whether this is the user's password; VerifierBusyError."""
+        """Return a Deferred of whether this is the user's password.
+
+        Raises:
+            VerifierBusyError: Too many passwords are being checked.
+        """
         if len(self._turns.waiting) >= MOST_WAITING:
             raise VerifierBusyError
         pool = self._reactor.getThreadPool()
@@ -62,7 +63,7 @@ class PasswordVerifier:
             self._good[mark] = now + GOOD_FOR
 
     def _mark(self, passwords: Passwords, user: str, password: str) -> bytes:
-        # The entry is part of it: a password that was changed is forgotten at once.
+        # With the entry, so that a changed password is not in the cache.
         parts = (user, passwords.entry(user) or "", password)
         text = b"\0".join(part.encode("utf-8", "surrogatepass") for part in parts)
         return hmac.digest(self._key, text, hashlib.sha256)

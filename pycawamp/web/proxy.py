@@ -1,4 +1,4 @@
-"""Proxies in front of the gateway: whose word about a client is taken."""
+"""Trusted reverse proxies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNIX = "unix"
 
 @attrs.frozen
 class Proxies:
-    """The addresses whose `X-Forwarded-*` headers are believed, and no others."""
+    """The addresses of proxies whose X-Forwarded headers are used."""
 
     networks: tuple[Network, ...] = ()
     unix: bool = False
@@ -27,12 +27,16 @@ class Proxies:
 
     @classmethod
     def of(cls, texts: Sequence[str], user_header: str | None = None) -> Proxies:
-        """Proxies by addresses, networks (10.0.0.0/8) or `unix`; ValueError for other texts."""
+        """Return the proxies with these addresses, networks (10.0.0.0/8) or `unix`.
+
+        Raises:
+            ValueError: A text is not an address.
+        """
         networks = tuple(ip_network(text) for text in texts if text != UNIX)
         return cls(networks, UNIX in texts, user_header)
 
     def trusts(self, peer: str) -> bool:
-        """Whether this address ("": a UNIX socket) is a proxy's."""
+        """Return whether this address ("": a UNIX socket) is that of a trusted proxy."""
         if not peer:
             return self.unix
         plain = address(peer)
@@ -42,9 +46,9 @@ class Proxies:
         return any(at in network for network in self.networks if network.version == at.version)
 
     def host(self, peer: str, headers: Headers) -> str:
-        """The client's address: the nearest one in X-Forwarded-For that is no proxy's.
+        """Return the client's address: the last in X-Forwarded-For that is not a trusted proxy.
 
-        What is further away was written by that client, or by one it pretends to be.
+        Those before it may be forged by the client.
         """
         host = peer
         for claimed in reversed(_list(headers, "X-Forwarded-For")):
@@ -57,7 +61,11 @@ class Proxies:
         return host
 
     def user(self, peer: str, headers: Headers) -> str | None:
-        """The user that a proxy names; ValueError if it names several or none that can be."""
+        """Return the user in the proxy's header, if any.
+
+        Raises:
+            ValueError: There are several headers, or the name is invalid.
+        """
         if self.user_header is None or not self.trusts(peer):
             return None
         named = headers.getRawHeaders(self.user_header, [])
@@ -65,19 +73,19 @@ class Proxies:
             raise ValueError(f"more than one {self.user_header} header")
         user = named[0].strip() if named else ""
         if not user.isprintable():
-            raise ValueError(f"the {self.user_header} header is no user's name")
+            raise ValueError(f"the {self.user_header} header is not a valid user name")
         return user or None
 
     def web_hosts(self, peer: str, headers: Headers) -> list[str]:
-        """What names the host that was asked for, the browser's word last.
+        """Return the requested host names, that of the browser last.
 
-        A proxy tells it in X-Forwarded-Host, and may have its own name for the gateway in Host.
+        A proxy sends it in X-Forwarded-Host, and may have another name in Host.
         """
         hosts = headers.getRawHeaders("Host", [])
         return [*hosts, *(_list(headers, "X-Forwarded-Host") if self.trusts(peer) else [])]
 
     def schemes(self, peer: str, headers: Headers, secure: bool) -> tuple[str, ...]:
-        """How the browser may have come: http, https or, if a proxy does not tell, either."""
+        """Return the possible schemes of the browser: http, https, or both if not known."""
         if not self.trusts(peer):
             return ("https",) if secure else ("http",)
         told = _list(headers, "X-Forwarded-Proto")

@@ -1,4 +1,4 @@
-"""What many clients send, taken in slices: a page that opens stalls nobody else."""
+"""Reading of requests in slices, so that a page that opens does not delay others."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 SMALL = 512
-"""Bytes that are handled at once: a few requests, a pong, what a person does."""
+"""Bytes that are handled immediately: a few requests, a pong."""
 PIECE = 4096
-"""Bytes between two looks at the clock: some sixty requests of one PV each."""
+"""Bytes that are handled between two checks of the time: about sixty requests."""
 SLICE = 0.010
-"""Seconds of work between two rounds of the event loop, where these have little else to do."""
+"""Seconds of work in a reactor iteration."""
 LONGEST_SLICE = 0.200
-"""Seconds; a slice may take as long as the rest of the round, so that pages open under load."""
+"""Seconds; a slice may take as long as the rest of the iteration, so that pages open under load."""
 
 
 class Reader(Protocol):
-    """A connection, as far as the intake needs it."""
+    """The part of a connection that the scheduler uses."""
 
     transport: Any
 
     @property
     def is_busy(self) -> bool:
-        """Whether there is more to do about what it took."""
+        """Whether it has more work with the data that it has."""
 
     def handle(self, data: bytes) -> None:
-        """Go on with what it is busy with, and take more bytes from the socket, if any.
+        """Continue with pending work, then handle more data, if any.
 
-        It looks at `is_over` after each message: a message may take long.
+        It checks `is_over` after each message.
         """
 
 
 class ReadScheduler:
-    """Hands what sockets bring to their connections, so that none of them keeps the reactor.
+    """Passes received data to connections in pieces, so that none of them blocks the reactor.
 
-    A little is handled at once. More than that, a page that opens, is handled a piece at a
-    time, the connections in turn; its socket is not read meanwhile, so the client is slowed
-    down, and what waits is bounded.
+    Small amounts are handled immediately. Larger ones are handled one piece at a time, with the
+    connections in turn. Meanwhile the socket is not read, so the client is slowed down by TCP, and
+    pending data is limited.
     """
 
     _log = Logger()
@@ -55,11 +55,11 @@ class ReadScheduler:
 
     @property
     def is_over(self) -> bool:
-        """Whether the time is over for what is being handled."""
+        """Whether the time of this slice is over."""
         return self._clock.seconds() >= self._deadline
 
     def take(self, reader: Reader, data: bytes) -> None:
-        """Have data handled: now, or after what waits already."""
+        """Handle data now, or after pending data."""
         pieces = self._waiting.get(reader)
         if pieces is None and len(data) <= SMALL:
             self._deadline = self._clock.seconds() + SLICE
@@ -72,7 +72,7 @@ class ReadScheduler:
         pieces.extend(data[at : at + PIECE] for at in range(0, len(data), PIECE))
 
     def drop(self, reader: Reader) -> None:
-        """Forget what a connection sent: it is gone."""
+        """Drop the data of a closed connection."""
         self._waiting.pop(reader, None)
 
     def _wait(self, reader: Reader) -> deque[bytes]:
@@ -95,12 +95,12 @@ class ReadScheduler:
 
     def _handle_piece(self, reader: Reader) -> None:
         pieces = self._waiting.pop(reader)
-        # Among those that wait while it is handled: what TLS still brings comes after it.
+        # It stays in the queue meanwhile, so that further data from TLS is handled after it.
         self._waiting[reader] = pieces
         try:
             reader.handle(pieces.popleft() if pieces and not reader.is_busy else b"")
         except Exception:
-            self._log.failure("A connection failed on what its client sent")
+            self._log.failure("Handling the data of a client failed")
             reader.transport.abortConnection()
             self.drop(reader)
         if not pieces and not reader.is_busy and reader in self._waiting:

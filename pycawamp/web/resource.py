@@ -1,4 +1,4 @@
-"""The resource that takes WebSocket connections, to be mounted in any Site."""
+"""The resource for WebSocket connections."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pycawamp.wire.v2.dialect import VERSION_1
 
 
 class MonitorResource(Resource):
-    """Takes WebSocket connections of those whom the door lets in, while there is room."""
+    """Accepts WebSocket connections of authenticated clients, within the limits."""
 
     isLeaf = True
 
@@ -41,7 +41,7 @@ class MonitorResource(Resource):
         self._authentication = authentication
 
     def render(self, request: Request) -> int:
-        """Have the connection taken over from HTTP, or refused in HTTP."""
+        """Upgrade the connection, or answer with an error."""
 
         def enter(peer: Peer) -> None:
             self._enter(request, peer)
@@ -50,27 +50,27 @@ class MonitorResource(Resource):
 
     def _enter(self, request: Request, peer: Peer) -> None:
         if "websocket" not in (request.getHeader("upgrade") or "").lower():
-            # Autobahn would answer itself: by a redirection to wherever the query says.
-            raise RefusalError(426, "only for WebSockets", (("Upgrade", "websocket"),))
+            # Autobahn would answer itself, with a redirection to a URL in the query.
+            raise RefusalError(426, "for WebSockets only", (("Upgrade", "websocket"),))
         full = self._factory.clients.full(peer.host)
         if full is not None:
             self._authentication.refusals.count(full, peer.host)
             raise RefusalError(503, full, (("Retry-After", "10"),))
-        # Other sites than the gateway's own do not count connections.
+        # Other Sites than the gateway's do not count connections.
         count = getattr(request.channel, "count", None)
         protocols = _Protocols(self._factory, peer, self._encoding, count)
         body = WebSocketResource(protocols).render(request)
         if body is not NOT_DONE_YET:
-            refuse(request, RefusalError(request.code, "only by HTTP/1.1"))
+            refuse(request, RefusalError(request.code, "WebSockets need HTTP/1.1"))
             return
-        # HTTP is over: nothing else would ever tell the request, which would wait for the
-        # collector with all that belongs to it.
+        # The HTTP request has ended. Nothing else would tell it, and its references would stay
+        # until a garbage collection.
         request.connectionLost(Failure(ConnectionDone()))
 
 
 @attrs.frozen
 class _Protocols:
-    """The factory as one peer's protocol is made by it."""
+    """Creates the protocol of a peer."""
 
     _factory: MonitorFactory
     _peer: Peer

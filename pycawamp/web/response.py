@@ -13,14 +13,20 @@ CHUNK = 2**16
 """Bytes that are written at once; a body that is not longer is written as a whole."""
 
 
-def respond(
-    request: Request, body: bytes, mime_type: str, clock: IReactorTime, stall_timeout: float
+def respond(  # noqa: PLR0913 (the parts of an answer, and what bounds its time)
+    request: Request,
+    body: bytes,
+    mime_type: str,
+    clock: IReactorTime,
+    stall_timeout: float,
+    *,
+    status: HTTPStatus = HTTPStatus.OK,
 ) -> Deferred[None]:
     """Answer a request; fires when the body has been written, or the client is gone.
 
     A client that takes nothing of a large body for `stall_timeout` seconds is dropped.
     """
-    request.setResponseCode(200, HTTPStatus.OK.phrase.encode())
+    request.setResponseCode(status, status.phrase.encode())
     request.setHeader("content-type", mime_type)
     request.setHeader("content-length", str(len(body)))
     request.setHeader("cache-control", "no-store")

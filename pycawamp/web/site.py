@@ -1,4 +1,4 @@
-"""The resource tree: what is served under which path."""
+"""The resources of the gateway's Site."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ from pycawamp.wire.v2.codec import dumps
 
 STATIC = Path(__file__).absolute().with_name("static")
 
+DISPLAYS = Path(__file__).absolute().with_name("displays")
+"""What displays for other gateways load from there."""
+
 ENTRIES = ("console/main.js", "pycaserver-html.js", "pycaserver.js")
-"""The modules that pages load by a script element; each is served with all that it imports."""
+"""The modules that pages load with a script element; served joined with their imports."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
-"""The Content-Security-Policy: nothing from elsewhere, and no script that a PV could bring."""
+"""The Content-Security-Policy: only the gateway's own content, and no inline scripts."""
 
 MIME_TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -41,16 +44,15 @@ MIME_TYPES = {
 def root_resource(
     parts: Mapping[str, IResource], configuration: dict[str, Any], authentication: Authentication
 ) -> Resource:
-    """The tree: `/` the console, `/static` its parts and the library, and the gateway's parts.
+    """Return the root resource: the console, `static`, the parts and, with passwords, `login`.
 
-    `parts` are by their paths, such as `monitor` and `api/v1`.
-
-    `/login` asks for a password and leads back to the console, where there are passwords.
+    Args:
+        parts: Further resources by their paths, such as `monitor` and `api/v1`.
+        configuration: Sent to the console: `version`, and `demo`, a list of names and
+            descriptions of PVs to offer.
+        authentication: Applies to all pages.
     """
-    headers = dict(_HEADERS)
-    if authentication.takes_other_pages:
-        # They import the library from here; whether they may open a WebSocket the door says.
-        headers["access-control-allow-origin"] = "*"
+    headers = file_headers(authentication)
     page = (STATIC / "index.html").read_bytes()
     root = Resource()
     root.putChild(b"", Guarded(authentication, Answer(page, MIME_TYPES[".html"])))
@@ -64,6 +66,15 @@ def root_resource(
     if authentication.logins is not None and authentication.logins.takes_passwords:
         root.putChild(b"login", Guarded(authentication, Redirect(b"./"), required=True))
     return root
+
+
+def file_headers(authentication: Authentication) -> dict[str, str]:
+    """The headers of files that pages of other origins may load, if any may connect."""
+    headers = dict(_HEADERS)
+    if authentication.takes_other_pages:
+        # They import the library from here; whether they may open a WebSocket the door says.
+        headers["access-control-allow-origin"] = "*"
+    return headers
 
 
 def _put(root: Resource, path: Sequence[bytes], part: IResource) -> None:
@@ -81,9 +92,9 @@ def static_resource(
     headers: Mapping[str, str],
     entries: Sequence[str] = (),
 ) -> Resource:
-    """The files of a folder and of those below it, read once: they are few and small.
+    """Return the resources of the files in a folder and its subfolders, which are read once.
 
-    `entries` are paths of modules that are served joined with those that they import.
+    `entries` are the paths of modules that are served joined with those that they import.
     """
 
     def tree(part: Path) -> Resource:
@@ -105,14 +116,11 @@ def static_resource(
 
 
 LEAST_COMPRESSED = 500
-"""Bytes; less than this fits into one packet anyway."""
+"""Bytes; less fits into one packet anyway."""
 
 
 class Answer(Resource):
-    """Fixed bytes, with an ETag, so that a browser that has them need not get them again.
-
-    They are compressed once, for those who accept gzip.
-    """
+    """A resource with constant content and an ETag, compressed for clients that accept gzip."""
 
     def __init__(
         self, body: bytes, mime_type: str, headers: Mapping[str, str] | None = None
@@ -125,7 +133,7 @@ class Answer(Resource):
         self._compressed = gzip.compress(body, mtime=0) if len(body) >= LEAST_COMPRESSED else None
 
     def render_GET(self, request: Request) -> bytes:
-        """Answer, or say that nothing has changed."""
+        """Return the content, or 304 if the client has it."""
         for name, value in self._headers.items():
             request.setHeader(name, value)
         request.setHeader("content-type", self._mime_type)
@@ -133,7 +141,7 @@ class Answer(Resource):
         if self._compressed is not None:
             request.setHeader("vary", "accept-encoding")
             if accepts_gzip(request.requestHeaders.getRawHeaders("accept-encoding", [])):
-                # Another tag: they are other bytes.
+                # Different bytes need a different tag.
                 body, tag = self._compressed, tag + b"-gzip"
         if request.setETag(b'"%b"' % tag) is CACHED:
             return b""
@@ -142,13 +150,13 @@ class Answer(Resource):
         return body
 
     def render_HEAD(self, request: Request) -> bytes:
-        """The same without the body, which Twisted would warn of."""
+        """Answer without the body, about which Twisted would log a warning."""
         request.setHeader("content-length", str(len(self.render_GET(request))))
         return b""
 
 
 def accepts_gzip(values: Iterable[str]) -> bool:
-    """Whether the values of Accept-Encoding allow gzip (RFC 9110, section 12.5.3)."""
+    """Return whether the values of Accept-Encoding allow gzip (RFC 9110, section 12.5.3)."""
     weights: dict[str, str] = {}
     for part in ",".join(values).split(","):
         name, _, weight = (text.strip().lower() for text in part.partition(";"))
@@ -158,7 +166,7 @@ def accepts_gzip(values: Iterable[str]) -> bool:
 
 
 class Redirect(Resource):
-    """Leads elsewhere."""
+    """A redirection."""
 
     isLeaf = True
 
@@ -167,7 +175,7 @@ class Redirect(Resource):
         self._where = where
 
     def render_GET(self, request: Request) -> bytes:
-        """Say where."""
+        """Answer with the location."""
         request.setHeader("cache-control", "no-store")
         request.setResponseCode(303)
         request.setHeader("location", self._where)
@@ -175,7 +183,7 @@ class Redirect(Resource):
 
 
 _HEADERS = {
-    # Always asked about, so never stale: an upgraded gateway brings its own scripts.
+    # Browsers always check for changes, so that scripts match the gateway after an upgrade.
     "cache-control": "no-cache",
     "content-security-policy": POLICY,
     "referrer-policy": "same-origin",

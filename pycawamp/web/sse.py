@@ -32,7 +32,7 @@ def _no_event(_payload: bytes) -> bytes:
     raise AssertionError("no option of a stream makes messages binary")
 
 
-EVENTS = Framing(_event, _no_event)
+EVENTS = Framing(_event, _no_event, "sse")
 """A message for each event; JSON as the protocol has it is one line."""
 
 

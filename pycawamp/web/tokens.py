@@ -1,4 +1,4 @@
-"""JSON Web Tokens: who signed, for whom, and until when."""
+"""JSON Web Tokens."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ LEEWAY = 30.0
 
 
 class BadTokenError(Exception):
-    """A token is not taken; the text says why, and nothing of what is in it."""
+    """A token is refused; the text is the reason, without content of the token."""
 
 
 @attrs.frozen
 class Claims:
-    """What a good token says."""
+    """The claims of a valid token."""
 
     user: str
     expires: float
@@ -41,9 +41,9 @@ class Claims:
 
 @attrs.frozen
 class TokenKey:
-    """One key and the one algorithm that it is for.
+    """A key and its algorithm.
 
-    A token's header does not choose the algorithm: otherwise anyone could sign with the
+    A token's header does not select the algorithm: otherwise a token could be signed with the
     public key as a secret, or not at all.
     """
 
@@ -54,9 +54,13 @@ class TokenKey:
     issuer: str | None = None
 
     def check(self, token: str, now: Callable[[], float]) -> Claims:
-        """The claims of a token; BadTokenError."""
+        """Return the claims of a token.
+
+        Raises:
+            BadTokenError: The token is invalid.
+        """
         if len(token) > MAX_TOKEN:
-            raise BadTokenError("longer than a token is")
+            raise BadTokenError("too long")
         try:
             decoded = jwt.decode_complete(
                 token,
@@ -65,7 +69,7 @@ class TokenKey:
                 audience=self.audience,
                 issuer=self.issuer,
                 leeway=LEEWAY,
-                # The times are checked below, by the clock that is given.
+                # The times are checked below, with the given clock.
                 options={
                     "require": ["exp", "sub"],
                     "verify_exp": False,
@@ -74,9 +78,9 @@ class TokenKey:
                 },
             )
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
-            raise BadTokenError(f"refused: {type(error).__name__}") from None
+            raise BadTokenError(type(error).__name__) from None
         if "crit" in decoded["header"]:
-            raise BadTokenError("refused: a critical header")
+            raise BadTokenError("critical header")
         return _claims(decoded["payload"], now())
 
 
@@ -88,15 +92,15 @@ def _claims(claims: dict[str, Any], now: float) -> Claims:
         raise BadTokenError("not valid yet")
     user = claims["sub"]
     if not user.strip() or not user.isprintable():
-        raise BadTokenError("the subject is no user's name")
+        raise BadTokenError("the subject is not a valid user name")
     return Claims(user, float(min(claims["exp"], now + 2**31)))
 
 
 def _check_types(claims: dict[str, Any]) -> None:
-    """Refuse claims that are not what RFC 7519 says: PyJWT takes an empty `aud` for none."""
+    """Check the types of claims (RFC 7519), which PyJWT does not: it ignores an empty `aud`."""
     for name, fits in _TYPES.items():
         if name in claims and not fits(claims[name]):
-            raise BadTokenError(f"refused: of no use as {name}")
+            raise BadTokenError(f"invalid claim {name}")
 
 
 def _is_text(value: object) -> bool:
@@ -126,7 +130,11 @@ _TYPES: dict[str, Callable[[object], bool]] = {
 
 
 def read_key(path: Path, audience: str | None = None, issuer: str | None = None) -> TokenKey:
-    """The key in a file; LoginFileError."""
+    """Read a key.
+
+    Raises:
+        LoginFileError: The file is invalid or cannot be read.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -13,7 +13,13 @@ from pycawamp.web.internals import check_internals
 def check_twisted() -> None:
     """Raise InternalsError if this Twisted lacks something of it."""
     check_internals("twisted", Connection, ("dataBuffer", "offset", "_tempDataLen", "bufferSize"))
-    names = ("_handlingRequest", "_waitingForTransport", "_networkProducer", "_dataBuffer")
+    names = (
+        "_command",
+        "_handlingRequest",
+        "_waitingForTransport",
+        "_networkProducer",
+        "_dataBuffer",
+    )
     check_internals("twisted", HTTPChannel, names)
 
 
@@ -25,6 +31,11 @@ def unsent(connection: Any) -> int:
 def is_answering(channel: HTTPChannel) -> bool:
     """Return whether a request of the connection is being answered."""
     return bool(channel._handlingRequest)
+
+
+def method_of(channel: HTTPChannel) -> bytes:
+    """Return the method of the request whose header has come."""
+    return bytes(channel._command)
 
 
 def is_blocked(channel: HTTPChannel) -> bool:

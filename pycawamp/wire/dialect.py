@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -93,10 +94,21 @@ class Dialect(ABC):
     """A protocol: parses requests and renders messages.
 
     A dialect is a value without state: pure functions, no I/O. For messages that a dialect
-    does not have, methods return None, and nothing is sent.
+    does not have, methods return None, and nothing is sent. An error
+    that a dialect has no message for is logged.
     """
 
     name: str
+    is_incremental = False
+    """Whether updates leave out what earlier ones told. `Renderer.newest` tells all."""
+    answers_repeats = True
+    """Whether subscribing again to a PV is answered by its present state."""
+    search_timeout: float | None = None
+    """Seconds until a client is told that a PV was not found. None: as the gateway is set."""
+    pings_back = False
+    """Whether a ping is answered by a ping of the transport (RFC 6455, section 5.5.2)."""
+    puts_need_subscription = False
+    """Whether clients write only PVs that they are subscribed to."""
 
     @abstractmethod
     def parse(self, payload: bytes) -> Request:
@@ -127,6 +139,14 @@ class Dialect(ABC):
     def connection(self, name: str, connected: bool) -> bytes | None:
         """Return the message for a PV that was not found, or may not be read any more."""
 
+    def not_found(self, name: str) -> bytes | None:
+        """Return the message that tells that a PV was not found in time."""
+        return self.connection(name, False)
+
+    def value_to_put(self, value: Any, metadata: Metadata) -> Any:
+        """Return what to write to a PV for the value in a message; raises BadValueError."""
+        return value
+
     def configured(self, request: Request, encoding: Encoding) -> bytes | None:
         """Return the reply to a changed configuration."""
 
@@ -151,6 +171,8 @@ class Encoding:
     """Send each value also as text, formatted as by EPICS tools."""
     max_rate: float | None = None
     """Maximum updates per second and PV; the newest is kept. None: all."""
+    max_array_rate: float | None = None
+    """The same for arrays; math.inf: all. None: as `max_rate`."""
     arrays: str = "json"
     """The form of arrays: json, base64 or binary."""
     batch: bool = False
@@ -161,6 +183,18 @@ class Encoding:
     @property
     def content(self) -> Encoding:
         """The options that affect the bytes of a message; clients with the same ones share them."""
-        if self.max_rate is None and not self.batch:
+        if self.max_rate is None and self.max_array_rate is None and not self.batch:
             return self
-        return attrs.evolve(self, max_rate=None, batch=False)
+        return attrs.evolve(self, max_rate=None, max_array_rate=None, batch=False)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether not all updates of all PVs are sent."""
+        return any(rate not in (None, math.inf) for rate in (self.max_rate, self.max_array_rate))
+
+    def rate_of(self, metadata: Metadata) -> float | None:
+        """Return the most updates per second of a PV; None if all are sent."""
+        rate = self.max_rate
+        if metadata.is_array and self.max_array_rate is not None:
+            rate = self.max_array_rate
+        return None if rate == math.inf else rate

@@ -114,6 +114,14 @@ class Ping(Request):
     action = "ping"
 
 
+@attrs.frozen
+class Echo(Request):
+    """Asks for a message back."""
+
+    action = "echo"
+    payload: bytes
+
+
 def about(request: Request, mistake: BadMessageError) -> BadMessageError:
     """Return an error with the action, PV and id of this request."""
     return attrs.evolve(mistake, action=request.action, pvname=request.pvname, id=request.id)

@@ -76,6 +76,23 @@ class OptionsTests(SynchronousTestCase):
                 self.assertIn(repr(value), line)
         self.assertIn("at least 1", self.refused("--ping-interval=0.9"))
 
+    def test_dialects(self) -> None:
+        """Protocols of other gateways are served unless the option says which."""
+        self.assertEqual(settings_of().dialects.names, ("pvws", "epics2web"))
+        self.assertEqual(settings_of("--dialects=epics2web").dialects.names, ("epics2web",))
+        self.assertEqual(settings_of("--dialects", "none").dialects.names, ())
+        for bad in ("", "wamp", "pvws,", "none,pvws"):
+            self.assertIn("none, or some of pvws,epics2web", self.refused(f"--dialects={bad}"))
+
+    def test_pauses(self) -> None:
+        """The throttles of PVWS are seconds, 0 for none."""
+        dialects = settings_of().dialects
+        self.assertEqual((dialects.pvws_throttle, dialects.pvws_array_throttle), (1, 10))
+        dialects = settings_of("--pvws-throttle=0", "--pvws-array-throttle", "2.5").dialects
+        self.assertEqual((dialects.pvws_throttle, dialects.pvws_array_throttle), (0, 2.5))
+        for bad in ("", "-1", "inf", "nan", "soon"):
+            self.assertIn("--pvws-throttle", self.refused(f"--pvws-throttle={bad}"))
+
     def test_unknown(self) -> None:
         """Unknown options and stray arguments are refused, and named."""
         self.assertIn("bogus", self.refused("--bogus"))

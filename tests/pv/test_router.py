@@ -45,11 +45,11 @@ class ParseTests(SynchronousTestCase):
     def test_names(self) -> None:
         """A scheme is what stands before ://, in any case; all else is the name."""
         parse = self.router.parse
-        self.assertEqual(parse("X"), PVName("ca", "X"))
-        self.assertEqual(parse("CA://X"), PVName("ca", "X"))
-        self.assertEqual(parse("toy://a://b"), PVName("toy", "a://b"))
-        self.assertEqual(parse("X:/Y"), PVName("ca", "X:/Y"))
-        self.assertEqual(parse("://X"), PVName("ca", "://X"))
+        self.assertEqual(parse("X"), PVName("ca", "X", "X"))
+        self.assertEqual(parse("CA://X"), PVName("ca", "X", "X"))
+        self.assertEqual(parse("toy://a://b"), PVName("toy", "a://b", "a://b"))
+        self.assertEqual(parse("X:/Y"), PVName("ca", "X:/Y", "X:/Y"))
+        self.assertEqual(parse("://X"), PVName("ca", "://X", "://X"))
 
     def test_channels(self) -> None:
         """The default scheme has no part in a channel's name."""

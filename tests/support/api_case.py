@@ -11,7 +11,7 @@ from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 
 from pycawamp.testing import TIMEOUT, NotSeenError, Predicate
-from tests.support.http_reader import Answer
+from tests.support.http_reader import Answer, request
 from tests.support.service_case import MemoryServiceTestCase, reactor
 
 
@@ -118,8 +118,8 @@ class ApiTestCase(MemoryServiceTestCase):
         data = body.encode() if isinstance(body, str) else body
         sized = {} if data is None else {"Content-Length": str(len(data))}
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        told = {"Connection": "close", **sized, **named}
-        answer: Answer = yield self.exchange(request(method, path, told) + (data or b""))
+        told = {"Host": "127.0.0.1", "Connection": "close", **sized, **named}
+        answer: Answer = yield self.exchange(request(path, told, method) + (data or b""))
         return Reply(answer.status, answer.headers, answer.body)
 
     def open_stream(self, path: str, method: str = "GET", **headers: str) -> Deferred[EventClient]:
@@ -130,12 +130,6 @@ class ApiTestCase(MemoryServiceTestCase):
 
         def connected(client: EventClient) -> EventClient:
             self.addCleanup(client.abort)
-            return client.ask(request(method, path, named))
+            return client.ask(request(path, {"Host": "127.0.0.1", **named}, method))
 
         return connecting.addCallback(connected)
-
-
-def request(method: str, path: str, headers: dict[str, str]) -> bytes:
-    """The bytes of a request, without its body."""
-    lines = [f"{name}: {value}" for name, value in {"Host": "127.0.0.1", **headers}.items()]
-    return "\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", ""]).encode()

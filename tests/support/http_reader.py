@@ -37,10 +37,10 @@ class Answer:
         return cls(int(first.split(" ")[1]) if first else 0, headers, body, text)
 
 
-def request(path: str, headers: dict[str, str]) -> bytes:
-    """Return the bytes of a GET."""
+def request(path: str, headers: dict[str, str], method: str = "GET") -> bytes:
+    """Return the bytes of a request, without its body."""
     lines = [f"{name}: {value}" for name, value in {"Host": "gateway:8888", **headers}.items()]
-    return "\r\n".join([f"GET {path} HTTP/1.1", *lines, "", ""]).encode()
+    return "\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", ""]).encode()
 
 
 def is_upgraded(data: bytes) -> bool:

@@ -232,12 +232,15 @@ class WriteTests(ApiTestCase):
     @inlineCallbacks
     def test_bodies_at_once(self) -> Any:
         """The bodies that one address sends at once are bounded, and counted until they end."""
-        self.serve("--allow-put=anyone", "--max-message", "10000000", "--handshake-timeout", "5")
+        service = self.serve("--allow-put=anyone", "--max-message", "10000000")
+        bodies = service.site.bodies
         path = f"{API}/pv/X"
         first = yield self.open_stream(path, "PUT", Content_Length="10000000")
+        yield until_true(lambda: not bodies.has_room("127.0.0.1", 10_000_000))
         reply = yield self.call("PUT", path, "2" + " " * 9_999_999)
         self.assertEqual(reply.status, 503)
         yield first.abort()
+        yield until_true(lambda: bodies.has_room("127.0.0.1", 10_000_000))
         reply = yield self.call("PUT", path, "2" + " " * 9_999_999)
         self.assertEqual(reply.status, 200)
 
@@ -363,8 +366,8 @@ class SharedRulesTests(ApiTestCase):
             client = yield self.open_stream(f"{API}/pv/A")
             client.transport.pauseProducing()
             clients.append(client)
-        yield until_true(lambda: gateway._budget.requests > 0)
-        yield until_true(lambda: gateway._budget.requests == 0)
+        yield until_true(lambda: gateway.statistics().memory.requests > 0)
+        yield until_true(lambda: gateway.statistics().memory.requests == 0)
         for client in clients:
             client.transport.resumeProducing()
         yield gatherResults([client.when_closed() for client in clients])

@@ -49,20 +49,6 @@ class EventStreamTests(ApiTestCase):
         self.assertIn("Cache-Control: no-store", stream.head)
 
     @inlineCallbacks
-    def test_shared(self) -> Any:
-        """Two streams with the same PVs share each event's bytes, framed once."""
-        gateway = self.serve().gateway
-        first = yield self.open_stream(f"{API}/pv/X/stream")
-        second = yield self.open_stream(f"{API}/stream?name=X")
-        for stream in (first, second):
-            yield stream.until(is_monitor)
-        publisher = gateway._sessions.shared.publishers._publishers["X", "X"]
-        self.assertEqual(len(publisher._streams), 1)
-        self.assertEqual(len(publisher.outboxes), 2)
-        yield self.updates(first, 9.5)
-        yield second.until(lambda message: message.get("value") == 9.5)
-
-    @inlineCallbacks
     def test_many(self) -> Any:
         """A stream of many PVs tells of each, and of names that are no PV's what is wrong."""
         names = [f"n{number}" for number in range(200)]
@@ -136,7 +122,7 @@ class EventStreamTests(ApiTestCase):
         yield slow.until(is_monitor)
         slow.transport.pauseProducing()
         number = 0
-        while gateway._sessions.conflated < 20:
+        while gateway.statistics().conflated < 20:
             number += 1
             self.backend.set("A", np.full(30_000, float(number)))
             yield deferLater(reactor, 0)

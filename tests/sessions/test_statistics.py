@@ -13,9 +13,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.access import Policy
 from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.values import FieldType, Metadata
-from pycawamp.service.statistics import Statistics, snapshot
 from pycawamp.sessions.limits import Limits
 from pycawamp.sessions.peer import Peer
+from pycawamp.sessions.statistics import Statistics, snapshot
 from pycawamp.wire.v2.dialect import VERSION_1
 from tests.support.memory_gateway import MemoryGateway, Page, ask
 from tests.support.service_case import MemoryServiceTestCase

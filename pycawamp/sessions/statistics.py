@@ -10,7 +10,7 @@ import attrs
 
 from pycawamp.fanout.publisher import Publishers
 from pycawamp.pv.budget import MemoryBudget
-from pycawamp.pv.hub import PVHub
+from pycawamp.pv.hub import PV, PVHub
 from pycawamp.pv.inbox import Inbox
 from pycawamp.sessions.registry import Sessions
 from pycawamp.sessions.session import Session
@@ -69,11 +69,30 @@ class MemoryStatistics:
 
 
 @attrs.frozen
+class Totals:
+    """What has been counted since the start."""
+
+    updates: int
+    """What came from IOCs and was handled, connections and metadata included."""
+    messages: int
+    """Messages of subscriptions that were sent to clients, without those that follow a pause."""
+    bytes: int
+    """Bytes that were written to clients, before TLS."""
+    puts: Mapping[str, int]
+    """By outcome: `ok`, `sent`, or an error's code."""
+    errors: Mapping[str, int]
+    """What clients were told was wrong, by code."""
+    dropped: int = 0
+    """Clients that took no data for too long, or for whom there was no memory."""
+
+
+@attrs.frozen
 class Statistics:
     """A snapshot of a gateway. Nothing in it changes later."""
 
     clients: tuple[ClientStatistics, ...]
     channels: tuple[ChannelStatistics, ...]
+    """Empty, if they were not asked for one by one."""
     channels_by_state: Mapping[str, int]
     """How many channels are in each state; all states are there."""
     subscriptions: int
@@ -87,18 +106,24 @@ class Statistics:
     refusals: Mapping[str, int]
     """What was refused since the start, by kind."""
     memory: MemoryStatistics
+    totals: Totals
     connections: int | None = None
     """Connections of the port, whatever they are for; None for a gateway without a port."""
 
 
-def snapshot(hub: PVHub, sessions: Sessions, inbox: Inbox) -> Statistics:
-    """Return the present state. Takes about 1 ms for each 1000 channels and clients."""
+def snapshot(
+    hub: PVHub, sessions: Sessions, inbox: Inbox, *, each_channel: bool = True
+) -> Statistics:
+    """Return the present state, without the channels one by one if not asked for.
+
+    Takes about 1 ms for each 1000 clients, and for each 1000 channels that are told.
+    """
     shared = sessions.shared
     clients = tuple(map(_client, sessions))
-    channels = tuple(_channels(hub, shared.publishers))
+    channels = tuple(_channels(hub, shared.publishers)) if each_channel else ()
     states = dict.fromkeys((SEARCHING, CONNECTED, DISCONNECTED, REFUSED), 0)
-    for channel in channels:
-        states[channel.state] += 1
+    for pv in hub:
+        states[_state(pv)] += 1
     return Statistics(
         clients=clients,
         channels=channels,
@@ -109,6 +134,13 @@ def snapshot(hub: PVHub, sessions: Sessions, inbox: Inbox) -> Statistics:
         inbox_conflated=inbox.conflated,
         refusals=MappingProxyType(dict(shared.refusals.counts)),
         memory=_memory(shared.budget),
+        totals=Totals(
+            updates=inbox.handled,
+            messages=shared.flush_cycle.messages,
+            bytes=shared.flush_cycle.bytes,
+            puts=MappingProxyType(dict(shared.put_log.outcomes)),
+            errors=MappingProxyType(dict(shared.errors)),
+        ),
     )
 
 
@@ -125,19 +157,21 @@ def _client(session: Session) -> ClientStatistics:
     )
 
 
+def _state(pv: PV) -> str:
+    if pv.connected:
+        return CONNECTED
+    if pv.connected is None:
+        return SEARCHING
+    return DISCONNECTED if pv.refusal is None else REFUSED
+
+
 def _channels(hub: PVHub, publishers: Publishers) -> Iterable[ChannelStatistics]:
     clients = publishers.clients()
     for pv in hub:
-        if pv.connected:
-            state = CONNECTED
-        elif pv.connected is None:
-            state = SEARCHING
-        else:
-            state = DISCONNECTED if pv.refusal is None else REFUSED
         described = pv.described
         yield ChannelStatistics(
             pv.name,
-            state,
+            _state(pv),
             clients.get(pv.name, 0),
             None if described is None else described.type.value,
             None if described is None else described.host,

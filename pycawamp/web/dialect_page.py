@@ -1,0 +1,145 @@
+"""Pages of other gateways: answers that are made for each request, for programs to read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, TypeAlias
+
+import attrs
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.resource import Resource
+from twisted.web.server import Request
+
+from pycawamp.sessions.peer import Peer
+from pycawamp.sessions.quota import Quota
+from pycawamp.web.authentication import Authentication, PendingRequest, RefusalError
+from pycawamp.web.clients import Clients
+from pycawamp.web.exchange import Exchange
+from pycawamp.web.problem import Problem
+from pycawamp.web.request_quotas import RequestQuotas
+from pycawamp.web.response import respond
+from pycawamp.wire.dialect import Encoding, Message
+from pycawamp.wire.errors import BadMessageError
+
+JSON = "application/json"
+
+
+@attrs.frozen
+class Reply:
+    """What a page answers."""
+
+    body: bytes
+    status: HTTPStatus = HTTPStatus.OK
+    mime_type: str = JSON
+
+
+@attrs.frozen
+class Asker:
+    """Who asks, and what they may still take."""
+
+    clients: Clients
+    client: Peer
+    quota: Quota
+
+    def may_read(self, channel_name: str) -> bool:
+        """Return whether the client may read a PV."""
+        shared, peer = self.clients.shared, self.client
+        bare = shared.router.bare(channel_name)
+        return shared.policy.decide(peer.user, peer.host, peer.host_name, bare).read
+
+    def charge(self, tokens: float) -> None:
+        """Count work as requests; RefusalError if there were too many."""
+        if not self.quota.requests.take():
+            raise RefusalError(429, "too many requests", (("Retry-After", "1"),))
+        self.quota.requests.charge(tokens)
+
+    def exchange(
+        self, request: Request, encoding: Encoding, messages: list[bytes]
+    ) -> Deferred[list[Message]]:
+        """Send messages, each of which has one reply; fires with these, as they came."""
+        exchange = Exchange(self.clients, self.client, self.quota, encoding)
+        request.notifyFinish().addBoth(lambda _: exchange.cut())
+        return exchange.ask(messages)
+
+
+Answer: TypeAlias = Callable[[Request, Asker], "Reply | Deferred[Reply]"]
+
+
+class DialectPage(Resource):
+    """Answers GET and HEAD, whatever follows in the path.
+
+    Pages of the origins that may open a WebSocket may read the answer.
+    """
+
+    isLeaf = True
+    _log = Logger()
+
+    def __init__(
+        self,
+        clients: Clients,
+        authentication: Authentication,
+        quotas: RequestQuotas,
+        answer: Answer,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._clients = clients
+        self._authentication = authentication
+        self._quotas = quotas
+        self._answer = answer
+
+    def render_GET(self, request: Request) -> int:
+        """Answer once it is known who asks."""
+        _let_read(request, self._authentication.readers(request))
+        pending = PendingRequest(self._authentication, request)
+        return pending.admit(lambda client: self._enter(request, client), socket=True)
+
+    render_HEAD = render_GET
+
+    def _enter(self, request: Request, client: Peer) -> None:
+        full = self._clients.full(client.host)
+        if full is not None:
+            self._authentication.refusals.count(full, client.host)
+            raise RefusalError(503, full, (("Retry-After", "10"),))
+        asker = Asker(self._clients, client, self._quotas.of(client))
+        gone: list[Failure] = []
+        request.notifyFinish().addErrback(gone.append)
+
+        def answered(reply: Reply) -> None:
+            if not gone:
+                clients = self._clients
+                respond(
+                    request,
+                    reply.body,
+                    reply.mime_type,
+                    clients.clock,
+                    clients.stall_timeout,
+                    status=reply.status,
+                )
+
+        def failed(failure: Failure) -> None:
+            if gone:
+                return
+            error = failure.value
+            if isinstance(error, BadMessageError):
+                Problem.of(error).answer(request)
+            elif isinstance(error, RefusalError):
+                Problem(error.status, error.text, headers=error.headers).answer(request)
+            else:
+                self._log.failure("a page of another gateway failed", failure)
+                Problem(500, "the gateway failed; its log says why").answer(request)
+
+        answering: Deferred[Any] = maybeDeferred(self._answer, request, asker)
+        answering.addCallback(answered).addErrback(failed)
+
+
+def _let_read(request: Request, readers: str | None) -> None:
+    """Let pages of other origins read the answer, with their user's login."""
+    origin = request.getHeader("origin")
+    if readers is None or origin is None:
+        return
+    request.setHeader("access-control-allow-origin", origin)
+    request.setHeader("access-control-allow-credentials", "true")
+    request.responseHeaders.addRawHeader("vary", "Origin")

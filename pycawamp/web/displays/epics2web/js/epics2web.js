@@ -1,0 +1,152 @@
+/* A client of the epics2web protocol, with the interface that WEDM and other pages expect. */
+"use strict";
+
+var jlab = jlab || {};
+jlab.contextPrefix = jlab.contextPrefix || "";
+jlab.epics2web = jlab.epics2web || {};
+
+(function (epics2web) {
+  const KINDS = ["open", "close", "connecting", "closing", "error", "message", "info", "update", "pong"];
+  const NUMERIC = new Set(["DBR_DOUBLE", "DBR_FLOAT", "DBR_INT", "DBR_SHORT", "DBR_BYTE"]);
+  const STATES = { connecting: "ws-connecting", open: "ws-connected", close: "ws-disconnected" };
+
+  function defaults() {
+    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+    return {
+      url: `${scheme}//${location.host}${jlab.contextPrefix}/epics2web/monitor`,
+      autoOpen: true,
+      autoReconnect: true,
+      autoLivenessPingAndTimeout: true,
+      autoDisplayClasses: true,
+      pingIntervalMillis: 3000,
+      livenessTimoutMillis: 2000,
+      reconnectWaitMillis: 1000,
+      chunkedRequestMaxBytes: 8192,
+      clientName: location.href,
+    };
+  }
+
+  class ClientConnection extends EventTarget {
+    #socket = null;
+    #liveness = null;
+    #again = null;
+
+    constructor(options = {}) {
+      super();
+      const known = defaults();
+      const given = Object.entries(options).filter(([name, value]) => name in known && value !== undefined);
+      Object.assign(this, known, Object.fromEntries(given));
+      if (this.autoOpen) this.open();
+      if (this.autoLivenessPingAndTimeout) setInterval(() => this.#checkLiveness(), this.pingIntervalMillis);
+    }
+
+    open() {
+      if (this.#socket !== null && this.#socket.readyState !== WebSocket.CLOSED) return 1;
+      this.#tell("connecting");
+      const socket = (this.#socket = new WebSocket(this.#address()));
+      socket.onopen = () => this.#tell("open");
+      socket.onerror = () => this.#tell("error");
+      socket.onmessage = (event) => this.#take(JSON.parse(event.data));
+      socket.onclose = () => this.#closed();
+    }
+
+    close(code = 1000, reason) {
+      if (this.#socket === null || this.#socket.readyState === WebSocket.CLOSED) return;
+      this.#tell("closing");
+      this.#socket.close(code, reason);
+    }
+
+    ping() {
+      this.#send({ type: "ping" });
+    }
+
+    monitorPvs(pvs) {
+      this.#sendNames("monitor", pvs);
+    }
+
+    clearPvs(pvs) {
+      this.#sendNames("clear", pvs);
+    }
+
+    #address() {
+      if (this.clientName === null) return this.url;
+      const joint = this.url.includes("?") ? "&" : "?";
+      return `${this.url}${joint}clientName=${encodeURIComponent(this.clientName)}`;
+    }
+
+    #send(message) {
+      this.#socket.send(JSON.stringify(message));
+    }
+
+    /* Sends names, in as many messages as the largest size of one asks for. */
+    #sendNames(type, pvs) {
+      const most = this.chunkedRequestMaxBytes > 0 ? this.chunkedRequestMaxBytes : Infinity;
+      const empty = JSON.stringify({ type, pvs: [] }).length;
+      const encoder = new TextEncoder();
+      let names = [];
+      let size = empty;
+      for (const name of pvs) {
+        const more = encoder.encode(JSON.stringify(name)).length + 1;
+        if (names.length > 0 && size + more > most) {
+          this.#send({ type, pvs: names });
+          names = [];
+          size = empty;
+        }
+        names.push(name);
+        size += more;
+      }
+      if (names.length > 0) this.#send({ type, pvs: names });
+    }
+
+    #take(message) {
+      this.#alive();
+      message.date = new Date();
+      if (["info", "update", "pong"].includes(message.type)) this.#tell(message.type, message);
+      this.#tell("message", message);
+    }
+
+    #closed() {
+      this.#alive();
+      this.#tell("close");
+      if (!this.autoReconnect || this.#again !== null) return;
+      this.#again = setTimeout(() => {
+        this.#again = null;
+        this.open();
+      }, this.reconnectWaitMillis);
+    }
+
+    #checkLiveness() {
+      if (this.#socket === null || this.#socket.readyState !== WebSocket.OPEN) return;
+      this.ping();
+      this.#liveness ??= setTimeout(() => {
+        this.#liveness = null;
+        this.#socket.close();
+      }, this.livenessTimoutMillis);
+    }
+
+    #alive() {
+      clearTimeout(this.#liveness);
+      this.#liveness = null;
+    }
+
+    #tell(kind, detail) {
+      if (this.autoDisplayClasses && kind in STATES) show(STATES[kind]);
+      const event = new CustomEvent(kind, { detail });
+      this[`on${kind}`]?.(event);
+      this.dispatchEvent(event);
+    }
+  }
+
+  /* Shows the elements with the class of this state, and hides those of the others. */
+  function show(state) {
+    for (const each of Object.values(STATES)) {
+      for (const element of document.querySelectorAll(`.${each}`)) {
+        element.style.display = each === state ? "" : "none";
+      }
+    }
+  }
+
+  for (const kind of KINDS) ClientConnection.prototype[`on${kind}`] = () => {};
+  epics2web.ClientConnection = ClientConnection;
+  epics2web.isNumericEpicsType = (datatype) => NUMERIC.has(datatype);
+})(jlab.epics2web);

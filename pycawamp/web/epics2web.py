@@ -1,0 +1,146 @@
+"""What epics2web serves beside its WebSocket: values by HTTP, and which PVs were lost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from http import HTTPStatus
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import Request
+
+from pycawamp.web.authentication import Authentication, Guarded, RefusalError
+from pycawamp.web.clients import Clients
+from pycawamp.web.dialect_page import Answer, Asker, DialectPage, Reply
+from pycawamp.web.query import text_of
+from pycawamp.web.request_quotas import RequestQuotas
+from pycawamp.web.site import DISPLAYS, Redirect, file_headers, static_resource
+from pycawamp.wire.dialect import Encoding, Message
+from pycawamp.wire.epics2web import CAGet
+from pycawamp.wire.errors import BadMessageError
+from pycawamp.wire.v2.codec import dumps
+
+BOOKMARKED = (b"overview", b"console", b"test-camonitor", b"test-caget")
+"""Pages that epics2web has; here the console stands for them."""
+PATIENCE = 30.0
+"""Seconds for which a PV may be lost before that is told."""
+AT_ONCE = 200
+"""PVs that are looked at before others have their turn."""
+A_TOKEN = 100
+"""PVs that cost as much as a request."""
+_CALLBACK = re.compile(r"[A-Za-z_$][\w$]*(\.[A-Za-z_$][\w$]*)*", re.ASCII)
+MOST_CALLBACK = 128
+"""Characters of the name of a JSONP callback."""
+
+
+def epics2web_pages(
+    clients: Clients, authentication: Authentication, socket: IResource
+) -> IResource:
+    """Return the tree of `/epics2web`; `socket` takes the WebSockets."""
+    pages = Pages(clients, authentication)
+    quotas = RequestQuotas(clients.sessions)
+    answers: dict[bytes, Answer] = {b"caget": pages.caget, b"healthcheck": pages.healthcheck}
+    tree = Resource()
+    tree.putChild(b"monitor", socket)
+    for name, answer in answers.items():
+        tree.putChild(name, DialectPage(clients, authentication, quotas, answer))
+    tree.putChild(b"resources", _resources(authentication))
+    for name in (b"", *BOOKMARKED):
+        tree.putChild(name, Guarded(authentication, Redirect(b"../")))
+    return tree
+
+
+def _resources(authentication: Authentication) -> IResource:
+    """Return the files that pages of WEDM load, by the names that they have at epics2web."""
+    files = static_resource(DISPLAYS / "epics2web", authentication, file_headers(authentication))
+    for folder, name in ((b"js", b"epics2web"), (b"css", b"epics2web")):
+        named = files.children[folder]
+        named.putChild(b"%b.min.%b" % (name, folder), named.children[b"%b.%b" % (name, folder)])
+    no_jquery = NoJQuery()  # type: ignore[no-untyped-call]
+    files.children[b"js"].putChild(b"jquery-1.10.2.min.js", Guarded(authentication, no_jquery))
+    return files
+
+
+class NoJQuery(Resource):
+    """Tells where jQuery is to come from."""
+
+    isLeaf = True
+
+    def render_GET(self, request: Request) -> bytes:
+        """Say that it is not here."""
+        request.setResponseCode(404)
+        request.setHeader("content-type", "text/plain; charset=utf-8")
+        return (
+            b"pycaserver does not bring jQuery, which pages of WEDM load from here. "
+            b"Serve jquery-1.10.2.min.js at this path by the proxy before the gateway.\n"
+        )
+
+
+@attrs.frozen
+class Pages:
+    """The answers."""
+
+    _clients: Clients
+    _authentication: Authentication
+
+    def caget(self, request: Request, asker: Asker) -> Reply | Deferred[Reply]:
+        """Tell values of PVs, in the order of the request, or the first error."""
+        callback = self._callback(request)
+        names = [text_of(raw) for raw in request.args.get(b"pv", [])]
+        if not names:
+            return _jsonp(b'{"data":[]}', callback)
+        encoding = Encoding(CAGet(labels=b"n" not in request.args))
+        messages = [f"{number} {name}".encode() for number, name in enumerate(names)]
+        replied = asker.exchange(request, encoding, messages).addCallback(_in_order)
+        return replied.addCallback(_jsonp, callback)
+
+    def healthcheck(self, _request: Request, asker: Asker) -> Deferred[Reply]:
+        """Tell which PVs are lost for half a minute or more."""
+        hub = self._clients.shared.hub
+        asker.charge(len(hub) / A_TOKEN)
+        lost: list[dict[str, str]] = []
+        now = self._clients.clock.seconds()
+
+        def steps() -> Iterator[None]:
+            for number, pv in enumerate(hub.pvs, 1):
+                is_lost = pv.connected is False and pv.refusal is None and now - pv.since > PATIENCE
+                if is_lost and pv.subscribers and asker.may_read(pv.name):
+                    minutes = f"{(now - pv.since) / 60:.1f}"
+                    lost.append({"name": pv.name, "disconnected_minutes": minutes})
+                if number % AT_ONCE == 0:
+                    yield
+
+        done = self._clients.shared.cooperator.cooperate(steps()).whenDone()
+        status = HTTPStatus.SERVICE_UNAVAILABLE
+        return done.addCallback(lambda _: Reply(dumps(lost), status if lost else HTTPStatus.OK))
+
+    def _callback(self, request: Request) -> str | None:
+        """Return the function that a script is to call; None: the answer is JSON."""
+        given = request.args.get(b"jsonp")
+        if given is None:
+            return None
+        callback = text_of(given[0])
+        if len(callback) > MOST_CALLBACK or not _CALLBACK.fullmatch(callback):
+            raise BadMessageError("bad_request", 'expected "jsonp" with the name of a function')
+        # A page loads a script whose origin it does not tell, and reads what it brings.
+        is_own = request.getHeader("sec-fetch-site") == "same-origin"
+        if not is_own and self._authentication.readers(request) != "*":
+            raise RefusalError(403, "only pages of this gateway may load values as a script")
+        return callback
+
+
+def _in_order(replies: list[Message]) -> bytes:
+    numbered = [reply.payload.partition(b" ") for reply in replies]
+    told = [body for _, _, body in sorted(numbered, key=lambda parts: int(parts[0]))]
+    for each in told:
+        if each.startswith(b'{"error":'):
+            return each
+    return b'{"data":[%b]}' % b",".join(told)
+
+
+def _jsonp(body: bytes, callback: str | None) -> Reply:
+    if callback is None:
+        return Reply(body)
+    return Reply(b"%b(%b);" % (callback.encode(), body), mime_type="text/javascript; charset=utf-8")

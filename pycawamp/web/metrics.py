@@ -1,0 +1,156 @@
+"""`/metrics`: the gateway's statistics in the terms of Prometheus."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.metadata import version
+
+from prometheus_client import CollectorRegistry, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from twisted.application.service import Service
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+
+from pycawamp.sessions.statistics import Statistics
+
+LAG_INTERVAL = 1.0
+"""Seconds between two measurements of the event loop's lag."""
+LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+class GatewayCollector(Collector):
+    """Makes metrics of a snapshot. No label is what a client can choose."""
+
+    def __init__(self, statistics: Callable[[], Statistics]) -> None:
+        self._statistics = statistics
+
+    def describe(self) -> Iterable[Metric]:
+        """Name no metric: nothing is to be asked before the gateway runs."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield all metrics, of one snapshot."""
+        found = self._statistics()
+        yield InfoMetricFamily(
+            "pycaserver", "The gateway.", value={"version": version("pycaserver")}
+        )
+        yield from _clients(found)
+        yield from _channels(found)
+        yield from _memory(found)
+        yield from _totals(found)
+
+
+class LoopLag(Service):
+    """Measures how late the event loop is, every second while it runs."""
+
+    def __init__(self, clock: IReactorTime, registry: CollectorRegistry) -> None:
+        self._clock = clock
+        self._histogram = Histogram(
+            "pycaserver_event_loop_lag_seconds",
+            "How late the event loop called a timer, measured every second.",
+            buckets=LAG_BUCKETS,
+            registry=registry,
+        )
+        self._due = 0.0
+        self._ticking = LoopingCall(self._tick)
+        self._ticking.clock = clock
+
+    def startService(self) -> None:
+        """Begin to measure."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self._due = self._clock.seconds() + LAG_INTERVAL
+        self._ticking.start(LAG_INTERVAL, now=False)
+
+    def stopService(self) -> None:
+        """Measure no more."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        if self._ticking.running:
+            self._ticking.stop()
+
+    def _tick(self) -> None:
+        now = self._clock.seconds()
+        self._histogram.observe(max(0.0, now - self._due))
+        # LoopingCall keeps to its times, and leaves out those that it missed.
+        while self._due <= now:
+            self._due += LAG_INTERVAL
+
+
+class Metrics:
+    """All metrics, in a registry of their own: those of an embedding application are its own."""
+
+    def __init__(self, clock: IReactorTime, statistics: Callable[[], Statistics]) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(GatewayCollector(statistics))
+        ProcessCollector(registry=self._registry)
+        self.lag = LoopLag(clock, self._registry)
+
+    def text(self, accept: str) -> tuple[bytes, str]:
+        """Return the text that a scraper accepts, and its media type."""
+        encode, mime_type = choose_encoder(accept)
+        return encode(self._registry), mime_type
+
+
+def _clients(found: Statistics) -> Iterator[Metric]:
+    by_transport = Counter(client.transport for client in found.clients)
+    counts = {"websocket": 0, "sse": 0, "http": 0} | by_transport
+    yield _labelled("clients", "Clients that are connected.", "transport", counts)
+    yield _gauge("subscriptions", "Subscriptions of all clients.", found.subscriptions)
+    queued = sum(client.queued for client in found.clients)
+    yield _gauge("client_queue_bytes", "Bytes that wait for clients in this process.", queued)
+    if found.connections is not None:
+        text = "Connections of the port, whatever they are for."
+        yield _gauge("connections", text, found.connections)
+
+
+def _channels(found: Statistics) -> Iterator[Metric]:
+    text = "Open channels, those without a client included."
+    yield _labelled("channels", text, "state", found.channels_by_state)
+    yield _gauge("inbox_updates", "Updates of IOCs that wait to be handled.", found.inbox_depth)
+
+
+def _memory(found: Statistics) -> Iterator[Metric]:
+    memory = found.memory
+    parts = {part: getattr(memory, part) for part in ("values", "rendered", "requests", "backlog")}
+    text = "Bytes that are held for clients, as --max-memory counts them."
+    yield _labelled("memory_bytes", text, "part", parts)
+    yield _gauge("memory_limit_bytes", "The most of them, --max-memory.", memory.limit)
+
+
+def _totals(found: Statistics) -> Iterator[Metric]:
+    totals = found.totals
+    yield _counter("updates", "Updates of IOCs that were handled.", totals.updates)
+    yield _counter("messages", "Messages of subscriptions that were sent.", totals.messages)
+    yield _counter("sent_bytes", "Bytes that were written to clients.", totals.bytes)
+    yield _counter("dropped_clients", "Clients that did not take their data.", totals.dropped)
+    conflated = {"client": found.conflated, "inbox": found.inbox_conflated}
+    text = "Updates that were replaced by newer ones, for slow clients or under overload."
+    yield _counters("conflated_updates", text, "at", conflated)
+    yield _counters("puts", "Puts, by what became of them.", "outcome", totals.puts)
+    yield _counters("errors", "Errors that clients were told.", "code", totals.errors)
+    yield _counters("refusals", "What was refused.", "kind", found.refusals)
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"pycaserver_{name}", text, value=value)
+
+
+def _labelled(name: str, text: str, label: str, values: Mapping[str, int]) -> Metric:
+    family = GaugeMetricFamily(f"pycaserver_{name}", text, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family
+
+
+def _counter(name: str, text: str, value: float) -> Metric:
+    return CounterMetricFamily(f"pycaserver_{name}", text, value=value)
+
+
+def _counters(name: str, text: str, label: str, values: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(f"pycaserver_{name}", text, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family

@@ -1,0 +1,191 @@
+"""What PVWS serves beside its WebSocket: facts about the gateway, its clients and its PVs."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any
+
+from attrs import field, frozen
+from twisted.internet.defer import Deferred
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import Request
+
+from pycawamp.pv.interfaces import PVState
+from pycawamp.sessions.session import Session
+from pycawamp.web.authentication import Authentication, Guarded
+from pycawamp.web.clients import Clients
+from pycawamp.web.dialect_page import Answer, Asker, DialectPage, Reply
+from pycawamp.web.problem import STATUSES
+from pycawamp.web.query import text_of
+from pycawamp.web.request_quotas import RequestQuotas
+from pycawamp.web.site import DISPLAYS, Redirect, file_headers, static_resource
+from pycawamp.wire.dialect import Encoding, Message
+from pycawamp.wire.errors import BadMessageError
+from pycawamp.wire.pvws import PVWS, PVGet
+from pycawamp.wire.v2.codec import dumps, loads
+from pycawamp.wire.v2.text import formatter_for
+
+MOST_NAMES = 10_000
+"""PVs that are listed for all sockets together."""
+MOST_TEXT = 100
+"""Characters of a value in a list."""
+AT_ONCE = 200
+"""PVs that are looked at before others have their turn."""
+A_TOKEN = 100
+"""PVs that cost as much as a request."""
+
+
+def pvws_pages(clients: Clients, authentication: Authentication, socket: IResource) -> IResource:
+    """Return the tree of `/pvws`; `socket` takes the WebSockets."""
+    pages = Pages(clients)
+    quotas = RequestQuotas(clients.sessions)
+    answers: dict[bytes, Answer] = {
+        b"info": pages.info,
+        b"summary": pages.summary,
+        b"socket": pages.socket,
+        b"pool": pages.pool,
+        b"pvget": pages.pvget,
+    }
+    tree = Resource()
+    tree.putChild(b"pv", socket)
+    for name, answer in answers.items():
+        tree.putChild(name, DialectPage(clients, authentication, quotas, answer))
+    files = static_resource(DISPLAYS / "pvws", authentication, file_headers(authentication))
+    tree.putChild(b"js", files.children[b"js"])
+    tree.putChild(b"", Guarded(authentication, Redirect(b"../")))
+    return tree
+
+
+@frozen
+class Pages:
+    """The answers."""
+
+    _clients: Clients
+    _started: float = field(factory=time.time)
+
+    def info(self, _request: Request, _asker: Asker) -> Reply:
+        """Tell what this is, and since when it runs."""
+        started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self._started))
+        what = f"pycaserver {version('pycaserver')}, Python {platform.python_version()}"
+        return Reply(dumps({"start_time": started, "jre": what}))
+
+    def summary(self, _request: Request, asker: Asker) -> Deferred[Reply]:
+        """Tell which sockets there are, and of each how many PVs it has."""
+        return self._work(asker, self._summarize(), self._pvs)
+
+    def socket(self, request: Request, asker: Asker) -> Deferred[Reply]:
+        """Tell which sockets there are, or of one, and the PVs that the visitor may read."""
+        wanted = [text_of(part) for part in request.postpath or () if part]
+        return self._work(asker, self._list(asker, wanted[0] if wanted else None), self._pvs)
+
+    def pool(self, _request: Request, asker: Asker) -> Deferred[Reply]:
+        """Tell of each PV how many subscribers it has."""
+        return self._work(asker, self._count(asker), len(self._clients.shared.hub))
+
+    def pvget(self, request: Request, asker: Asker) -> Deferred[Reply]:
+        """Tell the value of a PV."""
+        names = request.args.get(b"name", [])
+        if len(names) != 1:
+            raise BadMessageError("bad_request", 'expected "name" with a PV name')
+        name = text_of(names[0]).encode()
+        return asker.exchange(request, Encoding(PVGet()), [name]).addCallback(_value)
+
+    @property
+    def _sessions(self) -> list[Session]:
+        return self._clients.sessions.of_dialect(PVWS.name)
+
+    @property
+    def _pvs(self) -> int:
+        return sum(len(session.subscriptions) for session in self._sessions)
+
+    def _work(self, asker: Asker, work: Iterator[Any], pvs: int) -> Deferred[Reply]:
+        """Do what may take its time, a little at a time; the last it yields is the answer."""
+        asker.charge(pvs / A_TOKEN)
+        last: list[Any] = [None]
+
+        def steps() -> Iterator[None]:
+            for last[0] in work:
+                yield
+
+        done = self._clients.shared.cooperator.cooperate(steps()).whenDone()
+        return done.addCallback(lambda _: Reply(dumps(last[0])))
+
+    def _summarize(self) -> Iterator[Any]:
+        sockets = []
+        for session in self._sessions:
+            sizes = [0]
+            pvs = session.subscriptions.pvs
+            for number, (_, pv) in enumerate(pvs, 1):
+                if pv.described is not None and pv.described.is_array:
+                    sizes.append(pv.described.count)
+                if number % AT_ONCE == 0:
+                    yield
+            counts = {"pvs": len(pvs), "arrays": len(sizes) - 1, "max_size": max(sizes)}
+            sockets.append(self._facts(session) | counts)
+            yield
+        yield {"sockets": sockets}
+
+    def _list(self, asker: Asker, wanted: str | None) -> Iterator[Any]:
+        sockets = []
+        room = MOST_NAMES
+        for session in self._sessions:
+            if wanted not in (None, str(session.number)):
+                continue
+            pvs: list[dict[str, str]] = []
+            for number, (name, pv) in enumerate(session.subscriptions.pvs[:room], 1):
+                if asker.may_read(pv.name):
+                    pvs.append({"name": name, "value": _text(pv)})
+                if number % AT_ONCE == 0:
+                    yield
+            room -= len(pvs)
+            sockets.append(self._facts(session) | {"pvs": pvs})
+            yield
+        yield {"sockets": sockets}
+
+    def _count(self, asker: Asker) -> Iterator[Any]:
+        counts = []
+        for number, pv in enumerate(self._clients.shared.hub.pvs, 1):
+            if asker.may_read(pv.name):
+                counts.append({"refs": len(pv.subscribers), "pv": pv.name})
+            if number % AT_ONCE == 0:
+                yield
+        yield counts
+
+    def _facts(self, session: Session) -> dict[str, Any]:
+        clock = self._clients.clock
+
+        def stamp(when: float | None) -> int:
+            """The time of day in milliseconds; 0 for never."""
+            return 0 if when is None else int(1000 * (time.time() + when - clock.seconds()))
+
+        return {
+            "id": str(session.number),
+            "created": stamp(session.opened),
+            "last_client_message": stamp(session.received),
+            "last_message_sent": stamp(session.outbox.written),
+            "queued": session.outbox.owed,
+        }
+
+
+def _value(replies: list[Message]) -> Reply:
+    (reply,) = replies
+    if reply.payload.startswith(b'{"type":"error"'):
+        return Reply(reply.payload, HTTPStatus(STATUSES[loads(reply.payload)["code"]]))
+    return Reply(reply.payload)
+
+
+def _text(pv: PVState) -> str:
+    """Return a PV's value as a person reads it."""
+    if pv.latest is None or pv.described is None:
+        return ""
+    show = formatter_for(pv.described)
+    value = pv.latest.value
+    if value is None:
+        return ""
+    if show is not None and not pv.described.is_array:
+        return show(value)[:MOST_TEXT]
+    return dumps(value[:10]).decode()[:MOST_TEXT]  # type: ignore[index]

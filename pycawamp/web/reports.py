@@ -1,0 +1,81 @@
+"""Pages about the gateway itself, for those who run it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from ipaddress import ip_address
+from typing import TypeAlias
+
+from twisted.web.resource import Resource
+from twisted.web.server import Request
+
+from pycawamp.sessions.peer import Peer
+from pycawamp.web.authentication import Authentication, PendingRequest, RefusalError
+
+Report: TypeAlias = Callable[[Request], "tuple[bytes, str]"]
+"""Returns a body and its media type; may raise RefusalError."""
+
+
+class ReportReaders(Enum):
+    """Who may see them."""
+
+    LOCAL = "local"
+    """Who asks from this machine, and no proxy's clients."""
+    LOGGED_IN = "logged-in"
+    ANYONE = "anyone"
+    NOBODY = "nobody"
+
+
+class ReportPage(Resource):
+    """A report, made anew for each request of those who may see it."""
+
+    isLeaf = True
+
+    def __init__(
+        self, authentication: Authentication, readers: ReportReaders, report: Report
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._authentication = authentication
+        self._readers = readers
+        self._report = report
+
+    def render_GET(self, request: Request) -> int:
+        """Answer once it is known who asks."""
+        # As for a WebSocket: pages of other origins may not read it by their visitors' rights.
+        return PendingRequest(self._authentication, request).admit(
+            lambda peer: self._answer(request, peer),
+            socket=True,
+            required=self._readers is ReportReaders.LOGGED_IN,
+        )
+
+    render_HEAD = render_GET
+
+    def _answer(self, request: Request, peer: Peer) -> None:
+        if not self._may_read(request, peer):
+            self._authentication.refusals.count("report for others", peer.host)
+            raise RefusalError(403, "this is for others (--status)")
+        body, mime_type = self._report(request)
+        request.setHeader("content-type", mime_type)
+        request.setHeader("content-length", str(len(body)))
+        request.setHeader("cache-control", "no-store")
+        request.setHeader("x-content-type-options", "nosniff")
+        request.write(b"" if request.method == b"HEAD" else body)
+        request.finish()
+
+    def _may_read(self, request: Request, peer: Peer) -> bool:
+        if self._readers is ReportReaders.LOCAL:
+            return _is_local(request, peer)
+        return self._readers is not ReportReaders.NOBODY
+
+
+def _is_local(request: Request, peer: Peer) -> bool:
+    """Return whether a request comes from this machine, and is none that a proxy passes on.
+
+    What a trusted proxy says of its client has become the peer's address.
+    """
+    if peer.host:
+        if not ip_address(peer.host).is_loopback:
+            return False
+    forwarded = ("forwarded", "x-forwarded-for", "x-forwarded-host", "via")
+    return not any(request.requestHeaders.hasHeader(name) for name in forwarded)

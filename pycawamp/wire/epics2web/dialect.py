@@ -1,0 +1,82 @@
+"""The dialect of epics2web, which WEDM and Puddysticks speak."""
+
+from __future__ import annotations
+
+import attrs
+
+from pycawamp.pv.values import Metadata, Reading
+from pycawamp.wire.dialect import Dialect, Encoding, Message, Renderer
+from pycawamp.wire.epics2web.requests import parse
+from pycawamp.wire.epics2web.updates import PVRenderer, info, shower
+from pycawamp.wire.errors import BadMessageError
+from pycawamp.wire.names import checked_name
+from pycawamp.wire.requests import Get, Request
+from pycawamp.wire.v2.codec import dumps
+
+
+@attrs.frozen
+class Epics2Web(Dialect):
+    """The dialect of docs/epics2web.md. It has no errors: mistakes are only logged."""
+
+    name = "epics2web"
+    search_timeout = 3.0
+
+    def parse(self, payload: bytes) -> Request:
+        """Return the request in a text message; raises BadMessageError."""
+        return parse(payload)
+
+    def renderer(self, name: str, encoding: Encoding) -> Renderer:
+        """Return a renderer for the PV that clients call `name`."""
+        return PVRenderer(name)
+
+    def connection(self, name: str, connected: bool) -> bytes:
+        """Return the message that tells that a PV was not found, or is not shown any more."""
+        return info(name, None)
+
+    def pong(self, request: Request) -> bytes:
+        """Return the reply to a ping."""
+        return b'{"type":"pong"}'
+
+
+@attrs.frozen
+class CAGet(Dialect):
+    """Values by HTTP: a message is a number and a PV's name; its reply begins with the number."""
+
+    name = "caget"
+    search_timeout = 2.0
+
+    labels: bool = True
+    """Whether the states of enums are told by their labels."""
+
+    def parse(self, payload: bytes) -> Request:
+        """Return the request for a PV's value; raises BadMessageError."""
+        number, _, name = payload.decode().partition(" ")
+        try:
+            return Get(checked_name(name), {}, id=int(number))
+        except BadMessageError as mistake:
+            raise attrs.evolve(mistake, id=int(number)) from None
+
+    def renderer(self, name: str, encoding: Encoding) -> Renderer:
+        """Return a renderer for the PV that clients call `name`."""
+        return PVRenderer(name)
+
+    def value(
+        self, request: Request, metadata: Metadata, reading: Reading, encoding: Encoding
+    ) -> Message:
+        """Return the name and the value."""
+        value = shower(metadata, self.labels)(reading.value)
+        name = dumps(request.pvname)
+        return Message(b'%d {"name":%b,"value":%b}' % (int(request.id or 0), name, value))
+
+    def error(self, mistake: BadMessageError) -> bytes:
+        """Return the error, as epics2web has it."""
+        kind = "TimeoutException" if mistake.code == "timeout" else "CAException"
+        text = f"{mistake.pvname or 'Error'}: {mistake.message}"
+        if mistake.code == "not_connected":
+            text = f"Could not get channel {mistake.pvname}"
+        return b"%d %b" % (int(mistake.id or 0), dumps({"error": f"{kind}: {text}"}))
+
+
+def encoding() -> Encoding:
+    """Return the encoding of epics2web clients."""
+    return Encoding(Epics2Web())

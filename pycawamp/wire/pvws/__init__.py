@@ -1,0 +1,6 @@
+"""The protocol of PVWS (docs/pvws.md): messages to requests, updates to messages."""
+
+from pycawamp.wire.pvws.dialect import PVWS, PVGet, encoding
+from pycawamp.wire.pvws.requests import TYPES
+
+__all__ = ["PVWS", "TYPES", "PVGet", "encoding"]

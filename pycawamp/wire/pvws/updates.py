@@ -1,0 +1,253 @@
+"""Updates as PVWS sends them: the metadata once, then what changes."""
+
+from __future__ import annotations
+
+import math
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import orjson
+
+from pycawamp.pv.values import Array, FieldType, Metadata, Reading, Value
+from pycawamp.wire.dialect import Renderer
+from pycawamp.wire.v2.codec import dumps
+from pycawamp.wire.v2.text import label
+
+Show: TypeAlias = Callable[[Value], bytes]
+"""A value as the members of an update that tell it."""
+Now: TypeAlias = Callable[[], float]
+"""The time of day, in UNIX seconds."""
+
+SEVERITIES = (b"NONE", b"MINOR", b"MAJOR", b"INVALID")
+UNDEFINED = b"UNDEFINED"
+_NANOSECONDS = 1_000_000_000
+
+
+class PVRenderer(Renderer):
+    """One PV's messages, for the clients that may write it or for those that may not.
+
+    Clients merge updates, so what is as it was told before is left out.
+    """
+
+    __slots__ = (
+        "_brief",
+        "_head",
+        "_now",
+        "_readonly",
+        "_severity",
+        "_show",
+        "_whole",
+        "_writable",
+    )
+
+    def __init__(self, name: str, writable: bool, now: Now) -> None:
+        super().__init__(name)
+        self._writable = writable
+        self._now = now
+        self._head = b'{"type":"update","pv":%b,' % dumps(name)
+        self._brief = self._head.replace(b"%", b"%%") + b'%b,"seconds":%d,"nanos":%d}'
+        self._whole = b""
+        self._readonly = b""
+        self._severity: int | None = None
+        """What clients were told last; None: they are to be told everything."""
+
+    def describe(self, metadata: Metadata) -> None:
+        """Use `metadata` from now on, and tell it with the next update."""
+        self._severity = None
+        self._whole = described(metadata)
+        self._readonly = b',"readonly":%b' % _bool(not (self._writable and metadata.write_access))
+        self._show = shower(metadata)
+
+    def shown(self, metadata: Metadata) -> object:
+        """Return all of it: a change is told at once."""
+        return metadata
+
+    def connection(self, connected: bool, metadata: Metadata | None) -> Sequence[bytes]:
+        """Tell that the PV was lost, by a value: clients keep the old one otherwise.
+
+        Of one that is there and can be written, tell first that it cannot, as PVWS does:
+        cs-web-lib takes a PV for read-only whatever the first message about it says.
+        """
+        if connected:
+            can_write = self._writable and metadata is not None and metadata.write_access
+            return (self._head + b'"readonly":true}',) if can_write else ()
+        self._severity = None
+        return (lost(self._head, self._now()),)
+
+    def update(self, reading: Reading) -> bytes:
+        """Return the message for clients that have got every message before it."""
+        _status, severity, seconds, nanoseconds, value = reading
+        if severity == self._severity:
+            return self._brief % (self._show(value), seconds, nanoseconds)
+        is_first, self._severity = self._severity is None, severity
+        return self._newest(reading) if is_first else self._line(reading)
+
+    def newest(self, reading: Reading) -> bytes:
+        """Return the message with all there is to know."""
+        if reading.severity != self._severity:
+            # Those who get this now know something else than those who get each update.
+            self._severity = None
+        return self._newest(reading)
+
+    def snapshot(self, reading: Reading) -> bytes:
+        """Return the message with all there is to know but who may write."""
+        return self._line(reading, self._whole)
+
+    def _newest(self, reading: Reading) -> bytes:
+        return self._line(reading, self._whole, self._readonly)
+
+    def _line(self, reading: Reading, whole: bytes = b"", readonly: bytes = b"") -> bytes:
+        return b'%b%b"severity":"%b",%b%b,"seconds":%d,"nanos":%d}' % (
+            self._head,
+            whole,
+            severity_name(reading.severity),
+            self._show(reading.value),
+            readonly,
+            reading.seconds,
+            reading.nanoseconds,
+        )
+
+
+def lost(head: bytes, now: float) -> bytes:
+    """Return the update that tells that a PV is not there."""
+    seconds, nanoseconds = divmod(int(now * _NANOSECONDS), _NANOSECONDS)
+    told = b'%b"severity":"UNDEFINED","value":"NaN","seconds":%d,"nanos":%d}'
+    return told % (head, seconds, nanoseconds)
+
+
+def severity_name(severity: int) -> bytes:
+    """Return the name of an alarm severity."""
+    return SEVERITIES[severity] if 0 <= severity < len(SEVERITIES) else UNDEFINED
+
+
+def described(metadata: Metadata) -> bytes:
+    """Return the members of an update that tell a PV's metadata."""
+    parts = [b'"vtype":"%b"' % vtype(metadata)]
+    if metadata.type is FieldType.ENUM and metadata.enum_strs and not metadata.is_array:
+        parts.append(b'"labels":%b' % dumps(metadata.enum_strs))
+    elif _is_numeric(metadata):
+        parts += _display(metadata)
+    return b"".join(part + b"," for part in parts)
+
+
+def vtype(metadata: Metadata) -> bytes:
+    """Return the name of the type in VType, as display programs know it."""
+    if _is_numeric(metadata) and metadata.type is FieldType.ENUM:
+        return b"VShort"
+    return _VTYPES[metadata.type] + (b"Array" if metadata.is_array else b"")
+
+
+def shower(metadata: Metadata) -> Show:
+    """Return the function that shows a PV's values."""
+    if metadata.is_array:
+        if metadata.type is FieldType.STRING:
+            return lambda value: b'"text":' + dumps(dumps(value).decode())
+        if metadata.type is FieldType.ENUM:
+            return lambda value: b'"text":' + dumps(_labels(metadata, value))
+        return _array_shower(*_ARRAYS[metadata.type])
+    if metadata.type is FieldType.STRING:
+        return lambda value: b'"text":' + (b'""' if value is None else orjson.dumps(value))
+    if metadata.type is FieldType.ENUM and metadata.enum_strs:
+        return lambda value: _enum(metadata, value)
+    return _NUMBERS.get(metadata.type, _number)
+
+
+def _is_numeric(metadata: Metadata) -> bool:
+    """Whether clients take it for numbers: so an enum without labels, too."""
+    if metadata.type is FieldType.ENUM:
+        return not metadata.enum_strs and not metadata.is_array
+    return metadata.type is not FieldType.STRING
+
+
+def _display(metadata: Metadata) -> list[bytes]:
+    limits = {
+        "min": metadata.display_limits,
+        "warn_low": metadata.warning_limits,
+        "alarm_low": metadata.alarm_limits,
+    }
+    nothing = math.nan, math.nan
+    parts = [
+        b'"units":%b' % dumps(metadata.units),
+        b'"description":""',
+        b'"precision":%d' % (metadata.precision or 0),
+    ]
+    for low, pair in limits.items():
+        high = low.replace("low", "high").replace("min", "max")
+        for name, limit in zip((low, high), pair or nothing, strict=True):
+            parts.append(b'"%b":%b' % (name.encode(), _finite(limit)))
+    return parts
+
+
+def _finite(number: float) -> bytes:
+    return dumps(number) if math.isfinite(number) else _not_finite(number)
+
+
+def _number(value: Value) -> bytes:
+    shown = orjson.dumps(value)
+    return b'"value":' + (shown if shown != b"null" else _not_finite(value))
+
+
+def _single(value: Value) -> bytes:
+    # As a double, 0.1 would read 0.10000000149011612: digits that the IOC never had.
+    if value is None or not math.isfinite(value):  # type: ignore[arg-type]
+        return b'"value":' + _not_finite(value)
+    return b'"value":' + dumps(np.float32(value))  # type: ignore[arg-type]
+
+
+def _signed(value: Value) -> bytes:
+    if isinstance(value, int) and value > 127:
+        value -= 256
+    return _number(value)
+
+
+def _not_finite(value: Value) -> bytes:
+    if value is None or math.isnan(value):  # type: ignore[arg-type]
+        return b'"NaN"'
+    return b'"Infinity"' if value > 0 else b'"-Infinity"'  # type: ignore[operator]
+
+
+def _enum(metadata: Metadata, value: Value) -> bytes:
+    if value is None:
+        return b'"value":"NaN","text":""'
+    assert isinstance(value, int)
+    return b'"value":%d,"text":%b' % (value, orjson.dumps(label(metadata.enum_strs, value)))
+
+
+def _labels(metadata: Metadata, value: Value) -> str:
+    assert isinstance(value, np.ndarray)
+    return dumps([label(metadata.enum_strs, index) for index in value.tolist()]).decode()
+
+
+def _array_shower(member: bytes, dtype: str) -> Show:
+    template = b'"' + member + b'":"%b"'
+
+    def show(value: Value) -> bytes:
+        array: Array = np.asarray(value).astype(dtype, copy=False)
+        return template % b64encode(array.data)
+
+    return show
+
+
+def _bool(value: bool) -> bytes:
+    return b"true" if value else b"false"
+
+
+_NUMBERS: dict[FieldType, Show] = {FieldType.FLOAT: _single, FieldType.CHAR: _signed}
+_VTYPES = {
+    FieldType.DOUBLE: b"VDouble",
+    FieldType.FLOAT: b"VFloat",
+    FieldType.LONG: b"VInt",
+    FieldType.SHORT: b"VShort",
+    FieldType.CHAR: b"VByte",
+    FieldType.ENUM: b"VEnum",
+    FieldType.STRING: b"VString",
+}
+_ARRAYS = {
+    FieldType.DOUBLE: (b"b64dbl", "<f8"),
+    FieldType.FLOAT: (b"b64flt", "<f4"),
+    FieldType.LONG: (b"b64int", "<i4"),
+    FieldType.SHORT: (b"b64srt", "<i2"),
+    FieldType.CHAR: (b"b64byt", "|u1"),
+}

@@ -1,0 +1,1 @@
+"""Tests of the epics2web dialect."""

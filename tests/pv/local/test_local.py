@@ -1,0 +1,319 @@
+"""loc:// and sim:// PVs, as clients of a gateway see them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from itertools import pairwise
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from pycawamp.access import Policy
+from pycawamp.access.pvlist_file import parse_pvlist
+from pycawamp.config.settings import GatewaySettings
+from pycawamp.pv.local import loc, sim
+from pycawamp.pv.local.loc import LocalBackend
+from pycawamp.pv.local.sim import SimulationBackend
+from pycawamp.pv.memory import MemoryBackend
+from pycawamp.testing import GatewayFixture, WebSocketTestClient
+from tests.support.ioc_case import until_true
+from tests.support.memory_gateway import SinkRecorder
+from tests.support.version2_case import ANYONE, ask
+
+WITHOUT_WRITES = Policy()
+
+
+class LocalTestCase(TestCase):
+    """Tests with a gateway of their own."""
+
+    timeout = 60
+    policy = ANYONE
+
+    @inlineCallbacks
+    def start(self) -> Generator[Deferred[Any], Any, WebSocketTestClient]:
+        """Run the gateway; fires with its first client."""
+        settings = GatewaySettings(linger=0.05)
+        self.fixture = GatewayFixture(
+            reactor, settings, backend=MemoryBackend(), policy=self.policy
+        )
+        self.addCleanup(self.fixture.stop)
+        yield self.fixture.start()
+        client: WebSocketTestClient = yield self.fixture.connect()
+        return client
+
+    @inlineCallbacks
+    def value(self, client: WebSocketTestClient, name: str) -> Generator[Deferred[Any], Any, Any]:
+        """What a PV holds, or the error."""
+        reply = yield ask(client, "get", pv=name)
+        return reply.get("value", reply.get("message"))
+
+
+class LocTests(LocalTestCase):
+    """loc://"""
+
+    @inlineCallbacks
+    def test_initial(self) -> Any:
+        """The name tells the type and the first value, as in Phoebus."""
+        client = yield self.start()
+        for bare, kind, value in (
+            ("plain", "double", 0),
+            ("number(5.5)", "double", 5.5),
+            ("negative( -1e3 )", "double", -1000),
+            ('text("Hello, (world)")', "string", "Hello, (world)"),
+            (r'quoted("say \"hi\"")', "string", 'say "hi"'),
+            ("array(1, 2.5,3)", "double", [1, 2.5, 3]),
+            ('strings("a", "b")', "string", ["a", "b"]),
+            ("whole<VLong>(42)", "long", 42),
+            ("whole2<VLong>", "long", 0),
+            ("short<double>(3)", "double", 3),
+            ('one<VStringArray>("a")', "string", ["a"]),
+            ("empty<VDoubleArray>", "double", []),
+            ('state<VEnum>(1, "Off", "On")', "enum", 1),
+        ):
+            name = f"loc://{bare}"
+            reply = yield self.value(client, name)
+            self.assertEqual(reply, value, name)
+            info = yield ask(client, "info", pv=name)
+            self.assertEqual(info["type"], kind, name)
+            self.assertEqual(info["count"] != 1, isinstance(value, list), name)
+            self.assertTrue(info["write_access"], name)
+        self.assertEqual(info["enum_strs"], ["Off", "On"])
+
+    @inlineCallbacks
+    def test_shared(self) -> Any:
+        """All clients share a PV by the name before its parentheses; the first decides."""
+        client = yield self.start()
+        other = yield self.fixture.connect()
+        for each, name in ((client, "loc://x(5)"), (other, 'loc://x<VString>("no")')):
+            each.send({"action": "connect", "pv": name})
+            yield each.until(msg_type="monitor", value=5)
+        reply = yield ask(other, "put", pv="loc://x", value=7)
+        self.assertTrue(reply["ok"])
+        for each in (client, other):
+            yield each.until(msg_type="monitor", value=7)
+
+    @inlineCallbacks
+    def test_gone(self) -> Any:
+        """When nobody has looked for the time that channels linger, the PV is forgotten."""
+        client = yield self.start()
+        client.send({"action": "connect", "pv": "loc://x(5)"})
+        yield client.until(msg_type="monitor", value=5)
+        yield ask(client, "put", pv="loc://x(5)", value=6)
+        client.send({"action": "disconnect", "pv": "loc://x(5)"})
+        yield until_true(lambda: not len(self.fixture.gateway.hub))
+        reply = yield self.value(client, "loc://x(5)")
+        self.assertEqual(reply, 5)
+
+    @inlineCallbacks
+    def test_writes(self) -> Any:
+        """A value of another type is refused, with what was expected."""
+        client = yield self.start()
+        for bare, good, bad in (
+            ("d", [1, 2.5], ["x", None, [1], True]),
+            ("l<VLong>", [1, 2.0], [1.5, "x", 2**31, None]),
+            ('s("x")', ["", "Grüezi"], [1, None, "x" * 20_000]),
+            ('e<VEnum>(0,"Off","On")', [1, "On"], ["Gone", 2, -1, 0.5]),
+            ("a<VDoubleArray>", [[], [1, 2]], [1, ["x"], [0] * 20_000]),
+            ("t<VStringArray>", [[], ["a", "b"]], ["a", [1], ["x" * 20_000]]),
+        ):
+            name = f"loc://{bare}"
+            client.send({"action": "connect", "pv": name})
+            yield client.until(msg_type="monitor", pvname=name)
+            for value in good:
+                reply = yield ask(client, "put", pv=name, value=value)
+                self.assertTrue(reply.get("ok"), (name, value, reply))
+            for value in bad:
+                reply = yield ask(client, "put", pv=name, value=value)
+                self.assertEqual(reply.get("code"), "bad_value", (name, value, reply))
+
+    @inlineCallbacks
+    def test_bad_names(self) -> Any:
+        """What is no name of a local PV is told why."""
+        client = yield self.start()
+        for name, text in (
+            ("x<VTable>", "no type <VTable>"),
+            ("x(1, 2", "expected a name such as"),
+            ("(5)", "expected a name such as"),
+            ("x(a)", "expected a number or a text in quotes, got 'a'"),
+            ("x(1,)", "between commas"),
+            ("x<VEnum>", "an index and labels"),
+            ('x<VEnum>(5,"A")', "an index and labels"),
+            ("x<VLong>(1.5)", "expected a whole number"),
+            ("x<VDouble>(1,2)", "expected one value"),
+        ):
+            client.send({"action": "connect", "pv": f"loc://{name}"})
+            error = yield client.until(msg_type="error")
+            self.assertEqual((error["code"], error["pvname"]), ("refused", f"loc://{name}"))
+            self.assertIn(text, error["message"])
+
+
+class RuleTests(LocalTestCase):
+    """Who may read and write the gateway's own PVs."""
+
+    @inlineCallbacks
+    def test_no_writers(self) -> Any:
+        """Who may not write PVs may not write these."""
+        self.policy = WITHOUT_WRITES
+        client = yield self.start()
+        reply = yield ask(client, "put", pv="loc://x", value=1)
+        self.assertEqual(reply["code"], "forbidden")
+
+    @inlineCallbacks
+    def test_judged_by_scheme(self) -> Any:
+        """Rules know these PVs by scheme and name: a rule for a record does not open them."""
+        self.policy = Policy(parse_pvlist("EVALUATION ORDER ALLOW, DENY\nx ALLOW\nloc://y ALLOW\n"))
+        client = yield self.start()
+        for name, message in (("x", "forbidden"), ("y", None)):
+            reply = yield ask(client, "get", pv=f"loc://{name}")
+            self.assertEqual(reply.get("code"), message, name)
+
+
+class SimTests(LocalTestCase):
+    """sim://"""
+
+    @inlineCallbacks
+    def test_flipflop(self) -> Any:
+        """What keeps connections of display programs alive."""
+        client = yield self.start()
+        client.send({"action": "connect", "pv": "sim://flipflop(0.05)"})
+        came = []
+        for _ in range(5):
+            update = yield client.until(msg_type="monitor")
+            came.append(update["value"])
+        self.assertEqual(came, [1, 0, 1, 0, 1])
+        info = yield ask(client, "info", pv="sim://flipflop(29.929)")
+        self.assertEqual((info["type"], info["enum_strs"]), ("enum", ["false", "true"]))
+        self.assertFalse(info["write_access"])
+        reply = yield ask(client, "put", pv="sim://flipflop(0.05)", value=1)
+        self.assertEqual(reply["code"], "forbidden")
+
+    @inlineCallbacks
+    def test_intermittent(self) -> Any:
+        """It comes and goes."""
+        client = yield self.start()
+        client.send({"action": "connect", "pv": "sim://intermittentChannel(0.05, 4)"})
+        for _ in range(2):
+            yield client.until(msg_type="connection", conn=True)
+            update = yield client.receive()
+            self.assertEqual(update["value"], 4)
+            yield client.until(msg_type="connection", conn=False)
+
+    @inlineCallbacks
+    def test_bad_names(self) -> Any:
+        """What is no simulation is told why."""
+        client = yield self.start()
+        for name, text in (
+            ("dance", "there is no simulation 'dance'; expected one of const, sine"),
+            ("sine(1)", "expected 0 or 3 or 4 numbers for sine, got 1"),
+            ('sine("a","b","c")', "expected numbers"),
+            ("sine(nan,1,1)", "expected finite numbers"),
+            ("sinewave(1,1,1000000,1)", "expected a size from 1 to 10000"),
+        ):
+            client.send({"action": "connect", "pv": f"sim://{name}"})
+            error = yield client.until(msg_type="error")
+            self.assertIn(text, error["message"])
+
+
+class SimulationTests(SynchronousTestCase):
+    """What simulations do, on a clock that the test moves."""
+
+    def values(self, name: str, number: int, step: float) -> list[Any]:
+        """The first values of a PV."""
+        clock = Clock()
+        sink = SinkRecorder()
+        backend = SimulationBackend(clock, now=clock.seconds)
+        backend.open(name, sink)
+        for _ in range(number - 1):
+            clock.advance(step)
+        backend.stop()
+        self.assertEqual(clock.getDelayedCalls(), [])
+        return [value for kind, value in sink.heard if kind == "reading"]
+
+    def test_forms(self) -> None:
+        """Each simulation takes the arguments that it takes in Phoebus."""
+        for name, number in (
+            *(("sine", 0), ("sine", 3), ("sine", 4), ("ramp", 0), ("ramp", 3), ("ramp", 4)),
+            *(("noise", 0), ("noise", 3), ("gaussianNoise", 0), ("gaussianNoise", 3)),
+            *(("sinewave", 0), ("sinewave", 4), ("sinewave", 6), ("sineWaveform", 0)),
+            *(("gaussianWave", 0), ("gaussianWave", 4), ("flipflop", 0), ("flipflop", 1)),
+            *(("const", 0), ("const", 1), ("strings", 0), ("strings", 1), ("strings", 2)),
+            *(("intermittentChannel", number) for number in range(4)),
+        ):
+            arguments = ",".join(map(str, [1, 2, 3, 0.5, 5, 6][:number]))
+            values = self.values(f"{name}({arguments})" if number else name, 3, 10)
+            self.assertGreaterEqual(len(values), 1, (name, number))
+
+    def test_ramp(self) -> None:
+        """Up by steps, and again from the lower limit; down from the upper one."""
+        self.assertEqual(self.values("ramp(0, 3, 1)", 6, 1), [0, 1, 2, 3, 0, 1])
+        self.assertEqual(self.values("ramp(0, 1, 0.5, 1)", 4, 1), [0, 0.5, 1, 0])
+        self.assertEqual(self.values("ramp(0, 2, -1, 1)", 6, 1), [0, 2, 1, 0, 2, 1])
+
+    def test_sine(self) -> None:
+        """Within the limits, once around in so many steps."""
+        values = self.values("sine(0, 10, 4, 1)", 5, 1)
+        for got, wanted in zip(values, [5, 10, 5, 0, 5], strict=True):
+            self.assertAlmostEqual(got, wanted)
+
+    def test_waves(self) -> None:
+        """Waves move on with time."""
+        for name in ("sinewave(10, 8, 16, 1)", "gaussianWave(10, 4, 16, 1)"):
+            first, second = self.values(name, 2, 1)
+            self.assertEqual((len(first), len(second)), (16, 16))
+            self.assertGreater(abs(first - second).max(), 0.01, name)
+
+    def test_strings_and_constants(self) -> None:
+        """Strings grow; constants stay, and are of the types of loc:// PVs."""
+        self.assertEqual(self.values("strings(3, 1)", 5, 1), ["A", "AA", "AAA", "A", "AA"])
+        self.assertEqual(self.values("const(5)", 3, 1), [5])
+        self.assertEqual(self.values('const("x")', 3, 1), ["x"])
+
+    def test_noise(self) -> None:
+        """Within the limits, and never the same."""
+        values = self.values("noise(2, 3, 1)", 20, 1)
+        self.assertTrue(all(2 <= value <= 3 for value in values), values)
+        self.assertTrue(any(a != b for a, b in pairwise(values)))
+
+
+class BoundTests(SynchronousTestCase):
+    """However many are asked for."""
+
+    def test_simulations(self) -> None:
+        """More work than may be is refused, until some has ended."""
+        clock = Clock()
+        backend = SimulationBackend(clock)
+        self.patch(sim, "MOST_WORK", 250)
+        sinks = [SinkRecorder() for _ in range(4)]
+        handles = [
+            backend.open(f"sine(0,{number},0.001)", sink) for number, sink in enumerate(sinks)
+        ]
+        kinds = [sink.heard[0][0] for sink in sinks]
+        self.assertEqual(kinds, ["metadata", "metadata", "refused", "refused"])
+        handles[0].close()
+        sink = SinkRecorder()
+        backend.open("sine(0,9,0.001)", sink)
+        self.assertEqual(sink.heard[0][0], "metadata")
+        backend.stop()
+        self.assertEqual(clock.getDelayedCalls(), [])
+
+    def test_large_waves(self) -> None:
+        """A wave is as much work as it has elements."""
+        backend = SimulationBackend(Clock())
+        self.patch(sim, "MOST_WORK", 150)
+        sink = SinkRecorder()
+        backend.open("sinewave(1, 10, 10000, 0.1)", sink)
+        self.assertEqual(sink.heard[0][0], "refused")
+
+    def test_local(self) -> None:
+        """There are only so many local PVs."""
+        self.patch(loc, "MOST_PVS", 3)
+        backend = LocalBackend()
+        sinks = [SinkRecorder() for _ in range(4)]
+        handles = [backend.open(f"x{number}", sink) for number, sink in enumerate(sinks)]
+        self.assertEqual(sinks[3].heard[0][0], "refused")
+        handles[0].close()
+        backend.open("x4", sinks[3])
+        self.assertEqual(sinks[3].heard[1][0], "metadata")

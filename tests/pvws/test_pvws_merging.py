@@ -1,0 +1,277 @@
+"""Whatever happens, a client that merges updates has what the PV is (Hypothesis)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from attrs import define
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from twisted.trial.unittest import SynchronousTestCase
+
+from pycawamp.access import Policy, Writers
+from pycawamp.pv.values import FieldType, Metadata, Reading
+from pycawamp.sessions.peer import Peer
+from pycawamp.sessions.session import Session
+from pycawamp.wire import pvws
+from pycawamp.wire.pvws.updates import PVRenderer
+from tests.support.memory_gateway import MemoryGateway, Page
+
+SLOWEST = 10.0
+"""Seconds between two updates of the slowest encoding."""
+NOW = 1_700_000_000.25
+
+
+def now() -> float:
+    """The time of day."""
+    return NOW
+
+
+ENCODINGS = (
+    pvws.encoding(0, 0, now=now),
+    pvws.encoding(1.0, SLOWEST, now=now),
+    pvws.encoding(0.5, 0, now=now),
+)
+SEVERITIES = ("NONE", "MINOR", "MAJOR", "INVALID")
+
+
+@define(eq=False)
+class Display:
+    """A client that merges each update into what it has, as pvws.js does."""
+
+    session: Session
+    page: Page
+    has: dict[str, Any]
+
+    def read(self) -> None:
+        """Take what came."""
+        for message in self.page.take():
+            assert message["type"] == "update", message
+            # A display that shows a value has been told what kind of value it is.
+            assert (
+                "vtype" in message
+                or "value" not in message
+                or "vtype" in self.has
+                or (message["severity"] == "UNDEFINED")
+            ), message
+            self.has |= message
+
+
+class MergingMachine(RuleBasedStateMachine):
+    """One PV whose value, alarm, type, units and IOC change; clients of several rates."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gateway = MemoryGateway(Policy(puts=True, writers=Writers.ANYONE))
+        self.displays: list[Display] = []
+        self.metadata = Metadata(FieldType.DOUBLE, 1, units="mm")
+        self.severity = 0
+        self.is_there = False
+
+    @rule(encoding=st.sampled_from(ENCODINGS))
+    def join(self, encoding: Any) -> None:
+        """One client more."""
+        if len(self.displays) == 5:
+            return
+        page = Page()
+        session = self.gateway.sessions.open(page, Peer("test"), encoding)
+        session.receive(b'{"type":"subscribe","pvs":["X"]}')
+        self.displays.append(Display(session, page, {}))
+
+    @rule(number=st.integers(0, 4))
+    def leave(self, number: int) -> None:
+        """One client less."""
+        if number < len(self.displays):
+            self.displays.pop(number).session.close()
+
+    @rule(value=st.integers(0, 3), severity=st.integers(0, 3))
+    def update(self, value: int, severity: int) -> None:
+        """A new value."""
+        if self.is_there:
+            self.severity = severity
+            self.gateway.backend.set("X", self._value(value), severity)
+
+    @rule(
+        encoding=st.sampled_from(ENCODINGS),
+        severities=st.lists(st.sampled_from([0, 2]), max_size=4),
+    )
+    def join_amid_updates(self, encoding: Any, severities: list[int]) -> None:
+        """One client more, between updates that alarms come and go with."""
+        for number, severity in enumerate(severities):
+            self.update(number, severity)
+            if number == len(severities) // 2:
+                self.join(encoding)
+
+    @rule(units=st.sampled_from(["mm", "km"]), writable=st.booleans())
+    def describe(self, units: str, writable: bool) -> None:
+        """Other units or rights."""
+        if self.is_there:
+            kind, count = self.metadata.type, self.metadata.count
+            self.metadata = Metadata(kind, count, units=units, write_access=writable)
+            self.gateway.backend.describe("X", self.metadata)
+
+    @rule(
+        kind=st.sampled_from([FieldType.DOUBLE, FieldType.LONG]),
+        count=st.sampled_from([1, 3]),
+    )
+    def come(self, kind: FieldType, count: int) -> None:
+        """Its IOC comes, with a PV of this type."""
+        if not self.is_there:
+            self.metadata = Metadata(kind, count, units="mm")
+            self.severity = 0
+            self.gateway.backend.add("X", self._value(1), self.metadata)
+            self.is_there = True
+
+    @rule()
+    def go(self) -> None:
+        """Its IOC goes."""
+        if self.is_there:
+            self.gateway.backend.remove("X")
+            self.is_there = False
+
+    @rule(number=st.integers(0, 4))
+    def stall(self, number: int) -> None:
+        """A client takes nothing for now."""
+        if number < len(self.displays):
+            self.displays[number].session.outbox.pause()
+
+    @rule(number=st.integers(0, 4))
+    def go_on(self, number: int) -> None:
+        """A client takes data again."""
+        if number < len(self.displays):
+            self.displays[number].session.outbox.resume()
+
+    @rule(seconds=st.sampled_from([0, 0.3, 1, 5]))
+    def wait(self, seconds: float) -> None:
+        """Time passes."""
+        self.gateway.advance(seconds)
+
+    @invariant()
+    def reads(self) -> None:
+        """Clients read at all times."""
+        self.gateway.flush_cycle()
+        for display in self.displays:
+            display.read()
+
+    def teardown(self) -> None:
+        """When all is quiet, each client has what there is."""
+        for display in self.displays:
+            display.session.outbox.resume()
+        self.gateway.advance(SLOWEST)
+        self.gateway.advance(SLOWEST)
+        self.gateway.flush_cycle()
+        for display in self.displays:
+            display.read()
+            if self.is_there:
+                assert display.has["severity"] == SEVERITIES[self.severity], display.has
+                assert display.has["units"] == self.metadata.units, display.has
+                assert display.has["readonly"] is not self.metadata.write_access, display.has
+                self._check_value(display.has)
+            elif "vtype" in display.has or "severity" in display.has:
+                assert display.has["severity"] == "UNDEFINED", display.has
+                assert display.has["value"] == "NaN", display.has
+            else:
+                assert display.has == {"type": "update", "pv": "X", "readonly": True}, display.has
+
+    def _value(self, number: int) -> Any:
+        if self.metadata.is_array:
+            dtype = "<i4" if self.metadata.type is FieldType.LONG else "<f8"
+            return np.full(3, number, dtype)
+        return number
+
+    def _check_value(self, has: dict[str, Any]) -> None:
+        reading = self.gateway.hub.find("X")
+        assert reading is not None and reading.latest is not None
+        renderer = PVRenderer("X", True, now)
+        renderer.describe(self.metadata)
+        wanted = json.loads(renderer.newest(reading.latest))
+        for key in ("vtype", "value", "b64dbl", "b64int", "seconds", "nanos"):
+            if key in wanted:
+                assert has[key] == wanted[key], (key, has, wanted)
+
+
+class MergingTests(SynchronousTestCase):
+    """Clients that merge."""
+
+    def test_merging(self) -> None:
+        """Clients that merge have what there is."""
+        run_state_machine_as_test(
+            MergingMachine,
+            settings=settings(max_examples=300, stateful_step_count=25, deadline=None),
+        )
+
+    def test_severity_of_a_newcomer(self) -> None:
+        """A newcomer that saw an alarm within a pause is told when it was over at its end."""
+        machine = MergingMachine()
+        machine.come(FieldType.DOUBLE, 1)
+        machine.join(ENCODINGS[1])
+        machine.update(1, 0)
+        machine.update(2, 2)
+        machine.join(ENCODINGS[1])
+        machine.update(3, 0)
+        machine.reads()
+        machine.teardown()
+
+    def test_severity_at_other_rates(self) -> None:
+        """Clients of a low rate are told of an alarm that others were told of before."""
+        machine = MergingMachine()
+        machine.come(FieldType.DOUBLE, 1)
+        for encoding in ENCODINGS[:2]:
+            machine.join(encoding)
+        for number, severity in enumerate([0, 2, 2]):
+            machine.update(number, severity)
+        machine.reads()
+        machine.teardown()
+
+
+class NumberTests(SynchronousTestCase):
+    """Numbers as JSON."""
+
+    def shown(self, metadata: Metadata, values: Iterable[Any]) -> list[Any]:
+        """The values of updates."""
+        renderer = PVRenderer("X", True, now)
+        renderer.describe(metadata)
+        updates = [json.loads(renderer.update(Reading(0, 0, 1, 2, each))) for each in values]
+        return [each.get("value") for each in updates]
+
+    @given(st.lists(st.floats()))
+    def test_doubles(self, numbers: list[float]) -> None:
+        """Every double comes as it is; what JSON has no number for is a text that float reads."""
+        shown = self.shown(Metadata(FieldType.DOUBLE, 1), numbers)
+        for got, number in zip(shown, numbers, strict=True):
+            self.assertEqual(isinstance(got, str), not math.isfinite(number))
+            self.assertTrue(float(got) == number or (math.isnan(number) and got == "NaN"), got)
+
+    @given(st.lists(st.floats(width=32)))
+    def test_floats(self, numbers: list[float]) -> None:
+        """Every single is nearest to what comes, in its shortest digits."""
+        shown = self.shown(Metadata(FieldType.FLOAT, 1), numbers)
+        for got, number in zip(shown, numbers, strict=True):
+            self.assertTrue(
+                np.float32(float(got)) == np.float32(number)
+                or (math.isnan(number) and got == "NaN")
+            )
+        self.assertEqual(self.shown(Metadata(FieldType.FLOAT, 1), [float(np.float32(0.1))]), [0.1])
+
+    def test_chars(self) -> None:
+        """A char has a sign."""
+        shown = self.shown(Metadata(FieldType.CHAR, 1), [0, 127, 128, 255])
+        self.assertEqual(shown, [0, 127, -128, -1])
+
+    def test_no_value(self) -> None:
+        """A scalar that holds no element now is NaN."""
+        self.assertEqual(self.shown(Metadata(FieldType.LONG, 1), [None, 3]), ["NaN", 3])
+
+    def test_enum_without_labels(self) -> None:
+        """It comes as a number, with limits that say nothing."""
+        renderer = PVRenderer("X", True, now)
+        renderer.describe(Metadata(FieldType.ENUM, 1))
+        update = json.loads(renderer.update(Reading(0, 0, 1, 2, 3)))
+        wanted = {"vtype": "VShort", "value": 3, "units": "", "min": "NaN", "alarm_high": "NaN"}
+        self.assertEqual({key: update.get(key) for key in wanted}, wanted)
+        self.assertNotIn("text", update)
