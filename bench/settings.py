@@ -1,4 +1,4 @@
-"""What the command line asks for, and where a run keeps its files."""
+"""The settings of a run."""
 
 from __future__ import annotations
 

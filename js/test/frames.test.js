@@ -90,7 +90,7 @@ test("nothing the gateway may send breaks the client", async (t) => {
     '{"msg_type":"monitor","pvname":"X"}',
     '{"msg_type":"monitor","pvname":"X","value":{"dtype":"<f8","shape":[1],"base64":"!"}}',
     '{"msg_type":"monitor","pvname":"X","value":{"dtype":"<q9","shape":[1],"base64":""}}',
-    '{"msg_type":"monitor","pvname":"X","value":{}}',
+    '{"msg_type":"monitor","pvname":"X","value":{"base64":""}}',
     Buffer.alloc(0), Buffer.alloc(3), Buffer.from([255, 255, 255, 255]), Buffer.from([2, 0, 0, 0, 0x7b]),
     good.subarray(0, good.length - 1), Buffer.from([1, 0, 0, 0, 0xff, 0, 0, 0]),
   ];

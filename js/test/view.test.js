@@ -70,7 +70,7 @@ test("an element in quotes may have separators", () => {
 test("an empty array is asked for, and no accident", () => {
   for (const type of ["string", "double"]) {
     assert.deepEqual(valueFrom(" [] ", { type, count: 5 }), []);
-    for (const text of ["", " , "]) assert.throws(() => valueFrom(text, { type, count: 5 }), /type \[\]/);
+    for (const text of ["", " , "]) assert.throws(() => valueFrom(text, { type, count: 5 }), /Enter \[\]/);
   }
 });
 

@@ -86,6 +86,6 @@ def _number(reading: Reading) -> float | None:
     if isinstance(value, np.ndarray | list):
         value = value[0] if len(value) else None
     try:
-        return None if value is None else float(value)
-    except ValueError:
+        return None if value is None else float(value)  # type: ignore[arg-type]
+    except (ValueError, TypeError):
         return None

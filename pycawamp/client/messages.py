@@ -78,7 +78,7 @@ def update(message: Mapping[str, Any]) -> Update:
             name=message["pvname"],
             value=_value(message["value"], message["count"]),
             count=message["count"],
-            timestamp=message["timestamp"],
+            timestamp=message.get("timestamp", 0.0),
             units=message.get("units", ""),
             severity=message.get("severity"),
             status=message.get("status"),
@@ -91,7 +91,7 @@ def update(message: Mapping[str, Any]) -> Update:
 def _value(value: Any, count: int) -> Value:
     if value is None:
         return math.nan if count else None
-    if isinstance(value, dict):
+    if isinstance(value, dict) and "base64" in value:
         raw = b64decode(value["base64"], validate=True)
         return np.frombuffer(raw, np.dtype(value["dtype"])).reshape(value["shape"])
     if isinstance(value, list):
@@ -116,7 +116,7 @@ def metadata(message: Mapping[str, Any]) -> Metadata:
     """
     try:
         return Metadata(
-            type=FieldType[message["type"].upper()],
+            type=_field_type(message["type"]),
             count=message["count"],
             host=message.get("host", ""),
             read_access=message.get("read_access", True),
@@ -132,6 +132,14 @@ def metadata(message: Mapping[str, Any]) -> Metadata:
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise GatewayError("bad_frame", f"invalid metadata: {error!r}") from None
+
+
+def _field_type(name: str) -> FieldType:
+    """The type; what a later gateway has may be anything."""
+    try:
+        return FieldType(name)
+    except ValueError:
+        return FieldType.STRUCTURE
 
 
 def _limits(limits: Any) -> Limits | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -58,6 +59,10 @@ def _element(metadata: Metadata | None, style: Style) -> Element:
             return NO_VALUE
         if isinstance(value, str):
             return escaped(value)
+        if isinstance(value, dict):
+            return escaped(json.dumps(value, ensure_ascii=False))
+        if isinstance(value, bool):
+            return "true" if value else "false"
         if isinstance(value, float):
             return _float_text(value, precision, is_single, style.floats)
         return escaped(label(labels, value))
@@ -81,7 +86,7 @@ def escaped(text: str) -> str:
 
 def time_text(timestamp: float) -> str:
     """Return a time stamp in local time, or "<undefined>" for a record that never processed."""
-    if timestamp == EPICS_EPOCH:
+    if timestamp in (0, EPICS_EPOCH):
         return "<undefined>"
     return datetime.fromtimestamp(timestamp).strftime(TIME_FORMAT)
 
@@ -144,8 +149,8 @@ def description(name: str, metadata: Metadata) -> str:
     return "\n".join([name, *lines, *states])
 
 
-def _no(granted: bool) -> str:
-    return "" if granted else "no "
+def _no(granted: bool | None) -> str:
+    return {True: "", False: "no ", None: "unknown "}[granted]
 
 
 def _limit_rows(metadata: Metadata) -> list[tuple[str, object]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
 import numpy as np
 
 from pycawamp.pv.values import Array
 
-Value: TypeAlias = "float | int | str | Array | tuple[str, ...] | None"
+Value: TypeAlias = "float | int | str | Array | tuple[str, ...] | dict[str, Any] | None"
 
 
 class GatewayError(Exception):
@@ -38,13 +38,14 @@ class Update:
 
     name: str
     value: Value = attrs.field(eq=attrs.cmp_using(eq=np.array_equal))
-    """A number or a str for a scalar; a read-only numpy array or a tuple of str for an array.
+    """A number or a str for a scalar; a read-only numpy array or a tuple of str for an array;
+    a dict for a table or a structure.
     None, with a count of 0, if there is no value: for an element beyond the end of an array, or an
     empty array of one element."""
     count: int
     """Number of elements of the value."""
     timestamp: float
-    """Time stamp of the IOC in UNIX seconds."""
+    """Time stamp of the IOC in UNIX seconds; 0 if there is none."""
     units: str = ""
     severity: str | None = None
     """NO_ALARM, MINOR, MAJOR or INVALID; None if not requested."""

@@ -14,6 +14,9 @@ from pycawamp.web.login import LoginFiles
 from pycawamp.web.reports import ReportReaders
 from pycawamp.web.websocket import SocketLimits
 
+PROVIDERS = ("ca", "pva")
+"""The schemes of the protocols that PVs come by."""
+
 
 @attrs.frozen
 class GatewaySettings:
@@ -25,6 +28,8 @@ class GatewaySettings:
     """How long a channel stays open after its last client left."""
     own_repeater: bool = False
     """Whether a CA repeater, if one must be started, ends with the gateway."""
+    default_provider: str = PROVIDERS[0]
+    """The scheme of names that have none."""
     put_log: str | None = None
     """The file that gets a line for each put; None: the ordinary log."""
     socket: SocketLimits = attrs.Factory(SocketLimits)

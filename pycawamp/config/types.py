@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import ip_network
 
 from twisted.logger import LogLevel
@@ -83,6 +83,17 @@ def whole(least: int = 1) -> Callable[[str], int]:
         if not (text.isascii() and text.isdigit()) or not least <= int(text) <= MOST:
             raise ValueError(f"a whole number from {least} to {MOST}")
         return int(text)
+
+    return parse
+
+
+def one_of(words: Sequence[str]) -> Callable[[str], str]:
+    """One of some words."""
+
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"one of {', '.join(words)}")
+        return text
 
     return parse
 

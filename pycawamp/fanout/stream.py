@@ -13,6 +13,7 @@ from pycawamp.fanout.framing import Framing
 from pycawamp.fanout.outbox import Outbox
 from pycawamp.fanout.packing import packing_for
 from pycawamp.pv.interfaces import PVState
+from pycawamp.pv.reason import reason
 from pycawamp.pv.routes import DirectStream
 from pycawamp.pv.values import LARGE, Metadata, Reading
 from pycawamp.wire.dialect import Encoding
@@ -200,5 +201,9 @@ class EncodedStream:
     def _announcement(self) -> Sequence[bytes]:
         """Return the messages that precede an update, or replace it."""
         pv = self._pv
-        messages = self.renderer.connection(bool(pv.connected), pv.described)
+        why = reason(pv) if self.encoding.reason else None
+        if why is None:
+            messages = self.renderer.connection(bool(pv.connected), pv.described)
+        else:
+            messages = self.renderer.disconnected(why, pv.described)
         return messages if pv.refusal is None else (*messages, *self.renderer.refused(pv.refusal))

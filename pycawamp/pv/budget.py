@@ -20,6 +20,8 @@ class MemoryBudget:
     limit: int = DEFAULT_LIMIT
     values: int = 0
     """Subscribed large arrays, with their maximum length. Written by the CA worker."""
+    structured: int = 0
+    """Large values of pvAccess channels."""
     rendered: int = 0
     """Messages with large arrays, kept for clients that catch up."""
     requests: int = 0
@@ -30,7 +32,7 @@ class MemoryBudget:
     @property
     def used(self) -> int:
         """The sum."""
-        return self.values + self.rendered + self.requests + self.backlog
+        return self.values + self.structured + self.rendered + self.requests + self.backlog
 
     @property
     def share(self) -> int:
@@ -39,12 +41,12 @@ class MemoryBudget:
 
     def has_room_for_values(self, size: int) -> bool:
         """Return whether there is room for arrays, which may use half of the limit."""
-        return self.values + size <= self.limit // 2 and self.has_room(size)
+        return self.values + self.structured + size <= self.limit // 2 and self.has_room(size)
 
     def has_room(self, size: int) -> bool:
         """Return whether there is room for so many bytes."""
         return self.used + size <= self.limit
 
     def __str__(self) -> str:
-        parts = ("values", "rendered", "requests", "backlog")
+        parts = ("values", "structured", "rendered", "requests", "backlog")
         return ", ".join(f"{name} {getattr(self, name) / 2**20:.1f} MiB" for name in parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from time import time
 
 import attrs
 from twisted.application.service import Service
@@ -37,6 +38,7 @@ class PV:
     __slots__ = (
         "_latest",
         "_route",
+        "changed",
         "connected",
         "described",
         "found",
@@ -60,6 +62,8 @@ class PV:
         """Called with the name when an IOC has answered for it for the first time."""
         self.connected: bool | None = None
         """None until it was found; False if it is disconnected, unreadable or refused."""
+        self.changed = time()
+        """UNIX seconds of the last change of `connected` or `refusal`."""
         self.refusal: str | None = None
         """Why the IOC refuses to send the value; None if it does not."""
         self.described: Metadata | None = None
@@ -125,6 +129,7 @@ class PV:
         if self._route is not None:
             self._route.forget_newest()
         self.since = self.seconds()
+        self.changed = time()
         for subscriber in self.subscribers:
             try:
                 subscriber.connection(self, connected)

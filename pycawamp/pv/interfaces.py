@@ -23,6 +23,10 @@ class PVState(Protocol):
         """None until it was found; False if it is disconnected, unreadable or refused."""
 
     @property
+    def changed(self) -> float:
+        """UNIX seconds of the last change of `connected` or `refusal`."""
+
+    @property
     def refusal(self) -> str | None:
         """Why the IOC refuses to send the value; None if it does not."""
 

@@ -123,7 +123,7 @@ class OneShotChannel:
             PutFailedError or PVTimeoutError.
         """
         metadata = self.pv.described
-        if metadata is None or not metadata.write_access:
+        if metadata is None or metadata.write_access is False:
             return fail(AccessError("the IOC grants no write access"))
         done: Deferred[None] = self._handle.put(value, wait).addTimeout(timeout, self._clock)
 

@@ -1,4 +1,4 @@
-"""Readings and metadata of PVs, with the terms of db_access.h."""
+"""Readings and metadata of PVs, with the terms of db_access.h and of the normative types."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array: TypeAlias = npt.NDArray[Any]
-Value: TypeAlias = "float | int | str | Array | list[str] | None"
+Value: TypeAlias = "float | int | str | Array | list[str] | dict[str, Any] | Image | None"
 Limits: TypeAlias = tuple[float, float]
 
 SEVERITIES = ("NO_ALARM", "MINOR", "MAJOR", "INVALID")
@@ -31,7 +31,10 @@ LARGE = 2**16
 
 
 class FieldType(Enum):
-    """A channel's native type, by its name in lower case."""
+    """The type of a channel's values, or of their elements, by its name in lower case.
+
+    Channel Access has the first seven. `SHORT` has 16 bits and `LONG` 32, in either protocol.
+    """
 
     STRING = "string"
     SHORT = "short"
@@ -40,6 +43,27 @@ class FieldType(Enum):
     CHAR = "char"
     LONG = "long"
     DOUBLE = "double"
+    BOOL = "bool"
+    INT8 = "int8"
+    UINT8 = "uint8"
+    UINT16 = "uint16"
+    UINT32 = "uint32"
+    INT64 = "int64"
+    UINT64 = "uint64"
+    TABLE = "table"
+    IMAGE = "image"
+    STRUCTURE = "structure"
+
+
+class Image(NamedTuple):
+    """A picture, as in NTNDArray."""
+
+    pixels: Array
+    """With the dimensions of the picture, or the bytes of a compressed picture."""
+    codec: str
+    """The compression; empty if there is none."""
+    shape: tuple[int, ...]
+    """Of the picture: rows, columns, and colors if it has any."""
 
 
 class Reading(NamedTuple):
@@ -49,14 +73,15 @@ class Reading(NamedTuple):
     and this is the cheapest frozen value in Python.
     """
 
-    status: int
+    status: int | str
+    """A number of alarm.h, or the name of a status that Channel Access does not have."""
     severity: int
     seconds: int
-    """The IOC's time stamp in UNIX seconds, without the fraction."""
+    """The IOC's time stamp in UNIX seconds, without the fraction; 0 if there is none."""
     nanoseconds: int
     value: Value
     """A number or a str for a scalar channel, None if it holds no element now; an array or a
-    list of str otherwise."""
+    list of str for an array channel; a dict for a table or a structure, an Image for an image."""
 
     @property
     def timestamp(self) -> float:
@@ -71,7 +96,8 @@ class Reading(NamedTuple):
     @property
     def status_name(self) -> str:
         """The name of the alarm status in EPICS."""
-        return name_of(STATUSES, self.status)
+        status = self.status
+        return status if isinstance(status, str) else name_of(STATUSES, status)
 
 
 def name_of(names: tuple[str, ...], number: int) -> str:
@@ -85,11 +111,12 @@ class Metadata:
 
     type: FieldType
     count: int
-    """Native element count: 1 is a scalar, all else an array."""
+    """Native element count; 0 for an array whose size has no limit that is known."""
     host: str = ""
     """The IOC, as name:port."""
     read_access: bool = True
-    write_access: bool = True
+    write_access: bool | None = True
+    """None: the protocol does not tell."""
     units: str = ""
     precision: int | None = None
     enum_strs: tuple[str, ...] = ()
@@ -102,20 +129,23 @@ class Metadata:
     refusal: str = ""
     """Why the IOC refuses to send units, limits or labels; empty if it does not."""
 
+    description: str = ""
+    is_array: bool = attrs.field(
+        default=attrs.Factory(lambda self: self.count != 1, takes_self=True)
+    )
+    """Whether the channel's values are arrays, even with one element or none."""
+    capacity: int = 0
+    """Size of the largest value so far in bytes, if `count` does not tell."""
+
     @property
     def size(self) -> int:
-        """Maximum size of the channel's values in bytes."""
-        return self.count * _WIDTHS[self.type]
+        """Maximum size of the channel's values in bytes, as far as it is known."""
+        return max(self.count * _WIDTHS.get(self.type, 0), self.capacity)
 
     @property
     def is_large(self) -> bool:
         """Whether its values are counted by the memory budget."""
         return self.size > LARGE
-
-    @property
-    def is_array(self) -> bool:
-        """Whether the channel's values are arrays, even with one element or none."""
-        return self.count != 1
 
 
 def decoded(raw: bytes, size: int) -> str:
@@ -143,6 +173,13 @@ _WIDTHS = {
     FieldType.CHAR: 1,
     FieldType.LONG: 4,
     FieldType.DOUBLE: 8,
+    FieldType.BOOL: 1,
+    FieldType.INT8: 1,
+    FieldType.UINT8: 1,
+    FieldType.UINT16: 2,
+    FieldType.UINT32: 4,
+    FieldType.INT64: 8,
+    FieldType.UINT64: 8,
 }
 
 
@@ -150,4 +187,8 @@ def length_of(value: Value) -> int:
     """Return the number of elements of a value: 1 for a scalar, 0 for no value."""
     if value is None:
         return 0
-    return len(value) if isinstance(value, np.ndarray | list) else 1
+    if isinstance(value, Image):
+        value = value.pixels
+    if isinstance(value, np.ndarray):
+        return value.size
+    return len(value) if isinstance(value, list) else 1

@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from twisted.web.resource import IResource
 
 from pycawamp.access import IPolicy, Policy
-from pycawamp.config.settings import GatewaySettings
+from pycawamp.config.settings import PROVIDERS, GatewaySettings
 from pycawamp.fanout.flush import FlushCycle
 from pycawamp.fanout.framebuffer import FrameBuffer
 from pycawamp.pv.budget import MemoryBudget
@@ -23,6 +23,7 @@ from pycawamp.pv.inbox import Inbox, InboxLimits
 from pycawamp.pv.interfaces import IBackend
 from pycawamp.pv.local.loc import LocalBackend
 from pycawamp.pv.local.sim import SimulationBackend
+from pycawamp.pv.pva.backend import PVABackend
 from pycawamp.pv.router import Router
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.refusals import RefusalCounter
@@ -39,15 +40,15 @@ from pycawamp.web.websocket import MonitorFactory
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.v2.dialect import VERSION_1
 
-CA = "ca"
-"""The scheme of Channel Access, and of names without a scheme."""
+CA, PVA = PROVIDERS
+"""The schemes of Channel Access and pvAccess."""
 
 BackendFactory: TypeAlias = Callable[[Any, Inbox], IBackend]
 """Makes a backend from a reactor and the inbox through which it reports from other threads."""
 
 
 class Gateway(Service):
-    """PVs in by Channel Access, messages out by WebSocket, while the service runs.
+    """PVs in by Channel Access and pvAccess, messages out by WebSocket, while the service runs.
 
     `hub` has the PVs: subscribe to it with an object of your own. `resource` takes the
     WebSocket connections, and `api` the requests of the HTTP API (`/api/v1`): mount them in a
@@ -82,12 +83,16 @@ class Gateway(Service):
         self._inbox = Inbox(reactor, flush_cycle.flush, inbox_limits, intake)
         if backend is None:
             backend = CABackend(reactor, self._inbox, settings.own_repeater, self._budget)
+            default = settings.default_provider
+        else:
+            default = CA
         made = {scheme: make(reactor, self._inbox) for scheme, make in (backends or {}).items()}
         own: dict[str, IBackend] = {
             "loc": LocalBackend(),
             "sim": SimulationBackend(reactor),
         }
-        router = Router({CA: backend} | own | made, default=CA, own=own)
+        both = {CA: backend, PVA: PVABackend(reactor, self._budget)}
+        router = Router(both | own | made, default, own)
         self.hub = PVHub(reactor, router, settings.linger)
         self._put_log = PutLog(settings.put_log)
         self._put_log.check()

@@ -62,6 +62,10 @@ class Renderer(ABC):
         """Return the messages for a PV that has connected or disconnected."""
         return ()
 
+    def disconnected(self, reason: str, metadata: Metadata | None) -> Sequence[bytes]:
+        """Return what `connection(False, metadata)` does, with the reason for clients that ask."""
+        return self.connection(False, metadata)
+
     def refused(self, reason: str) -> Sequence[bytes]:
         """Return the messages for a PV whose value the IOC refuses to send."""
         return ()
@@ -139,6 +143,10 @@ class Dialect(ABC):
     def connection(self, name: str, connected: bool) -> bytes | None:
         """Return the message for a PV that was not found, or may not be read any more."""
 
+    def disconnected(self, name: str, reason: str) -> bytes | None:
+        """Return what `connection(name, False)` does, with the reason for clients that ask."""
+        return self.connection(name, False)
+
     def not_found(self, name: str) -> bytes | None:
         """Return the message that tells that a PV was not found in time."""
         return self.connection(name, False)
@@ -177,6 +185,8 @@ class Encoding:
     """The form of arrays: json, base64 or binary."""
     batch: bool = False
     """Send each burst of messages as one JSON array."""
+    reason: bool = False
+    """Tell why a PV is not connected."""
     writable: bool = False
     """Whether the clients may write the PV, by the access rules."""
 

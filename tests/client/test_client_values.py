@@ -95,7 +95,7 @@ class MessagesTests(SynchronousTestCase):
         for message in (
             {},
             {"pvname": "X", "value": 5},
-            {**MONITOR, "value": {}},
+            {**MONITOR, "value": {"base64": ""}},
             {**MONITOR, "value": {"dtype": "<f8", "shape": [1], "base64": "?"}},
         ):
             error = self.assertRaises(GatewayError, messages.update, message)
@@ -108,7 +108,14 @@ class MessagesTests(SynchronousTestCase):
         assert metadata.alarm_limits is not None
         self.assertTrue(math.isnan(metadata.alarm_limits[0]))
         self.assertIsNone(metadata.display_limits)
-        self.assertRaises(GatewayError, messages.metadata, {"type": "quux", "count": 1})
+        later = messages.metadata({"type": "quux", "count": 1, "write_access": None})
+        self.assertEqual((later.type, later.write_access), (FieldType.STRUCTURE, None))
+
+    def test_pvaccess(self) -> None:
+        """A structure is a dict, and an update without a time stamp has 0."""
+        unstamped = {key: part for key, part in MONITOR.items() if key != "timestamp"}
+        update = messages.update({**unstamped, "value": {"a": [1, 2]}})
+        self.assertEqual((update.value, update.timestamp), ({"a": [1, 2]}, 0))
 
     def test_equal_updates(self) -> None:
         """Updates are equal if all they say is, arrays included."""

@@ -124,7 +124,7 @@ class ScalarTests(SynchronousTestCase):
         """Any value of any type is the same JSON; what C leaves to Python is odd."""
 
         @settings(max_examples=3000, deadline=None)
-        @given(st.data(), st.sampled_from(FieldType), st.booleans())
+        @given(st.data(), st.sampled_from(list(dbr.DBR_TYPES)), st.booleans())
         def run(data: Any, field_type: FieldType, metadata: bool) -> None:
             raw, count = data.draw(events(field_type))
             encoding = Encoding(VERSION_2, metadata=metadata)
@@ -251,7 +251,7 @@ class UpdatesMachine(RuleBasedStateMachine):
 
     pvs = st.sampled_from(["a", "b"])
     clients = st.integers(0, 3)
-    types = st.sampled_from(FieldType)
+    types = st.sampled_from(list(dbr.DBR_TYPES))
 
     def __init__(self) -> None:
         super().__init__()

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 import numpy as np
 
+from pycawamp.pv import checks
 from pycawamp.pv.ca.dbr import STRING_SIZE, TIME_LAYOUTS
 from pycawamp.pv.errors import BadValueError
 from pycawamp.pv.values import FieldType, Metadata
@@ -34,17 +35,10 @@ def encode(metadata: Metadata, value: Any) -> Write:
     """
     if metadata.type is FieldType.CHAR and metadata.is_array and isinstance(value, str):
         value = _characters(metadata, value)
-    if not metadata.is_array:
-        if isinstance(value, list | dict):
-            raise BadValueError(f"expected {_wanted(metadata)}, got {_json_type(value)}")
-        return _encode_elements(metadata, [value])
-    if not isinstance(value, list):
-        raise BadValueError(f"expected an array of {_wanted(metadata)}, got {_json_type(value)}")
-    if len(value) > metadata.count:
-        raise BadValueError(f"expected at most {metadata.count} elements, got {len(value)}")
-    if not value:
+    values = checks.elements(metadata, value)
+    if not values:
         return Write(metadata.type, 0, b"")
-    return _encode_elements(metadata, value)
+    return _encode_elements(metadata, values)
 
 
 def _encode_elements(metadata: Metadata, values: list[Any]) -> Write:
@@ -63,25 +57,8 @@ def _is_rounded(values: list[Any], raw: bytes) -> bool:
 
 
 def _encode_numbers(metadata: Metadata, values: list[Any]) -> bytes:
-    # A set of types, not a look at each value: a million numbers are checked in C.
-    for wrong in set(map(type, values)) - {int, float}:
-        example = next(value for value in values if type(value) is wrong)
-        raise BadValueError(f"expected {_wanted(metadata)}, got {_json_type(example)}")
-    numbers = np.array(values, dtype=np.float64)
-    if not np.isfinite(numbers).all():
-        raise BadValueError("expected finite numbers")
     dtype = np.dtype(TIME_LAYOUTS[metadata.type].dtype)
-    if dtype.kind != "f" and not (numbers == np.floor(numbers)).all():
-        raise BadValueError(f"expected {_wanted(metadata)}, got a fraction")
-    low, high = _range(dtype)
-    if numbers.min() < low or numbers.max() > high:
-        raise BadValueError(f"expected numbers from {low:.10g} to {high:.10g}")
-    return numbers.astype(dtype).tobytes()
-
-
-def _range(dtype: np.dtype[Any]) -> tuple[float, float]:
-    limits = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
-    return float(limits.min), float(limits.max)
+    return checks.numbers(metadata, values, dtype).tobytes()
 
 
 def _encode_enums(metadata: Metadata, values: list[Any]) -> bytes:
@@ -95,15 +72,9 @@ def _encode_enums(metadata: Metadata, values: list[Any]) -> bytes:
 
 def _index(metadata: Metadata, value: Any) -> int:
     labels = metadata.enum_strs
-    if isinstance(value, str) and value in labels:
-        return labels.index(value)
     # A state need not have a label. Channel Access tells 16 labels, and menus may have more.
     is_open = metadata.is_array or len(labels) == MAX_STATES
-    highest = MAX_INDEX if is_open else MAX_STATES - 1
-    if type(value) is int and 0 <= value <= highest:
-        return value
-    choices = f"one of {', '.join(map(repr, filter(None, labels)))}, or " if any(labels) else ""
-    raise BadValueError(f"expected {choices}an index from 0 to {highest}, got {_clip(repr(value))}")
+    return checks.index(labels, value, MAX_INDEX if is_open else MAX_STATES - 1)
 
 
 def _encode_strings(_metadata: Metadata, values: list[Any]) -> bytes:
@@ -117,9 +88,7 @@ def _encode_strings(_metadata: Metadata, values: list[Any]) -> bytes:
 
 
 def _string(value: Any) -> bytes:
-    if not isinstance(value, str):
-        raise BadValueError(f"expected a string, got {_json_type(value)}")
-    raw = value.encode()
+    raw = checks.string(value)
     if len(raw) >= STRING_SIZE:
         raise BadValueError(f"expected at most {STRING_SIZE - 1} bytes of UTF-8, got {len(raw)}")
     if b"\0" in raw:
@@ -135,39 +104,10 @@ def _characters(metadata: Metadata, text: str) -> list[int]:
     return list(raw + b"\0")
 
 
-def _wanted(metadata: Metadata) -> str:
-    return _WANTED.get(metadata.type, "whole numbers" if metadata.is_array else "a whole number")
-
-
-def _json_type(value: Any) -> str:
-    if value is None:
-        return "null"
-    shown = "" if isinstance(value, list | dict) else f" {_clip(repr(value))}"
-    return _JSON_TYPES[type(value)] + shown
-
-
-def _clip(text: str, most: int = 40) -> str:
-    return text if len(text) <= most else text[:most] + "…"
-
-
 MAX_STATES = 16
 MAX_INDEX = 0xFFFF
 
 _ENCODERS: dict[FieldType, Callable[[Metadata, list[Any]], bytes]] = {
     FieldType.STRING: _encode_strings,
     FieldType.ENUM: _encode_enums,
-}
-_WANTED = {
-    FieldType.STRING: "a string",
-    FieldType.DOUBLE: "a number",
-    FieldType.FLOAT: "a number",
-    FieldType.ENUM: "a label or an index",
-}
-_JSON_TYPES = {
-    dict: "an object",
-    list: "an array",
-    str: "the string",
-    int: "the number",
-    float: "the number",
-    bool: "the boolean",
 }

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import orjson
 
-from pycawamp.pv.values import FieldType, Metadata, Reading, Value
+from pycawamp.pv.values import FieldType, Image, Metadata, Reading, Value
 from pycawamp.wire.dialect import Renderer
 from pycawamp.wire.v2.codec import dumps
 from pycawamp.wire.v2.text import label, long_string
@@ -82,7 +82,7 @@ def _first(value: Value) -> Value:
 
 
 def _plain(value: Value) -> bytes:
-    return orjson.dumps(value)
+    return b"null" if isinstance(value, Image) else dumps(value)
 
 
 def _number(value: Value) -> bytes:
@@ -122,4 +122,15 @@ _DATATYPES = {
     FieldType.CHAR: "DBR_BYTE",
     FieldType.ENUM: "DBR_ENUM",
     FieldType.STRING: "DBR_STRING",
+    # What Channel Access does not have: as the type of it that has room.
+    FieldType.BOOL: "DBR_BYTE",
+    FieldType.INT8: "DBR_BYTE",
+    FieldType.UINT8: "DBR_BYTE",
+    FieldType.UINT16: "DBR_INT",
+    FieldType.UINT32: "DBR_DOUBLE",
+    FieldType.INT64: "DBR_DOUBLE",
+    FieldType.UINT64: "DBR_DOUBLE",
+    FieldType.TABLE: "DBR_STRING",
+    FieldType.IMAGE: "DBR_STRING",
+    FieldType.STRUCTURE: "DBR_STRING",
 }

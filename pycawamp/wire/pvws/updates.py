@@ -57,7 +57,9 @@ class PVRenderer(Renderer):
         """Use `metadata` from now on, and tell it with the next update."""
         self._severity = None
         self._whole = described(metadata)
-        self._readonly = b',"readonly":%b' % _bool(not (self._writable and metadata.write_access))
+        self._readonly = b',"readonly":%b' % _bool(
+            not self._writable or metadata.write_access is False
+        )
         self._show = shower(metadata)
 
     def shown(self, metadata: Metadata) -> object:
@@ -71,10 +73,16 @@ class PVRenderer(Renderer):
         cs-web-lib takes a PV for read-only whatever the first message about it says.
         """
         if connected:
-            can_write = self._writable and metadata is not None and metadata.write_access
+            can_write = (
+                self._writable and metadata is not None and metadata.write_access is not False
+            )
             return (self._head + b'"readonly":true}',) if can_write else ()
         self._severity = None
         return (lost(self._head, self._now()),)
+
+    def refused(self, reason: str) -> Sequence[bytes]:
+        """Tell why there is no value, as an error."""
+        return (dumps({"type": "error", "message": f"{self.name}: {reason}"}),)
 
     def update(self, reading: Reading) -> bytes:
         """Return the message for clients that have got every message before it."""
@@ -146,19 +154,19 @@ def shower(metadata: Metadata) -> Show:
             return lambda value: b'"text":' + dumps(dumps(value).decode())
         if metadata.type is FieldType.ENUM:
             return lambda value: b'"text":' + dumps(_labels(metadata, value))
-        return _array_shower(*_ARRAYS[metadata.type])
+        return _array_shower(*_ARRAYS.get(metadata.type, _ARRAYS[FieldType.DOUBLE]))
     if metadata.type is FieldType.STRING:
         return lambda value: b'"text":' + (b'""' if value is None else orjson.dumps(value))
     if metadata.type is FieldType.ENUM and metadata.enum_strs:
         return lambda value: _enum(metadata, value)
-    return _NUMBERS.get(metadata.type, _number)
+    return _SCALARS.get(metadata.type, _number)
 
 
 def _is_numeric(metadata: Metadata) -> bool:
     """Whether clients take it for numbers: so an enum without labels, too."""
     if metadata.type is FieldType.ENUM:
         return not metadata.enum_strs and not metadata.is_array
-    return metadata.type is not FieldType.STRING
+    return metadata.type not in _TEXTS
 
 
 def _display(metadata: Metadata) -> list[bytes]:
@@ -202,6 +210,14 @@ def _signed(value: Value) -> bytes:
     return _number(value)
 
 
+def _object(value: Value) -> bytes:
+    return b'"text":' + dumps(dumps(value).decode())
+
+
+def _nothing(_value: Value) -> bytes:
+    return b'"text":""'
+
+
 def _not_finite(value: Value) -> bytes:
     if value is None or math.isnan(value):  # type: ignore[arg-type]
         return b'"NaN"'
@@ -234,7 +250,14 @@ def _bool(value: bool) -> bytes:
     return b"true" if value else b"false"
 
 
-_NUMBERS: dict[FieldType, Show] = {FieldType.FLOAT: _single, FieldType.CHAR: _signed}
+_TEXTS = (FieldType.STRING, FieldType.TABLE, FieldType.IMAGE, FieldType.STRUCTURE)
+_SCALARS: dict[FieldType, Show] = {
+    FieldType.FLOAT: _single,
+    FieldType.CHAR: _signed,
+    FieldType.TABLE: _object,
+    FieldType.STRUCTURE: _object,
+    FieldType.IMAGE: _nothing,
+}
 _VTYPES = {
     FieldType.DOUBLE: b"VDouble",
     FieldType.FLOAT: b"VFloat",
@@ -243,6 +266,16 @@ _VTYPES = {
     FieldType.CHAR: b"VByte",
     FieldType.ENUM: b"VEnum",
     FieldType.STRING: b"VString",
+    FieldType.BOOL: b"VBoolean",
+    FieldType.INT8: b"VByte",
+    FieldType.UINT8: b"VUByte",
+    FieldType.UINT16: b"VUShort",
+    FieldType.UINT32: b"VUInt",
+    FieldType.INT64: b"VLong",
+    FieldType.UINT64: b"VULong",
+    FieldType.TABLE: b"VString",
+    FieldType.IMAGE: b"VString",
+    FieldType.STRUCTURE: b"VString",
 }
 _ARRAYS = {
     FieldType.DOUBLE: (b"b64dbl", "<f8"),
@@ -250,4 +283,5 @@ _ARRAYS = {
     FieldType.LONG: (b"b64int", "<i4"),
     FieldType.SHORT: (b"b64srt", "<i2"),
     FieldType.CHAR: (b"b64byt", "|u1"),
+    FieldType.INT8: (b"b64byt", "|i1"),
 }

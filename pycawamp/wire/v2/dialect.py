@@ -49,6 +49,10 @@ class Version2(Dialect):
         """Return a `connection` message."""
         return replies.connection(name, connected)
 
+    def disconnected(self, name: str, reason: str) -> bytes:
+        """Return a `connection` message with a reason."""
+        return replies.connection(name, False, reason)
+
     def configured(self, request: Request, encoding: Encoding) -> bytes:
         """Return the reply to a `configure`: the options now in force."""
         return replies.configured(request, encoding)
@@ -95,7 +99,15 @@ class PVRenderer(Renderer):
 
     def connection(self, connected: bool, metadata: Metadata | None) -> Sequence[bytes]:
         """Return the messages for a PV that has connected or disconnected."""
-        message = replies.connection(self.name, connected)
+        return self._announce(replies.connection(self.name, connected), connected, metadata)
+
+    def disconnected(self, reason: str, metadata: Metadata | None) -> Sequence[bytes]:
+        """Return the messages for a PV that is not connected, with the reason."""
+        return self._announce(replies.connection(self.name, False, reason), False, metadata)
+
+    def _announce(
+        self, message: bytes, connected: bool, metadata: Metadata | None
+    ) -> Sequence[bytes]:
         # Metadata of a disconnected PV is not current, except that it may not be read.
         if metadata is not None and (connected or not metadata.read_access):
             return (message, *self.described(metadata))

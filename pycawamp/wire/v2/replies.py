@@ -13,9 +13,10 @@ from pycawamp.wire.v2.codec import dumps
 from pycawamp.wire.v2.options import OPTIONS
 
 
-def connection(name: str, connected: bool) -> bytes:
-    """Return a `connection` message."""
-    return dumps({"msg_type": "connection", "pvname": name, "conn": connected})
+def connection(name: str, connected: bool, reason: str | None = None) -> bytes:
+    """Return a `connection` message, with the reason if there is one."""
+    message = {"msg_type": "connection", "pvname": name, "conn": connected}
+    return dumps(message | _without_none({"reason": reason}))
 
 
 def error(mistake: BadMessageError) -> bytes:
@@ -46,16 +47,17 @@ def metadata(
         "control_limits": described.control_limits,
         "alarm_limits": described.alarm_limits,
         "warning_limits": described.warning_limits,
+        "description": described.description or None,
     }
     return _reply(
         request,
         "metadata",
         pvname=name,
-        type=described.type.name.lower(),
+        type=described.type.value,
         count=described.count,
         **_without_none(applies),
         read_access=described.read_access,
-        write_access=described.write_access and writable,
+        write_access=writable and described.write_access,
         host=described.host,
         **_without_none({"refusal": described.refusal or None}),
     )

@@ -24,6 +24,10 @@ def formatter_for(metadata: Metadata) -> Show | None:
     """
     if metadata.is_array:
         return _array_formatter(metadata)
+    if metadata.type in _WITHOUT_TEXT:
+        return None
+    if metadata.type is FieldType.BOOL:
+        return lambda value: "true" if value else "false"
     if metadata.type is FieldType.ENUM:
         return lambda value: label(metadata.enum_strs, value)  # type: ignore[arg-type]
     if metadata.type in _FLOATING:
@@ -85,4 +89,5 @@ def _array_formatter(metadata: Metadata) -> Show | None:
     return " ".join if metadata.type is FieldType.STRING else None  # type: ignore[return-value]
 
 
+_WITHOUT_TEXT = (FieldType.TABLE, FieldType.IMAGE, FieldType.STRUCTURE)
 _FLOATING = (FieldType.DOUBLE, FieldType.FLOAT)

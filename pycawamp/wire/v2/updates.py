@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 import orjson
 
-from pycawamp.pv.values import Array, FieldType, Metadata, Reading, Value, length_of
+from pycawamp.pv.values import Array, FieldType, Image, Metadata, Reading, Value, length_of
 from pycawamp.wire.dialect import Encoding, Template
 from pycawamp.wire.v2.codec import dumps
 from pycawamp.wire.v2.text import NO_VALUE, Show, formatter_for
@@ -35,7 +35,7 @@ def renderer(
     value, extras = _value_part(metadata, encoding), _extra_parts(metadata, encoding)
     if is_binary(metadata, encoding):
         return _binary(_line(head, _shape, units, extras, tail))
-    if metadata.is_array or extras:
+    if metadata.is_array or extras or metadata.type in _COMPOSED:
         return _line(head, value, units, extras, tail)
     return _scalar_line(head, _scalar_json(metadata), units + tail)
 
@@ -70,16 +70,19 @@ def shown_metadata(metadata: Metadata, encoding: Encoding) -> tuple[object, ...]
 
 def is_binary(metadata: Metadata, encoding: Encoding) -> bool:
     """Return whether a PV's updates are binary messages."""
-    return encoding.arrays == "binary" and metadata.is_array and _is_numeric(metadata)
+    return encoding.arrays == "binary" and _has_elements(metadata)
 
 
 def _scalar_line(head: bytes, value_json: Callable[[Value], bytes], tail: bytes) -> Render:
     # The most frequent case, with a single formatting operation.
     template = _literal(head) + b'"value":%b,"count":1,"timestamp":%d.%09d' + _literal(tail)
     empty = _literal(head) + b'"value":null,"count":0,"timestamp":%d.%09d' + _literal(tail)
+    unstamped = _literal(head) + b'"value":%b,"count":%d' + _literal(tail)
 
     def render(reading: Reading) -> bytes:
         _, _, seconds, nanoseconds, value = reading
+        if not seconds:
+            return unstamped % (value_json(value), length_of(value))
         if value is None:
             return empty % (seconds, nanoseconds)
         return template % (value_json(value), seconds, nanoseconds)
@@ -88,7 +91,7 @@ def _scalar_line(head: bytes, value_json: Callable[[Value], bytes], tail: bytes)
 
 
 def _line(head: bytes, value: Part, units: bytes, extras: list[Part], tail: bytes) -> Render:
-    template = b'%b%%b,"count":%%d,"timestamp":%%d.%%09d%b%%b%b' % tuple(
+    template = b'%b%%b,"count":%%d%%b%b%%b%b' % tuple(
         _literal(part) for part in (head, units, tail)
     )
 
@@ -96,12 +99,17 @@ def _line(head: bytes, value: Part, units: bytes, extras: list[Part], tail: byte
         return template % (
             value(reading),
             length_of(reading.value),
-            reading.seconds,
-            reading.nanoseconds,
+            _stamp(reading),
             b"".join([extra(reading) for extra in extras]),
         )
 
     return render
+
+
+def _stamp(reading: Reading) -> bytes:
+    """The time stamp; nothing where the server sends none."""
+    seconds, nanoseconds = reading.seconds, reading.nanoseconds
+    return b',"timestamp":%d.%09d' % (seconds, nanoseconds) if seconds else b""
 
 
 def _literal(template: bytes) -> bytes:
@@ -121,9 +129,12 @@ def _binary(header: Render) -> Render:
 
 
 def _value_part(metadata: Metadata, encoding: Encoding) -> Part:
-    if metadata.is_array and encoding.arrays != "json" and _is_numeric(metadata):
+    if encoding.arrays != "json" and _has_elements(metadata):
         return _base64
-    if metadata.is_array:
+    if metadata.type is FieldType.IMAGE:
+        # As JSON, an image would take ten times its bytes.
+        return lambda reading: b'"value":null,' + _shape(reading)
+    if metadata.is_array or metadata.type in (FieldType.TABLE, FieldType.STRUCTURE):
         return lambda reading: b'"value":' + dumps(reading.value)
     value_json = _scalar_json(metadata)
     return lambda reading: b'"value":' + value_json(reading.value)
@@ -138,14 +149,17 @@ def _scalar_json(metadata: Metadata) -> Callable[[Value], bytes]:
 
 def _base64(reading: Reading) -> bytes:
     array = _little_endian(_array(reading))
-    described = b'"value":{"dtype":"%b","shape":[%d],"base64":"%b"}'
-    return described % (array.dtype.str.encode(), len(array), b64encode(array.data))
+    return b'"value":{%b,"base64":"%b"}' % (_shape(reading), b64encode(array.data))
 
 
 def _shape(reading: Reading) -> bytes:
     array = _array(reading)
     dtype = array.dtype.newbyteorder("<").str.encode()
-    return b'"dtype":"%b","shape":[%d]' % (dtype, len(array))
+    image = reading.value
+    if isinstance(image, Image) and image.codec:
+        described = b'"dtype":"%b","shape":%b,"codec":%b,"image_shape":%b'
+        return described % (dtype, dumps(array.shape), dumps(image.codec), dumps(image.shape))
+    return b'"dtype":"%b","shape":%b' % (dtype, dumps(array.shape))
 
 
 def _little_endian(array: Array) -> Array:
@@ -153,12 +167,19 @@ def _little_endian(array: Array) -> Array:
 
 
 def _array(reading: Reading) -> Array:
-    assert isinstance(reading.value, np.ndarray)
-    return reading.value
+    value = reading.value
+    if value is None:
+        return _NO_PIXELS
+    if isinstance(value, Image):
+        value = value.pixels
+    assert isinstance(value, np.ndarray)
+    # Of bytes that are 0 or 1: other languages have no arrays of truth.
+    return value.view(np.uint8) if value.dtype == np.bool_ else value
 
 
-def _is_numeric(metadata: Metadata) -> bool:
-    return metadata.type is not FieldType.STRING
+def _has_elements(metadata: Metadata) -> bool:
+    is_numeric_array = metadata.is_array and metadata.type is not FieldType.STRING
+    return is_numeric_array or metadata.type is FieldType.IMAGE
 
 
 def _extra_parts(metadata: Metadata, encoding: Encoding) -> list[Part]:
@@ -178,3 +199,7 @@ def _text(show: Show, value: Value) -> str:
 def _alarm(reading: Reading) -> bytes:
     names = (reading.severity_name.encode(), reading.status_name.encode())
     return b',"severity":"%b","status":"%b"' % names
+
+
+_COMPOSED = (FieldType.TABLE, FieldType.IMAGE, FieldType.STRUCTURE)
+_NO_PIXELS: Array = np.zeros(0, np.uint8)

@@ -1,4 +1,4 @@
-/** Frames of the gateway → messages. Throws on what is not one; the link reports and goes on. */
+/** Frames of the gateway → messages. Throws on what is not one; the connection reports and goes on. */
 import { fromBase64, typedArray } from "./arrays.js";
 
 const LENGTH_BYTES = 4;
@@ -30,7 +30,7 @@ function binaryMessage(buffer) {
   const headerLength = new DataView(buffer).getUint32(0, true);
   const headerEnd = LENGTH_BYTES + headerLength;
   const start = Math.ceil(headerEnd / ALIGNMENT) * ALIGNMENT;
-  if (headerEnd > buffer.byteLength) throw new RangeError("the header is longer than its frame");
+  if (headerEnd > buffer.byteLength) throw new RangeError("the header is longer than the message");
   const header = JSON.parse(utf8.decode(new Uint8Array(buffer, LENGTH_BYTES, headerLength)));
   // An empty array may come without its padding: there is nothing to align.
   const elements = new Uint8Array(buffer, Math.min(start, buffer.byteLength));
@@ -53,6 +53,8 @@ export function updateOf(message) {
   if (value === null) return { ...rest, value: NaN };
   if (typeof value !== "object" || ArrayBuffer.isView(value)) return { ...rest, value };
   if (Array.isArray(value)) return { ...rest, value: withoutNull(value) };
+  // A table or a structure of pvAccess.
+  if (typeof value.base64 !== "string") return { ...rest, value };
   return { ...rest, value: typedArray(value.dtype, value.shape, fromBase64(value.base64)), shape: value.shape };
 }
 

@@ -47,7 +47,7 @@
  * @property {Limits} [alarm_limits]
  * @property {Limits} [warning_limits]
  * @property {boolean} [read_access]
- * @property {boolean} [write_access]
+ * @property {boolean | null} [write_access] null: not known before a write is tried
  * @property {string} [host] the IOC, as `host:port`
  */
 
@@ -119,7 +119,7 @@
 /**
  * @typedef {object} ClientOptions
  * @property {boolean} [batch] let the gateway send bursts as one frame (default true)
- * @property {number} [heartbeat] seconds of silence after which to ask for a sign of life (default 15); 0: never
+ * @property {number} [heartbeat] seconds without a message after which a ping is sent (default 15); 0: never
  * @property {number} [timeout] seconds a request may take (default 10)
  * @property {{base?: number, cap?: number}} [backoff] milliseconds: first and longest wait before reconnecting
  * @property {new (url: string) => Socket} [WebSocket] for Node: the constructor to use

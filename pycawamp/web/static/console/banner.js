@@ -7,23 +7,23 @@ export class Banner {
   #text;
   #button;
   #gateway;
-  #moment;
+  #clock;
   #announcer;
   #everOpen = false;
   #action = () => {};
 
-  constructor(element, gateway, moment, { announcer, resume }) {
+  constructor(element, gateway, clock, { announcer, resume }) {
     this.#element = element;
     [this.#text, this.#button] = element.children;
     this.#gateway = gateway;
-    this.#moment = moment;
+    this.#clock = clock;
     this.#announcer = announcer;
     this.resume = resume;
     this.#button.addEventListener("click", () => this.#action());
     gateway.on("open", ({ reconnected }) => this.#opened(reconnected));
-    gateway.on("close", () => this.#say("The gateway cannot be reached. The values shown are stale."));
+    gateway.on("close", () => this.#say("The gateway is unreachable. The displayed values are stale."));
     gateway.on("reconnecting", () => this.paint());
-    gateway.on("error", (error) => announcer.say(`The gateway reports: ${error.message}`));
+    gateway.on("error", (error) => announcer.say(`Error from the gateway: ${error.message}`));
   }
 
   /** Once a second, and when something changed. */
@@ -31,13 +31,13 @@ export class Banner {
     const { state } = this.#gateway;
     if (state === "waiting" || (state === "connecting" && this.#everOpen)) return this.#lost();
     if (state === "connecting") return this.#show("info", "Connecting to the gateway…");
-    if (this.#moment.paused) return this.#paused();
+    if (this.#clock.paused) return this.#paused();
     this.#element.hidden = true;
   }
 
   #opened(reconnected) {
     this.#everOpen = true;
-    if (reconnected) this.#announcer.say("Connected to the gateway again.");
+    if (reconnected) this.#announcer.say("Reconnected to the gateway.");
     this.paint();
   }
 
@@ -49,7 +49,7 @@ export class Banner {
   }
 
   #paused() {
-    const since = this.#moment.now();
+    const since = this.#clock.now();
     this.#show("info", `Paused at ${timeOfDay(since).slice(0, 8)} (${duration(Date.now() / 1000 - since)} ago). Values are still recorded.`, "Resume", this.resume);
   }
 

@@ -7,7 +7,7 @@ import { PutForm } from "./putform.js";
 
 export class Details {
   #watch;
-  #moment;
+  #clock;
   #redraw;
   #figure = null;
   #text = el("pre", { class: "longtext", tabindex: "0", role: "region", "aria-label": "Value" });
@@ -15,9 +15,9 @@ export class Details {
   #facts = el("dl", { class: "facts" });
   #form;
 
-  constructor(watch, moment, redraw) {
+  constructor(watch, clock, redraw) {
     this.#watch = watch;
-    this.#moment = moment;
+    this.#clock = clock;
     this.#redraw = redraw;
     this.#form = new PutForm(watch);
     const side = el("div", { class: "side" }, this.#form.element, this.#facts);
@@ -49,7 +49,7 @@ export class Details {
 
   #newFigure(kind) {
     this.#figure?.release();
-    this.#figure = new Figure(this.#watch, kind, this.#moment, this.#redraw);
+    this.#figure = new Figure(this.#watch, kind, this.#clock, this.#redraw);
     this.#picture.replaceChildren(this.#figure.element);
   }
 
@@ -61,7 +61,7 @@ export class Details {
   }
 
   #paintFacts() {
-    const facts = factsOf(this.#watch, this.#moment.now());
+    const facts = factsOf(this.#watch, this.#clock.now());
     const terms = this.#facts.children;
     if (terms.length !== facts.length) this.#facts.replaceChildren(...facts.map(() => el("div", {}, el("dt"), el("dd"))));
     facts.forEach(([term, text], i) => {

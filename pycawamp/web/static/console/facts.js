@@ -48,7 +48,10 @@ function range([low, high] = []) {
   return low === undefined || low === high ? undefined : `${number(low)} … ${number(high)}`;
 }
 
+/** By pvAccess it is not known before a write is tried. */
+const WRITE_ACCESS = new Map([[true, "write"], [null, "write unless the IOC refuses it"]]);
+
 function access({ read_access: read, write_access: write }) {
   if (read === undefined && write === undefined) return undefined;
-  return [read === false ? "no read" : "read", write ? "write" : "no write"].join(", ");
+  return [read === false ? "no read" : "read", WRITE_ACCESS.get(write) ?? "no write"].join(", ");
 }

@@ -5,7 +5,7 @@ import { el } from "./dom.js";
 
 const SPANS = [[60, "1 min"], [300, "5 min"], [600, "10 min"]];
 const USUAL_SPAN = 300;
-const HELP = "Wheel or + and − zoom, drag selects, shift-drag or arrows move, double click or 0 resets";
+const HELP = "Zoom: wheel, + and −, or drag. Scroll: Shift-drag or arrow keys. Reset: double-click or 0.";
 
 export class Figure {
   #chart;
@@ -15,9 +15,9 @@ export class Figure {
   #redraw;
 
   /** @param {"number" | "array"} kind @param {() => void} redraw asks for a paint */
-  constructor(watch, kind, moment, redraw) {
+  constructor(watch, kind, clock, redraw) {
     const canvas = el("canvas", { class: "chart", tabindex: "0", role: "img", "aria-label": `${kind === "number" ? "Strip chart" : "Plot"} of ${watch.name}. ${HELP}`, title: HELP });
-    const series = kind === "number" ? strip(watch, moment) : wave(watch);
+    const series = kind === "number" ? strip(watch, clock) : wave(watch);
     this.kind = kind;
     this.#redraw = redraw;
     this.#viewport = series.viewport;
@@ -49,8 +49,8 @@ export class Figure {
   }
 }
 
-function strip(watch, moment) {
-  return stripSeries({ history: () => watch.history, now: () => moment.now(), started: () => moment.started, metadata: () => watch.metadata, seconds: USUAL_SPAN });
+function strip(watch, clock) {
+  return stripSeries({ history: () => watch.history, now: () => clock.now(), started: () => clock.started, metadata: () => watch.metadata, seconds: USUAL_SPAN });
 }
 
 function wave(watch) {

@@ -7,7 +7,7 @@ import { readAddress, writeAddress } from "./address.js";
 import { Announcer } from "./announcer.js";
 import { Banner } from "./banner.js";
 import { Keyboard } from "./keyboard.js";
-import { Moment } from "./moment.js";
+import { PageClock } from "./pageclock.js";
 import { Rate } from "./rate.js";
 import { Reorder } from "./reorder.js";
 import { Summary } from "./summary.js";
@@ -24,14 +24,14 @@ const part = (id) => document.getElementById(id);
 const address = readAddress();
 // Beside this page, wherever a proxy may have put it.
 const gateway = new PVClient(monitorUrl());
-const moment = new Moment();
+const clock = new PageClock();
 const painter = new Painter();
 const announcer = new Announcer(part("announcer"));
 const rate = new Rate(part("rate"), address.rate, rateChanged);
-const table = new Table(part("rows"), { gateway, moment, painter, rate: rate.perSecond, changed: listChanged });
+const table = new Table(part("rows"), { gateway, clock, painter, rate: rate.perSecond, changed: listChanged });
 const welcome = new Welcome(part("welcome"), add);
 const summary = new Summary(part("counts"), part("traffic"), table);
-const banner = new Banner(part("banner"), gateway, moment, { announcer, resume: togglePause });
+const banner = new Banner(part("banner"), gateway, clock, { announcer, resume: togglePause });
 const addForm = new AddForm(part("add"), add);
 
 new Reorder(part("rows"), table);
@@ -85,12 +85,12 @@ function rateChanged() {
 }
 
 function togglePause() {
-  if (moment.paused) moment.resume();
-  else moment.pause();
-  table.freeze(moment.paused);
-  part("pause").setAttribute("aria-pressed", String(moment.paused));
-  part("pause").textContent = moment.paused ? "Resume" : "Pause";
-  announcer.say(moment.paused ? "Paused" : "Live again");
+  if (clock.paused) clock.resume();
+  else clock.pause();
+  table.freeze(clock.paused);
+  part("pause").setAttribute("aria-pressed", String(clock.paused));
+  part("pause").textContent = clock.paused ? "Resume" : "Pause";
+  announcer.say(clock.paused ? "Paused" : "Resumed");
   banner.paint();
 }
 

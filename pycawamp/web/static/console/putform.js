@@ -25,7 +25,8 @@ export class PutForm {
 
   paint() {
     const { metadata, pv } = this.#watch;
-    const allowed = metadata?.write_access === true;
+    // By pvAccess, whether the IOC takes it is known after it was tried.
+    const allowed = metadata?.write_access === true || metadata?.write_access === null;
     this.element.hidden = !allowed;
     if (!allowed) return;
     this.#shapeField(metadata);
@@ -63,7 +64,7 @@ export class PutForm {
       return this.#say("failed", error.message);
     }
     const warning = limitWarning(value, metadata);
-    if (warning && !(await confirmed(`Write ${name}?`, `${warning} Write it all the same?`, "Write anyway"))) {
+    if (warning && !(await confirmed(`Write ${name}?`, `${warning} Write it anyway?`, "Write anyway"))) {
       return this.#say("", "Not written.");
     }
     await this.#put(value, metadata);

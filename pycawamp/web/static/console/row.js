@@ -19,7 +19,7 @@ export class Row {
   /** What the passing of time alone repaints, for the painter. */
   trendItem = { paint: () => this.paintTrend() };
   figureItem = { paint: () => this.details?.paintFigure() };
-  #moment;
+  #clock;
   #trend;
   #value = el("span", { class: "value" });
   #units = el("span", { class: "units" });
@@ -28,13 +28,13 @@ export class Row {
   #state = el("span");
   #time = el("div", { class: "c-time", role: "cell" });
 
-  constructor(watch, moment) {
+  constructor(watch, clock) {
     this.watch = watch;
-    this.#moment = moment;
+    this.#clock = clock;
     const { name } = watch;
     const canvas = el("canvas", { class: "trend", "aria-hidden": "true" });
     this.#trend = new Sparkline(canvas, () => this.visible && this.paintTrend());
-    this.handle = el("button", { class: "handle", type: "button", "aria-label": `Move ${name}`, title: "Drag, or Alt with the arrow keys, to move" }, "⠿");
+    this.handle = el("button", { class: "handle", type: "button", "aria-label": `Move ${name}`, title: "Move: drag, or Alt with arrow keys" }, "⠿");
     this.toggle = el("button", { class: "name", type: "button", "aria-expanded": "false", title: name }, name);
     this.removal = el("button", { class: "remove", type: "button", "aria-label": `Remove ${name}`, title: "Remove" }, "×");
     this.#badge.append(this.#shape, this.#state);
@@ -78,8 +78,8 @@ export class Row {
 
   paintTrend() {
     const { watch } = this;
-    const now = this.#moment.now();
-    const seconds = Math.min(TREND_SECONDS, Math.max(LEAST_SECONDS, now - this.#moment.started));
+    const now = this.#clock.now();
+    const seconds = Math.min(TREND_SECONDS, Math.max(LEAST_SECONDS, now - this.#clock.started));
     if (watch.kind === "number") this.#trend.drawHistory(watch.history, now, seconds);
     else if (watch.kind === "array") this.#trend.drawList(watch.update?.value ?? []);
   }

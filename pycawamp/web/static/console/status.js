@@ -2,11 +2,11 @@
 import { alarmOf } from "../view/alarm.js";
 
 const WAITING = {
-  searching: { name: "searching", shape: "◌", badge: "SEARCHING", hint: "Asked for; no answer yet." },
-  unreachable: { name: "stale", shape: "⊘", badge: "STALE", hint: "The gateway cannot be reached. This is the last value seen." },
-  unasked: { name: "stale", shape: "⊘", badge: "UNREACHABLE", hint: "The gateway cannot be reached." },
-  lost: { name: "disconnected", shape: "⊘", badge: "DISCONNECTED", hint: "The connection to the IOC was lost. This is the last value seen." },
-  unknown: { name: "disconnected", shape: "◌", badge: "NOT FOUND", hint: "No IOC has answered for this name. The search goes on." },
+  searching: { name: "searching", shape: "◌", badge: "SEARCHING", hint: "Searching; no answer yet." },
+  unreachable: { name: "stale", shape: "⊘", badge: "STALE", hint: "The gateway is unreachable. This is the last known value." },
+  unasked: { name: "stale", shape: "⊘", badge: "UNREACHABLE", hint: "The gateway is unreachable." },
+  lost: { name: "disconnected", shape: "⊘", badge: "DISCONNECTED", hint: "The IOC is disconnected. This is the last known value." },
+  unknown: { name: "disconnected", shape: "◌", badge: "NOT FOUND", hint: "No IOC has answered. The search continues." },
 };
 
 /** @returns {{name: string, shape: string, badge: string, hint: string}} */

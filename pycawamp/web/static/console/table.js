@@ -11,7 +11,7 @@ export class Table {
   updates = 0;
   #body;
   #gateway;
-  #moment;
+  #clock;
   #painter;
   #rate;
   #changed;
@@ -23,15 +23,15 @@ export class Table {
    * @param {HTMLElement} body
    * @param {object} parts
    * @param {import("../pycaserver.js").PVClient} parts.gateway
-   * @param {import("./moment.js").Moment} parts.moment
+   * @param {import("./pageclock.js").PageClock} parts.clock
    * @param {import("../view/painter.js").Painter} parts.painter
    * @param {number} parts.rate
    * @param {() => void} parts.changed the list is another one now
    */
-  constructor(body, { gateway, moment, painter, rate, changed }) {
+  constructor(body, { gateway, clock, painter, rate, changed }) {
     this.#body = body;
     this.#gateway = gateway;
-    this.#moment = moment;
+    this.#clock = clock;
     this.#painter = painter;
     this.#rate = rate;
     this.#changed = changed;
@@ -94,7 +94,7 @@ export class Table {
 
   toggle(row, open = !row.details) {
     if (open === Boolean(row.details)) return;
-    row.fold(open ? new Details(row.watch, this.#moment, () => this.#painter.mark(row.figureItem)) : null);
+    row.fold(open ? new Details(row.watch, this.#clock, () => this.#painter.mark(row.figureItem)) : null);
     this.#painter.mark(row);
   }
 
@@ -138,11 +138,11 @@ export class Table {
 
   #newRow(name) {
     const on = {
-      changed: () => row.visible && !this.#moment.paused && this.#painter.mark(row),
+      changed: () => row.visible && !this.#clock.paused && this.#painter.mark(row),
       counted: () => (this.updates += 1),
     };
-    const row = new Row(new Watch(this.#gateway, name, this.#rate, on), this.#moment);
-    if (this.#moment.paused) row.watch.freeze();
+    const row = new Row(new Watch(this.#gateway, name, this.#rate, on), this.#clock);
+    if (this.#clock.paused) row.watch.freeze();
     this.#rows.set(name, row);
     this.#byElement.set(row.element, row);
     this.#observer.observe(row.element);

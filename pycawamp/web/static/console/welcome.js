@@ -21,8 +21,8 @@ export class Welcome {
     const names = records.map(([name]) => name);
     this.#element.append(
       el("div", { class: "offer" },
-        el("h2", {}, "Or look at the demo"),
-        el("button", { type: "button", class: "primary", on: { click: () => this.#add(names) } }, `Show all ${names.length}`)),
+        el("h2", {}, "Or try the demo"),
+        el("button", { type: "button", class: "primary", on: { click: () => this.#add(names) } }, `Add all ${names.length}`)),
       el("ul", { class: "offers" }, ...records.map(([name, text]) => this.#offer(name, text))));
   }
 

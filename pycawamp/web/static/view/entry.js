@@ -23,10 +23,10 @@ function elementsIn(text) {
   if (text.trim() === "[]") return [];
   const elements = [];
   for (const [all, quoted] of text.matchAll(ELEMENT)) {
-    if (quoted === undefined && all.startsWith('"')) throw new RangeError(`Expected a closing quote, and a comma after it: ${all}`);
+    if (quoted === undefined && all.startsWith('"')) throw new RangeError(`Expected a closing quote, followed by a comma: ${all}`);
     elements.push(quoted?.replace(/\\(.)/gs, "$1") ?? all);
   }
-  if (elements.length === 0) throw new RangeError("Nothing to write. For an empty array, type [].");
+  if (elements.length === 0) throw new RangeError("Nothing to write. Enter [] for an empty array.");
   return elements;
 }
 

@@ -26,6 +26,7 @@ export function isList(value) {
 }
 
 export function scalarText(value, metadata) {
+  if (value !== null && typeof value === "object") return JSON.stringify(value);
   if (typeof value !== "number") return String(value);
   const label = metadata?.enum_strs?.[value];
   if (label) return label;

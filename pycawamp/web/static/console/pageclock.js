@@ -1,9 +1,9 @@
-/** What the page takes for now. Paused, time stands still for everything that is drawn. */
-export class Moment {
+/** The clock of the page. It stops while the page is paused. */
+export class PageClock {
   #frozen = null;
   #started = Date.now() / 1000;
 
-  /** When the page began: before it there is nothing to draw. */
+  /** When the page was opened, in seconds since 1970. */
   get started() {
     return this.#started;
   }
@@ -12,7 +12,7 @@ export class Moment {
     return this.#frozen !== null;
   }
 
-  /** Seconds since 1970. */
+  /** The time to draw, in seconds since 1970. */
   now() {
     return this.#frozen ?? Date.now() / 1000;
   }

@@ -1,0 +1,102 @@
+"""Values that clients want to write: what can be wrong with them, whatever the protocol.
+
+A value is what JSON has: a number, a string, a boolean, or a list of them. BadValueError says
+what was wrong with it and what was expected.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pycawamp.pv.errors import BadValueError
+from pycawamp.pv.text import clip, json_type
+from pycawamp.pv.values import Array, FieldType, Metadata
+
+
+def elements(metadata: Metadata, value: Any) -> list[Any]:
+    """Return the elements of a value; of a scalar one."""
+    if not metadata.is_array:
+        if isinstance(value, list | dict):
+            raise BadValueError(f"expected {wanted(metadata)}, got {described(value)}")
+        return [value]
+    if not isinstance(value, list):
+        raise BadValueError(f"expected an array of {wanted(metadata)}, got {described(value)}")
+    if metadata.count and len(value) > metadata.count:
+        raise BadValueError(f"expected at most {metadata.count} elements, got {len(value)}")
+    return value
+
+
+def numbers(metadata: Metadata, values: list[Any], dtype: np.dtype[Any]) -> Array:
+    """Return numbers as an array of a type that holds each of them."""
+    # A set of types, not a look at each value: a million numbers are checked in C.
+    for wrong in set(map(type, values)) - {int, float}:
+        example = next(value for value in values if type(value) is wrong)
+        raise BadValueError(f"expected {wanted(metadata)}, got {described(example)}")
+    checked = np.array(values, dtype=np.float64)
+    if not np.isfinite(checked).all():
+        raise BadValueError("expected finite numbers")
+    if dtype.kind != "f" and not (checked == np.floor(checked)).all():
+        raise BadValueError(f"expected {wanted(metadata)}, got a fraction")
+    if dtype.kind != "f" and dtype.itemsize == _LARGEST:
+        return _large_integers(values, dtype)
+    limits = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
+    low, high = float(limits.min), float(limits.max)
+    if len(values) and (checked.min() < low or checked.max() > high):
+        raise BadValueError(f"expected numbers from {low:.10g} to {high:.10g}")
+    return checked.astype(dtype)
+
+
+def _large_integers(values: list[Any], dtype: np.dtype[Any]) -> Array:
+    """Integers with more digits than a double has: none is lost."""
+    limits = np.iinfo(dtype)
+    whole = [int(value) for value in values]
+    if whole and not int(limits.min) <= min(whole) <= max(whole) <= int(limits.max):
+        raise BadValueError(f"expected numbers from {limits.min} to {limits.max}")
+    return np.array(whole, dtype)
+
+
+def index(labels: tuple[str, ...], value: Any, highest: int) -> int:
+    """Return the index of an enum's state that is given by its label or its index."""
+    if isinstance(value, str) and value in labels:
+        return labels.index(value)
+    if type(value) is int and 0 <= value <= highest:
+        return value
+    choices = f"one of {', '.join(map(repr, filter(None, labels)))}, or " if any(labels) else ""
+    raise BadValueError(
+        f"expected {choices}an index from 0 to {highest}, got {clip(repr(value), MAX_SHOWN)}"
+    )
+
+
+def string(value: Any) -> bytes:
+    """Return a string as UTF-8."""
+    if not isinstance(value, str):
+        raise BadValueError(f"expected a string, got {described(value)}")
+    return value.encode()
+
+
+def wanted(metadata: Metadata) -> str:
+    """Return the name of what a channel's elements are."""
+    return _WANTED.get(metadata.type, "whole numbers" if metadata.is_array else "a whole number")
+
+
+def described(value: Any) -> str:
+    """Return the JSON type of a value, and the value itself if it is a scalar."""
+    kind = json_type(value)
+    if value is None or isinstance(value, list | dict):
+        return kind
+    return f"the {kind.removeprefix('a ')} {clip(repr(value), MAX_SHOWN)}"
+
+
+MAX_SHOWN = 40
+"""Characters of a value in an error message."""
+_LARGEST = 8
+"""Bytes of an integer, from which a double does not hold all of them."""
+_WANTED = {
+    FieldType.STRING: "a string",
+    FieldType.DOUBLE: "a number",
+    FieldType.FLOAT: "a number",
+    FieldType.ENUM: "a label or an index",
+    FieldType.BOOL: "true or false",
+}

@@ -1,0 +1,148 @@
+"""pvAccess: PVs of real servers, by a client of its own on the reactor."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from pycawamp.pv.budget import MemoryBudget
+from pycawamp.pv.interfaces import IBackend, IHandle, ISink
+from pycawamp.pv.pva import messages
+from pycawamp.pv.pva.channel import Channel
+from pycawamp.pv.pva.circuit import Account, Circuit
+from pycawamp.pv.pva.environment import Address, Environment
+from pycawamp.pv.pva.search import Names, Searcher
+from pycawamp.pv.pva.wire import Reader
+
+NAME_SERVER_PAUSE = 10.0
+"""Seconds until a name server that was lost is tried again."""
+
+
+@implementer(IBackend)
+class PVABackend:
+    """Opens channels by pvAccess, as the EPICS_PVA_* environment says at `start`."""
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, budget: MemoryBudget | None = None) -> None:
+        self.budget = budget or MemoryBudget()
+        self.overruns = 0
+        """Updates in which a server says that it left others out."""
+        self.searcher = Searcher(reactor, self._ask_name_servers)
+        self._reactor = reactor
+        self._environment = Environment()
+        self._channels: set[Channel] = set()
+        self._circuits: dict[Address, Circuit] = {}
+        self._name_servers: dict[Address, Circuit] = {}
+        self._started = False
+        self._searches = False
+        self._account = _account()
+
+    def start(self) -> None:
+        """Read the environment. No socket is opened before there is a channel."""
+        try:
+            self._environment = Environment.read(os.environ)
+        except ValueError as error:
+            self._log.error("pvAccess is not used: {error}", error=error)
+            return
+        self._started = True
+        if self._channels:
+            self._begin()
+
+    def _begin(self) -> None:
+        self._searches = True
+        self.searcher.start(self._environment)
+        for address in self._environment.name_servers:
+            self._connect_name_server(address)
+
+    def stop(self) -> Deferred[None]:
+        """Close all; fires when the socket of searches is closed."""
+        if not self._started:
+            return succeed(None)
+        self._started = False
+        for channel in list(self._channels):
+            channel.drop()
+        self._channels.clear()
+        for circuit in [*self._circuits.values(), *self._name_servers.values()]:
+            circuit.close()
+        return self.searcher.stop()
+
+    def open(self, name: str, sink: ISink) -> IHandle:
+        """Search for a channel for as long as the handle is open."""
+        channel = Channel(name, sink, self)
+        self._channels.add(channel)
+        channel.open()
+        if self._started and not self._searches:
+            self._begin()
+        return channel
+
+    def forget(self, channel: Channel) -> None:
+        """Let go of a channel that is closed."""
+        self._channels.discard(channel)
+
+    def circuit(self, address: Address) -> Circuit:
+        """Return the connection to a server, made if need be."""
+        circuit = self._circuits.get(address) or self._name_servers.get(address)
+        if circuit is None:
+            circuit = self._circuits[address] = self._make_circuit(address)
+            circuit.connect()
+        return circuit
+
+    def call_later(self, seconds: float, function: Callable[[], None]) -> IDelayedCall:
+        """Call a function later."""
+        call: IDelayedCall = self._reactor.callLater(seconds, function)
+        return call
+
+    # What circuits tell
+
+    def validated(self, circuit: Circuit) -> None:
+        """Search by a name server from now on, for all that was not found before it was there."""
+        if circuit.keeps_open:
+            self.searcher.hurry()
+
+    def closed(self, circuit: Circuit) -> None:
+        """Let go of a circuit; a name server's is made again later."""
+        address = circuit.address
+        if self._circuits.get(address) is circuit:
+            del self._circuits[address]
+        if self._name_servers.get(address) is circuit:
+            del self._name_servers[address]
+            if self._started:
+                self._reactor.callLater(NAME_SERVER_PAUSE, self._connect_name_server, address)
+
+    def answered(self, reader: Reader, host: str) -> None:
+        """Take an answer of a name server."""
+        self.searcher.answered(reader, host)
+
+    def _ask_name_servers(self, sequence: int, names: Names) -> None:
+        for circuit in self._name_servers.values():
+            if circuit.is_valid:
+                circuit.send(messages.search(sequence, names, 0, True, circuit.order))
+
+    def _connect_name_server(self, address: Address) -> None:
+        if not self._started or address in self._name_servers:
+            return
+        circuit = self._name_servers[address] = self._make_circuit(address)
+        circuit.keeps_open = True
+        circuit.connect()
+
+    def _make_circuit(self, address: Address) -> Circuit:
+        timeout = self._environment.timeout
+        return Circuit(self._reactor, address, self, self._account, timeout)
+
+
+def _account() -> Account:
+    """Return the user and host by which servers know this client."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        user = str(os.getuid())
+    return Account(user, socket.gethostname())

@@ -1,0 +1,398 @@
+"""One connection to a server, shared by all channels that it serves."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import ClientFactory
+from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from pycawamp.pv.delay import SLICE
+from pycawamp.pv.pva import messages
+from pycawamp.pv.pva.environment import Address
+from pycawamp.pv.pva.messages import Command, Message, Receiver
+from pycawamp.pv.pva.types import TypeReader
+from pycawamp.pv.pva.wire import LITTLE, MALFORMED, DecodeError, Order, Reader, Status
+
+READ_SIZE = 2**18
+"""Bytes that are read at once."""
+CONNECT_TIMEOUT = 5.0
+"""Seconds."""
+ECHO_PERIOD = 15.0
+"""Seconds between signs of life to a server, which closes connections without them."""
+LOOKED_AT = 16
+"""Messages between two looks at the clock."""
+LARGE = 4096
+"""Bytes of a message after which the clock is looked at at once."""
+MAX_AUTHENTICATIONS = 100
+"""Ways of authentication that a server may offer."""
+
+
+Update: TypeAlias = Callable[[Order, bytes, int, int], bool]
+
+SHORTEST_UPDATE = 7
+"""Bytes of an update without any value."""
+_MONITOR = int(Command.MONITOR)
+
+
+class Account(NamedTuple):
+    """Who this client is, for servers that ask."""
+
+    user: str
+    host: str
+
+
+class IOperation(Protocol):
+    """A GET, PUT or MONITOR that is under way."""
+
+    def received(self, subcommand: int, reader: Reader) -> None:
+        """Take the rest of a message; may raise DecodeError."""
+
+
+class IChannel(Protocol):
+    """A channel that a circuit serves."""
+
+    name: bytes
+
+    def created(self, server_id: int) -> None:
+        """Take note that the server has made the channel."""
+
+    def not_created(self, status: Status) -> None:
+        """Take note that the server has not."""
+
+    def destroyed(self) -> None:
+        """Take note that the server has ended the channel."""
+
+    def set_access(self, write: bool) -> None:
+        """Take note of whether the server lets this client write."""
+
+    def lost(self) -> None:
+        """Take note that the connection was lost, or could not be made."""
+
+
+class IOwner(Protocol):
+    """What makes circuits."""
+
+    def validated(self, circuit: Circuit) -> None:
+        """Take note that a circuit can be used."""
+
+    def closed(self, circuit: Circuit) -> None:
+        """Take note that a circuit is gone."""
+
+    def answered(self, reader: Reader, host: str) -> None:
+        """Take the answer to a search that came by the circuit."""
+
+
+class Circuit(TwistedProtocol):
+    """A TCP connection to a server.
+
+    Messages are handled in slices of a few milliseconds; while some wait, no more is read.
+    An error in what the server sends ends this connection, and no other.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, reactor: Any, address: Address, owner: IOwner, account: Account, timeout: float
+    ) -> None:
+        self.address = address
+        self.types = TypeReader()
+        self.is_valid = False
+        """Whether the server has accepted this client."""
+        self.order: Order = LITTLE
+        """That of messages to the server."""
+        self.keeps_open = False
+        """Whether it stays open without channels, as it is a name server's."""
+        self._reactor = reactor
+        self._owner = owner
+        self._account = account
+        self._timeout = timeout
+        self._receiver = Receiver()
+        self._channels: dict[int, IChannel] = {}
+        self._numbers = itertools.count(1)
+        self._operations: dict[int, IOperation] = {}
+        self.updates: dict[int, Update] = {}
+        """What takes updates of monitors at once; False if it does not."""
+        self._waiting: deque[Message] = deque()
+        self._working: IDelayedCall | None = None
+        self._outgoing: list[bytes] = []
+        self._sending: IDelayedCall | None = None
+        self._echo: IDelayedCall | None = None
+        self._heard = 0.0
+        self._is_paused = False
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        """The server, as host:port."""
+        return f"{self.address[0]}:{self.address[1]}"
+
+    def connect(self) -> None:
+        """Open the connection."""
+        factory = _Factory(self)
+        self._reactor.connectTCP(*self.address, factory, timeout=CONNECT_TIMEOUT)
+
+    def close(self) -> None:
+        """End the connection; channels are not told."""
+        self._channels.clear()
+        self._end()
+        if self.transport is not None:
+            self.transport.abortConnection()  # type: ignore[attr-defined]
+
+    # Channels and operations
+
+    def open_channel(self, channel: IChannel) -> int:
+        """Have the server make a channel; return its number."""
+        number = next(self._numbers) & 0xFFFFFFFF
+        self._channels[number] = channel
+        if self.is_valid:
+            self.send(messages.create_channel(number, channel.name, self.order))
+        return number
+
+    def close_channel(self, number: int, server_id: int | None) -> None:
+        """End a channel; the connection with the last."""
+        self._channels.pop(number, None)
+        if server_id is not None:
+            self.send(messages.destroy_channel(server_id, number, self.order))
+        if not self._channels and not self.keeps_open:
+            self._reactor.callLater(0, self._close_unused)
+
+    def begin(self, operation: IOperation) -> int:
+        """Have an operation get its messages; return its number."""
+        number = next(self._numbers) & 0xFFFFFFFF
+        self._operations[number] = operation
+        return number
+
+    def forget(self, number: int) -> None:
+        """Have an operation get no more messages."""
+        self._operations.pop(number, None)
+        self.updates.pop(number, None)
+
+    def send(self, message: bytes) -> None:
+        """Send a message, in one write with others of this reactor iteration."""
+        self._outgoing.append(message)
+        if self._sending is None:
+            self._sending = self._reactor.callLater(0, self._send)
+
+    def request(self, command: int, server_id: int, number: int, rest: bytes) -> None:
+        """Send a message of an operation; `rest` begins with the subcommand."""
+        self.send(messages.operation(command, server_id, number, rest, self.order))
+
+    def _send(self) -> None:
+        self._sending = None
+        outgoing, self._outgoing = self._outgoing, []
+        if self.transport is not None and not self._closed:
+            self.transport.write(b"".join(outgoing))
+
+    def _close_unused(self) -> None:
+        if not self._channels and not self.keeps_open and not self._closed:
+            self._send()
+            self._end()
+            if self.transport is not None:
+                self.transport.loseConnection()
+
+    # What the connection tells
+
+    def connectionMade(self) -> None:
+        """Take note that the connection is there; the server speaks first."""
+        if self._closed:
+            self.transport.abortConnection()  # type: ignore[union-attr]
+            return
+        self.transport.setTcpNoDelay(True)  # type: ignore[union-attr]
+        self.transport.bufferSize = READ_SIZE  # type: ignore[union-attr]
+        self._heard = self._reactor.seconds()
+        self._echo = self._reactor.callLater(self._period, self._send_echo)
+
+    @property
+    def _period(self) -> float:
+        return min(ECHO_PERIOD, self._timeout / 2)
+
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+        """Take note that the connection is gone."""
+        self.fail()
+
+    def fail(self) -> None:
+        """Tell all channels that the connection was lost, or could not be made."""
+        if self._closed:
+            return
+        self._end()
+        channels, self._channels = self._channels, {}
+        for channel in channels.values():
+            channel.lost()
+
+    def _end(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._operations.clear()
+        self.updates.clear()
+        self._waiting.clear()
+        for call in (self._echo, self._working, self._sending):
+            if call is not None and call.active():
+                call.cancel()
+        self._owner.closed(self)
+
+    def _send_echo(self) -> None:
+        if self._reactor.seconds() - self._heard > self._timeout:
+            self._log.warn("{server} has not answered for some time", server=self.name)
+            self._abort()
+            return
+        if self.is_valid:
+            self.send(messages.message(Command.ECHO, b"", self.order))
+        self._echo = self._reactor.callLater(self._period, self._send_echo)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take bytes of the server."""
+        self._heard = self._reactor.seconds()
+        try:
+            received = self._receiver.feed(data)
+        except MALFORMED as error:
+            self._give_up(error)
+            return
+        self.order = self._receiver.order
+        self._waiting += received
+        if self._working is None:
+            self._work()
+
+    def _work(self) -> None:
+        """Handle what waits; read no more while something is left."""
+        self._working = None
+        clock, waiting = self._reactor.seconds, self._waiting
+        deadline = clock() + SLICE
+        since = 0
+        take, updates = waiting.popleft, self.updates
+        while waiting:
+            message = take()
+            command, order, buffer, start, end = message
+            is_done = False
+            if command == _MONITOR and end - start > SHORTEST_UPDATE:
+                number, subcommand = order.operation.unpack_from(buffer, start)
+                update = updates.get(number)
+                if update is not None and not subcommand:
+                    is_done = update(order, buffer, start + 5, end)
+            if not is_done:
+                self._handle(message)
+            since += 1
+            if since >= LOOKED_AT or end - start > LARGE:
+                since = 0
+                if clock() >= deadline:
+                    break
+        if self._closed or self.transport is None:
+            return
+        if waiting:
+            self._working = self._reactor.callLater(0, self._work)
+        if bool(waiting) != self._is_paused:
+            self._is_paused = bool(waiting)
+            if waiting:
+                self.transport.pauseProducing()  # type: ignore[attr-defined]
+            else:
+                self.transport.resumeProducing()  # type: ignore[attr-defined]
+
+    def _handle(self, message: Message) -> None:
+        handle = _HANDLERS.get(message.command)
+        if handle is None:
+            return
+        try:
+            handle(self, message.reader)
+        except MALFORMED as error:
+            self._give_up(error)
+        except Exception:
+            self._log.failure("A message of {server} could not be handled", server=self.name)
+            self._abort()
+
+    def _give_up(self, error: Exception) -> None:
+        self._log.warn("{server} sent what is no pvAccess: {error}", server=self.name, error=error)
+        self._abort()
+
+    def _abort(self) -> None:
+        self.fail()
+        if self.transport is not None:
+            self.transport.abortConnection()  # type: ignore[attr-defined]
+
+    # Messages
+
+    def _on_operation(self, reader: Reader) -> None:
+        number, subcommand = reader.u32(), reader.byte()
+        operation = self._operations.get(number)
+        # Of one that has ended, the last messages may still come.
+        if operation is not None:
+            operation.received(subcommand, reader)
+
+    def _on_validation(self, reader: Reader) -> None:
+        reader.skip(6)
+        count = reader.count()
+        if count > MAX_AUTHENTICATIONS:
+            raise DecodeError(f"{count} ways of authentication")
+        offered = [reader.text() for _ in range(count)]
+        auth = "ca" if "ca" in offered else "anonymous"
+        self.send(messages.validation(auth, *self._account, self.order))
+
+    def _on_validated(self, reader: Reader) -> None:
+        status = reader.status()
+        if not status.is_success:
+            raise DecodeError(f"it does not accept this client: {status.text}")
+        if self.is_valid:
+            return
+        self.is_valid = True
+        for number, channel in self._channels.items():
+            self.send(messages.create_channel(number, channel.name, self.order))
+        self._owner.validated(self)
+
+    def _on_channel_created(self, reader: Reader) -> None:
+        channel = self._channels.get(reader.u32())
+        server_id = reader.u32()
+        status = reader.status()
+        if channel is None:
+            return
+        if status.is_success:
+            channel.created(server_id)
+        else:
+            channel.not_created(status)
+
+    def _on_channel_destroyed(self, reader: Reader) -> None:
+        _server_id, number = reader.u32(), reader.u32()
+        channel = self._channels.pop(number, None)
+        if channel is not None:
+            channel.destroyed()
+
+    def _on_access(self, reader: Reader) -> None:
+        channel = self._channels.get(reader.u32())
+        if channel is not None:
+            channel.set_access(bool(reader.byte() & 1))
+
+    def _on_search_response(self, reader: Reader) -> None:
+        self._owner.answered(reader, self.address[0])
+
+
+class _Factory(ClientFactory):
+    noisy = False
+
+    def __init__(self, circuit: Circuit) -> None:
+        self._circuit = circuit
+
+    def buildProtocol(self, addr: Any) -> Circuit:
+        """Return the circuit."""
+        return self._circuit
+
+    def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:
+        """Tell the channels."""
+        self._circuit.fail()
+
+
+_HANDLERS: dict[int, Callable[[Circuit, Reader], None]] = {
+    Command.VALIDATION: Circuit._on_validation,
+    Command.SEARCH_RESPONSE: Circuit._on_search_response,
+    Command.ACL_CHANGE: Circuit._on_access,
+    Command.CREATE_CHANNEL: Circuit._on_channel_created,
+    Command.DESTROY_CHANNEL: Circuit._on_channel_destroyed,
+    Command.VALIDATED: Circuit._on_validated,
+    Command.GET: Circuit._on_operation,
+    Command.PUT: Circuit._on_operation,
+    Command.MONITOR: Circuit._on_operation,
+}

@@ -1,0 +1,303 @@
+"""Normative types to readings and metadata. No I/O."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+import attrs
+import numpy as np
+
+from pycawamp.pv.pva.layout import Layout, Plan, layout_of
+from pycawamp.pv.pva.types import FORMATS, STRING, Scalar, ScalarArray, Structure, Type, Union
+from pycawamp.pv.pva.wire import LITTLE, Order, little_bits
+from pycawamp.pv.values import LARGE, STATUSES, FieldType, Image, Limits, Metadata, Reading, Value
+
+NANOSECONDS = 1_000_000_000
+
+FIELD_TYPES = {
+    "?": FieldType.BOOL,
+    "b": FieldType.INT8,
+    "h": FieldType.SHORT,
+    "i": FieldType.LONG,
+    "q": FieldType.INT64,
+    "B": FieldType.UINT8,
+    "H": FieldType.UINT16,
+    "I": FieldType.UINT32,
+    "Q": FieldType.UINT64,
+    "f": FieldType.FLOAT,
+    "d": FieldType.DOUBLE,
+}
+
+MAX_DIMENSIONS = 10
+MAX_QUICK = 50
+"""Plans of updates of values that are kept for a type and a byte order."""
+
+State: TypeAlias = list[Any]
+GetValue: TypeAlias = Callable[[State], Value]
+
+_STATUS_NAMES = ("NO_ALARM", "DEVICE", "DRIVER", "RECORD", "DB", "CONF", "UNDEFINED", "CLIENT")
+_STATUS_NUMBERS = {name: number for number, name in enumerate(STATUSES)}
+_SHOWN = frozenset(
+    ["value", "alarm", "timeStamp", "display", "control", "valueAlarm", "descriptor"]
+)
+"""The top fields of a structure that is shown by its value, whatever its name."""
+_COMPOSED = (FieldType.STRUCTURE, FieldType.TABLE, FieldType.IMAGE)
+_LARGE_TYPES = (*_COMPOSED, FieldType.STRING)
+_FLOATING = (FieldType.DOUBLE, FieldType.FLOAT)
+
+
+class Description:
+    """How channels of one type are shown: shared by all of them."""
+
+    def __init__(self, structure: Structure) -> None:
+        self.layout: Layout = layout_of(structure)
+        self.type, self.is_array, self.value_path = _kind(structure)
+        slots = self.layout.slots
+        self._severity = self._whole("alarm.severity")
+        self._status = self._whole("alarm.status")
+        self._message = self._text("alarm.message")
+        self._seconds = self._whole("timeStamp.secondsPastEpoch")
+        self._nanoseconds = self._whole("timeStamp.nanoseconds")
+        self._get_value = _value_getter(self.type, self.layout, self.value_path)
+        self._quick: dict[bytes, Plan] = {}
+        self._quick_big: dict[bytes, Plan] = {}
+        self.may_be_large = self.is_array or self.type in _LARGE_TYPES
+        """Whether values are worth counting."""
+        self.telling = frozenset(
+            slot for path, slot in slots.items() if self._is_told_by_updates(path)
+        )
+        """The slots of which an update is told as a new value."""
+
+    def quick_plans(self, order: Order) -> dict[bytes, Plan]:
+        """Return the plans of updates of values, by their bit sets with their size."""
+        return self._quick if order is LITTLE else self._quick_big
+
+    def add_quick_plan(self, bits: bytes, order: Order, plan: Plan) -> None:
+        """Keep the plan of updates of values."""
+        plans = self.quick_plans(order)
+        if len(plans) >= MAX_QUICK:
+            plans.clear()
+        raw = bits if order is LITTLE else little_bits(bits)
+        plans[bytes((len(bits),)) + raw] = plan
+
+    def _whole(self, path: str) -> int:
+        """Return the slot of a whole number, or that of 0 if there is none."""
+        slot = self.layout.slots.get(path)
+        return self.layout.zero if slot is None or not _is_whole(self.layout.fields[slot]) else slot
+
+    def _text(self, path: str) -> int:
+        """Return the slot of a string, or that of "" if there is none."""
+        slot = self.layout.slots.get(path)
+        is_text = slot is not None and self.layout.fields[slot] == Scalar(STRING)
+        return slot if slot is not None and is_text else self.layout.blank
+
+    def _is_told_by_updates(self, path: str) -> bool:
+        if self.type in _COMPOSED:
+            return True
+        top = path.partition(".")[0]
+        return path == self.value_path or top in ("alarm", "timeStamp")
+
+    def reading(self, state: State) -> Reading:
+        """Return what a channel's state says of its value."""
+        seconds, nanoseconds = state[self._seconds], state[self._nanoseconds]
+        if not 0 <= nanoseconds < NANOSECONDS:
+            seconds, nanoseconds = (
+                seconds + nanoseconds // NANOSECONDS,
+                nanoseconds % NANOSECONDS,
+            )
+        if seconds < 0:
+            seconds = nanoseconds = 0
+        number, message = state[self._status], state[self._message]
+        return Reading(
+            status(number, message) if number or message else 0,
+            state[self._severity],
+            seconds,
+            nanoseconds,
+            self._get_value(state),
+        )
+
+    def metadata(self, state: State, host: str, write_access: bool | None) -> Metadata:
+        """Return what a channel's state says beside its value."""
+        slots, type_ = self.layout.slots, self.type
+
+        def text(path: str) -> str:
+            return str(state[self._text(path)])
+
+        choices = state[slots["value.choices"]] if type_ is FieldType.ENUM else ()
+        precision = state[slots["display.precision"]] if "display.precision" in slots else None
+        return Metadata(
+            type=type_,
+            count=0 if self.is_array else 1,
+            is_array=self.is_array,
+            host=host,
+            write_access=write_access,
+            units=text("display.units"),
+            description=text("display.description") or text("descriptor"),
+            precision=precision if type_ in _FLOATING and isinstance(precision, int) else None,
+            enum_strs=tuple(choices),
+            display_limits=self._limits(state, "display.limitLow", "display.limitHigh"),
+            control_limits=self._limits(state, "control.limitLow", "control.limitHigh"),
+            alarm_limits=self._limits(
+                state, "valueAlarm.lowAlarmLimit", "valueAlarm.highAlarmLimit"
+            ),
+            warning_limits=self._limits(
+                state, "valueAlarm.lowWarningLimit", "valueAlarm.highWarningLimit"
+            ),
+        )
+
+    def _limits(self, state: State, low: str, high: str) -> Limits | None:
+        slots = self.layout.slots
+        if low not in slots or high not in slots:
+            return None
+        limits = state[slots[low]], state[slots[high]]
+        if not all(isinstance(limit, int | float) for limit in limits):
+            return None
+        # The same NaN each time: what is alike compares equal, and is not told as a change.
+        first, second = (math.nan if limit != limit else limit for limit in limits)  # noqa: PLR0124
+        return first, second
+
+
+description_of = lru_cache(maxsize=512)(Description)
+
+
+def status(number: int, message: str) -> int | str:
+    """Return an alarm's status: that of Channel Access, where its name is the message."""
+    known = _STATUS_NUMBERS.get(message)
+    if known is not None:
+        return known
+    if not 0 <= number < len(_STATUS_NAMES):
+        return str(number)
+    return _STATUS_NAMES[number] if number else 0
+
+
+def is_same(one: Reading, other: Reading) -> bool:
+    """Whether two readings have the same time stamp, alarm and value."""
+    if one[:4] != other[:4]:
+        return False
+    if isinstance(one.value, np.ndarray) and isinstance(other.value, np.ndarray):
+        return np.array_equal(one.value, other.value)
+    return one.value.__class__ in (int, float, str, bool) and one.value == other.value
+
+
+def bytes_of(value: Value) -> int:
+    """Return about how many bytes a value takes, as far as that is worth counting."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if isinstance(value, Image):
+        return value.pixels.nbytes
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, list):
+        return sum(map(bytes_of, value))
+    return sum(map(bytes_of, value.values())) if isinstance(value, dict) else 8
+
+
+def capacity_for(size: int) -> int:
+    """Return the size that is told of values with so many bytes: a power of two, if it matters."""
+    return 0 if size <= LARGE else 1 << (size - 1).bit_length()
+
+
+def with_capacity(metadata: Metadata, capacity: int) -> Metadata:
+    """Return metadata that tells of values with so many bytes."""
+    return metadata if capacity == metadata.capacity else attrs.evolve(metadata, capacity=capacity)
+
+
+def _kind(structure: Structure) -> tuple[FieldType, bool, str]:
+    """Return the type of the values, whether they are arrays, and the path of the value."""
+    name = structure.name.partition(":1.")[0].removeprefix("epics:nt/")
+    value = structure.field("value")
+    if name == "NTTable" and isinstance(value, Structure):
+        return FieldType.TABLE, False, "value"
+    if name == "NTNDArray" and isinstance(value, Union):
+        return FieldType.IMAGE, False, "value"
+    if not structure.name.startswith("epics:nt/") and not _is_plain(structure):
+        return FieldType.STRUCTURE, False, ""
+    if isinstance(value, Scalar | ScalarArray):
+        return _field_type(value), isinstance(value, ScalarArray), "value"
+    if isinstance(value, Structure) and _is_enum(value):
+        return FieldType.ENUM, False, "value.index"
+    return FieldType.STRUCTURE, False, ""
+
+
+def _is_plain(structure: Structure) -> bool:
+    return {name for name, _ in structure.fields} <= _SHOWN
+
+
+def _is_enum(value: Structure) -> bool:
+    index, choices = value.field("index"), value.field("choices")
+    return _is_whole(index) and isinstance(choices, ScalarArray) and choices.is_string
+
+
+def _is_whole(field: Type | None) -> bool:
+    return isinstance(field, Scalar) and FORMATS.get(field.code, "?") not in "?fd"
+
+
+def _field_type(value: Scalar | ScalarArray) -> FieldType:
+    return FieldType.STRING if value.is_string else FIELD_TYPES[FORMATS[value.code]]
+
+
+def _value_getter(kind: FieldType, layout: Layout, path: str) -> GetValue:
+    if kind is FieldType.STRUCTURE:
+        return _tree_getter(layout.structure, layout, "")
+    if kind is FieldType.TABLE:
+        return _table_getter(layout)
+    slot = layout.slots[path]
+    if kind is FieldType.IMAGE:
+        return _image_getter(layout, slot)
+    return lambda state: state[slot]
+
+
+def _image_getter(layout: Layout, pixels_slot: int) -> GetValue:
+    slots, blank, zero = layout.slots, layout.blank, layout.zero
+    codec_slot, sizes_slot = slots.get("codec.name", blank), slots.get("dimension", zero)
+
+    def image(state: State) -> Value:
+        pixels, codec, dimensions = state[pixels_slot], state[codec_slot], state[sizes_slot]
+        if not isinstance(pixels, np.ndarray):
+            return None
+        shape = _shape(dimensions)
+        if not codec and math.prod(shape) == pixels.size:
+            pixels = pixels.reshape(shape)
+        return Image(pixels, str(codec), shape)
+
+    return image
+
+
+def _shape(dimensions: Any) -> tuple[int, ...]:
+    """Return the shape of an image: the first of its dimensions is the innermost."""
+    if not isinstance(dimensions, list):
+        return ()
+    sizes = [each.get("size") for each in dimensions if isinstance(each, dict)]
+    whole = [size for size in sizes if type(size) is int and size >= 0]
+    if len(whole) != len(dimensions) or len(whole) > MAX_DIMENSIONS:
+        return ()
+    return tuple(reversed(whole))
+
+
+def _table_getter(layout: Layout) -> GetValue:
+    columns = layout.structure.field("value")
+    assert isinstance(columns, Structure)
+    get_columns = _tree_getter(columns, layout, "value.")
+    names = [name for name, _ in columns.fields]
+    slot = layout.slots.get("labels")
+
+    def table(state: State) -> Value:
+        labels = state[slot] if slot is not None else []
+        return {"labels": labels or names, "columns": get_columns(state)}
+
+    return table
+
+
+def _tree_getter(structure: Structure, layout: Layout, path: str) -> GetValue:
+    parts = [(name, _part(field, layout, f"{path}{name}")) for name, field in structure.fields]
+    return lambda state: {name: get(state) for name, get in parts}
+
+
+def _part(field: Type, layout: Layout, path: str) -> GetValue:
+    if isinstance(field, Structure):
+        return _tree_getter(field, layout, f"{path}.")
+    slot = layout.slots[path]
+    return lambda state: state[slot]

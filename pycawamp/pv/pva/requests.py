@@ -1,0 +1,227 @@
+"""Reads and writes that are under way on one channel."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from pycawamp.pv.errors import (
+    AccessError,
+    PutFailedError,
+    PVError,
+    RefusedError,
+)
+from pycawamp.pv.pva import messages
+from pycawamp.pv.pva.circuit import Circuit
+from pycawamp.pv.pva.describe import description_of
+from pycawamp.pv.pva.encode import Write, encoded
+from pycawamp.pv.pva.messages import DESTROY, INIT, Command
+from pycawamp.pv.pva.types import Structure
+from pycawamp.pv.pva.wire import DecodeError, Reader, Status
+from pycawamp.pv.values import Reading
+
+LOST = PutFailedError("the IOC was lost before the record had finished")
+NOT_WRITTEN = PutFailedError("the IOC was lost; nothing was written")
+
+
+def _structure(circuit: Circuit, reader: Reader) -> Structure:
+    structure = circuit.types.rest(reader)
+    if not isinstance(structure, Structure):
+        raise DecodeError("a channel that is no structure")
+    return structure
+
+
+class PendingGet:
+    """One GET: asks for the type, then for the value."""
+
+    def __init__(self, circuit: Circuit, server_id: int) -> None:
+        self.answer: Deferred[Reading] = Deferred(lambda _: self._end())
+        self._circuit = circuit
+        self._server_id = server_id
+        self._number = circuit.begin(self)
+        self._structure: Structure | None = None
+
+    def begin(self) -> None:
+        """Ask for the type."""
+        self._send(INIT, messages.options({}, self._circuit.order))
+
+    def received(self, subcommand: int, reader: Reader) -> None:
+        """Take the type, or the value."""
+        status = reader.status()
+        if not status.is_success:
+            self.fail(RefusedError(f"the IOC does not send the value: {status.text}"))
+        elif subcommand & INIT:
+            self._structure = _structure(self._circuit, reader)
+            self._send(DESTROY, b"")
+        elif self._structure is not None:
+            description = description_of(self._structure)
+            state = description.layout.state()
+            plan = description.layout.plan(reader.bits(), reader.order)
+            plan.apply(reader, state, self._circuit.types)
+            self._end()
+            if not self.answer.called:
+                self.answer.callback(description.reading(state))
+
+    def fail(self, error: PVError) -> None:
+        """End it with an error, unless it has ended."""
+        self._end()
+        if not self.answer.called:
+            self.answer.errback(Failure(error))
+
+    def _end(self) -> None:
+        self._circuit.forget(self._number)
+
+    def _send(self, subcommand: int, rest: bytes) -> None:
+        rest = bytes((subcommand,)) + rest
+        self._circuit.request(Command.GET, self._server_id, self._number, rest)
+
+
+class PendingPut:
+    """One PUT: asks for the type, then writes."""
+
+    def __init__(self, write: Write, puts: Puts) -> None:
+        self.write = write
+        self.answer: Deferred[None] = Deferred(lambda _: puts.abandon(self))
+        self._puts = puts
+        self._number: int | None = None
+
+    def begin(self, waits: bool) -> None:
+        """Ask for the type. `waits`: have the server answer when the record has finished."""
+        circuit = self._puts.circuit
+        self._number = circuit.begin(self)
+        options = {"block": "true"} if waits else {}
+        self._send(INIT, messages.options(options, circuit.order))
+
+    def received(self, subcommand: int, reader: Reader) -> None:
+        """Take the type, or what became of the write."""
+        status = reader.status()
+        if not subcommand & INIT or not status.is_success:
+            self._end()
+            self._puts.finished(self, status)
+            return
+        circuit = self._puts.circuit
+        values = encoded(self.write, _structure(circuit, reader), circuit.order)
+        if values is None:
+            self._end()
+            self._puts.finished(self, Status(2, "its type has changed"))
+        else:
+            self._send(DESTROY, values)
+
+    def done(self, status: Status) -> None:
+        """Tell what became of the write."""
+        if self.answer.called:
+            return
+        if status.is_success:
+            self.answer.callback(None)
+        elif "not permitted" in status.text.lower():
+            self.answer.errback(Failure(AccessError(f"the IOC refuses the write: {status.text}")))
+        else:
+            text = status.text or "its server does not say why"
+            self.answer.errback(Failure(PutFailedError(f"the write failed: {text}")))
+
+    def fail(self, error: PVError) -> None:
+        """End it with an error, unless it has ended."""
+        self._end()
+        if not self.answer.called:
+            self.answer.errback(Failure(error))
+
+    def _end(self) -> None:
+        if self._number is not None:
+            self._puts.circuit.forget(self._number)
+
+    def _send(self, subcommand: int, rest: bytes) -> None:
+        assert self._number is not None
+        puts, rest = self._puts, bytes((subcommand,)) + rest
+        puts.circuit.request(Command.PUT, puts.server_id, self._number, rest)
+
+
+class Puts:
+    """The writes to one channel, in the order in which they were asked for.
+
+    Of those with completion one is under way at a time: a record that is busy takes the value of
+    a second one later, after others that came behind it. The others wait, unless one without
+    completion comes, which never waits: then they are written before it, and have finished when
+    the one under way has. The same holds once nobody waits for the one under way any more.
+    """
+
+    def __init__(self, circuit: Circuit, server_id: int) -> None:
+        self.circuit = circuit
+        self.server_id = server_id
+        self._under_way: PendingPut | None = None
+        self._waiting: deque[PendingPut] = deque()
+        # Written while another was under way; they finish together with it.
+        self._written: dict[PendingPut, Status | None] = {}
+        self._plain: dict[PendingPut, None] = {}
+        self._is_abandoned = False
+
+    def send(self, write: Write) -> Deferred[None]:
+        """Write at once; fires when the server has taken the value."""
+        self._write_waiting()
+        put = PendingPut(write, self)
+        self._plain[put] = None
+        put.begin(waits=False)
+        return put.answer
+
+    def complete(self, write: Write) -> Deferred[None]:
+        """Write when it is its turn; fires when the record has finished.
+
+        A cancelled one is not written any more, if it still waits.
+        """
+        put = PendingPut(write, self)
+        self._waiting.append(put)
+        self._next()
+        return put.answer
+
+    def abandon(self, put: PendingPut) -> None:
+        """Forget a write that nobody waits for, unless it was sent."""
+        if put in self._waiting:
+            self._waiting.remove(put)
+        elif put is self._under_way:
+            self._is_abandoned = True
+            self._next()
+
+    def finished(self, put: PendingPut, status: Status) -> None:
+        """End a write, and those that were written while it was under way; send the next."""
+        if put in self._written:
+            if status.is_success and self._under_way is not None:
+                self._written[put] = status
+            else:
+                del self._written[put]
+                put.done(status)
+            return
+        self._plain.pop(put, None)
+        put.done(status)
+        if put is not self._under_way:
+            return
+        self._under_way = None
+        for each in [each for each, answer in self._written.items() if answer is not None]:
+            del self._written[each]
+            each.done(status if status.is_success else Status(-1))
+        self._next()
+
+    def lose(self) -> None:
+        """Fail all that wait: the channel was lost."""
+        sent = [*([self._under_way] if self._under_way else []), *self._written, *self._plain]
+        waiting, self._waiting = self._waiting, deque()
+        self._under_way = None
+        self._written, self._plain = {}, {}
+        for put in sent:
+            put.fail(LOST)
+        for put in waiting:
+            put.fail(NOT_WRITTEN)
+
+    def _next(self) -> None:
+        if self._under_way is not None and self._is_abandoned:
+            self._write_waiting()
+        elif self._under_way is None and self._waiting:
+            self._is_abandoned = False
+            self._under_way = self._waiting.popleft()
+            self._under_way.begin(waits=True)
+
+    def _write_waiting(self) -> None:
+        while self._waiting:
+            put = self._waiting.popleft()
+            self._written[put] = None
+            put.begin(waits=False)

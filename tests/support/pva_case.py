@@ -1,0 +1,247 @@
+"""Real pvAccess servers on loopback, and what they and clients of them need."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from subprocess import PIPE, Popen
+from threading import Lock
+from typing import Any
+
+import attrs
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import TestCase
+from zope.interface import implementer
+
+from pycawamp.access import Policy, Writers
+from pycawamp.config.settings import GatewaySettings
+from pycawamp.demo.ports import LOOPBACK, free_ports
+from pycawamp.pv.interfaces import ISink
+from pycawamp.pv.memory import MemoryBackend
+from pycawamp.pv.pva.backend import PVABackend
+from pycawamp.pv.values import Metadata, Reading
+from pycawamp.testing import TIMEOUT, GatewayFixture
+from tests.support import pva_server
+
+ANYONE = Policy(puts=True, writers=Writers.ANYONE)
+
+
+@attrs.frozen
+class PVAPorts:
+    """A server's ports: TCP, UDP for searches, and UDP for its beacons."""
+
+    server: int
+    search: int
+    beacons: int
+
+    @classmethod
+    def free(cls) -> PVAPorts:
+        """Ports on which nobody listens at the moment."""
+        first, second = free_ports(), free_ports()
+        ports = {first.server, first.repeater, second.server}
+        return cls(*ports) if len(ports) == 3 else cls.free()
+
+    def client_environment(self, *others: PVAPorts) -> dict[str, str]:
+        """The variables with which a client finds these servers and looks for no other."""
+        addresses = [f"{LOOPBACK}:{ports.search}" for ports in (self, *others)]
+        return {
+            "EPICS_PVA_AUTO_ADDR_LIST": "NO",
+            "EPICS_PVA_ADDR_LIST": " ".join(addresses),
+            "EPICS_PVA_NAME_SERVERS": "",
+            "EPICS_PVA_INTF_ADDR_LIST": LOOPBACK,
+            "EPICS_PVA_BROADCAST_PORT": str(self.beacons),
+        }
+
+    def server_environment(self) -> dict[str, str]:
+        """The variables with which a server stays on loopback."""
+        return {
+            **self.client_environment(),
+            "EPICS_PVA_SERVER_PORT": str(self.server),
+            "EPICS_PVAS_INTF_ADDR_LIST": LOOPBACK,
+            "EPICS_PVAS_SERVER_PORT": str(self.server),
+            "EPICS_PVAS_BROADCAST_PORT": str(self.search),
+            "EPICS_PVAS_AUTO_BEACON_ADDR_LIST": "NO",
+            "EPICS_PVAS_BEACON_ADDR_LIST": f"{LOOPBACK}:{self.beacons}",
+        }
+
+
+class PVAServer:
+    """A child process of tests.support.pva_server; its methods block, unless they say otherwise."""
+
+    def __init__(self, ports: PVAPorts, *arguments: str) -> None:
+        self.ports = ports
+        self._talking = Lock()
+        plain = {key: text for key, text in os.environ.items() if not key.startswith("EPICS_")}
+        self.ca_ports = free_ports()
+        environment = {**plain, **self.ca_ports.server_environment(), **ports.server_environment()}
+        command = [sys.executable, pva_server.__file__, *arguments]
+        self.process = Popen(command, stdin=PIPE, stdout=PIPE, text=True, env=environment)
+        self._answer()
+
+    def run(self, line: str) -> Deferred[str]:
+        """Run a line; fires with what that printed."""
+        return deferToThread(self._run, line)
+
+    def _run(self, line: str) -> str:
+        with self._talking:
+            assert self.process.stdin is not None
+            self.process.stdin.write(f"{line}\n")
+            self.process.stdin.flush()
+            return self._answer()
+
+    def _answer(self) -> str:
+        assert self.process.stdout is not None
+        lines: list[str] = []
+        for line in self.process.stdout:
+            if line.rstrip() == pva_server.READY:
+                return "\n".join(lines)
+            lines.append(line.rstrip())
+        raise AssertionError(f"the server ended: {lines}")
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self.process.kill()
+        self.process.communicate()
+
+
+@implementer(ISink)
+class RecordingSink:
+    """Keeps what a channel tells, as tuples of the call's name and argument."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Any]] = []
+        self._waiting: tuple[Any, Deferred[Any]] | None = None
+        self._position = 0
+
+    @property
+    def readings(self) -> list[Reading]:
+        """The updates that came."""
+        return [argument for call, argument in self.calls if call == "reading"]
+
+    @property
+    def described(self) -> Metadata:
+        """The newest metadata."""
+        told = [argument for _, argument in self.calls if isinstance(argument, Metadata)]
+        return told[-1]
+
+    def until(self, call: str, fits: Any = lambda _: True) -> Deferred[Any]:
+        """Fires with the argument of the next call with the name that fits, in their order."""
+        found: Deferred[Any] = Deferred()
+        self._waiting = ((call, fits), found)
+        found.addTimeout(
+            3 * TIMEOUT, reactor, lambda *_: self._fail(f"no {call}; the last: {self.calls[-5:]}")
+        )
+        self._look()
+        return found
+
+    def _fail(self, text: str) -> None:
+        raise AssertionError(text)
+
+    def _take(self, call: str, argument: Any) -> None:
+        self.calls.append((call, argument))
+        self._look()
+
+    def _look(self) -> None:
+        while self._waiting is not None and self._position < len(self.calls):
+            call, argument = self.calls[self._position]
+            self._position += 1
+            (wanted, fits), found = self._waiting
+            if call == wanted and fits(argument):
+                self._waiting = None
+                found.callback(argument)
+
+    def metadata(self, metadata: Metadata) -> None:
+        self._take("metadata", metadata)
+
+    def connection(self, connected: bool) -> None:
+        self._take("connection", connected)
+
+    def refused(self, reason: str) -> None:
+        self._take("refused", reason)
+
+    def reading(self, reading: Reading) -> None:
+        self._take("reading", reading)
+
+    def overloaded(self) -> None:
+        self._take("overloaded", None)
+
+
+class PVATestCase(TestCase):
+    """Tests with servers of their own."""
+
+    timeout = 120
+
+    def setUp(self) -> None:
+        """Choose ports."""
+        self.ports = PVAPorts.free()
+
+    @inlineCallbacks
+    def serve(
+        self, *lines: str, ports: PVAPorts | None = None
+    ) -> Generator[Deferred[Any], Any, PVAServer]:
+        """Serve PVs of p4p, which these lines add."""
+        server: PVAServer = yield self._start(ports, "shared")
+        for line in lines:
+            yield server.run(line)
+        return server
+
+    @inlineCallbacks
+    def serve_records(
+        self, records: str, kind: str = "ioc", ports: PVAPorts | None = None
+    ) -> Generator[Deferred[Any], Any, PVAServer]:
+        """Serve records by QSRV 2, or by QSRV 1 (`ioc1`)."""
+        database = Path(self.mktemp())
+        database.parent.mkdir(parents=True, exist_ok=True)
+        database.write_text(records)
+        server: PVAServer = yield self._start(ports, kind, str(database))
+        return server
+
+    @inlineCallbacks
+    def _start(
+        self, ports: PVAPorts | None, *arguments: str
+    ) -> Generator[Deferred[Any], Any, PVAServer]:
+        server: PVAServer = yield deferToThread(PVAServer, ports or self.ports, *arguments)
+        self.addCleanup(server.kill)
+        return server
+
+    def set_environment(self, variables: dict[str, str]) -> None:
+        """Set variables of this process's environment until the test ends."""
+        before = {name: os.environ.get(name) for name in variables}
+
+        def restore() -> None:
+            for name, text in before.items():
+                if text is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = text
+
+        os.environ.update(variables)
+        self.addCleanup(restore)
+
+    def start_backend(self, *others: PVAPorts, **variables: str) -> PVABackend:
+        """Run a backend that sees this test's servers only."""
+        self.set_environment({**self.ports.client_environment(*others), **variables})
+        backend = PVABackend(reactor)
+        backend.start()
+        self.addCleanup(backend.stop)
+        return backend
+
+    @inlineCallbacks
+    def start_gateway(
+        self,
+        settings: GatewaySettings | None = None,
+        policy: Policy = ANYONE,
+        with_channel_access: bool = False,
+    ) -> Generator[Deferred[Any], Any, GatewayFixture]:
+        """Run a gateway that sees this test's servers only."""
+        self.set_environment(self.ports.client_environment())
+        backend = None if with_channel_access else MemoryBackend()
+        ports = free_ports() if with_channel_access else None
+        fixture = GatewayFixture(reactor, settings, ports, backend, policy)
+        self.addCleanup(fixture.stop)
+        yield fixture.start()
+        return fixture
