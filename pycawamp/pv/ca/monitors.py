@@ -161,4 +161,6 @@ class ControlMonitor(Monitor):
 
     def refused(self, refusal: libca.Refusal) -> None:
         """Have the channel go on without metadata."""
-        self.channel.go_undescribed(refusal)
+        # Without read access the metadata is as it was; the event may come before the rights.
+        if refusal.status != libca.ECA_NORDACCESS:
+            self.channel.go_undescribed(refusal)
