@@ -33,6 +33,8 @@ ACKNOWLEDGED = QUEUE // 2
 """Updates after which that is told."""
 SILENCE = 1.0
 """Seconds after which a server that may have had to wait is asked to go on."""
+COMPARED = QUEUE + 4
+"""Updates after that which are not told if they bring nothing new."""
 ACKNOWLEDGED_TO_QSRV_1 = 2
 """The same for servers that number their types, as pvAccessCPP does: QSRV 1 sends two ahead,
 whatever it is asked for."""
@@ -276,7 +278,7 @@ class Monitor:
         "_backend",
         "_channel",
         "_circuit",
-        "_is_restarted",
+        "_compared",
         "_is_watched",
         "_reserved",
         "_server_id",
@@ -304,7 +306,7 @@ class Monitor:
         self._acknowledgements = 0
         self._acknowledged_at = 0.0
         self._is_watched = False
-        self._is_restarted = False
+        self._compared = 0
         self._acknowledgement = b""
         self._reserved = 0
         self._write_access: bool | None = None
@@ -395,7 +397,7 @@ class Monitor:
         if is_value and plan.is_quick:
             description.add_quick_plan(bits, order, plan)
         tells_all = not self.is_told or not is_value
-        is_compared = self.is_told and (tells_all or self._is_restarted)
+        is_compared = self.is_told and (tells_all or self._compared > 0)
         before = description.reading(self._state) if is_compared else None
         plan.apply(reader, self._state, self._circuit.types)
         if reader.left and any(reader.bits()):
@@ -404,9 +406,10 @@ class Monitor:
         if self._unacknowledged >= self._acknowledged:
             self._acknowledge()
         reading = description.reading(self._state)
-        if self._is_restarted:
-            self._is_restarted = False
-            self._circuit.updates[self.number] = self.update
+        if self._compared:
+            self._compared -= 1
+            if not self._compared:
+                self._circuit.updates[self.number] = self.update
         if tells_all:
             self._tell_all(description, reading, before, plan)
         # QSRV 2 sends the value again when a subscription is started again.
@@ -434,15 +437,15 @@ class Monitor:
         A pvxs server that waited sends what it holds with the next value that is posted, not
         when it hears that it may: the newest value could be kept back for ever.
         """
-        if self.number not in self._circuit.updates:
+        if not self._circuit.is_under_way(self.number):
             return
         if mark != self._mark:
             self._backend.watched.put((self, self._mark))
         else:
             self._is_watched = False
-            self._is_restarted = True
-            # The next update goes the slow way.
-            self._circuit.updates.pop(self.number)
+            self._compared = COMPARED
+            # The next updates go the slow way.
+            self._circuit.updates.pop(self.number, None)
             self._send(START, b"")
 
     def _tell_all(
