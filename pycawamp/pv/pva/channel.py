@@ -31,6 +31,8 @@ QUEUE = 8
 """Updates that a server may send before it hears that the first were handled."""
 ACKNOWLEDGED = QUEUE // 2
 """Updates after which that is told."""
+STEADY = 5.0
+"""Seconds after which a connection that is lost is made again at once."""
 SILENCE = 1.0
 """Seconds after which a server that may have had to wait is asked to go on."""
 COMPARED = QUEUE + 4
@@ -71,7 +73,9 @@ class Channel:
         "_attempts",
         "_backend",
         "_circuit",
+        "_connected_at",
         "_gets",
+        "_is_closed",
         "_monitor",
         "_number",
         "_puts",
@@ -95,6 +99,8 @@ class Channel:
         self._monitor: Monitor | None = None
         self._retry: IDelayedCall | None = None
         self._attempts = 0
+        self._connected_at = 0.0
+        self._is_closed = False
         self._told: bool | str | None = None
         self._write_access: bool | None = None
         # Most channels are never written, nor read but by their monitor.
@@ -105,7 +111,9 @@ class Channel:
 
     def open(self, delay: int = 0) -> None:
         """Search for a server; `delay`: how many of the search's delays are left out."""
-        self._search = self._backend.searcher.open(self.name, self._found, delay)
+        # The sink may close it within a call.
+        if not self._is_closed:
+            self._search = self._backend.searcher.open(self.name, self._found, delay)
 
     def close(self) -> None:
         """Free the channel; the sink hears nothing after this."""
@@ -120,6 +128,7 @@ class Channel:
 
     def drop(self) -> None:
         """Let all go: the gateway stops."""
+        self._is_closed = True
         self._cancel_retry()
         self._leave()
 
@@ -187,17 +196,14 @@ class Channel:
 
     def lost(self) -> None:
         """Tell that the channel was lost, and search for it."""
-        was_connected = self._told is True
+        was_steady = self._told is True and self._backend.seconds() - self._connected_at > STEADY
         self._leave()
         self._cancel_retry()
         if self._told is not None:
             self.tell(False)
-        if was_connected:
-            self.open()
-        else:
-            # Its server cannot be reached, or ends each connection.
-            self._attempts += 1
-            self.open(self._attempts + 2)
+        # Again and again later, if its server cannot be reached, or each connection soon ends.
+        self._attempts = 0 if was_steady else self._attempts + 1
+        self.open(self._attempts + 1 if self._attempts > 1 else 0)
 
     def tell(self, state: bool | str) -> None:
         """Tell the sink that the channel is connected, lost, or refused and why; once."""
@@ -243,11 +249,13 @@ class Channel:
 
     def monitor_works(self) -> None:
         """Tell that the channel is connected: the first update has come."""
-        self._attempts = 0
+        self._connected_at = self._backend.seconds()
         self.tell(True)
 
     def _try_again(self, function: Any) -> None:
         self._cancel_retry()
+        if self._is_closed:
+            return
         delay = QUIET[min(self._attempts, len(QUIET) - 1)]
         self._attempts += 1
 
