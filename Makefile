@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 
-.PHONY: help install test coverage style types contracts docs js check bench soak demo screenshots wheel ci clean
+.PHONY: help install options test coverage style types contracts docs js check bench soak demo screenshots wheel ci clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -43,6 +43,9 @@ soak:  ## Measure memory while clients connect and disconnect for ten minutes
 
 demo:  ## Run the gateway with a demo IOC
 	twistd -n pycaserver --port tcp:8888:interface=127.0.0.1 --demo
+
+options:  ## Bring the table of options in docs/operations.md up to date
+	$(PYTHON) -m pycawamp.config docs/operations.md
 
 wheel:  ## Build the wheel
 	$(PYTHON) -m build --wheel

@@ -1,1 +1,1 @@
-"""The benchmark: the gateway and a naive build of it, side by side, against a real IOC."""
+"""Benchmarks of the gateway and a naive implementation, with a real IOC."""

@@ -1,6 +1,6 @@
-"""The console in Chromium: does it stay smooth with many PVs, and does its memory stay flat.
+"""The console in Chromium with many PVs: frame rate and memory.
 
-``python -m bench.console --minutes 10`` prints a Markdown table, a row a minute.
+`python -m bench.console --minutes 10` prints a Markdown table with a row per minute.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ requestAnimationFrame(function next(now) {
   requestAnimationFrame(next);
 });
 """
-# Three numbers, and not all the frames: the browser keeps for good what a driver is told.
+# Three numbers, not a list of frames: the browser keeps what it returns to the driver.
 _TAKE_FRAMES = """
 const frames = window.frames_.splice(0).sort((a, b) => a - b);
 const seconds = frames.reduce((sum, each) => sum + each, 0) / 1000;
@@ -52,7 +52,7 @@ _TRAFFIC = "return document.getElementById('traffic').textContent"
 
 @attrs.frozen
 class Sample:
-    """What a minute showed."""
+    """The measurements of a minute."""
 
     minutes: float
     updates: str
@@ -82,7 +82,7 @@ class Sample:
 
 
 def main() -> int:
-    """Returns 1 if there is no browser."""
+    """Run; return 1 if there is no browser."""
     arguments = _parser().parse_args()
     if problem := missing():
         print(problem, file=sys.stderr)
@@ -115,7 +115,7 @@ def _watch(arguments: argparse.Namespace, port: int, names: tuple[str, ...]) -> 
     browser = ConsoleBrowser(1280, 900)
     try:
         browser.open(f"http://127.0.0.1:{port}/?pv={','.join(names)}")
-        # DevTools copies each frame of a WebSocket while its network part is on.
+        # DevTools copies each WebSocket frame while its network domain is enabled.
         browser.command("Network.disable")
         browser.command("Performance.enable")
         browser.until_row(names[0], lambda row: row.state == "OK", 60)
@@ -159,7 +159,7 @@ def _samples(browser: ConsoleBrowser, arguments: argparse.Namespace) -> list[Sam
 
 
 def _renderer(browser: ConsoleBrowser) -> int:
-    """The process that runs the page: the busiest of those that run pages."""
+    """Return the process of the page: the busiest renderer."""
     pages = [pid for pid in procfs.descendants(browser.pid) if _runs_pages(pid)]
     return max(pages, key=procfs.cpu_seconds)
 

@@ -1,4 +1,4 @@
-"""Fan-out: 1,000 PVs at 10 Hz to more and more clients."""
+"""Fan-out: 1,000 PVs at 10 Hz to an increasing number of clients."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COLUMNS = (
 
 @attrs.frozen
 class Rung:
-    """One step of the ladder: so many clients, of one page or each of its own random half."""
+    """A number of clients, of one page or with random halves."""
 
     clients: int
     halves: bool = False
@@ -31,7 +31,7 @@ class Rung:
 
 
 def fanout(settings: Settings) -> list[Table]:
-    """Climbs the ladder with each build; one that has collapsed climbs no further."""
+    """Measure each build with increasing numbers of clients, until it has collapsed."""
     source = records.counters(settings.folder, settings.size(1000, 100), 10)
     ladder = [Rung(n) for n in LADDER[: settings.size(len(LADDER), 3)]]
     collapsed: dict[str, str] = {}
@@ -53,7 +53,7 @@ def fanout(settings: Settings) -> list[Table]:
 def measure(
     settings: Settings, server: processes.Ioc, source: Records, build: str, rung: Rung
 ) -> Result:
-    """One rung with a fresh gateway, and a bare CA client beside it for the IOC's part."""
+    """Measure a number of clients with a new gateway, and a bare CA client for the IOC's part."""
     page = source.page
     if rung.halves:
         page = records.write_halves(settings.folder, source.names, rung.clients)
@@ -72,7 +72,7 @@ def _offered(rung: Rung, source: Records) -> float:
 
 
 def _has_collapsed(result: Result, offered: float) -> bool:
-    """A tenth of the messages is missing, or half of them come later than a second."""
+    """Whether a tenth of the messages is missing, or half of them are older than a second."""
     return result.per_second < 0.9 * offered or (result.latency("p50") or 0) > 1000
 
 

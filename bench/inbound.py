@@ -1,4 +1,4 @@
-"""What comes in from Channel Access: 10,000 PVs found and connected, and their events."""
+"""Inbound: 10,000 PVs, their connection and their events."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONNECT_COLUMNS = ("build", "PVs", "first values of all PVs after s (each run)",
 
 
 def inbound(settings: Settings) -> list[Table]:
-    """10,000 PVs at 10 Hz to one client; before it a bare CA client alone, as the floor."""
+    """10,000 PVs at 10 Hz to one client, and to a bare CA client before."""
     source = records.counters(settings.folder, settings.size(PVS, 500), 10)
     with processes.ioc(source.database) as server:
         rows = [_floor_row(settings, server, source)]

@@ -155,6 +155,7 @@ static void page_add(struct page *page, const char *line, size_t n) {
   memcpy(out + head + 4, line, n);
   page->length += head + 4 + n;
   const char *end, *name = quoted(line, n, "\"pv\":", &end);
+  if (!name) name = quoted(line, n, "\"pvs\":[", &end);
   if (!name && *line != '{') name = line, end = line + n;
   if (!name) return;
   if (!(page->count & (page->count - 1)))
@@ -196,9 +197,17 @@ static void read_pages(void) {
 
 static void look_latency(const uint8_t *payload, size_t n, double received) {
   static const char key[] = "\"timestamp\":";
+  static const char seconds[] = "\"seconds\":", nanos[] = "\"nanos\":"; /* PVWS */
   const char *at = memmem(payload, n, key, sizeof key - 1);
-  if (!at) return;
-  double stamp = strtod(at + sizeof key - 1, NULL);
+  double stamp;
+  if (at) {
+    stamp = strtod(at + sizeof key - 1, NULL);
+  } else {
+    at = memmem(payload, n, seconds, sizeof seconds - 1);
+    const char *rest = memmem(payload, n, nanos, sizeof nanos - 1);
+    if (!at || !rest) return;
+    stamp = strtod(at + sizeof seconds - 1, NULL) + 1e-9 * strtod(rest + sizeof nanos - 1, NULL);
+  }
   if (stamp > 1e9) histogram_add(&latency, received - stamp); /* 1970 or 1990: never processed */
 }
 
@@ -216,6 +225,7 @@ static void look_gap(struct client *c, uint32_t pv, const uint8_t *payload, size
 static void look_value(struct client *c, const uint8_t *payload, size_t n) {
   if (!memmem(payload, n, "\"value\":", 8)) return;
   const char *end, *name = quoted((const char *)payload, n, "\"pvname\":", &end);
+  if (!name) name = quoted((const char *)payload, n, "\"pv\":", &end);
   uint32_t pv = name && slots_count ? *slot_of(name, (size_t)(end - name)) : NO_PV;
   if (pv == NO_PV) return;
   if (c->last) look_gap(c, pv, payload, n);

@@ -1,4 +1,4 @@
-"""Runs the load client on a gateway, and reads the processes' CPU and memory meanwhile."""
+"""Run the load client, and measure CPU and memory of the processes."""
 
 from __future__ import annotations
 
@@ -31,18 +31,20 @@ class Load:
     step: float = 0.0
     pings: bool = False
     open_s: float = OPEN_S
+    path: str = "/monitor"
 
     def arguments(self, port: int) -> list[str]:
         """The command line of the load client."""
         pairs = {"-p": port, "-s": self.page, "-n": self.clients, "-S": self.slow}
         pairs |= {"-o": self.open_s, "-w": self.settle, "-t": self.seconds, "-g": self.step}
+        pairs |= {"-u": self.path}
         flags = ["-P"] if self.pings else []
         return [str(word) for pair in pairs.items() for word in pair] + flags
 
 
 @attrs.frozen
 class Result:
-    """What came of a load: the clients' figures, and what the processes spent on it."""
+    """The result of a load: the clients' figures, and CPU and memory."""
 
     counts: dict[str, Any]
     opened: int
@@ -79,7 +81,7 @@ class Result:
 
 
 def run(settings: Settings, gateway: Gateway, server: Ioc, load: Load) -> Result:
-    """Opens the clients, lets them settle, and counts for ``load.seconds``."""
+    """Connect the clients, wait until they have settled, and count for `load.seconds`."""
     command = [str(settings.tools.load), *load.arguments(gateway.port)]
     with child(command) as process:
         opening = _read(process)

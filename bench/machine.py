@@ -1,4 +1,4 @@
-"""The machine and the versions that a result belongs to."""
+"""The machine and the versions of a result."""
 
 from __future__ import annotations
 

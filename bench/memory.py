@@ -1,4 +1,4 @@
-"""Memory: what a client and a PV cost, and whether anything is left behind in the long run."""
+"""Memory per client and per PV, and a soak test."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def memory(settings: Settings) -> list[Table]:
 
 
 def soak(settings: Settings) -> list[Table]:
-    """Clients come and go for minutes; RSS is read at the end of every round, when all are gone."""
+    """Clients connect and disconnect for minutes; RSS after each round."""
     source = records.counters(settings.folder, settings.size(1000, 100), 10)
     with (
         processes.ioc(source.database) as server,
@@ -59,7 +59,7 @@ def _rest(settings: Settings, server: Ioc, build: str) -> int:
 
 
 def _floor(settings: Settings, server: Ioc, source: Records) -> list[str]:
-    """What libca itself takes for a channel with one subscription."""
+    """Memory of libca for a channel with one subscription."""
     none = settings.folder / "none.names"
     none.write_text("")
     with loader.floor(settings, server, none) as bare:
@@ -71,7 +71,7 @@ def _floor(settings: Settings, server: Ioc, source: Records) -> list[str]:
 
 
 def _growth(settings: Settings, server: Ioc, build: str, load: Load) -> float:
-    """KiB that the gateway has grown by while these clients are there."""
+    """Growth of the gateway in KiB with these clients."""
     with processes.gateway(build, server, settings.folder) as gateway:
         before = _warm(settings, server, gateway)
         load = attrs.evolve(load, settle=2, seconds=1)
@@ -82,7 +82,7 @@ def _growth(settings: Settings, server: Ioc, build: str, load: Load) -> float:
 
 
 def _warm(settings: Settings, server: Ioc, gateway: Gateway) -> int:
-    """KiB once the code for a client has been loaded by serving one."""
+    """KiB after serving a first client, which loads code."""
     idle = records.write_page(settings.folder / "idle.page", [])
     loader.run(settings, gateway, server, Load(idle, settle=0, seconds=0.5))
     return procfs.rss_kib(gateway.pid)
@@ -119,7 +119,7 @@ def _each_minute(series: Sequence[Sample]) -> list[list[str]]:
 
 
 def _verdict(series: Sequence[Sample]) -> str:
-    """The slope of the second half: the first still fills caches and pools."""
+    """The slope of the second half; during the first, caches and pools are filled."""
     late = series[len(series) // 2 :]
     if len(late) < 2:
         return "Too short for a slope."

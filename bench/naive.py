@@ -1,9 +1,8 @@
-"""The naive build of the same gateway, kept as the baseline that the real one is measured beside.
+"""A naive implementation of the gateway, as a baseline.
 
-It does what one writes first with pyepics and Autobahn: a ``PV`` with a callback for each name,
-``callFromThread`` for each event, ``json.dumps`` and ``sendMessage`` for each client. It speaks
-Version 1 (connect, disconnect, the bare name) and has none of the product's safety: no bounds, no
-slow-client handling, no linger.
+It uses pyepics and Autobahn in the most direct way: a `PV` with a callback for each name,
+`callFromThread` for each event, `json.dumps` and `sendMessage` for each client. It implements
+Version 1 (connect, disconnect, bare names), without limits, handling of slow clients, or linger.
 
 Run: ``python -m bench.naive PORT``.
 """
@@ -26,7 +25,7 @@ reactor: Any = _reactor
 
 
 class Channel:
-    """One PV and the clients that look at it."""
+    """A PV and its clients."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -34,7 +33,7 @@ class Channel:
         self.connected = False
         self.monitor: dict[str, Any] | None = None
         self.units: str | None = None
-        # DBR_TIME has no units, and get_ctrlvars would block: a second monitor brings them.
+        # DBR_TIME has no units, and get_ctrlvars blocks, so a second monitor is used.
         mask = epics.dbr.DBE_PROPERTY
         self.unit_pv = epics.PV(name, form="ctrl", auto_monitor=mask, callback=self._units_from_ca)
         self.pv = epics.PV(
@@ -42,7 +41,7 @@ class Channel:
         )
 
     def add(self, client: Client) -> None:
-        """A newcomer gets what is known now."""
+        """Add a client, and send it the current value."""
         self.clients.add(client)
         if self.connected:
             client.show(self._connection())
@@ -78,7 +77,7 @@ class Channel:
 
 
 class Client(WebSocketServerProtocol):  # type: ignore[misc]
-    """One browser page."""
+    """A client."""
 
     def onOpen(self) -> None:
         self.channels: dict[str, Channel] = {}
@@ -101,7 +100,7 @@ class Client(WebSocketServerProtocol):  # type: ignore[misc]
             self.factory.leave(channel, self)
 
     def show(self, message: dict[str, Any]) -> None:
-        """Each client has each message encoded for itself."""
+        """Encode and send a message for each client."""
         self.sendMessage(json.dumps(message).encode())
 
 
@@ -135,7 +134,7 @@ def _plain(value: Any) -> Any:
 
 
 def main() -> None:
-    """Listens on the loopback port named in argv until stopped."""
+    """Listen on the loopback port in argv."""
     epics.ca.initialize_libca()
     reactor.listenTCP(int(sys.argv[1]), Gateway(), interface="127.0.0.1")
     reactor.run()

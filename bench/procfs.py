@@ -1,4 +1,4 @@
-"""What Linux tells of a process: its CPU time and memory, from /proc."""
+"""CPU time and memory of processes, from /proc."""
 
 from __future__ import annotations
 

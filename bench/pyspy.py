@@ -1,4 +1,4 @@
-"""Records where the gateway spends its time, with py-spy where that is installed."""
+"""Profiles with py-spy, if it is installed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _numbers = itertools.count(1)
 
 @contextlib.contextmanager
 def recorded(settings: Settings, pid: int, seconds: float, what: str) -> Iterator[None]:
-    """Samples a process for as long as the block runs, and names the dearest functions.
+    """Profile a process during the block, and print the most expensive functions.
 
     The folded stacks stay in the run's folder; speedscope and flamegraph.pl open them.
     """

@@ -1,4 +1,4 @@
-"""The records of a run, and the subscriptions of its clients, as files."""
+"""Files with the records of a run and the requests of its clients."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RECORD = """record(calc, "{name}") {{
 
 @attrs.frozen
 class Records:
-    """A database of counters that all have one scan rate."""
+    """A database of counters with the same scan rate."""
 
     database: Path
     names: tuple[str, ...]
@@ -32,12 +32,12 @@ class Records:
     hertz: float
 
     def per_second(self, share: float = 1.0) -> float:
-        """Updates per second that a client is offered that looks at this share of them."""
+        """Updates per second of a client with this share of the records."""
         return len(self.names) * share * self.hertz
 
 
 def counters(folder: Path, count: int, hertz: float) -> Records:
-    """Writes a database, a page that asks for all of it, and the bare list of names."""
+    """Write a database, the requests for all of it, and the list of names."""
     names = tuple(f"BENCH:COUNT{i:05d}" for i in range(count))
     scan = f"{1 / hertz:g} second".removeprefix("0")
     stem = f"{count}-{hertz:g}hz"
@@ -49,15 +49,22 @@ def counters(folder: Path, count: int, hertz: float) -> Records:
 
 
 def write_page(path: Path, names: Sequence[str]) -> Path:
-    """The messages of a Version 1 client that connects to these PVs, one a line."""
+    """Write the requests of a Version 1 client for these PVs, one per line."""
     messages = ({"action": "connect", "pv": name} for name in names)
     lines = [json.dumps(message, separators=(",", ":")) for message in messages]
     path.write_text("".join(f"{line}\n" for line in lines))
     return path
 
 
+def write_dialect_page(path: Path, names: Sequence[str], kind: str) -> Path:
+    """The messages of a client that asks for each PV in one of its own, as cs-web-lib does."""
+    lines = [f'{{"type":"{kind}","pvs":["{name}"]}}\n' for name in names]
+    path.write_text("".join(lines))
+    return path
+
+
 def write_halves(folder: Path, names: Sequence[str], clients: int) -> Path:
-    """A page for each client, of its own random half; the ``%d`` in the result is its number."""
+    """Write requests for a random half for each client; `%d` in the path is its number."""
     choose = random.Random(1)  # the same halves in every run
     for client in range(clients):
         write_page(folder / f"half-{client}.page", choose.sample(names, len(names) // 2))

@@ -1,6 +1,6 @@
-"""The front door of the benchmark: runs scenarios and prints Markdown tables.
+"""Run benchmark scenarios and print Markdown tables.
 
-``python -m bench.run --help`` names the scenarios and options; progress goes to stderr.
+See bench/README.md. Progress is printed to stderr.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from bench import fanout, inbound, machine, memory, stress, tools, version2
+from bench import dialects, fanout, inbound, machine, memory, stress, tools, version2
 from bench.processes import ChildError
 from bench.report import Table
-from bench.settings import NAIVE, OURS, Settings
+from bench.settings import IN_PYTHON, NAIVE, OURS, Settings
 
 SCENARIOS: dict[str, Callable[[Settings], list[Table]]] = {
     "fanout": fanout.fanout,
+    "dialects": dialects.dialects,
     "inbound": inbound.inbound,
     "connect": inbound.connect,
     "memory": memory.memory,
@@ -35,9 +36,9 @@ SCENARIOS: dict[str, Callable[[Settings], list[Table]]] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Returns 1 if a scenario failed; the others are shown all the same."""
+    """Run the scenarios; return 1 if one failed."""
     arguments = _parser().parse_args(argv)
-    # SIGTERM unwinds the stack as Ctrl-C does, so that every child process is ended.
+    # SIGTERM unwinds the stack like Ctrl-C, so that child processes are stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     _allow_many_files()
     print("\n".join(f"- {line}" for line in machine.describe()), flush=True)
@@ -50,12 +51,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m bench.run", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small sizes: does it work at all")
-    parser.add_argument("--only", metavar="A,B", help=f"of {', '.join(SCENARIOS)}")
-    parser.add_argument("--seconds", type=float, default=10, help="to count for, each time")
-    parser.add_argument("--no-naive", action="store_true", help="without the baseline")
-    parser.add_argument("--soak", type=float, default=0, metavar="MINUTES", help="also soak")
-    parser.add_argument("--profile", action="store_true", help="record the gateway with py-spy")
+    parser.add_argument("--quick", action="store_true", help="small sizes, for a smoke test")
+    parser.add_argument("--only", metavar="A,B", help=f"run only some of {', '.join(SCENARIOS)}")
+    parser.add_argument("--seconds", type=float, default=10, help="duration of each count")
+    parser.add_argument("--no-naive", action="store_true", help="without the naive build")
+    parser.add_argument(
+        "--soak", type=float, default=0, metavar="MINUTES", help="also run a soak test"
+    )
+    parser.add_argument("--profile", action="store_true", help="profile the gateway with py-spy")
     return parser
 
 
@@ -71,7 +74,7 @@ def _settings(arguments: argparse.Namespace, folder: Path) -> Settings:
     return Settings(
         seconds=arguments.seconds,
         quick=arguments.quick,
-        builds=(OURS,) if arguments.no_naive else (OURS, NAIVE),
+        builds=(OURS, IN_PYTHON) if arguments.no_naive else (OURS, IN_PYTHON, NAIVE),
         soak_minutes=arguments.soak,
         profile=arguments.profile,
         folder=folder,

@@ -36,7 +36,7 @@ LEAST_SECONDS = 5.0
 
 
 def main() -> int:
-    """Returns 1 if there is no browser."""
+    """Run; return 1 if there is no browser."""
     parser = argparse.ArgumentParser("python -m bench.screenshots", description=__doc__)
     parser.add_argument("--seconds", type=float, default=120, help="to watch before, each")
     parser.add_argument("--only", metavar="A,B", help=f"of {', '.join(PICTURES)}")

@@ -1,4 +1,4 @@
-"""What the command line asks for, and where a run keeps its files."""
+"""The settings of a run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import attrs
 from bench.tools import Tools
 
 OURS = "pycaserver"
+IN_PYTHON = "pycaserver, PYCASERVER_FAST=0"
 NAIVE = "naive"
 
 

@@ -1,4 +1,4 @@
-"""Stress: more than the gateway can do, and a client that never reads."""
+"""Overload, a client that never reads, and clients that connect and disconnect."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from bench.records import Records
 from bench.report import Table, exact, mib, number, pair
 from bench.settings import OURS, Settings
 
-MOST_CLIENTS = 500  # of the search; bounds the kernel's socket memory and the time to open them
+MOST_CLIENTS = 500  # of the search; limits the kernel's socket memory and the time to connect them
 MOST_STEPS = 6
-OVERLOAD_OPEN_S = 300.0  # a request for each PV of each client, beside twice the load
+OVERLOAD_OPEN_S = 300.0  # for a request for each PV of each client, at twice the load
 READERS = 20
 VANISHING = 2000
 OVERLOAD_COLUMNS = (
@@ -32,13 +32,13 @@ SLOW_COLUMNS = (
     "build", "clients", "delivered/s", "p50 / p99 / max ms", "cores", "RSS MiB start, end, peak",
 )  # fmt: skip
 CROWD_COLUMNS = (
-    "clients", "others come and vanish/s", "delivered/s", "p50 / p99 / max ms", "cores",
+    "clients", "others connect/s", "delivered/s", "p50 / p99 / max ms", "cores",
     "RSS MiB start, end, peak",
 )  # fmt: skip
 
 
 def overload(settings: Settings) -> list[Table]:
-    """Twice as many clients as the build can serve, each with its own random half of the PVs."""
+    """Twice as many clients as the build can serve, each with a random half of the PVs."""
     source = records.counters(settings.folder, settings.size(2000, 200), 10)
     rows = []
     with processes.ioc(source.database) as server:
@@ -47,15 +47,15 @@ def overload(settings: Settings) -> list[Table]:
             result = _halves(settings, server, source, build, 2 * clients)
             rows.append(_overload_row(build, source, 2 * clients, capacity, result))
     note = (
-        "“Can do” is what the build delivered to half as many clients: the first number of them, "
-        "on the way up, that took 0.9 of a core (a Python process has one) or lost a tenth "
-        f"(or {MOST_CLIENTS}, where the search ends)."
+        "“Can do” is what the build delivered to half as many clients, the first number that took "
+        "0.9 of a core (a Python process uses one) or lost a tenth "
+        f"(or {MOST_CLIENTS}, the limit of the search)."
     )
     return [Table("Overload", OVERLOAD_COLUMNS, rows, [note])]
 
 
 def slow(settings: Settings) -> list[Table]:
-    """20 clients that read, without and with one beside them that never does."""
+    """20 clients that read, without and with one that never reads."""
     source = records.counters(settings.folder, settings.size(1000, 100), 10)
     rows = []
     with processes.ioc(source.database) as server:
@@ -71,12 +71,12 @@ def slow(settings: Settings) -> list[Table]:
 
 
 def crowd(settings: Settings) -> list[Table]:
-    """20 clients that read, without and with thousands beside them that connect and vanish."""
+    """20 clients that read, without and with thousands that connect and disconnect."""
     source = records.counters(settings.folder, settings.size(1000, 100), 10)
     load = Load(source.page, READERS, settle=5, seconds=settings.seconds)
     rows = []
     with processes.ioc(source.database) as server:
-        for beside in (_nobody, _vanishing):
+        for beside in (_no_others, _vanishing):
             with (
                 processes.gateway(OURS, server, settings.folder) as gateway,
                 beside(gateway.port) as rounds,
@@ -87,14 +87,14 @@ def crowd(settings: Settings) -> list[Table]:
 
 
 @contextlib.contextmanager
-def _nobody(_port: int) -> Iterator[list[float]]:
-    """Lets nobody come meanwhile."""
+def _no_others(_port: int) -> Iterator[list[float]]:
+    """No other clients."""
     yield []
 
 
 @contextlib.contextmanager
 def _vanishing(port: int) -> Iterator[list[float]]:
-    """Has clients connect, subscribe and vanish meanwhile.
+    """Other clients that connect, subscribe and disconnect.
 
     Gives the seconds that each 2,000 of them took.
     """

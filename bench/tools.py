@@ -1,4 +1,4 @@
-"""The two C programs, compiled when they are older than their sources."""
+"""The two C programs, which are compiled when their sources are newer."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What one Version 1 update costs from the hub to the clients' outboxes, without Channel Access.
+"""The cost of a Version 1 update from the hub to the outboxes, without Channel Access.
 
-usage: python -m bench.update. The least of many rounds: so small a figure can be told from
-noise, and two states of the code compared.
+Usage: `python -m bench.update`. It prints the minimum of many rounds, so that small
+differences between two versions of the code can be measured.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ ROUNDS = 60
 
 @implementer(IWriter)
 class Nowhere:
-    """A socket that takes all."""
+    """A writer that discards everything."""
 
     backlog = 0
     framing = WEBSOCKET
 
     def write(self, data: bytes) -> None:
-        """Take it."""
+        """Discard data."""
 
 
 def main() -> None:

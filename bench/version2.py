@@ -1,4 +1,4 @@
-"""What the options of Version 2 cost: long arrays, and rates far below the record's."""
+"""Options of Version 2: long arrays, and low rates of a fast record."""
 
 from __future__ import annotations
 

@@ -41,4 +41,5 @@ export default [
     },
   },
   { files: ["js/**/*.js"], languageOptions: { globals: globals.nodeBuiltin } },
+  { files: ["js/**/*.cjs"], languageOptions: { globals: globals.node, sourceType: "commonjs" } },
 ];

@@ -103,6 +103,19 @@ test("only a connection that lasted resets the wait", (t) => {
   assert.equal(waits[0].staleSince, null);
 });
 
+test("when a gateway goes away, only the first wait is shorter", (t) => {
+  const { gw, clock, WebSocket } = puppet(t);
+  const waits = collect(gw, "reconnecting");
+  WebSocket.last.open();
+  WebSocket.last.fail(1001);
+  clock.advance(300);
+  WebSocket.last.open();
+  WebSocket.last.fail(1001);
+  clock.advance(2000);
+  WebSocket.last.fail();
+  assert.deepEqual(waits.map((wait) => wait.seconds), [0.3, 2, 4]);
+});
+
 test("reconnect() does not wait", (t) => {
   const { gw, clock, WebSocket } = puppet(t);
   WebSocket.last.fail();
@@ -133,7 +146,7 @@ test("silence is broken by a ping; two silences are a loss since the last frame"
   clock.advance(29999);
   assert.equal(losses.length, 0);
   clock.advance(1);
-  assert.deepEqual(losses, [{ code: 1006, reason: "no sign of life", staleSince: heard }]);
+  assert.deepEqual(losses, [{ code: 1006, reason: "no answer", staleSince: heard }]);
 });
 
 test("late timers, as in a page in the background, are no silence of the gateway's", (t) => {
@@ -150,7 +163,7 @@ test("late timers, as in a page in the background, are no silence of the gateway
   assert.equal(losses.length, 1);
 });
 
-test("traffic is a sign of life: no ping then", (t) => {
+test("no ping while there are messages", (t) => {
   const { clock, WebSocket } = puppet(t, { heartbeat: 15 });
   WebSocket.last.open();
   for (let i = 0; i < 10; i += 1) {

@@ -1,6 +1,16 @@
-"""`python -m pycawamp.config`: the table of all options, for docs/operations.md."""
+"""`python -m pycawamp.config FILE`: bring the table of options in a Markdown file up to date."""
+
+import re
+import sys
+from pathlib import Path
 
 from pycawamp.config.describe import table
 from pycawamp.config.options import OPTIONS
 
-print(table(OPTIONS), end="")
+MARK = "<!-- Made by: make options -->\n"
+
+for name in sys.argv[1:]:
+    text = Path(name).read_text()
+    Path(name).write_text(
+        re.sub(rf"({MARK})(\|.*\n)*", lambda found: found[1] + table(OPTIONS), text)
+    )

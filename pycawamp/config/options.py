@@ -37,7 +37,7 @@ OPTIONS = (
     Option(
         "config",
         None,
-        "File with further options (TOML); --print-config prints one",
+        "Configuration file (TOML); --print-config prints one",
         values.path,
         "c",
         is_in_files=False,
@@ -45,14 +45,12 @@ OPTIONS = (
     Option(
         "port",
         "8888",
-        "Port number, or Twisted endpoint, as tcp:8888:interface=127.0.0.1",
+        "Port number or Twisted endpoint, such as tcp:8888:interface=127.0.0.1",
         values.ports,
         "p",
         repeated=True,
     ),
-    Option(
-        "demo", "no", "Also run an IOC of its own, with records to try the gateway on", values.flag
-    ),
+    Option("demo", "no", "Also run an IOC with demo records", values.flag),
     Option(
         "default-provider",
         _GATEWAY.default_provider,
@@ -62,68 +60,69 @@ OPTIONS = (
     Option(
         "connect-timeout",
         _GATEWAY.connect_timeout,
-        "Seconds until a PV counts as not found",
+        "Seconds until a PV is reported as not connected",
         values.seconds,
     ),
     Option(
-        "linger", _GATEWAY.linger, "Seconds that a channel outlives its last client", values.seconds
+        "linger",
+        _GATEWAY.linger,
+        "Seconds a channel stays open after its last client has left",
+        values.seconds,
     ),
     Option(
         "stall-timeout",
         _SOCKET.stall_timeout,
-        "Seconds until a client that takes no data is dropped",
+        "Seconds until a client that reads nothing is disconnected",
         values.seconds,
     ),
     Option(
         "ping-interval",
         _SOCKET.ping_interval,
-        "Seconds between pings; who answers none is dropped",
+        "Seconds between pings; a client that does not answer is disconnected",
         values.interval,
     ),
     Option(
         "drain-time",
         Settings().drain_time,
-        "Seconds over which clients are sent away before the gateway stops; 0: at once",
+        "Seconds for disconnecting clients gradually when the gateway stops; 0: at once",
         values.seconds_or_0,
     ),
-    Option("pvlist", None, "PV list: which PVs are served (docs/access.md)", values.path),
+    Option("pvlist", None, "PV list file: which PVs are served (docs/access.md)", values.path),
     Option(
         "pvlist-syntax",
         None,
-        "Build of the CA gateway that the PV list is for: gnu, gnu-neg, pcre or pcre-neg",
+        "Build of the CA gateway that the PV list was written for: gnu, gnu-neg, pcre or pcre-neg",
         values.pvlist_syntax,
     ),
     Option("access", None, "Access security file: who may read and write", values.path),
-    Option(
-        "allow-put", None, "Let logged-in users write; =anyone: without a login too", values.writers
-    ),
-    Option("put-log", None, "File for a line about each put; else the log", values.path),
+    Option("allow-put", None, "Let logged-in users write; =anyone: everybody", values.writers),
+    Option("put-log", None, "File to log puts to, instead of the log", values.path),
     Option(
         "log-format",
         _LOG.format.value,
-        "Form of the log: text, or json for an object in each line",
+        "Format of the log: text, or json for one object per line",
         values.log_format,
     ),
     Option(
         "log-level",
         _LOG.level,
-        "Least level that is logged: debug, info, warn, error or critical",
+        "Lowest level to log: debug, info, warn, error or critical",
         values.log_level,
     ),
     Option("access-log", "no", "Log each HTTP request", values.flag),
-    Option("htpasswd", None, "Passwords of users: bcrypt or argon2 entries", values.path),
-    Option("jwt-key", None, "Public key in PEM, or secret, that signs JWTs", values.path),
-    Option("jwt-audience", None, "The audience that a JWT must be for", values.some_text),
-    Option("jwt-issuer", None, "The issuer that a JWT must be from", values.some_text),
-    Option("require-login", "no", "Let nobody read who has not logged in", values.flag),
+    Option("htpasswd", None, "Password file with bcrypt or argon2 entries", values.path),
+    Option("jwt-key", None, "File with the public key (PEM) or the secret for JWTs", values.path),
+    Option("jwt-audience", None, "Required audience of JWTs", values.some_text),
+    Option("jwt-issuer", None, "Required issuer of JWTs", values.some_text),
+    Option("require-login", "no", "Require a login even for reading", values.flag),
     Option(
         "trust-proxy",
         None,
-        "Address or network of a proxy whose X-Forwarded headers are believed",
+        "Address or network of a proxy whose X-Forwarded headers are trusted",
         values.proxies,
         repeated=True,
     ),
-    Option("user-header", None, "Header in which a trusted proxy names the user", values.header),
+    Option("user-header", None, "Header with the user name, set by a trusted proxy", values.header),
     Option(
         "status",
         "local",
@@ -133,27 +132,27 @@ OPTIONS = (
     Option(
         "allow-origin",
         None,
-        "Pages of elsewhere that may connect, whatever is protected",
+        "Other origins whose pages may connect where access is restricted",
         values.origins,
         repeated=True,
     ),
     Option(
         "allow-host",
         None,
-        "Host name that the gateway is reached by, beside this machine's",
+        "Further host name of the gateway, besides those of this machine",
         values.hosts,
         repeated=True,
     ),
     Option(
         "dialects",
         ",".join(DIALECTS),
-        "Protocols of other gateways that are served too, or none",
+        "Protocols of other gateways to serve, or none",
         values.dialects,
     ),
     Option(
         "pvws-throttle",
         _DIALECTS.pvws_throttle,
-        "Seconds between two updates of a PV to a PVWS client; 0: every update is sent",
+        "Seconds between updates of a PV for PVWS clients; 0: send every update",
         values.seconds_or_0,
     ),
     Option(
@@ -162,67 +161,65 @@ OPTIONS = (
         "The same for arrays",
         values.seconds_or_0,
     ),
-    Option("max-clients", _LIMITS.clients, "Clients in all", _COUNT),
-    Option(
-        "max-clients-per-address", _LIMITS.clients_per_address, "Clients of one address", _COUNT
-    ),
+    Option("max-clients", _LIMITS.clients, "Clients in total", _COUNT),
+    Option("max-clients-per-address", _LIMITS.clients_per_address, "Clients per address", _COUNT),
     Option(
         "max-connections",
         None,
-        "Connections in all, WebSockets or not [default: 2 * max-clients, or 100]",
+        "Connections in total, WebSockets or not [default: 2 * max-clients, or 100]",
         _COUNT,
     ),
     Option(
         "max-connections-per-address",
         None,
-        "Connections of one address [default: 2 * max-clients-per-address, or 100]",
+        "Connections per address [default: 2 * max-clients-per-address, or 100]",
         _COUNT,
     ),
-    Option("max-pvs", _LIMITS.pvs, "PVs of one client", _COUNT),
-    Option("max-names", _LIMITS.names, "PVs in the list of one request", _COUNT),
-    Option("max-channels", _LIMITS.channels, "Open channels in all", _COUNT),
+    Option("max-pvs", _LIMITS.pvs, "PVs per client", _COUNT),
+    Option("max-names", _LIMITS.names, "PVs in a list", _COUNT),
+    Option("max-channels", _LIMITS.channels, "Open channels in total", _COUNT),
     Option(
         "max-unresolved",
         _LIMITS.unresolved,
-        "PVs of one client that no IOC has answered for",
+        "PVs per client that no IOC has answered for",
         _COUNT,
     ),
     Option(
         "max-unresolved-per-address",
         _LIMITS.unresolved_per_address,
-        "The same, of all clients of an address",
+        "The same, per address",
         _COUNT,
     ),
-    Option("max-unresolved-in-all", _LIMITS.unresolved_in_all, "The same, of all clients", _COUNT),
+    Option("max-unresolved-in-all", _LIMITS.unresolved_in_all, "The same, in total", _COUNT),
     Option(
         "max-spellings",
         _LIMITS.spellings,
-        "Names with modifiers of a record, for one client",
+        "Names with modifiers per record and client",
         _COUNT,
     ),
     Option(
         "max-spellings-per-address",
         _LIMITS.spellings_per_address,
-        "The same, for an address",
+        "The same, per record and address",
         _COUNT,
     ),
-    Option("max-spellings-in-all", _LIMITS.spellings_in_all, "The same, for all clients", _COUNT),
+    Option("max-spellings-in-all", _LIMITS.spellings_in_all, "The same, per record", _COUNT),
     Option(
         "max-memory",
         _LIMITS.memory // 2**20,
-        "MiB of what waits for clients and of large arrays, in all",
+        "MiB for unsent data and large arrays, in total",
         values.whole(16),
     ),
-    Option("max-message", _SOCKET.max_message, "Bytes of a client's message", values.whole(100)),
     Option(
-        "max-request-rate", _LIMITS.request_rate, "Requests of one client per second", values.rate
+        "max-message", _SOCKET.max_message, "Maximum bytes of a client's message", values.whole(100)
     ),
-    Option("max-put-rate", _LIMITS.put_rate, "Puts of one client per second", values.rate),
-    Option("max-header", _HTTP.max_header, "Bytes of a request's header", values.whole(500)),
+    Option("max-request-rate", _LIMITS.request_rate, "Requests per second and client", values.rate),
+    Option("max-put-rate", _LIMITS.put_rate, "Puts per second and client", values.rate),
+    Option("max-header", _HTTP.max_header, "Maximum bytes of a request header", values.whole(500)),
     Option(
         "handshake-timeout",
         _HTTP.handshake_timeout,
-        "Seconds that a request may take to arrive",
+        "Seconds for a request to arrive",
         values.seconds,
     ),
 )
@@ -233,9 +230,9 @@ class Options(usage.Options):
 
     synopsis = "[options]"
     longdesc = (
-        "Shows EPICS process variables in web browsers. Without --demo it finds IOCs as the "
-        "EPICS_CA_* environment says. Rates are those of a longer time: 20 seconds' worth of "
-        "them may come at once."
+        "Show EPICS process variables in web browsers. Without --demo, IOCs are found by the "
+        "EPICS_CA_* environment variables. Rates are averages; a burst of up to 20 seconds' "
+        "worth is allowed."
     )
     optParameters: Sequence[Sequence[Any]] = [
         [each.name, each.short, each.default, each.help]

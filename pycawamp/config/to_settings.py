@@ -126,7 +126,7 @@ def _check(given: dict[str, Any]) -> None:
     logins = _LOGINS & set(given)
     for name, needed in _NEEDS.items():
         if name in given and needed not in given:
-            raise OptionError(f"--{name} is of no use without --{needed}")
+            raise OptionError(f"--{name} requires --{needed}")
     if "user-header" in given and "trust-proxy" not in given:
         raise OptionError("--user-header needs --trust-proxy: else anyone could set it")
     if given["require-login"] and not logins:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pycawamp.pv.errors import BadValueError
+from pycawamp.pv.text import clip, json_type
 from pycawamp.pv.values import Array, FieldType, Metadata
 
 
@@ -18,10 +19,10 @@ def elements(metadata: Metadata, value: Any) -> list[Any]:
     """Return the elements of a value; of a scalar one."""
     if not metadata.is_array:
         if isinstance(value, list | dict):
-            raise BadValueError(f"expected {wanted(metadata)}, got {json_type(value)}")
+            raise BadValueError(f"expected {wanted(metadata)}, got {described(value)}")
         return [value]
     if not isinstance(value, list):
-        raise BadValueError(f"expected an array of {wanted(metadata)}, got {json_type(value)}")
+        raise BadValueError(f"expected an array of {wanted(metadata)}, got {described(value)}")
     if metadata.count and len(value) > metadata.count:
         raise BadValueError(f"expected at most {metadata.count} elements, got {len(value)}")
     return value
@@ -32,7 +33,7 @@ def numbers(metadata: Metadata, values: list[Any], dtype: np.dtype[Any]) -> Arra
     # A set of types, not a look at each value: a million numbers are checked in C.
     for wrong in set(map(type, values)) - {int, float}:
         example = next(value for value in values if type(value) is wrong)
-        raise BadValueError(f"expected {wanted(metadata)}, got {json_type(example)}")
+        raise BadValueError(f"expected {wanted(metadata)}, got {described(example)}")
     checked = np.array(values, dtype=np.float64)
     if not np.isfinite(checked).all():
         raise BadValueError("expected finite numbers")
@@ -63,13 +64,15 @@ def index(labels: tuple[str, ...], value: Any, highest: int) -> int:
     if type(value) is int and 0 <= value <= highest:
         return value
     choices = f"one of {', '.join(map(repr, filter(None, labels)))}, or " if any(labels) else ""
-    raise BadValueError(f"expected {choices}an index from 0 to {highest}, got {clip(repr(value))}")
+    raise BadValueError(
+        f"expected {choices}an index from 0 to {highest}, got {clip(repr(value), MAX_SHOWN)}"
+    )
 
 
 def string(value: Any) -> bytes:
     """Return a string as UTF-8."""
     if not isinstance(value, str):
-        raise BadValueError(f"expected a string, got {json_type(value)}")
+        raise BadValueError(f"expected a string, got {described(value)}")
     return value.encode()
 
 
@@ -78,19 +81,16 @@ def wanted(metadata: Metadata) -> str:
     return _WANTED.get(metadata.type, "whole numbers" if metadata.is_array else "a whole number")
 
 
-def json_type(value: Any) -> str:
-    """Return what a value is, in the terms of JSON."""
-    if value is None:
-        return "null"
-    shown = "" if isinstance(value, list | dict) else f" {clip(repr(value))}"
-    return _JSON_TYPES[type(value)] + shown
+def described(value: Any) -> str:
+    """Return the JSON type of a value, and the value itself if it is a scalar."""
+    kind = json_type(value)
+    if value is None or isinstance(value, list | dict):
+        return kind
+    return f"the {kind.removeprefix('a ')} {clip(repr(value), MAX_SHOWN)}"
 
 
-def clip(text: str, most: int = 40) -> str:
-    """Return a text, or its beginning."""
-    return text if len(text) <= most else text[:most] + "…"
-
-
+MAX_SHOWN = 40
+"""Characters of a value in an error message."""
 _LARGEST = 8
 """Bytes of an integer, from which a double does not hold all of them."""
 _WANTED = {
@@ -99,12 +99,4 @@ _WANTED = {
     FieldType.FLOAT: "a number",
     FieldType.ENUM: "a label or an index",
     FieldType.BOOL: "true or false",
-}
-_JSON_TYPES = {
-    dict: "an object",
-    list: "an array",
-    str: "the string",
-    int: "the number",
-    float: "the number",
-    bool: "the boolean",
 }

@@ -46,8 +46,9 @@ from pycawamp.web.htpasswd import LoginFileError
 from pycawamp.web.internals import InternalsError
 from pycawamp.web.login import LoginFiles
 from pycawamp.web.metrics import Metrics
-from pycawamp.web.reports import ReportPage, ReportReaders
+from pycawamp.web.reports import Report, ReportPage, ReportReaders
 from pycawamp.web.site import root_resource
+from pycawamp.web.status import StatusReport
 from pycawamp.web.twisted_internals import check_twisted
 
 
@@ -84,6 +85,20 @@ def _log(
     return file, log_observer(settings, file)
 
 
+SEARCH_VARIABLES = (
+    "EPICS_CA_ADDR_LIST",
+    "EPICS_CA_AUTO_ADDR_LIST",
+    "EPICS_CA_NAME_SERVERS",
+    "EPICS_CA_SERVER_PORT",
+)
+"""What says whom Channel Access asks for PVs."""
+
+
+def search_variables() -> dict[str, str]:
+    """Return where Channel Access searches; nothing else of the environment is told."""
+    return {name: os.environ[name] for name in SEARCH_VARIABLES if name in os.environ}
+
+
 class App(DrainingService):
     """All of a gateway, as a service with named parts."""
 
@@ -109,6 +124,11 @@ class App(DrainingService):
         for part in (files, demo, gateway, *ports, notifier):
             if part is not None:
                 part.setServiceParent(self)  # type: ignore[no-untyped-call]
+
+    @property
+    def port(self) -> Port:
+        """The first of the ports."""
+        return self.ports[0]
 
     def statistics(self, *, each_channel: bool = True) -> Statistics:
         """Return a snapshot of the gateway and its port."""
@@ -173,7 +193,8 @@ def _add_reports(reactor: Any, app: App, root: Resource, readers: ReportReaders)
     """Add the pages about the gateway itself."""
     metrics = Metrics(reactor, partial(app.statistics, each_channel=False))
     metrics.lag.setServiceParent(app)  # type: ignore[no-untyped-call]
-    reports = {
+    reports: dict[bytes, Report] = {
+        b"status": StatusReport(app, app.gateway.hub, search_variables),
         b"metrics": lambda request: metrics.text(request.getHeader("accept") or ""),
     }
     for path, report in reports.items():

@@ -107,7 +107,7 @@ class Operations:
         self._check_idle()
 
     def close(self) -> Iterator[None]:
-        """Let all go, one at each step: the client has left. What was sent to an IOC stays sent."""
+        """Cancel all pending operations, one at each step. Puts already sent are not undone."""
         self._idle = None
         # Those that wait for their turn first: it would come with the end of the others.
         for semaphore in (self._gets, self._large_gets):

@@ -13,6 +13,7 @@ import attrs
 import numpy as np
 from twisted.logger import Logger
 
+from pycawamp.pv.text import clip
 from pycawamp.pv.values import Reading
 from pycawamp.wire.v2.codec import dumps
 
@@ -64,7 +65,7 @@ def _shown(value: Any) -> str:
     except TypeError:
         # JSON is read to a depth of 1024, and written to less.
         text = '"nested too deeply to be shown"'
-    shown = text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
+    shown = clip(text, MAX_SHOWN)
     return shown if shown.isprintable() else "".join(map(_printable, shown))
 
 

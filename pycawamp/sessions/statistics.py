@@ -123,7 +123,7 @@ def snapshot(
     channels = tuple(_channels(hub, shared.publishers)) if each_channel else ()
     states = dict.fromkeys((SEARCHING, CONNECTED, DISCONNECTED, REFUSED), 0)
     for pv in hub:
-        states[_state(pv)] += 1
+        states[state(pv)] += 1
     return Statistics(
         clients=clients,
         channels=channels,
@@ -157,7 +157,8 @@ def _client(session: Session) -> ClientStatistics:
     )
 
 
-def _state(pv: PV) -> str:
+def state(pv: PV) -> str:
+    """Return the state of a channel."""
     if pv.connected:
         return CONNECTED
     if pv.connected is None:
@@ -171,7 +172,7 @@ def _channels(hub: PVHub, publishers: Publishers) -> Iterable[ChannelStatistics]
         described = pv.described
         yield ChannelStatistics(
             pv.name,
-            _state(pv),
+            state(pv),
             clients.get(pv.name, 0),
             None if described is None else described.type.value,
             None if described is None else described.host,

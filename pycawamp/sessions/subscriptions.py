@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from pycawamp.access.interfaces import Decide, Verdict
 from pycawamp.fanout.stream import EncodedStream
 from pycawamp.pv.interfaces import PVState
+from pycawamp.pv.reason import reason
 from pycawamp.sessions.authorizer import Authorizer
 from pycawamp.sessions.outgoing import Outgoing
 from pycawamp.sessions.shared import Shared
@@ -59,7 +60,7 @@ class Subscriptions:
         verdict = self._authorizer.authorize(name)
         is_new = name not in self._streams and name not in self._forbidden
         if is_new and len(self) >= self._shared.limits.pvs:
-            raise BadMessageError("too_many_pvs", "the page has as many PVs as it may")
+            raise BadMessageError("too_many_pvs", "the limit of PVs per client is reached")
         self._authorizer.reserve_channel(verdict.real_name)
         pv = self._shared.hub.find(verdict.real_name)
         if pv is not None:
@@ -176,6 +177,10 @@ class Subscriptions:
         self._tell(stream, self._outgoing.dialect.connection(stream.name, False))
 
     def _tell(self, stream: EncodedStream, message: bytes | None) -> None:
+        """Tell the client that a PV is not there, and why if it asks."""
+        why = reason(stream.pv) if stream.encoding.reason else None
+        if why is not None:
+            message = self._outgoing.dialect.disconnected(stream.name, why)
         if message is not None:
             stream.tell(self._outgoing.outbox, message)
 

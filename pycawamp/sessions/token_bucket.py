@@ -19,7 +19,7 @@ class TokenBucket:
         self._filled = clock.seconds()
 
     def take(self, tokens: float = 1.0) -> bool:
-        """Whether there is at least one; takes as many as are asked for, on credit if need be."""
+        """Take `tokens`; the balance may go negative. Return False if it was empty."""
         now = self._clock.seconds()
         self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._rate)
         self._filled = now
@@ -29,7 +29,7 @@ class TokenBucket:
         return True
 
     def charge(self, tokens: float) -> None:
-        """Take as many as what was let through has cost, on credit if need be."""
+        """Take tokens for a request that was accepted; the balance may go negative."""
         self._tokens -= tokens
 
     def give_back(self) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import attrs
-from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.defer import CancelledError, Deferred, inlineCallbacks
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
@@ -31,7 +32,7 @@ JSON = "application/json"
 BINARY = "application/octet-stream"
 GET_OPTIONS = ("metadata", "text", "arrays")
 PUT_OPTIONS = ("wait", "timeout")
-STREAM_OPTIONS = (*GET_OPTIONS, "max_rate")
+STREAM_OPTIONS = (*GET_OPTIONS, "max_rate", "reason")
 TEXT_ARRAYS = ("json", "base64")
 """Forms of arrays where messages are text."""
 REQUEST_HEADERS = "Authorization, Content-Type, Last-Event-ID"
@@ -171,7 +172,11 @@ class Api(Resource):
         request.notifyFinish().addErrback(lambda _: exchange.cut())
         done = exchange.ask(messages).addCallback(put_together)
         done.addCallback(self._respond, request, exchange)
-        done.addErrback(lambda failure: self._log.failure("an API request failed", failure))
+        done.addErrback(self._failed)
+
+    def _failed(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            self._log.failure("An API request failed", failure)
 
     @inlineCallbacks
     def _respond(

@@ -118,13 +118,18 @@ class Authentication:
             return None
         return origin
 
-    async def admit(self, request: Request, *, socket: bool, required: bool = False) -> Peer:
-        """Who it is; RefusalError if they may not come in."""
+    async def admit(
+        self, request: Request, *, socket: bool, required: bool = False, by_address: bool = False
+    ) -> Peer:
+        """Who it is; RefusalError if they may not come in.
+
+        `by_address`: what is asked for depends on the client's address, whatever else does.
+        """
         address = request.getClientAddress()
         at = address.host if isinstance(address, IPv4Address | IPv6Address) else ""
         headers = request.requestHeaders
         _check_text(headers)
-        rules = self._rules
+        rules = self._restricted if by_address else self._rules
         host = rules.proxies.host(at, headers)
         refused = _page_refusal(rules, at, request, socket)
         if refused is not None:
@@ -259,9 +264,13 @@ class PendingRequest:
         self._gone = False
         request.notifyFinish().addErrback(self._left)
 
-    def admit(self, enter: Enter, *, socket: bool, required: bool = False) -> int:
+    def admit(
+        self, enter: Enter, *, socket: bool, required: bool = False, by_address: bool = False
+    ) -> int:
         """Have `enter` called with who it is; the result is for twisted.web."""
-        admitting = self._authentication.admit(self._request, socket=socket, required=required)
+        admitting = self._authentication.admit(
+            self._request, socket=socket, required=required, by_address=by_address
+        )
         done = Deferred.fromCoroutine(admitting)
         done.addCallback(self._enter_in_turn if socket else self._enter, enter)
         done.addErrback(self._refuse)

@@ -8,6 +8,7 @@ import attrs
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.token_bucket import TokenBucket
 
 RATE = 10.0
@@ -24,9 +25,7 @@ MOST = 200
 class ClientEntry:
     """A client as the log tells of it."""
 
-    address: str
-    user: str | None
-    agent: str
+    peer: Peer
     since: float
     """When it connected, by the clock."""
 
@@ -42,15 +41,15 @@ class ClientLog:
         self._untold: Counter[str] = Counter()
         self._summary: IDelayedCall | None = None
 
-    def connected(self, address: str, user: str | None, agent: str) -> ClientEntry:
+    def connected(self, peer: Peer) -> ClientEntry:
         """Tell of a new client; returns what `disconnected` is to be given."""
-        entry = ClientEntry(address, user, _shown(agent), self._clock.seconds())
+        entry = ClientEntry(peer, self._clock.seconds())
         if self._may_tell("connected"):
             self._log.info(
                 "Connected: {client}, user {user}, {agent}",
-                client=entry.address,
-                user=entry.user or "-",
-                agent=entry.agent,
+                client=entry.peer.address,
+                user=entry.peer.user or "-",
+                agent=_shown(entry.peer.agent),
             )
         return entry
 
@@ -60,9 +59,9 @@ class ClientLog:
             self._log.info(
                 "Disconnected: {client}, user {user}, {agent}, after {seconds:.1f} s "
                 "with {pvs} PVs: {reason}",
-                client=entry.address,
-                user=entry.user or "-",
-                agent=entry.agent,
+                client=entry.peer.address,
+                user=entry.peer.user or "-",
+                agent=_shown(entry.peer.agent),
                 seconds=self._clock.seconds() - entry.since,
                 pvs=pvs,
                 reason=_shown(reason),

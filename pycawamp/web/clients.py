@@ -10,6 +10,7 @@ from typing import Protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
 
 from pycawamp.access.hosts import network_key
 from pycawamp.sessions.peer import Peer
@@ -49,6 +50,8 @@ class Clients:
     tells UNIX seconds.
     """
 
+    _failures = Logger()
+
     def __init__(
         self,
         clock: IReactorTime,
@@ -63,7 +66,7 @@ class Clients:
         self.slow_consumers = SlowConsumerMonitor(clock, stall_timeout, sessions.shared.budget)
         self.read_scheduler = ReadScheduler(clock)
         self._now = now
-        self._connections: dict[Connection, ClientEntry] = {}
+        self._connections: dict[Connection, ClientEntry | None] = {}
         self._log = ClientLog(clock)
         self._by_address: Counter[str] = Counter()
         self._all_closed: Deferred[None] | None = None
@@ -83,12 +86,10 @@ class Clients:
             return "as many clients of one address as may be"
         return None
 
-    def add(self, connection: Connection) -> None:
-        """Count and log a client."""
-        visitor = connection.client
-        self._connections[connection] = self._log.connected(
-            visitor.address, visitor.user, visitor.agent
-        )
+    def add(self, connection: Connection, *, logged: bool = True) -> None:
+        """Count a client, and log that it has connected."""
+        entry = self._log.connected(connection.client) if logged else None
+        self._connections[connection] = entry
         self._by_address[network_key(connection.client.host)] += 1
 
     def remove(self, connection: Connection, pvs: int = 0, reason: str = "closed") -> None:
@@ -97,7 +98,9 @@ class Clients:
         `pvs` is how many PVs it had, `reason` why it has gone: both are for the log.
         """
         if connection in self._connections:
-            self._log.disconnected(self._connections.pop(connection), pvs, reason)
+            entry = self._connections.pop(connection)
+            if entry is not None:
+                self._log.disconnected(entry, pvs, reason)
             self._left(network_key(connection.client.host))
         if not self._connections and self._all_closed is not None:
             done, self._all_closed = self._all_closed, None
@@ -135,16 +138,18 @@ class Clients:
             if not self._is_leaving:
                 self._is_leaving, number = True, len(here)
             left = number * max(0.0, 1 - (share - LISTENING) / (1 - LISTENING))
-            for connection in here[: len(here) - int(left)]:
+            for connection in here[: max(0, len(here) - int(left))]:
                 asked.add(connection)
                 connection.hang_up(1001, "the gateway is stopping")
-            if len(asked) == number:
+            if not int(left) or not here:
                 asking.stop()
 
         asking = LoopingCall(ask)
         asking.clock = self.clock
-        # A failure ends it; what is still open is closed after it.
-        return asking.start(DRAIN_STEP).addBoth(lambda _: None)
+        done = asking.start(DRAIN_STEP)
+        # What is still open after a failure is closed by close_all.
+        done.addErrback(lambda failure: self._failures.failure("draining failed", failure))
+        return done.addCallback(lambda _: None)
 
     def close_all(self, patience: float = 1.0) -> Deferred[None]:
         """Close every connection as `going away` (1001); fires when all are gone.

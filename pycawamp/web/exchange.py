@@ -55,10 +55,14 @@ class Exchange:
         self._session: Session | None = clients.sessions.open(
             self, client, encoding, self.hang_up, quota
         )
-        clients.add(self)
+        # A request is a line of the access log.
+        clients.add(self, logged=False)
 
     def ask(self, messages: Sequence[bytes]) -> Deferred[list[Message]]:
-        """Send requests, each of which has one reply; fires with these, as they came."""
+        """Send requests, each of which has one reply; fires with these, as they came.
+
+        Fails with CancelledError if the client has left before.
+        """
         self._expected = len(messages)
         self._clients.shared.finish(self._send(messages))
         return self._replied
@@ -83,6 +87,8 @@ class Exchange:
         if self._session is not None:
             self._session.close()
             self._ended()
+        # Lets go of all that waits for the replies.
+        self._replied.cancel()
         self.release()
 
     def hang_up(self, code: int, reason: str) -> None:

@@ -106,7 +106,7 @@ def _stream() -> Schema:
     return {
         "operationId": "streamValue",
         "summary": "Follow a PV",
-        "parameters": _refs("PathName", "metadata", "text", "textArrays", "max_rate"),
+        "parameters": _refs("PathName", "metadata", "text", "textArrays", "max_rate", "reason"),
         "responses": _events() | _problems(),
     }
 
@@ -115,7 +115,7 @@ def _stream_many() -> Schema:
     return {
         "operationId": "streamValues",
         "summary": "Follow several PVs",
-        "parameters": _refs("QueryNames", "metadata", "text", "textArrays", "max_rate"),
+        "parameters": _refs("QueryNames", "metadata", "text", "textArrays", "max_rate", "reason"),
         "responses": _events() | _problems(),
     }
 
@@ -215,6 +215,7 @@ def _parameters() -> Schema:
         "max_rate": _option(
             "max_rate", {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_RATE}
         ),
+        "reason": _option("reason", {"type": "boolean", "default": False}),
         "wait": _option("wait", {"type": "boolean", "default": True}),
         "timeout": _option(
             "timeout",

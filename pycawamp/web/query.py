@@ -8,8 +8,8 @@ from typing import Any
 
 import attrs
 
+from pycawamp.pv.text import clip
 from pycawamp.wire.errors import BadMessageError
-from pycawamp.wire.names import clip
 
 NAME = "name"
 """The parameter that names a PV."""
@@ -82,6 +82,7 @@ _READ: Mapping[str, Callable[[str], Any]] = {
     "metadata": _flag,
     "text": _flag,
     "wait": _flag,
+    "reason": _flag,
     "max_rate": _number,
     "timeout": _number,
 }

@@ -42,11 +42,12 @@ class ReportPage(Resource):
 
     def render_GET(self, request: Request) -> int:
         """Answer once it is known who asks."""
-        # As for a WebSocket: pages of other origins may not read it by their visitors' rights.
+        # Pages of other origins or host names may not read it by their visitors' rights.
         return PendingRequest(self._authentication, request).admit(
             lambda peer: self._answer(request, peer),
             socket=True,
             required=self._readers is ReportReaders.LOGGED_IN,
+            by_address=self._readers is ReportReaders.LOCAL,
         )
 
     render_HEAD = render_GET

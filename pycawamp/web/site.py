@@ -23,7 +23,7 @@ STATIC = Path(__file__).absolute().with_name("static")
 DISPLAYS = Path(__file__).absolute().with_name("displays")
 """What displays for other gateways load from there."""
 
-ENTRIES = ("console/main.js", "pycaserver-html.js", "pycaserver.js")
+ENTRIES = ("console/gateway.js", "console/main.js", "pycaserver-html.js", "pycaserver.js")
 """The modules that pages load with a script element; served joined with their imports."""
 
 POLICY = (
@@ -70,7 +70,7 @@ def root_resource(
 
 def file_headers(authentication: Authentication) -> dict[str, str]:
     """The headers of files that pages of other origins may load, if any may connect."""
-    headers = dict(_HEADERS)
+    headers = dict(PAGE_HEADERS)
     if authentication.takes_other_pages:
         # They import the library from here; whether they may open a WebSocket the door says.
         headers["access-control-allow-origin"] = "*"
@@ -126,7 +126,7 @@ class Answer(Resource):
         self, body: bytes, mime_type: str, headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._headers = headers or _HEADERS
+        self._headers = headers or PAGE_HEADERS
         self._body = body
         self._mime_type = mime_type
         self._tag = hashlib.sha256(body).hexdigest()[:16].encode()
@@ -182,7 +182,7 @@ class Redirect(Resource):
         return b""
 
 
-_HEADERS = {
+PAGE_HEADERS = {
     # Browsers always check for changes, so that scripts match the gateway after an upgrade.
     "cache-control": "no-cache",
     "content-security-policy": POLICY,

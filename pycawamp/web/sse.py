@@ -40,6 +40,8 @@ class EventStream:
     """One client that gets events until it goes away. It is a client as any other."""
 
     is_ended = False
+    _pvs = 0
+    _why = ""
 
     def __init__(self, request: Request, client: Peer, streams: EventStreams, quota: Quota):
         self.client = client
@@ -86,6 +88,7 @@ class EventStream:
         """Close the connection; HTTP has no code or reason for the end of a body."""
         if self.is_ended:
             return
+        self._why = f"{reason} ({code})"
         self._end_session()
         self._closing = self._clients.clock.callLater(CLOSING, self.cut)
         self._channel.loseConnection()
@@ -113,6 +116,7 @@ class EventStream:
         if not self.is_ended:
             self.is_ended = True
             self._expiry.cancel()
+            self._pvs = len(self._session.subscriptions)
             self._session.outbox.flush()
             self._session.close()
 
@@ -122,7 +126,8 @@ class EventStream:
             self._closing.cancel()
         self._client_transport.end()
         self._clients.read_scheduler.drop(self)
-        self._clients.remove(self)
+        reason = self._client_transport.dropped or self._why or "the client went away"
+        self._clients.remove(self, self._pvs, reason)
 
 
 class EventStreams:

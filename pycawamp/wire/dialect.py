@@ -21,6 +21,22 @@ class Message(NamedTuple):
     is_binary: bool = False
 
 
+@attrs.frozen
+class Template:
+    """The parts of an update's JSON that do not change, for C code that writes updates.
+
+    An update is `before_value`, the value, `before_time`, the UNIX time stamp with nine digits
+    after the point, `after_time`, the alarm if it `has_alarm`
+    (`,"severity":"…","status":"…"`), and `after_alarm`.
+    """
+
+    before_value: bytes
+    before_time: bytes
+    after_time: bytes
+    after_alarm: bytes
+    has_alarm: bool
+
+
 class Renderer(ABC):
     """Renders the events of a PV as messages, for all clients with the same encoding."""
 
@@ -46,6 +62,10 @@ class Renderer(ABC):
         """Return the messages for a PV that has connected or disconnected."""
         return ()
 
+    def disconnected(self, reason: str, metadata: Metadata | None) -> Sequence[bytes]:
+        """Return what `connection(False, metadata)` does, with the reason for clients that ask."""
+        return self.connection(False, metadata)
+
     def refused(self, reason: str) -> Sequence[bytes]:
         """Return the messages for a PV whose value the IOC refuses to send."""
         return ()
@@ -60,6 +80,14 @@ class Renderer(ABC):
     @abstractmethod
     def update(self, reading: Reading) -> bytes:
         """Return the message for an update, for clients that have received all earlier ones."""
+
+    def template(self) -> Template | None:
+        """Return the template of updates of a scalar, with the current metadata.
+
+        None if `update` has to be called for each. It is called for updates without a value
+        or with text that is not UTF-8 anyway.
+        """
+        return None
 
     def newest(self, reading: Reading) -> bytes:
         """Return the message for an update, for clients that may have missed earlier ones."""
@@ -115,6 +143,10 @@ class Dialect(ABC):
     def connection(self, name: str, connected: bool) -> bytes | None:
         """Return the message for a PV that was not found, or may not be read any more."""
 
+    def disconnected(self, name: str, reason: str) -> bytes | None:
+        """Return what `connection(name, False)` does, with the reason for clients that ask."""
+        return self.connection(name, False)
+
     def not_found(self, name: str) -> bytes | None:
         """Return the message that tells that a PV was not found in time."""
         return self.connection(name, False)
@@ -153,6 +185,8 @@ class Encoding:
     """The form of arrays: json, base64 or binary."""
     batch: bool = False
     """Send each burst of messages as one JSON array."""
+    reason: bool = False
+    """Tell why a PV is not connected."""
     writable: bool = False
     """Whether the clients may write the PV, by the access rules."""
 

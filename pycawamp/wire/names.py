@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pycawamp.pv.text import clip, json_type
 from pycawamp.wire.errors import BadMessageError
 
 MAX_NAME = 500
@@ -27,24 +28,3 @@ def checked_name(name: Any) -> str:
         text = "the PV name contains control or other unprintable characters"
         raise BadMessageError("bad_name", text, pvname=clip(name))
     return name
-
-
-def clip(text: str, most: int = 64) -> str:
-    """Truncate a long text for an error message."""
-    return text if len(text) <= most else text[:most] + "…"
-
-
-def json_type(value: Any) -> str:
-    """Return the JSON type of a value as text."""
-    return _JSON_TYPES.get(type(value), "nothing")
-
-
-_JSON_TYPES = {
-    dict: "an object",
-    list: "an array",
-    str: "a string",
-    int: "a number",
-    float: "a number",
-    bool: "a boolean",
-    type(None): "null",
-}

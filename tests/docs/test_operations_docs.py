@@ -14,21 +14,46 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.config.describe import table
 from pycawamp.config.options import OPTIONS, Options
 
-TEXT = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+TEXT = (DOCS / "operations.md").read_text()
+SCALING = (DOCS / "scaling.md").read_text()
 
 
 class OptionTests(SynchronousTestCase):
     """The options."""
 
     def test_table(self) -> None:
-        """The table is the one that is made of the options (python -m pycawamp.config)."""
-        self.assertIn(f"<!-- Made by: python -m pycawamp.config -->\n{table(OPTIONS)}", TEXT)
+        """The table is the one that is made of the options."""
+        made = f"<!-- Made by: make options -->\n{table(OPTIONS)}"
+        self.assertTrue(made in TEXT, "the options have changed: run make options")
 
     def test_known(self) -> None:
         """Each option of the gateway that the page tells of exists."""
         known = {each.rstrip("=") for each in Options().longOpt}
-        told = set(re.findall(r"`--([a-z-]+)", TEXT))
-        self.assertLessEqual(told, known)
+        for text in (TEXT, SCALING):
+            told = set(re.findall(r"`--([a-z-]+)", text))
+            self.assertLessEqual(told, known)
+
+    def test_commands(self) -> None:
+        """The commands that run a gateway have options and values that are good."""
+        blocks = re.findall(r"^```sh\n(.*?)^```", TEXT + SCALING, re.DOTALL | re.MULTILINE)
+        found = re.findall(r"pycaserver (--p[^>\n]*)", "".join(blocks))
+        self.assertGreaterEqual(len(found), 5)
+        for command in found:
+            options = Options()
+            with contextlib.redirect_stdout(io.StringIO()):
+                try:
+                    options.parseOptions(shlex.split(command))
+                except SystemExit as ended:
+                    # As --print-config does, not with a problem.
+                    self.assertEqual(ended.code, 0)
+            self.assertNotEqual(options.settings.ports, ())
+
+    def test_links(self) -> None:
+        """The pages link to what there is."""
+        for name, text in (("operations.md", TEXT), ("scaling.md", SCALING)):
+            for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
+                self.assertTrue((DOCS / target).exists(), f"{name}: {target}")
 
     def test_file(self) -> None:
         """The file that the page has made means what its command line does."""

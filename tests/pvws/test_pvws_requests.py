@@ -138,6 +138,21 @@ class RequestTests(PVWSTestCase):
         self.assertGreater(counts["pvws: bad_request"], 3)
 
     @inlineCallbacks
+    def test_refused(self) -> Any:
+        """Why a PV has no value is told as an error; so is a scheme that is not served."""
+        fixture = yield self.start_gateway()
+        client = yield fixture.connect(path=self.path)
+        client.send({"type": "subscribe", "pvs": ["loc://x<VTable>"]})
+        lost = yield client.receive()
+        self.assertEqual((lost["severity"], lost["value"]), ("UNDEFINED", "NaN"))
+        error = yield client.receive()
+        start = "loc://x<VTable>: there is no type <VTable> here"
+        self.assertTrue(error["message"].startswith(start), error)
+        client.send({"type": "subscribe", "pvs": ["dev://x"]})
+        error = yield client.receive()
+        self.assertTrue(error["message"].startswith("dev://x: unknown scheme dev://"), error)
+
+    @inlineCallbacks
     def test_many_at_once(self) -> Any:
         """500 subscriptions of one PV each, and a message of 128 KiB, trip no limit."""
         records = RECORDS + "".join(

@@ -62,14 +62,16 @@ class DrainTests(TwistdTestCase):
         late = yield self.connect(url)
         yield self.assert_live(late)
         yield until(lambda: len(closed) > 3)
+        # Who leaves meanwhile by itself does not keep it waiting.
+        clients[[client.close_code for client in clients].index(None)].abort()
         status, _ = yield self.get(f"{ready[1]}monitor")
         self.assertEqual(status, 426)
         yield self.assertFailure(self.connect(url), Exception)
         codes = yield gatherResults([client.when_closed() for client in (*clients, late)])
-        self.assertEqual(set(codes), {1001})
+        self.assertGreaterEqual(codes.count(1001), len(codes) - 1)
         yield run.when_ended()
         self.assertGreater(closed[0] - began, 0.5)
-        self.assertGreater(closed[-1] - closed[0], 1.0)
+        self.assertGreater(closed[-1] - closed[0], 1.0, run.lines)
 
 
 class NotifyTests(TwistdTestCase):
@@ -118,8 +120,10 @@ class WorkerTests(TwistdTestCase):
         yield self.start_ioc(RECORD)
         with socket.create_server(("127.0.0.1", 0), backlog=1024) as shared:
             url = f"ws://127.0.0.1:{shared.getsockname()[1]}/monitor"
-            workers = [self.worker(shared) for _ in range(2)]
-            yield gatherResults([worker.until_line(READY) for worker in workers])
+            workers: list[Twistd] = []
+            for _ in range(2):
+                workers.append(self.worker(shared))
+                yield workers[-1].until_line(READY)
             clients: list[WebSocketTestClient] = []
 
             def both() -> bool:

@@ -20,8 +20,8 @@ from twisted.web.client import Agent, readBody
 
 from pycawamp.config.settings import LogFormat, LogSettings
 from pycawamp.service.logs import LogFile, log_observer
-from pycawamp.testing import TIMEOUT
 from tests.service.test_twistd import LOOPBACK, RECORD, TwistdTestCase
+from tests.support.timing import TIMEOUT
 
 reactor = cast(Any, installed_reactor)
 LOGROTATE = shutil.which("logrotate") or shutil.which("logrotate", path="/usr/sbin")

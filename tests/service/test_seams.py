@@ -16,7 +16,7 @@ from pycawamp.pv.memory import MemoryBackend
 from pycawamp.testing import GatewayFixture, WebSocketTestClient
 from pycawamp.wire.dialect import Encoding
 from tests.support.toy_backend import CountingBackend
-from tests.support.toy_dialect import Arrays
+from tests.support.toy_dialect import Arrays, Terse
 
 
 class SeamTests(TestCase):
@@ -38,6 +38,7 @@ class SeamTests(TestCase):
         root = Resource()
         root.putChild(b"monitor", self.fixture.gateway.resource)
         root.putChild(b"arrays", self.fixture.gateway.resource_for(Encoding(Arrays())))
+        root.putChild(b"terse", self.fixture.gateway.resource_for(Encoding(Terse(), max_rate=1000)))
         yield self.fixture.start(root)
 
     @inlineCallbacks
@@ -84,3 +85,28 @@ class SeamTests(TestCase):
         arrays.send(["set", "X"])
         error = yield arrays.receive()
         self.assertEqual(error[0], "error")
+
+    @inlineCallbacks
+    def test_terse_dialect(self) -> Generator[Deferred[Any], Any, None]:
+        """What a dialect says of itself holds, and is asked of nobody else."""
+        client = yield self.connect("terse")
+        client.send(["set", "X", 1])
+        client.send(["nonsense"])
+        for _ in range(2):
+            client.send(["show", "X"])
+        client.send(["say", "hello"])
+        first = yield client.receive()
+        second = yield client.receive()
+        self.assertEqual([first, second], [["X", 1.5], ["say", "hello"]])
+        counts = self.fixture.gateway.refusals.counts
+        self.assertEqual((counts["terse: not_connected"], counts["terse: bad_request"]), (1, 1))
+        client.send(["set", "X", 2])
+        third = yield client.receive()
+        self.assertEqual(third, ["X", 4])
+        pinged: Deferred[bytes] = Deferred()
+        client.protocol.onPing = pinged.callback
+        client.send(["ping"])
+        yield pinged
+        client.send(["show", "nowhere"])
+        told = yield client.receive()
+        self.assertEqual(told, ["nowhere", "not found"])

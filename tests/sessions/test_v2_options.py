@@ -85,7 +85,7 @@ class OptionTests(SynchronousTestCase):
             return page.take()
 
         plain = {"metadata": False, "text": False, "max_rate": None, "arrays": "json"}
-        plain |= {"batch": False}
+        plain |= {"batch": False, "reason": False}
         (reply,) = told({"action": "configure"})
         self.assertEqual(reply, {"msg_type": "configured", **plain})
         self.assertEqual(list(reply), ["msg_type", *plain])

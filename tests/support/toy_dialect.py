@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from pycawamp.pv.values import Metadata, Reading
 from pycawamp.wire.dialect import Dialect, Encoding, Renderer
 from pycawamp.wire.errors import BadMessageError
-from pycawamp.wire.requests import Connect, Put, Request
+from pycawamp.wire.requests import Connect, Echo, Ping, Put, Request
 
 
 class ArrayRenderer(Renderer):
@@ -35,6 +36,10 @@ class Arrays(Dialect):
                 return Connect((name,))
             case ["set", str(name), value]:
                 return Put(name, value, wait=True, timeout=5.0)
+            case ["ping"]:
+                return Ping()
+            case ["say", *_]:
+                return Echo(payload)
         raise BadMessageError("bad_request", 'expected ["show", NAME] or ["set", NAME, VALUE]')
 
     def renderer(self, name: str, encoding: Encoding) -> Renderer:
@@ -44,3 +49,24 @@ class Arrays(Dialect):
     def error(self, mistake: BadMessageError) -> bytes:
         """Tell a mistake."""
         return json.dumps(["error", mistake.message]).encode()
+
+
+class Terse(Arrays):
+    """The same, but for all that a dialect can say of itself."""
+
+    name = "terse"
+    answers_repeats = False
+    search_timeout = 0.2
+    pings_back = True
+    puts_need_subscription = True
+
+    def not_found(self, name: str) -> bytes:
+        """Tell that a PV was not found."""
+        return json.dumps([name, "not found"]).encode()
+
+    def value_to_put(self, value: Any, metadata: Metadata) -> Any:
+        """Return twice the value."""
+        return 2 * value
+
+    def error(self, mistake: BadMessageError) -> None:  # type: ignore[override]
+        """Tell nothing."""

@@ -6,6 +6,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogEvent, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from pycawamp.sessions.peer import Peer
 from pycawamp.web.client_log import BURST, RATE, SUMMARY, ClientLog
 
 
@@ -20,7 +21,7 @@ class FloodTests(SynchronousTestCase):
     def flood(self, number: int) -> list[LogEvent]:
         """What is logged of clients that come and go at once, and a while later."""
         with capturedLogs() as events:
-            entries = [self.log.connected(f"[::1]:{each}", None, "") for each in range(number)]
+            entries = [self.log.connected(Peer(f"[::1]:{each}")) for each in range(number)]
             for entry in entries:
                 self.log.disconnected(entry, 0, "done")
             self.clock.advance(SUMMARY)
@@ -41,7 +42,7 @@ class FloodTests(SynchronousTestCase):
         self.assertEqual(len(self.flood(int(BURST) // 2)), BURST)
         with capturedLogs() as events:
             for _ in range(int(BURST)):
-                self.log.connected("::1", "alice", "page")
+                self.log.connected(Peer("::1", user="alice", agent="page"))
             self.log.close()
         self.assertIn("without a line", formatEvent(events[-1]))
         self.assertFalse(self.clock.getDelayedCalls())
@@ -49,7 +50,9 @@ class FloodTests(SynchronousTestCase):
     def test_strange(self) -> None:
         """What a client says of itself is cut, and cannot make lines or colours."""
         with capturedLogs() as events:
-            entry = self.log.connected("::1", None, "a\x1b[31m\u2028b\r\nDisconnected" + 999 * "x")
+            entry = self.log.connected(
+                Peer("::1", agent="a\x1b[31m\u2028b\r\nDisconnected" + 999 * "x")
+            )
             self.log.disconnected(entry, 0, "no\nreason")
         for event in events:
             text = formatEvent(event)

@@ -124,6 +124,10 @@ class MetricsTests(ApiTestCase):
                 200,
             ),
             (("--allow-put=anyone",), {"Origin": "https://elsewhere.example"}, 403),
+            # A page whose own host name points to this machine.
+            ((), {"Host": "elsewhere.example"}, 403),
+            ((), {"Origin": "https://elsewhere.example"}, 403),
+            (("--allow-host=gateway.example",), {"Host": "gateway.example"}, 200),
         ):
             service = self.serve(*options)
             reply = yield self.call("GET", "/metrics", **headers)

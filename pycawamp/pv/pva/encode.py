@@ -14,6 +14,7 @@ from pycawamp.pv.pva.describe import FIELD_TYPES, Description
 from pycawamp.pv.pva.layout import layout_of
 from pycawamp.pv.pva.types import DTYPES, FORMATS, Scalar, ScalarArray, Structure, Type
 from pycawamp.pv.pva.wire import Order, bit_set, size, text
+from pycawamp.pv.text import clip
 from pycawamp.pv.values import FieldType, Metadata
 
 MAX_INDEX = 2**31 - 1
@@ -59,12 +60,14 @@ def _fields(
     where = path.rstrip(".") or "the structure"
     if not isinstance(value, dict):
         names = ", ".join(name for name, _ in structure.fields)
-        got = checks.json_type(value)
+        got = checks.described(value)
         raise BadValueError(f"expected an object for {where} with some of {names}; got {got}")
     for name, each in value.items():
         field = structure.field(name)
         if field is None:
-            raise BadValueError(f"expected a field of {where}, got {checks.clip(repr(name))}")
+            raise BadValueError(
+                f"expected a field of {where}, got {clip(repr(name), checks.MAX_SHOWN)}"
+            )
         yield from _field(field, each, f"{path}{name}")
 
 
@@ -105,7 +108,7 @@ def _checked(leaf: Scalar | ScalarArray, metadata: Metadata, value: Any) -> Any:
 def _truth(metadata: Metadata, value: Any) -> bool:
     if value is True or value is False or (type(value) is int and value in (0, 1)):
         return bool(value)
-    raise BadValueError(f"expected {checks.wanted(metadata)}, got {checks.json_type(value)}")
+    raise BadValueError(f"expected {checks.wanted(metadata)}, got {checks.described(value)}")
 
 
 def _bytes(leaf: Scalar | ScalarArray, elements: Any, order: Order) -> bytes:

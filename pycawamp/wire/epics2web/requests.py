@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from pycawamp.pv.text import clip, json_type
 from pycawamp.wire.errors import BadMessageError
-from pycawamp.wire.names import clip, json_type
 from pycawamp.wire.requests import Connect, Disconnect, Ping, Request
 from pycawamp.wire.v2.codec import loads
 

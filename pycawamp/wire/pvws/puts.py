@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from pycawamp.pv.errors import BadValueError
+from pycawamp.pv.text import clip
 from pycawamp.pv.values import FieldType, Metadata
-from pycawamp.wire.names import clip
 from pycawamp.wire.v2.codec import dumps
 
 _WHOLE = frozenset([FieldType.SHORT, FieldType.LONG, FieldType.CHAR])

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from pycawamp.pv.text import clip, json_type
 from pycawamp.wire.errors import BadMessageError
-from pycawamp.wire.names import checked_name, clip, json_type
+from pycawamp.wire.names import checked_name
 from pycawamp.wire.requests import Connect, Disconnect, Echo, ListPVs, Ping, Put, Request
 from pycawamp.wire.v2.codec import dumps, loads
 

@@ -80,6 +80,10 @@ class PVRenderer(Renderer):
         self._severity = None
         return (lost(self._head, self._now()),)
 
+    def refused(self, reason: str) -> Sequence[bytes]:
+        """Tell why there is no value, as an error."""
+        return (dumps({"type": "error", "message": f"{self.name}: {reason}"}),)
+
     def update(self, reading: Reading) -> bytes:
         """Return the message for clients that have got every message before it."""
         _status, severity, seconds, nanoseconds, value = reading

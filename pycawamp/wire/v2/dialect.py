@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pycawamp.pv.values import Metadata, Reading
-from pycawamp.wire.dialect import Dialect, Encoding, Message, Renderer
+from pycawamp.wire.dialect import Dialect, Encoding, Message, Renderer, Template
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.requests import Request
 from pycawamp.wire.v2 import replies
 from pycawamp.wire.v2.requests import parse
-from pycawamp.wire.v2.updates import Render, is_binary, renderer, shown_metadata
+from pycawamp.wire.v2.updates import Render, is_binary, renderer, shown_metadata, template
 
 
 class Version2(Dialect):
@@ -48,6 +48,10 @@ class Version2(Dialect):
     def connection(self, name: str, connected: bool) -> bytes:
         """Return a `connection` message."""
         return replies.connection(name, connected)
+
+    def disconnected(self, name: str, reason: str) -> bytes:
+        """Return a `connection` message with a reason."""
+        return replies.connection(name, False, reason)
 
     def configured(self, request: Request, encoding: Encoding) -> bytes:
         """Return the reply to a `configure`: the options now in force."""
@@ -95,7 +99,15 @@ class PVRenderer(Renderer):
 
     def connection(self, connected: bool, metadata: Metadata | None) -> Sequence[bytes]:
         """Return the messages for a PV that has connected or disconnected."""
-        message = replies.connection(self.name, connected)
+        return self._announce(replies.connection(self.name, connected), connected, metadata)
+
+    def disconnected(self, reason: str, metadata: Metadata | None) -> Sequence[bytes]:
+        """Return the messages for a PV that is not connected, with the reason."""
+        return self._announce(replies.connection(self.name, False, reason), False, metadata)
+
+    def _announce(
+        self, message: bytes, connected: bool, metadata: Metadata | None
+    ) -> Sequence[bytes]:
         # Metadata of a disconnected PV is not current, except that it may not be read.
         if metadata is not None and (connected or not metadata.read_access):
             return (message, *self.described(metadata))
@@ -108,6 +120,12 @@ class PVRenderer(Renderer):
     def shown(self, metadata: Metadata) -> object:
         """Return the units, and the metadata that `text` depends on."""
         return shown_metadata(metadata, self._encoding)
+
+    def template(self) -> Template | None:
+        """Return the template of updates, unless they have a text or are arrays."""
+        if self._metadata is None:
+            return None
+        return template(self.name, self._metadata, self._encoding)
 
     def update(self, reading: Reading) -> bytes:
         """Return the message for an update."""

@@ -52,6 +52,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "max_rate": _rate,
     "arrays": _array_form,
     "batch": _flag,
+    "reason": _flag,
 }
 
 OPTIONS = tuple(_CHECKS)

@@ -13,9 +13,10 @@ from pycawamp.wire.v2.codec import dumps
 from pycawamp.wire.v2.options import OPTIONS
 
 
-def connection(name: str, connected: bool) -> bytes:
-    """Return a `connection` message."""
-    return dumps({"msg_type": "connection", "pvname": name, "conn": connected})
+def connection(name: str, connected: bool, reason: str | None = None) -> bytes:
+    """Return a `connection` message, with the reason if there is one."""
+    message = {"msg_type": "connection", "pvname": name, "conn": connected}
+    return dumps(message | _without_none({"reason": reason}))
 
 
 def error(mistake: BadMessageError) -> bytes:

@@ -7,8 +7,9 @@ from typing import Any
 
 import attrs
 
+from pycawamp.pv.text import clip, json_type
 from pycawamp.wire.errors import BadMessageError
-from pycawamp.wire.names import checked_name, clip, json_type
+from pycawamp.wire.names import checked_name
 from pycawamp.wire.requests import (
     Configure,
     Connect,

@@ -58,7 +58,7 @@ function kindOf(dtype) {
 /** @param {number[]} shape */
 function elementsOf(shape) {
   if (!Array.isArray(shape) || !shape.every((n) => Number.isSafeInteger(n) && n >= 0)) {
-    throw new RangeError("shape is a list of sizes");
+    throw new RangeError("expected a list of sizes as shape");
   }
   return shape.reduce((product, n) => product * n, 1);
 }

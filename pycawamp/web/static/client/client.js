@@ -3,8 +3,8 @@ import { Emitter } from "./emitter.js";
 import { defaultUrl, environment } from "./environment.js";
 import { PVError } from "./error.js";
 import { messagesOf, updateOf } from "./frames.js";
-import { Ledger } from "./ledger.js";
-import { Link } from "./link.js";
+import { SubscriptionSync } from "./subscriptionsync.js";
+import { Connection } from "./connection.js";
 import { checked, onWire } from "./options.js";
 import { PV } from "./pv.js";
 import { Requests } from "./requests.js";
@@ -24,14 +24,14 @@ const GRACE = 2;
 export class PVClient {
   /** @internal */ _env;
   #options;
-  #link;
+  #connection;
   /** @type {Emitter<import("./types.js").ClientEvents>} */
   #events = new Emitter(EVENTS);
   /** @type {Map<string, Subscription>} */
   #subscriptions = new Map();
   /** @type {Subscription[]} */
   #forsaken = [];
-  #ledger = new Ledger();
+  #sync = new SubscriptionSync();
   #requests;
   /** @type {string[]} */
   #unsent = [];
@@ -48,27 +48,27 @@ export class PVClient {
     this.#options = { ...DEFAULTS, ...options };
     this._env = environment(this.#options);
     this.#requests = new Requests(this._env);
-    this.#link = new Link(String(url ?? defaultUrl()), this._env, this.#reactions(), this.#options);
-    this.#link.start();
+    this.#connection = new Connection(String(url ?? defaultUrl()), this._env, this.#reactions(), this.#options);
+    this.#connection.start();
   }
 
   get url() {
-    return this.#link.url;
+    return this.#connection.url;
   }
 
   /** `"connecting"`, `"open"`, `"waiting"` (for the next attempt) or `"closed"`. */
   get state() {
-    return this.#link.state;
+    return this.#connection.state;
   }
 
   /** Since when what is shown is stale (ms since 1970), or null. */
   get staleSince() {
-    return this.#link.staleSince;
+    return this.#connection.staleSince;
   }
 
   /** When the next attempt to reconnect is due (ms since 1970), or null. */
   get nextAttempt() {
-    return this.#link.nextAttempt;
+    return this.#connection.nextAttempt;
   }
 
   /**
@@ -91,14 +91,14 @@ export class PVClient {
    */
   pv(name, options) {
     if (typeof name !== "string" || name === "") throw new TypeError("a PV's name is a text");
-    if (this.state === "closed") throw new PVError("closed", "this client was closed");
+    if (this.state === "closed") throw new PVError("closed", "the client is closed");
     const known = this.#subscriptions.get(name);
     const subscription = known ?? new Subscription(name, this.state === "waiting" ? "unreachable" : "searching");
     const handle = new PV(this, subscription, options);
     subscription.add(handle);
     this.#subscriptions.set(name, subscription);
     // It may be allowed by now.
-    if (subscription.refused) this.#ledger.renew(name);
+    if (subscription.refused) this.#sync.renew(name);
     this._changed(subscription);
     return handle;
   }
@@ -120,15 +120,15 @@ export class PVClient {
 
   /** Tries now instead of waiting out the back-off. */
   reconnect() {
-    this.#link.start();
+    this.#connection.start();
   }
 
   /** Closes the connection and every handle, for good. */
   close() {
     if (this.state === "closed") return;
-    this.#link.close();
+    this.#connection.close();
     this.#unsent.length = 0;
-    this.#requests.fail("closed", "this client was closed");
+    this.#requests.fail("closed", "the client is closed");
     for (const subscription of [...this.#subscriptions.values()]) subscription.closeAll();
     this.#events.clear();
   }
@@ -139,7 +139,7 @@ export class PVClient {
    */
   _changed(subscription) {
     if (this.state === "closed") return;
-    this.#ledger.want(subscription.name, subscription.options);
+    this.#sync.want(subscription.name, subscription.options);
     subscription.tune();
     if (this.#flushing) return;
     this.#flushing = true;
@@ -187,12 +187,12 @@ export class PVClient {
     await this.#request("put", { pv: pvname, value: sent, wait, timeout }, timeout);
   }
 
-  /** @returns {import("./link.js").Reactions} */
+  /** @returns {import("./connection.js").Reactions} */
   #reactions() {
     return {
       open: (event) => this.#opened(event),
       close: (event) => this.#closed(event),
-      refused: () => this.#unreachable("the gateway cannot be reached"),
+      refused: () => this.#unreachable("the gateway is unreachable"),
       reconnecting: (event) => this.#events.emit("reconnecting", event),
       frame: (data) => this.#received(data),
       quiet: () => this.ping().catch(() => {}),
@@ -203,10 +203,10 @@ export class PVClient {
   #opened(event) {
     // A gateway that knows no `configure` sends message by message, which is as good.
     if (this.#options.batch) this.#request("configure", { batch: true }).catch(() => {});
-    this.#ledger.forget();
+    this.#sync.forget();
     for (const subscription of this.#subscriptions.values()) subscription.connection("searching");
     this.#flush();
-    for (const text of this.#unsent.splice(0)) this.#link.send(text);
+    for (const text of this.#unsent.splice(0)) this.#connection.send(text);
     this.#events.emit("open", event);
   }
 
@@ -228,7 +228,7 @@ export class PVClient {
     // Not before: who comes back within the turn finds the subscription as it is on the wire.
     for (const subscription of this.#forsaken.splice(0)) if (subscription.empty) this.#subscriptions.delete(subscription.name);
     if (this.state !== "open") return;
-    for (const request of this.#ledger.requests()) this.#link.send(JSON.stringify(request));
+    for (const request of this.#sync.requests()) this.#connection.send(JSON.stringify(request));
   }
 
   /**
@@ -237,7 +237,7 @@ export class PVClient {
    * @param {number} [seconds]
    */
   async #request(action, keys = {}, seconds = this.#options.timeout) {
-    this.#link.assertUsable();
+    this.#connection.assertUsable();
     const about = { action, pvname: keys.pv, seconds: seconds + GRACE };
     return this.#requests.open((id) => this.#sendOrHold({ action, ...keys, id }), about);
   }
@@ -248,7 +248,7 @@ export class PVClient {
    */
   #sendOrHold(request) {
     const text = JSON.stringify(request);
-    if (!this.#link.send(text)) this.#unsent.push(text);
+    if (!this.#connection.send(text)) this.#unsent.push(text);
   }
 
   /** @param {string | ArrayBuffer} data */

@@ -22,7 +22,7 @@ export class Emitter {
     if (!this.#events.includes(event)) {
       throw new TypeError(`no event "${event}": use one of ${this.#events.join(", ")}`);
     }
-    if (typeof listener !== "function") throw new TypeError("a listener is a function");
+    if (typeof listener !== "function") throw new TypeError("expected a function as listener");
     // An object of its own per call: the same function may listen twice and leave once.
     const entry = { listener };
     const entries = this.#listeners.get(event) ?? new Set();

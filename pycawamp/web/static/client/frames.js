@@ -1,4 +1,4 @@
-/** Frames of the gateway → messages. Throws on what is not one; the link reports and goes on. */
+/** Frames of the gateway → messages. Throws on what is not one; the connection reports and goes on. */
 import { fromBase64, typedArray } from "./arrays.js";
 
 const LENGTH_BYTES = 4;
@@ -30,7 +30,7 @@ function binaryMessage(buffer) {
   const headerLength = new DataView(buffer).getUint32(0, true);
   const headerEnd = LENGTH_BYTES + headerLength;
   const start = Math.ceil(headerEnd / ALIGNMENT) * ALIGNMENT;
-  if (headerEnd > buffer.byteLength) throw new RangeError("the header is longer than its frame");
+  if (headerEnd > buffer.byteLength) throw new RangeError("the header is longer than the message");
   const header = JSON.parse(utf8.decode(new Uint8Array(buffer, LENGTH_BYTES, headerLength)));
   // An empty array may come without its padding: there is nothing to align.
   const elements = new Uint8Array(buffer, Math.min(start, buffer.byteLength));

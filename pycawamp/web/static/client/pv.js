@@ -3,7 +3,7 @@ import { Emitter } from "./emitter.js";
 import { PVError } from "./error.js";
 import { checked } from "./options.js";
 import { Stream } from "./stream.js";
-import { Thinner } from "./thinner.js";
+import { Throttle } from "./throttle.js";
 
 /** @type {(keyof import("./types.js").PVEvents)[]} */
 const EVENTS = ["value", "connection", "metadata", "error"];
@@ -18,8 +18,8 @@ export class PV {
   #streams = new Set();
   /** @type {{of: import("./types.js").Update | null, update: import("./types.js").Update | null}} */
   #copied = { of: null, update: null };
-  /** @type {Thinner<import("./types.js").Update>} */
-  #thinner;
+  /** @type {Throttle<import("./types.js").Update>} */
+  #throttle;
   #closed = false;
   /** Whether others know more of the subscription than it was told. */
   #behind;
@@ -35,7 +35,7 @@ export class PV {
     this.#client = client;
     this.#subscription = subscription;
     this.#options = checked(options);
-    this.#thinner = new Thinner((update) => this.#deliver(update), client._env);
+    this.#throttle = new Throttle((update) => this.#deliver(update), client._env);
     this.#behind = subscription.state !== "searching";
     if (this.#behind) queueMicrotask(() => this.#catchUp() && this.#repeatLast());
   }
@@ -153,7 +153,7 @@ export class PV {
   close() {
     if (this.#closed) return;
     this.#closed = true;
-    this.#thinner.stop();
+    this.#throttle.stop();
     for (const stream of this.#streams) stream.end();
     this.#events.clear();
     this.#client._release(this, this.#subscription);
@@ -161,7 +161,7 @@ export class PV {
 
   /** @internal */
   _flush() {
-    this.#thinner.flush();
+    this.#throttle.flush();
   }
 
   /**
@@ -179,7 +179,7 @@ export class PV {
    */
   _update(update) {
     this.#catchUp();
-    if (!this.#closed) this.#thinner.push(update);
+    if (!this.#closed) this.#throttle.push(update);
   }
 
   /**
@@ -206,7 +206,7 @@ export class PV {
    * @param {boolean} needed
    */
   _thin(needed) {
-    this.#thinner.rate = needed ? this.#options.maxRate : Infinity;
+    this.#throttle.rate = needed ? this.#options.maxRate : Infinity;
   }
 
   /** Tells a handle that joined a live subscription what the others know; false if it knows. */
@@ -249,6 +249,6 @@ export class PV {
   }
 
   #assertOpen() {
-    if (this.#closed) throw new PVError("closed", "this handle was closed", { pvname: this.name });
+    if (this.#closed) throw new PVError("closed", "the handle is closed", { pvname: this.name });
   }
 }

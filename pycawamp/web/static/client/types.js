@@ -119,7 +119,7 @@
 /**
  * @typedef {object} ClientOptions
  * @property {boolean} [batch] let the gateway send bursts as one frame (default true)
- * @property {number} [heartbeat] seconds of silence after which to ask for a sign of life (default 15); 0: never
+ * @property {number} [heartbeat] seconds without a message after which a ping is sent (default 15); 0: never
  * @property {number} [timeout] seconds a request may take (default 10)
  * @property {{base?: number, cap?: number}} [backoff] milliseconds: first and longest wait before reconnecting
  * @property {new (url: string) => Socket} [WebSocket] for Node: the constructor to use

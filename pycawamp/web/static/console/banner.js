@@ -7,23 +7,23 @@ export class Banner {
   #text;
   #button;
   #gateway;
-  #moment;
+  #clock;
   #announcer;
   #everOpen = false;
   #action = () => {};
 
-  constructor(element, gateway, moment, { announcer, resume }) {
+  constructor(element, gateway, clock, { announcer, resume }) {
     this.#element = element;
     [this.#text, this.#button] = element.children;
     this.#gateway = gateway;
-    this.#moment = moment;
+    this.#clock = clock;
     this.#announcer = announcer;
     this.resume = resume;
     this.#button.addEventListener("click", () => this.#action());
     gateway.on("open", ({ reconnected }) => this.#opened(reconnected));
-    gateway.on("close", () => this.#say("The gateway cannot be reached. The values shown are stale."));
+    gateway.on("close", () => this.#say("The gateway is unreachable. The displayed values are stale."));
     gateway.on("reconnecting", () => this.paint());
-    gateway.on("error", (error) => announcer.say(`The gateway reports: ${error.message}`));
+    gateway.on("error", (error) => announcer.say(`Error from the gateway: ${error.message}`));
   }
 
   /** Once a second, and when something changed. */
@@ -31,26 +31,27 @@ export class Banner {
     const { state } = this.#gateway;
     if (state === "waiting" || (state === "connecting" && this.#everOpen)) return this.#lost();
     if (state === "connecting") return this.#show("info", "Connecting to the gateway…");
-    if (this.#moment.paused) return this.#paused();
+    if (this.#clock.paused) return this.#paused();
     this.#element.hidden = true;
   }
 
   #opened(reconnected) {
     this.#everOpen = true;
-    if (reconnected) this.#announcer.say("Connected to the gateway again.");
+    if (reconnected) this.#announcer.say("Reconnected to the gateway.");
     this.paint();
   }
 
   #lost() {
     const { staleSince, nextAttempt } = this.#gateway;
     const wait = nextAttempt === null ? "Reconnecting now" : `Reconnecting in ${Math.max(1, Math.ceil((nextAttempt - Date.now()) / 1000))} s`;
-    const stale = staleSince === null ? "" : ` Stale since ${timeOfDay(staleSince / 1000).slice(0, 8)} (${duration((Date.now() - staleSince) / 1000)}).`;
+    const ago = (Date.now() - (staleSince ?? 0)) / 1000;
+    const stale = staleSince === null ? "" : ` Stale since ${this.#time(this.#clock.live() - ago)} (${duration(ago)}).`;
     this.#show("alert", `⚠ Gateway unreachable. ${wait}.${stale}`, "Try now", () => this.#gateway.reconnect());
   }
 
   #paused() {
-    const since = this.#moment.now();
-    this.#show("info", `Paused at ${timeOfDay(since).slice(0, 8)} (${duration(Date.now() / 1000 - since)} ago). Values are still recorded.`, "Resume", this.resume);
+    const since = this.#clock.now();
+    this.#show("info", `Paused at ${this.#time(since)} (${duration(this.#clock.live() - since)} ago). Values are still recorded.`, "Resume", this.resume);
   }
 
   #show(kind, text, label = "", action = () => {}) {
@@ -60,6 +61,10 @@ export class Banner {
     setText(this.#button, label);
     this.#button.hidden = label === "";
     this.#action = action;
+  }
+
+  #time(seconds) {
+    return timeOfDay(seconds, this.#clock.utc).slice(0, 8);
   }
 
   /** Told once, not with every second of the countdown. */

@@ -4,23 +4,27 @@ import { el, setText } from "./dom.js";
 import { factsOf } from "./facts.js";
 import { Figure } from "./figure.js";
 import { PutForm } from "./putform.js";
+import { Viewing } from "./viewing.js";
 
 export class Details {
   #watch;
-  #moment;
+  #clock;
   #redraw;
   #figure = null;
   #text = el("pre", { class: "longtext", tabindex: "0", role: "region", "aria-label": "Value" });
   #picture = el("div", { class: "picture" });
   #facts = el("dl", { class: "facts" });
   #form;
+  #viewing;
 
-  constructor(watch, moment, redraw) {
+  /** @param {() => void} redraw asks for a paint of the plot @param {() => void} repaint of all of the row */
+  constructor(watch, clock, redraw, repaint) {
     this.#watch = watch;
-    this.#moment = moment;
+    this.#clock = clock;
     this.#redraw = redraw;
     this.#form = new PutForm(watch);
-    const side = el("div", { class: "side" }, this.#form.element, this.#facts);
+    this.#viewing = new Viewing(watch, repaint);
+    const side = el("div", { class: "side" }, this.#form.element, this.#viewing.element, this.#facts);
     this.element = el("div", { class: "details", role: "row" }, el("div", { class: "c-details", role: "cell" }, this.#picture, side));
   }
 
@@ -28,12 +32,13 @@ export class Details {
     this.paintFigure();
     this.#paintFacts();
     this.#form.paint();
+    this.#viewing.paint();
   }
 
   /** What moves with time alone. */
   paintFigure() {
     const { kind, update, metadata } = this.#watch;
-    if (kind === "text") return this.#paintText(update ? textOf(update, metadata) : "");
+    if (kind === "text") return this.#paintText(update ? textOf(update, metadata) : "no value yet");
     if (this.#figure?.kind !== kind) this.#newFigure(kind);
     this.#figure.paint();
   }
@@ -49,7 +54,7 @@ export class Details {
 
   #newFigure(kind) {
     this.#figure?.release();
-    this.#figure = new Figure(this.#watch, kind, this.#moment, this.#redraw);
+    this.#figure = new Figure(this.#watch, kind, this.#clock, this.#redraw);
     this.#picture.replaceChildren(this.#figure.element);
   }
 
@@ -61,7 +66,7 @@ export class Details {
   }
 
   #paintFacts() {
-    const facts = factsOf(this.#watch, this.#moment.now());
+    const facts = factsOf(this.#watch, this.#clock.now(), this.#clock.utc);
     const terms = this.#facts.children;
     if (terms.length !== facts.length) this.#facts.replaceChildren(...facts.map(() => el("div", {}, el("dt"), el("dd"))));
     facts.forEach(([term, text], i) => {

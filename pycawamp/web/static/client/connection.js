@@ -1,10 +1,10 @@
-/** One WebSocket at a time, for ever: opens, watches, waits, opens again. Knows frames, not PVs. */
+/** A WebSocket connection that reconnects. */
 import { Backoff } from "./backoff.js";
 import { PVError } from "./error.js";
 
-/** A connection that lasted this long (ms) was a good one: the next wait starts small again. */
+/** After a connection of this duration (ms), delays start with the shortest again. */
 const STABLE = 5000;
-/** An attempt that takes longer (ms) has failed: browsers themselves wait for minutes. */
+/** Timeout of an attempt (ms); that of browsers is several minutes. */
 const PATIENCE = 10000;
 const OPEN = 1;
 /** The close code of a gateway that stops. */
@@ -13,7 +13,7 @@ const GOING_AWAY = 1001;
 const SOON = 0.3;
 
 /**
- * What a link calls.
+ * The callbacks of a connection.
  *
  * @typedef {object} Reactions
  * @property {(event: import("./types.js").ClientEvents["open"]) => void} open
@@ -24,11 +24,11 @@ const SOON = 0.3;
  * @property {() => void} quiet
  */
 
-export class Link {
+export class Connection {
   /** @type {"connecting" | "open" | "waiting" | "closed"} */
   state = "connecting";
   /**
-   * When the data became stale (ms since 1970); null while the link is open.
+   * When the data became stale (ms since 1970); null while the connection is open.
    * @type {number | null}
    */
   staleSince = null;
@@ -52,7 +52,7 @@ export class Link {
   #openedAt = 0;
   #heardAt = 0;
   /**
-   * When a sign of life was asked for that has not come; or null.
+   * When an unanswered ping was sent, or null.
    * @type {number | null}
    */
   #askedAt = null;
@@ -76,7 +76,7 @@ export class Link {
     return this.#url;
   }
 
-  /** Opens now, also when a wait is under way. */
+  /** Connects now, without waiting for the next attempt. */
   start() {
     if (this.state === "open" || this.state === "closed" || this.#socket) return;
     this.#cancelTimers();
@@ -87,7 +87,7 @@ export class Link {
     socket.onopen = () => this.#opened();
     socket.onmessage = (/** @type {{data: string | ArrayBuffer}} */ event) => this.#heard(event.data);
     socket.onclose = (/** @type {{code?: number, reason?: string}} */ event) => this.#lost(event);
-    // Browsers tell nothing here that the close after it does not; Node's ws throws without it.
+    // The close event follows. Node's ws throws without a listener.
     socket.onerror = () => {};
     this.#socket = socket;
     this.#pulse = this.#env.setTimeout(() => this.#lost({ reason: "no answer" }), PATIENCE);
@@ -95,7 +95,7 @@ export class Link {
 
   /**
    * @param {string} text
-   * @returns {boolean} whether it went out
+   * @returns {boolean} whether it was sent
    */
   send(text) {
     if (this.#socket?.readyState !== OPEN) return false;
@@ -144,7 +144,7 @@ export class Link {
     this.#timer = this.#env.setTimeout(() => this.start(), delay);
     if (wasOpen) this.#on.close({ code, reason, staleSince: this.staleSince });
     else this.#on.refused();
-    // A listener of "close" may have closed this link, or asked to reconnect at once.
+    // A listener of "close" may have closed or restarted the connection.
     if (this.state !== "waiting") return;
     this.#on.reconnecting({
       attempt: this.#backoff.attempt,
@@ -155,16 +155,16 @@ export class Link {
   }
 
   /**
-   * A pulled cable closes nothing. After a silence the gateway is asked for a sign of life, and
-   * if none comes, the link counts as lost since the last frame. Being late proves nothing: a page
-   * in the background has its timers once a minute.
+   * Detects broken connections that are not closed. After a time without messages, a ping is sent; if it
+   * is not answered, the connection counts as lost since the last message. Timers may be late, as in a page
+   * in the background.
    */
   #watch() {
     if (!this.#heartbeat) return;
     this.#pulse = this.#env.setTimeout(() => {
       const now = this.#env.now();
       if (this.#askedAt !== null && now - this.#askedAt >= this.#heartbeat) {
-        return this.#lost({ code: 1006, reason: "no sign of life" }, this.#heardAt);
+        return this.#lost({ code: 1006, reason: "no answer" }, this.#heardAt);
       }
       if (this.#askedAt === null && now - this.#heardAt >= this.#heartbeat) {
         this.#askedAt = now;
@@ -188,9 +188,9 @@ export class Link {
     socket.close();
   }
 
-  /** Throws what a request is to be rejected with when it cannot be sent. */
+  /** Throws the error of a request that cannot be sent. */
   assertUsable() {
-    if (this.state === "closed") throw new PVError("closed", "this client was closed");
+    if (this.state === "closed") throw new PVError("closed", "the client is closed");
     if (this.state === "waiting") throw new PVError("unreachable", "no connection to the gateway");
   }
 }

@@ -1,10 +1,10 @@
 /**
- * Lets through at most `rate` values a second, always ending with the newest. A handle needs one
- * when another handle of the same PV made the gateway send faster than it asked for itself.
+ * Limits values to `rate` per second, without losing the newest. Used by handles whose PV has another handle
+ * with a higher rate.
  *
  * @template T
  */
-export class Thinner {
+export class Throttle {
   #deliver;
   #env;
   #interval = 0;
@@ -23,7 +23,7 @@ export class Thinner {
     this.#env = env;
   }
 
-  /** @param {number} rate per second; Infinity lets everything through */
+  /** @param {number} rate per second; Infinity for no limit */
   set rate(rate) {
     this.#interval = 1000 / rate;
   }
@@ -32,13 +32,13 @@ export class Thinner {
   push(value) {
     this.#newest = value;
     if (this.#timer !== null) return;
-    // A clock that was set back must not hold values up for longer than one interval.
+    // If the clock was set back, values must not be delayed for longer than one interval.
     const since = Math.max(0, this.#env.now() - this.#last);
     if (since >= this.#interval) this.#pass();
     else this.#timer = this.#env.setTimeout(() => this.#pass(), this.#interval - since);
   }
 
-  /** What was held up is the last there is: it goes at once. */
+  /** Delivers a delayed value immediately. */
   flush() {
     if (this.#timer !== null) this.#pass();
     this.#last = -Infinity;

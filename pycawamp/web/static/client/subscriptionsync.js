@@ -1,15 +1,15 @@
 /**
- * What is subscribed on the wire, and what should be. Handles come and go many in one turn (a page
- * opens, a table is sorted), so changes are written down and sent together at the end of it.
+ * Synchronizes the subscriptions at the gateway with the requested ones. Changes are collected and
+ * sent together, as a page may open or close many handles at once.
  */
 import { onWire } from "./options.js";
 
-/** Bytes of one request at most: far below the gateway's limit, few enough frames for any page. */
+/** Maximum bytes of one request, well below the limit of a gateway. */
 export const CHUNK_BYTES = 16384;
 
 const utf8 = new TextEncoder();
 
-export class Ledger {
+export class SubscriptionSync {
   /** @type {Map<string, import("./options.js").WireOptions>} */
   #wanted = new Map();
   /** @type {Map<string, string | undefined>} */
@@ -19,7 +19,7 @@ export class Ledger {
 
   /**
    * @param {string} name
-   * @param {import("./options.js").CheckedOptions | null} options merged options of a PV, or null when nobody wants it
+   * @param {import("./options.js").CheckedOptions | null} options merged options of a PV, or null for none
    */
   want(name, options) {
     if (options) this.#wanted.set(name, onWire(options));
@@ -28,20 +28,20 @@ export class Ledger {
   }
 
   /**
-   * What was asked for is to be asked for again.
+   * Requests a PV again.
    * @param {string} name
    */
   renew(name) {
     this.#sent.delete(name);
   }
 
-  /** The connection is a new one: nothing is subscribed there. */
+  /** Requests all PVs again, on a new connection. */
   forget() {
     this.#sent.clear();
     this.#dirty = new Set(this.#wanted.keys());
   }
 
-  /** @returns {object[]} the requests that bring the wire to what is wanted */
+  /** @returns {object[]} the requests for all changes */
   requests() {
     /** @type {string[]} */
     const gone = [];
@@ -70,7 +70,7 @@ export class Ledger {
  * @returns {object[]}
  */
 function inChunks(head, names, options = {}) {
-  // A single name goes out as version 1 has it: the smallest request, and any server knows it.
+  // A single name is sent as in version 1, which all gateways understand.
   if (names.length === 1) return [{ ...head, pv: names[0], ...options }];
   const room = CHUNK_BYTES - sizeOf({ ...head, pvs: [], ...options });
   /** @type {{pvs: string[]}[]} */

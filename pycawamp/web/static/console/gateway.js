@@ -1,0 +1,74 @@
+/** The page of the gateway's status: asks for it every few seconds, and shows what came as tables. */
+
+import { el } from "./dom.js";
+
+const INTERVAL = 5000; // milliseconds between two reports
+const form = document.getElementById("search");
+let timer = 0;
+let shown = 0;
+
+/** @param {string} id @param {string} title @param {string[]} names @param {any[]} rows */
+function table(id, title, names, rows) {
+  const head = el("tr", {}, ...names.map((name) => el("th", { scope: "col" }, name)));
+  const lines = rows.map((row) => el("tr", {}, ...names.map((name) => el("td", {}, text(row[name])))));
+  document.getElementById(id).replaceChildren(
+    el("h2", {}, title),
+    el("table", {}, el("thead", {}, head), el("tbody", {}, ...lines)),
+  );
+}
+
+/** @param {any} value */
+function text(value) {
+  if (value === null || value === undefined) return "";
+  return typeof value === "object" ? Object.entries(value).map(([key, each]) => `${key} ${text(each)}`).join(", ") : String(value);
+}
+
+/** @param {string} title @param {string} id @param {object} facts */
+function list(id, title, facts) {
+  const rows = Object.entries(facts).filter(([, value]) => text(value) !== "").map(([name, value]) => ({ name, value }));
+  table(id, title, ["name", "value"], rows);
+}
+
+/** @param {any} report */
+function show(report) {
+  const { clients, channels, iocs, pv, ...facts } = report;
+  list("facts", "Gateway", facts);
+  table("iocs", `IOCs (${iocs.length})`, ["host", "channels", "connected"], iocs);
+  const some = (all, part) => (part.length < all ? `${part.length} of ${all}` : all);
+  const about = ["name", "state", "since", "subscribers", "type", "host", "age"];
+  table("channels", `Channels (${some(report.channels_found, channels)})`, about, channels);
+  const who = ["address", "user", "since", "transport", "pvs", "queued", "conflated"];
+  table("clients", `Clients (${some(report.clients_found, clients)})`, who, clients);
+  document.getElementById("pv").hidden = !pv;
+  if (pv) list("pv", pv.name, pv);
+}
+
+async function refresh() {
+  clearTimeout(timer);
+  const asked = ++shown;
+  const query = new URLSearchParams();
+  for (const [name, value] of new FormData(form)) if (value) query.set(name, String(value));
+  let problem = "";
+  try {
+    const reply = await fetch(`status?${query}`, { headers: { Accept: "application/json" } });
+    if (!reply.ok) throw new Error(await reply.text());
+    const report = await reply.json();
+    if (asked === shown) show(report);
+  } catch (error) {
+    problem = `No report: ${error.message}`;
+  }
+  if (asked !== shown) return;
+  document.getElementById("problem").textContent = problem;
+  timer = setTimeout(refresh, INTERVAL);
+}
+
+for (const [name, value] of new URLSearchParams(location.search)) {
+  const field = form.elements.namedItem(name);
+  if (field) field.value = value;
+}
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  refresh();
+});
+form.addEventListener("input", refresh);
+refresh();

@@ -1,0 +1,34 @@
+/** The clock of the page. It stops while the page is paused. */
+export class PageClock {
+  /** Whether times are told in UTC. */
+  utc = false;
+  #clock;
+  #frozen = null;
+
+  /** @param {{now: () => number}} clock */
+  constructor(clock) {
+    this.#clock = clock;
+  }
+
+  get paused() {
+    return this.#frozen !== null;
+  }
+
+  /** Seconds since 1970: what is drawn as now. */
+  now() {
+    return this.#frozen ?? this.live();
+  }
+
+  /** Seconds since 1970, paused or not. */
+  live() {
+    return this.#clock.now();
+  }
+
+  pause() {
+    this.#frozen ??= this.live();
+  }
+
+  resume() {
+    this.#frozen = null;
+  }
+}

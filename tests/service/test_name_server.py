@@ -1,0 +1,28 @@
+"""IOCs found without broadcasts, as docs/operations.md has it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import inlineCallbacks
+
+from tests.service.test_twistd import LOOPBACK, RECORD, TwistdTestCase
+
+
+class NameServerTests(TwistdTestCase):
+    """EPICS_CA_NAME_SERVERS."""
+
+    @inlineCallbacks
+    def test_found(self) -> Any:
+        """An IOC that is asked by TCP, and by nothing else, has its PVs shown."""
+        yield self.start_ioc(RECORD)
+        run = self.twistd(
+            {
+                "EPICS_CA_AUTO_ADDR_LIST": "NO",
+                "EPICS_CA_ADDR_LIST": "",
+                "EPICS_CA_NAME_SERVERS": f"127.0.0.1:{self.ports.server}",
+            }
+        )
+        ready = yield run.serve("--port", LOOPBACK)
+        client = yield self.connect(ready[1].replace("http", "ws") + "monitor")
+        yield self.assert_live(client)

@@ -1,0 +1,84 @@
+"""The option `reason`: why a PV is not connected, for clients that ask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import inlineCallbacks
+from twisted.trial.unittest import SynchronousTestCase
+
+from pycawamp.config.settings import GatewaySettings
+from tests.support.memory_gateway import CONNECT_TIMEOUT, MemoryGateway, ask
+from tests.support.version2_case import V2TestCase
+
+RECORDS = 'record(ao, "$(P)x") { field(VAL, "1") field(PINI, "YES") }\n'
+
+
+class ReasonTests(SynchronousTestCase):
+    """Over in-memory PVs."""
+
+    def setUp(self) -> None:
+        """Have two clients, of which one asks."""
+        self.gateway = MemoryGateway()
+        self.gateway.backend.add("X", 1.5)
+        (self.asking, self.page), (self.other, self.other_page) = (
+            self.gateway.open(),
+            self.gateway.open(),
+        )
+
+    def told(self, name: str, **options: Any) -> tuple[list[Any], list[Any]]:
+        """What both are told of a PV."""
+        ask(self.asking, "connect", name, reason=True, **options)
+        ask(self.other, "connect", name, **options)
+        self.gateway.advance(CONNECT_TIMEOUT)
+        self.gateway.flush_cycle()
+        return self.page.take(), self.other_page.take()
+
+    def test_not_found(self) -> None:
+        """A PV that is not found was never found since when it was searched first."""
+        (message,), (plain,) = self.told("nowhere")
+        reason = message.pop("reason")
+        self.assertEqual(message, plain)
+        self.assertRegex(reason, r"^no IOC has answered since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
+
+    def test_connected(self) -> None:
+        """A PV that is connected has no reason not to be."""
+        told, plain = self.told("X")
+        self.assertEqual(told, plain)
+
+    def test_refused(self) -> None:
+        """The words of an IOC that refuses are among the reason."""
+        self.told("X")
+        (handle,) = self.gateway.backend.handles
+        handle.sink.refused("no such luck")
+        self.gateway.flush_cycle()
+        message = self.page.take()[0]
+        self.assertIn("refuses", message["reason"])
+        self.assertIn("no such luck", message["reason"])
+        self.assertNotIn("reason", self.other_page.take()[0])
+
+    def test_configured(self) -> None:
+        """As any option, it can be set for all that is asked for later."""
+        self.asking.receive(b'{"action":"configure","reason":true}')
+        ask(self.asking, "connect", "nowhere")
+        self.gateway.advance(CONNECT_TIMEOUT)
+        self.gateway.flush_cycle()
+        configured, message = self.page.take()
+        self.assertIs(configured["reason"], True)
+        self.assertIn("reason", message)
+
+
+class RealReasonTests(V2TestCase):
+    """Over Channel Access."""
+
+    @inlineCallbacks
+    def test_lost(self) -> Any:
+        """A PV whose IOC died tells which that was, and when."""
+        ioc = yield self.start_ioc(RECORDS)
+        fixture = yield self.start_gateway(GatewaySettings(connect_timeout=1))
+        client = yield fixture.connect()
+        client.send({"action": "connect", "pv": f"{self.prefix}x", "reason": True})
+        yield client.until(msg_type="monitor")
+        yield self.kill_ioc(ioc)
+        message = yield client.until(msg_type="connection", conn=False)
+        self.assertRegex(message["reason"], r"^the IOC localhost:\d+ was lost at \d{4}-")
