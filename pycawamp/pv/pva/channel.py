@@ -31,8 +31,12 @@ QUEUE = 8
 """Updates that a server may send before it hears that the first were handled."""
 ACKNOWLEDGED = QUEUE // 2
 """Updates after which that is told."""
+STEADY = 5.0
+"""Seconds after which a connection that is lost is made again at once."""
 SILENCE = 1.0
 """Seconds after which a server that may have had to wait is asked to go on."""
+COMPARED = QUEUE + 4
+"""Updates after that which are not told if they bring nothing new."""
 ACKNOWLEDGED_TO_QSRV_1 = 2
 """The same for servers that number their types, as pvAccessCPP does: QSRV 1 sends two ahead,
 whatever it is asked for."""
@@ -69,7 +73,9 @@ class Channel:
         "_attempts",
         "_backend",
         "_circuit",
+        "_connected_at",
         "_gets",
+        "_is_closed",
         "_monitor",
         "_number",
         "_puts",
@@ -93,6 +99,8 @@ class Channel:
         self._monitor: Monitor | None = None
         self._retry: IDelayedCall | None = None
         self._attempts = 0
+        self._connected_at = 0.0
+        self._is_closed = False
         self._told: bool | str | None = None
         self._write_access: bool | None = None
         # Most channels are never written, nor read but by their monitor.
@@ -103,7 +111,9 @@ class Channel:
 
     def open(self, delay: int = 0) -> None:
         """Search for a server; `delay`: how many of the search's delays are left out."""
-        self._search = self._backend.searcher.open(self.name, self._found, delay)
+        # The sink may close it within a call.
+        if not self._is_closed:
+            self._search = self._backend.searcher.open(self.name, self._found, delay)
 
     def close(self) -> None:
         """Free the channel; the sink hears nothing after this."""
@@ -118,6 +128,7 @@ class Channel:
 
     def drop(self) -> None:
         """Let all go: the gateway stops."""
+        self._is_closed = True
         self._cancel_retry()
         self._leave()
 
@@ -185,17 +196,14 @@ class Channel:
 
     def lost(self) -> None:
         """Tell that the channel was lost, and search for it."""
-        was_connected = self._told is True
+        was_steady = self._told is True and self._backend.seconds() - self._connected_at > STEADY
         self._leave()
         self._cancel_retry()
         if self._told is not None:
             self.tell(False)
-        if was_connected:
-            self.open()
-        else:
-            # Its server cannot be reached, or ends each connection.
-            self._attempts += 1
-            self.open(self._attempts + 2)
+        # Again and again later, if its server cannot be reached, or each connection soon ends.
+        self._attempts = 0 if was_steady else self._attempts + 1
+        self.open(self._attempts + 1 if self._attempts > 1 else 0)
 
     def tell(self, state: bool | str) -> None:
         """Tell the sink that the channel is connected, lost, or refused and why; once."""
@@ -241,11 +249,13 @@ class Channel:
 
     def monitor_works(self) -> None:
         """Tell that the channel is connected: the first update has come."""
-        self._attempts = 0
+        self._connected_at = self._backend.seconds()
         self.tell(True)
 
     def _try_again(self, function: Any) -> None:
         self._cancel_retry()
+        if self._is_closed:
+            return
         delay = QUIET[min(self._attempts, len(QUIET) - 1)]
         self._attempts += 1
 
@@ -276,7 +286,7 @@ class Monitor:
         "_backend",
         "_channel",
         "_circuit",
-        "_is_restarted",
+        "_compared",
         "_is_watched",
         "_reserved",
         "_server_id",
@@ -304,7 +314,7 @@ class Monitor:
         self._acknowledgements = 0
         self._acknowledged_at = 0.0
         self._is_watched = False
-        self._is_restarted = False
+        self._compared = 0
         self._acknowledgement = b""
         self._reserved = 0
         self._write_access: bool | None = None
@@ -395,7 +405,7 @@ class Monitor:
         if is_value and plan.is_quick:
             description.add_quick_plan(bits, order, plan)
         tells_all = not self.is_told or not is_value
-        is_compared = self.is_told and (tells_all or self._is_restarted)
+        is_compared = self.is_told and (tells_all or self._compared > 0)
         before = description.reading(self._state) if is_compared else None
         plan.apply(reader, self._state, self._circuit.types)
         if reader.left and any(reader.bits()):
@@ -404,9 +414,10 @@ class Monitor:
         if self._unacknowledged >= self._acknowledged:
             self._acknowledge()
         reading = description.reading(self._state)
-        if self._is_restarted:
-            self._is_restarted = False
-            self._circuit.updates[self.number] = self.update
+        if self._compared:
+            self._compared -= 1
+            if not self._compared:
+                self._circuit.updates[self.number] = self.update
         if tells_all:
             self._tell_all(description, reading, before, plan)
         # QSRV 2 sends the value again when a subscription is started again.
@@ -434,15 +445,15 @@ class Monitor:
         A pvxs server that waited sends what it holds with the next value that is posted, not
         when it hears that it may: the newest value could be kept back for ever.
         """
-        if self.number not in self._circuit.updates:
+        if not self._circuit.is_under_way(self.number):
             return
         if mark != self._mark:
             self._backend.watched.put((self, self._mark))
         else:
             self._is_watched = False
-            self._is_restarted = True
-            # The next update goes the slow way.
-            self._circuit.updates.pop(self.number)
+            self._compared = COMPARED
+            # The next updates go the slow way.
+            self._circuit.updates.pop(self.number, None)
             self._send(START, b"")
 
     def _tell_all(

@@ -169,6 +169,10 @@ class Circuit(TwistedProtocol):
         self._operations[number] = operation
         return number
 
+    def is_under_way(self, number: int) -> bool:
+        """Return whether an operation gets messages."""
+        return number in self._operations
+
     def forget(self, number: int) -> None:
         """Have an operation get no more messages."""
         self._operations.pop(number, None)

@@ -233,14 +233,14 @@ class RecordTests(PVATestCase):
     def test_burst(self) -> Generator[Deferred[Any], Any, None]:
         """After a burst nothing more comes: what a server is asked for then is no update."""
         backend = yield self.start()
-        sink, _, _ = yield self.monitor(backend, "double")
+        sink, _, _ = yield self.monitor(backend, "int32")
         for value in range(20, 40):
-            yield self.server.run(f'dbpf("double", "{value}")')
+            yield self.server.run(f'dbpf("int32", "{value}")')
         yield sink.until("reading", lambda told: told.value == 39)
         yield deferLater(reactor, 2.5)
         told = [(reading.value, reading.timestamp) for reading in sink.readings]
         self.assertEqual(len(set(told)), len(told))
-        yield self.server.run('dbpf("double", "1")')
+        yield self.server.run('dbpf("int32", "1")')
         yield sink.until("reading", lambda told: told.value == 1)
 
 
