@@ -15,6 +15,7 @@ from pathlib import Path
 
 import attrs
 
+from bench.settings import IN_PYTHON, NAIVE
 from harness.ioc import IOCProcess
 from pycawamp.demo.process import IOCError, free_ports
 
@@ -62,13 +63,11 @@ def ioc(database: Path) -> Iterator[Ioc]:
 
 @contextlib.contextmanager
 def gateway(build: str, server: Ioc, folder: Path, *options: str) -> Iterator[Gateway]:
-    """Start `pycaserver`, with options, or the `naive` build, for an IOC."""
+    """Start a build of `pycaserver`, with options, or the `naive` build, for an IOC."""
     port = free_ports().server
-    command = {
-        "pycaserver": _pycaserver(port, *options),
-        "naive": ["-m", "bench.naive", str(port)],
-    }[build]
-    with _listening(command, port, folder / f"{build}.log", server.environment) as pid:
+    command = ["-m", "bench.naive", str(port)] if build == NAIVE else _pycaserver(port, *options)
+    environment = {**server.environment, "PYCASERVER_FAST": "0" if build == IN_PYTHON else "1"}
+    with _listening(command, port, folder / f"{build}.log", environment) as pid:
         yield Gateway(build, pid, port)
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from bench import dialects, fanout, inbound, machine, memory, stress, tools, version2
 from bench.processes import ChildError
 from bench.report import Table
-from bench.settings import NAIVE, OURS, Settings
+from bench.settings import IN_PYTHON, NAIVE, OURS, Settings
 
 SCENARIOS: dict[str, Callable[[Settings], list[Table]]] = {
     "fanout": fanout.fanout,
@@ -74,7 +74,7 @@ def _settings(arguments: argparse.Namespace, folder: Path) -> Settings:
     return Settings(
         seconds=arguments.seconds,
         quick=arguments.quick,
-        builds=(OURS,) if arguments.no_naive else (OURS, NAIVE),
+        builds=(OURS, IN_PYTHON) if arguments.no_naive else (OURS, IN_PYTHON, NAIVE),
         soak_minutes=arguments.soak,
         profile=arguments.profile,
         folder=folder,

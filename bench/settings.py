@@ -9,6 +9,7 @@ import attrs
 from bench.tools import Tools
 
 OURS = "pycaserver"
+IN_PYTHON = "pycaserver, PYCASERVER_FAST=0"
 NAIVE = "naive"
 
 

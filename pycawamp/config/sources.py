@@ -17,8 +17,8 @@ else:
     import tomli as tomllib
 
 
-_OF_OTHERS = re.compile(f"{PREFIX}(PASSWORD$|TOKEN$|TEST_)")
-"""Variables of the command-line client and of the tests."""
+_OF_OTHERS = re.compile(f"{PREFIX}(FAST$|PASSWORD$|TOKEN$|TEST_)")
+"""Variables that give no option: of the compiled part, the command-line client and the tests."""
 
 
 def from_environment(

@@ -22,9 +22,9 @@ class Cohort:
 
     __slots__ = (
         "_announcing",
+        "_append",
         "_flush_cycle",
-        "_frames",
-        "_streams",
+        "buffer",
         "key",
         "members",
         "packing",
@@ -40,17 +40,16 @@ class Cohort:
         self.members = members
         self.streams = 0
         """Number of streams that use the cohort."""
-        self._frames: list[bytes] = []
-        # The streams of the frames, for members that are paused.
-        self._streams: list[Resendable] = []
+        self.buffer = flush_cycle.make_buffer(packing.joint)
+        """The frames of this flush cycle."""
+        # Bound once: it is called for each update.
+        self._append = self.buffer.append
         self._announcing: list[Resendable] = []
 
     def append(self, stream: Resendable, frame: bytes) -> None:
         """Add a frame for all members."""
-        if not self._frames:
+        if self._append(stream, frame):
             self._flush_cycle.touch_cohort(self)
-        self._frames.append(frame)
-        self._streams.append(stream)
 
     def announce(self, stream: Resendable, frame: bytes) -> None:
         """Add a frame that is not an update. Paused members get the state again when resumed."""
@@ -59,12 +58,10 @@ class Cohort:
 
     def flush(self) -> None:
         """Pass the frames of this flush cycle to the members."""
-        if not self._frames:
+        if not self.buffer:
             return
-        frames, self._frames = self._frames, []
-        streams, self._streams = self._streams, []
+        data, streams = self.buffer.take()
         announcing, self._announcing = self._announcing, []
-        data = self.packing.joint.join(frames)
         deliver = self.packing.deliver
         paused = 0
         for outbox in self.members:
@@ -73,7 +70,7 @@ class Cohort:
                 paused += 1
             else:
                 deliver(outbox, data)
-        self._flush_cycle.messages += len(frames) * (len(self.members) - paused)
+        self._flush_cycle.messages += len(streams) * (len(self.members) - paused)
 
 
 class Cohorts:
@@ -86,6 +83,8 @@ class Cohorts:
 
     def __init__(self, flush_cycle: FlushCycle) -> None:
         self._flush_cycle = flush_cycle
+        self.touch = flush_cycle.touch_cohort
+        """To be called with a cohort when its buffer gets the first frame without `append`."""
         self._known: dict[tuple[Packing, int], Cohort] = {}
 
     def enter(self, packing: Packing) -> Cohort:
@@ -126,6 +125,7 @@ class Cohorts:
             # different PVs, creating a new cohort would copy all members each time.
             del self._known[cohort.packing, cohort.key]
             cohort.packing, cohort.key = packing, key
+            cohort.buffer.joint = packing.joint
             change(cohort.members)
             self._known[packing, key] = cohort
             return cohort

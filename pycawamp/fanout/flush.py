@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
+
+from pycawamp.fanout.framebuffer import Buffer, FrameBuffer
 
 
 class Flushable(Protocol):
@@ -15,10 +18,16 @@ class Flushable(Protocol):
 
 
 class FlushCycle:
-    """The cohorts and outboxes with pending messages; flushed once per reactor iteration."""
+    """The cohorts and outboxes with pending messages; flushed once per reactor iteration.
 
-    def __init__(self, clock: IReactorTime) -> None:
+    `make_buffer` creates the buffers of cohorts, from what separates two frames.
+    """
+
+    def __init__(
+        self, clock: IReactorTime, make_buffer: Callable[[bytes], Buffer] = FrameBuffer
+    ) -> None:
         self._clock = clock
+        self.make_buffer = make_buffer
         self.flushed = clock.seconds()
         """When the last flush began, by the reactor's clock."""
         self._scheduled = False

@@ -19,3 +19,5 @@ class Framing:
     """The transport's name, for statistics and logs."""
     ping: bytes = b""
     """Asks the client for a sign of life; empty if the transport has nothing for it."""
+    is_rfc6455: bool = False
+    """Whether text messages become unmasked text frames (RFC 6455), which C code writes too."""

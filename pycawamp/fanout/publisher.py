@@ -17,12 +17,13 @@ from pycawamp.fanout.stream import EncodedStream, StreamKey
 from pycawamp.fanout.throttle import Throttle, ThrottledStream
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.hub import PVHub
-from pycawamp.pv.interfaces import ISubscriber, PVState
+from pycawamp.pv.interfaces import IStreaming, PVState
+from pycawamp.pv.routes import DirectStream
 from pycawamp.pv.values import Metadata, Reading
 from pycawamp.wire.dialect import Encoding
 
 
-@implementer(ISubscriber)
+@implementer(IStreaming)
 class Publisher:
     """The streams of a PV: one for each encoding that some client has requested.
 
@@ -106,6 +107,16 @@ class Publisher:
                 stream.reading(reading)
             except Exception:
                 self._failed()
+
+    def direct_streams(self) -> list[DirectStream] | None:
+        """Return how to write the updates of all streams; None if one of them needs `reading`."""
+        direct: list[DirectStream] = []
+        for stream in self._streams:
+            made = stream.direct_stream()
+            if made is None:
+                return None
+            direct.append(made)
+        return direct
 
     def _failed(self) -> None:
         self._log.failure("{pv} cannot be encoded", pv=self.name)

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 import attrs
 
-from pycawamp.fanout.cohort import Cohorts
+from pycawamp.fanout.cohort import Cohort, Cohorts
 from pycawamp.fanout.content import Content
+from pycawamp.fanout.framebuffer import FrameBuffer
 from pycawamp.fanout.framing import Framing
 from pycawamp.fanout.outbox import Outbox
 from pycawamp.fanout.packing import packing_for
 from pycawamp.pv.interfaces import PVState
 from pycawamp.pv.reason import reason
+from pycawamp.pv.routes import DirectStream
 from pycawamp.pv.values import LARGE, Metadata, Reading
 from pycawamp.wire.dialect import Encoding
 
@@ -88,7 +90,7 @@ class EncodedStream:
 
     def join(self, outbox: Outbox) -> None:
         """Add a client: send it the current state, then every update."""
-        self._cohort = self._cohorts.join(self._cohort, outbox)
+        self._move(self._cohorts.join(self._cohort, outbox))
         if self._pv.connected is None:
             return
         if outbox.paused:
@@ -102,12 +104,35 @@ class EncodedStream:
 
     def leave(self, outbox: Outbox) -> None:
         """Remove a client."""
-        self._cohort = self._cohorts.leave(self._cohort, outbox)
+        self._move(self._cohorts.leave(self._cohort, outbox))
         outbox.forget(self)
 
     def close(self) -> None:
         """Release the cohort."""
         self._cohorts.drop(self._cohort)
+        self._pv.reroute()
+
+    def direct_stream(self) -> DirectStream | None:
+        """Return how to write updates without `reading`; None if that is not possible."""
+        cohort, framing = self._cohort, self.key.framing
+        template, wrap = self.renderer.template(), cohort.packing.wrap
+        is_framed = wrap is framing.text and framing.is_rfc6455
+        # In a batch, messages have no frames of their own.
+        is_writable = is_framed or wrap is bytes
+        if template is None or not is_writable or isinstance(cohort.buffer, FrameBuffer):
+            return None
+        return DirectStream(
+            cohort,
+            cohort.buffer,
+            self,
+            self._cohorts.touch,
+            is_framed,
+            template.before_value,
+            template.before_time,
+            template.after_time,
+            template.after_alarm,
+            template.has_alarm,
+        )
 
     def catch_up(self, outbox: Outbox) -> None:
         """Send a client the current state: connection, metadata and newest value."""
@@ -164,7 +189,11 @@ class EncodedStream:
         else:
             packing = packing_for(framing, self.key.encoding.batch)
             self._wrap_update = packing.wrap
-        self._cohort = self._cohorts.repack(self._cohort, packing)
+        self._move(self._cohorts.repack(self._cohort, packing))
+
+    def _move(self, cohort: Cohort) -> None:
+        self._cohort = cohort
+        self._pv.reroute()
 
     def _announce(self, message: bytes) -> None:
         self._cohort.announce(self, self._cohort.packing.wrap(message))

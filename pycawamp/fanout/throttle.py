@@ -100,6 +100,9 @@ class ThrottledStream(EncodedStream):
         self._set_rate(metadata)
         super().metadata(metadata)
 
+    def direct_stream(self) -> None:
+        """Return None: each update has to be looked at."""
+
     def reading(self, reading: Reading) -> None:
         """Send an update now, or keep it until the pause is over."""
         if self.pause is not None:

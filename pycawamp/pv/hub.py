@@ -14,11 +14,19 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from pycawamp.pv.delay import DelayLine
-from pycawamp.pv.interfaces import IBackend, IChannelObserver, IHandle, ISink, ISubscriber
+from pycawamp.pv.interfaces import (
+    IBackend,
+    IChannelObserver,
+    IHandle,
+    IRoutedSink,
+    IStreaming,
+    ISubscriber,
+)
+from pycawamp.pv.routes import DirectStream, Route
 from pycawamp.pv.values import Metadata, Reading
 
 
-@implementer(ISink)
+@implementer(IRoutedSink)
 class PV:
     """A PV: its state and its subscribers. Created by `PVHub.subscribe` only.
 
@@ -28,12 +36,13 @@ class PV:
     _log = Logger()
 
     __slots__ = (
+        "_latest",
+        "_route",
         "changed",
         "connected",
         "described",
         "found",
         "is_overloaded",
-        "latest",
         "name",
         "refusal",
         "seconds",
@@ -59,12 +68,39 @@ class PV:
         """Why the IOC refuses to send the value; None if it does not."""
         self.described: Metadata | None = None
         """The last known metadata."""
-        self.latest: Reading | None = None
-        """The newest update of this connection; None while disconnected."""
+        self._latest: Reading | None = None
+        self._route: Route | None = None
         self.is_overloaded = False
         """Whether it gets no values because the memory limit is reached."""
         # Replaced on change, so that subscribers may subscribe and unsubscribe during calls.
         self.subscribers: tuple[ISubscriber, ...] = ()
+
+    @property
+    def latest(self) -> Reading | None:
+        """The newest update of this connection; None while disconnected."""
+        newest = self._route.take_newest() if self._route is not None else None
+        if newest is not None:
+            self._latest = newest
+        return self._latest
+
+    def routed(self, route: Route) -> None:
+        """Store the route of the following updates."""
+        self._route = route
+
+    def reroute(self) -> None:
+        """Take note that subscribers, or what they do with updates, have changed."""
+        if self._route is not None:
+            self._route.clear()
+
+    def direct_streams(self) -> list[DirectStream] | None:
+        """Return the streams that get all updates; None if there are other subscribers too."""
+        direct: list[DirectStream] = []
+        for subscriber in self.subscribers:
+            streams = subscriber.direct_streams() if IStreaming.providedBy(subscriber) else None
+            if streams is None:
+                return None
+            direct += streams
+        return direct
 
     def metadata(self, metadata: Metadata) -> None:
         """Store metadata, and notify subscribers."""
@@ -89,9 +125,11 @@ class PV:
         if self.connected is None:
             self.found(self.name)
         self.connected = connected
+        self._latest = None
+        if self._route is not None:
+            self._route.forget_newest()
         self.since = self.seconds()
         self.changed = time()
-        self.latest = None
         for subscriber in self.subscribers:
             try:
                 subscriber.connection(self, connected)
@@ -100,7 +138,7 @@ class PV:
 
     def reading(self, reading: Reading) -> None:
         """Store an update, and notify subscribers."""
-        self.latest = reading
+        self._latest = reading
         for subscriber in self.subscribers:
             try:
                 subscriber.reading(self, reading)
@@ -122,8 +160,9 @@ class PV:
             subscriber.metadata(self, self.described)
         if self.connected is not None:
             subscriber.connection(self, self.connected)
-        if self.latest is not None:
-            subscriber.reading(self, self.latest)
+        latest = self.latest
+        if latest is not None:
+            subscriber.reading(self, latest)
 
 
 @attrs.define(eq=False)
@@ -198,6 +237,7 @@ class PVHub(Service):
         pv = channel.pv
         self._idle_searches.pop(name, None)
         pv.subscribers = (*pv.subscribers, subscriber)
+        pv.reroute()
         try:
             pv.tell(subscriber)
         except Exception:
@@ -273,6 +313,7 @@ class PVHub(Service):
             return
         others.remove(subscriber)
         pv.subscribers = tuple(others)
+        pv.reroute()
         channel = self._channels.get(pv.name)
         if not others and channel is not None:
             channel.left += 1

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sized
 from threading import Lock
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import attrs
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IDelayedCall, IReactorFDSet, IReadDescriptor
 from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from pycawamp.pv.routes import DirectStream, Route
+from pycawamp.pv.values import Reading
 
 Handler: TypeAlias = Callable[[Any], None]
+Clock: TypeAlias = Callable[[], float]
 Item: TypeAlias = tuple[Handler, Any, int]
 """What waits: the handler, its argument, and the bytes that count against the bound."""
 
@@ -44,39 +50,96 @@ class InboxLimits:
     """Seconds of work between two rounds of the event loop, at most."""
 
 
-class Inbox:
-    """A first-in, first-out queue from any thread to handlers on the reactor.
+class Queue(Protocol):
+    """What waits for the reactor, oldest first.
 
-    The reactor is woken once per burst. It works in slices, so that sockets are served
-    between them under any load: short ones while sending costs little, so that nobody
-    waits for the end of a burst, longer ones with many clients. Once the queue is empty
-    it rests as long as sending took (the longest slice at most): the next updates gather
-    meanwhile, and share the costs per client. With few clients it does not rest, so a
-    lone update goes out at once.
-
-    Over its bounds the inbox keeps only the newest update of each channel.
+    Over its bounds it keeps only the newest update of each handler.
     """
 
-    _log = Logger()
+    most: int
+    """Events that may wait."""
 
-    def __init__(
-        self, reactor: Any, after_slice: Callable[[], None], limits: InboxLimits | None = None
-    ) -> None:
-        self._reactor = reactor
-        self._after_slice = after_slice
-        self._limits = limits or InboxLimits()
+    @property
+    def conflated(self) -> int:
+        """Updates that were replaced by a newer one of the same handler."""
+
+    @property
+    def depth(self) -> int:
+        """How much waits to be handled."""
+
+    def attach(self, wake: Callable[[], None], failed: Callable[[Exception], None]) -> None:
+        """Have the reactor woken when something comes, and told of what a handler raises."""
+
+    def post(self, handler: Handler, news: Any, /) -> None:
+        """Have handler(news) called; never dropped."""
+
+    def post_update(self, handler: Handler, raw: Sized, /) -> None:
+        """Have handler(raw) called; over the bounds, only with the newest raw."""
+
+    def work(self, clock: Clock, deadline: float, /) -> tuple[int, bool]:
+        """Handle what waits until the deadline; how many, and whether all."""
+
+    def sleep(self) -> bool:
+        """Wake the reactor when something comes; False, and nothing done, if something waits."""
+
+    def close(self) -> None:
+        """Keep nothing."""
+
+
+class Intake(Queue, Protocol):
+    """A queue that libca's callback fills without Python (pv.ca._fast)."""
+
+    callback: int
+    """The address of the callback for events."""
+
+    def open(self) -> int:
+        """Return a file descriptor that is readable when an event has come to a sleeping queue."""
+
+    def acknowledge(self) -> None:
+        """Make the file descriptor unreadable."""
+
+    def route(
+        self,
+        field_type: int,
+        direct_streams: Callable[[], list[DirectStream] | None],
+        decode: Callable[[bytes], Reading],
+        /,
+    ) -> Route:
+        """Return a route for the DBR_TIME events of a scalar."""
+
+    def listen(  # noqa: PLR0913, PLR0917 (what it is told for each subscription)
+        self,
+        dbr_type: int,
+        most: int,
+        header: int,
+        width: int,
+        handler: Callable[[bytes], None],
+        refuse: Callable[[int, int, int], None],
+        route: Route | None,
+        /,
+    ) -> int:
+        """Return the number to give libca for a subscription or a get.
+
+        Events of `dbr_type` with at most `most` elements go where the `route` leads or to
+        `handler`, as `header` bytes and `width` for each element. Of others `refuse` hears the
+        status, type and count.
+        """
+
+    def forget(self, number: int, /) -> None:
+        """Ignore what libca still tells of a number."""
+
+    def forget_all(self) -> None:
+        """Ignore all numbers."""
+
+
+class DequeQueue:
+    """A queue in Python."""
+
+    def __init__(self, limits: InboxLimits) -> None:
+        self.most = limits.events
+        self._most_bytes = limits.bytes
         self._queue: deque[Item] = deque()
         self._awake = False
-        self._slice = SHORTEST_SLICE
-        self._handled = 0
-        # Of these the pace has not been told yet.
-        self._untold_events = 0
-        self._untold_seconds = 0.0
-        self._most = self._limits.events
-        self._pace = self._limits.events / self._limits.seconds
-        """Events per second that are handled while there are any, sending included."""
-        self._resting: IDelayedCall | None = None
-        self._closed = False
         # Two counters, each written by one side only: no lock, and no count lost.
         self._bytes_in = 0
         self._bytes_out = 0
@@ -84,21 +147,20 @@ class Inbox:
         self._overflow: dict[object, Item] = {}
         self._lock = Lock()
         self.conflated = 0
-        """Updates that were replaced by a newer one of the same channel."""
+
+    def attach(self, wake: Callable[[], None], failed: Callable[[Exception], None]) -> None:
+        """Have the reactor woken when something comes, and told of what a handler raises."""
+        self._wake_reactor = wake
+        self._failed = failed
 
     @property
     def depth(self) -> int:
         """How much waits to be handled."""
         return len(self._queue) + len(self._overflow)
 
-    @property
-    def handled(self) -> int:
-        """What was handled since the start."""
-        return self._handled
-
     # Any thread
 
-    def post(self, handler: Handler, news: Any) -> None:
+    def post(self, handler: Handler, news: Any, /) -> None:
         """Have handler(news) called on the reactor; never dropped."""
         item = (handler, news, 0)
         if self._overflowing:
@@ -108,12 +170,8 @@ class Inbox:
         if not self._awake:
             self._wake()
 
-    def post_update(self, handler: Handler, raw: Sized) -> None:
-        """Have handler(raw) called on the reactor; over the bounds, only with the newest raw.
-
-        One thread at a time may be in here. That holds for Channel Access: libca
-        holds its callback lock around every event.
-        """
+    def post_update(self, handler: Handler, raw: Sized, /) -> None:
+        """Have handler(raw) called on the reactor; over the bounds, only with the newest raw."""
         size = len(raw)
         self._bytes_in += size
         item = (handler, raw, size)
@@ -125,9 +183,7 @@ class Inbox:
             self._wake()
 
     def _is_full(self) -> bool:
-        return (
-            len(self._queue) >= self._most or self._bytes_in - self._bytes_out > self._limits.bytes
-        )
+        return len(self._queue) >= self.most or self._bytes_in - self._bytes_out > self._most_bytes
 
     def _post_late(self, key: object, item: Item) -> None:
         with self._lock:
@@ -141,79 +197,41 @@ class Inbox:
     def _wake(self) -> None:
         # Two threads may both find it asleep: the second drain finds nothing, no harm.
         self._awake = True
-        self._reactor.callFromThread(self._drain)
+        self._wake_reactor()
 
     # The reactor
 
-    def close(self) -> None:
-        """Work no more, whatever still comes."""
-        self._closed = True
-        if self._resting is not None and self._resting.active():
-            self._resting.cancel()
-
-    def _drain(self) -> None:
-        if self._closed:
-            return
-        clock = self._reactor.seconds
-        started = clock()
-        handled = self._handled
-        finished = self._work(started + self._slice)
-        worked = clock()
-        self._after_slice()
-        sending = clock() - worked
-        handled = self._handled - handled
-        # What sending costs is told by a burst, not by an update that comes alone.
-        if not finished or handled >= TELLING:
-            self._adjust(handled, worked - started + sending)
-        self._slice = min(max(SLICE_PER_SEND * sending, SHORTEST_SLICE), self._limits.slice)
-        if self._closed:
-            return
-        rest = min(sending, self._limits.slice) if finished else 0.0
-        if not finished or rest > SHORT_REST:
-            self._resting = self._reactor.callLater(rest, self._drain)
-            return
+    def sleep(self) -> bool:
+        """Wake the reactor when something comes; False, and nothing done, if something waits."""
         # Asleep first, then the last look: a thread that posts after the look sees
         # it asleep and wakes it.
         self._awake = False
         if self._queue or self._overflowing:
             self._awake = True
-            self._resting = self._reactor.callLater(0, self._drain)
+            return False
+        return True
 
-    def _adjust(self, handled: int, seconds: float) -> None:
-        """Have no more wait than can be handled in time, at the pace of late."""
-        self._untold_events += handled
-        self._untold_seconds += seconds
-        enough = self._untold_events >= TELLING or self._untold_seconds >= TELLING_SECONDS
-        if not enough or not self._untold_events or self._untold_seconds <= 0:
-            return
-        self._pace += (self._untold_events / self._untold_seconds - self._pace) / 8
-        most = max(int(self._pace * self._limits.seconds), FEWEST)
-        self._most = min(most, self._limits.events)
-        self._untold_events, self._untold_seconds = 0, 0.0
-
-    def _work(self, deadline: float) -> bool:
-        """Handle what waits, until the deadline; False if something is left."""
-        clock = self._reactor.seconds
+    def work(self, clock: Clock, deadline: float, /) -> tuple[int, bool]:
+        """Handle what waits until the deadline; how many, and whether all."""
+        handled = 0
         while clock() < deadline:
             items = self._next_items()
             if not items:
-                return True
-            self._handled += len(items)
+                return handled, True
+            handled += len(items)
             rest = iter(items)
             for handler, news, size in rest:
                 self._bytes_out += size
                 try:
                     handler(news)
-                except Exception:
-                    self._log.failure("An update could not be handled")
+                except Exception as error:
+                    self._failed(error)
                 if size > LARGE and clock() >= deadline:
-                    self._put_back(list(rest))
+                    left = list(rest)
+                    handled -= len(left)
+                    self._queue.extendleft(reversed(left))
                     break
-        return not self._queue and not self._overflowing
-
-    def _put_back(self, items: list[Item]) -> None:
-        self._handled -= len(items)
-        self._queue.extendleft(reversed(items))
+        return handled, not self._queue and not self._overflowing
 
     def _next_items(self, most: int = 32) -> list[Item]:
         """Some of what waits, oldest first; few enough for the clock to be looked at."""
@@ -224,3 +242,156 @@ class Inbox:
                 self._overflowing = False
         take = self._queue.popleft
         return [take() for _ in range(min(most, len(self._queue)))]
+
+    def close(self) -> None:
+        """Keep nothing."""
+        self._queue.clear()
+        self._overflow = {}
+
+
+class Inbox:
+    """A first-in, first-out queue from any thread to handlers on the reactor.
+
+    The reactor is woken once per burst. It works in slices, so that sockets are served
+    between them under any load: short ones while sending costs little, so that nobody
+    waits for the end of a burst, longer ones with many clients. Once the queue is empty
+    it rests as long as sending took (the longest slice at most): the next updates gather
+    meanwhile, and share the costs per client. With few clients it does not rest, so a
+    lone update goes out at once.
+
+    Over its bounds the inbox keeps only the newest update of each channel. `intake` takes
+    the place of the queue in Python, where there is one.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        after_slice: Callable[[], None],
+        limits: InboxLimits | None = None,
+        intake: Intake | None = None,
+    ) -> None:
+        self._reactor = reactor
+        self._after_slice = after_slice
+        self._limits = limits or InboxLimits()
+        self.intake = intake
+        """What libca's callback fills without Python, if that is how events come."""
+        self._queue: Queue = DequeQueue(self._limits) if intake is None else intake
+        self._queue.attach(self._wake, self._failed)
+        # Not methods of this class: they are called for each event.
+        self.post = self._queue.post
+        """Have handler(news) called on the reactor, from any thread; never dropped."""
+        self.post_update = self._queue.post_update
+        """Have handler(raw) called on the reactor; over the bounds, only with the newest raw.
+
+        One thread at a time may be in here. That holds for Channel Access: libca
+        holds its callback lock around every event.
+        """
+        self._descriptor: _WakeDescriptor | None = None
+        self._slice = SHORTEST_SLICE
+        # Of these the pace has not been told yet.
+        self._untold_events = 0
+        self._untold_seconds = 0.0
+        self._pace = self._limits.events / self._limits.seconds
+        """Events per second that are handled while there are any, sending included."""
+        self._resting: IDelayedCall | None = None
+        self._closed = False
+        self.handled = 0
+        """What was handled since the start."""
+
+    @property
+    def conflated(self) -> int:
+        """Updates that were replaced by a newer one of the same channel."""
+        return self._queue.conflated
+
+    @property
+    def depth(self) -> int:
+        """How much waits to be handled."""
+        return self._queue.depth
+
+    def open(self) -> None:
+        """Hear of the intake's events: to be called before the first may come, after a fork."""
+        if self.intake is not None and self._descriptor is None:
+            self._descriptor = _WakeDescriptor(self.intake, self._drain)
+            self._reactor.addReader(self._descriptor)
+
+    def close(self) -> None:
+        """Work no more, whatever still comes."""
+        self._closed = True
+        if self._resting is not None and self._resting.active():
+            self._resting.cancel()
+        if self._descriptor is not None:
+            self._reactor.removeReader(self._descriptor)
+            self._descriptor = None
+        self._queue.close()
+
+    def _wake(self) -> None:
+        self._reactor.callFromThread(self._drain)
+
+    def _failed(self, error: Exception) -> None:
+        self._log.failure("An update could not be handled", Failure(error))
+
+    def _drain(self) -> None:
+        if self._closed:
+            return
+        clock = self._reactor.seconds
+        started = clock()
+        handled, finished = self._queue.work(clock, started + self._slice)
+        self.handled += handled
+        worked = clock()
+        self._after_slice()
+        sending = clock() - worked
+        # What sending costs is told by a burst, not by an update that comes alone.
+        if not finished or handled >= TELLING:
+            self._adjust(handled, worked - started + sending)
+        self._slice = min(max(SLICE_PER_SEND * sending, SHORTEST_SLICE), self._limits.slice)
+        if self._closed:
+            return
+        rest = min(sending, self._limits.slice) if finished else 0.0
+        if finished and rest <= SHORT_REST and self._queue.sleep():
+            return
+        self._resting = self._reactor.callLater(rest if rest > SHORT_REST else 0, self._drain)
+
+    def _adjust(self, handled: int, seconds: float) -> None:
+        """Have no more wait than can be handled in time, at the pace of late."""
+        self._untold_events += handled
+        self._untold_seconds += seconds
+        enough = self._untold_events >= TELLING or self._untold_seconds >= TELLING_SECONDS
+        if not enough or not self._untold_events or self._untold_seconds <= 0:
+            return
+        self._pace += (self._untold_events / self._untold_seconds - self._pace) / 8
+        most = max(int(self._pace * self._limits.seconds), FEWEST)
+        self._queue.most = min(most, self._limits.events)
+        self._untold_events, self._untold_seconds = 0, 0.0
+
+
+def has_descriptors(reactor: Any) -> bool:
+    """Whether a reactor can wait for an intake's file descriptor."""
+    return IReactorFDSet.providedBy(reactor)
+
+
+@implementer(IReadDescriptor)
+class _WakeDescriptor:
+    """Calls `drain` when an intake's file descriptor is readable."""
+
+    def __init__(self, intake: Intake, drain: Callable[[], None]) -> None:
+        self._intake = intake
+        self._descriptor = intake.open()
+        self._drain = drain
+
+    def fileno(self) -> int:
+        """Return the file descriptor."""
+        return self._descriptor
+
+    def logPrefix(self) -> str:
+        """Return what log lines of it begin with."""
+        return "inbox"
+
+    def doRead(self) -> None:
+        """Hear that something waits."""
+        self._intake.acknowledge()
+        self._drain()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Take note that the reactor ends."""

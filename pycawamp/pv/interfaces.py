@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
+from pycawamp.pv.routes import DirectStream, Route
 from pycawamp.pv.values import Metadata, Reading
 
 
@@ -41,6 +42,9 @@ class PVState(Protocol):
     def is_overloaded(self) -> bool:
         """Whether it gets no values because the memory limit is reached."""
 
+    def reroute(self) -> None:
+        """Take note that subscribers, or what they do with updates, have changed."""
+
 
 class ISink(Interface):
     """The callbacks of a channel, which its backend calls in the reactor thread."""
@@ -62,6 +66,16 @@ class ISink(Interface):
 
     def overloaded() -> None:
         """Called if there will be no updates because the memory limit is reached."""
+
+
+class IRoutedSink(ISink):
+    """A sink that updates can bypass."""
+
+    def routed(route: Route) -> None:
+        """Called with the route of the following updates, before `connection`."""
+
+    def direct_streams() -> list[DirectStream] | None:
+        """Return the streams that get all updates; None if there are other subscribers too."""
 
 
 class IHandle(Interface):
@@ -136,6 +150,13 @@ class ISubscriber(Interface):
 
     def reading(pv: PVState, reading: Reading) -> None:
         """Called with each update."""
+
+
+class IStreaming(ISubscriber):
+    """A subscriber whose updates can be written without Python."""
+
+    def direct_streams() -> list[DirectStream] | None:
+        """Return how to write them; None if `reading` has to be called for each update."""
 
 
 class IChannelObserver(Interface):

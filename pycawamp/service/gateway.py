@@ -14,7 +14,9 @@ from twisted.web.resource import IResource
 from pycawamp.access import IPolicy, Policy
 from pycawamp.config.settings import PROVIDERS, GatewaySettings
 from pycawamp.fanout.flush import FlushCycle
+from pycawamp.fanout.framebuffer import FrameBuffer
 from pycawamp.pv.budget import MemoryBudget
+from pycawamp.pv.ca import _fast
 from pycawamp.pv.ca.backend import CABackend
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.inbox import Inbox, InboxLimits
@@ -71,12 +73,14 @@ class Gateway(Service):
         backends: Mapping[str, BackendFactory] | None = None,
     ) -> None:
         settings = settings or GatewaySettings()
-        flush_cycle = FlushCycle(reactor)
+        self._fast = _fast.load()
+        flush_cycle = FlushCycle(reactor, self._fast.frame_buffer or FrameBuffer)
         authentication = authentication or _authentication(reactor, policy)
         self.refusals: RefusalCounter = authentication.refusals
         self._budget = MemoryBudget(settings.limits.memory)
         inbox_limits = InboxLimits(bytes=self._budget.share)
-        self._inbox = Inbox(reactor, flush_cycle.flush, inbox_limits)
+        intake = self._fast.intake(reactor, inbox_limits)
+        self._inbox = Inbox(reactor, flush_cycle.flush, inbox_limits, intake)
         if backend is None:
             backend = CABackend(reactor, self._inbox, settings.own_repeater, self._budget)
             default = settings.default_provider
@@ -124,6 +128,7 @@ class Gateway(Service):
         PutLogError if puts could not be logged.
         """
         self._put_log.open()
+        self._log.info("Updates are handled {how}", how=str(self._fast))
         super().startService()  # type: ignore[no-untyped-call]
         self.hub.startService()
         self.readiness.started = True

@@ -39,4 +39,4 @@ def _header(first: int, size: int) -> bytes:
 # Most updates are shorter; looking up the header is faster than packing it.
 _TEXT_HEADERS = tuple(_header(_FIN_TEXT, size) for size in range(512))
 
-WEBSOCKET = Framing(text_frame, binary_frame, "websocket", ping=b"\x89\x00")
+WEBSOCKET = Framing(text_frame, binary_frame, "websocket", ping=b"\x89\x00", is_rfc6455=True)

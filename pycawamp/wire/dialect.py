@@ -21,6 +21,22 @@ class Message(NamedTuple):
     is_binary: bool = False
 
 
+@attrs.frozen
+class Template:
+    """The parts of an update's JSON that do not change, for C code that writes updates.
+
+    An update is `before_value`, the value, `before_time`, the UNIX time stamp with nine digits
+    after the point, `after_time`, the alarm if it `has_alarm`
+    (`,"severity":"…","status":"…"`), and `after_alarm`.
+    """
+
+    before_value: bytes
+    before_time: bytes
+    after_time: bytes
+    after_alarm: bytes
+    has_alarm: bool
+
+
 class Renderer(ABC):
     """Renders the events of a PV as messages, for all clients with the same encoding."""
 
@@ -64,6 +80,14 @@ class Renderer(ABC):
     @abstractmethod
     def update(self, reading: Reading) -> bytes:
         """Return the message for an update, for clients that have received all earlier ones."""
+
+    def template(self) -> Template | None:
+        """Return the template of updates of a scalar, with the current metadata.
+
+        None if `update` has to be called for each. It is called for updates without a value
+        or with text that is not UTF-8 anyway.
+        """
+        return None
 
     def newest(self, reading: Reading) -> bytes:
         """Return the message for an update, for clients that may have missed earlier ones."""

@@ -152,8 +152,9 @@ class EnvironmentTests(SourceTestCase):
         self.assertEqual(settings_of(), Settings(rules=settings_of().rules))
 
     def test_of_others(self) -> None:
-        """The variables of the client mean nothing to the gateway."""
+        """The variables of the client and of the compiled part give no option."""
         self.set("PYCASERVER_PASSWORD", "secret")
+        self.set("PYCASERVER_FAST", "0")
         self.assertEqual(settings_of(), Settings(rules=settings_of().rules))
 
     def test_bad(self) -> None:

@@ -10,14 +10,28 @@ from twisted.internet import reactor, threads
 from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from pycawamp.pv.inbox import FEWEST, Inbox, InboxLimits
+from pycawamp.pv.ca import _fast
+from pycawamp.pv.inbox import FEWEST, Inbox, InboxLimits, Intake
 from tests.support.memory_gateway import SteppingReactor
 
 SLICE = 0.010
+NATIVE = _fast.load().native
+NOT_COMPILED = None if NATIVE else "the compiled intake is not there"
+
+
+def compiled(limits: InboxLimits) -> Intake:
+    """A queue in C."""
+    assert NATIVE is not None
+    made: Intake = NATIVE.Intake(limits.events, limits.bytes)
+    return made
 
 
 class InboxTests(SynchronousTestCase):
     """Inbox on a clock that the test moves."""
+
+    def intake(self, limits: InboxLimits) -> Intake | None:
+        """What is to take the place of the queue in Python."""
+        return None
 
     def setUp(self) -> None:
         """Make an inbox that notes what it hands over and when a slice ends."""
@@ -29,7 +43,8 @@ class InboxTests(SynchronousTestCase):
 
     def make(self, **limits: Any) -> Inbox:
         """An inbox with some limits."""
-        return Inbox(self.clock, self.end_slice, InboxLimits(slice=SLICE, **limits))
+        limited = InboxLimits(slice=SLICE, **limits)
+        return Inbox(self.clock, self.end_slice, limited, self.intake(limited))
 
     def end_slice(self) -> None:
         """Take note that a slice ended."""
@@ -212,8 +227,22 @@ class InboxTests(SynchronousTestCase):
         self.assertEqual(len(self.handled), 1)
 
 
+class CompiledInboxTests(InboxTests):
+    """The same of the compiled intake."""
+
+    skip = NOT_COMPILED
+
+    def intake(self, limits: InboxLimits) -> Intake | None:
+        """It takes the place of the queue in Python."""
+        return compiled(limits)
+
+
 class ThreadTests(TestCase):
     """Inbox with real threads and the real reactor."""
+
+    def intake(self, limits: InboxLimits) -> Intake | None:
+        """What is to take the place of the queue in Python."""
+        return None
 
     @inlineCallbacks
     def test_threads(self) -> Any:
@@ -221,7 +250,7 @@ class ThreadTests(TestCase):
         each, posters = 5000, 4
         handled: dict[int, list[int]] = {poster: [] for poster in range(posters)}
         done: Deferred[None] = Deferred()
-        inbox = Inbox(reactor, after_slice=lambda: None)
+        inbox = Inbox(reactor, after_slice=lambda: None, intake=self.intake(InboxLimits()))
         self.addCleanup(inbox.close)
 
         def handle(news: tuple[int, int]) -> None:
@@ -244,7 +273,8 @@ class ThreadTests(TestCase):
         channels, rounds = 50, 400
         latest: dict[int, int] = {}
         done: Deferred[None] = Deferred()
-        inbox = Inbox(reactor, after_slice=lambda: None, limits=InboxLimits(events=100))
+        limits = InboxLimits(events=100)
+        inbox = Inbox(reactor, lambda: None, limits, self.intake(limits))
         self.addCleanup(inbox.close)
         handled = 0
 
@@ -271,3 +301,13 @@ class ThreadTests(TestCase):
         yield done
         thread.join()
         self.assertEqual(handled + inbox.conflated, channels * rounds)
+
+
+class CompiledThreadTests(ThreadTests):
+    """The same of the compiled intake."""
+
+    skip = NOT_COMPILED
+
+    def intake(self, limits: InboxLimits) -> Intake | None:
+        """It takes the place of the queue in Python."""
+        return compiled(limits)

@@ -57,7 +57,7 @@ class CABackend:
         self._worker = Worker(reactor, "Channel Access", self._ca.ca_flush_io)
         # Before all else that it is given, also by those who open channels before `start`.
         self._worker.do(self._create_context)
-        self._registry = Registry()
+        self._registry = Registry(inbox.intake)
         self.refusals = RefusalLog(reactor)
         """What IOCs refuse is logged here."""
         self._callbacks = Callbacks(
@@ -68,6 +68,7 @@ class CABackend:
 
     def start(self) -> None:
         """Create libca's context: after twistd's fork, which libca's threads do not survive."""
+        self._inbox.open()
         self._worker.start()
 
     def stop(self) -> Deferred[None]:
@@ -95,7 +96,7 @@ class CABackend:
 
     def get(self, at_libca: AtLibca, pending: PendingGet) -> None:
         """Ask for a channel's value; the answer goes to the pending get."""
-        self._registry.listeners[pending.key] = pending
+        self._registry.listen(pending)
         self._worker.do(partial(self._get, at_libca, pending))
 
     def put(self, at_libca: AtLibca, pending: PlainPut) -> None:
@@ -158,7 +159,7 @@ class CABackend:
             self._inbox.post(channel.overload, None)
         channel.at_libca.subscribed = monitors
         for monitor in monitors:
-            self._registry.listeners[monitor.key] = monitor
+            self._registry.listen(monitor)
             event_id = c_void_p()
             status = self._ca.ca_create_subscription(
                 monitor.type,
@@ -175,7 +176,7 @@ class CABackend:
 
     def _unsubscribe(self, channel: Channel) -> None:
         for monitor in channel.at_libca.subscribed:
-            self._registry.listeners.pop(monitor.key, None)
+            self._registry.forget(monitor.key)
             if monitor.event_id:
                 self._ca.ca_clear_subscription(monitor.event_id)
             monitor.close()

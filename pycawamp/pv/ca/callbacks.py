@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from ctypes import string_at
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
 from pycawamp.pv.ca import dbr, libca
@@ -18,16 +18,20 @@ from pycawamp.pv.ca.channel import Channel
 from pycawamp.pv.ca.monitors import ControlMonitor, Monitor, ValueMonitor
 from pycawamp.pv.ca.refusals import RefusalLog
 from pycawamp.pv.ca.requests import PendingGet, PendingPut
-from pycawamp.pv.inbox import Inbox
+from pycawamp.pv.inbox import Inbox, Intake
 from pycawamp.pv.values import Metadata
 
 Subscribe: TypeAlias = Callable[[Channel, tuple[Monitor, ...]], None]
 
 
 class Registry:
-    """What callbacks are about, by the numbers that libca hands to them."""
+    """What callbacks are about, by the numbers that libca hands to them.
 
-    def __init__(self) -> None:
+    With an intake, the numbers of listeners are its own.
+    """
+
+    def __init__(self, intake: Intake | None = None) -> None:
+        self._intake = intake
         self.channels: dict[int, Channel] = {}
         self.listeners: dict[int, Monitor | PendingGet] = {}
         self.puts: dict[int, PendingPut] = {}
@@ -37,16 +41,35 @@ class Registry:
         """A number that nothing else has."""
         return next(self._keys)
 
+    def listen(self, listener: Monitor | PendingGet) -> None:
+        """Have a subscription or get hear what comes; its key may change."""
+        if self._intake is None:
+            self.listeners[listener.key] = listener
+        else:
+            listener.key = self._intake.listen(
+                listener.type,
+                listener.most,
+                listener.header,
+                listener.width,
+                listener.handler,
+                partial(_refuse, listener),
+                listener.route,
+            )
+
     def forget(self, key: int) -> None:
-        """Hear no more of a get or put."""
+        """Hear no more of a subscription, get or put."""
         self.listeners.pop(key, None)
         self.puts.pop(key, None)
+        if self._intake is not None:
+            self._intake.forget(key)
 
     def clear(self) -> None:
         """Hear no more of anything."""
         self.channels.clear()
         self.listeners.clear()
         self.puts.clear()
+        if self._intake is not None:
+            self._intake.forget_all()
 
 
 class Callbacks:
@@ -71,7 +94,8 @@ class Callbacks:
         self._keeper = libca.ThreadKeeper(library)
         self.connection = libca.ConnectionCallback(self._on_connection)
         self.access = libca.AccessCallback(self._on_access)
-        self.event = libca.EventCallback(self._on_event)
+        intake = inbox.intake
+        self.event = libca.EventCallback(intake.callback if intake else self._on_event)
         self.put = libca.EventCallback(self._on_put)
         self.exception = libca.ExceptionCallback(self._on_exception)
 
@@ -134,7 +158,8 @@ class Callbacks:
         shape = (native.type, native.count)
         if at_libca.shape != shape:
             at_libca.shape = shape
-            at_libca.monitors = (ValueMonitor(channel, self._registry.next_key(), native),)
+            key = self._registry.next_key()
+            at_libca.monitors = (ValueMonitor(channel, key, native, self._inbox.intake),)
             if dbr.control_size(native.type):
                 # First, so that the server sends it first.
                 control = ControlMonitor(channel, self._registry.next_key(), native)
@@ -162,6 +187,14 @@ class Callbacks:
 
     def _log_exception(self, news: tuple[str, int, str]) -> None:
         self._refusals.write(*news)
+
+
+def _refuse(listener: Monitor | PendingGet, status: int, dbr_type: int, count: int) -> None:
+    """Tell a listener, on the reactor, of an event that is not what was asked for."""
+    if status != libca.ECA_NORMAL:
+        listener.failed(libca.Refusal.by_status(status))
+    else:
+        listener.failed(_mismatch(listener, dbr_type, count))
 
 
 def _mismatch(listener: Monitor | PendingGet, dbr_type: int, count: int) -> libca.Refusal:

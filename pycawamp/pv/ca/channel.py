@@ -15,7 +15,8 @@ from pycawamp.pv.ca.refusals import RefusalLog
 from pycawamp.pv.ca.requests import PendingGet, PutCalls, Puts
 from pycawamp.pv.ca.state import AtLibca
 from pycawamp.pv.errors import BadValueError, NotConnectedError
-from pycawamp.pv.interfaces import IHandle, ISink
+from pycawamp.pv.interfaces import IHandle, IRoutedSink, ISink
+from pycawamp.pv.routes import DirectStream
 from pycawamp.pv.values import Metadata, Reading
 
 T = TypeVar("T")
@@ -85,6 +86,7 @@ class Channel:
 
     def close(self) -> None:
         """Free subscription and channel; the sink hears nothing after this."""
+        self._reroute()
         self.native = None
         self.monitors = ()
         self._fail_requests()
@@ -121,7 +123,11 @@ class Channel:
 
     def connect(self, news: tuple[Metadata, tuple[Monitor, ...]]) -> None:
         """Take note of a connection: the type and rights, and the monitors to listen to."""
+        self._reroute()
         self.native, self.monitors = news
+        route = self.monitors[-1].route
+        if route is not None and IRoutedSink.providedBy(self._sink):
+            self._sink.routed(route)
         self._described = None
         self._refusal = None
         self._expect_metadata()
@@ -177,6 +183,13 @@ class Channel:
             self._refusal = None
             self._tell()
 
+    def direct_streams(self) -> list[DirectStream] | None:
+        """Return the streams that `update` leads to, if it leads to nothing else."""
+        streams: list[DirectStream] | None = None
+        if self._told is True and IRoutedSink.providedBy(self._sink):
+            streams = self._sink.direct_streams()
+        return streams
+
     def refuse(self, refusal: libca.Refusal) -> None:
         """Take note that the IOC does not send the value: what was sent before is not current."""
         if self.native is not None and refusal.reason != self._refusal:
@@ -184,6 +197,12 @@ class Channel:
             self._refusal = refusal.reason
             self._early = ()
             self._tell()
+
+    def _reroute(self) -> None:
+        """Have the next event come to `update` again."""
+        for monitor in self.monitors:
+            if monitor.route is not None:
+                monitor.route.clear()
 
     def _got(self, answer: T, pending: PendingGet) -> T:
         self._gets = tuple(other for other in self._gets if other is not pending)
@@ -223,6 +242,7 @@ class Channel:
         if readable and self._refusal is not None:
             state = self._refusal
         if state != self._told:
+            self._reroute()
             self._told = state
             if isinstance(state, str):
                 self._sink.refused(state)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import ClassVar, Protocol, TypeAlias
 
 from pycawamp.pv.ca import dbr, libca
+from pycawamp.pv.inbox import Intake
+from pycawamp.pv.routes import DirectStream, Route
 from pycawamp.pv.values import Metadata, Reading
 
 Handler: TypeAlias = Callable[[bytes], None]
@@ -38,6 +40,9 @@ class Monitored(Protocol):
     def go_undescribed(self, refusal: libca.Refusal) -> None:
         """Go on without units, limits and labels."""
 
+    def direct_streams(self) -> list[DirectStream] | None:
+        """Return the streams that `update` leads to, if it leads to nothing else."""
+
 
 class Monitor:
     """One subscription at libca: what its callback needs, and who gets its bytes."""
@@ -51,6 +56,7 @@ class Monitor:
         "key",
         "most",
         "reserved",
+        "route",
         "type",
         "width",
     )
@@ -71,6 +77,8 @@ class Monitor:
         """The DBR bytes are header + count * width long."""
         self.reserved = 0
         """Bytes of the largest value, if the memory budget counts it."""
+        self.route: Route | None = None
+        """What may carry its events to streams without Python."""
         self.event_id: int | None = None
         """libca's name for the subscription."""
         # Bound once: the callback posts it for every event.
@@ -80,6 +88,8 @@ class Monitor:
         """Receive nothing any more: libca has let it go."""
         # It refers to this.
         self.handler = ignore
+        if self.route is not None:
+            self.route.close()
 
     def receive(self, raw: bytes) -> None:
         """Take the DBR bytes of one event, on the reactor."""
@@ -105,12 +115,22 @@ class ValueMonitor(Monitor):
 
     mask = libca.DBE_VALUE | libca.DBE_ALARM
 
-    def __init__(self, channel: Monitored, key: int, native: Metadata) -> None:
+    def __init__(
+        self, channel: Monitored, key: int, native: Metadata, intake: Intake | None = None
+    ) -> None:
         layout = dbr.TIME_LAYOUTS[native.type]
         request = libca.value_request(dbr.DBR_TYPES[native.type], native.count)
         super().__init__(channel, key, request, layout.offset, layout.width)
         self.reserved = native.size if native.is_large else 0
         self._decode = dbr.decoder(native.type, native.count)
+        if intake is not None and not native.is_array:
+            number = dbr.DBR_TYPES[native.type]
+            self.route = intake.route(number, self.direct_streams, self._decode)
+
+    def direct_streams(self) -> list[DirectStream] | None:
+        """Return the streams that get its updates; None if the channel has to hear them."""
+        channel = self.channel
+        return channel.direct_streams() if self in channel.monitors else None
 
     def receive(self, raw: bytes) -> None:
         """Decode one update and hand it on."""

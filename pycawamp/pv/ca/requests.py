@@ -25,6 +25,9 @@ from pycawamp.pv.values import Metadata, Reading
 class PendingGet:
     """One ca_array_get_callback: what its callback needs, as a Monitor has it."""
 
+    route = None
+    """Its answer is for one only."""
+
     def __init__(self, key: int, native: Metadata) -> None:
         layout = dbr.TIME_LAYOUTS[native.type]
         self.key = key

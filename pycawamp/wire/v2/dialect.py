@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pycawamp.pv.values import Metadata, Reading
-from pycawamp.wire.dialect import Dialect, Encoding, Message, Renderer
+from pycawamp.wire.dialect import Dialect, Encoding, Message, Renderer, Template
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.requests import Request
 from pycawamp.wire.v2 import replies
 from pycawamp.wire.v2.requests import parse
-from pycawamp.wire.v2.updates import Render, is_binary, renderer, shown_metadata
+from pycawamp.wire.v2.updates import Render, is_binary, renderer, shown_metadata, template
 
 
 class Version2(Dialect):
@@ -120,6 +120,12 @@ class PVRenderer(Renderer):
     def shown(self, metadata: Metadata) -> object:
         """Return the units, and the metadata that `text` depends on."""
         return shown_metadata(metadata, self._encoding)
+
+    def template(self) -> Template | None:
+        """Return the template of updates, unless they have a text or are arrays."""
+        if self._metadata is None:
+            return None
+        return template(self.name, self._metadata, self._encoding)
 
     def update(self, reading: Reading) -> bytes:
         """Return the message for an update."""

@@ -14,7 +14,7 @@ import numpy as np
 import orjson
 
 from pycawamp.pv.values import Array, FieldType, Image, Metadata, Reading, Value, length_of
-from pycawamp.wire.dialect import Encoding
+from pycawamp.wire.dialect import Encoding, Template
 from pycawamp.wire.v2.codec import dumps
 from pycawamp.wire.v2.text import NO_VALUE, Show, formatter_for
 
@@ -30,8 +30,7 @@ def renderer(
     request_id: str | float | None = None,
 ) -> Render:
     """Return the function that renders a PV's updates as JSON or binary messages."""
-    head = b'{"msg_type":%b,"pvname":%b,' % (dumps(msg_type), dumps(name))
-    units = b',"units":%b' % dumps(metadata.units) if metadata.units else b""
+    head, units = _head(name, msg_type), _units(metadata)
     tail = b',"id":%b}' % dumps(request_id) if request_id is not None else b"}"
     value, extras = _value_part(metadata, encoding), _extra_parts(metadata, encoding)
     if is_binary(metadata, encoding):
@@ -39,6 +38,27 @@ def renderer(
     if metadata.is_array or extras or metadata.type in _COMPOSED:
         return _line(head, value, units, extras, tail)
     return _scalar_line(head, _scalar_json(metadata), units + tail)
+
+
+def template(name: str, metadata: Metadata, encoding: Encoding) -> Template | None:
+    """Return the template of a scalar's updates; None if they have a text."""
+    if encoding.text or metadata.is_array:
+        return None
+    return Template(
+        _head(name, "monitor") + b'"value":',
+        b',"count":1,"timestamp":',
+        _units(metadata),
+        b"}",
+        encoding.metadata,
+    )
+
+
+def _head(name: str, msg_type: str) -> bytes:
+    return b'{"msg_type":%b,"pvname":%b,' % (dumps(msg_type), dumps(name))
+
+
+def _units(metadata: Metadata) -> bytes:
+    return b',"units":%b' % dumps(metadata.units) if metadata.units else b""
 
 
 def shown_metadata(metadata: Metadata, encoding: Encoding) -> tuple[object, ...]:

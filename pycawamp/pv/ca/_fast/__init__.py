@@ -1,0 +1,68 @@
+"""The compiled way of events, where it could be built (see docs/decisions/0028).
+
+PYCASERVER_FAST=0 in the environment has all done in Python.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import numpy as np
+import orjson
+
+from pycawamp.pv.ca.dbr import DBR_TYPES, TIME_LAYOUTS
+from pycawamp.pv.inbox import InboxLimits, Intake, has_descriptors
+from pycawamp.pv.values import FieldType
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+NUMBERS = (0.1, -0.0, 1.0, 1e12, 1.25e13, 1e15, 1e16, 1.25e17, 1e-5, 1e-6, 1e-7, 1.5e30, math.inf)
+"""What tells one way of writing numbers from another."""
+
+
+@attrs.frozen
+class Fast:
+    """The compiled part, or why it is not used."""
+
+    native: ModuleType | None
+    reason: str = ""
+    """Why it is not used, in words."""
+
+    def intake(self, reactor: Any, limits: InboxLimits) -> Intake | None:
+        """Return a queue for events, if there can be one on this reactor."""
+        if self.native is None or not has_descriptors(reactor):
+            return None
+        made: Intake = self.native.Intake(limits.events, limits.bytes)
+        return made
+
+    @property
+    def frame_buffer(self) -> Any:
+        """The compiled type of buffers of frames, if it is there."""
+        return self.native.FrameBuffer if self.native is not None else None
+
+    def __str__(self) -> str:
+        return "compiled" if self.native is not None else f"in Python ({self.reason})"
+
+
+def load() -> Fast:
+    """Load the compiled part, if it is there, wanted, and writes numbers as orjson does."""
+    if os.environ.get("PYCASERVER_FAST") == "0":
+        return Fast(None, "PYCASERVER_FAST is 0")
+    try:
+        native = importlib.import_module("pycawamp.pv.ca._fast._native")
+    except ImportError as error:
+        return Fast(None, f"the compiled part cannot be loaded: {error}")
+    for field_type, make in ((FieldType.DOUBLE, float), (FieldType.FLOAT, np.float32)):
+        for number in map(make, NUMBERS):
+            raw = TIME_LAYOUTS[field_type].scalar.pack(0, 0, 0, 0, number)
+            written = native.render(DBR_TYPES[field_type], raw, False)
+            expected = orjson.dumps(number, option=orjson.OPT_SERIALIZE_NUMPY)
+            if written is None or written[0] != expected:
+                return Fast(None, f"orjson {orjson.__version__} writes {number!r} otherwise")
+    return Fast(native)

@@ -1,0 +1,63 @@
+#include "native.h"
+#include "render.h"
+
+static PyObject *render_scalar(PyObject *module, PyObject *args) {
+  (void)module;
+  int type, with_alarm;
+  const char *raw;
+  Py_ssize_t size;
+  struct rendered rendered;
+  if (!PyArg_ParseTuple(args, "iy#p", &type, &raw, &size, &with_alarm)) return NULL;
+  if (type < 0 || type >= FIELD_TYPES) {
+    PyErr_SetString(PyExc_ValueError, "no field type");
+    return NULL;
+  }
+  if (!render((enum field_type)type, raw, (size_t)size, with_alarm, &rendered)) Py_RETURN_NONE;
+  return Py_BuildValue("y#y#y#", rendered.value, (Py_ssize_t)rendered.value_length, rendered.time,
+                       (Py_ssize_t)rendered.time_length, rendered.alarm,
+                       (Py_ssize_t)rendered.alarm_length);
+}
+
+static PyTypeObject *add_type(PyObject *module, PyType_Spec *spec) {
+  PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
+  if (type && PyModule_AddType(module, (PyTypeObject *)type)) Py_CLEAR(type);
+  return (PyTypeObject *)type;
+}
+
+static int execute(PyObject *module) {
+  struct native_state *state = PyModule_GetState(module);
+  state->intake_type = add_type(module, &intake_spec);
+  state->route_type = add_type(module, &route_spec);
+  state->buffer_type = add_type(module, &buffer_spec);
+  return state->intake_type && state->route_type && state->buffer_type ? 0 : -1;
+}
+
+static int module_traverse(PyObject *module, visitproc visit, void *arg) {
+  struct native_state *state = PyModule_GetState(module);
+  Py_VISIT(state->intake_type);
+  Py_VISIT(state->route_type);
+  Py_VISIT(state->buffer_type);
+  return 0;
+}
+
+static int module_clear(PyObject *module) {
+  struct native_state *state = PyModule_GetState(module);
+  Py_CLEAR(state->intake_type);
+  Py_CLEAR(state->route_type);
+  Py_CLEAR(state->buffer_type);
+  return 0;
+}
+
+static PyMethodDef functions[] = {
+    {"render", render_scalar, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, execute}, {0, NULL}};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, .m_name = "_native",         .m_size = sizeof(struct native_state),
+    .m_methods = functions, .m_slots = slots, .m_traverse = module_traverse,
+    .m_clear = module_clear};
+
+PyMODINIT_FUNC PyInit__native(void) { return PyModuleDef_Init(&definition); }

@@ -1,0 +1,25 @@
+/* DBR_TIME bytes of scalars to JSON, byte by byte as orjson writes it. */
+#ifndef PYCAWAMP_RENDER_H
+#define PYCAWAMP_RENDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum field_type { STRING, SHORT, FLOAT, ENUM, CHAR, LONG, DOUBLE, FIELD_TYPES };
+enum { MOST_VALUE = 256, MOST_TIME = 24, MOST_ALARM = 64 }; /* bytes */
+
+/* What is the same for all clients. */
+struct rendered {
+  char value[MOST_VALUE], time[MOST_TIME], alarm[MOST_ALARM];
+  size_t value_length, time_length, alarm_length;
+};
+
+/* Bytes of a DBR_TIME type with one element. */
+size_t render_size(enum field_type type);
+
+/* False if Python has to do it: no value, text that is not UTF-8, numbers out of range. */
+bool render(enum field_type type, const char *raw, size_t size, bool with_alarm,
+            struct rendered *rendered);
+
+#endif

@@ -1,0 +1,276 @@
+/* The type Route: see the stub, _native.pyi. */
+#include "route.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "buffer.h"
+
+enum { PARTS = 4, FINAL_TEXT = 0x81 };
+enum { BEFORE_VALUE, BEFORE_TIME, AFTER_TIME, AFTER_ALARM };
+
+struct entry { /* one stream */
+  PyObject *cohort, *stream, *touch;
+  FrameBuffer *buffer;
+  bool is_framed, has_alarm;
+  char *text;
+  size_t lengths[PARTS], length;
+};
+
+struct plan {
+  int references; /* a plan may be dropped while it is followed */
+  bool has_alarm;
+  size_t count;
+  struct entry entries[];
+};
+
+static void plan_release(struct plan *plan) {
+  if (!plan || --plan->references) return;
+  for (size_t i = 0; i < plan->count; i++) {
+    struct entry *entry = &plan->entries[i];
+    free(entry->text);
+    Py_XDECREF(entry->cohort);
+    Py_XDECREF(entry->stream);
+    Py_XDECREF(entry->touch);
+    Py_XDECREF((PyObject *)entry->buffer);
+  }
+  free(plan);
+}
+
+/* Fills an entry from a tuple: see DirectStream in pv/routes.py. */
+static int fill(struct entry *entry, PyObject *item, PyTypeObject *buffer_type) {
+  PyObject *cohort, *buffer, *stream, *touch;
+  const char *parts[PARTS];
+  Py_ssize_t lengths[PARTS];
+  int is_framed, has_alarm;
+  if (!PyArg_ParseTuple(item, "OO!OOpy#y#y#y#p", &cohort, buffer_type, &buffer, &stream, &touch,
+                        &is_framed, &parts[0], &lengths[0], &parts[1], &lengths[1], &parts[2],
+                        &lengths[2], &parts[3], &lengths[3], &has_alarm))
+    return -1;
+  for (int i = 0; i < PARTS; i++) entry->length += entry->lengths[i] = (size_t)lengths[i];
+  char *text = entry->text = malloc(entry->length + 1);
+  if (!text) {
+    PyErr_NoMemory();
+    return -1;
+  }
+  for (int i = 0; i < PARTS; i++) {
+    memcpy(text, parts[i], entry->lengths[i]);
+    text += entry->lengths[i];
+  }
+  entry->is_framed = is_framed;
+  entry->has_alarm = has_alarm;
+  entry->cohort = Py_NewRef(cohort);
+  entry->buffer = (FrameBuffer *)Py_NewRef(buffer);
+  entry->stream = Py_NewRef(stream);
+  entry->touch = Py_NewRef(touch);
+  return 0;
+}
+
+static struct plan *plan_new(PyObject *items, PyTypeObject *buffer_type) {
+  Py_ssize_t count = PyList_Size(items);
+  if (count < 0) return NULL;
+  struct plan *plan = calloc(1, sizeof *plan + (size_t)count * sizeof *plan->entries);
+  if (!plan) {
+    PyErr_NoMemory();
+    return NULL;
+  }
+  plan->references = 1;
+  for (; plan->count < (size_t)count; plan->count++) {
+    struct entry *entry = &plan->entries[plan->count];
+    if (fill(entry, PyList_GetItem(items, (Py_ssize_t)plan->count), buffer_type)) {
+      plan_release(plan);
+      return NULL;
+    }
+    plan->has_alarm |= entry->has_alarm;
+  }
+  return plan;
+}
+
+static void forget_plan(Route *self) {
+  struct plan *plan = self->plan;
+  self->plan = NULL;
+  self->state = UNKNOWN;
+  plan_release(plan);
+}
+
+int route_plan(Route *self) {
+  if (self->state != UNKNOWN) return 0;
+  self->state = PYTHON;
+  if (!self->planner) return 0;
+  PyObject *items = PyObject_CallFunctionObjArgs(self->planner, NULL);
+  if (!items) return -1;
+  if (items != Py_None && self->state == PYTHON) {
+    struct native_state *native = PyType_GetModuleState(Py_TYPE(self));
+    self->plan = native ? plan_new(items, native->buffer_type) : NULL;
+    if (self->plan) self->state = DIRECT;
+  }
+  Py_DECREF(items);
+  return PyErr_Occurred() ? -1 : 0;
+}
+
+static size_t put_header(char *header, size_t size) {
+  header[0] = (char)FINAL_TEXT;
+  size_t bytes = size < 126 ? 0 : size < 65536 ? 2 : 8;
+  header[1] = (char)(bytes == 0 ? size : bytes == 2 ? 126 : 127);
+  for (size_t i = 0; i < bytes; i++) header[2 + i] = (char)(size >> 8 * (bytes - 1 - i));
+  return 2 + bytes;
+}
+
+static char *put(char *out, const char *text, size_t length) {
+  memcpy(out, text, length);
+  return out + length;
+}
+
+static int send_entry(const struct entry *entry, const struct rendered *rendered) {
+  size_t alarm = entry->has_alarm ? rendered->alarm_length : 0;
+  size_t size = entry->length + rendered->value_length + rendered->time_length + alarm;
+  char header[10];
+  size_t header_length = entry->is_framed ? put_header(header, size) : 0;
+  char *out = buffer_extend(entry->buffer, entry->stream, header_length + size);
+  if (!out) return -1;
+  const char *text = entry->text;
+  const size_t *lengths = entry->lengths;
+  out = put(out, header, header_length);
+  out = put(out, text, lengths[BEFORE_VALUE]);
+  text += lengths[BEFORE_VALUE];
+  out = put(out, rendered->value, rendered->value_length);
+  out = put(out, text, lengths[BEFORE_TIME]);
+  text += lengths[BEFORE_TIME];
+  out = put(out, rendered->time, rendered->time_length);
+  out = put(out, text, lengths[AFTER_TIME]);
+  text += lengths[AFTER_TIME];
+  out = put(out, rendered->alarm, alarm);
+  put(out, text, lengths[AFTER_ALARM]);
+  if (entry->buffer->count > 1) return 0;
+  /* The first of this turn. */
+  PyObject *result = PyObject_CallFunctionObjArgs(entry->touch, entry->cohort, NULL);
+  Py_XDECREF(result);
+  return result ? 0 : -1;
+}
+
+int route_send(Route *self, const char *raw, size_t size) {
+  struct rendered rendered;
+  if (self->state != DIRECT || !render(self->type, raw, size, self->plan->has_alarm, &rendered))
+    return 0;
+  self->raw_size = size;
+  memcpy(self->raw, raw, size);
+  struct plan *plan = self->plan;
+  plan->references++;
+  int failed = 0;
+  for (size_t i = 0; i < plan->count && !failed; i++)
+    failed = send_entry(&plan->entries[i], &rendered);
+  plan_release(plan);
+  return failed ? -1 : 1;
+}
+
+/* The type */
+
+static PyObject *route_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
+  (void)keywords;
+  int field_type;
+  PyObject *planner, *decode;
+  if (!PyArg_ParseTuple(args, "iOO", &field_type, &planner, &decode)) return NULL;
+  if (field_type < 0 || field_type >= FIELD_TYPES) {
+    PyErr_SetString(PyExc_ValueError, "no field type");
+    return NULL;
+  }
+  allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+  Route *self = (Route *)allocate(type, 0);
+  if (!self) return NULL;
+  self->type = (enum field_type)field_type;
+  self->planner = Py_NewRef(planner);
+  self->decode = Py_NewRef(decode);
+  return (PyObject *)self;
+}
+
+static int route_traverse(Route *self, visitproc visit, void *arg) {
+  Py_VISIT(Py_TYPE(self));
+  Py_VISIT(self->planner);
+  Py_VISIT(self->decode);
+  /* A plan that is followed just now is referred to from outside too. */
+  for (size_t i = 0; self->plan && self->plan->references == 1 && i < self->plan->count; i++) {
+    Py_VISIT(self->plan->entries[i].cohort);
+    Py_VISIT(self->plan->entries[i].stream);
+    Py_VISIT(self->plan->entries[i].touch);
+    Py_VISIT(self->plan->entries[i].buffer);
+  }
+  return 0;
+}
+
+static int route_tp_clear(Route *self) {
+  forget_plan(self);
+  Py_CLEAR(self->planner);
+  Py_CLEAR(self->decode);
+  return 0;
+}
+
+static void route_dealloc(Route *self) {
+  PyObject_GC_UnTrack(self);
+  PyTypeObject *type = Py_TYPE(self);
+  route_tp_clear(self);
+  freefunc free_type = (freefunc)PyType_GetSlot(type, Py_tp_free);
+  free_type(self);
+  Py_DECREF(type);
+}
+
+static PyObject *route_clear(Route *self, PyObject *unused) {
+  (void)unused;
+  forget_plan(self);
+  Py_RETURN_NONE;
+}
+
+static PyObject *route_close(Route *self, PyObject *unused) {
+  (void)unused;
+  forget_plan(self);
+  Py_CLEAR(self->planner);
+  Py_RETURN_NONE;
+}
+
+static PyObject *route_take_newest(Route *self, PyObject *unused) {
+  (void)unused;
+  if (!self->raw_size) Py_RETURN_NONE;
+  PyObject *raw = PyBytes_FromStringAndSize(self->raw, (Py_ssize_t)self->raw_size);
+  self->raw_size = 0;
+  if (!raw) return NULL;
+  PyObject *reading = PyObject_CallFunctionObjArgs(self->decode, raw, NULL);
+  Py_DECREF(raw);
+  return reading;
+}
+
+static PyObject *route_forget_newest(Route *self, PyObject *unused) {
+  (void)unused;
+  self->raw_size = 0;
+  Py_RETURN_NONE;
+}
+
+static PyObject *get_is_direct(Route *self, void *unused) {
+  (void)unused;
+  return PyBool_FromLong(self->state == DIRECT);
+}
+
+static PyMethodDef methods[] = {
+    {"clear", (PyCFunction)route_clear, METH_NOARGS, NULL},
+    {"close", (PyCFunction)route_close, METH_NOARGS, NULL},
+    {"take_newest", (PyCFunction)route_take_newest, METH_NOARGS, NULL},
+    {"forget_newest", (PyCFunction)route_forget_newest, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef attributes[] = {
+    {"is_direct", (getter)get_is_direct, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_new, route_new},           {Py_tp_dealloc, route_dealloc},
+    {Py_tp_traverse, route_traverse}, {Py_tp_clear, route_tp_clear},
+    {Py_tp_methods, methods},         {Py_tp_getset, attributes},
+    {0, NULL},
+};
+
+PyType_Spec route_spec = {
+    .name = "pycawamp.pv.ca._fast._native.Route",
+    .basicsize = sizeof(Route),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .slots = slots,
+};

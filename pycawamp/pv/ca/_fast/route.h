@@ -1,0 +1,31 @@
+/* The way of a subscription's events to those who get them as JSON, without Python. */
+#ifndef PYCAWAMP_ROUTE_H
+#define PYCAWAMP_ROUTE_H
+
+#include "native.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "events.h"
+#include "render.h"
+
+typedef struct route {
+  PyObject_HEAD
+  enum field_type type;
+  PyObject *planner, *decode;
+  enum { UNKNOWN, PYTHON, DIRECT } state;
+  struct plan *plan; /* if DIRECT */
+  size_t raw_size;   /* 0: the newest event went through Python */
+  char raw[INLINE_BYTES];
+} Route;
+
+/* All with Python's lock. */
+
+/* 1 if all who want it have the event, 0 if Python has to handle it, -1 with an exception set. */
+int route_send(Route *self, const char *raw, size_t size);
+
+/* To be called when Python has handled an event; -1 with an exception set. */
+int route_plan(Route *self);
+
+#endif

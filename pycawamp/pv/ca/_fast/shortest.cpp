@@ -1,0 +1,14 @@
+// The shortest digits of a number that read back as the same number. This is the only C++ here:
+// std::to_chars does in 35 ns what C's standard library cannot do at all, and Python's stable
+// interface can do for doubles only.
+#include <charconv>
+
+extern "C" int shortest_double(double value, char *out, int size) {
+  auto [end, error] = std::to_chars(out, out + size, value, std::chars_format::scientific);
+  return error == std::errc() ? static_cast<int>(end - out) : -1;
+}
+
+extern "C" int shortest_float(float value, char *out, int size) {
+  auto [end, error] = std::to_chars(out, out + size, value, std::chars_format::scientific);
+  return error == std::errc() ? static_cast<int>(end - out) : -1;
+}

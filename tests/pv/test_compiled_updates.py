@@ -1,0 +1,571 @@
+"""What clients are sent of libca's events, compiled and in Python: the same bytes (Hypothesis)."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import attrs
+import numpy as np
+import orjson
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from twisted.trial.unittest import SynchronousTestCase
+
+from pycawamp.access import Policy
+from pycawamp.fanout.flush import FlushCycle
+from pycawamp.pv.ca import dbr
+from pycawamp.pv.ca.backend import CABackend
+from pycawamp.pv.ca.channel import Channel
+from pycawamp.pv.ca.monitors import Monitor
+from pycawamp.pv.hub import PVHub
+from pycawamp.pv.inbox import Inbox, InboxLimits
+from pycawamp.pv.router import Router
+from pycawamp.pv.values import FieldType, Metadata
+from pycawamp.sessions.peer import Peer
+from pycawamp.sessions.putlog import PutLog
+from pycawamp.sessions.registry import Sessions
+from pycawamp.sessions.session import Session
+from pycawamp.wire.dialect import Encoding
+from pycawamp.wire.v2.dialect import VERSION_1, VERSION_2
+from pycawamp.wire.v2.updates import renderer, template
+from tests.pv.test_dbr import TIME, control_bytes
+from tests.pv.test_inbox import NATIVE, NOT_COMPILED, compiled
+from tests.pv.test_intake import PollingReactor, event_args
+from tests.support.memory_gateway import Listener, Page, ask
+
+NAMES = ("a", "b", "ca://a")
+"""The last is the first, by another name."""
+OPTIONS: tuple[dict[str, Any], ...] = (
+    *({}, {}, {"metadata": True}, {"batch": True}, {"metadata": True, "batch": True}),
+    *({"text": True}, {"max_rate": 5}),
+)
+EPICS_DAY = 86400
+
+
+def time_bytes(
+    field_type: FieldType, values: list[Any], alarm: tuple[int, int], stamp: tuple[int, int]
+) -> bytes:
+    """DBR_TIME bytes."""
+    padding, code = TIME[field_type]
+    head = struct.pack("=hhII", *alarm, *stamp) + b"\xee" * padding
+    return head + struct.pack(f"={code * len(values)}", *values)
+
+
+def integers(bits: int, signed: bool) -> st.SearchStrategy[int]:
+    """All integers of a size."""
+    return (
+        st.integers(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+        if signed
+        else st.integers(0, 2**bits - 1)
+    )
+
+
+ELEMENTS: dict[FieldType, st.SearchStrategy[Any]] = {
+    FieldType.STRING: st.one_of(
+        st.binary(max_size=40), st.text(max_size=40).map(lambda text: text.encode()[:40])
+    ),
+    FieldType.SHORT: integers(16, True),
+    FieldType.FLOAT: st.one_of(
+        st.floats(width=32), integers(32, False).map(lambda bits: unpack("=I", "=f", bits))
+    ),
+    FieldType.ENUM: integers(16, False),
+    FieldType.CHAR: integers(8, False),
+    FieldType.LONG: integers(32, True),
+    FieldType.DOUBLE: st.one_of(
+        st.floats(), integers(64, False).map(lambda bits: unpack("=Q", "=d", bits))
+    ),
+}
+
+
+def unpack(source: str, target: str, bits: int) -> float:
+    """The number with these bits."""
+    (number,) = struct.unpack(target, struct.pack(source, bits))
+    return float(number)
+
+
+ALARMS = st.one_of(
+    st.tuples(st.integers(0, 21), st.integers(0, 3)),
+    st.tuples(integers(16, True), integers(16, True)),
+)
+STAMPS = st.tuples(integers(32, False), st.one_of(st.integers(0, 999_999_999), integers(32, False)))
+
+
+@st.composite
+def events(draw: Any, field_type: FieldType) -> tuple[bytes, int]:
+    """The bytes of an event of a scalar, and their count: now and then there is no value."""
+    count = draw(st.sampled_from([1, 1, 1, 1, 0]))
+    values = [draw(ELEMENTS[field_type]) for _ in range(count)]
+    return time_bytes(field_type, values, draw(ALARMS), draw(STAMPS)), count
+
+
+class ScalarTests(SynchronousTestCase):
+    """One event at a time."""
+
+    skip = NOT_COMPILED
+
+    def check(self, field_type: FieldType, raw: bytes, encoding: Encoding) -> bool:
+        """Compare what C and Python make of an event; whether C made anything."""
+        assert NATIVE is not None
+        metadata = Metadata(field_type, 1, units='mm\u00b5"')
+        made_in_python = renderer('a"b', metadata, encoding)(dbr.decoder(field_type, 1)(raw))
+        parts = NATIVE.render(dbr.DBR_TYPES[field_type], raw, encoding.metadata)
+        form = template('a"b', metadata, encoding)
+        assert form is not None
+        if parts is None:
+            return False
+        value, stamp, alarm = parts
+        made = b"".join((form.before_value, value, form.before_time, stamp, form.after_time, alarm))
+        self.assertEqual(made + form.after_alarm, made_in_python)
+        return True
+
+    def test_all_types(self) -> None:
+        """Any value of any type is the same JSON; what C leaves to Python is odd."""
+
+        @settings(max_examples=3000, deadline=None)
+        @given(st.data(), st.sampled_from(list(dbr.DBR_TYPES)), st.booleans())
+        def run(data: Any, field_type: FieldType, metadata: bool) -> None:
+            raw, count = data.draw(events(field_type))
+            encoding = Encoding(VERSION_2, metadata=metadata)
+            if self.check(field_type, raw, encoding):
+                return
+            status, severity, _, nanoseconds = struct.unpack_from("=hhII", raw)
+            odd_alarm = metadata and not (0 <= status < 22 and 0 <= severity < 4)
+            is_odd = not count or odd_alarm or nanoseconds >= 10**9
+            if field_type is FieldType.STRING and not is_odd:
+                with self.assertRaises(UnicodeDecodeError):
+                    raw[12:52].split(b"\0")[0].decode()
+            else:
+                self.assertTrue(is_odd)
+
+        run()
+
+    def test_many_numbers(self) -> None:
+        """Doubles and floats of random bits are written as by the installed orjson."""
+        assert NATIVE is not None
+        generator = np.random.default_rng(1)
+        bits = generator.integers(0, 2**64, 20_000, np.uint64)
+        head = struct.pack("=hhII", 0, 0, 0, 0)
+        for number in [*bits.view(np.float64).tolist(), *(10.0**n for n in range(-30, 30))]:
+            parts = NATIVE.render(
+                dbr.DBR_TYPES[FieldType.DOUBLE], head + struct.pack("=4xd", number), False
+            )
+            self.assertEqual(parts and parts[0], orjson.dumps(number))
+        tens = np.array([10.0**n for n in range(-30, 30)], np.float32)
+        for single in (*bits.view(np.float32), *tens):
+            parts = NATIVE.render(dbr.DBR_TYPES[FieldType.FLOAT], head + single.tobytes(), False)
+            self.assertEqual(
+                parts and parts[0], orjson.dumps(single, option=orjson.OPT_SERIALIZE_NUMPY)
+            )
+
+    def test_all_characters(self) -> None:
+        """Each character is escaped as by orjson."""
+        assert NATIVE is not None
+        for code in (*range(1, 0x800), 0xFFFF, 0x10000, 0x10FFFF, 0xD7FF, 0xE000):
+            raw = struct.pack("=hhII40s", 0, 0, 0, 0, f"x{chr(code)}y".encode())
+            parts = NATIVE.render(dbr.DBR_TYPES[FieldType.STRING], raw, False)
+            self.assertEqual(parts and parts[0], orjson.dumps(f"x{chr(code)}y"))
+
+
+@attrs.define(eq=False)
+class Client:
+    """A client, and its page."""
+
+    session: Session
+    page: Page
+
+
+class Gateway:
+    """Sessions over Channel Access without a network: the test says what libca tells."""
+
+    def __init__(self, is_compiled: bool) -> None:
+        self.clock = PollingReactor()
+        limits = InboxLimits(events=12)
+        intake = compiled(limits) if is_compiled else None
+        assert NATIVE is not None
+        flush_cycle = (
+            FlushCycle(self.clock, NATIVE.FrameBuffer) if is_compiled else FlushCycle(self.clock)
+        )
+        self.inbox = Inbox(self.clock, flush_cycle.flush, limits, intake)
+        self.inbox.open()
+        # Never started: nothing is asked of libca.
+        self.backend = CABackend(self.clock, self.inbox)
+        router = Router({"ca": self.backend}, default="ca")
+        self.hub = PVHub(self.clock, router, 10.0)
+        self.sessions = Sessions(
+            self.clock, self.hub, router, flush_cycle, policy=Policy(), put_log=PutLog(None)
+        )
+        self.peers: list[Client] = []
+        self.monitors: dict[str, tuple[Monitor, ...]] = {}
+
+    @property
+    def channels(self) -> dict[str, Channel]:
+        """The open channels by name."""
+        return {channel.name: channel for channel in self.backend._registry.channels.values()}
+
+    def come(self) -> None:
+        """A client comes."""
+        page = Page()
+        session = self.sessions.open(page, Peer("test"), Encoding(VERSION_2), lambda *_: None)
+        self.peers.append(Client(session, page))
+
+    def connect(self, name: str, native: Metadata) -> None:
+        """Libca has connected a channel, of another type perhaps."""
+        channel = self.channels[name]
+        callbacks, registry = self.backend._callbacks, self.backend._registry
+        before = channel.at_libca.monitors
+        monitors = callbacks._monitors(channel, native)
+        if monitors is not before:
+            for monitor in before:
+                registry.forget(monitor.key)
+                monitor.close()
+            for monitor in monitors:
+                registry.listen(monitor)
+        self.inbox.post(channel.connect, (native, monitors))
+        self.inbox.post(channel.set_access, (native.read_access, True))
+
+    def event(self, name: str, raw: bytes, count: int, which: int, status: int = 1) -> None:
+        """Libca has an event of the value (-1) or the properties (0)."""
+        monitors = self.channels[name].at_libca.monitors
+        monitor = monitors[which]
+        args = event_args(monitor.key, raw, monitor.type, count, status)
+        self.backend._callbacks.event(args)
+        self.clock.poll()
+
+    def post(self, name: str, method: str, news: Any) -> None:
+        """Tell a channel what comes otherwise than by events."""
+        self.inbox.post(getattr(self.channels[name], method), news)
+
+    def end(self) -> None:
+        """Free all."""
+        for peer in self.peers:
+            peer.session.close()
+        self.clock.advance(100)
+        self.backend._registry.clear()
+        self.inbox.close()
+
+
+class UpdatesMachine(RuleBasedStateMachine):
+    """The same record, and the same clients, before both."""
+
+    pvs = st.sampled_from(["a", "b"])
+    clients = st.integers(0, 3)
+    types = st.sampled_from(list(dbr.DBR_TYPES))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.both = (Gateway(False), Gateway(True))
+        self.up: dict[str, FieldType] = {}
+        self.direct = 0
+        self.come()
+        for name in ("a", "b"):
+            self.join(0, name, {})
+            self.connect(name, FieldType.DOUBLE, readable=True, same=False)
+
+    @property
+    def peers(self) -> int:
+        """How many clients there are."""
+        return len(self.both[0].peers)
+
+    @rule()
+    @precondition(lambda self: self.peers < 4)
+    def come(self) -> None:
+        """A client comes."""
+        for each in self.both:
+            each.come()
+
+    @rule(client=clients)
+    @precondition(lambda self: self.peers)
+    def go(self, client: int) -> None:
+        """A client goes."""
+        self.turn()
+        client %= self.peers
+        for each in self.both:
+            each.peers.pop(client).session.close()
+        self.turn()
+
+    @rule(client=clients, name=st.sampled_from(NAMES), options=st.sampled_from(OPTIONS))
+    @precondition(lambda self: self.peers)
+    def join(self, client: int, name: str, options: dict[str, Any]) -> None:
+        """A client connects to a PV, again perhaps."""
+        for each in self.both:
+            ask(each.peers[client % self.peers].session, "connect", name, **options)
+
+    @rule(client=clients, name=st.sampled_from(NAMES))
+    @precondition(lambda self: self.peers)
+    def leave(self, client: int, name: str) -> None:
+        """A client disconnects from a PV."""
+        for each in self.both:
+            ask(each.peers[client % self.peers].session, "disconnect", name)
+
+    @rule(client=clients, paused=st.booleans())
+    @precondition(lambda self: self.peers)
+    def pause(self, client: int, paused: bool) -> None:
+        """A client's socket is full, or has room again."""
+        for each in self.both:
+            outbox = each.peers[client % self.peers].session.outbox
+            if paused:
+                outbox.pause()
+            elif outbox.paused:
+                outbox.resume()
+
+    def has(self, name: str) -> bool:
+        """Whether the channel is open."""
+        return name in self.both[0].channels
+
+    @rule(
+        name=pvs,
+        field_type=types,
+        readable=st.sampled_from([True, True, False]),
+        same=st.booleans(),
+    )
+    def connect(self, name: str, field_type: FieldType, readable: bool, same: bool) -> None:
+        """An IOC is found, or comes back as something else."""
+        if not self.has(name):
+            return
+        if name in self.up:
+            self.lose(name)
+        shape = self.both[0].channels[name].at_libca.shape
+        if same and shape:
+            field_type = shape[0]
+        self.up[name] = field_type
+        native = Metadata(field_type, 1, "ioc:5064", read_access=readable)
+        for each in self.both:
+            each.connect(name, native)
+        if readable:
+            self.describe(name, "mm")
+
+    @rule(name=pvs)
+    def lose(self, name: str) -> None:
+        """The IOC dies."""
+        if self.has(name) and name in self.up:
+            del self.up[name]
+            for each in self.both:
+                each.post(name, "lose", None)
+
+    @rule(name=pvs, readable=st.booleans())
+    def access(self, name: str, readable: bool) -> None:
+        """Read access is given or taken."""
+        if self.has(name) and name in self.up:
+            for each in self.both:
+                each.post(name, "set_access", (readable, True))
+            if readable:
+                self.describe(name, "mm")
+
+    @rule(name=pvs, units=st.sampled_from(["mm", "V", ""]))
+    def describe(self, name: str, units: str) -> None:
+        """An IOC tells units or labels."""
+        if not self.has(name) or name not in self.up:
+            return
+        field_type = self.up[name]
+        if field_type is FieldType.STRING:
+            return
+        layout = {
+            FieldType.SHORT: (b"", "h"),
+            FieldType.CHAR: (b"", "B"),
+            FieldType.LONG: (b"", "i"),
+            FieldType.FLOAT: (b"\1\0\0\0", "f"),
+            FieldType.DOUBLE: (b"\1\0\0\0", "d"),
+        }.get(field_type)
+        if layout is None:
+            raw = struct.pack("=hhh", 0, 0, 2) + b"".join(
+                (units + label).encode().ljust(26, b"\0") for label in ("off", "on")
+            )
+            raw = raw.ljust(6 + 16 * 26 + 2, b"\0")
+        else:
+            raw = control_bytes(layout[0], units.encode(), layout[1])
+        for each in self.both:
+            each.event(name, raw, 1, 0)
+
+    @rule(name=pvs, data=st.data(), times=st.integers(1, 4), soon=st.booleans())
+    def update(self, name: str, data: Any, times: int, soon: bool) -> None:
+        """The record is processed."""
+        if not self.has(name) or name not in self.up:
+            return
+        for _ in range(times):
+            raw, count = data.draw(events(self.up[name]))
+            route = self.both[1].channels[name].at_libca.monitors[-1].route
+            self.direct += route is not None and route.is_direct
+            for each in self.both:
+                each.event(name, raw, count, -1)
+            if soon:
+                self.turn()
+
+    @rule(name=pvs, status=st.sampled_from([152, 368]))
+    def refuse(self, name: str, status: int) -> None:
+        """The IOC refuses to send the value."""
+        if self.has(name) and name in self.up:
+            for each in self.both:
+                each.event(name, b"", 0, -1, status)
+
+    @rule()
+    def turn(self) -> None:
+        """The reactor does what is due."""
+        for each in self.both:
+            each.clock.advance(0.001)
+
+    @rule(seconds=st.sampled_from([0.1, 0.3, 20.0]))
+    def wait(self, seconds: float) -> None:
+        """Time passes: pauses end, unused channels close."""
+        for each in self.both:
+            each.clock.advance(seconds)
+        for name in list(self.up):
+            if not self.has(name):
+                del self.up[name]
+        self.compare()
+
+    def compare(self) -> None:
+        """Both have sent the same bytes, and replaced as many updates."""
+        python, in_c = self.both
+        for one, other in zip(python.peers, in_c.peers, strict=True):
+            assert b"".join(other.page.writes) == b"".join(one.page.writes)
+            assert other.session.outbox.conflated == one.session.outbox.conflated
+        assert in_c.inbox.conflated == python.inbox.conflated
+        for name in in_c.channels:
+            mine, other_pv = in_c.hub.find(name), python.hub.find(name)
+            assert mine and other_pv
+            assert str(mine.latest) == str(other_pv.latest)
+
+    def teardown(self) -> None:
+        """All catch up."""
+        self.turn()
+        self.wait(0.3)
+        for each in self.both:
+            each.end()
+        SEEN.append(self.direct)
+
+
+SEEN: list[int] = []
+"""How many updates of each machine came where they could go past Python."""
+
+
+class UpdatesStateTests(SynchronousTestCase):
+    """UpdatesMachine."""
+
+    skip = NOT_COMPILED
+
+    def test_states(self) -> None:
+        """The same bytes to every client, whatever comes in which order."""
+        SEEN.clear()
+        steps = settings(max_examples=80, stateful_step_count=40, deadline=None)
+        run_state_machine_as_test(UpdatesMachine, settings=steps)
+        self.assertGreater(sum(map(bool, SEEN)), len(SEEN) // 4)
+
+
+class EncodingTests(SynchronousTestCase):
+    """One PV, in several encodings at the same time."""
+
+    skip = NOT_COMPILED
+
+    def setUp(self) -> None:
+        """Start both gateways."""
+        self.both = (Gateway(False), Gateway(True))
+        for each in self.both:
+            self.addCleanup(each.end)
+
+    def join(self, *options: dict[str, Any], name: str = "a") -> None:
+        """One client more for each of these options."""
+        for each in self.both:
+            for option in options:
+                each.come()
+                ask(each.peers[-1].session, "connect", name, **option)
+
+    def start(self) -> None:
+        """The IOC comes, with the PV."""
+        for each in self.both:
+            each.connect("a", Metadata(FieldType.DOUBLE, 1, "ioc:5064"))
+            each.event("a", control_bytes(b"\1\0\0\0", b"mm", "d"), 1, 0)
+
+    def update(self, *numbers: float) -> None:
+        """The IOC sends values, each in a turn of its own."""
+        for number in numbers:
+            raw = time_bytes(FieldType.DOUBLE, [number], (0, 0), (EPICS_DAY, 5))
+            for each in self.both:
+                each.event("a", raw, 1, -1)
+                each.clock.advance(0.001)
+
+    def check(self, direct: bool) -> None:
+        """All clients of both have got the same; whether the last updates went past Python."""
+        python, in_c = self.both
+        for one, other in zip(python.peers, in_c.peers, strict=True):
+            self.assertEqual(b"".join(other.page.writes), b"".join(one.page.writes))
+        route = in_c.channels["a"].monitors[-1].route
+        self.assertIs(route is not None and route.is_direct, direct)
+
+    def test_encodings(self) -> None:
+        """What is made in C goes past Python, by whatever name; with another encoding nothing."""
+        plain: tuple[dict[str, Any], ...] = (
+            {},
+            {"metadata": True},
+            {"batch": True},
+            {"metadata": True, "batch": True},
+        )
+        self.join(*plain)
+        self.join(*plain, name="ca://a")
+        self.start()
+        self.update(1, 2, 3)
+        self.check(direct=True)
+        for options in ({"text": True}, {"max_rate": 5}):
+            self.join(options)
+            self.update(4, 5, 6)
+            self.check(direct=False)
+            for each in self.both:
+                ask(each.peers[-1].session, "disconnect", "a")
+            self.update(7, 8, 9)
+            self.check(direct=True)
+
+    def test_newcomer(self) -> None:
+        """A newcomer is told the newest value, though Python has not seen it yet."""
+        self.join({})
+        self.start()
+        self.update(1, 2, 3)
+        self.join({}, {"text": True})
+        for each in self.both:
+            each.clock.advance(0.001)
+        self.check(direct=False)
+        pages = [peer.page.messages for peer in self.both[1].peers]
+        self.assertEqual([messages[-1]["value"] for messages in pages], [3, 3, 3])
+
+    def test_slow_client(self) -> None:
+        """A slow client is told the newest value when it has room; what it missed is counted."""
+        self.join({}, {})
+        self.start()
+        self.update(1)
+        for each in self.both:
+            each.peers[0].session.outbox.pause()
+        self.update(2, 3, 4)
+        for each in self.both:
+            each.peers[0].session.outbox.resume()
+            each.clock.advance(0.001)
+            outbox = each.peers[0].session.outbox
+            self.assertEqual(outbox.conflated, 2)
+            values = [message.get("value") for message in each.peers[0].page.messages]
+            self.assertEqual(values, [None, 1, 4])
+        self.check(direct=True)
+
+    def test_long_frames(self) -> None:
+        """Frames of more than 125 bytes, and of more than 65,535, have their longer headers."""
+        self.join({}, name="a")
+        for each in self.both:
+            each.come()
+            # The gateway refuses such names from clients; its parts do not know that.
+            each.sessions.shared.publishers.join(
+                "n" * 70_000, "a", VERSION_1, each.peers[-1].session.outbox
+            )
+        self.start()
+        self.update(1, 2, 3)
+        self.check(direct=True)
+
+    def test_lone_subscriber(self) -> None:
+        """Who listens in the gateway itself hears each update, also beside clients."""
+        self.join({})
+        self.start()
+        self.update(1, 2)
+        listeners = [Listener() for _ in self.both]
+        for each, listener in zip(self.both, listeners, strict=True):
+            each.hub.subscribe("a", listener)
+        self.update(3, 4)
+        self.check(direct=False)
+        for listener in listeners:
+            self.assertEqual([value for _, _, value in listener.take()], [True, 2, 3, 4])

@@ -1,0 +1,411 @@
+"""The compiled intake does what the inbox and the callbacks in Python do (Hypothesis)."""
+
+from __future__ import annotations
+
+import gc
+from ctypes import c_void_p, create_string_buffer
+from ctypes import cast as ctypes_cast
+from select import select
+from threading import Thread
+from typing import Any
+from weakref import ref
+
+import attrs
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from pycawamp.pv.ca import libca
+from pycawamp.pv.ca.callbacks import Callbacks, Registry
+from pycawamp.pv.ca.refusals import RefusalLog
+from pycawamp.pv.inbox import Inbox, InboxLimits
+from tests.pv.test_inbox import NOT_COMPILED, SLICE, compiled
+from tests.support.memory_gateway import SteppingReactor
+
+DBR_TIME_DOUBLE = 20
+HEADER, WIDTH, MOST = 16, 8, 3
+LISTENERS = 4
+
+
+def event_args(
+    number: int, raw: bytes, dbr_type: int = DBR_TIME_DOUBLE, count: int = 1, status: int = 1
+) -> libca.EventArgs:
+    """What libca hands to the callback."""
+    buffer = create_string_buffer(raw, len(raw) + HEADER + MOST * WIDTH)
+    args = libca.EventArgs()
+    args.usr, args.type, args.count, args.status = number, dbr_type, count, status
+    args.dbr = ctypes_cast(buffer, c_void_p).value
+    args.buffer = buffer
+    return args
+
+
+@attrs.define(eq=False)
+class Listener:
+    """A subscription, as far as a callback needs it."""
+
+    name: int
+    heard: list[Any]
+    clock: SteppingReactor
+    key: int = 0
+    type: int = DBR_TIME_DOUBLE
+    most: int = MOST
+    header: int = HEADER
+    width: int = WIDTH
+    handler: Any = None
+    route: None = None
+
+    def __attrs_post_init__(self) -> None:
+        self.handler = self.receive
+
+    def receive(self, raw: bytes) -> None:
+        """Hear an event; now and then that takes its time."""
+        self.heard.append((self.name, raw))
+        self.clock.pass_time(SLICE / 7)
+
+    def hear(self, raw: bytes) -> None:
+        """Hear what Python posts: no event of libca's, so it replaces none."""
+        self.heard.append((self.name, "posted", raw))
+
+    def failed(self, refusal: libca.Refusal) -> None:
+        """Hear of what is no event."""
+        self.heard.append((self.name, refusal))
+
+
+class PollingReactor(SteppingReactor):
+    """A stepping reactor that waits for file descriptors too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.readers: list[Any] = []
+
+    def addReader(self, reader: Any) -> None:
+        """Wait for a file descriptor."""
+        self.readers.append(reader)
+
+    def removeReader(self, reader: Any) -> None:
+        """Wait for it no more."""
+        self.readers.remove(reader)
+
+    def poll(self) -> None:
+        """Have those that are readable read in the next iteration."""
+        for reader in select(self.readers, [], [], 0)[0]:
+            self.callFromThread(reader.doRead)
+
+
+class Side:
+    """An inbox, and callbacks that fill it."""
+
+    def __init__(self, is_compiled: bool) -> None:
+        self.clock = PollingReactor()
+        self.heard: list[Any] = []
+        limits = InboxLimits(events=5, slice=SLICE)
+        intake = compiled(limits) if is_compiled else None
+        self.inbox = Inbox(self.clock, lambda: None, limits, intake)
+        self.inbox.open()
+        self.registry = Registry(intake)
+        self.callbacks = Callbacks(
+            libca.load(), self.inbox, self.registry, RefusalLog(self.clock), lambda *_: None
+        )
+        self.listeners = [Listener(name, self.heard, self.clock) for name in range(LISTENERS)]
+        for listener in self.listeners:
+            listener.key = self.registry.next_key()
+            self.registry.listen(listener)  # type: ignore[arg-type]
+
+    def event(self, name: int, raw: bytes, dbr_type: int, count: int, status: int) -> None:
+        """Have libca tell of an event."""
+        key = self.listeners[name].key
+        self.callbacks.event(event_args(key, raw, dbr_type, count, status))
+        if not self.clock.getDelayedCalls():
+            self.clock.poll()
+
+    def replace(self, name: int) -> None:
+        """End a subscription, and begin another."""
+        self.registry.forget(self.listeners[name].key)
+        self.listeners[name] = Listener(name, self.heard, self.clock)
+        self.listeners[name].key = self.registry.next_key()
+        self.registry.listen(self.listeners[name])  # type: ignore[arg-type]
+
+    def news(self, text: str) -> None:
+        """Post something that must not be dropped."""
+        self.inbox.post(self.heard.append, text)
+
+    def update(self, name: int, raw: bytes) -> None:
+        """Post an update from Python."""
+        self.inbox.post_update(self.listeners[name].hear, raw)
+
+    def work(self) -> None:
+        """Let the reactor do a slice."""
+        due = [call for call in self.clock.getDelayedCalls() if call.active()]
+        if due:
+            self.clock.advance(max(0.0, due[0].getTime() - self.clock.seconds()))
+
+    def end(self) -> None:
+        """Free all."""
+        while self.clock.getDelayedCalls():
+            self.work()
+        self.inbox.close()
+        self.registry.clear()
+
+
+class IntakeMachine(RuleBasedStateMachine):
+    """The same events to both inboxes."""
+
+    names = st.integers(0, LISTENERS - 1)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sides = [Side(False), Side(True)]
+        self.number = 0
+
+    def raw(self) -> bytes:
+        """Bytes that no other event has."""
+        self.number += 1
+        return b"%024d" % self.number
+
+    @rule(name=names, times=st.integers(1, 9))
+    def burst(self, name: int, times: int) -> None:
+        """An IOC sends updates."""
+        for _ in range(times):
+            raw = self.raw()
+            for side in self.sides:
+                side.event(name, raw, DBR_TIME_DOUBLE, 1, 1)
+
+    @rule(
+        name=names,
+        dbr_type=st.sampled_from([DBR_TIME_DOUBLE, 0, -1, 2**40]),
+        count=st.sampled_from([0, 1, 2, MOST, MOST + 1, 2**31, 2**63, 2**64 - 1]),
+        status=st.sampled_from([1, 1, 1, 0, 152, 368, -5]),
+    )
+    def odd_event(self, name: int, dbr_type: int, count: int, status: int) -> None:
+        """An IOC sends something else than asked for, or fewer or more elements."""
+        raw = self.raw()
+        for side in self.sides:
+            side.event(name, raw, dbr_type, count, status)
+
+    @rule(number=st.integers(1, 2**64 - 1))
+    def unknown(self, number: int) -> None:
+        """Libca tells of a number that means nothing, any more or at all."""
+        if number not in (listener.key for side in self.sides for listener in side.listeners):
+            for side in self.sides:
+                side.callbacks.event(event_args(number, b"x" * 24))
+
+    @rule(name=names)
+    def replace(self, name: int) -> None:
+        """A subscription ends and another takes its place, while events of both wait."""
+        old = [side.listeners[name].key for side in self.sides]
+        for side, key in zip(self.sides, old, strict=True):
+            side.replace(name)
+            side.callbacks.event(event_args(key, b"late" * 6))
+
+    @rule()
+    def news(self) -> None:
+        """Python posts something."""
+        text = self.raw().decode()
+        for side in self.sides:
+            side.news(text)
+
+    @rule(name=names)
+    def update(self, name: int) -> None:
+        """Python posts an update."""
+        raw = self.raw()
+        for side in self.sides:
+            side.update(name, raw)
+
+    @rule()
+    def work(self) -> None:
+        """Each reactor does a slice."""
+        for side in self.sides:
+            side.work()
+
+    @rule()
+    def settle(self) -> None:
+        """Both have handled the same, in the same order, and merged as many."""
+        for side in self.sides:
+            while side.clock.getDelayedCalls():
+                side.work()
+        python, in_c = self.sides
+        assert in_c.heard == python.heard
+        assert in_c.inbox.conflated == python.inbox.conflated
+        assert in_c.clock.wakes == python.clock.wakes
+
+    def teardown(self) -> None:
+        """Nothing is left."""
+        self.settle()
+        for side in self.sides:
+            side.end()
+
+
+class IntakeStateTests(SynchronousTestCase):
+    """IntakeMachine."""
+
+    skip = NOT_COMPILED
+
+    def test_states(self) -> None:
+        """Events, posts and subscriptions in any order: handled as in Python."""
+        steps = settings(max_examples=200, stateful_step_count=40, deadline=None)
+        run_state_machine_as_test(IntakeMachine, settings=steps)
+
+
+class IntakeTests(SynchronousTestCase):
+    """The intake by itself."""
+
+    skip = NOT_COMPILED
+
+    def setUp(self) -> None:
+        """Make an intake with a listener."""
+        self.clock = SteppingReactor()
+        self.intake = compiled(InboxLimits())
+        self.inbox = Inbox(self.clock, lambda: None, intake=self.intake)
+        self.addCleanup(self.inbox.close)
+        self.heard: list[Any] = []
+
+    def listen(self) -> int:
+        """One subscription more."""
+        return self.intake.listen(
+            DBR_TIME_DOUBLE, MOST, HEADER, WIDTH, self.heard.append, lambda *_: None, None
+        )
+
+    def event(self, number: int, raw: bytes = b"v" * 24) -> None:
+        """Libca tells of an event."""
+        libca.EventCallback(self.intake.callback)(event_args(number, raw))
+
+    def test_two_intakes(self) -> None:
+        """Each number belongs to one intake; none means anything once that is closed."""
+        other = compiled(InboxLimits())
+        Inbox(self.clock, lambda: None, intake=other)
+        heard: list[Any] = []
+        numbers = [
+            self.listen(),
+            other.listen(DBR_TIME_DOUBLE, 1, HEADER, WIDTH, heard.append, lambda *_: None, None),
+        ]
+        for number in numbers:
+            self.event(number)
+        self.intake.work(self.clock.seconds, 1.0)
+        self.assertEqual((len(self.heard), len(heard)), (1, 0))
+        other.close()
+        self.event(numbers[1])
+        other.work(self.clock.seconds, 1.0)
+        self.assertEqual(heard, [])
+
+    def test_large(self) -> None:
+        """A large array comes whole."""
+        most = 100_000
+        number = self.intake.listen(
+            DBR_TIME_DOUBLE, most, HEADER, WIDTH, self.heard.append, lambda *_: None, None
+        )
+        raw = bytes(range(256)) * ((HEADER + most * WIDTH) // 256 + 1)
+        raw = raw[: HEADER + most * WIDTH]
+        args = event_args(number, raw, count=most)
+        libca.EventCallback(self.intake.callback)(args)
+        self.intake.work(self.clock.seconds, 1.0)
+        self.assertEqual(self.heard, [raw])
+
+    def test_nothing_is_kept(self) -> None:
+        """What a handler holds is freed when its subscription ends, and with the intake."""
+
+        class Held:
+            def hear(self, _raw: bytes) -> None:
+                pass
+
+        kept = []
+        for ends in (True, False):
+            held = Held()
+            kept.append(ref(held))
+            number = self.intake.listen(
+                DBR_TIME_DOUBLE, 1, HEADER, WIDTH, held.hear, lambda *_: None, None
+            )
+            self.event(number)
+            if ends:
+                self.intake.forget(number)
+                self.assertIsNotNone(kept[-1]())
+                del held
+                self.intake.work(self.clock.seconds, 1.0)
+        del held
+        self.assertEqual([each() is None for each in kept], [True, False])
+        self.intake.close()
+        self.assertIsNone(kept[-1]())
+
+    def test_cycle_is_collected(self) -> None:
+        """An intake that nobody closed goes, with all that it holds, when nobody refers to it."""
+
+        class Owner:
+            def __init__(self) -> None:
+                self.intake = compiled(InboxLimits())
+                self.intake.attach(self.nothing, lambda _error: None)
+                self.intake.listen(DBR_TIME_DOUBLE, 1, 1, 1, self.nothing, self.nothing, None)
+                self.intake.post(self.nothing, None)
+
+            def nothing(self, *_news: Any) -> None:
+                pass
+
+        owner = ref(Owner())
+        gc.collect()
+        self.assertIsNone(owner())
+
+    def test_base_exception(self) -> None:
+        """What is no Exception, such as KeyboardInterrupt, is not swallowed."""
+
+        def interrupt(_news: Any) -> None:
+            raise KeyboardInterrupt
+
+        self.inbox.post(interrupt, None)
+        self.inbox.post(self.heard.append, "after")
+        with self.assertRaises(KeyboardInterrupt):
+            self.clock.flush_cycle()
+        self.intake.work(self.clock.seconds, 1.0)
+        self.assertEqual(self.heard, ["after"])
+
+
+class WakeTests(TestCase):
+    """The intake with threads and the real reactor."""
+
+    skip = NOT_COMPILED
+
+    @inlineCallbacks
+    def test_wake(self) -> Any:
+        """Events of threads that Python does not know of wake the reactor; none is lost."""
+        rounds, threads = 3000, 3
+        limits = InboxLimits()
+        intake = compiled(limits)
+        inbox = Inbox(reactor, lambda: None, limits, intake)
+        inbox.open()
+        self.addCleanup(inbox.close)
+        done: Deferred[None] = Deferred()
+        heard: dict[int, list[bytes]] = {number: [] for number in range(threads)}
+
+        def handler(thread: int) -> Any:
+            def handle(raw: bytes) -> None:
+                heard[thread].append(raw)
+                if sum(map(len, heard.values())) == rounds * threads:
+                    done.callback(None)
+
+            return handle
+
+        callback = libca.EventCallback(intake.callback)
+        expected = [b"%024d" % number for number in range(rounds)]
+
+        def post(number: int) -> None:
+            for raw in expected:
+                callback(event_args(number, raw))
+
+        posting = [
+            Thread(
+                target=post,
+                args=(
+                    intake.listen(
+                        DBR_TIME_DOUBLE, 1, HEADER, WIDTH, handler(thread), lambda *_: None, None
+                    ),
+                ),
+            )
+            for thread in range(threads)
+        ]
+        for thread in posting:
+            thread.start()
+        yield done
+        for thread in posting:
+            thread.join()
+        self.assertEqual(inbox.conflated, 0)
+        self.assertEqual(list(heard.values()), [expected] * threads)
