@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { addressOf, readAddress } from "../../pycawamp/web/static/console/address.js";
+import { csvOfAll, csvOfHistory, fileName } from "../../pycawamp/web/static/console/export.js";
+import { failureText } from "../../pycawamp/web/static/console/failure.js";
 import { factsOf } from "../../pycawamp/web/static/console/facts.js";
+import { History } from "../../pycawamp/web/static/plot/history.js";
 import { namesIn } from "../../pycawamp/web/static/console/names.js";
 import { statusOf } from "../../pycawamp/web/static/console/status.js";
 
@@ -80,12 +83,59 @@ test("every state has a word and a shape of its own", () => {
 test("facts say what is known and leave out what is not", () => {
   const metadata = { type: "double", count: 1, units: "V", precision: 2, control_limits: [0, 10], alarm_limits: [null, null], display_limits: [0, 0], read_access: true, write_access: false, host: "ioc:5064" };
   const update = { value: 1.5, timestamp: 1000000000, severity: "MINOR", status: "LOW" };
-  const facts = Object.fromEntries(factsOf({ pv: { state: "connected" }, update, metadata }, 1000000042));
+  const facts = Object.fromEntries(factsOf({ ...watch("connected"), update, metadata }, 1000000042));
   assert.match(facts["IOC time"], /\(42 s ago\)$/);
   delete facts["IOC time"];
   assert.deepEqual(facts, {
     State: "connected", Alarm: "MINOR LOW", "Raw value": "1.5", Type: "double", Units: "V", Precision: "2",
     "Control limits": "0 … 10", Access: "read, no write", Host: "ioc:5064",
   });
-  assert.deepEqual(factsOf({ pv: { state: "searching" }, update: null, metadata: null }, 0), [["State", "searching"]]);
+  assert.deepEqual(factsOf(watch("searching"), 0), [["State", "searching: Searching; no answer yet."]]);
+});
+
+test("details of a PV that is lost say the row's word, and no alarm that nobody knows", () => {
+  const lost = watch("disconnected", { met: true, update: { value: 1, timestamp: 1e9, severity: "NO_ALARM", status: "" } });
+  const facts = Object.fromEntries(factsOf(lost, 1e9 + 5, true));
+  assert.match(facts.State, /^disconnected: /);
+  assert.equal(facts.Alarm, "not known; last seen: none");
+  assert.equal(facts["IOC time"], "2001-09-09 01:46:40.000 UTC (5 s ago)");
+  assert.match(Object.fromEntries(factsOf(watch("disconnected"), 0)).State, /^not found: /);
+  assert.match(Object.fromEntries(factsOf(watch("disconnected", { error: { code: "forbidden", message: "no rule" } }), 0)).State, /^forbidden: .*no rule/);
+});
+
+test("one word per state, in badge and footer", () => {
+  for (const each of [watch("searching"), watch("disconnected"), watch("disconnected", { met: true }), watch("unreachable"), watch("unreachable", { update: {} })]) {
+    const { badge, word } = statusOf(each);
+    assert.equal(word, badge.toLowerCase());
+  }
+});
+
+test("a failed write is told in words", () => {
+  assert.equal(failureText({ code: "forbidden", message: "no rule" }), "Not written: you may not write this PV (no rule)");
+  assert.match(failureText({ code: "timeout", message: "x" }), /^It may or may not have been written/);
+  assert.equal(failureText({ code: "new_one", message: "words" }), "Not written: words");
+});
+
+test("a chart as CSV begins with the value that held, in full stamps", () => {
+  const history = new History();
+  for (const [time, value] of [[10, 1], [20.123456, 2.5], [21, NaN], [40, 4]]) history.push(1e9 + time, value);
+  assert.equal(csvOfHistory("a,b", history, [1e9 + 15, 1e9 + 30], { units: "mm" }), [
+    'time,"a,b (mm)"', "2001-09-09T01:46:50.000000Z,1", "2001-09-09T01:47:00.123456Z,2.5", "2001-09-09T01:47:01.000000Z,", "",
+  ].join("\r\n"));
+});
+
+test("all values as CSV: texts that look like formulas are texts", () => {
+  const rows = [
+    { name: "a", update: { value: -1.5, text: "-1.50", units: "V", timestamp: 1e9 }, metadata: null },
+    { name: "b", update: { value: '=cmd("x")', text: '=cmd("x")', timestamp: 1e9 }, metadata: null },
+    { name: "c", update: { value: new Float64Array([1, 2]), timestamp: 1e9 }, metadata: null },
+    { name: "d", update: null, metadata: null },
+    { name: "e", update: { value: { a: 1 } }, metadata: null },
+    { name: "f", update: { value: null }, metadata: null },
+  ];
+  assert.equal(csvOfAll(rows, () => "ok"), [
+    "PV,value,text,units,state,IOC time", "a,-1.5,-1.50,V,ok,2001-09-09T01:46:40.000000Z",
+    `b,"'=cmd(""x"")","'=cmd(""x"")",,ok,2001-09-09T01:46:40.000000Z`, "c,1 2,,,ok,2001-09-09T01:46:40.000000Z", "d,,,,ok,", 'e,"{""a"":1}",,,ok,', "f,null,,,ok,", "",
+  ].join("\r\n"));
+  assert.equal(fileName("X:a/b", 1e9, "csv"), "X_a_b 20010909T014640Z.csv");
 });

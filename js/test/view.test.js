@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { limitWarning, typedList, valueFrom } from "../../pycawamp/web/static/view/entry.js";
+import { lengthWarning, limitWarning, typedList, valueFrom } from "../../pycawamp/web/static/view/entry.js";
 import { alarmOf } from "../../pycawamp/web/static/view/alarm.js";
+import { FORMATS, formattedText } from "../../pycawamp/web/static/view/format.js";
 import { Painter } from "../../pycawamp/web/static/view/painter.js";
 import { printf } from "../../pycawamp/web/static/view/printf.js";
 import { textOf } from "../../pycawamp/web/static/view/reading.js";
-import { duration, neverProcessed } from "../../pycawamp/web/static/view/time.js";
+import { duration, neverProcessed, timeOfDay, zoneName } from "../../pycawamp/web/static/view/time.js";
 
 // What C's printf gives for the same.
 const printed = [
@@ -114,4 +115,35 @@ test("the painter draws each item once per frame", () => {
   assert.deepEqual(drawn, [1, 3]);
   painter.mark(items[0]);
   assert.equal(frames.length, 2);
+});
+
+test("a small number is not shown as zero, whatever its precision", () => {
+  assert.equal(textOf({ value: 1.2e-9, text: "0.00", count: 1 }, { type: "double", precision: 2 }), "1.2e-9");
+  assert.equal(textOf({ value: -0.4, text: "-0", count: 1 }, { type: "double", precision: 0 }), "-0.4");
+  assert.equal(textOf({ value: 0, text: "0.00", count: 1 }, { type: "double", precision: 2 }), "0.00");
+  assert.equal(textOf({ value: 3, text: "0", count: 1 }), "0");
+});
+
+test("a number is written as was chosen for its row", () => {
+  const written = (value, format) => formattedText({ value, count: 1 }, { type: "double", precision: 1 }, format);
+  assert.deepEqual(Object.keys(FORMATS).map((format) => written(255, format)), ["255.0", "2.5500e2", "255", "0xFF", "0b11111111"]);
+  assert.deepEqual([written(-16, "hex"), written(1.5, "hex"), written(NaN, "hex"), written(1 / 3, "significant")], ["-0x10", "1.5", "NaN", "0.33333333"]);
+});
+
+test("what an operator types is understood, or refused with what to type", () => {
+  assert.throws(() => valueFrom("12,5", { type: "double" }), /comma.*12\.5/);
+  assert.throws(() => valueFrom("2.5", { type: "long" }), /whole number/);
+  assert.equal(valueFrom("0x10", { type: "double" }), 16);
+  assert.deepEqual(valueFrom("on, 0", { type: "enum", count: 4, enum_strs: ["off", "on"] }), [1, 0]);
+});
+
+test("an array that would change its length is pointed out", () => {
+  assert.equal(lengthWarning([1, 2], new Float64Array(3)), "The array has 3 elements now and would have 2.");
+  assert.equal(lengthWarning([1, 2, 3], [4, 5, 6]), null);
+  assert.equal(lengthWarning(5, 6), null);
+});
+
+test("times are told in UTC when asked for", () => {
+  assert.equal(timeOfDay(1e9 + 0.25, true), "01:46:40.250");
+  assert.equal(zoneName(1e9, true), "UTC");
 });

@@ -56,10 +56,11 @@ class PutTests(WebTestCase):
     def test_choice(self) -> None:
         """An enum is written by choosing its label."""
         name = self.unfold("mode", *PUTS)
-        self.browser.choose(".put select", "Running")
-        self.browser.click(".put button")
+        self.browser.click(".put .choices button:nth-child(2)")
         row = self.browser.until_row(name, lambda row: row.value == "Running")
         self.assertTrue(row.form)
+        pressed = '.put .choices button[aria-pressed="true"]'
+        self.browser.until(lambda: self.browser.text(pressed) == "Running", "its button")
 
     @in_thread
     def test_text(self) -> None:

@@ -71,7 +71,7 @@ class SafetyTests(WebTestCase):
             browser.unfold(self.pv(name))
         browser.until_row(self.pv("mode"), lambda row: row.form)
         labels = browser.run(
-            "return Array.from(document.querySelectorAll('.put option'), o => o.text)"
+            "return Array.from(document.querySelectorAll('.choices button'), e => e.textContent)"
         )
         self.assertIn("</option>", labels)
         self.assert_no_markup()

@@ -70,6 +70,7 @@ class ValueTests(WebTestCase):
             ("[]", "✓ Wrote 0 elements", ""),
         ]:
             field.send_keys(f"{typed}\n")
+            self.browser.click("dialog.confirm .danger")
             self.browser.until_row(name, has(value=shown, outcome=outcome))
         field.send_keys("\n")
         row = self.browser.until_row(name, lambda row: "Nothing to write" in row.outcome)
@@ -80,6 +81,5 @@ class ValueTests(WebTestCase):
         """What is chosen is written, also where labels are numbers, or a state has none."""
         name = self.unfold("gain")
         for label, index in [("3", "1"), ("2", "2"), ("0", "3"), ("1", "0")]:
-            self.browser.choose(".put select", label)
-            self.browser.click(".put button")
+            self.browser.click(f".put .choices button:nth-child({int(index) + 1})")
             self.browser.until_row(name, has(value=label, raw=index))

@@ -14,9 +14,10 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from pycawamp.pv.budget import MemoryBudget
+from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.interfaces import IBackend, IHandle, ISink
 from pycawamp.pv.pva import messages
-from pycawamp.pv.pva.channel import Channel
+from pycawamp.pv.pva.channel import SILENCE, Channel, Monitor
 from pycawamp.pv.pva.circuit import Account, Circuit
 from pycawamp.pv.pva.environment import Address, Environment
 from pycawamp.pv.pva.search import Names, Searcher
@@ -37,6 +38,10 @@ class PVABackend:
         self.overruns = 0
         """Updates in which a server says that it left others out."""
         self.searcher = Searcher(reactor, self._ask_name_servers)
+        self.watched: DelayLine[tuple[Monitor, tuple[int, int]]] = DelayLine(
+            reactor, SILENCE, lambda item: item[0].look(item[1])
+        )
+        """Monitors whose servers may have to be asked to go on."""
         self._reactor = reactor
         self._environment = Environment()
         self._channels: set[Channel] = set()
@@ -71,6 +76,7 @@ class PVABackend:
         for channel in list(self._channels):
             channel.drop()
         self._channels.clear()
+        self.watched.clear()
         for circuit in [*self._circuits.values(), *self._name_servers.values()]:
             circuit.close()
         return self.searcher.stop()
@@ -95,6 +101,11 @@ class PVABackend:
             circuit = self._circuits[address] = self._make_circuit(address)
             circuit.connect()
         return circuit
+
+    def seconds(self) -> float:
+        """Return the time."""
+        now: float = self._reactor.seconds()
+        return now
 
     def call_later(self, seconds: float, function: Callable[[], None]) -> IDelayedCall:
         """Call a function later."""

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IDelayedCall
 from zope.interface import implementer
 
 from pycawamp.pv.budget import MemoryBudget
+from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.errors import BadValueError, NotConnectedError
 from pycawamp.pv.interfaces import IHandle, ISink
 from pycawamp.pv.pva import messages
@@ -30,6 +31,8 @@ QUEUE = 8
 """Updates that a server may send before it hears that the first were handled."""
 ACKNOWLEDGED = QUEUE // 2
 """Updates after which that is told."""
+SILENCE = 1.0
+"""Seconds after which a server that may have had to wait is asked to go on."""
 ACKNOWLEDGED_TO_QSRV_1 = 2
 """The same for servers that number their types, as pvAccessCPP does: QSRV 1 sends two ahead,
 whatever it is asked for."""
@@ -43,6 +46,10 @@ class IClient(Protocol):
     searcher: Searcher
     budget: MemoryBudget
     overruns: int
+    watched: DelayLine[tuple[Monitor, tuple[int, int]]]
+
+    def seconds(self) -> float:
+        """Return the time."""
 
     def circuit(self, address: Address) -> Circuit:
         """Return the connection to a server, made if need be."""
@@ -263,10 +270,14 @@ class Monitor:
 
     __slots__ = (
         "_acknowledged",
+        "_acknowledged_at",
         "_acknowledgement",
+        "_acknowledgements",
         "_backend",
         "_channel",
         "_circuit",
+        "_is_restarted",
+        "_is_watched",
         "_reserved",
         "_server_id",
         "_sink",
@@ -290,6 +301,10 @@ class Monitor:
         self._state: list[Any] = []
         self._unacknowledged = 0
         self._acknowledged = ACKNOWLEDGED
+        self._acknowledgements = 0
+        self._acknowledged_at = 0.0
+        self._is_watched = False
+        self._is_restarted = False
         self._acknowledgement = b""
         self._reserved = 0
         self._write_access: bool | None = None
@@ -380,7 +395,8 @@ class Monitor:
         if is_value and plan.is_quick:
             description.add_quick_plan(bits, order, plan)
         tells_all = not self.is_told or not is_value
-        before = description.reading(self._state) if tells_all and self.is_told else None
+        is_compared = self.is_told and (tells_all or self._is_restarted)
+        before = description.reading(self._state) if is_compared else None
         plan.apply(reader, self._state, self._circuit.types)
         if reader.left and any(reader.bits()):
             self._backend.overruns += 1
@@ -388,15 +404,46 @@ class Monitor:
         if self._unacknowledged >= self._acknowledged:
             self._acknowledge()
         reading = description.reading(self._state)
+        if self._is_restarted:
+            self._is_restarted = False
+            self._circuit.updates[self.number] = self.update
         if tells_all:
             self._tell_all(description, reading, before, plan)
-        else:
+        # QSRV 2 sends the value again when a subscription is started again.
+        elif before is None or not is_same(before, reading):
             self._tell_reading(reading)
 
     def _acknowledge(self) -> None:
         # Always the same message: it is made once.
         self._unacknowledged = 0
+        self._acknowledgements += 1
         self._circuit.send(self._acknowledgement)
+        before, self._acknowledged_at = self._acknowledged_at, self._backend.seconds()
+        if self._acknowledged_at - before < SILENCE and not self._is_watched:
+            self._is_watched = True
+            self._backend.watched.put((self, self._mark))
+
+    @property
+    def _mark(self) -> tuple[int, int]:
+        """What changes with every update."""
+        return self._acknowledgements, self._unacknowledged
+
+    def look(self, mark: tuple[int, int]) -> None:
+        """Have the server go on, if nothing came since it may have had to wait.
+
+        A pvxs server that waited sends what it holds with the next value that is posted, not
+        when it hears that it may: the newest value could be kept back for ever.
+        """
+        if self.number not in self._circuit.updates:
+            return
+        if mark != self._mark:
+            self._backend.watched.put((self, self._mark))
+        else:
+            self._is_watched = False
+            self._is_restarted = True
+            # The next update goes the slow way.
+            self._circuit.updates.pop(self.number)
+            self._send(START, b"")
 
     def _tell_all(
         self, description: Description, reading: Reading, before: Reading | None, plan: Plan

@@ -7,7 +7,9 @@ from collections.abc import Generator
 from typing import Any
 
 import numpy as np
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.task import deferLater
 
 from pycawamp.pv.errors import AccessError, BadValueError, PutFailedError
 from pycawamp.pv.interfaces import IHandle
@@ -226,6 +228,20 @@ class RecordTests(PVATestCase):
         yield self.server.run('dbpf("enum.TWST", "deux")')
         yield labels.until("metadata", lambda told: told.enum_strs == ("zero", "one", "deux"))
         self.assertEqual((len(sink.readings), len(labels.readings)), (1, 1))
+
+    @inlineCallbacks
+    def test_burst(self) -> Generator[Deferred[Any], Any, None]:
+        """After a burst nothing more comes: what a server is asked for then is no update."""
+        backend = yield self.start()
+        sink, _, _ = yield self.monitor(backend, "double")
+        for value in range(20, 40):
+            yield self.server.run(f'dbpf("double", "{value}")')
+        yield sink.until("reading", lambda told: told.value == 39)
+        yield deferLater(reactor, 2.5)
+        told = [(reading.value, reading.timestamp) for reading in sink.readings]
+        self.assertEqual(len(set(told)), len(told))
+        yield self.server.run('dbpf("double", "1")')
+        yield sink.until("reading", lambda told: told.value == 1)
 
 
 class OldRecordTests(RecordTests):

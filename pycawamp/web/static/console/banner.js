@@ -44,13 +44,14 @@ export class Banner {
   #lost() {
     const { staleSince, nextAttempt } = this.#gateway;
     const wait = nextAttempt === null ? "Reconnecting now" : `Reconnecting in ${Math.max(1, Math.ceil((nextAttempt - Date.now()) / 1000))} s`;
-    const stale = staleSince === null ? "" : ` Stale since ${timeOfDay(staleSince / 1000).slice(0, 8)} (${duration((Date.now() - staleSince) / 1000)}).`;
+    const ago = (Date.now() - (staleSince ?? 0)) / 1000;
+    const stale = staleSince === null ? "" : ` Stale since ${this.#time(this.#clock.live() - ago)} (${duration(ago)}).`;
     this.#show("alert", `⚠ Gateway unreachable. ${wait}.${stale}`, "Try now", () => this.#gateway.reconnect());
   }
 
   #paused() {
     const since = this.#clock.now();
-    this.#show("info", `Paused at ${timeOfDay(since).slice(0, 8)} (${duration(Date.now() / 1000 - since)} ago). Values are still recorded.`, "Resume", this.resume);
+    this.#show("info", `Paused at ${this.#time(since)} (${duration(this.#clock.live() - since)} ago). Values are still recorded.`, "Resume", this.resume);
   }
 
   #show(kind, text, label = "", action = () => {}) {
@@ -60,6 +61,10 @@ export class Banner {
     setText(this.#button, label);
     this.#button.hidden = label === "";
     this.#action = action;
+  }
+
+  #time(seconds) {
+    return timeOfDay(seconds, this.#clock.utc).slice(0, 8);
   }
 
   /** Told once, not with every second of the countdown. */

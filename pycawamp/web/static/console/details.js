@@ -4,6 +4,7 @@ import { el, setText } from "./dom.js";
 import { factsOf } from "./facts.js";
 import { Figure } from "./figure.js";
 import { PutForm } from "./putform.js";
+import { Viewing } from "./viewing.js";
 
 export class Details {
   #watch;
@@ -14,13 +15,16 @@ export class Details {
   #picture = el("div", { class: "picture" });
   #facts = el("dl", { class: "facts" });
   #form;
+  #viewing;
 
-  constructor(watch, clock, redraw) {
+  /** @param {() => void} redraw asks for a paint of the plot @param {() => void} repaint of all of the row */
+  constructor(watch, clock, redraw, repaint) {
     this.#watch = watch;
     this.#clock = clock;
     this.#redraw = redraw;
     this.#form = new PutForm(watch);
-    const side = el("div", { class: "side" }, this.#form.element, this.#facts);
+    this.#viewing = new Viewing(watch, repaint);
+    const side = el("div", { class: "side" }, this.#form.element, this.#viewing.element, this.#facts);
     this.element = el("div", { class: "details", role: "row" }, el("div", { class: "c-details", role: "cell" }, this.#picture, side));
   }
 
@@ -28,12 +32,13 @@ export class Details {
     this.paintFigure();
     this.#paintFacts();
     this.#form.paint();
+    this.#viewing.paint();
   }
 
   /** What moves with time alone. */
   paintFigure() {
     const { kind, update, metadata } = this.#watch;
-    if (kind === "text") return this.#paintText(update ? textOf(update, metadata) : "");
+    if (kind === "text") return this.#paintText(update ? textOf(update, metadata) : "no value yet");
     if (this.#figure?.kind !== kind) this.#newFigure(kind);
     this.#figure.paint();
   }
@@ -61,7 +66,7 @@ export class Details {
   }
 
   #paintFacts() {
-    const facts = factsOf(this.#watch, this.#clock.now());
+    const facts = factsOf(this.#watch, this.#clock.now(), this.#clock.utc);
     const terms = this.#facts.children;
     if (terms.length !== facts.length) this.#facts.replaceChildren(...facts.map(() => el("div", {}, el("dt"), el("dd"))));
     facts.forEach(([term, text], i) => {

@@ -1,21 +1,29 @@
 /** What is known about a PV, as pairs of words. */
-import { duration, fullStamp, neverProcessed } from "../view/time.js";
+import { duration, fullStamp, neverProcessed, zoneName } from "../view/time.js";
+import { statusOf } from "./status.js";
 
-/** @returns {[string, string][]} */
-export function factsOf({ pv, update, metadata }, now) {
+/** @param {object} watch @param {number} now @param {boolean} [utc] @returns {[string, string][]} */
+export function factsOf(watch, now, utc = false) {
+  const { pv, update, metadata } = watch;
   /** @type {[string, string][]} */
-  const facts = [["State", pv.state]];
-  if (update) facts.push(...reading(update, now));
+  const facts = [["State", pv.connected ? "connected" : stateText(statusOf(watch))]];
+  if (update) facts.push(...reading(update, now, utc, pv.connected));
   if (metadata) facts.push(...description(metadata));
   return facts;
 }
 
+function stateText({ word, hint }) {
+  return `${word}: ${hint}`;
+}
+
 /** @returns {[string, string][]} */
-function reading({ severity, status, timestamp, value }, now) {
+function reading({ severity, status, timestamp, value }, now, utc, connected) {
   const age = neverProcessed(timestamp) ? "" : ` (${duration(now - timestamp)} ago)`;
   /** @type {[string, string][]} */
   const raw = typeof value === "number" ? [["Raw value", String(value)]] : [];
-  return [["Alarm", alarmText(severity, status)], ["IOC time", `${fullStamp(timestamp)}${age}`], ...raw];
+  const alarm = alarmText(severity, status);
+  const zone = neverProcessed(timestamp) ? "" : ` ${zoneName(timestamp, utc)}`;
+  return [["Alarm", connected ? alarm : `not known; last seen: ${alarm}`], ["IOC time", `${fullStamp(timestamp, utc)}${zone}${age}`], ...raw];
 }
 
 function alarmText(severity = "not known", status = "") {

@@ -1,37 +1,54 @@
 /** The large plot in a row's details, with its buttons. */
 import { Chart } from "../plot/chart.js";
 import { stripSeries, waveSeries } from "../plot/series.js";
-import { el } from "./dom.js";
+import { formattedText } from "../view/format.js";
+import { el, setText } from "./dom.js";
+import { csvOfHistory, csvOfList, download, fileName } from "./export.js";
 
 const SPANS = [[60, "1 min"], [300, "5 min"], [600, "10 min"]];
 const USUAL_SPAN = 300;
 const HELP = "Zoom: wheel, + and −, or drag. Scroll: Shift-drag or arrow keys. Reset: double-click or 0.";
 
 export class Figure {
+  #watch;
+  #clock;
+  #canvas;
   #chart;
   #viewport;
   #reset;
   #spans;
+  #log;
+  #limits;
+  #note = el("span", { class: "note", role: "status" });
   #redraw;
 
   /** @param {"number" | "array"} kind @param {() => void} redraw asks for a paint */
   constructor(watch, kind, clock, redraw) {
-    const canvas = el("canvas", { class: "chart", tabindex: "0", role: "img", "aria-label": `${kind === "number" ? "Strip chart" : "Plot"} of ${watch.name}. ${HELP}`, title: HELP });
+    this.#watch = watch;
+    this.#clock = clock;
+    this.#canvas = el("canvas", { class: "chart", tabindex: "0", role: "img", "aria-label": `${kind === "number" ? "Strip chart" : "Plot"} of ${watch.name}. ${HELP}`, title: HELP });
     const series = kind === "number" ? strip(watch, clock) : wave(watch);
     this.kind = kind;
     this.#redraw = redraw;
     this.#viewport = series.viewport;
-    this.#chart = new Chart(canvas, series, redraw);
+    this.#chart = new Chart(this.#canvas, series, redraw);
     this.#spans = kind === "number" ? SPANS.map(([seconds, label]) => this.#spanButton(seconds, label)) : [];
-    this.#reset = el("button", { type: "button", on: { click: () => this.#show(() => this.#viewport.follow()) } }, kind === "number" ? "Live" : "All");
-    this.element = el("figure", { class: "figure" }, canvas, el("figcaption", {}, ...this.#spans, this.#reset));
+    this.#reset = button(kind === "number" ? "Live" : "All", "Show the newest again", () => this.#show(() => this.#viewport.follow()));
+    this.#log = button("Log", "Logarithmic axis of values", () => this.#show(() => (this.#chart.axis.log = !this.#chart.axis.log)));
+    this.#limits = ["Lowest", "Highest"].map((which) => this.#limit(`${which} value shown`));
+    const saves = [button("CSV", "Save the values as a CSV file", () => this.#saveValues()), button("PNG", "Save the picture as a PNG file", () => this.#savePicture())];
+    this.element = el("figure", { class: "figure" }, this.#canvas,
+      el("figcaption", {}, this.#note, el("span", { class: "range" }, this.#limits[0], "…", this.#limits[1]), this.#log, ...saves, ...this.#spans, this.#reset));
   }
 
   paint() {
     this.#chart.draw();
+    setText(this.#note, this.kind === "number" ? this.#watch.timeNote : "");
     this.#reset.disabled = !this.#viewport.zoomed;
-    for (const button of this.#spans) {
-      button.setAttribute("aria-pressed", String(this.#viewport.live && this.#viewport.span === Number(button.dataset.seconds)));
+    this.#log.setAttribute("aria-pressed", String(this.#chart.axis.log));
+    this.#log.hidden = Boolean(this.#watch.metadata?.enum_strs);
+    for (const each of this.#spans) {
+      each.setAttribute("aria-pressed", String(this.#viewport.live && this.#viewport.span === Number(each.dataset.seconds)));
     }
   }
 
@@ -43,14 +60,50 @@ export class Figure {
     return el("button", { type: "button", data: { seconds }, on: { click: () => this.#show(() => this.#viewport.follow(seconds)) } }, label);
   }
 
+  #limit(label) {
+    return el("input", { type: "text", class: "limit", inputmode: "decimal", placeholder: "auto", "aria-label": label, title: `${label}; empty: automatic`, on: { change: () => this.#show(() => this.#setRange()) } });
+  }
+
+  /** The axis is fixed when both ends are numbers. */
+  #setRange() {
+    const ends = this.#limits.map(({ value }) => (value.trim() === "" ? NaN : Number(value)));
+    const [low, high] = ends;
+    const isRange = ends.every(Number.isFinite) && low < high;
+    const isUnfinished = this.#limits.some(({ value }) => value.trim() === "");
+    for (const field of this.#limits) field.setAttribute("aria-invalid", String(!isRange && !isUnfinished));
+    this.#chart.axis.range = isRange ? [low, high] : null;
+  }
+
+  #saveValues() {
+    const { name, history, update, metadata } = this.#watch;
+    const text = this.kind === "number" ? csvOfHistory(name, history, this.#viewport.range, metadata) : csvOfList(name, update?.value ?? []);
+    download(fileName(name, this.#clock.now(), "csv"), new Blob([text], { type: "text/csv" }));
+  }
+
+  #savePicture() {
+    const name = fileName(this.#watch.name, this.#clock.now(), "png");
+    this.#chart.picture((blob) => blob && download(name, blob), this.#watch.name);
+  }
+
   #show(change) {
     change();
     this.#redraw();
   }
 }
 
+function button(label, title, click) {
+  return el("button", { type: "button", title, on: { click } }, label);
+}
+
 function strip(watch, clock) {
-  return stripSeries({ history: () => watch.history, now: () => clock.now(), started: () => clock.started, metadata: () => watch.metadata, seconds: USUAL_SPAN });
+  return stripSeries({
+    history: () => watch.history,
+    now: () => clock.now(),
+    utc: () => clock.utc,
+    metadata: () => watch.metadata,
+    text: (value) => formattedText({ value, count: 1 }, watch.metadata, watch.format),
+    seconds: USUAL_SPAN,
+  });
 }
 
 function wave(watch) {

@@ -2,18 +2,24 @@
 import { PVClient } from "../pycaserver.js";
 import { forgetPalette } from "../plot/palette.js";
 import { Painter } from "../view/painter.js";
+import { duration } from "../view/time.js";
 import { AddForm } from "./addform.js";
 import { readAddress, writeAddress } from "./address.js";
 import { Announcer } from "./announcer.js";
 import { Banner } from "./banner.js";
+import { GatewayClock } from "./gatewayclock.js";
+import { csvOfAll, download, fileName } from "./export.js";
 import { Keyboard } from "./keyboard.js";
 import { PageClock } from "./pageclock.js";
 import { Rate } from "./rate.js";
 import { Reorder } from "./reorder.js";
+import { statusOf } from "./status.js";
 import { Summary } from "./summary.js";
 import { Table } from "./table.js";
 import { Theme } from "./theme.js";
+import { Undo } from "./undo.js";
 import { gatewayConfig, Welcome } from "./welcome.js";
+import { Zone } from "./zone.js";
 
 const FIGURE_MS = 100;
 const TREND_MS = 250;
@@ -24,11 +30,13 @@ const part = (id) => document.getElementById(id);
 const address = readAddress();
 // Beside this page, wherever a proxy may have put it.
 const gateway = new PVClient(monitorUrl());
-const clock = new PageClock();
+const gatewayClock = new GatewayClock(clockChanged);
+const clock = new PageClock(gatewayClock);
 const painter = new Painter();
 const announcer = new Announcer(part("announcer"));
 const rate = new Rate(part("rate"), address.rate, rateChanged);
-const table = new Table(part("rows"), { gateway, clock, painter, rate: rate.perSecond, changed: listChanged });
+const table = new Table(part("rows"), { gateway, clock, painter, rate: rate.perSecond, changed: listChanged, removed });
+const undo = new Undo(part("undo"));
 const welcome = new Welcome(part("welcome"), add);
 const summary = new Summary(part("counts"), part("traffic"), table);
 const banner = new Banner(part("banner"), gateway, clock, { announcer, resume: togglePause });
@@ -39,13 +47,20 @@ new Theme(part("theme"), () => {
   forgetPalette();
   table.repaint();
 });
+new Zone(part("zone"), part("time-heading"), clock, () => {
+  table.repaint();
+  banner.paint();
+});
 new Keyboard(part("rows"), table, announcer, { "/": () => addForm.focus(), p: togglePause, "?": showHelp });
 
 part("pause").addEventListener("click", togglePause);
 part("clear").addEventListener("click", () => table.clear());
+part("export").addEventListener("click", exportValues);
 part("help-button").addEventListener("click", showHelp);
 window.addEventListener("online", () => gateway.reconnect());
 document.addEventListener("visibilitychange", () => document.hidden || table.repaint());
+// A computer that slept, or whose clock was set, connects anew.
+gateway.on("open", ({ reconnected }) => reconnected && gatewayClock.measure());
 
 every(FIGURE_MS, () => table.tickFigures());
 every(TREND_MS, () => table.tick());
@@ -58,7 +73,7 @@ every(SECOND_MS, () => {
 add(address.names);
 listChanged();
 banner.paint();
-gatewayConfig().then(({ demo, version }) => {
+gatewayConfig(gatewayClock).then(({ demo, version }) => {
   part("version").textContent = version ? `pycaserver ${version}` : "pycaserver";
   welcome.offer(demo);
 });
@@ -74,7 +89,7 @@ function listChanged() {
   writeAddress(names, rate.mention);
   welcome.show(names.length === 0);
   part("table").hidden = names.length === 0;
-  part("clear").disabled = names.length === 0;
+  part("clear").disabled = part("export").disabled = names.length === 0;
   document.title = names.length === 0 ? "pycaserver" : `${names.slice(0, 3).join(", ")}${names.length > 3 ? " …" : ""} · pycaserver`;
   summary.paint();
 }
@@ -92,6 +107,23 @@ function togglePause() {
   part("pause").textContent = clock.paused ? "Resume" : "Pause";
   announcer.say(clock.paused ? "Paused" : "Resumed");
   banner.paint();
+}
+
+function removed(gone, before) {
+  const what = gone.length === 1 ? gone[0] : `${gone.length} PVs`;
+  undo.offer(`${what} removed.`, () => table.restore(gone, before));
+}
+
+function exportValues() {
+  const text = csvOfAll(table.rows.map((row) => row.watch), (watch) => statusOf(watch).word);
+  download(fileName("pycaserver", clock.now(), "csv"), new Blob([text], { type: "text/csv" }));
+}
+
+/** All times on the page are the gateway's: that is said where it matters. */
+function clockChanged() {
+  const seconds = gatewayClock.offset / 1000;
+  part("clock").textContent = seconds === 0 ? "" : `This computer's clock is ${duration(Math.abs(seconds))} ${seconds > 0 ? "behind" : "ahead of"} the gateway's.`;
+  table.clockChanged();
 }
 
 function showHelp() {

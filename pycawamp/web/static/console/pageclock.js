@@ -1,24 +1,31 @@
 /** The clock of the page. It stops while the page is paused. */
 export class PageClock {
+  /** Whether times are told in UTC. */
+  utc = false;
+  #clock;
   #frozen = null;
-  #started = Date.now() / 1000;
 
-  /** When the page was opened, in seconds since 1970. */
-  get started() {
-    return this.#started;
+  /** @param {{now: () => number}} clock */
+  constructor(clock) {
+    this.#clock = clock;
   }
 
   get paused() {
     return this.#frozen !== null;
   }
 
-  /** The time to draw, in seconds since 1970. */
+  /** Seconds since 1970: what is drawn as now. */
   now() {
-    return this.#frozen ?? Date.now() / 1000;
+    return this.#frozen ?? this.live();
+  }
+
+  /** Seconds since 1970, paused or not. */
+  live() {
+    return this.#clock.now();
   }
 
   pause() {
-    this.#frozen ??= Date.now() / 1000;
+    this.#frozen ??= this.live();
   }
 
   resume() {

@@ -1,17 +1,26 @@
-/** The field that writes. There when, and only when, the gateway says that this user may. */
-import { limitWarning, valueFrom } from "../view/entry.js";
-import { scalarText, textOf } from "../view/reading.js";
+/** What writes: a field, buttons of an enum, steps. There when, and only when, the gateway says that this user may. */
+import { FLOATS, INTEGERS, lengthWarning, limitWarning, valueFrom } from "../view/entry.js";
+import { isList, scalarText, textOf } from "../view/reading.js";
 import { confirmed } from "./confirm.js";
 import { el, setText } from "./dom.js";
+import { failureText } from "./failure.js";
 
-const LISTS = { string: 'one, "two words", …' };
+const LISTS = { string: 'new values: one, "two words", …' };
+/** More labels than these are in a list to choose from. */
+const MOST_BUTTONS = 8;
 
 export class PutForm {
   #watch;
+  /** What the user edits: an input, a select, or a group of buttons. */
   #field = null;
   #shape = null;
-  #button = el("button", { type: "submit" }, "Write");
+  #isBusy = false;
+  /** What was there before the last write: a value, or undefined. */
+  #before;
+  #write = el("button", { type: "submit" }, "Write");
+  #steps;
   #outcome = el("output", { class: "outcome", role: "status" });
+  #undo = el("button", { type: "button", class: "undo", hidden: true, on: { click: () => this.#takeBack() } }, "Undo");
   #slot = el("span", { class: "field" });
 
   constructor(watch) {
@@ -20,7 +29,10 @@ export class PutForm {
       event.preventDefault();
       this.#submit();
     };
-    this.element = el("form", { class: "put", autocomplete: "off", hidden: true, on: { submit } }, this.#slot, this.#button, this.#outcome);
+    this.#steps = [["−", -1, "down"], ["+", 1, "up"]].map(([sign, by, way]) =>
+      el("button", { type: "button", class: "step", "aria-label": `One step ${way}`, on: { click: () => this.#step(Number(by)) } }, String(sign)));
+    this.element = el("form", { class: "put", autocomplete: "off", hidden: true, on: { submit, input: () => this.#say("", "") } },
+      this.#slot, ...this.#steps, this.#write, el("div", { class: "result" }, this.#outcome, this.#undo));
   }
 
   paint() {
@@ -30,83 +42,129 @@ export class PutForm {
     this.element.hidden = !allowed;
     if (!allowed) return;
     this.#shapeField(metadata);
-    this.#button.disabled = !pv.connected || this.#button.dataset.busy !== undefined;
-    this.#hint();
+    const isReady = pv.connected && !this.#isBusy;
+    for (const button of [this.#write, this.#undo, ...this.#steps, ...this.#choices()]) button.disabled = !isReady;
+    this.#choices().forEach((button, i) => button.setAttribute("aria-pressed", String(pv.last?.value === i)));
   }
 
   focus() {
-    this.#field?.focus();
+    (this.#choices()[0] ?? this.#field)?.focus();
+  }
+
+  #choices() {
+    return this.#field?.role === "group" ? [...this.#field.children] : [];
   }
 
   #shapeField(metadata) {
-    const shape = JSON.stringify([metadata.type, metadata.count, metadata.enum_strs]);
+    const shape = JSON.stringify([metadata.type, metadata.count, metadata.enum_strs, metadata.precision]);
     if (shape === this.#shape) return;
     this.#shape = shape;
     const label = `New value of ${this.#watch.name}`;
-    this.#field = metadata.enum_strs?.length > 0 ? choice(label, metadata.enum_strs) : entry(label, metadata);
+    const labels = metadata.count === 1 ? metadata.enum_strs ?? [] : [];
+    this.#field = labels.length > MOST_BUTTONS ? choice(label, labels) : labels.length > 0 ? this.#buttons(label, labels) : entry(label, metadata);
     this.#slot.replaceChildren(this.#field);
+    this.#write.hidden = this.#choices().length > 0;
+    const step = stepOf(metadata);
+    for (const button of this.#steps) {
+      button.hidden = step === null;
+      button.title = `Write the value of now ${button.textContent} ${step}`;
+    }
   }
 
-  #hint() {
-    const { update, metadata } = this.#watch;
-    if (!update || this.#field.tagName !== "INPUT") return;
-    const text = metadata.count === 1 || metadata.type === "char" ? textOf(update, metadata) : LISTS[metadata.type] ?? "1, 2, 3, …";
-    if (this.#field.placeholder !== text) this.#field.placeholder = text;
+  #buttons(label, labels) {
+    const buttons = labels.map((text, i) => el("button", { type: "button", on: { click: () => this.#ask(i) } }, text || String(i)));
+    return el("div", { class: "choices", role: "group", "aria-label": label }, ...buttons);
   }
 
-  async #submit() {
-    const { metadata, name } = this.#watch;
+  #submit() {
     let value;
     try {
       // What is chosen is an index: among labels that are numbers it would be another one.
-      value = this.#field.tagName === "SELECT" ? Number(this.#field.value) : valueFrom(this.#field.value, metadata);
+      value = this.#field.tagName === "SELECT" ? Number(this.#field.value) : valueFrom(this.#field.value, this.#watch.metadata);
     } catch (error) {
       return this.#say("failed", error.message);
     }
-    const warning = limitWarning(value, metadata);
+    return this.#ask(value);
+  }
+
+  #step(by) {
+    const { metadata, pv } = this.#watch;
+    // Beyond 2^53 a number may have lost its last digits.
+    if (typeof pv.last?.value !== "number" || !(Math.abs(pv.last.value) <= Number.MAX_SAFE_INTEGER)) return this.#say("failed", "There is no value to step from.");
+    // Sums of decimal fractions have a tail that nobody meant.
+    return this.#ask(Number((pv.last.value + by * stepOf(metadata)).toPrecision(15)));
+  }
+
+  /** Asks first where a write may do harm. */
+  async #ask(value) {
+    const { metadata, name, pv } = this.#watch;
+    this.#say("", "");
+    const warning = limitWarning(value, metadata) ?? lengthWarning(value, pv.last?.value);
     if (warning && !(await confirmed(`Write ${name}?`, `${warning} Write it anyway?`, "Write anyway"))) {
       return this.#say("", "Not written.");
     }
-    await this.#put(value, metadata);
+    await this.#put(value, "Wrote");
   }
 
-  async #put(value, metadata) {
+  #takeBack() {
+    return this.#put(this.#before, "Undone: wrote");
+  }
+
+  async #put(value, did) {
+    const { metadata, pv } = this.#watch;
+    const before = writable(pv.last, metadata);
     const start = performance.now();
     this.#busy(true);
     this.#say("", "Writing…");
     try {
-      await this.#watch.pv.put(value);
+      await pv.put(value);
       const seconds = ((performance.now() - start) / 1000).toFixed(2);
-      this.#say("done", `✓ Wrote ${shown(value, metadata)} in ${seconds} s`);
-      if (this.#field.tagName === "INPUT") this.#field.value = "";
-      if (metadata.count === 1) await this.#sayHeld(metadata);
+      this.#before = did === "Wrote" ? before : undefined;
+      this.#say("done", `✓ ${did} ${shown(value, metadata)} in ${seconds} s`);
+      if ("value" in this.#field) this.#field.value = "";
+      await this.#sayHeld();
     } catch (error) {
-      this.#say("failed", `✕ Not written: ${error.message} (${error.code ?? error.name})`);
+      this.#say("failed", `✕ ${failureText(error)}`);
     } finally {
       this.#busy(false);
     }
   }
 
   /** The record may hold another value than was asked for: DRVL and DRVH limit it. */
-  async #sayHeld(metadata) {
+  async #sayHeld() {
+    const { metadata, pv } = this.#watch;
     try {
-      const held = textOf(await this.#watch.pv.get(), metadata);
-      setText(this.#outcome, `${this.#outcome.textContent}; it holds ${held}`);
+      const held = await pv.get();
+      const text = isList(held.value) && metadata.type !== "char" ? `${held.value.length} elements` : textOf(held, metadata);
+      setText(this.#outcome, `${this.#outcome.textContent}; it holds ${text}`);
     } catch {
       // It was written all the same.
     }
   }
 
-  #busy(busy) {
-    if (busy) this.#button.dataset.busy = "";
-    else delete this.#button.dataset.busy;
+  #busy(isBusy) {
+    this.#isBusy = isBusy;
     this.paint();
   }
 
   #say(kind, text) {
     this.#outcome.className = `outcome ${kind}`.trim();
     setText(this.#outcome, text);
+    this.#undo.hidden = kind !== "done" || this.#before === undefined;
   }
+}
+
+/** How far a step goes; null where there are none. */
+function stepOf({ type, count, precision = 0, enum_strs: labels }) {
+  if (count !== 1 || labels) return null;
+  if (INTEGERS.includes(type)) return 1;
+  return FLOATS.includes(type) ? Number(`1e-${Math.min(Math.max(precision, 0), 15)}`) : null;
+}
+
+/** A value as it can be written again; undefined if there is none. */
+function writable(update, metadata) {
+  if (!update || update.count === 0 && !isList(update.value)) return undefined;
+  return metadata.type === "char" && metadata.count !== 1 ? textOf(update, metadata) : update.value;
 }
 
 function choice(label, labels) {
@@ -115,11 +173,12 @@ function choice(label, labels) {
 }
 
 function entry(label, { type, count }) {
-  const numeric = type !== "string" && type !== "char";
-  return el("input", { type: "text", "aria-label": label, inputmode: numeric && count === 1 ? "decimal" : "text", spellcheck: "false" });
+  const isNumber = type !== "string" && type !== "char";
+  const placeholder = count === 1 || type === "char" ? "new value" : LISTS[type] ?? "new values: 1, 2, 3, …";
+  return el("input", { type: "text", "aria-label": label, placeholder, inputmode: isNumber && count === 1 ? "decimal" : "text", spellcheck: "false" });
 }
 
 function shown(value, metadata) {
-  if (Array.isArray(value)) return `${value.length} elements`;
+  if (isList(value)) return `${value.length} elements`;
   return typeof value === "number" && metadata?.enum_strs ? scalarText(value, metadata) : String(value);
 }

@@ -1,15 +1,13 @@
 /** A watch as a row of the table: built once, then only what changed is written. */
 import { Sparkline } from "../plot/sparkline.js";
 import { extent } from "../plot/traces.js";
-import { textOf } from "../view/reading.js";
+import { formattedText } from "../view/format.js";
 import { stamp } from "../view/time.js";
 import { el, setClass, setText } from "./dom.js";
 import { statusOf } from "./status.js";
 
 /** Minutes are for the details; a row shows what happened just now. */
 const TREND_SECONDS = 120;
-/** Before there is so much, a trend is drawn over what there is, and at least over this. */
-const LEAST_SECONDS = 15;
 
 export class Row {
   /** Whether the browser shows it. A row out of sight is not painted. */
@@ -26,6 +24,7 @@ export class Row {
   #badge = el("span", { class: "badge" });
   #shape = el("span", { class: "shape", "aria-hidden": "true" });
   #state = el("span");
+  #axis = el("span", { class: "axis", hidden: true }, "by element");
   #time = el("div", { class: "c-time", role: "cell" });
 
   constructor(watch, clock) {
@@ -43,7 +42,7 @@ export class Row {
       el("div", { class: "c-name", role: "rowheader" }, this.toggle),
       el("div", { class: "c-value", role: "cell" }, this.#value, this.#units),
       el("div", { class: "c-state", role: "cell" }, this.#badge),
-      el("div", { class: "c-trend", role: "cell" }, canvas),
+      el("div", { class: "c-trend", role: "cell" }, canvas, this.#axis),
       this.#time,
       el("div", { class: "c-remove", role: "cell" }, this.removal));
     this.element = el("div", { class: "entry", role: "rowgroup" }, this.line);
@@ -78,21 +77,20 @@ export class Row {
 
   paintTrend() {
     const { watch } = this;
-    const now = this.#clock.now();
-    const seconds = Math.min(TREND_SECONDS, Math.max(LEAST_SECONDS, now - this.#clock.started));
-    if (watch.kind === "number") this.#trend.drawHistory(watch.history, now, seconds);
+    this.#axis.hidden = watch.kind !== "array";
+    if (watch.kind === "number") this.#trend.drawHistory(watch.history, this.#clock.now(), TREND_SECONDS);
     else if (watch.kind === "array") this.#trend.drawList(watch.update?.value ?? []);
   }
 
   #paintValue(update, metadata) {
     if (!update) return;
     const { kind } = this.watch;
-    const text = kind === "array" ? arrayText(update.value) : textOf(update, metadata);
+    const text = kind === "array" ? arrayText(update.value) : formattedText(update, metadata, this.watch.format);
     setClass(this.#value, kind === "number" ? "value" : "value wordy");
     setText(this.#value, text);
     if (this.#value.title !== text) this.#value.title = text;
     setText(this.#units, update.units ?? "");
-    setText(this.#time, stamp(update.timestamp));
+    setText(this.#time, stamp(update.timestamp, this.#clock.live(), this.#clock.utc));
   }
 }
 

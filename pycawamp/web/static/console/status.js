@@ -1,29 +1,45 @@
-/** A watch's state in the words and shapes of the table. */
+/** A watch's state: its word, the same everywhere, and its shape. */
 import { alarmOf } from "../view/alarm.js";
 
 const WAITING = {
   searching: { name: "searching", shape: "◌", badge: "SEARCHING", hint: "Searching; no answer yet." },
-  unreachable: { name: "stale", shape: "⊘", badge: "STALE", hint: "The gateway is unreachable. This is the last known value." },
-  unasked: { name: "stale", shape: "⊘", badge: "UNREACHABLE", hint: "The gateway is unreachable." },
-  lost: { name: "disconnected", shape: "⊘", badge: "DISCONNECTED", hint: "The IOC is disconnected. This is the last known value." },
+  stale: { name: "stale", shape: "⊘", badge: "STALE", hint: "The gateway is unreachable. This is the last known value." },
+  unreachable: { name: "stale", shape: "⊘", badge: "UNREACHABLE", hint: "The gateway is unreachable." },
+  disconnected: { name: "disconnected", shape: "⊘", badge: "DISCONNECTED", hint: "The IOC is disconnected. This is the last known value." },
   unknown: { name: "disconnected", shape: "◌", badge: "NOT FOUND", hint: "No IOC has answered. The search continues." },
 };
+/** What the gateway's refusals are called, and what can be done. */
+const REFUSALS = {
+  forbidden: { badge: "FORBIDDEN", hint: "The gateway does not show this PV to you." },
+  unauthenticated: { badge: "FORBIDDEN", hint: "The gateway shows this PV only after a login." },
+  too_many_pvs: { badge: "TOO MANY PVS", hint: "The gateway shows no more PVs to one page or computer. Remove some." },
+  bad_name: { badge: "BAD NAME", hint: "This cannot be the name of a PV." },
+  rate_limited: { badge: "RATE LIMITED", hint: "Too many requests in a short time. Remove the PV and add it again." },
+};
+/** Of alarms: the word alone counts them, whatever their status. */
+const WORDS = { ok: "ok", minor: "minor", major: "major", invalid: "invalid" };
 
-/** @returns {{name: string, shape: string, badge: string, hint: string}} */
+/** @returns {{name: string, shape: string, badge: string, word: string, hint: string}} */
 export function statusOf(watch) {
-  if (watch.error && !watch.pv.connected) return refusal(watch.error);
-  if (watch.pv.connected) return alarm(watch.update);
-  if (watch.pv.state === "disconnected") return watch.met ? WAITING.lost : WAITING.unknown;
-  if (watch.pv.state === "unreachable") return watch.update ? WAITING.unreachable : WAITING.unasked;
-  return WAITING.searching;
+  const { pv, update } = watch;
+  if (pv.connected) return alarm(update);
+  const status = watch.error ? refusal(watch.error) : WAITING[waiting(watch)];
+  return { ...status, word: status.badge.toLowerCase() };
 }
 
-function refusal(error) {
-  return { name: "invalid", shape: "✕", badge: error.code.replaceAll("_", " ").toUpperCase(), hint: error.message };
+function waiting({ pv, met, update }) {
+  if (pv.state === "disconnected") return met ? "disconnected" : "unknown";
+  if (pv.state === "unreachable") return update ? "stale" : "unreachable";
+  return "searching";
+}
+
+function refusal({ code, message }) {
+  const { badge, hint } = Object.hasOwn(REFUSALS, code) ? REFUSALS[code] : { badge: code.replaceAll("_", " ").toUpperCase(), hint: "" };
+  return { name: "invalid", shape: "✕", badge, hint: `${hint} ${message}`.trim() };
 }
 
 function alarm(update) {
   const { name, shape, badge } = alarmOf(update);
   const status = name === "ok" || !update?.status ? "" : update.status;
-  return { name, shape, badge: status ? `${badge} ${status}` : badge, hint: status ? `Alarm: ${badge}, ${status}` : "No alarm" };
+  return { name, shape, badge: status ? `${badge} ${status}` : badge, word: WORDS[name], hint: status ? `Alarm: ${badge}, ${status}` : "No alarm" };
 }

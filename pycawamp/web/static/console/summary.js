@@ -2,10 +2,8 @@
 import { el } from "./dom.js";
 import { statusOf } from "./status.js";
 
-const ORDER = [
-  ["major", "◆", "major"], ["minor", "▲", "minor"], ["invalid", "✕", "invalid"],
-  ["disconnected", "⊘", "disconnected"], ["searching", "◌", "searching"], ["stale", "⊘", "stale"],
-];
+/** The worst first. What is ok is not counted. */
+const ORDER = ["invalid", "major", "minor", "disconnected", "stale", "searching"];
 
 export class Summary {
   #counts;
@@ -22,21 +20,24 @@ export class Summary {
 
   /** About once a second. */
   paint() {
-    const tally = {};
+    const counts = new Map();
     for (const { watch } of this.#table.rows) {
-      const { name } = statusOf(watch);
-      tally[name] = (tally[name] ?? 0) + 1;
+      const { name, shape, word } = statusOf(watch);
+      const count = counts.get(word) ?? { name, shape, word, count: 0 };
+      counts.set(word, count);
+      count.count += 1;
     }
-    this.#paintCounts(tally);
+    this.#paintCounts([...counts.values()].filter(({ name }) => name !== "ok"));
     this.#paintTraffic();
   }
 
-  #paintCounts(tally) {
-    const key = JSON.stringify([this.#table.size, tally]);
+  #paintCounts(counts) {
+    counts.sort((a, b) => ORDER.indexOf(a.name) - ORDER.indexOf(b.name));
+    const key = JSON.stringify([this.#table.size, counts]);
     if (key === this.#shown) return;
     this.#shown = key;
     const total = el("span", {}, `${this.#table.size} PV${this.#table.size === 1 ? "" : "s"}`);
-    const parts = ORDER.filter(([name]) => tally[name]).map(([name, shape, word]) => el("span", { class: `count is-${name}` }, `${shape} ${tally[name]} ${word}`));
+    const parts = counts.map(({ name, shape, word, count }) => el("span", { class: `count is-${name}` }, `${shape} ${count} ${word}`));
     this.#counts.replaceChildren(total, ...parts);
   }
 

@@ -15,6 +15,7 @@ export class Table {
   #painter;
   #rate;
   #changed;
+  #removed;
   #rows = new Map();
   #byElement = new WeakMap();
   #observer = new IntersectionObserver((entries) => this.#seen(entries), { rootMargin: MARGIN });
@@ -27,14 +28,16 @@ export class Table {
    * @param {import("../view/painter.js").Painter} parts.painter
    * @param {number} parts.rate
    * @param {() => void} parts.changed the list is another one now
+   * @param {(gone: string[], before: string[]) => void} parts.removed names, and the list as it was
    */
-  constructor(body, { gateway, clock, painter, rate, changed }) {
+  constructor(body, { gateway, clock, painter, rate, changed, removed }) {
     this.#body = body;
     this.#gateway = gateway;
     this.#clock = clock;
     this.#painter = painter;
     this.#rate = rate;
     this.#changed = changed;
+    this.#removed = removed;
     body.addEventListener("click", (event) => this.#clicked(event));
     body.addEventListener("focusin", (event) => this.#rove(this.rowOf(event.target)));
   }
@@ -67,15 +70,32 @@ export class Table {
   }
 
   remove(row) {
+    const before = this.names;
     const neighbour = this.#neighbour(row, 1) ?? this.#neighbour(row, -1);
     const focused = row.element.contains(document.activeElement);
     this.#drop(row);
     if (focused) neighbour?.toggle.focus();
     this.#listChanged();
+    this.#removed([row.watch.name], before);
   }
 
   clear() {
+    const before = this.names;
     for (const row of this.rows) this.#drop(row);
+    this.#listChanged();
+    this.#removed(before, before);
+  }
+
+  /** Adds names that were removed, each after those that were above it. */
+  restore(gone, before) {
+    this.add(gone);
+    for (const [i, name] of before.entries()) {
+      if (!gone.includes(name)) continue;
+      const row = this.#rows.get(name);
+      const above = before.slice(0, i).findLast((each) => this.#rows.has(each));
+      const next = above === undefined ? this.#body.firstElementChild : this.#rows.get(above).element.nextElementSibling;
+      if (next !== row.element) this.#body.insertBefore(row.element, next);
+    }
     this.#listChanged();
   }
 
@@ -94,7 +114,7 @@ export class Table {
 
   toggle(row, open = !row.details) {
     if (open === Boolean(row.details)) return;
-    row.fold(open ? new Details(row.watch, this.#clock, () => this.#painter.mark(row.figureItem)) : null);
+    row.fold(open ? new Details(row.watch, this.#clock, () => this.#painter.mark(row.figureItem), () => this.#painter.mark(row)) : null);
     this.#painter.mark(row);
   }
 
@@ -111,6 +131,11 @@ export class Table {
 
   freeze(frozen) {
     for (const { watch } of this.#rows.values()) frozen ? watch.freeze() : watch.thaw();
+    this.repaint();
+  }
+
+  clockChanged() {
+    for (const { watch } of this.#rows.values()) watch.clockChanged();
     this.repaint();
   }
 
@@ -140,6 +165,7 @@ export class Table {
     const on = {
       changed: () => row.visible && !this.#clock.paused && this.#painter.mark(row),
       counted: () => (this.updates += 1),
+      now: () => this.#clock.live(),
     };
     const row = new Row(new Watch(this.#gateway, name, this.#rate, on), this.#clock);
     if (this.#clock.paused) row.watch.freeze();

@@ -1,10 +1,9 @@
 /** One PV that the page follows: its handle, its history, and what went wrong with it. */
 import { History } from "../plot/history.js";
+import { Stamps } from "../plot/stamps.js";
 import { isList } from "../view/reading.js";
 
 const OPTIONS = { metadata: true, text: true, arrays: "binary" };
-/** An IOC's time stamp further than this (s) from now is plotted at its arrival. */
-const CREDIBLE = 5;
 /** Types whose arrays are read as text. */
 const TEXTS = ["char", "string"];
 
@@ -13,14 +12,21 @@ export class Watch {
   error = null;
   /** Whether it was ever connected: what never was is not found, what was is lost. */
   met = false;
+  /** How its number is written: a key of FORMATS. */
+  format = "record";
   #pv;
   #history = new History();
+  #stamps = new Stamps();
+  #now;
+  /** Whether the next value is the first of a connection. */
+  #isFirst = true;
   #kind = "text";
   /** What a paused page goes on showing, or null. */
   #frozen = null;
 
-  /** @param {{changed: (watch: Watch) => void, counted: () => void}} on */
+  /** @param {{changed: (watch: Watch) => void, counted: () => void, now: () => number}} on */
   constructor(gateway, name, maxRate, on) {
+    this.#now = on.now;
     this.#pv = gateway.pv(name, { ...OPTIONS, maxRate });
     this.#pv.on("value", (update) => {
       this.#record(update);
@@ -68,6 +74,11 @@ export class Watch {
     return this.#frozen.history;
   }
 
+  /** What is to be said about the times of the samples; "" if nothing. */
+  get timeNote() {
+    return this.#stamps.note;
+  }
+
   /** Keeps the value and the history of now; updates are still recorded for later. */
   freeze() {
     this.#frozen ??= { update: this.#pv.last, history: null };
@@ -75,6 +86,15 @@ export class Watch {
 
   thaw() {
     this.#frozen = null;
+  }
+
+  /** Times are others now: what was taken for a wrong time stamp may be right. */
+  clockChanged() {
+    const { last } = this.#pv;
+    if (!last || this.timeNote === "") return;
+    if (this.#history.length === 1) this.#history.clear();
+    this.#isFirst = true;
+    this.#record(last);
   }
 
   setRate(maxRate) {
@@ -87,18 +107,18 @@ export class Watch {
 
   #record({ value, timestamp }) {
     if (typeof value !== "number") return;
-    const now = Date.now() / 1000;
-    // A value that has not changed for hours, a record that never processed, a clock that is
-    // wrong: none of them has its place in the last minutes but by when it came.
-    const at = Math.abs(now - timestamp) < CREDIBLE ? timestamp : now;
-    this.#history.push(at, value);
+    const { length } = this.#history;
+    const last = length > 0 ? this.#history.time(length - 1) : -Infinity;
+    this.#history.push(this.#stamps.place(timestamp, this.#now(), last, this.#isFirst), value);
+    this.#isFirst = false;
   }
 
   #connection(connected) {
     if (connected) {
       this.met = true;
       this.error = null;
-    } else if (this.#history.length > 0) this.#history.push(Date.now() / 1000, NaN);
+      this.#isFirst = true;
+    } else if (this.#history.length > 0) this.#history.push(this.#now(), NaN);
   }
 }
 

@@ -1,4 +1,5 @@
 /** The empty page: how to begin and, with the demo, with what. */
+import { answerOf } from "./gatewayclock.js";
 import { el } from "./dom.js";
 
 export class Welcome {
@@ -31,10 +32,13 @@ export class Welcome {
   }
 }
 
-/** What the gateway tells about itself. A gateway that tells nothing offers nothing. */
-export async function gatewayConfig() {
+/** What the gateway tells about itself. A gateway that tells nothing offers nothing. The clock learns from its answer. */
+export async function gatewayConfig(clock) {
   try {
-    const reply = await fetch("config.json", { cache: "no-cache" });
+    const sent = Date.now();
+    const reply = await fetch("config.json", { cache: "no-store" });
+    // It is not waited for: the page has better things to do.
+    clock.learn(answerOf(sent, reply)).catch(() => {});
     const config = reply.ok ? await reply.json() : {};
     const demo = Array.isArray(config.demo) ? config.demo.filter((pair) => Array.isArray(pair) && typeof pair[0] === "string") : [];
     return { version: String(config.version ?? ""), demo: demo.map(([name, text]) => [name, String(text ?? "")]) };

@@ -1,25 +1,29 @@
 /** A plot with axes, zoom and a readout. What is drawn in it comes from a series. */
+import { axisFor } from "./axis.js";
 import { Gestures } from "./gestures.js";
 import { palette } from "./palette.js";
 import { Surface } from "./surface.js";
-import { decimalsFor, ticks } from "./ticks.js";
-import { padded } from "./traces.js";
 
-const MARGIN = { top: 10, right: 12, bottom: 22 };
+const MARGIN = { top: 24, right: 12, bottom: 22 };
 const LABEL = 11;
 
 /**
  * @typedef {object} Series
  * @property {import("./viewport.js").Viewport} viewport
- * @property {(range: [number, number]) => [number, number]} extent lowest and highest value in a range
+ * @property {(range: [number, number], above: number) => [number, number]} extent lowest and highest value in a range, of those above some
  * @property {(path: Path2D, scale: object, range: [number, number]) => void} trace
  * @property {(range: [number, number], wanted: number) => {at: number, label: string}[]} xTicks
+ * @property {() => string} xName what the x axis counts, or the time zone
+ * @property {() => string} units of the values
  * @property {(x: number) => {x: number, y: number, text: string} | null} read what lies at x
  * @property {(() => string[] | undefined)} [labels] of an enum
  * @property {() => {value: number, kind: string}[]} [limits] lines to draw when they are in sight
  */
 
 export class Chart {
+  /** @type {{log: boolean, range: [number, number] | null}} the axis of values; range: null to follow what is in sight */
+  axis = { log: false, range: null };
+  #canvas;
   #surface;
   #series;
   #gestures;
@@ -28,6 +32,7 @@ export class Chart {
 
   /** @param {() => void} changed asked for a redraw */
   constructor(canvas, series, changed) {
+    this.#canvas = canvas;
     this.#surface = new Surface(canvas, () => this.draw());
     this.#series = series;
     this.#gestures = new Gestures(canvas, series.viewport, () => ({ left: this.#left, width: this.#width }), changed);
@@ -41,37 +46,48 @@ export class Chart {
     const surface = this.#surface.begin();
     if (!surface) return;
     const range = this.#series.viewport.range;
-    const values = padded(this.#series.extent(range));
-    const plot = this.#layout(surface, range, values);
+    const plot = this.#layout(surface, range);
     this.#grid(plot);
     this.#limits(plot);
     this.#trace(plot);
     this.#marks(plot);
   }
 
-  #layout({ context, width, height }, range, values) {
+  /**
+   * The plot with a title and a ground, for a file.
+   * @param {(blob: Blob | null) => void} done
+   * @param {string} title
+   */
+  picture(done, title) {
+    const { width, height } = this.#canvas;
+    const copy = document.createElement("canvas");
+    Object.assign(copy, { width, height });
+    const context = /** @type {CanvasRenderingContext2D} */ (copy.getContext("2d"));
+    const ratio = globalThis.devicePixelRatio || 1;
+    context.fillStyle = palette().panel;
+    context.fillRect(0, 0, width, height);
+    context.drawImage(this.#canvas, 0, 0);
+    context.scale(ratio, ratio);
+    Object.assign(context, { font: `bold ${LABEL}px ${palette().font}`, fillStyle: palette().text, textAlign: "center", textBaseline: "middle" });
+    context.fillText(title, width / ratio / 2, MARGIN.top / 2);
+    copy.toBlob(done, "image/png");
+  }
+
+  #layout({ context, width, height }, range) {
     context.font = `${LABEL}px ${palette().font}`;
-    const rows = this.#yTicks(values, height);
+    const wanted = Math.max(2, Math.floor(height / 36));
+    const axis = axisFor(this.axis, (above) => this.#series.extent(range, above), wanted, this.#series.labels?.());
+    const rows = axis.ticks;
     const labels = rows.map((row) => context.measureText(row.label).width);
     this.#left = Math.ceil(Math.max(28, ...labels)) + 12;
     this.#width = Math.max(1, width - this.#left - MARGIN.right);
     const inner = height - MARGIN.top - MARGIN.bottom;
     const [x0, x1] = range;
-    const [y0, y1] = values;
     const scale = {
       x: (x) => this.#left + ((x - x0) / (x1 - x0)) * this.#width,
-      y: (y) => MARGIN.top + inner - ((y - y0) / (y1 - y0)) * inner,
+      y: (y) => MARGIN.top + inner - axis.part(y) * inner,
     };
-    return { context, width, height, range, values, scale, rows, bottom: MARGIN.top + inner };
-  }
-
-  #yTicks([low, high], height) {
-    const labels = this.#series.labels?.();
-    const wanted = Math.max(2, Math.floor(height / 36));
-    if (labels) return ticks(low, high, wanted).filter(Number.isInteger).map((at) => ({ at, label: labels[at] ?? String(at) }));
-    const decimals = decimalsFor(low, high, wanted);
-    const large = Math.max(Math.abs(low), Math.abs(high)) >= 1e7;
-    return ticks(low, high, wanted).map((at) => ({ at, label: large ? at.toPrecision(6) : at.toFixed(decimals) }));
+    return { context, width, height, range, values: axis.range, scale, rows, bottom: MARGIN.top + inner };
   }
 
   #grid({ context, width, range, scale, rows, bottom }) {
@@ -90,9 +106,12 @@ export class Chart {
       context.moveTo(x, MARGIN.top);
       context.lineTo(x, bottom);
       const half = context.measureText(label).width / 2 + 2;
-      context.fillText(label, Math.min(x, width - half), bottom + 13);
+      if (x - half > this.#left - 6) context.fillText(label, Math.min(x, width - half), bottom + 13);
     }
     context.stroke();
+    context.textAlign = "left";
+    context.fillText(this.#series.units(), 6, MARGIN.top / 2);
+    context.fillText(this.#series.xName(), 6, bottom + 13);
   }
 
   #limits({ context, width, values, scale }) {
@@ -136,7 +155,7 @@ export class Chart {
 
   #readout({ context, scale, bottom, width }, { x, y, text }) {
     const colours = palette();
-    const [at, height] = [scale.x(x), scale.y(y)];
+    const [at, height] = [scale.x(x), Math.min(bottom, Math.max(MARGIN.top, scale.y(y)))];
     context.strokeStyle = context.fillStyle = colours.accent;
     context.beginPath();
     context.moveTo(at, MARGIN.top);
@@ -147,7 +166,8 @@ export class Chart {
     context.fill();
     const box = context.measureText(text).width + 14;
     const left = Math.max(this.#left, Math.min(at - box / 2, width - MARGIN.right - box));
-    const top = height > 50 ? MARGIN.top : bottom - 22;
+    // Above the plot, where it hides no peak.
+    const top = 2;
     context.fillStyle = colours.text;
     context.beginPath();
     context.roundRect(left, top, box, 20, 4);

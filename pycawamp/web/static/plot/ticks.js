@@ -1,6 +1,11 @@
 /** Round numbers for axes. */
 
 const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
+/** From here on, and below, numbers have an exponent. */
+const LARGE = 1e6;
+const SMALL_STEP = 1e-5;
+/** Decades below its top that a log axis shows at most. */
+const MOST_DECADES = 12;
 
 /** @returns {number[]} round values from low to high, at most about `wanted` */
 export function ticks(low, high, wanted) {
@@ -17,6 +22,31 @@ export function decimalsFor(low, high, wanted) {
   return step > 0 ? Math.min(12, Math.max(0, -Math.floor(Math.log10(step) + 1e-9))) : 0;
 }
 
+/** @returns {{at: number, label: string}[]} ticks of a linear axis, with exponents where numbers are large or close together */
+export function numberTicks(low, high, wanted) {
+  const list = ticks(low, high, wanted);
+  const step = list[1] - list[0];
+  const most = Math.max(...list.map(Math.abs));
+  const isPlain = list.length < 2 || (most < LARGE && step >= SMALL_STEP);
+  const digits = isPlain ? decimalsFor(low, high, wanted) : Math.round(Math.min(15, Math.max(0, exponentOf(most) - exponentOf(step))));
+  return list.map((at) => ({ at, label: isPlain ? at.toFixed(digits) : exponential(at, most, digits) }));
+}
+
+/** @returns {{at: number, label: string}[]} ticks of a log axis from low to high, both above 0 */
+export function logTicks(low, high, wanted) {
+  const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
+  const every = Math.max(1, Math.ceil((last - first) / Math.max(1, wanted)));
+  const factors = last - first <= 2 ? [1, 2, 5] : [1];
+  const list = [];
+  for (let power = first; power <= last; power += every) for (const factor of factors) list.push(Number(`${factor}e${power}`));
+  return list.filter((at) => at >= low && at <= high).map((at) => ({ at, label: at >= 1e-3 && at < LARGE ? String(at) : at.toExponential().replace("+", "") }));
+}
+
+/** The lowest value that a log axis with this top shows. */
+export function logBottom(low, high) {
+  return Math.max(low, high / 10 ** MOST_DECADES);
+}
+
 /** Times on round seconds and minutes of the wall clock. */
 export function timeTicks(from, to, wanted) {
   const least = (to - from) / Math.max(1, wanted);
@@ -25,6 +55,17 @@ export function timeTicks(from, to, wanted) {
   const first = Math.ceil(from / step);
   const count = Math.floor(to / step) - first + 1;
   return Array.from({ length: Math.max(0, count) }, (_, i) => (first + i) * step);
+}
+
+function exponentOf(value) {
+  return Math.floor(Math.log10(value) + 1e-9);
+}
+
+/** All with the same number of digits after the leading one of the largest. */
+function exponential(at, most, digits) {
+  if (Math.abs(at) < most * 1e-12) return "0";
+  const fewer = Math.max(0, digits - (exponentOf(most) - exponentOf(Math.abs(at))));
+  return at.toExponential(fewer).replace("+", "");
 }
 
 function roundStep(raw) {

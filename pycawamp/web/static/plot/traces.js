@@ -94,12 +94,12 @@ function points(path, list, scale, first, last) {
 }
 
 /** @returns {[number, number]} lowest and highest finite element; the first above the second when none */
-export function extent(list, first = 0, last = list.length - 1) {
+export function extent(list, first = 0, last = list.length - 1, above = -Infinity) {
   let [low, high] = [Infinity, -Infinity];
   for (let i = first; i <= last; i += 1) {
     const value = Number(list[i]);
-    if (value < low && value > -Infinity) low = value;
-    if (value > high && value < Infinity) high = value;
+    if (value < low && value > above) low = value;
+    if (value > high && value > above && value < Infinity) high = value;
   }
   return [low, high];
 }
@@ -108,12 +108,12 @@ export function extent(list, first = 0, last = list.length - 1) {
  * The extent of a history in a range of time, the value that held at its start included.
  * @returns {[number, number]}
  */
-export function historyExtent(history, [from, to]) {
+export function historyExtent(history, [from, to], above = -Infinity) {
   let [low, high] = [Infinity, -Infinity];
   for (let i = Math.max(0, history.indexOf(from) - 1); i < history.length && history.time(i) <= to; i += 1) {
     const value = history.value(i);
-    if (value < low && value > -Infinity) low = value;
-    if (value > high && value < Infinity) high = value;
+    if (value < low && value > above) low = value;
+    if (value > high && value > above && value < Infinity) high = value;
   }
   return [low, high];
 }

@@ -1,9 +1,13 @@
 /** What a person typed → what to put. Throws a RangeError with a sentence for that person. */
+import { isList } from "./reading.js";
 
 /** An element: in quotes, with `\"` for a quote, or without. */
 const ELEMENT = /"((?:[^"\\]|\\.)*)"(?=[\s,;]|$)|[^\s,;]+/gs;
 /** What needs no quotes. */
 const PLAIN = /^(?!\[\]$)[^\s,;"\\]+$/;
+const COMMA = /^[+-]?\d*,\d+$/;
+export const INTEGERS = ["long", "short", "char", "int8", "uint8", "uint16", "uint32", "int64", "uint64"];
+export const FLOATS = ["double", "float"];
 const HEX = /^[+-]?0x[0-9a-f]+$/i;
 
 /**
@@ -14,7 +18,7 @@ export function valueFrom(text, metadata) {
   const type = metadata?.type;
   const isArray = (metadata?.count ?? 1) !== 1;
   if (type === "char" && isArray) return text;
-  if (isArray) return elementsIn(text).map((item) => one(item, type));
+  if (isArray) return elementsIn(text).map((item) => one(item, type, metadata?.enum_strs));
   return one(text, type, metadata?.enum_strs);
 }
 
@@ -42,8 +46,12 @@ function one(text, type, labels) {
   const index = exact >= 0 ? exact : labels?.indexOf(trimmed) ?? -1;
   if (index >= 0) return index;
   const number = HEX.test(trimmed) ? hex(trimmed) : Number(trimmed);
-  if (trimmed !== "" && Number.isFinite(number)) return number;
+  if (trimmed !== "" && Number.isFinite(number)) {
+    if (INTEGERS.includes(type) && !Number.isInteger(number)) throw new RangeError(`“${trimmed}” is not a whole number.`);
+    return number;
+  }
   if (type === undefined) return text;
+  if (COMMA.test(trimmed) && !labels) throw new RangeError(`“${trimmed}” has a comma. Type a decimal point: ${trimmed.replace(",", ".")}`);
   throw new RangeError(trimmed === "" ? "Nothing to write." : `“${trimmed}” is not ${labels ? "one of the choices" : "a number"}.`);
 }
 
@@ -61,4 +69,10 @@ export function limitWarning(value, metadata) {
   if (low !== null && value < low) return `${value}${units} is below the control limit of ${low}${units}.`;
   if (high !== null && value > high) return `${value}${units} is above the control limit of ${high}${units}.`;
   return null;
+}
+
+/** That an array becomes longer or shorter, as a sentence; null when it does not. */
+export function lengthWarning(value, current) {
+  if (!Array.isArray(value) || !isList(current) || value.length === current.length) return null;
+  return `The array has ${current.length} elements now and would have ${value.length}.`;
 }

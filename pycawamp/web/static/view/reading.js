@@ -1,6 +1,8 @@
 /** An update as a person reads it. */
 
 const SHOWN_ELEMENTS = 8;
+/** Of a number that the record's precision would show as zero. */
+const LEAST_DIGITS = 3;
 const NO_VALUE = "no value";
 
 /**
@@ -9,8 +11,8 @@ const NO_VALUE = "no value";
  */
 export function textOf(update, metadata) {
   if (isEmpty(update)) return NO_VALUE;
-  if (typeof update.text === "string") return update.text;
   const { value } = update;
+  if (typeof update.text === "string" && !hidesAll(update.text, value)) return update.text;
   if (isList(value)) return listText(value, metadata);
   return scalarText(value, metadata);
 }
@@ -39,7 +41,13 @@ export function scalarText(value, metadata) {
 /** Precision applied as EPICS displays do: very large numbers in exponential form. */
 function fixed(value, digits) {
   const places = Math.min(Math.max(digits, 0), 17);
-  return Math.abs(value) < 1e15 ? value.toFixed(places) : value.toExponential(places);
+  const text = Math.abs(value) < 1e15 ? value.toFixed(places) : value.toExponential(places);
+  return hidesAll(text, value) ? String(Number(value.toPrecision(Math.max(places, LEAST_DIGITS)))) : text;
+}
+
+/** Whether too few decimals make a number look like zero that is not. */
+function hidesAll(text, value) {
+  return typeof value === "number" && value !== 0 && Math.abs(value) < 1 && /^\s*-?0(\.0*)?\s*$/.test(text);
 }
 
 function listText(list, metadata) {

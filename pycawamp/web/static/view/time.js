@@ -10,28 +10,41 @@ export function neverProcessed(timestamp) {
 
 const pad = (number, width = 2) => String(number).padStart(width, "0");
 
-/** `14:03:07.250`, by the clock of whoever looks. */
-export function timeOfDay(seconds) {
-  const date = new Date(seconds * 1000);
-  return `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}.${pad(date.getMilliseconds(), 3)}`;
+/** `2024-05-01T14:03:07.250`, in UTC or by the clock of whoever looks. */
+function iso(seconds, utc) {
+  const ms = Math.floor(seconds * 1000 + 1e-3);
+  const date = new Date(utc ? ms : ms - new Date(ms).getTimezoneOffset() * 60000);
+  return Number.isNaN(date.getTime()) ? "?" : date.toISOString().slice(0, -1);
+}
+
+/** `14:03:07.250`. */
+export function timeOfDay(seconds, utc = false) {
+  return iso(seconds, utc).split("T").at(-1);
 }
 
 /** `2024-05-01`. */
-function dayOf(seconds) {
-  const date = new Date(seconds * 1000);
-  return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
+function dayOf(seconds, utc) {
+  return iso(seconds, utc).split("T")[0];
+}
+
+/** `UTC`, `UTC+2`, `UTC−3:30`: the zone in which times are told. */
+export function zoneName(seconds, utc = false) {
+  const minutes = utc ? 0 : -new Date(seconds * 1000).getTimezoneOffset();
+  if (minutes === 0) return "UTC";
+  const size = Math.abs(minutes);
+  return `UTC${minutes < 0 ? "−" : "+"}${Math.floor(size / 60)}${size % 60 ? `:${pad(size % 60)}` : ""}`;
 }
 
 /** The time of day for today's, the day before it for others. */
-export function stamp(seconds, now = Date.now() / 1000) {
+export function stamp(seconds, now = Date.now() / 1000, utc = false) {
   if (neverProcessed(seconds)) return "never processed";
-  const time = timeOfDay(seconds);
-  return dayOf(seconds) === dayOf(now) ? time : `${dayOf(seconds)} ${time}`;
+  const time = timeOfDay(seconds, utc);
+  return dayOf(seconds, utc) === dayOf(now, utc) ? time : `${dayOf(seconds, utc)} ${time}`;
 }
 
 /** `2024-05-01 14:03:07.250`. */
-export function fullStamp(seconds) {
-  return neverProcessed(seconds) ? "never processed" : `${dayOf(seconds)} ${timeOfDay(seconds)}`;
+export function fullStamp(seconds, utc = false) {
+  return neverProcessed(seconds) ? "never processed" : `${dayOf(seconds, utc)} ${timeOfDay(seconds, utc)}`;
 }
 
 /** `12 s`, `3 min 5 s`, `2 h 10 min`, `4 d 2 h`: the two parts that matter. */

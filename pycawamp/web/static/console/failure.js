@@ -1,0 +1,24 @@
+/** Why a write failed, for whoever operates the machine. */
+
+const REASONS = {
+  forbidden: "you may not write this PV",
+  unauthenticated: "writing needs a login",
+  not_connected: "the PV is disconnected",
+  put_failed: "the IOC refused it",
+  bad_value: "the record does not take this value",
+  rate_limited: "too many requests in a short time; try again in a moment",
+  too_large: "the value is too large",
+  overloaded: "the gateway is overloaded; try again in a moment",
+};
+/** After these, the write may have been carried out. */
+const UNSURE = {
+  timeout: "the IOC did not confirm it in time",
+  unreachable: "the connection to the gateway was lost",
+};
+
+/** @param {{code?: string, message: string}} error */
+export function failureText({ code = "", message }) {
+  if (Object.hasOwn(UNSURE, code)) return `It may or may not have been written: ${UNSURE[code]}. Look at the value.`;
+  const reason = Object.hasOwn(REASONS, code) ? `${REASONS[code]} (${message})` : message;
+  return `Not written: ${reason}`;
+}

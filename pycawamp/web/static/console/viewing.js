@@ -1,0 +1,49 @@
+/** How one PV is shown, and taken along: its number's format, copies of its value and of a link to it. */
+import { FORMATS, formattedText } from "../view/format.js";
+import { isList } from "../view/reading.js";
+import { addressOf } from "./address.js";
+import { copied } from "./copy.js";
+import { el, setText } from "./dom.js";
+
+export class Viewing {
+  #watch;
+  #select;
+  #label;
+  #copyValue;
+  #outcome = el("output", { class: "outcome", role: "status" });
+
+  /** @param {() => void} changed the value is to be shown anew */
+  constructor(watch, changed) {
+    this.#watch = watch;
+    this.#select = el("select", {}, ...Object.entries(FORMATS).map(([key, { label }]) => el("option", { value: key }, label)));
+    this.#select.addEventListener("change", () => {
+      watch.format = this.#select.value;
+      changed();
+    });
+    this.#label = el("label", { class: "format" }, el("span", {}, "Format"), this.#select);
+    this.#copyValue = this.#copy("Copy value", () => this.#value());
+    this.element = el("div", { class: "viewing" }, this.#label, this.#copyValue, this.#copy("Copy link", () => this.#link()), this.#outcome);
+  }
+
+  paint() {
+    const { kind, metadata, update } = this.#watch;
+    this.#copyValue.disabled = !update;
+    this.#label.hidden = kind !== "number" || Boolean(metadata?.enum_strs);
+    if (this.#select.value !== this.#watch.format) this.#select.value = this.#watch.format;
+  }
+
+  #copy(label, text) {
+    const click = async () => setText(this.#outcome, (await copied(text())) ? "✓ Copied" : "✕ The browser does not let this page copy");
+    return el("button", { type: "button", on: { click } }, label);
+  }
+
+  #value() {
+    const { update, metadata, format, kind } = this.#watch;
+    if (!update) return "";
+    return kind === "array" && isList(update.value) ? Array.from(update.value).join(" ") : formattedText(update, metadata, format);
+  }
+
+  #link() {
+    return new URL(addressOf([this.#watch.name], null), location.href.replace(/[?#].*/, "")).href;
+  }
+}

@@ -1,0 +1,53 @@
+/** Where the samples of a PV belong in time: at the IOC's time stamps, as long as these can be believed. */
+import { duration, neverProcessed } from "../view/time.js";
+
+/** An IOC's clock may be ahead by this much (s). */
+const AHEAD = 2;
+/** The time stamps of a PV may run back by this much (s): a record has several sources of events. */
+const BACK = 1;
+/** An update that takes longer (s) is late: it was held up, or the IOC's clock is behind. */
+const LATE = 10;
+/** So long (s) what was held up has to catch up before the clock is to blame. */
+const PATIENCE = 10;
+
+export class Stamps {
+  /** What a chart has to say about the newest sample's time; "" if nothing. */
+  note = "";
+  /** When lateness began and how much it was, or null. */
+  #late = null;
+
+  /**
+   * @param {number} stamp the IOC's time (s since 1970)
+   * @param {number} now when it arrived
+   * @param {number} last where the last sample was placed; -Infinity: there is none
+   * @param {boolean} isFirst of a connection: the value may have been there for hours
+   * @returns {number} where the sample is to be drawn
+   */
+  place(stamp, now, last, isFirst) {
+    const lag = now - stamp;
+    if (isFirst || lag < LATE) this.#late = null;
+    if (neverProcessed(stamp)) return this.#arrived("The record has no time stamps", now);
+    if (lag < -AHEAD) return this.#arrived(`The IOC's time is ${duration(-lag)} ahead`, now);
+    if (isFirst) return this.#believed("", stamp > last ? stamp : now);
+    if (this.#isClock(lag, now) || stamp < last - BACK) return this.#arrived(`The IOC's time is ${duration(lag)} behind`, now);
+    return this.#believed(lag < LATE ? "" : `Updates arrive ${duration(lag)} late.`, stamp);
+  }
+
+  #arrived(reason, now) {
+    this.note = `${reason}: values are drawn when they arrive.`;
+    return now;
+  }
+
+  #believed(note, at) {
+    this.note = note;
+    return at;
+  }
+
+  /** What was held up catches up; a clock that is behind stays behind. */
+  #isClock(lag, now) {
+    if (lag < LATE) return false;
+    this.#late ??= { lag, now };
+    const waited = now - this.#late.now;
+    return waited >= PATIENCE && lag > this.#late.lag - waited / 2;
+  }
+}

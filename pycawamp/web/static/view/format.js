@@ -1,0 +1,28 @@
+/** How a number is written: as its record says, or as somebody chose for a row. */
+import { isEmpty, textOf } from "./reading.js";
+
+/** @type {Record<string, {label: string, text: ((value: number) => string) | null}>} */
+export const FORMATS = {
+  record: { label: "as the record says", text: null },
+  exponential: { label: "exponential", text: (value) => value.toExponential(4).replace("+", "") },
+  significant: { label: "8 significant digits", text: (value) => String(Number(value.toPrecision(8))) },
+  hex: { label: "hexadecimal", text: (value) => whole(value, 16, "0x") },
+  binary: { label: "binary", text: (value) => whole(value, 2, "0b") },
+};
+
+/**
+ * @param {object} update
+ * @param {object | null} metadata
+ * @param {string} [format] a key of FORMATS
+ */
+export function formattedText(update, metadata, format = "record") {
+  const write = FORMATS[format]?.text;
+  const { value } = update;
+  return write && typeof value === "number" && Number.isFinite(value) && !isEmpty(update) ? write(value) : textOf(update, metadata);
+}
+
+/** What has a fraction is no whole number, and stays as it is. */
+function whole(value, base, prefix) {
+  if (!Number.isInteger(value)) return String(value);
+  return `${value < 0 ? "-" : ""}${prefix}${BigInt(Math.abs(value)).toString(base).toUpperCase()}`;
+}

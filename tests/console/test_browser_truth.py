@@ -1,0 +1,220 @@
+"""The console's times, states and outcomes in a real browser: what it shows is what is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import ClassVar
+
+from harness.console import Row
+from pycawamp.demo import softioc
+from tests.support import stamping_ioc
+from tests.support.console_case import WebTestCase, in_thread
+
+EPICS_EPOCH = 631152000
+RECORDS = """
+record(ao, "$(P)stamped") { field(TSE, "-2") field(VAL, "1") field(MDEL, "-1") field(EGU, "A") }
+"""
+_SAVE = """
+window.saved = [];
+const make = URL.createObjectURL;
+URL.createObjectURL = (blob) => {
+  blob.text().then((text) => saved.push(text));
+  return make(blob);
+};
+"""
+_CLOCK = "{ const now = Date.now; Date.now = () => now() - 300000; }"
+
+
+class StampTests(WebTestCase):
+    """Charts of values that come late, from IOCs with other clocks, on computers with others."""
+
+    RECORDS: ClassVar[str] = RECORDS
+
+    def setUp(self) -> object:  # type: ignore[override]
+        """Have an IOC that sets time stamps."""
+        self.patch(softioc, "__file__", stamping_ioc.__file__)
+        return super().setUp()
+
+    def update(self, value: float, stamp: float) -> None:
+        """Have the record post a value of a time."""
+        self.ask_ioc(f"stamp {self.pv('stamped')} {int(stamp) - EPICS_EPOCH} 0")
+        self.tell_ioc("stamped", value)
+
+    def samples(self) -> dict[float, float]:
+        """What the chart shows, values by times, as it saves them."""
+        self.browser.run(_SAVE)
+        self.browser.click('figcaption button[title*="CSV"]')
+        text = self.browser.until(lambda: self.browser.run("return saved[0]"), "the file")
+        rows = [line.split(",") for line in text.split("\r\n")[1:-1]]
+        return {
+            datetime.strptime(stamp, "%Y-%m-%dT%H:%M:%S.%fZ")
+            .replace(tzinfo=timezone.utc)
+            .timestamp(): float(value)
+            for stamp, value in rows
+        }
+
+    @in_thread
+    def test_late(self) -> None:
+        """Values that come late are drawn when they were, and the chart says that they are late."""
+        now = int(time.time())
+        self.update(1, now - 200)
+        browser = self.open("stamped")
+        name = self.pv("stamped")
+        browser.unfold(name)
+        browser.until_row(name, lambda row: row.value == "1")
+        wanted = {now - 200.0: 1.0}
+        for value, stamp in [(2, now - 120), (3, now - 100), (4, now - 50)]:
+            wanted[float(stamp)] = float(value)
+            self.update(value, stamp)
+            browser.until_row(name, shows(str(value)))
+        self.assertEqual(self.samples(), wanted)
+        browser.until(lambda: "late" in browser.text(".note"), "that it is late")
+
+    @in_thread
+    def test_ahead(self) -> None:
+        """Values from the future are drawn when they come, and the chart says why."""
+        now = int(time.time())
+        self.update(1, now - 10)
+        browser = self.open("stamped")
+        name = self.pv("stamped")
+        browser.unfold(name)
+        browser.until_row(name, lambda row: row.value == "1")
+        self.update(2, now + 7200)
+        browser.until_row(name, lambda row: row.value == "2")
+        browser.until(lambda: "ahead: values are drawn when they" in browser.text(".note"), "why")
+        self.assertLessEqual(max(self.samples()), time.time() + 2)
+
+    @in_thread
+    def test_wrong_clock(self) -> None:
+        """On a computer whose clock is behind, times are the gateway's, and that is said."""
+        now = int(time.time())
+        self.update(1, now)
+        script = self.browser.command("Page.addScriptToEvaluateOnNewDocument", source=_CLOCK)
+        try:
+            browser = self.open("stamped")
+        finally:
+            self.browser.command("Page.removeScriptToEvaluateOnNewDocument", **script)
+        name = self.pv("stamped")
+        browser.unfold(name)
+        browser.until(
+            lambda: "clock is 5 min 0 s behind" in browser.text("#clock"), "the clock's note"
+        )
+        browser.until(lambda: browser.text(".note") == "", "no note")
+        self.assertEqual(self.samples(), {float(now): 1.0})
+
+
+STATES = """
+record(ao, "$(P)tiny") { field(VAL, "1.2e-9") field(PINI, "YES") field(PREC, "2") field(EGU, "A") }
+record(ao, "$(P)level") { field(VAL, "5") field(PINI, "YES") field(PREC, "1") field(EGU, "mm") }
+record(waveform, "$(P)wave") { field(FTVL, "DOUBLE") field(NELM, "4") field(INP, [1, 5, 2.5]) }
+"""
+
+
+class ReadingTests(WebTestCase):
+    """Numbers, states and outcomes."""
+
+    RECORDS: ClassVar[str] = STATES
+    INITIAL: ClassVar[dict[str, object]] = {"level": 5}
+
+    def unfold(self, *records: str) -> str:
+        """Open the console with these, the first one unfolded; its name."""
+        name = self.pv(records[0])
+        self.open(*records, options=("--allow-put=anyone", "--connect-timeout=0.5"))
+        self.browser.until_row(name, lambda row: row.value != "")
+        self.browser.unfold(name)
+        self.browser.until_row(name, lambda row: "Access" in row.facts and row.form)
+        return name
+
+    @in_thread
+    def test_tiny(self) -> None:
+        """A number that its precision would hide is shown, and in the format that is chosen."""
+        name = self.unfold("tiny")
+        self.assertEqual(self.browser.until_row(name, bool).value, "1.2e-9")
+        self.browser.choose(".format select", "exponential")
+        self.browser.until_row(name, lambda row: row.value == "1.2000e-9")
+
+    @in_thread
+    def test_one_word(self) -> None:
+        """A PV that is not found is so in its row, its details and the line at the bottom."""
+        self.unfold("level", "nobody")
+        nobody = self.pv("nobody")
+        self.browser.until_row(nobody, lambda row: row.state == "NOT FOUND")
+        self.browser.unfold(nobody)
+        self.browser.until_row(nobody, lambda row: row.facts["State"].startswith("not found: "))
+        self.browser.until(lambda: "1 not found" in self.browser.text("#counts"), "the count")
+
+    @in_thread
+    def test_steps_and_undo(self) -> None:
+        """A step writes the next value, and Undo the one before; what it holds then is told."""
+        name = self.unfold("level")
+        self.browser.click('.step[aria-label="One step up"]')
+        row = self.browser.until_row(name, lambda row: "holds" in row.outcome)
+        self.assertRegex(row.outcome, r"^✓ Wrote 5\.1 in .* s; it holds 5\.1$")
+        self.browser.click(".put .undo")
+        row = self.browser.until_row(name, lambda row: "Undone" in row.outcome)
+        self.browser.until_row(name, lambda row: row.value == "5.0")
+        self.assertFalse(self.browser.find(".put .undo").is_displayed())
+
+    @in_thread
+    def test_typing_clears_outcome(self) -> None:
+        """A decimal comma is refused with what to type; the error goes when one types on."""
+        name = self.unfold("level")
+        field = self.browser.find(".put input")
+        self.assertEqual(field.get_attribute("placeholder"), "new value")
+        field.send_keys("12,5\n")
+        self.browser.until_row(name, lambda row: row.outcome.endswith("decimal point: 12.5"))
+        field.send_keys("7")
+        self.browser.until_row(name, lambda row: row.outcome == "")
+
+    @in_thread
+    def test_shorter_array(self) -> None:
+        """An array that would change its length is written after a question only."""
+        name = self.unfold("wave")
+        self.browser.find(".put input").send_keys("1, 2\n")
+        question = self.browser.text("dialog.confirm")
+        self.assertIn("has 3 elements now and would have 2", question)
+        self.browser.press("ESCAPE")
+        self.browser.until_row(name, lambda row: row.outcome == "Not written.")
+        self.assertTrue(self.browser.until_row(name, bool).value.startswith("[3]"))
+
+    @in_thread
+    def test_removal_undone(self) -> None:
+        """A removed row comes back where it was, and so do all that were cleared."""
+        browser = self.open("tiny", "level", "wave")
+        names = [self.pv(name) for name in ("tiny", "level", "wave")]
+        browser.click(f'[aria-label="Remove {names[1]}"]')
+        self.assertEqual(browser.rows(), [names[0], names[2]])
+        browser.click("#undo button")
+        self.assertEqual(browser.rows(), names)
+        browser.click("#clear")
+        self.assertEqual(browser.rows(), [])
+        browser.click("#undo button")
+        self.assertEqual(browser.rows(), names)
+        browser.until_row(names[1], lambda row: row.value == "5.0")
+        self.assertIn(",".join(names), browser.driver.current_url)
+
+    @in_thread
+    def test_utc(self) -> None:
+        """Times are told in UTC or by the local clock, and the page says which."""
+        browser = self.open("level")
+        name = self.pv("level")
+        browser.command("Emulation.setTimezoneOverride", timezoneId="Asia/Kolkata")
+        try:
+            browser.open(browser.driver.current_url)
+            local = browser.until_row(name, lambda row: row.value != "").time
+            self.assertEqual(browser.text("#time-heading"), "IOC time (UTC+5:30)")
+            browser.click("#zone")
+            self.assertEqual(browser.text("#time-heading"), "IOC time (UTC)")
+            browser.until_row(name, lambda row: row.time != local)
+            browser.unfold(name)
+            browser.until_row(name, lambda row: " UTC (" in row.facts["IOC time"])
+            browser.click("#zone")
+        finally:
+            browser.command("Emulation.setTimezoneOverride", timezoneId="")
+
+
+def shows(value: str) -> Callable[[Row], bool]:
+    """Whether a row shows a value."""
+    return lambda row: row.value == value
