@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = "from setuptools import build_meta; build_meta.build_wheel('dist')"
-SOURCES = {".c", ".h"}
+SOURCES = {".c", ".cpp", ".h"}
 """What a wheel has in compiled form, if at all."""
 BUILT = {".pyc", ".so"}
 
