@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from pycawamp.fanout.flush import FlushCycle
@@ -26,6 +27,7 @@ class EchoSession:
 
     is_busy = False
     dialect = VERSION_2
+    subscriptions = SimpleNamespace(names=())
 
     def __init__(self, flush_cycle: FlushCycle, writer: IWriter) -> None:
         self.outbox = Outbox(flush_cycle, writer)
