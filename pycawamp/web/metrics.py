@@ -140,9 +140,7 @@ def _gauge(name: str, text: str, value: float) -> Metric:
 
 def _labelled(name: str, text: str, label: str, values: Mapping[str, int]) -> Metric:
     family = GaugeMetricFamily(f"pycaserver_{name}", text, labels=[label])
-    for key, value in values.items():
-        family.add_metric([key], value)
-    return family
+    return _filled(family, values)
 
 
 def _counter(name: str, text: str, value: float) -> Metric:
@@ -151,6 +149,10 @@ def _counter(name: str, text: str, value: float) -> Metric:
 
 def _counters(name: str, text: str, label: str, values: Mapping[str, int]) -> Metric:
     family = CounterMetricFamily(f"pycaserver_{name}", text, labels=[label])
+    return _filled(family, values)
+
+
+def _filled(family: GaugeMetricFamily | CounterMetricFamily, values: Mapping[str, int]) -> Metric:
     for key, value in values.items():
         family.add_metric([key], value)
     return family

@@ -77,10 +77,10 @@ def _decoder(field_type: FieldType, is_array: bool) -> Decoder:
         return _array_decoder(layout, field_type)
     if field_type is FieldType.STRING:
         return _string_decoder(layout)
-    return _number_decoder(layout)
+    return _scalar_decoder(layout)
 
 
-def _number_decoder(layout: Layout) -> Decoder:
+def _scalar_decoder(layout: Layout) -> Decoder:
     unpack = layout.scalar.unpack_from
 
     def decode(raw: bytes) -> Reading:
@@ -96,17 +96,13 @@ def _number_decoder(layout: Layout) -> Decoder:
 
 
 def _string_decoder(layout: Layout) -> Decoder:
-    unpack = layout.scalar.unpack_from
+    decode_bytes = _scalar_decoder(layout)
 
     def decode(raw: bytes) -> Reading:
-        try:
-            status, severity, seconds, nanoseconds, value = unpack(raw)
-        except struct.error:
-            return _empty(raw)
-        if nanoseconds >= NANOSECONDS:
-            seconds, nanoseconds = _carried(seconds, nanoseconds)
-        text = decoded(value, STRING_SIZE)
-        return Reading(status, severity, seconds + EPICS_EPOCH, nanoseconds, text)
+        reading = decode_bytes(raw)
+        if isinstance(reading.value, bytes):
+            return reading._replace(value=decoded(reading.value, STRING_SIZE))
+        return reading
 
     return decode
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-import attrs
 import numpy as np
 
 from pycawamp.pv.pva.layout import Layout, Plan, layout_of
@@ -198,11 +197,6 @@ def bytes_of(value: Value) -> int:
 def capacity_for(size: int) -> int:
     """Return the size that is told of values with so many bytes: a power of two, if it matters."""
     return 0 if size <= LARGE else 1 << (size - 1).bit_length()
-
-
-def with_capacity(metadata: Metadata, capacity: int) -> Metadata:
-    """Return metadata that tells of values with so many bytes."""
-    return metadata if capacity == metadata.capacity else attrs.evolve(metadata, capacity=capacity)
 
 
 def _kind(structure: Structure) -> tuple[FieldType, bool, str]:

@@ -6,7 +6,7 @@ itself, the others follow depth first. A field that is no structure is a leaf.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from struct import Struct
 from typing import Any, TypeAlias
 
@@ -14,8 +14,6 @@ import attrs
 import numpy as np
 
 from pycawamp.pv.pva.wire import LITTLE, DecodeError, Order, Reader, size, text
-
-Decode: TypeAlias = Callable[[Reader], Any]
 
 MAX_FIELDS = 5000
 """Fields of one type, those within others included."""
