@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Generator
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, ClassVar, cast
 from urllib.parse import urlsplit
@@ -19,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.web.modules import Bundle, ModuleError
 from pycawamp.web.site import ENTRIES, STATIC, accepts_gzip
 from tests.support.console_case import ServiceTestCase, WebTestCase, in_thread
-from tests.web.test_site import TYPES, Reply
+from tests.web.test_site import TYPES
 
 reactor = cast(Any, installed_reactor)
 RECORDS = 'record(ao, "$(P)level") { field(VAL, "1.25") field(PINI, "YES") field(PREC, "2") }'
@@ -89,20 +88,6 @@ class FirstLoadTests(WebTestCase):
 
 class CompressionTests(ServiceTestCase):
     """Content-Encoding, as HTTP clients see it."""
-
-    def ask(self, path: str, method: str = "GET", **headers: str) -> Reply:
-        """Send a request; start the gateway if it does not run."""
-        if self.gateway is None:
-            self.serve()
-        connection = HTTPConnection(urlsplit(self.origin).netloc, timeout=10)
-        try:
-            named = {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request(method, path, headers=named)
-            answer = connection.getresponse()
-            found = {name.lower(): value for name, value in answer.getheaders()}
-            return Reply(answer.status, found, answer.read())
-        finally:
-            connection.close()
 
     @in_thread
     def test_compressed(self) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Generator
 from functools import wraps
+from http.client import HTTPConnection
 from typing import Any, ClassVar, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -69,6 +70,15 @@ def _quit() -> None:
 _browsers: list[ConsoleBrowser] = []
 
 
+@attrs.frozen
+class Reply:
+    """An answer to a request."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
 class ServiceTestCase(IOCTestCase):
     """Tests of a whole gateway, in threads (`in_thread`) where everything blocks."""
 
@@ -89,6 +99,20 @@ class ServiceTestCase(IOCTestCase):
         """Start the gateway as `twistd pycaserver` with these options would."""
         self.gateway_options = options
         self.wait(self._serve)
+
+    def ask(self, path: str, method: str = "GET", **headers: str) -> Reply:
+        """Send a request, with the path as it is; start the gateway if it does not run."""
+        if self.gateway is None:
+            self.serve()
+        connection = HTTPConnection(urlsplit(self.origin).netloc, timeout=10)
+        try:
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, headers=named)
+            answer = connection.getresponse()
+            found = {name.lower(): value for name, value in answer.getheaders()}
+            return Reply(answer.status, found, answer.read())
+        finally:
+            connection.close()
 
     def stop_gateway(self) -> None:
         """Stop the gateway; `serve` starts it again at the same place."""

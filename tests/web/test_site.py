@@ -8,18 +8,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from http.client import HTTPConnection
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
-from attrs import frozen
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from zope.interface import provider
 
 from pycawamp.web.site import ENTRIES, STATIC
-from tests.support.console_case import ServiceTestCase, in_thread
+from tests.support.console_case import Reply, ServiceTestCase, in_thread
 
 ROOT = Path(__file__).parents[2]
 PARTS = sorted(path.relative_to(STATIC).as_posix() for path in STATIC.rglob("*") if path.is_file())
@@ -34,31 +32,8 @@ IMPORT = re.compile(r"""(?:^|\n)\s*(?:import|export)\b[^;"']*?["']([^"']+)["']""
 REFERENCE = re.compile(r"""(?:src|href)="([^"]+)\"""")
 
 
-@frozen
-class Reply:
-    """An answer to a request."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
 class SiteTests(ServiceTestCase):
     """The gateway as HTTP clients see it."""
-
-    def ask(self, path: str, method: str = "GET", **headers: str) -> Reply:
-        """Send a request, with the path as it is; start the gateway if it does not run."""
-        if self.gateway is None:
-            self.serve()
-        connection = HTTPConnection(urlsplit(self.origin).netloc, timeout=10)
-        try:
-            named = {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request(method, path, headers=named)
-            answer = connection.getresponse()
-            found = {name.lower(): value for name, value in answer.getheaders()}
-            return Reply(answer.status, found, answer.read())
-        finally:
-            connection.close()
 
     @in_thread
     def test_types(self) -> None:
