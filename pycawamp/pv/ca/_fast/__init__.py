@@ -47,7 +47,7 @@ class Fast:
         return self.native.FrameBuffer if self.native is not None else None
 
     def __str__(self) -> str:
-        return "compiled" if self.native is not None else f"in Python ({self.reason})"
+        return "in C" if self.native is not None else f"in Python ({self.reason})"
 
 
 def load() -> Fast:
