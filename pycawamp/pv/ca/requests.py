@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
@@ -19,6 +18,7 @@ from pycawamp.pv.errors import (
     PVError,
     RefusedError,
 )
+from pycawamp.pv.put_queue import PutQueue
 from pycawamp.pv.values import Metadata, Reading
 
 
@@ -125,7 +125,7 @@ class PutCalls(Protocol):
         """Hear no more of a get or put."""
 
 
-class Puts:
+class Puts(PutQueue[PendingPut]):
     """The writes to one channel, in the order in which they were asked for.
 
     Of those with completion, one is under way at a time: an IOC's server stops serving the
@@ -136,17 +136,15 @@ class Puts:
     """
 
     def __init__(self, calls: PutCalls, at_libca: AtLibca) -> None:
+        super().__init__()
         self._calls = calls
         self._at_libca = at_libca
-        self._under_way: PendingPut | None = None
-        self._waiting: deque[PendingPut] = deque()
         # Written while another was under way; they finish together with it.
         self._written: list[PendingPut] = []
-        self._is_abandoned = False
 
     def send(self, write: Write) -> Deferred[None]:
         """Write at once; fires when the write was sent."""
-        self._write_waiting()
+        self.write_waiting()
         put = PlainPut(write)
         self._calls.put(self._at_libca, put)
         return put.answer
@@ -157,33 +155,23 @@ class Puts:
         A cancelled one is not written any more, if it still waits.
         """
         put = PendingPut(self._calls.next_key(), write, self)
-        self._waiting.append(put)
-        self._next()
+        self.add(put)
         return put.answer
-
-    def abandon(self, put: PendingPut) -> None:
-        """Forget a write that nobody waits for, unless it was sent."""
-        if put in self._waiting:
-            self._waiting.remove(put)
-        elif put is self._under_way:
-            self._is_abandoned = True
-            self._next()
 
     def finished(self, put: PendingPut, status: int) -> None:
         """End those that were written meanwhile, and send the next."""
-        if put is not self._under_way:
+        if put is not self.under_way:
             return
-        self._under_way = None
+        self.under_way = None
         written, self._written = self._written, []
         for each in written:
             _answer(each.answer, status)
-        self._next()
+        self.go_on()
 
     def lose(self) -> None:
         """Fail all that wait: the channel was lost."""
-        under_way, self._under_way = self._under_way, None
+        under_way, waiting = self.take_all()
         written, self._written = self._written, []
-        waiting, self._waiting = self._waiting, deque()
         if under_way is not None:
             self._calls.forget(under_way.key)
             written.insert(0, under_way)
@@ -192,16 +180,11 @@ class Puts:
         for put in waiting:
             put.fail(PutFailedError("the IOC was lost; nothing was written"))
 
-    def _next(self) -> None:
-        if self._under_way is not None and self._is_abandoned:
-            self._write_waiting()
-        elif self._under_way is None and self._waiting:
-            self._is_abandoned = False
-            self._under_way = self._waiting.popleft()
-            self._calls.put_callback(self._at_libca, self._under_way)
+    def begin(self, put: PendingPut) -> None:
+        """Write with completion."""
+        self._calls.put_callback(self._at_libca, put)
 
-    def _write_waiting(self) -> None:
-        while self._waiting:
-            put = self._waiting.popleft()
-            self._written.append(put)
-            self._calls.put(self._at_libca, PlainPut(put.write))
+    def write_early(self, put: PendingPut) -> None:
+        """Write without completion: it finishes with the one under way."""
+        self._written.append(put)
+        self._calls.put(self._at_libca, PlainPut(put.write))

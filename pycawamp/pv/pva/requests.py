@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
@@ -13,6 +11,7 @@ from pycawamp.pv.errors import (
     PVError,
     RefusedError,
 )
+from pycawamp.pv.put_queue import PutQueue
 from pycawamp.pv.pva import messages
 from pycawamp.pv.pva.circuit import Circuit
 from pycawamp.pv.pva.describe import description_of
@@ -137,7 +136,7 @@ class PendingPut:
         puts.circuit.request(Command.PUT, puts.server_id, self._number, rest)
 
 
-class Puts:
+class Puts(PutQueue[PendingPut]):
     """The writes to one channel, in the order in which they were asked for.
 
     Of those with completion one is under way at a time: a record that is busy takes the value of
@@ -147,18 +146,16 @@ class Puts:
     """
 
     def __init__(self, circuit: Circuit, server_id: int) -> None:
+        super().__init__()
         self.circuit = circuit
         self.server_id = server_id
-        self._under_way: PendingPut | None = None
-        self._waiting: deque[PendingPut] = deque()
         # Written while another was under way; they finish together with it.
         self._written: dict[PendingPut, Status | None] = {}
         self._plain: dict[PendingPut, None] = {}
-        self._is_abandoned = False
 
     def send(self, write: Write) -> Deferred[None]:
         """Write at once; fires when the server has taken the value."""
-        self._write_waiting()
+        self.write_waiting()
         put = PendingPut(write, self)
         self._plain[put] = None
         put.begin(waits=False)
@@ -170,22 +167,13 @@ class Puts:
         A cancelled one is not written any more, if it still waits.
         """
         put = PendingPut(write, self)
-        self._waiting.append(put)
-        self._next()
+        self.add(put)
         return put.answer
-
-    def abandon(self, put: PendingPut) -> None:
-        """Forget a write that nobody waits for, unless it was sent."""
-        if put in self._waiting:
-            self._waiting.remove(put)
-        elif put is self._under_way:
-            self._is_abandoned = True
-            self._next()
 
     def finished(self, put: PendingPut, status: Status) -> None:
         """End a write, and those that were written while it was under way; send the next."""
         if put in self._written:
-            if status.is_success and self._under_way is not None:
+            if status.is_success and self.under_way is not None:
                 self._written[put] = status
             else:
                 del self._written[put]
@@ -193,35 +181,29 @@ class Puts:
             return
         self._plain.pop(put, None)
         put.done(status)
-        if put is not self._under_way:
+        if put is not self.under_way:
             return
-        self._under_way = None
+        self.under_way = None
         for each in [each for each, answer in self._written.items() if answer is not None]:
             del self._written[each]
             each.done(status if status.is_success else Status(-1))
-        self._next()
+        self.go_on()
 
     def lose(self) -> None:
         """Fail all that wait: the channel was lost."""
-        sent = [*([self._under_way] if self._under_way else []), *self._written, *self._plain]
-        waiting, self._waiting = self._waiting, deque()
-        self._under_way = None
+        under_way, waiting = self.take_all()
+        sent = [*([under_way] if under_way else []), *self._written, *self._plain]
         self._written, self._plain = {}, {}
         for put in sent:
             put.fail(LOST)
         for put in waiting:
             put.fail(NOT_WRITTEN)
 
-    def _next(self) -> None:
-        if self._under_way is not None and self._is_abandoned:
-            self._write_waiting()
-        elif self._under_way is None and self._waiting:
-            self._is_abandoned = False
-            self._under_way = self._waiting.popleft()
-            self._under_way.begin(waits=True)
+    def begin(self, put: PendingPut) -> None:
+        """Write with completion."""
+        put.begin(waits=True)
 
-    def _write_waiting(self) -> None:
-        while self._waiting:
-            put = self._waiting.popleft()
-            self._written[put] = None
-            put.begin(waits=False)
+    def write_early(self, put: PendingPut) -> None:
+        """Write without completion; it is done when the server has taken it and the other is."""
+        self._written[put] = None
+        put.begin(waits=False)
