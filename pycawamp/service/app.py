@@ -9,16 +9,9 @@ from importlib.metadata import version
 from typing import Any
 
 import attrs
-from twisted.application.service import MultiService, Service
-from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.endpoints import serverFromString
-from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
-from twisted.logger import ILogObserver, Logger
-from twisted.python.failure import Failure
+from twisted.application.service import MultiService
+from twisted.logger import ILogObserver
 from twisted.web.resource import Resource
-from twisted.web.server import Site
 
 from pycawamp.access import AccessFileError
 from pycawamp.config.options import Options, refuse
@@ -34,13 +27,14 @@ from pycawamp.service.draining import DrainingService
 from pycawamp.service.garbage import ShortCollections
 from pycawamp.service.gateway import Gateway
 from pycawamp.service.logs import LogFile, LogReopener, log_file, log_observer
+from pycawamp.service.ports import Port, endpoint, listening_ports
 from pycawamp.service.site_files import SiteFiles
-from pycawamp.service.start import StartError, StartReporter, check_user
+from pycawamp.service.start import StartReporter, check_user
 from pycawamp.service.systemd import SystemdNotifier
 from pycawamp.sessions.putlog import PutLogError
 from pycawamp.sessions.statistics import Statistics
 from pycawamp.web.autobahn_internals import check_autobahn
-from pycawamp.web.certificate import RenewedCertificate, tls_endpoint
+from pycawamp.web.certificate import RenewedCertificate
 from pycawamp.web.channel import GatewaySite, HTTPLimits
 from pycawamp.web.htpasswd import LoginFileError
 from pycawamp.web.internals import InternalsError
@@ -147,7 +141,7 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
         check_autobahn()
     except InternalsError as error:
         refuse(str(error))
-    endpoints = [_endpoint(reactor, description) for description in settings.ports]
+    endpoints = [endpoint(reactor, description) for description in settings.ports]
     certificates = [each.certificate for each in endpoints if each.certificate is not None]
     files = _site_files(reactor, settings, certificates)
     demo = None
@@ -180,7 +174,7 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
         files=files,
         gateway=gateway,
         site=site,
-        ports=_ports(endpoints, site, settings.demo),
+        ports=listening_ports(endpoints, site, settings.demo),
         drain_time=settings.drain_time,
         notifier=SystemdNotifier(reactor),
         demo=demo,
@@ -239,129 +233,3 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "puts": settings.writers is not None,
         "demo": list(RECORDS.items()) if settings.demo else [],
     }
-
-
-@attrs.frozen
-class _Endpoint:
-    description: str
-    endpoint: IStreamServerEndpoint
-    certificate: RenewedCertificate | None = None
-
-
-def _endpoint(reactor: Any, description: str) -> _Endpoint:
-    try:
-        if description.startswith("ssl:"):
-            return _Endpoint(description, *tls_endpoint(reactor, description))
-        return _Endpoint(description, serverFromString(reactor, description))
-    except Exception as error:
-        refuse(
-            f"--port: {description} is no endpoint that can be used: {_reason(description, error)}"
-        )
-
-
-def _reason(description: str, error: BaseException) -> str:
-    """Why there is no endpoint: its parser raises whatever it stumbles over."""
-    if isinstance(error, IndexError) and description.startswith("systemd:"):
-        return "systemd passed no socket with this index (its LISTEN_FDS says how many)"
-    return str(error) if isinstance(error, ValueError) else repr(error)
-
-
-def _ports(endpoints: Sequence[_Endpoint], site: Site, demo: bool) -> list[Port]:
-    ports = []
-    for number, each in enumerate(endpoints):
-        # What there is to try is told once.
-        port = Port(each.endpoint, each.description, site, demo and number == 0)
-        port.setName(f"port {number + 1}" if number else "port")  # type: ignore[no-untyped-call]
-        ports.append(port)
-    return ports
-
-
-class Port(Service):
-    """Listens while the service runs; raises StartError if it cannot."""
-
-    _log = Logger()
-    _port: IListeningPort | None = None
-
-    def __init__(
-        self, endpoint: IStreamServerEndpoint, description: str, site: Site, demo: bool
-    ) -> None:
-        self._endpoint = endpoint
-        self._description = description
-        self.site = site
-        self._demo = demo
-        self._listening: Deferred[IListeningPort] | None = None
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether other processes may listen at the same socket."""
-        return self._description.startswith("systemd:")
-
-    @property
-    def address(self) -> Any:
-        """Where it listens; None while it does not."""
-        return self._port.getHost() if self._port is not None else None
-
-    def privilegedStartService(self) -> None:
-        """Listen: before twistd gives root's rights up."""
-        super().privilegedStartService()  # type: ignore[no-untyped-call]
-        self._listen()
-
-    def startService(self) -> None:
-        """Log where clients find it; listen first, where nobody called privilegedStartService."""
-        super().startService()  # type: ignore[no-untyped-call]
-        if self._listening is None:
-            self._listen()
-        if self._listening is not None:
-            self._listening.addCallback(self._announce)
-
-    def stopService(self) -> Deferred[Any]:
-        """Listen no more; fires when the port is free."""
-        super().stopService()  # type: ignore[no-untyped-call]
-        if self._listening is None:
-            return succeed(None)
-        listening, self._listening, self._port = self._listening, None, None
-        return listening.addCallback(lambda port: port.stopListening())
-
-    def _listen(self) -> None:
-        failures: list[Failure] = []
-        self._listening = self._endpoint.listen(self.site)
-        self._listening.addCallbacks(self._opened, failures.append)
-        if failures:
-            error = failures[0].value
-            cause = error.socketError if isinstance(error, CannotListenError) else error
-            reason = getattr(cause, "strerror", None) or cause
-            raise StartError(f"cannot listen on {self._description}: {reason}")
-
-    def _opened(self, port: IListeningPort) -> IListeningPort:
-        self._port = port
-        return port
-
-    def _announce(self, port: IListeningPort) -> IListeningPort:
-        where = web_address(self._description, port.getHost())
-        self._log.info("pycaserver is ready: open {where}", where=where)
-        if self._demo:
-            self._log.info("{text}", text=demo_text(where))
-        return port
-
-
-def web_address(description: str, address: Any) -> str:
-    """What to type into a browser, if the endpoint is one for browsers."""
-    if not isinstance(address, IPv4Address | IPv6Address):
-        return description
-    scheme = "https" if description.startswith("ssl") else "http"
-    host = "localhost" if address.host in _ANY else address.host
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{address.port}/"
-
-
-def demo_text(where: str) -> str:
-    """What there is to try with --demo."""
-    records = "\n".join(f"  {name:14} {text}" for name, text in RECORDS.items())
-    socket = where.replace("http", "ws", 1) + "monitor"
-    return (
-        f"This gateway has an IOC of its own, which only it can see. Its records:\n{records}\n"
-        f"Try next: open {where}?pv=demo:sine,demo:mode,demo:alarm in a browser, or run\n"
-        f"  python -m pycawamp.client {socket} monitor demo:sine"
-    )
-
-
-_ANY = ("0.0.0.0", "::")
