@@ -1,0 +1,46 @@
+"""A token bucket, or a quota made of them, for each of a bounded number of keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Generic, Protocol, TypeVar
+
+
+class Refilling(Protocol):
+    """A token bucket, or a quota made of them."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing was taken for a while: a new one would be the same."""
+
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V", bound=Refilling)
+
+
+class BucketTable(Generic[K, V]):
+    """Makes a bucket for each key, and keeps at most `most` of them.
+
+    To make room, those that are full are dropped, which changes nothing for anybody; if none
+    is, the oldest.
+    """
+
+    def __init__(self, make: Callable[[], V], most: int) -> None:
+        self._make = make
+        self._most = most
+        self._buckets: dict[K, V] = {}
+
+    def of(self, key: K) -> V:
+        """Return the bucket of a key."""
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            self._make_room()
+            bucket = self._buckets[key] = self._make()
+        return bucket
+
+    def _make_room(self) -> None:
+        if len(self._buckets) < self._most:
+            return
+        full = [key for key, bucket in self._buckets.items() if bucket.is_full]
+        for key in full or [next(iter(self._buckets))]:
+            del self._buckets[key]
