@@ -10,6 +10,7 @@ import attrs
 from twisted.web.server import Request
 
 from pycawamp.web.authentication import RefusalError
+from pycawamp.web.response import send
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.v2.codec import dumps, loads
 
@@ -74,19 +75,11 @@ class Problem:
 
     def answer(self, request: Request) -> None:
         """Answer a request with it."""
-        body = self.body
-        # Twisted has no words for some of them.
-        request.setResponseCode(self.status, HTTPStatus(self.status).phrase.encode())
         headers = self.headers
         if self.status in {429, 503} and "Retry-After" not in dict(headers):
             headers = (*headers, ("Retry-After", RETRY_AFTER))
         _set_headers(request, headers)
-        request.setHeader("content-type", MIME_TYPE)
-        request.setHeader("content-length", str(len(body)))
-        request.setHeader("cache-control", "no-store")
-        request.setHeader("x-content-type-options", "nosniff")
-        request.write(b"" if request.method == b"HEAD" else body)
-        request.finish()
+        send(request, self.body, MIME_TYPE, HTTPStatus(self.status))
 
 
 def refuse(request: Request, refusal: RefusalError) -> None:

@@ -12,6 +12,7 @@ from twisted.web.server import Request
 
 from pycawamp.sessions.peer import Peer
 from pycawamp.web.authentication import Authentication, PendingRequest, RefusalError
+from pycawamp.web.response import send
 
 Report: TypeAlias = Callable[[Request], "tuple[bytes, str]"]
 """Returns a body and its media type; may raise RefusalError."""
@@ -56,13 +57,7 @@ class ReportPage(Resource):
         if not self._may_read(request, peer):
             self._authentication.refusals.count("report for others", peer.host)
             raise RefusalError(403, "this is for others (--status)")
-        body, mime_type = self._report(request)
-        request.setHeader("content-type", mime_type)
-        request.setHeader("content-length", str(len(body)))
-        request.setHeader("cache-control", "no-store")
-        request.setHeader("x-content-type-options", "nosniff")
-        request.write(b"" if request.method == b"HEAD" else body)
-        request.finish()
+        send(request, *self._report(request))
 
     def _may_read(self, request: Request, peer: Peer) -> bool:
         if self._readers is ReportReaders.LOCAL:

@@ -13,6 +13,22 @@ CHUNK = 2**16
 """Bytes that are written at once; a body that is not longer is written as a whole."""
 
 
+def send(request: Request, body: bytes, mime_type: str, status: HTTPStatus = HTTPStatus.OK) -> None:
+    """Answer a request with a small body."""
+    _set_head(request, body, mime_type, status)
+    request.write(b"" if request.method == b"HEAD" else body)
+    request.finish()
+
+
+def _set_head(request: Request, body: bytes, mime_type: str, status: HTTPStatus) -> None:
+    # With the phrase: Twisted has no words for some of them.
+    request.setResponseCode(status, status.phrase.encode())
+    request.setHeader("content-type", mime_type)
+    request.setHeader("content-length", str(len(body)))
+    request.setHeader("cache-control", "no-store")
+    request.setHeader("x-content-type-options", "nosniff")
+
+
 def respond(  # noqa: PLR0913 (the parts of an answer, and what bounds its time)
     request: Request,
     body: bytes,
@@ -26,15 +42,10 @@ def respond(  # noqa: PLR0913 (the parts of an answer, and what bounds its time)
 
     A client that takes nothing of a large body for `stall_timeout` seconds is dropped.
     """
-    request.setResponseCode(status, status.phrase.encode())
-    request.setHeader("content-type", mime_type)
-    request.setHeader("content-length", str(len(body)))
-    request.setHeader("cache-control", "no-store")
-    request.setHeader("x-content-type-options", "nosniff")
     if request.method == b"HEAD" or len(body) <= CHUNK:
-        request.write(b"" if request.method == b"HEAD" else body)
-        request.finish()
+        send(request, body, mime_type, status)
         return succeed(None)
+    _set_head(request, body, mime_type, status)
     return LargeBody(request, body, clock, stall_timeout).start()
 
 
