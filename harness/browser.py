@@ -181,7 +181,7 @@ class Browser:
         self.size(390, 844, scale=2, mobile=True)
 
     def size(self, width: int, height: int, scale: float = 1, mobile: bool = False) -> None:
-        """Have a page as large as this, in CSS pixels."""
+        """Set the size of the page, in CSS pixels."""
         self.command(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -234,7 +234,7 @@ class Browser:
         actions.perform()
 
     def over(self, element: WebElement) -> None:
-        """Have the pointer in the middle of an element."""
+        """Move the pointer to the middle of an element."""
         ActionChains(self.driver, duration=MOVE_MS).move_to_element(element).perform()
 
     def wheel(self, element: WebElement, pixels: int) -> None:

@@ -66,7 +66,7 @@ class Requests:
         return True
 
     def fail(self, code: str, text: str) -> None:
-        """Let all requests fail."""
+        """Fail all requests."""
         waiting, self._waiting = self._waiting, {}
         self.unsent.clear()
         for answer in waiting.values():

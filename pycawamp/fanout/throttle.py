@@ -36,7 +36,7 @@ class Pause:
         return stream is not None and stream.pause is self
 
     def end(self) -> None:
-        """Have the stream send what it kept back."""
+        """Send the update that was held back."""
         stream = self._stream()
         if stream is not None and stream.pause is self:
             stream.pause_over()
@@ -96,7 +96,7 @@ class ThrottledStream(EncodedStream):
         self._use(None)
 
     def metadata(self, metadata: Metadata) -> None:
-        """Take note of new metadata, and of the rate that belongs to it."""
+        """Store new metadata, and the rate that belongs to it."""
         self._set_rate(metadata)
         super().metadata(metadata)
 

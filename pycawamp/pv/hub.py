@@ -88,7 +88,7 @@ class PV:
         self._route = route
 
     def reroute(self) -> None:
-        """Take note that subscribers, or what they do with updates, have changed."""
+        """Handle that subscribers, or what they do with updates, have changed."""
         if self._route is not None:
             self._route.clear()
 

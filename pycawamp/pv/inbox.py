@@ -68,13 +68,13 @@ class Queue(Protocol):
         """How much waits to be handled."""
 
     def attach(self, wake: Callable[[], None], failed: Callable[[Exception], None]) -> None:
-        """Have the reactor woken when something comes, and told of what a handler raises."""
+        """Set what wakes the reactor, and what is called with exceptions of handlers."""
 
     def post(self, handler: Handler, news: Any, /) -> None:
-        """Have handler(news) called; never dropped."""
+        """Queue a call of handler(news); it is never dropped."""
 
     def post_update(self, handler: Handler, raw: Sized, /) -> None:
-        """Have handler(raw) called; over the bounds, only with the newest raw."""
+        """Queue a call of handler(raw); over the bounds, only the newest raw is kept."""
 
     def work(self, clock: Clock, deadline: float, /) -> tuple[int, bool]:
         """Handle what waits until the deadline; how many, and whether all."""
@@ -149,7 +149,7 @@ class DequeQueue:
         self.conflated = 0
 
     def attach(self, wake: Callable[[], None], failed: Callable[[Exception], None]) -> None:
-        """Have the reactor woken when something comes, and told of what a handler raises."""
+        """Set what wakes the reactor, and what is called with exceptions of handlers."""
         self._wake_reactor = wake
         self._failed = failed
 
@@ -161,7 +161,7 @@ class DequeQueue:
     # Any thread
 
     def post(self, handler: Handler, news: Any, /) -> None:
-        """Have handler(news) called on the reactor; never dropped."""
+        """Queue a call of handler(news) in the reactor; it is never dropped."""
         item = (handler, news, 0)
         if self._overflowing:
             self._post_late(object(), item)
@@ -171,7 +171,7 @@ class DequeQueue:
             self._wake()
 
     def post_update(self, handler: Handler, raw: Sized, /) -> None:
-        """Have handler(raw) called on the reactor; over the bounds, only with the newest raw."""
+        """Queue a call of handler(raw) in the reactor; over the bounds, only the newest is kept."""
         size = len(raw)
         self._bytes_in += size
         item = (handler, raw, size)
@@ -281,9 +281,9 @@ class Inbox:
         self._queue.attach(self._wake, self._failed)
         # Not methods of this class: they are called for each event.
         self.post = self._queue.post
-        """Have handler(news) called on the reactor, from any thread; never dropped."""
+        """Queue a call of handler(news) in the reactor, from any thread; it is never dropped."""
         self.post_update = self._queue.post_update
-        """Have handler(raw) called on the reactor; over the bounds, only with the newest raw.
+        """Queue a call of handler(raw) in the reactor; over the bounds, only the newest is kept.
 
         One thread at a time may be in here. That holds for Channel Access: libca
         holds its callback lock around every event.
@@ -311,7 +311,7 @@ class Inbox:
         return self._queue.depth
 
     def open(self) -> None:
-        """Hear of the intake's events: to be called before the first may come, after a fork."""
+        """Watch for the intake's events; to be called after a fork, before the first event."""
         if self.intake is not None and self._descriptor is None:
             self._descriptor = _WakeDescriptor(self.intake, self._drain)
             self._reactor.addReader(self._descriptor)
@@ -354,7 +354,7 @@ class Inbox:
         self._resting = self._reactor.callLater(rest if rest > SHORT_REST else 0, self._drain)
 
     def _adjust(self, handled: int, seconds: float) -> None:
-        """Have no more wait than can be handled in time, at the pace of late."""
+        """Limit what may wait to what can be handled in time, at the recent pace."""
         self._untold_events += handled
         self._untold_seconds += seconds
         enough = self._untold_events >= TELLING or self._untold_seconds >= TELLING_SECONDS
@@ -389,9 +389,9 @@ class _WakeDescriptor:
         return "inbox"
 
     def doRead(self) -> None:
-        """Hear that something waits."""
+        """Handle that something waits."""
         self._intake.acknowledge()
         self._drain()
 
     def connectionLost(self, reason: Failure) -> None:
-        """Take note that the reactor ends."""
+        """Handle the end of the reactor."""

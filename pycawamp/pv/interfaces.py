@@ -43,7 +43,7 @@ class PVState(Protocol):
         """Whether it gets no values because the memory limit is reached."""
 
     def reroute(self) -> None:
-        """Take note that subscribers, or what they do with updates, have changed."""
+        """Handle that subscribers, or what they do with updates, have changed."""
 
 
 class ISink(Interface):

@@ -64,7 +64,7 @@ class OneShotChannel:
         return self.described
 
     def give_up(self, error: Exception) -> None:
-        """Let a waiting `reach` fail with an error."""
+        """Make a waiting `reach` fail with an error."""
         if not self._arrival.called:
             self._arrival.errback(error)
 

@@ -57,7 +57,7 @@ class SiteFiles(MultiService):
         HangupReloader(reactor, self._reloads).setServiceParent(self)  # type: ignore[no-untyped-call]
 
     def govern(self, gateway: Gateway) -> None:
-        """Have changes take effect on what is open in a gateway too."""
+        """Apply changes also to what is open in a gateway."""
         self.policy.follow(gateway.hub)
         self.policy.listen(lambda _: gateway.reauthorize())
         if self.logins is not None:

@@ -54,14 +54,14 @@ class NamesInUse:
         return self._clients.get(address, ())
 
     def add(self, name: str, holder: Holder) -> None:
-        """Take note that a client, which did not hold it, holds a name."""
+        """Record that a client, which did not hold it, holds a name."""
         self._holders.setdefault(name, set()).add(holder)
         self._by_client.setdefault(holder, {})[name] = None
         self._clients.setdefault(holder.address, set()).add(holder)
         self._by_address.setdefault(holder.address, Counter())[name] += 1
 
     def remove(self, name: str, holder: Holder) -> None:
-        """Take note that a client does not hold a name any more."""
+        """Record that a client does not hold a name any more."""
         self._holders[name].remove(holder)
         names = self._by_client[holder]
         del names[name]

@@ -128,7 +128,7 @@ class Sessions:
         self.shared.publishers.close()
 
     def reauthorize(self) -> None:
-        """Have a changed policy applied to all that is open, a little at a time."""
+        """Apply a changed policy to everything that is open, in slices."""
         # Those who look at the same page are judged alike.
         self._decide = cache(self.shared.policy.decide)
         # Who waits already keeps the place: a policy that changes often is to reach all.

@@ -45,7 +45,7 @@ class Spellings:
         return None
 
     def add(self, name: str, holder: Holder) -> None:
-        """Take note that a client has a name."""
+        """Record that a client has a name."""
         record = modified_record(name)
         if record is None:
             return

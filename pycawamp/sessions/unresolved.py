@@ -41,7 +41,7 @@ class UnresolvedNames:
         hub.observers.append(self)
 
     def admit(self, name: str, holder: Holder) -> str | None:
-        """Take note that a client searches for a name; if it may not, why."""
+        """Record that a client searches for a name; return why it may not, or None."""
         own = self._names.of_client(holder)
         if name in own or self._hub.has_found(name):
             return None
@@ -110,7 +110,7 @@ class UnresolvedNames:
         return max(names.clients(address), key=lambda each: len(names.of_client(each)))
 
     def _give_up(self, victim: Holder, excess: int) -> bool:
-        """Have a client end some of its searches, of those that it has beyond the one who asks."""
+        """End some searches of a client that has more than the one who asks."""
         names = list(islice(self._names.of_client(victim), min(AT_ONCE, excess // 2)))
         for name in names:
             self._names.remove(name, victim)

@@ -267,7 +267,7 @@ class PendingRequest:
     def admit(
         self, enter: Enter, *, socket: bool, required: bool = False, by_address: bool = False
     ) -> int:
-        """Have `enter` called with who it is; the result is for twisted.web."""
+        """Authenticate the request, then call `enter` with its peer; returns NOT_DONE_YET."""
         admitting = self._authentication.admit(
             self._request, socket=socket, required=required, by_address=by_address
         )

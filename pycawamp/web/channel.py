@@ -151,7 +151,7 @@ class Channel(HTTPChannel):
             super().rawDataReceived(data)
 
     def allContentReceived(self) -> None:
-        """Have the request answered; that may take what it takes."""
+        """Process the request; there is no time limit from here on."""
         self._stop_waiting()
         self._header_size = 0
         super().allContentReceived()  # type: ignore[no-untyped-call]

@@ -67,7 +67,7 @@ class ClientTransport:
         self.transport.registerProducer(self, True)
 
     def end(self) -> None:
-        """Let the outbox go: the connection is gone."""
+        """Release the outbox: the connection is closed."""
         self._outbox = None
         self._slow_consumers.count(self, 0)
 
@@ -104,13 +104,13 @@ class ClientTransport:
         """Wait for more: the transport is full sooner than a client is slow."""
 
     def resumeProducing(self) -> None:
-        """Take note that all was sent."""
+        """Handle that everything was sent."""
         self._slow_consumers.count(self, 0)
         if self._outbox is not None and self._outbox.paused:
             self._outbox.resume()
 
     def stopProducing(self) -> None:
-        """Take note that the connection is gone."""
+        """Handle the end of the connection."""
 
     def _pause(self) -> None:
         self.pauses += 1

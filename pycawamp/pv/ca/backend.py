@@ -109,7 +109,7 @@ class CABackend:
         self._worker.do(partial(self._put_callback, at_libca, pending))
 
     def forget(self, key: int) -> None:
-        """Hear no more of a get or put."""
+        """Stop reporting the outcome of a get or put."""
         self._registry.forget(key)
 
     def next_key(self) -> int:

@@ -42,7 +42,7 @@ class Registry:
         return next(self._keys)
 
     def listen(self, listener: Monitor | PendingGet) -> None:
-        """Have a subscription or get hear what comes; its key may change."""
+        """Deliver events to a subscription or get; its key may change."""
         if self._intake is None:
             self.listeners[listener.key] = listener
         else:
@@ -57,14 +57,14 @@ class Registry:
             )
 
     def forget(self, key: int) -> None:
-        """Hear no more of a subscription, get or put."""
+        """Stop delivering events to a subscription, get or put."""
         self.listeners.pop(key, None)
         self.puts.pop(key, None)
         if self._intake is not None:
             self._intake.forget(key)
 
     def clear(self) -> None:
-        """Hear no more of anything."""
+        """Stop delivering events."""
         self.channels.clear()
         self.listeners.clear()
         self.puts.clear()

@@ -122,7 +122,7 @@ class Channel:
         return self._puts.complete(write) if wait else self._puts.send(write)
 
     def connect(self, news: tuple[Metadata, tuple[Monitor, ...]]) -> None:
-        """Take note of a connection: the type and rights, and the monitors to listen to."""
+        """Handle a connection: store the type and rights, and the monitors in force."""
         self._reroute()
         self.native, self.monitors = news
         route = self.monitors[-1].route
@@ -136,20 +136,20 @@ class Channel:
             self._describe(self.native)
 
     def overload(self, _news: None) -> None:
-        """Take note that its values are not subscribed to: there is no memory for them."""
+        """Handle that its values are not subscribed to: there is no memory for them."""
         if self.native is not None:
             self._overloaded = True
             self._describe(self._described or self.native)
             self._sink.overloaded()
 
     def lose(self, _news: None) -> None:
-        """Take note that the channel was lost."""
+        """Handle the loss of the channel."""
         self.native = None
         self._fail_requests()
         self._tell()
 
     def set_access(self, rights: tuple[bool, bool]) -> None:
-        """Take note of read and write access, given or taken."""
+        """Handle changed read and write access."""
         if self.native is None:
             return
         read, write = rights
@@ -191,7 +191,7 @@ class Channel:
         return streams
 
     def refuse(self, refusal: libca.Refusal) -> None:
-        """Take note that the IOC does not send the value: what was sent before is not current."""
+        """Handle that the IOC does not send the value: what was sent before is not current."""
         if self.native is not None and refusal.reason != self._refusal:
             self._log_refusal(refusal, f"the value of {self.name}")
             self._refusal = refusal.reason
@@ -199,7 +199,7 @@ class Channel:
             self._tell()
 
     def _reroute(self) -> None:
-        """Have the next event come to `update` again."""
+        """Deliver the next event to `update` again."""
         for monitor in self.monitors:
             if monitor.route is not None:
                 monitor.route.clear()
@@ -219,7 +219,7 @@ class Channel:
             pending.fail(NotConnectedError("the IOC was lost"))
 
     def _expect_metadata(self) -> None:
-        """Have the next connection wait for metadata, if the type has any."""
+        """Make the next connection wait for metadata, if the type has any."""
         self._complete = len(self.monitors) == 1
 
     def _describe(self, metadata: Metadata) -> None:

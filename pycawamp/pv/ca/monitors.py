@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, Protocol, TypeAlias
 
@@ -32,7 +33,7 @@ class Monitored(Protocol):
         """Take one update."""
 
     def refuse(self, refusal: libca.Refusal) -> None:
-        """Take note that the IOC does not send the value."""
+        """Handle that the IOC does not send the value."""
 
     def describe(self, raw: bytes) -> None:
         """Take DBR_CTRL bytes."""
@@ -44,7 +45,7 @@ class Monitored(Protocol):
         """Return the streams that `update` leads to, if it leads to nothing else."""
 
 
-class Monitor:
+class Monitor(ABC):
     """One subscription at libca: what its callback needs, and who gets its bytes."""
 
     __slots__ = (
@@ -91,9 +92,9 @@ class Monitor:
         if self.route is not None:
             self.route.close()
 
+    @abstractmethod
     def receive(self, raw: bytes) -> None:
         """Take the DBR bytes of one event, on the reactor."""
-        raise NotImplementedError
 
     def failed(self, refusal: libca.Refusal) -> None:
         """Take an event without data, or with what cannot be the PV's."""
@@ -103,9 +104,9 @@ class Monitor:
         if is_news and self in channel.monitors:
             self.refused(refusal)
 
+    @abstractmethod
     def refused(self, refusal: libca.Refusal) -> None:
-        """Take note that the IOC refuses what was subscribed to."""
-        raise NotImplementedError
+        """Handle a refusal of what was subscribed to."""
 
 
 class ValueMonitor(Monitor):
@@ -160,7 +161,7 @@ class ControlMonitor(Monitor):
             self.channel.describe(raw)
 
     def refused(self, refusal: libca.Refusal) -> None:
-        """Have the channel go on without metadata."""
+        """Continue without metadata."""
         # Without read access the metadata is as it was; the event may come before the rights.
         if refusal.status != libca.ECA_NORDACCESS:
             self.channel.go_undescribed(refusal)

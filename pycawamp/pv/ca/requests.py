@@ -122,7 +122,7 @@ class PutCalls(Protocol):
         """Write with completion; what becomes of it goes to the pending put."""
 
     def forget(self, key: int) -> None:
-        """Hear no more of a get or put."""
+        """Stop reporting the outcome of a get or put."""
 
 
 class Puts(PutQueue[PendingPut]):

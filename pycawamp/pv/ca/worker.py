@@ -36,7 +36,7 @@ class Worker:
         Thread(target=self._run, name=self._name, daemon=True).start()
 
     def do(self, job: Job) -> None:
-        """Have a job done; from any thread."""
+        """Queue a job; may be called from any thread."""
         self._jobs.put(job)
 
     def stop(self, last: Job) -> Deferred[None]:

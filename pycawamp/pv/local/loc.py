@@ -76,7 +76,7 @@ class LocalBackend:
             sink.reading(pv.latest)
 
     def close(self, base: str, sink: ISink) -> None:
-        """Let a sink hear no more; a PV that nobody hears of is gone."""
+        """Unsubscribe a sink; a PV without sinks is removed."""
         pv = self._pvs.get(base)
         if pv is not None and sink in pv.sinks:
             pv.sinks.remove(sink)
@@ -104,7 +104,7 @@ class LocalHandle:
     _sink: ISink
 
     def close(self) -> None:
-        """Let the sink hear no more."""
+        """Unsubscribe the sink."""
         self._backend.close(self._base, self._sink)
 
     def get(self) -> Deferred[Reading]:

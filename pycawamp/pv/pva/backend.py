@@ -91,7 +91,7 @@ class PVABackend:
         return channel
 
     def forget(self, channel: Channel) -> None:
-        """Let go of a channel that is closed."""
+        """Forget a channel that is closed."""
         self._channels.discard(channel)
 
     def circuit(self, address: Address) -> Circuit:
@@ -120,7 +120,7 @@ class PVABackend:
             self.searcher.hurry()
 
     def closed(self, circuit: Circuit) -> None:
-        """Let go of a circuit; a name server's is made again later."""
+        """Forget a circuit; a name server's is made again later."""
         address = circuit.address
         if self._circuits.get(address) is circuit:
             del self._circuits[address]

@@ -59,7 +59,7 @@ class IClient(Protocol):
         """Return the connection to a server, made if need be."""
 
     def forget(self, channel: Channel) -> None:
-        """Let go of a channel that is closed."""
+        """Forget a channel that is closed."""
 
     def call_later(self, seconds: float, function: Callable[[], None]) -> IDelayedCall:
         """Call a function later."""
@@ -127,7 +127,7 @@ class Channel:
             circuit.close_channel(self._number, server_id)
 
     def drop(self) -> None:
-        """Let all go: the gateway stops."""
+        """Release everything: the gateway stops."""
         self._is_closed = True
         self._cancel_retry()
         self._leave()
@@ -440,7 +440,7 @@ class Monitor:
         return self._acknowledgements, self._unacknowledged
 
     def look(self, mark: tuple[int, int]) -> None:
-        """Have the server go on, if nothing came since it may have had to wait.
+        """Make the server continue, if nothing came since it may have had to wait.
 
         A pvxs server that waited sends what it holds with the next value that is posted, not
         when it hears that it may: the newest value could be kept back for ever.

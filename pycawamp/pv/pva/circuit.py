@@ -61,29 +61,29 @@ class IChannel(Protocol):
     name: bytes
 
     def created(self, server_id: int) -> None:
-        """Take note that the server has made the channel."""
+        """Handle that the server has created the channel."""
 
     def not_created(self, status: Status) -> None:
-        """Take note that the server has not."""
+        """Handle that the server has not created the channel."""
 
     def destroyed(self) -> None:
-        """Take note that the server has ended the channel."""
+        """Handle that the server has ended the channel."""
 
     def set_access(self, write: bool) -> None:
-        """Take note of whether the server lets this client write."""
+        """Handle a change of the right to write."""
 
     def lost(self) -> None:
-        """Take note that the connection was lost, or could not be made."""
+        """Handle that the connection was lost, or could not be made."""
 
 
 class IOwner(Protocol):
     """What makes circuits."""
 
     def validated(self, circuit: Circuit) -> None:
-        """Take note that a circuit can be used."""
+        """Handle that a circuit can be used."""
 
     def closed(self, circuit: Circuit) -> None:
-        """Take note that a circuit is gone."""
+        """Handle that a circuit is closed."""
 
     def answered(self, reader: Reader, host: str) -> None:
         """Take the answer to a search that came by the circuit."""
@@ -148,7 +148,7 @@ class Circuit(TwistedProtocol):
     # Channels and operations
 
     def open_channel(self, channel: IChannel) -> int:
-        """Have the server make a channel; return its number."""
+        """Ask the server to create a channel; return its number."""
         number = next(self._numbers) & 0xFFFFFFFF
         self._channels[number] = channel
         if self.is_valid:
@@ -164,7 +164,7 @@ class Circuit(TwistedProtocol):
             self._reactor.callLater(0, self._close_unused)
 
     def begin(self, operation: IOperation) -> int:
-        """Have an operation get its messages; return its number."""
+        """Register an operation for its messages; return its number."""
         number = next(self._numbers) & 0xFFFFFFFF
         self._operations[number] = operation
         return number
@@ -174,7 +174,7 @@ class Circuit(TwistedProtocol):
         return number in self._operations
 
     def forget(self, number: int) -> None:
-        """Have an operation get no more messages."""
+        """Unregister an operation."""
         self._operations.pop(number, None)
         self.updates.pop(number, None)
 
@@ -204,7 +204,7 @@ class Circuit(TwistedProtocol):
     # What the connection tells
 
     def connectionMade(self) -> None:
-        """Take note that the connection is there; the server speaks first."""
+        """Handle a new connection; the server sends first."""
         if self._closed:
             self.transport.abortConnection()  # type: ignore[union-attr]
             return
@@ -218,7 +218,7 @@ class Circuit(TwistedProtocol):
         return min(ECHO_PERIOD, self._timeout / 2)
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
-        """Take note that the connection is gone."""
+        """Handle the end of the connection."""
         self.fail()
 
     def fail(self) -> None:
