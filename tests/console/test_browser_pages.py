@@ -18,6 +18,7 @@ from twisted.web.static import Data, File
 from harness.browser import Browser
 from pycawamp.web.site import STATIC
 from tests.support.console_case import WIKI_PORT, WebTestCase, in_thread, ioc_of
+from tests.support.timing import allowed
 
 PAGES = Path(__file__).parent.with_name("pages")
 TYPES = {".html": "text/html", ".js": "text/javascript"}
@@ -71,7 +72,8 @@ class PageTestCase(WebTestCase):
         """
         own = self.wait(self._publish, record, library)
         options = tuple(option.replace("PAGES", f"http://{own}") for option in options)
-        self.serve("--connect-timeout=0.3", *options)
+        # Long enough for a PV that exists to be found first: the pages count messages.
+        self.serve(f"--connect-timeout={allowed(1):g}", *options)
         self.places = {"localhost:8888", own}
         self.browser.open(f"http://{own}/{name}")
         return self.browser
