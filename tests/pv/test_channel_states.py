@@ -160,22 +160,28 @@ class ChannelMachine(RuleBasedStateMachine):
         if self.is_up and self.readable:
             self.tell_units()
 
-    @rule(readable=st.booleans(), writable=st.booleans())
-    def change_access(self, readable: bool, writable: bool) -> None:
-        """The access rights change."""
+    @rule(readable=st.booleans(), writable=st.booleans(), refused_first=st.booleans())
+    def change_access(self, readable: bool, writable: bool, refused_first: bool) -> None:
+        """The access rights change; an IOC tells it by rights and events, in either order."""
         self.readable, self.writable = readable, writable
         if self.is_up:
-            self.tell_access()
+            self.tell_access(refused_first)
 
-    def tell_access(self) -> None:
+    def tell_access(self, refused_first: bool = False) -> None:
         """Tell the rights; with a right to read, the server tells everything anew."""
+        if not self.readable and refused_first:
+            self.refuse_events()
         self.inbox.post(self.channel.set_access, (self.readable, self.writable))
         if self.readable:
             self.tell_units()
             self.tell_value()
-        else:
-            for monitor in self.monitors:
-                self.inbox.post_update(monitor.failed, NO_ACCESS)
+        elif not refused_first:
+            self.refuse_events()
+
+    def refuse_events(self) -> None:
+        """Send the events that tell of no read access."""
+        for monitor in self.monitors:
+            self.inbox.post_update(monitor.failed, NO_ACCESS)
 
     def tell_value(self) -> None:
         """Send an event of the value."""

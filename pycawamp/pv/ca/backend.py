@@ -23,7 +23,7 @@ from pycawamp.pv.ca import dbr, libca
 from pycawamp.pv.ca.callbacks import Callbacks, Registry
 from pycawamp.pv.ca.channel import Channel
 from pycawamp.pv.ca.monitors import Monitor
-from pycawamp.pv.ca.refusals import RefusalLog
+from pycawamp.pv.ca.refusals import HeldRefusals, RefusalLog
 from pycawamp.pv.ca.repeater import Repeater, ensure_repeater
 from pycawamp.pv.ca.requests import PendingGet, PendingPut, PlainPut
 from pycawamp.pv.ca.state import AtLibca
@@ -60,6 +60,8 @@ class CABackend:
         self._registry = Registry(inbox.intake)
         self.refusals = RefusalLog(reactor)
         """What IOCs refuse is logged here."""
+        self.held_refusals = HeldRefusals(reactor)
+        """Refusals that may be about rights that have not come yet."""
         self._callbacks = Callbacks(
             self._ca, inbox, self._registry, self.refusals, self._subscribe_soon
         )
@@ -73,6 +75,7 @@ class CABackend:
 
     def stop(self) -> Deferred[None]:
         """Free the context and all in it; fires when its threads are gone."""
+        self.held_refusals.close()
         self._registry.clear()
         return self._worker.stop(last=self._destroy_context)
 

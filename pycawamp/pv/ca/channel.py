@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import attrs
@@ -11,7 +12,7 @@ from zope.interface import implementer
 from pycawamp.pv.ca import dbr, libca
 from pycawamp.pv.ca.encode import Write, encode
 from pycawamp.pv.ca.monitors import Monitor
-from pycawamp.pv.ca.refusals import RefusalLog
+from pycawamp.pv.ca.refusals import HeldRefusals, RefusalLog
 from pycawamp.pv.ca.requests import PendingGet, PutCalls, Puts
 from pycawamp.pv.ca.state import AtLibca
 from pycawamp.pv.errors import BadValueError, NotConnectedError
@@ -21,6 +22,8 @@ from pycawamp.pv.values import Metadata, Reading
 
 T = TypeVar("T")
 
+HELD = ""
+"""What the sink was told last, a connection, may be wrong; see HeldRefusals."""
 MOST_EARLY = 100
 """Updates that are kept for a channel until its metadata has come."""
 
@@ -30,6 +33,8 @@ class ChannelCalls(PutCalls, Protocol):
 
     refusals: RefusalLog
     """What IOCs refuse is logged here."""
+    held_refusals: HeldRefusals
+    """Refusals that may be about rights that have not come yet."""
 
     def free(self, channel: Channel) -> None:
         """Clear a channel's subscriptions, then the channel."""
@@ -52,6 +57,7 @@ class Channel:
         "_described",
         "_early",
         "_gets",
+        "_held",
         "_overloaded",
         "_puts",
         "_refusal",
@@ -77,6 +83,7 @@ class Channel:
         self._described: Metadata | None = None
         self._complete = False
         self._refusal: str | None = None
+        self._held: libca.Refusal | None = None
         self._overloaded = False
         self._told: bool | str | None = None
         self._early: tuple[Reading, ...] = ()
@@ -130,6 +137,7 @@ class Channel:
             self._sink.routed(route)
         self._described = None
         self._refusal = None
+        self._release()
         self._expect_metadata()
         self._early = ()
         if self._complete or not self.native.read_access:
@@ -178,6 +186,10 @@ class Channel:
         if self._told is True:
             self._sink.reading(reading)
             return
+        if self._told == HELD:
+            self._release()
+            self._sink.reading(reading)
+            return
         self._early = (*self._early[-MOST_EARLY + 1 :], reading)
         if self._refusal is not None:
             self._refusal = None
@@ -192,11 +204,32 @@ class Channel:
 
     def refuse(self, refusal: libca.Refusal) -> None:
         """Handle that the IOC does not send the value: what was sent before is not current."""
-        if self.native is not None and refusal.reason != self._refusal:
-            self._log_refusal(refusal, f"the value of {self.name}")
-            self._refusal = refusal.reason
-            self._early = ()
-            self._tell()
+        if self.native is None or refusal.reason == self._refusal:
+            return
+        if refusal.status != libca.ECA_NORDACCESS or self._told not in (True, HELD):
+            self._refuse(refusal)
+        elif self._told is True:
+            self._reroute()
+            self._told = HELD
+            self._held = refusal
+            self._calls.held_refusals.hold(partial(self._believe, refusal))
+
+    def _release(self) -> None:
+        """Drop a refusal that is held: values come."""
+        if self._told == HELD:
+            self._told = True
+            self._held = None
+
+    def _believe(self, refusal: libca.Refusal) -> None:
+        """Handle a refusal that was held, unless values or other rights have come since."""
+        if self._held is refusal:
+            self._refuse(refusal)
+
+    def _refuse(self, refusal: libca.Refusal) -> None:
+        self._log_refusal(refusal, f"the value of {self.name}")
+        self._refusal = refusal.reason
+        self._early = ()
+        self._tell()
 
     def _reroute(self) -> None:
         """Deliver the next event to `update` again."""
@@ -238,12 +271,15 @@ class Channel:
         readable = self.is_readable and not self._overloaded
         if readable and not self._complete:
             return
+        if readable and self._told == HELD and self._refusal is None:
+            return
         state: bool | str = readable
         if readable and self._refusal is not None:
             state = self._refusal
         if state != self._told:
             self._reroute()
             self._told = state
+            self._held = None
             if isinstance(state, str):
                 self._sink.refused(state)
             else:
