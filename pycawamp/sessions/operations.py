@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 
 from pycawamp.access.interfaces import Verdict
 from pycawamp.pv.errors import BadValueError, OverloadedError, PVError
+from pycawamp.pv.interfaces import Requester
 from pycawamp.pv.oneshot import OneShotChannel
 from pycawamp.pv.values import Metadata
 from pycawamp.sessions.authorizer import Authorizer
@@ -201,7 +202,8 @@ class Operations:
                     await self._reach(one_shot, timeout)
                     record = attrs.evolve(record, old=await one_shot.newest(OLD_VALUE_TIMEOUT))
                     value = self._outgoing.dialect.value_to_put(value, one_shot.described)
-                    done = one_shot.put(value, request.wait, request.timeout)
+                    by = Requester(peer.user, peer.host, peer.host_name, bare_name)
+                    done = one_shot.put(value, request.wait, request.timeout, by)
                     recount(_written_bytes(value))
                     del value
                     await done
