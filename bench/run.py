@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     # SIGTERM unwinds the stack like Ctrl-C, so that child processes are stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    _allow_many_files()
+    allow_many_files()
     print("\n".join(f"- {line}" for line in machine.describe()), flush=True)
     with _folder(arguments.profile) as folder, contextlib.suppress(KeyboardInterrupt):
         settings = _settings(arguments, folder)
@@ -106,7 +106,7 @@ def _folder(keep: bool) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _allow_many_files() -> None:
+def allow_many_files() -> None:
     """A thousand clients need as many descriptors, in the gateway and in the load client."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -49,6 +49,8 @@ class Member:
     is_up: Callable[[Member], bool]
     environment: Mapping[str, str] = attrs.Factory(dict)
     port: int = 0
+    report: str = ""
+    """The URL of a NATS server's reports."""
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -72,7 +74,7 @@ class Member:
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 (no thread runs here at that time)
             )
 
-    def wait(self, seconds: float = 30.0) -> None:
+    def wait(self, seconds: float = 90.0) -> None:
         """Block until it is up."""
         deadline = time.monotonic() + seconds
         while not self.is_up(self):
@@ -126,6 +128,15 @@ class Cluster:
         """The value of --bus."""
         return "nats://" + ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
 
+    def node_of(self, pid: int) -> Member:
+        """Return the NATS server that a process is connected to."""
+        for node in self.nodes:
+            with urllib.request.urlopen(f"{node.report}/connz?auth=1", timeout=5) as answer:
+                ports = {each["port"] for each in json.load(answer)["connections"]}
+            if ports & _local_ports(pid):
+                return node
+        raise ClusterError(f"process {pid} is not connected to the bus")
+
     @property
     def members(self) -> list[Member]:
         """All processes."""
@@ -133,8 +144,6 @@ class Cluster:
 
     def add_nodes(self, number: int, more: str = "") -> None:
         """Start NATS servers that know each other; `more` is added to their configuration."""
-        if NATS is None:
-            raise ClusterError("there is no nats-server: apt-get install nats-server")
         ports = free_ports(3 * number)
         clients, routes, reports = ports[:number], ports[number : 2 * number], ports[2 * number :]
         urls = ", ".join(f'"nats://127.0.0.1:{port}"' for port in routes)
@@ -148,16 +157,29 @@ class Cluster:
                 f'cluster {{ name: pycaserver, listen: "127.0.0.1:{route}", routes: [{urls}], '
                 f"connect_retries: 10 }}\n{more}\n"
             )
-            command = [NATS, "-c", str(configuration)]
-            is_up = functools.partial(_is_routed, report, number - 1)
-            self.nodes.append(
-                Member(name, command, self.folder / f"{name}.log", is_up, port=client)
+            command = [self.program, "-c", str(configuration)]
+            node = Member(
+                name,
+                command,
+                self.folder / f"{name}.log",
+                functools.partial(_is_routed, number - 1),
             )
+            node.port, node.report = client, f"http://127.0.0.1:{report}"
+            self.nodes.append(node)
         _start_all(self.nodes[-number:])
 
-    def ingest(self, name: str, *options: str) -> Member:
-        """Return an ingest that is not started yet."""
-        command = [*_twistd("pycaserver-ingest"), "--bus", self.bus, "--name", name, *options]
+    @property
+    def program(self) -> str:
+        """The path of nats-server."""
+        if NATS is None:
+            raise ClusterError("there is no nats-server: apt-get install nats-server")
+        return NATS
+
+    def ingest(self, name: str, *options: str, has_bus: bool = True) -> Member:
+        """Return an ingest that is not started yet; without `has_bus`, options name the bus."""
+        command = [*_twistd("pycaserver-ingest"), *options]
+        if has_bus:
+            command += ["--bus", self.bus, "--name", name]
         log = self.folder / f"ingest-{name}.log"
         return Member(name, command, log, _says_ready, self._ca)
 
@@ -207,13 +229,22 @@ def _listens(member: Member) -> bool:
     return False
 
 
-def _is_routed(report: int, routes: int, member: Member) -> bool:
+def _is_routed(routes: int, member: Member) -> bool:
     """Whether a NATS server has routes to all others: before, it would be alone."""
-    with contextlib.suppress(OSError):
-        url = f"http://127.0.0.1:{report}/routez"
-        with urllib.request.urlopen(url, timeout=1) as answer:
-            return _listens(member) and int(json.load(answer)["num_routes"]) >= routes
+    url = f"{member.report}/routez"
+    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=1) as answer:
+        return _listens(member) and int(json.load(answer)["num_routes"]) >= routes
     return False
+
+
+def _local_ports(pid: int) -> set[int]:
+    """The TCP ports at this end of a process's connections."""
+    sockets = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            sockets.add(os.readlink(descriptor))
+    lines = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+    return {int(line[1].split(":")[1], 16) for line in lines if f"socket:[{line[9]}]" in sockets}
 
 
 def _says_ready(member: Member) -> bool:

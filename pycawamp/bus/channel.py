@@ -16,6 +16,8 @@ from pycawamp.pv.values import Array, Metadata, Reading
 
 MOST_EARLY = 100
 """Updates of a new owner that are kept, and of those before the newest that are dropped."""
+MOST_WAITS = 4
+"""How often a new owner that is connected is waited for that has sent no value."""
 NOBODY = Requester(None, "", None, "")
 
 
@@ -26,7 +28,7 @@ class Waits(Protocol):
         """Call `give_up` with the channel's present `expectation` after a while."""
 
     def expect_overlap(self, channel: Channel) -> None:
-        """Call `switch` after a while if it still has the same next owner."""
+        """Call `end_overlap` with the channel's present next owner after a while."""
 
 
 @implementer(IJudgingHandle)
@@ -44,6 +46,7 @@ class Channel:
         "_latest",
         "_next_metadata",
         "_old_ones",
+        "_patience",
         "_sink",
         "_told",
         "_waits",
@@ -82,6 +85,7 @@ class Channel:
         self._early: list[Reading] | None = None
         self._latest: Reading | None = None
         self._old_ones = 0
+        self._patience = 0
 
     # As a handle
 
@@ -161,6 +165,17 @@ class Channel:
         if expectation is self.expectation:
             self._tell(False)
 
+    def end_overlap(self, link: Link) -> None:
+        """Make the next owner the owner, as it has had the time to get level."""
+        if link is not self.next or self._early is None:
+            return
+        if not self._early and self._patience:
+            # Its first value has not come: without the old owner there would be a gap.
+            self._patience -= 1
+            self._waits.expect_overlap(self)
+        else:
+            self.switch(link)
+
     def switch(self, link: Link) -> None:
         """Make the next owner the owner, if it still is the next one and serves the PV."""
         if link is not self.next or self._early is None:
@@ -205,6 +220,7 @@ class Channel:
             self._tell(connected)
         elif link is self.next:
             self._early = [] if connected else None
+            self._patience = MOST_WAITS
             if connected:
                 self._waits.expect_overlap(self)
                 if self._told is not True:

@@ -32,8 +32,8 @@ PATIENCE = 3.0
 """Seconds for which a PV whose ingest has died counts as connected, until another one serves it."""
 LEFT_PATIENCE = 1.5
 """The same, if the ingest had been silent for three seconds before."""
-OVERLAP = 0.5
-"""Seconds for which the old owner serves a PV beside the new one, until they are level."""
+OVERLAP = 2.0
+"""Seconds for which the old owner serves a PV beside the new one, if they do not get level."""
 
 
 Expectation: TypeAlias = "tuple[Channel, object | None]"
@@ -83,10 +83,12 @@ class Edge:
         self._left_patience: DelayLine[Expectation] = DelayLine(reactor, LEFT_PATIENCE, _give_up)
         self._is_late = False
         self._overlaps: DelayLine[tuple[Channel, Link]] = DelayLine(
-            reactor, OVERLAP, lambda each: each[0].switch(each[1])
+            reactor, OVERLAP, lambda each: each[0].end_overlap(each[1])
         )
         self._users = 0
-        self._client.subscribe(subjects.data(self._name, self._session), self._take)
+        self.losses = 0
+        """How often an ingest was lost."""
+        self._client.subscribe(self.data_subject, self._take)
         self._client.subscribe(subjects.BEATS, self._heard_beat)
         self._client.on_open.append(self._call_roll)
 
@@ -96,6 +98,11 @@ class Edge:
         return backend
 
     @property
+    def data_subject(self) -> str:
+        """Where ingests publish for it."""
+        return subjects.data(self._name, self._session)
+
+    @property
     def problem(self) -> str | None:
         """Why PVs cannot come; None if they can."""
         if not self._client.is_open:
@@ -103,9 +110,9 @@ class Edge:
         return None if self._links else "there is no ingest"
 
     @property
-    def ingests(self) -> list[str]:
-        """The names of the ingests that are there."""
-        return sorted(self._links)
+    def shares(self) -> dict[str, int]:
+        """How many PVs are asked of each ingest that is there, by its name."""
+        return {name: len(link.open_receivers) for name, link in self._links.items()}
 
     def start(self) -> None:
         """Connect to the bus; once for each backend."""
@@ -193,6 +200,7 @@ class Edge:
         self._distribute()
 
     def _lost(self, link: Link, is_silent: bool) -> None:
+        self.losses += 1
         how = "does not answer" if is_silent else "is gone"
         self._log.warn("The ingest {ingest} {how}", ingest=link.ingest, how=how)
         self._links.pop(link.ingest, None)

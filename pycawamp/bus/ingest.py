@@ -27,11 +27,18 @@ from pycawamp.bus.control import (
     answer,
     failure,
 )
+from pycawamp.bus.errors import BadBusMessageError
 from pycawamp.bus.protocol import Message
 from pycawamp.bus.requests import Requests
 from pycawamp.bus.sources import Sources
 from pycawamp.bus.stream import EdgeStream
-from pycawamp.pv.errors import AccessError, NotConnectedError, OverloadedError, PVError
+from pycawamp.pv.errors import (
+    AccessError,
+    BadValueError,
+    NotConnectedError,
+    OverloadedError,
+    PVError,
+)
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.interfaces import IHandle
 from pycawamp.pv.router import UnknownSchemeError
@@ -348,7 +355,13 @@ class Ingest(Service):
 
     def _put(self, message: Message) -> None:
         edge = subjects.last(message.subject)
-        request = PutRequest.of(message.payload)
+        try:
+            request = PutRequest.of(message.payload)
+        except BadBusMessageError as error:
+            self._log.warn("A put of {edge} cannot be read: {error}", edge=edge, error=error)
+            refusal = BadValueError("the ingest cannot read the value; nothing was written")
+            self._client.publish(message.reply, failure(refusal))
+            return
         key = edge, message.reply
         try:
             putting = self._begin_put(request)

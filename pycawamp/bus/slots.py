@@ -27,7 +27,9 @@ class ShardKey:
         self._pattern: Any = None
         if pattern:
             try:
-                self._pattern = re2.compile(pattern)
+                options = re2.Options()
+                options.log_errors = False
+                self._pattern = re2.compile(pattern, options)
             except re2.error as error:
                 raise ValueError(f"no regular expression: {_text(error)}") from None
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
+from itertools import pairwise
 from typing import Any
 
 from twisted.internet.defer import inlineCallbacks
 
-from harness.cluster import Cluster
+from harness.cluster import Cluster, Member
 from pycawamp.testing import WebSocketTestClient
 from tests.support.bus_case import BusTestCase, reactor, until_it
 from tests.support.timing import allowed
@@ -17,15 +20,15 @@ RECORDS = "".join(
     f'record(calc, "$(P)N{number}") {{ field(SCAN, ".1 second") field(CALC, "VAL+1") }}\n'
     for number in range(PVS)
 )
-PERIOD = 0.1
+LOAD_SECONDS = float(os.environ.get("PYCASERVER_TEST_LOAD", "4"))
+BURNER = [sys.executable, "-c", "while True: pass"]
 
 
 class Watch:
     """What a page has seen of counters since a moment."""
 
-    def __init__(self, client: WebSocketTestClient, prefix: str) -> None:
+    def __init__(self, client: WebSocketTestClient) -> None:
         self.client = client
-        self._prefix = prefix
         self.start_again()
 
     def start_again(self) -> None:
@@ -57,14 +60,14 @@ class Watch:
         silences = [0.0]
         for seen in self.values.values():
             times = [max(at, self.since) for at, _ in seen]
-            silences += [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+            silences += [later - earlier for earlier, later in pairwise(times)]
         return max(silences)
 
     @property
     def most_lost(self) -> float:
         """Values of one PV that did not come."""
         return max(
-            sum(max(0.0, later - earlier - 1) for (_, earlier), (_, later) in pairs(seen))
+            sum(max(0.0, later - earlier - 1) for (_, earlier), (_, later) in pairwise(seen))
             for seen in self.values.values()
         )
 
@@ -74,7 +77,7 @@ class Watch:
         return [
             (name, earlier, later)
             for name, seen in self.values.items()
-            for (_, earlier), (_, later) in pairs(seen)
+            for (_, earlier), (_, later) in pairwise(seen)
             if later <= earlier
         ]
 
@@ -85,11 +88,6 @@ class Watch:
             message["msg_type"] == "connection" and not message["conn"]
             for message in self.client.messages[self.first :]
         )
-
-
-def pairs(seen: list[tuple[float, float]]) -> Any:
-    """Each value with the next one."""
-    return zip(seen, seen[1:], strict=False)
 
 
 class FaultTests(BusTestCase):
@@ -107,8 +105,10 @@ class FaultTests(BusTestCase):
         client = yield self.page(cluster)
         names = [f"{self.prefix}N{number}" for number in range(PVS)]
         client.send({"action": "connect", "pvs": names})
-        watch = Watch(client, self.prefix)
+        watch = Watch(client)
         yield until_it(lambda: watch.is_complete)
+        self.assertEqual(sum(self.edge.shares.values()), PVS)
+        self.assertTrue(all(self.edge.shares.values()), self.edge.shares)
         return cluster, watch
 
     @inlineCallbacks
@@ -121,22 +121,22 @@ class FaultTests(BusTestCase):
     def test_ingest_killed(self) -> Any:
         """The other ingest takes over: nobody is told, no more than a second is missing."""
         cluster, watch = yield self.start()
-        yield self.see(watch)
         killed = cluster.ingests[0]
-        print({n: len(l._open) for n,l in self.edge._links.items()})
         watch.start_again()
         killed.kill()
         yield until_it(lambda: watch.is_complete)
-        print("killed", watch.longest_silence, watch.most_lost, watch.repeated)
         self.assertEqual(watch.lost_connections, 0)
-        self.assertLess(watch.longest_silence, allowed(1.5))
+        self.assertLess(watch.longest_silence, allowed(1))
+        self.assertLessEqual(watch.most_lost, allowed(3))
         self.assertEqual(watch.repeated, [])
         # It comes back, and has its share again without a gap.
         watch.start_again()
         yield self.up(killed)
         yield until_it(lambda: "The edge here has come" in killed.said)
-        yield self.see(watch)
-        print("back", watch.longest_silence, watch.most_lost, watch.repeated)
+        yield until_it(lambda: self.edge.shares.get("A", 0) > 0)
+        yield until_it(lambda: watch.is_complete)
+        self.assertEqual(watch.most_lost, 0)
+        self.assertEqual(watch.repeated, [])
 
     @inlineCallbacks
     def test_ingest_frozen(self) -> Any:
@@ -146,13 +146,12 @@ class FaultTests(BusTestCase):
         watch.start_again()
         frozen.signal(signal.SIGSTOP)
         yield until_it(lambda: watch.is_complete)
-        print("frozen", watch.longest_silence, watch.most_lost, watch.repeated)
-        self.assertEqual(watch.lost_connections, 0)
+        self.assertGreater(watch.longest_silence, 1)
         self.assertLess(watch.longest_silence, allowed(5))
+        self.assertEqual(watch.lost_connections, 0)
         frozen.signal(signal.SIGCONT)
         yield self.see(watch)
         yield self.see(watch)
-        print("thawed", watch.longest_silence, watch.most_lost, watch.repeated)
         self.assertEqual(watch.repeated, [])
 
     @inlineCallbacks
@@ -163,11 +162,9 @@ class FaultTests(BusTestCase):
         watch.start_again()
         stopped.signal(signal.SIGTERM)
         yield until_it(lambda: not stopped.runs)
-        print("stopped", watch.longest_silence, watch.most_lost, watch.repeated)
         yield self.up(stopped)
         yield until_it(lambda: "The edge here has come" in stopped.said)
         yield until_it(lambda: watch.is_complete)
-        print("stopped+back", watch.longest_silence, watch.most_lost, watch.repeated)
         self.assertEqual(watch.lost_connections, 0)
         self.assertEqual(watch.most_lost, 0)
         self.assertEqual(watch.repeated, [])
@@ -180,24 +177,24 @@ class FaultTests(BusTestCase):
             watch.start_again()
             node.kill()
             yield until_it(lambda: watch.is_complete)
-            print("node", watch.longest_silence, watch.most_lost, watch.repeated)
             self.assertEqual(watch.lost_connections, 0)
-            self.assertLess(watch.longest_silence, allowed(1.5))
+            self.assertLess(watch.longest_silence, allowed(1))
             yield self.up(node)
 
     @inlineCallbacks
     def test_node_frozen(self) -> Any:
-        """The same for NATS servers that hang, within three seconds."""
+        """A NATS server that hangs is left within three seconds."""
         cluster, watch = yield self.start()
-        for node in cluster.nodes[:2]:
-            watch.start_again()
-            node.signal(signal.SIGSTOP)
-            yield self.see(watch)
-            yield until_it(lambda: reactor.seconds() - watch.since > 3)
-            print("node frozen", watch.longest_silence, watch.most_lost, watch.repeated)
-            self.assertLess(watch.longest_silence, allowed(3.5))
-            self.assertEqual(watch.lost_connections, 0)
-            node.signal(signal.SIGCONT)
+        node = cluster.node_of(os.getpid())
+        watch.start_again()
+        node.signal(signal.SIGSTOP)
+        yield until_it(lambda: reactor.seconds() - watch.since > 1)
+        yield until_it(lambda: watch.is_complete)
+        self.assertGreater(watch.longest_silence, 1)
+        self.assertLess(watch.longest_silence, allowed(3))
+        self.assertEqual(watch.lost_connections, 0)
+        self.assertEqual(watch.repeated, [])
+        node.signal(signal.SIGCONT)
 
     @inlineCallbacks
     def test_no_node(self) -> Any:
@@ -208,7 +205,27 @@ class FaultTests(BusTestCase):
             node.kill()
         yield until_it(lambda: watch.lost_connections == PVS)
         took = reactor.seconds() - watch.since
-        print("none", took)
         self.assertLess(took, allowed(5))
         yield self.up(*cluster.nodes)
         yield self.see(watch)
+
+    @inlineCallbacks
+    def test_full_load(self) -> Any:
+        """On a machine at full load nobody is taken for dead.
+
+        PYCASERVER_TEST_LOAD=60 makes it last that many seconds.
+        """
+        cluster, watch = yield self.start()
+        burners = [Member("burner", BURNER, cluster.folder / "burner.log", bool) for _ in range(8)]
+        for burner in burners:
+            self.addCleanup(burner.kill)
+            burner.launch()
+        watch.start_again()
+        yield until_it(
+            lambda: reactor.seconds() - watch.since > LOAD_SECONDS, 2 * LOAD_SECONDS + 60
+        )
+        self.assertEqual(sorted(self.edge.shares), ["A", "B"])
+        self.assertEqual(watch.lost_connections, 0)
+        for ingest in cluster.ingests:
+            self.assertNotIn("gone without a word", ingest.said)
+        self.assertEqual(self.edge.losses, 0)

@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import atexit
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
 
+import attrs
 from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import inlineCallbacks
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SkipTest
 
 from harness.cluster import NATS, Cluster, Member
+from pycawamp.access import Policy
 from pycawamp.bus.client import ClientSettings, servers
 from pycawamp.bus.edge import Edge
 from pycawamp.bus.slots import ShardKey
-from pycawamp.config.settings import GatewaySettings
-from pycawamp.pv.ca.repeater import ensure_repeater
+from pycawamp.pv.ca.repeater import Repeater, ensure_repeater
 from pycawamp.service.bus import edge_backends
 from pycawamp.testing import GatewayFixture, WebSocketTestClient
 from tests.support.ioc_case import IOCTestCase
 from tests.support.timing import TIMEOUT, allowed
 
 reactor = cast(Any, installed_reactor)
+
+
+@attrs.frozen
+class SharedCluster:
+    """A cluster that several tests use, and what ends with it."""
+
+    cluster: Cluster
+    folder: TemporaryDirectory[str]
+    repeater: Repeater
 
 
 class BusTestCase(IOCTestCase):
@@ -55,8 +66,8 @@ class BusTestCase(IOCTestCase):
             folder = TemporaryDirectory(prefix="cluster-")
             repeater = ensure_repeater(owned=True)
             cluster = Cluster(Path(folder.name), self.ports.client_environment())
-            _clusters[type(self)] = cluster, lambda: (repeater.close(), folder.cleanup())
-        return _clusters[type(self)][0]
+            _clusters[type(self)] = SharedCluster(cluster, folder, repeater)
+        return _clusters[type(self)].cluster
 
     @inlineCallbacks
     def up(self, *members: Member) -> Any:
@@ -65,15 +76,20 @@ class BusTestCase(IOCTestCase):
             if not member.runs:
                 member.launch()
         for member in members:
-            yield until_it(lambda member=member: member.is_up(member) or not member.runs)
+            yield until_it(partial(_is_settled, member))
             self.assertTrue(member.runs, member.said[-2000:])
 
     @inlineCallbacks
-    def page(self, cluster: Cluster, name: str = "here", **settings: Any) -> Any:
-        """A client of an edge in this process."""
-        edge = self.edge = Edge(reactor, ClientSettings(servers(cluster.bus), name), ShardKey())
-        chosen = GatewaySettings(**settings)
-        fixture = GatewayFixture(reactor, chosen, backends=edge_backends(edge))
+    def page(self, cluster: Cluster, policy: Policy | None = None) -> Any:
+        """A client of an edge in this process, which is named `here`."""
+        client = yield self.page_of(ClientSettings(servers(cluster.bus), "here"), policy)
+        return client
+
+    @inlineCallbacks
+    def page_of(self, settings: ClientSettings, policy: Policy | None = None) -> Any:
+        """A client of an edge in this process that comes to the bus in some way."""
+        edge = self.edge = Edge(reactor, settings, ShardKey())
+        fixture = GatewayFixture(reactor, policy=policy, backends=edge_backends(edge))
         self.addCleanup(fixture.stop)
         yield fixture.start()
         client: WebSocketTestClient = yield fixture.connect()
@@ -90,10 +106,15 @@ def until_it(holds: Callable[[], object], seconds: float = 2 * TIMEOUT) -> Any:
         yield deferLater(reactor, 0.02)
 
 
+def _is_settled(member: Member) -> bool:
+    return member.is_up(member) or not member.runs
+
+
 def _stop(case: type) -> None:
-    cluster, clean = _clusters.pop(case)
-    cluster.stop()
-    clean()
+    shared = _clusters.pop(case)
+    shared.cluster.stop()
+    shared.repeater.close()
+    shared.folder.cleanup()
 
 
 def _stop_all() -> None:
@@ -102,4 +123,4 @@ def _stop_all() -> None:
 
 
 atexit.register(_stop_all)
-_clusters: dict[type, tuple[Cluster, Callable[[], object]]] = {}
+_clusters: dict[type, SharedCluster] = {}

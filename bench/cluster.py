@@ -1,0 +1,167 @@
+"""Measure a cluster: an ingest, a NATS server and edges, beside one process with the same viewers.
+
+Usage: `python -m bench.cluster [--seconds 10] [--quick]`. It needs nats-server. CPU time is that of
+each process during the count; ratios are to the one process of the same row.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import attrs
+
+from bench import loader, machine, processes, records, tools
+from bench.loader import Load, Result
+from bench.processes import Gateway, Ioc
+from bench.records import Records
+from bench.report import Table, exact, number, pair
+from bench.run import allow_many_files
+from bench.settings import IN_PYTHON, OURS, Settings
+from harness.cluster import Cluster, Member
+
+COLUMNS = (
+    "viewers", "build", "what", "delivered/s", "cores", "µs per event", "ratio", "p50 / p99 ms",
+)  # fmt: skip
+
+
+@attrs.frozen
+class Measured:
+    """What some edges delivered, and what the processes needed for it."""
+
+    results: list[Result]
+    ingest: float
+    nats: float
+    edges: list[float]
+
+    @property
+    def per_second(self) -> float:
+        """Messages delivered, by all edges together."""
+        return sum(result.per_second for result in self.results)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print Markdown tables."""
+    parser = argparse.ArgumentParser("python -m bench.cluster", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=10, help="duration of each count")
+    parser.add_argument("--quick", action="store_true", help="small sizes, for a smoke test")
+    arguments = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    allow_many_files()
+    print("\n".join(f"- {line}" for line in machine.describe()), flush=True)
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        folder = Path(name)
+        settings = Settings(
+            seconds=arguments.seconds,
+            quick=arguments.quick,
+            builds=(OURS, IN_PYTHON),
+            soak_minutes=0,
+            profile=False,
+            folder=folder,
+            tools=tools.build(folder),
+        )
+        source = records.counters(folder, settings.size(1000, 100), 10)
+        with processes.ioc(source.database) as server:
+            for table in (viewers(settings, server, source), more_edges(settings, server, source)):
+                print(f"\n{table.markdown()}", flush=True)
+    return 0
+
+
+def viewers(settings: Settings, server: Ioc, source: Records) -> Table:
+    """One process, and an ingest with two edges, with the same viewers of one page."""
+    rows = []
+    for count in (10, 200) if not settings.quick else (2,):
+        for build in settings.builds:
+            one = _one_process(settings, server, source, build, count)
+            two = _cluster(settings, server, source, build, [count // 2, count // 2])
+            rows += _rows(count, build, source, one, two)
+            print(*rows[-6:], sep="\n", file=sys.stderr, flush=True)
+    title = f"One process, and a cluster: {len(source.names):,} PVs x {source.hertz:g} Hz"
+    return Table(title, COLUMNS, rows)
+
+
+def more_edges(settings: Settings, server: Ioc, source: Records) -> Table:
+    """What each further edge costs the ingest: all edges show the same page."""
+    rows = []
+    base = 0.0
+    for edges in (1, 2, 4):
+        found = _cluster(settings, server, source, OURS, [1] * edges)
+        base = base or found.ingest
+        further = (found.ingest / base - 1) / (edges - 1) if edges > 1 else 0.0
+        rows.append(
+            [
+                f"{edges}", exact(found.ingest, 3), exact(found.nats, 3),
+                f"{100 * further:+.1f} %" if edges > 1 else "-",
+            ]
+        )  # fmt: skip
+    columns = ("edges", "ingest, cores", "nats-server, cores", "ingest, per further edge")
+    return Table("The same page on several edges, one viewer each", columns, rows)
+
+
+def _one_process(
+    settings: Settings, server: Ioc, source: Records, build: str, count: int
+) -> Result:
+    load = Load(source.page, count, seconds=settings.seconds)
+    with processes.gateway(build, server, settings.folder) as gateway:
+        return loader.run(settings, gateway, server, load)
+
+
+def _cluster(
+    settings: Settings, server: Ioc, source: Records, build: str, counts: Sequence[int]
+) -> Measured:
+    folder = Path(tempfile.mkdtemp(dir=settings.folder))
+    fast = {"PYCASERVER_FAST": "0" if build == IN_PYTHON else "1"}
+    cluster = Cluster(folder, {**server.environment, **fast})
+    try:
+        cluster.add_nodes(1)
+        cluster.add_ingests("A")
+        cluster.edges = [cluster.edge(f"e{index}") for index in range(len(counts))]
+        for edge in cluster.edges:
+            edge.environment = {**edge.environment, **fast}
+            edge.start()
+        return _load(settings, server, source, cluster, counts)
+    finally:
+        cluster.stop()
+
+
+def _load(
+    settings: Settings, server: Ioc, source: Records, cluster: Cluster, counts: Sequence[int]
+) -> Measured:
+    def run(edge: Member, count: int) -> Result:
+        gateway = Gateway(OURS, edge.pid, edge.port)
+        load = Load(source.page, count, seconds=settings.seconds, settle=4.0)
+        watched = cluster.ingests[0].pid, cluster.nodes[0].pid
+        return loader.run(settings, gateway, server, load, watched)
+
+    with ThreadPoolExecutor() as pool:
+        results = list(pool.map(run, cluster.edges, counts))
+    ingest, nats = results[0].others
+    return Measured(results, ingest, nats, [each.gateway_cores for each in results])
+
+
+def _rows(count: int, build: str, source: Records, one: Result, two: Measured) -> list[list[str]]:
+    events = source.per_second()
+
+    def row(what: str, delivered: float, cores: float, latency: str) -> list[str]:
+        per_event, ratio = 1e6 * cores / events, cores / one.gateway_cores
+        figures = [exact(cores, 3), exact(per_event), exact(ratio, 2), latency]
+        return [f"{count}", build, what, number(delivered) if delivered else "", *figures]
+
+    latency = pair(one.latency("p50"), one.latency("p99"))
+    rows = [row("one process", one.per_second, one.gateway_cores, latency)]
+    rows.append(row("ingest", 0, two.ingest, ""))
+    rows.append(row("nats-server", 0, two.nats, ""))
+    for result, cores in zip(two.results, two.edges, strict=True):
+        latency = pair(result.latency("p50"), result.latency("p99"))
+        rows.append(row("edge", result.per_second, cores, latency))
+    rows.append(row("cluster", two.per_second, two.ingest + two.nats + sum(two.edges), ""))
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())
