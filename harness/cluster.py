@@ -112,8 +112,7 @@ class Member:
 class Cluster:
     """NATS servers, ingests and edges, whose logs are in a folder.
 
-    `ca` is the environment by which ingests find IOCs. `conf` returns the configuration of each
-    NATS server, of its number and the ports; None: as contrib/bus/nats.conf without users and TLS.
+    `ca` is the environment by which ingests find IOCs.
     """
 
     def __init__(self, folder: Path, ca: Mapping[str, str]) -> None:
@@ -122,6 +121,8 @@ class Cluster:
         self.nodes: list[Member] = []
         self.ingests: list[Member] = []
         self.edges: list[Member] = []
+        self.fronts: list[Member] = []
+        """What is before the edges."""
 
     @property
     def bus(self) -> str:
@@ -140,10 +141,10 @@ class Cluster:
     @property
     def members(self) -> list[Member]:
         """All processes."""
-        return [*self.edges, *self.ingests, *self.nodes]
+        return [*self.fronts, *self.edges, *self.ingests, *self.nodes]
 
-    def add_nodes(self, number: int, more: str = "") -> None:
-        """Start NATS servers that know each other; `more` is added to their configuration."""
+    def add_nodes(self, number: int) -> None:
+        """Start NATS servers that know each other, as contrib/bus/nats.conf but open to all."""
         ports = free_ports(3 * number)
         clients, routes, reports = ports[:number], ports[number : 2 * number], ports[2 * number :]
         urls = ", ".join(f'"nats://127.0.0.1:{port}"' for port in routes)
@@ -155,7 +156,7 @@ class Cluster:
                 f'http: "127.0.0.1:{report}"\n'
                 'max_pending: 64MB\nwrite_deadline: "1s"\nping_interval: "5s"\nping_max: 2\n'
                 f'cluster {{ name: pycaserver, listen: "127.0.0.1:{route}", routes: [{urls}], '
-                f"connect_retries: 10 }}\n{more}\n"
+                f"connect_retries: 10 }}\n"
             )
             command = [self.program, "-c", str(configuration)]
             node = Member(
@@ -191,7 +192,7 @@ class Cluster:
         # No IOC can be found from there.
         blind = {"EPICS_CA_AUTO_ADDR_LIST": "NO", "EPICS_CA_ADDR_LIST": ""}
         log = self.folder / f"edge-{name}.log"
-        return Member(name, command, log, _listens, blind, port)
+        return Member(name, command, log, listens, blind, port)
 
     def add_ingests(self, *names: str, options: Sequence[str] = ()) -> None:
         """Start ingests."""
@@ -223,7 +224,8 @@ def _twistd(plugin: str) -> list[str]:
     return [sys.executable, "-c", twistd, "-n", "--pidfile=", plugin]
 
 
-def _listens(member: Member) -> bool:
+def listens(member: Member) -> bool:
+    """Whether a process accepts connections."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", member.port), 1):
         return True
     return False
@@ -233,7 +235,7 @@ def _is_routed(routes: int, member: Member) -> bool:
     """Whether a NATS server has routes to all others: before, it would be alone."""
     url = f"{member.report}/routez"
     with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=1) as answer:
-        return _listens(member) and int(json.load(answer)["num_routes"]) >= routes
+        return listens(member) and int(json.load(answer)["num_routes"]) >= routes
     return False
 
 
