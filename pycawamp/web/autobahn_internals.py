@@ -13,7 +13,7 @@ _NAMES = (
     *("failHandshake", "dropConnection", "sendCloseFrame", "processData", "processControlFrame"),
     *("onMessageBegin", "onMessageFrameData", "onMessageFrameEnd", "onMessageEnd"),
     *("autoPingPending", "closeHandshakeTimeoutCall", "control_frame_data", "current_frame"),
-    *("failedByMe", "message_is_binary", "is_open", "is_closed"),
+    *("failedByMe", "message_is_binary"),
 )
 
 

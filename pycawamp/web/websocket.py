@@ -63,6 +63,11 @@ class MonitorProtocol(FailureHooks):
     _expiry: LoginExpiry | None = None
     _closing: IDelayedCall | None = None
 
+    def __init__(self) -> None:
+        super().__init__()
+        # Autobahn fires it with this object, which the Deferred would keep as its result: a cycle.
+        self.is_closed.addCallback(lambda _: None)
+
     def onConnect(self, request: Any) -> str | None:
         """Select a subprotocol: browsers end a connection that selects none of those offered."""
         if SUBPROTOCOL in request.protocols:
@@ -219,12 +224,10 @@ class MonitorProtocol(FailureHooks):
         return str(self.wasNotCleanReason) if self.droppedByMe else "the connection was lost"
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Leave nothing that refers to itself: a crowd of those would keep the collector busy."""
+        """Count one connection less."""
         super().connectionLost(reason)
         if self.connection_count is not None:
             self.connection_count.leave()
-        # Autobahn fired both with this object.
-        del self.is_open, self.is_closed
 
     def _has_expired(self) -> None:
         self._log_out("the login has expired")
