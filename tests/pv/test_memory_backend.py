@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -104,7 +106,7 @@ class MemoryTests(SynchronousTestCase):
             found = self.successResultOf(self.backend.get("X")).value
             plain = found.tolist() if isinstance(found, np.ndarray) else found
             self.assertEqual((plain, type(plain)), (expected, type(expected)), kind)
-        for kind, count, value in (
+        refused: tuple[tuple[FieldType, int, Any], ...] = (
             (FieldType.DOUBLE, 1, "3"),
             (FieldType.LONG, 1, 0.5),
             (FieldType.SHORT, 1, 40_000),
@@ -112,7 +114,8 @@ class MemoryTests(SynchronousTestCase):
             (FieldType.ENUM, 1, "Neither"),
             (FieldType.STRING, 1, 5),
             (FieldType.TABLE, 1, {}),
-        ):
+        )
+        for kind, count, value in refused:
             self.backend.add("X", 0, Metadata(kind, count))
             self.failureResultOf(self.backend.put("X", value), BadValueError)
             self.assertEqual(self.successResultOf(self.backend.get("X")).value, 0)
