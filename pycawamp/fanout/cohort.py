@@ -70,7 +70,10 @@ class Cohort:
                 paused += 1
             else:
                 deliver(outbox, data)
-        self._flush_cycle.messages += len(streams) * (len(self.members) - paused)
+        taken = len(self.members) - paused
+        self._flush_cycle.messages += len(streams) * taken
+        if taken and not announcing:
+            self._flush_cycle.offer_sample(streams)
 
 
 class Cohorts:

@@ -109,7 +109,7 @@ class LostTests(IOCTestCase):
         for name in ("x", "y"):
             yield client.until(msg_type="monitor", pvname=f"{self.prefix}{name}")
         gateway = fixture.gateway
-        report = StatusReport(gateway, gateway.hub, search_variables)
+        report = StatusReport(gateway, gateway.hub, gateway.decide, search_variables)
         told = report.told({"pv": f"{self.prefix}x"})
         (alive,) = told["iocs"]
         self.assertEqual((alive["channels"], alive["connected"]), (2, 2))
