@@ -9,7 +9,7 @@ from typing import Protocol
 from twisted.logger import Logger
 from zope.interface import Attribute, Interface
 
-from pycawamp.fanout.flush import FlushCycle
+from pycawamp.fanout.flush import Delayed, FlushCycle
 from pycawamp.fanout.framing import Framing
 
 FLUSH_BYTES = 2**19
@@ -29,7 +29,7 @@ class IWriter(Interface):
         """Write complete frames; may pause the outbox."""
 
 
-class Resendable(Protocol):
+class Resendable(Delayed, Protocol):
     """The part of a stream that an outbox uses to catch up."""
 
     @property
