@@ -81,7 +81,10 @@ class Cohort:
                 paused += 1
             else:
                 deliver(outbox, data)
-        self._flush_cycle.messages += len(streams) * (len(self.members) - paused)
+        taken = len(self.members) - paused
+        self._flush_cycle.messages += len(streams) * taken
+        if taken and not announcing:
+            self._flush_cycle.offer_sample(streams)
 
     def take(self) -> tuple[bytes, list[Resendable]]:
         """Remove all frames; return them joined, and their streams."""

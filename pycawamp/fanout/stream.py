@@ -78,6 +78,11 @@ class EncodedStream:
         return self._pv
 
     @property
+    def is_prompt(self) -> bool:
+        """Whether updates are sent as soon as they come."""
+        return True
+
+    @property
     def members(self) -> list[Outbox]:
         """The clients."""
         return self._cohort.members

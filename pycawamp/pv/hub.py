@@ -38,6 +38,8 @@ class PV:
     __slots__ = (
         "_latest",
         "_route",
+        "_updates",
+        "_updates_before",
         "changed",
         "connected",
         "described",
@@ -70,6 +72,8 @@ class PV:
         """The last known metadata."""
         self._latest: Reading | None = None
         self._route: Route | None = None
+        self._updates = 0
+        self._updates_before = 0
         self.is_overloaded = False
         """Whether it gets no values because the memory limit is reached."""
         # Replaced on change, so that subscribers may subscribe and unsubscribe during calls.
@@ -83,9 +87,21 @@ class PV:
             self._latest = newest
         return self._latest
 
+    @property
+    def updates(self) -> int:
+        """How many updates have come since it was opened."""
+        return self._updates + (self._route.direct if self._route is not None else 0)
+
+    @property
+    def updates_of_connection(self) -> int:
+        """How many updates have come since it was connected."""
+        return self.updates - self._updates_before
+
     def routed(self, route: Route) -> None:
         """Store the route of the following updates."""
-        self._route = route
+        if route is not self._route:
+            self._updates = self.updates - route.direct
+            self._route = route
 
     def reroute(self) -> None:
         """Handle that subscribers, or what they do with updates, have changed."""
@@ -126,6 +142,7 @@ class PV:
             self.found(self.name)
         self.connected = connected
         self._latest = None
+        self._updates_before = self.updates
         if self._route is not None:
             self._route.forget_newest()
         self.since = self.seconds()
@@ -139,6 +156,7 @@ class PV:
     def reading(self, reading: Reading) -> None:
         """Store an update, and notify subscribers."""
         self._latest = reading
+        self._updates += 1
         for subscriber in self.subscribers:
             try:
                 subscriber.reading(self, reading)

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.logger import Logger
 from twisted.web.resource import IResource
 
-from pycawamp.access import IPolicy, Policy
+from pycawamp.access import IPolicy, Policy, Verdict
 from pycawamp.config.settings import PROVIDERS, GatewaySettings
 from pycawamp.fanout.flush import FlushCycle
 from pycawamp.pv.budget import MemoryBudget
@@ -24,6 +24,8 @@ from pycawamp.pv.local.loc import LocalBackend
 from pycawamp.pv.local.sim import SimulationBackend
 from pycawamp.pv.pva.backend import PVABackend
 from pycawamp.pv.router import Router
+from pycawamp.sessions.authorizer import decide_for
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.registry import Sessions
@@ -154,8 +156,20 @@ class Gateway(Service):
         Without `each_channel`, channels are only counted, which is quick.
         """
         found = snapshot(self.hub, self._sessions, self._inbox, each_channel=each_channel)
-        dropped = self._clients.slow_consumers.dropped
-        return attrs.evolve(found, totals=attrs.evolve(found.totals, dropped=dropped))
+        clients = self._clients
+        totals = attrs.evolve(
+            found.totals,
+            dropped=clients.slow_consumers.dropped,
+            received=clients.read_scheduler.received,
+        )
+        return attrs.evolve(found, totals=totals)
+
+    def decide(self, name: str, user: str | None, host: str) -> Verdict:
+        """Return what a user at an address may do with a PV, and the name of its channel.
+
+        Raises BadMessageError if no backend serves the scheme of the name.
+        """
+        return decide_for(self._sessions.shared, Peer(host=host, user=user), name)
 
     def check(self) -> Deferred[None]:
         """Fires when the sources of PVs have shown that they work: no call of libca hangs."""

@@ -152,6 +152,7 @@ int route_send(Route *self, const char *raw, size_t size) {
   struct rendered rendered;
   if (self->state != DIRECT || !render(self->type, raw, size, self->plan->has_alarm, &rendered))
     return 0;
+  self->direct++;
   self->raw_size = size;
   memcpy(self->raw, raw, size);
   struct plan *plan = self->plan;
@@ -248,6 +249,11 @@ static PyObject *get_is_direct(Route *self, void *unused) {
   return PyBool_FromLong(self->state == DIRECT);
 }
 
+static PyObject *get_direct(Route *self, void *unused) {
+  (void)unused;
+  return PyLong_FromUnsignedLongLong(self->direct);
+}
+
 static PyMethodDef methods[] = {
     {"clear", (PyCFunction)route_clear, METH_NOARGS, NULL},
     {"close", (PyCFunction)route_close, METH_NOARGS, NULL},
@@ -258,6 +264,7 @@ static PyMethodDef methods[] = {
 
 static PyGetSetDef attributes[] = {
     {"is_direct", (getter)get_is_direct, NULL, NULL, NULL},
+    {"direct", (getter)get_direct, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

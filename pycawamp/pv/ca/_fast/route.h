@@ -16,6 +16,7 @@ typedef struct route {
   PyObject *planner, *decode;
   enum { UNKNOWN, PYTHON, DIRECT } state;
   struct plan *plan; /* if DIRECT */
+  uint64_t direct;   /* events that were sent without Python */
   size_t raw_size;   /* 0: the newest event went through Python */
   char raw[INLINE_BYTES];
 } Route;
