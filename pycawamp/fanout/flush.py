@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from twisted.internet.interfaces import IReactorTime
 
-from pycawamp.fanout.framebuffer import Buffer, FrameBuffer
+
+class Buffer(Protocol):
+    """Collects frames, and the stream of each, for members that are paused."""
+
+    joint: bytes
+    """Separates frames. To be changed only while there are none."""
+
+    def append(self, stream: Any, frame: bytes, /) -> bool:
+        """Add a frame of a stream, and return whether it is the first frame."""
+
+    def take(self) -> tuple[bytes, list[Any]]:
+        """Remove all frames; return them joined, and their streams."""
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
 
 
 class Flushable(Protocol):
@@ -20,11 +34,12 @@ class Flushable(Protocol):
 class FlushCycle:
     """The cohorts and outboxes with pending messages; flushed once per reactor iteration.
 
-    `make_buffer` creates the buffers of cohorts, from what separates two frames.
+    `make_buffer` creates compiled buffers for cohorts, from what separates two frames; None:
+    they collect frames in Python.
     """
 
     def __init__(
-        self, clock: IReactorTime, make_buffer: Callable[[bytes], Buffer] = FrameBuffer
+        self, clock: IReactorTime, make_buffer: Callable[[bytes], Buffer] | None = None
     ) -> None:
         self._clock = clock
         self.make_buffer = make_buffer

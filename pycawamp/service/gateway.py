@@ -14,7 +14,6 @@ from twisted.web.resource import IResource
 from pycawamp.access import IPolicy, Policy
 from pycawamp.config.settings import PROVIDERS, GatewaySettings
 from pycawamp.fanout.flush import FlushCycle
-from pycawamp.fanout.framebuffer import FrameBuffer
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.ca import _fast
 from pycawamp.pv.ca.backend import CABackend
@@ -74,7 +73,7 @@ class Gateway(Service):
     ) -> None:
         settings = settings or GatewaySettings()
         self._fast = _fast.load()
-        flush_cycle = FlushCycle(reactor, self._fast.frame_buffer or FrameBuffer)
+        flush_cycle = FlushCycle(reactor, self._fast.frame_buffer)
         authentication = authentication or _authentication(reactor, policy)
         self.refusals: RefusalCounter = authentication.refusals
         self._budget = MemoryBudget(settings.limits.memory)

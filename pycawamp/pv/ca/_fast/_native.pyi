@@ -11,7 +11,7 @@ def render(field_type: int, raw: bytes, with_alarm: bool, /) -> tuple[bytes, byt
     """
 
 class FrameBuffer:
-    """See pycawamp.fanout.framebuffer.FrameBuffer."""
+    """See pycawamp.fanout.flush.Buffer."""
 
     joint: bytes
     def __new__(cls, joint: bytes) -> FrameBuffer: ...
