@@ -8,6 +8,7 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
+from signal import Signals
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
@@ -119,7 +120,7 @@ class SoftIOC:
         """Send a signal, such as `STOP`, if the process is running."""
         if self._transport is not None:
             with contextlib.suppress(ProcessExitedAlready):
-                self._transport.signalProcess(name)
+                self._transport.signalProcess(Signals[f"SIG{name}"])
 
     def stop(self) -> Deferred[None]:
         """Stop the IOC, and kill it if that takes too long. Fires when it has ended."""

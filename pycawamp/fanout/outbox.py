@@ -9,7 +9,7 @@ from typing import Protocol
 from twisted.logger import Logger
 from zope.interface import Attribute, Interface
 
-from pycawamp.fanout.flush import FlushCycle
+from pycawamp.fanout.flush import Delayed, FlushCycle
 from pycawamp.fanout.framing import Framing
 from pycawamp.pv.history import Past
 
@@ -30,7 +30,7 @@ class IWriter(Interface):
         """Write complete frames; may pause the outbox."""
 
 
-class Resendable(Protocol):
+class Resendable(Delayed, Protocol):
     """The part of a stream that an outbox uses to catch up."""
 
     @property
@@ -70,6 +70,8 @@ class Outbox:
         """When it was written last, by the reactor's clock."""
         self.paused = False
         self._closed = False
+        self.bytes = 0
+        """What was written since the client came."""
         self.conflated = 0
         """Number of updates that were replaced by newer ones."""
 
@@ -155,6 +157,7 @@ class Outbox:
             frames, self._frames = self._frames, []
             data = b"".join(frames)
             self.written = self._flush_cycle.flushed
+            self.bytes += len(data)
             self._flush_cycle.bytes += len(data)
             self._writer.write(data)
 

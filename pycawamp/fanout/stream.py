@@ -7,9 +7,8 @@ from time import time
 
 import attrs
 
-from pycawamp.fanout.cohort import Cohort, Cohorts
+from pycawamp.fanout.cohort import BufferedCohort, Cohort, Cohorts
 from pycawamp.fanout.content import Content
-from pycawamp.fanout.framebuffer import FrameBuffer
 from pycawamp.fanout.framing import Framing
 from pycawamp.fanout.outbox import Outbox
 from pycawamp.fanout.packing import packing_for
@@ -81,6 +80,11 @@ class EncodedStream:
         return self._pv
 
     @property
+    def is_prompt(self) -> bool:
+        """Whether updates are sent as soon as they come."""
+        return True
+
+    @property
     def members(self) -> list[Outbox]:
         """The clients."""
         return self._cohort.members
@@ -128,7 +132,7 @@ class EncodedStream:
         is_framed = wrap is framing.text and framing.is_rfc6455
         # In a batch, messages have no frames of their own.
         is_writable = is_framed or wrap is bytes
-        if template is None or not is_writable or isinstance(cohort.buffer, FrameBuffer):
+        if template is None or not is_writable or not isinstance(cohort, BufferedCohort):
             return None
         return DirectStream(
             cohort,

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import numpy as np
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.internet.defer import TimeoutError as DeferredTimeoutError
-from twisted.internet.error import ConnectError, DNSLookupError, UserError
+from twisted.internet.error import ConnectError, ConnectingCancelledError, DNSLookupError, UserError
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone, ResponseFailed
@@ -96,7 +96,7 @@ class Archiver:
         url = f"{self._url}/data/getData.json?{query}"
         try:
             return await Deferred.fromCoroutine(self._read(url)).addTimeout(TIMEOUT, self._reactor)
-        except DeferredTimeoutError:
+        except (DeferredTimeoutError, ConnectingCancelledError):
             raise ArchiverError(_TOO_LATE.format(TIMEOUT)) from None
         except (ConnectError, DNSLookupError, UserError) as error:
             raise ArchiverError(f"the archiver cannot be reached: {error}") from None

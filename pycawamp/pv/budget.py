@@ -25,7 +25,7 @@ class MemoryBudget:
     rendered: int = 0
     """Messages with large arrays, kept for clients that catch up."""
     requests: int = 0
-    """Unfinished gets and puts."""
+    """Unfinished gets and puts, and messages that have not arrived completely."""
     backlog: int = 0
     """Unsent data."""
     history: int = 0

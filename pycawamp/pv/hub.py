@@ -41,6 +41,8 @@ class PV:
         "_keep",
         "_latest",
         "_route",
+        "_updates",
+        "_updates_before",
         "changed",
         "connected",
         "described",
@@ -81,6 +83,8 @@ class PV:
         self.history = history
         """Its last minutes; None if they are not kept."""
         self._keep = history.append if history is not None else None
+        self._updates = 0
+        self._updates_before = 0
         self.is_overloaded = False
         """Whether it gets no values because the memory limit is reached."""
         # Replaced on change, so that subscribers may subscribe and unsubscribe during calls.
@@ -94,9 +98,21 @@ class PV:
             self._latest = newest
         return self._latest
 
+    @property
+    def updates(self) -> int:
+        """How many updates have come since it was opened."""
+        return self._updates + (self._route.direct if self._route is not None else 0)
+
+    @property
+    def updates_of_connection(self) -> int:
+        """How many updates have come since it was connected."""
+        return self.updates - self._updates_before
+
     def routed(self, route: Route) -> None:
         """Store the route of the following updates."""
-        self._route = route
+        if route is not self._route:
+            self._updates = self.updates - route.direct
+            self._route = route
         if self.history is not None:
             route.keep(self.history)
 
@@ -152,6 +168,7 @@ class PV:
             self.history.append(_gap())
         self.connected = connected
         self._latest = None
+        self._updates_before = self.updates
         if self._route is not None:
             self._route.forget_newest()
         self.since = self.seconds()
@@ -167,6 +184,7 @@ class PV:
         self._latest = reading
         if self._keep is not None:
             self._keep(reading)
+        self._updates += 1
         for subscriber in self.subscribers:
             try:
                 subscriber.reading(self, reading)

@@ -40,6 +40,10 @@ class PVState(Protocol):
         """The newest update of this connection; None while disconnected."""
 
     @property
+    def updates_of_connection(self) -> int:
+        """How many updates have come since it was connected."""
+
+    @property
     def is_overloaded(self) -> bool:
         """Whether it gets no values because the memory limit is reached."""
 

@@ -39,6 +39,10 @@ class Route(Protocol):
     def is_direct(self) -> bool:
         """Whether updates bypass the sink."""
 
+    @property
+    def direct(self) -> int:
+        """How many updates have bypassed the sink."""
+
     def clear(self) -> None:
         """Send the next update to the sink, because its subscribers or their encodings changed."""
 

@@ -206,9 +206,10 @@ class Encoding:
     @property
     def content(self) -> Encoding:
         """The options that affect the bytes of a message; clients with the same ones share them."""
-        if self.max_rate is None and self.max_array_rate is None and not self.batch:
+        has_rate = self.max_rate is not None or self.max_array_rate is not None
+        if not has_rate and not self.batch and not self.reason:
             return self
-        return attrs.evolve(self, max_rate=None, max_array_rate=None, batch=False)
+        return attrs.evolve(self, max_rate=None, max_array_rate=None, batch=False, reason=False)
 
     @property
     def is_limited(self) -> bool:

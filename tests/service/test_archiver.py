@@ -149,7 +149,7 @@ class ArchiverTests(TestCase):
     @inlineCallbacks
     def test_faults(self) -> Generator[Deferred[Any], Any, None]:
         """Whatever the appliance does, the client is told, and nothing else is asked."""
-        self.patch(archiver, "TIMEOUT", 0.2)
+        patience = self.patch(archiver, "TIMEOUT", 0.2)
 
         def redirect(request: Request) -> bytes:
             request.redirect(f"{self.appliance.url}/elsewhere".encode())
@@ -184,6 +184,7 @@ class ArchiverTests(TestCase):
         stopped = self.appliance.stop()
         if stopped is not None:
             yield stopped
+        patience.restore()
         anew = archiver.Archiver(reactor, self.appliance.url)
         failure = yield self.assertFailure(
             Deferred.fromCoroutine(anew.samples("old", 0, self.now, 100)), ArchiverError

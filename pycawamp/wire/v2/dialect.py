@@ -79,13 +79,16 @@ class Version2(Dialect):
 class PVRenderer(Renderer):
     """Renders a PV's messages in one encoding."""
 
-    __slots__ = ("_encoding", "_metadata", "_render")
+    __slots__ = ("_encoding", "_metadata", "update")
+
+    update: Render  # type: ignore[assignment]
+    """Renders an update. Not a method, which would call the same function."""
 
     def __init__(self, name: str, encoding: Encoding) -> None:
         super().__init__(name)
         self._encoding = encoding
         self._metadata: Metadata | None = None
-        self._render: Render = _undescribed
+        self.update = _undescribed
 
     @property
     def is_binary(self) -> bool:
@@ -95,7 +98,7 @@ class PVRenderer(Renderer):
     def describe(self, metadata: Metadata) -> None:
         """Use `metadata` from now on. The parts of a message that do not change are prepared."""
         self._metadata = metadata
-        self._render = renderer(self.name, metadata, self._encoding)
+        self.update = renderer(self.name, metadata, self._encoding)
 
     def described(self, metadata: Metadata) -> Sequence[bytes]:
         """Return the messages for clients of a connected PV whose metadata has changed."""
@@ -139,10 +142,6 @@ class PVRenderer(Renderer):
         if self._metadata is None:
             return None
         return template(self.name, self._metadata, self._encoding)
-
-    def update(self, reading: Reading) -> bytes:
-        """Return the message for an update."""
-        return self._render(reading)
 
 
 def _undescribed(_reading: Reading) -> bytes:

@@ -159,6 +159,7 @@ int route_send(Route *self, const char *raw, size_t size) {
   struct rendered rendered;
   if (self->state != DIRECT || !render(self->type, raw, size, self->plan->has_alarm, &rendered))
     return 0;
+  self->direct++;
   self->raw_size = size;
   memcpy(self->raw, raw, size);
   if (keep(self, raw)) return -1;
@@ -270,6 +271,11 @@ static PyObject *get_is_direct(Route *self, void *unused) {
   return PyBool_FromLong(self->state == DIRECT);
 }
 
+static PyObject *get_direct(Route *self, void *unused) {
+  (void)unused;
+  return PyLong_FromUnsignedLongLong(self->direct);
+}
+
 static PyMethodDef methods[] = {
     {"clear", (PyCFunction)route_clear, METH_NOARGS, NULL},
     {"close", (PyCFunction)route_close, METH_NOARGS, NULL},
@@ -281,6 +287,7 @@ static PyMethodDef methods[] = {
 
 static PyGetSetDef attributes[] = {
     {"is_direct", (getter)get_is_direct, NULL, NULL, NULL},
+    {"direct", (getter)get_direct, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -18,6 +18,7 @@ typedef struct route {
   enum { UNKNOWN, PYTHON, DIRECT } state;
   struct plan *plan; /* if DIRECT */
   History *history;  /* of what goes past Python; or NULL */
+  uint64_t direct;   /* events that were sent without Python */
   size_t raw_size;   /* 0: the newest event went through Python */
   char raw[INLINE_BYTES];
 } Route;

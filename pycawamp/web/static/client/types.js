@@ -60,6 +60,7 @@
  * @property {string} pvname
  * @property {PVState} state
  * @property {boolean} connected
+ * @property {string} [reason] why it is not connected, in words for people; absent if it is, if nobody knows, or with `batch: false`
  */
 
 /**
