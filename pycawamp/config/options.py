@@ -70,6 +70,18 @@ OPTIONS = (
         values.seconds,
     ),
     Option(
+        "history",
+        _GATEWAY.history,
+        "Seconds that are kept of each PV that holds a number; 0: none",
+        values.seconds_or_0,
+    ),
+    Option(
+        "archiver",
+        None,
+        "EPICS Archiver Appliance, such as http://archiver:17668/retrieval",
+        values.url,
+    ),
+    Option(
         "stall-timeout",
         _SOCKET.stall_timeout,
         "Seconds until a client that reads nothing is disconnected",

@@ -91,6 +91,8 @@ def _gateway(given: dict[str, Any], own_repeater: bool) -> GatewaySettings:
     return GatewaySettings(
         connect_timeout=given["connect-timeout"],
         linger=given["linger"],
+        history=given["history"],
+        archiver=given.get("archiver"),
         own_repeater=own_repeater,
         default_provider=given["default-provider"],
         put_log=given.get("put-log"),

@@ -41,6 +41,8 @@ SUBPROTOCOL = "pycaserver"
 """What a page may offer beside its token, so that there is something else to select."""
 PONG = 10
 """The opcode of a pong."""
+TRY_AGAIN_LATER = 1013
+"""The close code for a lack of resources, as registered with IANA."""
 
 
 class MonitorProtocol(FailureHooks):
@@ -119,12 +121,20 @@ class MonitorProtocol(FailureHooks):
     def onMessageBegin(self, isBinary: bool) -> None:
         """Begin a message."""
         super().onMessageBegin(isBinary)
-        self._message = bytearray()
+        self._take_message()
 
     def onMessageFrameData(self, payload: bytes) -> None:
-        """Take a part of a message."""
-        if not self.failedByMe:
+        """Take a part of a message, if there is memory for it."""
+        if self.failedByMe or self.session is None:
+            return
+        budget = self.factory.clients.shared.budget
+        if budget.has_room(len(payload)):
             self._message += payload
+            budget.requests += len(payload)
+        else:
+            text = "there is no memory for the message: try again later"
+            self._explain(BadMessageError("overloaded", text))
+            self.hang_up(TRY_AGAIN_LATER, text)
 
     def onMessageFrameEnd(self) -> None:
         """Count a fragment; the last one is counted with its message."""
@@ -133,9 +143,14 @@ class MonitorProtocol(FailureHooks):
 
     def onMessageEnd(self) -> None:
         """Take a whole message."""
-        message, self._message = self._message, bytearray()
+        message = self._take_message()
         if not self.failedByMe:
-            self.onMessage(bytes(message), self.message_is_binary)
+            self.onMessage(message, self.message_is_binary)
+
+    def _take_message(self) -> bytes:
+        message, self._message = self._message, bytearray()
+        self.factory.clients.shared.budget.requests -= len(message)
+        return bytes(message)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         """Hand a whole message to the session."""
@@ -241,6 +256,7 @@ class MonitorProtocol(FailureHooks):
         if self._expiry is not None:
             self._expiry.cancel()
             self._expiry = None
+        self._take_message()
         if self.session is not None:
             self.session.outbox.flush()
             self._pvs = len(self.session.subscriptions.names)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.trial.unittest import SynchronousTestCase
 
+from pycawamp.demo.ports import PVAPorts
 from pycawamp.pv.pva import channel as channel_module
 from pycawamp.pv.pva import messages
 from pycawamp.pv.pva.describe import description_of
@@ -22,7 +23,7 @@ from pycawamp.pv.pva.wire import BIG, LITTLE, MALFORMED, ORDERS, Order, Reader, 
 from tests.support.examples import examples
 from tests.support.ioc_case import until_true
 from tests.support.lying_pva_server import TYPE, LyingPVAServer, failed
-from tests.support.pva_case import PVAPorts, PVATestCase, RecordingSink
+from tests.support.pva_case import PVATestCase, RecordingSink
 
 TIME = bytes.fromhex(
     "800b74696d655374616d705f7403107365636f6e64735061737445706f6368230b6e616e6f5365636f6e647322"

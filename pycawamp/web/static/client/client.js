@@ -202,7 +202,7 @@ export class PVClient {
   /** @param {import("./types.js").ClientEvents["open"]} event */
   #opened(event) {
     // A gateway that knows no `configure` sends message by message, which is as good.
-    if (this.#options.batch) this.#request("configure", { batch: true }).catch(() => {});
+    if (this.#options.batch) this.#request("configure", { batch: true, reason: true }).catch(() => {});
     this.#sync.forget();
     for (const subscription of this.#subscriptions.values()) subscription.connection("searching");
     this.#flush();
@@ -282,7 +282,7 @@ export class PVClient {
     if (message.msg_type === "error") return this.#failed(message, subscription);
     if (!subscription) return;
     if (message.msg_type === "monitor") subscription.update(updateOf(message));
-    else if (message.msg_type === "connection") subscription.connection(message.conn ? "connected" : "disconnected");
+    else if (message.msg_type === "connection") subscription.connection(message.conn ? "connected" : "disconnected", message.reason);
     else if (message.msg_type === "metadata") subscription.describe(metadataOf(message));
   }
 

@@ -55,6 +55,11 @@ export class PV {
     return this.#subscription.state;
   }
 
+  /** Why it is not connected, in words for people; null if it is, or if nobody knows. */
+  get reason() {
+    return this.#subscription.reason;
+  }
+
   get connected() {
     return this.state === "connected";
   }
@@ -78,8 +83,8 @@ export class PV {
   }
 
   /**
-   * `"value"` gets each update, `"connection"` `{pvname, state, connected}`, `"metadata"` the
-   * metadata, `"error"` a PVError.
+   * `"value"` gets each update, `"connection"` `{pvname, state, connected, reason}`, `"metadata"`
+   * the metadata, `"error"` a PVError.
    *
    * @template {keyof import("./types.js").PVEvents} E
    * @param {E} event
@@ -220,7 +225,8 @@ export class PV {
 
   /** @param {import("./types.js").PVState} state */
   #tellConnection(state) {
-    this.#events.emit("connection", { pvname: this.name, state, connected: state === "connected" });
+    const { name: pvname, reason } = this;
+    this.#events.emit("connection", { pvname, state, connected: state === "connected", ...(reason !== null && { reason }) });
   }
 
   #repeatLast() {
