@@ -17,7 +17,7 @@ import attrs
 
 from bench.settings import IN_PYTHON, NAIVE
 from harness.ioc import IOCProcess
-from pycawamp.demo.process import IOCError, free_ports
+from pycawamp.demo.process import CAPorts, IOCError, free_ports
 
 ROOT = Path(__file__).parents[1]
 START_S = 60.0  # loading 10,000 records takes seconds on a busy machine
@@ -56,19 +56,39 @@ def ioc(database: Path) -> Iterator[Ioc]:
     except IOCError as error:
         raise ChildError(str(error)) from error
     try:
-        yield Ioc(process.pid, ports.client_environment())
+        with repeater(ports):
+            yield Ioc(process.pid, ports.client_environment())
     finally:
         process.kill()
 
 
 @contextlib.contextmanager
-def gateway(build: str, server: Ioc, folder: Path, *options: str) -> Iterator[Gateway]:
-    """Start a build of `pycaserver`, with options, or the `naive` build, for an IOC."""
+def repeater(ports: CAPorts) -> Iterator[None]:
+    """Run a CA repeater, for gateways would leave one behind."""
+    program = (
+        "from pycawamp.pv.ca.repeater import ensure_repeater as run; print(run(True)); input()"
+    )
+    command = [sys.executable, "-u", "-c", program]
+    with child(command, ports.client_environment()) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield
+
+
+@contextlib.contextmanager
+def gateway(
+    build: str, server: Ioc, folder: Path, *options: str, descriptors: int | None = None
+) -> Iterator[Gateway]:
+    """Start a build of `pycaserver`, with options, or the `naive` build, for an IOC.
+
+    `descriptors` is how many file descriptors it may have, if not as many as this process.
+    """
     port = free_ports().server
     naive = ["-m", "bench.naive", str(port)]
     command = naive if build == NAIVE else _pycaserver(_endpoint(port), *options)
     environment = {**server.environment, "PYCASERVER_FAST": "0" if build == IN_PYTHON else "1"}
-    with _listening(command, port, folder / f"{build}.log", environment) as pid:
+    log = folder / f"{build}.log"
+    with _listening(command, port, log, environment, descriptors) as pid:
         yield Gateway(build, pid, port)
 
 
@@ -145,10 +165,17 @@ def _pycaserver(endpoint: str, *options: str) -> list[str]:
 
 @contextlib.contextmanager
 def _listening(
-    command: Sequence[str], port: int, log: Path, environment: dict[str, str] | None = None
+    command: Sequence[str],
+    port: int,
+    log: Path,
+    environment: dict[str, str] | None = None,
+    descriptors: int | None = None,
 ) -> Iterator[int]:
     """Runs a Python program that listens on a port; its process id."""
-    with child([sys.executable, *command], environment, log, talks=False) as process:
+    command = [sys.executable, *command]
+    if descriptors is not None:
+        command = ["/bin/sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh", *command]
+    with child(command, environment, log, talks=False) as process:
         _await_port(process, port, log)
         yield process.pid
 

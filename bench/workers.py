@@ -20,6 +20,7 @@ from bench import loader, machine, processes, procfs, records, tools
 from bench.loader import Load
 from bench.report import Table, exact, number
 
+OPEN_S = 300.0
 COLUMNS = (
     "processes", "clients", "offered/s", "delivered/s", "cores of each", "per core-s", "of one",
 )  # fmt: skip
@@ -55,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         folder = Path(name)
         source = records.counters(folder, 1000, 10)
         page = records.write_halves(folder, source.names, arguments.clients)
-        load = Load(page, arguments.clients, settle=5, seconds=arguments.seconds)
+        load = Load(page, arguments.clients, settle=5, seconds=arguments.seconds, open_s=OPEN_S)
         found: dict[int, list[Result]] = {1: [], 2: []}
         with processes.ioc(source.database) as server:
             for _ in range(arguments.rounds):
@@ -79,7 +80,8 @@ def _measure(folder: Path, server: processes.Ioc, load: Load, number_of: int) ->
         processes.workers(number_of, server, folder) as (port, pids),
         processes.child([program, *load.arguments(port)]) as process,
     ):
-        loader.read(process)
+        if loader.read(process)["first_values_s"] is None:
+            raise processes.ChildError(f"not all clients had all values within {OPEN_S:g} s")
         before = [procfs.Moment.of(pid) for pid in pids]
         counts = loader.read(process)
         cores = tuple(
