@@ -91,12 +91,12 @@ def run(
     """
     command = [str(settings.tools.load), *load.arguments(gateway.port)]
     with child(command) as process:
-        opening = _read(process)
+        opening = read(process)
         pids = (gateway.pid, server.pid, *others)
         before = [procfs.Moment.of(pid) for pid in pids]
         rss_start = procfs.rss_kib(gateway.pid)
         with _profile(settings, gateway, load):
-            counts = _read(process)
+            counts = read(process)
             after = [procfs.Moment.of(pid) for pid in pids]
         cores = [end.cores_since(start) for start, end in zip(before, after, strict=True)]
         return Result(
@@ -124,7 +124,7 @@ def floor(settings: Settings, server: Ioc, names: Path) -> Iterator[dict[str, An
         figures: dict[str, Any] = {"rss_kib": procfs.rss_kib(process.pid)}
         yield figures
         process.stdin.close()
-        figures.update(_read(process))
+        figures.update(read(process))
 
 
 def floor_alone(settings: Settings, server: Ioc, names: Path) -> dict[str, Any]:
@@ -134,7 +134,8 @@ def floor_alone(settings: Settings, server: Ioc, names: Path) -> dict[str, Any]:
     return figures
 
 
-def _read(process: subprocess.Popen[str]) -> dict[str, Any]:
+def read(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """The next line of figures that a program prints."""
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:

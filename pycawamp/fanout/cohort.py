@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from pycawamp.fanout.flush import FlushCycle
+from pycawamp.fanout.flush import Buffer, FlushCycle
 from pycawamp.fanout.outbox import Outbox, Resendable
 from pycawamp.fanout.packing import Packing
 
@@ -22,9 +22,9 @@ class Cohort:
 
     __slots__ = (
         "_announcing",
-        "_append",
         "_flush_cycle",
-        "buffer",
+        "_frames",
+        "_streams",
         "key",
         "members",
         "packing",
@@ -40,16 +40,27 @@ class Cohort:
         self.members = members
         self.streams = 0
         """Number of streams that use the cohort."""
-        self.buffer = flush_cycle.make_buffer(packing.joint)
-        """The frames of this flush cycle."""
-        # Bound once: it is called for each update.
-        self._append = self.buffer.append
+        self._frames: list[bytes] = []
+        # The stream of each frame, for members that are paused.
+        self._streams: list[Resendable] = []
         self._announcing: list[Resendable] = []
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no frames."""
+        return not self._frames
+
+    def repack(self, packing: Packing) -> None:
+        """Use another packing. Only while there are no frames."""
+        self.packing = packing
 
     def append(self, stream: Resendable, frame: bytes) -> None:
         """Add a frame for all members."""
-        if self._append(stream, frame):
+        frames = self._frames
+        if not frames:
             self._flush_cycle.touch_cohort(self)
+        frames.append(frame)
+        self._streams.append(stream)
 
     def announce(self, stream: Resendable, frame: bytes) -> None:
         """Add a frame that is not an update. Paused members get the state again when resumed."""
@@ -58,11 +69,15 @@ class Cohort:
 
     def flush(self) -> None:
         """Pass the frames of this flush cycle to the members."""
-        if not self.buffer:
+        if self.is_empty:
             return
-        data, streams = self.buffer.take()
+        data, streams = self.take()
         announcing, self._announcing = self._announcing, []
-        deliver = self.packing.deliver
+        deliver, compress = self.packing.deliver, self.packing.compress
+        if compress is not None and not all(outbox.paused for outbox in self.members):
+            compressed = compress(data)
+            if compressed is not None:
+                deliver, data = Outbox.append, compressed
         paused = 0
         for outbox in self.members:
             if outbox.paused:
@@ -70,7 +85,52 @@ class Cohort:
                 paused += 1
             else:
                 deliver(outbox, data)
-        self._flush_cycle.messages += len(streams) * (len(self.members) - paused)
+        taken = len(self.members) - paused
+        self._flush_cycle.messages += len(streams) * taken
+        if taken and not announcing:
+            self._flush_cycle.offer_sample(streams)
+
+    def take(self) -> tuple[bytes, list[Resendable]]:
+        """Remove all frames; return them joined, and their streams."""
+        frames, self._frames = self._frames, []
+        streams, self._streams = self._streams, []
+        return self.packing.joint.join(frames), streams
+
+
+class BufferedCohort(Cohort):
+    """A cohort whose frames are in a compiled buffer, where C code can add some too."""
+
+    __slots__ = ("buffer",)
+
+    def __init__(
+        self,
+        flush_cycle: FlushCycle,
+        packing: Packing,
+        key: int,
+        members: list[Outbox],
+        buffer: Buffer,
+    ) -> None:
+        super().__init__(flush_cycle, packing, key, members)
+        self.buffer = buffer
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no frames."""
+        return not self.buffer
+
+    def repack(self, packing: Packing) -> None:
+        """Use another packing. Only while there are no frames."""
+        super().repack(packing)
+        self.buffer.joint = packing.joint
+
+    def append(self, stream: Resendable, frame: bytes) -> None:
+        """Add a frame for all members."""
+        if self.buffer.append(stream, frame):
+            self._flush_cycle.touch_cohort(self)
+
+    def take(self) -> tuple[bytes, list[Resendable]]:
+        """Remove all frames; return them joined, and their streams."""
+        return self.buffer.take()
 
 
 class Cohorts:
@@ -124,8 +184,8 @@ class Cohorts:
             # Used by this stream only, so it can be changed in place. If each client has
             # different PVs, creating a new cohort would copy all members each time.
             del self._known[cohort.packing, cohort.key]
-            cohort.packing, cohort.key = packing, key
-            cohort.buffer.joint = packing.joint
+            cohort.key = key
+            cohort.repack(packing)
             change(cohort.members)
             self._known[packing, key] = cohort
             return cohort
@@ -138,7 +198,13 @@ class Cohorts:
         return successor
 
     def _add(self, packing: Packing, key: int, members: list[Outbox]) -> Cohort:
-        cohort = self._known[packing, key] = Cohort(self._flush_cycle, packing, key, members)
+        cycle, make_buffer = self._flush_cycle, self._flush_cycle.make_buffer
+        if make_buffer is None:
+            cohort = Cohort(cycle, packing, key, members)
+        else:
+            buffer = make_buffer(packing.joint)
+            cohort = BufferedCohort(cycle, packing, key, members, buffer)
+        self._known[packing, key] = cohort
         return cohort
 
     def __len__(self) -> int:

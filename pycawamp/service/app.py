@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import Any
 
 import attrs
@@ -17,8 +18,8 @@ from pycawamp.bus.edge import Edge
 from pycawamp.config.command_line import refuse
 from pycawamp.config.options import Options
 from pycawamp.config.settings import Settings
-from pycawamp.demo.process import DemoIOC, free_ports
-from pycawamp.demo.records import RECORDS
+from pycawamp.demo.process import DemoIOC
+from pycawamp.demo.records import GROUPS, RECORDS
 from pycawamp.pv.errors import LibraryError
 from pycawamp.pv.interfaces import IBackend
 from pycawamp.service.bus import bus_edge, edge_backends
@@ -71,12 +72,16 @@ SEARCH_VARIABLES = (
     "EPICS_CA_AUTO_ADDR_LIST",
     "EPICS_CA_NAME_SERVERS",
     "EPICS_CA_SERVER_PORT",
+    "EPICS_PVA_ADDR_LIST",
+    "EPICS_PVA_AUTO_ADDR_LIST",
+    "EPICS_PVA_NAME_SERVERS",
+    "EPICS_PVA_BROADCAST_PORT",
 )
-"""What says whom Channel Access asks for PVs."""
+"""What says whom Channel Access and pvAccess ask for PVs."""
 
 
 def search_variables() -> dict[str, str]:
-    """Return where Channel Access searches; nothing else of the environment is told."""
+    """Return where Channel Access and pvAccess search; nothing else of the environment is told."""
     return {name: os.environ[name] for name in SEARCH_VARIABLES if name in os.environ}
 
 
@@ -114,7 +119,14 @@ class App(DrainingService):
     def statistics(self, *, each_channel: bool = True) -> Statistics:
         """Return a snapshot of the gateway and its port."""
         found = self.gateway.statistics(each_channel=each_channel)
-        return attrs.evolve(found, connections=len(self.site.connections))
+        totals = found.totals
+        logins = self.files.logins
+        totals = attrs.evolve(
+            totals,
+            received=totals.received + self.site.received,
+            logins=MappingProxyType(dict(logins.outcomes)) if logins is not None else totals.logins,
+        )
+        return attrs.evolve(found, totals=totals, connections=len(self.site.connections))
 
 
 def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) -> App:
@@ -133,10 +145,9 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
     files = _site_files(reactor, settings, certificates)
     demo = None
     if settings.demo:
-        ports = free_ports()
-        # Before Channel Access is opened: it is to see this IOC and no other.
-        os.environ.update(ports.client_environment())
-        demo = DemoIOC(reactor, ports)
+        demo = DemoIOC(reactor)
+        # Before Channel Access and pvAccess are opened: they are to see this IOC and no other.
+        os.environ.update(demo.client_environment())
     try:
         edge = Edge(reactor, *bus_edge(settings.bus)) if settings.bus is not None else None
         gateway = Gateway(
@@ -185,8 +196,8 @@ def _add_reports(reactor: Any, app: App, root: Resource, readers: ReportReaders)
     metrics = Metrics(reactor, partial(app.statistics, each_channel=False))
     metrics.lag.setServiceParent(app)  # type: ignore[no-untyped-call]
     reports: dict[bytes, Report] = {
-        b"status": StatusReport(app, app.gateway.hub, search_variables),
-        b"metrics": lambda request: metrics.text(request.getHeader("accept") or ""),
+        b"status": StatusReport(app, app.gateway.hub, app.gateway.decide, search_variables),
+        b"metrics": lambda request, _: metrics.text(request.getHeader("accept") or ""),
     }
     for path, report in reports.items():
         root.putChild(path, ReportPage(app.files.authentication, readers, report))
@@ -228,5 +239,5 @@ def _configuration(settings: Settings) -> dict[str, Any]:
     return {
         "version": version("pycaserver"),
         "puts": settings.writers is not None,
-        "demo": list(RECORDS.items()) if settings.demo else [],
+        "demo": [*RECORDS.items(), *GROUPS.items()] if settings.demo else [],
     }

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from pycawamp.pv.history import Samples
 from pycawamp.pv.values import Metadata, Reading
 from pycawamp.wire.dialect import Dialect, Encoding, Message, Renderer, Template
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.requests import Request
 from pycawamp.wire.v2 import replies
+from pycawamp.wire.v2.history import history, is_number
 from pycawamp.wire.v2.requests import parse
 from pycawamp.wire.v2.updates import Render, is_binary, renderer, shown_metadata, template
 
@@ -53,6 +55,10 @@ class Version2(Dialect):
         """Return a `connection` message with a reason."""
         return replies.connection(name, False, reason)
 
+    def history(self, request: Request, samples: Samples, metadata: Metadata | None) -> bytes:
+        """Return the reply to a `history` request."""
+        return history(request.pvname or "", samples, metadata, request.id)
+
     def configured(self, request: Request, encoding: Encoding) -> bytes:
         """Return the reply to a `configure`: the options now in force."""
         return replies.configured(request, encoding)
@@ -73,13 +79,16 @@ class Version2(Dialect):
 class PVRenderer(Renderer):
     """Renders a PV's messages in one encoding."""
 
-    __slots__ = ("_encoding", "_metadata", "_render")
+    __slots__ = ("_encoding", "_metadata", "update")
+
+    update: Render  # type: ignore[assignment]
+    """Renders an update. Not a method, which would call the same function."""
 
     def __init__(self, name: str, encoding: Encoding) -> None:
         super().__init__(name)
         self._encoding = encoding
         self._metadata: Metadata | None = None
-        self._render: Render = _undescribed
+        self.update = _undescribed
 
     @property
     def is_binary(self) -> bool:
@@ -89,7 +98,7 @@ class PVRenderer(Renderer):
     def describe(self, metadata: Metadata) -> None:
         """Use `metadata` from now on. The parts of a message that do not change are prepared."""
         self._metadata = metadata
-        self._render = renderer(self.name, metadata, self._encoding)
+        self.update = renderer(self.name, metadata, self._encoding)
 
     def described(self, metadata: Metadata) -> Sequence[bytes]:
         """Return the messages for clients of a connected PV whose metadata has changed."""
@@ -117,6 +126,13 @@ class PVRenderer(Renderer):
         """Return an `error` message."""
         return (replies.refused(self.name, reason),)
 
+    def history(self, samples: Samples) -> bytes | None:
+        """Return a `history` message, if the PV holds a number."""
+        metadata = self._metadata
+        if metadata is None or not is_number(metadata):
+            return None
+        return history(self.name, samples, metadata)
+
     def shown(self, metadata: Metadata) -> object:
         """Return the units, and the metadata that `text` depends on."""
         return shown_metadata(metadata, self._encoding)
@@ -126,10 +142,6 @@ class PVRenderer(Renderer):
         if self._metadata is None:
             return None
         return template(self.name, self._metadata, self._encoding)
-
-    def update(self, reading: Reading) -> bytes:
-        """Return the message for an update."""
-        return self._render(reading)
 
 
 def _undescribed(_reading: Reading) -> bytes:
