@@ -66,7 +66,7 @@ def ioc(database: Path) -> Iterator[Ioc]:
 def repeater(ports: CAPorts) -> Iterator[None]:
     """Run a CA repeater, for gateways would leave one behind."""
     program = (
-        "from pycawamp.pv.ca.repeater import ensure_repeater as run; print(run(True)); input()"
+        "from pycawamp.pv.ca import repeater as r; print(r.ensure_repeater(True)); open(0).read()"
     )
     command = [sys.executable, "-u", "-c", program]
     with child(command, ports.client_environment()) as process:
