@@ -49,6 +49,9 @@ class Route(Protocol):
     def close(self) -> None:
         """Send all updates to the sink: the subscription ends."""
 
+    def keep(self, history: Any, /) -> None:
+        """Add what bypasses the sink to a compiled history too."""
+
     def take_newest(self) -> Reading | None:
         """Return the newest update if it bypassed the sink and was not taken yet."""
 

@@ -14,9 +14,11 @@ from twisted.web.resource import IResource
 from pycawamp.access import IPolicy, Policy, Verdict
 from pycawamp.config.settings import PROVIDERS, GatewaySettings
 from pycawamp.fanout.flush import FlushCycle
+from pycawamp.pv.archiver import Archiver
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.ca import _fast
 from pycawamp.pv.ca.backend import CABackend
+from pycawamp.pv.history import Histories
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.inbox import Inbox, InboxLimits
 from pycawamp.pv.interfaces import IBackend
@@ -94,7 +96,10 @@ class Gateway(Service):
         }
         both = {CA: backend, PVA: PVABackend(reactor, self._budget)}
         router = Router(both | own | made, default, own)
-        self.hub = PVHub(reactor, router, settings.linger)
+        histories = Histories(self._budget, settings.history, self._fast.history)
+        self.hub = PVHub(reactor, router, settings.linger, histories)
+        url = settings.archiver
+        self._archiver = Archiver(reactor, url) if url is not None else None
         self._put_log = PutLog(settings.put_log)
         self._put_log.check()
         self._sessions = Sessions(
@@ -108,6 +113,7 @@ class Gateway(Service):
             limits=settings.limits,
             refusals=self.refusals,
             budget=self._budget,
+            archiver=self._archiver,
         )
         self._clients = Clients(reactor, self._sessions, settings.socket.stall_timeout)
         self._sockets = MonitorFactory(self._clients, settings.socket)
@@ -200,6 +206,8 @@ class Gateway(Service):
         yield self._clients.close_all()
         self._streams.close()
         self._sessions.close()
+        if self._archiver is not None:
+            yield self._archiver.close()
         yield self.hub.stopService()
         self._inbox.close()
         self._put_log.close()

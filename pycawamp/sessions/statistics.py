@@ -69,6 +69,7 @@ class MemoryStatistics:
     limit: int
     values: int
     rendered: int
+    history: int
     requests: int
     backlog: int
 
@@ -198,6 +199,7 @@ def _memory(budget: MemoryBudget) -> MemoryStatistics:
         limit=budget.limit,
         values=budget.values,
         rendered=budget.rendered,
+        history=budget.history,
         requests=budget.requests,
         backlog=budget.backlog,
     )

@@ -9,6 +9,7 @@ from twisted.python.failure import Failure
 
 from pycawamp.access.interfaces import Decide, Verdict
 from pycawamp.fanout.stream import EncodedStream
+from pycawamp.pv.history import Past
 from pycawamp.pv.interfaces import PVState
 from pycawamp.pv.reason import reason
 from pycawamp.sessions.authorizer import Authorizer, ForbiddenError
@@ -53,8 +54,11 @@ class Subscriptions:
     def __contains__(self, name: object) -> bool:
         return name in self._streams
 
-    def open(self, name: str, encoding: Encoding) -> None:
-        """Subscribe to a PV, or ask for it anew; BadMessageError if the client may not."""
+    def open(self, name: str, encoding: Encoding, past: Past | None = None) -> None:
+        """Subscribe to a PV, or ask for it anew; BadMessageError if the client may not.
+
+        The client gets as much of the past too as is kept.
+        """
         if name in self and not self._outgoing.dialect.answers_repeats:
             return
         try:
@@ -72,7 +76,7 @@ class Subscriptions:
         if pv is not None:
             # Before it is joined, which would bring its value.
             self._check_size(name, pv)
-        self._join(name, verdict, _for(encoding, verdict))
+        self._join(name, verdict, _for(encoding, verdict), past)
 
     def end(self, name: str) -> bool:
         """End a subscription, if there is one; whether its PV may be shown as connected."""
@@ -154,11 +158,13 @@ class Subscriptions:
                 self.end(name)
                 self._outgoing.refuse(attrs.evolve(GAVE_WAY, action="connect", pvname=name))
 
-    def _join(self, name: str, verdict: Verdict, encoding: Encoding) -> None:
+    def _join(
+        self, name: str, verdict: Verdict, encoding: Encoding, past: Past | None = None
+    ) -> None:
         # Asking again is answered again: leave first, so that the state is told anew.
         was_shown = self.end(name)
         outbox = self._outgoing.outbox
-        stream = self._shared.publishers.join(name, verdict.real_name, encoding, outbox)
+        stream = self._shared.publishers.join(name, verdict.real_name, encoding, outbox, past)
         # By the name that all clients share: one of their own each would be a third of the memory.
         self._streams[stream.name] = stream
         if stream.pv.connected is None:

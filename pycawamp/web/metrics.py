@@ -122,7 +122,8 @@ def _channels(found: Statistics) -> Iterator[Metric]:
 
 def _memory(found: Statistics) -> Iterator[Metric]:
     memory = found.memory
-    parts = {part: getattr(memory, part) for part in ("values", "rendered", "requests", "backlog")}
+    names = ("values", "rendered", "history", "requests", "backlog")
+    parts = {name: getattr(memory, name) for name in names}
     text = "Bytes that are held for clients, as --max-memory counts them."
     yield _labelled("memory_bytes", text, "part", parts)
     yield _gauge("memory_limit_bytes", "The most of them, --max-memory.", memory.limit)

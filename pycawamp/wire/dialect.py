@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import attrs
 
+from pycawamp.pv.history import Samples
 from pycawamp.pv.values import Metadata, Reading
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.requests import Request
@@ -80,6 +81,10 @@ class Renderer(ABC):
     @abstractmethod
     def update(self, reading: Reading) -> bytes:
         """Return the message for an update, for clients that have received all earlier ones."""
+
+    def history(self, samples: Samples) -> bytes | None:
+        """Return the message with numbers from before the newest update; None: there is none."""
+        return None
 
     def template(self) -> Template | None:
         """Return the template of updates of a scalar, with the current metadata.
@@ -154,6 +159,14 @@ class Dialect(ABC):
     def value_to_put(self, value: Any, metadata: Metadata) -> Any:
         """Return what to write to a PV for the value in a message; raises BadValueError."""
         return value
+
+    def history(
+        self, request: Request, samples: Samples, metadata: Metadata | None
+    ) -> bytes | None:
+        """Return the reply to a request for numbers over time.
+
+        `metadata` is None if the PV is not open.
+        """
 
     def configured(self, request: Request, encoding: Encoding) -> bytes | None:
         """Return the reply to a changed configuration."""
