@@ -62,10 +62,20 @@ def ioc(database: Path) -> Iterator[Ioc]:
 
 
 @contextlib.contextmanager
-def gateway(build: str, server: Ioc, folder: Path, *options: str) -> Iterator[Gateway]:
-    """Start a build of `pycaserver`, with options, or the `naive` build, for an IOC."""
+def gateway(
+    build: str, server: Ioc, folder: Path, *options: str, certificate: Path | None = None
+) -> Iterator[Gateway]:
+    """Start a build of `pycaserver`, with options, or the `naive` build, for an IOC.
+
+    With a certificate (and its key, in the same file) it takes TLS only.
+    """
     port = free_ports().server
-    command = ["-m", "bench.naive", str(port)] if build == NAIVE else _pycaserver(port, *options)
+    tls = (
+        ":".join(["", f"privateKey={certificate}", f"certKey={certificate}"]) if certificate else ""
+    )
+    command = (
+        ["-m", "bench.naive", str(port)] if build == NAIVE else _pycaserver(port, *options, tls=tls)
+    )
     environment = {**server.environment, "PYCASERVER_FAST": "0" if build == IN_PYTHON else "1"}
     with _listening(command, port, folder / f"{build}.log", environment) as pid:
         yield Gateway(build, pid, port)
@@ -110,9 +120,9 @@ def child(
             _stop(process)
 
 
-def _pycaserver(port: int, *options: str) -> list[str]:
+def _pycaserver(port: int, *options: str, tls: str = "") -> list[str]:
     twistd = "from twisted.scripts.twistd import run; run()"
-    endpoint = f"tcp:{port}:interface=127.0.0.1"
+    endpoint = f"{'ssl' if tls else 'tcp'}:{port}:interface=127.0.0.1{tls}"
     return ["-c", twistd, "-n", "--pidfile=", "pycaserver", "--port", endpoint, *options]
 
 
