@@ -90,7 +90,8 @@ class Gateway(Service):
             "loc": LocalBackend(),
             "sim": SimulationBackend(reactor),
         }
-        both = {CA: backend, PVA: PVABackend(reactor, self._budget)}
+        self._pva = PVABackend(reactor, self._budget)
+        both = {CA: backend, PVA: self._pva}
         router = Router(both | own | made, default, own)
         self.hub = PVHub(reactor, router, settings.linger)
         self._put_log = PutLog(settings.put_log)
@@ -154,8 +155,12 @@ class Gateway(Service):
         Without `each_channel`, channels are only counted, which is quick.
         """
         found = snapshot(self.hub, self._sessions, self._inbox, each_channel=each_channel)
-        dropped = self._clients.slow_consumers.dropped
-        return attrs.evolve(found, totals=attrs.evolve(found.totals, dropped=dropped))
+        totals = attrs.evolve(
+            found.totals,
+            dropped=self._clients.slow_consumers.dropped,
+            overruns=self._pva.overruns,
+        )
+        return attrs.evolve(found, totals=totals)
 
     def check(self) -> Deferred[None]:
         """Fires when the sources of PVs have shown that they work: no call of libca hangs."""

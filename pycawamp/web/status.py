@@ -164,6 +164,7 @@ def _totals(found: Statistics) -> dict[str, Any]:
         "messages": totals.messages,
         "bytes": totals.bytes,
         "dropped": totals.dropped,
+        "overruns": totals.overruns,
     }
     return counted | conflated | {"puts": dict(totals.puts), "errors": dict(totals.errors)}
 
