@@ -2,8 +2,8 @@
 
 A QSRV 2 IOC has PVs that change ten times a second. A process of its own takes them, by each
 client in turn, and does nothing with them: `--pvs` of them, for `--seconds`. The IOC has one core
-and the client another: on shared ones a client waits for the IOC's three busy threads. `cpp` is a client on
-pvxs (pvxscat.cpp), which is compiled against the headers of the package pvxslibs.
+and the client another: on shared ones a client waits for the IOC's three busy threads. `cpp` is a
+client on pvxs (pvxscat.cpp), which is compiled against the headers of the package pvxslibs.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import Any
 
 import attrs
@@ -84,12 +85,16 @@ SEARCH_VARIABLES = (
     "EPICS_CA_AUTO_ADDR_LIST",
     "EPICS_CA_NAME_SERVERS",
     "EPICS_CA_SERVER_PORT",
+    "EPICS_PVA_ADDR_LIST",
+    "EPICS_PVA_AUTO_ADDR_LIST",
+    "EPICS_PVA_NAME_SERVERS",
+    "EPICS_PVA_BROADCAST_PORT",
 )
-"""What says whom Channel Access asks for PVs."""
+"""What says whom Channel Access and pvAccess ask for PVs."""
 
 
 def search_variables() -> dict[str, str]:
-    """Return where Channel Access searches; nothing else of the environment is told."""
+    """Return where Channel Access and pvAccess search; nothing else of the environment is told."""
     return {name: os.environ[name] for name in SEARCH_VARIABLES if name in os.environ}
 
 
@@ -127,7 +132,14 @@ class App(DrainingService):
     def statistics(self, *, each_channel: bool = True) -> Statistics:
         """Return a snapshot of the gateway and its port."""
         found = self.gateway.statistics(each_channel=each_channel)
-        return attrs.evolve(found, connections=len(self.site.connections))
+        totals = found.totals
+        logins = self.files.logins
+        totals = attrs.evolve(
+            totals,
+            received=totals.received + self.site.received,
+            logins=MappingProxyType(dict(logins.outcomes)) if logins is not None else totals.logins,
+        )
+        return attrs.evolve(found, totals=totals, connections=len(self.site.connections))
 
 
 def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) -> App:
@@ -187,8 +199,8 @@ def _add_reports(reactor: Any, app: App, root: Resource, readers: ReportReaders)
     metrics = Metrics(reactor, partial(app.statistics, each_channel=False))
     metrics.lag.setServiceParent(app)  # type: ignore[no-untyped-call]
     reports: dict[bytes, Report] = {
-        b"status": StatusReport(app, app.gateway.hub, search_variables),
-        b"metrics": lambda request: metrics.text(request.getHeader("accept") or ""),
+        b"status": StatusReport(app, app.gateway.hub, app.gateway.decide, search_variables),
+        b"metrics": lambda request, _: metrics.text(request.getHeader("accept") or ""),
     }
     for path, report in reports.items():
         root.putChild(path, ReportPage(app.files.authentication, readers, report))
