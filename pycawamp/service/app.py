@@ -243,5 +243,7 @@ def _configuration(settings: Settings) -> dict[str, Any]:
     return {
         "version": version("pycaserver"),
         "puts": settings.writers is not None,
+        "history": settings.gateway.history,
+        "archiver": settings.gateway.archiver is not None,
         "demo": list(RECORDS.items()) if settings.demo else [],
     }
