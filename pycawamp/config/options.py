@@ -326,7 +326,7 @@ class Options(usage.Options):
 
 
 def _collector(option: Option) -> Callable[[Options, str], None]:
-    """What twisted.python.usage calls for an option that may be repeated."""
+    """Return the method that twisted.python.usage calls for an option that may be repeated."""
 
     def collect(self: Options, text: str) -> None:
         self.add(option.name, text)
@@ -346,7 +346,7 @@ for _option in OPTIONS:
 
 
 def _with_hint(problem: str) -> str:
-    """What getopt says, with the option that may have been meant."""
+    """Return getopt's error, with the option that may have been meant."""
     unknown = re.fullmatch(r"option --(.*) not recognized", problem)
     return problem if unknown is None else problem + nearest(unknown[1], _NAMES)
 

@@ -1,4 +1,4 @@
-"""What the command line asked for, validated."""
+"""The validated settings."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ PROVIDERS = ("ca", "pva")
 
 @attrs.frozen
 class GatewaySettings:
-    """What can be set of a gateway; all times in seconds."""
+    """Settings of a gateway; all times in seconds."""
 
     connect_timeout: float = 5.0
-    """How long a PV may stay unfound before its client is told."""
+    """When a client is told that a PV was not found."""
     linger: float = 10.0
     """How long a channel stays open after its last client left."""
     history: float = 0.0
-    """How much is kept of each PV that holds a number; 0: nothing."""
+    """History that is kept of each PV that holds a number; 0: none."""
     archiver: str | None = None
     """URL of the data retrieval of an EPICS Archiver Appliance."""
     own_repeater: bool = False
@@ -46,7 +46,7 @@ DIALECTS = ("pvws", "epics2web")
 
 @attrs.frozen
 class DialectSettings:
-    """What can be set of the protocols of other gateways; all times in seconds."""
+    """Settings of the protocols of other gateways; all times in seconds."""
 
     names: tuple[str, ...] = DIALECTS
     """Those that are served."""
@@ -65,7 +65,7 @@ class LogFormat(Enum):
 
 @attrs.frozen
 class LogSettings:
-    """What is logged, and how."""
+    """Settings of the log."""
 
     format: LogFormat = LogFormat.TEXT
     level: str = "info"
@@ -76,7 +76,7 @@ class LogSettings:
 
 @attrs.frozen
 class Settings:
-    """What the command line asked for."""
+    """All settings."""
 
     ports: tuple[str, ...] = ("tcp:8888",)
     """Twisted endpoint descriptions."""

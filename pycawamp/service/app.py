@@ -90,7 +90,7 @@ SEARCH_VARIABLES = (
     "EPICS_PVA_NAME_SERVERS",
     "EPICS_PVA_BROADCAST_PORT",
 )
-"""What says whom Channel Access and pvAccess ask for PVs."""
+"""Environment variables that say where Channel Access and pvAccess search for PVs."""
 
 
 def search_variables() -> dict[str, str]:
@@ -238,7 +238,7 @@ def _http_limits(settings: Settings) -> HTTPLimits:
 
 
 def _configuration(settings: Settings) -> dict[str, Any]:
-    """What the console needs to know of this gateway."""
+    """Return the configuration of the console."""
     return {
         "version": version("pycaserver"),
         "puts": settings.writers is not None,

@@ -23,7 +23,7 @@ from pycawamp.web.login import Logins
 
 
 class SiteFiles(MultiService):
-    """The policy, the logins, the door and the certificates; follows the files while it runs.
+    """The policy, the logins, the authentication and the certificates; follows their files.
 
     Making one reads the files: AccessFileError, LoginFileError.
     """

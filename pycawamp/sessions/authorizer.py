@@ -1,4 +1,4 @@
-"""What one client may read and write, and how many channels it may open."""
+"""The rights of one client: reading, writing, and the number of its channels."""
 
 from __future__ import annotations
 

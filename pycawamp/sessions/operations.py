@@ -40,7 +40,7 @@ HISTORIES_AT_ONCE = 2
 UNDER_WAY = 1000
 """Requests of one client that have not been answered: each takes some kilobytes."""
 ANSWER = 4
-"""How much memory a get of an array takes, as a multiple of it: itself, and a message of it."""
+"""Memory of a get of an array, as a multiple of its size: the value and its message."""
 PUTS = 1000
 """Puts of one client that have not finished."""
 PUT_BYTES = 2**26
@@ -90,7 +90,7 @@ class Operations:
         self._attend(request, self._read(request))
 
     def info(self, request: requests.Info) -> None:
-        """Tell a PV's metadata."""
+        """Send a PV's metadata."""
         self._check_room(request)
         self._attend(request, self._describe(request))
 
@@ -345,7 +345,7 @@ def _written_bytes(value: Any) -> int:
 
 
 def _mistake(error: BaseException | None) -> BadMessageError | None:
-    """What to tell the client; None if it is no matter of the client's."""
+    """Return the error for the client, or None if the client is not told."""
     if isinstance(error, PVError):
         return BadMessageError(error.code, str(error))
     return error if isinstance(error, BadMessageError) else None

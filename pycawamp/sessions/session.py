@@ -61,7 +61,7 @@ class Session:
         self._requests = quota.requests
         self._rest: Iterator[None] | None = None
         self.number = next(shared.session_numbers)
-        """Tells it from all others."""
+        """A number that no other session has."""
         self.opened = shared.clock.seconds()
         """When it began, by the reactor's clock."""
         self.received: float | None = None
@@ -69,7 +69,7 @@ class Session:
 
     @property
     def outbox(self) -> Outbox:
-        """What waits for the client."""
+        """Messages that wait for the client."""
         return self.outgoing.outbox
 
     def receive(self, payload: bytes, is_binary: bool = False) -> None:
@@ -121,7 +121,7 @@ class Session:
         self._operations.when_idle(end)
 
     def close(self) -> None:
-        """End all that it asked for: the client is gone."""
+        """End all subscriptions and requests: the client has disconnected."""
         self._rest = None
         self.outgoing.close()
         self._shared.finish(self.subscriptions.close())

@@ -91,7 +91,7 @@ class Subscriptions:
         return stream.pv.connected is not None
 
     def close(self) -> Iterator[None]:
-        """End all, a PV at each step: the client is gone."""
+        """End all subscriptions, one at each step."""
         self._unresolved.clear()
         for name in self.names:
             self.end(name)
@@ -142,7 +142,7 @@ class Subscriptions:
             yield
 
     def end_search(self, search: Search) -> None:
-        """Tell the client if a PV has not been found by now; the search goes on."""
+        """Tell the client that a PV has not been found yet; the search goes on."""
         stream = search.stream
         # Not if the client has left the PV, or asked for it anew.
         is_wanted = self._unresolved.get(stream.name) is search

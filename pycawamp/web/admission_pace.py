@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, execute
 from twisted.internet.interfaces import IReactorTime
 
 REST = 2.0
-"""How long nobody is let in after one was, in terms of what that took."""
+"""The pause after each admission, as a multiple of the time that it took."""
 
 
 class Pace:

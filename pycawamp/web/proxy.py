@@ -13,7 +13,7 @@ from pycawamp.access.hosts import address
 
 Network: TypeAlias = IPv4Network | IPv6Network
 UNIX = "unix"
-"""Stands for whoever comes by a UNIX socket."""
+"""Stands for clients of a UNIX socket."""
 
 
 @attrs.frozen

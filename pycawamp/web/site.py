@@ -21,7 +21,7 @@ from pycawamp.wire.v2.codec import dumps
 STATIC = Path(__file__).absolute().with_name("static")
 
 DISPLAYS = Path(__file__).absolute().with_name("displays")
-"""What displays for other gateways load from there."""
+"""Files that displays for other gateways load."""
 
 ENTRIES = ("console/gateway.js", "console/main.js", "pycaserver-html.js", "pycaserver.js")
 """The modules that pages load with a script element; served joined with their imports."""
@@ -72,7 +72,7 @@ def file_headers(authentication: Authentication) -> dict[str, str]:
     """The headers of files that pages of other origins may load, if any may connect."""
     headers = dict(PAGE_HEADERS)
     if authentication.takes_other_pages:
-        # They import the library from here; whether they may open a WebSocket the door says.
+        # They import the library from here. `Authentication` checks whether they may connect.
         headers["access-control-allow-origin"] = "*"
     return headers
 

@@ -27,7 +27,7 @@ from pycawamp.wire.v2.dialect import VERSION_1
 
 @attrs.frozen
 class SocketLimits:
-    """What a client's connection may take, and how long it may be silent."""
+    """Limits of a client's connection."""
 
     ping_interval: float = 20.0
     """Seconds, at least 1; a client that answers none within another interval is gone."""
@@ -38,7 +38,7 @@ class SocketLimits:
 
 
 SUBPROTOCOL = "pycaserver"
-"""What a page may offer beside its token, so that there is something else to select."""
+"""A subprotocol that a page may offer beside its token, so that the token need not be selected."""
 PONG = 10
 """The opcode of a pong."""
 TRY_AGAIN_LATER = 1013
@@ -51,14 +51,14 @@ class MonitorProtocol(FailureHooks):
     factory: MonitorFactory
     session: Session | None = None
     client = Peer()
-    """Who is at the other end; `peer` is Autobahn's."""
+    """The client; `peer` is Autobahn's."""
     encoding: Encoding = VERSION_1
     """The dialect of this connection, and the options in force at first."""
     # What it says of bad frames and handshakes is counted instead: no client fills the log.
     log = make_logger("critical")
     _has_frames = False
     _pvs = 0
-    """How many PVs the session had when it ended."""
+    """The number of PVs that the session had when it ended."""
     _message = bytearray()
     connection_count: ConnectionCount | None = None
     _client_transport: ClientTransport | None = None
@@ -90,9 +90,9 @@ class MonitorProtocol(FailureHooks):
         self._expiry.watch(self.client.expires)
 
     def dataReceived(self, data: bytes) -> None:
-        """Take what the socket brought, when it is this client's turn."""
+        """Handle received bytes when it is this client's turn."""
         if self.state == self.STATE_CONNECTING:
-            # The handshake, which the door has let in: those that come next are counted after it.
+            # The handshake, which `Authentication` has let in; what follows is counted.
             self.handle(data)
         else:
             self.factory.clients.read_scheduler.take(self, data)
@@ -110,7 +110,7 @@ class MonitorProtocol(FailureHooks):
         super().dataReceived(data)
 
     def processData(self) -> bool:
-        """Take one part of a frame; Autobahn calls it until there is none, or time is over."""
+        """Handle one part of a frame; Autobahn calls it until none is left, or the slice ends."""
         if self.is_busy or not super().processData():
             return False
         self._has_frames = self.factory.clients.read_scheduler.is_over
@@ -142,7 +142,7 @@ class MonitorProtocol(FailureHooks):
             self.session.may_ask()
 
     def onMessageEnd(self) -> None:
-        """Take a whole message."""
+        """Handle a whole message."""
         message = self._take_message()
         if not self.failedByMe:
             self.onMessage(message, self.message_is_binary)
@@ -196,7 +196,7 @@ class MonitorProtocol(FailureHooks):
             self._client_transport.cut()
 
     def check_client(self) -> None:
-        """Close the connection if the user or the page could not come in any more."""
+        """Close the connection if the user or the page may no longer connect."""
         if not self.client.is_valid():
             self._log_out("the login is not good any more")
         elif not self.client.may_stay():
@@ -268,15 +268,15 @@ class MonitorProtocol(FailureHooks):
         self.factory.clients.shared.refusals.count("closed for a bad frame", self.client.address)
 
     def on_bad_text(self) -> None:
-        """Tell the client why; RFC 6455 wants the connection closed (1007)."""
+        """Send the reason; RFC 6455 requires that the connection is closed (1007)."""
         self._explain(BadMessageError("bad_json", "not JSON: the text is not valid UTF-8"))
 
     def on_too_large(self, limit: int) -> None:
-        """Tell the client what was expected."""
+        """Send the limit."""
         self._explain(BadMessageError("too_large", f"a message has at most {limit} bytes"))
 
     def _explain(self, mistake: BadMessageError) -> None:
-        """Tell the client, at once, why its connection is about to be closed."""
+        """Send the reason before the connection is closed."""
         if self.session is not None and self.state == self.STATE_OPEN:
             self.session.outgoing.send(self.session.outgoing.dialect.error(mistake))
             self.session.outbox.flush()
@@ -299,7 +299,7 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
             maxMessagePayloadSize=limits.max_message,
             maxFramePayloadSize=limits.max_message,
             closeHandshakeTimeout=2,
-            # The door has looked at the origin.
+            # `Authentication` has checked the origin.
             allowedOrigins=["*"],
             allowNullOrigin=True,
         )
