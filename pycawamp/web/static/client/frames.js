@@ -68,6 +68,18 @@ export function updateOf(message) {
   return { ...rest, ...described, ...arrayOf(dtype, shape, fromBase64(base64)) };
 }
 
+/**
+ * What listeners get for a `history` message.
+ *
+ * @param {Message} message
+ * @returns {import("./types.js").History}
+ */
+export function historyOf({ pvname, timestamps, values, severities }) {
+  const isWhole = timestamps.length === values.length && values.length === severities.length;
+  if (!isWhole) throw new RangeError("a history message with lists of different lengths");
+  return { pvname, timestamps: Float64Array.from(timestamps), values: Float64Array.from(values, (/** @type {number | null} */ value) => value ?? NaN), severities: Uint8Array.from(severities) };
+}
+
 /** @param {any[]} list */
 function withoutNull(list) {
   return list.includes(null) ? list.map((item) => item ?? NaN) : list;

@@ -6,7 +6,7 @@ import { Stream } from "./stream.js";
 import { Throttle } from "./throttle.js";
 
 /** @type {(keyof import("./types.js").PVEvents)[]} */
-const EVENTS = ["value", "connection", "metadata", "error"];
+const EVENTS = ["value", "connection", "metadata", "history", "error"];
 
 export class PV {
   #client;
@@ -84,7 +84,7 @@ export class PV {
 
   /**
    * `"value"` gets each update, `"connection"` `{pvname, state, connected, reason}`, `"metadata"`
-   * the metadata, `"error"` a PVError.
+   * the metadata, `"history"` what came before the first value, `"error"` a PVError.
    *
    * @template {keyof import("./types.js").PVEvents} E
    * @param {E} event
@@ -134,6 +134,17 @@ export class PV {
   async info(options) {
     this.#assertOpen();
     return this.#client._info(this.name, options);
+  }
+
+  /**
+   * Numbers over time: what the gateway keeps, and what its archiver has.
+   * @param {{from: number, to?: number, points?: number, timeout?: number}} range from and to: seconds since 1970; points: the most
+   *   samples, of which the lowest and highest of each part are kept; timeout in seconds
+   * @returns {Promise<import("./types.js").History>}
+   */
+  async history(range) {
+    this.#assertOpen();
+    return this.#client._history(this.name, range);
   }
 
   /**
@@ -194,6 +205,14 @@ export class PV {
   _metadata(metadata) {
     if (this.#catchUp()) return;
     this.#events.emit("metadata", metadata);
+  }
+
+  /**
+   * @internal
+   * @param {import("./types.js").History} history
+   */
+  _history(history) {
+    if (this.#options.history > 0 && !this.#closed) this.#events.emit("history", history);
   }
 
   /**

@@ -81,6 +81,11 @@ export class Subscription {
     this.#each((handle) => handle._metadata(metadata));
   }
 
+  /** @param {import("./types.js").History} history */
+  past(history) {
+    this.#each((handle) => handle._history(history));
+  }
+
   /** @param {import("./error.js").PVError} error */
   fail(error) {
     // What it was told until then was for a subscription that was taken back; but a rate limit may

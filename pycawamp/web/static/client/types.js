@@ -68,10 +68,22 @@
  */
 
 /**
+ * Numbers over time, oldest first; three lists of the same length.
+ *
+ * @typedef {object} History
+ * @property {string} pvname
+ * @property {Float64Array} timestamps seconds since 1970, by the IOC's clock
+ * @property {Float64Array} values NaN: not a number, or not connected
+ * @property {Uint8Array} severities 0 `NO_ALARM` … 3 `INVALID`
+ */
+
+/**
  * @typedef {object} PVOptions
  * @property {boolean} [metadata] follow metadata; severity and status in every update
  * @property {boolean} [text] `text` in every update: the value as a person reads it
  * @property {number} [maxRate] updates per second at most, the newest wins; none: every update
+ * @property {number} [history] seconds before now that come first, in one `history` event, if the gateway keeps them
+ * @property {number} [points] samples of that event, at most (default 8192)
  * @property {"json" | "base64" | "binary"} [arrays] how arrays travel; the latter two arrive as typed arrays
  */
 
@@ -93,6 +105,7 @@
  * @property {Update} value
  * @property {Connection} connection
  * @property {Metadata} metadata
+ * @property {History} history
  * @property {import("./error.js").PVError} error
  */
 
