@@ -65,9 +65,10 @@ async def crowd(case: Case) -> Outcome:
     clients = case.size(CROWD)
     load = Load(source.page, clients, settle=1, seconds=2, open_s=CROWD_OPEN_S)
     command = [str(case.tools.load)]
+    room = f"--max-clients-per-address={2 * CROWD}"
     with (
         processes.ioc(source.database) as server,
-        processes.gateway(case.build, server, case.folder) as gateway,
+        processes.gateway(case.build, server, case.folder, room) as gateway,
     ):
         watch = Watch(case.reactor, gateway.port, source.names)
         await watch.until_all_fresh()
