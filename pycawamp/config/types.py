@@ -132,6 +132,18 @@ def some_text(text: str) -> str:
     return text
 
 
+def url(text: str) -> str:
+    """The URL of a server, without a query."""
+    try:
+        parts = urlsplit(text)
+        is_server = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        is_server = False
+    if not is_server or parts.query or parts.fragment or "@" in parts.netloc or not text.isascii():
+        raise ValueError("a URL such as http://archiver:17668/retrieval, without user or query")
+    return text
+
+
 def header(text: str) -> str:
     """The name of an HTTP header."""
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", text):

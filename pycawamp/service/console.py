@@ -14,7 +14,7 @@ from twisted.web.resource import IResource
 
 from pycawamp.access import Writers
 from pycawamp.config.settings import Settings
-from pycawamp.demo.records import RECORDS
+from pycawamp.demo.records import GROUPS, RECORDS
 from pycawamp.service.gateway import Gateway
 from pycawamp.web.answer_page import Answer, AnswerPage
 from pycawamp.web.channelfinder import ChannelFinder
@@ -65,7 +65,7 @@ def console_configuration(settings: Settings) -> dict[str, Any]:
         "version": version("pycaserver"),
         "puts": settings.writers is not None,
         "writers": _writers(settings),
-        "demo": list(RECORDS.items()) if settings.demo else [],
+        "demo": [*RECORDS.items(), *GROUPS.items()] if settings.demo else [],
         "layouts": settings.console.layouts is not None,
         "names": True,
     }

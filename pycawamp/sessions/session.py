@@ -30,6 +30,8 @@ TOLD_AT_ONCE = 500
 """PVs of the answer to a `list` that are told before others have their turn."""
 TOLD_A_TOKEN = 50
 """PVs of that answer that cost as much as a request."""
+HISTORY_TOKENS = 10
+"""Requests that reading a history costs as much as, besides itself."""
 BYTES_A_TOKEN = 2**14
 """Bytes of a long message that cost as much as a request."""
 
@@ -151,7 +153,12 @@ class Session:
     def _answer(self, request: requests.Request) -> None:
         _DISPATCH[type(request)](self, request)
 
-    def _work_on(self, request: requests.PVsRequest, act: Callable[[str], object]) -> None:
+    def _work_on(
+        self,
+        request: requests.PVsRequest,
+        act: Callable[[str], object],
+        at_once: int = NAMES_AT_ONCE,
+    ) -> None:
         """Do something with each PV of a request, a part at a time if they are many."""
         most, number = self._shared.limits.names, len(request.names)
         if number > most:
@@ -159,13 +166,15 @@ class Session:
             raise requests.about(request, BadMessageError("bad_request", text))
         if number > 1:
             self._requests.charge(number / NAMES_A_TOKEN)
-        self._begin(self._parts(request, act))
+        self._begin(self._parts(request, act, at_once))
 
     def _begin(self, work: Iterator[None]) -> None:
         self._rest = work
         self.go_on()
 
-    def _parts(self, request: requests.PVsRequest, act: Callable[[str], object]) -> Iterator[None]:
+    def _parts(
+        self, request: requests.PVsRequest, act: Callable[[str], object], at_once: int
+    ) -> Iterator[None]:
         done: set[str] = set()
         errors = ListErrors(self.outgoing, request)
         for number, sent in enumerate(request.names, 1):
@@ -178,7 +187,7 @@ class Session:
                 errors.add(sent, mistake)
             except Exception:
                 errors.add_failure(sent, Failure())
-            if number % NAMES_AT_ONCE == 0 and number < len(request.names):
+            if number % at_once == 0 and number < len(request.names):
                 yield
         errors.end()
 
@@ -186,7 +195,10 @@ class Session:
         encoding = self.outgoing.encoding
         if request.options:
             encoding = attrs.evolve(encoding, **request.options)
-        self._work_on(request, lambda name: self.subscriptions.open(name, encoding))
+        past = request.past
+        # Rendering the history of twenty PVs would keep others waiting.
+        at_once = 1 if past else NAMES_AT_ONCE
+        self._work_on(request, lambda name: self.subscriptions.open(name, encoding, past), at_once)
 
     def _disconnect(self, request: requests.Disconnect) -> None:
         self._work_on(request, self.subscriptions.end)
@@ -220,6 +232,10 @@ class Session:
     def _get(self, request: requests.Get) -> None:
         self._operations.get(request)
 
+    def _history(self, request: requests.ReadHistory) -> None:
+        self._requests.charge(HISTORY_TOKENS)
+        self._operations.history(request)
+
     def _info(self, request: requests.Info) -> None:
         self._operations.info(request)
 
@@ -239,6 +255,7 @@ _DISPATCH: dict[type, Callable[[Session, Any], None]] = {
     requests.Get: Session._get,
     requests.Put: Session._put,
     requests.Info: Session._info,
+    requests.ReadHistory: Session._history,
     requests.ListPVs: Session._list,
     requests.Ping: Session._ping,
     requests.Echo: Session._echo,

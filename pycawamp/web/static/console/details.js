@@ -1,11 +1,13 @@
 /** What a click on a row unfolds: the plot, the facts, the field that writes. */
 import { textOf } from "../view/reading.js";
 import { LoginHint } from "./account.js";
+import { isComposed, newFigure } from "./composed.js";
 import { el, setText } from "./dom.js";
 import { factsOf } from "./facts.js";
 import { Figure } from "./figure.js";
 import { PutForm } from "./putform.js";
 import { Viewing } from "./viewing.js";
+import { WidthField } from "./widthfield.js";
 
 export class Details {
   #watch;
@@ -18,6 +20,7 @@ export class Details {
   #form;
   #hint;
   #viewing;
+  #width;
 
   /**
    * @param {import("./watch.js").Watch} watch
@@ -33,7 +36,8 @@ export class Details {
     this.#form = new PutForm(watch, account);
     this.#hint = new LoginHint(account);
     this.#viewing = new Viewing(watch, repaint);
-    const side = el("div", { class: "side" }, this.#form.element, this.#hint.element, this.#viewing.element, this.#facts);
+    this.#width = new WidthField(watch, repaint);
+    const side = el("div", { class: "side" }, this.#form.element, this.#hint.element, this.#viewing.element, this.#width.element, this.#facts);
     this.element = el("div", { class: "details", role: "row" }, el("div", { class: "c-details", role: "cell" }, this.#picture, side));
   }
 
@@ -43,6 +47,7 @@ export class Details {
     this.#form.paint();
     this.#hint.paint(this.#watch);
     this.#viewing.paint();
+    this.#width.paint();
   }
 
   /** What moves with time alone. */
@@ -64,7 +69,7 @@ export class Details {
 
   #newFigure(kind) {
     this.#figure?.release();
-    this.#figure = new Figure(this.#watch, kind, this.#clock, this.#redraw);
+    this.#figure = isComposed(kind) ? newFigure(this.#watch, this.#clock, this.#redraw) : new Figure(this.#watch, kind, this.#clock, this.#redraw);
     this.#picture.replaceChildren(this.#figure.element);
   }
 
