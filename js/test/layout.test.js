@@ -9,6 +9,7 @@ const EVERYTHING = layout({
   name: "Vacuum & more",
   rate: "5",
   items: [pv("a"), { heading: "Pumps, north" }, pv("b,c", "hex"), pv("d"), { heading: "" }, { heading: "+ last" }, pv("e", "hex")],
+  charts: [["a", "b,c"], ["e"]],
   view: { columns: 3, compact: true, wall: true, descriptions: true, show: "severe", worst: true },
 });
 
@@ -43,6 +44,7 @@ test("a file that is no layout is refused, with what was expected", () => {
     ['{"groups": [{"pvs": [{"pv": "a", "format": "roman"}]}]}', /"format" to be one of record/],
     ['{"groups": [{"heading": 5, "pvs": []}]}', /"heading" to be a text/], ['{"groups": [], "pvs": []}', /unknown "pvs"/],
     [`{"groups": [], "name": "${"x".repeat(101)}"}`, /"name" to be a text of at most 100/], ['{"groups": [], "rate": 5}', /"rate"/], ['{"groups": [], "view": 1}', /"view"/],
+    ['{"groups": [], "charts": [5]}', /each chart to be a list/], [JSON.stringify({ groups: [], charts: Array.from({ length: 51 }, () => []) }), /at most 50 charts/],
     [JSON.stringify({ groups: [{ pvs: Array.from({ length: 20001 }, () => "a") }] }), /at most 20000/], [" ".repeat(2e6), /at most 1048576/],
   ]) assert.throws(() => layoutOf(text), words, text.slice(0, 80));
 });

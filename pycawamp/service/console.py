@@ -68,6 +68,8 @@ def console_configuration(settings: Settings) -> dict[str, Any]:
         "demo": [*RECORDS.items(), *GROUPS.items()] if settings.demo else [],
         "layouts": settings.console.layouts is not None,
         "names": True,
+        "history": settings.gateway.history,
+        "archiver": settings.gateway.archiver is not None,
     }
 
 

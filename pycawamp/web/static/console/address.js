@@ -24,6 +24,7 @@ export function readAddress({ search, hash } = globalThis.location) {
       name: (query.get("name") ?? "").slice(0, MOST.name),
       items: itemsIn(pairs),
       rate: query.get("rate"),
+      charts: query.getAll("chart").map(namesIn),
       view: viewOf({ ...flags, columns: Number(query.get("columns")), show: query.get("show") }),
     }),
     server: query.get("layout"),
@@ -31,13 +32,14 @@ export function readAddress({ search, hash } = globalThis.location) {
 }
 
 /** @param {import("./layout.js").Layout} shown */
-export function addressOf({ name, items, rate, view }) {
+export function addressOf({ name, items, rate, view, charts }) {
   const list = listOf(items);
   const long = list.length > QUERY_LIMIT;
   const query = [
     long ? "" : list,
     rate ? `rate=${encodeURIComponent(rate)}` : "",
     name ? `name=${readable(name)}` : "",
+    ...charts.map((names) => `chart=${names.map(typed).join(",")}`),
     view.columns === PLAIN.columns ? "" : `columns=${view.columns}`,
     ...FLAGS.map((key) => (view[key] ? `${key}=1` : "")),
     view.show === PLAIN.show ? "" : `show=${view.show}`,

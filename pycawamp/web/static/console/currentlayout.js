@@ -8,24 +8,28 @@ export class CurrentLayout {
   view = PLAIN;
   #table;
   #rate;
+  #charts;
   #apply;
   /** The gateway's layout that is shown, and the address of what it was when it came. */
   #source = { name: "", address: "" };
 
   /**
-   * @param {import("./table.js").Table} table
-   * @param {import("./rate.js").Rate} rate
+   * @param {object} parts
+   * @param {import("./table.js").Table} parts.table
+   * @param {import("./rate.js").Rate} parts.rate
+   * @param {import("./charts.js").Charts} parts.charts
    * @param {() => void} apply shows the view
    */
-  constructor(table, rate, apply) {
+  constructor({ table, rate, charts }, apply) {
     this.#table = table;
     this.#rate = rate;
+    this.#charts = charts;
     this.#apply = apply;
   }
 
   /** @returns {import("./layout.js").Layout} */
   get value() {
-    return { name: this.name, items: this.#table.items, rate: this.#rate.mention, view: this.view };
+    return { name: this.name, items: this.#table.items, rate: this.#rate.mention, charts: this.#charts.names, view: this.view };
   }
 
   /**
@@ -33,10 +37,11 @@ export class CurrentLayout {
    * @param {import("./layout.js").Layout} layout
    * @param {string} [source] its name at the gateway: the address names it until it is changed
    */
-  show({ name, items, rate, view }, source = "") {
+  show({ name, items, rate, charts, view }, source = "") {
     this.name = name;
     this.#rate.choose(rate);
     this.#table.addItems(items);
+    this.#charts.open(charts);
     this.change(view);
     this.#source = { name: source, address: addressOf(this.value) };
     this.write();

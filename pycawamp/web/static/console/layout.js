@@ -2,7 +2,7 @@
 import { FORMATS } from "../view/format.js";
 
 /** What a layout may have at most. */
-export const MOST = { items: 20000, name: 100, heading: 100, pv: 1000, bytes: 1048576 };
+export const MOST = { items: 20000, charts: 50, name: 100, heading: 100, pv: 1000, bytes: 1048576 };
 export const COLUMNS = [1, 2, 3, 4];
 /** Which rows are shown. */
 export const SHOWN = { all: "all", alarms: "in alarm", severe: "major or worse", new: "not acknowledged" };
@@ -24,6 +24,7 @@ export const SHOWN = { all: "all", alarms: "in alarm", severe: "major or worse",
  * @property {string} name
  * @property {Item[]} items
  * @property {string | null} rate null: the usual one
+ * @property {string[][]} charts the PVs in each chart
  * @property {View} view
  */
 
@@ -31,12 +32,12 @@ export const SHOWN = { all: "all", alarms: "in alarm", severe: "major or worse",
 export const PLAIN = { columns: 1, compact: false, wall: false, descriptions: false, show: "all", worst: false };
 
 /** @param {Partial<Layout>} parts @returns {Layout} */
-export function layout({ name = "", items = [], rate = null, view = PLAIN }) {
-  return { name, items, rate, view };
+export function layout({ name = "", items = [], rate = null, charts = [], view = PLAIN }) {
+  return { name, items, rate, charts, view };
 }
 
 /** @param {Layout} each @returns {string} a file */
-export function jsonOf({ name, items, rate, view }) {
+export function jsonOf({ name, items, rate, charts, view }) {
   const groups = [];
   for (const item of items) {
     if ("heading" in item) groups.push({ heading: item.heading, pvs: [] });
@@ -46,7 +47,7 @@ export function jsonOf({ name, items, rate, view }) {
     }
   }
   const changed = Object.fromEntries(Object.entries(view).filter(([key, value]) => value !== PLAIN[key]));
-  return `${JSON.stringify({ name, rate: rate ?? undefined, view: changed, groups }, null, 2)}\n`;
+  return `${JSON.stringify({ name, rate: rate ?? undefined, view: changed, charts: charts.length > 0 ? charts : undefined, groups }, null, 2)}\n`;
 }
 
 /**
@@ -56,12 +57,12 @@ export function jsonOf({ name, items, rate, view }) {
  */
 export function layoutOf(text) {
   if (text.length > MOST.bytes) throw new Error(`expected at most ${MOST.bytes} characters`);
-  const { name = "", rate = null, view = {}, groups, ...others } = objectIn(parsed(text), "an object with \"groups\"");
-  if (Object.keys(others).length > 0) throw new Error(`unknown ${JSON.stringify(Object.keys(others)[0])}; expected name, rate, view and groups`);
+  const { name = "", rate = null, view = {}, charts = [], groups, ...others } = objectIn(parsed(text), "an object with \"groups\"");
+  if (Object.keys(others).length > 0) throw new Error(`unknown ${JSON.stringify(Object.keys(others)[0])}; expected name, rate, view, charts and groups`);
   if (rate !== null && typeof rate !== "string") throw new Error('expected "rate" to be a text such as "5"');
   const items = listIn(groups, '"groups" to be a list').flatMap(itemsOf);
   if (items.length > MOST.items) throw new Error(`expected at most ${MOST.items} PVs and headings`);
-  return { name: textIn(name, MOST.name, '"name"'), rate, view: viewOf(view), items };
+  return { name: textIn(name, MOST.name, '"name"'), rate, charts: chartsIn(charts), view: viewOf(view), items };
 }
 
 /** @param {object} given @returns {View} of what is there and good; the rest is as usual */
@@ -73,6 +74,13 @@ export function viewOf(given) {
     columns: COLUMNS.includes(view.columns) ? view.columns : PLAIN.columns,
     show: Object.hasOwn(SHOWN, view.show ?? "") ? view.show : PLAIN.show,
   });
+}
+
+/** @returns {string[][]} */
+function chartsIn(given) {
+  const lists = listIn(given, '"charts" to be a list');
+  if (lists.length > MOST.charts) throw new Error(`expected at most ${MOST.charts} charts`);
+  return lists.map((names) => listIn(names, "each chart to be a list of PVs").map((name) => textIn(name, MOST.pv, "each PV of a chart")));
 }
 
 function parsed(text) {

@@ -12,6 +12,8 @@ import { Alarms } from "./alarms.js";
 import { Announcer } from "./announcer.js";
 import { Arrangement } from "./arrangement.js";
 import { Banner } from "./banner.js";
+import { ChartDrop } from "./chartdrop.js";
+import { Charts } from "./charts.js";
 import { rank } from "./condition.js";
 import { CurrentLayout } from "./currentlayout.js";
 import { Descriptions } from "./descriptions.js";
@@ -39,6 +41,8 @@ import { Zone } from "./zone.js";
 const FIGURE_MS = 100;
 const TREND_MS = 250;
 const SECOND_MS = 1000;
+/** How far back charts reach with an archiver: ten years. */
+const ARCHIVE_SECONDS = 3652 * 86400;
 
 /** @type {(id: string) => any} of whatever kind it is in the page */
 const part = (id) => document.getElementById(id);
@@ -54,6 +58,12 @@ const table = new Table(part("rows"), {
   gateway, clock, painter, rate: rate.perSecond, changed: listChanged, removed,
   news: (watch) => alarms.note(watch), dropped: (row) => alarms.forget(row.watch.name),
 });
+const charts = new Charts(part("charts"), {
+  gateway, clock, painter, announcer,
+  rate: () => rate.perSecond,
+  known: (name) => table.rowNamed(name)?.watch,
+  changed: () => current.write(),
+});
 const account = (table.account = new Account(part("account"), part("account-panel"), table));
 const acknowledged = new Acknowledged(paintAlarms);
 const alarmPanel = new AlarmPanel(part("alarms"), { alarms, acknowledged, clock, reveal, changed: paintAlarms });
@@ -61,7 +71,7 @@ const sound = new Sound(part("sound"), part("sound-note"));
 const tab = new TabTitle(document.querySelector('link[rel="icon"]'));
 const arrangement = new Arrangement(part("rows"), table, { alarms, isNew: (state) => alarmPanel.isNew(state), told: hiddenRows });
 const descriptions = new Descriptions(gateway, table);
-const current = new CurrentLayout(table, rate, applyView);
+const current = new CurrentLayout({ table, rate, charts }, applyView);
 const layoutPanel = new LayoutPanel(part("layouts"), current, { open: openLayout, addHeading, reveal: () => part("layouts").hidden && panels.layouts.toggle(true) });
 const wall = new Wall(part("leave-wall"), () => current.change({ wall: false }));
 const panels = {
@@ -78,9 +88,12 @@ const suggestions = new Suggestions(part("add").elements.names, part("suggestion
 const addForm = new AddForm(part("add"), add);
 
 new Reorder(part("rows"), table);
+new ChartDrop(part("rows"), table, charts, part("chart-zone"));
+part("rows").addEventListener("tochart", ({ detail }) => charts.add(detail));
 new Theme(part("theme"), () => {
   forgetPalette();
   table.repaint();
+  charts.tick();
 });
 new Zone(part("zone"), part("time-heading"), clock, () => {
   table.repaint();
@@ -100,7 +113,10 @@ gateway.on("open", ({ reconnected }) => reconnected && gatewayClock.measure());
 
 let isTabDue = false;
 
-every(FIGURE_MS, () => table.tickFigures());
+every(FIGURE_MS, () => {
+  table.tickFigures();
+  charts.tick();
+});
 every(TREND_MS, () => table.tick());
 every(SECOND_MS, () => {
   banner.paint();
@@ -113,7 +129,9 @@ every(SECOND_MS, () => {
 if (address.server === null) current.show(address.layout);
 else layoutPanel.openFromGateway(address.server).then((isShown) => isShown || current.show(address.layout));
 banner.paint();
-gatewayConfig(gatewayClock).then(({ demo, version, layouts, names, ...about }) => {
+gatewayConfig(gatewayClock).then(({ demo, version, layouts, names, history: kept, archiver, ...about }) => {
+  clock.reach = archiver ? ARCHIVE_SECONDS : Math.max(clock.reach, kept);
+  clock.archived = archiver;
   part("version").textContent = version ? `pycaserver ${version}` : "pycaserver";
   welcome.offer(demo);
   account.learn(about);
@@ -141,6 +159,7 @@ function listChanged() {
 
 function rateChanged() {
   table.setRate(rate.perSecond);
+  charts.setRate(rate.perSecond);
   current.write();
 }
 
@@ -158,9 +177,16 @@ function applyView() {
 
 /** Shows a layout in place of this one, which can be taken back. */
 function openLayout(layout, source) {
-  if (table.listed.length > 0) table.clear();
-  current.show(layout, source);
+  const before = current.value;
+  replaceLayout(layout, source);
   announcer.say(`Layout ${layout.name}: ${table.size} PVs`);
+  if (before.items.length > 0) undo.offer(`Layout ${layout.name} opened.`, () => replaceLayout(before));
+}
+
+function replaceLayout(layout, source = "") {
+  table.clear();
+  charts.clear();
+  current.show(layout, source);
 }
 
 function addHeading() {
@@ -206,6 +232,7 @@ function togglePause() {
   if (clock.paused) clock.resume();
   else clock.pause();
   table.freeze(clock.paused);
+  charts.freeze(clock.paused);
   part("pause").setAttribute("aria-pressed", String(clock.paused));
   part("pause").textContent = clock.paused ? "Resume" : "Pause";
   announcer.say(clock.paused ? "Paused" : "Resumed");

@@ -18,14 +18,15 @@ export class Reorder {
 
   #start(event) {
     const entry = this.#table.entryOf(event.target);
-    if (event.button !== 0 || event.target !== entry?.handle || this.#table.isSorted) return;
+    if (event.button !== 0 || event.target !== entry?.handle) return;
     event.target.setPointerCapture(event.pointerId);
+    if (this.#table.isSorted) return;
     this.#entry = entry;
     entry.element.classList.add("dragged");
   }
 
-  #drag({ clientX, clientY }) {
-    if (!this.#entry) return;
+  #drag({ clientX, clientY, defaultPrevented }) {
+    if (!this.#entry || defaultPrevented) return;
     if (clientY < EDGE) window.scrollBy(0, -SCROLL);
     if (clientY > window.innerHeight - EDGE) window.scrollBy(0, SCROLL);
     const { element } = this.#entry;

@@ -131,6 +131,7 @@ export class Table {
 
   clear() {
     const before = this.#kept();
+    if (before.length === 0) return;
     for (const entry of this.listed) this.#drop(entry);
     this.#listChanged();
     this.#removed(before, before);
@@ -251,6 +252,7 @@ export class Table {
       },
       counted: () => (this.updates += 1),
       now: () => this.#clock.live(),
+      archived: () => this.#clock.archived,
     };
     const row = new Row(new Watch(this.#gateway, name, this.#rate, on), this.#clock);
     row.watch.format = format;

@@ -58,8 +58,10 @@ export async function gatewayConfig(clock) {
       writers: String(config.writers ?? "nobody"),
       layouts: config.layouts === true,
       names: config.names === true,
+      history: Number(config.history ?? 0),
+      archiver: config.archiver === true,
     };
   } catch {
-    return { version: "", demo: [], user: null, login: false, writers: "nobody", layouts: false, names: false };
+    return { version: "", demo: [], user: null, login: false, writers: "nobody", layouts: false, names: false, history: 0, archiver: false };
   }
 }
