@@ -75,6 +75,18 @@ class LogSettings:
 
 
 @attrs.frozen
+class ConsoleSettings:
+    """What can be set of the console."""
+
+    layouts: str | None = None
+    """The folder with layouts."""
+    names: str | None = None
+    """The file with names of PVs to offer."""
+    channelfinder: str | None = None
+    """The URL of a ChannelFinder service."""
+
+
+@attrs.frozen
 class Settings:
     """All settings."""
 
@@ -92,6 +104,7 @@ class Settings:
     """Who may see the pages about the gateway itself."""
     http: HTTPLimits = attrs.Factory(HTTPLimits)
     dialects: DialectSettings = attrs.Factory(DialectSettings)
+    console: ConsoleSettings = attrs.Factory(ConsoleSettings)
     drain_time: float = 0.0
     """Seconds over which clients are asked to leave before the gateway stops."""
     log: LogSettings = attrs.Factory(LogSettings)

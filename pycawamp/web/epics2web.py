@@ -11,9 +11,9 @@ from twisted.internet.defer import Deferred
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
+from pycawamp.web.answer_page import Answer, AnswerPage, Asker, Reply
 from pycawamp.web.authentication import Authentication, Guarded, RefusalError
 from pycawamp.web.clients import Clients
-from pycawamp.web.dialect_page import Answer, Asker, DialectPage, Reply
 from pycawamp.web.query import text_of
 from pycawamp.web.request_quotas import RequestQuotas
 from pycawamp.web.site import DISPLAYS, Redirect, file_headers, static_resource
@@ -45,7 +45,7 @@ def epics2web_pages(
     tree = Resource()
     tree.putChild(b"monitor", socket)
     for name, answer in answers.items():
-        tree.putChild(name, DialectPage(clients, authentication, quotas, answer))
+        tree.putChild(name, AnswerPage(clients, authentication, quotas, answer))
     tree.putChild(b"resources", _resources(authentication))
     for name in (b"", *BOOKMARKED):
         tree.putChild(name, Guarded(authentication, Redirect(b"../")))

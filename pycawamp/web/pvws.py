@@ -16,9 +16,9 @@ from twisted.web.server import Request
 
 from pycawamp.pv.interfaces import PVState
 from pycawamp.sessions.session import Session
+from pycawamp.web.answer_page import Answer, AnswerPage, Asker, Reply
 from pycawamp.web.authentication import Authentication, Guarded
 from pycawamp.web.clients import Clients
-from pycawamp.web.dialect_page import Answer, Asker, DialectPage, Reply
 from pycawamp.web.problem import STATUSES
 from pycawamp.web.query import text_of
 from pycawamp.web.request_quotas import RequestQuotas
@@ -53,7 +53,7 @@ def pvws_pages(clients: Clients, authentication: Authentication, socket: IResour
     tree = Resource()
     tree.putChild(b"pv", socket)
     for name, answer in answers.items():
-        tree.putChild(name, DialectPage(clients, authentication, quotas, answer))
+        tree.putChild(name, AnswerPage(clients, authentication, quotas, answer))
     files = static_resource(DISPLAYS / "pvws", authentication, file_headers(authentication))
     tree.putChild(b"js", files.children[b"js"])
     tree.putChild(b"", Guarded(authentication, Redirect(b"../")))

@@ -1,4 +1,4 @@
-"""Pages of other gateways: answers that are made for each request, for programs to read."""
+"""Answers that are made for each request, for programs to read."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Asker:
 Answer: TypeAlias = Callable[[Request, Asker], "Reply | Deferred[Reply]"]
 
 
-class DialectPage(Resource):
+class AnswerPage(Resource):
     """Answers GET and HEAD, whatever follows in the path.
 
     Pages of the origins that may open a WebSocket may read the answer.
@@ -128,7 +128,7 @@ class DialectPage(Resource):
             elif isinstance(error, RefusalError):
                 Problem(error.status, error.text, headers=error.headers).answer(request)
             else:
-                self._log.failure("a page of another gateway failed", failure)
+                self._log.failure("an answer failed", failure)
                 Problem(500, "the gateway failed; its log says why").answer(request)
 
         answering: Deferred[Any] = maybeDeferred(self._answer, request, asker)
