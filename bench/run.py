@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from bench import dialects, fanout, inbound, machine, memory, stress, tools, version2
+from bench import dialects, fanout, inbound, machine, memory, opening, stress, tools, version2
 from bench.processes import ChildError
 from bench.report import Table
 from bench.settings import IN_PYTHON, NAIVE, OURS, Settings
@@ -27,6 +27,7 @@ SCENARIOS: dict[str, Callable[[Settings], list[Table]]] = {
     "dialects": dialects.dialects,
     "inbound": inbound.inbound,
     "connect": inbound.connect,
+    "opening": opening.opening,
     "memory": memory.memory,
     "overload": stress.overload,
     "slow": stress.slow,
