@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -24,6 +24,8 @@ from pycawamp.wire.names import checked_name
 
 NAMES_AT_ONCE = 20
 """PVs of a long list that are connected before others have their turn."""
+TOGETHER = 200
+"""PVs of a long list that are connected in one step, where others show them already."""
 NAMES_A_TOKEN = 5
 """PVs of a long list that cost as much of the allowed rate as a request."""
 TOLD_AT_ONCE = 500
@@ -151,24 +153,62 @@ class Session:
     def _answer(self, request: requests.Request) -> None:
         _DISPATCH[type(request)](self, request)
 
-    def _work_on(self, request: requests.PVsRequest, act: Callable[[str], object]) -> None:
-        """Do something with each PV of a request, a part at a time if they are many."""
+    def _work_on(
+        self,
+        request: requests.PVsRequest,
+        act: Callable[[str], object],
+        act_together: Callable[[Sequence[Any]], bool] = lambda _: False,
+    ) -> None:
+        """Do something with each PV of a request, a part at a time if they are many.
+
+        `act_together` does it with several at once, or returns False if it cannot.
+        """
         most, number = self._shared.limits.names, len(request.names)
         if number > most:
             text = f'expected at most {most} names in "pvs", got {number}'
             raise requests.about(request, BadMessageError("bad_request", text))
         if number > 1:
             self._requests.charge(number / NAMES_A_TOKEN)
-        self._begin(self._parts(request, act))
+        if number > TOGETHER or not act_together(request.names):
+            self._begin(self._parts(request, act, act_together))
 
     def _begin(self, work: Iterator[None]) -> None:
         self._rest = work
         self.go_on()
 
-    def _parts(self, request: requests.PVsRequest, act: Callable[[str], object]) -> Iterator[None]:
+    def _parts(
+        self,
+        request: requests.PVsRequest,
+        act: Callable[[str], object],
+        act_together: Callable[[Sequence[Any]], bool],
+    ) -> Iterator[None]:
         done: set[str] = set()
         errors = ListErrors(self.outgoing, request)
-        for number, sent in enumerate(request.names, 1):
+        for start in range(0, len(request.names), TOGETHER):
+            if start:
+                yield
+            names = request.names[start : start + TOGETHER]
+            if len(request.names) > TOGETHER and act_together(names):
+                done.update(names)
+                continue
+            for number in range(0, len(names), NAMES_AT_ONCE):
+                if number:
+                    yield
+                some = names[number : number + NAMES_AT_ONCE]
+                if act_together(some):
+                    done.update(some)
+                else:
+                    self._do_each(some, act, done, errors)
+        errors.end()
+
+    def _do_each(
+        self,
+        names: Sequence[Any],
+        act: Callable[[str], object],
+        done: set[str],
+        errors: ListErrors,
+    ) -> None:
+        for sent in names:
             try:
                 name = checked_name(sent)
                 if name not in done:
@@ -178,15 +218,17 @@ class Session:
                 errors.add(sent, mistake)
             except Exception:
                 errors.add_failure(sent, Failure())
-            if number % NAMES_AT_ONCE == 0 and number < len(request.names):
-                yield
-        errors.end()
 
     def _connect(self, request: requests.Connect) -> None:
         encoding = self.outgoing.encoding
         if request.options:
             encoding = attrs.evolve(encoding, **request.options)
-        self._work_on(request, lambda name: self.subscriptions.open(name, encoding))
+        open_one, open_together = self.subscriptions.open, self.subscriptions.open_together
+        self._work_on(
+            request,
+            lambda name: open_one(name, encoding),
+            lambda names: open_together(names, encoding),
+        )
 
     def _disconnect(self, request: requests.Disconnect) -> None:
         self._work_on(request, self.subscriptions.end)

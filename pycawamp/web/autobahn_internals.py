@@ -14,6 +14,14 @@ _NAMES = (
     *("onMessageBegin", "onMessageFrameData", "onMessageFrameEnd", "onMessageEnd"),
     *("autoPingPending", "closeHandshakeTimeoutCall", "control_frame_data", "current_frame"),
     *("failedByMe", "message_is_binary", "is_open", "is_closed"),
+    *(
+        "CONFIG_ATTRS",
+        "_dataReceived",
+        "data",
+        "inside_message",
+        "autoPingTimeoutCall",
+        "maxMessagePayloadSize",
+    ),
 )
 
 

@@ -48,7 +48,7 @@ def parse(payload: bytes) -> Request:
     message = load(payload)
     if not isinstance(message, dict):
         raise BadMessageError("bad_request", f"expected a JSON object, got {json_type(message)}")
-    request_id = _request_id(message)
+    request_id = _request_id(message) if "id" in message else None
     try:
         return _parse_action(message, request_id)
     except BadMessageError as mistake:
@@ -90,7 +90,8 @@ def _parse_action(message: dict[str, Any], request_id: str | float | None) -> Re
 
 
 def _connect(message: dict[str, Any], request_id: str | float | None) -> Connect:
-    options = parse_options(message)
+    # Most have only an action and a name.
+    options = parse_options(message) if len(message) > 2 else {}
     return Connect(_names(message), options, id=request_id)
 
 
