@@ -9,7 +9,7 @@ from enum import IntEnum
 from attrs import evolve, field, frozen
 
 from .conditions import Condition
-from .errors import Place
+from .errors import Place, file_name
 from .hosts import HostSet, Lookup
 
 DEFAULT = "DEFAULT"
@@ -35,6 +35,8 @@ class Rights:
     access: Access
     trap_write: bool
     rule: str
+    #: For clients, if there is no access: see `Verdict.refusal`.
+    refusal: str = ""
 
 
 @frozen
@@ -183,7 +185,9 @@ class Acf:
             if higher and asl <= rule.level and rule.applies(user, host, host_name):
                 best = rule
         if best is None:
-            return Rights(Access.NONE, False, f"{self.file}: no RULE of ASG({name}) applies")
+            why = f"no RULE of ASG({name}) applies"
+            brief = f"{file_name(self.file)}: {why}"
+            return Rights(Access.NONE, False, f"{self.file}: {why}", brief)
         return best.rights
 
 

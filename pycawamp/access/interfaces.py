@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 from zope.interface import Interface
 
 
@@ -21,6 +21,9 @@ class Verdict:
     """Whether the access security file requests that writes are logged."""
     rules: tuple[str, ...]
     """The lines that decided, for logs and operators, not for clients."""
+    refusal: str = field(default="", eq=False)
+    """Which rule refuses to let the client read, for clients that ask for reasons: the name of the
+    file and the line, but not the text of the line, which may have hosts and other names."""
 
 
 Decide: TypeAlias = Callable[[str | None, str, str | None, str], Verdict]

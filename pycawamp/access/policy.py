@@ -86,7 +86,7 @@ class Policy:
         """Return a client's access to a PV, see `IPolicy`."""
         found = self._found(pv, host, host_name)
         if not found.allowed:
-            return Verdict(False, False, pv, False, (found.rule,))
+            return Verdict(False, False, pv, False, (found.rule,), found.refusal)
         rights = [self._rights(grant, user or None, host, host_name) for grant in found.grants]
         lowest = min(rights, key=lambda right: right.access)
         write = self.puts and lowest.access >= Access.WRITE
@@ -96,6 +96,7 @@ class Policy:
             real_name=found.real_name,
             trap_write=write and any(right.trap_write for right in rights),
             rules=self._because(found, lowest),
+            refusal=lowest.refusal,
         )
 
     def kind(self, user: str | None, host: str, host_name: str | None) -> Hashable:
@@ -111,7 +112,7 @@ class Policy:
             return self.pvlist.resolve(pv, host, host_name)
         why = unfit(pv)
         rule = why or _NO_PVLIST
-        return Decision(not why, pv, DEFAULT_ASG, DEFAULT_ASL, rule, (_EVERY_PV,))
+        return Decision(not why, pv, DEFAULT_ASG, DEFAULT_ASL, rule, (_EVERY_PV,), why or "")
 
     def _rights(self, grant: Grant, user: str | None, host: str, host_name: str | None) -> Rights:
         if self.acf is not None:

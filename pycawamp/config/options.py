@@ -70,6 +70,18 @@ OPTIONS = (
         values.seconds,
     ),
     Option(
+        "history",
+        _GATEWAY.history,
+        "Seconds that are kept of each PV that holds a number; 0: none",
+        values.seconds_or_0,
+    ),
+    Option(
+        "archiver",
+        None,
+        "EPICS Archiver Appliance, such as http://archiver:17668/retrieval",
+        values.url,
+    ),
+    Option(
         "stall-timeout",
         _SOCKET.stall_timeout,
         "Seconds until a client that reads nothing is disconnected",
@@ -80,6 +92,12 @@ OPTIONS = (
         _SOCKET.ping_interval,
         "Seconds between pings; a client that does not answer is disconnected",
         values.interval,
+    ),
+    Option(
+        "compression",
+        "no",
+        "Compress messages for clients that offer permessage-deflate",
+        values.flag,
     ),
     Option(
         "drain-time",

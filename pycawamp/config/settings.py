@@ -26,6 +26,10 @@ class GatewaySettings:
     """How long a PV may stay unfound before its client is told."""
     linger: float = 10.0
     """How long a channel stays open after its last client left."""
+    history: float = 0.0
+    """How much is kept of each PV that holds a number; 0: nothing."""
+    archiver: str | None = None
+    """URL of the data retrieval of an EPICS Archiver Appliance."""
     own_repeater: bool = False
     """Whether a CA repeater, if one must be started, ends with the gateway."""
     default_provider: str = PROVIDERS[0]

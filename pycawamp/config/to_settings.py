@@ -91,6 +91,8 @@ def _gateway(given: dict[str, Any], own_repeater: bool) -> GatewaySettings:
     return GatewaySettings(
         connect_timeout=given["connect-timeout"],
         linger=given["linger"],
+        history=given["history"],
+        archiver=given.get("archiver"),
         own_repeater=own_repeater,
         default_provider=given["default-provider"],
         put_log=given.get("put-log"),
@@ -98,6 +100,7 @@ def _gateway(given: dict[str, Any], own_repeater: bool) -> GatewaySettings:
             stall_timeout=given["stall-timeout"],
             ping_interval=given["ping-interval"],
             max_message=given["max-message"],
+            compression=given["compression"],
         ),
         limits=Limits(
             clients=given["max-clients"],

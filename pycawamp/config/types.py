@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from ipaddress import ip_network
+from urllib.parse import urlsplit
 
 from twisted.logger import LogLevel
 
@@ -109,6 +110,18 @@ def some_text(text: str) -> str:
     """Any text but none."""
     if not text.strip():
         raise ValueError("some text")
+    return text
+
+
+def url(text: str) -> str:
+    """The URL of a server, without a query."""
+    try:
+        parts = urlsplit(text)
+        is_server = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        is_server = False
+    if not is_server or parts.query or parts.fragment or "@" in parts.netloc or not text.isascii():
+        raise ValueError("a URL such as http://archiver:17668/retrieval, without user or query")
     return text
 
 

@@ -73,7 +73,11 @@ class Cohort:
             return
         data, streams = self.take()
         announcing, self._announcing = self._announcing, []
-        deliver = self.packing.deliver
+        deliver, compress = self.packing.deliver, self.packing.compress
+        if compress is not None and not all(outbox.paused for outbox in self.members):
+            compressed = compress(data)
+            if compressed is not None:
+                deliver, data = Outbox.append, compressed
         paused = 0
         for outbox in self.members:
             if outbox.paused:
@@ -81,7 +85,10 @@ class Cohort:
                 paused += 1
             else:
                 deliver(outbox, data)
-        self._flush_cycle.messages += len(streams) * (len(self.members) - paused)
+        taken = len(self.members) - paused
+        self._flush_cycle.messages += len(streams) * taken
+        if taken and not announcing:
+            self._flush_cycle.offer_sample(streams)
 
     def take(self) -> tuple[bytes, list[Resendable]]:
         """Remove all frames; return them joined, and their streams."""

@@ -17,6 +17,7 @@ from pycawamp.fanout.outbox import Outbox
 from pycawamp.fanout.stream import EncodedStream, StreamKey
 from pycawamp.fanout.throttle import Throttle, ThrottledStream
 from pycawamp.pv.budget import MemoryBudget
+from pycawamp.pv.history import Past
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.interfaces import IStreaming, PVState
 from pycawamp.pv.routes import DirectStream
@@ -164,14 +165,22 @@ class Publishers:
         self._publishers: dict[tuple[str, str], Publisher] = {}
         self._throttles: WeakValueDictionary[float, Throttle] = WeakValueDictionary()
 
-    def join(self, name: str, real_name: str, encoding: Encoding, outbox: Outbox) -> EncodedStream:
-        """Send a PV to a client: its current state, then every update.
+    def join(
+        self,
+        name: str,
+        real_name: str,
+        encoding: Encoding,
+        outbox: Outbox,
+        past: Past | None = None,
+    ) -> EncodedStream:
+        """Send a PV to a client: its past, its current state, then every update.
 
         Args:
             name: The PV's name, as the client requested it.
             real_name: The name of its channel.
             encoding: The form of the messages.
             outbox: The client's outbox.
+            past: How much of the past; None: nothing.
         """
         key = name, real_name
         publisher = self._publishers.get(key)
@@ -179,7 +188,7 @@ class Publishers:
             publisher = self._publishers[key] = Publisher(name, real_name, self)
         try:
             stream = publisher.stream(StreamKey(encoding, outbox.framing))
-            stream.join(outbox)
+            stream.join(outbox, past)
         except Exception:
             self._drop_unused(key)
             raise

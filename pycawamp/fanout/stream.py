@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from time import time
 
 import attrs
 
@@ -11,6 +12,7 @@ from pycawamp.fanout.content import Content
 from pycawamp.fanout.framing import Framing
 from pycawamp.fanout.outbox import Outbox
 from pycawamp.fanout.packing import Packing, packing_for
+from pycawamp.pv.history import Past
 from pycawamp.pv.interfaces import PVState
 from pycawamp.pv.reason import reason
 from pycawamp.pv.routes import DirectStream
@@ -84,6 +86,11 @@ class EncodedStream:
         return self._pv
 
     @property
+    def is_prompt(self) -> bool:
+        """Whether updates are sent as soon as they come."""
+        return True
+
+    @property
     def members(self) -> list[Outbox]:
         """The clients."""
         return self._cohort.members
@@ -93,16 +100,23 @@ class EncodedStream:
         """Whether no client is left."""
         return not self._cohort.members
 
-    def join(self, outbox: Outbox) -> None:
-        """Add a client: send it the current state, then every update."""
+    def join(self, outbox: Outbox, past: Past | None = None) -> None:
+        """Add a client: send it the past and the current state, then every update.
+
+        Args:
+            outbox: The client's.
+            past: How much of the past; None: nothing.
+        """
         self._move(self._cohorts.join(self._cohort, outbox))
         if self._pv.connected is None:
             return
         if outbox.paused:
             outbox.mark_stale([self], [self])
+            if past is not None:
+                outbox.owe_past(self, past)
             return
         try:
-            self.catch_up(outbox)
+            self.catch_up(outbox, past)
         except Exception:
             self.leave(outbox)
             raise
@@ -139,11 +153,13 @@ class EncodedStream:
             template.has_alarm,
         )
 
-    def catch_up(self, outbox: Outbox) -> None:
-        """Send a client the current state: connection, metadata and newest value."""
+    def catch_up(self, outbox: Outbox, past: Past | None = None) -> None:
+        """Send a client the current state: connection, metadata, past, newest value."""
         announced = self._announced_frames()
         if announced:
             self._cohort.packing.deliver(outbox, announced)
+        if past is not None:
+            self._send_past(outbox, past)
         self.send_newest(outbox)
 
     def tell(self, outbox: Outbox, message: bytes) -> None:
@@ -156,6 +172,13 @@ class EncodedStream:
         frame = self._newest_frame()
         if frame is not None:
             self._cohort.packing.deliver(outbox, frame)
+
+    def _send_past(self, outbox: Outbox, past: Past) -> None:
+        """Send a client what is kept of the past, but not the newest value."""
+        samples = self._pv.past(time() - past.seconds)
+        message = self.renderer.history(samples.thinned(past.points)) if len(samples) else None
+        if message is not None:
+            self.tell(outbox, message)
 
     def metadata(self, metadata: Metadata) -> None:
         """Send changed metadata, and the newest value again if it shows the change."""

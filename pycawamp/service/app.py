@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import Any
 
 import attrs
@@ -16,8 +17,8 @@ from twisted.web.resource import Resource
 from pycawamp.access import AccessFileError
 from pycawamp.config.options import Options, refuse
 from pycawamp.config.settings import LogSettings, Settings
-from pycawamp.demo.process import DemoIOC, free_ports
-from pycawamp.demo.records import RECORDS
+from pycawamp.demo.process import DemoIOC
+from pycawamp.demo.records import GROUPS, RECORDS
 from pycawamp.pv.errors import LibraryError
 from pycawamp.pv.interfaces import IBackend
 from pycawamp.service.clock import use_monotonic_clock
@@ -84,12 +85,16 @@ SEARCH_VARIABLES = (
     "EPICS_CA_AUTO_ADDR_LIST",
     "EPICS_CA_NAME_SERVERS",
     "EPICS_CA_SERVER_PORT",
+    "EPICS_PVA_ADDR_LIST",
+    "EPICS_PVA_AUTO_ADDR_LIST",
+    "EPICS_PVA_NAME_SERVERS",
+    "EPICS_PVA_BROADCAST_PORT",
 )
-"""What says whom Channel Access asks for PVs."""
+"""What says whom Channel Access and pvAccess ask for PVs."""
 
 
 def search_variables() -> dict[str, str]:
-    """Return where Channel Access searches; nothing else of the environment is told."""
+    """Return where Channel Access and pvAccess search; nothing else of the environment is told."""
     return {name: os.environ[name] for name in SEARCH_VARIABLES if name in os.environ}
 
 
@@ -127,7 +132,14 @@ class App(DrainingService):
     def statistics(self, *, each_channel: bool = True) -> Statistics:
         """Return a snapshot of the gateway and its port."""
         found = self.gateway.statistics(each_channel=each_channel)
-        return attrs.evolve(found, connections=len(self.site.connections))
+        totals = found.totals
+        logins = self.files.logins
+        totals = attrs.evolve(
+            totals,
+            received=totals.received + self.site.received,
+            logins=MappingProxyType(dict(logins.outcomes)) if logins is not None else totals.logins,
+        )
+        return attrs.evolve(found, totals=totals, connections=len(self.site.connections))
 
 
 def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) -> App:
@@ -146,10 +158,9 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
     files = _site_files(reactor, settings, certificates)
     demo = None
     if settings.demo:
-        ports = free_ports()
-        # Before Channel Access is opened: it is to see this IOC and no other.
-        os.environ.update(ports.client_environment())
-        demo = DemoIOC(reactor, ports)
+        demo = DemoIOC(reactor)
+        # Before Channel Access and pvAccess are opened: they are to see this IOC and no other.
+        os.environ.update(demo.client_environment())
     try:
         gateway = Gateway(reactor, settings.gateway, backend, files.policy, files.authentication)
     except (LibraryError, PutLogError) as error:
@@ -188,8 +199,8 @@ def _add_reports(reactor: Any, app: App, root: Resource, readers: ReportReaders)
     metrics = Metrics(reactor, partial(app.statistics, each_channel=False))
     metrics.lag.setServiceParent(app)  # type: ignore[no-untyped-call]
     reports: dict[bytes, Report] = {
-        b"status": StatusReport(app, app.gateway.hub, search_variables),
-        b"metrics": lambda request: metrics.text(request.getHeader("accept") or ""),
+        b"status": StatusReport(app, app.gateway.hub, app.gateway.decide, search_variables),
+        b"metrics": lambda request, _: metrics.text(request.getHeader("accept") or ""),
     }
     for path, report in reports.items():
         root.putChild(path, ReportPage(app.files.authentication, readers, report))
@@ -231,5 +242,5 @@ def _configuration(settings: Settings) -> dict[str, Any]:
     return {
         "version": version("pycaserver"),
         "puts": settings.writers is not None,
-        "demo": list(RECORDS.items()) if settings.demo else [],
+        "demo": [*RECORDS.items(), *GROUPS.items()] if settings.demo else [],
     }

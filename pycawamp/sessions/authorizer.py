@@ -14,6 +14,33 @@ from pycawamp.sessions.shared import Shared
 from pycawamp.wire.errors import BadMessageError
 
 
+@attrs.frozen
+class ForbiddenError(BadMessageError):
+    """The access rules do not let a client read a PV."""
+
+    reason: str = ""
+    """Why, for clients that ask for reasons."""
+
+
+def decide_for(shared: Shared, peer: Peer, name: str, decide: Decide | None = None) -> Verdict:
+    """Return what a client may do with a PV, and the name of its channel.
+
+    Rules see the name without its scheme, unless it is a PV of the gateway's own. Raises
+    BadMessageError: `bad_name` if no backend serves its scheme.
+    """
+    decide = decide or shared.policy.decide
+    router = shared.router
+    try:
+        parsed = router.parse(name)
+    except UnknownSchemeError as error:
+        raise BadMessageError("bad_name", str(error), pvname=name) from None
+    verdict = decide(peer.user, peer.host, peer.host_name, parsed.judged)
+    channel_name = router.channel_name(parsed.scheme, verdict.real_name)
+    if channel_name == verdict.real_name:
+        return verdict
+    return attrs.evolve(verdict, real_name=channel_name)
+
+
 @attrs.frozen(eq=False)
 class Authorizer:
     """Decides what one client may do."""
@@ -25,23 +52,15 @@ class Authorizer:
     def authorize(self, name: str, decide: Decide | None = None) -> Verdict:
         """Return what the client may do with a PV, and the name of its channel.
 
-        Rules see the name without its scheme, unless it is a PV of the gateway's own. Raises
-        BadMessageError: `forbidden` if the client may not read the PV, `bad_name` if no backend
-        serves its scheme.
+        Raises BadMessageError as `decide_for`, or ForbiddenError if the client may not read the PV.
         """
-        peer, router = self._peer, self._shared.router
-        decide = decide or self._shared.policy.decide
-        try:
-            parsed = router.parse(name)
-        except UnknownSchemeError as error:
-            raise BadMessageError("bad_name", str(error), pvname=name) from None
-        verdict = decide(peer.user, peer.host, peer.host_name, parsed.judged)
+        verdict = decide_for(self._shared, self._peer, name, decide)
         if not verdict.read:
-            raise BadMessageError("forbidden", "this gateway does not let you read it", pvname=name)
-        channel_name = router.channel_name(parsed.scheme, verdict.real_name)
-        if channel_name == verdict.real_name:
-            return verdict
-        return attrs.evolve(verdict, real_name=channel_name)
+            rule = f" ({verdict.refusal})" if verdict.refusal else ""
+            reason = f"the access rules do not let you read it{rule}"
+            text = "this gateway does not let you read it"
+            raise ForbiddenError("forbidden", text, pvname=name, reason=reason)
+        return verdict
 
     def kind(self) -> Hashable | None:
         """Return the kind of the client, as the policy judges now; None if it has no kinds."""

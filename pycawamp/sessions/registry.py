@@ -14,6 +14,7 @@ from pycawamp.access.interfaces import Decide, IPolicy
 from pycawamp.fanout.flush import FlushCycle
 from pycawamp.fanout.outbox import IWriter, Outbox
 from pycawamp.fanout.publisher import Publisher, Publishers
+from pycawamp.pv.archiver import Archiver
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.router import Router
@@ -21,6 +22,7 @@ from pycawamp.sessions.authorizer import Authorizer
 from pycawamp.sessions.limits import Limits
 from pycawamp.sessions.names_in_use import Holder
 from pycawamp.sessions.outgoing import HangUp, Outgoing
+from pycawamp.sessions.past import Past
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.quota import Quota, UnderWay
@@ -51,6 +53,7 @@ class Sessions:
         limits: Limits | None = None,
         refusals: RefusalCounter | None = None,
         budget: MemoryBudget | None = None,
+        archiver: Archiver | None = None,
     ) -> None:
         limits = limits or Limits()
         budget = budget or MemoryBudget(limits.memory)
@@ -67,6 +70,7 @@ class Sessions:
             refusals=refusals or RefusalCounter(clock),
             errors=Counter(),
             budget=budget,
+            past=Past(hub, router, archiver),
             unresolved=UnresolvedNames(hub, limits, self._give_up),
             spellings=Spellings(hub, limits),
             puts=UnderWay(PUTS_IN_ALL, budget.share),

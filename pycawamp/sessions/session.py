@@ -32,6 +32,8 @@ TOLD_AT_ONCE = 500
 """PVs of the answer to a `list` that are told before others have their turn."""
 TOLD_A_TOKEN = 50
 """PVs of that answer that cost as much as a request."""
+HISTORY_TOKENS = 10
+"""Requests that reading a history costs as much as, besides itself."""
 BYTES_A_TOKEN = 2**14
 """Bytes of a long message that cost as much as a request."""
 
@@ -158,6 +160,7 @@ class Session:
         request: requests.PVsRequest,
         act: Callable[[str], object],
         act_together: Callable[[Sequence[Any]], bool] = lambda _: False,
+        at_once: int = NAMES_AT_ONCE,
     ) -> None:
         """Do something with each PV of a request, a part at a time if they are many.
 
@@ -170,7 +173,7 @@ class Session:
         if number > 1:
             self._requests.charge(number / NAMES_A_TOKEN)
         if number > TOGETHER or not act_together(request.names):
-            self._begin(self._parts(request, act, act_together))
+            self._begin(self._parts(request, act, act_together, at_once))
 
     def _begin(self, work: Iterator[None]) -> None:
         self._rest = work
@@ -181,6 +184,7 @@ class Session:
         request: requests.PVsRequest,
         act: Callable[[str], object],
         act_together: Callable[[Sequence[Any]], bool],
+        at_once: int,
     ) -> Iterator[None]:
         done: set[str] = set()
         errors = ListErrors(self.outgoing, request)
@@ -191,10 +195,10 @@ class Session:
             if len(request.names) > TOGETHER and act_together(names):
                 done.update(names)
                 continue
-            for number in range(0, len(names), NAMES_AT_ONCE):
+            for number in range(0, len(names), at_once):
                 if number:
                     yield
-                some = names[number : number + NAMES_AT_ONCE]
+                some = names[number : number + at_once]
                 if act_together(some):
                     done.update(some)
                 else:
@@ -223,11 +227,15 @@ class Session:
         encoding = self.outgoing.encoding
         if request.options:
             encoding = attrs.evolve(encoding, **request.options)
-        open_one, open_together = self.subscriptions.open, self.subscriptions.open_together
+        past, subscriptions = request.past, self.subscriptions
+
+        def open_together(names: Sequence[Any]) -> bool:
+            return past is None and subscriptions.open_together(names, encoding)
+
+        # Rendering the history of twenty PVs would keep others waiting.
+        at_once = 1 if past else NAMES_AT_ONCE
         self._work_on(
-            request,
-            lambda name: open_one(name, encoding),
-            lambda names: open_together(names, encoding),
+            request, lambda name: subscriptions.open(name, encoding, past), open_together, at_once
         )
 
     def _disconnect(self, request: requests.Disconnect) -> None:
@@ -262,6 +270,10 @@ class Session:
     def _get(self, request: requests.Get) -> None:
         self._operations.get(request)
 
+    def _history(self, request: requests.ReadHistory) -> None:
+        self._requests.charge(HISTORY_TOKENS)
+        self._operations.history(request)
+
     def _info(self, request: requests.Info) -> None:
         self._operations.info(request)
 
@@ -281,6 +293,7 @@ _DISPATCH: dict[type, Callable[[Session, Any], None]] = {
     requests.Get: Session._get,
     requests.Put: Session._put,
     requests.Info: Session._info,
+    requests.ReadHistory: Session._history,
     requests.ListPVs: Session._list,
     requests.Ping: Session._ping,
     requests.Echo: Session._echo,

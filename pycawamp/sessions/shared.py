@@ -20,6 +20,7 @@ from pycawamp.pv.hub import PVHub
 from pycawamp.pv.oneshot import OneShotChannel
 from pycawamp.pv.router import Router
 from pycawamp.sessions.limits import Limits
+from pycawamp.sessions.past import Past
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.quota import UnderWay
 from pycawamp.sessions.refusals import RefusalCounter
@@ -77,6 +78,8 @@ class Shared:
     errors: Counter[str]
     """The errors that clients were told, by code."""
     budget: MemoryBudget
+    past: Past
+    """What was before."""
     unresolved: UnresolvedNames
     spellings: Spellings
     puts: UnderWay

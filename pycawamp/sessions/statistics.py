@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import attrs
 
+from pycawamp.fanout.delays import DelayStatistics
 from pycawamp.fanout.publisher import Publishers
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.hub import PV, PVHub
@@ -41,6 +42,8 @@ class ClientStatistics(NamedTuple):
     """Bytes that wait for it in this process."""
     conflated: int
     """Updates that it did not get because a newer one came first."""
+    sent: int
+    """Bytes that were written to it."""
 
 
 class ChannelStatistics(NamedTuple):
@@ -55,6 +58,8 @@ class ChannelStatistics(NamedTuple):
     """The native type; None if no IOC has told it."""
     host: str | None
     """The IOC."""
+    updates: int
+    """Updates that have come since it was opened."""
 
 
 @attrs.frozen
@@ -64,6 +69,7 @@ class MemoryStatistics:
     limit: int
     values: int
     rendered: int
+    history: int
     requests: int
     backlog: int
 
@@ -84,6 +90,10 @@ class Totals:
     """What clients were told was wrong, by code."""
     dropped: int = 0
     """Clients that took no data for too long, or for whom there was no memory."""
+    received: int = 0
+    """Bytes that came from clients, after TLS; with those of HTTP, for a gateway with a port."""
+    logins: Mapping[str, int] = MappingProxyType({})
+    """Logins by password or token, by outcome: `ok`, `failed`, `throttled` or `busy`."""
 
 
 @attrs.frozen
@@ -107,6 +117,8 @@ class Statistics:
     """What was refused since the start, by kind."""
     memory: MemoryStatistics
     totals: Totals
+    delays: DelayStatistics
+    """How late updates are, by a sample now and then."""
     connections: int | None = None
     """Connections of the port, whatever they are for; None for a gateway without a port."""
 
@@ -141,6 +153,7 @@ def snapshot(
             puts=MappingProxyType(dict(shared.put_log.outcomes)),
             errors=MappingProxyType(dict(shared.errors)),
         ),
+        delays=shared.flush_cycle.delays.statistics(),
     )
 
 
@@ -154,6 +167,7 @@ def _client(session: Session) -> ClientStatistics:
         len(session.subscriptions),
         outbox.queued,
         outbox.conflated,
+        outbox.bytes,
     )
 
 
@@ -176,6 +190,7 @@ def _channels(hub: PVHub, publishers: Publishers) -> Iterable[ChannelStatistics]
             clients.get(pv.name, 0),
             None if described is None else described.type.value,
             None if described is None else described.host,
+            pv.updates,
         )
 
 
@@ -184,6 +199,7 @@ def _memory(budget: MemoryBudget) -> MemoryStatistics:
         limit=budget.limit,
         values=budget.values,
         rendered=budget.rendered,
+        history=budget.history,
         requests=budget.requests,
         backlog=budget.backlog,
     )

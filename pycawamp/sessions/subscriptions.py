@@ -12,9 +12,10 @@ from pycawamp.access.interfaces import Decide, Verdict
 from pycawamp.access.names import modified_record
 from pycawamp.fanout.live import Named, Table
 from pycawamp.fanout.stream import EncodedStream, join_together
+from pycawamp.pv.history import Past
 from pycawamp.pv.interfaces import PVState
 from pycawamp.pv.reason import reason
-from pycawamp.sessions.authorizer import Authorizer
+from pycawamp.sessions.authorizer import Authorizer, ForbiddenError
 from pycawamp.sessions.outgoing import Outgoing
 from pycawamp.sessions.shared import Shared
 from pycawamp.wire.dialect import Encoding
@@ -77,11 +78,20 @@ class Subscriptions:
         self._streams.update(streams)
         return bool(streams)
 
-    def open(self, name: str, encoding: Encoding) -> None:
-        """Subscribe to a PV, or ask for it anew; BadMessageError if the client may not."""
+    def open(self, name: str, encoding: Encoding, past: Past | None = None) -> None:
+        """Subscribe to a PV, or ask for it anew; BadMessageError if the client may not.
+
+        The client gets as much of the past too as is kept.
+        """
         if name in self and not self._outgoing.dialect.answers_repeats:
             return
-        verdict = self._authorizer.authorize(name)
+        try:
+            verdict = self._authorizer.authorize(name)
+        except ForbiddenError as mistake:
+            if encoding.reason:
+                message = self._outgoing.dialect.disconnected(name, mistake.reason)
+                self._outgoing.send(message)
+            raise
         is_new = name not in self._streams and name not in self._forbidden
         if is_new and len(self) >= self._shared.limits.pvs:
             raise BadMessageError("too_many_pvs", "the limit of PVs per client is reached")
@@ -90,7 +100,7 @@ class Subscriptions:
         if pv is not None:
             # Before it is joined, which would bring its value.
             self._check_size(name, pv)
-        stream = self._join(name, verdict, _for(encoding, verdict))
+        stream = self._join(name, verdict, _for(encoding, verdict), past)
         if modified_record(verdict.real_name) is None:
             self._make_known(stream, encoding)
 
@@ -122,7 +132,7 @@ class Subscriptions:
             self._check_size(name, stream.pv)
         except BadMessageError as refusal:
             self.end(name)
-            self._tell_lost(stream)
+            self._tell_lost(stream, refusal.message)
             self._outgoing.refuse(attrs.evolve(refusal, action="connect", pvname=name))
             hub, real_name = self._shared.hub, stream.pv.name
             # Not within this call: the channel is telling its metadata.
@@ -203,11 +213,13 @@ class Subscriptions:
         if table is not None and stream.name in self._streams:
             table[stream.name] = Named(stream.name, stream)
 
-    def _join(self, name: str, verdict: Verdict, encoding: Encoding) -> EncodedStream:
+    def _join(
+        self, name: str, verdict: Verdict, encoding: Encoding, past: Past | None = None
+    ) -> EncodedStream:
         # Asking again is answered again: leave first, so that the state is told anew.
         was_shown = self.end(name)
         outbox = self._outgoing.outbox
-        stream = self._shared.publishers.join(name, verdict.real_name, encoding, outbox)
+        stream = self._shared.publishers.join(name, verdict.real_name, encoding, outbox, past)
         # By the name that all clients share: one of their own each would be a third of the memory.
         self._streams[stream.name] = stream
         if stream.pv.connected is None:
@@ -228,14 +240,17 @@ class Subscriptions:
             text = "the arrays of the page are larger, together, than they may be"
             raise BadMessageError("too_many_pvs", text)
 
-    def _tell_lost(self, stream: EncodedStream) -> None:
-        """Tell the client that a PV is not there: its page shows no old value on."""
-        self._tell(stream, self._outgoing.dialect.connection(stream.name, False))
+    def _tell_lost(self, stream: EncodedStream, why: str | None = None) -> None:
+        """Tell the client that a PV is not there: its page shows no old value on.
 
-    def _tell(self, stream: EncodedStream, message: bytes | None) -> None:
+        `why` is the reason, if it is not the state of the PV.
+        """
+        self._tell(stream, self._outgoing.dialect.connection(stream.name, False), why)
+
+    def _tell(self, stream: EncodedStream, message: bytes | None, why: str | None = None) -> None:
         """Tell the client that a PV is not there, and why if it asks."""
-        why = reason(stream.pv) if stream.encoding.reason else None
-        if why is not None:
+        why = why or reason(stream.pv)
+        if why is not None and stream.encoding.reason:
             message = self._outgoing.dialect.disconnected(stream.name, why)
         if message is not None:
             stream.tell(self._outgoing.outbox, message)
@@ -245,7 +260,8 @@ class Subscriptions:
             verdict = self._authorizer.authorize(name, decide)
         except BadMessageError as mistake:
             if self.end(name):
-                self._tell_lost(stream)
+                why = mistake.reason if isinstance(mistake, ForbiddenError) else None
+                self._tell_lost(stream, why)
             self._forbidden[stream.name] = stream.encoding
             self._outgoing.refuse(mistake)
             return

@@ -82,6 +82,7 @@ class Channel(HTTPChannel):
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes; the first of a later request start its time."""
+        self.site.received += len(data)
         if self._refused:
             return
         if self._deadline is None and not is_answering(self):
@@ -245,6 +246,8 @@ class GatewaySite(Site):
     """Whether each request gets a line in the log."""
     is_wrapped = False
     """Whether the factory around this one takes no None for a protocol."""
+    received = 0
+    """Bytes of requests that came since the start."""
 
     def __init__(
         self,

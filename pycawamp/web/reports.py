@@ -14,8 +14,8 @@ from pycawamp.sessions.peer import Peer
 from pycawamp.web.authentication import Authentication, PendingRequest, RefusalError
 from pycawamp.web.response import send
 
-Report: TypeAlias = Callable[[Request], "tuple[bytes, str]"]
-"""Returns a body and its media type; may raise RefusalError."""
+Report: TypeAlias = Callable[[Request, Peer], "tuple[bytes, str]"]
+"""Returns a body and its media type for who asks; may raise RefusalError."""
 
 
 class ReportReaders(Enum):
@@ -57,7 +57,7 @@ class ReportPage(Resource):
         if not self._may_read(request, peer):
             self._authentication.refusals.count("report for others", peer.host)
             raise RefusalError(403, "this is for others (--status)")
-        send(request, *self._report(request))
+        send(request, *self._report(request, peer))
 
     def _may_read(self, request: Request, peer: Peer) -> bool:
         if self._readers is ReportReaders.LOCAL:

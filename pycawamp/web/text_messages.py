@@ -55,6 +55,8 @@ def begins_text(data: bytes, most: int) -> bool:
         if len(data) < 4:
             return data[0] == _FIN_TEXT
         size, header = data[2] << 8 | data[3], 8
+    elif size > _MEDIUM:
+        return False
     return data[0] == _FIN_TEXT and 0 <= size <= most and len(data) < header + size
 
 
