@@ -133,6 +133,7 @@ class Sessions:
 
     def reauthorize(self) -> None:
         """Apply a changed policy to everything that is open, in slices."""
+        self.shared.publishers.live.clear()
         # Those who look at the same page are judged alike.
         self._decide = cache(self.shared.policy.decide)
         # Who waits already keeps the place: a policy that changes often is to reach all.

@@ -15,6 +15,14 @@ _NAMES = (
     *("onMessageBegin", "onMessageFrameData", "onMessageFrameEnd", "onMessageEnd"),
     *("autoPingPending", "closeHandshakeTimeoutCall", "control_frame_data", "current_frame"),
     *("failedByMe", "message_is_binary"),
+    *(
+        "CONFIG_ATTRS",
+        "_dataReceived",
+        "data",
+        "inside_message",
+        "autoPingTimeoutCall",
+        "maxMessagePayloadSize",
+    ),
 )
 
 

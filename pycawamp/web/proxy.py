@@ -39,6 +39,8 @@ class Proxies:
         """Return whether this address ("": a UNIX socket) is that of a trusted proxy."""
         if not peer:
             return self.unix
+        if not self.networks:
+            return False
         plain = address(peer)
         if plain is None:
             return False

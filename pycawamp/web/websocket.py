@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
-from autobahn.twisted.websocket import WebSocketServerFactory
+from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
@@ -21,6 +21,7 @@ from pycawamp.web.deflate import Deflate, agree
 from pycawamp.web.expiry import LoginExpiry
 from pycawamp.web.frames import WEBSOCKET
 from pycawamp.web.inflate import Inflater, InflatingProtocol
+from pycawamp.web.text_messages import begins_text, take_text
 from pycawamp.web.transport import ClientTransport
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.errors import BadMessageError
@@ -44,6 +45,8 @@ class SocketLimits:
 SUBPROTOCOL = "pycaserver"
 """A subprotocol that a page may offer beside its token, so that the token need not be selected."""
 EXTENSIONS = "Sec-WebSocket-Extensions"
+WAITED_FOR = 4096
+"""Bytes of a message that is put together here; longer ones, and fragments, are by Autobahn."""
 PONG = 10
 """The opcode of a pong."""
 TRY_AGAIN_LATER = 1013
@@ -68,6 +71,8 @@ class MonitorProtocol(InflatingProtocol):
     """The dialect of this connection, and the options in force at first."""
     # What it says of bad frames and handshakes is counted instead: no client fills the log.
     log = make_logger("critical")
+    # Set by the factory: here, Autobahn formats all of them for its log.
+    CONFIG_ATTRS: ClassVar[Sequence[str]] = ()
     _has_frames = False
     _pvs = 0
     """The number of PVs that the session had when it ended."""
@@ -127,7 +132,38 @@ class MonitorProtocol(InflatingProtocol):
         self._has_frames = False
         if self.session is not None:
             self.session.go_on()
-        super().dataReceived(data)
+        if self._is_between_messages:
+            data, self.data = self.data + data, b""  # type: ignore[has-type]
+            data = self._take_texts(data)
+            if begins_text(data, WAITED_FOR):
+                self.data = data
+                return
+        # Not dataReceived, which formats what it would log in colours.
+        self._dataReceived(data)
+
+    @property
+    def _is_between_messages(self) -> bool:
+        # While a ping waits for its answer, Autobahn is to see each sign of life.
+        return (
+            self.state == self.STATE_OPEN
+            and self.current_frame is None
+            and not self.inside_message
+            and self.autoPingTimeoutCall is None
+        )
+
+    def _take_texts(self, data: bytes) -> bytes:
+        """Take whole text messages for as long as it may; return what is left for Autobahn."""
+        at, most, session = 0, self.maxMessagePayloadSize, self.session
+        while self.session is session and session is not None and not session.is_busy:
+            taken = take_text(data, at, most)
+            if taken is None:
+                break
+            text, at = taken
+            self.onMessage(text, False)
+            if self.factory.clients.read_scheduler.is_over:
+                self._has_frames = at < len(data)
+                break
+        return data[at:]
 
     def processData(self) -> bool:
         """Handle one part of a frame; Autobahn calls it until none is left, or the slice ends."""
@@ -310,6 +346,13 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
     """Makes a protocol for each connection."""
 
     protocol = MonitorProtocol
+
+    def buildProtocol(self, address: Any) -> MonitorProtocol:
+        """Return a protocol with the options of this factory."""
+        protocol: MonitorProtocol = super().buildProtocol(address)
+        for name in WebSocketServerProtocol.CONFIG_ATTRS:
+            setattr(protocol, name, getattr(self, name))
+        return protocol
 
     def __init__(self, clients: Clients, limits: SocketLimits) -> None:
         super().__init__(reactor=clients.clock)

@@ -181,7 +181,7 @@ class Dialect(ABC):
         """Return the reply to a put that succeeded."""
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Encoding:
     """The form of a client's messages. Clients with equal encodings share the bytes."""
 
