@@ -138,6 +138,8 @@ def metadata(message: Mapping[str, Any]) -> Metadata:
             units=message.get("units", ""),
             precision=message.get("precision"),
             enum_strs=tuple(message.get("enum_strs", ())),
+            description=message.get("description", ""),
+            form=message.get("form", ""),
             refusal=message.get("refusal", ""),
             display_limits=_limits(message.get("display_limits")),
             control_limits=_limits(message.get("control_limits")),

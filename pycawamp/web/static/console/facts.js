@@ -38,7 +38,9 @@ function description(metadata) {
   /** @type {[string, string][]} */
   const rows = [
     ["Type", count === 1 ? type : `${type} × ${count}`],
+    ["Description", metadata.description],
     ["Units", units],
+    ["Shown as", metadata.form],
     ["Precision", precision === undefined ? undefined : String(precision)],
     ["Choices", labels?.map((label, i) => `${i} ${label}`).join(" · ")],
     ["Display limits", range(display)],
