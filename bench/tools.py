@@ -31,7 +31,7 @@ def _build_load() -> Path:
     sources = [HERE / "load.c", HERE / "histogram.h"]
     newest = max(source.stat().st_mtime for source in sources)
     if not program.exists() or program.stat().st_mtime < newest:
-        _compile(HERE / "load.c", program, [])
+        _compile(HERE / "load.c", program, ["-lssl", "-lcrypto", "-lz"])
     return program
 
 

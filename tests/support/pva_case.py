@@ -25,6 +25,7 @@ from pycawamp.pv.pva.backend import PVABackend
 from pycawamp.pv.values import Metadata, Reading
 from pycawamp.testing import TIMEOUT, GatewayFixture
 from tests.support import pva_server
+from tests.support.timing import allowed
 
 ANYONE = Policy(puts=True, writers=Writers.ANYONE)
 
@@ -133,7 +134,7 @@ class RecordingSink:
 class PVATestCase(TestCase):
     """Tests with servers of their own."""
 
-    timeout = 120
+    timeout = allowed(120)
 
     def setUp(self) -> None:
         """Choose ports."""

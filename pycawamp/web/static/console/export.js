@@ -21,7 +21,7 @@ export function fileName(name, seconds, ending) {
  * The samples of a range, from the value that held at its start on. An empty value is a gap.
  *
  * @param {string} name
- * @param {import("../plot/history.js").History} history
+ * @param {import("../plot/views.js").Timeline} history
  * @param {[number, number]} range
  * @param {object | null} metadata
  */

@@ -7,6 +7,8 @@ import { AddForm } from "./addform.js";
 import { readAddress, writeAddress } from "./address.js";
 import { Announcer } from "./announcer.js";
 import { Banner } from "./banner.js";
+import { ChartDrop } from "./chartdrop.js";
+import { Charts } from "./charts.js";
 import { GatewayClock } from "./gatewayclock.js";
 import { csvOfAll, download, fileName } from "./export.js";
 import { Keyboard } from "./keyboard.js";
@@ -24,6 +26,8 @@ import { Zone } from "./zone.js";
 const FIGURE_MS = 100;
 const TREND_MS = 250;
 const SECOND_MS = 1000;
+/** How far back charts reach with an archiver: ten years. */
+const ARCHIVE_SECONDS = 3652 * 86400;
 
 /** @type {(id: string) => any} of whatever kind it is in the page */
 const part = (id) => document.getElementById(id);
@@ -36,6 +40,12 @@ const painter = new Painter();
 const announcer = new Announcer(part("announcer"));
 const rate = new Rate(part("rate"), address.rate, rateChanged);
 const table = new Table(part("rows"), { gateway, clock, painter, rate: rate.perSecond, changed: listChanged, removed });
+const charts = new Charts(part("charts"), {
+  gateway, clock, painter, announcer,
+  rate: () => rate.perSecond,
+  known: (name) => table.watchOf(name),
+  changed: addressChanged,
+});
 const undo = new Undo(part("undo"));
 const welcome = new Welcome(part("welcome"), add);
 const summary = new Summary(part("counts"), part("traffic"), table);
@@ -43,9 +53,12 @@ const banner = new Banner(part("banner"), gateway, clock, { announcer, resume: t
 const addForm = new AddForm(part("add"), add);
 
 new Reorder(part("rows"), table);
+new ChartDrop(part("rows"), table, charts, part("chart-zone"));
+part("rows").addEventListener("tochart", ({ detail }) => charts.add(detail));
 new Theme(part("theme"), () => {
   forgetPalette();
   table.repaint();
+  charts.tick();
 });
 new Zone(part("zone"), part("time-heading"), clock, () => {
   table.repaint();
@@ -62,7 +75,10 @@ document.addEventListener("visibilitychange", () => document.hidden || table.rep
 // A computer that slept, or whose clock was set, connects anew.
 gateway.on("open", ({ reconnected }) => reconnected && gatewayClock.measure());
 
-every(FIGURE_MS, () => table.tickFigures());
+every(FIGURE_MS, () => {
+  table.tickFigures();
+  charts.tick();
+});
 every(TREND_MS, () => table.tick());
 every(SECOND_MS, () => {
   banner.paint();
@@ -71,9 +87,12 @@ every(SECOND_MS, () => {
 });
 
 add(address.names);
+charts.open(address.charts);
 listChanged();
 banner.paint();
-gatewayConfig(gatewayClock).then(({ demo, version }) => {
+gatewayConfig(gatewayClock).then(({ demo, version, history, archiver }) => {
+  clock.reach = archiver ? ARCHIVE_SECONDS : Math.max(clock.reach, history);
+  clock.archived = archiver;
   part("version").textContent = version ? `pycaserver ${version}` : "pycaserver";
   welcome.offer(demo);
 });
@@ -86,7 +105,7 @@ function add(names) {
 
 function listChanged() {
   const { names } = table;
-  writeAddress(names, rate.mention);
+  addressChanged();
   welcome.show(names.length === 0);
   part("table").hidden = names.length === 0;
   part("clear").disabled = part("export").disabled = names.length === 0;
@@ -96,13 +115,19 @@ function listChanged() {
 
 function rateChanged() {
   table.setRate(rate.perSecond);
-  writeAddress(table.names, rate.mention);
+  charts.setRate(rate.perSecond);
+  addressChanged();
+}
+
+function addressChanged() {
+  writeAddress(table.names, rate.mention, charts.names);
 }
 
 function togglePause() {
   if (clock.paused) clock.resume();
   else clock.pause();
   table.freeze(clock.paused);
+  charts.freeze(clock.paused);
   part("pause").setAttribute("aria-pressed", String(clock.paused));
   part("pause").textContent = clock.paused ? "Resume" : "Pause";
   announcer.say(clock.paused ? "Paused" : "Resumed");

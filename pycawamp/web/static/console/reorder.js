@@ -24,8 +24,8 @@ export class Reorder {
     row.element.classList.add("dragged");
   }
 
-  #drag({ clientY }) {
-    if (!this.#row) return;
+  #drag({ clientY, defaultPrevented }) {
+    if (!this.#row || defaultPrevented) return;
     if (clientY < EDGE) window.scrollBy(0, -SCROLL);
     if (clientY > window.innerHeight - EDGE) window.scrollBy(0, SCROLL);
     const { element } = this.#row;

@@ -1,11 +1,11 @@
 /** A watch as a row of the table: built once, then only what changed is written. */
 import { Sparkline } from "../plot/sparkline.js";
-import { extent } from "../plot/traces.js";
 import { formattedText } from "../view/format.js";
 import { stamp } from "../view/time.js";
 import { composedText, isComposed } from "./composed.js";
 import { el, setClass, setText } from "./dom.js";
 import { statusOf } from "./status.js";
+import { arrayText } from "./valuetext.js";
 
 /** Minutes are for the details; a row shows what happened just now. */
 const TREND_SECONDS = 120;
@@ -93,11 +93,4 @@ export class Row {
     setText(this.#units, update.units ?? "");
     setText(this.#time, stamp(update.timestamp, this.#clock.live(), this.#clock.utc));
   }
-}
-
-/** The elements are in the plot; the cell says how many and how large. */
-function arrayText(list) {
-  const [low, high] = extent(list);
-  const short = (number) => String(Number(number.toPrecision(3)));
-  return low > high ? `[${list.length}]` : `[${list.length}]  ${short(low)} … ${short(high)}`;
 }

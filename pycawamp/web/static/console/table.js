@@ -51,6 +51,11 @@ export class Table {
     return Array.from(this.#body.children, (element) => this.#byElement.get(element));
   }
 
+  /** @param {string} name @returns {import("./watch.js").Watch | undefined} */
+  watchOf(name) {
+    return this.#rows.get(name)?.watch;
+  }
+
   get size() {
     return this.#rows.size;
   }
@@ -166,6 +171,7 @@ export class Table {
       changed: () => row.visible && !this.#clock.paused && this.#painter.mark(row),
       counted: () => (this.updates += 1),
       now: () => this.#clock.live(),
+      archived: () => this.#clock.archived,
     };
     const row = new Row(new Watch(this.#gateway, name, this.#rate, on), this.#clock);
     if (this.#clock.paused) row.watch.freeze();

@@ -23,6 +23,7 @@ export class Viewing {
     this.#label = el("label", { class: "format" }, el("span", {}, "Format"), this.#select);
     this.#copyValue = this.#copy("Copy value", () => this.#value());
     this.element = el("div", { class: "viewing" }, this.#label, this.#copyValue, this.#copy("Copy link", () => this.#link()), this.#outcome);
+    this.element.append(el("button", { type: "button", class: "to-chart", title: "Show it in a chart with other PVs (key: c)", on: { click: () => this.#toChart() } }, "Add to chart"));
   }
 
   paint() {
@@ -35,6 +36,11 @@ export class Viewing {
   #copy(label, text) {
     const click = async () => setText(this.#outcome, (await copied(text())) ? "✓ Copied" : "✕ The browser does not let this page copy");
     return el("button", { type: "button", on: { click } }, label);
+  }
+
+  /** Whoever has the charts listens. */
+  #toChart() {
+    this.element.dispatchEvent(new CustomEvent("tochart", { bubbles: true, detail: this.#watch.name }));
   }
 
   #value() {

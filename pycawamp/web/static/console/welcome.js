@@ -41,8 +41,9 @@ export async function gatewayConfig(clock) {
     clock.learn(answerOf(sent, reply)).catch(() => {});
     const config = reply.ok ? await reply.json() : {};
     const demo = Array.isArray(config.demo) ? config.demo.filter((pair) => Array.isArray(pair) && typeof pair[0] === "string") : [];
-    return { version: String(config.version ?? ""), demo: demo.map(([name, text]) => [name, String(text ?? "")]) };
+    const past = { history: Number(config.history ?? 0), archiver: Boolean(config.archiver) };
+    return { ...past, version: String(config.version ?? ""), demo: demo.map(([name, text]) => [name, String(text ?? "")]) };
   } catch {
-    return { version: "", demo: [] };
+    return { version: "", demo: [], history: 0, archiver: false };
   }
 }
