@@ -56,6 +56,8 @@ def _array(raw: bytes | memoryview, name: str, shape: list[int]) -> Array:
     try:
         dtype = np.dtype(name)
     except TypeError:
+        dtype = np.dtype(object)
+    if dtype.hasobject:
         return np.frombuffer(raw, np.uint8)
     return np.frombuffer(raw, dtype, math.prod(shape)).reshape(shape)
 
