@@ -12,6 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.python.failure import Failure
 
 from pycawamp.access.interfaces import Verdict
+from pycawamp.fanout.pictures import compressed
 from pycawamp.pv.errors import BadValueError, OverloadedError, PVError
 from pycawamp.pv.oneshot import OneShotChannel
 from pycawamp.pv.values import Metadata
@@ -163,6 +164,8 @@ class Operations:
         metadata = one_shot.described
         with self._reserved(ANSWER * metadata.size if metadata.is_large else 0):
             reading = await one_shot.get(GET_TIMEOUT)
+            if encoding.image is not None:
+                reading = await compressed(self._shared.clock, reading, encoding.image)
             if self._outgoing.outbox.is_overfull:
                 raise BadMessageError("rate_limited", "too many unread replies")
             if self._outgoing.is_closed:
