@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
@@ -18,6 +19,8 @@ COLUMNS = (
     "clients", "transport", "batch", "compressed", "messages/s", "MB/s", "bytes per message",
     "cores", "p50 / p99 ms", "load cores",
 )  # fmt: skip
+
+AT_ONCE = 200
 
 
 @attrs.frozen
@@ -49,16 +52,20 @@ def traffic(settings: Settings) -> list[Table]:
 def _measure(
     settings: Settings, server: processes.Ioc, source: Records, certificate: Path, way: Way
 ) -> Result:
-    page = source.page
-    if way.batch:
-        page = settings.folder / "batch.page"
-        configure = json.dumps({"action": "configure", "batch": True})
-        page.write_text(f"{configure}\n{source.page.read_text()}")
+    page = settings.folder / "traffic.page"
+    parts = range(0, len(source.names), AT_ONCE)
+    page.write_text("".join(_line(way, source.names[start : start + AT_ONCE]) for start in parts))
     load = Load(page, way.clients, seconds=settings.seconds, deflate=way.deflate, tls=way.tls)
     options = ["--compression"] if way.deflate else []
     tls = certificate if way.tls else None
     with processes.gateway(OURS, server, settings.folder, *options, certificate=tls) as gateway:
         return loader.run(settings, gateway, server, load)
+
+
+def _line(way: Way, names: Sequence[str]) -> str:
+    """A request, with a list of names."""
+    request = {"action": "connect", "pvs": names, "batch": way.batch}
+    return json.dumps(request, separators=(",", ":")) + "\n"
 
 
 def _certificate(folder: Path) -> Path:
