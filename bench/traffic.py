@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import attrs
@@ -41,8 +43,7 @@ def traffic(settings: Settings) -> list[Table]:
         *(Way(hundred, batch=b, deflate=d) for d in (False, True) for b in (False, True)),
         *(Way(many, tls, batch=d, deflate=d) for d in (False, True) for tls in (False, True)),
     ]
-    certificate = _certificate(settings.folder)
-    with processes.ioc(source.database) as server:
+    with self_signed() as certificate, processes.ioc(source.database) as server:
         rows = [_row(way, _measure(settings, server, source, certificate, way)) for way in ways]
     note = "Messages are those that one client found in its frames, times the number of clients."
     title = f"Traffic: {len(source.names):,} PVs x {source.hertz:g} Hz"
@@ -68,15 +69,16 @@ def _line(way: Way, names: Sequence[str]) -> str:
     return json.dumps(request, separators=(",", ":")) + "\n"
 
 
-def _certificate(folder: Path) -> Path:
-    """Make a self-signed certificate, with its key in the same file."""
-    path = folder / "certificate.pem"
+@contextlib.contextmanager
+def self_signed() -> Iterator[Path]:
+    """A self-signed certificate, with its key in the same file."""
     kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
-    files = ["-keyout", str(path), "-out", f"{path}.crt"]
-    command = ["openssl", "req", "-x509", "-subj", "/CN=localhost", *kind, *files]
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
-    return path
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "certificate.pem"
+        command = ["openssl", "req", "-x509", "-subj", "/CN=localhost", *kind, "-keyout", str(path)]
+        made = subprocess.run(command, check=True, capture_output=True)
+        path.write_bytes(path.read_bytes() + made.stdout)
+        yield path
 
 
 def _row(way: Way, result: Result) -> list[str]:
