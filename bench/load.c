@@ -497,7 +497,9 @@ static void ping(void) {
 
 static void turn(void) {
   struct epoll_event events[256];
-  while (started < options.clients && handshaking < HANDSHAKES) start(&clients[started]);
+  /* Those by TLS block: the last one must not wait until it is late. */
+  uint32_t most = options.tls ? 2 : HANDSHAKES;
+  while (started < options.clients && handshaking < most) start(&clients[started]);
   int n = epoll_wait(poller, events, 256, 10);
   for (int i = 0; i < n; i++) {
     struct client *c = events[i].data.ptr;
