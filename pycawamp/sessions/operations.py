@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from pycawamp.access.interfaces import Verdict
 from pycawamp.fanout.pictures import compressed
 from pycawamp.pv.errors import BadValueError, OverloadedError, PVError
+from pycawamp.pv.interfaces import Requester
 from pycawamp.pv.oneshot import OneShotChannel
 from pycawamp.pv.values import Metadata
 from pycawamp.sessions.authorizer import Authorizer
@@ -230,7 +231,8 @@ class Operations:
                         record = attrs.evolve(record, old=old)
                         await turn
                         value = self._outgoing.dialect.value_to_put(value, one_shot.described)
-                        done = one_shot.put(value, request.wait, request.timeout)
+                        by = Requester(peer.user, peer.host, peer.host_name, bare_name)
+                        done = one_shot.put(value, request.wait, request.timeout, by)
                     recount(_written_bytes(value))
                     del value
                     await done
