@@ -218,7 +218,8 @@ static void look_gap(struct client *c, uint32_t pv, const uint8_t *payload, size
   c->last[pv] = value;
   if (isnan(last) || isnan(value)) return;
   if (value <= last) backward++;
-  else if (value - last > 1.5 * options.step) gaps++;
+  else if (value - last > 1.5 * options.step)
+    gaps += (uint64_t)((value - last) / options.step - 0.5); /* as many values are missing */
 }
 
 /* Takes note of the first value of a PV, and of what is missing between its values. */
@@ -489,7 +490,7 @@ static void usage(void) {
           "  SUBSCRIPTIONS: a file, one message a line; %%d in its name: the client's number\n"
           "  -S the first SLOW clients never read       -o seconds to wait for all first values\n"
           "  -w seconds to settle    -t seconds to count    -k look at one frame in K (latency)\n"
-          "  -g STEP count values of a PV further apart than STEP    -P time a ping each second\n");
+          "  -g STEP count values that are missing between those of a PV    -P time a ping each second\n");
   exit(2);
 }
 

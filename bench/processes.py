@@ -17,7 +17,7 @@ import attrs
 
 from bench.settings import IN_PYTHON, NAIVE
 from harness.ioc import IOCProcess
-from pycawamp.demo.process import IOCError, free_ports
+from pycawamp.demo.process import CAPorts, IOCError, free_ports
 
 ROOT = Path(__file__).parents[1]
 START_S = 60.0  # loading 10,000 records takes seconds on a busy machine
@@ -56,26 +56,67 @@ def ioc(database: Path) -> Iterator[Ioc]:
     except IOCError as error:
         raise ChildError(str(error)) from error
     try:
-        yield Ioc(process.pid, ports.client_environment())
+        with repeater(ports):
+            yield Ioc(process.pid, ports.client_environment())
     finally:
         process.kill()
 
 
 @contextlib.contextmanager
-def gateway(build: str, server: Ioc, folder: Path, *options: str) -> Iterator[Gateway]:
-    """Start a build of `pycaserver`, with options, or the `naive` build, for an IOC."""
+def repeater(ports: CAPorts) -> Iterator[None]:
+    """Run a CA repeater, for gateways would leave one behind."""
+    program = (
+        "from pycawamp.pv.ca.repeater import ensure_repeater as run; print(run(True)); input()"
+    )
+    command = [sys.executable, "-u", "-c", program]
+    with child(command, ports.client_environment()) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield
+
+
+@contextlib.contextmanager
+def gateway(
+    build: str, server: Ioc, folder: Path, *options: str, descriptors: int | None = None
+) -> Iterator[Gateway]:
+    """Start a build of `pycaserver`, with options, or the `naive` build, for an IOC.
+
+    `descriptors` is how many file descriptors it may have, if not as many as this process.
+    """
     port = free_ports().server
-    command = ["-m", "bench.naive", str(port)] if build == NAIVE else _pycaserver(port, *options)
+    naive = ["-m", "bench.naive", str(port)]
+    command = naive if build == NAIVE else _pycaserver(_endpoint(port), *options)
     environment = {**server.environment, "PYCASERVER_FAST": "0" if build == IN_PYTHON else "1"}
-    with _listening(command, port, folder / f"{build}.log", environment) as pid:
+    log = folder / f"{build}.log"
+    with _listening(command, port, log, environment, descriptors) as pid:
         yield Gateway(build, pid, port)
+
+
+@contextlib.contextmanager
+def workers(number: int, server: Ioc, folder: Path) -> Iterator[tuple[int, list[int]]]:
+    """Start gateways that accept connections at one socket; its port, and their process ids."""
+    with contextlib.ExitStack() as stack:
+        shared = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=4096))
+        descriptor = shared.fileno()
+        # As systemd gives it: descriptor 3, and who is meant.
+        script = f'exec 3<&{descriptor}; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=x exec "$@"'
+        arguments = [sys.executable, *_pycaserver("systemd:domain=INET:index=0")]
+        pids = []
+        for worker in range(number):
+            log = folder / f"worker-{worker}.log"
+            command = ["/bin/sh", "-c", script, "sh", *arguments]
+            started = child(command, server.environment, log, talks=False, shared=descriptor)
+            process = stack.enter_context(started)
+            _await_line(process, "pycaserver is ready", log)
+            pids.append(process.pid)
+        yield shared.getsockname()[1], pids
 
 
 @contextlib.contextmanager
 def demo(folder: Path) -> Iterator[int]:
     """Starts ``pycaserver`` with the demo's records and puts for anyone; its port."""
     port = free_ports().server
-    command = _pycaserver(port, "--demo", "--allow-put=anyone")
+    command = _pycaserver(_endpoint(port), "--demo", "--allow-put=anyone")
     with _listening(command, port, folder / "demo.log"):
         yield port
 
@@ -86,10 +127,12 @@ def child(
     environment: dict[str, str] | None = None,
     log: Path | None = None,
     talks: bool = True,
+    shared: int | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
     """Runs a command, its stderr in ``log``; stdout is a pipe, or in the log of one that only logs.
 
-    A pipe that nobody reads would stop a gateway once it has filled up.
+    A pipe that nobody reads would stop a gateway once it has filled up. `shared` is a descriptor
+    that it inherits.
     """
     with contextlib.ExitStack() as stack:
         stderr = stack.enter_context(log.open("w")) if log else None
@@ -101,6 +144,7 @@ def child(
             text=True,
             cwd=ROOT,
             env={**os.environ, **(environment or {})},
+            pass_fds=() if shared is None else (shared,),
             start_new_session=True,  # Ctrl-C comes to the runner alone, which then ends them
             preexec_fn=_die_with_parent,  # noqa: PLW1509 (no thread runs here when it is called)
         )
@@ -110,18 +154,28 @@ def child(
             _stop(process)
 
 
-def _pycaserver(port: int, *options: str) -> list[str]:
+def _endpoint(port: int) -> str:
+    return f"tcp:{port}:interface=127.0.0.1"
+
+
+def _pycaserver(endpoint: str, *options: str) -> list[str]:
     twistd = "from twisted.scripts.twistd import run; run()"
-    endpoint = f"tcp:{port}:interface=127.0.0.1"
     return ["-c", twistd, "-n", "--pidfile=", "pycaserver", "--port", endpoint, *options]
 
 
 @contextlib.contextmanager
 def _listening(
-    command: Sequence[str], port: int, log: Path, environment: dict[str, str] | None = None
+    command: Sequence[str],
+    port: int,
+    log: Path,
+    environment: dict[str, str] | None = None,
+    descriptors: int | None = None,
 ) -> Iterator[int]:
     """Runs a Python program that listens on a port; its process id."""
-    with child([sys.executable, *command], environment, log, talks=False) as process:
+    command = [sys.executable, *command]
+    if descriptors is not None:
+        command = ["/bin/sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh", *command]
+    with child(command, environment, log, talks=False) as process:
         _await_port(process, port, log)
         yield process.pid
 
@@ -141,6 +195,15 @@ def _stop(process: subprocess.Popen[str]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def _await_line(process: subprocess.Popen[str], line: str, log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while process.poll() is None and time.monotonic() < deadline:
+        if line in log.read_text():
+            return
+        time.sleep(0.02)
+    raise ChildError(f"the gateway is not up:\n{log.read_text()[-500:]}")
 
 
 def _await_port(process: subprocess.Popen[str], port: int, log: Path) -> None:

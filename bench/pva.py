@@ -18,9 +18,10 @@ from typing import Any
 
 from zope.interface import implementer
 
+from pycawamp.demo.ports import PVAPorts
 from pycawamp.pv.interfaces import ISink
 from pycawamp.pv.values import Metadata, Reading
-from tests.support.pva_case import PVAPorts, PVAServer
+from tests.support.pva_case import PVAServer
 
 RECORD = """record(calc, "b:{number}") {{
   field(INPA, "b:{number}") field(CALC, "A+1") field(SCAN, ".1 second")

@@ -1,6 +1,7 @@
 // Against a real gateway with the demo's records: PYCASERVER_URL=ws://localhost:8888/monitor
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import WebSocket from "ws";
 import { clientFor, collect, once, until } from "../support/harness.js";
 
 const url = process.env.PYCASERVER_URL;
@@ -85,4 +86,21 @@ live("list and ping", async (t) => {
   await once(gw.pv("demo:sine"), "value");
   assert.deepEqual(await gw.list(), ["demo:sine"]);
   assert.ok((await gw.ping()) < 2000);
+});
+
+live("updates are the same compressed and not (--compression)", async (t) => {
+  class PlainWebSocket extends WebSocket {
+    constructor(address) {
+      super(address, { perMessageDeflate: false });
+    }
+  }
+  const plain = clientFor(t, url, { WebSocket: PlainWebSocket });
+  const [compressed, uncompressed] = [clientFor(t, url), plain].map((gw) =>
+    collect(gw.pv("demo:waveform", { arrays: "json" }), "value"),
+  );
+  await until(() => compressed.length > 5 && uncompressed.length > 5);
+  const shown = new Map(uncompressed.map((update) => [update.timestamp, update.value]));
+  const both = compressed.filter((update) => shown.has(update.timestamp));
+  assert.ok(both.length > 3);
+  for (const update of both) assert.deepEqual(update.value, shown.get(update.timestamp));
 });

@@ -78,7 +78,8 @@ class Connection:
     def send(self, payload: bytes) -> None:
         """Send a message, if the socket is open."""
         if self._socket is not None and self._socket.can_send:
-            self._socket.sendMessage(payload)
+            # What is asked for is short.
+            self._socket.sendMessage(payload, doNotCompress=True)
 
     def is_well(self) -> None:
         """Reset the delay between attempts, after a valid message."""

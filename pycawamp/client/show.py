@@ -43,7 +43,7 @@ def value_text(update: Update, metadata: Metadata | None, style: Style) -> str:
     is_text = style.long_strings and metadata is not None and metadata.type is FieldType.CHAR
     if is_text and isinstance(value, np.ndarray):
         return escaped(long_string(value, metadata.count))  # type: ignore[union-attr]
-    elements = value[: style.most]
+    elements = (value.ravel() if isinstance(value, np.ndarray) else value)[: style.most]
     plain = elements.tolist() if isinstance(elements, np.ndarray) else elements
     return " ".join([str(len(elements)), *map(show, plain)])
 

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
+from autobahn.websocket.compress import PerMessageDeflateOffer, PerMessageDeflateResponseAccept
 from OpenSSL import SSL
 from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
@@ -112,6 +113,8 @@ class SocketFactory(WebSocketClientFactory):  # type: ignore[misc]
             closeHandshakeTimeout=CLOSING_SECONDS,
             autoPingInterval=ping,
             autoPingTimeout=ping,
+            perMessageCompressionOffers=[PerMessageDeflateOffer()],
+            perMessageCompressionAccept=PerMessageDeflateResponseAccept,
         )
 
 

@@ -94,6 +94,12 @@ OPTIONS = (
         values.interval,
     ),
     Option(
+        "compression",
+        "no",
+        "Compress messages for clients that offer permessage-deflate",
+        values.flag,
+    ),
+    Option(
         "drain-time",
         Settings().drain_time,
         "Seconds for disconnecting clients gradually when the gateway stops; 0: at once",

@@ -100,6 +100,7 @@ def _gateway(given: dict[str, Any], own_repeater: bool) -> GatewaySettings:
             stall_timeout=given["stall-timeout"],
             ping_interval=given["ping-interval"],
             max_message=given["max-message"],
+            compression=given["compression"],
         ),
         limits=Limits(
             clients=given["max-clients"],

@@ -73,7 +73,11 @@ class Cohort:
             return
         data, streams = self.take()
         announcing, self._announcing = self._announcing, []
-        deliver = self.packing.deliver
+        deliver, compress = self.packing.deliver, self.packing.compress
+        if compress is not None and not all(outbox.paused for outbox in self.members):
+            compressed = compress(data)
+            if compressed is not None:
+                deliver, data = Outbox.append, compressed
         paused = 0
         for outbox in self.members:
             if outbox.paused:

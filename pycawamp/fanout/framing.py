@@ -21,3 +21,8 @@ class Framing:
     """Asks the client for a sign of life; empty if the transport has nothing for it."""
     is_rfc6455: bool = False
     """Whether text messages become unmasked text frames (RFC 6455), which C code writes too."""
+    compress: Callable[[bytes], bytes | None] | None = None
+    """Compresses joined frames for all who get them; returns None if that does not pay.
+
+    What it returns is complete: each client can read it, whatever it got before.
+    """

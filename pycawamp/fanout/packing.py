@@ -21,6 +21,8 @@ class Packing:
     """Separator of two messages."""
     deliver: Callable[[Outbox, bytes], None]
     """Passes joined messages to an outbox."""
+    compress: Callable[[bytes], bytes | None] | None = None
+    """Makes compressed frames of joined messages, once for all outboxes; None: see `Framing`."""
 
 
 @cache
@@ -31,5 +33,13 @@ def packing_for(framing: Framing, batch: bool) -> Packing:
     not batched.
     """
     if batch:
-        return Packing(bytes, b",", Outbox.append_to_batch)
-    return Packing(framing.text, b"", Outbox.append)
+        return Packing(bytes, b",", Outbox.append_to_batch, _compress_batches(framing))
+    return Packing(framing.text, b"", Outbox.append, framing.compress)
+
+
+def _compress_batches(framing: Framing) -> Callable[[bytes], bytes | None] | None:
+    compress = framing.compress
+    if compress is None:
+        return None
+    # A batch of their own: one with others' messages could not be shared.
+    return lambda data: compress(framing.text(b"[%b]" % data))

@@ -17,8 +17,8 @@ from twisted.web.resource import Resource
 from pycawamp.access import AccessFileError
 from pycawamp.config.options import Options, refuse
 from pycawamp.config.settings import LogSettings, Settings
-from pycawamp.demo.process import DemoIOC, free_ports
-from pycawamp.demo.records import RECORDS
+from pycawamp.demo.process import DemoIOC
+from pycawamp.demo.records import GROUPS, RECORDS
 from pycawamp.pv.errors import LibraryError
 from pycawamp.pv.interfaces import IBackend
 from pycawamp.service.clock import use_monotonic_clock
@@ -158,10 +158,9 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
     files = _site_files(reactor, settings, certificates)
     demo = None
     if settings.demo:
-        ports = free_ports()
-        # Before Channel Access is opened: it is to see this IOC and no other.
-        os.environ.update(ports.client_environment())
-        demo = DemoIOC(reactor, ports)
+        demo = DemoIOC(reactor)
+        # Before Channel Access and pvAccess are opened: they are to see this IOC and no other.
+        os.environ.update(demo.client_environment())
     try:
         gateway = Gateway(reactor, settings.gateway, backend, files.policy, files.authentication)
     except (LibraryError, PutLogError) as error:
@@ -245,5 +244,5 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "puts": settings.writers is not None,
         "history": settings.gateway.history,
         "archiver": settings.gateway.archiver is not None,
-        "demo": list(RECORDS.items()) if settings.demo else [],
+        "demo": [*RECORDS.items(), *GROUPS.items()] if settings.demo else [],
     }

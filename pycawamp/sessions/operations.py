@@ -18,6 +18,7 @@ from pycawamp.pv.values import Metadata
 from pycawamp.sessions.authorizer import Authorizer
 from pycawamp.sessions.outgoing import Outgoing
 from pycawamp.sessions.peer import Peer
+from pycawamp.sessions.put_order import PutOrder
 from pycawamp.sessions.putlog import PutRecord
 from pycawamp.sessions.quota import UnderWay
 from pycawamp.sessions.shared import Shared
@@ -80,6 +81,7 @@ class Operations:
         self._large_gets = DeferredSemaphore(LARGE_GETS_AT_ONCE)
         self._histories = DeferredSemaphore(HISTORIES_AT_ONCE)
         self._puts = UnderWay(PUTS, PUT_BYTES)
+        self._put_order = PutOrder()
         self._idle: Callable[[], None] | None = None
 
     def get(self, request: requests.Get) -> None:
@@ -220,9 +222,12 @@ class Operations:
                 with self._counted(_held_bytes(value)) as recount:
                     timeout = min(request.timeout, self._shared.connect_timeout)
                     await self._reach(one_shot, timeout)
-                    record = attrs.evolve(record, old=await one_shot.newest(OLD_VALUE_TIMEOUT))
-                    value = self._outgoing.dialect.value_to_put(value, one_shot.described)
-                    done = one_shot.put(value, request.wait, request.timeout)
+                    with self._put_order.join(verdict.real_name) as turn:
+                        old = await one_shot.newest(OLD_VALUE_TIMEOUT)
+                        record = attrs.evolve(record, old=old)
+                        await turn
+                        value = self._outgoing.dialect.value_to_put(value, one_shot.described)
+                        done = one_shot.put(value, request.wait, request.timeout)
                     recount(_written_bytes(value))
                     del value
                     await done

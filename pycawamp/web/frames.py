@@ -5,12 +5,14 @@ A server's frames are not masked, so all clients can share the bytes of a frame.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from struct import Struct
 
 from pycawamp.fanout.framing import Framing
 
 _FIN_TEXT = 0x81
 _FIN_BINARY = 0x82
+_FIN_COMPRESSED_TEXT = 0xC1
 _MEDIUM = Struct("!BBH")
 _LARGE = Struct("!BBQ")
 
@@ -26,6 +28,25 @@ def text_frame(payload: bytes) -> bytes:
 def binary_frame(payload: bytes) -> bytes:
     """Return an unfragmented binary message."""
     return _header(_FIN_BINARY, len(payload)) + payload
+
+
+def compressed_header(size: int) -> bytes:
+    """Return the header of a compressed text message (RFC 7692, section 6)."""
+    return _header(_FIN_COMPRESSED_TEXT, size)
+
+
+def split(frames: bytes) -> Iterator[tuple[bool, int, int, int]]:
+    """Yield of each frame whether it is a text, and where it, its payload and its end are."""
+    start = 0
+    while start < len(frames):
+        payload, size = start + 2, frames[start + 1]
+        if size == 126:
+            payload, (_, _, size) = start + _MEDIUM.size, _MEDIUM.unpack_from(frames, start)
+        elif size == 127:
+            payload, (_, _, size) = start + _LARGE.size, _LARGE.unpack_from(frames, start)
+        end = payload + size
+        yield frames[start] == _FIN_TEXT, start, payload, end
+        start = end
 
 
 def _header(first: int, size: int) -> bytes:

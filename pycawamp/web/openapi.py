@@ -6,9 +6,9 @@ from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
+from pycawamp.pv.names import MAX_NAME
 from pycawamp.pv.values import SEVERITIES, FieldType
 from pycawamp.web import problem
-from pycawamp.wire.names import MAX_NAME
 from pycawamp.wire.v2.options import ARRAY_FORMS, MAX_RATE
 from pycawamp.wire.v2.requests import DEFAULT_TIMEOUT, MAX_TIMEOUT
 

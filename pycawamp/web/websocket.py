@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -14,11 +15,12 @@ from txaio import make_logger
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.session import Session
 from pycawamp.web.authentication import BEARER, without_token
-from pycawamp.web.autobahn_internals import FailureHooks
 from pycawamp.web.clients import CLOSING, Clients
 from pycawamp.web.connections import ConnectionCount
+from pycawamp.web.deflate import Deflate, agree
 from pycawamp.web.expiry import LoginExpiry
 from pycawamp.web.frames import WEBSOCKET
+from pycawamp.web.inflate import Inflater, InflatingProtocol
 from pycawamp.web.transport import ClientTransport
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.errors import BadMessageError
@@ -35,17 +37,27 @@ class SocketLimits:
     """Seconds for which a client may take nothing while something waits for it."""
     max_message: int = 2**20
     """Bytes of a client's message; a longer one closes the connection (1009)."""
+    compression: bool = False
+    """Whether to compress messages for clients that can read it (permessage-deflate)."""
 
 
 SUBPROTOCOL = "pycaserver"
 """What a page may offer beside its token, so that there is something else to select."""
+EXTENSIONS = "Sec-WebSocket-Extensions"
 PONG = 10
 """The opcode of a pong."""
 TRY_AGAIN_LATER = 1013
 """The close code for a lack of resources, as registered with IANA."""
 
 
-class MonitorProtocol(FailureHooks):
+def _subprotocol(offered: Sequence[str]) -> str | None:
+    """Select a subprotocol: browsers end a connection that selects none of those offered."""
+    if SUBPROTOCOL in offered:
+        return SUBPROTOCOL
+    return next((name for name in offered if name.startswith(BEARER)), None)
+
+
+class MonitorProtocol(InflatingProtocol):
     """One WebSocket connection: carries messages to and from its session."""
 
     factory: MonitorFactory
@@ -62,19 +74,32 @@ class MonitorProtocol(FailureHooks):
     _message = bytearray()
     connection_count: ConnectionCount | None = None
     _client_transport: ClientTransport | None = None
+    _deflate: Deflate | None = None
     _expiry: LoginExpiry | None = None
     _closing: IDelayedCall | None = None
 
-    def onConnect(self, request: Any) -> str | None:
-        """Select a subprotocol: browsers end a connection that selects none of those offered."""
-        if SUBPROTOCOL in request.protocols:
-            return SUBPROTOCOL
-        return next((name for name in request.protocols if name.startswith(BEARER)), None)
+    def __init__(self) -> None:
+        super().__init__()
+        # Autobahn fires it with this object, which the Deferred would keep as its result: a cycle.
+        self.is_closed.addCallback(lambda _: None)
+
+    def onConnect(self, request: Any) -> tuple[str | None, dict[str, str]]:
+        """Agree on the subprotocol and on compression."""
+        # Autobahn would refuse clients with an offer that it cannot meet.
+        self.websocket_extensions: list[Any] = []
+        if self.factory.limits.compression:
+            self._deflate = agree(request.extensions)
+        agreed = {} if self._deflate is None else {EXTENSIONS: self._deflate.answer}
+        return _subprotocol(request.protocols), agreed
 
     def onOpen(self) -> None:
         """Begin the session."""
+        framing = WEBSOCKET
+        if self._deflate is not None:
+            framing = self._deflate.framing
+            self._perMessageCompress = Inflater(self.factory.limits.max_message)
         self._client_transport = client_transport = ClientTransport(
-            self.transport, self.factory.clients.slow_consumers, self.client.address, WEBSOCKET
+            self.transport, self.factory.clients.slow_consumers, self.client.address, framing
         )
         self.session = self.factory.clients.sessions.open(
             client_transport, self.client, self.encoding, self.hang_up
@@ -234,12 +259,10 @@ class MonitorProtocol(FailureHooks):
         return str(self.wasNotCleanReason) if self.droppedByMe else "the connection was lost"
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Leave nothing that refers to itself: a crowd of those would keep the collector busy."""
+        """Count one connection less."""
         super().connectionLost(reason)
         if self.connection_count is not None:
             self.connection_count.leave()
-        # Autobahn fired both with this object.
-        del self.is_open, self.is_closed
 
     def _has_expired(self) -> None:
         self._log_out("the login has expired")
@@ -268,6 +291,10 @@ class MonitorProtocol(FailureHooks):
         """Tell the client why; RFC 6455 wants the connection closed (1007)."""
         self._explain(BadMessageError("bad_json", "not JSON: the text is not valid UTF-8"))
 
+    def on_corrupt(self) -> None:
+        """Tell the client why; the connection is closed as for a bad text (1007)."""
+        self._explain(BadMessageError("bad_json", "not JSON: the text cannot be inflated"))
+
     def on_too_large(self, limit: int) -> None:
         """Tell the client what was expected."""
         self._explain(BadMessageError("too_large", f"a message has at most {limit} bytes"))
@@ -287,6 +314,7 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
     def __init__(self, clients: Clients, limits: SocketLimits) -> None:
         super().__init__(reactor=clients.clock)
         self.clients = clients
+        self.limits = limits
         self.setProtocolOptions(
             # Dropping would reset the connection, with no close frame that says why.
             failByDrop=False,

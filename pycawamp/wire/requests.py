@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import attrs
 
 from pycawamp.pv.history import Past
+from pycawamp.pv.names import MAX_NAME
 from pycawamp.pv.text import clip
 from pycawamp.wire.errors import BadMessageError
-from pycawamp.wire.names import MAX_NAME
 
 
 @attrs.frozen(kw_only=True)

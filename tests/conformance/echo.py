@@ -15,7 +15,6 @@ from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.web.authentication import Authentication
 from pycawamp.web.channel import GatewaySite, HTTPLimits
 from pycawamp.web.clients import Clients
-from pycawamp.web.frames import binary_frame, text_frame
 from pycawamp.web.resource import MonitorResource
 from pycawamp.web.websocket import MonitorFactory, SocketLimits
 from pycawamp.wire.dialect import Encoding
@@ -34,8 +33,11 @@ class EchoSession:
         self.outgoing = self
 
     def receive(self, payload: bytes, is_binary: bool) -> None:
-        """Send a message back, of the same kind."""
-        self.outbox.append(binary_frame(payload) if is_binary else text_frame(payload))
+        """Send a message back, of the same kind; compressed as updates are."""
+        framing = self.outbox.framing
+        frame = framing.binary(payload) if is_binary else framing.text(payload)
+        compressed = framing.compress(frame) if framing.compress is not None else None
+        self.outbox.append(frame if compressed is None else compressed)
 
     def go_on(self) -> None:
         """Have nothing more to do about the last message."""
@@ -75,7 +77,7 @@ class EchoSessions:
 def echo_site(reactor: Any, max_message: int) -> GatewaySite:
     """The site to listen with."""
     sessions: Any = EchoSessions(reactor)
-    limits = SocketLimits(max_message=max_message)
+    limits = SocketLimits(max_message=max_message, compression=True)
     factory = MonitorFactory(Clients(reactor, sessions, limits.stall_timeout), limits)
     authentication = Authentication(reactor)
     return GatewaySite(

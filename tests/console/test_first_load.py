@@ -28,7 +28,7 @@ return parts.reduce((sum, part) => sum + part.transferSize, 0);
 """
 MOST_REQUESTS = 8
 """Page, style sheet, icon (twice), two modules, configuration and WebSocket."""
-MOST_BYTES = 60_000
+MOST_BYTES = 80_000
 
 
 class FirstLoadTests(WebTestCase):

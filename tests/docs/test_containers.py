@@ -68,7 +68,7 @@ class ContainerfileTests(SynchronousTestCase):
         services = yaml.safe_load((ROOT / "contrib" / "compose.yaml").read_text())["services"]
         mounts = [mount for service in services.values() for mount in service.get("volumes", [])]
         places = [mount.partition(":")[0] for mount in mounts if mount.startswith(".")]
-        self.assertEqual(len(places), 3)
+        self.assertEqual(len(places), 4)
         for place in places:
             self.assertTrue((ROOT / "contrib" / place).exists(), place)
         for path in (ROOT / "contrib" / "grafana" / "provisioning").glob("*/*.yaml"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -113,9 +114,12 @@ class SnapshotTests(SynchronousTestCase):
         limits = Limits(request_rate=CHANNELS)
         self.gateway = MemoryGateway(Policy(), limits)
         session, _ = self.gateway.open()
-        for number in range(CHANNELS):
-            self.gateway.backend.add(f"n{number}", number)
-            ask(session, "connect", f"n{number}")
+        names = [f"n{number}" for number in range(CHANNELS)]
+        for number, name in enumerate(names):
+            self.gateway.backend.add(name, number)
+        session.receive(json.dumps({"action": "connect", "pvs": names}).encode())
+        while session.is_busy:
+            session.go_on()
         found = self.snapshot()
         self.assertEqual((len(found.channels), found.subscriptions), (CHANNELS, CHANNELS))
         self.assertLess(min(seconds(self.snapshot) for _ in range(5)), OTHERS * BUDGET)

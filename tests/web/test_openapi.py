@@ -70,7 +70,7 @@ class SchemathesisTests(TestCase):
         arguments = [
             *("--config-file", str(rules), "run", f"{ready[1]}openapi.json"),
             *("--exclude-path-regex", "stream$", "--checks", "all", "--seed", "1"),
-            *("--phases", "examples,coverage,fuzzing", "--max-examples", "20", "--no-color"),
+            *("--phases", "examples,coverage,fuzzing", "--max-examples", "10", "--no-color"),
         ]
         output, error, status = yield getProcessOutputAndValue(program, arguments, os.environ)
         self.assertEqual(status, 0, (output + error).decode())

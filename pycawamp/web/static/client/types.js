@@ -3,7 +3,7 @@
  *
  * @typedef {Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array
  *   | BigInt64Array | BigUint64Array | Float32Array | Float64Array} TypedArray
- * @typedef {number | string | number[] | string[] | TypedArray} Value
+ * @typedef {number | string | boolean | number[] | string[] | TypedArray | {[field: string]: any}} Value
  * @typedef {"NO_ALARM" | "MINOR" | "MAJOR" | "INVALID"} Severity
  */
 
@@ -16,14 +16,18 @@
 /**
  * @typedef {object} UpdateFields
  * @property {string} pvname
- * @property {Value} value a number (enums: the index; not a number, or no value: NaN), a text, or an array
+ * @property {Value} value a number (enums: the index; not a number, or no value: NaN), a text, an array, or an
+ *   object: a table (`labels`, `columns`) or a structure of pvAccess
  * @property {number} count elements of an array; 1 for a scalar, 0 where it has no value
  * @property {number} timestamp seconds since 1970, by the IOC's clock
  * @property {string} [units] present when the record has a unit
  * @property {Severity} [severity] with `metadata: true`
  * @property {string} [status] with `metadata: true`: `HIGH`, `LOLO`, `UDF` …
  * @property {string} [text] with `text: true`: the value as a person reads it
- * @property {readonly number[]} [shape] of arrays that travelled as base64 or binary
+ * @property {readonly number[]} [shape] of arrays that travelled as base64 or binary: all dimensions, rows first
+ * @property {string} [dtype] of such an array, if it is of a type that the client does not know: its value are the bytes
+ * @property {string} [codec] of a compressed picture, such as `jpeg`: its value are the bytes
+ * @property {readonly number[]} [image_shape] of a compressed picture: rows, columns, and colours if there are any
  */
 
 /**

@@ -1,10 +1,12 @@
 /** What a click on a row unfolds: the plot, the facts, the field that writes. */
 import { textOf } from "../view/reading.js";
+import { isComposed, newFigure } from "./composed.js";
 import { el, setText } from "./dom.js";
 import { factsOf } from "./facts.js";
 import { Figure } from "./figure.js";
 import { PutForm } from "./putform.js";
 import { Viewing } from "./viewing.js";
+import { WidthField } from "./widthfield.js";
 
 export class Details {
   #watch;
@@ -16,6 +18,7 @@ export class Details {
   #facts = el("dl", { class: "facts" });
   #form;
   #viewing;
+  #width;
 
   /** @param {() => void} redraw asks for a paint of the plot @param {() => void} repaint of all of the row */
   constructor(watch, clock, redraw, repaint) {
@@ -24,7 +27,8 @@ export class Details {
     this.#redraw = redraw;
     this.#form = new PutForm(watch);
     this.#viewing = new Viewing(watch, repaint);
-    const side = el("div", { class: "side" }, this.#form.element, this.#viewing.element, this.#facts);
+    this.#width = new WidthField(watch, repaint);
+    const side = el("div", { class: "side" }, this.#form.element, this.#viewing.element, this.#width.element, this.#facts);
     this.element = el("div", { class: "details", role: "row" }, el("div", { class: "c-details", role: "cell" }, this.#picture, side));
   }
 
@@ -33,6 +37,7 @@ export class Details {
     this.#paintFacts();
     this.#form.paint();
     this.#viewing.paint();
+    this.#width.paint();
   }
 
   /** What moves with time alone. */
@@ -54,7 +59,7 @@ export class Details {
 
   #newFigure(kind) {
     this.#figure?.release();
-    this.#figure = new Figure(this.#watch, kind, this.#clock, this.#redraw);
+    this.#figure = isComposed(kind) ? newFigure(this.#watch, this.#clock, this.#redraw) : new Figure(this.#watch, kind, this.#clock, this.#redraw);
     this.#picture.replaceChildren(this.#figure.element);
   }
 

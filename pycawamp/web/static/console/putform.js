@@ -6,6 +6,8 @@ import { el, setText } from "./dom.js";
 import { failureText } from "./failure.js";
 
 const LISTS = { string: 'new values: one, "two words", …' };
+/** Types of values that nobody writes. */
+const UNWRITABLE = ["table", "image"];
 /** More labels than these are in a list to choose from. */
 const MOST_BUTTONS = 8;
 
@@ -38,7 +40,7 @@ export class PutForm {
   paint() {
     const { metadata, pv } = this.#watch;
     // By pvAccess, whether the IOC takes it is known after it was tried.
-    const allowed = metadata?.write_access === true || metadata?.write_access === null;
+    const allowed = (metadata?.write_access === true || metadata?.write_access === null) && !UNWRITABLE.includes(metadata.type);
     this.element.hidden = !allowed;
     if (!allowed) return;
     this.#shapeField(metadata);
@@ -174,7 +176,7 @@ function choice(label, labels) {
 
 function entry(label, { type, count }) {
   const isNumber = type !== "string" && type !== "char";
-  const placeholder = count === 1 || type === "char" ? "new value" : LISTS[type] ?? "new values: 1, 2, 3, …";
+  const placeholder = type === "structure" ? '{"field": value}' : count === 1 || type === "char" ? "new value" : LISTS[type] ?? "new values: 1, 2, 3, …";
   return el("input", { type: "text", "aria-label": label, placeholder, inputmode: isNumber && count === 1 ? "decimal" : "text", spellcheck: "false" });
 }
 

@@ -2,6 +2,7 @@
 import { Sparkline } from "../plot/sparkline.js";
 import { formattedText } from "../view/format.js";
 import { stamp } from "../view/time.js";
+import { composedText, isComposed } from "./composed.js";
 import { el, setClass, setText } from "./dom.js";
 import { statusOf } from "./status.js";
 import { arrayText } from "./valuetext.js";
@@ -85,7 +86,7 @@ export class Row {
   #paintValue(update, metadata) {
     if (!update) return;
     const { kind } = this.watch;
-    const text = kind === "array" ? arrayText(update.value) : formattedText(update, metadata, this.watch.format);
+    const text = isComposed(kind) ? composedText(this.watch) : kind === "array" ? arrayText(update.value) : formattedText(update, metadata, this.watch.format);
     setClass(this.#value, kind === "number" ? "value" : "value wordy");
     setText(this.#value, text);
     if (this.#value.title !== text) this.#value.title = text;

@@ -2,6 +2,7 @@
 import { History } from "../plot/history.js";
 import { Stamps } from "../plot/stamps.js";
 import { isList } from "../view/reading.js";
+import { composedKind } from "./kind.js";
 import { Past } from "./past.js";
 
 /** Of what the gateway keeps, a row's plot shows this much at once; charts ask for all of it. */
@@ -20,6 +21,8 @@ export class Watch {
   met = false;
   /** How its number is written: a key of FORMATS. */
   format = "record";
+  /** Pixels of a row, of an array that is shown as a picture; 0: it is not. */
+  width = 0;
   #pv;
   #history = new History();
   #stamps = new Stamps();
@@ -76,10 +79,10 @@ export class Watch {
     return this.#pv.metadata;
   }
 
-  /** What sort of picture it makes: `"number"`, `"array"` or `"text"`. */
+  /** What sort of picture it makes: `"number"`, `"array"`, `"text"`, `"image"`, `"table"` or `"tree"`. */
   get kind() {
     // Between a connection and its first value it is what it was: a figure is not made anew.
-    if (this.update) this.#kind = kindOf(this.update.value, this.metadata);
+    if (this.update) this.#kind = composedKind(this.update, this.metadata, this.width) ?? kindOf(this.update.value, this.metadata);
     return this.#kind;
   }
 

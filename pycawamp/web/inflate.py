@@ -1,0 +1,112 @@
+"""Compressed messages of clients (RFC 7692)."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+from pycawamp.web.autobahn_internals import FailureHooks
+
+BAD_PAYLOAD = 1007
+MOST_STREAMS = 16
+"""Final blocks of a message. Senders have at most one; each costs more time than its bytes."""
+_END = b"\0\0\xff\xff"  # The sender leaves it out.
+
+
+class TooLargeError(Exception):
+    """A message inflates to more bytes than it may have."""
+
+
+class CorruptError(Exception):
+    """A message cannot be inflated."""
+
+
+class Inflater:
+    """Inflates the messages of one client, each on its own.
+
+    Between messages nothing is kept but this object. `limit` is the largest message in bytes. It
+    has the methods that Autobahn calls of an extension.
+    """
+
+    EXTENSION_NAME = "permessage-deflate"
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._room = 0
+        self._streams = 0
+        self._inflater: Any = None
+
+    def start_decompress_message(self) -> None:
+        """Begin a message."""
+        self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        self._room = self.limit
+        self._streams = 1
+
+    def decompress_message_data(self, data: bytes, max_output_len: int | None = None) -> bytes:
+        """Return a part of a message, or nothing if there was a mistake before.
+
+        Raises:
+            TooLargeError: it has more bytes than it may have; no more than those were inflated.
+            CorruptError: it cannot be inflated.
+        """
+        inflated = b""
+        while data and self._inflater is not None:
+            try:
+                # One byte more than there is room for tells that it is too large.
+                part = self._inflater.decompress(data, self._room + 1)
+            except zlib.error as error:
+                self._inflater = None
+                raise CorruptError(str(error)) from error
+            self._room -= len(part)
+            if self._room < 0:
+                self._inflater = None
+                raise TooLargeError
+            inflated += part
+            data = self._inflater.unused_data
+            if data:
+                self._streams += 1
+                if self._streams > MOST_STREAMS:
+                    self._inflater = None
+                    raise CorruptError(f"more than {MOST_STREAMS} final blocks")
+                # The last block of a compressor; RFC 7692, section 7.2.3.4 allows more after it.
+                self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        return inflated
+
+    def end_decompress_message(self) -> None:
+        """End a message.
+
+        Raises:
+            CorruptError: its end is missing.
+        """
+        self.decompress_message_data(_END)
+        self._inflater = None
+
+
+class InflatingProtocol(FailureHooks):
+    """Closes the connection of a client whose compressed message is too large, or none."""
+
+    def on_corrupt(self) -> None:
+        """Called before the connection is closed for a message that cannot be inflated."""
+
+    def onFrameData(self, payload: bytes) -> Any:
+        """Take a part of a frame."""
+        try:
+            return super().onFrameData(payload)
+        except TooLargeError:
+            limit = self._perMessageCompress.limit
+            self._max_message_size_exceeded(limit, limit, f"more than {limit} bytes")
+        except CorruptError as error:
+            self._fail_corrupt(error)
+        return False
+
+    def onFrameEnd(self) -> Any:
+        """Take the end of a frame."""
+        try:
+            return super().onFrameEnd()
+        except CorruptError as error:
+            self._fail_corrupt(error)
+        return False
+
+    def _fail_corrupt(self, error: CorruptError) -> None:
+        self.on_corrupt()
+        self._fail_connection(BAD_PAYLOAD, f"the message cannot be inflated: {error}")
