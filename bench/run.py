@@ -17,13 +17,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from bench import dialects, fanout, inbound, machine, memory, stress, tools, version2
+from bench import dialects, fanout, inbound, machine, memory, stress, tools, traffic, version2
 from bench.processes import ChildError
 from bench.report import Table
 from bench.settings import IN_PYTHON, NAIVE, OURS, Settings
 
 SCENARIOS: dict[str, Callable[[Settings], list[Table]]] = {
     "fanout": fanout.fanout,
+    "traffic": traffic.traffic,
     "dialects": dialects.dialects,
     "inbound": inbound.inbound,
     "connect": inbound.connect,

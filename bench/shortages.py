@@ -22,6 +22,7 @@ from pycawamp.client import GatewayError
 
 CROWD = 1000
 CROWD_PVS = 100
+CROWD_OPEN_S = 300.0
 STEPS = (-3600, 3600, -60, 0)
 STEP_S = 5.0
 DESCRIPTORS = 200
@@ -62,7 +63,7 @@ async def crowd(case: Case) -> Outcome:
     """Very many clients are disconnected, and all connect again at once."""
     source = records.counters(case.folder, CROWD_PVS, 10)
     clients = case.size(CROWD)
-    load = Load(source.page, clients, settle=1, seconds=2)
+    load = Load(source.page, clients, settle=1, seconds=2, open_s=CROWD_OPEN_S)
     command = [str(case.tools.load)]
     with (
         processes.ioc(source.database) as server,

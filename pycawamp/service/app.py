@@ -242,7 +242,7 @@ def _configuration(settings: Settings) -> dict[str, Any]:
     return {
         "version": version("pycaserver"),
         "puts": settings.writers is not None,
+        "demo": [*RECORDS.items(), *GROUPS.items()] if settings.demo else [],
         "history": settings.gateway.history,
         "archiver": settings.gateway.archiver is not None,
-        "demo": [*RECORDS.items(), *GROUPS.items()] if settings.demo else [],
     }

@@ -94,7 +94,8 @@ class Gateway(Service):
             "loc": LocalBackend(),
             "sim": SimulationBackend(reactor),
         }
-        both = {CA: backend, PVA: PVABackend(reactor, self._budget)}
+        self._pva = PVABackend(reactor, self._budget)
+        both = {CA: backend, PVA: self._pva}
         router = Router(both | own | made, default, own)
         histories = Histories(self._budget, settings.history, self._fast.history)
         self.hub = PVHub(reactor, router, settings.linger, histories)
@@ -167,6 +168,7 @@ class Gateway(Service):
             found.totals,
             dropped=clients.slow_consumers.dropped,
             received=clients.read_scheduler.received,
+            overruns=self._pva.overruns,
         )
         return attrs.evolve(found, totals=totals)
 

@@ -90,6 +90,8 @@ class Totals:
     """What clients were told was wrong, by code."""
     dropped: int = 0
     """Clients that took no data for too long, or for whom there was no memory."""
+    overruns: int = 0
+    """Updates with which a pvAccess server told that it had replaced earlier ones."""
     received: int = 0
     """Bytes that came from clients, after TLS; with those of HTTP, for a gateway with a port."""
     logins: Mapping[str, int] = MappingProxyType({})

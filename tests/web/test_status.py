@@ -201,10 +201,15 @@ class PageTests(WebTestCase):
 
     @in_thread
     def test_page(self) -> None:
-        """The page shows the channels, finds some, and says why one is dead."""
+        """The page, and a row of the console, say why a PV is dead; the page finds channels."""
         name = self.pv("x")
         browser = self.open("x", rest=",nowhere")
         browser.until_row(name, lambda row: row.state == "OK")
+        for each in (name, "nowhere"):
+            browser.unfold(each)
+        row = browser.until_row("nowhere", lambda row: "Reason" in row.facts)
+        self.assertIn("no IOC has answered since", row.facts["Reason"])
+        self.assertNotIn("Reason", browser.until_row(name, lambda row: bool(row.facts)).facts)
         # The channels linger.
         browser.open(f"{self.origin}/status?pv=nowhere")
         browser.until(lambda: "no IOC has answered" in browser.text("#pv"), "why it is dead")
