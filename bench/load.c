@@ -3,7 +3,8 @@
  * One thread and one epoll. Every client reads into the same buffer, which therefore stays in the
  * cache; only the incomplete frame at its end is kept per client. Frames are counted by walking
  * their headers. The text inside is looked into for one frame in `-k` (latency), and for all
- * frames only while a client still waits for the first value of some PV, or with `-g`.
+ * frames only while a client still waits for the first value of some PV, or with `-g`. With `-z`
+ * clients agree on compression, and one of them inflates what it gets.
  *
  * It prints one JSON line when counting begins, and one with the results when it ends. */
 #define _GNU_SOURCE
@@ -12,6 +13,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,11 +22,13 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "histogram.h"
 
 #define BUFFER (256u << 10)  /* bytes read at once: fits the second-level cache */
-#define LOOK_MAX (64u << 10) /* longer frames are counted and skipped, never held whole */
+#define LOOK_MAX (256u << 10) /* longer frames are counted and skipped, never held whole */
+#define INFLATED (1u << 20)  /* bytes of an inflated message */
 #define HANDSHAKES 32u       /* handshakes under way at one time */
 #define NO_PV UINT32_MAX
 
@@ -39,6 +43,7 @@ struct page {
 
 struct client {
   int fd;
+  SSL *tls; /* NULL: without */
   enum state state;
   bool slow;
   struct page *page;
@@ -59,17 +64,20 @@ static struct {
   int port;
   uint32_t clients, slow, every;
   double open_s, warm_s, count_s, step;
-  bool ping;
-} options = {"127.0.0.1", "/monitor", NULL, 8888, 1, 0, 97, 30, 2, 10, 0, false};
+  bool ping, deflate, tls, until_eof;
+} options = {"127.0.0.1", "/monitor", NULL, 8888, 1, 0, 97, 30, 2, 10, 0, false, false, false, false};
 
 static struct client *clients;
-static struct client *pinger; /* the client whose pings are timed */
+static struct client *pinger; /* the client whose pings are timed, whose messages are counted */
+static SSL_CTX *tls;
+static z_stream inflater; /* of that client */
+static uint8_t inflated[INFLATED];
 static uint8_t buffer[BUFFER + LOOK_MAX + 16];
 static int poller;
 static double now;
-static bool counting;
+static bool counting, over;
 static uint32_t started, handshaking, opened, waiting, closed, countdown;
-static uint64_t gaps, backward, pings, pongs;
+static uint64_t gaps, backward, pings, pongs, messages;
 static int close_code;
 static double oldest_ping; /* when the first ping still unanswered was sent; 0: none */
 static struct histogram latency, round_trip;
@@ -144,6 +152,13 @@ static const char *quoted(const char *s, size_t n, const char *key, const char *
 
 /* --- pages ------------------------------------------------------------------------------------ */
 
+/* Has a first value of a PV waited for. */
+static void page_expect(struct page *page, const char *name, const char *end) {
+  if (!(page->count & (page->count - 1)))
+    page->pvs = room(page->pvs, 2 * (page->count + 1) * sizeof *page->pvs);
+  page->pvs[page->count++] = name_index(name, (size_t)(end - name));
+}
+
 static void page_add(struct page *page, const char *line, size_t n) {
   page->bytes = room(page->bytes, page->length + n + 16);
   uint8_t *out = page->bytes + page->length;
@@ -155,12 +170,16 @@ static void page_add(struct page *page, const char *line, size_t n) {
   memcpy(out + head + 4, line, n);
   page->length += head + 4 + n;
   const char *end, *name = quoted(line, n, "\"pv\":", &end);
-  if (!name) name = quoted(line, n, "\"pvs\":[", &end);
+  bool is_list = !name && (name = quoted(line, n, "\"pvs\":[", &end));
   if (!name && *line != '{') name = line, end = line + n;
   if (!name) return;
-  if (!(page->count & (page->count - 1)))
-    page->pvs = room(page->pvs, 2 * (page->count + 1) * sizeof *page->pvs);
-  page->pvs[page->count++] = name_index(name, (size_t)(end - name));
+  page_expect(page, name, end);
+  const char *stop = line + n;
+  while (is_list && end + 2 < stop && end[1] == ',') {
+    name = quoted(end + 1, (size_t)(stop - end) - 1, ",", &end);
+    if (!name) break;
+    page_expect(page, name, end);
+  }
 }
 
 static struct page *page_read(const char *path) {
@@ -243,9 +262,28 @@ static void close_client(struct client *c) {
   epoll_ctl(poller, EPOLL_CTL_DEL, c->fd, NULL);
 }
 
+/* Like write and recv, by TLS or without. */
+static ssize_t put(struct client *c, const void *bytes, size_t n) {
+  if (!c->tls) return write(c->fd, bytes, n);
+  int written = SSL_write(c->tls, bytes, (int)n);
+  if (written <= 0) errno = SSL_get_error(c->tls, written) < SSL_ERROR_SYSCALL ? EAGAIN : EPIPE;
+  return written > 0 ? written : -1;
+}
+
+static ssize_t get(struct client *c, uint8_t *to, size_t n) {
+  if (!c->tls) return recv(c->fd, to, n, 0);
+  size_t have = 0;
+  int more = 1;
+  while (have < n && (more = SSL_read(c->tls, to + have, (int)(n - have))) > 0)
+    have += (size_t)more;
+  if (have) return (ssize_t)have;
+  errno = EAGAIN;
+  return SSL_get_error(c->tls, more) == SSL_ERROR_WANT_READ ? -1 : 0;
+}
+
 static void send_pong(struct client *c) {
   if (!c->pong_length || c->sent < c->page->length) return;
-  if (write(c->fd, c->pong, c->pong_length) < 0 && errno != EAGAIN) close_client(c);
+  if (put(c, c->pong, c->pong_length) < 0 && errno != EAGAIN) close_client(c);
   c->pong_length = 0;
 }
 
@@ -266,11 +304,43 @@ static void control(struct client *c, int opcode, const uint8_t *payload, size_t
   }
 }
 
-static void data(struct client *c, const uint8_t *payload, size_t n, double received) {
-  if (c->unseen || c->last) look_value(c, payload, n);
-  if (!counting || --countdown) return;
+/* The length of the first message of a frame, which may be an array of them. */
+static size_t message(const uint8_t *p, size_t n) {
+  static const char begin[] = "{\"msg_type\":";
+  const uint8_t *next = n ? memmem(p + 1, n - 1, begin, sizeof begin - 1) : NULL;
+  return next ? (size_t)(next - p) : n;
+}
+
+static void sample(const uint8_t *payload, size_t n, double received) {
+  if (--countdown) return;
   countdown = options.every;
   look_latency(payload, n, received);
+}
+
+static void data(struct client *c, const uint8_t *payload, size_t n, double received) {
+  if (n && *payload == '[') payload++, n--;
+  if (c->unseen || c->last || c == pinger) {
+    const uint8_t *end = payload + n;
+    size_t length;
+    for (const uint8_t *p = payload; p < end; p += length) {
+      length = message(p, (size_t)(end - p));
+      if (c->unseen || c->last) look_value(c, p, length);
+      if (c == pinger && counting) messages++, sample(p, length, received);
+    }
+  }
+  if (c != pinger && counting) sample(payload, n, received);
+}
+
+static void compressed(struct client *c, const uint8_t *payload, size_t n, double received) {
+  static uint8_t end[] = {0, 0, 0xff, 0xff};
+  if (c != pinger) return;
+  inflater.next_out = inflated, inflater.avail_out = INFLATED;
+  inflater.next_in = (uint8_t *)payload, inflater.avail_in = (uint32_t)n;
+  int failed = inflate(&inflater, Z_SYNC_FLUSH);
+  inflater.next_in = end, inflater.avail_in = sizeof end;
+  if (failed || (inflate(&inflater, Z_SYNC_FLUSH) != Z_OK) || inflater.avail_in)
+    errno = EPROTO, die("inflate");
+  data(c, inflated, INFLATED - inflater.avail_out, received);
 }
 
 /* --- frames ----------------------------------------------------------------------------------- */
@@ -316,7 +386,8 @@ static void walk(struct client *c, const uint8_t *p, const uint8_t *end, double 
       p = end;
       break;
     }
-    if (opcode < 3) data(c, p + head, n, received);
+    if (opcode < 3 && *p & 0x40) compressed(c, p + head, n, received);
+    else if (opcode < 3) data(c, p + head, n, received);
     else control(c, opcode, p + head, n);
     if (c->state == CLOSED) return;
   }
@@ -343,21 +414,36 @@ static void start(struct client *c) {
   watch(c, EPOLLOUT, EPOLL_CTL_ADD);
 }
 
+/* The handshake blocks: nothing is measured yet. */
+static void encrypt(struct client *c) {
+  int flags = fcntl(c->fd, F_GETFL);
+  fcntl(c->fd, F_SETFL, flags & ~O_NONBLOCK);
+  c->tls = SSL_new(tls);
+  if (!c->tls || !SSL_set_fd(c->tls, c->fd) || SSL_connect(c->tls) != 1) {
+    errno = EPROTO;
+    die("TLS");
+  }
+  fcntl(c->fd, F_SETFL, flags);
+}
+
 static void ask(struct client *c) {
-  char text[512];
+  char text[600];
+  if (options.tls) encrypt(c);
   int n = snprintf(text, sizeof text,
                    "GET %s HTTP/1.1\r\nHost: %s:%d\r\nUpgrade: websocket\r\n"
                    "Connection: Upgrade\r\nSec-WebSocket-Key: cHljYXNlcnZlciBiZW5jaA==\r\n"
-                   "Sec-WebSocket-Version: 13\r\nOrigin: http://%s:%d\r\n\r\n",
-                   options.path, options.host, options.port, options.host, options.port);
-  if (write(c->fd, text, (size_t)n) != n) die("handshake");
+                   "Sec-WebSocket-Version: 13\r\nOrigin: http%s://%s:%d\r\n%s\r\n",
+                   options.path, options.host, options.port, options.tls ? "s" : "", options.host,
+                   options.port,
+                   options.deflate ? "Sec-WebSocket-Extensions: permessage-deflate\r\n" : "");
+  if (put(c, text, (size_t)n) != n) die("handshake");
   watch(c, EPOLLIN, EPOLL_CTL_MOD);
 }
 
 static void push(struct client *c) {
   ssize_t n = 0;
   if (c->sent < c->page->length)
-    n = write(c->fd, c->page->bytes + c->sent, c->page->length - c->sent);
+    n = put(c, c->page->bytes + c->sent, c->page->length - c->sent);
   if (n < 0 && errno != EAGAIN) return close_client(c);
   if (n > 0) c->sent += (size_t)n;
   bool done = c->sent == c->page->length;
@@ -379,6 +465,8 @@ static uint8_t *upgrade(struct client *c, uint8_t *end) {
     close_client(c);
     return NULL;
   }
+  if (options.deflate && !memmem(buffer, (size_t)(blank - buffer), "permessage-deflate", 18))
+    errno = EPROTO, die("no compression");
   c->state = OPEN;
   handshaking--, opened++;
   push(c);
@@ -388,7 +476,7 @@ static uint8_t *upgrade(struct client *c, uint8_t *end) {
 static void pull(struct client *c) {
   uint32_t kept = c->tail_length;
   if (kept) memcpy(buffer, c->tail, kept);
-  ssize_t n = recv(c->fd, buffer + kept, BUFFER, 0);
+  ssize_t n = get(c, buffer + kept, BUFFER);
   if (n < 0 && errno == EAGAIN) return;
   if (n <= 0) return close_client(c);
   double received = clock_now();
@@ -396,23 +484,30 @@ static void pull(struct client *c) {
   c->tail_length = 0;
   if (c->state == CONNECTING) begin = upgrade(c, end);
   if (begin && c->state == OPEN) walk(c, begin, end, received);
+  if (c->tls && c->state != CLOSED && SSL_pending(c->tls)) pull(c);
 }
 
 static void ping(void) {
   uint8_t frame[14] = {0x89, 0x88};
   if (!pinger || pinger->state != OPEN || pinger->sent < pinger->page->length) return;
   memcpy(frame + 6, &now, sizeof now);
-  if (write(pinger->fd, frame, sizeof frame) != sizeof frame) return;
+  if (put(pinger, frame, sizeof frame) != sizeof frame) return;
   if (pings++ == pongs) oldest_ping = now;
 }
 
 static void turn(void) {
   struct epoll_event events[256];
-  while (started < options.clients && handshaking < HANDSHAKES) start(&clients[started]);
+  /* Those by TLS block: the last one must not wait until it is late. */
+  uint32_t most = options.tls ? 2 : HANDSHAKES;
+  while (started < options.clients && handshaking < most) start(&clients[started]);
   int n = epoll_wait(poller, events, 256, 10);
   for (int i = 0; i < n; i++) {
     struct client *c = events[i].data.ptr;
     uint32_t what = events[i].events;
+    if (!c) {
+      over = true; /* standard input has ended */
+      continue;
+    }
     if (what & EPOLLOUT && c->state == CONNECTING) ask(c);
     else if (what & EPOLLOUT && c->state == OPEN) push(c);
     if (what & ~EPOLLOUT && c->state == OPEN && c->slow) close_client(c);
@@ -430,7 +525,7 @@ static void serve(double until, bool opening) {
       ping();
       next_ping = now + 1;
     }
-  } while (now < until && !(opening && started == options.clients && !handshaking && !waiting));
+  } while (now < until && !over && !(opening && started == options.clients && !handshaking && !waiting));
 }
 
 /* --- the run ---------------------------------------------------------------------------------- */
@@ -452,13 +547,19 @@ static void prepare(void) {
     memset(c->seen, 0, (names_count / 64 + 1) * 8);
     c->slow = i < options.slow;
     if (!c->slow && !pinger) pinger = c;
-    if (!c->slow && (c->unseen = c->page->count)) waiting++;
+    /* With -z, only one client sees what it gets. */
+    if (!c->slow && (!options.deflate || c == pinger) && (c->unseen = c->page->count)) waiting++;
     if (c->slow || !options.step) continue;
     c->last = room(NULL, (names_count + 1) * sizeof *c->last);
     for (uint32_t pv = 0; pv < names_count; pv++) c->last[pv] = NAN;
   }
   countdown = options.every;
+  if (inflateInit2(&inflater, -15) != Z_OK) die("inflate");
+  if (options.tls && !(tls = SSL_CTX_new(TLS_client_method()))) die("TLS");
+  if (tls) SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   if ((poller = epoll_create1(0)) < 0) die("epoll");
+  struct epoll_event event = {.events = EPOLLIN};
+  if (options.until_eof && epoll_ctl(poller, EPOLL_CTL_ADD, 0, &event)) die("standard input");
 }
 
 static void report(double seconds, double cpu) {
@@ -471,10 +572,11 @@ static void report(double seconds, double cpu) {
   }
   printf("{\"phase\":\"done\",\"clients\":%u,\"slow\":%u,\"opened\":%u,\"closed\":%u,"
          "\"close_code\":%d,\"seconds\":%.3f,\"frames\":%llu,\"frames_per_s\":%.1f,"
-         "\"bytes_per_s\":%.0f,\"min_client\":%llu,\"max_client\":%llu,\"gaps\":%llu,"
+         "\"bytes_per_s\":%.0f,\"messages_per_s\":%.1f,\"min_client\":%llu,\"max_client\":%llu,\"gaps\":%llu,"
          "\"backward\":%llu,\"pings\":%llu,\"pongs\":%llu,\"ping_waits_ms\":%.1f,\"cpu_s\":%.3f,",
          options.clients, options.slow, opened, closed, close_code, seconds,
          (unsigned long long)frames, (double)frames / seconds, (double)bytes / seconds,
+         (double)messages * (options.clients - options.slow) / seconds,
          (unsigned long long)(most ? least : 0), (unsigned long long)most,
          (unsigned long long)gaps, (unsigned long long)backward, (unsigned long long)pings,
          (unsigned long long)pongs, oldest_ping ? 1e3 * (now - oldest_ping) : 0, cpu);
@@ -490,12 +592,13 @@ static void usage(void) {
           "  SUBSCRIPTIONS: a file, one message a line; %%d in its name: the client's number\n"
           "  -S the first SLOW clients never read       -o seconds to wait for all first values\n"
           "  -w seconds to settle    -t seconds to count    -k look at one frame in K (latency)\n"
-          "  -g STEP count values that are missing between those of a PV    -P time a ping each second\n");
+          "  -g STEP count values that are missing between those of a PV    -P time a ping each second\n"
+          "  -z agree on compression    -T by TLS    -e end when standard input does\n");
   exit(2);
 }
 
 static void parse(int argc, char **argv) {
-  for (int o; (o = getopt(argc, argv, "h:p:u:n:s:S:o:w:t:k:g:P")) != -1;) switch (o) {
+  for (int o; (o = getopt(argc, argv, "h:p:u:n:s:S:o:w:t:k:g:PzTe")) != -1;) switch (o) {
       case 'h': options.host = optarg; break;
       case 'p': options.port = atoi(optarg); break;
       case 'u': options.path = optarg; break;
@@ -508,6 +611,9 @@ static void parse(int argc, char **argv) {
       case 'k': options.every = (uint32_t)atoi(optarg); break;
       case 'g': options.step = atof(optarg); break;
       case 'P': options.ping = true; break;
+      case 'z': options.deflate = true; break;
+      case 'T': options.tls = true; break;
+      case 'e': options.until_eof = true; break;
       default: usage();
     }
   if (!options.pattern || !options.clients || !options.every) usage();

@@ -32,13 +32,19 @@ class Load:
     pings: bool = False
     open_s: float = OPEN_S
     path: str = "/monitor"
+    deflate: bool = False
+    tls: bool = False
 
     def arguments(self, port: int) -> list[str]:
         """The command line of the load client."""
         pairs = {"-p": port, "-s": self.page, "-n": self.clients, "-S": self.slow}
         pairs |= {"-o": self.open_s, "-w": self.settle, "-t": self.seconds, "-g": self.step}
         pairs |= {"-u": self.path}
-        flags = ["-P"] if self.pings else []
+        flags = [
+            flag
+            for flag, is_set in (("-P", self.pings), ("-z", self.deflate), ("-T", self.tls))
+            if is_set
+        ]
         return [str(word) for pair in pairs.items() for word in pair] + flags
 
 

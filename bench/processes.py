@@ -84,15 +84,21 @@ def repeater(ports: CAPorts) -> Iterator[None]:
 
 @contextlib.contextmanager
 def gateway(
-    build: str, server: Ioc, folder: Path, *options: str, descriptors: int | None = None
+    build: str,
+    server: Ioc,
+    folder: Path,
+    *options: str,
+    descriptors: int | None = None,
+    certificate: Path | None = None,
 ) -> Iterator[Gateway]:
     """Start a build of `pycaserver`, with options, or the `naive` build, for an IOC.
 
-    `descriptors` is how many file descriptors it may have, if not as many as this process.
+    `descriptors` is how many file descriptors it may have, if not as many as this process. With a
+    `certificate` (and its key, in the same file) it takes TLS only.
     """
     port = free_ports().server
     naive = ["-m", "bench.naive", str(port)]
-    command = naive if build == NAIVE else _pycaserver(_endpoint(port), *options)
+    command = naive if build == NAIVE else _pycaserver(_endpoint(port, certificate), *options)
     environment = {**server.environment, "PYCASERVER_FAST": "0" if build == IN_PYTHON else "1"}
     log = folder / f"{build}.log"
     with _listening(command, port, log, environment, descriptors) as pid:
@@ -161,8 +167,11 @@ def child(
             _stop(process)
 
 
-def _endpoint(port: int) -> str:
-    return f"tcp:{port}:interface=127.0.0.1"
+def _endpoint(port: int, certificate: Path | None = None) -> str:
+    address = f"{port}:interface=127.0.0.1"
+    if certificate is None:
+        return f"tcp:{address}"
+    return f"ssl:{address}:privateKey={certificate}:certKey={certificate}"
 
 
 def _pycaserver(endpoint: str, *options: str) -> list[str]:

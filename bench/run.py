@@ -16,16 +16,30 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from bench import dialects, fanout, inbound, machine, memory, processes, stress, tools, version2
+from bench import (
+    dialects,
+    fanout,
+    inbound,
+    machine,
+    memory,
+    opening,
+    processes,
+    stress,
+    tools,
+    traffic,
+    version2,
+)
 from bench.processes import ChildError
 from bench.report import Table
 from bench.settings import IN_PYTHON, NAIVE, OURS, Settings
 
 SCENARIOS: dict[str, Callable[[Settings], list[Table]]] = {
     "fanout": fanout.fanout,
+    "traffic": traffic.traffic,
     "dialects": dialects.dialects,
     "inbound": inbound.inbound,
     "connect": inbound.connect,
+    "opening": opening.opening,
     "memory": memory.memory,
     "overload": stress.overload,
     "slow": stress.slow,

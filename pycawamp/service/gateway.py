@@ -94,7 +94,8 @@ class Gateway(Service):
             "loc": LocalBackend(),
             "sim": SimulationBackend(reactor),
         }
-        both = {CA: backend, PVA: PVABackend(reactor, self._budget)}
+        self._pva = PVABackend(reactor, self._budget)
+        both = {CA: backend, PVA: self._pva}
         router = Router(both | own | made, default, own)
         histories = Histories(self._budget, settings.history, self._fast.history)
         self.hub = PVHub(reactor, router, settings.linger, histories)
@@ -153,7 +154,7 @@ class Gateway(Service):
 
     @property
     def clients(self) -> int:
-        """How many clients are connected."""
+        """The number of connected clients."""
         return len(self._sessions)
 
     def statistics(self, *, each_channel: bool = True) -> Statistics:
@@ -167,6 +168,7 @@ class Gateway(Service):
             found.totals,
             dropped=clients.slow_consumers.dropped,
             received=clients.read_scheduler.received,
+            overruns=self._pva.overruns,
         )
         return attrs.evolve(found, totals=totals)
 
@@ -187,7 +189,7 @@ class Gateway(Service):
         self._sessions.reauthorize()
 
     def check_clients(self) -> None:
-        """Close the connections of users and pages that could not come in any more."""
+        """Close the connections of users and pages that may no longer connect."""
         self._clients.check_clients()
 
     def drain(self, seconds: float) -> Deferred[None]:

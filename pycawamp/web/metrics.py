@@ -36,7 +36,7 @@ class GatewayCollector(Collector):
         self._statistics = statistics
 
     def describe(self) -> Iterable[Metric]:
-        """Name no metric: nothing is to be asked before the gateway runs."""
+        """Describe no metric: there are no values before the gateway runs."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
@@ -137,7 +137,11 @@ def _totals(found: Statistics) -> Iterator[Metric]:
     yield _counter("received_bytes", "Bytes that came from clients.", totals.received)
     yield _counters("logins", "Logins by password or token.", "outcome", totals.logins)
     yield _counter("dropped_clients", "Clients that did not take their data.", totals.dropped)
-    conflated = {"client": found.conflated, "inbox": found.inbox_conflated}
+    conflated = {
+        "client": found.conflated,
+        "inbox": found.inbox_conflated,
+        "server": totals.overruns,
+    }
     text = "Updates that were replaced by newer ones, for slow clients or under overload."
     yield _counters("conflated_updates", text, "at", conflated)
     yield _counters("puts", "Puts, by what became of them.", "outcome", totals.puts)

@@ -255,6 +255,7 @@ def _totals(found: Statistics) -> dict[str, Any]:
         "bytes": totals.bytes,
         "bytes_received": totals.received,
         "dropped": totals.dropped,
+        "overruns": totals.overruns,
     }
     by_kind = {"puts": totals.puts, "errors": totals.errors, "logins": totals.logins}
     return counted | conflated | {name: dict(counts) for name, counts in by_kind.items()}

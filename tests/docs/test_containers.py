@@ -19,6 +19,7 @@ from twisted.web.client import Agent, readBody
 
 from pycawamp.config.options import OPTIONS, Options
 from tests.service.test_twistd import LOOPBACK, TwistdTestCase
+from tests.support.timing import allowed
 
 reactor = cast(Any, installed_reactor)
 ROOT = Path(__file__).parents[2]
@@ -117,7 +118,7 @@ class HealthTests(TwistdTestCase):
 class EngineTests(TwistdTestCase):
     """With podman or docker."""
 
-    timeout = 900
+    timeout = allowed(900)
 
     @inlineCallbacks
     def test_run(self) -> Any:

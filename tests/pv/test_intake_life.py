@@ -10,6 +10,7 @@ from twisted.internet.defer import inlineCallbacks
 from pycawamp.testing import GatewayFixture
 from tests.support.examples import examples
 from tests.support.ioc_case import IOCTestCase
+from tests.support.timing import allowed
 
 PVS = 1000
 STOPS = examples(20)
@@ -22,7 +23,7 @@ RECORDS = "".join(
 class StopTests(IOCTestCase):
     """A gateway of many PVs that comes and goes."""
 
-    timeout = 300
+    timeout = allowed(300)
 
     @inlineCallbacks
     def test_stops(self) -> Any:

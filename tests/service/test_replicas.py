@@ -86,7 +86,7 @@ class Replica:
 class ReplicaTestCase(TwistdTestCase):
     """Tests with 10 pages of the Python client and one of the JavaScript client."""
 
-    timeout = 240
+    timeout = allowed(240)
 
     def balancer(self, front: int) -> list[str]:
         """The command that runs a load balancer at a port of the loopback interface."""

@@ -25,6 +25,7 @@ from pycawamp.pv.pva.backend import PVABackend
 from pycawamp.pv.values import Metadata, Reading
 from pycawamp.testing import TIMEOUT, GatewayFixture
 from tests.support import pva_server
+from tests.support.timing import allowed
 
 ANYONE = Policy(puts=True, writers=Writers.ANYONE)
 
@@ -133,7 +134,7 @@ class RecordingSink:
 class PVATestCase(TestCase):
     """Tests with servers of their own."""
 
-    timeout = 120
+    timeout = allowed(120)
 
     def setUp(self) -> None:
         """Choose ports."""
@@ -151,14 +152,22 @@ class PVATestCase(TestCase):
 
     @inlineCallbacks
     def serve_records(
-        self, records: str, kind: str = "ioc", ports: PVAPorts | None = None
+        self,
+        records: str,
+        kind: str = "ioc",
+        ports: PVAPorts | None = None,
+        access: str = "",
     ) -> Generator[Deferred[Any], Any, PVAServer]:
-        """Serve records by QSRV 2, or by QSRV 1 (`ioc1`)."""
-        database = Path(self.mktemp())
-        database.parent.mkdir(parents=True, exist_ok=True)
-        database.write_text(records)
-        server: PVAServer = yield self._start(ports, kind, str(database))
+        """Serve records by QSRV 2, or by QSRV 1 (`ioc1`), with an access security file or none."""
+        files = [self._file(text) for text in (records, access) if text]
+        server: PVAServer = yield self._start(ports, kind, *files)
         return server
+
+    def _file(self, text: str) -> str:
+        path = Path(self.mktemp())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return str(path.absolute())
 
     @inlineCallbacks
     def _start(
