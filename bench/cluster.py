@@ -23,10 +23,9 @@ from zope.interface import implementer
 
 from bench import loader, machine, processes, records, tools
 from bench.loader import Load, Result
-from bench.processes import Gateway, Ioc
+from bench.processes import Gateway, Ioc, allow_many_files
 from bench.records import Records
 from bench.report import Table, exact, number, pair
-from bench.run import allow_many_files
 from bench.settings import IN_PYTHON, OURS, Settings
 from harness.cluster import Cluster, Member
 from pycawamp.bus.channel import Channel, Waits

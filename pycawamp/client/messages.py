@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from pycawamp.client.values import GatewayError, Update, Value
+from pycawamp.client.values import GatewayError, History, Update, Value
 from pycawamp.pv.values import Array, FieldType, Limits, Metadata
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.v2.codec import loads
@@ -56,6 +56,8 @@ def _array(raw: bytes | memoryview, name: str, shape: list[int]) -> Array:
     try:
         dtype = np.dtype(name)
     except TypeError:
+        dtype = np.dtype(object)
+    if dtype.hasobject:
         return np.frombuffer(raw, np.uint8)
     return np.frombuffer(raw, dtype, math.prod(shape)).reshape(shape)
 
@@ -122,6 +124,27 @@ def _listed(values: list[Any]) -> Value:
     return array
 
 
+def history(message: Mapping[str, Any]) -> History:
+    """Return the numbers in a `history` message.
+
+    Raises:
+        GatewayError: `bad_frame` if the message is invalid.
+    """
+    try:
+        found = History(
+            message["pvname"],
+            np.array(message["timestamps"], np.float64),
+            # null is NaN.
+            np.array(message["values"], np.float64),
+            np.array(message["severities"], np.uint8),
+        )
+        if not len(found.timestamps) == len(found.values) == len(found.severities):
+            raise ValueError("lists of different lengths")
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise GatewayError("bad_frame", f"invalid history: {error!r}") from None
+    return found
+
+
 def metadata(message: Mapping[str, Any]) -> Metadata:
     """Return the metadata in a `metadata` message.
 
@@ -138,6 +161,8 @@ def metadata(message: Mapping[str, Any]) -> Metadata:
             units=message.get("units", ""),
             precision=message.get("precision"),
             enum_strs=tuple(message.get("enum_strs", ())),
+            description=message.get("description", ""),
+            form=message.get("form", ""),
             refusal=message.get("refusal", ""),
             display_limits=_limits(message.get("display_limits")),
             control_limits=_limits(message.get("control_limits")),

@@ -169,6 +169,14 @@ OPTIONS = (
         values.hosts,
         repeated=True,
     ),
+    Option("layouts", None, "Folder with layouts of the console (docs/console.md)", values.folder),
+    Option("pv-names", None, "File with names of PVs to offer while one types", values.path),
+    Option(
+        "channelfinder",
+        None,
+        "URL of the ChannelFinder to search for names, such as http://cf:8080/ChannelFinder",
+        values.http_url,
+    ),
     Option(
         "dialects",
         ",".join(DIALECTS),

@@ -10,6 +10,7 @@ from pycawamp.bus.slots import ShardKey
 from pycawamp.config.option import OptionError
 from pycawamp.config.settings import (
     BusSettings,
+    ConsoleSettings,
     DialectSettings,
     GatewaySettings,
     IngestSettings,
@@ -49,6 +50,11 @@ def to_settings(given: dict[str, Any]) -> Settings:
             names=given["dialects"],
             pvws_throttle=given["pvws-throttle"],
             pvws_array_throttle=given["pvws-array-throttle"],
+        ),
+        console=ConsoleSettings(
+            layouts=given.get("layouts"),
+            names=given.get("pv-names"),
+            channelfinder=given.get("channelfinder"),
         ),
         drain_time=given["drain-time"],
         log=LogSettings(given["log-format"], given["log-level"], given["access-log"]),

@@ -109,6 +109,25 @@ def path(text: str) -> str:
     return os.path.abspath(text)
 
 
+def folder(text: str) -> str:
+    """A folder that is there, wherever twistd goes to afterwards."""
+    if not text or not os.path.isdir(text):
+        raise ValueError("the name of a folder that can be read")
+    return os.path.abspath(text)
+
+
+def http_url(text: str) -> str:
+    """A URL of a service."""
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or parts.query or parts.fragment or parts.username or not text.isascii():
+        raise ValueError("a URL such as http://cf.example.org:8080/ChannelFinder")
+    return text
+
+
 def some_text(text: str) -> str:
     """Any text but none."""
     if not text.strip():

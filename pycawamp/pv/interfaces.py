@@ -54,6 +54,9 @@ class PVState(Protocol):
     def reroute(self) -> None:
         """Handle that subscribers, or what they do with updates, have changed."""
 
+    def redirect(self, stream: Any, cohort: Any) -> None:
+        """Handle that a stream's updates go to another cohort."""
+
 
 class ISink(Interface):
     """The callbacks of a channel, which its backend calls in the reactor thread."""

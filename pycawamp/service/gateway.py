@@ -153,7 +153,7 @@ class Gateway(Service):
 
     @property
     def clients(self) -> int:
-        """How many clients are connected."""
+        """The number of connected clients."""
         return len(self._sessions)
 
     def statistics(self, *, each_channel: bool = True) -> Statistics:
@@ -188,7 +188,7 @@ class Gateway(Service):
         self._sessions.reauthorize()
 
     def check_clients(self) -> None:
-        """Close the connections of users and pages that could not come in any more."""
+        """Close the connections of users and pages that may no longer connect."""
         self._clients.check_clients()
 
     def drain(self, seconds: float) -> Deferred[None]:

@@ -12,6 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.python.failure import Failure
 
 from pycawamp.access.interfaces import Verdict
+from pycawamp.fanout.pictures import compressed
 from pycawamp.pv.errors import BadValueError, OverloadedError, PVError
 from pycawamp.pv.interfaces import Requester
 from pycawamp.pv.oneshot import OneShotChannel
@@ -41,7 +42,7 @@ HISTORIES_AT_ONCE = 2
 UNDER_WAY = 1000
 """Requests of one client that have not been answered: each takes some kilobytes."""
 ANSWER = 4
-"""How much memory a get of an array takes, as a multiple of it: itself, and a message of it."""
+"""Memory of a get of an array, as a multiple of its size: the value and its message."""
 PUTS = 1000
 """Puts of one client that have not finished."""
 PUT_BYTES = 2**26
@@ -91,7 +92,7 @@ class Operations:
         self._attend(request, self._read(request))
 
     def info(self, request: requests.Info) -> None:
-        """Tell a PV's metadata."""
+        """Send a PV's metadata."""
         self._check_room(request)
         self._attend(request, self._describe(request))
 
@@ -164,6 +165,8 @@ class Operations:
         metadata = one_shot.described
         with self._reserved(ANSWER * metadata.size if metadata.is_large else 0):
             reading = await one_shot.get(GET_TIMEOUT)
+            if encoding.image is not None:
+                reading = await compressed(self._shared.clock, reading, encoding.image)
             if self._outgoing.outbox.is_overfull:
                 raise BadMessageError("rate_limited", "too many unread replies")
             if self._outgoing.is_closed:
@@ -347,7 +350,7 @@ def _written_bytes(value: Any) -> int:
 
 
 def _mistake(error: BaseException | None) -> BadMessageError | None:
-    """What to tell the client; None if it is no matter of the client's."""
+    """Return the error for the client, or None if the client is not told."""
     if isinstance(error, PVError):
         return BadMessageError(error.code, str(error))
     return error if isinstance(error, BadMessageError) else None
