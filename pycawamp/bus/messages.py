@@ -180,7 +180,7 @@ def burst(message: bytes) -> Burst:
 
 
 Scalar: TypeAlias = "tuple[int, int, int, int, int, int, float]"
-"""PV number, severity, status, kind of number (1: whole), seconds, nanoseconds, value."""
+"""PV number, severity, status, whether it is whole, seconds, nanoseconds, value."""
 
 
 def sections(message: bytes) -> Iterator[tuple[Iterator[Scalar] | None, list[Any]]]:

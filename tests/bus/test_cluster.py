@@ -119,7 +119,8 @@ class ClusterTests(BusTestCase):
         error = yield page.until(msg_type="error")
         self.assertEqual(error["code"], "not_connected")
         yield self.up(*cluster.ingests)
-        yield page.until(msg_type="monitor", pvname=f"{self.prefix}SLOW", value=5)
+        self.subscribe(page, "AO")
+        yield page.until(msg_type="monitor", pvname=f"{self.prefix}AO")
 
     @inlineCallbacks
     def test_namesake(self) -> Any:
