@@ -20,6 +20,7 @@ from harness.console import ConsoleBrowser
 FOLDER = ROOT / "docs" / "img"
 NAMES = (
     "demo:sine",
+    "pva://demo:image",
     "demo:alarm",
     "demo:ramp",
     "demo:setpoint",
@@ -32,6 +33,7 @@ NAMES = (
     "demo:nan",
     "demo:unitless",
 )
+PUT_NAMES = ("demo:sine", "demo:alarm", "demo:ramp", "demo:setpoint")
 LEAST_SECONDS = 5.0
 
 
@@ -64,7 +66,7 @@ def main() -> int:
 def _light(browser: ConsoleBrowser, url: str, seconds: float) -> None:
     browser.size(1280, 960)
     browser.prefer("light")
-    _watch(browser, url, seconds, "demo:sine")
+    _watch(browser, url, seconds, "pva://demo:image")
 
 
 def _dark(browser: ConsoleBrowser, url: str, seconds: float) -> None:
@@ -76,12 +78,12 @@ def _dark(browser: ConsoleBrowser, url: str, seconds: float) -> None:
 def _put(browser: ConsoleBrowser, url: str, seconds: float) -> None:
     browser.size(1280, 700)
     browser.prefer("light")
-    _watch(browser, url, min(seconds, 20), "demo:setpoint", NAMES[:4])
+    _watch(browser, url, min(seconds, 20), "demo:setpoint", PUT_NAMES)
     for value in ("42", "85", "30", "64.5"):
         time.sleep(min(seconds, 5))
         field = browser.find(".put input")
         field.send_keys(f"{value}\n")
-    browser.until(lambda: browser.text(".outcome").startswith("✓"), "the put")
+    browser.until(lambda: browser.text(".put .outcome").startswith("✓"), "the put")
     time.sleep(LEAST_SECONDS)
 
 
@@ -89,6 +91,30 @@ def _phone(browser: ConsoleBrowser, url: str, seconds: float) -> None:
     browser.prefer("light")
     browser.phone()
     _watch(browser, url, seconds, None)
+
+
+def _alarms(browser: ConsoleBrowser, url: str, seconds: float) -> None:
+    browser.size(1280, 860)
+    browser.prefer("dark")
+    browser.open(f"{url}?pv={','.join(NAMES[:8])},demo:nan,demo:spare&show=alarms&worst=1")
+    browser.until_row("demo:spare", lambda row: row.state == "NOT FOUND")
+    browser.press("a")
+    browser.click('[aria-label="Acknowledge demo:nan"]')
+    browser.click("#alarms summary")
+    browser.run("document.activeElement.blur(); window.scrollTo(0, 0)")
+    time.sleep(max(min(seconds, 20), LEAST_SECONDS))
+
+
+def _wall(browser: ConsoleBrowser, url: str, seconds: float) -> None:
+    browser.size(1280, 800)
+    browser.prefer("light")
+    groups = (
+        f"pv={','.join(NAMES[:4])}&heading=Sequence&pv={','.join(NAMES[4:6])}"
+        f"&heading=Diagnostics&pv={','.join(NAMES[6:8])},demo:unitless,demo:nan"
+    )
+    browser.open(f"{url}?{groups}&name=Test stand&wall=1")
+    browser.until_row(NAMES[0], lambda row: row.value != "")
+    time.sleep(max(seconds, LEAST_SECONDS))
 
 
 def _welcome(browser: ConsoleBrowser, url: str, _seconds: float) -> None:
@@ -119,6 +145,8 @@ PICTURES: dict[str, Callable[[ConsoleBrowser, str, float], None]] = {
     "console-dark": _dark,
     "console-put": _put,
     "console-phone": _phone,
+    "console-alarms": _alarms,
+    "console-wall": _wall,
     "console-welcome": _welcome,
 }
 

@@ -56,6 +56,8 @@ def _array(raw: bytes | memoryview, name: str, shape: list[int]) -> Array:
     try:
         dtype = np.dtype(name)
     except TypeError:
+        dtype = np.dtype(object)
+    if dtype.hasobject:
         return np.frombuffer(raw, np.uint8)
     return np.frombuffer(raw, dtype, math.prod(shape)).reshape(shape)
 
@@ -159,6 +161,8 @@ def metadata(message: Mapping[str, Any]) -> Metadata:
             units=message.get("units", ""),
             precision=message.get("precision"),
             enum_strs=tuple(message.get("enum_strs", ())),
+            description=message.get("description", ""),
+            form=message.get("form", ""),
             refusal=message.get("refusal", ""),
             display_limits=_limits(message.get("display_limits")),
             control_limits=_limits(message.get("control_limits")),

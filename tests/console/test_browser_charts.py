@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from pycawamp.pv import archiver
 from tests.support.archiver import ArchiverAppliance, Stored
-from tests.support.axe import axe_source
+from tests.support.axe import violations
 from tests.support.console_case import WebTestCase, in_thread
 
 RECORDS = """
@@ -106,9 +106,7 @@ class ChartTests(WebTestCase):
             browser.run("document.querySelector(arguments[0]).focus()", self._name(record))
             browser.press("c")
         self.until_legends(["volts", "amps", "count"], ["one", "two"])
-        browser.run(axe_source())
-        script = "axe.run().then((results) => arguments[0](results.violations))"
-        self.assertEqual(browser.driver.execute_async_script(script), [])
+        self.assertEqual(violations(browser), [])
         # The address has it all.
         browser.driver.refresh()
         self.until_legends(["volts", "amps", "count"], ["one", "two"])

@@ -62,6 +62,11 @@ export class Charts {
     this.#listChanged();
   }
 
+  /** Removes all charts. */
+  clear() {
+    for (const panel of this.#panels) this.#remove(panel);
+  }
+
   panelAt(node) {
     return this.#panels.find((panel) => panel.element.contains(node)) ?? null;
   }

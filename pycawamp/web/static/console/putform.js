@@ -1,13 +1,11 @@
 /** What writes: a field, buttons of an enum, steps. There when, and only when, the gateway says that this user may. */
-import { FLOATS, INTEGERS, lengthWarning, limitWarning, valueFrom } from "../view/entry.js";
+import { FLOATS, INTEGERS, UNWRITABLE, lengthWarning, limitWarning, valueFrom } from "../view/entry.js";
 import { isList, scalarText, textOf } from "../view/reading.js";
 import { confirmed } from "./confirm.js";
 import { el, setText } from "./dom.js";
 import { failureText } from "./failure.js";
 
 const LISTS = { string: 'new values: one, "two words", …' };
-/** Types of values that nobody writes. */
-const UNWRITABLE = ["table", "image"];
 /** More labels than these are in a list to choose from. */
 const MOST_BUTTONS = 8;
 
@@ -25,8 +23,12 @@ export class PutForm {
   #undo = el("button", { type: "button", class: "undo", hidden: true, on: { click: () => this.#takeBack() } }, "Undo");
   #slot = el("span", { class: "field" });
 
-  constructor(watch) {
+  #account;
+
+  /** @param {import("./watch.js").Watch} watch @param {import("./account.js").Account} account */
+  constructor(watch, account) {
     this.#watch = watch;
+    this.#account = account;
     const submit = (event) => {
       event.preventDefault();
       this.#submit();
@@ -126,7 +128,7 @@ export class PutForm {
       if ("value" in this.#field) this.#field.value = "";
       await this.#sayHeld();
     } catch (error) {
-      this.#say("failed", `✕ ${failureText(error)}`);
+      this.#say("failed", `✕ ${failureText(error, this.#account.mayHelp)}`);
     } finally {
       this.#busy(false);
     }

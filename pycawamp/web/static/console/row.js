@@ -1,4 +1,5 @@
 /** A watch as a row of the table: built once, then only what changed is written. */
+import { Picture } from "../plot/picture.js";
 import { Sparkline } from "../plot/sparkline.js";
 import { formattedText } from "../view/format.js";
 import { stamp } from "../view/time.js";
@@ -20,12 +21,16 @@ export class Row {
   figureItem = { paint: () => this.details?.paintFigure() };
   #clock;
   #trend;
+  /** @type {Picture | null} a small one, while it is in sight */
+  #picture = null;
+  #pictured = null;
   #value = el("span", { class: "value" });
   #units = el("span", { class: "units" });
   #badge = el("span", { class: "badge" });
   #shape = el("span", { class: "shape", "aria-hidden": "true" });
   #state = el("span");
   #axis = el("span", { class: "axis", hidden: true }, "by element");
+  #description = el("span", { class: "description", hidden: true });
   #time = el("div", { class: "c-time", role: "cell" });
 
   constructor(watch, clock) {
@@ -40,7 +45,7 @@ export class Row {
     this.#badge.append(this.#shape, this.#state);
     this.line = el("div", { class: "row", role: "row" },
       el("div", { class: "c-handle", role: "cell" }, this.handle),
-      el("div", { class: "c-name", role: "rowheader" }, this.toggle),
+      el("div", { class: "c-name", role: "rowheader" }, this.toggle, this.#description),
       el("div", { class: "c-value", role: "cell" }, this.#value, this.#units),
       el("div", { class: "c-state", role: "cell" }, this.#badge),
       el("div", { class: "c-trend", role: "cell" }, canvas, this.#axis),
@@ -55,7 +60,10 @@ export class Row {
 
   show(visible) {
     this.visible = visible;
-    if (!visible) this.#trend.release();
+    if (visible) return;
+    this.#trend.release();
+    this.#picture?.release();
+    this.#picture = this.#pictured = null;
   }
 
   paint() {
@@ -67,6 +75,13 @@ export class Row {
     if (this.#badge.title !== status.hint) this.#badge.title = status.hint;
     this.#paintValue(watch.update, watch.metadata);
     this.details?.paint();
+  }
+
+  /** @param {string} text what the PV is */
+  describe(text) {
+    setText(this.#description, text);
+    this.#description.title = text;
+    this.#description.hidden = text === "";
   }
 
   fold(details) {
@@ -81,6 +96,14 @@ export class Row {
     this.#axis.hidden = watch.kind !== "array";
     if (watch.kind === "number") this.#trend.drawHistory(watch.history, this.#clock.now(), TREND_SECONDS);
     else if (watch.kind === "array") this.#trend.drawList(watch.update?.value ?? []);
+    else if (watch.kind === "image" && watch.update) this.#paintPicture(watch.update);
+  }
+
+  #paintPicture(update) {
+    this.#picture ??= new Picture(() => this.visible && this.paintTrend());
+    if (update !== this.#pictured) this.#picture.show(update, this.watch.width, null, "Grey");
+    this.#pictured = update;
+    this.#trend.drawPicture(this.#picture);
   }
 
   #paintValue(update, metadata) {
