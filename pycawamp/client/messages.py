@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from pycawamp.client.values import GatewayError, Update, Value
+from pycawamp.client.values import GatewayError, History, Update, Value
 from pycawamp.pv.values import Array, FieldType, Limits, Metadata
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.v2.codec import loads
@@ -122,6 +122,27 @@ def _listed(values: list[Any]) -> Value:
     array: Array = np.array(values, float if None in values or not values else None)
     array.setflags(write=False)
     return array
+
+
+def history(message: Mapping[str, Any]) -> History:
+    """Return the numbers in a `history` message.
+
+    Raises:
+        GatewayError: `bad_frame` if the message is invalid.
+    """
+    try:
+        found = History(
+            message["pvname"],
+            np.array(message["timestamps"], np.float64),
+            # null is NaN.
+            np.array(message["values"], np.float64),
+            np.array(message["severities"], np.uint8),
+        )
+        if not len(found.timestamps) == len(found.values) == len(found.severities):
+            raise ValueError("lists of different lengths")
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise GatewayError("bad_frame", f"invalid history: {error!r}") from None
+    return found
 
 
 def metadata(message: Mapping[str, Any]) -> Metadata:

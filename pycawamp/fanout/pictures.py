@@ -125,6 +125,10 @@ class PicturePV:
         """As PVState."""
         self._pv.reroute()
 
+    def redirect(self, stream: Any, cohort: Any) -> None:
+        """As PVState."""
+        self._pv.redirect(stream, cohort)
+
 
 @implementer(ISubscriber)
 class PictureSubscription:

@@ -13,6 +13,7 @@ from zope.interface import implementer
 from pycawamp.fanout.cohort import Cohorts
 from pycawamp.fanout.content import Content
 from pycawamp.fanout.flush import FlushCycle
+from pycawamp.fanout.live import LiveStreams
 from pycawamp.fanout.outbox import Outbox
 from pycawamp.fanout.pictures import PictureSubscription
 from pycawamp.fanout.stream import EncodedStream, StreamKey
@@ -81,6 +82,7 @@ class Publisher:
         for stream in self._streams:
             if stream.is_empty:
                 stream.close()
+                self._publishers.live.forget(stream)
         self._streams = tuple(stream for stream in self._streams if not stream.is_empty)
         in_use = {stream.key.content for stream in self._streams}
         for unused in self._contents.keys() - in_use:
@@ -171,6 +173,7 @@ class Publishers:
         self.weigh = weigh
         """Called with the publisher of a large array, before its first update."""
         self.cohorts = Cohorts(flush_cycle)
+        self.live = LiveStreams()
         self._publishers: dict[Key, Publisher] = {}
         self._throttles: WeakValueDictionary[float, Throttle] = WeakValueDictionary()
 

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any
 
 import attrs
 from twisted.application.service import MultiService
-from twisted.logger import ILogObserver
 from twisted.web.resource import Resource
 
 from pycawamp.access import AccessFileError
-from pycawamp.config.options import Options, refuse
-from pycawamp.config.settings import LogSettings, Settings
+from pycawamp.bus.edge import Edge
+from pycawamp.config.command_line import refuse
+from pycawamp.config.options import Options
+from pycawamp.config.settings import Settings
 from pycawamp.demo.process import DemoIOC
-from pycawamp.demo.records import GROUPS, RECORDS
 from pycawamp.pv.errors import LibraryError
 from pycawamp.pv.interfaces import IBackend
+from pycawamp.service.bus import bus_edge, edge_backends
 from pycawamp.service.clock import use_monotonic_clock
+from pycawamp.service.console import ConsolePages, console_configuration
 from pycawamp.service.descriptors import raise_limit, within
 from pycawamp.service.dialects import dialect_resources
 from pycawamp.service.draining import DrainingService
 from pycawamp.service.garbage import ShortCollections
 from pycawamp.service.gateway import Gateway
-from pycawamp.service.logs import LogFile, LogReopener, log_file, log_observer
+from pycawamp.service.logs import LogReopener, twistd_log
 from pycawamp.service.ports import Port, endpoint, listening_ports
 from pycawamp.service.site_files import SiteFiles
 from pycawamp.service.start import StartReporter, check_user
@@ -41,6 +42,7 @@ from pycawamp.web.htpasswd import LoginFileError
 from pycawamp.web.internals import InternalsError
 from pycawamp.web.login import LoginFiles
 from pycawamp.web.metrics import Metrics
+from pycawamp.web.pv_names import NamesFileError
 from pycawamp.web.reports import Report, ReportPage, ReportReaders
 from pycawamp.web.site import root_resource
 from pycawamp.web.status import StatusReport
@@ -55,7 +57,7 @@ def makeService(options: Options) -> MultiService:
     check_user(options.parent or {})
     use_monotonic_clock(reactor)
     settings = options.settings
-    file, observer = _log(options.parent or {}, settings.log)
+    file, observer = twistd_log(options.parent or {}, settings.log)
     service = StartReporter(observer)
     app = assemble(reactor, settings)
     app.setServiceParent(service)  # type: ignore[no-untyped-call]
@@ -63,21 +65,6 @@ def makeService(options: Options) -> MultiService:
         LogReopener(reactor, file).setServiceParent(app)  # type: ignore[no-untyped-call]
     ShortCollections(reactor).setServiceParent(app)  # type: ignore[no-untyped-call]
     return service
-
-
-def _log(
-    twistd_options: Mapping[str, Any], settings: LogSettings
-) -> tuple[LogFile | None, ILogObserver | None]:
-    """The file that the log goes to, and what writes it; None: stdout, and what twistd has."""
-    if twistd_options.get("syslog"):
-        if settings != LogSettings(access=settings.access):
-            refuse("--log-format and --log-level do not go with twistd's --syslog")
-        return None, None
-    try:
-        file = log_file(twistd_options)
-    except OSError as error:
-        refuse(f"--logfile: cannot write {error.filename}: {error.strerror}")
-    return file, log_observer(settings, file)
 
 
 SEARCH_VARIABLES = (
@@ -90,7 +77,7 @@ SEARCH_VARIABLES = (
     "EPICS_PVA_NAME_SERVERS",
     "EPICS_PVA_BROADCAST_PORT",
 )
-"""What says whom Channel Access and pvAccess ask for PVs."""
+"""Environment variables that say where Channel Access and pvAccess search for PVs."""
 
 
 def search_variables() -> dict[str, str]:
@@ -162,19 +149,31 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
         # Before Channel Access and pvAccess are opened: they are to see this IOC and no other.
         os.environ.update(demo.client_environment())
     try:
-        gateway = Gateway(reactor, settings.gateway, backend, files.policy, files.authentication)
+        edge = Edge(reactor, *bus_edge(settings.bus)) if settings.bus is not None else None
+        gateway = Gateway(
+            reactor,
+            settings.gateway,
+            backend,
+            files.policy,
+            files.authentication,
+            backends=edge_backends(edge) if edge is not None else None,
+        )
     except (LibraryError, PutLogError) as error:
         refuse(str(error))
+    if edge is not None:
+        gateway.readiness.source = lambda: edge.problem
     gateway.setName("gateway")  # type: ignore[no-untyped-call]
     files.govern(gateway)
+    console = ConsolePages(reactor, gateway, settings, files.names)
     parts_of_site = {
         "monitor": gateway.resource,
         "api/v1": gateway.api,
         "healthz": gateway.health,
         "readyz": gateway.ready,
         **dialect_resources(gateway, settings.dialects),
+        **console.resources,
     }
-    root = root_resource(parts_of_site, _configuration(settings), files.authentication)
+    root = root_resource(parts_of_site, console_configuration(settings), files.authentication)
     site = GatewaySite(
         reactor, root, _http_limits(settings), files.refusals, settings.rules.proxies
     )
@@ -190,6 +189,7 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
         notifier=SystemdNotifier(reactor),
         demo=demo,
     )
+    console.setServiceParent(app)  # type: ignore[no-untyped-call]
     _add_reports(reactor, app, root, settings.report_readers)
     return app
 
@@ -211,7 +211,7 @@ def _site_files(
 ) -> SiteFiles:
     try:
         return SiteFiles(reactor, settings, certificates)
-    except (AccessFileError, LoginFileError) as error:
+    except (AccessFileError, LoginFileError, NamesFileError) as error:
         refuse(_with_option(str(error), settings))
 
 
@@ -223,6 +223,7 @@ def _with_option(problem: str, settings: Settings) -> str:
         "access": settings.access,
         "htpasswd": logins.htpasswd,
         "jwt-key": logins.jwt_key,
+        "pv-names": settings.console.names,
     }
     names = (f"--{name}: " for name, file in files.items() if problem.startswith(f"{file}:"))
     return next(names, "") + problem
@@ -235,14 +236,3 @@ def _http_limits(settings: Settings) -> HTTPLimits:
     # A value by HTTP may be as large as one by WebSocket.
     bodies = settings.http.bodies.with_each(settings.gateway.socket.max_message)
     return attrs.evolve(settings.http, connections=connections, bodies=bodies)
-
-
-def _configuration(settings: Settings) -> dict[str, Any]:
-    """What the console needs to know of this gateway."""
-    return {
-        "version": version("pycaserver"),
-        "puts": settings.writers is not None,
-        "demo": [*RECORDS.items(), *GROUPS.items()] if settings.demo else [],
-        "history": settings.gateway.history,
-        "archiver": settings.gateway.archiver is not None,
-    }

@@ -191,7 +191,7 @@ class ImageForm:
     """The most pixels of a row or a column; None: all."""
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Encoding:
     """The form of a client's messages. Clients with equal encodings share the bytes."""
 

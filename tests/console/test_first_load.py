@@ -16,7 +16,8 @@ from twisted.protocols.portforward import ProxyFactory, ProxyServer
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.web.modules import Bundle, ModuleError
-from pycawamp.web.site import ENTRIES, STATIC, accepts_gzip
+from pycawamp.web.response import accepts_gzip
+from pycawamp.web.site import ENTRIES, STATIC
 from tests.support.console_case import ServiceTestCase, WebTestCase, in_thread
 from tests.web.test_site import TYPES
 
@@ -193,6 +194,12 @@ class BundleTests(SynchronousTestCase):
         self.assertEqual(exports, ["export const { b: x } = $b;", "export class A {}"])
         self.assertIn("return { b, o };", text)
         self.assertTrue(text.startswith('import * as $other from "./other.js";\n'))
+
+    def test_comments(self) -> None:
+        """Comments on lines of their own are left out, and nothing else."""
+        code = 'const url = "http://x"; // 1\n/** @type {2} */ const two = `/* 2 */`;\n'
+        comments = "/** One.\n * @type {number}\n */\n  // Two.\n", "    /** Three. */\n"
+        self.assertEqual(self.bundle(a=comments[0] + code + comments[1] + code), code + code)
 
     def test_refused(self) -> None:
         """What it cannot join is an error that names the module, not a page that does not work."""

@@ -29,7 +29,7 @@ export class ChartDrop {
   #start(event) {
     const row = this.#table.rowOf(event.target);
     if (event.button !== 0 || event.target !== row?.handle) return;
-    this.#drag = { row, place: this.#table.rows.indexOf(row) };
+    this.#drag = { row, place: this.#table.listed.indexOf(row) };
     this.#zone.hidden = false;
   }
 
@@ -49,7 +49,7 @@ export class ChartDrop {
     this.#stop();
     if (!over) return;
     // On its way it may have passed others.
-    for (let by = place - this.#table.rows.indexOf(row); by !== 0; by -= Math.sign(by)) this.#table.move(row, Math.sign(by));
+    for (let by = place - this.#table.listed.indexOf(row); by !== 0; by -= Math.sign(by)) this.#table.move(row, Math.sign(by));
     this.#charts.add(row.watch.name, over === "new" ? null : over);
   }
 

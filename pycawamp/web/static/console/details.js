@@ -1,5 +1,6 @@
 /** What a click on a row unfolds: the plot, the facts, the field that writes. */
 import { textOf } from "../view/reading.js";
+import { LoginHint } from "./account.js";
 import { isComposed, newFigure } from "./composed.js";
 import { el, setText } from "./dom.js";
 import { factsOf } from "./facts.js";
@@ -17,18 +18,26 @@ export class Details {
   #picture = el("div", { class: "picture" });
   #facts = el("dl", { class: "facts" });
   #form;
+  #hint;
   #viewing;
   #width;
 
-  /** @param {() => void} redraw asks for a paint of the plot @param {() => void} repaint of all of the row */
-  constructor(watch, clock, redraw, repaint) {
+  /**
+   * @param {import("./watch.js").Watch} watch
+   * @param {import("./pageclock.js").PageClock} clock
+   * @param {import("./account.js").Account} account
+   * @param {() => void} redraw asks for a paint of the plot
+   * @param {() => void} repaint of all of the row
+   */
+  constructor(watch, clock, account, redraw, repaint) {
     this.#watch = watch;
     this.#clock = clock;
     this.#redraw = redraw;
-    this.#form = new PutForm(watch);
+    this.#form = new PutForm(watch, account);
+    this.#hint = new LoginHint(account);
     this.#viewing = new Viewing(watch, repaint);
     this.#width = new WidthField(watch, repaint);
-    const side = el("div", { class: "side" }, this.#form.element, this.#viewing.element, this.#width.element, this.#facts);
+    const side = el("div", { class: "side" }, this.#form.element, this.#hint.element, this.#viewing.element, this.#width.element, this.#facts);
     this.element = el("div", { class: "details", role: "row" }, el("div", { class: "c-details", role: "cell" }, this.#picture, side));
   }
 
@@ -36,6 +45,7 @@ export class Details {
     this.paintFigure();
     this.#paintFacts();
     this.#form.paint();
+    this.#hint.paint(this.#watch);
     this.#viewing.paint();
     this.#width.paint();
   }

@@ -49,6 +49,11 @@ export function csvOfAll(watches, stateOf) {
   return csv([["PV", "value", "text", "units", "state", "IOC time"], ...rows]);
 }
 
+/** @param {import("./alarms.js").Change[]} changes */
+export function csvOfChanges(changes) {
+  return csv([["time", "PV", "state", "value"], ...changes.map(({ time, name, condition, value }) => [timeText(time), name, condition.text, value])]);
+}
+
 function valueText(value) {
   if (isList(value)) return Array.from(value).join(" ");
   return typeof value === "object" ? JSON.stringify(value) : String(value);

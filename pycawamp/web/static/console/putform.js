@@ -23,8 +23,12 @@ export class PutForm {
   #undo = el("button", { type: "button", class: "undo", hidden: true, on: { click: () => this.#takeBack() } }, "Undo");
   #slot = el("span", { class: "field" });
 
-  constructor(watch) {
+  #account;
+
+  /** @param {import("./watch.js").Watch} watch @param {import("./account.js").Account} account */
+  constructor(watch, account) {
     this.#watch = watch;
+    this.#account = account;
     const submit = (event) => {
       event.preventDefault();
       this.#submit();
@@ -124,7 +128,7 @@ export class PutForm {
       if ("value" in this.#field) this.#field.value = "";
       await this.#sayHeld();
     } catch (error) {
-      this.#say("failed", `✕ ${failureText(error)}`);
+      this.#say("failed", `✕ ${failureText(error, this.#account.mayHelp)}`);
     } finally {
       this.#busy(false);
     }

@@ -30,6 +30,7 @@ export class Row {
   #shape = el("span", { class: "shape", "aria-hidden": "true" });
   #state = el("span");
   #axis = el("span", { class: "axis", hidden: true }, "by element");
+  #description = el("span", { class: "description", hidden: true });
   #time = el("div", { class: "c-time", role: "cell" });
 
   constructor(watch, clock) {
@@ -44,7 +45,7 @@ export class Row {
     this.#badge.append(this.#shape, this.#state);
     this.line = el("div", { class: "row", role: "row" },
       el("div", { class: "c-handle", role: "cell" }, this.handle),
-      el("div", { class: "c-name", role: "rowheader" }, this.toggle),
+      el("div", { class: "c-name", role: "rowheader" }, this.toggle, this.#description),
       el("div", { class: "c-value", role: "cell" }, this.#value, this.#units),
       el("div", { class: "c-state", role: "cell" }, this.#badge),
       el("div", { class: "c-trend", role: "cell" }, canvas, this.#axis),
@@ -74,6 +75,13 @@ export class Row {
     if (this.#badge.title !== status.hint) this.#badge.title = status.hint;
     this.#paintValue(watch.update, watch.metadata);
     this.details?.paint();
+  }
+
+  /** @param {string} text what the PV is */
+  describe(text) {
+    setText(this.#description, text);
+    this.#description.title = text;
+    this.#description.hidden = text === "";
   }
 
   fold(details) {
