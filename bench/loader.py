@@ -90,11 +90,11 @@ def run(settings: Settings, gateway: Gateway, server: Ioc, load: Load) -> Result
     """Connect the clients, wait until they have settled, and count for `load.seconds`."""
     command = [str(settings.tools.load), *load.arguments(gateway.port)]
     with child(command) as process:
-        opening = _read(process)
+        opening = read(process)
         before = procfs.Moment.of(gateway.pid), procfs.Moment.of(server.pid)
         rss_start = procfs.rss_kib(gateway.pid)
         with _profile(settings, gateway, load):
-            counts = _read(process)
+            counts = read(process)
             after = procfs.Moment.of(gateway.pid), procfs.Moment.of(server.pid)
         return Result(
             counts=counts,
@@ -120,7 +120,7 @@ def floor(settings: Settings, server: Ioc, names: Path) -> Iterator[dict[str, An
         figures: dict[str, Any] = {"rss_kib": procfs.rss_kib(process.pid)}
         yield figures
         process.stdin.close()
-        figures.update(_read(process))
+        figures.update(read(process))
 
 
 def floor_alone(settings: Settings, server: Ioc, names: Path) -> dict[str, Any]:
@@ -130,7 +130,8 @@ def floor_alone(settings: Settings, server: Ioc, names: Path) -> dict[str, Any]:
     return figures
 
 
-def _read(process: subprocess.Popen[str]) -> dict[str, Any]:
+def read(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """The next line of figures that a program prints."""
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:

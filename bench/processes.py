@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ import attrs
 
 from bench.settings import IN_PYTHON, NAIVE
 from harness.ioc import IOCProcess
-from pycawamp.demo.process import IOCError, free_ports
+from pycawamp.demo.process import CAPorts, IOCError, free_ports
 
 ROOT = Path(__file__).parents[1]
 START_S = 60.0  # loading 10,000 records takes seconds on a busy machine
@@ -47,6 +48,12 @@ class Gateway:
     port: int
 
 
+def allow_many_files() -> None:
+    """A thousand clients need as many descriptors, in the gateway and in the load client."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 @contextlib.contextmanager
 def ioc(database: Path) -> Iterator[Ioc]:
     """Serves a database on a random loopback port."""
@@ -56,36 +63,73 @@ def ioc(database: Path) -> Iterator[Ioc]:
     except IOCError as error:
         raise ChildError(str(error)) from error
     try:
-        yield Ioc(process.pid, ports.client_environment())
+        with repeater(ports):
+            yield Ioc(process.pid, ports.client_environment())
     finally:
         process.kill()
 
 
 @contextlib.contextmanager
+def repeater(ports: CAPorts) -> Iterator[None]:
+    """Run a CA repeater, for gateways would leave one behind."""
+    program = (
+        "from pycawamp.pv.ca import repeater as r; print(r.ensure_repeater(True)); open(0).read()"
+    )
+    command = [sys.executable, "-u", "-c", program]
+    with child(command, ports.client_environment()) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield
+
+
+@contextlib.contextmanager
 def gateway(
-    build: str, server: Ioc, folder: Path, *options: str, certificate: Path | None = None
+    build: str,
+    server: Ioc,
+    folder: Path,
+    *options: str,
+    descriptors: int | None = None,
+    certificate: Path | None = None,
 ) -> Iterator[Gateway]:
     """Start a build of `pycaserver`, with options, or the `naive` build, for an IOC.
 
-    With a certificate (and its key, in the same file) it takes TLS only.
+    `descriptors` is how many file descriptors it may have, if not as many as this process. With a
+    `certificate` (and its key, in the same file) it takes TLS only.
     """
     port = free_ports().server
-    tls = (
-        ":".join(["", f"privateKey={certificate}", f"certKey={certificate}"]) if certificate else ""
-    )
-    command = (
-        ["-m", "bench.naive", str(port)] if build == NAIVE else _pycaserver(port, *options, tls=tls)
-    )
+    naive = ["-m", "bench.naive", str(port)]
+    command = naive if build == NAIVE else _pycaserver(_endpoint(port, certificate), *options)
     environment = {**server.environment, "PYCASERVER_FAST": "0" if build == IN_PYTHON else "1"}
-    with _listening(command, port, folder / f"{build}.log", environment) as pid:
+    log = folder / f"{build}.log"
+    with _listening(command, port, log, environment, descriptors) as pid:
         yield Gateway(build, pid, port)
+
+
+@contextlib.contextmanager
+def workers(number: int, server: Ioc, folder: Path) -> Iterator[tuple[int, list[int]]]:
+    """Start gateways that accept connections at one socket; its port, and their process ids."""
+    with contextlib.ExitStack() as stack:
+        shared = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=4096))
+        descriptor = shared.fileno()
+        # As systemd gives it: descriptor 3, and who is meant.
+        script = f'exec 3<&{descriptor}; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=x exec "$@"'
+        arguments = [sys.executable, *_pycaserver("systemd:domain=INET:index=0")]
+        pids = []
+        for worker in range(number):
+            log = folder / f"worker-{worker}.log"
+            command = ["/bin/sh", "-c", script, "sh", *arguments]
+            started = child(command, server.environment, log, talks=False, shared=descriptor)
+            process = stack.enter_context(started)
+            _await_line(process, "pycaserver is ready", log)
+            pids.append(process.pid)
+        yield shared.getsockname()[1], pids
 
 
 @contextlib.contextmanager
 def demo(folder: Path) -> Iterator[int]:
     """Starts ``pycaserver`` with the demo's records and puts for anyone; its port."""
     port = free_ports().server
-    command = _pycaserver(port, "--demo", "--allow-put=anyone")
+    command = _pycaserver(_endpoint(port), "--demo", "--allow-put=anyone")
     with _listening(command, port, folder / "demo.log"):
         yield port
 
@@ -96,10 +140,12 @@ def child(
     environment: dict[str, str] | None = None,
     log: Path | None = None,
     talks: bool = True,
+    shared: int | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
     """Runs a command, its stderr in ``log``; stdout is a pipe, or in the log of one that only logs.
 
-    A pipe that nobody reads would stop a gateway once it has filled up.
+    A pipe that nobody reads would stop a gateway once it has filled up. `shared` is a descriptor
+    that it inherits.
     """
     with contextlib.ExitStack() as stack:
         stderr = stack.enter_context(log.open("w")) if log else None
@@ -111,6 +157,7 @@ def child(
             text=True,
             cwd=ROOT,
             env={**os.environ, **(environment or {})},
+            pass_fds=() if shared is None else (shared,),
             start_new_session=True,  # Ctrl-C comes to the runner alone, which then ends them
             preexec_fn=_die_with_parent,  # noqa: PLW1509 (no thread runs here when it is called)
         )
@@ -120,18 +167,31 @@ def child(
             _stop(process)
 
 
-def _pycaserver(port: int, *options: str, tls: str = "") -> list[str]:
+def _endpoint(port: int, certificate: Path | None = None) -> str:
+    address = f"{port}:interface=127.0.0.1"
+    if certificate is None:
+        return f"tcp:{address}"
+    return f"ssl:{address}:privateKey={certificate}:certKey={certificate}"
+
+
+def _pycaserver(endpoint: str, *options: str) -> list[str]:
     twistd = "from twisted.scripts.twistd import run; run()"
-    endpoint = f"{'ssl' if tls else 'tcp'}:{port}:interface=127.0.0.1{tls}"
     return ["-c", twistd, "-n", "--pidfile=", "pycaserver", "--port", endpoint, *options]
 
 
 @contextlib.contextmanager
 def _listening(
-    command: Sequence[str], port: int, log: Path, environment: dict[str, str] | None = None
+    command: Sequence[str],
+    port: int,
+    log: Path,
+    environment: dict[str, str] | None = None,
+    descriptors: int | None = None,
 ) -> Iterator[int]:
     """Runs a Python program that listens on a port; its process id."""
-    with child([sys.executable, *command], environment, log, talks=False) as process:
+    command = [sys.executable, *command]
+    if descriptors is not None:
+        command = ["/bin/sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh", *command]
+    with child(command, environment, log, talks=False) as process:
         _await_port(process, port, log)
         yield process.pid
 
@@ -151,6 +211,15 @@ def _stop(process: subprocess.Popen[str]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def _await_line(process: subprocess.Popen[str], line: str, log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while process.poll() is None and time.monotonic() < deadline:
+        if line in log.read_text():
+            return
+        time.sleep(0.02)
+    raise ChildError(f"the gateway is not up:\n{log.read_text()[-500:]}")
 
 
 def _await_port(process: subprocess.Popen[str], port: int, log: Path) -> None:

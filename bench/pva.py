@@ -1,7 +1,9 @@
-"""What an update costs by pvAccess, beside Channel Access: `python -m bench.pva`.
+"""What an update costs by pvAccess, beside Channel Access and pvxs: `python -m bench.pva`.
 
 A QSRV 2 IOC has PVs that change ten times a second. A process of its own takes them, by each
-protocol in turn, and does nothing with them: `--pvs` of them, for `--seconds`.
+client in turn, and does nothing with them: `--pvs` of them, for `--seconds`. The IOC has one core
+and the client another: on shared ones a client waits for the IOC's three busy threads. `cpp` is a
+client on pvxs (pvxscat.cpp), which is compiled against the headers of the package pvxslibs.
 """
 
 from __future__ import annotations
@@ -18,9 +20,11 @@ from typing import Any
 
 from zope.interface import implementer
 
+from bench.tools import build_pvxscat
+from pycawamp.demo.ports import PVAPorts
 from pycawamp.pv.interfaces import ISink
 from pycawamp.pv.values import Metadata, Reading
-from tests.support.pva_case import PVAPorts, PVAServer
+from tests.support.pva_case import PVAServer
 
 RECORD = """record(calc, "b:{number}") {{
   field(INPA, "b:{number}") field(CALC, "A+1") field(SCAN, ".1 second")
@@ -33,40 +37,68 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pvs", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--order", default="pva,ca,pva,ca", help="protocols, one after the other")
+    parser.add_argument("--order", default="pva,cpp,ca,pva,cpp,ca", help="clients, in their order")
     parser.add_argument("--client", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.client:
         print(json.dumps(_client(arguments.client, arguments.pvs, arguments.seconds)))
         return
     ports = PVAPorts.free()
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, cores[:1])
     with TemporaryDirectory() as folder:
         database = Path(folder, "records.db")
         database.write_text("".join(RECORD.format(number=n) for n in range(arguments.pvs)))
         server = PVAServer(ports, "ioc", str(database))
+    os.sched_setaffinity(0, cores[1:2] or cores)
+    environment = {
+        **os.environ,
+        **server.ca_ports.client_environment(),
+        **ports.client_environment(),
+    }
+    size = [str(arguments.pvs), str(arguments.seconds)]
     try:
-        for protocol in arguments.order.split(","):
-            environment = {
-                **os.environ,
-                **server.ca_ports.client_environment(),
-                **ports.client_environment(),
-            }
-            command = [sys.executable, "-m", "bench.pva", "--client", protocol]
-            command += ["--pvs", str(arguments.pvs), "--seconds", str(arguments.seconds)]
-            done = subprocess.run(
-                command, env=environment, check=True, capture_output=True, text=True
-            )
-            print(protocol, done.stdout.strip(), flush=True)
+        with TemporaryDirectory() as folder:
+            commands = _commands(Path(folder), size)
+            for client in arguments.order.split(","):
+                if client not in commands:
+                    continue
+                used = _cpu(server.process.pid)
+                done = subprocess.run(
+                    commands[client], env=environment, check=True, capture_output=True, text=True
+                )
+                result = json.loads(done.stdout)
+                result["ioc_s"] = round(_cpu(server.process.pid) - used, 2)
+                print(client, json.dumps(result), flush=True)
     finally:
         server.kill()
 
 
+def _commands(folder: Path, size: list[str]) -> dict[str, list[str]]:
+    own = [sys.executable, "-m", "bench.pva", "--pvs", size[0], "--seconds", size[1], "--client"]
+    commands = {protocol: [*own, protocol] for protocol in ("pva", "ca")}
+    try:
+        commands["cpp"] = [str(build_pvxscat(folder / "pvxscat")), *size]
+    except (ImportError, OSError, subprocess.CalledProcessError) as error:
+        print(f"cpp is skipped: {error}", flush=True)
+    return commands
+
+
+def _cpu(pid: int) -> float:
+    """Seconds of CPU that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @implementer(ISink)
 class CountingSink:
-    """Counts updates."""
+    """Counts updates, and how late every 97th is."""
 
     count = 0
     connected = 0
+
+    def __init__(self) -> None:
+        self.latencies: list[float] = []
 
     def metadata(self, metadata: Metadata) -> None:
         """Take metadata."""
@@ -81,6 +113,8 @@ class CountingSink:
     def reading(self, reading: Reading) -> None:
         """Count an update."""
         self.count += 1
+        if self.count % 97 == 0:
+            self.latencies.append(time.time() - reading.timestamp)
 
     def overloaded(self) -> None:
         """Take an overload."""
@@ -109,6 +143,7 @@ def _client(protocol: str, pvs: int, seconds: float) -> dict[str, Any]:
         reactor.callLater(2, begin)
 
     def begin() -> None:
+        sink.latencies.clear()
         counted, used, now = sink.count, time.process_time(), time.monotonic()
         reactor.callLater(seconds, end, counted, used, now)
 
@@ -119,6 +154,10 @@ def _client(protocol: str, pvs: int, seconds: float) -> dict[str, Any]:
         result["cpu_us_per_event"] = round(cpu / max(count, 1) * 1e6, 2)
         result["cores"] = round(cpu / took, 3)
         result["kib_per_channel"] = round((_resident() - before_memory) / pvs / 1024, 2)
+        late = sorted(sink.latencies)
+        for part in (0.5, 0.99):
+            at = int(part * (len(late) - 1))
+            result[f"p{part * 100:.0f}_ms"] = round(late[at] * 1000, 2) if late else None
         result["overruns"] = getattr(backend, "overruns", 0)
         stopped = time.monotonic()
         backend.stop().addBoth(lambda _: finish(stopped))

@@ -81,7 +81,7 @@ def _put(browser: ConsoleBrowser, url: str, seconds: float) -> None:
         time.sleep(min(seconds, 5))
         field = browser.find(".put input")
         field.send_keys(f"{value}\n")
-    browser.until(lambda: browser.text(".outcome").startswith("✓"), "the put")
+    browser.until(lambda: browser.text(".put .outcome").startswith("✓"), "the put")
     time.sleep(LEAST_SECONDS)
 
 
@@ -89,6 +89,30 @@ def _phone(browser: ConsoleBrowser, url: str, seconds: float) -> None:
     browser.prefer("light")
     browser.phone()
     _watch(browser, url, seconds, None)
+
+
+def _alarms(browser: ConsoleBrowser, url: str, seconds: float) -> None:
+    browser.size(1280, 860)
+    browser.prefer("dark")
+    browser.open(f"{url}?pv={','.join(NAMES[:8])},demo:nan,demo:spare&show=alarms&worst=1")
+    browser.until_row("demo:spare", lambda row: row.state == "NOT FOUND")
+    browser.press("a")
+    browser.click('[aria-label="Acknowledge demo:nan"]')
+    browser.click("#alarms summary")
+    browser.run("document.activeElement.blur(); window.scrollTo(0, 0)")
+    time.sleep(max(min(seconds, 20), LEAST_SECONDS))
+
+
+def _wall(browser: ConsoleBrowser, url: str, seconds: float) -> None:
+    browser.size(1280, 800)
+    browser.prefer("light")
+    groups = (
+        f"pv={','.join(NAMES[:4])}&heading=Sequence&pv={','.join(NAMES[4:6])}"
+        f"&heading=Diagnostics&pv={','.join(NAMES[6:8])},demo:unitless,demo:nan"
+    )
+    browser.open(f"{url}?{groups}&name=Test stand&wall=1")
+    browser.until_row(NAMES[0], lambda row: row.value != "")
+    time.sleep(max(seconds, LEAST_SECONDS))
 
 
 def _welcome(browser: ConsoleBrowser, url: str, _seconds: float) -> None:
@@ -119,6 +143,8 @@ PICTURES: dict[str, Callable[[ConsoleBrowser, str, float], None]] = {
     "console-dark": _dark,
     "console-put": _put,
     "console-phone": _phone,
+    "console-alarms": _alarms,
+    "console-wall": _wall,
     "console-welcome": _welcome,
 }
 

@@ -1,9 +1,10 @@
-"""The two C programs, which are compiled when their sources are newer."""
+"""The programs in C and C++, which are compiled when their sources are newer."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import attrs
@@ -43,7 +44,25 @@ def _build_calat(program: Path) -> Path:
     return program
 
 
-def _compile(source: Path, program: Path, flags: list[str]) -> None:
-    compiler = os.environ.get("CC", "cc")
+def build_pvxscat(program: Path) -> Path:
+    """The client on pvxs; raises CalledProcessError if it cannot be compiled."""
+    import pvxslibs.path  # noqa: PLC0415 (it loads libraries)
+    from epicscorelibs import path  # noqa: PLC0415
+
+    folders = [Path(pvxslibs.path.include_path).with_name("lib"), Path(path.lib_path)]
+    libraries = [next(folders[0].glob("libpvxs.so*")), folders[1] / "libCom.so"]
+    flags = [f"-I{pvxslibs.path.include_path}", f"-I{path.include_path}", *map(str, libraries)]
+    flags += ["-std=c++17", *(f"-Wl,-rpath,{folder}" for folder in folders)]
+    flags += ["-Wl,--allow-shlib-undefined"]
+    # The wheels for Python up to 3.13 are made with the old ABI of std::string.
+    old = ["-D_GLIBCXX_USE_CXX11_ABI=0"] if sys.version_info < (3, 14) else []
+    _compile(HERE / "pvxscat.cpp", program, [*flags, *old, "-lpthread"], "CXX", "c++")
+    return program
+
+
+def _compile(
+    source: Path, program: Path, flags: list[str], variable: str = "CC", default: str = "cc"
+) -> None:
+    compiler = os.environ.get(variable, default)
     command = [compiler, *_FLAGS, "-o", str(program), str(source), *flags, "-lm"]
     subprocess.run(command, check=True)

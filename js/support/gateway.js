@@ -155,7 +155,12 @@ class Client {
     this.send({ msg_type: "connection", pvname: name, conn: record.connected });
     if (!record.connected) return;
     if (options.metadata) this.send(this.metadata(name, record));
+    if (options.history && record.past) this.send({ msg_type: "history", pvname: name, ...record.past });
     this.monitor(name, record, options);
+  }
+
+  on_history([name], _options, id) {
+    this.send({ msg_type: "history", pvname: name, ...this.gateway.records.get(name).past, id });
   }
 
   metadata(name, record) {

@@ -5,6 +5,7 @@ import { csvOfAll, csvOfHistory, fileName } from "../../pycawamp/web/static/cons
 import { failureText } from "../../pycawamp/web/static/console/failure.js";
 import { factsOf } from "../../pycawamp/web/static/console/facts.js";
 import { History } from "../../pycawamp/web/static/plot/history.js";
+import { layout } from "../../pycawamp/web/static/console/layout.js";
 import { namesIn } from "../../pycawamp/web/static/console/names.js";
 import { statusOf } from "../../pycawamp/web/static/console/status.js";
 
@@ -19,9 +20,14 @@ test("a channel filter is part of its name", () => {
   assert.deepEqual(namesIn("X.{open Y"), ["X.{open", "Y"]);
 });
 
+const addressOfNames = (names, rate = null) => addressOf(layout({ items: names.map((pv) => ({ pv, format: "record" })), rate }));
+const read = (where) => {
+  const { items, rate } = readAddress(where).layout;
+  return { names: items.map(({ pv }) => pv), rate };
+};
 const roundTrip = (names, rate = null) => {
-  const { search, hash } = new URL(addressOf(names, rate), "http://gateway/");
-  return readAddress({ search, hash });
+  const { search, hash } = new URL(addressOfNames(names, rate), "http://gateway/");
+  return read({ search, hash });
 };
 
 test("names with separators are typed in quotes", () => {
@@ -42,13 +48,13 @@ test("the page's own links bring back any names", () => {
 });
 
 test("a plus in the address is a plus", () => {
-  assert.deepEqual(readAddress({ search: "?pv=a+b:c&rate=5", hash: "" }), { names: ["a+b:c"], rate: "5" });
-  assert.deepEqual(readAddress({ search: "?pv=a%2Cb&pv=c%20d", hash: "#pv=e;f+" }).names, ["a", "b", "c", "d", "e", "f+"]);
+  assert.deepEqual(read({ search: "?pv=a+b:c&rate=5", hash: "" }), { names: ["a+b:c"], rate: "5" });
+  assert.deepEqual(read({ search: "?pv=a%2Cb&pv=c%20d", hash: "#pv=e;f+" }).names, ["a", "b", "c", "d", "e", "f+"]);
 });
 
 test("the address brings back the list and the rate", () => {
-  assert.equal(addressOf(["demo:sine", "b"], null), "?pv=demo:sine,b");
-  assert.equal(addressOf([], null), "");
+  assert.equal(addressOfNames(["demo:sine", "b"]), "?pv=demo:sine,b");
+  assert.equal(addressOfNames([]), "");
   for (const names of [["a", "b:c.VAL"], ["a&b=c#d%41+e"], ["<b>x</b>", '"quoted"'], ['X.{"dbnd":{"abs":1,"m":2}}', "Größe"]]) {
     assert.deepEqual(roundTrip(names, "5"), { names, rate: "5" });
   }
@@ -56,7 +62,7 @@ test("the address brings back the list and the rate", () => {
 
 test("a list too long for a request's first line goes behind the #", () => {
   const names = Array.from({ length: 2000 }, (_, i) => `IOC:${i}`);
-  assert.match(addressOf(names, "1"), /^\?rate=1#pv=IOC:0,/);
+  assert.match(addressOfNames(names, "1"), /^\?rate=1#pv=IOC:0,/);
   assert.deepEqual(roundTrip(names, "1"), { names, rate: "1" });
 });
 
@@ -113,6 +119,8 @@ test("one word per state, in badge and footer", () => {
 test("a failed write is told in words", () => {
   assert.equal(failureText({ code: "forbidden", message: "no rule" }), "Not written: you may not write this PV (no rule)");
   assert.match(failureText({ code: "timeout", message: "x" }), /^It may or may not have been written/);
+  assert.equal(failureText({ code: "forbidden", message: "no rule" }, true), "Not written: you may not write this PV (no rule). Logging in may help");
+  assert.equal(failureText({ code: "put_failed", message: "limits" }, true), "Not written: the IOC refused it (limits)");
   assert.equal(failureText({ code: "new_one", message: "words" }), "Not written: words");
 });
 

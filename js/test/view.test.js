@@ -26,6 +26,11 @@ for (const [format, value, expected] of printed) {
 
 test("%s is the text", () => assert.equal(printf("<%6s>", 1, "on"), "<    on>"));
 
+test("a structure is typed as an object", () => {
+  assert.deepEqual(valueFrom('{"a": {"b": 1}}', { type: "structure", count: 1 }), { a: { b: 1 } });
+  for (const bad of ["", "7", "[1]", "null", "{a: 1}"]) assert.throws(() => valueFrom(bad, { type: "structure", count: 1 }), RangeError, bad);
+});
+
 test("an update reads as its text, label, precision or elements", () => {
   assert.equal(textOf({ value: 1, text: "on" }), "on");
   assert.equal(textOf({ value: 1 }, { type: "enum", enum_strs: ["off", "on"] }), "on");

@@ -33,9 +33,19 @@ class Place:
         """Return an error at this place."""
         return AccessFileError(self.file, self.line, self.column, message)
 
+    @property
+    def brief(self) -> str:
+        """The name of the file, without its folder, and the line."""
+        return f"{file_name(self.file)}:{self.line}"
+
     def said(self, text: str) -> str:
         """Return "file:line: text", to name the line of a decision."""
         return f"{self.file}:{self.line}: {text}"
+
+
+def file_name(path: str) -> str:
+    """Return the name of a file, without its folder."""
+    return path.rpartition("/")[2]
 
 
 @frozen

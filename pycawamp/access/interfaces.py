@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 from zope.interface import Interface
 
 
@@ -21,6 +21,9 @@ class Verdict:
     """Whether the access security file requests that writes are logged."""
     rules: tuple[str, ...]
     """The lines that decided, for logs and operators, not for clients."""
+    refusal: str = field(default="", eq=False)
+    """Which rule refuses to let the client read, for clients that ask for reasons: the name of the
+    file and the line, but not the text of the line, which may have hosts and other names."""
 
 
 Decide: TypeAlias = Callable[[str | None, str, str | None, str], Verdict]
@@ -43,4 +46,14 @@ class IPolicy(Interface):
             host: The IP address of the client; "" for a UNIX socket.
             host_name: The host name of the client, if known.
             pv: The PV's name as requested, without the default scheme.
+        """
+
+
+class IClassifyingPolicy(IPolicy):
+    """A policy that knows which clients it judges alike, so that they need not be judged each."""
+
+    def kind(user: str | None, host: str, host_name: str | None) -> Hashable:
+        """Return the kind of a client: clients of equal kinds have the same access to each PV.
+
+        Called for each request, as decisions may change at any time: so does the kind then.
         """

@@ -6,8 +6,7 @@ import re
 
 from attrs import frozen
 
-#: Longer names do not fit into a search request, a datagram of 1024 bytes (caProto.h).
-LONGEST = 1000
+from pycawamp.pv.names import MAX_NAME, is_too_long
 
 # dbFindFieldPart reads a C identifier; what follows may be $, [range], {filters} (dbChannel.c).
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|", re.ASCII)
@@ -32,8 +31,8 @@ def unfit(name: str) -> str | None:
 
     Channel Access ends a name at its first NUL, so only the patterns would see what follows.
     """
-    if not name or len(name) > LONGEST:
-        return f"a name has 1 to {LONGEST} characters"
+    if not name or is_too_long(name):
+        return f"a name has 1 to {MAX_NAME} bytes of UTF-8"
     if name.isascii() and name.isprintable():
         return None
     if any(not char.isprintable() for char in name):

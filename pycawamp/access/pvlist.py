@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import evolve, field, frozen
 
+from .errors import file_name
 from .hosts import Lookup
 from .names import Spellings, spellings, unfit
 from .patterns import PatternSet
@@ -24,6 +25,8 @@ class Decision:
     asl: int
     rule: str
     grants: tuple[Grant, ...] = ()
+    #: For clients, if it is not served: see `Verdict.refusal`.
+    refusal: str = field(default="", eq=False)
 
 
 @frozen
@@ -71,6 +74,14 @@ class PVList:
         """Whether the list has a DENY FROM."""
         return any(isinstance(rule, Deny) and rule.sources for rule in self.rules)
 
+    def concerning(self, host: str, host_name: str | None) -> tuple[bool, ...]:
+        """Return for each DENY FROM whether it is used for a client with this address."""
+        return tuple(
+            rule.concerns(self.order, host, host_name)
+            for rule in self.rules
+            if isinstance(rule, Deny) and rule.sources
+        )
+
     def text(self) -> str:
         """The text of an equivalent file."""
         lines = (f"EVALUATION ORDER {self.order.value}", *(rule.text() for rule in self.rules))
@@ -90,15 +101,17 @@ class PVList:
         """Return the decision about a name that a client with this address requests."""
         why = unfit(name)
         if why is not None:
-            return _refused(name, why)
+            return _refused(name, why, why)
         hits = self._hits(spellings(name))
         for at in sorted(self._denying(hits), reverse=True):
             rule = self.rules[at]
             if isinstance(rule, Deny) and rule.concerns(self.order, host, host_name):
-                return _refused(name, rule.said)
-        return _allowed(name, self._allowing(hits)) or _refused(
-            name, f"{self.file}: no ALLOW or ALIAS line matches"
-        )
+                return _refused(name, rule.said, f"{rule.place.brief}: DENY")
+        found = _allowed(name, self._allowing(hits))
+        if found is not None:
+            return found
+        why = "no ALLOW or ALIAS line matches"
+        return _refused(name, f"{self.file}: {why}", f"{file_name(self.file)}: {why}")
 
     def _hits(self, names: Spellings) -> _Hits:
         able = {name: self._patterns.able(name) for name in names.every}
@@ -142,10 +155,10 @@ def _allowed(name: str, rules: list[Allow]) -> Decision | None:
     real = rules[0].real_name(name)
     why = unfit(real)
     if why is not None:
-        return _refused(name, f"{rules[0].grant.rule}: {why}")
+        return _refused(name, f"{rules[0].grant.rule}: {why}", f"{rules[0].place.brief}: {why}")
     grants = tuple(rule.grant for rule in rules)
     return Decision(True, real, rules[0].asg, rules[0].asl, grants[0].rule, grants)
 
 
-def _refused(name: str, why: str) -> Decision:
-    return Decision(False, name, DEFAULT_ASG, DEFAULT_ASL, why)
+def _refused(name: str, why: str, refusal: str) -> Decision:
+    return Decision(False, name, DEFAULT_ASG, DEFAULT_ASL, why, refusal=refusal)

@@ -125,6 +125,17 @@ class GatewayClient:
             raise GatewayError("closed", "the client is closed", name)
         return self._pvs.subscribe(name, listener, SubscriptionOptions(metadata, text, max_rate))
 
+    def reason(self, name: str) -> str | None:
+        """Return why a PV that is subscribed to is not connected, in words for people.
+
+        None if it is connected, or if that is not known. Without a connection to the gateway,
+        `problem` says why.
+
+        Args:
+            name: The PV's name.
+        """
+        return self._pvs.reason(name)
+
     def get(
         self, name: str, *, metadata: bool = True, text: bool = False, timeout: float = TIMEOUT
     ) -> Deferred[Update]:
@@ -207,7 +218,7 @@ class GatewayClient:
 
     def opened(self) -> None:
         """Called when messages can be sent."""
-        self._send({"action": "configure", "batch": True, "arrays": self._arrays})
+        self._send({"action": "configure", "batch": True, "arrays": self._arrays, "reason": True})
         self._pvs.opened()
         for payload in self._requests.take_unsent():
             self._connection.send(payload)

@@ -12,9 +12,10 @@ from pycawamp.pv.values import Metadata
 from pycawamp.wire.v2.codec import dumps
 
 
-def connection(name: str, connected: bool) -> str:
-    """Return the line for a PV that is connected or disconnected."""
-    return _line(msg_type="connection", pvname=name, conn=connected)
+def connection(name: str, connected: bool, reason: str | None = None) -> str:
+    """Return the line for a PV that is connected or disconnected, with the reason if known."""
+    why = {"reason": reason} if reason is not None else {}
+    return _line(msg_type="connection", pvname=name, conn=connected, **why)
 
 
 def update(msg_type: str, update: Update) -> str:

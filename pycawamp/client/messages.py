@@ -46,10 +46,18 @@ def _decode_binary(payload: bytes) -> Message:
     start = _SIZE_BYTES + size
     _keep_nanoseconds(payload[_SIZE_BYTES:start], [message])
     start += -start % _ALIGNMENT
-    dtype, shape = np.dtype(message.pop("dtype")), message.pop("shape")
     # The array is a read-only view of the payload.
-    message["value"] = np.frombuffer(payload, dtype, math.prod(shape), start).reshape(shape)
+    message["value"] = _array(memoryview(payload)[start:], message.pop("dtype"), message["shape"])
     return message
+
+
+def _array(raw: bytes | memoryview, name: str, shape: list[int]) -> Array:
+    """Return the elements; the bytes themselves if their type is none of numpy's."""
+    try:
+        dtype = np.dtype(name)
+    except TypeError:
+        return np.frombuffer(raw, np.uint8)
+    return np.frombuffer(raw, dtype, math.prod(shape)).reshape(shape)
 
 
 def _keep_nanoseconds(payload: bytes, messages: list[Message]) -> None:
@@ -77,6 +85,7 @@ def update(message: Mapping[str, Any]) -> Update:
             **exact,
             name=message["pvname"],
             value=_value(message["value"], message["count"]),
+            codec=_codec(message),
             count=message["count"],
             timestamp=message.get("timestamp", 0.0),
             units=message.get("units", ""),
@@ -92,11 +101,16 @@ def _value(value: Any, count: int) -> Value:
     if value is None:
         return math.nan if count else None
     if isinstance(value, dict) and "base64" in value:
-        raw = b64decode(value["base64"], validate=True)
-        return np.frombuffer(raw, np.dtype(value["dtype"])).reshape(value["shape"])
+        return _array(b64decode(value["base64"], validate=True), value["dtype"], value["shape"])
     if isinstance(value, list):
         return _listed(value)
     return value  # type: ignore[no-any-return]
+
+
+def _codec(message: Mapping[str, Any]) -> str:
+    value = message["value"]
+    described = value if isinstance(value, dict) and "base64" in value else message
+    return str(described.get("codec", ""))
 
 
 def _listed(values: list[Any]) -> Value:

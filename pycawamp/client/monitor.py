@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
@@ -28,10 +30,12 @@ class MonitorCommand:
         self._left = arguments.count
         self._metadata: dict[str, Metadata] = {}
         self._told: dict[str, bool] = {}
+        self._reason: Callable[[str], str | None] = lambda _: None
         self._refused: set[str] = set()
 
     def start(self, client: GatewayClient) -> None:
         """Subscribe to all PVs; report after the timeout which were not found."""
+        self._reason = client.reason
         names = dict.fromkeys(self._arguments.names)
         for name in names:
             client.subscribe(
@@ -54,11 +58,12 @@ class MonitorCommand:
         if connected is before:
             return
         self._told[name] = connected
+        reason = None if connected else self._reason(name)
         if self._arguments.json:
-            self._console.line(jsonlines.connection(name, connected))
+            self._console.line(jsonlines.connection(name, connected, reason))
         elif not connected:
             line = show.not_connected_line if before is None else show.disconnected_line
-            self._console.line(line(name))
+            self._console.line(line(name, reason))
 
     def metadata(self, name: str, metadata: Metadata) -> None:
         """Keep the metadata, for formatting."""

@@ -43,7 +43,7 @@ def value_text(update: Update, metadata: Metadata | None, style: Style) -> str:
     is_text = style.long_strings and metadata is not None and metadata.type is FieldType.CHAR
     if is_text and isinstance(value, np.ndarray):
         return escaped(long_string(value, metadata.count))  # type: ignore[union-attr]
-    elements = value[: style.most]
+    elements = (value.ravel() if isinstance(value, np.ndarray) else value)[: style.most]
     plain = elements.tolist() if isinstance(elements, np.ndarray) else elements
     return " ".join([str(len(elements)), *map(show, plain)])
 
@@ -118,14 +118,16 @@ def _alarm(update: Update) -> str:
     return f"{update.status} {update.severity}"
 
 
-def not_connected_line(name: str) -> str:
-    """Return the line that camonitor prints for a PV that was not found."""
-    return f"{name:<30} *** Not connected (PV not found)"
+def not_connected_line(name: str, reason: str | None) -> str:
+    """Return the line that camonitor prints for a PV that was not found, or the reason."""
+    why = escaped(reason) if reason else "PV not found"
+    return f"{name:<30} *** Not connected ({why})"
 
 
-def disconnected_line(name: str) -> str:
-    """Return the line that camonitor prints for a PV that has disconnected."""
-    return f"{name:<30} {now_text()} *** disconnected"
+def disconnected_line(name: str, reason: str | None) -> str:
+    """Return the line that camonitor prints for a PV that has disconnected, and the reason."""
+    why = f" ({escaped(reason)})" if reason else ""
+    return f"{name:<30} {now_text()} *** disconnected{why}"
 
 
 def description(name: str, metadata: Metadata) -> str:

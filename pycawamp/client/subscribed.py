@@ -20,6 +20,8 @@ class SubscribedPV:
         """What was requested from the gateway on this connection; None: nothing."""
         # Replaced on change, so that listeners may subscribe and unsubscribe during calls.
         self.subscriptions: tuple[Subscription, ...] = ()
+        self.reason: str | None = None
+        """Why it is not connected, in the words of the gateway."""
         self._is_refused = False
         self._connected: bool | None = None
         self._metadata: Metadata | None = None
@@ -69,7 +71,7 @@ class SubscribedPV:
         if self._connected and error.code != "rate_limited":
             # The subscription has ended; but a rate limit refuses a change of one that
             # continues.
-            self._turn(False)
+            self._turn(False, error.message)
         for subscription in self.subscriptions:
             subscription.error(error)
 
@@ -78,9 +80,10 @@ class SubscribedPV:
         self._is_refused = self._is_refused and not connected
         # Sent again, it is the answer to changed options, and the same value follows.
         self._expects_snapshot = connected and self._connected is True
-        self._turn(connected)
+        self._turn(connected, message.get("reason"))
 
-    def _turn(self, connected: bool) -> None:
+    def _turn(self, connected: bool, reason: str | None = None) -> None:
+        self.reason = reason
         if not connected:
             self._latest = self._metadata = None
         self._connected = connected

@@ -72,6 +72,11 @@ class SubscribedPVs:
         pv.take(message)
         return True
 
+    def reason(self, name: str) -> str | None:
+        """Return why a PV is not connected, if the gateway has told it."""
+        pv = self._pvs.get(name)
+        return pv.reason if pv is not None else None
+
     def _stop(self) -> None:
         """Send no requests, which would be lost."""
         self._is_open = False

@@ -39,7 +39,8 @@ class Update:
     name: str
     value: Value = attrs.field(eq=attrs.cmp_using(eq=np.array_equal))
     """A number or a str for a scalar; a read-only numpy array or a tuple of str for an array;
-    a dict for a table or a structure.
+    a dict for a table or a structure. An image is an array with the dimensions of the image, rows
+    first, or the bytes of a compressed image (`codec`).
     None, with a count of 0, if there is no value: for an element beyond the end of an array, or an
     empty array of one element."""
     count: int
@@ -53,6 +54,8 @@ class Update:
     """The alarm status, such as HIHI; None if not requested."""
     text: str | None = None
     """The value formatted as text; None if not requested, or if the PV has no text."""
+    codec: str = ""
+    """The compression of an image, such as `jpeg`; empty if there is none."""
     timestamp_ns: int = attrs.field(
         default=attrs.Factory(lambda self: round(self.timestamp * 1e9), takes_self=True),
         kw_only=True,

@@ -70,6 +70,18 @@ OPTIONS = (
         values.seconds,
     ),
     Option(
+        "history",
+        _GATEWAY.history,
+        "Seconds that are kept of each PV that holds a number; 0: none",
+        values.seconds_or_0,
+    ),
+    Option(
+        "archiver",
+        None,
+        "EPICS Archiver Appliance, such as http://archiver:17668/retrieval",
+        values.url,
+    ),
+    Option(
         "stall-timeout",
         _SOCKET.stall_timeout,
         "Seconds until a client that reads nothing is disconnected",
@@ -148,6 +160,14 @@ OPTIONS = (
         "Further host name of the gateway, besides those of this machine",
         values.hosts,
         repeated=True,
+    ),
+    Option("layouts", None, "Folder with layouts of the console (docs/console.md)", values.folder),
+    Option("pv-names", None, "File with names of PVs to offer while one types", values.path),
+    Option(
+        "channelfinder",
+        None,
+        "URL of the ChannelFinder to search for names, such as http://cf:8080/ChannelFinder",
+        values.http_url,
     ),
     Option(
         "dialects",
@@ -320,7 +340,7 @@ class Options(usage.Options):
 
 
 def _collector(option: Option) -> Callable[[Options, str], None]:
-    """What twisted.python.usage calls for an option that may be repeated."""
+    """Return the method that twisted.python.usage calls for an option that may be repeated."""
 
     def collect(self: Options, text: str) -> None:
         self.add(option.name, text)
@@ -340,7 +360,7 @@ for _option in OPTIONS:
 
 
 def _with_hint(problem: str) -> str:
-    """What getopt says, with the option that may have been meant."""
+    """Return getopt's error, with the option that may have been meant."""
     unknown = re.fullmatch(r"option --(.*) not recognized", problem)
     return problem if unknown is None else problem + nearest(unknown[1], _NAMES)
 

@@ -1,4 +1,4 @@
-"""What the command line asked for, validated."""
+"""The validated settings."""
 
 from __future__ import annotations
 
@@ -20,12 +20,16 @@ PROVIDERS = ("ca", "pva")
 
 @attrs.frozen
 class GatewaySettings:
-    """What can be set of a gateway; all times in seconds."""
+    """Settings of a gateway; all times in seconds."""
 
     connect_timeout: float = 5.0
-    """How long a PV may stay unfound before its client is told."""
+    """When a client is told that a PV was not found."""
     linger: float = 10.0
     """How long a channel stays open after its last client left."""
+    history: float = 0.0
+    """History that is kept of each PV that holds a number; 0: none."""
+    archiver: str | None = None
+    """URL of the data retrieval of an EPICS Archiver Appliance."""
     own_repeater: bool = False
     """Whether a CA repeater, if one must be started, ends with the gateway."""
     default_provider: str = PROVIDERS[0]
@@ -42,7 +46,7 @@ DIALECTS = ("pvws", "epics2web")
 
 @attrs.frozen
 class DialectSettings:
-    """What can be set of the protocols of other gateways; all times in seconds."""
+    """Settings of the protocols of other gateways; all times in seconds."""
 
     names: tuple[str, ...] = DIALECTS
     """Those that are served."""
@@ -61,7 +65,7 @@ class LogFormat(Enum):
 
 @attrs.frozen
 class LogSettings:
-    """What is logged, and how."""
+    """Settings of the log."""
 
     format: LogFormat = LogFormat.TEXT
     level: str = "info"
@@ -71,8 +75,20 @@ class LogSettings:
 
 
 @attrs.frozen
+class ConsoleSettings:
+    """What can be set of the console."""
+
+    layouts: str | None = None
+    """The folder with layouts."""
+    names: str | None = None
+    """The file with names of PVs to offer."""
+    channelfinder: str | None = None
+    """The URL of a ChannelFinder service."""
+
+
+@attrs.frozen
 class Settings:
-    """What the command line asked for."""
+    """All settings."""
 
     ports: tuple[str, ...] = ("tcp:8888",)
     """Twisted endpoint descriptions."""
@@ -88,6 +104,7 @@ class Settings:
     """Who may see the pages about the gateway itself."""
     http: HTTPLimits = attrs.Factory(HTTPLimits)
     dialects: DialectSettings = attrs.Factory(DialectSettings)
+    console: ConsoleSettings = attrs.Factory(ConsoleSettings)
     drain_time: float = 0.0
     """Seconds over which clients are asked to leave before the gateway stops."""
     log: LogSettings = attrs.Factory(LogSettings)

@@ -7,7 +7,13 @@ from typing import Any
 
 from pycawamp.access import Writers
 from pycawamp.config.option import OptionError
-from pycawamp.config.settings import DialectSettings, GatewaySettings, LogSettings, Settings
+from pycawamp.config.settings import (
+    ConsoleSettings,
+    DialectSettings,
+    GatewaySettings,
+    LogSettings,
+    Settings,
+)
 from pycawamp.sessions.limits import Limits
 from pycawamp.web.authentication import AuthenticationRules
 from pycawamp.web.channel import HTTPLimits
@@ -41,6 +47,11 @@ def to_settings(given: dict[str, Any]) -> Settings:
             names=given["dialects"],
             pvws_throttle=given["pvws-throttle"],
             pvws_array_throttle=given["pvws-array-throttle"],
+        ),
+        console=ConsoleSettings(
+            layouts=given.get("layouts"),
+            names=given.get("pv-names"),
+            channelfinder=given.get("channelfinder"),
         ),
         drain_time=given["drain-time"],
         log=LogSettings(given["log-format"], given["log-level"], given["access-log"]),
@@ -91,6 +102,8 @@ def _gateway(given: dict[str, Any], own_repeater: bool) -> GatewaySettings:
     return GatewaySettings(
         connect_timeout=given["connect-timeout"],
         linger=given["linger"],
+        history=given["history"],
+        archiver=given.get("archiver"),
         own_repeater=own_repeater,
         default_provider=given["default-provider"],
         put_log=given.get("put-log"),

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from ipaddress import ip_network
+from urllib.parse import urlsplit
 
 from twisted.logger import LogLevel
 
@@ -105,10 +106,41 @@ def path(text: str) -> str:
     return os.path.abspath(text)
 
 
+def folder(text: str) -> str:
+    """A folder that is there, wherever twistd goes to afterwards."""
+    if not text or not os.path.isdir(text):
+        raise ValueError("the name of a folder that can be read")
+    return os.path.abspath(text)
+
+
+def http_url(text: str) -> str:
+    """A URL of a service."""
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or parts.query or parts.fragment or parts.username or not text.isascii():
+        raise ValueError("a URL such as http://cf.example.org:8080/ChannelFinder")
+    return text
+
+
 def some_text(text: str) -> str:
     """Any text but none."""
     if not text.strip():
         raise ValueError("some text")
+    return text
+
+
+def url(text: str) -> str:
+    """The URL of a server, without a query."""
+    try:
+        parts = urlsplit(text)
+        is_server = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        is_server = False
+    if not is_server or parts.query or parts.fragment or "@" in parts.netloc or not text.isascii():
+        raise ValueError("a URL such as http://archiver:17668/retrieval, without user or query")
     return text
 
 

@@ -49,6 +49,45 @@ class CAPorts:
         }
 
 
+@frozen
+class PVAPorts:
+    """Ports of a pvAccess server: TCP, UDP for searches, and UDP for its beacons."""
+
+    server: int
+    search: int
+    beacons: int
+
+    @classmethod
+    def free(cls) -> PVAPorts:
+        """Return ports that are currently unused."""
+        first, second = free_ports(), free_ports()
+        ports = {first.server, first.repeater, second.server}
+        return cls(*ports) if len(ports) == 3 else cls.free()
+
+    def client_environment(self, *others: PVAPorts) -> dict[str, str]:
+        """Return the environment variables with which a client finds these servers only."""
+        addresses = [f"{LOOPBACK}:{ports.search}" for ports in (self, *others)]
+        return {
+            "EPICS_PVA_AUTO_ADDR_LIST": "NO",
+            "EPICS_PVA_ADDR_LIST": " ".join(addresses),
+            "EPICS_PVA_NAME_SERVERS": "",
+            "EPICS_PVA_INTF_ADDR_LIST": LOOPBACK,
+            "EPICS_PVA_BROADCAST_PORT": str(self.beacons),
+        }
+
+    def server_environment(self) -> dict[str, str]:
+        """Return the environment variables with which a server uses loopback only."""
+        return {
+            **self.client_environment(),
+            "EPICS_PVA_SERVER_PORT": str(self.server),
+            "EPICS_PVAS_INTF_ADDR_LIST": LOOPBACK,
+            "EPICS_PVAS_SERVER_PORT": str(self.server),
+            "EPICS_PVAS_BROADCAST_PORT": str(self.search),
+            "EPICS_PVAS_AUTO_BEACON_ADDR_LIST": "NO",
+            "EPICS_PVAS_BEACON_ADDR_LIST": f"{LOOPBACK}:{self.beacons}",
+        }
+
+
 def free_ports() -> CAPorts:
     """Return two different ports that are currently unused."""
     server = _free_port()

@@ -8,6 +8,7 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
+from signal import Signals
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
@@ -23,8 +24,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from pycawamp.demo import softioc
-from pycawamp.demo.ports import CAPorts, free_ports
-from pycawamp.demo.records import DATABASE, RECORDS
+from pycawamp.demo.ports import CAPorts, PVAPorts, free_ports
+from pycawamp.demo.records import DATABASE, PICTURES, RECORDS
 
 __all__ = ["CAPorts", "DemoIOC", "IOCError", "SoftIOC", "free_ports", "ioc_command"]
 
@@ -66,18 +67,27 @@ class SoftIOC:
     To restart an IOC, create another SoftIOC with the same ports.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what an IOC may have)
         self,
         reactor: IReactorProcess,
         databases: Sequence[str],
         macros: str = "",
         ports: CAPorts | None = None,
         access_file: str | None = None,
+        *,
+        pva_ports: PVAPorts | None = None,
+        pictures: str = "",
     ) -> None:
         self.ports = ports if ports is not None else free_ports()
+        self.pva_ports = pva_ports
+        """Where it serves pvAccess; None if it does not."""
         self.output: deque[str] = deque(maxlen=KEPT_LINES)
         self._reactor = reactor
         self._command = ioc_command(databases, macros, access_file)
+        if pva_ports is not None:
+            self._command.append("--pva")
+        if pictures:
+            self._command += ["--pictures", pictures]
         self._transport: IProcessTransport | None = None
         self._answer: list[str] = []
         self._awaited: deque[Deferred[str]] = deque()
@@ -96,9 +106,16 @@ class SoftIOC:
         """
         ready = self._await_answer().addCallback(_nothing)
         self._transport = self._reactor.spawnProcess(
-            _IOCProtocol(self), self._command[0], self._command, env=self.ports.ioc_environment()
+            _IOCProtocol(self), self._command[0], self._command, env=self._environment()
         )
         return ready
+
+    def _environment(self) -> dict[str, str]:
+        environment = self.ports.ioc_environment()
+        if self.pva_ports is None:
+            return environment
+        plain = {k: text for k, text in environment.items() if not k.startswith("EPICS_PVA")}
+        return plain | self.pva_ports.server_environment()
 
     def command(self, line: str) -> None:
         """Execute a line in the IOC shell, such as `dbpf("X","5")`."""
@@ -119,7 +136,7 @@ class SoftIOC:
         """Send a signal, such as `STOP`, if the process is running."""
         if self._transport is not None:
             with contextlib.suppress(ProcessExitedAlready):
-                self._transport.signalProcess(name)
+                self._transport.signalProcess(Signals[f"SIG{name}"])
 
     def stop(self) -> Deferred[None]:
         """Stop the IOC, and kill it if that takes too long. Fires when it has ended."""
@@ -195,13 +212,19 @@ class DemoIOC(Service):
         reactor: IReactorProcess,
         ports: CAPorts | None = None,
         restart_seconds: float = RESTART_SECONDS,
+        pva_ports: PVAPorts | None = None,
     ) -> None:
         self.ports = ports if ports is not None else free_ports()
+        self.pva_ports = pva_ports if pva_ports is not None else PVAPorts.free()
         self._reactor = reactor
         self._first_delay = self._delay = restart_seconds
         self._restart: IDelayedCall | None = None
         self._ioc = self._new_ioc()
         self._waiting: list[Deferred[SoftIOC]] = []
+
+    def client_environment(self) -> dict[str, str]:
+        """Return the environment variables with which clients find this IOC only."""
+        return self.ports.client_environment() | self.pva_ports.client_environment()
 
     def startService(self) -> None:
         """Start the IOC."""
@@ -225,7 +248,14 @@ class DemoIOC(Service):
     def _new_ioc(self) -> SoftIOC:
         # The prefix is the default of the database, but is given because EPICS would prefer
         # an environment variable P.
-        return SoftIOC(self._reactor, [DATABASE], "P=demo:", self.ports)
+        return SoftIOC(
+            self._reactor,
+            [DATABASE],
+            "P=demo:",
+            self.ports,
+            pva_ports=self.pva_ports,
+            pictures=PICTURES,
+        )
 
     def _launch(self) -> None:
         self._restart = None

@@ -8,6 +8,9 @@ from types import MappingProxyType
 
 DATABASE = str(Path(__file__).absolute().with_name("records.db"))
 
+PICTURES = "demo:image:data"
+"""The waveform that pictures are written to."""
+
 RECORDS: Mapping[str, str] = MappingProxyType(
     {
         "demo:sine": "a sine of 10 s, at 10 Hz, with alarms at its tops",
@@ -25,3 +28,12 @@ RECORDS: Mapping[str, str] = MappingProxyType(
         "demo:nan": "a NaN",
     }
 )
+
+GROUPS: Mapping[str, str] = MappingProxyType(
+    {
+        "pva://demo:image": "a beam spot that moves, at 10 Hz",
+        "pva://demo:table": "a table of six beam position monitors",
+        "pva://demo:beam": "a structure: current, energy, optics",
+    }
+)
+"""PVs of pvAccess that are made of several records."""

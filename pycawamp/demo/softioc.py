@@ -1,8 +1,8 @@
 """The process of the IOC: `python -m pycawamp.demo.softioc FILE.db ...`.
 
-It prints `READY` to stdout when iocInit has finished. Then it executes each line of stdin in the
-IOC shell, printing `READY` again after each, and ends with its stdin, so that it cannot outlive its
-parent.
+With `--pva` it serves pvAccess, by QSRV, in addition to Channel Access. It prints `READY` to stdout
+when iocInit has finished. Then it executes each line of stdin in the IOC shell, printing `READY`
+again after each, and ends with its stdin, so that it cannot outlive its parent.
 
 It does not import other modules of this package, since it is run as a script, from any directory.
 """
@@ -12,15 +12,26 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ctypes
+import itertools
 import os
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from threading import Thread
 
 READY = "READY"
 FAST_SCANS = {"menuScan_01_second": ".01 second", "menuScan_001_second": ".001 second"}
+QSRV = {"pvAccessIOC": "PVAServerRegister.dbd", "qsrv": "qsrv.dbd"}
+"""Libraries of epicscorelibs that serve pvAccess, and what registers them."""
+WIDTH, HEIGHT = 160, 120
+"""Pixels of a picture."""
+PICTURE_SECONDS = 0.1
+DBR_USHORT = 4
+DBADDR_SIZE = 256
+"""Bytes for a DBADDR, which has fewer."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,10 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ["PATH"] = os.devnull
     try:
         with _stdout_to_stderr():
-            _start(arguments.databases, arguments.macros, arguments.access_file)
+            _start(arguments.databases, arguments.macros, arguments.access_file, arguments.pva)
     except RuntimeError as error:
         print(error, file=sys.stderr)
         return 1
+    if arguments.pictures:
+        Thread(target=_write_pictures, args=(arguments.pictures,), daemon=True).start()
     _serve_shell()
     return 0
 
@@ -46,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("databases", nargs="+", metavar="FILE.db", help="record databases")
     parser.add_argument("--macros", default="", help="for all databases, such as P=demo:,N=1")
     parser.add_argument("--access-file", metavar="FILE.acf", help="access security rules")
+    parser.add_argument("--pva", action="store_true", help="serve pvAccess too")
+    parser.add_argument("--pictures", metavar="RECORD", help="a waveform for a beam spot")
     return parser
 
 
@@ -65,20 +80,25 @@ def _stdout_to_stderr() -> Iterator[None]:
         os.close(stdout)
 
 
-def _start(databases: Sequence[str], macros: str, access_file: str | None) -> None:
+def _start(databases: Sequence[str], macros: str, access_file: str | None, pva: bool) -> None:
     """Start the IOC.
 
     Raises:
         RuntimeError: EPICS has failed, and printed the reason to stderr.
     """
     from epicscorelibs import ioc  # noqa: PLC0415 (loading it starts EPICS's threads)
+    from epicscorelibs.path import get_lib  # noqa: PLC0415
 
+    libraries = QSRV if pva else {}
+    for library in libraries:
+        ctypes.CDLL(get_lib(library), ctypes.RTLD_GLOBAL)
     ioc.iocshRegisterCommon()
     with _fast_scan_menu(Path(ioc.DEFAULT_DBD_PATH)) as menu:
         # EPICS keeps the first of two menus with the same name, so this must precede base.dbd.
         _check(ioc.dbLoadDatabase(os.fsencode(menu), None, None), f"cannot load {menu}")
     dbd_path = os.fsencode(ioc.DEFAULT_DBD_PATH)
-    _check(ioc.dbLoadDatabase(b"base.dbd", dbd_path, None), "cannot load base.dbd")
+    for name in ("base.dbd", *libraries.values()):
+        _check(ioc.dbLoadDatabase(name.encode(), dbd_path, None), f"cannot load {name}")
     _check(ioc.registerRecordDeviceDriver(ioc.pdbbase), "cannot register record types")
     for database in databases:
         status = ioc.dbLoadRecords(os.fsencode(database), macros.encode())
@@ -106,6 +126,28 @@ def _fast_scan_menu(dbd: Path) -> Iterator[Path]:
 def _check(status: int, complaint: str) -> None:
     if status:
         raise RuntimeError(f"softioc: {complaint}")
+
+
+def _write_pictures(record: str) -> None:
+    """Write pictures of a moving beam spot into a waveform of USHORT, for ever."""
+    import numpy as np  # noqa: PLC0415 (only the demo needs it)
+    from epicscorelibs import ioc  # noqa: PLC0415 (see _start)
+
+    address = ctypes.create_string_buffer(DBADDR_SIZE)
+    if ioc.dbCore.dbNameToAddr(record.encode(), address):
+        raise RuntimeError(f"softioc: no record {record}")
+    noise = np.random.default_rng(1).normal(0, 8, (8, HEIGHT, WIDTH))
+    rows, columns = np.ogrid[:HEIGHT, :WIDTH]
+    for number in itertools.count():
+        turn = number / 60
+        x = WIDTH * (0.5 + 0.2 * np.sin(turn))
+        y = HEIGHT * (0.5 + 0.2 * np.sin(1.4 * turn))
+        spot = np.exp(-(((columns - x) / 16) ** 2) - ((rows - y) / 9) ** 2)
+        pixels = (60 + 3000 * spot + noise[number % len(noise)]).clip(0).astype(np.uint16)
+        ioc.dbCore.dbPutField(
+            address, DBR_USHORT, pixels.ctypes.data_as(ctypes.c_void_p), pixels.size
+        )
+        time.sleep(PICTURE_SECONDS)
 
 
 def _serve_shell() -> None:

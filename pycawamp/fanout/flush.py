@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IReactorTime
+
+from pycawamp.fanout.delays import DeliveryDelays
+from pycawamp.pv.interfaces import PVState
+
+SAMPLE_INTERVAL = 0.01
+"""Seconds between two samples of the delay of updates."""
 
 
 class Buffer(Protocol):
@@ -31,6 +37,18 @@ class Flushable(Protocol):
         """Pass on the collected messages."""
 
 
+class Delayed(Protocol):
+    """The part of a stream that tells how late its updates are."""
+
+    @property
+    def pv(self) -> PVState:
+        """The PV itself."""
+
+    @property
+    def is_prompt(self) -> bool:
+        """Whether updates are sent as soon as they come."""
+
+
 class FlushCycle:
     """The cohorts and outboxes with pending messages; flushed once per reactor iteration.
 
@@ -52,6 +70,11 @@ class FlushCycle:
         """What was handed to clients since the start, without replies and what follows a pause."""
         self.bytes = 0
         """What was written to clients since the start."""
+        self.delays = DeliveryDelays()
+        """How late updates are, by a sample now and then."""
+        self._sample: Delayed | None = None
+        self._next_sample = self.flushed
+        self._samples = 0
 
     def touch_cohort(self, cohort: Flushable) -> None:
         """Flush a cohort at the end of the cycle."""
@@ -70,6 +93,19 @@ class FlushCycle:
         outboxes, self._outboxes = self._outboxes, []
         for outbox in outboxes:
             outbox.flush()
+        sample, self._sample = self._sample, None
+        if sample is not None:
+            self.delays.take(sample.pv)
+
+    def offer_sample(self, streams: Sequence[Delayed]) -> None:
+        """Take one of these streams, whose updates are about to be written, if it is time."""
+        if self.flushed < self._next_sample:
+            return
+        self._samples += 1
+        stream = streams[self._samples % len(streams)]
+        if stream.is_prompt:
+            self._next_sample = self.flushed + SAMPLE_INTERVAL
+            self._sample = stream
 
     def settle(self) -> None:
         """Flush the cohorts, so that their frames are in the outboxes."""

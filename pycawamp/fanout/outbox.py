@@ -9,8 +9,9 @@ from typing import Protocol
 from twisted.logger import Logger
 from zope.interface import Attribute, Interface
 
-from pycawamp.fanout.flush import FlushCycle
+from pycawamp.fanout.flush import Delayed, FlushCycle
 from pycawamp.fanout.framing import Framing
+from pycawamp.pv.history import Past
 
 FLUSH_BYTES = 2**19
 """Pending bytes that are written before the end of the flush cycle."""
@@ -29,15 +30,15 @@ class IWriter(Interface):
         """Write complete frames; may pause the outbox."""
 
 
-class Resendable(Protocol):
+class Resendable(Delayed, Protocol):
     """The part of a stream that an outbox uses to catch up."""
 
     @property
     def name(self) -> str:
         """The PV's name, as the client requested it."""
 
-    def catch_up(self, outbox: Outbox) -> None:
-        """Send the connection state and the newest value."""
+    def catch_up(self, outbox: Outbox, past: Past | None = None) -> None:
+        """Send the connection state, the past and the newest value."""
 
     def send_newest(self, outbox: Outbox) -> None:
         """Send the newest value."""
@@ -63,11 +64,14 @@ class Outbox:
         # Streams whose values are stale, and those whose state is too. A dict is an ordered set.
         self._owed: dict[Resendable, None] = {}
         self._owed_state: set[Resendable] = set()
+        self._owed_past: dict[Resendable, Past] = {}
         self.token = secrets.randbits(128)
         self.written: float | None = None
         """When it was written last, by the reactor's clock."""
         self.paused = False
         self._closed = False
+        self.bytes = 0
+        """What was written since the client came."""
         self.conflated = 0
         """Number of updates that were replaced by newer ones."""
 
@@ -110,8 +114,13 @@ class Outbox:
         self.conflated += len(streams) - (len(self._owed) - stale)
         self._owed_state.update(announcing)
 
+    def owe_past(self, stream: Resendable, past: Past) -> None:
+        """Record that the client is to get a stream's past with its state."""
+        self._owed_past[stream] = past
+
     def forget(self, stream: Resendable) -> None:
         """Drop a stream that the client has left."""
+        self._owed_past.pop(stream, None)
         self._owed.pop(stream, None)
         self._owed_state.discard(stream)
 
@@ -148,6 +157,7 @@ class Outbox:
             frames, self._frames = self._frames, []
             data = b"".join(frames)
             self.written = self._flush_cycle.flushed
+            self.bytes += len(data)
             self._flush_cycle.bytes += len(data)
             self._writer.write(data)
 
@@ -160,6 +170,7 @@ class Outbox:
         self._pending_bytes = 0
         self._owed = {}
         self._owed_state = set()
+        self._owed_past = {}
 
     def _close_batch(self) -> None:
         batch, self._batch = self._batch, []
@@ -168,7 +179,7 @@ class Outbox:
     def _settle(self, stream: Resendable) -> None:
         if stream in self._owed_state:
             self._owed_state.remove(stream)
-            stream.catch_up(self)
+            stream.catch_up(self, self._owed_past.pop(stream, None))
         else:
             stream.send_newest(self)
 

@@ -12,10 +12,12 @@ from zope.interface import implementer
 from pycawamp.fanout.cohort import Cohorts
 from pycawamp.fanout.content import Content
 from pycawamp.fanout.flush import FlushCycle
+from pycawamp.fanout.live import LiveStreams
 from pycawamp.fanout.outbox import Outbox
 from pycawamp.fanout.stream import EncodedStream, StreamKey
 from pycawamp.fanout.throttle import Throttle, ThrottledStream
 from pycawamp.pv.budget import MemoryBudget
+from pycawamp.pv.history import Past
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.interfaces import IStreaming, PVState
 from pycawamp.pv.routes import DirectStream
@@ -68,6 +70,7 @@ class Publisher:
         for stream in self._streams:
             if stream.is_empty:
                 stream.close()
+                self._publishers.live.forget(stream)
         self._streams = tuple(stream for stream in self._streams if not stream.is_empty)
         in_use = {stream.key.content for stream in self._streams}
         for unused in self._contents.keys() - in_use:
@@ -158,17 +161,26 @@ class Publishers:
         self.weigh = weigh
         """Called with the publisher of a large array, before its first update."""
         self.cohorts = Cohorts(flush_cycle)
+        self.live = LiveStreams()
         self._publishers: dict[tuple[str, str], Publisher] = {}
         self._throttles: WeakValueDictionary[float, Throttle] = WeakValueDictionary()
 
-    def join(self, name: str, real_name: str, encoding: Encoding, outbox: Outbox) -> EncodedStream:
-        """Send a PV to a client: its current state, then every update.
+    def join(
+        self,
+        name: str,
+        real_name: str,
+        encoding: Encoding,
+        outbox: Outbox,
+        past: Past | None = None,
+    ) -> EncodedStream:
+        """Send a PV to a client: its past, its current state, then every update.
 
         Args:
             name: The PV's name, as the client requested it.
             real_name: The name of its channel.
             encoding: The form of the messages.
             outbox: The client's outbox.
+            past: How much of the past; None: nothing.
         """
         key = name, real_name
         publisher = self._publishers.get(key)
@@ -176,7 +188,7 @@ class Publishers:
             publisher = self._publishers[key] = Publisher(name, real_name, self)
         try:
             stream = publisher.stream(StreamKey(encoding, outbox.framing))
-            stream.join(outbox)
+            stream.join(outbox, past)
         except Exception:
             self._drop_unused(key)
             raise

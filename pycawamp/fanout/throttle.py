@@ -90,6 +90,11 @@ class ThrottledStream(EncodedStream):
         if pv.described is not None:
             self._set_rate(pv.described)
 
+    @property
+    def is_prompt(self) -> bool:
+        """Whether updates are sent as soon as they come."""
+        return False
+
     def close(self) -> None:
         """Release the cohort, and end the pause."""
         super().close()

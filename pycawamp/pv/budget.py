@@ -25,14 +25,17 @@ class MemoryBudget:
     rendered: int = 0
     """Messages with large arrays, kept for clients that catch up."""
     requests: int = 0
-    """Unfinished gets and puts."""
+    """Unfinished gets and puts, and messages that have not arrived completely."""
     backlog: int = 0
     """Unsent data."""
+    history: int = 0
+    """The last minutes of scalars."""
 
     @property
     def used(self) -> int:
         """The sum."""
-        return self.values + self.structured + self.rendered + self.requests + self.backlog
+        shared = self.values + self.structured + self.rendered + self.history
+        return shared + self.requests + self.backlog
 
     @property
     def share(self) -> int:
@@ -43,10 +46,14 @@ class MemoryBudget:
         """Return whether there is room for arrays, which may use half of the limit."""
         return self.values + self.structured + size <= self.limit // 2 and self.has_room(size)
 
+    def has_room_for_history(self, size: int) -> bool:
+        """Return whether there is room for samples, which may use a quarter of the limit."""
+        return self.history + size <= self.share and self.has_room(size)
+
     def has_room(self, size: int) -> bool:
         """Return whether there is room for so many bytes."""
         return self.used + size <= self.limit
 
     def __str__(self) -> str:
-        parts = ("values", "structured", "rendered", "requests", "backlog")
+        parts = ("values", "structured", "rendered", "requests", "backlog", "history")
         return ", ".join(f"{name} {getattr(self, name) / 2**20:.1f} MiB" for name in parts)

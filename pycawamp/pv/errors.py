@@ -56,5 +56,11 @@ class PVTimeoutError(PVError):
     code = "timeout"
 
 
+class ArchiverError(PVError):
+    """The archiver did not answer, or not with samples."""
+
+    code = "archiver_failed"
+
+
 class LibraryError(Exception):
     """The Channel Access library cannot be loaded; the text is the reason."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from time import time
+from time import time, time_ns
+from typing import Any
 
 import attrs
 from twisted.application.service import Service
@@ -14,6 +16,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from pycawamp.pv.delay import DelayLine
+from pycawamp.pv.history import NO_SAMPLES, Histories, Samples, Store
 from pycawamp.pv.interfaces import (
     IBackend,
     IChannelObserver,
@@ -23,7 +26,7 @@ from pycawamp.pv.interfaces import (
     ISubscriber,
 )
 from pycawamp.pv.routes import DirectStream, Route
-from pycawamp.pv.values import Metadata, Reading
+from pycawamp.pv.values import SEVERITIES, Metadata, Reading
 
 
 @implementer(IRoutedSink)
@@ -36,12 +39,16 @@ class PV:
     _log = Logger()
 
     __slots__ = (
+        "_keep",
         "_latest",
         "_route",
+        "_updates",
+        "_updates_before",
         "changed",
         "connected",
         "described",
         "found",
+        "history",
         "is_overloaded",
         "name",
         "refusal",
@@ -51,7 +58,11 @@ class PV:
     )
 
     def __init__(
-        self, name: str, found: Callable[[str], None], seconds: Callable[[], float] = lambda: 0.0
+        self,
+        name: str,
+        found: Callable[[str], None],
+        seconds: Callable[[], float] = lambda: 0.0,
+        history: Store | None = None,
     ) -> None:
         self.name = name
         self.seconds = seconds
@@ -70,6 +81,11 @@ class PV:
         """The last known metadata."""
         self._latest: Reading | None = None
         self._route: Route | None = None
+        self.history = history
+        """Its last minutes; None if they are not kept."""
+        self._keep = history.append if history is not None else None
+        self._updates = 0
+        self._updates_before = 0
         self.is_overloaded = False
         """Whether it gets no values because the memory limit is reached."""
         # Replaced on change, so that subscribers may subscribe and unsubscribe during calls.
@@ -83,14 +99,44 @@ class PV:
             self._latest = newest
         return self._latest
 
+    @property
+    def updates(self) -> int:
+        """How many updates have come since it was opened."""
+        return self._updates + (self._route.direct if self._route is not None else 0)
+
+    @property
+    def updates_of_connection(self) -> int:
+        """How many updates have come since it was connected."""
+        return self.updates - self._updates_before
+
     def routed(self, route: Route) -> None:
         """Store the route of the following updates."""
-        self._route = route
+        if route is not self._route:
+            self._updates = self.updates - route.direct
+            self._route = route
+        if self.history is not None:
+            route.keep(self.history)
+
+    def kept(self) -> Samples:
+        """Return all of its history, with the newest update."""
+        return NO_SAMPLES if self.history is None else Samples.of(self.history.samples())
+
+    def past(self, start: float) -> Samples:
+        """Return what its history has from a time (UNIX seconds) on, without the newest update."""
+        samples, latest = self.kept(), self.latest
+        if latest is not None and samples.ends_with(latest):
+            samples = samples[:-1]
+        return samples.between(start, math.inf)
 
     def reroute(self) -> None:
         """Handle that subscribers, or what they do with updates, have changed."""
         if self._route is not None:
             self._route.clear()
+
+    def redirect(self, stream: Any, cohort: Any) -> None:
+        """Handle that a stream's updates go to another cohort."""
+        if self._route is not None:
+            self._route.redirect(stream, cohort)
 
     def direct_streams(self) -> list[DirectStream] | None:
         """Return the streams that get all updates; None if there are other subscribers too."""
@@ -124,8 +170,11 @@ class PV:
     def _turn(self, connected: bool) -> None:
         if self.connected is None:
             self.found(self.name)
+        if self.history is not None and self.connected and not connected:
+            self.history.append(_gap())
         self.connected = connected
         self._latest = None
+        self._updates_before = self.updates
         if self._route is not None:
             self._route.forget_newest()
         self.since = self.seconds()
@@ -139,6 +188,9 @@ class PV:
     def reading(self, reading: Reading) -> None:
         """Store an update, and notify subscribers."""
         self._latest = reading
+        if self._keep is not None:
+            self._keep(reading)
+        self._updates += 1
         for subscriber in self.subscribers:
             try:
                 subscriber.reading(self, reading)
@@ -154,6 +206,11 @@ class PV:
     def _failed(self) -> None:
         self._log.failure("A subscriber of {pv} failed", pv=self.name)
 
+    def close(self) -> None:
+        """Drop the history: the channel is closed."""
+        if self.history is not None:
+            self.history.close()
+
     def tell(self, subscriber: ISubscriber) -> None:
         """Notify a subscriber of the current state."""
         if self.described is not None:
@@ -163,6 +220,12 @@ class PV:
         latest = self.latest
         if latest is not None:
             subscriber.reading(self, latest)
+
+
+def _gap() -> Reading:
+    """Return what a history has where a PV disconnects: no value, with the worst severity."""
+    seconds, nanoseconds = divmod(time_ns(), 10**9)
+    return Reading(0, len(SEVERITIES) - 1, seconds, nanoseconds, None)
 
 
 @attrs.define(eq=False)
@@ -198,10 +261,18 @@ class PVHub(Service):
         clock: The reactor.
         backend: Opens channels.
         linger: Seconds for which a channel stays open after its last subscriber has left.
+        histories: Makes what keeps the last minutes of each PV; None: nothing is kept.
     """
 
-    def __init__(self, clock: IReactorTime, backend: IBackend, linger: float = 10.0) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        backend: IBackend,
+        linger: float = 10.0,
+        histories: Histories | None = None,
+    ) -> None:
         self._backend = backend
+        self._histories = histories
         self._seconds = clock.seconds
         self._channels: dict[str, _Channel] = {}
         # Channels without subscribers that were not found: the first to be closed at limits.
@@ -219,6 +290,8 @@ class PVHub(Service):
         super().stopService()  # type: ignore[no-untyped-call]
         self._lingering.clear()
         self._idle_searches.clear()
+        for channel in self._channels.values():
+            channel.pv.close()
         self._channels.clear()
         return self._backend.stop()
 
@@ -232,7 +305,8 @@ class PVHub(Service):
         """
         channel = self._channels.get(name)
         if channel is None:
-            pv = PV(name, self._found, self._seconds)
+            history = self._histories.open() if self._histories is not None else None
+            pv = PV(name, self._found, self._seconds, history)
             channel = self._channels[name] = _Channel(pv, self._backend.open(name, pv))
         pv = channel.pv
         self._idle_searches.pop(name, None)
@@ -336,5 +410,6 @@ class PVHub(Service):
         del self._channels[name]
         self._idle_searches.pop(name, None)
         channel.handle.close()
+        channel.pv.close()
         for observer in self.observers:
             observer.closed(name)

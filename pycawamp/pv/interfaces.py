@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
+from pycawamp.pv.history import Samples
 from pycawamp.pv.routes import DirectStream, Route
 from pycawamp.pv.values import Metadata, Reading
 
@@ -39,11 +40,21 @@ class PVState(Protocol):
         """The newest update of this connection; None while disconnected."""
 
     @property
+    def updates_of_connection(self) -> int:
+        """How many updates have come since it was connected."""
+
+    @property
     def is_overloaded(self) -> bool:
         """Whether it gets no values because the memory limit is reached."""
 
+    def past(self, start: float) -> Samples:
+        """Return what is kept of it from a time (UNIX seconds) on, without the newest update."""
+
     def reroute(self) -> None:
         """Handle that subscribers, or what they do with updates, have changed."""
+
+    def redirect(self, stream: Any, cohort: Any) -> None:
+        """Handle that a stream's updates go to another cohort."""
 
 
 class ISink(Interface):

@@ -11,8 +11,7 @@ import numpy as np
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
-from pycawamp.pv.ca.dbr import TIME_LAYOUTS, decoder
-from pycawamp.pv.ca.encode import encode
+from pycawamp.pv import checks
 from pycawamp.pv.errors import BadValueError, NotConnectedError, PutFailedError
 from pycawamp.pv.interfaces import IBackend, IHandle, ISink
 from pycawamp.pv.values import FieldType, Metadata, Reading, Value
@@ -81,16 +80,10 @@ class MemoryBackend:
         if name not in self._described:
             return fail(PutFailedError("the PV was removed"))
         try:
-            write = encode(self._described[name], value)
+            converted = _converted(self._described[name], value)
         except BadValueError as error:
             return fail(error.with_traceback(None))
-        header = bytes(TIME_LAYOUTS[write.type].offset)
-        described = self._described[name]
-        value = decoder(write.type, described.count)(header + write.raw).value
-        if write.type is not described.type:
-            # Integers with more digits than a double has.
-            value = np.array(value, float) if described.is_array else float(value)
-        self.set(name, value)
+        self.set(name, converted)
         return succeed(None)
 
     def add(self, name: str, value: Value, metadata: Metadata | None = None) -> None:
@@ -147,6 +140,45 @@ class MemoryBackend:
     def _stamp(self, value: Value, severity: int = 0, status: int = 0) -> Reading:
         seconds, fraction = divmod(self._now(), 1)
         return Reading(status, severity, int(seconds), int(fraction * 1e9), value)
+
+
+def _converted(metadata: Metadata, value: Any) -> Value:
+    """Return what a PV has once a value is written to it; raises BadValueError."""
+    if metadata.type is FieldType.CHAR and metadata.is_array and isinstance(value, str):
+        value = list(value.encode())
+    values = checks.elements(metadata, value)
+    if metadata.type is FieldType.STRING:
+        texts = [checks.string(each).decode() for each in values]
+        return texts if metadata.is_array else texts[0]
+    if metadata.type is FieldType.ENUM:
+        labels = metadata.enum_strs
+        values = [checks.index(labels, each, MAX_STATES - 1) for each in values]
+    dtype = _DTYPES.get(metadata.type)
+    if dtype is None:
+        raise BadValueError(f"PVs in memory of type {metadata.type.value} cannot be written")
+    numbers = checks.numbers(metadata, values, np.dtype(dtype))
+    if metadata.is_array:
+        return numbers
+    number: Value = numbers[0].item()
+    return number
+
+
+MAX_STATES = 16
+"""Of an enum: a state need not have a label."""
+_DTYPES = {
+    FieldType.SHORT: "i2",
+    FieldType.FLOAT: "f4",
+    FieldType.ENUM: "u2",
+    FieldType.CHAR: "u1",
+    FieldType.LONG: "i4",
+    FieldType.DOUBLE: "f8",
+    FieldType.INT8: "i1",
+    FieldType.UINT8: "u1",
+    FieldType.UINT16: "u2",
+    FieldType.UINT32: "u4",
+    FieldType.INT64: "i8",
+    FieldType.UINT64: "u8",
+}
 
 
 def _natural(value: Value) -> Metadata:

@@ -39,11 +39,21 @@ class Route(Protocol):
     def is_direct(self) -> bool:
         """Whether updates bypass the sink."""
 
+    @property
+    def direct(self) -> int:
+        """How many updates have bypassed the sink."""
+
     def clear(self) -> None:
         """Send the next update to the sink, because its subscribers or their encodings changed."""
 
+    def redirect(self, stream: Any, cohort: Any, /) -> None:
+        """Send the updates of a stream to another cohort; how they are written stays."""
+
     def close(self) -> None:
         """Send all updates to the sink: the subscription ends."""
+
+    def keep(self, history: Any, /) -> None:
+        """Add what bypasses the sink to a compiled history too."""
 
     def take_newest(self) -> Reading | None:
         """Return the newest update if it bypassed the sink and was not taken yet."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
-from importlib.metadata import version
+from types import MappingProxyType
 from typing import Any
 
 import attrs
@@ -16,11 +16,11 @@ from twisted.web.resource import Resource
 from pycawamp.access import AccessFileError
 from pycawamp.config.options import Options, refuse
 from pycawamp.config.settings import LogSettings, Settings
-from pycawamp.demo.process import DemoIOC, free_ports
-from pycawamp.demo.records import RECORDS
+from pycawamp.demo.process import DemoIOC
 from pycawamp.pv.errors import LibraryError
 from pycawamp.pv.interfaces import IBackend
 from pycawamp.service.clock import use_monotonic_clock
+from pycawamp.service.console import ConsolePages, console_configuration
 from pycawamp.service.descriptors import raise_limit, within
 from pycawamp.service.dialects import dialect_resources
 from pycawamp.service.draining import DrainingService
@@ -40,6 +40,7 @@ from pycawamp.web.htpasswd import LoginFileError
 from pycawamp.web.internals import InternalsError
 from pycawamp.web.login import LoginFiles
 from pycawamp.web.metrics import Metrics
+from pycawamp.web.pv_names import NamesFileError
 from pycawamp.web.reports import Report, ReportPage, ReportReaders
 from pycawamp.web.site import root_resource
 from pycawamp.web.status import StatusReport
@@ -84,12 +85,16 @@ SEARCH_VARIABLES = (
     "EPICS_CA_AUTO_ADDR_LIST",
     "EPICS_CA_NAME_SERVERS",
     "EPICS_CA_SERVER_PORT",
+    "EPICS_PVA_ADDR_LIST",
+    "EPICS_PVA_AUTO_ADDR_LIST",
+    "EPICS_PVA_NAME_SERVERS",
+    "EPICS_PVA_BROADCAST_PORT",
 )
-"""What says whom Channel Access asks for PVs."""
+"""Environment variables that say where Channel Access and pvAccess search for PVs."""
 
 
 def search_variables() -> dict[str, str]:
-    """Return where Channel Access searches; nothing else of the environment is told."""
+    """Return where Channel Access and pvAccess search; nothing else of the environment is told."""
     return {name: os.environ[name] for name in SEARCH_VARIABLES if name in os.environ}
 
 
@@ -127,7 +132,14 @@ class App(DrainingService):
     def statistics(self, *, each_channel: bool = True) -> Statistics:
         """Return a snapshot of the gateway and its port."""
         found = self.gateway.statistics(each_channel=each_channel)
-        return attrs.evolve(found, connections=len(self.site.connections))
+        totals = found.totals
+        logins = self.files.logins
+        totals = attrs.evolve(
+            totals,
+            received=totals.received + self.site.received,
+            logins=MappingProxyType(dict(logins.outcomes)) if logins is not None else totals.logins,
+        )
+        return attrs.evolve(found, totals=totals, connections=len(self.site.connections))
 
 
 def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) -> App:
@@ -146,24 +158,25 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
     files = _site_files(reactor, settings, certificates)
     demo = None
     if settings.demo:
-        ports = free_ports()
-        # Before Channel Access is opened: it is to see this IOC and no other.
-        os.environ.update(ports.client_environment())
-        demo = DemoIOC(reactor, ports)
+        demo = DemoIOC(reactor)
+        # Before Channel Access and pvAccess are opened: they are to see this IOC and no other.
+        os.environ.update(demo.client_environment())
     try:
         gateway = Gateway(reactor, settings.gateway, backend, files.policy, files.authentication)
     except (LibraryError, PutLogError) as error:
         refuse(str(error))
     gateway.setName("gateway")  # type: ignore[no-untyped-call]
     files.govern(gateway)
+    console = ConsolePages(reactor, gateway, settings, files.names)
     parts_of_site = {
         "monitor": gateway.resource,
         "api/v1": gateway.api,
         "healthz": gateway.health,
         "readyz": gateway.ready,
         **dialect_resources(gateway, settings.dialects),
+        **console.resources,
     }
-    root = root_resource(parts_of_site, _configuration(settings), files.authentication)
+    root = root_resource(parts_of_site, console_configuration(settings), files.authentication)
     site = GatewaySite(
         reactor, root, _http_limits(settings), files.refusals, settings.rules.proxies
     )
@@ -179,6 +192,7 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
         notifier=SystemdNotifier(reactor),
         demo=demo,
     )
+    console.setServiceParent(app)  # type: ignore[no-untyped-call]
     _add_reports(reactor, app, root, settings.report_readers)
     return app
 
@@ -188,8 +202,8 @@ def _add_reports(reactor: Any, app: App, root: Resource, readers: ReportReaders)
     metrics = Metrics(reactor, partial(app.statistics, each_channel=False))
     metrics.lag.setServiceParent(app)  # type: ignore[no-untyped-call]
     reports: dict[bytes, Report] = {
-        b"status": StatusReport(app, app.gateway.hub, search_variables),
-        b"metrics": lambda request: metrics.text(request.getHeader("accept") or ""),
+        b"status": StatusReport(app, app.gateway.hub, app.gateway.decide, search_variables),
+        b"metrics": lambda request, _: metrics.text(request.getHeader("accept") or ""),
     }
     for path, report in reports.items():
         root.putChild(path, ReportPage(app.files.authentication, readers, report))
@@ -200,7 +214,7 @@ def _site_files(
 ) -> SiteFiles:
     try:
         return SiteFiles(reactor, settings, certificates)
-    except (AccessFileError, LoginFileError) as error:
+    except (AccessFileError, LoginFileError, NamesFileError) as error:
         refuse(_with_option(str(error), settings))
 
 
@@ -212,6 +226,7 @@ def _with_option(problem: str, settings: Settings) -> str:
         "access": settings.access,
         "htpasswd": logins.htpasswd,
         "jwt-key": logins.jwt_key,
+        "pv-names": settings.console.names,
     }
     names = (f"--{name}: " for name, file in files.items() if problem.startswith(f"{file}:"))
     return next(names, "") + problem
@@ -224,12 +239,3 @@ def _http_limits(settings: Settings) -> HTTPLimits:
     # A value by HTTP may be as large as one by WebSocket.
     bodies = settings.http.bodies.with_each(settings.gateway.socket.max_message)
     return attrs.evolve(settings.http, connections=connections, bodies=bodies)
-
-
-def _configuration(settings: Settings) -> dict[str, Any]:
-    """What the console needs to know of this gateway."""
-    return {
-        "version": version("pycaserver"),
-        "puts": settings.writers is not None,
-        "demo": list(RECORDS.items()) if settings.demo else [],
-    }

@@ -11,12 +11,14 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.logger import Logger
 from twisted.web.resource import IResource
 
-from pycawamp.access import IPolicy, Policy
+from pycawamp.access import IPolicy, Policy, Verdict
 from pycawamp.config.settings import PROVIDERS, GatewaySettings
 from pycawamp.fanout.flush import FlushCycle
+from pycawamp.pv.archiver import Archiver
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.ca import _fast
 from pycawamp.pv.ca.backend import CABackend
+from pycawamp.pv.history import Histories
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.inbox import Inbox, InboxLimits
 from pycawamp.pv.interfaces import IBackend
@@ -24,6 +26,8 @@ from pycawamp.pv.local.loc import LocalBackend
 from pycawamp.pv.local.sim import SimulationBackend
 from pycawamp.pv.pva.backend import PVABackend
 from pycawamp.pv.router import Router
+from pycawamp.sessions.authorizer import decide_for
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.registry import Sessions
@@ -90,9 +94,13 @@ class Gateway(Service):
             "loc": LocalBackend(),
             "sim": SimulationBackend(reactor),
         }
-        both = {CA: backend, PVA: PVABackend(reactor, self._budget)}
+        self._pva = PVABackend(reactor, self._budget)
+        both = {CA: backend, PVA: self._pva}
         router = Router(both | own | made, default, own)
-        self.hub = PVHub(reactor, router, settings.linger)
+        histories = Histories(self._budget, settings.history, self._fast.history)
+        self.hub = PVHub(reactor, router, settings.linger, histories)
+        url = settings.archiver
+        self._archiver = Archiver(reactor, url) if url is not None else None
         self._put_log = PutLog(settings.put_log)
         self._put_log.check()
         self._sessions = Sessions(
@@ -106,6 +114,7 @@ class Gateway(Service):
             limits=settings.limits,
             refusals=self.refusals,
             budget=self._budget,
+            archiver=self._archiver,
         )
         self._clients = Clients(reactor, self._sessions, settings.socket.stall_timeout)
         self._sockets = MonitorFactory(self._clients, settings.socket)
@@ -145,7 +154,7 @@ class Gateway(Service):
 
     @property
     def clients(self) -> int:
-        """How many clients are connected."""
+        """The number of connected clients."""
         return len(self._sessions)
 
     def statistics(self, *, each_channel: bool = True) -> Statistics:
@@ -154,8 +163,21 @@ class Gateway(Service):
         Without `each_channel`, channels are only counted, which is quick.
         """
         found = snapshot(self.hub, self._sessions, self._inbox, each_channel=each_channel)
-        dropped = self._clients.slow_consumers.dropped
-        return attrs.evolve(found, totals=attrs.evolve(found.totals, dropped=dropped))
+        clients = self._clients
+        totals = attrs.evolve(
+            found.totals,
+            dropped=clients.slow_consumers.dropped,
+            received=clients.read_scheduler.received,
+            overruns=self._pva.overruns,
+        )
+        return attrs.evolve(found, totals=totals)
+
+    def decide(self, name: str, user: str | None, host: str) -> Verdict:
+        """Return what a user at an address may do with a PV, and the name of its channel.
+
+        Raises BadMessageError if no backend serves the scheme of the name.
+        """
+        return decide_for(self._sessions.shared, Peer(host=host, user=user), name)
 
     def check(self) -> Deferred[None]:
         """Fires when the sources of PVs have shown that they work: no call of libca hangs."""
@@ -167,7 +189,7 @@ class Gateway(Service):
         self._sessions.reauthorize()
 
     def check_clients(self) -> None:
-        """Close the connections of users and pages that could not come in any more."""
+        """Close the connections of users and pages that may no longer connect."""
         self._clients.check_clients()
 
     def drain(self, seconds: float) -> Deferred[None]:
@@ -186,6 +208,8 @@ class Gateway(Service):
         yield self._clients.close_all()
         self._streams.close()
         self._sessions.close()
+        if self._archiver is not None:
+            yield self._archiver.close()
         yield self.hub.stopService()
         self._inbox.close()
         self._put_log.close()

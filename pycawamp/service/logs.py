@@ -68,12 +68,12 @@ class LogReopener(Service):
         self._before: Any = None
 
     def startService(self) -> None:
-        """Take the signal."""
+        """Install the signal handler."""
         super().startService()  # type: ignore[no-untyped-call]
         self._before = signal.signal(signal.SIGUSR1, self._hear)
 
     def stopService(self) -> None:
-        """Leave the signal to whoever had it before."""
+        """Restore the previous signal handler."""
         super().stopService()  # type: ignore[no-untyped-call]
         signal.signal(signal.SIGUSR1, self._before or signal.SIG_DFL)
 

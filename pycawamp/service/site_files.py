@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from attrs import evolve
@@ -20,12 +21,15 @@ from pycawamp.web.authentication import Authentication, AuthenticationRules
 from pycawamp.web.certificate import RenewedCertificate
 from pycawamp.web.host import own_names
 from pycawamp.web.login import Logins
+from pycawamp.web.pv_names import PVNames
 
 
 class SiteFiles(MultiService):
-    """The policy, the logins, the door and the certificates; follows the files while it runs.
+    """The policy, the logins, the authentication, the certificates and names of PVs, from files.
 
-    Making one reads the files: AccessFileError, LoginFileError.
+    The files are read again when they change.
+
+    Making one reads the files: AccessFileError, LoginFileError, NamesFileError.
     """
 
     def __init__(
@@ -54,6 +58,11 @@ class SiteFiles(MultiService):
             self.refusals,
             by_address=lambda: self.policy.by_address,
         )
+        self.names: PVNames | None = None
+        if settings.console.names is not None:
+            self.names = PVNames(reactor, Path(settings.console.names), in_thread)
+            self.names.setServiceParent(self)  # type: ignore[no-untyped-call]
+            self._reloads.append(self.names.reload)
         HangupReloader(reactor, self._reloads).setServiceParent(self)  # type: ignore[no-untyped-call]
 
     def govern(self, gateway: Gateway) -> None:

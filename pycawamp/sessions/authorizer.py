@@ -1,15 +1,44 @@
-"""What one client may read and write, and how many channels it may open."""
+"""The rights of one client: reading, writing, and the number of its channels."""
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import attrs
 
-from pycawamp.access.interfaces import Decide, Verdict
+from pycawamp.access.interfaces import Decide, IClassifyingPolicy, Verdict
 from pycawamp.pv.router import UnknownSchemeError
 from pycawamp.sessions.names_in_use import Holder
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.shared import Shared
 from pycawamp.wire.errors import BadMessageError
+
+
+@attrs.frozen
+class ForbiddenError(BadMessageError):
+    """The access rules do not let a client read a PV."""
+
+    reason: str = ""
+    """Why, for clients that ask for reasons."""
+
+
+def decide_for(shared: Shared, peer: Peer, name: str, decide: Decide | None = None) -> Verdict:
+    """Return what a client may do with a PV, and the name of its channel.
+
+    Rules see the name without its scheme, unless it is a PV of the gateway's own. Raises
+    BadMessageError: `bad_name` if no backend serves its scheme.
+    """
+    decide = decide or shared.policy.decide
+    router = shared.router
+    try:
+        parsed = router.parse(name)
+    except UnknownSchemeError as error:
+        raise BadMessageError("bad_name", str(error), pvname=name) from None
+    verdict = decide(peer.user, peer.host, peer.host_name, parsed.judged)
+    channel_name = router.channel_name(parsed.scheme, verdict.real_name)
+    if channel_name == verdict.real_name:
+        return verdict
+    return attrs.evolve(verdict, real_name=channel_name)
 
 
 @attrs.frozen(eq=False)
@@ -23,23 +52,23 @@ class Authorizer:
     def authorize(self, name: str, decide: Decide | None = None) -> Verdict:
         """Return what the client may do with a PV, and the name of its channel.
 
-        Rules see the name without its scheme, unless it is a PV of the gateway's own. Raises
-        BadMessageError: `forbidden` if the client may not read the PV, `bad_name` if no backend
-        serves its scheme.
+        Raises BadMessageError as `decide_for`, or ForbiddenError if the client may not read the PV.
         """
-        peer, router = self._peer, self._shared.router
-        decide = decide or self._shared.policy.decide
-        try:
-            parsed = router.parse(name)
-        except UnknownSchemeError as error:
-            raise BadMessageError("bad_name", str(error), pvname=name) from None
-        verdict = decide(peer.user, peer.host, peer.host_name, parsed.judged)
+        verdict = decide_for(self._shared, self._peer, name, decide)
         if not verdict.read:
-            raise BadMessageError("forbidden", "this gateway does not let you read it", pvname=name)
-        channel_name = router.channel_name(parsed.scheme, verdict.real_name)
-        if channel_name == verdict.real_name:
-            return verdict
-        return attrs.evolve(verdict, real_name=channel_name)
+            rule = f" ({verdict.refusal})" if verdict.refusal else ""
+            reason = f"the access rules do not let you read it{rule}"
+            text = "this gateway does not let you read it"
+            raise ForbiddenError("forbidden", text, pvname=name, reason=reason)
+        return verdict
+
+    def kind(self) -> Hashable | None:
+        """Return the kind of the client, as the policy judges now; None if it has no kinds."""
+        peer, policy = self._peer, self._shared.policy
+        if not IClassifyingPolicy.providedBy(policy):
+            return None
+        kind: Hashable = policy.kind(peer.user, peer.host, peer.host_name)
+        return kind
 
     def reserve_channel(self, real_name: str) -> None:
         """Check that one more channel may be opened; raise `too_many_pvs` if not."""

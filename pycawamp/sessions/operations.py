@@ -18,6 +18,7 @@ from pycawamp.pv.values import Metadata
 from pycawamp.sessions.authorizer import Authorizer
 from pycawamp.sessions.outgoing import Outgoing
 from pycawamp.sessions.peer import Peer
+from pycawamp.sessions.put_order import PutOrder
 from pycawamp.sessions.putlog import PutRecord
 from pycawamp.sessions.quota import UnderWay
 from pycawamp.sessions.shared import Shared
@@ -34,10 +35,12 @@ LARGE_GETS_AT_ONCE = 4
 """Gets of one client, among those, of arrays that the memory budget counts."""
 GETS_AT_ONCE = 32
 """Gets of one client that IOCs are asked at the same time: each may bring a large array."""
+HISTORIES_AT_ONCE = 2
+"""Histories of one client that are read at the same time: an archiver is slow."""
 UNDER_WAY = 1000
 """Requests of one client that have not been answered: each takes some kilobytes."""
 ANSWER = 4
-"""How much memory a get of an array takes, as a multiple of it: itself, and a message of it."""
+"""Memory of a get of an array, as a multiple of its size: the value and its message."""
 PUTS = 1000
 """Puts of one client that have not finished."""
 PUT_BYTES = 2**26
@@ -76,7 +79,9 @@ class Operations:
         self._searching: dict[OneShotChannel, None] = {}
         self._gets = DeferredSemaphore(GETS_AT_ONCE)
         self._large_gets = DeferredSemaphore(LARGE_GETS_AT_ONCE)
+        self._histories = DeferredSemaphore(HISTORIES_AT_ONCE)
         self._puts = UnderWay(PUTS, PUT_BYTES)
+        self._put_order = PutOrder()
         self._idle: Callable[[], None] | None = None
 
     def get(self, request: requests.Get) -> None:
@@ -85,9 +90,14 @@ class Operations:
         self._attend(request, self._read(request))
 
     def info(self, request: requests.Info) -> None:
-        """Tell a PV's metadata."""
+        """Send a PV's metadata."""
         self._check_room(request)
         self._attend(request, self._describe(request))
+
+    def history(self, request: requests.ReadHistory) -> None:
+        """Read what is kept and archived of a PV."""
+        self._check_room(request)
+        self._attend(request, self._tell_history(request))
 
     def put(self, request: requests.Put) -> None:
         """Write a PV."""
@@ -110,7 +120,7 @@ class Operations:
         """Cancel all pending operations, one at each step. Puts already sent are not undone."""
         self._idle = None
         # Those that wait for their turn first: it would come with the end of the others.
-        for semaphore in (self._gets, self._large_gets):
+        for semaphore in (self._gets, self._large_gets, self._histories):
             for turn in list(semaphore.waiting):
                 turn.cancel()
                 yield
@@ -184,6 +194,19 @@ class Operations:
             one_shot.close()
         self._outgoing.send(self._outgoing.dialect.metadata(request, metadata, verdict.write))
 
+    async def _tell_history(self, request: requests.ReadHistory) -> None:
+        verdict = self._authorizer.authorize(request.name)
+        await self._histories.acquire()
+        try:
+            samples = await self._shared.past.samples(verdict.real_name, request)
+        finally:
+            self._shared.soon(self._histories.release)
+        if self._outgoing.outbox.is_overfull:
+            raise BadMessageError("rate_limited", "too many unread replies")
+        pv = self._shared.hub.find(verdict.real_name)
+        described = pv.described if pv is not None else None
+        self._outgoing.send(self._outgoing.dialect.history(request, samples, described))
+
     async def _write(self, request: requests.Put, value: Any) -> None:
         peer = self._peer
         bare_name = self._shared.router.bare(request.name)
@@ -199,9 +222,12 @@ class Operations:
                 with self._counted(_held_bytes(value)) as recount:
                     timeout = min(request.timeout, self._shared.connect_timeout)
                     await self._reach(one_shot, timeout)
-                    record = attrs.evolve(record, old=await one_shot.newest(OLD_VALUE_TIMEOUT))
-                    value = self._outgoing.dialect.value_to_put(value, one_shot.described)
-                    done = one_shot.put(value, request.wait, request.timeout)
+                    with self._put_order.join(verdict.real_name) as turn:
+                        old = await one_shot.newest(OLD_VALUE_TIMEOUT)
+                        record = attrs.evolve(record, old=old)
+                        await turn
+                        value = self._outgoing.dialect.value_to_put(value, one_shot.described)
+                        done = one_shot.put(value, request.wait, request.timeout)
                     recount(_written_bytes(value))
                     del value
                     await done
@@ -319,7 +345,7 @@ def _written_bytes(value: Any) -> int:
 
 
 def _mistake(error: BaseException | None) -> BadMessageError | None:
-    """What to tell the client; None if it is no matter of the client's."""
+    """Return the error for the client, or None if the client is not told."""
     if isinstance(error, PVError):
         return BadMessageError(error.code, str(error))
     return error if isinstance(error, BadMessageError) else None

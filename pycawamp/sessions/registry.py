@@ -1,4 +1,4 @@
-"""All clients, and what they share."""
+"""All sessions, and what they share."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pycawamp.access.interfaces import Decide, IPolicy
 from pycawamp.fanout.flush import FlushCycle
 from pycawamp.fanout.outbox import IWriter, Outbox
 from pycawamp.fanout.publisher import Publisher, Publishers
+from pycawamp.pv.archiver import Archiver
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.router import Router
@@ -21,6 +22,7 @@ from pycawamp.sessions.authorizer import Authorizer
 from pycawamp.sessions.limits import Limits
 from pycawamp.sessions.names_in_use import Holder
 from pycawamp.sessions.outgoing import HangUp, Outgoing
+from pycawamp.sessions.past import Past
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.quota import Quota, UnderWay
@@ -36,7 +38,7 @@ PUTS_IN_ALL = 10_000
 
 
 class Sessions:
-    """All clients, and what they share."""
+    """All sessions, and what they share."""
 
     def __init__(  # noqa: PLR0913 (one of each thing that clients share)
         self,
@@ -51,6 +53,7 @@ class Sessions:
         limits: Limits | None = None,
         refusals: RefusalCounter | None = None,
         budget: MemoryBudget | None = None,
+        archiver: Archiver | None = None,
     ) -> None:
         limits = limits or Limits()
         budget = budget or MemoryBudget(limits.memory)
@@ -67,6 +70,7 @@ class Sessions:
             refusals=refusals or RefusalCounter(clock),
             errors=Counter(),
             budget=budget,
+            past=Past(hub, router, archiver),
             unresolved=UnresolvedNames(hub, limits, self._give_up),
             spellings=Spellings(hub, limits),
             puts=UnderWay(PUTS_IN_ALL, budget.share),
@@ -129,6 +133,7 @@ class Sessions:
 
     def reauthorize(self) -> None:
         """Apply a changed policy to everything that is open, in slices."""
+        self.shared.publishers.live.clear()
         # Those who look at the same page are judged alike.
         self._decide = cache(self.shared.policy.decide)
         # Who waits already keeps the place: a policy that changes often is to reach all.
@@ -151,7 +156,7 @@ class Sessions:
         self._conflated_by_closed += outbox.conflated
 
     def _weigh(self, publisher: Publisher) -> None:
-        """End the subscriptions to a large array of those who have too much of them."""
+        """End the subscriptions to a large array of clients that have too many large arrays."""
         for outbox in publisher.outboxes:
             session = self._open.get(outbox)
             # None: the client is gone, and its many subscriptions are still being ended.

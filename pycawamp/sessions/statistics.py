@@ -1,4 +1,4 @@
-"""What the gateway is doing now, as one frozen value."""
+"""A snapshot of the gateway's state."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import attrs
 
+from pycawamp.fanout.delays import DelayStatistics
 from pycawamp.fanout.publisher import Publishers
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.hub import PV, PVHub
@@ -17,7 +18,7 @@ from pycawamp.sessions.session import Session
 
 CONNECTED = "connected"
 DISCONNECTED = "disconnected"
-"""It was lost, or may not be read."""
+"""Disconnected, or without read access."""
 REFUSED = "refused"
 """An IOC is there, but does not send the value."""
 SEARCHING = "searching"
@@ -41,6 +42,8 @@ class ClientStatistics(NamedTuple):
     """Bytes that wait for it in this process."""
     conflated: int
     """Updates that it did not get because a newer one came first."""
+    sent: int
+    """Bytes that were written to it."""
 
 
 class ChannelStatistics(NamedTuple):
@@ -55,6 +58,8 @@ class ChannelStatistics(NamedTuple):
     """The native type; None if no IOC has told it."""
     host: str | None
     """The IOC."""
+    updates: int
+    """Updates that have come since it was opened."""
 
 
 @attrs.frozen
@@ -64,16 +69,17 @@ class MemoryStatistics:
     limit: int
     values: int
     rendered: int
+    history: int
     requests: int
     backlog: int
 
 
 @attrs.frozen
 class Totals:
-    """What has been counted since the start."""
+    """Counters since the start."""
 
     updates: int
-    """What came from IOCs and was handled, connections and metadata included."""
+    """Events of IOCs that were handled, connections and metadata included."""
     messages: int
     """Messages of subscriptions that were sent to clients, without those that follow a pause."""
     bytes: int
@@ -81,9 +87,15 @@ class Totals:
     puts: Mapping[str, int]
     """By outcome: `ok`, `sent`, or an error's code."""
     errors: Mapping[str, int]
-    """What clients were told was wrong, by code."""
+    """Errors sent to clients, by code."""
     dropped: int = 0
     """Clients that took no data for too long, or for whom there was no memory."""
+    overruns: int = 0
+    """Updates with which a pvAccess server told that it had replaced earlier ones."""
+    received: int = 0
+    """Bytes that came from clients, after TLS; with those of HTTP, for a gateway with a port."""
+    logins: Mapping[str, int] = MappingProxyType({})
+    """Logins by password or token, by outcome: `ok`, `failed`, `throttled` or `busy`."""
 
 
 @attrs.frozen
@@ -94,7 +106,7 @@ class Statistics:
     channels: tuple[ChannelStatistics, ...]
     """Empty, if they were not asked for one by one."""
     channels_by_state: Mapping[str, int]
-    """How many channels are in each state; all states are there."""
+    """The number of channels in each state, also of states without channels."""
     subscriptions: int
     """Of all clients."""
     conflated: int
@@ -104,9 +116,11 @@ class Statistics:
     inbox_conflated: int
     """Updates, since the start, that were replaced by newer ones before they were handled."""
     refusals: Mapping[str, int]
-    """What was refused since the start, by kind."""
+    """Refusals since the start, by kind."""
     memory: MemoryStatistics
     totals: Totals
+    delays: DelayStatistics
+    """The latency of sampled updates."""
     connections: int | None = None
     """Connections of the port, whatever they are for; None for a gateway without a port."""
 
@@ -141,6 +155,7 @@ def snapshot(
             puts=MappingProxyType(dict(shared.put_log.outcomes)),
             errors=MappingProxyType(dict(shared.errors)),
         ),
+        delays=shared.flush_cycle.delays.statistics(),
     )
 
 
@@ -154,6 +169,7 @@ def _client(session: Session) -> ClientStatistics:
         len(session.subscriptions),
         outbox.queued,
         outbox.conflated,
+        outbox.bytes,
     )
 
 
@@ -176,6 +192,7 @@ def _channels(hub: PVHub, publishers: Publishers) -> Iterable[ChannelStatistics]
             clients.get(pv.name, 0),
             None if described is None else described.type.value,
             None if described is None else described.host,
+            pv.updates,
         )
 
 
@@ -184,6 +201,7 @@ def _memory(budget: MemoryBudget) -> MemoryStatistics:
         limit=budget.limit,
         values=budget.values,
         rendered=budget.rendered,
+        history=budget.history,
         requests=budget.requests,
         backlog=budget.backlog,
     )

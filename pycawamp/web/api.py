@@ -210,7 +210,7 @@ class Route:
 
 
 def _let_read(request: Request, origin: str) -> None:
-    """Let pages of another origin read the answer."""
+    """Allow pages of another origin to read the answer."""
     request.setHeader("access-control-allow-origin", origin)
     request.setHeader("access-control-expose-headers", "Retry-After, WWW-Authenticate")
     if origin != "*":

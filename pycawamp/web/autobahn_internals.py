@@ -1,4 +1,4 @@
-"""What the gateway uses of Autobahn beyond its public API."""
+"""Uses of Autobahn beyond its public API."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ _NAMES = (
     *("failHandshake", "dropConnection", "sendCloseFrame", "processData", "processControlFrame"),
     *("onMessageBegin", "onMessageFrameData", "onMessageFrameEnd", "onMessageEnd"),
     *("autoPingPending", "closeHandshakeTimeoutCall", "control_frame_data", "current_frame"),
-    *("failedByMe", "message_is_binary", "is_open", "is_closed"),
+    *("failedByMe", "message_is_binary"),
+    *(
+        "CONFIG_ATTRS",
+        "_dataReceived",
+        "data",
+        "inside_message",
+        "autoPingTimeoutCall",
+        "maxMessagePayloadSize",
+    ),
 )
 
 

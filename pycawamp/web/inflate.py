@@ -8,6 +8,8 @@ from typing import Any
 from pycawamp.web.autobahn_internals import FailureHooks
 
 BAD_PAYLOAD = 1007
+MOST_STREAMS = 16
+"""Final blocks of a message. Senders have at most one; each costs more time than its bytes."""
 _END = b"\0\0\xff\xff"  # The sender leaves it out.
 
 
@@ -31,12 +33,14 @@ class Inflater:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._room = 0
+        self._streams = 0
         self._inflater: Any = None
 
     def start_decompress_message(self) -> None:
         """Begin a message."""
         self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         self._room = self.limit
+        self._streams = 1
 
     def decompress_message_data(self, data: bytes, max_output_len: int | None = None) -> bytes:
         """Return a part of a message, or nothing if there was a mistake before.
@@ -60,6 +64,10 @@ class Inflater:
             inflated += part
             data = self._inflater.unused_data
             if data:
+                self._streams += 1
+                if self._streams > MOST_STREAMS:
+                    self._inflater = None
+                    raise CorruptError(f"more than {MOST_STREAMS} final blocks")
                 # The last block of a compressor; RFC 7692, section 7.2.3.4 allows more after it.
                 self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         return inflated

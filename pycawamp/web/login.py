@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,11 +21,11 @@ from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.web.htpasswd import LoginFileError, Passwords, read_passwords
 from pycawamp.web.login_throttle import LoginThrottle
-from pycawamp.web.password_verifier import PasswordVerifier
+from pycawamp.web.password_verifier import PasswordVerifier, VerifierBusyError
 from pycawamp.web.tokens import BadTokenError, TokenKey, read_key
 
 DELAY = 1.0
-"""Seconds until a failed login is answered; longer than a hash takes, so that all take as long."""
+"""Seconds until a failed login is answered: longer than a hash takes, so that all are equal."""
 
 
 @attrs.frozen
@@ -105,6 +106,8 @@ class Logins(FileWatcher[tuple[Passwords | None, TokenKey | None]]):
         self._checker = PasswordVerifier(reactor)
         self._listeners: list[Callable[[], None]] = []
         self._passwords, self._key = files.read()
+        self.outcomes = Counter({"ok": 0, "failed": 0, "throttled": 0, "busy": 0})
+        """Logins, by what became of them; several at once with the same credentials are one."""
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Call a function after the files have changed."""
@@ -136,6 +139,7 @@ class Logins(FileWatcher[tuple[Passwords | None, TokenKey | None]]):
         """
         known = self._known(credentials)
         if known is not None:
+            self.outcomes["ok"] += 1
             return known
         # Several requests with the same credentials at once count and are checked once.
         tried = (credentials, host)
@@ -151,9 +155,15 @@ class Logins(FileWatcher[tuple[Passwords | None, TokenKey | None]]):
     async def _try(self, credentials: Credentials, host: str) -> Peer:
         if not self._login_throttle.attempt(host):
             self._refusals.count("too many failed logins", host)
+            self.outcomes["throttled"] += 1
             raise TooManyLoginsError
         started = self._reactor.seconds()
-        peer = await self._check(credentials)
+        try:
+            peer = await self._check(credentials)
+        except VerifierBusyError:
+            self.outcomes["busy"] += 1
+            raise
+        self.outcomes["ok" if peer is not None else "failed"] += 1
         if peer is None:
             self._refusals.count("failed login", host)
             elapsed = self._reactor.seconds() - started

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import version
+from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, Histogram, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+)
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -15,6 +21,7 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
+from pycawamp.fanout.delays import BOUNDS, DelayStatistics
 from pycawamp.sessions.statistics import Statistics
 
 LAG_INTERVAL = 1.0
@@ -29,7 +36,7 @@ class GatewayCollector(Collector):
         self._statistics = statistics
 
     def describe(self) -> Iterable[Metric]:
-        """Name no metric: nothing is to be asked before the gateway runs."""
+        """Describe no metric: there are no values before the gateway runs."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
@@ -42,6 +49,7 @@ class GatewayCollector(Collector):
         yield from _channels(found)
         yield from _memory(found)
         yield from _totals(found)
+        yield _delays(found.delays)
 
 
 class LoopLag(Service):
@@ -114,7 +122,8 @@ def _channels(found: Statistics) -> Iterator[Metric]:
 
 def _memory(found: Statistics) -> Iterator[Metric]:
     memory = found.memory
-    parts = {part: getattr(memory, part) for part in ("values", "rendered", "requests", "backlog")}
+    names = ("values", "rendered", "history", "requests", "backlog")
+    parts = {name: getattr(memory, name) for name in names}
     text = "Bytes that are held for clients, as --max-memory counts them."
     yield _labelled("memory_bytes", text, "part", parts)
     yield _gauge("memory_limit_bytes", "The most of them, --max-memory.", memory.limit)
@@ -125,13 +134,27 @@ def _totals(found: Statistics) -> Iterator[Metric]:
     yield _counter("updates", "Updates of IOCs that were handled.", totals.updates)
     yield _counter("messages", "Messages of subscriptions that were sent.", totals.messages)
     yield _counter("sent_bytes", "Bytes that were written to clients.", totals.bytes)
+    yield _counter("received_bytes", "Bytes that came from clients.", totals.received)
+    yield _counters("logins", "Logins by password or token.", "outcome", totals.logins)
     yield _counter("dropped_clients", "Clients that did not take their data.", totals.dropped)
-    conflated = {"client": found.conflated, "inbox": found.inbox_conflated}
+    conflated = {
+        "client": found.conflated,
+        "inbox": found.inbox_conflated,
+        "server": totals.overruns,
+    }
     text = "Updates that were replaced by newer ones, for slow clients or under overload."
     yield _counters("conflated_updates", text, "at", conflated)
     yield _counters("puts", "Puts, by what became of them.", "outcome", totals.puts)
     yield _counters("errors", "Errors that clients were told.", "code", totals.errors)
     yield _counters("refusals", "What was refused.", "kind", found.refusals)
+
+
+def _delays(found: DelayStatistics) -> Metric:
+    text = "Seconds from the IOC's time stamp of an update to the sockets; a sample of them."
+    counts = zip((*map(str, BOUNDS), "+Inf"), accumulate(found.counts), strict=True)
+    return HistogramMetricFamily(
+        "pycaserver_update_delay_seconds", text, buckets=list(counts), sum_value=found.seconds
+    )
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

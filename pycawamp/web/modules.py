@@ -16,6 +16,8 @@ _REEXPORT = re.compile(rf"^export {_FROM}", re.MULTILINE)
 _EXPORT = re.compile(
     r"^export (?=(?:const|class|function\*?|async function\*?) (\w+))", re.MULTILINE
 )
+_COMMENT = re.compile(r"^[ \t]*(?:/\*\*(?:[^*]|\*(?!/))*\*/|//.*)\n", re.MULTILINE)
+"""A comment that has its lines to itself."""
 _OTHER = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 
 
@@ -25,6 +27,8 @@ class ModuleError(Exception):
 
 class Bundle:
     """The module `entry` of a folder, joined with those that it imports except for other entries.
+
+    Comments on lines of their own are left out.
 
     Each module becomes a function that is called once, in the order of imports. Other entries are
     still imported, so that their exports are the same objects for all scripts of a page.
@@ -48,7 +52,7 @@ class Bundle:
         if path in above:
             raise ModuleError(f"circular import: {' → '.join(way)}")
         try:
-            text = (self._folder / path).read_text(encoding="utf-8")
+            text = _COMMENT.sub("", (self._folder / path).read_text(encoding="utf-8"))
         except OSError as error:
             raise ModuleError(f"{' → '.join(way)}: {error}") from None
         other = _OTHER.search(_EXPORT.sub("", _REEXPORT.sub("", _IMPORT.sub("", text))))

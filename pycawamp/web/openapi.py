@@ -1,4 +1,4 @@
-"""What programs are told of the HTTP API: an OpenAPI 3.1 document."""
+"""The description of the HTTP API: an OpenAPI 3.1 document."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
+from pycawamp.pv.names import MAX_NAME
 from pycawamp.pv.values import SEVERITIES, FieldType
 from pycawamp.web import problem
-from pycawamp.wire.names import MAX_NAME
 from pycawamp.wire.v2.options import ARRAY_FORMS, MAX_RATE
 from pycawamp.wire.v2.requests import DEFAULT_TIMEOUT, MAX_TIMEOUT
 
@@ -235,13 +235,13 @@ def _responses() -> Schema:
             "description": HTTPStatus(status).phrase,
             "content": {problem.MIME_TYPE: {"schema": _ref("schemas", "Problem")}},
         }
-        for status in sorted({*problem.STATUSES.values(), 401, 405, 411, 413, 415})
+        for status in sorted({*problem.STATUSES.values(), 401, 405, 411, 413, 415, 431})
     }
 
 
 def _problems(*more: int) -> Schema:
     """The answers that say what was wrong: those of every request, and some more."""
-    statuses = {400, 401, 403, 404, 429, 500, 502, 503, 504, *more}
+    statuses = {400, 401, 403, 404, 429, 431, 500, 502, 503, 504, *more}
     return {str(status): _ref("responses", str(status)) for status in sorted(statuses)}
 
 

@@ -1,4 +1,4 @@
-"""What PVWS serves beside its WebSocket: facts about the gateway, its clients and its PVs."""
+"""PVWS's pages beside its WebSocket: the gateway, its clients and its PVs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from twisted.web.server import Request
 
 from pycawamp.pv.interfaces import PVState
 from pycawamp.sessions.session import Session
+from pycawamp.web.answer_page import Answer, AnswerPage, Asker, Reply
 from pycawamp.web.authentication import Authentication, Guarded
 from pycawamp.web.clients import Clients
-from pycawamp.web.dialect_page import Answer, Asker, DialectPage, Reply
 from pycawamp.web.problem import STATUSES
 from pycawamp.web.query import text_of
 from pycawamp.web.request_quotas import RequestQuotas
@@ -53,7 +53,7 @@ def pvws_pages(clients: Clients, authentication: Authentication, socket: IResour
     tree = Resource()
     tree.putChild(b"pv", socket)
     for name, answer in answers.items():
-        tree.putChild(name, DialectPage(clients, authentication, quotas, answer))
+        tree.putChild(name, AnswerPage(clients, authentication, quotas, answer))
     files = static_resource(DISPLAYS / "pvws", authentication, file_headers(authentication))
     tree.putChild(b"js", files.children[b"js"])
     tree.putChild(b"", Guarded(authentication, Redirect(b"../")))
@@ -68,26 +68,26 @@ class Pages:
     _started: float = field(factory=time.time)
 
     def info(self, _request: Request, _asker: Asker) -> Reply:
-        """Tell what this is, and since when it runs."""
+        """Answer with the name, the version and the start time."""
         started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self._started))
         what = f"pycaserver {version('pycaserver')}, Python {platform.python_version()}"
         return Reply(dumps({"start_time": started, "jre": what}))
 
     def summary(self, _request: Request, asker: Asker) -> Deferred[Reply]:
-        """Tell which sockets there are, and of each how many PVs it has."""
+        """Answer with all sockets, and the number of PVs of each."""
         return self._work(asker, self._summarize(), self._pvs)
 
     def socket(self, request: Request, asker: Asker) -> Deferred[Reply]:
-        """Tell which sockets there are, or of one, and the PVs that the visitor may read."""
+        """Answer with all sockets, or with one, and the PVs that the client may read."""
         wanted = [text_of(part) for part in request.postpath or () if part]
         return self._work(asker, self._list(asker, wanted[0] if wanted else None), self._pvs)
 
     def pool(self, _request: Request, asker: Asker) -> Deferred[Reply]:
-        """Tell of each PV how many subscribers it has."""
+        """Answer with the number of subscribers of each PV."""
         return self._work(asker, self._count(asker), len(self._clients.shared.hub))
 
     def pvget(self, request: Request, asker: Asker) -> Deferred[Reply]:
-        """Tell the value of a PV."""
+        """Answer with the value of a PV."""
         names = request.args.get(b"name", [])
         if len(names) != 1:
             raise BadMessageError("bad_request", 'expected "name" with a PV name')

@@ -50,6 +50,8 @@ class ReadScheduler:
         """What is still to be handled, the connection whose turn it is first."""
         self._rested = 0.0
         """When the last slice ended."""
+        self.received = 0
+        """Bytes that came since the start."""
         self._deadline = 0.0
         """When the present slice ends."""
 
@@ -60,6 +62,7 @@ class ReadScheduler:
 
     def take(self, reader: Reader, data: bytes) -> None:
         """Handle data now, or after pending data."""
+        self.received += len(data)
         pieces = self._waiting.get(reader)
         if pieces is None and len(data) <= SMALL:
             self._deadline = self._clock.seconds() + SLICE

@@ -14,12 +14,12 @@ from pycawamp.sessions.peer import Peer
 from pycawamp.web.authentication import Authentication, PendingRequest, RefusalError
 from pycawamp.web.response import send
 
-Report: TypeAlias = Callable[[Request], "tuple[bytes, str]"]
-"""Returns a body and its media type; may raise RefusalError."""
+Report: TypeAlias = Callable[[Request, Peer], "tuple[bytes, str]"]
+"""Returns a body and its media type for a client; may raise RefusalError."""
 
 
 class ReportReaders(Enum):
-    """Who may see them."""
+    """The users who may see them."""
 
     LOCAL = "local"
     """Who asks from this machine, and no proxy's clients."""
@@ -29,7 +29,7 @@ class ReportReaders(Enum):
 
 
 class ReportPage(Resource):
-    """A report, made anew for each request of those who may see it."""
+    """A report, which is made for each request."""
 
     isLeaf = True
 
@@ -42,7 +42,7 @@ class ReportPage(Resource):
         self._report = report
 
     def render_GET(self, request: Request) -> int:
-        """Answer once it is known who asks."""
+        """Answer once the request is authenticated."""
         # Pages of other origins or host names may not read it by their visitors' rights.
         return PendingRequest(self._authentication, request).admit(
             lambda peer: self._answer(request, peer),
@@ -57,7 +57,7 @@ class ReportPage(Resource):
         if not self._may_read(request, peer):
             self._authentication.refusals.count("report for others", peer.host)
             raise RefusalError(403, "this is for others (--status)")
-        send(request, *self._report(request))
+        send(request, *self._report(request, peer))
 
     def _may_read(self, request: Request, peer: Peer) -> bool:
         if self._readers is ReportReaders.LOCAL:

@@ -13,7 +13,9 @@ from twisted.web.http import CACHED
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
-from pycawamp.web.authentication import Authentication, Guarded
+from pycawamp.sessions.peer import Peer
+from pycawamp.web.authentication import Authentication, Guarded, PendingRequest
+from pycawamp.web.login import Logins
 from pycawamp.web.modules import Bundle
 from pycawamp.web.openapi import document
 from pycawamp.wire.v2.codec import dumps
@@ -21,7 +23,7 @@ from pycawamp.wire.v2.codec import dumps
 STATIC = Path(__file__).absolute().with_name("static")
 
 DISPLAYS = Path(__file__).absolute().with_name("displays")
-"""What displays for other gateways load from there."""
+"""Files that displays for other gateways load."""
 
 ENTRIES = ("console/gateway.js", "console/main.js", "pycaserver-html.js", "pycaserver.js")
 """The modules that pages load with a script element; served joined with their imports."""
@@ -44,12 +46,14 @@ MIME_TYPES = {
 def root_resource(
     parts: Mapping[str, IResource], configuration: dict[str, Any], authentication: Authentication
 ) -> Resource:
-    """Return the root resource: the console, `static`, the parts and, with passwords, `login`.
+    """Return the root resource: the console, `static`, the parts and, with passwords, `login`
+    and `logout`.
 
     Args:
         parts: Further resources by their paths, such as `monitor` and `api/v1`.
-        configuration: Sent to the console: `version`, and `demo`, a list of names and
-            descriptions of PVs to offer.
+        configuration: Sent to the console: `version`; `demo`, a list of names and descriptions
+            of PVs to offer; `writers`, who may write: `nobody`, `anyone`, `logged-in` or `rules`;
+            `layouts` and `names`, whether there are resources with these paths.
         authentication: Applies to all pages.
     """
     headers = file_headers(authentication)
@@ -58,13 +62,15 @@ def root_resource(
     root.putChild(b"", Guarded(authentication, Answer(page, MIME_TYPES[".html"])))
     for path, part in parts.items():
         _put(root, path.encode().split(b"/"), part)
-    answer = Answer(dumps(configuration), "application/json", headers)
-    root.putChild(b"config.json", Guarded(authentication, answer))
+    root.putChild(b"config.json", Configuration(authentication, configuration, headers))
     description = Answer(dumps(document()), "application/json", headers)
     root.putChild(b"openapi.json", Guarded(authentication, description))
     root.putChild(b"static", static_resource(STATIC, authentication, headers, ENTRIES))
-    if authentication.logins is not None and authentication.logins.takes_passwords:
-        root.putChild(b"login", Guarded(authentication, Redirect(b"./"), required=True))
+    logins = authentication.logins
+    if logins is not None and logins.takes_passwords:
+        back = Redirect(b"./", keeps_query=True)
+        root.putChild(b"login", Guarded(authentication, back, required=True))
+        root.putChild(b"logout", Logout(logins))
     return root
 
 
@@ -72,7 +78,7 @@ def file_headers(authentication: Authentication) -> dict[str, str]:
     """The headers of files that pages of other origins may load, if any may connect."""
     headers = dict(PAGE_HEADERS)
     if authentication.takes_other_pages:
-        # They import the library from here; whether they may open a WebSocket the door says.
+        # They import the library from here. `Authentication` checks whether they may connect.
         headers["access-control-allow-origin"] = "*"
     return headers
 
@@ -170,16 +176,69 @@ class Redirect(Resource):
 
     isLeaf = True
 
-    def __init__(self, where: bytes) -> None:
+    def __init__(self, where: bytes, *, keeps_query: bool = False) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._where = where
+        self._keeps_query = keeps_query
 
     def render_GET(self, request: Request) -> bytes:
         """Answer with the location."""
         request.setHeader("cache-control", "no-store")
         request.setResponseCode(303)
-        request.setHeader("location", self._where)
+        _, mark, query = request.uri.partition(b"?")
+        request.setHeader("location", self._where + (mark + query if self._keeps_query else b""))
         return b""
+
+
+class Configuration(Resource):
+    """What the console is told of the gateway, and of its user."""
+
+    def __init__(
+        self,
+        authentication: Authentication,
+        configuration: Mapping[str, Any],
+        headers: Mapping[str, str],
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._authentication = authentication
+        self._configuration = configuration
+        self._headers = headers
+
+    def render(self, request: Request) -> int:
+        """Answer once it is known who asks."""
+        logins = self._authentication.logins
+        takes_passwords = logins is not None and logins.takes_passwords
+
+        def enter(peer: Peer) -> None:
+            told = {**self._configuration, "user": peer.user, "login": takes_passwords}
+            request.render(Answer(dumps(told), "application/json", self._headers))
+
+        return PendingRequest(self._authentication, request).admit(enter, socket=False)
+
+
+class Logout(Resource):
+    """Refuses any password, which makes a browser forget it; checks none.
+
+    With HTTP authentication there is no other way. The browser asks for a password again, and
+    shows the page when its user cancels that.
+    """
+
+    isLeaf = True
+
+    def __init__(self, logins: Logins) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._logins = logins
+        self._page = (STATIC / "logged-out.html").read_bytes()
+
+    def render_GET(self, request: Request) -> bytes:
+        """Answer 401, with the page."""
+        request.setResponseCode(401)
+        for challenge in self._logins.challenges:
+            request.responseHeaders.addRawHeader("www-authenticate", challenge)
+        for name, value in {**PAGE_HEADERS, "cache-control": "no-store"}.items():
+            request.setHeader(name, value)
+        request.setHeader("content-type", MIME_TYPES[".html"])
+        return self._page
 
 
 PAGE_HEADERS = {

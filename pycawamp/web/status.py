@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from datetime import datetime, timezone
 from importlib.metadata import version
+from ipaddress import ip_address
+from time import monotonic
 from typing import Any, Protocol
 
 import attrs
 from twisted.web.server import Request
 
+from pycawamp.access import Verdict
 from pycawamp.pv.hub import PV, PVHub
 from pycawamp.pv.reason import reason
+from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.statistics import ClientStatistics, Statistics, state
 from pycawamp.web.authentication import RefusalError
 from pycawamp.web.query import text_of
@@ -22,7 +26,9 @@ from pycawamp.wire.v2.codec import dumps
 
 MOST = 500
 """Clients, and channels, that are told one by one."""
-SEARCH, NAME = "search", "pv"
+SEARCH, NAME, USER, HOST = "search", "pv", "user", "host"
+SHORTEST = 1.0
+"""Seconds over which rates are told, at least."""
 
 
 class Source(Protocol):
@@ -36,18 +42,27 @@ class StatusReport:
     """Makes the JSON of `/status`.
 
     The query may have `search`, a part of the names or addresses that are to be told one by one,
-    and `pv`, a name of which it is to be told why it is dead. `asked` tells whom the gateway
-    asks for PVs, without what is secret.
+    and `pv`, a name of which it is to be told why it is dead: for who asks, or for a `user` at
+    a `host`. `decide` tells what these may do, and `asked` whom the gateway asks for PVs, without
+    what is secret.
     """
 
-    def __init__(self, source: Source, hub: PVHub, asked: Callable[[], Mapping[str, str]]) -> None:
+    def __init__(
+        self,
+        source: Source,
+        hub: PVHub,
+        decide: Callable[[str, str | None, str], Verdict],
+        asked: Callable[[], Mapping[str, str]],
+    ) -> None:
         self._source = source
         self._hub = hub
+        self._decide = decide
         self._asked = asked
+        self._rates = Rates()
         self._started = time.time()
         self._page = (STATIC / "status.html").read_bytes()
 
-    def __call__(self, request: Request) -> tuple[bytes, str]:
+    def __call__(self, request: Request, peer: Peer) -> tuple[bytes, str]:
         """Return the report as JSON, or the page that shows it, and the media type.
 
         RefusalError for a bad query.
@@ -60,12 +75,14 @@ class StatusReport:
             query = _query(request.args)
         except BadMessageError as mistake:
             raise RefusalError(400, mistake.message) from None
-        return dumps(self.told(query)), "application/json"
+        asker = {USER: peer.user or "", HOST: peer.host}
+        return dumps(self.told(asker | query)), "application/json"
 
     def told(self, query: Mapping[str, str]) -> dict[str, Any]:
         """Return what is told to a query."""
         now = time.time()
         found = self._source.statistics(each_channel=False)
+        iocs = self._iocs(found.delays.by_ioc)
         told = {
             "version": version("pycaserver"),
             "started": _stamp(self._started),
@@ -76,14 +93,33 @@ class StatusReport:
             "memory": attrs.asdict(found.memory),
             "totals": _totals(found),
             "refusals": dict(found.refusals),
-            "iocs": self._iocs(),
+            "iocs": iocs,
         }
         wanted = query.get(SEARCH, "").lower()
-        told |= _clients(found.clients, wanted)
+        told |= self._clients(found.clients, wanted, now)
         told |= self._channels(wanted, now)
         if NAME in query:
-            told["pv"] = self._diagnosis(query[NAME], now)
+            told["pv"] = self._diagnosis(query, now, iocs)
+        self._rates.end()
         return told
+
+    def _clients(
+        self, clients: Collection[ClientStatistics], wanted: str, now: float
+    ) -> dict[str, Any]:
+        matching = [
+            each
+            for each in clients
+            if wanted in each.address.lower() or wanted in (each.user or "").lower()
+        ]
+        told = [
+            each._asdict()
+            | {
+                "since": _stamp(each.since),
+                "rate": self._rates.of((each.address, each.since), each.sent, now - each.since),
+            }
+            for each in matching[:MOST]
+        ]
+        return {"clients_connected": len(clients), "clients_found": len(matching), "clients": told}
 
     def _channels(self, wanted: str, now: float) -> dict[str, Any]:
         number = 0
@@ -92,10 +128,25 @@ class StatusReport:
             if wanted in pv.name.lower():
                 number += 1
                 if len(channels) < MOST:
-                    channels.append(_channel(pv, now))
+                    channels.append(self._channel(pv, now))
         return {"channels_found": number, "channels": channels}
 
-    def _iocs(self) -> list[dict[str, Any]]:
+    def _channel(self, pv: PV, now: float) -> dict[str, Any]:
+        described, latest = pv.described, pv.latest
+        first = pv.updates_of_connection
+        return {
+            "name": pv.name,
+            "state": state(pv),
+            "since": _stamp(pv.changed),
+            "subscribers": len(pv.subscribers),
+            "type": None if described is None else described.type.value,
+            "host": None if described is None else described.host,
+            "age": None if latest is None else round(now - latest.timestamp, 3),
+            "updates": pv.updates,
+            "rate": self._rates.of(pv.name, pv.updates, pv.seconds() - pv.since, first),
+        }
+
+    def _iocs(self, lags: Mapping[str, float]) -> list[dict[str, Any]]:
         """By IOC, how many channels it has or had, and how many of them are connected."""
         counts: dict[str, list[int]] = {}
         for pv in self._hub:
@@ -104,56 +155,95 @@ class StatusReport:
                 count[0] += 1
                 count[1] += bool(pv.connected)
         return [
-            {"host": host, "channels": channels, "connected": connected}
+            {
+                "host": host,
+                "channels": channels,
+                "connected": connected,
+                "lag": round(lags[host], 4) if host in lags else None,
+            }
             for host, (channels, connected) in sorted(counts.items())
         ]
 
-    def _diagnosis(self, name: str, now: float) -> dict[str, Any]:
-        pv = self._hub.find(name)
-        if pv is None:
-            return {"name": name, "state": "closed", "reason": "nobody has asked for it lately"}
-        told = _channel(pv, now) | {"reason": reason(pv)}
+    def _diagnosis(
+        self, query: Mapping[str, str], now: float, iocs: list[dict[str, Any]]
+    ) -> dict[str, Any]:
+        name, user, host = query[NAME], query.get(USER) or None, query.get(HOST, "")
+        try:
+            verdict = self._decide(name, user, host)
+        except BadMessageError as mistake:
+            return {"name": name, "state": "closed", "reason": mistake.message}
+        pv = self._hub.find(verdict.real_name)
+        told: dict[str, Any] = {"state": "closed", "reason": "nobody has asked for it lately"}
+        if pv is not None:
+            told = self._channel(pv, now) | {"reason": reason(pv)}
+        if not verdict.read:
+            told["reason"] = f"the access rules do not let {user or 'anonymous'} at {host} read it"
+        elif pv is not None:
+            told |= self._around(pv, iocs)
+        alias = {"real_name": verdict.real_name} if verdict.real_name != name else {}
+        access = {
+            "user": user,
+            "host": host,
+            "read": verdict.read,
+            "write": verdict.write,
+            "because": list(verdict.rules),
+        }
+        return told | {"name": name} | alias | {"access": access}
+
+    def _around(self, pv: PV, iocs: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return where the gateway searches for a PV, or what is known of its IOC."""
         if pv.connected is None:
-            told["asked"] = dict(self._asked())
-        elif pv.described is not None and pv.described.host:
-            others = [each for each in self._iocs() if each["host"] == pv.described.host]
-            told["ioc"] = others[0] if others else None
-        return told
+            return {"asked": dict(self._asked())}
+        if pv.described is None or not pv.described.host:
+            return {}
+        return {"ioc": next(each for each in iocs if each["host"] == pv.described.host)}
+
+
+class Rates:
+    """Counts as numbers per second since the report before, if that was not too long ago."""
+
+    def __init__(self) -> None:
+        # Of the present report, and of the one that rates are told from.
+        self._new: dict[Hashable, int] = {}
+        self._old: dict[Hashable, int] = {}
+        self._since = monotonic()
+
+    def of(self, key: Hashable, count: int, age: float, young: int | None = None) -> float:
+        """Return the rate of what is counted.
+
+        Without an earlier report it is the mean of what has been counted for `age` seconds: the
+        whole count, or `young`.
+        """
+        self._new[key] = count
+        before = self._old.get(key)
+        seconds = monotonic() - self._since
+        if before is None or count < before or seconds > age:
+            before, seconds = count - (count if young is None else young), age
+        return round((count - before) / max(seconds, SHORTEST), 3)
+
+    def end(self) -> None:
+        """Tell the following rates from this report, unless it was too early for that."""
+        now = monotonic()
+        if not self._old or now - self._since >= SHORTEST:
+            self._old, self._since = self._new, now
+        self._new = {}
 
 
 def _query(parameters: Mapping[bytes, Collection[bytes]]) -> dict[str, str]:
     found: dict[str, str] = {}
     for raw, values in parameters.items():
         key = text_of(raw)
-        if key not in {SEARCH, NAME} or len(values) != 1:
-            raise BadMessageError(
-                "bad_request", f'expected at most one "{SEARCH}" and one "{NAME}"'
-            )
+        if key not in {SEARCH, NAME, USER, HOST} or len(values) != 1:
+            text = f'expected at most one each of "{SEARCH}", "{NAME}", "{USER}" and "{HOST}"'
+            raise BadMessageError("bad_request", text)
         found[key] = text_of(next(iter(values)))
+    if found.get(HOST):
+        try:
+            found[HOST] = str(ip_address(found[HOST]))
+        except ValueError:
+            text = f'expected "{HOST}" to be an IP address'
+            raise BadMessageError("bad_request", text) from None
     return found
-
-
-def _clients(clients: Collection[ClientStatistics], wanted: str) -> dict[str, Any]:
-    matching = [
-        each
-        for each in clients
-        if wanted in each.address.lower() or wanted in (each.user or "").lower()
-    ]
-    told = [each._asdict() | {"since": _stamp(each.since)} for each in matching[:MOST]]
-    return {"clients_connected": len(clients), "clients_found": len(matching), "clients": told}
-
-
-def _channel(pv: PV, now: float) -> dict[str, Any]:
-    described, latest = pv.described, pv.latest
-    return {
-        "name": pv.name,
-        "state": state(pv),
-        "since": _stamp(pv.changed),
-        "subscribers": len(pv.subscribers),
-        "type": None if described is None else described.type.value,
-        "host": None if described is None else described.host,
-        "age": None if latest is None else round(now - latest.timestamp, 3),
-    }
 
 
 def _totals(found: Statistics) -> dict[str, Any]:
@@ -163,9 +253,12 @@ def _totals(found: Statistics) -> dict[str, Any]:
         "updates": totals.updates,
         "messages": totals.messages,
         "bytes": totals.bytes,
+        "bytes_received": totals.received,
         "dropped": totals.dropped,
+        "overruns": totals.overruns,
     }
-    return counted | conflated | {"puts": dict(totals.puts), "errors": dict(totals.errors)}
+    by_kind = {"puts": totals.puts, "errors": totals.errors, "logins": totals.logins}
+    return counted | conflated | {name: dict(counts) for name, counts in by_kind.items()}
 
 
 def _stamp(seconds: float) -> str:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import attrs
 
+from pycawamp.pv.history import Samples
 from pycawamp.pv.values import Metadata, Reading
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.requests import Request
@@ -80,6 +81,10 @@ class Renderer(ABC):
     @abstractmethod
     def update(self, reading: Reading) -> bytes:
         """Return the message for an update, for clients that have received all earlier ones."""
+
+    def history(self, samples: Samples) -> bytes | None:
+        """Return the message with numbers from before the newest update; None: there is none."""
+        return None
 
     def template(self) -> Template | None:
         """Return the template of updates of a scalar, with the current metadata.
@@ -155,6 +160,14 @@ class Dialect(ABC):
         """Return what to write to a PV for the value in a message; raises BadValueError."""
         return value
 
+    def history(
+        self, request: Request, samples: Samples, metadata: Metadata | None
+    ) -> bytes | None:
+        """Return the reply to a request for numbers over time.
+
+        `metadata` is None if the PV is not open.
+        """
+
     def configured(self, request: Request, encoding: Encoding) -> bytes | None:
         """Return the reply to a changed configuration."""
 
@@ -168,7 +181,7 @@ class Dialect(ABC):
         """Return the reply to a put that succeeded."""
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Encoding:
     """The form of a client's messages. Clients with equal encodings share the bytes."""
 
@@ -193,9 +206,10 @@ class Encoding:
     @property
     def content(self) -> Encoding:
         """The options that affect the bytes of a message; clients with the same ones share them."""
-        if self.max_rate is None and self.max_array_rate is None and not self.batch:
+        has_rate = self.max_rate is not None or self.max_array_rate is not None
+        if not has_rate and not self.batch and not self.reason:
             return self
-        return attrs.evolve(self, max_rate=None, max_array_rate=None, batch=False)
+        return attrs.evolve(self, max_rate=None, max_array_rate=None, batch=False, reason=False)
 
     @property
     def is_limited(self) -> bool:

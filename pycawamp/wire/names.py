@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from pycawamp.pv.names import MAX_NAME, is_too_long
 from pycawamp.pv.text import clip, json_type
 from pycawamp.wire.errors import BadMessageError
-
-MAX_NAME = 500
-"""UTF-8 bytes of a PV name with its modifiers, well below the limit of a search request."""
 
 
 def checked_name(name: Any) -> str:
@@ -19,9 +17,11 @@ def checked_name(name: Any) -> str:
     """
     if not isinstance(name, str):
         raise BadMessageError("bad_request", f'expected "pv" with a PV name, got {json_type(name)}')
+    if name.isascii() and name.isprintable() and len(name) <= MAX_NAME and name.strip():
+        return name
     if not name.strip():
         raise BadMessageError("bad_name", "the PV name is empty", pvname=clip(name))
-    if len(name.encode()) > MAX_NAME:
+    if is_too_long(name):
         text = f"the PV name is longer than {MAX_NAME} bytes"
         raise BadMessageError("bad_name", text, pvname=clip(name))
     if not name.isprintable():

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 import attrs
 
+from pycawamp.pv.history import Past
+from pycawamp.pv.names import MAX_NAME
 from pycawamp.pv.text import clip
 from pycawamp.wire.errors import BadMessageError
-from pycawamp.wire.names import MAX_NAME
 
 
 @attrs.frozen(kw_only=True)
@@ -57,6 +58,8 @@ class Connect(PVsRequest):
 
     action = "connect"
     options: Mapping[str, Any] = attrs.Factory(dict)
+    past: Past | None = None
+    """What is sent of the past too, as far as it is kept."""
 
 
 @attrs.frozen
@@ -99,6 +102,19 @@ class Info(PVRequest):
     """Requests a PV's metadata."""
 
     action = "info"
+
+
+@attrs.frozen
+class ReadHistory(PVRequest):
+    """Requests numbers over time."""
+
+    action = "history"
+    start: float
+    """UNIX seconds."""
+    end: float | None
+    """UNIX seconds; None: now."""
+    points: int
+    """Samples at most."""
 
 
 @attrs.frozen

@@ -7,6 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.access.errors import AccessFileError
 from pycawamp.access.pvlist_file import parse_pvlist
 from pycawamp.access.syntax import Syntax
+from pycawamp.pv.names import MAX_NAME
+from pycawamp.wire.names import checked_name
 from tests.support.pvlists import HOST, OTHER_SPELLINGS, lines, real
 
 
@@ -254,8 +256,13 @@ class Spelling(SynchronousTestCase):
     def test_unfit_names(self) -> None:
         """A name with a NUL or another control character, none or too many is never served."""
         pvlist = lines(".* ALLOW", "(?s:.*) ALLOW", "!x ALLOW")
-        for name in ("", "X\0Y", "X\n", "X\x7f", "\ud800", "X" * 5000):
+        for name in ("", "X\0Y", "X\n", "X\x7f", "\ud800", "X" * (MAX_NAME + 1), "ü" * 251):
             self.assertIsNone(real(pvlist, name), name.encode(errors="replace"))
+
+    def test_longest_name(self) -> None:
+        """The longest name that a client may ask for is the longest that a rule may allow."""
+        for name in ("X" * MAX_NAME, "ü" * 250):
+            self.assertEqual(real(lines(".* ALLOW"), checked_name(name)), name)
 
     def test_unfit_real_name(self) -> None:
         """An alias that would make an empty name serves nothing."""

@@ -18,6 +18,7 @@ from zope.interface import implementer
 from pycawamp.filewatch import FileWatcher
 from pycawamp.service.signals import HangupReloader
 from tests.support.service_case import MemoryServiceTestCase, reactor
+from tests.support.timing import allowed
 
 
 @implementer(ILogObserver)
@@ -30,7 +31,7 @@ class LogWaiter:
     def until(self, text: str) -> Deferred[str]:
         """Fires with the next line that has a text."""
         found = self._waiting[text] = Deferred()
-        return found.addTimeout(20, reactor)
+        return found.addTimeout(allowed(20), reactor)
 
     def __call__(self, event: Any) -> None:
         line = (event.get("log_format") or "").format_map(_Known(event))

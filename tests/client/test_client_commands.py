@@ -109,7 +109,7 @@ class CommandTests(ClientTestCase):
         self.backend.set("X", 99.0, severity=2, status=3)
         out = Watched()
         running = self.run_line("monitor", "--count", "3", "X", "M", "nonesuch", out=out)
-        for text in ("99.00", "Busy", "not found"):
+        for text in ("99.00", "Busy", "Not connected"):
             yield out.until(text)
         self.backend.remove("M")
         yield out.until("disconnected")
@@ -119,8 +119,8 @@ class CommandTests(ClientTestCase):
         for line in [
             rf"{X}{STAMP} 99\.00 HIHI MAJOR",
             rf"M {{29}} {STAMP} Busy  ",
-            r"nonesuch {22} \*\*\* Not connected \(PV not found\)",
-            rf"M {{29}} {STAMP} \*\*\* disconnected",
+            r"nonesuch {22} \*\*\* Not connected \(no IOC has answered since \S+\)",
+            rf"M {{29}} {STAMP} \*\*\* disconnected \(the IOC was lost at \S+\)",
             rf"{X}{STAMP} 2\.00  ",
         ]:
             self.assertTrue([each for each in ended.lines if re.fullmatch(line, each)], ended.out)

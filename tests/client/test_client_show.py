@@ -101,7 +101,7 @@ class LineTests(SynchronousTestCase):
     def test_without_value(self) -> None:
         """A record that never processed has no time; a PV that is not found has no line but one."""
         self.assertEqual(time_text(631152000.0), "<undefined>")
-        line = not_connected_line("X")
+        line = not_connected_line("X", None)
         self.assertEqual(line, f"{'X':<30} *** Not connected (PV not found)")
 
     def test_description(self) -> None:

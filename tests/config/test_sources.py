@@ -19,6 +19,7 @@ from pycawamp.config.option import Given
 from pycawamp.config.options import OPTIONS, Options
 from pycawamp.config.settings import Settings
 from pycawamp.config.sources import from_file
+from tests.support.examples import examples
 
 
 def settings_of(*argv: str) -> Settings:
@@ -245,7 +246,7 @@ class PrintTests(SourceTestCase):
         """What the gateway would refuse is refused."""
         self.assertIn("--max-pvs", self.refused("--max-pvs=0", "--print-config"))
 
-    @hypothesis_settings(deadline=None)
+    @hypothesis_settings(max_examples=examples(100), deadline=None)
     @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
     def test_any_text(self, text: str) -> None:
         """Any text is written so that it is read as it was."""

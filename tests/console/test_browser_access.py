@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from tests.support.axe import axe_source
+from tests.support.axe import violations
 from tests.support.console_case import WebTestCase, in_thread
 
 RECORDS = """
@@ -48,13 +48,7 @@ class AxeTests(AccessibleTestCase):
 
     def check(self) -> None:
         """Fail with what axe finds on the page as it is now."""
-        self.browser.run(axe_source())
-        found: list[dict[str, Any]] = self.browser.driver.execute_async_script(
-            "axe.run().then((results) => arguments[0](results.violations))"
-        )
-        self.assertEqual(
-            [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]], []
-        )
+        self.assertEqual(violations(self.browser), [])
 
     @in_thread
     def test_light(self) -> None:

@@ -19,6 +19,7 @@ from twisted.web.client import Agent, readBody
 
 from pycawamp.config.options import OPTIONS, Options
 from tests.service.test_twistd import LOOPBACK, TwistdTestCase
+from tests.support.timing import allowed
 
 reactor = cast(Any, installed_reactor)
 ROOT = Path(__file__).parents[2]
@@ -68,7 +69,7 @@ class ContainerfileTests(SynchronousTestCase):
         services = yaml.safe_load((ROOT / "contrib" / "compose.yaml").read_text())["services"]
         mounts = [mount for service in services.values() for mount in service.get("volumes", [])]
         places = [mount.partition(":")[0] for mount in mounts if mount.startswith(".")]
-        self.assertEqual(len(places), 3)
+        self.assertEqual(len(places), 4)
         for place in places:
             self.assertTrue((ROOT / "contrib" / place).exists(), place)
         for path in (ROOT / "contrib" / "grafana" / "provisioning").glob("*/*.yaml"):
@@ -117,7 +118,7 @@ class HealthTests(TwistdTestCase):
 class EngineTests(TwistdTestCase):
     """With podman or docker."""
 
-    timeout = 900
+    timeout = allowed(900)
 
     @inlineCallbacks
     def test_run(self) -> Any:

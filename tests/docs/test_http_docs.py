@@ -15,6 +15,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 
 from pycawamp.web.problem import STATUSES
 from tests.docs.test_protocol_docs import fixed
+from tests.support.timing import allowed
 from tests.support.twistd import Twistd
 
 PAGE = Path(__file__).absolute().parents[2] / "docs" / "http.md"
@@ -24,7 +25,7 @@ COMMAND = re.compile(r"^```sh\n(.*?)^```\n\n```(json|text)\n(.*?)^```$", re.M | 
 class CommandTests(TestCase):
     """Each command, against a gateway that runs as the page says."""
 
-    timeout = 120
+    timeout = allowed(120)
 
     @inlineCallbacks
     def test_commands(self) -> Generator[Deferred[Any], Any, None]:

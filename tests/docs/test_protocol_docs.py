@@ -33,6 +33,7 @@ MOVING = ("demo:sine", "demo:ramp")
 """Whose values are not those of the page."""
 ALWAYS = (
     (r'"timestamp":\d+\.\d{9}', '"timestamp":T'),
+    (r'"timestamps":\[[^\]]*\]', '"timestamps":T'),
     (r'"host":"localhost:\d+"', '"host":H'),
     (r"within [\d.]+ s", "within S"),
 )
@@ -189,11 +190,16 @@ class PlayTests(V2TestCase):
         ioc = yield self.start_demo()
         settings = GatewaySettings(connect_timeout=1)
         self.assertGreater(len(examples()), 15)
-        for kind, policy in (("", ANYONE), ("read-only", Policy())):
+        keeping = attrs.evolve(settings, history=60)
+        for kind, policy, chosen_settings in (
+            ("", ANYONE, settings),
+            ("read-only", Policy(), settings),
+            ("history", ANYONE, keeping),
+        ):
             self.policy = policy
             chosen = [example for example in examples() if example.kind == kind]
             self.assertTrue(chosen)
-            fixture = yield self.start_gateway(settings)
+            fixture = yield self.start_gateway(chosen_settings)
             yield self.hold(fixture, {name for example in chosen for name in example.names})
             for example in chosen:
                 yield self.play(ioc, fixture, example)
@@ -235,7 +241,7 @@ class PlayTests(V2TestCase):
         self.assertEqual(json.loads(out), wanted)
 
 
-ACTIONS = ("connect", "disconnect", "configure", "get", "put", "info", "list", "ping")
+ACTIONS = ("connect", "disconnect", "configure", "get", "put", "info", "history", "list", "ping")
 TYPES: dict[str, tuple[str, list[Any]]] = {
     "CHAR": ("Uint8Array", [0, 255]),
     "SHORT": ("Int16Array", [-32768, 5, 7]),
@@ -272,7 +278,8 @@ class PageTests(SynchronousTestCase):
         )
         self.assertEqual(actions - {"fly"}, set(ACTIONS))
         answers = re.findall(r'"msg_type":"(\w+)"', text)
-        types = {"connection", "monitor", "metadata", "configured", "value", "put", "list", "pong"}
+        types = {"connection", "monitor", "metadata", "configured", "history", "value"}
+        types |= {"put", "list", "pong"}
         self.assertEqual(set(answers), types | {"error"})
         self.assertLessEqual(set(OPTIONS), set(re.findall(r'[{,]"(\w+)":', text)))
 

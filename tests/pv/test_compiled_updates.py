@@ -35,6 +35,7 @@ from pycawamp.wire.v2.updates import renderer, template
 from tests.pv.test_dbr import TIME, control_bytes
 from tests.pv.test_inbox import NATIVE, NOT_COMPILED, compiled
 from tests.pv.test_intake import PollingReactor, event_args
+from tests.support.examples import examples
 from tests.support.memory_gateway import Listener, Page, ask
 
 NAMES = ("a", "b", "ca://a")
@@ -125,7 +126,7 @@ class ScalarTests(SynchronousTestCase):
     def test_all_types(self) -> None:
         """Any value of any type is the same JSON; what C leaves to Python is odd."""
 
-        @settings(max_examples=3000, deadline=None)
+        @settings(max_examples=examples(3000), deadline=None)
         @given(st.data(), st.sampled_from(list(dbr.DBR_TYPES)), st.booleans())
         def run(data: Any, field_type: FieldType, metadata: bool) -> None:
             raw, count = data.draw(events(field_type))
@@ -453,7 +454,7 @@ class UpdatesStateTests(SynchronousTestCase):
         """The same bytes to every client, whatever comes in which order."""
         SEEN.clear()
         self.patch(deflate, "LEAST", 1)
-        steps = settings(max_examples=80, stateful_step_count=40, deadline=None)
+        steps = settings(max_examples=examples(80), stateful_step_count=40, deadline=None)
         run_state_machine_as_test(UpdatesMachine, settings=steps)
         self.assertGreater(sum(map(bool, SEEN)), len(SEEN) // 10)
 

@@ -23,6 +23,7 @@ from pycawamp.pv.ca.callbacks import Callbacks, Registry
 from pycawamp.pv.ca.refusals import RefusalLog
 from pycawamp.pv.inbox import Inbox, InboxLimits
 from tests.pv.test_inbox import NOT_COMPILED, SLICE, compiled
+from tests.support.examples import examples
 from tests.support.memory_gateway import SteppingReactor
 
 DBR_TIME_DOUBLE = 20
@@ -245,7 +246,7 @@ class IntakeStateTests(SynchronousTestCase):
 
     def test_states(self) -> None:
         """Events, posts and subscriptions in any order: handled as in Python."""
-        steps = settings(max_examples=200, stateful_step_count=40, deadline=None)
+        steps = settings(max_examples=examples(200), stateful_step_count=40, deadline=None)
         run_state_machine_as_test(IntakeMachine, settings=steps)
 
 

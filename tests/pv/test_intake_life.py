@@ -8,10 +8,12 @@ from twisted.internet import reactor
 from twisted.internet.defer import inlineCallbacks
 
 from pycawamp.testing import GatewayFixture
+from tests.support.examples import examples
 from tests.support.ioc_case import IOCTestCase
+from tests.support.timing import allowed
 
 PVS = 1000
-STOPS = 50
+STOPS = examples(20)
 RECORDS = "".join(
     f'record(calc, "$(P)n{number}") {{ field(SCAN, ".1 second") field(CALC, "VAL+1") }}\n'
     for number in range(PVS)
@@ -21,11 +23,11 @@ RECORDS = "".join(
 class StopTests(IOCTestCase):
     """A gateway of many PVs that comes and goes."""
 
-    timeout = 300
+    timeout = allowed(300)
 
     @inlineCallbacks
     def test_stops(self) -> Any:
-        """Fifty times a gateway stops amid connections and events; each has shown values."""
+        """Many times a gateway stops amid connections and events; each has shown values."""
         yield self.start_ioc(RECORDS)
         names = [f"{self.prefix}n{number}" for number in range(PVS)]
         for stop in range(STOPS):
@@ -36,6 +38,6 @@ class StopTests(IOCTestCase):
             client.send({"action": "connect", "pvs": names[stop:]})
             # The IOC has answered; most channels are still about to connect, or just have.
             yield client.until(msg_type="monitor")
-            for _ in range(20 * stop):
+            for _ in range(1000 * stop // STOPS):
                 yield client.receive()
             yield fixture.stop()

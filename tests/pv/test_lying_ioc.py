@@ -10,6 +10,7 @@ from twisted.internet.defer import inlineCallbacks
 
 from pycawamp.pv.ca.dbr import DBR_TYPES
 from pycawamp.pv.values import FieldType
+from pycawamp.testing import WebSocketTestClient
 from tests.service.test_twistd import LOOPBACK, TwistdTestCase
 from tests.support.lying_ca_server import (
     EVENT_ADD,
@@ -37,6 +38,9 @@ DOUBLE, SHORT, CHAR, STRING, ENUM, LONG = (
 )
 ONE = time_bytes(DOUBLE, 1.0)
 ZEROS = bytes(500)
+LABEL = b"on".ljust(26, b"\0")
+TYPES = {"short": TIME + 1, "plain": 6, "control": TIME + 14, "acknowledge": 36}
+"""DBR types of what PVs send that were asked for a DBR_TIME_DOUBLE."""
 
 
 def saying(payload: bytes, control: bytes = ZEROS, **more: Any) -> Callable[[Request], None]:
@@ -83,7 +87,7 @@ class LyingServerTestCase(TwistdTestCase):
 class LyingCountTests(LyingServerTestCase):
     """Events and answers whose count or type is not that of what was asked for."""
 
-    lies: ClassVar = {
+    counts: ClassVar = {
         "char": LyingPV(CHAR, 4, answer=saying(time_bytes(CHAR, 1, 2), count=50_000_000)),
         "beyond": LyingPV(CHAR, 4, answer=saying(time_bytes(CHAR, 1, 2), count=0xFFFFFFFF)),
         "string": LyingPV(STRING, 4, answer=saying(time_bytes(STRING, b"a"), count=1_000_000)),
@@ -92,11 +96,41 @@ class LyingCountTests(LyingServerTestCase):
         "many": LyingPV(DOUBLE, 1, answer=saying(time_bytes(DOUBLE, 1, 2), count=2)),
     }
 
+    types: ClassVar = {
+        name: LyingPV(DOUBLE, answer=saying(ZEROS, data_type=data_type))
+        for name, data_type in TYPES.items()
+    }
+    channels: ClassVar = {
+        "count": LyingPV(DOUBLE, 0, answer=saying(ONE)),
+        "rights": LyingPV(rights=0xFFFFFFFE, answer=saying(ONE)),
+    }
+    empty: ClassVar = {
+        "number": LyingPV(DOUBLE, answer=saying(ONE, count=0)),
+        "word": LyingPV(STRING, answer=saying(time_bytes(STRING), count=0)),
+        "array": LyingPV(DOUBLE, 4, answer=saying(time_bytes(DOUBLE), count=0)),
+    }
+    labels: ClassVar = {
+        name: LyingPV(ENUM, answer=saying(time_bytes(ENUM, 1), head + LABEL * 16 + bytes(8)))
+        for name, head in {"full": b"\0\0\0\0\x75\x30", "negative": b"\0\0\0\0\xff\xff"}.items()
+    }
+
     @inlineCallbacks
-    def test_count(self) -> Any:
+    def test_lies(self) -> Any:
+        """Counts, types, channels, empty values and labels, at one gateway: it starts slowly."""
+        run, client = yield self.start(
+            **self.counts, **self.types, **self.channels, **self.empty, **self.labels
+        )
+        yield self.assert_counts(client)
+        yield self.assert_types(client)
+        yield self.assert_channels(client)
+        yield self.assert_empty(client)
+        yield self.assert_labels(client)
+        yield self.assert_good(run, client)
+
+    @inlineCallbacks
+    def assert_counts(self, client: WebSocketTestClient) -> Any:
         """A count beyond the PV's is refused, to a subscriber and to a get: no byte is believed."""
-        run, client = yield self.start(**self.lies)
-        for name, pv in self.lies.items():
+        for name, pv in self.counts.items():
             client.send({"action": "connect", "pv": name})
             error = yield client.until(like(msg_type="error", pvname=name))
             reason = f"where the PV has at most {pv.count}"
@@ -105,40 +139,44 @@ class LyingCountTests(LyingServerTestCase):
             reply = yield ask(client, "get", pv=name)
             self.assertEqual((reply["code"], reason in reply["message"]), ("refused", True), reply)
         self.assertEqual(kinds(client.messages).count("monitor"), 0)
-        yield self.assert_good(run, client)
 
     @inlineCallbacks
-    def test_type(self) -> Any:
+    def assert_types(self, client: WebSocketTestClient) -> Any:
         """So is a value of another type than was asked for, known to Channel Access or not."""
-        types = {"short": TIME + 1, "plain": 6, "control": TIME + 14, "acknowledge": 36}
-        lies = {
-            name: LyingPV(DOUBLE, answer=saying(ZEROS, data_type=data_type))
-            for name, data_type in types.items()
-        }
-        run, client = yield self.start(**lies)
-        for name, data_type in types.items():
+        for name, data_type in TYPES.items():
             client.send({"action": "connect", "pv": name})
             error = yield client.until(like(msg_type="error", pvname=name))
             reason = f"it sent DBR type {data_type}, not {TIME + DBR_TYPES[DOUBLE]} as asked"
             self.assertIn(reason, error["message"])
             reply = yield ask(client, "get", pv=name)
             self.assertIn(reason, reply["message"])
-        yield self.assert_good(run, client)
 
     @inlineCallbacks
-    def test_channel(self) -> Any:
+    def assert_channels(self, client: WebSocketTestClient) -> Any:
         """A channel of no length is an array; one with all rights but to read is not connected."""
-        lies = {
-            "count": LyingPV(DOUBLE, 0, answer=saying(ONE)),
-            "rights": LyingPV(rights=0xFFFFFFFE, answer=saying(ONE)),
-        }
-        run, client = yield self.start(**lies)
         client.send({"action": "connect", "pv": "count"})
         monitor = yield client.until(like(msg_type="monitor", pvname="count"))
         self.assertEqual(monitor["value"], [1.0])
         client.send({"action": "connect", "pv": "rights"})
         yield client.until(like(pvname="rights", conn=False))
-        yield self.assert_good(run, client)
+
+    @inlineCallbacks
+    def assert_empty(self, client: WebSocketTestClient) -> Any:
+        """A scalar without an element has no value; an array has none; nothing is logged."""
+        values: dict[str, Any] = {"number": None, "word": None, "array": []}
+        for name, value in values.items():
+            client.send({"action": "connect", "pv": name})
+            monitor = yield client.until(like(msg_type="monitor", pvname=name))
+            reply = yield ask(client, "get", pv=name, text=True)
+            for message in (monitor, reply):
+                self.assertEqual((message["value"], message["count"]), (value, 0))
+
+    @inlineCallbacks
+    def assert_labels(self, client: WebSocketTestClient) -> Any:
+        """An enum of 30,000 labels, or of fewer than none, has those that fit."""
+        for name, labels in {"full": ["on"] * 16, "negative": None}.items():
+            reply = yield ask(client, "info", pv=name)
+            self.assertEqual(reply.get("enum_strs"), labels)
 
     @inlineCallbacks
     def test_channel_type(self) -> Any:
@@ -149,41 +187,6 @@ class LyingCountTests(LyingServerTestCase):
         yield client.until(like(pvname="pv", conn=False))
         reply = yield ask(client, "ping")
         self.assertEqual(reply["msg_type"], "pong")
-
-    @inlineCallbacks
-    def test_empty(self) -> Any:
-        """A scalar without an element has no value; an array has none; nothing is logged."""
-        lies = {
-            "number": LyingPV(DOUBLE, answer=saying(ONE, count=0)),
-            "word": LyingPV(STRING, answer=saying(time_bytes(STRING), count=0)),
-            "array": LyingPV(DOUBLE, 4, answer=saying(time_bytes(DOUBLE), count=0)),
-        }
-        run, client = yield self.start(**lies)
-        values: dict[str, Any] = {"number": None, "word": None, "array": []}
-        for name, value in values.items():
-            client.send({"action": "connect", "pv": name})
-            monitor = yield client.until(like(msg_type="monitor", pvname=name))
-            reply = yield ask(client, "get", pv=name, text=True)
-            for message in (monitor, reply):
-                self.assertEqual((message["value"], message["count"]), (value, 0))
-        yield self.assert_good(run, client)
-
-    @inlineCallbacks
-    def test_labels(self) -> Any:
-        """An enum of 30,000 labels, or of fewer than none, has those that fit."""
-        label = b"on".ljust(26, b"\0")
-        lies = {
-            name: LyingPV(ENUM, answer=saying(time_bytes(ENUM, 1), head + label * 16 + bytes(8)))
-            for name, head in {
-                "many": b"\0\0\0\0\x75\x30",
-                "negative": b"\0\0\0\0\xff\xff",
-            }.items()
-        }
-        run, client = yield self.start(**lies)
-        for name, labels in {"many": ["on"] * 16, "negative": None}.items():
-            reply = yield ask(client, "info", pv=name)
-            self.assertEqual(reply.get("enum_strs"), labels)
-        yield self.assert_good(run, client)
 
     @inlineCallbacks
     def test_flood(self) -> Any:
@@ -206,30 +209,66 @@ class BadStatusTests(LyingServerTestCase):
     """Answers with a status that is not ECA_NORMAL."""
 
     @inlineCallbacks
-    def test_value(self) -> Any:
+    def test_all(self) -> Any:
+        """To a subscription, a get and a put, at one gateway: it starts slowly."""
+
+        def answer(request: Request) -> None:
+            if request.is_control:
+                request.answer(control_bytes())
+            elif request.command == EVENT_ADD:
+                request.refuse(GETFAIL, b"no such thing")
+            elif request.command == WRITE_NOTIFY:
+                request.answer(b"", status=PUTFAIL)
+            else:
+                request.refuse(UNKNOWN_STATUS, b"")
+
+        value = LyingPV(answer=saying(ONE))
+        run, client = yield self.start(value=value, failing=LyingPV(answer=answer))
+        yield self.assert_value(value, run, client)
+        yield self.assert_exception(client)
+        yield self.assert_put(run, client)
+        yield self.assert_good(run, client)
+
+    @inlineCallbacks
+    def assert_value(self, pv: LyingPV, run: Twistd, client: WebSocketTestClient) -> Any:
         """Who looks at a PV is told what its server says, and is shown no old value as current."""
         statuses = {GETFAIL: "Channel read request failed", NORDACCESS: "Read access denied"}
-        pv = LyingPV(answer=saying(ONE))
-        run, client = yield self.start(pv=pv)
-        client.send({"action": "connect", "pv": "pv"})
+        client.send({"action": "connect", "pv": "value"})
         yield client.until(msg_type="monitor")
         for status, words in statuses.items():
             pv.events().answer(ONE, status=status)
             yield client.until(like(msg_type="connection", conn=False))
             error = yield client.until(like(msg_type="error"))
-            self.assertEqual(error["pvname"], "pv")
+            self.assertEqual(error["pvname"], "value")
             self.assertIn(words, error["message"])
             # Who comes later is told the same.
-            client.send({"action": "connect", "pv": "pv"})
+            client.send({"action": "connect", "pv": "value"})
             yield client.until(like(msg_type="connection", conn=False))
             again = yield client.until(like(msg_type="error"))
             self.assertEqual(again, error)
             logged = yield run.until_line(words)
-            self.assertIn("the value of pv", logged.string)
+            self.assertIn("the value of value", logged.string)
         pv.events().answer(time_bytes(DOUBLE, 2.0))
         yield client.until(like(msg_type="connection", conn=True))
         yield client.until(like(msg_type="monitor", value=2.0))
-        yield self.assert_good(run, client)
+
+    @inlineCallbacks
+    def assert_exception(self, client: WebSocketTestClient) -> Any:
+        """A server that answers with CA_PROTO_ERROR is heard too, with a status unknown or not."""
+        client.send({"action": "connect", "pv": "failing"})
+        error = yield client.until(like(msg_type="error", pvname="failing"))
+        self.assertIn("Channel read request failed", error["message"])
+        reply = yield ask(client, "get", pv="failing")
+        self.assertEqual(reply["code"], "refused")
+        self.assertIn("known only by server", reply["message"])
+
+    @inlineCallbacks
+    def assert_put(self, run: Twistd, client: WebSocketTestClient) -> Any:
+        """A put with completion has the server's words, in the reply and in the log."""
+        reply = yield ask(client, "put", pv="failing", value=5)
+        self.assertEqual(reply["code"], "put_failed")
+        self.assertIn("Channel write request failed", reply["message"])
+        yield run.until_line("Channel write request failed")
 
     @inlineCallbacks
     def test_get(self) -> Any:
@@ -251,27 +290,6 @@ class BadStatusTests(LyingServerTestCase):
         yield self.assert_good(run, client)
 
     @inlineCallbacks
-    def test_exception(self) -> Any:
-        """A server that answers with CA_PROTO_ERROR is heard too, with a status unknown or not."""
-
-        def answer(request: Request) -> None:
-            if request.is_control:
-                request.answer(ZEROS)
-            elif request.command == EVENT_ADD:
-                request.refuse(GETFAIL, b"no such thing")
-            else:
-                request.refuse(UNKNOWN_STATUS, b"")
-
-        run, client = yield self.start(pv=LyingPV(answer=answer))
-        client.send({"action": "connect", "pv": "pv"})
-        error = yield client.until(like(msg_type="error"))
-        self.assertIn("Channel read request failed", error["message"])
-        reply = yield ask(client, "get", pv="pv")
-        self.assertEqual(reply["code"], "refused")
-        self.assertIn("known only by server", reply["message"])
-        yield self.assert_good(run, client)
-
-    @inlineCallbacks
     def test_metadata(self) -> Any:
         """Without units and limits the value is served, and the metadata says what is amiss."""
 
@@ -287,21 +305,4 @@ class BadStatusTests(LyingServerTestCase):
         info = yield ask(client, "info", pv="pv")
         self.assertEqual(info["refusal"], "Channel read request failed")
         yield run.until_line("units and limits of pv: Channel read request failed")
-        yield self.assert_good(run, client)
-
-    @inlineCallbacks
-    def test_put(self) -> Any:
-        """A put with completion has the server's words, in the reply and in the log."""
-
-        def answer(request: Request) -> None:
-            if request.command == WRITE_NOTIFY:
-                request.answer(b"", status=PUTFAIL)
-            else:
-                saying(ONE, control_bytes())(request)
-
-        run, client = yield self.start(pv=LyingPV(answer=answer))
-        reply = yield ask(client, "put", pv="pv", value=5)
-        self.assertEqual(reply["code"], "put_failed")
-        self.assertIn("Channel write request failed", reply["message"])
-        yield run.until_line("Channel write request failed")
         yield self.assert_good(run, client)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from twisted.trial.unittest import SynchronousTestCase
 
+from pycawamp.pv.errors import BadValueError
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.values import FieldType, Metadata
 from tests.support.memory_gateway import SinkRecorder
@@ -80,3 +83,39 @@ class MemoryTests(SynchronousTestCase):
             types[name] = (metadata.type.name, metadata.count)
         expected = {"i": ("LONG", 1), "f": ("DOUBLE", 1), "s": ("STRING", 1)}
         self.assertEqual(types, {**expected, "a": ("DOUBLE", 3), "l": ("STRING", 3)})
+
+    def test_put(self) -> None:
+        """What is written is of the PV's type; what cannot be is refused, and changes nothing."""
+        labels = ("Off", "On")
+        for kind, count, value, expected in (
+            (FieldType.DOUBLE, 1, 3, 3.0),
+            (FieldType.FLOAT, 1, 0.1, float(np.float32(0.1))),
+            (FieldType.LONG, 1, 7, 7),
+            (FieldType.INT64, 1, 2**53 + 1, 2**53 + 1),
+            (FieldType.STRING, 1, "text", "text"),
+            (FieldType.ENUM, 1, "On", 1),
+            (FieldType.ENUM, 1, 2, 2),
+            (FieldType.SHORT, 3, [1, 2], [1, 2]),
+            (FieldType.STRING, 3, ["a"], ["a"]),
+            (FieldType.CHAR, 3, "ab", [97, 98]),
+            (FieldType.DOUBLE, 3, [], []),
+        ):
+            metadata = Metadata(kind, count, enum_strs=labels if kind is FieldType.ENUM else ())
+            self.backend.add("X", 0, metadata)
+            self.assertIsNone(self.successResultOf(self.backend.put("X", value)))
+            found = self.successResultOf(self.backend.get("X")).value
+            plain = found.tolist() if isinstance(found, np.ndarray) else found
+            self.assertEqual((plain, type(plain)), (expected, type(expected)), kind)
+        refused: tuple[tuple[FieldType, int, Any], ...] = (
+            (FieldType.DOUBLE, 1, "3"),
+            (FieldType.LONG, 1, 0.5),
+            (FieldType.SHORT, 1, 40_000),
+            (FieldType.SHORT, 2, [1, 2, 3]),
+            (FieldType.ENUM, 1, "Neither"),
+            (FieldType.STRING, 1, 5),
+            (FieldType.TABLE, 1, {}),
+        )
+        for kind, count, value in refused:
+            self.backend.add("X", 0, Metadata(kind, count))
+            self.failureResultOf(self.backend.put("X", value), BadValueError)
+            self.assertEqual(self.successResultOf(self.backend.get("X")).value, 0)

@@ -19,6 +19,7 @@ from twisted.trial.unittest import SkipTest
 from pycawamp.config.settings import DialectSettings
 from pycawamp.testing import GatewayFixture, NotSeenError, Predicate
 from tests.support.dialect_case import PVWSTestCase
+from tests.support.timing import allowed
 
 FOLDER = Path(__file__).absolute().parents[2] / "js" / "displays"
 LOADING = 60.0
@@ -96,7 +97,7 @@ class Library(ProcessProtocol):
 class CsWebLibTests(PVWSTestCase):
     """The connection of cs-web-lib."""
 
-    timeout = 150
+    timeout = allowed(150)
     dialects = DialectSettings(pvws_throttle=0.1, pvws_array_throttle=0.1)
 
     def setUp(self) -> None:

@@ -20,6 +20,7 @@ from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.session import Session
 from pycawamp.wire import pvws
 from pycawamp.wire.pvws.updates import PVRenderer
+from tests.support.examples import examples
 from tests.support.memory_gateway import MemoryGateway, Page
 
 SLOWEST = 10.0
@@ -202,7 +203,7 @@ class MergingTests(SynchronousTestCase):
         """Clients that merge have what there is."""
         run_state_machine_as_test(
             MergingMachine,
-            settings=settings(max_examples=300, stateful_step_count=25, deadline=None),
+            settings=settings(max_examples=examples(300), stateful_step_count=25, deadline=None),
         )
 
     def test_severity_of_a_newcomer(self) -> None:

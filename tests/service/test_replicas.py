@@ -86,7 +86,7 @@ class Replica:
 class ReplicaTestCase(TwistdTestCase):
     """Tests with 10 pages of the Python client and one of the JavaScript client."""
 
-    timeout = 240
+    timeout = allowed(240)
 
     def balancer(self, front: int) -> list[str]:
         """The command that runs a load balancer at a port of the loopback interface."""
@@ -165,17 +165,11 @@ class HAProxyTests(ReplicaTestCase):
         return [HAPROXY, "-db", "-f", self.write(self.configuration("haproxy.cfg", ":8080", front))]
 
     @inlineCallbacks
-    def test_balanced(self) -> Any:
-        """Pages with one URL are rendered for by one gateway, up to 1.25 times its share."""
-        yield self.start()
-        numbers = sorted(replica.clients for replica in self.replicas)
-        self.assertEqual(sum(numbers), len(self.pages))
-        self.assertGreater(numbers[0], 0)
-
-    @inlineCallbacks
     def test_killed(self) -> Any:
         """When one gateway is killed, its pages go on at the other one within 2 s."""
         yield self.start()
+        # Pages with one URL are rendered for by one gateway, up to 1.25 times its share.
+        self.assertGreater(min(replica.clients for replica in self.replicas), 0)
         killed, other = self.replicas
         killed.run.signal("KILL")
         yield killed.run.when_ended()
@@ -190,27 +184,26 @@ class HAProxyTests(ReplicaTestCase):
         self.assertGreater(killed.clients, 0)
 
     @inlineCallbacks
-    def test_drained(self) -> Any:
-        """A gateway that is stopped sends its pages away: none is without updates for 0.5 s."""
-        yield self.start()
-        drained, other = self.replicas
-        drained.run.signal("TERM")
-        yield self.proxy.until_line("Server gateways/one is DOWN")
-        yield drained.run.when_ended()
-        yield until(lambda: other.clients == len(self.pages))
-        yield self.assert_go_on(0.5)
-        self.assertEqual(drained.clients, 0)
-
-    @inlineCallbacks
     def test_rolling_restart(self) -> Any:
-        """While all gateways are restarted one after the other, all pages go on."""
+        """A gateway that is stopped sends its pages away: none is without updates for 0.5 s.
+
+        While all gateways are restarted, one after the other, all pages go on.
+        """
         yield self.start()
-        for replica, name in zip(self.replicas, ("one", "two"), strict=True):
-            replica.run.signal("TERM")
-            yield self.proxy.until_line(f"Server gateways/{name} is DOWN")
-            yield replica.run.when_ended()
-            yield replica.start()
-            yield self.proxy.until_line(f"Server gateways/{name} is UP")
+        first, second = self.replicas
+        first.run.signal("TERM")
+        yield self.proxy.until_line("Server gateways/one is DOWN")
+        yield first.run.when_ended()
+        yield until(lambda: second.clients == len(self.pages))
+        yield self.assert_go_on(0.5)
+        self.assertEqual(first.clients, 0)
+        yield first.start()
+        yield self.proxy.until_line("Server gateways/one is UP")
+        second.run.signal("TERM")
+        yield self.proxy.until_line("Server gateways/two is DOWN")
+        yield second.run.when_ended()
+        yield second.start()
+        yield self.proxy.until_line("Server gateways/two is UP")
         yield self.assert_go_on(2.0)
         self.assertEqual(sum(replica.clients for replica in self.replicas), len(self.pages))
 

@@ -39,16 +39,10 @@ class StartTestCase(TwistdTestCase):
         path.chmod(mode)
         return str(path)
 
-    @inlineCallbacks
-    def assert_fails(self, expected: str, *options: str, **environment: str) -> Any:
-        """In the foreground and as a daemon a gateway exits with 1 and one line on stderr."""
-        yield self.assert_run_fails(expected, ("-n",), *options, **environment)
-        yield self.assert_daemon_fails(expected, (), *options, **environment)
-
     def assert_daemon_fails(
         self, expected: str, twistd: tuple[str, ...], *options: str, **environment: str
     ) -> Deferred[None]:
-        """As a daemon it does, with options of twistd's."""
+        """A daemon, with options of twistd's, exits with 1 and one line on stderr."""
         how = (f"--logfile={self.folder / 'log'}", *twistd)
         failing: Deferred[None] = self.assert_run_fails(expected, how, *options, **environment)
         return failing
@@ -57,7 +51,7 @@ class StartTestCase(TwistdTestCase):
     def assert_run_fails(
         self, expected: str, twistd: tuple[str, ...], *options: str, **environment: str
     ) -> Any:
-        """One run does, with options of twistd's."""
+        """So does any run with options of twistd's."""
         pid_file = self.folder / "pids" / "pid"
         pid_file.parent.mkdir(exist_ok=True)
         pid_file.parent.chmod(0o777)
@@ -80,21 +74,26 @@ class FailureTests(StartTestCase):
         """A port that another process has."""
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-            yield self.assert_fails(
-                f"cannot listen on tcp:{port}", f"--port=tcp:{port}:interface=127.0.0.1"
+            expected, option = (
+                f"cannot listen on tcp:{port}",
+                f"--port=tcp:{port}:interface=127.0.0.1",
             )
+            yield self.assert_run_fails(expected, ("-n",), option)
+            yield self.assert_daemon_fails(expected, (), option)
 
     @inlineCallbacks
     def test_put_log(self) -> Any:
         """A put log in a folder that does not exist, or that is a folder."""
-        for path in (self.folder / "no" / "puts.log", self.folder):
-            yield self.assert_fails(str(path), f"--put-log={path}", "--port", LOOPBACK)
+        missing, folder = self.folder / "no" / "puts.log", self.folder
+        options = ("--port", LOOPBACK)
+        yield self.assert_run_fails(str(missing), ("-n",), f"--put-log={missing}", *options)
+        yield self.assert_daemon_fails(str(folder), (), f"--put-log={folder}", *options)
 
     @inlineCallbacks
     def test_library(self) -> Any:
         """A Channel Access library that cannot be loaded."""
         path = self.write("libca.so", "no library")
-        yield self.assert_fails(path, "--port", LOOPBACK, PYEPICS_LIBCA=path)
+        yield self.assert_daemon_fails(path, (), "--port", LOOPBACK, PYEPICS_LIBCA=path)
 
     @inlineCallbacks
     def test_started_daemon(self) -> Any:

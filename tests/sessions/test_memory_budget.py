@@ -11,7 +11,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.access import Policy, Writers
 from pycawamp.pv.budget import SHARE
-from pycawamp.pv.ca.encode import Write
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.values import FieldType, Metadata
 from pycawamp.sessions.limits import Limits
@@ -34,7 +33,7 @@ class SlowRecords(MemoryBackend):
         super().__init__()
         self.puts: list[Deferred[None]] = []
 
-    def put(self, name: str, write: Write) -> Deferred[None]:
+    def put(self, name: str, value: Any) -> Deferred[None]:
         """Write; fires later."""
         self.puts.append(Deferred())
         return self.puts[-1]
@@ -207,14 +206,15 @@ class PutTests(SynchronousTestCase):
         self.backend.add("array", np.zeros(3), Metadata(FieldType.DOUBLE, MIB))
         self.session, self.page = self.gateway.open()
 
-    def put(self, session: Session, name: str, value: Any) -> None:
-        """Put."""
-        ask(session, "put", name, value=value)
+    def put(self, session: Session, name: str, value: Any, times: int = 1) -> None:
+        """Put a value as often."""
+        request = json.dumps({"action": "put", "pv": name, "value": value}).encode()
+        for _ in range(times):
+            session.receive(request)
 
     def test_number(self) -> None:
         """A client's puts that have not finished are bounded in number; later it may go on."""
-        for _ in range(PUTS + 3):
-            self.put(self.session, "X", 1)
+        self.put(self.session, "X", 1, PUTS + 3)
         self.gateway.flush_cycle()
         self.assertEqual(errors(self.page), 3 * [("rate_limited", "X")])
         self.assertEqual(len(self.backend.puts), PUTS)
@@ -226,8 +226,7 @@ class PutTests(SynchronousTestCase):
     def test_bytes(self) -> None:
         """They are bounded in bytes too: those of the value that is written."""
         value = [1.5] * (MIB // 8)
-        for _ in range(PUT_BYTES // MIB + 8):
-            self.put(self.session, "array", value)
+        self.put(self.session, "array", value, PUT_BYTES // MIB + 8)
         self.gateway.flush_cycle()
         self.assertEqual(set(errors(self.page)), {("rate_limited", "array")})
         self.assertLessEqual(self.gateway.sessions.shared.budget.requests, PUT_BYTES)
@@ -239,8 +238,7 @@ class PutTests(SynchronousTestCase):
         """So are those that wait for their PV, whatever their value is made of."""
         values: list[Any] = [[1.5] * 50_000, ["abc"] * 50_000, [[]] * 50_000, {"a": [{}] * 50_000}]
         for value in values:
-            for _ in range(100):
-                self.put(self.session, "nowhere", value)
+            self.put(self.session, "nowhere", value, 100)
             self.gateway.flush_cycle()
             self.assertIn(("rate_limited", "nowhere"), errors(self.page))
             self.assertLessEqual(self.gateway.sessions.shared.budget.requests, PUT_BYTES)
@@ -254,8 +252,7 @@ class PutTests(SynchronousTestCase):
         for _ in range(8):
             session, page = self.gateway.open()
             sessions.append(session)
-            for _ in range(20):
-                self.put(session, "array", value)
+            self.put(session, "array", value, 20)
             self.gateway.flush_cycle()
             codes += errors(page)
         self.assertEqual(set(codes), {("overloaded", "array")})

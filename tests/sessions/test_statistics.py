@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,7 @@ from pycawamp.sessions.statistics import Statistics, snapshot
 from pycawamp.wire.v2.dialect import VERSION_1
 from tests.support.memory_gateway import MemoryGateway, Page, ask
 from tests.support.service_case import MemoryServiceTestCase
+from tests.support.timing import allowed
 
 CHANNELS = 10_000
 BUDGET = 0.020
@@ -113,12 +115,15 @@ class SnapshotTests(SynchronousTestCase):
         limits = Limits(request_rate=CHANNELS)
         self.gateway = MemoryGateway(Policy(), limits)
         session, _ = self.gateway.open()
-        for number in range(CHANNELS):
-            self.gateway.backend.add(f"n{number}", number)
-            ask(session, "connect", f"n{number}")
+        names = [f"n{number}" for number in range(CHANNELS)]
+        for number, name in enumerate(names):
+            self.gateway.backend.add(name, number)
+        session.receive(json.dumps({"action": "connect", "pvs": names}).encode())
+        while session.is_busy:
+            session.go_on()
         found = self.snapshot()
         self.assertEqual((len(found.channels), found.subscriptions), (CHANNELS, CHANNELS))
-        self.assertLess(min(seconds(self.snapshot) for _ in range(5)), OTHERS * BUDGET)
+        self.assertLess(min(seconds(self.snapshot) for _ in range(5)), allowed(OTHERS * BUDGET))
 
 
 class AppTests(MemoryServiceTestCase):

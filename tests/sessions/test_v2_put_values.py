@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.pv.ca.dbr import DBR_TYPES
 from pycawamp.pv.values import FieldType, Metadata
+from tests.support.dbr_backend import DBRBackend
 from tests.support.examples import examples
 from tests.support.memory_gateway import MemoryGateway, ask
 from tests.support.version2_case import ANYONE
@@ -69,11 +70,11 @@ def is_same(metadata: Metadata, asked: Any, got: Any) -> bool:
 
 
 class PutValueTests(SynchronousTestCase):
-    """Puts to in-memory PVs of every type."""
+    """Puts to PVs of every type that Channel Access has."""
 
     def put(self, metadata: Metadata, value: Any) -> tuple[dict[str, Any], Any, Any]:
         """Write a PV; the reply, and what it held before and holds now."""
-        gateway = MemoryGateway(ANYONE)
+        gateway = MemoryGateway(ANYONE, backend=DBRBackend())
         before = START.get(metadata.type, 1)
         gateway.backend.add("X", _as_array(metadata, before), metadata)
         session, page = gateway.open()

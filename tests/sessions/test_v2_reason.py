@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import inlineCallbacks
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from pycawamp.access import AccessFiles, Policy
+from pycawamp.access.pvlist_file import parse_pvlist
+from pycawamp.access.watch import PolicyWatcher
 from pycawamp.config.settings import GatewaySettings
-from tests.support.memory_gateway import CONNECT_TIMEOUT, MemoryGateway, ask
+from pycawamp.sessions.peer import Peer
+from pycawamp.wire.v2.dialect import VERSION_1
+from tests.support.memory_gateway import CONNECT_TIMEOUT, MemoryGateway, Page, ask
 from tests.support.version2_case import V2TestCase
 
 RECORDS = 'record(ao, "$(P)x") { field(VAL, "1") field(PINI, "YES") }\n'
@@ -66,6 +73,70 @@ class ReasonTests(SynchronousTestCase):
         configured, message = self.page.take()
         self.assertIs(configured["reason"], True)
         self.assertIn("reason", message)
+
+
+PVLIST = """EVALUATION ORDER ALLOW, DENY
+.* ALLOW
+SECRET.* ALLOW SECRETS 1
+HIDDEN.* DENY FROM 192.0.2.1 host.example
+"""
+ACF = "UAG(ops) { mary } ASG(DEFAULT) { RULE(1,READ) } ASG(SECRETS) { RULE(1,READ) { UAG(ops) } }"
+
+
+class RuleTests(SynchronousTestCase):
+    """What access rules refuse."""
+
+    def setUp(self) -> None:
+        """Have access files, one client that asks for reasons, and one that does not."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        for name, text in (("site.pvlist", PVLIST), ("site.acf", ACF)):
+            (folder / name).write_text(text)
+        files = AccessFiles(pvlist=folder / "site.pvlist", access=folder / "site.acf")
+        self.policy = PolicyWatcher(files, Clock())
+        self.gateway = MemoryGateway(self.policy)
+        self.gateway.backend.add("X", 1.5)
+        self.page, self.other_page = Page(), Page()
+        self.asking, self.other = (
+            self.gateway.sessions.open(page, Peer("test", "192.0.2.1"), VERSION_1)
+            for page in (self.page, self.other_page)
+        )
+        self.asking.receive(b'{"action":"configure","reason":true}')
+        self.gateway.flush_cycle()
+        self.page.take()
+
+    def told(self, name: str) -> tuple[list[Any], list[Any]]:
+        """What both are told when they ask for a PV."""
+        for session in (self.asking, self.other):
+            ask(session, "connect", name)
+        self.gateway.flush_cycle()
+        return self.page.take(), self.other_page.take()
+
+    def test_refused(self) -> None:
+        """The reason has the file and line of the rule, but neither its folder nor its hosts."""
+        for name, rule in (
+            ("HIDDEN:1", "site.pvlist:4: DENY"),
+            ("SECRET:1", "site.acf: no RULE of ASG(SECRETS) applies"),
+        ):
+            (connection, error), plain = self.told(name)
+            expected = f"the access rules do not let you read it ({rule})"
+            self.assertEqual(
+                connection,
+                {"msg_type": "connection", "pvname": name, "conn": False, "reason": expected},
+            )
+            self.assertEqual((error["code"], plain), ("forbidden", [error]))
+
+    def test_ended(self) -> None:
+        """A subscription that a new policy ends is told which rule ended it."""
+        self.told("X")
+        self.policy.accept(Policy(parse_pvlist("A ALLOW\n", "/etc/new.pvlist")))
+        self.gateway.sessions.reauthorize()
+        self.gateway.advance(1)
+        connection, error = self.page.take()
+        self.assertIn("(new.pvlist: no ALLOW or ALIAS line matches)", connection["reason"])
+        self.assertEqual(error["code"], "forbidden")
+        plain = self.other_page.take()
+        self.assertEqual(plain[0], {"msg_type": "connection", "pvname": "X", "conn": False})
 
 
 class RealReasonTests(V2TestCase):

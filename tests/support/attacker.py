@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from tests.support.http_reader import END, UPGRADE, is_upgraded, request
+from tests.support.timing import allowed
 from tests.support.websocket_frames import BINARY, CLOSE, PING, PONG, TEXT, client_frame
 
 HANDSHAKE = request("/monitor", {"Host": "localhost", **UPGRADE})
@@ -25,7 +26,7 @@ RESET = struct.pack("ii", 1, 0)
 
 def connect(port: int) -> socket.socket:
     """A connection."""
-    return socket.create_connection(("127.0.0.1", port), timeout=20)
+    return socket.create_connection(("127.0.0.1", port), timeout=allowed(20))
 
 
 def open_socket(port: int) -> socket.socket:

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from typing import Any
+
+from harness.browser import Browser
 
 
-def axe_source() -> str:
-    """The script of axe-core, from the package of that name."""
-    return (files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
+def violations(browser: Browser) -> list[str]:
+    """Return what breaks the rules of axe-core on the page as it is now."""
+    browser.run((files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8"))
+    found: list[dict[str, Any]] = browser.driver.execute_async_script(
+        "axe.run().then((results) => arguments[0](results.violations))"
+    )
+    return [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]]

@@ -104,7 +104,7 @@ class ServiceTestCase(IOCTestCase):
         """Send a request, with the path as it is; start the gateway if it does not run."""
         if self.gateway is None:
             self.serve()
-        connection = HTTPConnection(urlsplit(self.origin).netloc, timeout=10)
+        connection = HTTPConnection(urlsplit(self.origin).netloc, timeout=allowed(10))
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(method, path, headers=named)

@@ -25,7 +25,7 @@ def left_to_the_collector() -> Iterator[Counter[str]]:
     That is: objects of the gateway, Deferreds, failures, coroutines and generators, by type.
     """
     left: Counter[str] = Counter()
-    gc.collect()
+    collect()
     gc.disable()
     try:
         yield left

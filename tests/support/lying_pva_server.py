@@ -8,12 +8,11 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.protocol import DatagramProtocol, Protocol, ServerFactory
 
-from pycawamp.demo.ports import LOOPBACK
+from pycawamp.demo.ports import LOOPBACK, PVAPorts
 from pycawamp.pv.pva import messages
 from pycawamp.pv.pva.messages import INIT, PIPELINE, Command, Message, Receiver
 from pycawamp.pv.pva.types import DOUBLE, Scalar, Structure, describe
 from pycawamp.pv.pva.wire import LITTLE, Order, bit_set, size, text
-from tests.support.pva_case import PVAPorts
 
 OK = b"\xff"
 TYPE = Structure("epics:nt/NTScalar:1.0", (("value", Scalar(DOUBLE)),))

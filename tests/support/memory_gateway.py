@@ -12,6 +12,8 @@ from zope.interface import implementer
 from pycawamp.access import IPolicy, Policy
 from pycawamp.fanout.flush import FlushCycle
 from pycawamp.fanout.outbox import IWriter
+from pycawamp.pv.budget import MemoryBudget
+from pycawamp.pv.history import Histories
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.interfaces import ISink, ISubscriber, PVState
 from pycawamp.pv.memory import MemoryBackend
@@ -91,11 +93,13 @@ class MemoryGateway:
         limits: Limits | None = None,
         backend: MemoryBackend | None = None,
         put_log: PutLog | None = None,
+        history: float = 0,
     ) -> None:
         self.clock = SteppingReactor()
         self.backend = backend or MemoryBackend(now=lambda: 1.5)
         router = Router({"ca": self.backend}, default="ca")
-        self.hub = PVHub(self.clock, router, LINGER)
+        self.budget = MemoryBudget()
+        self.hub = PVHub(self.clock, router, LINGER, Histories(self.budget, history))
         self.hub.startService()
         self.sessions = Sessions(
             self.clock,

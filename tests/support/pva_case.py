@@ -10,7 +10,6 @@ from subprocess import PIPE, Popen
 from threading import Lock
 from typing import Any
 
-import attrs
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.threads import deferToThread
@@ -19,54 +18,16 @@ from zope.interface import implementer
 
 from pycawamp.access import Policy, Writers
 from pycawamp.config.settings import GatewaySettings
-from pycawamp.demo.ports import LOOPBACK, free_ports
+from pycawamp.demo.ports import PVAPorts, free_ports
 from pycawamp.pv.interfaces import ISink
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.pva.backend import PVABackend
 from pycawamp.pv.values import Metadata, Reading
 from pycawamp.testing import TIMEOUT, GatewayFixture
 from tests.support import pva_server
+from tests.support.timing import allowed
 
 ANYONE = Policy(puts=True, writers=Writers.ANYONE)
-
-
-@attrs.frozen
-class PVAPorts:
-    """A server's ports: TCP, UDP for searches, and UDP for its beacons."""
-
-    server: int
-    search: int
-    beacons: int
-
-    @classmethod
-    def free(cls) -> PVAPorts:
-        """Ports on which nobody listens at the moment."""
-        first, second = free_ports(), free_ports()
-        ports = {first.server, first.repeater, second.server}
-        return cls(*ports) if len(ports) == 3 else cls.free()
-
-    def client_environment(self, *others: PVAPorts) -> dict[str, str]:
-        """The variables with which a client finds these servers and looks for no other."""
-        addresses = [f"{LOOPBACK}:{ports.search}" for ports in (self, *others)]
-        return {
-            "EPICS_PVA_AUTO_ADDR_LIST": "NO",
-            "EPICS_PVA_ADDR_LIST": " ".join(addresses),
-            "EPICS_PVA_NAME_SERVERS": "",
-            "EPICS_PVA_INTF_ADDR_LIST": LOOPBACK,
-            "EPICS_PVA_BROADCAST_PORT": str(self.beacons),
-        }
-
-    def server_environment(self) -> dict[str, str]:
-        """The variables with which a server stays on loopback."""
-        return {
-            **self.client_environment(),
-            "EPICS_PVA_SERVER_PORT": str(self.server),
-            "EPICS_PVAS_INTF_ADDR_LIST": LOOPBACK,
-            "EPICS_PVAS_SERVER_PORT": str(self.server),
-            "EPICS_PVAS_BROADCAST_PORT": str(self.search),
-            "EPICS_PVAS_AUTO_BEACON_ADDR_LIST": "NO",
-            "EPICS_PVAS_BEACON_ADDR_LIST": f"{LOOPBACK}:{self.beacons}",
-        }
 
 
 class PVAServer:
@@ -173,7 +134,7 @@ class RecordingSink:
 class PVATestCase(TestCase):
     """Tests with servers of their own."""
 
-    timeout = 120
+    timeout = allowed(120)
 
     def setUp(self) -> None:
         """Choose ports."""
@@ -191,14 +152,22 @@ class PVATestCase(TestCase):
 
     @inlineCallbacks
     def serve_records(
-        self, records: str, kind: str = "ioc", ports: PVAPorts | None = None
+        self,
+        records: str,
+        kind: str = "ioc",
+        ports: PVAPorts | None = None,
+        access: str = "",
     ) -> Generator[Deferred[Any], Any, PVAServer]:
-        """Serve records by QSRV 2, or by QSRV 1 (`ioc1`)."""
-        database = Path(self.mktemp())
-        database.parent.mkdir(parents=True, exist_ok=True)
-        database.write_text(records)
-        server: PVAServer = yield self._start(ports, kind, str(database))
+        """Serve records by QSRV 2, or by QSRV 1 (`ioc1`), with an access security file or none."""
+        files = [self._file(text) for text in (records, access) if text]
+        server: PVAServer = yield self._start(ports, kind, *files)
         return server
+
+    def _file(self, text: str) -> str:
+        path = Path(self.mktemp())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return str(path.absolute())
 
     @inlineCallbacks
     def _start(

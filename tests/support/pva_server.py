@@ -1,7 +1,8 @@
 """A child process that serves PVs by pvAccess, with the servers of p4p and pvxslibs.
 
-`ioc FILE.db` is a QSRV 2 IOC, and `ioc1 FILE.db` a QSRV 1 one: each line of stdin is run in its
-shell. `shared` has PVs of p4p: each line of stdin is a line of Python, with what `_names` has.
+`ioc FILE.db [FILE.acf]` is a QSRV 2 IOC, and `ioc1 FILE.db` a QSRV 1 one: each line of stdin is
+run in its shell. `shared` has PVs of p4p: each line of stdin is a line of Python, with the names of
+`_names`.
 It says READY once it serves, and after each line.
 """
 
@@ -37,7 +38,7 @@ def _flush() -> None:
     ctypes.CDLL(None).fflush(None)
 
 
-def _ioc(is_qsrv2: bool, database: str, macros: str = "") -> Callable[[str], Any]:
+def _ioc(is_qsrv2: bool, database: str, access: str = "") -> Callable[[str], Any]:
     from epicscorelibs import ioc  # noqa: PLC0415 (loading it starts EPICS's threads)
     from epicscorelibs.path import get_lib  # noqa: PLC0415
 
@@ -59,7 +60,9 @@ def _ioc(is_qsrv2: bool, database: str, macros: str = "") -> Callable[[str], Any
     for name, path in ((b"base.dbd", ioc.DEFAULT_DBD_PATH), *extra):
         assert not ioc.dbLoadDatabase(name, os.fsencode(path), None), name
     assert not ioc.registerRecordDeviceDriver(ioc.pdbbase)
-    assert not ioc.dbLoadRecords(os.fsencode(database), macros.encode())
+    assert not ioc.dbLoadRecords(os.fsencode(database), b"")
+    if access:
+        assert not ioc.dbCore.asSetFilename(os.fsencode(access))
     assert not ioc.iocInit()
     _flush()
     os.dup2(stdout, 1)

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.attacker import connect
 from tests.support.gateway_process import BlockingClient, Cost, shared_gateway
-from tests.support.hostile_messages import MESSAGE, NAMED, random_attack
+from tests.support.hostile_messages import HUGE, MESSAGE, NAMED, random_attack
 from tests.support.timing import allowed
 
 STALL = allowed(0.150)
@@ -111,10 +111,16 @@ class HostileMessagesTests(SynchronousTestCase):
         """Puts of values that are too many, too deep or too long."""
         self.assert_all_unharmed(lambda label: label.startswith("put"))
 
+    def test_huge(self) -> None:
+        """Messages of a megabyte."""
+        self.assert_all_unharmed(lambda label: label in HUGE)
+
     def test_others(self) -> None:
-        """Huge messages, many messages, frames that mean nothing, 20,000 PVs."""
+        """Many messages, frames that mean nothing, 20,000 PVs."""
         self.assert_all_unharmed(
-            lambda label: not label.startswith(("connect", "disconnect", "put")),
+            lambda label: (
+                label not in HUGE and not label.startswith(("connect", "disconnect", "put"))
+            ),
             READERS_AND_DEAF,
         )
 

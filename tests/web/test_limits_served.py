@@ -13,6 +13,7 @@ from tests.support.http_reader import UPGRADE, request
 from tests.support.ioc_case import until_true
 from tests.support.service_case import MemoryServiceTestCase, reactor
 from tests.support.timing import allowed
+from tests.support.websocket_frames import client_frame
 
 
 class ServedLimitTests(MemoryServiceTestCase):
@@ -81,6 +82,33 @@ class ServedLimitTests(MemoryServiceTestCase):
         client.send("{" + " " * 100)
         code = yield client.when_closed()
         self.assertEqual(code, 1009)
+
+    @inlineCallbacks
+    def test_unfinished_messages(self) -> Any:
+        """Messages that never end count for --max-memory in all; what had room is given back."""
+        size = 2**20
+        service = self.serve("--max-memory=16", f"--max-message={size}")
+
+        def held() -> int:
+            return service.statistics().memory.requests
+
+        first_part = client_frame(b" " * (size - 1), first=0x01)
+        holders = yield gatherResults([self.connect() for _ in range(20)])
+        for client in holders:
+            client.protocol.transport.write(first_part)
+        yield until_true(lambda: sum(bool(client.messages) for client in holders) == 4)
+        self.assertGreater(held(), 15 * size)
+        for client in holders:
+            if client.messages:
+                self.assertEqual(client.messages[0]["code"], "overloaded")
+                code = yield client.when_closed()
+                self.assertEqual(code, 1013)
+        for client in holders:
+            client.protocol.transport.abortConnection()
+        yield until_true(lambda: not held())
+        other = yield self.connect()
+        other.send({"action": "ping"})
+        yield other.until(msg_type="pong")
 
     @inlineCallbacks
     def test_flood(self) -> Any:

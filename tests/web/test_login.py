@@ -161,7 +161,7 @@ class LoginTests(MemoryServiceTestCase):
     @inlineCallbacks
     def test_guessing(self) -> Any:
         """After ten bad passwords an address must wait; who is known to be good need not."""
-        self.serve_users()
+        service = self.serve_users()
         known = yield self.get(Authorization=basic("alice", PASSWORD))
         self.assertEqual(known.status, 200)
         login_throttle = [self.get(Authorization=basic("alice", f"guess {n}")) for n in range(13)]
@@ -175,6 +175,8 @@ class LoginTests(MemoryServiceTestCase):
             ]
         )
         self.assertEqual((again.status, bob.status), (200, 429))
+        counted = service.statistics().totals.logins
+        self.assertEqual(counted, {"ok": 2, "failed": 10, "throttled": 4, "busy": 0})
 
     @inlineCallbacks
     def test_loop_lives(self) -> Any:

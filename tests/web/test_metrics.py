@@ -64,6 +64,12 @@ class MetricsTests(ApiTestCase):
         self.assertEqual((channels[("connected",)], channels[("searching",)]), (1, 1))
         self.assertGreaterEqual(found["pycaserver_messages_total"][()], 5)
         self.assertGreater(found["pycaserver_sent_bytes_total"][()], 500)
+        self.assertGreater(found["pycaserver_received_bytes_total"][()], 500)
+        self.assertGreaterEqual(found["pycaserver_update_delay_seconds_count"][()], 1)
+        self.assertLess(
+            found["pycaserver_update_delay_seconds_sum"][()],
+            allowed(1) * found["pycaserver_update_delay_seconds_count"][()],
+        )
         self.assertEqual(found["pycaserver_puts_total"], {("ok",): 1, ("bad_value",): 1})
         self.assertEqual(found["pycaserver_errors_total"], {("bad_value",): 1})
         self.assertEqual(sum(found["pycaserver_refusals_total"].values()), 1)

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from zope.interface import provider
 
 from pycawamp.web.site import ENTRIES, STATIC
@@ -162,32 +157,6 @@ class SiteTests(ServiceTestCase):
         configuration = json.loads(self.ask("/config.json").body)
         self.assertTrue(configuration["puts"])
         self.assertIn("demo:sine", dict(configuration["demo"]))
-
-
-class WheelTests(SynchronousTestCase):
-    """What pip installs."""
-
-    def test_parts(self) -> None:
-        """All files of the page are among what a wheel is made of, and no tests."""
-        if find_spec("setuptools") is None:
-            raise SkipTest("no setuptools: pip install setuptools")
-        source, library = Path(self.mktemp()), Path(self.mktemp()).absolute()
-        shutil.copytree(ROOT, source, ignore=_NOT_SOURCES)
-        command = [sys.executable, "setup.py", "-q", "build", "--build-lib", str(library)]
-        done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertNotIn("importable", done.stderr + done.stdout)
-        names = [path.relative_to(library).as_posix() for path in library.rglob("*.*")]
-        prefix = "pycawamp/web/static/"
-        found = sorted(name.removeprefix(prefix) for name in names if name.startswith(prefix))
-        self.assertEqual(found, PARTS)
-        self.assertIn("pycawamp/demo/records.db", names)
-        self.assertEqual([name for name in names if name.startswith(("tests/", "bench/"))], [])
-
-
-_NOT_SOURCES = shutil.ignore_patterns(
-    ".*", "_trial_temp*", "node_modules", "build", "dist", "*.egg-info", "__pycache__"
-)
 
 
 def references(reply: Reply) -> Iterator[str]:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from twisted.internet.defer import inlineCallbacks
+from twisted.internet.task import deferLater
 
+from pycawamp.access import Policy, Writers
 from pycawamp.config.settings import GatewaySettings
 from pycawamp.service.app import search_variables
-from pycawamp.web.status import MOST, StatusReport
+from pycawamp.testing import GatewayFixture
+from pycawamp.web.status import MOST, SHORTEST, StatusReport
 from tests.support.api_case import ApiTestCase
 from tests.support.console_case import WebTestCase, in_thread
 from tests.support.ioc_case import IOCTestCase
+from tests.support.service_case import reactor
+from tests.support.timing import allowed
 
 RECORDS = "".join(f'record(ao, "$(P){name}") {{ field(PINI, "YES") }}\n' for name in ("x", "y"))
 
@@ -45,6 +52,8 @@ class StatusTests(ApiTestCase):
         self.assertLess(abs(channels["X"]["age"]), 60)
         self.assertEqual(channels["nowhere"]["state"], "searching")
         self.assertEqual(report["totals"]["errors"], {"unknown_action": 1})
+        self.assertGreater(report["totals"]["bytes_received"], 0)
+        self.assertGreater(told["sent"], 0)
         self.assertGreaterEqual(report["uptime"], 0)
         self.assertEqual(set(report) & {"environ", "asked", "pv"}, set())
 
@@ -81,10 +90,60 @@ class StatusTests(ApiTestCase):
         self.assertIsNone(report["pv"]["reason"])
 
     @inlineCallbacks
+    def test_rules(self) -> Any:
+        """Which lines of the rules decide about a PV is told, for anybody who is asked about."""
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir()
+        pvlist, access = folder / "site.pvlist", folder / "site.acf"
+        pvlist.write_text(".* ALLOW\nHIDDEN DENY FROM 192.0.2.1\nA ALIAS X OPS 1\n")
+        access.write_text(
+            "UAG(ops) { mary } ASG(DEFAULT) { RULE(1,READ) } ASG(OPS) { RULE(1,READ) { UAG(ops) } }"
+        )
+        self.serve("--pvlist", str(pvlist), "--access", str(access))
+        report = yield self.status("?pv=HIDDEN&host=192.0.2.1")
+        self.assertEqual(
+            report["pv"]["access"]["because"], [f"{pvlist}:2: HIDDEN DENY FROM 192.0.2.1"]
+        )
+        self.assertIn("rules do not let anonymous at 192.0.2.1 read it", report["pv"]["reason"])
+        report = yield self.status("?pv=HIDDEN")
+        self.assertTrue(report["pv"]["access"]["read"])
+        for query, may in (("", False), ("&user=mary", True)):
+            report = yield self.status(f"?pv=A{query}")
+            self.assertEqual(report["pv"]["access"]["read"], may)
+            self.assertEqual(report["pv"]["real_name"], "X")
+            self.assertIn(f"{pvlist}:3: A ALIAS X OPS 1", report["pv"]["access"]["because"])
+
+    @inlineCallbacks
+    def test_rates(self) -> Any:
+        """Rates are those since the report before, or since the PV was connected."""
+        service = self.serve()
+        client = yield self.connect()
+        client.send({"action": "connect", "pv": "X"})
+        yield client.until(msg_type="monitor")
+        gateway = service.gateway
+        report = StatusReport(gateway, gateway.hub, gateway.decide, search_variables)
+        (before,) = report.told({})["channels"]
+        self.assertLessEqual(before["rate"], 1)
+        started = monotonic()
+        for value in range(100):
+            self.backend.set("X", value)
+        yield client.until(value=99)
+        yield deferLater(reactor, SHORTEST, lambda: None)
+        told = report.told({})
+        most = monotonic() - started
+        (channel,), (client_told,) = told["channels"], told["clients"]
+        self.assertEqual(channel["updates"], before["updates"] + 100)
+        self.assertTrue(100 / (most + 1) <= channel["rate"] <= 100, channel)
+        self.assertGreater(client_told["rate"], 50 * channel["rate"])
+        yield deferLater(reactor, SHORTEST, lambda: None)
+        (channel,) = report.told({})["channels"]
+        self.assertEqual(channel["rate"], 0)
+
+    @inlineCallbacks
     def test_bad_query(self) -> Any:
         """What nobody can ask is refused."""
         self.serve()
-        for query in ("?name=X", "?pv=X&pv=Y", "?search=%FF"):
+        for query in ("?name=X", "?pv=X&pv=Y", "?search=%FF", "?pv=X&host=somewhere"):
             reply = yield self.call("GET", f"/status{query}")
             self.assertEqual(reply.status, 400, query)
 
@@ -103,22 +162,36 @@ class LostTests(IOCTestCase):
     def test_lost(self) -> Any:
         """Of a lost PV it is told which IOC it was on, and whether that has others alive."""
         ioc = yield self.start_ioc(RECORDS)
-        fixture = yield self.start_gateway(GatewaySettings(connect_timeout=1))
+        policy = Policy(puts=True, writers=Writers.ANYONE)
+        settings = GatewaySettings(connect_timeout=1)
+        fixture = GatewayFixture(reactor, settings, ports=self.ports, policy=policy)
+        self.addCleanup(fixture.stop)
+        yield fixture.start()
         client = yield fixture.connect()
         client.send({"action": "connect", "pvs": [f"{self.prefix}x", f"{self.prefix}y"]})
         for name in ("x", "y"):
             yield client.until(msg_type="monitor", pvname=f"{self.prefix}{name}")
         gateway = fixture.gateway
-        report = StatusReport(gateway, gateway.hub, search_variables)
+        report = StatusReport(gateway, gateway.hub, gateway.decide, search_variables)
         told = report.told({"pv": f"{self.prefix}x"})
         (alive,) = told["iocs"]
         self.assertEqual((alive["channels"], alive["connected"]), (2, 2))
+        self.assertIsNone(alive["lag"])
+        counts = gateway.statistics().delays.counts
+        self.assertEqual(sum(counts), 0)
+        for value in range(1, 4):
+            client.send({"action": "put", "pv": f"{self.prefix}x", "value": value})
+            yield client.until(msg_type="monitor", value=value)
+        told = report.told({"pv": f"{self.prefix}x"})
+        self.assertEqual(told["pv"]["updates"], 4)
+        (alive,) = told["iocs"]
+        self.assertLess(abs(alive["lag"]), allowed(1))
         yield self.kill_ioc(ioc)
         for _ in range(2):
             yield client.until(msg_type="connection", conn=False)
         told = report.told({"pv": f"{self.prefix}x"})
         self.assertIn(f"the IOC {alive['host']} was lost at", told["pv"]["reason"])
-        self.assertEqual(told["pv"]["ioc"], {**alive, "connected": 0})
+        self.assertEqual({**told["pv"]["ioc"], "lag": 0}, {**alive, "connected": 0, "lag": 0})
 
 
 class PageTests(WebTestCase):
@@ -128,10 +201,15 @@ class PageTests(WebTestCase):
 
     @in_thread
     def test_page(self) -> None:
-        """The page shows the channels, finds some, and says why one is dead."""
+        """The page, and a row of the console, say why a PV is dead; the page finds channels."""
         name = self.pv("x")
         browser = self.open("x", rest=",nowhere")
         browser.until_row(name, lambda row: row.state == "OK")
+        for each in (name, "nowhere"):
+            browser.unfold(each)
+        row = browser.until_row("nowhere", lambda row: "Reason" in row.facts)
+        self.assertIn("no IOC has answered since", row.facts["Reason"])
+        self.assertNotIn("Reason", browser.until_row(name, lambda row: bool(row.facts)).facts)
         # The channels linger.
         browser.open(f"{self.origin}/status?pv=nowhere")
         browser.until(lambda: "no IOC has answered" in browser.text("#pv"), "why it is dead")

@@ -24,8 +24,8 @@ const gw = new PVClient({ WebSocket: Socket, now: () => 0 });
 export const values: Value[] = [1, "a", [1], ["a"], Float64Array.of(1) satisfies TypedArray];
 export const code: ErrorCode = "forbidden";
 export const info: Promise<Metadata> = gw.pv("X").info({ timeout: 1 });
-// @ts-expect-error a value is no object
-gw.pv("X").put({});
+// @ts-expect-error a value is no symbol
+gw.pv("X").put(Symbol());
 // @ts-expect-error there is no such option
 new PVClient("ws://x", { heartbeats: 1 });
 // @ts-expect-error the state cannot be set

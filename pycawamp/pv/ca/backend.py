@@ -22,6 +22,7 @@ from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.ca import dbr, libca
 from pycawamp.pv.ca.callbacks import Callbacks, Registry
 from pycawamp.pv.ca.channel import Channel
+from pycawamp.pv.ca.circuits import Circuits, Confirmation, Job
 from pycawamp.pv.ca.monitors import Monitor
 from pycawamp.pv.ca.refusals import HeldRefusals, RefusalLog
 from pycawamp.pv.ca.repeater import Repeater, ensure_repeater
@@ -58,6 +59,7 @@ class CABackend:
         # Before all else that it is given, also by those who open channels before `start`.
         self._worker.do(self._create_context)
         self._registry = Registry(inbox.intake)
+        self._circuits = Circuits(self._worker.do, self._confirm, self._registry.forget)
         self.refusals = RefusalLog(reactor)
         """What IOCs refuse is logged here."""
         self.held_refusals = HeldRefusals(reactor)
@@ -95,21 +97,34 @@ class CABackend:
     def free(self, channel: Channel) -> None:
         """Clear a channel's subscriptions, then the channel."""
         self._registry.channels.pop(channel.key, None)
-        self._worker.do(partial(self._clear_channel, channel))
+        # It waits inside libca like a request.
+        self._circuits.send(channel.at_libca, partial(self._clear_channel, channel))
+
+    def lose(self, host: str) -> None:
+        """Handle that an IOC is lost."""
+        self._circuits.lose(host)
 
     def get(self, at_libca: AtLibca, pending: PendingGet) -> None:
         """Ask for a channel's value; the answer goes to the pending get."""
         self._registry.listen(pending)
-        self._worker.do(partial(self._get, at_libca, pending))
+        self._circuits.send(at_libca, partial(self._get, at_libca, pending))
 
     def put(self, at_libca: AtLibca, pending: PlainPut) -> None:
         """Write; whether it was sent goes to the pending put."""
-        self._worker.do(partial(self._put, at_libca, pending))
+        job = partial(self._put, at_libca, pending)
+        self._circuits.send(at_libca, job, len(pending.write.raw))
 
     def put_callback(self, at_libca: AtLibca, pending: PendingPut) -> None:
         """Write with completion; what becomes of it goes to the pending put."""
         self._registry.puts[pending.key] = pending
-        self._worker.do(partial(self._put_callback, at_libca, pending))
+        job = partial(self._put_callback, at_libca, pending)
+        self._circuits.send(at_libca, job, len(pending.write.raw))
+
+    def _confirm(self, at_libca: AtLibca, confirmed: Job) -> Confirmation:
+        confirmation = Confirmation(self.next_key(), confirmed)
+        self._registry.listen(confirmation)
+        self._worker.do(partial(self._get, at_libca, confirmation))
+        return confirmation
 
     def forget(self, key: int) -> None:
         """Stop reporting the outcome of a get or put."""
@@ -205,7 +220,7 @@ class CABackend:
                 monitor.close()
             channel.at_libca.monitors = ()
 
-    def _get(self, at_libca: AtLibca, pending: PendingGet) -> None:
+    def _get(self, at_libca: AtLibca, pending: PendingGet | Confirmation) -> None:
         status = libca.ECA_DISCONN
         if not at_libca.cleared:
             status = self._ca.ca_array_get_callback(
@@ -215,6 +230,9 @@ class CABackend:
             self._inbox.post(pending.failed, libca.Refusal.by_status(status))
 
     def _put(self, at_libca: AtLibca, pending: PlainPut) -> None:
+        if pending.answer.called:
+            # Its time was up while it was held.
+            return
         write = pending.write
         status = libca.ECA_DISCONN
         if not at_libca.cleared:

@@ -15,12 +15,14 @@ from typing import Any, TypeAlias
 
 from pycawamp.pv.ca import dbr, libca
 from pycawamp.pv.ca.channel import Channel
+from pycawamp.pv.ca.circuits import Confirmation
 from pycawamp.pv.ca.monitors import ControlMonitor, Monitor, ValueMonitor
 from pycawamp.pv.ca.refusals import RefusalLog
 from pycawamp.pv.ca.requests import PendingGet, PendingPut
 from pycawamp.pv.inbox import Inbox, Intake
 from pycawamp.pv.values import Metadata
 
+Listener: TypeAlias = "Monitor | PendingGet | Confirmation"
 Subscribe: TypeAlias = Callable[[Channel, tuple[Monitor, ...]], None]
 
 
@@ -33,7 +35,7 @@ class Registry:
     def __init__(self, intake: Intake | None = None) -> None:
         self._intake = intake
         self.channels: dict[int, Channel] = {}
-        self.listeners: dict[int, Monitor | PendingGet] = {}
+        self.listeners: dict[int, Listener] = {}
         self.puts: dict[int, PendingPut] = {}
         self._keys = itertools.count(1)
 
@@ -41,7 +43,7 @@ class Registry:
         """A number that nothing else has."""
         return next(self._keys)
 
-    def listen(self, listener: Monitor | PendingGet) -> None:
+    def listen(self, listener: Listener) -> None:
         """Deliver events to a subscription or get; its key may change."""
         if self._intake is None:
             self.listeners[listener.key] = listener
@@ -189,7 +191,7 @@ class Callbacks:
         self._refusals.write(*news)
 
 
-def _refuse(listener: Monitor | PendingGet, status: int, dbr_type: int, count: int) -> None:
+def _refuse(listener: Listener, status: int, dbr_type: int, count: int) -> None:
     """Tell a listener, on the reactor, of an event that is not what was asked for."""
     if status != libca.ECA_NORMAL:
         listener.failed(libca.Refusal.by_status(status))
@@ -197,7 +199,7 @@ def _refuse(listener: Monitor | PendingGet, status: int, dbr_type: int, count: i
         listener.failed(_mismatch(listener, dbr_type, count))
 
 
-def _mismatch(listener: Monitor | PendingGet, dbr_type: int, count: int) -> libca.Refusal:
+def _mismatch(listener: Listener, dbr_type: int, count: int) -> libca.Refusal:
     """What is wrong with an answer that is not of the type and count that were asked for."""
     if dbr_type != listener.type:
         reason = f"it sent DBR type {dbr_type}, not {listener.type} as asked"

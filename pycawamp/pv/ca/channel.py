@@ -39,6 +39,9 @@ class ChannelCalls(PutCalls, Protocol):
     def free(self, channel: Channel) -> None:
         """Clear a channel's subscriptions, then the channel."""
 
+    def lose(self, host: str) -> None:
+        """Handle that an IOC is lost."""
+
     def get(self, at_libca: AtLibca, pending: PendingGet) -> None:
         """Ask for a channel's value; the answer goes to the pending get."""
 
@@ -132,6 +135,7 @@ class Channel:
         """Handle a connection: store the type and rights, and the monitors in force."""
         self._reroute()
         self.native, self.monitors = news
+        self.at_libca.host = self.native.host
         route = self.monitors[-1].route
         if route is not None and IRoutedSink.providedBy(self._sink):
             self._sink.routed(route)
@@ -153,6 +157,7 @@ class Channel:
     def lose(self, _news: None) -> None:
         """Handle the loss of the channel."""
         self.native = None
+        self._calls.lose(self.at_libca.host)
         self._fail_requests()
         self._tell()
 

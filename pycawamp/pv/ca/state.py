@@ -10,8 +10,10 @@ from pycawamp.pv.values import FieldType
 
 @attrs.define
 class AtLibca:
-    """What libca has of a channel. Not the reactor's to touch."""
+    """What libca has of a channel. Not the reactor's to touch, but for `host`."""
 
+    host: str = ""
+    """The IOC where it was connected last."""
     chid: int | None = None
     shape: tuple[FieldType, int] | None = None
     """The native type and count that the monitors were made for."""
@@ -22,4 +24,4 @@ class AtLibca:
     reserved: int = 0
     """Bytes of the memory budget that are its values'; the worker's."""
     cleared: bool = False
-    """Whether the channel is gone; the worker's."""
+    """Whether the channel was closed; used by the worker only."""

@@ -10,7 +10,16 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from pycawamp.pv.pva.layout import Layout, Plan, layout_of
-from pycawamp.pv.pva.types import FORMATS, STRING, Scalar, ScalarArray, Structure, Type, Union
+from pycawamp.pv.pva.types import (
+    FORMATS,
+    STRING,
+    Scalar,
+    ScalarArray,
+    Structure,
+    Type,
+    Union,
+    Variant,
+)
 from pycawamp.pv.pva.wire import LITTLE, Order, little_bits
 from pycawamp.pv.values import LARGE, STATUSES, FieldType, Image, Limits, Metadata, Reading, Value
 
@@ -205,7 +214,8 @@ def _kind(structure: Structure) -> tuple[FieldType, bool, str]:
     value = structure.field("value")
     if name == "NTTable" and isinstance(value, Structure):
         return FieldType.TABLE, False, "value"
-    if name == "NTNDArray" and isinstance(value, Union):
+    # QSRV makes images of records with a value of any type.
+    if name == "NTNDArray" and isinstance(value, Union | Variant):
         return FieldType.IMAGE, False, "value"
     if not structure.name.startswith("epics:nt/") and not _is_plain(structure):
         return FieldType.STRUCTURE, False, ""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from pycawamp.pv.history import Samples
 from pycawamp.pv.values import Metadata, Reading
 from pycawamp.wire.dialect import Dialect, Encoding, Message, Renderer, Template
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.requests import Request
 from pycawamp.wire.v2 import replies
+from pycawamp.wire.v2.history import history, is_number
 from pycawamp.wire.v2.requests import parse
 from pycawamp.wire.v2.updates import Render, is_binary, renderer, shown_metadata, template
 
@@ -52,6 +54,10 @@ class Version2(Dialect):
     def disconnected(self, name: str, reason: str) -> bytes:
         """Return a `connection` message with a reason."""
         return replies.connection(name, False, reason)
+
+    def history(self, request: Request, samples: Samples, metadata: Metadata | None) -> bytes:
+        """Return the reply to a `history` request."""
+        return history(request.pvname or "", samples, metadata, request.id)
 
     def configured(self, request: Request, encoding: Encoding) -> bytes:
         """Return the reply to a `configure`: the options now in force."""
@@ -119,6 +125,13 @@ class PVRenderer(Renderer):
     def refused(self, reason: str) -> Sequence[bytes]:
         """Return an `error` message."""
         return (replies.refused(self.name, reason),)
+
+    def history(self, samples: Samples) -> bytes | None:
+        """Return a `history` message, if the PV holds a number."""
+        metadata = self._metadata
+        if metadata is None or not is_number(metadata):
+            return None
+        return history(self.name, samples, metadata)
 
     def shown(self, metadata: Metadata) -> object:
         """Return the units, and the metadata that `text` depends on."""

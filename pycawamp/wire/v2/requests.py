@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from pycawamp.pv.history import MOST_SAMPLES, Past
 from pycawamp.pv.text import clip, json_type
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.names import checked_name
@@ -19,6 +20,7 @@ from pycawamp.wire.requests import (
     ListPVs,
     Ping,
     Put,
+    ReadHistory,
     Request,
 )
 from pycawamp.wire.v2.codec import loads
@@ -35,6 +37,11 @@ MAX_BRACKETS = 100_000
 DEFAULT_TIMEOUT = 10.0
 MAX_TIMEOUT = 3600.0
 """Maximum timeout of a put in seconds."""
+MAX_TIME = 2**32 - 1
+"""UNIX seconds, in 2106."""
+MIN_POINTS = 12
+MAX_HISTORY = 86400.0
+"""Maximum seconds of history that a subscription begins with."""
 
 
 def parse(payload: bytes) -> Request:
@@ -48,7 +55,7 @@ def parse(payload: bytes) -> Request:
     message = load(payload)
     if not isinstance(message, dict):
         raise BadMessageError("bad_request", f"expected a JSON object, got {json_type(message)}")
-    request_id = _request_id(message)
+    request_id = _request_id(message) if "id" in message else None
     try:
         return _parse_action(message, request_id)
     except BadMessageError as mistake:
@@ -90,8 +97,11 @@ def _parse_action(message: dict[str, Any], request_id: str | float | None) -> Re
 
 
 def _connect(message: dict[str, Any], request_id: str | float | None) -> Connect:
+    if len(message) == 2 and ("pv" in message or "pvs" in message):
+        # Most have only an action and names.
+        return Connect(_names(message), id=request_id)
     options = parse_options(message)
-    return Connect(_names(message), options, id=request_id)
+    return Connect(_names(message), options, _past(message), id=request_id)
 
 
 def _disconnect(message: dict[str, Any], request_id: str | float | None) -> Disconnect:
@@ -118,11 +128,48 @@ def _put(message: dict[str, Any], request_id: str | float | None) -> Put:
 
 def _timeout(message: dict[str, Any]) -> float:
     timeout = message.get("timeout", DEFAULT_TIMEOUT)
-    is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
-    if not is_number or not 0 < timeout <= MAX_TIMEOUT:
+    if not _is_number(timeout) or not 0 < timeout <= MAX_TIMEOUT:
         text = f'expected "timeout" to be seconds, above 0 and at most {MAX_TIMEOUT:g}'
         raise BadMessageError("bad_request", text)
     return float(timeout)
+
+
+def _history(message: dict[str, Any], request_id: str | float | None) -> ReadHistory:
+    name = checked_name(message.get("pv"))
+    start = _time(message, "from")
+    end = _time(message, "to") if message.get("to") is not None else None
+    if end is not None and end < start:
+        raise BadMessageError("bad_request", 'expected "to" to be after "from"')
+    return ReadHistory(name, start, end, _points(message), id=request_id)
+
+
+def _time(message: dict[str, Any], key: str) -> float:
+    value: Any = message.get(key)
+    if not _is_number(value) or not 0 <= value <= MAX_TIME:
+        text = f'expected "{key}" to be UNIX seconds, at most {MAX_TIME}'
+        raise BadMessageError("bad_request", text)
+    return float(value)
+
+
+def _past(message: dict[str, Any]) -> Past | None:
+    seconds = message.get("history", 0)
+    if not _is_number(seconds) or not 0 <= seconds <= MAX_HISTORY:
+        text = f'expected "history" to be seconds, at most {MAX_HISTORY:g}'
+        raise BadMessageError("bad_request", text)
+    points = _points(message)
+    return Past(float(seconds), points) if seconds else None
+
+
+def _points(message: dict[str, Any]) -> int:
+    points = message.get("points", MOST_SAMPLES)
+    if type(points) is not int or not MIN_POINTS <= points <= MOST_SAMPLES:
+        text = f'expected "points" to be a number of samples from {MIN_POINTS} to {MOST_SAMPLES}'
+        raise BadMessageError("bad_request", text)
+    return points
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _info(message: dict[str, Any], request_id: str | float | None) -> Info:
@@ -169,6 +216,7 @@ _ACTIONS: dict[str, Callable[[dict[str, Any], str | float | None], Request]] = {
     Get.action: _get,
     Put.action: _put,
     Info.action: _info,
+    ReadHistory.action: _history,
     ListPVs.action: lambda _message, request_id: ListPVs(id=request_id),
     Ping.action: lambda _message, request_id: Ping(id=request_id),
 }

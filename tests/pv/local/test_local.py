@@ -21,6 +21,7 @@ from pycawamp.pv.memory import MemoryBackend
 from pycawamp.testing import GatewayFixture, WebSocketTestClient
 from tests.support.ioc_case import until_true
 from tests.support.memory_gateway import SinkRecorder
+from tests.support.timing import allowed
 from tests.support.version2_case import ANYONE, ask
 
 WITHOUT_WRITES = Policy()
@@ -29,7 +30,7 @@ WITHOUT_WRITES = Policy()
 class LocalTestCase(TestCase):
     """Tests with a gateway of their own."""
 
-    timeout = 60
+    timeout = allowed(60)
     policy = ANYONE
 
     @inlineCallbacks

@@ -13,15 +13,17 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.trial.unittest import SynchronousTestCase
 
+from pycawamp.demo.ports import PVAPorts
 from pycawamp.pv.pva import channel as channel_module
 from pycawamp.pv.pva import messages
 from pycawamp.pv.pva.describe import description_of
 from pycawamp.pv.pva.messages import Receiver
 from pycawamp.pv.pva.types import Structure, TypeReader, decode, describe
 from pycawamp.pv.pva.wire import BIG, LITTLE, MALFORMED, ORDERS, Order, Reader, bit_set
+from tests.support.examples import examples
 from tests.support.ioc_case import until_true
 from tests.support.lying_pva_server import TYPE, LyingPVAServer, failed
-from tests.support.pva_case import PVAPorts, PVATestCase, RecordingSink
+from tests.support.pva_case import PVATestCase, RecordingSink
 
 TIME = bytes.fromhex(
     "800b74696d655374616d705f7403107365636f6e64735061737445706f6368230b6e616e6f5365636f6e647322"
@@ -79,7 +81,7 @@ class DecoderTests(SynchronousTestCase):
             taken = [(each.command, each.buffer[each.start : each.end]) for each in found]
             self.assertEqual(taken, [(13, payload)], step)
 
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=examples(400), deadline=None)
     @given(st.binary(max_size=300), st.sampled_from(ORDERS))
     @example(b"\x80" * 300, BIG)
     @example(b"\x88" * 300, BIG)
@@ -96,7 +98,7 @@ class DecoderTests(SynchronousTestCase):
         except MALFORMED:
             pass
 
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=examples(400), deadline=None)
     @given(st.data(), st.sampled_from(ORDERS))
     def test_any_update(self, data: st.DataObject, order: Order) -> None:
         """Any bytes are an update of a channel that can be shown, or malformed."""
@@ -114,7 +116,7 @@ class DecoderTests(SynchronousTestCase):
         self.assertIn(reading.nanoseconds, range(10**9))
         description.metadata(state, "server:5075", None)
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=examples(200), deadline=None)
     @given(st.lists(st.binary(max_size=100), max_size=5))
     def test_any_stream(self, parts: list[bytes]) -> None:
         """Any bytes are messages, or malformed."""
@@ -126,7 +128,7 @@ class DecoderTests(SynchronousTestCase):
         except MALFORMED:
             pass
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=examples(200), deadline=None)
     @given(st.binary(max_size=200))
     def test_any_datagram(self, raw: bytes) -> None:
         """Any datagram is an answer, a beacon, or malformed."""

@@ -12,14 +12,14 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import deferLater
 
-from pycawamp.demo.ports import LOOPBACK
+from pycawamp.demo.ports import LOOPBACK, PVAPorts
 from pycawamp.pv.pva import backend as backend_module
 from pycawamp.pv.pva import search as search_module
 from pycawamp.pv.pva.messages import search_response
 from pycawamp.pv.pva.wire import BIG, Reader
 from pycawamp.pv.values import FieldType
 from tests.support.ioc_case import until_true
-from tests.support.pva_case import PVAPorts, PVAServer, PVATestCase, RecordingSink
+from tests.support.pva_case import PVAServer, PVATestCase, RecordingSink
 
 ADD = 'add("x", nt.NTScalar("d"), {value})'
 

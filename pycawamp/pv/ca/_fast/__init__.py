@@ -46,6 +46,11 @@ class Fast:
         """The compiled type of buffers of frames, if it is there."""
         return self.native.FrameBuffer if self.native is not None else None
 
+    @property
+    def history(self) -> Any:
+        """The compiled type of histories, if it is there."""
+        return self.native.History if self.native is not None else None
+
     def __str__(self) -> str:
         return "in C" if self.native is not None else f"in Python ({self.reason})"
 

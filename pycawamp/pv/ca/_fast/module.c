@@ -29,7 +29,9 @@ static int execute(PyObject *module) {
   state->intake_type = add_type(module, &intake_spec);
   state->route_type = add_type(module, &route_spec);
   state->buffer_type = add_type(module, &buffer_spec);
-  return state->intake_type && state->route_type && state->buffer_type ? 0 : -1;
+  state->history_type = add_type(module, &history_spec);
+  return state->intake_type && state->route_type && state->buffer_type && state->history_type ? 0
+                                                                                             : -1;
 }
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg) {
@@ -37,6 +39,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
   Py_VISIT(state->intake_type);
   Py_VISIT(state->route_type);
   Py_VISIT(state->buffer_type);
+  Py_VISIT(state->history_type);
   return 0;
 }
 
@@ -45,6 +48,7 @@ static int module_clear(PyObject *module) {
   Py_CLEAR(state->intake_type);
   Py_CLEAR(state->route_type);
   Py_CLEAR(state->buffer_type);
+  Py_CLEAR(state->history_type);
   return 0;
 }
 

@@ -14,9 +14,9 @@
 
 /* Of one import of the module. */
 struct native_state {
-  PyTypeObject *intake_type, *route_type, *buffer_type;
+  PyTypeObject *intake_type, *route_type, *buffer_type, *history_type;
 };
 
-extern PyType_Spec intake_spec, route_spec, buffer_spec;
+extern PyType_Spec intake_spec, route_spec, buffer_spec, history_spec;
 
 #endif

@@ -165,15 +165,17 @@ static char *put_string(char *out, const char *field) {
   return out;
 }
 
+union number {
+  int16_t i16;
+  uint16_t u16;
+  uint8_t u8;
+  int32_t i32;
+  float f32;
+  double f64;
+};
+
 static char *put_value(char *out, enum field_type type, const char *element) {
-  union {
-    int16_t i16;
-    uint16_t u16;
-    uint8_t u8;
-    int32_t i32;
-    float f32;
-    double f64;
-  } number;
+  union number number;
   if (type == STRING) return put_string(out, element);
   memcpy(&number, element, layouts[type].width);
   switch (type) {
@@ -183,6 +185,19 @@ static char *put_value(char *out, enum field_type type, const char *element) {
     case CHAR: return put_unsigned(out, number.u8);
     case LONG: return put_signed(out, number.i32);
     default: return put_double(out, number.f64);
+  }
+}
+
+static double number_of(enum field_type type, const char *element) {
+  union number number = {0};
+  memcpy(&number, element, layouts[type].width);
+  switch (type) {
+    case SHORT: return number.i16;
+    case FLOAT: return number.f32;
+    case ENUM: return number.u16;
+    case CHAR: return number.u8;
+    case LONG: return number.i32;
+    default: return number.f64;
   }
 }
 
@@ -214,12 +229,25 @@ static char *put_time(char *out, uint32_t seconds, uint32_t nanoseconds) {
   return out + 9;
 }
 
+struct header {
+  int16_t status, severity;
+  uint32_t seconds, nanoseconds;
+};
+
+bool read_number(enum field_type type, const char *raw, struct numeric *number) {
+  struct header header;
+  if (type == STRING) return false;
+  memcpy(&header, raw, sizeof header);
+  number->value = number_of(type, raw + layouts[type].offset);
+  number->seconds = header.seconds + EPICS_EPOCH;
+  number->nanoseconds = header.nanoseconds;
+  number->severity = (unsigned)header.severity;
+  return true;
+}
+
 bool render(enum field_type type, const char *raw, size_t size, bool with_alarm,
             struct rendered *rendered) {
-  struct {
-    int16_t status, severity;
-    uint32_t seconds, nanoseconds;
-  } header;
+  struct header header;
   if (size != render_size(type)) return false;
   memcpy(&header, raw, sizeof header);
   if (header.nanoseconds >= NANOSECONDS) return false;

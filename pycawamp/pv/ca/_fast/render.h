@@ -15,11 +15,21 @@ struct rendered {
   size_t value_length, time_length, alarm_length;
 };
 
+/* A number and its time, as they are kept. */
+struct numeric {
+  double value;
+  uint32_t seconds, nanoseconds; /* UNIX */
+  unsigned severity;
+};
+
 /* Bytes of a DBR_TIME type with one element. */
 size_t render_size(enum field_type type);
 
 /* False if Python has to do it: no value, text that is not UTF-8, numbers out of range. */
 bool render(enum field_type type, const char *raw, size_t size, bool with_alarm,
             struct rendered *rendered);
+
+/* The number in bytes that `render` took; false if they hold none. */
+bool read_number(enum field_type type, const char *raw, struct numeric *number);
 
 #endif

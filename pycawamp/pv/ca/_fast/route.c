@@ -148,12 +148,21 @@ static int send_entry(const struct entry *entry, const struct rendered *rendered
   return result ? 0 : -1;
 }
 
+static int keep(Route *self, const char *raw) {
+  struct numeric number;
+  if (!self->history || !read_number(self->type, raw, &number)) return 0;
+  return history_push(self->history, number.value, number.seconds, number.nanoseconds,
+                      number.severity);
+}
+
 int route_send(Route *self, const char *raw, size_t size) {
   struct rendered rendered;
   if (self->state != DIRECT || !render(self->type, raw, size, self->plan->has_alarm, &rendered))
     return 0;
+  self->direct++;
   self->raw_size = size;
   memcpy(self->raw, raw, size);
+  if (keep(self, raw)) return -1;
   struct plan *plan = self->plan;
   plan->references++;
   int failed = 0;
@@ -187,6 +196,7 @@ static int route_traverse(Route *self, visitproc visit, void *arg) {
   Py_VISIT(Py_TYPE(self));
   Py_VISIT(self->planner);
   Py_VISIT(self->decode);
+  Py_VISIT((PyObject *)self->history);
   /* A plan that is followed just now is referred to from outside too. */
   for (size_t i = 0; self->plan && self->plan->references == 1 && i < self->plan->count; i++) {
     Py_VISIT(self->plan->entries[i].cohort);
@@ -201,6 +211,7 @@ static int route_tp_clear(Route *self) {
   forget_plan(self);
   Py_CLEAR(self->planner);
   Py_CLEAR(self->decode);
+  Py_CLEAR(self->history);
   return 0;
 }
 
@@ -216,6 +227,33 @@ static void route_dealloc(Route *self) {
 static PyObject *route_clear(Route *self, PyObject *unused) {
   (void)unused;
   forget_plan(self);
+  Py_RETURN_NONE;
+}
+
+/* The entry of a stream in a plan that is not followed just now; NULL if there is none. */
+static struct entry *entry_of(struct plan *plan, PyObject *stream) {
+  for (size_t i = 0; plan->references == 1 && i < plan->count; i++)
+    if (plan->entries[i].stream == stream) return &plan->entries[i];
+  return NULL;
+}
+
+static PyObject *route_redirect(Route *self, PyObject *args) {
+  PyObject *stream, *cohort;
+  if (!PyArg_ParseTuple(args, "OO", &stream, &cohort)) return NULL;
+  struct entry *entry = self->plan ? entry_of(self->plan, stream) : NULL;
+  if (!entry) return route_clear(self, NULL);
+  struct native_state *native = PyType_GetModuleState(Py_TYPE(self));
+  PyObject *buffer = native ? PyObject_GetAttrString(cohort, "buffer") : NULL;
+  if (!buffer) return NULL;
+  if (!PyObject_TypeCheck(buffer, native->buffer_type)) {
+    Py_DECREF(buffer);
+    return route_clear(self, NULL);
+  }
+  PyObject *old_cohort = entry->cohort, *old_buffer = (PyObject *)entry->buffer;
+  entry->cohort = Py_NewRef(cohort);
+  entry->buffer = (FrameBuffer *)buffer;
+  Py_DECREF(old_cohort);
+  Py_DECREF(old_buffer);
   Py_RETURN_NONE;
 }
 
@@ -243,14 +281,33 @@ static PyObject *route_forget_newest(Route *self, PyObject *unused) {
   Py_RETURN_NONE;
 }
 
+static PyObject *route_keep(Route *self, PyObject *history) {
+  struct native_state *native = PyType_GetModuleState(Py_TYPE(self));
+  if (!native) return NULL;
+  if (!PyObject_TypeCheck(history, native->history_type)) {
+    PyErr_SetString(PyExc_TypeError, "expected a compiled History");
+    return NULL;
+  }
+  Py_INCREF(history);
+  Py_XSETREF(self->history, (History *)history);
+  Py_RETURN_NONE;
+}
+
 static PyObject *get_is_direct(Route *self, void *unused) {
   (void)unused;
   return PyBool_FromLong(self->state == DIRECT);
 }
 
+static PyObject *get_direct(Route *self, void *unused) {
+  (void)unused;
+  return PyLong_FromUnsignedLongLong(self->direct);
+}
+
 static PyMethodDef methods[] = {
     {"clear", (PyCFunction)route_clear, METH_NOARGS, NULL},
     {"close", (PyCFunction)route_close, METH_NOARGS, NULL},
+    {"redirect", (PyCFunction)route_redirect, METH_VARARGS, NULL},
+    {"keep", (PyCFunction)route_keep, METH_O, NULL},
     {"take_newest", (PyCFunction)route_take_newest, METH_NOARGS, NULL},
     {"forget_newest", (PyCFunction)route_forget_newest, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
@@ -258,6 +315,7 @@ static PyMethodDef methods[] = {
 
 static PyGetSetDef attributes[] = {
     {"is_direct", (getter)get_is_direct, NULL, NULL, NULL},
+    {"direct", (getter)get_direct, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "events.h"
+#include "history.h"
 #include "render.h"
 
 typedef struct route {
@@ -16,6 +17,8 @@ typedef struct route {
   PyObject *planner, *decode;
   enum { UNKNOWN, PYTHON, DIRECT } state;
   struct plan *plan; /* if DIRECT */
+  History *history;  /* of what goes past Python; or NULL */
+  uint64_t direct;   /* events that were sent without Python */
   size_t raw_size;   /* 0: the newest event went through Python */
   char raw[INLINE_BYTES];
 } Route;

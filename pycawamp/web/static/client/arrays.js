@@ -22,11 +22,13 @@ const HOST_IS_LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
  * @param {string} dtype as NumPy writes it: `<f8`, `<i4`, `|u1`
  * @param {number[]} shape
  * @param {Uint8Array} bytes
- * @returns {import("./types.js").TypedArray} a view of `bytes` where alignment allows, a copy where not
+ * @returns {import("./types.js").TypedArray} a view of `bytes` where alignment allows, a copy where not;
+ *   the bytes themselves if the dtype is none that is known here
  */
 export function typedArray(dtype, shape, bytes, hostIsLittle = HOST_IS_LITTLE) {
-  const Kind = kindOf(dtype);
   const length = elementsOf(shape);
+  const Kind = kindOf(dtype);
+  if (!Kind) return bytes;
   const size = Kind.BYTES_PER_ELEMENT;
   if (bytes.byteLength !== length * size) {
     throw new RangeError(`${bytes.byteLength} bytes for ${length} elements of ${dtype}`);
@@ -47,12 +49,18 @@ export function fromBase64(text) {
   return bytes;
 }
 
-/** @param {string} dtype */
+/**
+ * Whether elements of this type become a typed array of their own.
+ * @param {unknown} dtype
+ */
+export function isKnown(dtype) {
+  return kindOf(dtype) !== undefined;
+}
+
+/** @param {unknown} dtype */
 function kindOf(dtype) {
-  const [, order, kind] = /^([<|=]?)([iuf][1248])$/.exec(dtype) ?? [];
-  const Kind = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
-  if (!Kind || order === "=") throw new RangeError(`unknown dtype ${dtype}`);
-  return Kind;
+  const [, kind] = /^[<|]([iuf][1248])$/.exec(String(dtype)) ?? [];
+  return Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
 }
 
 /** @param {number[]} shape */

@@ -2,7 +2,7 @@
 import { Emitter } from "./emitter.js";
 import { defaultUrl, environment } from "./environment.js";
 import { PVError } from "./error.js";
-import { messagesOf, updateOf } from "./frames.js";
+import { historyOf, messagesOf, updateOf } from "./frames.js";
 import { SubscriptionSync } from "./subscriptionsync.js";
 import { Connection } from "./connection.js";
 import { checked, onWire } from "./options.js";
@@ -15,6 +15,8 @@ const EVENTS = ["open", "close", "reconnecting", "error"];
 const DEFAULTS = { batch: true, heartbeat: 15, timeout: 10 };
 /** Seconds by which the client waits longer than the gateway, whose answer says more. */
 const GRACE = 2;
+/** Seconds: a gateway asks an archiver in its turn. */
+const HISTORY_TIMEOUT = 30;
 
 /**
  * @typedef {import("./types.js").ClientOptions} ClientOptions
@@ -164,7 +166,7 @@ export class PVClient {
    * @param {{timeout?: number}} [request]
    */
   async _get(pvname, options, { timeout } = {}) {
-    return updateOf(await this.#request("get", { pv: pvname, ...onWire(checked({ ...options, maxRate: Infinity })) }, timeout));
+    return updateOf(await this.#request("get", { pv: pvname, ...onWire(checked({ ...options, maxRate: Infinity, history: 0 })) }, timeout));
   }
 
   /**
@@ -174,6 +176,15 @@ export class PVClient {
    */
   async _info(pvname, { timeout } = {}) {
     return metadataOf(await this.#request("info", { pv: pvname }, timeout));
+  }
+
+  /**
+   * @internal
+   * @param {string} pvname
+   * @param {{from: number, to?: number, points?: number, timeout?: number}} range
+   */
+  async _history(pvname, { from, to, points, timeout = HISTORY_TIMEOUT }) {
+    return historyOf(await this.#request("history", { pv: pvname, from, to, points }, timeout));
   }
 
   /**
@@ -202,7 +213,7 @@ export class PVClient {
   /** @param {import("./types.js").ClientEvents["open"]} event */
   #opened(event) {
     // A gateway that knows no `configure` sends message by message, which is as good.
-    if (this.#options.batch) this.#request("configure", { batch: true }).catch(() => {});
+    if (this.#options.batch) this.#request("configure", { batch: true, reason: true }).catch(() => {});
     this.#sync.forget();
     for (const subscription of this.#subscriptions.values()) subscription.connection("searching");
     this.#flush();
@@ -282,8 +293,9 @@ export class PVClient {
     if (message.msg_type === "error") return this.#failed(message, subscription);
     if (!subscription) return;
     if (message.msg_type === "monitor") subscription.update(updateOf(message));
-    else if (message.msg_type === "connection") subscription.connection(message.conn ? "connected" : "disconnected");
+    else if (message.msg_type === "connection") subscription.connection(message.conn ? "connected" : "disconnected", message.reason);
     else if (message.msg_type === "metadata") subscription.describe(metadataOf(message));
+    else if (message.msg_type === "history") subscription.past(historyOf(message));
   }
 
   /**

@@ -1,5 +1,5 @@
 /** Frames of the gateway → messages. Throws on what is not one; the connection reports and goes on. */
-import { fromBase64, typedArray } from "./arrays.js";
+import { fromBase64, isKnown, typedArray } from "./arrays.js";
 
 const LENGTH_BYTES = 4;
 const ALIGNMENT = 8;
@@ -35,7 +35,16 @@ function binaryMessage(buffer) {
   // An empty array may come without its padding: there is nothing to align.
   const elements = new Uint8Array(buffer, Math.min(start, buffer.byteLength));
   const { dtype, shape, ...rest } = header;
-  return { ...rest, value: typedArray(dtype, shape, elements), shape };
+  return { ...rest, ...arrayOf(dtype, shape, elements) };
+}
+
+/**
+ * @param {string} dtype kept where it is not known here, for whoever knows it
+ * @param {number[]} shape
+ * @param {Uint8Array} bytes
+ */
+function arrayOf(dtype, shape, bytes) {
+  return { value: typedArray(dtype, shape, bytes), shape, ...(!isKnown(dtype) && { dtype }) };
 }
 
 /**
@@ -55,7 +64,20 @@ export function updateOf(message) {
   if (Array.isArray(value)) return { ...rest, value: withoutNull(value) };
   // A table or a structure of pvAccess.
   if (typeof value.base64 !== "string") return { ...rest, value };
-  return { ...rest, value: typedArray(value.dtype, value.shape, fromBase64(value.base64)), shape: value.shape };
+  const { base64, dtype, shape, ...described } = value;
+  return { ...rest, ...described, ...arrayOf(dtype, shape, fromBase64(base64)) };
+}
+
+/**
+ * What listeners get for a `history` message.
+ *
+ * @param {Message} message
+ * @returns {import("./types.js").History}
+ */
+export function historyOf({ pvname, timestamps, values, severities }) {
+  const isWhole = timestamps.length === values.length && values.length === severities.length;
+  if (!isWhole) throw new RangeError("a history message with lists of different lengths");
+  return { pvname, timestamps: Float64Array.from(timestamps), values: Float64Array.from(values, (/** @type {number | null} */ value) => value ?? NaN), severities: Uint8Array.from(severities) };
 }
 
 /** @param {any[]} list */

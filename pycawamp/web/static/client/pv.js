@@ -6,7 +6,7 @@ import { Stream } from "./stream.js";
 import { Throttle } from "./throttle.js";
 
 /** @type {(keyof import("./types.js").PVEvents)[]} */
-const EVENTS = ["value", "connection", "metadata", "error"];
+const EVENTS = ["value", "connection", "metadata", "history", "error"];
 
 export class PV {
   #client;
@@ -55,6 +55,11 @@ export class PV {
     return this.#subscription.state;
   }
 
+  /** Why it is not connected, in words for people; null if it is, or if nobody knows. */
+  get reason() {
+    return this.#subscription.reason;
+  }
+
   get connected() {
     return this.state === "connected";
   }
@@ -78,8 +83,8 @@ export class PV {
   }
 
   /**
-   * `"value"` gets each update, `"connection"` `{pvname, state, connected}`, `"metadata"` the
-   * metadata, `"error"` a PVError.
+   * `"value"` gets each update, `"connection"` `{pvname, state, connected, reason}`, `"metadata"`
+   * the metadata, `"history"` what came before the first value, `"error"` a PVError.
    *
    * @template {keyof import("./types.js").PVEvents} E
    * @param {E} event
@@ -129,6 +134,17 @@ export class PV {
   async info(options) {
     this.#assertOpen();
     return this.#client._info(this.name, options);
+  }
+
+  /**
+   * Numbers over time: what the gateway keeps, and what its archiver has.
+   * @param {{from: number, to?: number, points?: number, timeout?: number}} range from and to: seconds since 1970; points: the most
+   *   samples, of which the lowest and highest of each part are kept; timeout in seconds
+   * @returns {Promise<import("./types.js").History>}
+   */
+  async history(range) {
+    this.#assertOpen();
+    return this.#client._history(this.name, range);
   }
 
   /**
@@ -193,6 +209,14 @@ export class PV {
 
   /**
    * @internal
+   * @param {import("./types.js").History} history
+   */
+  _history(history) {
+    if (this.#options.history > 0 && !this.#closed) this.#events.emit("history", history);
+  }
+
+  /**
+   * @internal
    * @param {PVError} error
    */
   _error(error) {
@@ -220,7 +244,8 @@ export class PV {
 
   /** @param {import("./types.js").PVState} state */
   #tellConnection(state) {
-    this.#events.emit("connection", { pvname: this.name, state, connected: state === "connected" });
+    const { name: pvname, reason } = this;
+    this.#events.emit("connection", { pvname, state, connected: state === "connected", ...(reason !== null && { reason }) });
   }
 
   #repeatLast() {

@@ -14,6 +14,11 @@ export class Subscription {
    * @type {import("./types.js").Metadata | null}
    */
   metadata = null;
+  /**
+   * Why it is not connected, in the gateway's words, or null.
+   * @type {string | null}
+   */
+  reason = null;
   /** Whether the gateway's last word was that it may not be had. */
   refused = false;
   /** @type {Set<import("./pv.js").PV>} */
@@ -47,10 +52,14 @@ export class Subscription {
     this.#handles.delete(handle);
   }
 
-  /** @param {import("./types.js").PVState} state */
-  connection(state) {
+  /**
+   * @param {import("./types.js").PVState} state
+   * @param {string | null} [reason]
+   */
+  connection(state, reason = null) {
     this.refused &&= state === "disconnected";
-    if (state === this.state) return;
+    if (state === this.state && reason === this.reason) return;
+    this.reason = reason;
     this.#each((handle) => handle._flush());
     this.state = state;
     // It is of the connection before. Metadata, new or not, comes before the first value.
@@ -72,11 +81,16 @@ export class Subscription {
     this.#each((handle) => handle._metadata(metadata));
   }
 
+  /** @param {import("./types.js").History} history */
+  past(history) {
+    this.#each((handle) => handle._history(history));
+  }
+
   /** @param {import("./error.js").PVError} error */
   fail(error) {
     // What it was told until then was for a subscription that was taken back; but a rate limit may
     // refuse a change to one that goes on.
-    if (this.state === "connected" && error.code !== "rate_limited") this.connection("disconnected");
+    if (this.state === "connected" && error.code !== "rate_limited") this.connection("disconnected", error.message);
     this.refused = true;
     this.#each((handle) => handle._error(error));
   }

@@ -14,6 +14,11 @@ export class SubscriptionSync {
   #wanted = new Map();
   /** @type {Map<string, string | undefined>} */
   #sent = new Map();
+  /**
+   * Seconds of history that were asked for.
+   * @type {Map<string, number>}
+   */
+  #given = new Map();
   /** @type {Set<string>} */
   #dirty = new Set();
 
@@ -33,11 +38,13 @@ export class SubscriptionSync {
    */
   renew(name) {
     this.#sent.delete(name);
+    this.#given.delete(name);
   }
 
   /** Requests all PVs again, on a new connection. */
   forget() {
     this.#sent.clear();
+    this.#given.clear();
     this.#dirty = new Set(this.#wanted.keys());
   }
 
@@ -48,14 +55,21 @@ export class SubscriptionSync {
     /** @type {Map<string, string[]>} */
     const groups = new Map();
     for (const name of this.#dirty) {
-      const options = this.#wanted.get(name);
-      const key = options && JSON.stringify(options);
-      if (key === this.#sent.get(name)) continue;
+      const { history = 0, points, ...options } = this.#wanted.get(name) ?? {};
+      const key = this.#wanted.has(name) ? JSON.stringify(options) : undefined;
+      // Once: another change of options does not bring it again.
+      const isDue = history > (this.#given.get(name) ?? 0);
+      if (key === this.#sent.get(name) && !isDue) continue;
+      this.#sent.delete(name);
+      this.#given.delete(name);
       if (key === undefined) gone.push(name);
-      else if (groups.has(key)) groups.get(key)?.push(name);
-      else groups.set(key, [name]);
-      if (options) this.#sent.set(name, key);
-      else this.#sent.delete(name);
+      else {
+        const group = isDue ? JSON.stringify({ ...options, history, points }) : key;
+        if (groups.has(group)) groups.get(group)?.push(name);
+        else groups.set(group, [name]);
+        this.#sent.set(name, key);
+        this.#given.set(name, history);
+      }
     }
     this.#dirty.clear();
     const joined = [...groups].flatMap(([key, names]) => inChunks({ action: "connect" }, names, JSON.parse(key)));

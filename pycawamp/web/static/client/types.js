@@ -3,7 +3,7 @@
  *
  * @typedef {Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array
  *   | BigInt64Array | BigUint64Array | Float32Array | Float64Array} TypedArray
- * @typedef {number | string | number[] | string[] | TypedArray} Value
+ * @typedef {number | string | boolean | number[] | string[] | TypedArray | {[field: string]: any}} Value
  * @typedef {"NO_ALARM" | "MINOR" | "MAJOR" | "INVALID"} Severity
  */
 
@@ -16,14 +16,18 @@
 /**
  * @typedef {object} UpdateFields
  * @property {string} pvname
- * @property {Value} value a number (enums: the index; not a number, or no value: NaN), a text, or an array
+ * @property {Value} value a number (enums: the index; not a number, or no value: NaN), a text, an array, or an
+ *   object: a table (`labels`, `columns`) or a structure of pvAccess
  * @property {number} count elements of an array; 1 for a scalar, 0 where it has no value
  * @property {number} timestamp seconds since 1970, by the IOC's clock
  * @property {string} [units] present when the record has a unit
  * @property {Severity} [severity] with `metadata: true`
  * @property {string} [status] with `metadata: true`: `HIGH`, `LOLO`, `UDF` …
  * @property {string} [text] with `text: true`: the value as a person reads it
- * @property {readonly number[]} [shape] of arrays that travelled as base64 or binary
+ * @property {readonly number[]} [shape] of arrays that travelled as base64 or binary: all dimensions, rows first
+ * @property {string} [dtype] of such an array, if it is of a type that the client does not know: its value are the bytes
+ * @property {string} [codec] of a compressed picture, such as `jpeg`: its value are the bytes
+ * @property {readonly number[]} [image_shape] of a compressed picture: rows, columns, and colours if there are any
  */
 
 /**
@@ -60,6 +64,17 @@
  * @property {string} pvname
  * @property {PVState} state
  * @property {boolean} connected
+ * @property {string} [reason] why it is not connected, in words for people; absent if it is, if nobody knows, or with `batch: false`
+ */
+
+/**
+ * Numbers over time, oldest first; three lists of the same length.
+ *
+ * @typedef {object} History
+ * @property {string} pvname
+ * @property {Float64Array} timestamps seconds since 1970, by the IOC's clock
+ * @property {Float64Array} values NaN: not a number, or not connected
+ * @property {Uint8Array} severities 0 `NO_ALARM` … 3 `INVALID`
  */
 
 /**
@@ -67,6 +82,8 @@
  * @property {boolean} [metadata] follow metadata; severity and status in every update
  * @property {boolean} [text] `text` in every update: the value as a person reads it
  * @property {number} [maxRate] updates per second at most, the newest wins; none: every update
+ * @property {number} [history] seconds before now that come first, in one `history` event, if the gateway keeps them
+ * @property {number} [points] samples of that event, at most (default 8192)
  * @property {"json" | "base64" | "binary"} [arrays] how arrays travel; the latter two arrive as typed arrays
  */
 
@@ -88,6 +105,7 @@
  * @property {Update} value
  * @property {Connection} connection
  * @property {Metadata} metadata
+ * @property {History} history
  * @property {import("./error.js").PVError} error
  */
 

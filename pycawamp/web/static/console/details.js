@@ -1,10 +1,13 @@
 /** What a click on a row unfolds: the plot, the facts, the field that writes. */
 import { textOf } from "../view/reading.js";
+import { LoginHint } from "./account.js";
+import { isComposed, newFigure } from "./composed.js";
 import { el, setText } from "./dom.js";
 import { factsOf } from "./facts.js";
 import { Figure } from "./figure.js";
 import { PutForm } from "./putform.js";
 import { Viewing } from "./viewing.js";
+import { WidthField } from "./widthfield.js";
 
 export class Details {
   #watch;
@@ -15,16 +18,26 @@ export class Details {
   #picture = el("div", { class: "picture" });
   #facts = el("dl", { class: "facts" });
   #form;
+  #hint;
   #viewing;
+  #width;
 
-  /** @param {() => void} redraw asks for a paint of the plot @param {() => void} repaint of all of the row */
-  constructor(watch, clock, redraw, repaint) {
+  /**
+   * @param {import("./watch.js").Watch} watch
+   * @param {import("./pageclock.js").PageClock} clock
+   * @param {import("./account.js").Account} account
+   * @param {() => void} redraw asks for a paint of the plot
+   * @param {() => void} repaint of all of the row
+   */
+  constructor(watch, clock, account, redraw, repaint) {
     this.#watch = watch;
     this.#clock = clock;
     this.#redraw = redraw;
-    this.#form = new PutForm(watch);
+    this.#form = new PutForm(watch, account);
+    this.#hint = new LoginHint(account);
     this.#viewing = new Viewing(watch, repaint);
-    const side = el("div", { class: "side" }, this.#form.element, this.#viewing.element, this.#facts);
+    this.#width = new WidthField(watch, repaint);
+    const side = el("div", { class: "side" }, this.#form.element, this.#hint.element, this.#viewing.element, this.#width.element, this.#facts);
     this.element = el("div", { class: "details", role: "row" }, el("div", { class: "c-details", role: "cell" }, this.#picture, side));
   }
 
@@ -32,7 +45,9 @@ export class Details {
     this.paintFigure();
     this.#paintFacts();
     this.#form.paint();
+    this.#hint.paint(this.#watch);
     this.#viewing.paint();
+    this.#width.paint();
   }
 
   /** What moves with time alone. */
@@ -54,7 +69,7 @@ export class Details {
 
   #newFigure(kind) {
     this.#figure?.release();
-    this.#figure = new Figure(this.#watch, kind, this.#clock, this.#redraw);
+    this.#figure = isComposed(kind) ? newFigure(this.#watch, this.#clock, this.#redraw) : new Figure(this.#watch, kind, this.#clock, this.#redraw);
     this.#picture.replaceChildren(this.#figure.element);
   }
 

@@ -21,7 +21,7 @@ export function fileName(name, seconds, ending) {
  * The samples of a range, from the value that held at its start on. An empty value is a gap.
  *
  * @param {string} name
- * @param {import("../plot/history.js").History} history
+ * @param {import("../plot/views.js").Timeline} history
  * @param {[number, number]} range
  * @param {object | null} metadata
  */
@@ -47,6 +47,11 @@ export function csvOfAll(watches, stateOf) {
     return [name, value, text, update?.units ?? metadata?.units ?? "", stateOf(watch), update ? timeText(update.timestamp) : ""];
   });
   return csv([["PV", "value", "text", "units", "state", "IOC time"], ...rows]);
+}
+
+/** @param {import("./alarms.js").Change[]} changes */
+export function csvOfChanges(changes) {
+  return csv([["time", "PV", "state", "value"], ...changes.map(({ time, name, condition, value }) => [timeText(time), name, condition.text, value])]);
 }
 
 function valueText(value) {

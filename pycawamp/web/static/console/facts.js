@@ -7,6 +7,7 @@ export function factsOf(watch, now, utc = false) {
   const { pv, update, metadata } = watch;
   /** @type {[string, string][]} */
   const facts = [["State", pv.connected ? "connected" : stateText(statusOf(watch))]];
+  if (pv.reason) facts.push(["Reason", pv.reason]);
   if (update) facts.push(...reading(update, now, utc, pv.connected));
   if (metadata) facts.push(...description(metadata));
   return facts;

@@ -16,9 +16,12 @@ const UNSURE = {
   unreachable: "the connection to the gateway was lost",
 };
 
-/** @param {{code?: string, message: string}} error */
-export function failureText({ code = "", message }) {
+/** What a login may change. */
+const BY_LOGIN = ["forbidden", "unauthenticated"];
+
+/** @param {{code?: string, message: string}} error @param {boolean} [loginMayHelp] */
+export function failureText({ code = "", message }, loginMayHelp = false) {
   if (Object.hasOwn(UNSURE, code)) return `It may or may not have been written: ${UNSURE[code]}. Look at the value.`;
   const reason = Object.hasOwn(REASONS, code) ? `${REASONS[code]} (${message})` : message;
-  return `Not written: ${reason}`;
+  return `Not written: ${reason}${loginMayHelp && BY_LOGIN.includes(code) ? ". Logging in may help" : ""}`;
 }

@@ -1,6 +1,6 @@
 /** The large plot in a row's details, with its buttons. */
 import { Chart } from "../plot/chart.js";
-import { stripSeries, waveSeries } from "../plot/series.js";
+import { stripSeries, stripTrace, waveSeries, waveTrace } from "../plot/series.js";
 import { formattedText } from "../view/format.js";
 import { el, setText } from "./dom.js";
 import { csvOfHistory, csvOfList, download, fileName } from "./export.js";
@@ -43,7 +43,7 @@ export class Figure {
 
   paint() {
     this.#chart.draw();
-    setText(this.#note, this.kind === "number" ? this.#watch.timeNote : "");
+    setText(this.#note, this.kind === "number" ? this.#watch.timeNote || this.#watch.past.note : "");
     this.#reset.disabled = !this.#viewport.zoomed;
     this.#log.setAttribute("aria-pressed", String(this.#chart.axis.log));
     this.#log.hidden = Boolean(this.#watch.metadata?.enum_strs);
@@ -75,8 +75,9 @@ export class Figure {
   }
 
   #saveValues() {
-    const { name, history, update, metadata } = this.#watch;
-    const text = this.kind === "number" ? csvOfHistory(name, history, this.#viewport.range, metadata) : csvOfList(name, update?.value ?? []);
+    const { name, update, metadata } = this.#watch;
+    const samples = this.#watch.samples(this.#viewport.range);
+    const text = this.kind === "number" ? csvOfHistory(name, samples, this.#viewport.range, metadata) : csvOfList(name, update?.value ?? []);
     download(fileName(name, this.#clock.now(), "csv"), new Blob([text], { type: "text/csv" }));
   }
 
@@ -96,16 +97,27 @@ function button(label, title, click) {
 }
 
 function strip(watch, clock) {
-  return stripSeries({
-    history: () => watch.history,
+  const trace = stripTraceOf(watch, clock);
+  return stripSeries({ traces: () => [trace], now: () => clock.now(), reach: () => clock.reach, utc: () => clock.utc, seconds: USUAL_SPAN });
+}
+
+function wave(watch) {
+  const trace = waveTraceOf(watch);
+  return waveSeries({ traces: () => [trace], length: () => watch.update?.value.length ?? 0 });
+}
+
+/** A watch's number over time. */
+export function stripTraceOf(watch, clock) {
+  return stripTrace({
+    samples: (range) => watch.samples(range),
     now: () => clock.now(),
     utc: () => clock.utc,
     metadata: () => watch.metadata,
     text: (value) => formattedText({ value, count: 1 }, watch.metadata, watch.format),
-    seconds: USUAL_SPAN,
   });
 }
 
-function wave(watch) {
-  return waveSeries({ list: () => watch.update?.value ?? [], metadata: () => watch.metadata });
+/** A watch's array. */
+export function waveTraceOf(watch) {
+  return waveTrace({ list: () => watch.update?.value ?? [], metadata: () => watch.metadata });
 }

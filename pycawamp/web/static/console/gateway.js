@@ -20,6 +20,7 @@ function table(id, title, names, rows) {
 /** @param {any} value */
 function text(value) {
   if (value === null || value === undefined) return "";
+  if (Array.isArray(value)) return value.map(text).join("; ");
   return typeof value === "object" ? Object.entries(value).map(([key, each]) => `${key} ${text(each)}`).join(", ") : String(value);
 }
 
@@ -33,11 +34,11 @@ function list(id, title, facts) {
 function show(report) {
   const { clients, channels, iocs, pv, ...facts } = report;
   list("facts", "Gateway", facts);
-  table("iocs", `IOCs (${iocs.length})`, ["host", "channels", "connected"], iocs);
+  table("iocs", `IOCs (${iocs.length})`, ["host", "channels", "connected", "lag"], iocs);
   const some = (all, part) => (part.length < all ? `${part.length} of ${all}` : all);
-  const about = ["name", "state", "since", "subscribers", "type", "host", "age"];
+  const about = ["name", "state", "since", "subscribers", "type", "host", "age", "rate"];
   table("channels", `Channels (${some(report.channels_found, channels)})`, about, channels);
-  const who = ["address", "user", "since", "transport", "pvs", "queued", "conflated"];
+  const who = ["address", "user", "since", "transport", "pvs", "queued", "conflated", "sent", "rate"];
   table("clients", `Clients (${some(report.clients_found, clients)})`, who, clients);
   document.getElementById("pv").hidden = !pv;
   if (pv) list("pv", pv.name, pv);

@@ -1,4 +1,5 @@
 /** By how much the clock of this computer is off, by the gateway's `Date` headers. */
+import { gatewayUrl } from "./gatewayurl.js";
 
 /** What is less (ms) is not worth a correction. */
 const WORTH = 1000;
@@ -48,7 +49,7 @@ export class GatewayClock {
 
   async #ask() {
     const sent = Date.now();
-    const reply = await fetch("config.json", { method: "HEAD", cache: "no-store" });
+    const reply = await fetch(gatewayUrl("config.json"), { method: "HEAD", cache: "no-store" });
     return answerOf(sent, reply);
   }
 

@@ -21,30 +21,40 @@ export class Keyboard {
   }
 
   #inTable(event) {
-    const row = this.#table.rowOf(event.target);
-    if (!row || event.target.closest(TYPING)) return;
-    if (event.key === "Escape" && row.details) {
+    const { target, key } = event;
+    const entry = this.#table.entryOf(target);
+    const row = this.#table.rowOf(target);
+    const isControl = entry?.controls.includes(target);
+    const isTyping = target.closest(TYPING);
+    if (!entry || (isTyping && !isControl)) return;
+    if (key === "Escape" && row?.details) {
       this.#table.toggle(row, false);
       row.toggle.focus();
-    } else if (!row.controls.includes(event.target)) return;
-    else if (event.key === "Delete") this.#remove(row);
-    else if (event.key === "w" && row.details) row.details.focusPut();
-    else if (event.key === "ArrowUp" || event.key === "ArrowDown") this.#vertical(row, event);
+    } else if (!isControl) return;
+    else if (key === "ArrowUp" || key === "ArrowDown") this.#vertical(entry, event);
+    else if (isTyping) return;
+    else if (key === "Delete") this.#remove(entry);
+    else if (key === "w" && row?.details) row.details.focusPut();
     else return;
     event.preventDefault();
   }
 
-  #vertical(row, event) {
+  #vertical(entry, event) {
     const by = event.key === "ArrowUp" ? -1 : 1;
-    if (!event.altKey) return this.#table.focus(row, by, event.target);
-    const place = this.#table.move(row, by);
+    if (!event.altKey) return this.#table.focus(entry, by, event.target);
+    if (this.#table.isSorted) return this.#announcer.say("Rows cannot be moved while the worst alarms come first");
+    const place = this.#table.move(entry, by);
     this.#table.moved();
-    this.#announcer.say(`${row.watch.name} is at place ${place} of ${this.#table.size}`);
-    row.element.scrollIntoView({ block: "nearest" });
+    this.#announcer.say(`${nameOf(entry)} is at place ${place} of ${this.#table.listed.length}`);
+    entry.element.scrollIntoView({ block: "nearest" });
   }
 
-  #remove(row) {
-    this.#table.remove(row);
-    this.#announcer.say(`${row.watch.name} removed`);
+  #remove(entry) {
+    this.#table.remove(entry);
+    this.#announcer.say(`${nameOf(entry)} removed`);
   }
+}
+
+function nameOf(entry) {
+  return "watch" in entry ? entry.watch.name : `Heading ${entry.text}`;
 }

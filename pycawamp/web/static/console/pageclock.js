@@ -2,6 +2,10 @@
 export class PageClock {
   /** Whether times are told in UTC. */
   utc = false;
+  /** Seconds back from now that charts may show: what this page keeps, the gateway, or an archiver. */
+  reach = 600;
+  /** Whether the gateway asks an archiver. */
+  archived = false;
   #clock;
   #frozen = null;
 

@@ -6,6 +6,8 @@ import { el, setText } from "./dom.js";
 import { failureText } from "./failure.js";
 
 const LISTS = { string: 'new values: one, "two words", …' };
+/** Types of values that nobody writes. */
+const UNWRITABLE = ["table", "image"];
 /** More labels than these are in a list to choose from. */
 const MOST_BUTTONS = 8;
 
@@ -23,8 +25,12 @@ export class PutForm {
   #undo = el("button", { type: "button", class: "undo", hidden: true, on: { click: () => this.#takeBack() } }, "Undo");
   #slot = el("span", { class: "field" });
 
-  constructor(watch) {
+  #account;
+
+  /** @param {import("./watch.js").Watch} watch @param {import("./account.js").Account} account */
+  constructor(watch, account) {
     this.#watch = watch;
+    this.#account = account;
     const submit = (event) => {
       event.preventDefault();
       this.#submit();
@@ -38,7 +44,7 @@ export class PutForm {
   paint() {
     const { metadata, pv } = this.#watch;
     // By pvAccess, whether the IOC takes it is known after it was tried.
-    const allowed = metadata?.write_access === true || metadata?.write_access === null;
+    const allowed = (metadata?.write_access === true || metadata?.write_access === null) && !UNWRITABLE.includes(metadata.type);
     this.element.hidden = !allowed;
     if (!allowed) return;
     this.#shapeField(metadata);
@@ -124,7 +130,7 @@ export class PutForm {
       if ("value" in this.#field) this.#field.value = "";
       await this.#sayHeld();
     } catch (error) {
-      this.#say("failed", `✕ ${failureText(error)}`);
+      this.#say("failed", `✕ ${failureText(error, this.#account.mayHelp)}`);
     } finally {
       this.#busy(false);
     }
@@ -174,7 +180,7 @@ function choice(label, labels) {
 
 function entry(label, { type, count }) {
   const isNumber = type !== "string" && type !== "char";
-  const placeholder = count === 1 || type === "char" ? "new value" : LISTS[type] ?? "new values: 1, 2, 3, …";
+  const placeholder = type === "structure" ? '{"field": value}' : count === 1 || type === "char" ? "new value" : LISTS[type] ?? "new values: 1, 2, 3, …";
   return el("input", { type: "text", "aria-label": label, placeholder, inputmode: isNumber && count === 1 ? "decimal" : "text", spellcheck: "false" });
 }
 

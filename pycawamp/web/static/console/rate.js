@@ -4,12 +4,22 @@ const CHOICES = ["1", "2", "5", "10", "20", "all"];
 
 export class Rate {
   #select;
+  #changed;
 
   /** @param {string | null} wanted from the address */
   constructor(select, wanted, changed) {
     this.#select = select;
+    this.#changed = changed;
     select.value = CHOICES.includes(wanted) ? wanted : USUAL;
     select.addEventListener("change", changed);
+  }
+
+  /** @param {string | null} wanted null: the usual one */
+  choose(wanted) {
+    const value = CHOICES.includes(wanted) ? wanted : USUAL;
+    if (value === this.#select.value) return;
+    this.#select.value = value;
+    this.#changed();
   }
 
   /** Updates per second. */

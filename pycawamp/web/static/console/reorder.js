@@ -1,4 +1,4 @@
-/** Rows dragged by their handle: mouse, pen and finger alike. */
+/** Rows and headings dragged by their handle: mouse, pen and finger alike. */
 
 /** Near the window's edge (CSS pixels), a drag scrolls by this much per event. */
 const EDGE = 48;
@@ -6,7 +6,7 @@ const SCROLL = 12;
 
 export class Reorder {
   #table;
-  #row = null;
+  #entry = null;
 
   constructor(body, table) {
     this.#table = table;
@@ -17,32 +17,46 @@ export class Reorder {
   }
 
   #start(event) {
-    const row = this.#table.rowOf(event.target);
-    if (event.button !== 0 || event.target !== row?.handle) return;
+    const entry = this.#table.entryOf(event.target);
+    if (event.button !== 0 || event.target !== entry?.handle) return;
     event.target.setPointerCapture(event.pointerId);
-    this.#row = row;
-    row.element.classList.add("dragged");
+    if (this.#table.isSorted) return;
+    this.#entry = entry;
+    entry.element.classList.add("dragged");
   }
 
-  #drag({ clientY }) {
-    if (!this.#row) return;
+  #drag({ clientX, clientY, defaultPrevented }) {
+    if (!this.#entry || defaultPrevented) return;
     if (clientY < EDGE) window.scrollBy(0, -SCROLL);
     if (clientY > window.innerHeight - EDGE) window.scrollBy(0, SCROLL);
-    const { element } = this.#row;
+    const { element } = this.#entry;
     const [above, below] = [element.previousElementSibling, element.nextElementSibling];
-    if (above && clientY < middle(above)) this.#table.move(this.#row, -1);
-    else if (below && clientY > middle(below)) this.#table.move(this.#row, 1);
+    if (above && isBefore(clientX, clientY, above)) this.#table.move(this.#entry, -1);
+    else if (below && isAfter(clientX, clientY, below)) this.#table.move(this.#entry, 1);
   }
 
   #end() {
-    if (!this.#row) return;
-    this.#row.element.classList.remove("dragged");
-    this.#row = null;
+    if (!this.#entry) return;
+    this.#entry.element.classList.remove("dragged");
+    this.#entry = null;
     this.#table.moved();
   }
 }
 
-function middle(element) {
-  const { top, height } = element.getBoundingClientRect();
-  return top + height / 2;
+/** Whether a point comes before the middle of an element, as one reads: rows, then columns. */
+function isBefore(x, y, element) {
+  const { top, bottom, left, width, height } = element.getBoundingClientRect();
+  if (isBeside(element)) return y < top || (y < bottom && x < left + width / 2);
+  return y < top + height / 2;
+}
+
+function isAfter(x, y, element) {
+  const { top, bottom, left, width, height } = element.getBoundingClientRect();
+  if (isBeside(element)) return y > bottom || (y > top && x > left + width / 2);
+  return y > top + height / 2;
+}
+
+/** Whether there are others beside it. */
+function isBeside(element) {
+  return element.getBoundingClientRect().width < 0.9 * element.parentElement.getBoundingClientRect().width;
 }

@@ -1,10 +1,11 @@
 /** A watch as a row of the table: built once, then only what changed is written. */
 import { Sparkline } from "../plot/sparkline.js";
-import { extent } from "../plot/traces.js";
 import { formattedText } from "../view/format.js";
 import { stamp } from "../view/time.js";
+import { composedText, isComposed } from "./composed.js";
 import { el, setClass, setText } from "./dom.js";
 import { statusOf } from "./status.js";
+import { arrayText } from "./valuetext.js";
 
 /** Minutes are for the details; a row shows what happened just now. */
 const TREND_SECONDS = 120;
@@ -25,6 +26,7 @@ export class Row {
   #shape = el("span", { class: "shape", "aria-hidden": "true" });
   #state = el("span");
   #axis = el("span", { class: "axis", hidden: true }, "by element");
+  #description = el("span", { class: "description", hidden: true });
   #time = el("div", { class: "c-time", role: "cell" });
 
   constructor(watch, clock) {
@@ -39,7 +41,7 @@ export class Row {
     this.#badge.append(this.#shape, this.#state);
     this.line = el("div", { class: "row", role: "row" },
       el("div", { class: "c-handle", role: "cell" }, this.handle),
-      el("div", { class: "c-name", role: "rowheader" }, this.toggle),
+      el("div", { class: "c-name", role: "rowheader" }, this.toggle, this.#description),
       el("div", { class: "c-value", role: "cell" }, this.#value, this.#units),
       el("div", { class: "c-state", role: "cell" }, this.#badge),
       el("div", { class: "c-trend", role: "cell" }, canvas, this.#axis),
@@ -68,6 +70,13 @@ export class Row {
     this.details?.paint();
   }
 
+  /** @param {string} text what the PV is */
+  describe(text) {
+    setText(this.#description, text);
+    this.#description.title = text;
+    this.#description.hidden = text === "";
+  }
+
   fold(details) {
     this.details?.close();
     this.details = details;
@@ -85,18 +94,11 @@ export class Row {
   #paintValue(update, metadata) {
     if (!update) return;
     const { kind } = this.watch;
-    const text = kind === "array" ? arrayText(update.value) : formattedText(update, metadata, this.watch.format);
+    const text = isComposed(kind) ? composedText(this.watch) : kind === "array" ? arrayText(update.value) : formattedText(update, metadata, this.watch.format);
     setClass(this.#value, kind === "number" ? "value" : "value wordy");
     setText(this.#value, text);
     if (this.#value.title !== text) this.#value.title = text;
     setText(this.#units, update.units ?? "");
     setText(this.#time, stamp(update.timestamp, this.#clock.live(), this.#clock.utc));
   }
-}
-
-/** The elements are in the plot; the cell says how many and how large. */
-function arrayText(list) {
-  const [low, high] = extent(list);
-  const short = (number) => String(Number(number.toPrecision(3)));
-  return low > high ? `[${list.length}]` : `[${list.length}]  ${short(low)} … ${short(high)}`;
 }

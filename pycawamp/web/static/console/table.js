@@ -1,5 +1,6 @@
 /** The watched PVs in their order, and which of them are in sight. */
 import { Details } from "./details.js";
+import { Heading } from "./heading.js";
 import { Row } from "./row.js";
 import { Watch } from "./watch.js";
 
@@ -9,6 +10,8 @@ const MARGIN = "200px";
 export class Table {
   /** Updates received in all. */
   updates = 0;
+  /** @type {import("./account.js").Account} who the user is */
+  account;
   #body;
   #gateway;
   #clock;
@@ -16,7 +19,11 @@ export class Table {
   #rate;
   #changed;
   #removed;
+  #news;
+  #dropped;
   #rows = new Map();
+  /** @type {(Row | Heading)[] | null} the entries as listed, while they are shown in another order */
+  #order = null;
   #byElement = new WeakMap();
   #observer = new IntersectionObserver((entries) => this.#seen(entries), { rootMargin: MARGIN });
 
@@ -28,9 +35,11 @@ export class Table {
    * @param {import("../view/painter.js").Painter} parts.painter
    * @param {number} parts.rate
    * @param {() => void} parts.changed the list is another one now
-   * @param {(gone: string[], before: string[]) => void} parts.removed names, and the list as it was
+   * @param {(gone: Kept[], before: Kept[]) => void} parts.removed what was removed, and the list as it was
+   * @param {(watch: Watch) => void} parts.news of a PV: an update, or a change of its connection
+   * @param {(row: Row) => void} parts.dropped a row is no longer in the table
    */
-  constructor(body, { gateway, clock, painter, rate, changed, removed }) {
+  constructor(body, { gateway, clock, painter, rate, changed, removed, news, dropped }) {
     this.#body = body;
     this.#gateway = gateway;
     this.#clock = clock;
@@ -38,73 +47,127 @@ export class Table {
     this.#rate = rate;
     this.#changed = changed;
     this.#removed = removed;
+    this.#news = news;
+    this.#dropped = dropped;
     body.addEventListener("click", (event) => this.#clicked(event));
-    body.addEventListener("focusin", (event) => this.#rove(this.rowOf(event.target)));
+    body.addEventListener("focusin", (event) => this.#rove(this.entryOf(event.target)));
   }
 
   get names() {
     return this.rows.map((row) => row.watch.name);
   }
 
-  /** @returns {Row[]} from top to bottom */
-  get rows() {
+  /** @returns {import("./layout.js").Item[]} */
+  get items() {
+    return this.listed.map((entry) => (entry instanceof Heading ? { heading: entry.text } : { pv: entry.watch.name, format: entry.watch.format }));
+  }
+
+  /** @returns {(Row | Heading)[]} from top to bottom */
+  get entries() {
     return Array.from(this.#body.children, (element) => this.#byElement.get(element));
+  }
+
+  /** @returns {(Row | Heading)[]} in the order that somebody gave them */
+  get listed() {
+    return this.#order ?? this.entries;
+  }
+
+  /** @returns {Row[]} as listed */
+  get rows() {
+    return /** @type {Row[]} */ (this.listed.filter((entry) => entry instanceof Row));
+  }
+
+  /** Whether the rows are shown in another order than listed. */
+  get isSorted() {
+    return this.#order !== null;
   }
 
   get size() {
     return this.#rows.size;
   }
 
-  rowOf(node) {
+  entryOf(node) {
     return this.#byElement.get(node.closest?.(".entry"));
+  }
+
+  /** @returns {Row | undefined} */
+  rowOf(node) {
+    const entry = this.entryOf(node);
+    return entry instanceof Row ? entry : undefined;
+  }
+
+  /** @param {string} name @returns {Row | undefined} */
+  rowNamed(name) {
+    return this.#rows.get(name);
   }
 
   /** @param {string[]} names @returns {string[]} those that were not there yet */
   add(names) {
     const added = names.filter((name) => !this.#rows.has(name));
-    const fragment = document.createDocumentFragment();
-    for (const name of added) fragment.append(this.#newRow(name).element);
-    this.#body.append(fragment);
+    this.addItems(added.map((pv) => ({ pv, format: "record" })));
+    return added;
+  }
+
+  /** @param {import("./layout.js").Item[]} items PVs that are there already are left out */
+  addItems(items) {
+    const added = items.filter((item) => "heading" in item || !this.#rows.has(item.pv)).map((item) => ("heading" in item ? this.#newHeading(item.heading) : this.#newRow(item)));
+    this.#body.append(...added.map(({ element }) => element));
+    this.#order?.push(...added);
     if (added.length > 0) this.#listChanged();
     return added;
   }
 
-  remove(row) {
-    const before = this.names;
-    const neighbour = this.#neighbour(row, 1) ?? this.#neighbour(row, -1);
-    const focused = row.element.contains(document.activeElement);
-    this.#drop(row);
-    if (focused) neighbour?.toggle.focus();
+  /** @param {Row | Heading} entry */
+  remove(entry) {
+    const before = this.#kept();
+    const neighbour = this.#neighbour(entry, 1) ?? this.#neighbour(entry, -1);
+    const focused = entry.element.contains(document.activeElement);
+    const place = this.listed.indexOf(entry);
+    this.#drop(entry);
+    if (focused) neighbour?.controls[1].focus();
     this.#listChanged();
-    this.#removed([row.watch.name], before);
+    this.#removed([before[place]], before);
   }
 
   clear() {
-    const before = this.names;
-    for (const row of this.rows) this.#drop(row);
+    const before = this.#kept();
+    if (before.length === 0) return;
+    for (const entry of this.listed) this.#drop(entry);
     this.#listChanged();
     this.#removed(before, before);
   }
 
-  /** Adds names that were removed, each after those that were above it. */
+  /** Adds what was removed, each after what was above it. */
   restore(gone, before) {
-    this.add(gone);
-    for (const [i, name] of before.entries()) {
-      if (!gone.includes(name)) continue;
-      const row = this.#rows.get(name);
-      const above = before.slice(0, i).findLast((each) => this.#rows.has(each));
-      const next = above === undefined ? this.#body.firstElementChild : this.#rows.get(above).element.nextElementSibling;
-      if (next !== row.element) this.#body.insertBefore(row.element, next);
+    const sorted = this.isSorted;
+    this.keepOrder(false);
+    const there = (kept) => (kept instanceof Heading ? kept : this.#rows.get(kept.pv));
+    for (const [i, kept] of before.entries()) {
+      if (!gone.includes(kept)) continue;
+      const entry = kept instanceof Heading ? this.#addHeading(kept) : this.#rows.get(kept.pv) ?? this.#newRow(kept);
+      const above = before.slice(0, i).map(there).findLast((each) => each?.element.isConnected);
+      this.#body.insertBefore(entry.element, above ? above.element.nextElementSibling : this.#body.firstElementChild);
     }
+    this.keepOrder(sorted);
     this.#listChanged();
   }
 
+  /** Whether the list stays as it is, however its rows are arranged from now on; if not, they go back. */
+  keepOrder(isKept) {
+    if (isKept) this.#order ??= this.entries;
+    else if (this.#order) {
+      this.#body.append(...this.#order.map(({ element }) => element));
+      this.#order = null;
+    }
+  }
+
   /** @param {number} by places down, negative: up @returns {number} its place, from 1 */
-  move(row, by) {
-    const target = this.#neighbour(row, by);
+  move(entry, by) {
+    if (this.isSorted) return this.listed.indexOf(entry) + 1;
+    const target = this.#neighbour(entry, by);
     // The neighbour moves, not the row: an element that leaves the document loses focus and pointer.
-    if (target) this.#body.insertBefore(target.element, by > 0 ? row.element : row.element.nextSibling);
-    return this.rows.indexOf(row) + 1;
+    if (target) this.#body.insertBefore(target.element, by > 0 ? entry.element : entry.element.nextSibling);
+    return this.listed.indexOf(entry) + 1;
   }
 
   /** After a move by drag or key. */
@@ -114,13 +177,13 @@ export class Table {
 
   toggle(row, open = !row.details) {
     if (open === Boolean(row.details)) return;
-    row.fold(open ? new Details(row.watch, this.#clock, () => this.#painter.mark(row.figureItem), () => this.#painter.mark(row)) : null);
+    row.fold(open ? new Details(row.watch, this.#clock, this.account, () => this.#painter.mark(row.figureItem), () => this.#formatted(row)) : null);
     this.#painter.mark(row);
   }
 
-  focus(row, by, control) {
-    const target = by === 0 ? row : this.#neighbour(row, by);
-    target?.controls[Math.max(0, row.controls.indexOf(control))].focus();
+  focus(entry, by, control) {
+    const target = by === 0 ? entry : this.#neighbour(entry, by);
+    target?.controls[Math.max(0, entry.controls.indexOf(control))].focus();
     return target;
   }
 
@@ -161,13 +224,38 @@ export class Table {
     return [...this.#rows.values()].filter((row) => row.visible);
   }
 
-  #newRow(name) {
+  #formatted(row) {
+    this.#painter.mark(row);
+    this.#listChanged();
+  }
+
+  /** @returns {Kept[]} */
+  #kept() {
+    return this.listed.map((entry) => (entry instanceof Heading ? entry : { pv: entry.watch.name, format: entry.watch.format }));
+  }
+
+  #newHeading(text) {
+    return this.#addHeading(new Heading(text, () => this.#listChanged()));
+  }
+
+  #addHeading(heading) {
+    this.#byElement.set(heading.element, heading);
+    return heading;
+  }
+
+  /** @param {import("./layout.js").Shown} item */
+  #newRow({ pv: name, format }) {
     const on = {
-      changed: () => row.visible && !this.#clock.paused && this.#painter.mark(row),
+      changed: (watch) => {
+        this.#news(watch);
+        if (row.visible && !this.#clock.paused) this.#painter.mark(row);
+      },
       counted: () => (this.updates += 1),
       now: () => this.#clock.live(),
+      archived: () => this.#clock.archived,
     };
     const row = new Row(new Watch(this.#gateway, name, this.#rate, on), this.#clock);
+    row.watch.format = format;
     if (this.#clock.paused) row.watch.freeze();
     this.#rows.set(name, row);
     this.#byElement.set(row.element, row);
@@ -176,7 +264,13 @@ export class Table {
     return row;
   }
 
-  #drop(row) {
+  #drop(entry) {
+    if (this.#order) this.#order = this.#order.filter((each) => each !== entry);
+    if (entry instanceof Heading) entry.element.remove();
+    else this.#dropRow(entry);
+  }
+
+  #dropRow(row) {
     this.#rows.delete(row.watch.name);
     this.#observer.unobserve(row.element);
     for (const item of [row, row.trendItem, row.figureItem]) this.#painter.forget(item);
@@ -184,6 +278,7 @@ export class Table {
     row.watch.close();
     row.show(false);
     row.element.remove();
+    this.#dropped(row);
   }
 
   #seen(entries) {
@@ -201,24 +296,32 @@ export class Table {
   }
 
   #clicked({ target }) {
+    const entry = this.entryOf(target);
+    if (!entry) return;
+    if (target === entry.removal) return this.remove(entry);
     const row = this.rowOf(target);
     if (!row) return;
-    if (target === row.removal) this.remove(row);
-    else if (row.line.contains(target) && target !== row.handle) this.toggle(row);
+    if (row.line.contains(target) && target !== row.handle) this.toggle(row);
   }
 
-  #neighbour(row, by) {
-    return this.rows[this.rows.indexOf(row) + by];
+  /** @returns {Row | Heading | undefined} the next one that is shown */
+  #neighbour(entry, by) {
+    let { element } = entry;
+    do element = by < 0 ? element.previousElementSibling : element.nextElementSibling;
+    while (element?.hidden);
+    return element ? this.#byElement.get(element) : undefined;
   }
 
   #listChanged() {
-    if (!this.#body.querySelector('[tabindex="0"]')) this.#rove(this.rows[0]);
+    if (!this.#body.querySelector('[tabindex="0"]')) this.#rove(this.entries[0]);
     this.#changed();
   }
 
   /** One row of the table is in the tab order; the arrow keys go to the others. */
-  #rove(row) {
-    if (!row || row.toggle.tabIndex === 0 && row.toggle.hasAttribute("tabindex")) return;
-    for (const other of this.#rows.values()) for (const control of other.controls) control.tabIndex = other === row ? 0 : -1;
+  #rove(entry) {
+    if (!entry || (entry.removal.tabIndex === 0 && entry.removal.hasAttribute("tabindex"))) return;
+    for (const other of this.entries) for (const control of other.controls) control.tabIndex = other === entry ? 0 : -1;
   }
 }
+
+/** @typedef {import("./layout.js").Shown | Heading} Kept an entry, as it can be restored */

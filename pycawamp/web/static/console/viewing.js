@@ -1,7 +1,7 @@
 /** How one PV is shown, and taken along: its number's format, copies of its value and of a link to it. */
 import { FORMATS, formattedText } from "../view/format.js";
 import { isList } from "../view/reading.js";
-import { addressOf } from "./address.js";
+import { linkTo } from "./address.js";
 import { copied } from "./copy.js";
 import { el, setText } from "./dom.js";
 
@@ -22,7 +22,8 @@ export class Viewing {
     });
     this.#label = el("label", { class: "format" }, el("span", {}, "Format"), this.#select);
     this.#copyValue = this.#copy("Copy value", () => this.#value());
-    this.element = el("div", { class: "viewing" }, this.#label, this.#copyValue, this.#copy("Copy link", () => this.#link()), this.#outcome);
+    this.element = el("div", { class: "viewing" }, this.#label, this.#copyValue, this.#copy("Copy link", () => linkTo(this.#watch.name, this.#watch.format)), this.#outcome);
+    this.element.append(el("button", { type: "button", class: "to-chart", title: "Show it in a chart with other PVs (key: c)", on: { click: () => this.#toChart() } }, "Add to chart"));
   }
 
   paint() {
@@ -37,13 +38,14 @@ export class Viewing {
     return el("button", { type: "button", on: { click } }, label);
   }
 
+  /** Whoever has the charts listens. */
+  #toChart() {
+    this.element.dispatchEvent(new CustomEvent("tochart", { bubbles: true, detail: this.#watch.name }));
+  }
+
   #value() {
     const { update, metadata, format, kind } = this.#watch;
     if (!update) return "";
     return kind === "array" && isList(update.value) ? Array.from(update.value).join(" ") : formattedText(update, metadata, format);
-  }
-
-  #link() {
-    return new URL(addressOf([this.#watch.name], null), location.href.replace(/[?#].*/, "")).href;
   }
 }

@@ -2,8 +2,15 @@
 import { History } from "../plot/history.js";
 import { Stamps } from "../plot/stamps.js";
 import { isList } from "../view/reading.js";
+import { composedKind } from "./kind.js";
+import { Past } from "./past.js";
 
-const OPTIONS = { metadata: true, text: true, arrays: "binary" };
+/** Of what the gateway keeps, a row's plot shows this much at once; charts ask for all of it. */
+const PAST = { history: 600, points: 600 };
+const OPTIONS = { metadata: true, text: true, arrays: "binary", ...PAST };
+const SEVERITIES = ["NO_ALARM", "MINOR", "MAJOR", "INVALID"];
+/** An IOC's clock may be ahead by this much (s). */
+const AHEAD = 2;
 /** Types whose arrays are read as text. */
 const TEXTS = ["char", "string"];
 
@@ -14,19 +21,25 @@ export class Watch {
   met = false;
   /** How its number is written: a key of FORMATS. */
   format = "record";
+  /** Pixels of a row, of an array that is shown as a picture; 0: it is not. */
+  width = 0;
   #pv;
   #history = new History();
   #stamps = new Stamps();
+  /** The time of the first sample that came as an update. */
+  #seam = Infinity;
   #now;
+  #archived;
   /** Whether the next value is the first of a connection. */
   #isFirst = true;
   #kind = "text";
   /** What a paused page goes on showing, or null. */
   #frozen = null;
 
-  /** @param {{changed: (watch: Watch) => void, counted: () => void, now: () => number}} on */
+  /** @param {{changed: (watch: Watch) => void, counted: () => void, now: () => number, archived: () => boolean}} on */
   constructor(gateway, name, maxRate, on) {
     this.#now = on.now;
+    this.#archived = on.archived;
     this.#pv = gateway.pv(name, { ...OPTIONS, maxRate });
     this.#pv.on("value", (update) => {
       this.#record(update);
@@ -35,6 +48,12 @@ export class Watch {
     });
     this.#pv.on("connection", ({ connected }) => {
       this.#connection(connected);
+      on.changed(this);
+    });
+    this.past = new Past(this.#pv, () => on.changed(this));
+    this.#pv.on("history", (history) => {
+      this.past.available = true;
+      this.#history.catchUp(history, on.now() + AHEAD);
       on.changed(this);
     });
     this.#pv.on("metadata", () => on.changed(this));
@@ -60,10 +79,10 @@ export class Watch {
     return this.#pv.metadata;
   }
 
-  /** What sort of picture it makes: `"number"`, `"array"` or `"text"`. */
+  /** What sort of picture it makes: `"number"`, `"array"`, `"text"`, `"image"`, `"table"` or `"tree"`. */
   get kind() {
     // Between a connection and its first value it is what it was: a figure is not made anew.
-    if (this.update) this.#kind = kindOf(this.update.value, this.metadata);
+    if (this.update) this.#kind = composedKind(this.update, this.metadata, this.width) ?? kindOf(this.update.value, this.metadata);
     return this.#kind;
   }
 
@@ -72,6 +91,26 @@ export class Watch {
     // Copied when it is first looked at: a paused page shows few of its many histories.
     this.#frozen.history ??= this.#history.clone();
     return this.#frozen.history;
+  }
+
+  /**
+   * What is known of a range of time, older than what the page has itself.
+   * @param {[number, number]} range
+   */
+  samples(range) {
+    this.past.available ||= this.#archived();
+    return this.past.cover(this.history, this.#seam, range);
+  }
+
+  /** Goes on from another watch of the same PV. */
+  follow(other) {
+    this.#history = other.history.clone();
+    this.#seam = other.seam;
+    this.past.available = other.past.available;
+  }
+
+  get seam() {
+    return this.#seam;
   }
 
   /** What is to be said about the times of the samples; "" if nothing. */
@@ -102,14 +141,17 @@ export class Watch {
   }
 
   close() {
+    this.past.close();
     this.#pv.close();
   }
 
-  #record({ value, timestamp }) {
+  #record({ value, timestamp, severity }) {
     if (typeof value !== "number") return;
     const { length } = this.#history;
     const last = length > 0 ? this.#history.time(length - 1) : -Infinity;
-    this.#history.push(this.#stamps.place(timestamp, this.#now(), last, this.#isFirst), value);
+    const time = this.#stamps.place(timestamp, this.#now(), last, this.#isFirst);
+    this.#history.push(time, value, Math.max(0, SEVERITIES.indexOf(severity)));
+    this.#seam = Math.min(this.#seam, time);
     this.#isFirst = false;
   }
 

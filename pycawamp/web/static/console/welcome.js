@@ -1,6 +1,7 @@
 /** The empty page: how to begin and, with the demo, with what. */
 import { answerOf } from "./gatewayclock.js";
 import { el } from "./dom.js";
+import { gatewayUrl } from "./gatewayurl.js";
 
 export class Welcome {
   #element;
@@ -27,6 +28,14 @@ export class Welcome {
       el("ul", { class: "offers" }, ...records.map(([name, text]) => this.#offer(name, text))));
   }
 
+  /** @param {string[]} names of layouts @param {(name: string) => void} open */
+  offerLayouts(names, open) {
+    if (names.length === 0) return;
+    this.#element.append(
+      el("h2", {}, "Or open a layout"),
+      el("ul", { class: "names" }, ...names.map((name) => el("li", {}, el("button", { type: "button", on: { click: () => open(name) } }, name)))));
+  }
+
   #offer(name, text) {
     return el("li", {}, el("button", { type: "button", on: { click: () => this.#add([name]) } }, name), el("span", {}, text));
   }
@@ -36,13 +45,23 @@ export class Welcome {
 export async function gatewayConfig(clock) {
   try {
     const sent = Date.now();
-    const reply = await fetch("config.json", { cache: "no-store" });
+    const reply = await fetch(gatewayUrl("config.json"), { cache: "no-store" });
     // It is not waited for: the page has better things to do.
     clock.learn(answerOf(sent, reply)).catch(() => {});
     const config = reply.ok ? await reply.json() : {};
     const demo = Array.isArray(config.demo) ? config.demo.filter((pair) => Array.isArray(pair) && typeof pair[0] === "string") : [];
-    return { version: String(config.version ?? ""), demo: demo.map(([name, text]) => [name, String(text ?? "")]) };
+    return {
+      version: String(config.version ?? ""),
+      demo: demo.map(([name, text]) => [name, String(text ?? "")]),
+      user: typeof config.user === "string" ? config.user : null,
+      login: config.login === true,
+      writers: String(config.writers ?? "nobody"),
+      layouts: config.layouts === true,
+      names: config.names === true,
+      history: Number(config.history ?? 0),
+      archiver: config.archiver === true,
+    };
   } catch {
-    return { version: "", demo: [] };
+    return { version: "", demo: [], user: null, login: false, writers: "nobody", layouts: false, names: false, history: 0, archiver: false };
   }
 }

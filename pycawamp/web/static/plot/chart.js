@@ -1,4 +1,4 @@
-/** A plot with axes, zoom and a readout. What is drawn in it comes from a series. */
+/** A plot with axes, zoom and a readout. What is drawn in it comes from a series, which has one trace or several. */
 import { axisFor } from "./axis.js";
 import { Gestures } from "./gestures.js";
 import { palette } from "./palette.js";
@@ -6,18 +6,39 @@ import { Surface } from "./surface.js";
 
 const MARGIN = { top: 24, right: 12, bottom: 22 };
 const LABEL = 11;
+/** Axes of values that are drawn beside each other, where there is room for them. */
+const MOST_AXES = 4;
+/** A plot this wide (CSS pixels) for each axis more. */
+const ROOM_PER_AXIS = 220;
+/** How alarms look in a trace: colour, and pattern. */
+const ALARMS = [null, { colour: "minor-line", dash: [7, 3] }, { colour: "major-line", dash: [] }, { colour: "invalid", dash: [2, 3] }];
+const ALARM_WIDTH = 3.5;
 
 /**
  * @typedef {object} Series
  * @property {import("./viewport.js").Viewport} viewport
- * @property {(range: [number, number], above: number) => [number, number]} extent lowest and highest value in a range, of those above some
- * @property {(path: Path2D, scale: object, range: [number, number]) => void} trace
+ * @property {() => Trace[]} traces
  * @property {(range: [number, number], wanted: number) => {at: number, label: string}[]} xTicks
  * @property {() => string} xName what the x axis counts, or the time zone
+ * @property {(x: number) => string} xText
+ *
+ * @typedef {object} Trace
+ * @property {(range: [number, number], above: number) => [number, number]} extent lowest and highest value in a range, of those above some
+ * @property {(path: Path2D, scale: object, range: [number, number]) => void} trace
  * @property {() => string} units of the values
- * @property {(x: number) => {x: number, y: number, text: string} | null} read what lies at x
- * @property {(() => string[] | undefined)} [labels] of an enum
+ * @property {(x: number, range: [number, number]) => {x: number, y: number, text: string} | null} read what lies at x
+ * @property {(range: [number, number]) => number[]} [alarms] severities, above 0, in a range
+ * @property {(path: Path2D, scale: object, range: [number, number], severity: number) => void} [alarmTrace]
+ * @property {() => string[] | undefined} [labels] of an enum
  * @property {() => {value: number, kind: string}[]} [limits] lines to draw when they are in sight
+ * @property {Style} [style]
+ *
+ * @typedef {object} Style how it is told from others
+ * @property {string} colour of the palette
+ * @property {string} tag at its end, as in the legend
+ * @property {string} axis traces with the same one share it
+ * @property {number[]} [dash]
+ * @property {boolean} [chosen] whether it is emphasized
  */
 
 export class Chart {
@@ -38,6 +59,13 @@ export class Chart {
     this.#gestures = new Gestures(canvas, series.viewport, () => ({ left: this.#left, width: this.#width }), changed);
   }
 
+  /** Where the pointer is on the x axis, or null. */
+  get cursor() {
+    const { hover } = this.#gestures;
+    const [from, to] = this.#series.viewport.range;
+    return hover === null ? null : from + hover * (to - from);
+  }
+
   release() {
     this.#surface.release();
   }
@@ -45,11 +73,11 @@ export class Chart {
   draw() {
     const surface = this.#surface.begin();
     if (!surface) return;
-    const range = this.#series.viewport.range;
-    const plot = this.#layout(surface, range);
+    const plot = this.#layout(surface, this.#series.viewport.range, this.#series.traces());
     this.#grid(plot);
-    this.#limits(plot);
-    this.#trace(plot);
+    for (const drawn of plot.drawn) this.#limits(plot, drawn);
+    this.#clip(plot, () => plot.drawn.forEach((drawn) => this.#trace(plot, drawn)));
+    this.#tags(plot);
     this.#marks(plot);
   }
 
@@ -73,52 +101,86 @@ export class Chart {
     copy.toBlob(done, "image/png");
   }
 
-  #layout({ context, width, height }, range) {
+  #layout({ context, width, height }, range, traces) {
     context.font = `${LABEL}px ${palette().font}`;
-    const wanted = Math.max(2, Math.floor(height / 36));
-    const axis = axisFor(this.axis, (above) => this.#series.extent(range, above), wanted, this.#series.labels?.());
-    const rows = axis.ticks;
-    const labels = rows.map((row) => context.measureText(row.label).width);
-    this.#left = Math.ceil(Math.max(28, ...labels)) + 12;
-    this.#width = Math.max(1, width - this.#left - MARGIN.right);
+    const axes = this.#axes(range, traces, height);
+    const shown = axes.slice(0, Math.max(1, Math.min(MOST_AXES, Math.floor(width / ROOM_PER_AXIS))));
+    let left = 0;
+    for (const axis of shown) {
+      const labels = axis.ticks.map((tick) => context.measureText(tick.label).width);
+      left += Math.ceil(Math.max(28, context.measureText(axis.units).width - 10, ...labels)) + 12;
+      axis.right = left;
+    }
+    this.#left = left;
+    this.#width = Math.max(1, width - left - MARGIN.right);
     const inner = height - MARGIN.top - MARGIN.bottom;
     const [x0, x1] = range;
-    const scale = {
-      x: (x) => this.#left + ((x - x0) / (x1 - x0)) * this.#width,
-      y: (y) => MARGIN.top + inner - axis.part(y) * inner,
-    };
-    return { context, width, height, range, values: axis.range, scale, rows, bottom: MARGIN.top + inner };
+    const x = (at) => left + ((at - x0) / (x1 - x0)) * this.#width;
+    for (const axis of axes) axis.scale = { x, y: (y) => MARGIN.top + inner - axis.part(y) * inner };
+    const drawn = axes.flatMap((axis) => axis.traces.map((trace) => ({ trace, axis, scale: axis.scale })));
+    // What is emphasized lies above the others.
+    drawn.sort((one, other) => Number(Boolean(one.trace.style?.chosen)) - Number(Boolean(other.trace.style?.chosen)));
+    return { context, width, range, shown, drawn, x, bottom: MARGIN.top + inner };
   }
 
-  #grid({ context, width, range, scale, rows, bottom }) {
-    const colours = palette();
-    Object.assign(context, { strokeStyle: colours.grid, fillStyle: colours.muted, lineWidth: 1, textBaseline: "middle", textAlign: "right" });
-    context.beginPath();
-    for (const { at, label } of rows) {
-      const y = Math.round(scale.y(at)) + 0.5;
-      context.moveTo(this.#left, y);
-      context.lineTo(width - MARGIN.right, y);
-      context.fillText(label, this.#left - 6, y);
+  /** The axes of values: that of what is emphasized first. */
+  #axes(range, traces, height) {
+    const groups = new Map();
+    for (const trace of traces) {
+      const key = trace.style?.axis ?? "";
+      groups.set(key, [...(groups.get(key) ?? []), trace]);
     }
-    context.textAlign = "center";
+    if (groups.size === 0) groups.set("", []);
+    const wanted = Math.max(2, Math.floor(height / 36));
+    const axes = [...groups.values()].map((members) => ({
+      ...axisFor(this.axis, (above) => unionOf(members.map((trace) => trace.extent(range, above))), wanted, commonLabels(members)),
+      traces: members,
+      units: commonUnits(members),
+      colour: members.length === 1 ? members[0].style?.colour : undefined,
+      chosen: members.some((trace) => trace.style?.chosen),
+      right: 0,
+      scale: /** @type {any} */ (null),
+    }));
+    return axes.sort((one, other) => Number(other.chosen) - Number(one.chosen));
+  }
+
+  #grid({ context, width, range, shown, x, bottom }) {
+    const colours = palette();
+    context.beginPath();
+    shown.forEach((axis, i) => {
+      Object.assign(context, { fillStyle: colours[axis.colour ?? "muted"], textBaseline: "middle", textAlign: "right" });
+      for (const { at, label } of axis.ticks) {
+        const y = Math.round(axis.scale.y(at)) + 0.5;
+        if (i === 0) {
+          context.moveTo(this.#left, y);
+          context.lineTo(width - MARGIN.right, y);
+        }
+        context.fillText(label, axis.right - 6, y);
+      }
+      context.textAlign = "left";
+      context.fillText(axis.units, i === 0 ? 6 : shown[i - 1].right + 2, MARGIN.top / 2);
+    });
+    Object.assign(context, { strokeStyle: colours.grid, fillStyle: colours.muted, lineWidth: 1, textAlign: "center" });
+    const nameEnd = 6 + context.measureText(this.#series.xName()).width;
     for (const { at, label } of this.#series.xTicks(range, Math.floor(this.#width / 90))) {
-      const x = Math.round(scale.x(at)) + 0.5;
-      context.moveTo(x, MARGIN.top);
-      context.lineTo(x, bottom);
+      const place = Math.round(x(at)) + 0.5;
+      context.moveTo(place, MARGIN.top);
+      context.lineTo(place, bottom);
       const half = context.measureText(label).width / 2 + 2;
-      if (x - half > this.#left - 6) context.fillText(label, Math.min(x, width - half), bottom + 13);
+      if (place - half > Math.max(this.#left - 6, nameEnd)) context.fillText(label, Math.min(place, width - half), bottom + 13);
     }
     context.stroke();
     context.textAlign = "left";
-    context.fillText(this.#series.units(), 6, MARGIN.top / 2);
     context.fillText(this.#series.xName(), 6, bottom + 13);
   }
 
-  #limits({ context, width, values, scale }) {
+  #limits({ context, width, drawn }, { trace, axis, scale }) {
+    // Of several traces, nobody could tell whose limits they are.
+    if (drawn.length > 1 && !trace.style?.chosen) return;
     const colours = palette();
     context.setLineDash([6, 4]);
-    for (const { value, kind } of this.#series.limits?.() ?? []) {
-      if (value < values[0] || value > values[1]) continue;
+    for (const { value, kind } of trace.limits?.() ?? []) {
+      if (value < axis.range[0] || value > axis.range[1]) continue;
       context.strokeStyle = colours[`${kind}-line`];
       context.beginPath();
       context.moveTo(this.#left, scale.y(value));
@@ -128,42 +190,91 @@ export class Chart {
     context.setLineDash([]);
   }
 
-  #trace({ context, range, scale, bottom }) {
+  #trace({ context, range }, { trace, scale }) {
+    const { style } = trace;
     const path = new Path2D();
-    this.#series.trace(path, scale, range);
+    trace.trace(path, scale, range);
+    Object.assign(context, { strokeStyle: palette()[style?.colour ?? "trace"], lineWidth: style?.chosen ? 2.75 : 1.5, lineJoin: "round" });
+    context.setLineDash(style?.dash ?? []);
+    context.stroke(path);
+    for (const severity of trace.alarms?.(range) ?? []) this.#alarm(context, trace, scale, range, severity);
+    context.setLineDash([]);
+  }
+
+  #alarm(context, trace, scale, range, severity) {
+    const { colour, dash } = ALARMS[severity] ?? ALARMS[3];
+    const path = new Path2D();
+    trace.alarmTrace(path, scale, range, severity);
+    Object.assign(context, { strokeStyle: palette()[colour], lineWidth: ALARM_WIDTH, lineJoin: "round" });
+    context.setLineDash(dash);
+    context.stroke(path);
+  }
+
+  #clip({ context, bottom }, draw) {
     context.save();
     context.beginPath();
     context.rect(this.#left, MARGIN.top - 2, this.#width + 2, bottom - MARGIN.top + 4);
     context.clip();
-    Object.assign(context, { strokeStyle: palette().trace, lineWidth: 1.5, lineJoin: "round" });
-    context.stroke(path);
+    draw();
     context.restore();
   }
 
+  /** The number of each trace, where it ends: colours alone do not tell them apart. */
+  #tags({ context, range, drawn, bottom, width }) {
+    const tagged = drawn.filter(({ trace }) => trace.style?.tag);
+    if (tagged.length < 2) return;
+    const colours = palette();
+    Object.assign(context, { textAlign: "center", textBaseline: "middle", font: `bold ${LABEL - 1}px ${colours.font}` });
+    const used = [];
+    for (const { trace, scale } of tagged) {
+      const end = trace.read(range[1], range);
+      if (!end) continue;
+      const y = Math.min(bottom - 6, Math.max(MARGIN.top + 6, scale.y(end.y)));
+      // Beside those that are there already.
+      const column = used.filter((other) => Math.abs(other - y) < 12).length;
+      used.push(y);
+      const at = width - MARGIN.right - 7 - 15 * column;
+      context.fillStyle = colours.panel;
+      context.beginPath();
+      context.arc(at, y, 7.5, 0, 2 * Math.PI);
+      context.fill();
+      Object.assign(context, { fillStyle: colours[trace.style.colour], strokeStyle: colours[trace.style.colour], lineWidth: 1 });
+      context.stroke();
+      context.fillText(trace.style.tag, at, y + 0.5);
+    }
+    context.font = `${LABEL}px ${colours.font}`;
+  }
+
   #marks(plot) {
-    const { context, range, bottom } = plot;
-    const { selection, hover } = this.#gestures;
+    const { context, bottom } = plot;
+    const { selection } = this.#gestures;
     if (selection) {
       const [from, to] = selection.map((part) => this.#left + part * this.#width);
       context.fillStyle = palette().fill;
       context.fillRect(from, MARGIN.top, to - from, bottom - MARGIN.top);
     }
-    if (hover === null) return;
-    const reading = this.#series.read(range[0] + hover * (range[1] - range[0]));
-    if (reading) this.#readout(plot, reading);
+    const { cursor } = this;
+    if (cursor === null) return;
+    const readings = plot.drawn.map(({ trace, scale }) => ({ reading: trace.read(cursor, plot.range), scale })).filter(({ reading }) => reading);
+    if (readings.length === 0) return;
+    const text = plot.drawn.length === 1 ? readings[0].reading.text : this.#series.xText(cursor);
+    this.#readout(plot, readings, text);
   }
 
-  #readout({ context, scale, bottom, width }, { x, y, text }) {
+  #readout({ context, bottom, width, x }, readings, text) {
     const colours = palette();
-    const [at, height] = [scale.x(x), Math.min(bottom, Math.max(MARGIN.top, scale.y(y)))];
+    const at = x(readings[0].reading.x);
     context.strokeStyle = context.fillStyle = colours.accent;
+    context.lineWidth = 1;
     context.beginPath();
     context.moveTo(at, MARGIN.top);
     context.lineTo(at, bottom);
     context.stroke();
-    context.beginPath();
-    context.arc(at, height, 3.5, 0, 2 * Math.PI);
-    context.fill();
+    for (const { reading, scale } of readings) {
+      context.beginPath();
+      context.arc(at, Math.min(bottom, Math.max(MARGIN.top, scale.y(reading.y))), 3.5, 0, 2 * Math.PI);
+      context.fill();
+    }
     const box = context.measureText(text).width + 14;
     const left = Math.max(this.#left, Math.min(at - box / 2, width - MARGIN.right - box));
     // Above the plot, where it hides no peak.
@@ -175,4 +286,20 @@ export class Chart {
     Object.assign(context, { fillStyle: colours.panel, textAlign: "left", textBaseline: "middle" });
     context.fillText(text, left + 7, top + 10.5);
   }
+}
+
+function unionOf(extents) {
+  return /** @type {[number, number]} */ ([Math.min(Infinity, ...extents.map(([low]) => low)), Math.max(-Infinity, ...extents.map(([, high]) => high))]);
+}
+
+/** The labels that all traces of an axis have. */
+function commonLabels(traces) {
+  const [first, ...others] = traces.map((trace) => trace.labels?.());
+  return others.every((labels) => labels?.join() === first?.join()) ? first : undefined;
+}
+
+/** The units that all traces of an axis have; "" if they differ. */
+function commonUnits(traces) {
+  const all = new Set(traces.map((trace) => trace.units()));
+  return all.size === 1 ? [...all][0] : "";
 }

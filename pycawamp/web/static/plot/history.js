@@ -13,6 +13,7 @@ const NEWEST = 1 / 4;
 export class History {
   #times;
   #values;
+  #severities;
   #size = 0;
 
   /** @param {{seconds?: number, capacity?: number}} [options] */
@@ -22,6 +23,7 @@ export class History {
     // Most PVs of a big table change slowly: memory is taken as it is needed, up to the capacity.
     this.#times = new Float64Array(Math.min(64, capacity));
     this.#values = new Float64Array(Math.min(64, capacity));
+    this.#severities = new Uint8Array(Math.min(64, capacity));
   }
 
   get length() {
@@ -29,7 +31,7 @@ export class History {
   }
 
   get bytes() {
-    return this.#times.byteLength + this.#values.byteLength;
+    return this.#times.byteLength + this.#values.byteLength + this.#severities.byteLength;
   }
 
   time(i) {
@@ -40,12 +42,33 @@ export class History {
     return this.#values[i];
   }
 
+  /** The alarm severity, 0 … 3. */
+  severity(i) {
+    return this.#severities[i];
+  }
+
   /** @param {number} time seconds, never before the last one. NaN as value is a gap. */
-  push(time, value) {
+  push(time, value, severity = 0) {
     if (this.#size === this.#times.length) this.#makeRoom(time);
     this.#times[this.#size] = this.#size ? Math.max(time, this.#times[this.#size - 1]) : time;
     this.#values[this.#size] = value;
+    this.#severities[this.#size] = severity;
     this.#size += 1;
+  }
+
+  /**
+   * Adds what was missed: samples later than the last one here, and what lies between. A gap at the end, where the connection was
+   * lost, goes if the samples reach back beyond it.
+   *
+   * @param {import("../client/types.js").History} past
+   * @param {number} now what is later cannot be true
+   */
+  catchUp({ timestamps, values, severities }, now) {
+    const last = this.#lastNumber();
+    if (timestamps.length > 0 && timestamps[0] <= last) this.#size = this.indexOf(last) + 1;
+    for (let i = 0; i < timestamps.length; i += 1) {
+      if (timestamps[i] > last && timestamps[i] > now - this.seconds && timestamps[i] <= now) this.push(timestamps[i], values[i], severities[i]);
+    }
   }
 
   clear() {
@@ -68,8 +91,14 @@ export class History {
     const copy = new History({ seconds: this.seconds, capacity: this.capacity });
     copy.#times = this.#times.slice();
     copy.#values = this.#values.slice();
+    copy.#severities = this.#severities.slice();
     copy.#size = this.#size;
     return copy;
+  }
+
+  #lastNumber() {
+    for (let i = this.#size - 1; i >= 0; i -= 1) if (!Number.isNaN(this.#values[i])) return this.#times[i];
+    return -Infinity;
   }
 
   #makeRoom(now) {
@@ -81,18 +110,21 @@ export class History {
   }
 
   #grow() {
+    const length = Math.min(this.#times.length * 2, this.capacity);
     const wider = (list) => {
-      const copy = new Float64Array(Math.min(list.length * 2, this.capacity));
+      const copy = new list.constructor(length);
       copy.set(list);
       return copy;
     };
     this.#times = wider(this.#times);
     this.#values = wider(this.#values);
+    this.#severities = wider(this.#severities);
   }
 
   #keep(from, to, end) {
     this.#times.copyWithin(to, from, end);
     this.#values.copyWithin(to, from, end);
+    this.#severities.copyWithin(to, from, end);
     this.#size = to + end - from;
   }
 
@@ -106,6 +138,7 @@ export class History {
       for (const i of this.#worth(start, end)) {
         this.#times[kept] = this.#times[i];
         this.#values[kept] = this.#values[i];
+        this.#severities[kept] = this.#severities[i];
         kept += 1;
       }
     }

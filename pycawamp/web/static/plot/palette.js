@@ -1,5 +1,5 @@
 /** The style sheet's colours for canvases, which cannot read them by themselves. */
-const NAMES = ["text", "muted", "line", "grid", "trace", "fill", "panel", "minor-line", "major-line", "accent"];
+const NAMES = ["text", "muted", "line", "grid", "trace", "fill", "panel", "minor-line", "major-line", "invalid", "accent", ...Array.from({ length: 8 }, (_, i) => `series-${i + 1}`)];
 
 let colours = null;
 

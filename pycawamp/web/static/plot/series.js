@@ -1,52 +1,88 @@
 /** What charts show: a number over time, and the elements of an array. */
 import { scalarText } from "../view/reading.js";
-import { timeOfDay, zoneName } from "../view/time.js";
+import { fullStamp, timeOfDay, zoneName } from "../view/time.js";
 import { decimalsFor, ticks, timeTicks } from "./ticks.js";
 import { extent, historyExtent, lineTrace, stepTrace } from "./traces.js";
+import { ofSeverity, severitiesIn } from "./views.js";
 import { Viewport } from "./viewport.js";
 
 const LIMITS = [["warning_limits", "minor"], ["alarm_limits", "major"]];
 /** The closest zoom (s). */
 const CLOSEST = 0.1;
+const DAY = 86400;
 
 /**
+ * A strip chart: numbers over time.
+ *
  * @param {object} source
- * @param {() => import("./history.js").History} source.history
+ * @param {() => object[]} source.traces of `stripTrace`
  * @param {() => number} source.now
+ * @param {() => number} source.reach how many seconds back there may be samples
  * @param {() => boolean} source.utc whether times are told in UTC
- * @param {() => object | null} source.metadata
- * @param {(value: number) => string} source.text a value as the row shows it
  * @param {number} source.seconds shown at first
  */
-export function stripSeries({ history, now, utc, metadata, text, seconds }) {
-  const viewport = new Viewport(() => [now() - history().seconds, now()], seconds, CLOSEST);
+export function stripSeries({ traces, now, reach, utc, seconds }) {
+  const viewport = new Viewport(() => [now() - reach(), now()], seconds, CLOSEST);
+  return { viewport, traces, ...timeAxis(now, utc) };
+}
+
+/** What a time axis needs. */
+export function timeAxis(now, utc) {
   return {
-    viewport,
-    extent: (range, above) => historyExtent(history(), range, above),
-    trace: (path, scale, range) => stepTrace(path, history(), scale, range, now()),
-    xTicks: ([from, to], wanted) => timeTicks(from, to, wanted).map((at) => ({ at, label: clock(at, decimalsFor(from, to, wanted), utc()) })),
+    xTicks: ([from, to], wanted) => timeTicks(from, to, wanted).map((at) => ({ at, label: timeLabel(at, from, to, wanted, utc()) })),
     xName: () => zoneName(now(), utc()),
-    units: () => metadata()?.units ?? "",
-    labels: () => metadata()?.enum_strs,
-    limits: () => limitsOf(metadata()),
-    read: (time) => readHistory(history(), Math.min(time, now()), (value) => withUnits(text(value), metadata()), utc()),
+    xText: (time) => timeOfDay(time, utc()),
   };
 }
 
-/** @param {{list: () => ArrayLike<number>, metadata: () => object | null}} source */
-export function waveSeries({ list, metadata }) {
-  const viewport = new Viewport(() => [0, Math.max(1, list().length - 1)], Infinity, 4);
+/**
+ * @param {object} source
+ * @param {(range: [number, number]) => import("./views.js").Timeline} source.samples
+ * @param {() => number} source.now
+ * @param {() => boolean} source.utc
+ * @param {() => object | null} source.metadata
+ * @param {(value: number) => string} source.text a value as the row shows it
+ */
+export function stripTrace({ samples, now, utc, metadata, text }) {
+  return {
+    extent: (range, above) => historyExtent(samples(range), range, above),
+    trace: (path, scale, range) => stepTrace(path, samples(range), scale, range, now()),
+    alarms: (range) => [...severitiesIn(samples(range), range)].filter((severity) => severity > 0),
+    alarmTrace: (path, scale, range, severity) => stepTrace(path, ofSeverity(samples(range), severity), scale, range, now()),
+    units: () => metadata()?.units ?? "",
+    labels: () => metadata()?.enum_strs,
+    limits: () => limitsOf(metadata()),
+    read: (time, range) => readHistory(samples(range), Math.min(time, now()), (value) => withUnits(text(value), metadata()), utc()),
+  };
+}
+
+/**
+ * Arrays by element.
+ *
+ * @param {object} source
+ * @param {() => object[]} source.traces of `waveTrace`
+ * @param {() => number} source.length of the longest
+ */
+export function waveSeries({ traces, length }) {
+  const viewport = new Viewport(() => [0, Math.max(1, length() - 1)], Infinity, 4);
   return {
     viewport,
-    extent: ([from, to], above) => extent(list(), Math.max(0, Math.floor(from)), Math.min(list().length - 1, Math.ceil(to)), above),
-    trace: (path, scale, range) => lineTrace(path, list(), scale, range),
+    traces,
     xTicks: ([from, to], wanted) => {
       const decimals = decimalsFor(from, to, wanted);
       return ticks(from, to, wanted).map((at) => ({ at, label: at.toFixed(decimals) }));
     },
     xName: () => "element",
+    xText: (x) => `[${Math.round(x)}]`,
+  };
+}
+
+/** @param {{list: () => ArrayLike<number>, metadata: () => object | null}} source */
+export function waveTrace({ list, metadata }) {
+  return {
+    extent: ([from, to], above) => extent(list(), Math.max(0, Math.floor(from)), Math.min(list().length - 1, Math.ceil(to)), above),
+    trace: (path, scale, range) => lineTrace(path, list(), scale, range),
     units: () => metadata()?.units ?? "",
-    limits: () => [],
     read: (x) => readElement(list(), Math.round(x), metadata()),
   };
 }
@@ -75,8 +111,10 @@ function limitsOf(metadata) {
   return pairs.flatMap(([limits, kind]) => limits.filter(Number.isFinite).map((value) => ({ value, kind })));
 }
 
-/** Always with hours: `46:03.5` could be anything. */
-function clock(seconds, decimals, utc) {
-  const digits = Math.min(3, decimals);
-  return timeOfDay(seconds, utc).slice(0, 8 + (digits && digits + 1));
+/** Always with hours: `46:03.5` could be anything. The day too, where the axis spans more than one. */
+function timeLabel(seconds, from, to, wanted, utc) {
+  const [day, time] = fullStamp(seconds, utc).split(" ");
+  if (to - from > DAY / 2) return `${day.slice(5)} ${time.slice(0, 5)}`;
+  const digits = Math.min(3, decimalsFor(from, to, wanted));
+  return time.slice(0, 8 + (digits && digits + 1));
 }

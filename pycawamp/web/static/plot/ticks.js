@@ -1,6 +1,6 @@
 /** Round numbers for axes. */
 
-const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
+const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 1209600, 2592000];
 /** From here on, and below, numbers have an exponent. */
 const LARGE = 1e6;
 const SMALL_STEP = 1e-5;

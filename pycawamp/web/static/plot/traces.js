@@ -7,7 +7,7 @@
  * A number over time, as steps: a PV keeps its value until the next update.
  *
  * @param {Path2D} path
- * @param {import("./history.js").History} history
+ * @param {import("./views.js").Timeline} history
  * @param {{x: (time: number) => number, y: (value: number) => number}} scale
  * @param {[number, number]} range of time
  * @param {number} now until when the last value holds

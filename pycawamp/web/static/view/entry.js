@@ -17,9 +17,22 @@ const HEX = /^[+-]?0x[0-9a-f]+$/i;
 export function valueFrom(text, metadata) {
   const type = metadata?.type;
   const isArray = (metadata?.count ?? 1) !== 1;
+  if (type === "structure") return fields(text);
   if (type === "char" && isArray) return text;
   if (isArray) return elementsIn(text).map((item) => one(item, type, metadata?.enum_strs));
   return one(text, type, metadata?.enum_strs);
+}
+
+/** What a structure's fields become, as JSON. */
+function fields(text) {
+  let value;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = null;
+  }
+  if (value === null || typeof value !== "object" || Array.isArray(value)) throw new RangeError('Enter an object with some of the fields: {"field": value}');
+  return value;
 }
 
 /** The elements of a list, between spaces, commas or semicolons; in quotes, such may be in them. `[]` has none. */

@@ -1,4 +1,4 @@
-"""Pages of other gateways: answers that are made for each request, for programs to read."""
+"""Answers that are made for each request, for programs to read."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ JSON = "application/json"
 
 @attrs.frozen
 class Reply:
-    """What a page answers."""
+    """The answer of a page."""
 
     body: bytes
     status: HTTPStatus = HTTPStatus.OK
@@ -38,7 +38,7 @@ class Reply:
 
 @attrs.frozen
 class Asker:
-    """Who asks, and what they may still take."""
+    """The client, and its quota."""
 
     clients: Clients
     client: Peer
@@ -68,7 +68,7 @@ class Asker:
 Answer: TypeAlias = Callable[[Request, Asker], "Reply | Deferred[Reply]"]
 
 
-class DialectPage(Resource):
+class AnswerPage(Resource):
     """Answers GET and HEAD, whatever follows in the path.
 
     Pages of the origins that may open a WebSocket may read the answer.
@@ -91,7 +91,7 @@ class DialectPage(Resource):
         self._answer = answer
 
     def render_GET(self, request: Request) -> int:
-        """Answer once it is known who asks."""
+        """Answer once the request is authenticated."""
         _let_read(request, self._authentication.readers(request))
         pending = PendingRequest(self._authentication, request)
         return pending.admit(lambda client: self._enter(request, client), socket=True)
@@ -128,7 +128,7 @@ class DialectPage(Resource):
             elif isinstance(error, RefusalError):
                 Problem(error.status, error.text, headers=error.headers).answer(request)
             else:
-                self._log.failure("a page of another gateway failed", failure)
+                self._log.failure("an answer failed", failure)
                 Problem(500, "the gateway failed; its log says why").answer(request)
 
         answering: Deferred[Any] = maybeDeferred(self._answer, request, asker)
@@ -136,7 +136,7 @@ class DialectPage(Resource):
 
 
 def _let_read(request: Request, readers: str | None) -> None:
-    """Let pages of other origins read the answer, with their user's login."""
+    """Allow pages of other origins to read the answer, with their user's login."""
     origin = request.getHeader("origin")
     if readers is None or origin is None:
         return

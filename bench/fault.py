@@ -1,0 +1,50 @@
+"""What the scenarios of `bench.faults` get, and what comes of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from bench.settings import OURS
+from bench.tools import Tools
+
+
+class Skipped(Exception):  # noqa: N818 (as SkipTest)
+    """This machine does not have, or does not permit, what a scenario needs."""
+
+
+@attrs.frozen
+class Case:
+    """The options of a run."""
+
+    reactor: Any
+    folder: Path
+    tools: Tools
+    kills: int
+    minutes: float
+    quick: bool
+    build: str = OURS
+
+    def size(self, full: int) -> int:
+        """A number of PVs or clients: a tenth of it for a quick run."""
+        return full // 10 if self.quick else full
+
+
+@attrs.frozen
+class Outcome:
+    """A row of the table."""
+
+    fault: str
+    lost: int
+    """Values that a client missed between two others of one connection."""
+    counted: int
+    """Values that the gateway counts as replaced by newer ones."""
+    seen: str
+    """What else clients saw."""
+    median: float
+    longest: float
+    """Seconds until all was as before."""
+    measured: str
+    """What these seconds are."""

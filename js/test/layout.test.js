@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { addressOf, readAddress } from "../../pycawamp/web/static/console/address.js";
+import { descriptionOf } from "../../pycawamp/web/static/console/descriptions.js";
+import { jsonOf, layout, layoutOf, PLAIN } from "../../pycawamp/web/static/console/layout.js";
+
+const pv = (name, format = "record") => ({ pv: name, format });
+const EVERYTHING = layout({
+  name: "Vacuum & more",
+  rate: "5",
+  items: [pv("a"), { heading: "Pumps, north" }, pv("b,c", "hex"), pv("d"), { heading: "" }, { heading: "+ last" }, pv("e", "hex")],
+  charts: [["a", "b,c"], ["e"]],
+  view: { columns: 3, compact: true, wall: true, descriptions: true, show: "severe", worst: true },
+});
+
+test("the address brings back all of a layout, however long", () => {
+  for (const each of [EVERYTHING, { ...EVERYTHING, items: [...EVERYTHING.items, ...Array.from({ length: 2000 }, (_, i) => pv(`IOC:${i}`))] }]) {
+    const { search, hash } = new URL(addressOf(each), "http://gateway/");
+    assert.deepEqual(readAddress({ search, hash }), { layout: each, server: null });
+    assert.ok(search.length < 8200);
+  }
+  assert.equal(addressOf(layout({ items: [pv("a"), { heading: "Pumps" }, pv("b", "hex")] })), "?pv=a&heading=Pumps&pv=b&format.hex=b");
+});
+
+test("what an address has wrong is as usual", () => {
+  const { layout: found, server } = readAddress({ search: "?layout=V&columns=99&show=nothing&wall=yes&format.none=a&pv=a&heading=" + "x".repeat(500), hash: "" });
+  assert.equal(server, "V");
+  assert.deepEqual(found.view, PLAIN);
+  assert.deepEqual(found.items, [pv("a"), { heading: "x".repeat(100) }]);
+});
+
+test("a file brings back all of a layout", () => {
+  assert.deepEqual(layoutOf(jsonOf(EVERYTHING)), EVERYTHING);
+  assert.deepEqual(layoutOf('{"groups": [{"pvs": ["a", {"pv": "b"}]}]}'), layout({ items: [pv("a"), pv("b")] }));
+  assert.deepEqual(JSON.parse(jsonOf(layout({ items: [pv("a"), { heading: "H" }, pv("b", "hex")] }))), {
+    name: "", view: {}, groups: [{ pvs: ["a"] }, { heading: "H", pvs: [{ pv: "b", format: "hex" }] }],
+  });
+});
+
+test("a file that is no layout is refused, with what was expected", () => {
+  for (const [text, words] of [
+    ["{", /not JSON/], ["[]", /object with "groups"/], ["{}", /"groups" to be a list/], ['{"groups": [1]}', /each group/],
+    ['{"groups": [{}]}', /"pvs" to be a list/], ['{"groups": [{"pvs": [1]}]}', /each PV/], ['{"groups": [{"pvs": [""]}]}', /not an empty text/],
+    ['{"groups": [{"pvs": [{"pv": "a", "format": "roman"}]}]}', /"format" to be one of record/],
+    ['{"groups": [{"heading": 5, "pvs": []}]}', /"heading" to be a text/], ['{"groups": [], "pvs": []}', /unknown "pvs"/],
+    [`{"groups": [], "name": "${"x".repeat(101)}"}`, /"name" to be a text of at most 100/], ['{"groups": [], "rate": 5}', /"rate"/], ['{"groups": [], "view": 1}', /"view"/],
+    ['{"groups": [], "charts": [5]}', /each chart to be a list/], [JSON.stringify({ groups: [], charts: Array.from({ length: 51 }, () => []) }), /at most 50 charts/],
+    [JSON.stringify({ groups: [{ pvs: Array.from({ length: 20001 }, () => "a") }] }), /at most 20000/], [" ".repeat(2e6), /at most 1048576/],
+  ]) assert.throws(() => layoutOf(text), words, text.slice(0, 80));
+});
+
+test("descriptions are those of records", () => {
+  assert.deepEqual(["a:b", "a:b.HIHI", 'a.{"dbnd":{"d":0.5}}', "ca://a.VAL", "pva://a", "loc://a", "sim://sine(0,1)", ".x"].map(descriptionOf),
+    ["a:b.DESC", "a:b.DESC", "a.DESC", "ca://a.DESC", "pva://a.DESC", null, null, null]);
+});

@@ -1,0 +1,198 @@
+"""Samples from an EPICS Archiver Appliance, by its JSON interface."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from io import BytesIO
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
+from twisted.internet.defer import TimeoutError as DeferredTimeoutError
+from twisted.internet.error import ConnectError, ConnectingCancelledError, DNSLookupError, UserError
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone, ResponseFailed
+from twisted.web.http import NOT_FOUND, OK, PotentialDataLoss
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IResponse
+
+from pycawamp.pv.errors import ArchiverError, OverloadedError
+from pycawamp.pv.history import NO_SAMPLES, Samples
+from pycawamp.pv.values import SEVERITIES
+
+AT_ONCE = 4
+"""Requests that the archiver is asked at the same time, for all clients."""
+MOST_WAITING = 500
+"""Requests that wait for their turn."""
+TIMEOUT = 10.0
+"""Seconds within which an answer has to be complete."""
+CONNECT_TIMEOUT = 5.0
+MOST_BYTES = 2**20
+"""Bytes of an answer: parsing a larger one would keep clients waiting."""
+POINTS_PER_BIN = 3
+_TOO_LATE = "the archiver did not answer within {:g} s"
+_ARCHIVED = re.compile(r"[A-Za-z0-9_:;.<>\[\]+/-]+")
+"""Names that an archiver may have. In particular, parentheses would be operators of its own."""
+
+_Sample = tuple[int, int, float, int]
+"""UNIX seconds, nanoseconds, value, severity."""
+
+
+class Archiver:
+    """Reads samples from an EPICS Archiver Appliance.
+
+    Args:
+        reactor: The reactor.
+        url: The appliance's `data_retrieval_url`, such as http://archiver:17668/retrieval.
+    """
+
+    def __init__(self, reactor: Any, url: str) -> None:
+        self._reactor = reactor
+        self._url = url.rstrip("/")
+        self._pool = HTTPConnectionPool(reactor)
+        # It does not follow redirects: only the configured host is asked.
+        self._agent = Agent(reactor, connectTimeout=CONNECT_TIMEOUT, pool=self._pool)
+        self._turns = DeferredSemaphore(AT_ONCE)
+
+    def close(self) -> Deferred[None]:
+        """Close connections that are kept open; fires when they are closed."""
+        closed: Deferred[None] = self._pool.closeCachedConnections()
+        return closed
+
+    async def samples(self, name: str, start: float, end: float, points: int) -> Samples:
+        """Return the samples of a time, and the one before.
+
+        Args:
+            name: The PV's name, without a scheme.
+            start: UNIX seconds.
+            end: UNIX seconds.
+            points: The most samples. If there are more, each part of the time has its
+                lowest, highest and mean value.
+
+        Raises:
+            ArchiverError: The archiver does not answer, or not with samples.
+            OverloadedError: Too many requests wait for it.
+        """
+        if not _ARCHIVED.fullmatch(name) or end <= start:
+            return NO_SAMPLES
+        if len(self._turns.waiting) >= MOST_WAITING:
+            raise OverloadedError("too many requests wait for the archiver")
+        bins = max(1, points // POINTS_PER_BIN)
+        await self._turns.acquire()
+        try:
+            body = await self._get(f"optimized_{bins}({name})", start, end)
+        finally:
+            self._turns.release()
+        return _parsed(body)
+
+    async def _get(self, pv: str, start: float, end: float) -> bytes:
+        query = f"pv={_quoted(pv)}&from={_quoted(_iso(start))}&to={_quoted(_iso(end))}"
+        url = f"{self._url}/data/getData.json?{query}"
+        try:
+            return await Deferred.fromCoroutine(self._read(url)).addTimeout(TIMEOUT, self._reactor)
+        except (DeferredTimeoutError, ConnectingCancelledError):
+            raise ArchiverError(_TOO_LATE.format(TIMEOUT)) from None
+        except (ConnectError, DNSLookupError, UserError) as error:
+            raise ArchiverError(f"the archiver cannot be reached: {error}") from None
+        except ResponseFailed as error:
+            # The agent's answer to being cancelled, too.
+            if any(reason.check(CancelledError) for reason in error.reasons):
+                raise ArchiverError(_TOO_LATE.format(TIMEOUT)) from None
+            raise ArchiverError("the archiver closed the connection") from None
+
+    async def _read(self, url: str) -> bytes:
+        accepted = Headers({"Accept": ["application/json"]})
+        response: IResponse = await self._agent.request(b"GET", url.encode(), accepted)
+        body = _Body(response)
+        # Also of an error: the connection can be used again only when it is read.
+        found = await body.done
+        if response.code == NOT_FOUND:
+            # The PV is not archived.
+            return b"[]"
+        if response.code != OK:
+            raise ArchiverError(f"the archiver answered with the HTTP status {response.code}")
+        return found
+
+
+class _Body(Protocol):
+    """Reads the body of a response, up to the most bytes."""
+
+    def __init__(self, response: IResponse) -> None:
+        self._read = BytesIO()
+        self.done: Deferred[bytes] = Deferred(self._abort)
+        response.deliverBody(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take a part."""
+        if self._read.tell() + len(data) > MOST_BYTES:
+            self._fail(ArchiverError(f"the archiver sent more than {MOST_BYTES} bytes"))
+        else:
+            self._read.write(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Fire with all that came, if it is complete."""
+        if self.done.called:
+            return
+        if reason.check(ResponseDone, PotentialDataLoss):
+            self.done.callback(self._read.getvalue())
+        else:
+            self.done.errback(ArchiverError("the archiver closed the connection"))
+
+    def _fail(self, error: ArchiverError) -> None:
+        if not self.done.called:
+            self.done.errback(error)
+            self._abort()
+
+    def _abort(self, _done: Any = None) -> None:
+        if self.transport is not None:
+            self.transport.abortConnection()  # type: ignore[attr-defined]
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _iso(seconds: float) -> str:
+    moment = datetime.fromtimestamp(seconds, timezone.utc)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
+
+
+def _parsed(body: bytes) -> Samples:
+    try:
+        # Not orjson: the appliance writes NaN and Infinity as they are.
+        found = json.loads(body)
+        if not isinstance(found, list):
+            raise TypeError("expected a list")
+        samples = [sample for stored in found for each in stored["data"] for sample in _of(each)]
+        return _columns(samples)
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        raise ArchiverError("the archiver's answer is not as documented") from None
+
+
+def _of(stored: dict[str, Any]) -> Iterator[_Sample]:
+    """Yield the samples in a stored one: itself, or those of a bin."""
+    value = stored["val"]
+    # Of a bin: mean, standard deviation, lowest, highest and number.
+    values = [value] if not isinstance(value, list) else [value[2], value[3], value[0]]
+    severity = min(max(int(stored.get("severity", 0)), 0), len(SEVERITIES) - 1)
+    for each in values:
+        number = math.nan if each is None else float(each)
+        yield int(stored["secs"]), int(stored.get("nanos", 0)), number, severity
+
+
+def _columns(samples: list[_Sample]) -> Samples:
+    if not samples:
+        return NO_SAMPLES
+    seconds, nanoseconds, values, severities = zip(*samples, strict=True)
+    return Samples(
+        np.array(seconds, np.uint32),
+        np.array(nanoseconds, np.uint32),
+        np.array(values, np.float64),
+        np.array(severities, np.uint32),
+    )

@@ -1,0 +1,236 @@
+"""The last minutes of PVs that hold a number."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from struct import Struct
+from typing import Any, Protocol
+
+import attrs
+import numpy as np
+
+from pycawamp.pv.budget import MemoryBudget
+from pycawamp.pv.values import SEVERITIES, Array, Reading
+
+MOST_SAMPLES = 8192
+"""Samples of one PV that are kept, whatever the time."""
+REFUSED = 256
+"""Samples between two requests for memory that was refused."""
+SEVERITY_SHIFT = 30
+_SAMPLE = Struct("=dII")
+"""The value, UNIX seconds, and nanoseconds with the severity in the upper two bits."""
+_HELD = 96
+"""Bytes of a sample in a list of Python's."""
+_LEAST = 16
+_DTYPE = np.dtype([("value", "f8"), ("seconds", "u4"), ("rest", "u4")])
+
+
+class Store(Protocol):
+    """The newest samples of one PV: those of some seconds, and the one before."""
+
+    def append(self, reading: Reading, /) -> None:
+        """Add a number, or NaN for no value. Values of other types are ignored."""
+
+    def samples(self) -> bytes:
+        """Return all samples, oldest first: value (double), seconds and `rest` (uint32)."""
+
+    def close(self) -> None:
+        """Give the memory back; nothing is kept any more."""
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+
+
+class DequeStore:
+    """A store in Python; see pycawamp.pv.ca._fast for the one in C.
+
+    Args:
+        keep: Seconds.
+        most: Samples.
+        reserve: Asked for a number of bytes more, and told of less by a negative one.
+    """
+
+    __slots__ = ("_keep", "_most", "_reserve", "_room", "_samples", "_until_asked")
+
+    def __init__(self, keep: int, most: int, reserve: Callable[[int], bool], /) -> None:
+        self._keep = keep
+        self._most = most
+        self._reserve: Callable[[int], bool] | None = reserve
+        self._room = 0
+        self._until_asked = 0
+        self._samples: deque[bytes] = deque()
+
+    def append(self, reading: Reading, /) -> None:
+        """Add a number, or NaN for no value. Values of other types are ignored."""
+        _, severity, seconds, nanoseconds, value = reading
+        if value is None:
+            value = math.nan
+        if self._reserve is None or not isinstance(value, float | int):
+            return
+        if not seconds:
+            seconds, nanoseconds = divmod(time.time_ns(), 10**9)
+        self._expire(seconds)
+        if self._make_room():
+            rest = nanoseconds | min(severity, len(SEVERITIES) - 1) << SEVERITY_SHIFT
+            self._samples.append(_SAMPLE.pack(value, seconds & 0xFFFFFFFF, rest))
+
+    def samples(self) -> bytes:
+        """Return all samples, oldest first: value (double), seconds and `rest` (uint32)."""
+        return b"".join(self._samples)
+
+    def close(self) -> None:
+        """Give the memory back; nothing is kept any more."""
+        if self._reserve is not None:
+            self._reserve(-self._room * _HELD)
+            self._reserve = None
+        self._room = 0
+        self._samples.clear()
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def _expire(self, now: int) -> None:
+        samples = self._samples
+        # The one before the time that is kept stays: it held at its start.
+        while len(samples) > 1 and _SAMPLE.unpack(samples[1])[1] < now - self._keep:
+            samples.popleft()
+
+    def _make_room(self) -> bool:
+        """Return whether there is room for one sample more, in place of the oldest if need be."""
+        if len(self._samples) < self._room:
+            return True
+        if self._room < self._most and not self._until_asked:
+            room = min(2 * self._room or _LEAST, self._most)
+            assert self._reserve is not None
+            if self._reserve((room - self._room) * _HELD):
+                self._room = room
+                return True
+            self._until_asked = REFUSED
+        self._until_asked = max(0, self._until_asked - 1)
+        if self._samples:
+            self._samples.popleft()
+        return self._room > 0
+
+
+@attrs.frozen
+class Past:
+    """How much of its history a client wants of a PV."""
+
+    seconds: float
+    """Before now."""
+    points: int
+    """Samples at most."""
+
+
+@attrs.frozen(eq=False)
+class Samples:
+    """Numbers over time, oldest first. NaN: there was no number, or no connection."""
+
+    seconds: Array
+    """UNIX seconds, without the fraction."""
+    nanoseconds: Array
+    values: Array
+    severities: Array
+    """Alarm severities as in alarm.h."""
+
+    @classmethod
+    def of(cls, raw: bytes) -> Samples:
+        """Return what `Store.samples` returned."""
+        found = np.frombuffer(raw, _DTYPE)
+        nanoseconds = found["rest"] & ((1 << SEVERITY_SHIFT) - 1)
+        return cls(found["seconds"], nanoseconds, found["value"], found["rest"] >> SEVERITY_SHIFT)
+
+    @property
+    def times(self) -> Array:
+        """UNIX seconds, accurate to about 0.2 µs."""
+        times: Array = self.seconds + self.nanoseconds * 1e-9
+        return times
+
+    def __len__(self) -> int:
+        return len(self.seconds)
+
+    def __getitem__(self, index: Any) -> Samples:
+        """Return the samples that a slice or an array of indices selects."""
+        return Samples(
+            self.seconds[index], self.nanoseconds[index], self.values[index], self.severities[index]
+        )
+
+    def __add__(self, later: Samples) -> Samples:
+        """Return these samples and then `later`."""
+        return Samples(
+            *(
+                np.concatenate([getattr(self, name), getattr(later, name)])
+                for name in ("seconds", "nanoseconds", "values", "severities")
+            )
+        )
+
+    def ends_with(self, reading: Reading) -> bool:
+        """Return whether the last sample has the time of an update."""
+        if not len(self):
+            return False
+        last = int(self.seconds[-1]), int(self.nanoseconds[-1])
+        return last == (reading.seconds, reading.nanoseconds)
+
+    def before(self, end: float) -> Samples:
+        """Return the samples before a time."""
+        return self[self.times < end]
+
+    def between(self, start: float, end: float) -> Samples:
+        """Return the samples of a time, and the one before, which held at its start."""
+        times = self.times
+        before = np.flatnonzero(times < start)[-1:]
+        return self[np.concatenate([before, np.flatnonzero((times >= start) & (times <= end))])]
+
+    def thinned(self, most: int) -> Samples:
+        """Return at most so many samples: of each part the first, lowest, highest and last."""
+        if len(self) <= most:
+            return self
+        width = math.ceil(len(self) / max(1, most // 4))
+        first = np.arange(0, len(self), width)
+        table = np.full(len(first) * width, np.nan)
+        table[: len(self)] = self.values
+        parts = table.reshape(-1, width)
+        low = first + np.where(np.isnan(parts), np.inf, parts).argmin(axis=1)
+        high = first + np.where(np.isnan(parts), -np.inf, parts).argmax(axis=1)
+        last = np.minimum(first + width, len(self)) - 1
+        return self[np.unique(np.concatenate([first, low, high, last]))]
+
+
+NO_SAMPLES = Samples.of(b"")
+
+
+class Histories:
+    """Makes the stores of PVs, within the memory budget."""
+
+    def __init__(
+        self,
+        budget: MemoryBudget,
+        seconds: float,
+        make: Callable[[int, int, Callable[[int], bool]], Store] | None = None,
+    ) -> None:
+        """Create none yet.
+
+        Args:
+            budget: The memory budget. Histories may use a quarter of it.
+            seconds: How much is kept; 0: nothing.
+            make: Makes a store, if not in Python.
+        """
+        self._budget = budget
+        self._seconds = math.ceil(seconds)
+        self._make = make or DequeStore
+
+    def open(self) -> Store | None:
+        """Return the store of a new PV; None if nothing is to be kept."""
+        if not self._seconds:
+            return None
+        return self._make(self._seconds, MOST_SAMPLES, self._reserve)
+
+    def _reserve(self, size: int) -> bool:
+        budget = self._budget
+        if size > 0 and not budget.has_room_for_history(size):
+            return False
+        budget.history += size
+        return True

@@ -1,0 +1,12 @@
+"""How long the name of a PV may be."""
+
+from __future__ import annotations
+
+MAX_NAME = 500
+"""Bytes of UTF-8, modifiers included. A search request of Channel Access has room for about 1,000;
+clients, access rules and aliases of PVs all have this limit."""
+
+
+def is_too_long(name: str) -> bool:
+    """Return whether a name has more than `MAX_NAME` bytes."""
+    return len(name.encode(errors="surrogatepass")) > MAX_NAME

@@ -1,0 +1,164 @@
+"""ChannelFinder: a site's directory of PVs, asked by its REST interface."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone
+from twisted.web.http import PotentialDataLoss
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IResponse
+
+from pycawamp.wire.errors import BadMessageError
+from pycawamp.wire.v2.codec import loads
+
+CONNECT_TIMEOUT = 2.0
+TIMEOUT = 3.0
+"""Seconds for an answer."""
+MOST_CHANNELS = 100
+"""What is asked for at once."""
+MOST_BYTES = 2**21
+"""Of an answer."""
+AT_ONCE = 4
+"""Requests under way."""
+KEPT = 200
+"""Answers that are kept."""
+FRESH = 30.0
+"""Seconds for which they are."""
+_SEPARATORS = frozenset("|,;")
+"""Between names in a query: a part of a name cannot have them."""
+_DESCRIPTION = "recordDesc"
+"""The property in which RecCeiver stores DESC."""
+
+
+class ChannelFinderError(Exception):
+    """There is no answer from ChannelFinder; the text says why."""
+
+
+class ChannelFinder:
+    """Asks one ChannelFinder service for names of PVs, and keeps its answers for a while.
+
+    `url` is that of the service, such as `http://cf.example.org:8080/ChannelFinder`.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, url: str) -> None:
+        self._reactor = reactor
+        path = urlsplit(url).path.rstrip("/")
+        self._url = url.rstrip("/") + ("" if path else "/ChannelFinder") + "/resources/channels"
+        self._pool = HTTPConnectionPool(reactor)
+        self._agent = Agent(reactor, connectTimeout=CONNECT_TIMEOUT, pool=self._pool)
+        self._under_way = 0
+        self._answers: OrderedDict[str, tuple[float, list[tuple[str, str]]]] = OrderedDict()
+        self._fails = False
+
+    def find(self, text: str) -> Deferred[list[tuple[str, str]]]:
+        """Return names that have a part, and what these PVs are.
+
+        Fires with ChannelFinderError if the service does not answer.
+        """
+        done: Deferred[list[tuple[str, str]]] = Deferred()
+        if _SEPARATORS & set(text):
+            done.callback([])
+            return done
+        kept = self._answers.get(text)
+        if kept is not None and self._reactor.seconds() - kept[0] < FRESH:
+            done.callback(kept[1])
+            return done
+        if self._under_way >= AT_ONCE:
+            done.errback(ChannelFinderError("ChannelFinder is asked for too much at once"))
+            return done
+        self._under_way += 1
+        asked = Deferred.fromCoroutine(self._ask(text)).addTimeout(TIMEOUT, self._reactor)
+        return asked.addBoth(self._answered, text)
+
+    def close(self) -> Deferred[None]:
+        """Close the connections."""
+        closed: Deferred[None] = self._pool.closeCachedConnections()
+        return closed
+
+    async def _ask(self, text: str) -> list[tuple[str, str]]:
+        name = quote(f"*{text}*", safe="*")
+        url = f"{self._url}?~name={name}&~size={MOST_CHANNELS}"
+        headers = Headers({"Accept": ["application/json"], "User-Agent": ["pycaserver"]})
+        response = await self._agent.request(b"GET", url.encode(), headers)
+        body = await _body(response)
+        if response.code != 200:
+            raise ChannelFinderError(f"it answered {response.code}")
+        return list(_channels(body))
+
+    def _answered(self, result: Any, text: str) -> Any:
+        self._under_way -= 1
+        if isinstance(result, Failure):
+            reason = result.getErrorMessage() or repr(result.value)
+            if not self._fails:
+                self._log.warn("ChannelFinder does not answer: {reason}", reason=reason)
+            self._fails = True
+            raise ChannelFinderError("ChannelFinder does not answer")
+        if self._fails:
+            self._log.info("ChannelFinder answers again")
+        self._fails = False
+        self._answers[text] = (self._reactor.seconds(), result)
+        self._answers.move_to_end(text)
+        if len(self._answers) > KEPT:
+            self._answers.popitem(last=False)
+        return result
+
+
+def _body(response: IResponse) -> Deferred[bytes]:
+    body = _Body()
+    response.deliverBody(body)
+    return body.done
+
+
+class _Body(Protocol):
+    """Collects an answer, as far as it is not too large."""
+
+    def __init__(self) -> None:
+        self.done: Deferred[bytes] = Deferred(lambda _: self._stop())
+        self._data = bytearray()
+
+    def dataReceived(self, data: bytes) -> None:
+        self._data += data
+        if len(self._data) > MOST_BYTES:
+            self._stop()
+
+    def _stop(self) -> None:
+        transport: Any = self.transport
+        transport.loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self.done.called:
+            return
+        if reason.check(ResponseDone, PotentialDataLoss) and len(self._data) <= MOST_BYTES:
+            self.done.callback(bytes(self._data))
+        else:
+            self.done.errback(ChannelFinderError("its answer is too large or incomplete"))
+
+
+def _channels(body: bytes) -> Iterator[tuple[str, str]]:
+    try:
+        channels = loads(body)
+    except BadMessageError as mistake:
+        raise ChannelFinderError(f"its answer is {mistake.message}") from None
+    if not isinstance(channels, list):
+        raise ChannelFinderError("its answer is no list of channels")
+    for channel in channels[:MOST_CHANNELS]:
+        name = channel.get("name") if isinstance(channel, dict) else None
+        if isinstance(name, str) and name:
+            yield name, _description(channel.get("properties"))
+
+
+def _description(properties: Any) -> str:
+    for each in properties if isinstance(properties, list) else ():
+        if isinstance(each, dict) and each.get("name") == _DESCRIPTION:
+            return str(each.get("value") or "")
+    return ""

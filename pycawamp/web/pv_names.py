@@ -1,0 +1,79 @@
+"""A file with names of PVs, which the console offers while one types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from pycawamp.filewatch import FileWatcher, Run
+from pycawamp.web.name_index import NameIndex
+
+MOST_NAMES = 1_000_000
+MOST_LENGTH = 2000
+"""Characters of a line."""
+
+
+class NamesFileError(Exception):
+    """A file with names is invalid or cannot be read."""
+
+
+class PVNames(FileWatcher[NameIndex]):
+    """A service with the names in a file, which it reads again when it changes.
+
+    Each line has a name and, after a blank, what the PV is. Empty lines, and those that start
+    with `#`, are left out.
+
+    Raises:
+        NamesFileError: The file is invalid.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, path: Path, run: Run[NameIndex]) -> None:
+        super().__init__(reactor, (path,), run)
+        self._path = path
+        self.index = self.read()
+
+    def read(self) -> NameIndex:
+        """Read the file.
+
+        Raises:
+            NamesFileError: It is invalid.
+        """
+        return NameIndex(_lines(self._path))
+
+    def accept(self, result: NameIndex) -> None:
+        """Use the new names."""
+        self.index = result
+
+    def refuse(self, failure: Failure) -> None:
+        """Log why the previous names stay."""
+        if failure.check(NamesFileError):
+            self._log.error("{error}; the previous names stay", error=failure.value)
+        else:
+            self._log.failure("The file of PV names could not be read again", failure)
+
+
+def _lines(path: Path) -> Iterator[tuple[str, str]]:
+    try:
+        with path.open(encoding="utf-8") as file:
+            count = 0
+            for number, line in enumerate(file, 1):
+                name, _, description = line.strip().partition(" ")
+                if not name or name.startswith("#"):
+                    continue
+                count += 1
+                if count > MOST_NAMES:
+                    raise NamesFileError(f"{path}:{number}: expected at most {MOST_NAMES} names")
+                if len(line) > MOST_LENGTH:
+                    raise NamesFileError(
+                        f"{path}:{number}: expected a line of at most {MOST_LENGTH} characters"
+                    )
+                yield name, description.strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise NamesFileError(f"{path}: cannot be read: {reason}") from None

@@ -1,0 +1,87 @@
+/** Who the user is to the gateway, and what they may write. */
+import { el, setText } from "./dom.js";
+
+const WRITERS = {
+  nobody: "Nobody may write: this gateway only shows PVs.",
+  anyone: "Everybody may write, as far as the IOCs allow it.",
+  "logged-in": "Users who have logged in may write, as far as the IOCs allow it.",
+  rules: "The access rules of this gateway say for each PV who may write it.",
+};
+
+export class Account {
+  /** @type {string | null} */
+  user = null;
+  /** Whether the gateway takes passwords. */
+  #takesLogins = false;
+  #writers = "nobody";
+  #button;
+  #panel;
+  #table;
+
+  /** @param {HTMLElement} button @param {HTMLElement} panel @param {import("./table.js").Table} table */
+  constructor(button, panel, table) {
+    this.#button = button;
+    this.#panel = panel;
+    this.#table = table;
+  }
+
+  /** Whether somebody who logs in may be able to write more. */
+  get mayHelp() {
+    return this.user === null && this.#takesLogins && this.#writers !== "nobody";
+  }
+
+  /** @param {{user: string | null, login: boolean, writers: string}} told by the gateway */
+  learn({ user, login, writers }) {
+    this.user = user;
+    this.#takesLogins = login;
+    this.#writers = writers;
+    this.#button.hidden = user === null && !login && writers === "nobody";
+    setText(this.#button, user ?? (login ? "Log in" : "Access"));
+    this.#button.title = user === null ? "You are not logged in" : `You are logged in as ${user}`;
+    this.paint();
+  }
+
+  paint() {
+    if (this.#panel.hidden) return;
+    const who = this.user === null ? "You are not logged in." : `You are logged in as ${this.user}.`;
+    this.#panel.querySelector(".told").replaceChildren(
+      el("p", {}, who), el("p", {}, WRITERS[this.#writers] ?? ""), el("p", {}, this.#counted()),
+      el("p", { class: "line" }, ...this.#links()));
+  }
+
+  #counted() {
+    const known = this.#table.rows.map(({ watch }) => watch.metadata?.write_access).filter((access) => access !== undefined);
+    const count = known.filter((access) => access !== false).length;
+    return known.length === 0 ? "" : `Of the ${known.length} PVs in the table that are known, you may write ${count}.`;
+  }
+
+  #links() {
+    if (!this.#takesLogins) return this.user === null ? [] : ["The proxy before this gateway has told who you are. Log out there."];
+    if (this.user === null) return [loginLink()];
+    return [el("a", { href: "logout" }, "Log out"), el("span", {}, "The browser then asks for a name and a password: cancel that.")];
+  }
+}
+
+/** In the details of a PV that may not be written: whether logging in may help. */
+export class LoginHint {
+  #account;
+  element = el("p", { class: "hint", hidden: true });
+
+  /** @param {Account} account */
+  constructor(account) {
+    this.#account = account;
+  }
+
+  paint({ metadata }) {
+    const isShown = metadata?.write_access === false && this.#account.mayHelp;
+    if (isShown === !this.element.hidden) return;
+    this.element.hidden = !isShown;
+    this.element.replaceChildren("You may not write this PV. Logging in may help. ", loginLink());
+  }
+}
+
+/** Back from the login, the page shows the same list. */
+function loginLink() {
+  const go = ({ target }) => (target.href = `login${location.search}${location.hash}`);
+  return el("a", { href: "login", on: { click: go } }, "Log in");
+}

@@ -1,0 +1,109 @@
+/** Charts of several PVs, above the table: which there are, and what is in each. */
+import { Viewport } from "../plot/viewport.js";
+import { ChartPanel } from "./chartpanel.js";
+
+const SPAN = 300;
+const CLOSEST = 0.1;
+
+export class Charts {
+  /** @type {ChartPanel[]} */
+  #panels = [];
+  #element;
+  #context;
+  #announcer;
+  #changed;
+  /** What all charts over time show: who zooms one zooms all. */
+  #viewport;
+
+  /**
+   * @param {HTMLElement} element
+   * @param {object} parts
+   * @param {import("../pycaserver.js").PVClient} parts.gateway
+   * @param {import("./pageclock.js").PageClock} parts.clock
+   * @param {import("../view/painter.js").Painter} parts.painter
+   * @param {import("./announcer.js").Announcer} parts.announcer
+   * @param {() => number} parts.rate
+   * @param {(name: string) => import("./watch.js").Watch | undefined} parts.known the table's watch of a PV
+   * @param {() => void} parts.changed other PVs are shown now
+   */
+  constructor(element, { announcer, changed, ...context }) {
+    const { clock } = context;
+    this.#element = element;
+    this.#announcer = announcer;
+    this.#changed = changed;
+    this.#viewport = new Viewport(() => [clock.now() - clock.reach, clock.now()], SPAN, CLOSEST);
+    this.#context = { ...context, viewport: this.#viewport, redraw: () => this.tick(), emptied: (panel) => this.#remove(panel), changed: () => this.#listChanged() };
+  }
+
+  /** @returns {string[][]} the names in each chart */
+  get names() {
+    return this.#panels.map((panel) => panel.names);
+  }
+
+  /** Opens charts as an address has them. */
+  open(lists) {
+    for (const names of lists) if (names.length > 0) this.#add(names);
+  }
+
+  /**
+   * Adds a PV to a chart: the one given, else the newest that it fits, else one of its own.
+   * @param {string} name
+   * @param {ChartPanel | null} [target]
+   */
+  add(name, target = null) {
+    const fits = (panel) => panel.accepts(this.#context.known(name));
+    const panel = target && fits(target) ? target : target ? undefined : this.#panels.filter(fits).at(-1);
+    if (panel?.names.includes(name)) return this.#announcer.say(`${name} is in the chart already`);
+    if (panel && !panel.add(name)) return this.#announcer.say("The chart is full");
+    if (!panel) this.#add([name]);
+    this.#announcer.say(`${name} added to ${panel ? "the chart" : "a new chart"}`);
+    this.#listChanged();
+  }
+
+  /** Removes all charts. */
+  clear() {
+    for (const panel of this.#panels) this.#remove(panel);
+  }
+
+  panelAt(node) {
+    return this.#panels.find((panel) => panel.element.contains(node)) ?? null;
+  }
+
+  contains(node) {
+    return this.#element.contains(node);
+  }
+
+  tick() {
+    for (const panel of this.#panels) this.#context.painter.mark(panel);
+  }
+
+  freeze(frozen) {
+    for (const panel of this.#panels) panel.freeze(frozen);
+    this.tick();
+  }
+
+  setRate(rate) {
+    for (const panel of this.#panels) panel.setRate(rate);
+  }
+
+  #add(names) {
+    const panel = new ChartPanel(names, this.#context);
+    this.#panels.push(panel);
+    this.#element.append(panel.element);
+    this.#listChanged();
+  }
+
+  #remove(panel) {
+    this.#panels = this.#panels.filter((other) => other !== panel);
+    this.#context.painter.forget(panel);
+    panel.close();
+    this.#announcer.say("Chart removed");
+    this.#listChanged();
+  }
+
+  #listChanged() {
+    this.#element.hidden = this.#panels.length === 0;
+    this.#changed();
+    this.tick();
+  }
+}

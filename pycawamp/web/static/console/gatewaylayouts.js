@@ -1,0 +1,31 @@
+/** The layouts of the gateway's folder (`--layouts`), which pages can only read. */
+import { gatewayUrl } from "./gatewayurl.js";
+import { layoutOf } from "./layout.js";
+
+/** @returns {Promise<string[]>} their names @throws {Error} */
+export async function layoutNames() {
+  const { layouts } = JSON.parse(await ask("layouts"));
+  return layouts;
+}
+
+/** @param {string} name @returns {Promise<import("./layout.js").Layout>} @throws {Error} why there is none */
+export async function gatewayLayout(name) {
+  const found = layoutOf(await ask(`layouts/${encodeURIComponent(name)}`));
+  return { ...found, name: found.name || name };
+}
+
+async function ask(path) {
+  const reply = await fetch(gatewayUrl(path), { cache: "no-cache" });
+  const text = await reply.text();
+  if (!reply.ok) throw new Error(problemIn(text) || `the gateway answered ${reply.status}`);
+  return text;
+}
+
+/** The words in an answer that is an error. */
+function problemIn(text) {
+  try {
+    return JSON.parse(text).detail ?? "";
+  } catch {
+    return text.slice(0, 200).trim();
+  }
+}

@@ -1,0 +1,123 @@
+/** A layout: PVs in their order, with headings between them, and how they are shown. */
+import { FORMATS } from "../view/format.js";
+
+/** What a layout may have at most. */
+export const MOST = { items: 20000, charts: 50, name: 100, heading: 100, pv: 1000, bytes: 1048576 };
+export const COLUMNS = [1, 2, 3, 4];
+/** Which rows are shown. */
+export const SHOWN = { all: "all", alarms: "in alarm", severe: "major or worse", new: "not acknowledged" };
+
+/**
+ * @typedef {{heading: string}} Heading
+ * @typedef {{pv: string, format: string}} Shown a PV, and a key of FORMATS
+ * @typedef {Heading | Shown} Item
+ *
+ * @typedef {object} View
+ * @property {number} columns
+ * @property {boolean} compact
+ * @property {boolean} wall big type and no controls
+ * @property {boolean} descriptions beside the names
+ * @property {string} show a key of SHOWN
+ * @property {boolean} worst whether the worst alarms come first
+ *
+ * @typedef {object} Layout
+ * @property {string} name
+ * @property {Item[]} items
+ * @property {string | null} rate null: the usual one
+ * @property {string[][]} charts the PVs in each chart
+ * @property {View} view
+ */
+
+/** @type {View} */
+export const PLAIN = { columns: 1, compact: false, wall: false, descriptions: false, show: "all", worst: false };
+
+/** @param {Partial<Layout>} parts @returns {Layout} */
+export function layout({ name = "", items = [], rate = null, charts = [], view = PLAIN }) {
+  return { name, items, rate, charts, view };
+}
+
+/** @param {Layout} each @returns {string} a file */
+export function jsonOf({ name, items, rate, charts, view }) {
+  const groups = [];
+  for (const item of items) {
+    if ("heading" in item) groups.push({ heading: item.heading, pvs: [] });
+    else {
+      if (groups.length === 0) groups.push({ pvs: [] });
+      groups.at(-1).pvs.push(item.format === "record" ? item.pv : item);
+    }
+  }
+  const changed = Object.fromEntries(Object.entries(view).filter(([key, value]) => value !== PLAIN[key]));
+  return `${JSON.stringify({ name, rate: rate ?? undefined, view: changed, charts: charts.length > 0 ? charts : undefined, groups }, null, 2)}\n`;
+}
+
+/**
+ * @param {string} text of a file
+ * @returns {Layout}
+ * @throws {Error} what was expected where
+ */
+export function layoutOf(text) {
+  if (text.length > MOST.bytes) throw new Error(`expected at most ${MOST.bytes} characters`);
+  const { name = "", rate = null, view = {}, charts = [], groups, ...others } = objectIn(parsed(text), "an object with \"groups\"");
+  if (Object.keys(others).length > 0) throw new Error(`unknown ${JSON.stringify(Object.keys(others)[0])}; expected name, rate, view, charts and groups`);
+  if (rate !== null && typeof rate !== "string") throw new Error('expected "rate" to be a text such as "5"');
+  const items = listIn(groups, '"groups" to be a list').flatMap(itemsOf);
+  if (items.length > MOST.items) throw new Error(`expected at most ${MOST.items} PVs and headings`);
+  return { name: textIn(name, MOST.name, '"name"'), rate, charts: chartsIn(charts), view: viewOf(view), items };
+}
+
+/** @param {object} given @returns {View} of what is there and good; the rest is as usual */
+export function viewOf(given) {
+  const view = objectIn(given, '"view" to be an object');
+  const flags = Object.fromEntries(["compact", "wall", "descriptions", "worst"].map((key) => [key, view[key] === true]));
+  return /** @type {View} */ ({
+    ...PLAIN, ...flags,
+    columns: COLUMNS.includes(view.columns) ? view.columns : PLAIN.columns,
+    show: Object.hasOwn(SHOWN, view.show ?? "") ? view.show : PLAIN.show,
+  });
+}
+
+/** @returns {string[][]} */
+function chartsIn(given) {
+  const lists = listIn(given, '"charts" to be a list');
+  if (lists.length > MOST.charts) throw new Error(`expected at most ${MOST.charts} charts`);
+  return lists.map((names) => listIn(names, "each chart to be a list of PVs").map((name) => textIn(name, MOST.pv, "each PV of a chart")));
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`not JSON: ${error.message}`, { cause: error });
+  }
+}
+
+/** @returns {Item[]} */
+function itemsOf(given) {
+  const { heading, pvs } = objectIn(given, "each group to be an object with \"pvs\"");
+  const shown = listIn(pvs, '"pvs" to be a list').map(shownIn);
+  return heading === undefined ? shown : [{ heading: textIn(heading, MOST.heading, '"heading"') }, ...shown];
+}
+
+/** @returns {Shown} */
+function shownIn(given) {
+  const { pv, format = "record" } = typeof given === "string" ? { pv: given } : objectIn(given, 'each PV to be a name or an object with "pv"');
+  if (!Object.hasOwn(FORMATS, format)) throw new Error(`expected "format" to be one of ${Object.keys(FORMATS).join(", ")}`);
+  const name = textIn(pv, MOST.pv, '"pv"').trim();
+  if (name === "") throw new Error("expected the name of a PV, not an empty text");
+  return { pv: name, format };
+}
+
+function objectIn(given, expected) {
+  if (typeof given !== "object" || given === null || Array.isArray(given)) throw new Error(`expected ${expected}`);
+  return given;
+}
+
+function listIn(given, expected) {
+  if (!Array.isArray(given)) throw new Error(`expected ${expected}`);
+  return given;
+}
+
+function textIn(given, most, what) {
+  if (typeof given !== "string" || given.length > most) throw new Error(`expected ${what} to be a text of at most ${most} characters`);
+  return given;
+}

@@ -1,0 +1,83 @@
+/** What was before the page kept a PV's samples itself: asked of the gateway, and of its archiver, as charts show it. */
+import { joined, timelineOf } from "../plot/views.js";
+
+/** Samples of an answer at most: more than a chart has columns. */
+const POINTS = 3000;
+/** Milliseconds that a view has to stay before it is asked for. */
+const SETTLE = 250;
+/** A view that shows less than this part of thinned samples has them asked for anew. */
+const CLOSE = 1 / 4;
+/** Milliseconds after a failure before it is tried again. */
+const RETRY = 10000;
+
+export class Past {
+  /** What went wrong, for people; "" if nothing. */
+  note = "";
+  /** Whether there is anything to ask for. */
+  available = false;
+  #pv;
+  #loaded;
+  /** @type {{from: number, to: number, timeline: import("../plot/views.js").Timeline, thinned: boolean} | null} */
+  #block = null;
+  /** @type {[number, number] | null} what is asked for */
+  #asking = null;
+  #timer = 0;
+  #notBefore = 0;
+
+  /** @param {import("../pycaserver.js").PV} pv @param {() => void} loaded there is more to draw */
+  constructor(pv, loaded) {
+    this.#pv = pv;
+    this.#loaded = loaded;
+  }
+
+  /**
+   * The samples of a range: the page's own from `seam` on, and older ones as soon as they are here.
+   *
+   * @param {import("../plot/history.js").History} own
+   * @param {number} seam
+   * @param {[number, number]} range
+   * @returns {import("../plot/views.js").Timeline}
+   */
+  cover(own, seam, [from, to]) {
+    if (!this.available || from >= seam) return own;
+    const end = Math.min(to, seam);
+    if (!this.#covers(from, end)) this.#want(from, end, seam);
+    // A block that ends before the page's own samples begin is shown with those that the page had from the start.
+    return this.#block && this.#block.from <= from && this.#block.to >= end ? joined(this.#block.timeline, own, Math.min(seam, this.#block.to)) : own;
+  }
+
+  close() {
+    clearTimeout(this.#timer);
+  }
+
+  #covers(from, end) {
+    const block = this.#block;
+    if (!block || from < block.from || end > block.to) return false;
+    return !block.thinned || end - from > CLOSE * (block.to - block.from);
+  }
+
+  #want(from, end, seam) {
+    if (Date.now() < this.#notBefore || (this.#asking && this.#asking[0] <= from && this.#asking[1] >= end)) return;
+    const span = end - from;
+    this.#asking = [from - span / 2, Math.min(end + span / 2, seam)];
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#ask(), SETTLE);
+  }
+
+  async #ask() {
+    const asked = this.#asking;
+    if (!asked) return;
+    try {
+      const lists = await this.#pv.history({ from: Math.max(0, asked[0]), to: asked[1], points: POINTS });
+      if (asked !== this.#asking) return;
+      this.#block = { from: asked[0], to: asked[1], timeline: timelineOf(lists), thinned: lists.timestamps.length > POINTS / 3 };
+      this.note = "";
+    } catch (error) {
+      if (asked !== this.#asking) return;
+      this.#notBefore = Date.now() + RETRY;
+      this.note = `No older samples: ${error.message}.`;
+    }
+    this.#asking = null;
+    this.#loaded();
+  }
+}

@@ -1,0 +1,77 @@
+/** A sound for new alarms, if somebody wants one. Browsers play nothing before the page was clicked or a key pressed. */
+
+const KEY = "pycaserver-sound";
+/** Hertz, one tone after the other: the worse, the more. */
+const TONES = { disconnected: [440], minor: [520, 520], major: [660, 880, 660], invalid: [880, 660, 880, 660] };
+const SECONDS = 0.16;
+const VOLUME = 0.2;
+/** Between two sounds (ms): a burst of alarms makes one. */
+const PAUSE = 1500;
+
+export class Sound {
+  #box;
+  #note;
+  /** @type {AudioContext | null} */
+  #context = null;
+  #last = -PAUSE;
+
+  /** @param {HTMLInputElement} box @param {HTMLElement} note says what is missing */
+  constructor(box, note) {
+    this.#box = box;
+    this.#note = note;
+    box.checked = remembered();
+    box.addEventListener("change", () => this.#chosen());
+    for (const event of ["pointerdown", "keydown"]) document.addEventListener(event, () => this.#wake());
+    this.#say();
+  }
+
+  /** @param {string} level of the alarm */
+  play(level) {
+    const now = performance.now();
+    if (!this.#box.checked || this.#context?.state !== "running" || now - this.#last < PAUSE) return;
+    this.#last = now;
+    (TONES[level] ?? []).forEach((hertz, i) => this.#tone(hertz, this.#context.currentTime + i * SECONDS));
+  }
+
+  #chosen() {
+    try {
+      localStorage.setItem(KEY, String(this.#box.checked));
+    } catch {
+      // A browser that stores nothing still plays.
+    }
+    this.#wake().then(() => this.play("minor"));
+  }
+
+  async #wake() {
+    if (!this.#box.checked) return this.#say();
+    this.#context ??= new AudioContext();
+    if (this.#context.state === "suspended") await this.#context.resume();
+    return this.#say();
+  }
+
+  #tone(hertz, start) {
+    const { context, gain } = { context: this.#context, gain: this.#context.createGain() };
+    const oscillator = context.createOscillator();
+    oscillator.frequency.value = hertz;
+    // Faded in and out: what is cut clicks.
+    gain.gain.setValueAtTime(0, start);
+    gain.gain.linearRampToValueAtTime(VOLUME, start + 0.02);
+    gain.gain.linearRampToValueAtTime(0, start + SECONDS);
+    oscillator.connect(gain).connect(context.destination);
+    oscillator.start(start);
+    oscillator.stop(start + SECONDS);
+  }
+
+  #say() {
+    const isSilent = this.#box.checked && this.#context?.state !== "running";
+    this.#note.textContent = isSilent ? "Click the page once: browsers play nothing before." : "";
+  }
+}
+
+function remembered() {
+  try {
+    return localStorage.getItem(KEY) === "true";
+  } catch {
+    return false;
+  }
+}

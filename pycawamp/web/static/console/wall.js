@@ -1,0 +1,33 @@
+/** The page on a wall: big type, no controls. A button to leave shows while the pointer moves or has the focus. */
+
+/** Milliseconds for which the button shows. */
+const SHOWN = 3000;
+
+export class Wall {
+  #button;
+  #isOn = false;
+  #timer = 0;
+
+  /** @param {HTMLElement} button @param {() => void} leave */
+  constructor(button, leave) {
+    this.#button = button;
+    button.addEventListener("click", leave);
+    document.addEventListener("keydown", ({ key }) => this.#isOn && key === "Escape" && leave());
+    document.addEventListener("pointermove", () => this.#wake());
+  }
+
+  /** @param {boolean} isOn */
+  set(isOn) {
+    this.#isOn = isOn;
+    this.#button.hidden = !isOn;
+    document.body.classList.toggle("wall", isOn);
+    if (isOn) this.#wake();
+  }
+
+  #wake() {
+    if (!this.#isOn) return;
+    document.body.classList.add("awake");
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => document.body.classList.remove("awake"), SHOWN);
+  }
+}

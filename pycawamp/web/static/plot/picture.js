@@ -1,0 +1,83 @@
+/** The newest picture of a PV as a canvas in its own pixels, however it came. */
+import { colormap } from "./colormap.js";
+import { frameOf, range } from "./frame.js";
+import { paint } from "./raster.js";
+
+export class Picture {
+  /** @type {import("./frame.js").Frame | null} its numbers; null if it came compressed */
+  frame = null;
+  /** @type {[number, number]} the numbers that have the first and the last colour */
+  range = [0, 1];
+  /** What is to be said instead of a picture; "" if there is one. */
+  problem = "no picture yet";
+  canvas = document.createElement("canvas");
+  #context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
+  #pixels = null;
+  #decoded;
+  /** Counts pictures: a compressed one that was overtaken is not shown. */
+  #number = 0;
+
+  /** @param {() => void} decoded called when a compressed picture can be drawn */
+  constructor(decoded) {
+    this.#decoded = decoded;
+  }
+
+  get size() {
+    return { width: this.canvas.width, height: this.canvas.height };
+  }
+
+  /**
+   * @param {object} update
+   * @param {number} width of arrays without rows
+   * @param {[number, number] | null} fixed the range of numbers; null: that of the picture
+   * @param {string} map a name of COLORMAPS
+   */
+  show(update, width, fixed, map) {
+    this.#number += 1;
+    this.frame = null;
+    if (update.codec) return this.#decode(update);
+    const frame = frameOf(update, width);
+    this.problem = frame ? "" : "The value is no picture.";
+    if (!frame) return undefined;
+    this.frame = frame;
+    this.range = fixed ?? range(frame);
+    this.#resize(frame);
+    paint(frame, this.range, colormap(map), new Uint32Array(this.#pixels.data.buffer));
+    this.#context.putImageData(this.#pixels, 0, 0);
+    return undefined;
+  }
+
+  async #decode({ codec, value }) {
+    if (codec !== "jpeg") {
+      this.problem = `The picture is compressed by ${codec}, which is not shown here.`;
+      return;
+    }
+    const number = this.#number;
+    let bitmap;
+    try {
+      bitmap = await createImageBitmap(new Blob([value], { type: "image/jpeg" }));
+    } catch {
+      if (number === this.#number) this.problem = "The picture is said to be a JPEG, and is none.";
+      return;
+    }
+    if (number === this.#number) {
+      this.#resize(bitmap);
+      this.#context.drawImage(bitmap, 0, 0);
+      this.problem = "";
+      this.#decoded();
+    }
+    bitmap.close();
+  }
+
+  #resize({ width, height }) {
+    if (this.#pixels?.width === width && this.#pixels.height === height) return;
+    Object.assign(this.canvas, { width, height });
+    this.#pixels = this.#context.createImageData(width, height);
+  }
+
+  release() {
+    this.#number += 1;
+    this.canvas.width = this.canvas.height = 0;
+    this.#pixels = null;
+  }
+}

@@ -1,0 +1,89 @@
+/** Histories seen otherwise, without a copy: as much of `History` as is drawn. */
+
+/**
+ * @typedef {object} Timeline
+ * @property {number} length
+ * @property {(i: number) => number} time
+ * @property {(i: number) => number} value
+ * @property {(i: number) => number} severity
+ * @property {(time: number) => number} indexOf the first index at or after a time
+ */
+
+/**
+ * What lists hold, as the gateway sends them.
+ * @param {import("../client/types.js").History} lists
+ * @returns {Timeline}
+ */
+export function timelineOf({ timestamps, values, severities }) {
+  return {
+    length: timestamps.length,
+    time: (i) => timestamps[i],
+    value: (i) => values[i],
+    severity: (i) => severities[i],
+    indexOf: (time) => firstAtOrAfter(timestamps.length, (i) => timestamps[i], time),
+  };
+}
+
+/**
+ * What one has before a time, then what another has.
+ * @param {Timeline} older @param {Timeline} newer @param {number} seam
+ * @returns {Timeline}
+ */
+export function joined(older, newer, seam) {
+  const split = older.indexOf(seam);
+  const skipped = newer.indexOf(seam);
+  const of = (name) => (i) => (i < split ? older[name](i) : newer[name](i - split + skipped));
+  const [length, time] = [split + newer.length - skipped, of("time")];
+  return { length, time, value: of("value"), severity: of("severity"), indexOf: (at) => firstAtOrAfter(length, time, at) };
+}
+
+/**
+ * The same, some seconds later.
+ * @param {Timeline} timeline @param {number} seconds
+ * @returns {Timeline}
+ */
+export function shifted(timeline, seconds) {
+  return {
+    length: timeline.length,
+    time: (i) => timeline.time(i) + seconds,
+    value: (i) => timeline.value(i),
+    severity: (i) => timeline.severity(i),
+    indexOf: (time) => timeline.indexOf(time - seconds),
+  };
+}
+
+/**
+ * Only what has a severity; the rest are gaps.
+ * @param {Timeline} timeline @param {number} severity
+ * @returns {Timeline}
+ */
+export function ofSeverity(timeline, severity) {
+  return {
+    length: timeline.length,
+    time: (i) => timeline.time(i),
+    value: (i) => (timeline.severity(i) === severity ? timeline.value(i) : NaN),
+    severity: () => severity,
+    indexOf: (time) => timeline.indexOf(time),
+  };
+}
+
+/**
+ * The severities in a range of time, that of the value at its start included.
+ * @param {Timeline} timeline @param {[number, number]} range
+ * @returns {Set<number>}
+ */
+export function severitiesIn(timeline, [from, to]) {
+  const found = new Set();
+  for (let i = Math.max(0, timeline.indexOf(from) - 1); i < timeline.length && timeline.time(i) <= to; i += 1) found.add(timeline.severity(i));
+  return found;
+}
+
+function firstAtOrAfter(length, time, wanted) {
+  let [low, high] = [0, length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (time(middle) < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

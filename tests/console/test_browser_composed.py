@@ -1,0 +1,197 @@
+"""Pictures, tables and structures in a real browser, of real pvAccess servers and an IOC."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import Any, ClassVar
+
+from PIL import Image
+from twisted.internet.threads import deferToThread
+
+from pycawamp.demo.ports import PVAPorts
+from tests.support.console_case import WebTestCase, in_thread
+from tests.support.pva_case import PVAServer
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+RECORDS = """
+record(waveform, "$(P)data") { field(FTVL, "UCHAR") field(NELM, "12") field(INP, {const:[
+    0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 255]}) field(PINI, "YES") }
+"""
+GREY = "add('grey', nt.NTNDArray(), np.arange(20000, dtype='u2').reshape(100, 200))"
+ODD = (
+    "add('colour', nt.NTNDArray(), np.full((10, 20, 3), [250, 128, 3], 'u1'))",
+    "add('long', nt.NTNDArray(), np.arange(-100, 100).reshape(10, 20))",
+    "add('longs', nt.NTScalar('aL'), np.array([1, 2**64 - 1], 'u8'))",
+    "add('table', nt.NTTable([('name', 's'), ('x', 'd')]),"
+    " [{'name': '<b>one</b>', 'x': 1.5}, {'name': 'two', 'x': float('nan')}])",
+    "add('tree', None, Value(Type([('place', ('S', None, [('x', 'd'), ('name', 's')])),"
+    " ('list', ('aS', None, [('a', 'i')])), ('alarm', ('S', None, [('severity', 'i')]))]),"
+    " {'place': {'x': 2.5, 'name': 'here'}, 'list': [{'a': 7}, {'a': 8}]}))",
+)
+COMPRESSED = """
+add('{name}', None, Value(nt.NTNDArray.buildType(), {{'value': ('ubyteValue', np.frombuffer(
+bytes.fromhex('{hex}'), 'u1')), 'codec': {{'name': '{codec}'}},
+'dimension': [{{'size': 16}}, {{'size': 8}}]}}))
+""".replace("\n", "")
+PIXEL = """
+const canvas = document.querySelector("canvas.pixels");
+const [x, y] = [arguments[0] * canvas.width, arguments[1] * canvas.height].map(Math.floor);
+return Array.from(canvas.getContext("2d").getImageData(x, y, 1, 1).data);
+"""
+CELLS = """
+const text = (selector) => Array.from(document.querySelectorAll(selector), (e) => e.textContent);
+return [text(".composed th"), text(".composed td")];
+"""
+FIELDS = "return document.querySelector('.tree').innerText.split('\\n').filter(Boolean)"
+
+
+def jpeg() -> bytes:
+    """A picture of 16 x 8 pixels, all of them the same orange."""
+    stream = io.BytesIO()
+    Image.new("RGB", (16, 8), (240, 120, 0)).save(stream, "JPEG", quality=95)
+    return stream.getvalue()
+
+
+class ComposedTests(WebTestCase):
+    """The console's details of values that are no number."""
+
+    RECORDS: ClassVar[str] = RECORDS
+
+    def setUp(self) -> Any:
+        """Run a pvAccess server, too."""
+        return super().setUp().addCallback(lambda _: deferToThread(self._serve_pva))
+
+    def _serve_pva(self) -> None:
+        ports = PVAPorts.free()
+        self.server = PVAServer(ports, "shared")
+        self.addCleanup(self.server.kill)
+        before = dict(os.environ)
+        os.environ.update(ports.client_environment())
+        self.addCleanup(os.environ.update, before)
+        self.addCleanup(os.environ.clear)
+
+    def unfold(self, name: str) -> None:
+        """Show one PV's details, and nothing else."""
+        if self.gateway is None:
+            self.serve("--allow-put=anyone")
+        self.browser.open("about:blank")
+        self.browser.open(f"{self.origin}/?pv={name}")
+        self.browser.until_row(name, lambda row: row.state == "OK")
+        self.browser.unfold(name)
+
+    def until_pixel(self, expected: tuple[int, int, int], x: float = 0.5, y: float = 0.5) -> None:
+        """Wait until the picture is painted, and has this colour (about) there."""
+
+        def is_there() -> bool:
+            seen = self.browser.run(PIXEL, x, y)
+            return seen[3] == 255 and all(
+                abs(a - b) < 8 for a, b in zip(seen, expected, strict=False)
+            )
+
+        self.browser.until(is_there, f"{expected} at {x}, {y}")
+
+    def until_told(self, part: str) -> str:
+        """Wait until the line below the picture has this; the line."""
+        browser = self.browser
+        browser.until(lambda: part in browser.text(".figure .note"), part)
+        return browser.text(".figure .note")
+
+    @in_thread
+    def test_grey(self) -> None:
+        """A grey picture is painted between its ends, read out, zoomed and coloured."""
+        self.server._run(GREY)
+        self.unfold("pva://grey")
+        browser = self.browser
+        browser.until_row("pva://grey", lambda row: row.value == f"200 {TIMES} 100")
+        # The picture is as high as the canvas, or as wide: its middle is in the middle.
+        self.until_pixel((127, 127, 127))
+        browser.until(
+            lambda: browser.find(".limit").get_attribute("placeholder") == "0", "the lowest"
+        )
+        self.assertFalse(browser.find("form.put").is_displayed())
+        browser.choose("figcaption select", "Viridis")
+        self.until_pixel((32, 145, 140))
+        browser.choose("figcaption select", "Grey")
+        # A fixed range, as wide as a quarter of the numbers.
+        for field, number in zip(
+            browser.driver.find_elements("css selector", "figcaption .limit"),
+            (10_000, 15_000),
+            strict=True,
+        ):
+            field.send_keys(f"{number}\n")
+        self.until_pixel((0, 0, 0), y=0.45)
+        self.until_pixel((255, 255, 255), y=0.8)
+        browser.click("figcaption button")
+        self.until_pixel((127, 127, 127))
+        self._look_closer()
+        self._check_frames()
+
+    def _look_closer(self) -> None:
+        browser = self.browser
+        browser.over(browser.find("canvas.pixels"))
+        self.assertRegex(
+            self.until_told(") = "), rf"200 {TIMES} 100 · .* frames/s · \((99|100), \d+\) = "
+        )
+        browser.drag("canvas.pixels", 40, 20)
+        told = self.until_told("region")
+        self.assertRegex(told, rf"region \d+ {TIMES} \d+ at \((99|100), (49|50)\): mean [\d.]+, ")
+        self.assertIn("centre", told)
+        browser.find("canvas.pixels").send_keys("0")
+        browser.until(lambda: "region" not in browser.text(".figure .note"), "no region")
+        browser.wheel(browser.find("canvas.pixels"), -2000)
+        self.until_pixel((127, 127, 127), x=0.02)
+
+    def _check_frames(self) -> None:
+        """Each picture that comes is painted, of another size too; a held range stays."""
+        half = "np.where(np.arange(100) < {}, 0, 200).astype('u1') * np.ones((50, 1), 'u1')"
+        for column, colour in ((20, 255), (90, 0)):
+            self.server._run(f"pvs['grey'].post({half.format(column)})")
+            self.until_pixel((colour,) * 3)
+        self.assertGreater(float(self.until_told("frames/s").split(" · ")[1].split()[0]), 0)
+        self.browser.click("figcaption button")
+        self.server._run("pvs['grey'].post(np.full((50, 100), 100, 'u1'))")
+        self.until_pixel((127, 127, 127))
+
+    @in_thread
+    def test_odd(self) -> None:
+        """Colours, 64-bit integers, tables, structures, and an array that is given a width."""
+        for line in (*ODD, COMPRESSED.format(name="jpeg", hex=jpeg().hex(), codec="jpeg")):
+            self.server._run(line)
+        self.server._run(COMPRESSED.format(name="lz4", hex="00ff", codec="lz4"))
+        self.unfold("pva://colour")
+        self.until_pixel((255, 129, 0))
+        self.unfold("pva://long")
+        self.until_pixel((134, 134, 134), x=0.5, y=0.5)
+        self.unfold("pva://longs")
+        self.browser.until(lambda: self.browser.drawn("canvas.chart"), "a plot")
+        self.unfold("pva://jpeg")
+        self.until_pixel((240, 120, 0))
+        self.unfold("pva://lz4")
+        self.until_told("compressed by lz4")
+        self.unfold("pva://table")
+        heads, cells = self.browser.run(CELLS)
+        self.assertEqual(heads, ["name", "x"])
+        self.assertEqual(cells, ["<b>one</b>", "1.5", "two", "NaN"])
+        self.unfold("pva://tree")
+        self._check_tree()
+        self.unfold(self.pv("data"))
+        self.browser.find(".side input.limit").send_keys("4\n")
+        self.until_told(f"4 {TIMES} 3")
+        self.until_pixel((60, 60, 60), x=0.55)
+
+    def _check_tree(self) -> None:
+        browser = self.browser
+        browser.find(".tree li")
+        shown = browser.run(FIELDS)
+        self.assertEqual(shown[:4], ["place", "x 2.5", 'name "here"', "list [2]"])
+        self.assertNotIn("severity 0", shown)
+        browser.click(".tree > ul > li:last-child > details > summary")
+        browser.until(lambda: "severity 0" in browser.run(FIELDS), "an opened branch")
+        # What is open stays open when values change.
+        kind = "pvs['tree'].current().type()"
+        self.server._run(f"pvs['tree'].post(Value({kind}, {{'place': {{'x': 3.5}}}}))")
+        browser.until(lambda: "x 3.5" in browser.run(FIELDS), "the next value")
+        self.assertIn("severity 0", browser.run(FIELDS))
+        browser.find(".put input").send_keys('{"place": {"x": 4.5}}\n')
+        browser.until(lambda: "x 4.5" in browser.run(FIELDS), "what was written")
