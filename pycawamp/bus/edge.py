@@ -200,9 +200,12 @@ class Edge:
         self._distribute()
 
     def _lost(self, link: Link, is_silent: bool) -> None:
-        self.losses += 1
-        how = "does not answer" if is_silent else "is gone"
-        self._log.warn("The ingest {ingest} {how}", ingest=link.ingest, how=how)
+        if link.is_leaving:
+            self._log.info("The ingest {ingest} has left", ingest=link.ingest)
+        else:
+            self.losses += 1
+            how = "does not answer" if is_silent else "is gone"
+            self._log.warn("The ingest {ingest} {how}", ingest=link.ingest, how=how)
         self._links.pop(link.ingest, None)
         self._runs.pop(link.run, None)
         self._self.requests.lose(link.ingest)

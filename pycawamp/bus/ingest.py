@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from collections import deque
@@ -49,6 +50,8 @@ MOST_SILENT = 10
 """Beats within which an edge has to say something, or it is taken for dead."""
 NAMESAKE_SECONDS = 2.0
 """How long another ingest of the same name has time to answer: one that does not has hung."""
+TELL_SECONDS = 60.0
+"""Between two lines of the log about an edge that does not keep up."""
 MOST_PUTS = 10_000
 """Puts that have not finished."""
 LEAVE_SECONDS = 10.0
@@ -83,6 +86,9 @@ class Edge:
     waiting: int = 0
     """Names in `work`."""
     is_working: bool = False
+    told_conflated: int = 0
+    """Updates of which the log has told that they were replaced by newer ones."""
+    told_at: float = -math.inf
 
 
 class Ingest(Service):
@@ -126,16 +132,6 @@ class Ingest(Service):
         self._is_serving = False
         client.on_open.append(self._opened)
         client.on_writable.append(self._send_owed)
-
-    @property
-    def edges(self) -> int:
-        """How many edges are served."""
-        return len(self._edges)
-
-    @property
-    def conflated(self) -> int:
-        """Updates that edges that fell behind did not get because a newer one came first."""
-        return sum(edge.stream.conflated for edge in self._edges.values())
 
     def startService(self) -> None:
         """Begin to say that it is there."""
@@ -199,10 +195,22 @@ class Ingest(Service):
     def _tick(self) -> None:
         self._send_beat()
         for key, edge in list(self._edges.items()):
+            self._tell_conflated(edge)
             edge.silent += 1
             if edge.silent > MOST_SILENT:
                 self._log.warn("The edge {edge} is gone without a word", edge=edge.name)
                 self._drop(key)
+
+    def _tell_conflated(self, edge: Edge) -> None:
+        """Log that an edge does not keep up, at most once a minute."""
+        now, conflated = self._reactor.seconds(), edge.stream.conflated
+        if conflated > edge.told_conflated and now >= edge.told_at + TELL_SECONDS:
+            self._log.warn(
+                "The edge {edge} does not keep up: {count} updates were replaced by newer ones",
+                edge=edge.name,
+                count=conflated - edge.told_conflated,
+            )
+            edge.told_conflated, edge.told_at = conflated, now
 
     def _send_beat(self) -> None:
         if self.running and self._is_serving:

@@ -153,6 +153,7 @@ class ClusterTests(BusTestCase):
         self.assertEqual(len(edge.values), before)
         edge.ask(Ask.STATUS, edge.number)
         yield until_it(lambda: len(edge.values) > before)
+        self.assertIn("The edge bare does not keep up", cluster.ingests[0].said)
         newest, others = edge.values[before], edge.values[:before]
         self.assertGreater(newest, others[-1] + 10)
         yield until_it(lambda: len(edge.values) > before + 2)
