@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
+from pathlib import Path
 
 import attrs
 
 from pycawamp.access import Syntax, Writers
+from pycawamp.bus.client import Server
+from pycawamp.bus.slots import ShardKey
 from pycawamp.sessions.limits import Limits
 from pycawamp.web.authentication import AuthenticationRules
 from pycawamp.web.channel import HTTPLimits
@@ -87,6 +91,19 @@ class ConsoleSettings:
 
 
 @attrs.frozen
+class BusSettings:
+    """Where the bus is, and who connects to it."""
+
+    servers: Sequence[Server]
+    name: str
+    login: Path | None = None
+    """A file with user and password."""
+    authorities: Path | None = None
+    """A file with certificates."""
+    shard_key: ShardKey = attrs.Factory(ShardKey)
+
+
+@attrs.frozen
 class Settings:
     """All settings."""
 
@@ -109,3 +126,19 @@ class Settings:
     """Seconds over which clients are asked to leave before the gateway stops."""
     log: LogSettings = attrs.Factory(LogSettings)
     gateway: GatewaySettings = attrs.Factory(GatewaySettings)
+    bus: BusSettings | None = None
+    """Where PVs come from; None: from IOCs."""
+
+
+@attrs.frozen
+class IngestSettings:
+    """What the command line of an ingest asked for."""
+
+    bus: BusSettings
+    gateway: GatewaySettings
+    """What it has in common with a gateway: where PVs come from, limits, the put log."""
+    pvlist: str | None
+    pvlist_syntax: Syntax | None
+    access: str | None
+    writers: Writers | None
+    log: LogSettings

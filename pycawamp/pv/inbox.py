@@ -310,6 +310,10 @@ class Inbox:
         """How much waits to be handled."""
         return self._queue.depth
 
+    def count(self, updates: int) -> None:
+        """Count updates that were handled without it."""
+        self.handled += updates
+
     def open(self) -> None:
         """Watch for the intake's events; to be called after a fork, before the first event."""
         if self.intake is not None and self._descriptor is None:

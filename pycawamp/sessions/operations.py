@@ -12,7 +12,9 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.python.failure import Failure
 
 from pycawamp.access.interfaces import Verdict
+from pycawamp.fanout.pictures import compressed
 from pycawamp.pv.errors import BadValueError, OverloadedError, PVError
+from pycawamp.pv.interfaces import Requester
 from pycawamp.pv.oneshot import OneShotChannel
 from pycawamp.pv.values import Metadata
 from pycawamp.sessions.authorizer import Authorizer
@@ -163,6 +165,8 @@ class Operations:
         metadata = one_shot.described
         with self._reserved(ANSWER * metadata.size if metadata.is_large else 0):
             reading = await one_shot.get(GET_TIMEOUT)
+            if encoding.image is not None:
+                reading = await compressed(self._shared.clock, reading, encoding.image)
             if self._outgoing.outbox.is_overfull:
                 raise BadMessageError("rate_limited", "too many unread replies")
             if self._outgoing.is_closed:
@@ -227,7 +231,8 @@ class Operations:
                         record = attrs.evolve(record, old=old)
                         await turn
                         value = self._outgoing.dialect.value_to_put(value, one_shot.described)
-                        done = one_shot.put(value, request.wait, request.timeout)
+                        by = Requester(peer.user, peer.host, peer.host_name, bare_name)
+                        done = one_shot.put(value, request.wait, request.timeout, by)
                     recount(_written_bytes(value))
                     del value
                     await done

@@ -99,6 +99,11 @@ class Authentication:
         return not origins.restricted or bool(origins.patterns)
 
     @property
+    def by_address(self) -> bool:
+        """Whether rights depend on the client's address."""
+        return self._by_address()
+
+    @property
     def _rules(self) -> AuthenticationRules:
         return self._restricted if self._by_address() else self._plain
 

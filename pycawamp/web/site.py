@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from pycawamp.web.authentication import Authentication, Guarded, PendingRequest
 from pycawamp.web.login import Logins
 from pycawamp.web.modules import Bundle
 from pycawamp.web.openapi import document
+from pycawamp.web.response import accepts_gzip
 from pycawamp.wire.v2.codec import dumps
 
 STATIC = Path(__file__).absolute().with_name("static")
@@ -25,7 +25,13 @@ STATIC = Path(__file__).absolute().with_name("static")
 DISPLAYS = Path(__file__).absolute().with_name("displays")
 """Files that displays for other gateways load."""
 
-ENTRIES = ("console/gateway.js", "console/main.js", "pycaserver-html.js", "pycaserver.js")
+ENTRIES = (
+    "console/gateway.js",
+    "console/main.js",
+    "pycaserver-elements.js",
+    "pycaserver-html.js",
+    "pycaserver.js",
+)
 """The modules that pages load with a script element; served joined with their imports."""
 
 POLICY = (
@@ -159,16 +165,6 @@ class Answer(Resource):
         """Answer without the body, about which Twisted would log a warning."""
         request.setHeader("content-length", str(len(self.render_GET(request))))
         return b""
-
-
-def accepts_gzip(values: Iterable[str]) -> bool:
-    """Return whether the values of Accept-Encoding allow gzip (RFC 9110, section 12.5.3)."""
-    weights: dict[str, str] = {}
-    for part in ",".join(values).split(","):
-        name, _, weight = (text.strip().lower() for text in part.partition(";"))
-        weights[name] = weight.replace(" ", "")
-    weight = weights.get("gzip", weights.get("*", "q=0"))
-    return re.fullmatch(r"q=0(\.0*)?", weight) is None
 
 
 class Redirect(Resource):

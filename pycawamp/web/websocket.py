@@ -240,6 +240,15 @@ class MonitorProtocol(InflatingProtocol):
             # Not sendClose, which lets applications use no code below 3000 but 1000.
             self.sendCloseFrame(code, reason.encode())
 
+    def onAutoPingTimeout(self) -> None:
+        """Drop a client that answers no pings, unless its answer may wait behind its requests."""
+        clients = self.factory.clients
+        if self in clients.read_scheduler:
+            again = clients.clock.callLater(self.autoPingTimeout, self.onAutoPingTimeout)
+            self.autoPingTimeoutCall = again
+        else:
+            super().onAutoPingTimeout()
+
     def dropConnection(self, abort: bool = False) -> None:
         """Close the connection; not later than a little later, if its client takes nothing."""
         super().dropConnection(abort)

@@ -72,7 +72,7 @@ class KindTests(SynchronousTestCase):
         kinds = set()
         for value in (0.0, 1.0, 0.0):
             condition.evaluate([value] * 21)
-            condition.judge(0)
+            condition.update(0)
             self.assertEqual(policy.decide("alice", "", None, "X").write, value == 1)
             kinds.add(policy.kind("alice", "", None))
         self.assertEqual(len(kinds), 2)
