@@ -35,6 +35,8 @@ class Ask(IntEnum):
     """Whether the stream is whole; has the number of the last burst that was handled."""
     FORGET = 5
     """A put that nobody waits for any more: where its reply was to go."""
+    LEAVE = 6
+    """Nothing any more: the edge stops."""
 
 
 @attrs.frozen

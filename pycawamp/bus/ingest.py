@@ -248,6 +248,10 @@ class Ingest(Service):
             self._tell_status(edge, asked, message.reply)
         elif asked.ask is Ask.START:
             self._start(key, asked)
+        elif asked.ask is Ask.LEAVE:
+            if edge is not None:
+                self._log.info("The edge {edge} has left", edge=edge.name)
+                self._drop(key)
         elif edge is not None and edge.stream.epoch == asked.epoch:
             self._change(key, edge, asked)
 

@@ -130,8 +130,7 @@ class Link:
 
     def leave(self) -> None:
         """Ask for nothing any more: the edge stops."""
-        self._open.clear()
-        self.start()
+        self._control(Ask.LEAVE)
 
     @property
     def open_receivers(self) -> list[Receiver]:
