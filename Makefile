@@ -2,10 +2,10 @@
 
 PYTHON ?= python3
 
-.PHONY: help install options test coverage style types contracts docs js check bench soak demo screenshots wheel ci clean
+.PHONY: help install options cluster-demo test coverage style types contracts docs js check bench soak demo screenshots wheel ci clean
 
 help:  ## Show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 install:  ## Install the project, editable, with development tools
 	$(PYTHON) -m pip install -e ".[dev]"
@@ -43,6 +43,9 @@ soak:  ## Measure memory while clients connect and disconnect for ten minutes
 
 demo:  ## Run the gateway with a demo IOC
 	twistd -n pycaserver --port tcp:8888:interface=127.0.0.1 --demo
+
+cluster-demo:  ## Run NATS servers, ingests, edges and a demo IOC, to break some of them
+	$(PYTHON) -m harness.cluster_demo
 
 options:  ## Bring the table of options in docs/operations.md up to date
 	$(PYTHON) -m pycawamp.config docs/operations.md

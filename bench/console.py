@@ -108,17 +108,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--pvs", type=int, default=500)
     parser.add_argument("--hertz", type=float, default=10)
     parser.add_argument("--open", type=int, default=1, help="rows with open details")
+    parser.add_argument("--charted", type=int, default=0, help="PVs in one chart")
     return parser
 
 
 def _watch(arguments: argparse.Namespace, port: int, names: tuple[str, ...]) -> list[Sample]:
     browser = ConsoleBrowser(1280, 900)
     try:
-        browser.open(f"http://127.0.0.1:{port}/?pv={','.join(names)}")
+        charted = ",".join(names[: arguments.charted])
+        chart = f"&chart={charted}" if charted else ""
+        browser.open(f"http://127.0.0.1:{port}/?pv={','.join(names)}{chart}")
         # DevTools copies each WebSocket frame while its network domain is enabled.
         browser.command("Network.disable")
         browser.command("Performance.enable")
-        browser.until_row(names[0], lambda row: row.state == "OK", 60)
+        # Below a chart, no row may be in sight.
+        if not charted:
+            browser.until_row(names[0], lambda row: row.state == "OK", 60)
         for name in names[: arguments.open]:
             browser.unfold(name)
         browser.run(_COUNT_FRAMES)

@@ -19,7 +19,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
-from bench import machine, outages, shortages, tools
+from bench import machine, outages, processes, shortages, tools
 from bench.fault import Case, Outcome, Skipped
 from bench.processes import ChildError
 from bench.report import Table, exact
@@ -52,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error(f"no fault {', '.join(unknown)}: there are {', '.join(FAULTS)}")
     # SIGTERM unwinds the stack like Ctrl-C, so that child processes are stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    processes.allow_many_files()
     react(lambda reactor: Deferred.fromCoroutine(_run(reactor, arguments, chosen)))
 
 

@@ -64,8 +64,8 @@ static struct {
   int port;
   uint32_t clients, slow, every;
   double open_s, warm_s, count_s, step;
-  bool ping, deflate, tls;
-} options = {"127.0.0.1", "/monitor", NULL, 8888, 1, 0, 97, 30, 2, 10, 0, false, false, false};
+  bool ping, deflate, tls, until_eof;
+} options = {"127.0.0.1", "/monitor", NULL, 8888, 1, 0, 97, 30, 2, 10, 0, false, false, false, false};
 
 static struct client *clients;
 static struct client *pinger; /* the client whose pings are timed, whose messages are counted */
@@ -75,7 +75,7 @@ static uint8_t inflated[INFLATED];
 static uint8_t buffer[BUFFER + LOOK_MAX + 16];
 static int poller;
 static double now;
-static bool counting;
+static bool counting, over;
 static uint32_t started, handshaking, opened, waiting, closed, countdown;
 static uint64_t gaps, backward, pings, pongs, messages;
 static int close_code;
@@ -152,6 +152,13 @@ static const char *quoted(const char *s, size_t n, const char *key, const char *
 
 /* --- pages ------------------------------------------------------------------------------------ */
 
+/* Has a first value of a PV waited for. */
+static void page_expect(struct page *page, const char *name, const char *end) {
+  if (!(page->count & (page->count - 1)))
+    page->pvs = room(page->pvs, 2 * (page->count + 1) * sizeof *page->pvs);
+  page->pvs[page->count++] = name_index(name, (size_t)(end - name));
+}
+
 static void page_add(struct page *page, const char *line, size_t n) {
   page->bytes = room(page->bytes, page->length + n + 16);
   uint8_t *out = page->bytes + page->length;
@@ -163,12 +170,16 @@ static void page_add(struct page *page, const char *line, size_t n) {
   memcpy(out + head + 4, line, n);
   page->length += head + 4 + n;
   const char *end, *name = quoted(line, n, "\"pv\":", &end);
-  if (!name) name = quoted(line, n, "\"pvs\":[", &end);
+  bool is_list = !name && (name = quoted(line, n, "\"pvs\":[", &end));
   if (!name && *line != '{') name = line, end = line + n;
   if (!name) return;
-  if (!(page->count & (page->count - 1)))
-    page->pvs = room(page->pvs, 2 * (page->count + 1) * sizeof *page->pvs);
-  page->pvs[page->count++] = name_index(name, (size_t)(end - name));
+  page_expect(page, name, end);
+  const char *stop = line + n;
+  while (is_list && end + 2 < stop && end[1] == ',') {
+    name = quoted(end + 1, (size_t)(stop - end) - 1, ",", &end);
+    if (!name) break;
+    page_expect(page, name, end);
+  }
 }
 
 static struct page *page_read(const char *path) {
@@ -486,11 +497,17 @@ static void ping(void) {
 
 static void turn(void) {
   struct epoll_event events[256];
-  while (started < options.clients && handshaking < HANDSHAKES) start(&clients[started]);
+  /* Those by TLS block: the last one must not wait until it is late. */
+  uint32_t most = options.tls ? 2 : HANDSHAKES;
+  while (started < options.clients && handshaking < most) start(&clients[started]);
   int n = epoll_wait(poller, events, 256, 10);
   for (int i = 0; i < n; i++) {
     struct client *c = events[i].data.ptr;
     uint32_t what = events[i].events;
+    if (!c) {
+      over = true; /* standard input has ended */
+      continue;
+    }
     if (what & EPOLLOUT && c->state == CONNECTING) ask(c);
     else if (what & EPOLLOUT && c->state == OPEN) push(c);
     if (what & ~EPOLLOUT && c->state == OPEN && c->slow) close_client(c);
@@ -508,7 +525,7 @@ static void serve(double until, bool opening) {
       ping();
       next_ping = now + 1;
     }
-  } while (now < until && !(opening && started == options.clients && !handshaking && !waiting));
+  } while (now < until && !over && !(opening && started == options.clients && !handshaking && !waiting));
 }
 
 /* --- the run ---------------------------------------------------------------------------------- */
@@ -541,6 +558,8 @@ static void prepare(void) {
   if (options.tls && !(tls = SSL_CTX_new(TLS_client_method()))) die("TLS");
   if (tls) SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   if ((poller = epoll_create1(0)) < 0) die("epoll");
+  struct epoll_event event = {.events = EPOLLIN};
+  if (options.until_eof && epoll_ctl(poller, EPOLL_CTL_ADD, 0, &event)) die("standard input");
 }
 
 static void report(double seconds, double cpu) {
@@ -574,12 +593,12 @@ static void usage(void) {
           "  -S the first SLOW clients never read       -o seconds to wait for all first values\n"
           "  -w seconds to settle    -t seconds to count    -k look at one frame in K (latency)\n"
           "  -g STEP count values that are missing between those of a PV    -P time a ping each second\n"
-          "  -z agree on compression    -T by TLS\n");
+          "  -z agree on compression    -T by TLS    -e end when standard input does\n");
   exit(2);
 }
 
 static void parse(int argc, char **argv) {
-  for (int o; (o = getopt(argc, argv, "h:p:u:n:s:S:o:w:t:k:g:PzT")) != -1;) switch (o) {
+  for (int o; (o = getopt(argc, argv, "h:p:u:n:s:S:o:w:t:k:g:PzTe")) != -1;) switch (o) {
       case 'h': options.host = optarg; break;
       case 'p': options.port = atoi(optarg); break;
       case 'u': options.path = optarg; break;
@@ -594,6 +613,7 @@ static void parse(int argc, char **argv) {
       case 'P': options.ping = true; break;
       case 'z': options.deflate = true; break;
       case 'T': options.tls = true; break;
+      case 'e': options.until_eof = true; break;
       default: usage();
     }
   if (!options.pattern || !options.clients || !options.every) usage();

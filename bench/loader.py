@@ -6,7 +6,7 @@ import contextlib
 import json
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,8 @@ class Result:
     rss_end_kib: int
     rss_peak_kib: int
     floor: dict[str, Any] | None = None
+    others: tuple[float, ...] = ()
+    """Cores that other processes used, in the order in which they were given."""
 
     @property
     def per_second(self) -> float:
@@ -86,25 +88,33 @@ class Result:
         return _milliseconds((self.floor or {}).get("latency_ms"), percentile)
 
 
-def run(settings: Settings, gateway: Gateway, server: Ioc, load: Load) -> Result:
-    """Connect the clients, wait until they have settled, and count for `load.seconds`."""
+def run(
+    settings: Settings, gateway: Gateway, server: Ioc, load: Load, others: Sequence[int] = ()
+) -> Result:
+    """Connect the clients, wait until they have settled, and count for `load.seconds`.
+
+    `others` are the pids of processes whose CPU time is wanted too.
+    """
     command = [str(settings.tools.load), *load.arguments(gateway.port)]
     with child(command) as process:
         opening = read(process)
-        before = procfs.Moment.of(gateway.pid), procfs.Moment.of(server.pid)
+        pids = (gateway.pid, server.pid, *others)
+        before = [procfs.Moment.of(pid) for pid in pids]
         rss_start = procfs.rss_kib(gateway.pid)
         with _profile(settings, gateway, load):
             counts = read(process)
-            after = procfs.Moment.of(gateway.pid), procfs.Moment.of(server.pid)
+            after = [procfs.Moment.of(pid) for pid in pids]
+        cores = [end.cores_since(start) for start, end in zip(before, after, strict=True)]
         return Result(
             counts=counts,
             opened=opening["opened"],
             first_values_s=opening["first_values_s"],
-            gateway_cores=after[0].cores_since(before[0]),
-            ioc_cores=after[1].cores_since(before[1]),
+            gateway_cores=cores[0],
+            ioc_cores=cores[1],
             rss_start_kib=rss_start,
             rss_end_kib=procfs.rss_kib(gateway.pid),
             rss_peak_kib=procfs.peak_rss_kib(gateway.pid),
+            others=tuple(cores[2:]),
         )
 
 

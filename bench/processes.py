@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -45,6 +46,12 @@ class Gateway:
     build: str
     pid: int
     port: int
+
+
+def allow_many_files() -> None:
+    """A thousand clients need as many descriptors, in the gateway and in the load client."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @contextlib.contextmanager

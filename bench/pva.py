@@ -20,7 +20,11 @@ from typing import Any
 
 from zope.interface import implementer
 
-from bench.tools import build_pvxscat
+from bench.loader import Load, run
+from bench.processes import Ioc, gateway
+from bench.records import write_page
+from bench.settings import IN_PYTHON, OURS, Settings
+from bench.tools import build, build_pvxscat
 from pycawamp.demo.ports import PVAPorts
 from pycawamp.pv.interfaces import ISink
 from pycawamp.pv.values import Metadata, Reading
@@ -38,6 +42,9 @@ def main() -> None:
     parser.add_argument("--pvs", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--order", default="pva,cpp,ca,pva,cpp,ca", help="clients, in their order")
+    parser.add_argument(
+        "--clients", metavar="N,M", help="measure whole gateways with so many clients instead"
+    )
     parser.add_argument("--client", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.client:
@@ -50,7 +57,8 @@ def main() -> None:
         database = Path(folder, "records.db")
         database.write_text("".join(RECORD.format(number=n) for n in range(arguments.pvs)))
         server = PVAServer(ports, "ioc", str(database))
-    os.sched_setaffinity(0, cores[1:2] or cores)
+    # The load client needs some of a core, too.
+    os.sched_setaffinity(0, cores if arguments.clients else cores[1:2] or cores)
     environment = {
         **os.environ,
         **server.ca_ports.client_environment(),
@@ -59,6 +67,10 @@ def main() -> None:
     size = [str(arguments.pvs), str(arguments.seconds)]
     try:
         with TemporaryDirectory() as folder:
+            if arguments.clients:
+                server_as_ioc = Ioc(server.process.pid, environment)
+                _measure_gateways(server_as_ioc, Path(folder), arguments)
+                return
             commands = _commands(Path(folder), size)
             for client in arguments.order.split(","):
                 if client not in commands:
@@ -72,6 +84,26 @@ def main() -> None:
                 print(client, json.dumps(result), flush=True)
     finally:
         server.kill()
+
+
+def _measure_gateways(server: Ioc, folder: Path, arguments: argparse.Namespace) -> None:
+    """Measure gateways that get the same PVs by each protocol, each row with a new one."""
+    settings = Settings(arguments.seconds, False, (), 0, False, folder, build(folder))
+    page = write_page(folder / "page", [f"b:{number}" for number in range(arguments.pvs)])
+    for clients in map(int, arguments.clients.split(",")):
+        for protocol, kind in (("pva", OURS), ("ca", OURS), ("ca", IN_PYTHON)):
+            with gateway(kind, server, folder, "--default-provider", protocol) as started:
+                result = run(
+                    settings, started, server, Load(page, clients, seconds=settings.seconds)
+                )
+            row = {
+                "clients": clients,
+                "messages_per_s": round(result.per_second),
+                "cores": round(result.gateway_cores, 3),
+                "p50_ms": result.latency("p50"),
+                "p99_ms": result.latency("p99"),
+            }
+            print(protocol, "" if kind == OURS else "in Python", json.dumps(row), flush=True)
 
 
 def _commands(folder: Path, size: list[str]) -> dict[str, list[str]]:

@@ -69,3 +69,11 @@ def write_halves(folder: Path, names: Sequence[str], clients: int) -> Path:
     for client in range(clients):
         write_page(folder / f"half-{client}.page", choose.sample(names, len(names) // 2))
     return folder / "half-%d.page"
+
+
+def write_lists(path: Path, names: Sequence[str], size: int) -> Path:
+    """Write the requests of a client that asks for these PVs in lists."""
+    lists = (names[start : start + size] for start in range(0, len(names), size))
+    messages = ({"action": "connect", "pvs": some} for some in lists)
+    path.write_text("".join(f"{json.dumps(each, separators=(',', ':'))}\n" for each in messages))
+    return path

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import resource
 import shutil
 import signal
 import subprocess
@@ -17,7 +16,19 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from bench import dialects, fanout, inbound, machine, memory, stress, tools, traffic, version2
+from bench import (
+    dialects,
+    fanout,
+    inbound,
+    machine,
+    memory,
+    opening,
+    processes,
+    stress,
+    tools,
+    traffic,
+    version2,
+)
 from bench.processes import ChildError
 from bench.report import Table
 from bench.settings import IN_PYTHON, NAIVE, OURS, Settings
@@ -28,6 +39,7 @@ SCENARIOS: dict[str, Callable[[Settings], list[Table]]] = {
     "dialects": dialects.dialects,
     "inbound": inbound.inbound,
     "connect": inbound.connect,
+    "opening": opening.opening,
     "memory": memory.memory,
     "overload": stress.overload,
     "slow": stress.slow,
@@ -41,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     # SIGTERM unwinds the stack like Ctrl-C, so that child processes are stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    _allow_many_files()
+    processes.allow_many_files()
     print("\n".join(f"- {line}" for line in machine.describe()), flush=True)
     with _folder(arguments.profile) as folder, contextlib.suppress(KeyboardInterrupt):
         settings = _settings(arguments, folder)
@@ -105,12 +117,6 @@ def _folder(keep: bool) -> Iterator[Path]:
     finally:
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _allow_many_files() -> None:
-    """A thousand clients need as many descriptors, in the gateway and in the load client."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 if __name__ == "__main__":

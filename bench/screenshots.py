@@ -20,6 +20,7 @@ from harness.console import ConsoleBrowser
 FOLDER = ROOT / "docs" / "img"
 NAMES = (
     "demo:sine",
+    "pva://demo:image",
     "demo:alarm",
     "demo:ramp",
     "demo:setpoint",
@@ -32,6 +33,7 @@ NAMES = (
     "demo:nan",
     "demo:unitless",
 )
+PUT_NAMES = ("demo:sine", "demo:alarm", "demo:ramp", "demo:setpoint")
 LEAST_SECONDS = 5.0
 
 
@@ -64,7 +66,7 @@ def main() -> int:
 def _light(browser: ConsoleBrowser, url: str, seconds: float) -> None:
     browser.size(1280, 960)
     browser.prefer("light")
-    _watch(browser, url, seconds, "demo:sine")
+    _watch(browser, url, seconds, "pva://demo:image")
 
 
 def _dark(browser: ConsoleBrowser, url: str, seconds: float) -> None:
@@ -76,7 +78,7 @@ def _dark(browser: ConsoleBrowser, url: str, seconds: float) -> None:
 def _put(browser: ConsoleBrowser, url: str, seconds: float) -> None:
     browser.size(1280, 700)
     browser.prefer("light")
-    _watch(browser, url, min(seconds, 20), "demo:setpoint", NAMES[:4])
+    _watch(browser, url, min(seconds, 20), "demo:setpoint", PUT_NAMES)
     for value in ("42", "85", "30", "64.5"):
         time.sleep(min(seconds, 5))
         field = browser.find(".put input")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import attrs
@@ -18,6 +21,8 @@ COLUMNS = (
     "clients", "transport", "batch", "compressed", "messages/s", "MB/s", "bytes per message",
     "cores", "p50 / p99 ms", "load cores",
 )  # fmt: skip
+
+AT_ONCE = 200
 
 
 @attrs.frozen
@@ -38,8 +43,7 @@ def traffic(settings: Settings) -> list[Table]:
         *(Way(hundred, batch=b, deflate=d) for d in (False, True) for b in (False, True)),
         *(Way(many, tls, batch=d, deflate=d) for d in (False, True) for tls in (False, True)),
     ]
-    certificate = _certificate(settings.folder)
-    with processes.ioc(source.database) as server:
+    with self_signed() as certificate, processes.ioc(source.database) as server:
         rows = [_row(way, _measure(settings, server, source, certificate, way)) for way in ways]
     note = "Messages are those that one client found in its frames, times the number of clients."
     title = f"Traffic: {len(source.names):,} PVs x {source.hertz:g} Hz"
@@ -49,11 +53,9 @@ def traffic(settings: Settings) -> list[Table]:
 def _measure(
     settings: Settings, server: processes.Ioc, source: Records, certificate: Path, way: Way
 ) -> Result:
-    page = source.page
-    if way.batch:
-        page = settings.folder / "batch.page"
-        configure = json.dumps({"action": "configure", "batch": True})
-        page.write_text(f"{configure}\n{source.page.read_text()}")
+    page = settings.folder / "traffic.page"
+    parts = range(0, len(source.names), AT_ONCE)
+    page.write_text("".join(_line(way, source.names[start : start + AT_ONCE]) for start in parts))
     load = Load(page, way.clients, seconds=settings.seconds, deflate=way.deflate, tls=way.tls)
     options = ["--compression"] if way.deflate else []
     tls = certificate if way.tls else None
@@ -61,15 +63,22 @@ def _measure(
         return loader.run(settings, gateway, server, load)
 
 
-def _certificate(folder: Path) -> Path:
-    """Make a self-signed certificate, with its key in the same file."""
-    path = folder / "certificate.pem"
+def _line(way: Way, names: Sequence[str]) -> str:
+    """A request, with a list of names."""
+    request = {"action": "connect", "pvs": names, "batch": way.batch}
+    return json.dumps(request, separators=(",", ":")) + "\n"
+
+
+@contextlib.contextmanager
+def self_signed() -> Iterator[Path]:
+    """A self-signed certificate, with its key in the same file."""
     kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
-    files = ["-keyout", str(path), "-out", f"{path}.crt"]
-    command = ["openssl", "req", "-x509", "-subj", "/CN=localhost", *kind, *files]
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
-    return path
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "certificate.pem"
+        command = ["openssl", "req", "-x509", "-subj", "/CN=localhost", *kind, "-keyout", str(path)]
+        made = subprocess.run(command, check=True, capture_output=True)
+        path.write_bytes(path.read_bytes() + made.stdout)
+        yield path
 
 
 def _row(way: Way, result: Result) -> list[str]:

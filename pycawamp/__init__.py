@@ -11,7 +11,15 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pycawamp.access import AccessFileError, AccessFiles, IPolicy, Policy, Verdict, Writers
+    from pycawamp.access import (
+        AccessFileError,
+        AccessFiles,
+        IClassifyingPolicy,
+        IPolicy,
+        Policy,
+        Verdict,
+        Writers,
+    )
     from pycawamp.access.watch import PolicyWatcher
     from pycawamp.config.settings import GatewaySettings
     from pycawamp.demo.process import SoftIOC
@@ -47,6 +55,7 @@ __all__ = [
     "GatewaySettings",
     "Hosts",
     "IBackend",
+    "IClassifyingPolicy",
     "IHandle",
     "IPolicy",
     "ISink",
@@ -91,6 +100,7 @@ _MODULES = {
     "Hosts": "pycawamp.web.host",
     "IBackend": "pycawamp.pv.interfaces",
     "IHandle": "pycawamp.pv.interfaces",
+    "IClassifyingPolicy": "pycawamp.access",
     "IPolicy": "pycawamp.access",
     "ISink": "pycawamp.pv.interfaces",
     "ISubscriber": "pycawamp.pv.interfaces",

@@ -55,6 +55,9 @@ test("a plus in the address is a plus", () => {
 test("the address brings back the list and the rate", () => {
   assert.equal(addressOfNames(["demo:sine", "b"]), "?pv=demo:sine,b");
   assert.equal(addressOfNames([]), "");
+  const charts = [["a", "b c"], ["d"]];
+  assert.equal(addressOf(layout({ items: [], charts })), "?chart=a,%22b%20c%22&chart=d");
+  assert.deepEqual(readAddress({ search: "?pv=a&chart=a,%22b%20c%22&chart=d", hash: "" }).layout.charts, charts);
   for (const names of [["a", "b:c.VAL"], ["a&b=c#d%41+e"], ["<b>x</b>", '"quoted"'], ['X.{"dbnd":{"abs":1,"m":2}}', "Größe"]]) {
     assert.deepEqual(roundTrip(names, "5"), { names, rate: "5" });
   }

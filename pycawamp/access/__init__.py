@@ -5,7 +5,7 @@ changes, and `decide` of both returns a `Verdict`.
 """
 
 from .errors import AccessFileError
-from .interfaces import IPolicy, Verdict
+from .interfaces import IClassifyingPolicy, IPolicy, Verdict
 from .load import AccessFiles, system_lookup
 from .policy import Policy, Writers
 from .syntax import Syntax
@@ -13,6 +13,7 @@ from .syntax import Syntax
 __all__ = [
     "AccessFileError",
     "AccessFiles",
+    "IClassifyingPolicy",
     "IPolicy",
     "Policy",
     "Syntax",

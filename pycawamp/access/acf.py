@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
 
 from attrs import evolve, field, frozen
@@ -81,6 +81,10 @@ class AccessRule:
         """Return whether the client and the values of INPs meet all conditions of the rule."""
         if self.unknown or (self.condition is not None and not self.condition.is_met):
             return False
+        return self.names(user, host, host_name)
+
+    def names(self, user: str | None, host: str, host_name: str | None) -> bool:
+        """Return whether the client is in the groups of the rule, if it has any."""
         if self.uags and user not in self.users:
             return False
         return not self.hags or self.hosts.has(host, host_name)
@@ -121,6 +125,11 @@ class Acf:
     file: str = field(eq=False)
     #: What EPICS ignores, as "file:line: text".
     warnings: tuple[str, ...] = field(eq=False, default=())
+    _conditions: tuple[Condition, ...] = field(init=False, eq=False, repr=False)
+
+    @_conditions.default
+    def _all_conditions(self) -> tuple[Condition, ...]:
+        return tuple(rule.condition for rule in self._rules if rule.condition is not None)
 
     def text(self) -> str:
         """The text of an equivalent file."""
@@ -148,6 +157,19 @@ class Acf:
             for name, group in self.asgs.items()
         }
         return evolve(self, asgs=asgs)
+
+    @property
+    def conditions_met(self) -> tuple[bool, ...]:
+        """Whether each CALC is met now."""
+        return tuple(condition.is_met for condition in self._conditions)
+
+    def rules_for(self, user: str | None, host: str, host_name: str | None) -> tuple[bool, ...]:
+        """Return for each rule whether the client is in its groups."""
+        return tuple(rule.names(user, host, host_name) for rule in self._rules)
+
+    @property
+    def _rules(self) -> Iterator[AccessRule]:
+        return (rule for group in self.asgs.values() for rule in group.rules)
 
     def rights(
         self, asg: str, asl: int, user: str | None, host: str, host_name: str | None

@@ -24,7 +24,7 @@ class Condition:
         result = self.expression.evaluate(values, self._result)
         self._result = float(result is not None and _TRUE[0] < result < _TRUE[1])
 
-    def judge(self, bad: int) -> bool:
+    def update(self, bad: int) -> bool:
         """Update `is_met` with these invalid inputs; return whether it has changed."""
         before = self.is_met
         self.is_met = self._result == 1 and not bad & self.expression.inputs
@@ -52,13 +52,13 @@ class GroupInputs:
         for condition in self._conditions:
             if condition.expression.inputs & bit:
                 condition.evaluate(self._values)
-        return self._judge()
+        return self._update()
 
     def lose(self, index: int) -> bool:
         """Mark an input as disconnected; return whether a condition has changed."""
         self._bad |= 1 << index
-        return self._judge()
+        return self._update()
 
-    def _judge(self) -> bool:
-        changes = [condition.judge(self._bad) for condition in self._conditions]
+    def _update(self) -> bool:
+        changes = [condition.update(self._bad) for condition in self._conditions]
         return any(changes)

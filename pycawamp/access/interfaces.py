@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import TypeAlias
 
 from attrs import field, frozen
@@ -46,4 +46,14 @@ class IPolicy(Interface):
             host: The IP address of the client; "" for a UNIX socket.
             host_name: The host name of the client, if known.
             pv: The PV's name as requested, without the default scheme.
+        """
+
+
+class IClassifyingPolicy(IPolicy):
+    """A policy that knows which clients it judges alike, so that they need not be judged each."""
+
+    def kind(user: str | None, host: str, host_name: str | None) -> Hashable:
+        """Return the kind of a client: clients of equal kinds have the same access to each PV.
+
+        Called for each request, as decisions may change at any time: so does the kind then.
         """

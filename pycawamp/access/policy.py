@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache, partial
 
-from attrs import frozen
+from attrs import field, frozen
 from zope.interface import implementer
 
 from .acf import Access, Acf, Rights
-from .interfaces import IPolicy, Verdict
+from .interfaces import IClassifyingPolicy, Verdict
 from .names import unfit
 from .pvlist import Decision, PVList
 from .pvlist_lines import DEFAULT_ASG, DEFAULT_ASL, Grant
@@ -25,6 +26,8 @@ class Writers(Enum):
 
 _NO_PVLIST = "no PV list: every PV is served"
 _NO_PUTS = "puts are not enabled (--allow-put)"
+MOST_CLIENTS = 4096
+"""Clients for whom it is kept which lines apply."""
 _EVERY_PV = Grant(DEFAULT_ASG, DEFAULT_ASL, _NO_PVLIST)
 
 
@@ -35,7 +38,16 @@ def _rights_without_file(writers: Writers, logged_in: bool) -> Rights:
     return Rights(Access.WRITE if write else Access.READ, False, rule)
 
 
-@implementer(IPolicy)
+def _lines_that_apply(
+    pvlist: PVList | None, acf: Acf | None, user: str | None, host: str, host_name: str | None
+) -> bytes:
+    """Return a byte for each line that concerns only some clients: 1 if it does this one."""
+    denying = pvlist.concerning(host, host_name) if pvlist is not None else ()
+    ruling = acf.rules_for(user, host, host_name) if acf is not None else ()
+    return bytes((*denying, *ruling))
+
+
+@implementer(IClassifyingPolicy)
 @frozen
 class Policy:
     """A policy from access files; without files, everybody may read.
@@ -51,6 +63,13 @@ class Policy:
     """Whether anybody may write."""
     writers: Writers = Writers.NONE
     """Who may write if there is no access security file."""
+    #: Tells it from others, which judge differently.
+    _identity: object = field(init=False, eq=False, repr=False, factory=object)
+    _lines_for: Callable[..., bytes] = field(init=False, eq=False, repr=False)
+
+    @_lines_for.default
+    def _cached_lines(self) -> Callable[..., bytes]:
+        return lru_cache(MOST_CLIENTS)(partial(_lines_that_apply, self.pvlist, self.acf))
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -79,6 +98,14 @@ class Policy:
             rules=self._because(found, lowest),
             refusal=lowest.refusal,
         )
+
+    def kind(self, user: str | None, host: str, host_name: str | None) -> Hashable:
+        """Return the kind of a client, see `IClassifyingPolicy`: which lines apply to it now."""
+        # A user without a name is none.
+        if not self.by_address:
+            return self._identity, bool(user)
+        met = self.acf.conditions_met if self.acf is not None else ()
+        return self._identity, bool(user), self._lines_for(user or None, host, host_name), met
 
     def _found(self, pv: str, host: str, host_name: str | None) -> Decision:
         if self.pvlist is not None:

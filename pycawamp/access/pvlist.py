@@ -74,6 +74,14 @@ class PVList:
         """Whether the list has a DENY FROM."""
         return any(isinstance(rule, Deny) and rule.sources for rule in self.rules)
 
+    def concerning(self, host: str, host_name: str | None) -> tuple[bool, ...]:
+        """Return for each DENY FROM whether it is used for a client with this address."""
+        return tuple(
+            rule.concerns(self.order, host, host_name)
+            for rule in self.rules
+            if isinstance(rule, Deny) and rule.sources
+        )
+
     def text(self) -> str:
         """The text of an equivalent file."""
         lines = (f"EVALUATION ORDER {self.order.value}", *(rule.text() for rule in self.rules))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -15,14 +15,14 @@ from pycawamp.pv.hub import PVHub
 
 from .errors import AccessFileError
 from .inputs import FileInputs, InputSubscriptions
-from .interfaces import IPolicy, Verdict
+from .interfaces import IClassifyingPolicy, Verdict
 from .load import AccessFiles
 from .policy import Policy
 
 Listener = Callable[[Policy], None]
 
 
-@implementer(IPolicy)
+@implementer(IClassifyingPolicy)
 class PolicyWatcher(FileWatcher[Policy]):
     """A service that reads a policy from files, again on `reload` and when a file changes.
 
@@ -71,6 +71,10 @@ class PolicyWatcher(FileWatcher[Policy]):
     def decide(self, user: str | None, host: str, host_name: str | None, pv: str) -> Verdict:
         """Return a client's access to a PV, by the current policy."""
         return self.policy.decide(user, host, host_name, pv)
+
+    def kind(self, user: str | None, host: str, host_name: str | None) -> Hashable:
+        """Return the kind of a client, by the current policy."""
+        return self.policy.kind(user, host, host_name)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call a function with the policy when it, or values of its INPs, have changed.

@@ -15,7 +15,7 @@ from pycawamp.client.connection import State
 from pycawamp.client.listener import IListener, Listener
 from pycawamp.client.subscriptions import Subscription
 from pycawamp.client.target import Target
-from pycawamp.client.values import GatewayError, Update, Value
+from pycawamp.client.values import GatewayError, History, Update, Value
 from pycawamp.pv.values import FieldType, Metadata
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "FieldType",
     "GatewayClient",
     "GatewayError",
+    "History",
     "IListener",
     "Listener",
     "Metadata",

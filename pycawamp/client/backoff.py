@@ -12,7 +12,11 @@ _MOST_DOUBLINGS = 32
 
 @attrs.frozen
 class Backoff:
-    """Exponential delays with full jitter, so that many clients do not reconnect at once."""
+    """Exponential delays with full jitter, so that many clients do not reconnect at once.
+
+    A gateway accepts some 400 clients a second while it serves others: of 2,000 that try within
+    the first second, the last waits for 5, half of what an attempt may take.
+    """
 
     first: float = 1.0
     """Maximum of the first delay, in seconds."""

@@ -21,12 +21,14 @@ from pycawamp.client.socket import PING_SECONDS, dial, place
 from pycawamp.client.subscribed_pvs import SubscribedPVs
 from pycawamp.client.subscriptions import Subscription, SubscriptionOptions
 from pycawamp.client.target import Target
-from pycawamp.client.values import GatewayError, Update
+from pycawamp.client.values import GatewayError, History, Update
 from pycawamp.pv.values import Metadata
 from pycawamp.wire.v2.codec import dumps
 
 TIMEOUT = 10.0
 """Seconds after which a request fails."""
+HISTORY_TIMEOUT = 30.0
+"""The same for a history: the gateway asks an archiver in its turn."""
 
 
 class GatewayClient:
@@ -195,6 +197,34 @@ class GatewayClient:
             GatewayError: The PV is not connected.
         """
         return self._ask("info", name, timeout).addCallback(messages.metadata)
+
+    def history(
+        self,
+        name: str,
+        start: float,
+        end: float | None = None,
+        *,
+        points: int | None = None,
+        timeout: float = HISTORY_TIMEOUT,
+    ) -> Deferred[History]:
+        """Read a PV's numbers over time, as far as the gateway or its archiver has them.
+
+        Args:
+            name: The PV's name.
+            start: UNIX seconds.
+            end: UNIX seconds; None: now.
+            points: Samples at most. If there are more, the lowest and highest of each part.
+            timeout: Seconds.
+
+        Returns:
+            A Deferred of the history.
+
+        Raises:
+            GatewayError: `archiver_failed`, or the PV may not be read.
+        """
+        keys: dict[str, float] = {"from": start} | ({} if end is None else {"to": end})
+        keys |= {} if points is None else {"points": points}
+        return self._ask("history", name, timeout, **keys).addCallback(messages.history)
 
     def reconnect(self) -> None:
         """Connect now, if the client waits for its next attempt."""

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from pycawamp.client.values import GatewayError, Update, Value
+from pycawamp.client.values import GatewayError, History, Update, Value
 from pycawamp.pv.values import Array, FieldType, Limits, Metadata
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.v2.codec import loads
@@ -53,11 +53,13 @@ def _decode_binary(payload: bytes) -> Message:
 
 def _array(raw: bytes | memoryview, name: str, shape: list[int]) -> Array:
     """Return the elements; the bytes themselves if their type is none of numpy's."""
-    try:
-        dtype = np.dtype(name)
-    except TypeError:
+    if not _NUMBERS.fullmatch(name):
         return np.frombuffer(raw, np.uint8)
-    return np.frombuffer(raw, dtype, math.prod(shape)).reshape(shape)
+    return np.frombuffer(raw, np.dtype(name), math.prod(shape)).reshape(shape)
+
+
+# Not whatever numpy takes: its names of types may be expressions.
+_NUMBERS = re.compile(r"[<>|=]?([biu]1|[iu][248]|f[248]|c(8|16))")
 
 
 def _keep_nanoseconds(payload: bytes, messages: list[Message]) -> None:
@@ -122,6 +124,27 @@ def _listed(values: list[Any]) -> Value:
     return array
 
 
+def history(message: Mapping[str, Any]) -> History:
+    """Return the numbers in a `history` message.
+
+    Raises:
+        GatewayError: `bad_frame` if the message is invalid.
+    """
+    try:
+        found = History(
+            message["pvname"],
+            np.array(message["timestamps"], np.float64),
+            # null is NaN.
+            np.array(message["values"], np.float64),
+            np.array(message["severities"], np.uint8),
+        )
+        if not len(found.timestamps) == len(found.values) == len(found.severities):
+            raise ValueError("lists of different lengths")
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise GatewayError("bad_frame", f"invalid history: {error!r}") from None
+    return found
+
+
 def metadata(message: Mapping[str, Any]) -> Metadata:
     """Return the metadata in a `metadata` message.
 
@@ -138,6 +161,8 @@ def metadata(message: Mapping[str, Any]) -> Metadata:
             units=message.get("units", ""),
             precision=message.get("precision"),
             enum_strs=tuple(message.get("enum_strs", ())),
+            description=message.get("description", ""),
+            form=message.get("form", ""),
             refusal=message.get("refusal", ""),
             display_limits=_limits(message.get("display_limits")),
             control_limits=_limits(message.get("control_limits")),

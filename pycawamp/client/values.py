@@ -32,6 +32,19 @@ class GatewayError(Exception):
         return f"GatewayError({self.code!r}, {self.message!r}, {self.pvname!r})"
 
 
+@attrs.frozen(eq=False)
+class History:
+    """Numbers over time, oldest first; three arrays of the same length."""
+
+    name: str
+    timestamps: Array
+    """Time stamps of the IOC in UNIX seconds."""
+    values: Array
+    """NaN: there was no number, or no connection."""
+    severities: Array
+    """Alarm severities: 0 NO_ALARM, 1 MINOR, 2 MAJOR, 3 INVALID."""
+
+
 @attrs.frozen(hash=False)
 class Update:
     """An update of a PV, or the reply to a get."""

@@ -65,7 +65,7 @@ class Option:
 
 @attrs.frozen
 class Given:
-    """What was given for an option, and where."""
+    """The value that was given for an option, and where."""
 
     text: str
     where: str

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import re
-import sys
-from collections.abc import Callable, Sequence
-from importlib.metadata import version
-from typing import Any, NoReturn
-
-from twisted.python import usage
+from typing import Any
 
 from pycawamp.config import types as values
-from pycawamp.config.describe import configuration_file
-from pycawamp.config.option import Given, Option, OptionError
+from pycawamp.config.command_line import CommandLine
+from pycawamp.config.option import Option
 from pycawamp.config.settings import (
     DIALECTS,
     PROVIDERS,
     DialectSettings,
     GatewaySettings,
+    IngestSettings,
     LogSettings,
     Settings,
 )
-from pycawamp.config.sources import from_environment, from_file, nearest
-from pycawamp.config.to_settings import to_settings
+from pycawamp.config.to_settings import to_ingest_settings, to_settings
 from pycawamp.web.channel import HTTPLimits
 
 _GATEWAY = GatewaySettings()
@@ -56,6 +49,21 @@ OPTIONS = (
         _GATEWAY.default_provider,
         "Protocol of names without a scheme: ca or pva",
         values.one_of(PROVIDERS),
+    ),
+    Option(
+        "bus",
+        None,
+        "NATS servers that PVs come from instead of IOCs, such as nats://one,two (docs/scaling.md)",
+        values.bus,
+    ),
+    Option("name", None, "Name on the bus", values.bus_name),
+    Option("bus-login", None, "File with USER:PASSWORD for the bus", values.path),
+    Option("bus-ca", None, "File with the certificates (PEM) that the bus's are of", values.path),
+    Option(
+        "shard-key",
+        None,
+        "Regular expression for the part of a PV name that decides on its ingest",
+        values.shard_key,
     ),
     Option(
         "connect-timeout",
@@ -251,130 +259,40 @@ OPTIONS = (
 )
 
 
-class Options(usage.Options):
-    """The command line of `twistd pycaserver`, with the environment and a file below it."""
+class Options(CommandLine):
+    """The command line of `twistd pycaserver`."""
 
-    synopsis = "[options]"
     longdesc = (
         "Show EPICS process variables in web browsers. Without --demo, IOCs are found by the "
         "EPICS_CA_* environment variables. Rates are averages; a burst of up to 20 seconds' "
         "worth is allowed."
     )
-    optParameters: Sequence[Sequence[Any]] = [
-        [each.name, each.short, each.default, each.help]
-        for each in OPTIONS
-        if not each.is_flag and not each.repeated
-    ]
-    optFlags: Sequence[Sequence[Any]] = [
-        *([each.name, None, each.help] for each in OPTIONS if each.is_flag),
-        ["print-config", None, "Print a configuration file with these options, and exit"],
-    ]
-
+    available = OPTIONS
     settings = Settings()
 
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        # The defaults were for --help: what remains empty may be given elsewhere.
-        self.update(dict.fromkeys(self))
-        self._several: dict[str, list[str]] = {}
-
-    def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Parse, or end the process with one line that says what was wrong."""
-        given = sys.argv[1:] if options is None else options
-        try:
-            super().parseOptions([_spelled_out(each) for each in given])  # type: ignore[no-untyped-call]
-        except (usage.UsageError, OptionError) as error:
-            refuse(_with_hint(str(error)))
-
-    def parseArgs(self, *arguments: str) -> None:
-        """Take no arguments."""
-        if arguments:
-            raise usage.UsageError(f"unexpected argument {arguments[0]!r}; options start with --")
-
-    def opt_version(self) -> NoReturn:
-        """Print the version and exit."""
-        print(f"pycaserver {version('pycaserver')}")
-        sys.exit(0)
-
-    def add(self, name: str, text: str) -> None:
-        """Take an option that may be repeated."""
-        self._several.setdefault(name, []).append(text)
-
-    def postOptions(self) -> None:
-        """Check all values before anything is opened."""
-        texts = self._texts()
-        defaults = {
-            each.name: [Given(each.default, f"--{each.name}")]
-            for each in OPTIONS
-            if each.default is not None
-        }
-        given = {
-            each.name: each.value((defaults | texts)[each.name])
-            for each in OPTIONS
-            if each.name in defaults | texts
-        }
+    def take(self, given: dict[str, Any]) -> None:
+        """Make the settings."""
         self.settings = to_settings(given)
-        if self["print-config"]:
-            print(configuration_file(OPTIONS, texts), end="")
-            sys.exit(0)
-
-    def _texts(self) -> dict[str, list[Given]]:
-        """What was given: an option's arguments count before its variable, that before a file."""
-        arguments = self._arguments()
-        found = from_environment(OPTIONS, os.environ) | arguments
-        if "config" not in found:
-            return found
-        (config,) = found.pop("config")
-        return from_file(OPTIONS, os.path.abspath(config.text)) | found
-
-    def _arguments(self) -> dict[str, list[Given]]:
-        texts = dict(self._several)
-        for each in OPTIONS:
-            if each.is_flag and self[each.name]:
-                texts[each.name] = ["yes"]
-            elif not each.repeated and self[each.name] is not None:
-                texts[each.name] = [self[each.name]]
-        return {
-            name: [Given(text, f"--{name}") for text in several] for name, several in texts.items()
-        }
 
 
-def _collector(option: Option) -> Callable[[Options, str], None]:
-    """What twisted.python.usage calls for an option that may be repeated."""
-
-    def collect(self: Options, text: str) -> None:
-        self.add(option.name, text)
-
-    collect.__doc__ = f"{option.help}; may be repeated"
-    if option.default is not None:
-        collect.__doc__ += f" [default: {option.default}]"
-    return collect
+_OF_INGESTS = (
+    *("config", "bus", "name", "bus-login", "bus-ca", "default-provider", "linger"),
+    *("pvlist", "pvlist-syntax", "access", "allow-put", "put-log"),
+    *("log-format", "log-level", "max-channels", "max-memory"),
+)
 
 
-for _option in OPTIONS:
-    if _option.repeated:
-        _collect = _collector(_option)
-        setattr(Options, f"opt_{_option.name.replace('-', '_')}", _collect)
-        if _option.short is not None:
-            setattr(Options, f"opt_{_option.short}", _collect)
+class IngestOptions(CommandLine):
+    """The command line of `twistd pycaserver-ingest`."""
 
+    longdesc = (
+        "Bring EPICS process variables onto a NATS bus, for gateways with --bus. IOCs are found "
+        "by the EPICS_CA_* environment variables."
+    )
+    available = tuple(each for each in OPTIONS if each.name in _OF_INGESTS)
+    known = OPTIONS
+    settings: IngestSettings
 
-def _with_hint(problem: str) -> str:
-    """What getopt says, with the option that may have been meant."""
-    unknown = re.fullmatch(r"option --(.*) not recognized", problem)
-    return problem if unknown is None else problem + nearest(unknown[1], _NAMES)
-
-
-def _spelled_out(argument: str) -> str:
-    """The argument, with the value that `--allow-put` has when none is given."""
-    # getopt knows options with and without a value, but no optional ones.
-    is_bare = len(argument) > len("--allow-") and "--allow-put".startswith(argument)
-    return f"--allow-put={values.LOGGED_IN}" if is_bare else argument
-
-
-_NAMES = [each.name for each in OPTIONS]
-
-
-def refuse(problem: str) -> NoReturn:
-    """End the process: one line on stderr, exit status 1."""
-    raise SystemExit(f"pycaserver: {problem}")
+    def take(self, given: dict[str, Any]) -> None:
+        """Make the settings."""
+        self.settings = to_ingest_settings(given)

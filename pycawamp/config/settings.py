@@ -1,12 +1,16 @@
-"""What the command line asked for, validated."""
+"""The validated settings."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
+from pathlib import Path
 
 import attrs
 
 from pycawamp.access import Syntax, Writers
+from pycawamp.bus.client import Server
+from pycawamp.bus.slots import ShardKey
 from pycawamp.sessions.limits import Limits
 from pycawamp.web.authentication import AuthenticationRules
 from pycawamp.web.channel import HTTPLimits
@@ -20,14 +24,14 @@ PROVIDERS = ("ca", "pva")
 
 @attrs.frozen
 class GatewaySettings:
-    """What can be set of a gateway; all times in seconds."""
+    """Settings of a gateway; all times in seconds."""
 
     connect_timeout: float = 5.0
-    """How long a PV may stay unfound before its client is told."""
+    """When a client is told that a PV was not found."""
     linger: float = 10.0
     """How long a channel stays open after its last client left."""
     history: float = 0.0
-    """How much is kept of each PV that holds a number; 0: nothing."""
+    """History that is kept of each PV that holds a number; 0: none."""
     archiver: str | None = None
     """URL of the data retrieval of an EPICS Archiver Appliance."""
     own_repeater: bool = False
@@ -46,7 +50,7 @@ DIALECTS = ("pvws", "epics2web")
 
 @attrs.frozen
 class DialectSettings:
-    """What can be set of the protocols of other gateways; all times in seconds."""
+    """Settings of the protocols of other gateways; all times in seconds."""
 
     names: tuple[str, ...] = DIALECTS
     """Those that are served."""
@@ -65,7 +69,7 @@ class LogFormat(Enum):
 
 @attrs.frozen
 class LogSettings:
-    """What is logged, and how."""
+    """Settings of the log."""
 
     format: LogFormat = LogFormat.TEXT
     level: str = "info"
@@ -87,8 +91,21 @@ class ConsoleSettings:
 
 
 @attrs.frozen
+class BusSettings:
+    """Where the bus is, and who connects to it."""
+
+    servers: Sequence[Server]
+    name: str
+    login: Path | None = None
+    """A file with user and password."""
+    authorities: Path | None = None
+    """A file with certificates."""
+    shard_key: ShardKey = attrs.Factory(ShardKey)
+
+
+@attrs.frozen
 class Settings:
-    """What the command line asked for."""
+    """All settings."""
 
     ports: tuple[str, ...] = ("tcp:8888",)
     """Twisted endpoint descriptions."""
@@ -109,3 +126,19 @@ class Settings:
     """Seconds over which clients are asked to leave before the gateway stops."""
     log: LogSettings = attrs.Factory(LogSettings)
     gateway: GatewaySettings = attrs.Factory(GatewaySettings)
+    bus: BusSettings | None = None
+    """Where PVs come from; None: from IOCs."""
+
+
+@attrs.frozen
+class IngestSettings:
+    """What the command line of an ingest asked for."""
+
+    bus: BusSettings
+    gateway: GatewaySettings
+    """What it has in common with a gateway: where PVs come from, limits, the put log."""
+    pvlist: str | None
+    pvlist_syntax: Syntax | None
+    access: str | None
+    writers: Writers | None
+    log: LogSettings

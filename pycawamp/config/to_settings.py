@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from pycawamp.access import Writers
+from pycawamp.bus.slots import ShardKey
 from pycawamp.config.option import OptionError
 from pycawamp.config.settings import (
+    BusSettings,
     ConsoleSettings,
     DialectSettings,
     GatewaySettings,
+    IngestSettings,
     LogSettings,
     Settings,
 )
@@ -56,6 +59,42 @@ def to_settings(given: dict[str, Any]) -> Settings:
         drain_time=given["drain-time"],
         log=LogSettings(given["log-format"], given["log-level"], given["access-log"]),
         gateway=_gateway(given, own_repeater=given["demo"]),
+        bus=_bus(given) if "bus" in given else None,
+    )
+
+
+def to_ingest_settings(given: dict[str, Any]) -> IngestSettings:
+    """The settings of an ingest that options mean: values by the names of the options.
+
+    Raises:
+        OptionError: they do not go together.
+    """
+    if "bus" not in given:
+        raise OptionError("--bus is needed: where PVs are to go")
+    _check_pairs(given)
+    return IngestSettings(
+        bus=_bus(given),
+        gateway=GatewaySettings(
+            linger=given["linger"],
+            default_provider=given["default-provider"],
+            put_log=given.get("put-log"),
+            limits=Limits(channels=given["max-channels"], memory=given["max-memory"] * 2**20),
+        ),
+        pvlist=given.get("pvlist"),
+        pvlist_syntax=given.get("pvlist-syntax"),
+        access=given.get("access"),
+        writers=given.get("allow-put"),
+        log=LogSettings(given["log-format"], given["log-level"]),
+    )
+
+
+def _bus(given: dict[str, Any]) -> BusSettings:
+    return BusSettings(
+        servers=given["bus"],
+        name=given["name"],
+        login=_file(given, "bus-login"),
+        authorities=_file(given, "bus-ca"),
+        shard_key=given.get("shard-key") or ShardKey(),
     )
 
 
@@ -136,11 +175,17 @@ def _file(given: dict[str, Any], name: str) -> Path | None:
     return Path(given[name]) if name in given else None
 
 
-def _check(given: dict[str, Any]) -> None:
-    logins = _LOGINS & set(given)
+def _check_pairs(given: dict[str, Any]) -> None:
     for name, needed in _NEEDS.items():
         if name in given and needed not in given:
             raise OptionError(f"--{name} requires --{needed}")
+
+
+def _check(given: dict[str, Any]) -> None:
+    _check_pairs(given)
+    logins = _LOGINS & set(given)
+    if "bus" in given and given["demo"]:
+        raise OptionError("--demo and --bus do not go together: an ingest has the IOCs")
     if "user-header" in given and "trust-proxy" not in given:
         raise OptionError("--user-header needs --trust-proxy: else anyone could set it")
     if given["require-login"] and not logins:
@@ -155,4 +200,13 @@ def _check(given: dict[str, Any]) -> None:
 
 _LOGINS = {"htpasswd", "jwt-key", "user-header"}
 _WAYS = "--htpasswd, --jwt-key or --user-header"
-_NEEDS = {"pvlist-syntax": "pvlist", "jwt-audience": "jwt-key", "jwt-issuer": "jwt-key"}
+_NEEDS = {
+    "pvlist-syntax": "pvlist",
+    "jwt-audience": "jwt-key",
+    "jwt-issuer": "jwt-key",
+    "bus": "name",
+    "name": "bus",
+    "bus-login": "bus",
+    "bus-ca": "bus",
+    "shard-key": "bus",
+}

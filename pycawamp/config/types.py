@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 from twisted.logger import LogLevel
 
 from pycawamp.access import Syntax, Writers
+from pycawamp.bus.client import Server, servers
+from pycawamp.bus.slots import ShardKey
+from pycawamp.bus.subjects import is_name
 from pycawamp.config.settings import DIALECTS, LogFormat
 from pycawamp.web.host import Hosts
 from pycawamp.web.origin import Origins
@@ -221,6 +224,23 @@ def hosts(text: str) -> list[str]:
     except ValueError:
         raise ValueError("host names such as gateway.example.org or *.example.org") from None
     return found
+
+
+def bus(text: str) -> tuple[Server, ...]:
+    """The servers of the bus."""
+    return servers(text)
+
+
+def bus_name(text: str) -> str:
+    """A name on the bus."""
+    if not is_name(text):
+        raise ValueError("at most 40 of the letters a-z, digits, - and _")
+    return text
+
+
+def shard_key(text: str) -> ShardKey:
+    """The part of a name that decides on its ingest."""
+    return ShardKey(text)
 
 
 def _positive(text: str, expected: str) -> float:

@@ -153,10 +153,13 @@ class Cohorts:
         cohort.streams += 1
         return cohort
 
-    def join(self, cohort: Cohort, outbox: Outbox) -> Cohort:
-        """Return the cohort of a stream that an outbox has joined."""
-        key = cohort.key ^ outbox.token
-        return self._move(cohort, cohort.packing, key, lambda members: members.append(outbox))
+    def join(self, cohort: Cohort, outbox: Outbox, streams: int = 1) -> Cohort:
+        """Return the cohort of so many streams of a cohort, which an outbox has joined."""
+
+        def change(members: list[Outbox]) -> None:
+            members.append(outbox)
+
+        return self._move(cohort, cohort.packing, cohort.key ^ outbox.token, change, streams)
 
     def leave(self, cohort: Cohort, outbox: Outbox) -> Cohort:
         """Return the cohort of a stream that an outbox has left."""
@@ -169,19 +172,21 @@ class Cohorts:
             return cohort
         return self._move(cohort, packing, cohort.key, lambda _: None)
 
-    def drop(self, cohort: Cohort) -> None:
-        """Remove a stream that is closed."""
-        cohort.streams -= 1
+    def drop(self, cohort: Cohort, streams: int = 1) -> None:
+        """Remove a stream that is closed, or so many that have moved."""
+        cohort.streams -= streams
         if not cohort.streams:
             del self._known[cohort.packing, cohort.key]
 
-    def _move(self, cohort: Cohort, packing: Packing, key: int, change: Change) -> Cohort:
+    def _move(
+        self, cohort: Cohort, packing: Packing, key: int, change: Change, streams: int = 1
+    ) -> Cohort:
         # Pending frames are for the old members. So frames of one PV are never in two
         # cohorts at once, and a new member gets nothing older than its snapshot.
         cohort.flush()
         successor = self._known.get((packing, key))
-        if successor is None and cohort.streams == 1:
-            # Used by this stream only, so it can be changed in place. If each client has
+        if successor is None and cohort.streams == streams:
+            # Used by no other streams, so it can be changed in place. If each client has
             # different PVs, creating a new cohort would copy all members each time.
             del self._known[cohort.packing, cohort.key]
             cohort.key = key
@@ -193,8 +198,8 @@ class Cohorts:
             members = cohort.members[:]
             change(members)
             successor = self._add(packing, key, members)
-        successor.streams += 1
-        self.drop(cohort)
+        successor.streams += streams
+        self.drop(cohort, streams)
         return successor
 
     def _add(self, packing: Packing, key: int, members: list[Outbox]) -> Cohort:

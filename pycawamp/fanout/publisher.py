@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 from weakref import WeakValueDictionary
 
 from twisted.internet.interfaces import IReactorTime
@@ -12,16 +13,21 @@ from zope.interface import implementer
 from pycawamp.fanout.cohort import Cohorts
 from pycawamp.fanout.content import Content
 from pycawamp.fanout.flush import FlushCycle
+from pycawamp.fanout.live import LiveStreams
 from pycawamp.fanout.outbox import Outbox
+from pycawamp.fanout.pictures import PictureSubscription
 from pycawamp.fanout.stream import EncodedStream, StreamKey
 from pycawamp.fanout.throttle import Throttle, ThrottledStream
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.history import Past
-from pycawamp.pv.hub import PVHub
+from pycawamp.pv.hub import PVHub, Subscription
 from pycawamp.pv.interfaces import IStreaming, PVState
 from pycawamp.pv.routes import DirectStream
 from pycawamp.pv.values import Metadata, Reading
-from pycawamp.wire.dialect import Encoding
+from pycawamp.wire.dialect import Encoding, ImageForm
+
+Key: TypeAlias = tuple[str, str, ImageForm | None]
+"""A PV's name, as clients requested it, that of its channel, and how its images are compressed."""
 
 
 @implementer(IStreaming)
@@ -34,13 +40,20 @@ class Publisher:
     _log = Logger()
     __slots__ = ("_contents", "_publishers", "_streams", "_subscription", "name")
 
-    def __init__(self, name: str, real_name: str, publishers: Publishers) -> None:
+    def __init__(
+        self, name: str, real_name: str, image: ImageForm | None, publishers: Publishers
+    ) -> None:
         self.name = name
         self._publishers = publishers
         # A tuple, so that clients may join and leave during calls.
         self._streams: tuple[EncodedStream, ...] = ()
         self._contents: dict[Encoding | StreamKey, Content] = {}
-        self._subscription = publishers.hub.subscribe(real_name, self)
+        hub = publishers.hub
+        self._subscription: Subscription | PictureSubscription = (
+            hub.subscribe(real_name, self)
+            if image is None
+            else PictureSubscription(publishers.clock, hub, real_name, image, self)
+        )
 
     @property
     def outboxes(self) -> list[Outbox]:
@@ -69,6 +82,7 @@ class Publisher:
         for stream in self._streams:
             if stream.is_empty:
                 stream.close()
+                self._publishers.live.forget(stream)
         self._streams = tuple(stream for stream in self._streams if not stream.is_empty)
         in_use = {stream.key.content for stream in self._streams}
         for unused in self._contents.keys() - in_use:
@@ -159,7 +173,8 @@ class Publishers:
         self.weigh = weigh
         """Called with the publisher of a large array, before its first update."""
         self.cohorts = Cohorts(flush_cycle)
-        self._publishers: dict[tuple[str, str], Publisher] = {}
+        self.live = LiveStreams()
+        self._publishers: dict[Key, Publisher] = {}
         self._throttles: WeakValueDictionary[float, Throttle] = WeakValueDictionary()
 
     def join(
@@ -179,10 +194,10 @@ class Publishers:
             outbox: The client's outbox.
             past: How much of the past; None: nothing.
         """
-        key = name, real_name
+        key = name, real_name, encoding.image
         publisher = self._publishers.get(key)
         if publisher is None:
-            publisher = self._publishers[key] = Publisher(name, real_name, self)
+            publisher = self._publishers[key] = Publisher(*key, self)
         try:
             stream = publisher.stream(StreamKey(encoding, outbox.framing))
             stream.join(outbox, past)
@@ -195,12 +210,12 @@ class Publishers:
         """Stop sending a PV to a client."""
         stream.leave(outbox)
         if stream.is_empty:
-            self._drop_unused((stream.name, stream.pv.name))
+            self._drop_unused((stream.name, stream.pv.name, stream.encoding.image))
 
     def clients(self) -> dict[str, int]:
         """Return how many clients each PV has, by the name of its channel."""
         clients: dict[str, int] = {}
-        for (_, real_name), publisher in self._publishers.items():
+        for (_, real_name, _), publisher in self._publishers.items():
             clients[real_name] = clients.get(real_name, 0) + publisher.clients
         return clients
 
@@ -216,7 +231,7 @@ class Publishers:
         for throttle in list(self._throttles.values()):
             throttle.clear()
 
-    def _drop_unused(self, key: tuple[str, str]) -> None:
+    def _drop_unused(self, key: Key) -> None:
         if self._publishers[key].close_unused():
             del self._publishers[key]
 

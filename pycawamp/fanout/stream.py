@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from time import time
 
 import attrs
@@ -11,7 +11,7 @@ from pycawamp.fanout.cohort import BufferedCohort, Cohort, Cohorts
 from pycawamp.fanout.content import Content
 from pycawamp.fanout.framing import Framing
 from pycawamp.fanout.outbox import Outbox
-from pycawamp.fanout.packing import packing_for
+from pycawamp.fanout.packing import Packing, packing_for
 from pycawamp.pv.history import Past
 from pycawamp.pv.interfaces import PVState
 from pycawamp.pv.reason import reason
@@ -38,6 +38,7 @@ class EncodedStream:
     """A PV in one encoding, for all clients that use it."""
 
     __slots__ = (
+        "_announced",
         "_cohort",
         "_cohorts",
         "_described",
@@ -46,6 +47,7 @@ class EncodedStream:
         "_pv",
         "_wrap_update",
         "content",
+        "is_light",
         "key",
         "renderer",
     )
@@ -60,6 +62,10 @@ class EncodedStream:
         self._wrap_update = self._cohort.packing.wrap
         self._frame = b""
         self._frame_of: Reading | None = None
+        # The frames that precede the newest value, while the PV is connected.
+        self._announced: bytes | None = None
+        self.is_light = False
+        """Whether its PV was found, and the memory budget does not count its values."""
         self._described = pv.described
         if pv.described is not None:
             self._prepare()
@@ -149,8 +155,9 @@ class EncodedStream:
 
     def catch_up(self, outbox: Outbox, past: Past | None = None) -> None:
         """Send a client the current state: connection, metadata, past, newest value."""
-        for message in self._announcement():
-            self.tell(outbox, message)
+        announced = self._announced_frames()
+        if announced:
+            self._cohort.packing.deliver(outbox, announced)
         if past is not None:
             self._send_past(outbox, past)
         self.send_newest(outbox)
@@ -162,16 +169,9 @@ class EncodedStream:
 
     def send_newest(self, outbox: Outbox) -> None:
         """Send a client the newest value, if there is one."""
-        latest = self._pv.latest
-        if latest is None:
-            return
-        frame = self._frame
-        if latest is not self._frame_of:
-            frame = self._wrap_update(self.content.newest(latest))
-            # Many slow clients catch up with the same value. A large one is not kept twice.
-            if len(frame) <= LARGE:
-                self._frame, self._frame_of = frame, latest
-        self._cohort.packing.deliver(outbox, frame)
+        frame = self._newest_frame()
+        if frame is not None:
+            self._cohort.packing.deliver(outbox, frame)
 
     def _send_past(self, outbox: Outbox, past: Past) -> None:
         """Send a client what is kept of the past, but not the newest value."""
@@ -183,6 +183,7 @@ class EncodedStream:
     def metadata(self, metadata: Metadata) -> None:
         """Send changed metadata, and the newest value again if it shows the change."""
         before, self._described = self._described, metadata
+        self._announced = None
         self._prepare()
         # Otherwise, a connection or disconnect follows, with the metadata.
         if self._pv.connected is metadata.read_access:
@@ -194,6 +195,8 @@ class EncodedStream:
 
     def connection(self) -> None:
         """Send that the PV has connected or disconnected."""
+        self._announced = None
+        self._weigh()
         for message in self._announcement():
             self._announce(message)
 
@@ -201,7 +204,31 @@ class EncodedStream:
         """Render an update, once for all clients."""
         self._cohort.append(self, self._wrap_update(self.content.update(reading)))
 
+    def _newest_frame(self) -> bytes | None:
+        """Return the frame of the newest value, if there is one."""
+        latest = self._pv.latest
+        if latest is None:
+            return None
+        if latest is self._frame_of:
+            return self._frame
+        frame = self._wrap_update(self.content.newest(latest))
+        # Many slow clients catch up with the same value. A large one is not kept twice.
+        if len(frame) <= LARGE:
+            self._frame, self._frame_of = frame, latest
+        return frame
+
+    def _announced_frames(self) -> bytes:
+        """Return the frames that precede the newest value."""
+        announced = self._announced
+        if announced is None:
+            packing = self._cohort.packing
+            announced = packing.joint.join(map(packing.wrap, self._announcement()))
+            if self._pv.connected:
+                self._announced = announced
+        return announced
+
     def _prepare(self) -> None:
+        self._weigh()
         self._frame_of = None
         framing = self.key.framing
         if self.renderer.is_binary:
@@ -211,11 +238,18 @@ class EncodedStream:
         else:
             packing = packing_for(framing, self.key.encoding.batch)
             self._wrap_update = packing.wrap
-        self._move(self._cohorts.repack(self._cohort, packing))
+        self._cohort = self._cohorts.repack(self._cohort, packing)
+        self._pv.reroute()
+
+    def _weigh(self) -> None:
+        pv, described = self._pv, self._pv.described
+        is_small = described is not None and not described.is_large
+        self.is_light = is_small and pv.connected is not None and not pv.is_overloaded
 
     def _move(self, cohort: Cohort) -> None:
-        self._cohort = cohort
-        self._pv.reroute()
+        if cohort is not self._cohort:
+            self._cohort = cohort
+            self._pv.redirect(self, cohort)
 
     def _announce(self, message: bytes) -> None:
         self._cohort.announce(self, self._cohort.packing.wrap(message))
@@ -229,3 +263,42 @@ class EncodedStream:
         else:
             messages = self.renderer.disconnected(why, pv.described)
         return messages if pv.refusal is None else (*messages, *self.renderer.refused(pv.refusal))
+
+
+def join_together(streams: Collection[EncodedStream], outbox: Outbox) -> None:
+    """Add a client to streams of PVs that were found.
+
+    As `EncodedStream.join` one after another does, but streams with the same clients move to
+    another cohort in one step. If a state cannot be encoded, nothing has changed.
+    """
+    cohorts: dict[Cohort, list[EncodedStream]] = {}
+    for stream in streams:
+        cohorts.setdefault(stream._cohort, []).append(stream)
+    states = [] if outbox.paused else _states(streams)
+    for cohort, members in cohorts.items():
+        successor = stream._cohorts.join(cohort, outbox, len(members))
+        if successor is not cohort:
+            for stream in members:
+                stream._move(successor)
+    if outbox.paused:
+        outbox.mark_stale(list(streams), streams)
+    for packing, frames in states:
+        if frames:
+            packing.deliver(outbox, packing.joint.join(frames))
+
+
+def _states(streams: Iterable[EncodedStream]) -> list[tuple[Packing, list[bytes]]]:
+    """Return the frames with the states of streams in their order, for each packing in turn."""
+    states: list[tuple[Packing, list[bytes]]] = []
+    last: Packing | None = None
+    for stream in streams:
+        packing = stream._cohort.packing
+        if packing is not last:
+            last, frames = packing, list[bytes]()
+            states.append((packing, frames))
+        announced, newest = stream._announced_frames(), stream._newest_frame()
+        if announced:
+            frames.append(announced)
+        if newest is not None:
+            frames.append(newest)
+    return states

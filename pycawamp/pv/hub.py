@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from time import time, time_ns
+from typing import Any
 
 import attrs
 from twisted.application.service import Service
@@ -131,6 +132,11 @@ class PV:
         """Handle that subscribers, or what they do with updates, have changed."""
         if self._route is not None:
             self._route.clear()
+
+    def redirect(self, stream: Any, cohort: Any) -> None:
+        """Handle that a stream's updates go to another cohort."""
+        if self._route is not None:
+            self._route.redirect(stream, cohort)
 
     def direct_streams(self) -> list[DirectStream] | None:
         """Return the streams that get all updates; None if there are other subscribers too."""

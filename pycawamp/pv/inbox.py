@@ -25,10 +25,10 @@ SHORTEST_SLICE = 0.002
 """Seconds; for few clients, who are served within it."""
 SLICE_PER_SEND = 4.0
 """How long a slice is, in terms of what sending it takes: the more clients, the longer."""
-TELLING = 100
-"""Events from which the pace can be told."""
-TELLING_SECONDS = 0.05
-"""Work from which the pace can be told, however few events it was."""
+SAMPLE_EVENTS = 100
+"""Events over which the pace is measured."""
+SAMPLE_SECONDS = 0.05
+"""Seconds of work over which the pace is measured, however few events it was."""
 LARGE = 4096
 """Bytes of an event that may take as long as many others: the clock is looked at after it."""
 FEWEST = 1000
@@ -291,8 +291,8 @@ class Inbox:
         self._descriptor: _WakeDescriptor | None = None
         self._slice = SHORTEST_SLICE
         # Of these the pace has not been told yet.
-        self._untold_events = 0
-        self._untold_seconds = 0.0
+        self._sampled_events = 0
+        self._sampled_seconds = 0.0
         self._pace = self._limits.events / self._limits.seconds
         """Events per second that are handled while there are any, sending included."""
         self._resting: IDelayedCall | None = None
@@ -309,6 +309,10 @@ class Inbox:
     def depth(self) -> int:
         """How much waits to be handled."""
         return self._queue.depth
+
+    def count(self, updates: int) -> None:
+        """Count updates that were handled without it."""
+        self.handled += updates
 
     def open(self) -> None:
         """Watch for the intake's events; to be called after a fork, before the first event."""
@@ -342,8 +346,8 @@ class Inbox:
         worked = clock()
         self._after_slice()
         sending = clock() - worked
-        # What sending costs is told by a burst, not by an update that comes alone.
-        if not finished or handled >= TELLING:
+        # A burst tells what sending costs, not an update that comes alone.
+        if not finished or handled >= SAMPLE_EVENTS:
             self._adjust(handled, worked - started + sending)
         self._slice = min(max(SLICE_PER_SEND * sending, SHORTEST_SLICE), self._limits.slice)
         if self._closed:
@@ -355,15 +359,15 @@ class Inbox:
 
     def _adjust(self, handled: int, seconds: float) -> None:
         """Limit what may wait to what can be handled in time, at the recent pace."""
-        self._untold_events += handled
-        self._untold_seconds += seconds
-        enough = self._untold_events >= TELLING or self._untold_seconds >= TELLING_SECONDS
-        if not enough or not self._untold_events or self._untold_seconds <= 0:
+        self._sampled_events += handled
+        self._sampled_seconds += seconds
+        enough = self._sampled_events >= SAMPLE_EVENTS or self._sampled_seconds >= SAMPLE_SECONDS
+        if not enough or not self._sampled_events or self._sampled_seconds <= 0:
             return
-        self._pace += (self._untold_events / self._untold_seconds - self._pace) / 8
+        self._pace += (self._sampled_events / self._sampled_seconds - self._pace) / 8
         most = max(int(self._pace * self._limits.seconds), FEWEST)
         self._queue.most = min(most, self._limits.events)
-        self._untold_events, self._untold_seconds = 0, 0.0
+        self._sampled_events, self._sampled_seconds = 0, 0.0
 
 
 def has_descriptors(reactor: Any) -> bool:

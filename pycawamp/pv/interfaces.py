@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import attrs
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
@@ -52,6 +53,9 @@ class PVState(Protocol):
 
     def reroute(self) -> None:
         """Handle that subscribers, or what they do with updates, have changed."""
+
+    def redirect(self, stream: Any, cohort: Any) -> None:
+        """Handle that a stream's updates go to another cohort."""
 
 
 class ISink(Interface):
@@ -113,6 +117,26 @@ class IHandle(Interface):
             A Deferred that fires when the record has finished, or without `wait` when the value
             was sent. It fails with BadValueError (nothing was written) or PutFailedError.
         """
+
+
+@attrs.frozen
+class Requester:
+    """Who wants to write a PV, and by which name."""
+
+    user: str | None
+    """None: nobody has logged in."""
+    host: str
+    """The IP address; "" for a UNIX socket."""
+    host_name: str | None
+    pv: str
+    """The PV's name as it was judged: without scheme, before aliases."""
+
+
+class IJudgingHandle(IHandle):
+    """A channel whose source judges writes by who asks for them."""
+
+    def put_for(requester: Requester, value: Any, wait: bool) -> Deferred[None]:
+        """Write a value, as `put` does."""
 
 
 class IBackend(Interface):

@@ -18,7 +18,7 @@ from pycawamp.pv.errors import (
     PVTimeoutError,
 )
 from pycawamp.pv.hub import PVHub
-from pycawamp.pv.interfaces import ISubscriber, PVState
+from pycawamp.pv.interfaces import IJudgingHandle, ISubscriber, PVState, Requester
 from pycawamp.pv.values import Metadata, Reading
 
 
@@ -109,13 +109,16 @@ class OneShotChannel:
         except PVError:
             return None
 
-    def put(self, value: Any, wait: bool, timeout: float) -> Deferred[None]:
+    def put(
+        self, value: Any, wait: bool, timeout: float, requester: Requester | None = None
+    ) -> Deferred[None]:
         """Check a value and write it.
 
         Args:
             value: A number, a string, a bool, or a list of them. It is not kept after the call.
             wait: Whether to wait until the record has finished processing.
             timeout: Seconds.
+            requester: Who wants it, if that is known.
 
         Returns:
             A Deferred that fires when the record has finished, or without `wait` when the value
@@ -125,7 +128,12 @@ class OneShotChannel:
         metadata = self.pv.described
         if metadata is None or metadata.write_access is False:
             return fail(AccessError("the IOC grants no write access"))
-        done: Deferred[None] = self._handle.put(value, wait).addTimeout(timeout, self._clock)
+        writing: Deferred[None]
+        if requester is not None and IJudgingHandle.providedBy(self._handle):
+            writing = self._handle.put_for(requester, value, wait)
+        else:
+            writing = self._handle.put(value, wait)
+        done = writing.addTimeout(timeout, self._clock)
 
         def timed_out(failure: Failure) -> Failure:
             # Not trap, which raises it again: its frames would form a reference cycle.

@@ -46,6 +46,9 @@ class Route(Protocol):
     def clear(self) -> None:
         """Send the next update to the sink, because its subscribers or their encodings changed."""
 
+    def redirect(self, stream: Any, cohort: Any, /) -> None:
+        """Send the updates of a stream to another cohort; how they are written stays."""
+
     def close(self) -> None:
         """Send all updates to the sink: the subscription ends."""
 

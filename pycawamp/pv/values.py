@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple, TypeAlias
 
@@ -64,6 +65,20 @@ class Image(NamedTuple):
     """The compression; empty if there is none."""
     shape: tuple[int, ...]
     """Of the picture: rows, columns, and colors if it has any."""
+    attributes: Sequence[Mapping[str, Any]] = ()
+    """With `name` and `value` each."""
+
+
+class Status(str):
+    """The name of a status, with the alarm's message that the server sent with it."""
+
+    message: str
+
+    def __new__(cls, name: str, message: str) -> Status:
+        """Make one."""
+        made = super().__new__(cls, name)
+        made.message = message
+        return made
 
 
 class Reading(NamedTuple):
@@ -74,7 +89,8 @@ class Reading(NamedTuple):
     """
 
     status: int | str
-    """A number of alarm.h, or the name of a status that Channel Access does not have."""
+    """A number of alarm.h, or the name of a status that Channel Access does not have; a Status
+    where the server sends a message that tells more."""
     severity: int
     seconds: int
     """The IOC's time stamp in UNIX seconds, without the fraction; 0 if there is none."""
@@ -130,6 +146,8 @@ class Metadata:
     """Why the IOC refuses to send units, limits or labels; empty if it does not."""
 
     description: str = ""
+    form: str = ""
+    """How to show numbers, such as `Hex`; empty if it is not told, or `Default`."""
     is_array: bool = attrs.field(
         default=attrs.Factory(lambda self: self.count != 1, takes_self=True)
     )

@@ -1,1 +1,1 @@
-"""What `twistd pycaserver` runs."""
+"""The service that `twistd pycaserver` runs."""

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import attrs
 from twisted.application.service import MultiService
-from twisted.logger import ILogObserver
 from twisted.web.resource import Resource
 
 from pycawamp.access import AccessFileError
-from pycawamp.config.options import Options, refuse
-from pycawamp.config.settings import LogSettings, Settings
+from pycawamp.bus.edge import Edge
+from pycawamp.config.command_line import refuse
+from pycawamp.config.options import Options
+from pycawamp.config.settings import Settings
 from pycawamp.demo.process import DemoIOC
 from pycawamp.pv.errors import LibraryError
 from pycawamp.pv.interfaces import IBackend
+from pycawamp.service.bus import bus_edge, edge_backends
 from pycawamp.service.clock import use_monotonic_clock
 from pycawamp.service.console import ConsolePages, console_configuration
 from pycawamp.service.descriptors import raise_limit, within
@@ -26,7 +28,7 @@ from pycawamp.service.dialects import dialect_resources
 from pycawamp.service.draining import DrainingService
 from pycawamp.service.garbage import ShortCollections
 from pycawamp.service.gateway import Gateway
-from pycawamp.service.logs import LogFile, LogReopener, log_file, log_observer
+from pycawamp.service.logs import LogReopener, twistd_log
 from pycawamp.service.ports import Port, endpoint, listening_ports
 from pycawamp.service.site_files import SiteFiles
 from pycawamp.service.start import StartReporter, check_user
@@ -55,7 +57,7 @@ def makeService(options: Options) -> MultiService:
     check_user(options.parent or {})
     use_monotonic_clock(reactor)
     settings = options.settings
-    file, observer = _log(options.parent or {}, settings.log)
+    file, observer = twistd_log(options.parent or {}, settings.log)
     service = StartReporter(observer)
     app = assemble(reactor, settings)
     app.setServiceParent(service)  # type: ignore[no-untyped-call]
@@ -63,21 +65,6 @@ def makeService(options: Options) -> MultiService:
         LogReopener(reactor, file).setServiceParent(app)  # type: ignore[no-untyped-call]
     ShortCollections(reactor).setServiceParent(app)  # type: ignore[no-untyped-call]
     return service
-
-
-def _log(
-    twistd_options: Mapping[str, Any], settings: LogSettings
-) -> tuple[LogFile | None, ILogObserver | None]:
-    """The file that the log goes to, and what writes it; None: stdout, and what twistd has."""
-    if twistd_options.get("syslog"):
-        if settings != LogSettings(access=settings.access):
-            refuse("--log-format and --log-level do not go with twistd's --syslog")
-        return None, None
-    try:
-        file = log_file(twistd_options)
-    except OSError as error:
-        refuse(f"--logfile: cannot write {error.filename}: {error.strerror}")
-    return file, log_observer(settings, file)
 
 
 SEARCH_VARIABLES = (
@@ -90,7 +77,7 @@ SEARCH_VARIABLES = (
     "EPICS_PVA_NAME_SERVERS",
     "EPICS_PVA_BROADCAST_PORT",
 )
-"""What says whom Channel Access and pvAccess ask for PVs."""
+"""Environment variables that say where Channel Access and pvAccess search for PVs."""
 
 
 def search_variables() -> dict[str, str]:
@@ -162,9 +149,19 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
         # Before Channel Access and pvAccess are opened: they are to see this IOC and no other.
         os.environ.update(demo.client_environment())
     try:
-        gateway = Gateway(reactor, settings.gateway, backend, files.policy, files.authentication)
+        edge = Edge(reactor, *bus_edge(settings.bus)) if settings.bus is not None else None
+        gateway = Gateway(
+            reactor,
+            settings.gateway,
+            backend,
+            files.policy,
+            files.authentication,
+            backends=edge_backends(edge) if edge is not None else None,
+        )
     except (LibraryError, PutLogError) as error:
         refuse(str(error))
+    if edge is not None:
+        gateway.readiness.source = lambda: edge.problem
     gateway.setName("gateway")  # type: ignore[no-untyped-call]
     files.govern(gateway)
     console = ConsolePages(reactor, gateway, settings, files.names)

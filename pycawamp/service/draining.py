@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 
 class Drainable(Protocol):
-    """What has clients."""
+    """Something that has clients."""
 
     def drain(self, seconds: float) -> Deferred[None]:
         """Close their connections, spread over a time; fires when all have gone or it is over."""

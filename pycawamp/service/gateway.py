@@ -57,10 +57,10 @@ class Gateway(Service):
     WebSocket connections, and `api` the requests of the HTTP API (`/api/v1`): mount them in a
     twisted.web Site of your own. `backend` serves the
     names without a scheme in place of Channel Access; `backends` maps further schemes
-    (`"x"` for `x://NAME`) to what makes their backend. `policy` decides who may read and
-    write; without one, everybody may read and nobody may write. `authentication` tells
-    who clients are; without one, all are anonymous, and where there is a policy only pages
-    of the same origin may connect.
+    (`"x"` for `x://NAME`), or `"ca"` and `"pva"`, to what makes their backend. `policy`
+    decides who may read and write; without one, everybody may read and nobody may write.
+    `authentication` tells who clients are; without one, all are anonymous, and where there is
+    a policy only pages of the same origin may connect.
     """
 
     _log = Logger()
@@ -84,12 +84,11 @@ class Gateway(Service):
         inbox_limits = InboxLimits(bytes=self._budget.share)
         intake = self._fast.intake(reactor, inbox_limits)
         self._inbox = Inbox(reactor, flush_cycle.flush, inbox_limits, intake)
+        default = settings.default_provider if backend is None else CA
+        made = {scheme: make(reactor, self._inbox) for scheme, make in (backends or {}).items()}
+        backend = backend or made.get(CA)
         if backend is None:
             backend = CABackend(reactor, self._inbox, settings.own_repeater, self._budget)
-            default = settings.default_provider
-        else:
-            default = CA
-        made = {scheme: make(reactor, self._inbox) for scheme, make in (backends or {}).items()}
         own: dict[str, IBackend] = {
             "loc": LocalBackend(),
             "sim": SimulationBackend(reactor),
@@ -154,7 +153,7 @@ class Gateway(Service):
 
     @property
     def clients(self) -> int:
-        """How many clients are connected."""
+        """The number of connected clients."""
         return len(self._sessions)
 
     def statistics(self, *, each_channel: bool = True) -> Statistics:
@@ -170,7 +169,8 @@ class Gateway(Service):
             received=clients.read_scheduler.received,
             overruns=self._pva.overruns,
         )
-        return attrs.evolve(found, totals=totals)
+        conflated = found.inbox_conflated + self._pva.conflated
+        return attrs.evolve(found, totals=totals, inbox_conflated=conflated)
 
     def decide(self, name: str, user: str | None, host: str) -> Verdict:
         """Return what a user at an address may do with a PV, and the name of its channel.
@@ -189,7 +189,7 @@ class Gateway(Service):
         self._sessions.reauthorize()
 
     def check_clients(self) -> None:
-        """Close the connections of users and pages that could not come in any more."""
+        """Close the connections of users and pages that may no longer connect."""
         self._clients.check_clients()
 
     def drain(self, seconds: float) -> Deferred[None]:

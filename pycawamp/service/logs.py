@@ -24,6 +24,7 @@ from twisted.logger import (
     textFileLogObserver,
 )
 
+from pycawamp.config.command_line import refuse
 from pycawamp.config.settings import LogFormat, LogSettings
 
 _PLAIN = (str, int, float, bool, type(None))
@@ -68,12 +69,12 @@ class LogReopener(Service):
         self._before: Any = None
 
     def startService(self) -> None:
-        """Take the signal."""
+        """Install the signal handler."""
         super().startService()  # type: ignore[no-untyped-call]
         self._before = signal.signal(signal.SIGUSR1, self._hear)
 
     def stopService(self) -> None:
-        """Leave the signal to whoever had it before."""
+        """Restore the previous signal handler."""
         super().stopService()  # type: ignore[no-untyped-call]
         signal.signal(signal.SIGUSR1, self._before or signal.SIG_DFL)
 
@@ -107,6 +108,24 @@ def log_observer(settings: LogSettings, file: LogFile | None) -> ILogObserver:
     observer = FileLogObserver(out, json_line) if as_json else textFileLogObserver(out)
     level = LogLevel.levelWithName(settings.level)
     return FilteringLogObserver(observer, [LogLevelFilterPredicate(level)])
+
+
+def twistd_log(
+    twistd_options: Mapping[str, Any], settings: LogSettings
+) -> tuple[LogFile | None, ILogObserver | None]:
+    """The file that the log goes to, and what writes it; None: stdout, and what twistd has.
+
+    Ends the process if the file cannot be written.
+    """
+    if twistd_options.get("syslog"):
+        if settings != LogSettings(access=settings.access):
+            refuse("--log-format and --log-level do not go with twistd's --syslog")
+        return None, None
+    try:
+        file = log_file(twistd_options)
+    except OSError as error:
+        refuse(f"--logfile: cannot write {error.filename}: {error.strerror}")
+    return file, log_observer(settings, file)
 
 
 def json_line(event: LogEvent) -> str:

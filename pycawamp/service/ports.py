@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.server import Site
 
-from pycawamp.config.options import refuse
+from pycawamp.config.command_line import refuse
 from pycawamp.demo.records import RECORDS
 from pycawamp.service.start import StartError
 from pycawamp.web.certificate import RenewedCertificate, tls_endpoint

@@ -24,7 +24,7 @@ class HangupReloader(Service):
         self._installed = False
 
     def startService(self) -> None:
-        """Take the signal, where Python can: on the main thread."""
+        """Install the signal handler, if this is the main thread."""
         super().startService()  # type: ignore[no-untyped-call]
         if threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGHUP, self._hear)

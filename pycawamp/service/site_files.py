@@ -25,7 +25,9 @@ from pycawamp.web.pv_names import PVNames
 
 
 class SiteFiles(MultiService):
-    """The policy, the logins, the door, the certificates and names of PVs; follows their files.
+    """The policy, the logins, the authentication, the certificates and names of PVs, from files.
+
+    The files are read again when they change.
 
     Making one reads the files: AccessFileError, LoginFileError, NamesFileError.
     """

@@ -10,7 +10,7 @@ from twisted.application.service import MultiService
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 
-from pycawamp.config.options import refuse
+from pycawamp.config.command_line import refuse
 
 
 class StartError(SystemExit, Exception):

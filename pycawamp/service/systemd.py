@@ -30,18 +30,18 @@ class SystemdNotifier(Service):
         self._beat.clock = clock
 
     def stopping(self) -> None:
-        """Tell that the end has begun."""
+        """Send STOPPING."""
         self.notify("STOPPING=1")
 
     def startService(self) -> None:
-        """Tell that clients can come, and from now on that the event loop runs."""
+        """Send READY, and from now on WATCHDOG."""
         super().startService()  # type: ignore[no-untyped-call]
         self.notify("READY=1")
         if self._watchdog:
             self._beat.start(self._watchdog / 2)
 
     def stopService(self) -> Deferred[None] | None:
-        """Tell nothing any more."""
+        """Send nothing any more."""
         super().stopService()  # type: ignore[no-untyped-call]
         if self._beat.running:
             self._beat.stop()

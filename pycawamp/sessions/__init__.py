@@ -1,1 +1,1 @@
-"""One client's conversation, and what all clients share."""
+"""Sessions: the subscriptions and requests of one client, and what all clients share."""

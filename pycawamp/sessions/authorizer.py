@@ -1,10 +1,12 @@
-"""What one client may read and write, and how many channels it may open."""
+"""The rights of one client: reading, writing, and the number of its channels."""
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import attrs
 
-from pycawamp.access.interfaces import Decide, Verdict
+from pycawamp.access.interfaces import Decide, IClassifyingPolicy, Verdict
 from pycawamp.pv.router import UnknownSchemeError
 from pycawamp.sessions.names_in_use import Holder
 from pycawamp.sessions.peer import Peer
@@ -59,6 +61,14 @@ class Authorizer:
             text = "this gateway does not let you read it"
             raise ForbiddenError("forbidden", text, pvname=name, reason=reason)
         return verdict
+
+    def kind(self) -> Hashable | None:
+        """Return the kind of the client, as the policy judges now; None if it has no kinds."""
+        peer, policy = self._peer, self._shared.policy
+        if not IClassifyingPolicy.providedBy(policy):
+            return None
+        kind: Hashable = policy.kind(peer.user, peer.host, peer.host_name)
+        return kind
 
     def reserve_channel(self, real_name: str) -> None:
         """Check that one more channel may be opened; raise `too_many_pvs` if not."""

@@ -1,4 +1,4 @@
-"""What clients may take of what they all share."""
+"""Limits of clients."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BURST = 20.0
 
 @attrs.frozen
 class Limits:
-    """What clients may take; a limit is the most that is allowed."""
+    """Limits of clients; each is the largest value that is allowed."""
 
     clients: int = 5000
     """Connections in all."""

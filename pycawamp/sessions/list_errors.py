@@ -16,7 +16,7 @@ MAX_ERRORS = 100
 
 
 class ListErrors:
-    """Tells a client of the mistakes in its list: the first ones each, of the others how many."""
+    """Reports the errors of a list of names: the first ones each, then how many more there are."""
 
     def __init__(self, outgoing: Outgoing, request: PVsRequest) -> None:
         self._outgoing = outgoing
@@ -26,7 +26,7 @@ class ListErrors:
         self._first_untold: BadMessageError | None = None
 
     def add(self, sent: Any, mistake: BadMessageError) -> None:
-        """Tell of a mistake about one of the names, as it was sent."""
+        """Report an error of one of the names."""
         pvname = mistake.pvname
         if pvname is None and isinstance(sent, str):
             pvname = sent
@@ -40,14 +40,14 @@ class ListErrors:
             self._first_untold = mistake
 
     def add_failure(self, sent: Any, failure: Failure) -> None:
-        """Tell of an error of the gateway; log the first of the list."""
+        """Report an internal error; the first of the list is logged."""
         if not self._has_failed:
             self._outgoing.log_failure(failure)
         self._has_failed = True
         self.add(sent, FAILED)
 
     def end(self) -> None:
-        """Tell how many mistakes were not told."""
+        """Report how many errors were not reported."""
         first = self._first_untold
         if first is not None:
             text = f"{self._number - MAX_ERRORS} more of the list, the first: {first.message}"

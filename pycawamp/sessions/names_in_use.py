@@ -10,7 +10,7 @@ import attrs
 
 @attrs.frozen(eq=False)
 class Holder:
-    """A client, as one who holds names."""
+    """A client that holds names."""
 
     address: str
     """Whose clients are counted together."""
@@ -76,7 +76,7 @@ class NamesInUse:
             del self._by_address[holder.address], self._clients[holder.address]
 
     def discard(self, name: str) -> None:
-        """Forget a name, whoever holds it."""
+        """Forget a name of all holders."""
         for holder in list(self._holders.get(name, ())):
             self.remove(name, holder)
         self._holders.pop(name, None)

@@ -12,7 +12,9 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.python.failure import Failure
 
 from pycawamp.access.interfaces import Verdict
+from pycawamp.fanout.pictures import compressed
 from pycawamp.pv.errors import BadValueError, OverloadedError, PVError
+from pycawamp.pv.interfaces import Requester
 from pycawamp.pv.oneshot import OneShotChannel
 from pycawamp.pv.values import Metadata
 from pycawamp.sessions.authorizer import Authorizer
@@ -40,7 +42,7 @@ HISTORIES_AT_ONCE = 2
 UNDER_WAY = 1000
 """Requests of one client that have not been answered: each takes some kilobytes."""
 ANSWER = 4
-"""How much memory a get of an array takes, as a multiple of it: itself, and a message of it."""
+"""Memory of a get of an array, as a multiple of its size: the value and its message."""
 PUTS = 1000
 """Puts of one client that have not finished."""
 PUT_BYTES = 2**26
@@ -90,7 +92,7 @@ class Operations:
         self._attend(request, self._read(request))
 
     def info(self, request: requests.Info) -> None:
-        """Tell a PV's metadata."""
+        """Send a PV's metadata."""
         self._check_room(request)
         self._attend(request, self._describe(request))
 
@@ -163,6 +165,8 @@ class Operations:
         metadata = one_shot.described
         with self._reserved(ANSWER * metadata.size if metadata.is_large else 0):
             reading = await one_shot.get(GET_TIMEOUT)
+            if encoding.image is not None:
+                reading = await compressed(self._shared.clock, reading, encoding.image)
             if self._outgoing.outbox.is_overfull:
                 raise BadMessageError("rate_limited", "too many unread replies")
             if self._outgoing.is_closed:
@@ -227,7 +231,8 @@ class Operations:
                         record = attrs.evolve(record, old=old)
                         await turn
                         value = self._outgoing.dialect.value_to_put(value, one_shot.described)
-                        done = one_shot.put(value, request.wait, request.timeout)
+                        by = Requester(peer.user, peer.host, peer.host_name, bare_name)
+                        done = one_shot.put(value, request.wait, request.timeout, by)
                     recount(_written_bytes(value))
                     del value
                     await done
@@ -345,7 +350,7 @@ def _written_bytes(value: Any) -> int:
 
 
 def _mistake(error: BaseException | None) -> BadMessageError | None:
-    """What to tell the client; None if it is no matter of the client's."""
+    """Return the error for the client, or None if the client is not told."""
     if isinstance(error, PVError):
         return BadMessageError(error.code, str(error))
     return error if isinstance(error, BadMessageError) else None

@@ -1,4 +1,4 @@
-"""What one client is told."""
+"""Messages to one client."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HangUp: TypeAlias = Callable[[int, str], None]
 
 
 class Outgoing:
-    """Sends messages to one client, in its encoding, for as long as it is there."""
+    """Sends messages to one client, in its encoding."""
 
     _log = Logger()
 
@@ -76,7 +76,7 @@ class Outgoing:
             self.outbox.append(framing.text(payload))
 
     def refuse(self, mistake: BadMessageError) -> None:
-        """Tell the client of a mistake; close the connection of one that floods."""
+        """Send an error; close the connection of a client that makes too many."""
         message = self.dialect.error(mistake)
         self.send(message)
         self._errors[mistake.code] += 1
@@ -90,7 +90,7 @@ class Outgoing:
             self._hang_up(1008, "too many requests")
 
     def fail(self, failure: Failure) -> None:
-        """Log an error of the gateway, and tell the client that there was one."""
+        """Log an internal error, and tell the client that there was one."""
         self.log_failure(failure)
         self.refuse(FAILED)
 

@@ -1,4 +1,4 @@
-"""What was before: kept by the gateway, and by an archiver."""
+"""Earlier updates: those that the gateway has kept, and those of an archiver."""
 
 from __future__ import annotations
 

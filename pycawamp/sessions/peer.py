@@ -1,4 +1,4 @@
-"""Who is at the other end."""
+"""The client at the other end of a connection."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def _always() -> bool:
 
 @attrs.frozen
 class Peer:
-    """Who is at the other end of a connection, or sent a request."""
+    """The client at the other end of a connection, or of an HTTP request."""
 
     address: str = "?"
     """For people: host and port."""
@@ -21,7 +21,7 @@ class Peer:
     """The IP address, that behind a trusted proxy; "" for a UNIX socket."""
     host_name: str | None = None
     user: str | None = None
-    """Who logged in; None if nobody did."""
+    """The user; None for an anonymous client."""
     expires: float | None = None
     """UNIX seconds at which the login ends; None: not by itself."""
     is_valid: Callable[[], bool] = attrs.field(default=_always, repr=False, eq=False)
@@ -29,4 +29,4 @@ class Peer:
     agent: str = ""
     """The program, as it calls itself."""
     may_stay: Callable[[], bool] = attrs.field(default=_always, repr=False, eq=False)
-    """Whether a page of this origin could come in now, since rules change."""
+    """Whether a page of this origin may still connect: the rules may have changed."""

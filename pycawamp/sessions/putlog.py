@@ -1,4 +1,4 @@
-"""Who wrote what: one line for every put, refused ones too."""
+"""The put log: one line for each put, including those that were refused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pycawamp.wire.v2.codec import dumps
 MAX_SHOWN = 200
 """Characters of a value; an array of a million is not for a log."""
 MODE = 0o640
-"""Permissions of a new file: who may read the log is not everybody."""
+"""Permissions of a new file: not readable by everybody."""
 
 
 @attrs.frozen
@@ -31,10 +31,10 @@ class PutRecord:
     client: str
     name: str
     new: Any
-    """What was asked for."""
+    """The value in the request."""
     old: Reading | None = None
     after: Reading | None = None
-    """What the IOC says after the put; None if it was not asked, or did not answer."""
+    """The value after the put; None if it was not read, or the IOC did not answer."""
 
     @classmethod
     def of(cls, user: str | None, client: str, name: str, new: Any) -> PutRecord:
@@ -42,7 +42,7 @@ class PutRecord:
         return cls(user, client, name, new[:MAX_SHOWN] if isinstance(new, str | list) else new)
 
     def line(self, outcome: str) -> str:
-        """What the log says: JSON values, so that nothing a client sends begins a new line."""
+        """Return the line. Values are JSON, so that no client can begin a new line."""
         fields = {
             "user": self.user,
             "client": self.client,
@@ -96,7 +96,7 @@ class PutLog:
         self._path = path
         self._now = now
         self.outcomes: Counter[str] = Counter()
-        """How many puts came to what: `ok`, `sent`, or an error's code."""
+        """The number of puts by outcome: `ok`, `sent`, or the code of an error."""
         self.missing = 0
         """Lines that the file did not take since it could be written last."""
 

@@ -1,4 +1,4 @@
-"""What one client may still take."""
+"""The quota of one client."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class UnderWay:
 
 @attrs.frozen
 class Quota:
-    """What one client may still take."""
+    """The quota of one client."""
 
     requests: TokenBucket
     puts: TokenBucket
     abuse: TokenBucket
-    """Refused requests that are still put up with."""
+    """Refused requests that are tolerated before the connection is closed."""
 
     @property
     def is_full(self) -> bool:
@@ -52,7 +52,7 @@ class Quota:
 
     @classmethod
     def of(cls, clock: IReactorTime, limits: Limits) -> Quota:
-        """The allowance of a new client."""
+        """Return the quota of a new client."""
         return cls(
             requests=TokenBucket(clock, limits.request_rate, BURST * limits.request_rate),
             puts=TokenBucket(clock, limits.put_rate, BURST * limits.put_rate),

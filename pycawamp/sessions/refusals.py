@@ -13,7 +13,7 @@ class RefusalCounter:
 
     _log = Logger()
     pause = 60.0
-    """Seconds between two lines of one kind: whoever floods a limit must not flood the log."""
+    """Seconds between two lines of one kind: a flood of refusals must not flood the log."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self.counts: Counter[str] = Counter()

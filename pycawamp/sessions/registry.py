@@ -1,4 +1,4 @@
-"""All clients, and what they share."""
+"""All sessions, and what they share."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PUTS_IN_ALL = 10_000
 
 
 class Sessions:
-    """All clients, and what they share."""
+    """All sessions, and what they share."""
 
     def __init__(  # noqa: PLR0913 (one of each thing that clients share)
         self,
@@ -133,6 +133,7 @@ class Sessions:
 
     def reauthorize(self) -> None:
         """Apply a changed policy to everything that is open, in slices."""
+        self.shared.publishers.live.clear()
         # Those who look at the same page are judged alike.
         self._decide = cache(self.shared.policy.decide)
         # Who waits already keeps the place: a policy that changes often is to reach all.
@@ -155,7 +156,7 @@ class Sessions:
         self._conflated_by_closed += outbox.conflated
 
     def _weigh(self, publisher: Publisher) -> None:
-        """End the subscriptions to a large array of those who have too much of them."""
+        """End the subscriptions to a large array of clients that have too many large arrays."""
         for outbox in publisher.outboxes:
             session = self._open.get(outbox)
             # None: the client is gone, and its many subscriptions are still being ended.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -24,6 +24,8 @@ from pycawamp.wire.names import checked_name
 
 NAMES_AT_ONCE = 20
 """PVs of a long list that are connected before others have their turn."""
+TOGETHER = 200
+"""PVs of a long list that are connected in one step, where others show them already."""
 NAMES_A_TOKEN = 5
 """PVs of a long list that cost as much of the allowed rate as a request."""
 TOLD_AT_ONCE = 500
@@ -61,7 +63,7 @@ class Session:
         self._requests = quota.requests
         self._rest: Iterator[None] | None = None
         self.number = next(shared.session_numbers)
-        """Tells it from all others."""
+        """A number that no other session has."""
         self.opened = shared.clock.seconds()
         """When it began, by the reactor's clock."""
         self.received: float | None = None
@@ -69,7 +71,7 @@ class Session:
 
     @property
     def outbox(self) -> Outbox:
-        """What waits for the client."""
+        """Messages that wait for the client."""
         return self.outgoing.outbox
 
     def receive(self, payload: bytes, is_binary: bool = False) -> None:
@@ -121,7 +123,7 @@ class Session:
         self._operations.when_idle(end)
 
     def close(self) -> None:
-        """End all that it asked for: the client is gone."""
+        """End all subscriptions and requests: the client has disconnected."""
         self._rest = None
         self.outgoing.close()
         self._shared.finish(self.subscriptions.close())
@@ -157,27 +159,60 @@ class Session:
         self,
         request: requests.PVsRequest,
         act: Callable[[str], object],
+        act_together: Callable[[Sequence[Any]], bool] = lambda _: False,
         at_once: int = NAMES_AT_ONCE,
     ) -> None:
-        """Do something with each PV of a request, a part at a time if they are many."""
+        """Do something with each PV of a request, a part at a time if they are many.
+
+        `act_together` does it with several at once, or returns False if it cannot.
+        """
         most, number = self._shared.limits.names, len(request.names)
         if number > most:
             text = f'expected at most {most} names in "pvs", got {number}'
             raise requests.about(request, BadMessageError("bad_request", text))
         if number > 1:
             self._requests.charge(number / NAMES_A_TOKEN)
-        self._begin(self._parts(request, act, at_once))
+        if number > TOGETHER or not act_together(request.names):
+            self._begin(self._parts(request, act, act_together, at_once))
 
     def _begin(self, work: Iterator[None]) -> None:
         self._rest = work
         self.go_on()
 
     def _parts(
-        self, request: requests.PVsRequest, act: Callable[[str], object], at_once: int
+        self,
+        request: requests.PVsRequest,
+        act: Callable[[str], object],
+        act_together: Callable[[Sequence[Any]], bool],
+        at_once: int,
     ) -> Iterator[None]:
         done: set[str] = set()
         errors = ListErrors(self.outgoing, request)
-        for number, sent in enumerate(request.names, 1):
+        for start in range(0, len(request.names), TOGETHER):
+            if start:
+                yield
+            names = request.names[start : start + TOGETHER]
+            if len(request.names) > TOGETHER and act_together(names):
+                done.update(names)
+                continue
+            for number in range(0, len(names), at_once):
+                if number:
+                    yield
+                some = names[number : number + at_once]
+                if act_together(some):
+                    done.update(some)
+                else:
+                    self._do_each(some, act, done, errors)
+        errors.end()
+
+    def _do_each(
+        self,
+        names: Sequence[Any],
+        act: Callable[[str], object],
+        done: set[str],
+        errors: ListErrors,
+    ) -> None:
+        for sent in names:
             try:
                 name = checked_name(sent)
                 if name not in done:
@@ -187,18 +222,21 @@ class Session:
                 errors.add(sent, mistake)
             except Exception:
                 errors.add_failure(sent, Failure())
-            if number % at_once == 0 and number < len(request.names):
-                yield
-        errors.end()
 
     def _connect(self, request: requests.Connect) -> None:
         encoding = self.outgoing.encoding
         if request.options:
             encoding = attrs.evolve(encoding, **request.options)
-        past = request.past
+        past, subscriptions = request.past, self.subscriptions
+
+        def open_together(names: Sequence[Any]) -> bool:
+            return past is None and subscriptions.open_together(names, encoding)
+
         # Rendering the history of twenty PVs would keep others waiting.
         at_once = 1 if past else NAMES_AT_ONCE
-        self._work_on(request, lambda name: self.subscriptions.open(name, encoding, past), at_once)
+        self._work_on(
+            request, lambda name: subscriptions.open(name, encoding, past), open_together, at_once
+        )
 
     def _disconnect(self, request: requests.Disconnect) -> None:
         self._work_on(request, self.subscriptions.end)

@@ -1,4 +1,4 @@
-"""What all clients share."""
+"""The parts of a gateway that all clients share."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from pycawamp.sessions.spellings import Spellings
 from pycawamp.sessions.unresolved import UnresolvedNames
 
 STEPS_AT_ONCE = 100
-"""What a client that is gone had asked for: so much ends before others have their turn."""
+"""Subscriptions and requests of a client that has left that are ended in one reactor iteration."""
 
 
 class PendingSearch(Protocol):
@@ -62,7 +62,7 @@ class Searches:
 
 @attrs.frozen(eq=False)
 class Shared:
-    """What all clients share."""
+    """The parts of a gateway that all clients share."""
 
     clock: IReactorTime
     hub: PVHub
@@ -79,7 +79,7 @@ class Shared:
     """The errors that clients were told, by code."""
     budget: MemoryBudget
     past: Past
-    """What was before."""
+    """Earlier updates."""
     unresolved: UnresolvedNames
     spellings: Spellings
     puts: UnderWay

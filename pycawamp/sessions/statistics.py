@@ -1,4 +1,4 @@
-"""What the gateway is doing now, as one frozen value."""
+"""A snapshot of the gateway's state."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pycawamp.sessions.session import Session
 
 CONNECTED = "connected"
 DISCONNECTED = "disconnected"
-"""It was lost, or may not be read."""
+"""Disconnected, or without read access."""
 REFUSED = "refused"
 """An IOC is there, but does not send the value."""
 SEARCHING = "searching"
@@ -76,10 +76,10 @@ class MemoryStatistics:
 
 @attrs.frozen
 class Totals:
-    """What has been counted since the start."""
+    """Counters since the start."""
 
     updates: int
-    """What came from IOCs and was handled, connections and metadata included."""
+    """Events of IOCs that were handled, connections and metadata included."""
     messages: int
     """Messages of subscriptions that were sent to clients, without those that follow a pause."""
     bytes: int
@@ -87,7 +87,7 @@ class Totals:
     puts: Mapping[str, int]
     """By outcome: `ok`, `sent`, or an error's code."""
     errors: Mapping[str, int]
-    """What clients were told was wrong, by code."""
+    """Errors sent to clients, by code."""
     dropped: int = 0
     """Clients that took no data for too long, or for whom there was no memory."""
     overruns: int = 0
@@ -106,7 +106,7 @@ class Statistics:
     channels: tuple[ChannelStatistics, ...]
     """Empty, if they were not asked for one by one."""
     channels_by_state: Mapping[str, int]
-    """How many channels are in each state; all states are there."""
+    """The number of channels in each state, also of states without channels."""
     subscriptions: int
     """Of all clients."""
     conflated: int
@@ -116,11 +116,11 @@ class Statistics:
     inbox_conflated: int
     """Updates, since the start, that were replaced by newer ones before they were handled."""
     refusals: Mapping[str, int]
-    """What was refused since the start, by kind."""
+    """Refusals since the start, by kind."""
     memory: MemoryStatistics
     totals: Totals
     delays: DelayStatistics
-    """How late updates are, by a sample now and then."""
+    """The latency of sampled updates."""
     connections: int | None = None
     """Connections of the port, whatever they are for; None for a gateway without a port."""
 

@@ -21,7 +21,7 @@ AT_ONCE = 100
 SHARE = 0.9
 """Of the average."""
 ROUNDS = 10
-"""How often room is made for one name: clients may share what is given up."""
+"""How many names are given up, at most, for one new name: clients may share them."""
 
 
 @implementer(IChannelObserver)
@@ -89,7 +89,7 @@ class UnresolvedNames:
         return name not in names and len(names) >= self._limits.unresolved_per_address
 
     def _make_room(self, name: str, holder: Holder) -> bool:
-        """End some searches; False if the one who asks has its share already."""
+        """End some searches; return False if the client has its share already."""
         names, address = self._names, holder.address
         if not self._address_is_full(name, holder):
             if self._hub.close_idle_searches(AT_ONCE):
@@ -110,7 +110,7 @@ class UnresolvedNames:
         return max(names.clients(address), key=lambda each: len(names.of_client(each)))
 
     def _give_up(self, victim: Holder, excess: int) -> bool:
-        """End some searches of a client that has more than the one who asks."""
+        """End some searches of a client that has more than this one."""
         names = list(islice(self._names.of_client(victim), min(AT_ONCE, excess // 2)))
         for name in names:
             self._names.remove(name, victim)

@@ -9,14 +9,14 @@ from typing import Any
 from twisted.internet.defer import Deferred, execute
 from twisted.internet.interfaces import IReactorTime
 
-REST = 2.0
-"""How long nobody is let in after one was, in terms of what that took."""
+REST = 1.0
+"""The pause after each admission, as a multiple of the time that it took."""
 
 
 class Pace:
-    """Calls functions one after another, with a pause of twice the duration after each.
+    """Calls functions one after another, with a pause of the same duration after each.
 
-    So they take at most a third of the reactor's time. A single one is called immediately.
+    So they take at most half of the reactor's time. A single one is called immediately.
     """
 
     def __init__(self, clock: IReactorTime) -> None:

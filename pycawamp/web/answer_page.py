@@ -29,7 +29,7 @@ JSON = "application/json"
 
 @attrs.frozen
 class Reply:
-    """What a page answers."""
+    """The answer of a page."""
 
     body: bytes
     status: HTTPStatus = HTTPStatus.OK
@@ -38,7 +38,7 @@ class Reply:
 
 @attrs.frozen
 class Asker:
-    """Who asks, and what they may still take."""
+    """The client, and its quota."""
 
     clients: Clients
     client: Peer
@@ -91,7 +91,7 @@ class AnswerPage(Resource):
         self._answer = answer
 
     def render_GET(self, request: Request) -> int:
-        """Answer once it is known who asks."""
+        """Answer once the request is authenticated."""
         _let_read(request, self._authentication.readers(request))
         pending = PendingRequest(self._authentication, request)
         return pending.admit(lambda client: self._enter(request, client), socket=True)
@@ -136,7 +136,7 @@ class AnswerPage(Resource):
 
 
 def _let_read(request: Request, readers: str | None) -> None:
-    """Let pages of other origins read the answer, with their user's login."""
+    """Allow pages of other origins to read the answer, with their user's login."""
     origin = request.getHeader("origin")
     if readers is None or origin is None:
         return

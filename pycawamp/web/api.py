@@ -19,7 +19,7 @@ from pycawamp.web.exchange import Exchange
 from pycawamp.web.problem import Problem, refuse
 from pycawamp.web.query import NAME, Query, text_of
 from pycawamp.web.request_quotas import RequestQuotas
-from pycawamp.web.response import respond
+from pycawamp.web.response import compressed, respond
 from pycawamp.web.sse import EventStreams
 from pycawamp.wire.dialect import Message
 from pycawamp.wire.errors import BadMessageError
@@ -37,6 +37,8 @@ TEXT_ARRAYS = ("json", "base64")
 """Forms of arrays where messages are text."""
 REQUEST_HEADERS = "Authorization, Content-Type, Last-Event-ID"
 """Those that pages of other origins may send."""
+SNAPSHOT_AGE = 1
+"""Seconds for which a cache may answer others with a snapshot."""
 PREFLIGHT_AGE = 600
 """Seconds for which a browser may keep the answer to a preflight request."""
 
@@ -64,6 +66,7 @@ class Api(Resource):
         self._quotas = RequestQuotas(clients.sessions)
         self._root: Mapping[str, Mapping[str, Act]] = {
             "pv": {"GET": self._read_many},
+            "snapshot": {"GET": self._snapshot},
             "stream": {"GET": self._stream_many},
         }
         self._of_pv: Mapping[str, Mapping[str, Act]] = {
@@ -128,6 +131,13 @@ class Api(Resource):
         message = _message("get", name, options)
         self._exchange(request, client, [message], _only)
 
+    def _snapshot(self, request: Request, client: Peer, name: str) -> None:
+        self._read_many(request, client, name)
+        # After that has raised nothing: errors are not to be cached.
+        is_public = client.user is None and not self._authentication.by_address
+        scope = "public" if is_public else "private"
+        request.setHeader("cache-control", f"{scope}, max-age={SNAPSHOT_AGE}")
+
     def _read_many(self, request: Request, client: Peer, _name: str) -> None:
         query = _named(request, GET_OPTIONS)
         messages = [
@@ -188,7 +198,10 @@ class Api(Resource):
             else:
                 kind = BINARY if message.is_binary else JSON
                 clients = self._clients
-                yield respond(request, message.payload, kind, clients.clock, clients.stall_timeout)
+                body = message.payload
+                if request.responseHeaders.hasHeader("cache-control"):
+                    body = compressed(request, body)
+                yield respond(request, body, kind, clients.clock, clients.stall_timeout)
         finally:
             exchange.release()
 
@@ -210,7 +223,7 @@ class Route:
 
 
 def _let_read(request: Request, origin: str) -> None:
-    """Let pages of another origin read the answer."""
+    """Allow pages of another origin to read the answer."""
     request.setHeader("access-control-allow-origin", origin)
     request.setHeader("access-control-expose-headers", "Retry-After, WWW-Authenticate")
     if origin != "*":

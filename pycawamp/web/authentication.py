@@ -1,4 +1,4 @@
-"""The door: who comes from where, as whom, and whether they may come in."""
+"""Authentication of requests: by address, host name, origin and login."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ BEARER = "bearer."
 
 @attrs.frozen
 class RefusalError(Exception):
-    """Who may not come in is told this."""
+    """A request is refused with this status and text."""
 
     status: int
     text: str
@@ -55,11 +55,11 @@ class AuthenticationRules:
 
     proxies: Proxies = attrs.Factory(Proxies)
     origins: Origins = attrs.Factory(Origins)
-    """Whose pages may open a WebSocket."""
+    """Origins whose pages may open a WebSocket."""
     hosts: Hosts = attrs.Factory(lambda: Hosts(restricted=False))
     """Which names the gateway is reached by."""
     required: bool = False
-    """Whether only those who have logged in."""
+    """Whether a login is required."""
 
     def restricted(self) -> AuthenticationRules:
         """The same, where rights depend on the client's address."""
@@ -71,7 +71,7 @@ class AuthenticationRules:
 
 
 class Authentication:
-    """Lets requests in or not: by host name, origin, login and what proxies tell.
+    """Admits requests by host name, origin, login and the headers of proxies.
 
     While `by_address` says that rights depend on the client's address, the rules are the
     restricted ones: any page could use those of its client's address otherwise.
@@ -99,6 +99,11 @@ class Authentication:
         return not origins.restricted or bool(origins.patterns)
 
     @property
+    def by_address(self) -> bool:
+        """Whether rights depend on the client's address."""
+        return self._by_address()
+
+    @property
     def _rules(self) -> AuthenticationRules:
         return self._restricted if self._by_address() else self._plain
 
@@ -121,7 +126,7 @@ class Authentication:
     async def admit(
         self, request: Request, *, socket: bool, required: bool = False, by_address: bool = False
     ) -> Peer:
-        """Who it is; RefusalError if they may not come in.
+        """Return the client; RefusalError if it may not connect.
 
         `by_address`: what is asked for depends on the client's address, whatever else does.
         """
@@ -183,7 +188,7 @@ class Authentication:
 def _page_refusal(
     rules: AuthenticationRules, at: str, request: Request, socket: bool
 ) -> tuple[str, RefusalError] | None:
-    """Why a page of this host or origin may not come in, and the kind to count it as."""
+    """Return why a page of this host or origin may not connect, and the kind of the refusal."""
     headers = request.requestHeaders
     origins = headers.getRawHeaders("Origin", [])
     if len(origins) > 1 or len(headers.getRawHeaders("Host", [])) > 1:
@@ -251,7 +256,7 @@ Refuse: TypeAlias = Callable[[Request, RefusalError], None]
 
 
 class PendingRequest:
-    """Holds a request at the door, and then has it entered or refused."""
+    """A request that is being authenticated, and is then served or refused."""
 
     _log = Logger()
 
@@ -289,7 +294,7 @@ class PendingRequest:
     def _refuse(self, failure: Failure) -> None:
         refusal = failure.value
         if not isinstance(refusal, RefusalError):
-            self._log.failure("a request failed at the door", failure)
+            self._log.failure("the authentication of a request failed", failure)
             refusal = RefusalError(500, "the gateway failed; its log says why")
         if not self._gone:
             self._answer(self._request, refusal)
@@ -311,7 +316,7 @@ def refuse(request: Request, refusal: RefusalError) -> None:
 
 
 class Guarded(Resource):
-    """A page behind the door."""
+    """A page that requires authentication."""
 
     def __init__(
         self, authentication: Authentication, page: IResource, *, required: bool = False
@@ -322,7 +327,7 @@ class Guarded(Resource):
         self._required = required
 
     def render(self, request: Request) -> int:
-        """Answer once it is known who asks."""
+        """Answer once the request is authenticated."""
 
         def enter(_: Peer) -> None:
             request.render(self._page)

@@ -1,4 +1,4 @@
-"""What the gateway uses of Autobahn beyond its public API."""
+"""Uses of Autobahn beyond its public API."""
 
 from __future__ import annotations
 
@@ -15,6 +15,14 @@ _NAMES = (
     *("onMessageBegin", "onMessageFrameData", "onMessageFrameEnd", "onMessageEnd"),
     *("autoPingPending", "closeHandshakeTimeoutCall", "control_frame_data", "current_frame"),
     *("failedByMe", "message_is_binary"),
+    *(
+        "CONFIG_ATTRS",
+        "_dataReceived",
+        "data",
+        "inside_message",
+        "autoPingTimeoutCall",
+        "maxMessagePayloadSize",
+    ),
 )
 
 

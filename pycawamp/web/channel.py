@@ -47,7 +47,7 @@ _REFUSED = b"HTTP/1.1 %b\r\nConnection: close\r\nContent-Type: %b\r\nContent-Len
 
 @attrs.frozen
 class HTTPLimits:
-    """What a request may take before it is one."""
+    """Limits of a request before it is complete."""
 
     handshake_timeout: float = 10.0
     """Seconds for a whole request, TLS handshake included."""
@@ -81,7 +81,7 @@ class Channel(HTTPChannel):
         self._expect_request()
 
     def dataReceived(self, data: bytes) -> None:
-        """Take bytes; the first of a later request start its time."""
+        """Receive bytes; the first of a later request start its time limit."""
         self.site.received += len(data)
         if self._refused:
             return
@@ -97,7 +97,7 @@ class Channel(HTTPChannel):
             self._expect_request()
 
     def lineReceived(self, line: bytes) -> None:
-        """Take a line of the header."""
+        """Receive a line of the header."""
         self._header_size += len(line)
         if self._refused:
             return

@@ -31,7 +31,7 @@ class ClientEntry:
 
 
 class ClientLog:
-    """Logs who connects and who has gone; of a flood only how many they were."""
+    """Logs clients that connect and disconnect; of a flood only their number."""
 
     _log = Logger()
 
@@ -42,7 +42,7 @@ class ClientLog:
         self._summary: IDelayedCall | None = None
 
     def connected(self, peer: Peer) -> ClientEntry:
-        """Tell of a new client; returns what `disconnected` is to be given."""
+        """Log a new client; return the argument of `disconnected`."""
         entry = ClientEntry(peer, self._clock.seconds())
         if self._may_tell("connected"):
             self._log.info(
@@ -54,7 +54,7 @@ class ClientLog:
         return entry
 
     def disconnected(self, entry: ClientEntry, pvs: int, reason: str) -> None:
-        """Tell that a client has gone: how many PVs it had last, and why."""
+        """Log that a client has gone: the number of its PVs, and why."""
         if self._may_tell("disconnected"):
             self._log.info(
                 "Disconnected: {client}, user {user}, {agent}, after {seconds:.1f} s "
@@ -68,7 +68,7 @@ class ClientLog:
             )
 
     def close(self) -> None:
-        """Tell what is still to be told."""
+        """Log what is still to be logged."""
         if self._summary is not None:
             self._summary.cancel()
             self._summarize()

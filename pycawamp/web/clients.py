@@ -23,7 +23,7 @@ from pycawamp.web.transport import SlowConsumerMonitor
 CLOSING = 2.0
 """Seconds that a client has to take what was sent to it before the connection ends."""
 LISTENING = 0.25
-"""The part of the time to drain in which nobody is asked to leave."""
+"""The part of the drain time before the first client is disconnected."""
 DRAIN_STEP = 0.02
 """Seconds between looks at how many are to leave."""
 
@@ -40,7 +40,7 @@ class Connection(Protocol):
         """Close it without waiting for its client any longer."""
 
     def check_client(self) -> None:
-        """Close it if its user, or its page, could not come in any more."""
+        """Close the connection if its user or page may no longer connect."""
 
 
 class Clients:
@@ -114,7 +114,7 @@ class Clients:
         return LoginExpiry(self.clock, expired, self._now)
 
     def check_clients(self) -> None:
-        """Close the connections of those who could not come in any more."""
+        """Close the connections of users and pages that may no longer connect."""
         for connection in list(self._connections):
             connection.check_client()
 

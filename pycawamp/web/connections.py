@@ -14,7 +14,7 @@ from pycawamp.web.proxy import Proxies
 
 @attrs.frozen
 class ConnectionLimits:
-    """How many connections there may be, whatever they are for."""
+    """Limits of connections of any kind."""
 
     in_all: int = 10_000
     per_address: int = 2000
@@ -62,7 +62,7 @@ class Connections:
                 del self._by_address[key]
 
     def are_scarce(self, key: str | None) -> bool:
-        """Whether more than half of the connections that there may be are in use."""
+        """Whether more than half of the allowed connections are in use."""
         limits = self._limits
         of_address = 0 if key is None else self._by_address[key]
         return 2 * self._number > limits.in_all or 2 * of_address > limits.per_address
@@ -74,7 +74,7 @@ class Connections:
 
 @attrs.define(eq=False)
 class ConnectionCount:
-    """One connection, as it is counted."""
+    """The count of one connection."""
 
     _connections: Connections
     address: str | None

@@ -1,4 +1,4 @@
-"""What epics2web serves beside its WebSocket: values by HTTP, and which PVs were lost."""
+"""epics2web's pages beside its WebSocket: values by HTTP, and the PVs that were lost."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Pages:
     _authentication: Authentication
 
     def caget(self, request: Request, asker: Asker) -> Reply | Deferred[Reply]:
-        """Tell values of PVs, in the order of the request, or the first error."""
+        """Answer with the values of PVs, in the order of the request, or with the first error."""
         callback = self._callback(request)
         names = [text_of(raw) for raw in request.args.get(b"pv", [])]
         if not names:
@@ -97,7 +97,7 @@ class Pages:
         return replied.addCallback(_jsonp, callback)
 
     def healthcheck(self, _request: Request, asker: Asker) -> Deferred[Reply]:
-        """Tell which PVs are lost for half a minute or more."""
+        """Answer with the PVs that have been lost for half a minute or more."""
         hub = self._clients.shared.hub
         asker.charge(len(hub) / A_TOKEN)
         lost: list[dict[str, str]] = []

@@ -68,7 +68,7 @@ class Exchange:
         return self._replied
 
     def write(self, data: bytes) -> None:
-        """Take replies."""
+        """Receive replies."""
         self.backlog += len(data)
         self._clients.shared.budget.requests += len(data)
         self._replies += _messages(data)

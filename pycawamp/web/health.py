@@ -24,13 +24,15 @@ class Readiness:
 
     started: bool = False
     draining: bool = False
+    source: Callable[[], str | None] = lambda: None
+    """Tells why the gateway would have no PVs to show; None if nothing is wrong."""
 
     @property
     def problem(self) -> str | None:
         """Why they should not; None if they should."""
         if self.draining:
             return "draining"
-        return None if self.started else "starting"
+        return self.source() if self.started else "starting"
 
 
 class Liveness:

@@ -25,7 +25,7 @@ from pycawamp.web.password_verifier import PasswordVerifier, VerifierBusyError
 from pycawamp.web.tokens import BadTokenError, TokenKey, read_key
 
 DELAY = 1.0
-"""Seconds until a failed login is answered; longer than a hash takes, so that all take as long."""
+"""Seconds until a failed login is answered: longer than a hash takes, so that all are equal."""
 
 
 @attrs.frozen

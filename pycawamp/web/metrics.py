@@ -36,7 +36,7 @@ class GatewayCollector(Collector):
         self._statistics = statistics
 
     def describe(self) -> Iterable[Metric]:
-        """Name no metric: nothing is to be asked before the gateway runs."""
+        """Describe no metric: there are no values before the gateway runs."""
         return ()
 
     def collect(self) -> Iterator[Metric]:

@@ -1,4 +1,4 @@
-"""What programs are told of the HTTP API: an OpenAPI 3.1 document."""
+"""The description of the HTTP API: an OpenAPI 3.1 document."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ def document() -> Schema:
             "/pv/{name}": {"get": _read(), "put": _write()},
             "/pv/{name}/metadata": {"get": _describe()},
             "/pv/{name}/stream": {"get": _stream()},
+            "/snapshot": {"get": _snapshot()},
             "/stream": {"get": _stream_many()},
         },
         "components": {
@@ -70,6 +71,13 @@ def _read_many() -> Schema:
         "summary": "Read several PVs",
         "parameters": _refs("QueryNames", "metadata", "text", "textArrays"),
         "responses": {"200": {"description": text, "content": content}} | _problems(),
+    }
+
+
+def _snapshot() -> Schema:
+    return _read_many() | {
+        "operationId": "getSnapshot",
+        "summary": "Read several PVs, by way of caches",
     }
 
 

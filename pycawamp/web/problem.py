@@ -1,4 +1,4 @@
-"""What went wrong with an HTTP request, as JSON (RFC 9457)."""
+"""Errors of HTTP requests, as JSON (RFC 9457)."""
 
 from __future__ import annotations
 

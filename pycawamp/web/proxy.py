@@ -13,7 +13,7 @@ from pycawamp.access.hosts import address
 
 Network: TypeAlias = IPv4Network | IPv6Network
 UNIX = "unix"
-"""Stands for whoever comes by a UNIX socket."""
+"""Stands for clients of a UNIX socket."""
 
 
 @attrs.frozen
@@ -39,6 +39,8 @@ class Proxies:
         """Return whether this address ("": a UNIX socket) is that of a trusted proxy."""
         if not peer:
             return self.unix
+        if not self.networks:
+            return False
         plain = address(peer)
         if plain is None:
             return False

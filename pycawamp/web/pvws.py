@@ -1,4 +1,4 @@
-"""What PVWS serves beside its WebSocket: facts about the gateway, its clients and its PVs."""
+"""PVWS's pages beside its WebSocket: the gateway, its clients and its PVs."""
 
 from __future__ import annotations
 
@@ -68,26 +68,26 @@ class Pages:
     _started: float = field(factory=time.time)
 
     def info(self, _request: Request, _asker: Asker) -> Reply:
-        """Tell what this is, and since when it runs."""
+        """Answer with the name, the version and the start time."""
         started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self._started))
         what = f"pycaserver {version('pycaserver')}, Python {platform.python_version()}"
         return Reply(dumps({"start_time": started, "jre": what}))
 
     def summary(self, _request: Request, asker: Asker) -> Deferred[Reply]:
-        """Tell which sockets there are, and of each how many PVs it has."""
+        """Answer with all sockets, and the number of PVs of each."""
         return self._work(asker, self._summarize(), self._pvs)
 
     def socket(self, request: Request, asker: Asker) -> Deferred[Reply]:
-        """Tell which sockets there are, or of one, and the PVs that the visitor may read."""
+        """Answer with all sockets, or with one, and the PVs that the client may read."""
         wanted = [text_of(part) for part in request.postpath or () if part]
         return self._work(asker, self._list(asker, wanted[0] if wanted else None), self._pvs)
 
     def pool(self, _request: Request, asker: Asker) -> Deferred[Reply]:
-        """Tell of each PV how many subscribers it has."""
+        """Answer with the number of subscribers of each PV."""
         return self._work(asker, self._count(asker), len(self._clients.shared.hub))
 
     def pvget(self, request: Request, asker: Asker) -> Deferred[Reply]:
-        """Tell the value of a PV."""
+        """Answer with the value of a PV."""
         names = request.args.get(b"name", [])
         if len(names) != 1:
             raise BadMessageError("bad_request", 'expected "name" with a PV name')

@@ -17,7 +17,7 @@ NAME = "name"
 
 @attrs.frozen
 class Query:
-    """What a query asks for; options have the types of the protocol where they can."""
+    """The parameters of a query; options have the types of the protocol where they can."""
 
     names: tuple[str, ...]
     options: Mapping[str, Any]

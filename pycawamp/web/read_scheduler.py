@@ -74,6 +74,10 @@ class ReadScheduler:
             pieces = self._wait(reader)
         pieces.extend(data[at : at + PIECE] for at in range(0, len(data), PIECE))
 
+    def __contains__(self, reader: Reader) -> bool:
+        """Return whether data of a connection waits; meanwhile its socket is not read."""
+        return reader in self._waiting
+
     def drop(self, reader: Reader) -> None:
         """Drop the data of a closed connection."""
         self._waiting.pop(reader, None)

@@ -15,11 +15,11 @@ from pycawamp.web.authentication import Authentication, PendingRequest, RefusalE
 from pycawamp.web.response import send
 
 Report: TypeAlias = Callable[[Request, Peer], "tuple[bytes, str]"]
-"""Returns a body and its media type for who asks; may raise RefusalError."""
+"""Returns a body and its media type for a client; may raise RefusalError."""
 
 
 class ReportReaders(Enum):
-    """Who may see them."""
+    """The users who may see them."""
 
     LOCAL = "local"
     """Who asks from this machine, and no proxy's clients."""
@@ -29,7 +29,7 @@ class ReportReaders(Enum):
 
 
 class ReportPage(Resource):
-    """A report, made anew for each request of those who may see it."""
+    """A report, which is made for each request."""
 
     isLeaf = True
 
@@ -42,7 +42,7 @@ class ReportPage(Resource):
         self._report = report
 
     def render_GET(self, request: Request) -> int:
-        """Answer once it is known who asks."""
+        """Answer once the request is authenticated."""
         # Pages of other origins or host names may not read it by their visitors' rights.
         return PendingRequest(self._authentication, request).admit(
             lambda peer: self._answer(request, peer),

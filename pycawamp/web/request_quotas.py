@@ -1,4 +1,4 @@
-"""What HTTP clients may still take: each address has one quota, however many requests it sends."""
+"""Quotas of HTTP clients: one for each address, however many requests it sends."""
 
 from __future__ import annotations
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import re
+from collections.abc import Iterable
 from http import HTTPStatus
 
 from twisted.internet.defer import Deferred, succeed
@@ -9,6 +12,8 @@ from twisted.internet.interfaces import IPullProducer, IReactorTime
 from twisted.web.server import Request
 from zope.interface import implementer
 
+COMPRESSED = range(1000, 2**20)
+"""Lengths of bodies that are compressed: a longer one would take more than 10 ms."""
 CHUNK = 2**16
 """Bytes that are written at once; a body that is not longer is written as a whole."""
 
@@ -25,8 +30,19 @@ def _set_head(request: Request, body: bytes, mime_type: str, status: HTTPStatus)
     request.setResponseCode(status, status.phrase.encode())
     request.setHeader("content-type", mime_type)
     request.setHeader("content-length", str(len(body)))
-    request.setHeader("cache-control", "no-store")
+    if not request.responseHeaders.hasHeader("cache-control"):
+        request.setHeader("cache-control", "no-store")
     request.setHeader("x-content-type-options", "nosniff")
+
+
+def compressed(request: Request, body: bytes) -> bytes:
+    """Return a body for a client, compressed if it accepts that, with the headers set."""
+    request.responseHeaders.addRawHeader("vary", "Accept-Encoding")
+    accepted = request.requestHeaders.getRawHeaders("accept-encoding", [])
+    if len(body) not in COMPRESSED or not accepts_gzip(accepted):
+        return body
+    request.setHeader("content-encoding", "gzip")
+    return gzip.compress(body, compresslevel=1, mtime=0)
 
 
 def respond(  # noqa: PLR0913 (the parts of an answer, and what bounds its time)
@@ -47,6 +63,16 @@ def respond(  # noqa: PLR0913 (the parts of an answer, and what bounds its time)
         return succeed(None)
     _set_head(request, body, mime_type, status)
     return LargeBody(request, body, clock, stall_timeout).start()
+
+
+def accepts_gzip(values: Iterable[str]) -> bool:
+    """Return whether the values of Accept-Encoding allow gzip (RFC 9110, section 12.5.3)."""
+    weights: dict[str, str] = {}
+    for part in ",".join(values).split(","):
+        name, _, weight = (text.strip().lower() for text in part.partition(";"))
+        weights[name] = weight.replace(" ", "")
+    weight = weights.get("gzip", weights.get("*", "q=0"))
+    return re.fullmatch(r"q=0(\.0*)?", weight) is None
 
 
 @implementer(IPullProducer)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,13 @@ from pycawamp.web.authentication import Authentication, Guarded, PendingRequest
 from pycawamp.web.login import Logins
 from pycawamp.web.modules import Bundle
 from pycawamp.web.openapi import document
+from pycawamp.web.response import accepts_gzip
 from pycawamp.wire.v2.codec import dumps
 
 STATIC = Path(__file__).absolute().with_name("static")
 
 DISPLAYS = Path(__file__).absolute().with_name("displays")
-"""What displays for other gateways load from there."""
+"""Files that displays for other gateways load."""
 
 ENTRIES = (
     "console/gateway.js",
@@ -84,7 +84,7 @@ def file_headers(authentication: Authentication) -> dict[str, str]:
     """The headers of files that pages of other origins may load, if any may connect."""
     headers = dict(PAGE_HEADERS)
     if authentication.takes_other_pages:
-        # They import the library from here; whether they may open a WebSocket the door says.
+        # They import the library from here. `Authentication` checks whether they may connect.
         headers["access-control-allow-origin"] = "*"
     return headers
 
@@ -165,16 +165,6 @@ class Answer(Resource):
         """Answer without the body, about which Twisted would log a warning."""
         request.setHeader("content-length", str(len(self.render_GET(request))))
         return b""
-
-
-def accepts_gzip(values: Iterable[str]) -> bool:
-    """Return whether the values of Accept-Encoding allow gzip (RFC 9110, section 12.5.3)."""
-    weights: dict[str, str] = {}
-    for part in ",".join(values).split(","):
-        name, _, weight = (text.strip().lower() for text in part.partition(";"))
-        weights[name] = weight.replace(" ", "")
-    weight = weights.get("gzip", weights.get("*", "q=0"))
-    return re.fullmatch(r"q=0(\.0*)?", weight) is None
 
 
 class Redirect(Resource):

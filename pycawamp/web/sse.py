@@ -33,7 +33,7 @@ def _no_event(_payload: bytes) -> bytes:
 
 
 EVENTS = Framing(_event, _no_event, "sse")
-"""A message for each event; JSON as the protocol has it is one line."""
+"""One message in each event; the JSON of a message is one line."""
 
 
 class EventStream:
@@ -98,7 +98,7 @@ class EventStream:
         self._client_transport.cut()
 
     def check_client(self) -> None:
-        """Close the connection if the user or the page could not come in any more."""
+        """Close the connection if the user or the page may no longer connect."""
         if not self.client.is_valid():
             self._log_out("the login is not good any more")
         elif not self.client.may_stay():

@@ -23,7 +23,7 @@ MIN_RSA = 2048
 MAX_TOKEN = 8192
 """Characters."""
 LEEWAY = 30.0
-"""Seconds by which the clock of who issues tokens may be ahead."""
+"""Seconds by which the clock of the issuer may be ahead."""
 
 
 class BadTokenError(Exception):

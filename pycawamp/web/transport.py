@@ -157,7 +157,7 @@ class SlowConsumerMonitor:
         self._watched.put((client_transport, client_transport.pauses, client_transport.backlog))
 
     def close(self) -> None:
-        """Watch nobody any more."""
+        """Stop watching."""
         self._watched.clear()
         if self._recount is not None:
             self._recount.cancel()

@@ -1,4 +1,4 @@
-"""What the gateway uses of Twisted beyond its public API."""
+"""Uses of Twisted beyond its public API."""
 
 from __future__ import annotations
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
-from autobahn.twisted.websocket import WebSocketServerFactory
+from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
@@ -21,6 +21,7 @@ from pycawamp.web.deflate import Deflate, agree
 from pycawamp.web.expiry import LoginExpiry
 from pycawamp.web.frames import WEBSOCKET
 from pycawamp.web.inflate import Inflater, InflatingProtocol
+from pycawamp.web.text_messages import begins_text, take_text
 from pycawamp.web.transport import ClientTransport
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.errors import BadMessageError
@@ -29,7 +30,7 @@ from pycawamp.wire.v2.dialect import VERSION_1
 
 @attrs.frozen
 class SocketLimits:
-    """What a client's connection may take, and how long it may be silent."""
+    """Limits of a client's connection."""
 
     ping_interval: float = 20.0
     """Seconds, at least 1; a client that answers none within another interval is gone."""
@@ -42,8 +43,10 @@ class SocketLimits:
 
 
 SUBPROTOCOL = "pycaserver"
-"""What a page may offer beside its token, so that there is something else to select."""
+"""A subprotocol that a page may offer beside its token, so that the token need not be selected."""
 EXTENSIONS = "Sec-WebSocket-Extensions"
+WAITED_FOR = 4096
+"""Bytes of a message that is put together here; longer ones, and fragments, are by Autobahn."""
 PONG = 10
 """The opcode of a pong."""
 TRY_AGAIN_LATER = 1013
@@ -63,14 +66,16 @@ class MonitorProtocol(InflatingProtocol):
     factory: MonitorFactory
     session: Session | None = None
     client = Peer()
-    """Who is at the other end; `peer` is Autobahn's."""
+    """The client; `peer` is Autobahn's."""
     encoding: Encoding = VERSION_1
     """The dialect of this connection, and the options in force at first."""
     # What it says of bad frames and handshakes is counted instead: no client fills the log.
     log = make_logger("critical")
+    # Set by the factory: here, Autobahn formats all of them for its log.
+    CONFIG_ATTRS: ClassVar[Sequence[str]] = ()
     _has_frames = False
     _pvs = 0
-    """How many PVs the session had when it ended."""
+    """The number of PVs that the session had when it ended."""
     _message = bytearray()
     connection_count: ConnectionCount | None = None
     _client_transport: ClientTransport | None = None
@@ -110,9 +115,9 @@ class MonitorProtocol(InflatingProtocol):
         self._expiry.watch(self.client.expires)
 
     def dataReceived(self, data: bytes) -> None:
-        """Take what the socket brought, when it is this client's turn."""
+        """Handle received bytes when it is this client's turn."""
         if self.state == self.STATE_CONNECTING:
-            # The handshake, which the door has let in: those that come next are counted after it.
+            # The handshake, which `Authentication` has let in; what follows is counted.
             self.handle(data)
         else:
             self.factory.clients.read_scheduler.take(self, data)
@@ -127,10 +132,41 @@ class MonitorProtocol(InflatingProtocol):
         self._has_frames = False
         if self.session is not None:
             self.session.go_on()
-        super().dataReceived(data)
+        if self._is_between_messages:
+            data, self.data = self.data + data, b""  # type: ignore[has-type]
+            data = self._take_texts(data)
+            if begins_text(data, WAITED_FOR):
+                self.data = data
+                return
+        # Not dataReceived, which formats what it would log in colours.
+        self._dataReceived(data)
+
+    @property
+    def _is_between_messages(self) -> bool:
+        # While a ping waits for its answer, Autobahn is to see each sign of life.
+        return (
+            self.state == self.STATE_OPEN
+            and self.current_frame is None
+            and not self.inside_message
+            and self.autoPingTimeoutCall is None
+        )
+
+    def _take_texts(self, data: bytes) -> bytes:
+        """Take whole text messages for as long as it may; return what is left for Autobahn."""
+        at, most, session = 0, self.maxMessagePayloadSize, self.session
+        while self.session is session and session is not None and not session.is_busy:
+            taken = take_text(data, at, most)
+            if taken is None:
+                break
+            text, at = taken
+            self.onMessage(text, False)
+            if self.factory.clients.read_scheduler.is_over:
+                self._has_frames = at < len(data)
+                break
+        return data[at:]
 
     def processData(self) -> bool:
-        """Take one part of a frame; Autobahn calls it until there is none, or time is over."""
+        """Handle one part of a frame; Autobahn calls it until none is left, or the slice ends."""
         if self.is_busy or not super().processData():
             return False
         self._has_frames = self.factory.clients.read_scheduler.is_over
@@ -162,7 +198,7 @@ class MonitorProtocol(InflatingProtocol):
             self.session.may_ask()
 
     def onMessageEnd(self) -> None:
-        """Take a whole message."""
+        """Handle a whole message."""
         message = self._take_message()
         if not self.failedByMe:
             self.onMessage(message, self.message_is_binary)
@@ -204,6 +240,15 @@ class MonitorProtocol(InflatingProtocol):
             # Not sendClose, which lets applications use no code below 3000 but 1000.
             self.sendCloseFrame(code, reason.encode())
 
+    def onAutoPingTimeout(self) -> None:
+        """Drop a client that answers no pings, unless its answer may wait behind its requests."""
+        clients = self.factory.clients
+        if self in clients.read_scheduler:
+            again = clients.clock.callLater(self.autoPingTimeout, self.onAutoPingTimeout)
+            self.autoPingTimeoutCall = again
+        else:
+            super().onAutoPingTimeout()
+
     def dropConnection(self, abort: bool = False) -> None:
         """Close the connection; not later than a little later, if its client takes nothing."""
         super().dropConnection(abort)
@@ -216,7 +261,7 @@ class MonitorProtocol(InflatingProtocol):
             self._client_transport.cut()
 
     def check_client(self) -> None:
-        """Close the connection if the user or the page could not come in any more."""
+        """Close the connection if the user or the page may no longer connect."""
         if not self.client.is_valid():
             self._log_out("the login is not good any more")
         elif not self.client.may_stay():
@@ -288,7 +333,7 @@ class MonitorProtocol(InflatingProtocol):
         self.factory.clients.shared.refusals.count("closed for a bad frame", self.client.address)
 
     def on_bad_text(self) -> None:
-        """Tell the client why; RFC 6455 wants the connection closed (1007)."""
+        """Send the reason; RFC 6455 requires that the connection is closed (1007)."""
         self._explain(BadMessageError("bad_json", "not JSON: the text is not valid UTF-8"))
 
     def on_corrupt(self) -> None:
@@ -296,11 +341,11 @@ class MonitorProtocol(InflatingProtocol):
         self._explain(BadMessageError("bad_json", "not JSON: the text cannot be inflated"))
 
     def on_too_large(self, limit: int) -> None:
-        """Tell the client what was expected."""
+        """Send the limit."""
         self._explain(BadMessageError("too_large", f"a message has at most {limit} bytes"))
 
     def _explain(self, mistake: BadMessageError) -> None:
-        """Tell the client, at once, why its connection is about to be closed."""
+        """Send the reason before the connection is closed."""
         if self.session is not None and self.state == self.STATE_OPEN:
             self.session.outgoing.send(self.session.outgoing.dialect.error(mistake))
             self.session.outbox.flush()
@@ -310,6 +355,13 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
     """Makes a protocol for each connection."""
 
     protocol = MonitorProtocol
+
+    def buildProtocol(self, address: Any) -> MonitorProtocol:
+        """Return a protocol with the options of this factory."""
+        protocol: MonitorProtocol = super().buildProtocol(address)
+        for name in WebSocketServerProtocol.CONFIG_ATTRS:
+            setattr(protocol, name, getattr(self, name))
+        return protocol
 
     def __init__(self, clients: Clients, limits: SocketLimits) -> None:
         super().__init__(reactor=clients.clock)
@@ -324,7 +376,7 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
             maxMessagePayloadSize=limits.max_message,
             maxFramePayloadSize=limits.max_message,
             closeHandshakeTimeout=2,
-            # The door has looked at the origin.
+            # `Authentication` has checked the origin.
             allowedOrigins=["*"],
             allowNullOrigin=True,
         )

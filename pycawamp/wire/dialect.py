@@ -182,6 +182,16 @@ class Dialect(ABC):
 
 
 @attrs.frozen
+class ImageForm:
+    """How images are compressed."""
+
+    jpeg: int
+    """Quality, 1 to 100."""
+    max: int | None = None
+    """The most pixels of a row or a column; None: all."""
+
+
+@attrs.frozen(cache_hash=True)
 class Encoding:
     """The form of a client's messages. Clients with equal encodings share the bytes."""
 
@@ -200,6 +210,14 @@ class Encoding:
     """Send each burst of messages as one JSON array."""
     reason: bool = False
     """Tell why a PV is not connected."""
+    alarm_message: bool = False
+    """Send the alarm's message where it tells more than the status."""
+    int64: str = "number"
+    """The form of 64-bit integers in JSON: number or string."""
+    attributes: bool = False
+    """Send the attributes of images."""
+    image: ImageForm | None = None
+    """How to compress images; None: they are sent as they are."""
     writable: bool = False
     """Whether the clients may write the PV, by the access rules."""
 

@@ -17,6 +17,8 @@ def checked_name(name: Any) -> str:
     """
     if not isinstance(name, str):
         raise BadMessageError("bad_request", f'expected "pv" with a PV name, got {json_type(name)}')
+    if name.isascii() and name.isprintable() and len(name) <= MAX_NAME and name.strip():
+        return name
     if not name.strip():
         raise BadMessageError("bad_name", "the PV name is empty", pvname=clip(name))
     if is_too_long(name):

@@ -106,6 +106,7 @@ class ComposedTests(WebTestCase):
         browser.until_row("pva://grey", lambda row: row.value == f"200 {TIMES} 100")
         # The picture is as high as the canvas, or as wide: its middle is in the middle.
         self.until_pixel((127, 127, 127))
+        browser.until(lambda: browser.drawn("canvas.trend"), "a small picture in the row")
         browser.until(
             lambda: browser.find(".limit").get_attribute("placeholder") == "0", "the lowest"
         )

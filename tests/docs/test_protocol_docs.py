@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Generator
@@ -34,7 +35,7 @@ MOVING = ("demo:sine", "demo:ramp")
 ALWAYS = (
     (r'"timestamp":\d+\.\d{9}', '"timestamp":T'),
     (r'"timestamps":\[[^\]]*\]', '"timestamps":T'),
-    (r'"host":"localhost:\d+"', '"host":H'),
+    (r'"host":"(localhost|127\.0\.0\.1):\d+"', '"host":H'),
     (r"within [\d.]+ s", "within S"),
 )
 IN_MOVING = ((r'"value":-?\d+\.\d+(e-\d+)?', '"value":V'),)
@@ -157,6 +158,9 @@ class PlayTests(V2TestCase):
     def start_demo(self) -> Generator[Deferred[Any], Any, SoftIOC]:
         """Run the demo's IOC."""
         demo = DemoIOC(reactor, self.ports)
+        before = dict(os.environ)
+        os.environ.update(demo.client_environment())
+        self.addCleanup(os.environ.update, before)
         ready = demo.when_up()
         demo.startService()
         self.addCleanup(demo.stopService)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Generator
 from typing import Any
 
+import numpy as np
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.trial.unittest import TestCase
@@ -13,6 +14,7 @@ from twisted.web.server import Request
 from zope.interface import implementer
 
 from pycawamp.access import IPolicy, Verdict
+from pycawamp.client import GatewayClient, GatewayError
 from pycawamp.config.settings import GatewaySettings
 from pycawamp.pv import archiver
 from pycawamp.pv.errors import ArchiverError
@@ -89,6 +91,19 @@ class ArchiverTests(TestCase):
         self.assertEqual(reply["severities"], [0, 2, 3])
         self.assertEqual(reply["timestamps"][1], start + 10.25)
         self.assertEqual(len(self.appliance.asked), 1)
+
+    @inlineCallbacks
+    def test_client(self) -> Generator[Deferred[Any], Any, None]:
+        """The Python client reads it too."""
+        self.appliance.answer = lambda _: RECORDED
+        client = GatewayClient(reactor, self.fixture.url)
+        self.addCleanup(client.close)
+        history = yield client.history("old", 1351725000, 1351725030, points=100)
+        self.assertEqual((history.name, history.timestamps[0]), ("old", 1351725020.213047))
+        self.assertEqual(history.severities.tolist(), [0, 3, 1])
+        self.assertTrue(np.isnan(history.values[1]))
+        failure = yield self.assertFailure(client.history("MY:SECRET", 0), GatewayError)
+        self.assertEqual(failure.code, "forbidden")
 
     @inlineCallbacks
     def test_recorded(self) -> Generator[Deferred[Any], Any, None]:

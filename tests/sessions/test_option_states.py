@@ -230,6 +230,8 @@ class OptionMachine(ChangingPVsMachine):
             assert client.views[name].refused, name
             assert name in client.left or not client.views[name].connected, name
         client.asked = subscribed
+        for name in client.left - subscribed:
+            client.views[name].connected = None
         client.left.clear()
         for name in readable:
             view = client.views[name]

@@ -1,4 +1,4 @@
-"""Makes `twistd pycaserver` known to Twisted."""
+"""Makes `twistd pycaserver` and `twistd pycaserver-ingest` known to Twisted."""
 
 from twisted.application.service import ServiceMaker
 
@@ -7,4 +7,11 @@ pycaserver = ServiceMaker(
     "pycawamp.service.app",
     "Shows EPICS process variables in web browsers.",
     "pycaserver",
+)
+
+pycaserver_ingest = ServiceMaker(
+    "pycaserver-ingest",
+    "pycawamp.service.ingest",
+    "Brings EPICS process variables onto a NATS bus.",
+    "pycaserver-ingest",
 )

@@ -48,7 +48,7 @@ class Confirmation:
         self._confirmed()
 
     def failed(self, _refusal: libca.Refusal) -> None:
-        """Take an answer without a value, or that there will be none."""
+        """Handle an answer without a value, or a failure."""
         self._confirmed()
 
 

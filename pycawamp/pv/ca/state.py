@@ -24,4 +24,4 @@ class AtLibca:
     reserved: int = 0
     """Bytes of the memory budget that are its values'; the worker's."""
     cleared: bool = False
-    """Whether the channel is gone; the worker's."""
+    """Whether the channel was closed; used by the worker only."""

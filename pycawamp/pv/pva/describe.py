@@ -21,7 +21,17 @@ from pycawamp.pv.pva.types import (
     Variant,
 )
 from pycawamp.pv.pva.wire import LITTLE, Order, little_bits
-from pycawamp.pv.values import LARGE, STATUSES, FieldType, Image, Limits, Metadata, Reading, Value
+from pycawamp.pv.values import (
+    LARGE,
+    STATUSES,
+    FieldType,
+    Image,
+    Limits,
+    Metadata,
+    Reading,
+    Status,
+    Value,
+)
 
 NANOSECONDS = 1_000_000_000
 
@@ -144,6 +154,7 @@ class Description:
             write_access=write_access,
             units=text("display.units"),
             description=text("display.description") or text("descriptor"),
+            form=self._form(state),
             precision=precision if type_ in _FLOATING and isinstance(precision, int) else None,
             enum_strs=tuple(choices),
             display_limits=self._limits(state, "display.limitLow", "display.limitHigh"),
@@ -155,6 +166,14 @@ class Description:
                 state, "valueAlarm.lowWarningLimit", "valueAlarm.highWarningLimit"
             ),
         )
+
+    def _form(self, state: State) -> str:
+        slots = self.layout.slots
+        index = state[slots.get("display.form.index", self.layout.zero)]
+        choices = state[slots.get("display.form.choices", self.layout.blank)]
+        if not isinstance(choices, list) or type(index) is not int or not 0 < index < len(choices):
+            return ""
+        return str(choices[index])
 
     def _limits(self, state: State, low: str, high: str) -> Limits | None:
         slots = self.layout.slots
@@ -176,14 +195,16 @@ def status(number: int, message: str) -> int | str:
     known = _STATUS_NUMBERS.get(message)
     if known is not None:
         return known
-    if not 0 <= number < len(_STATUS_NAMES):
-        return str(number)
-    return _STATUS_NAMES[number] if number else 0
+    name = _STATUS_NAMES[number] if 0 <= number < len(_STATUS_NAMES) else str(number)
+    if message:
+        return Status(name, message)
+    return name if number else 0
 
 
 def is_same(one: Reading, other: Reading) -> bool:
     """Whether two readings have the same time stamp, alarm and value."""
-    if one[:4] != other[:4]:
+    messages = (getattr(each.status, "message", "") for each in (one, other))
+    if one[:4] != other[:4] or len(set(messages)) > 1:
         return False
     if isinstance(one.value, np.ndarray) and isinstance(other.value, np.ndarray):
         return np.array_equal(one.value, other.value)
@@ -257,6 +278,7 @@ def _value_getter(kind: FieldType, layout: Layout, path: str) -> GetValue:
 def _image_getter(layout: Layout, pixels_slot: int) -> GetValue:
     slots, blank, zero = layout.slots, layout.blank, layout.zero
     codec_slot, sizes_slot = slots.get("codec.name", blank), slots.get("dimension", zero)
+    attributes_slot = slots.get("attribute", zero)
 
     def image(state: State) -> Value:
         pixels, codec, dimensions = state[pixels_slot], state[codec_slot], state[sizes_slot]
@@ -265,7 +287,8 @@ def _image_getter(layout: Layout, pixels_slot: int) -> GetValue:
         shape = _shape(dimensions)
         if not codec and math.prod(shape) == pixels.size:
             pixels = pixels.reshape(shape)
-        return Image(pixels, str(codec), shape)
+        attributes = state[attributes_slot]
+        return Image(pixels, str(codec), shape, attributes if isinstance(attributes, list) else ())
 
     return image
 

@@ -7,7 +7,7 @@ import attrs
 from pycawamp.pv.values import Metadata, Reading
 from pycawamp.wire.dialect import Dialect, Encoding, Message, Renderer
 from pycawamp.wire.epics2web.requests import parse
-from pycawamp.wire.epics2web.updates import PVRenderer, info, shower
+from pycawamp.wire.epics2web.updates import PVRenderer, formatter_for, info
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.names import checked_name
 from pycawamp.wire.requests import Get, Request
@@ -64,7 +64,7 @@ class CAGet(Dialect):
         self, request: Request, metadata: Metadata, reading: Reading, encoding: Encoding
     ) -> Message:
         """Return the name and the value."""
-        value = shower(metadata, self.labels)(reading.value)
+        value = formatter_for(metadata, self.labels)(reading.value)
         name = dumps(request.pvname)
         return Message(b'%d {"name":%b,"value":%b}' % (int(request.id or 0), name, value))
 

@@ -29,7 +29,7 @@ class PVRenderer(Renderer):
 
     def describe(self, metadata: Metadata) -> None:
         """Use `metadata` from now on."""
-        self._show = shower(metadata)
+        self._show = formatter_for(metadata)
 
     def described(self, metadata: Metadata) -> Sequence[bytes]:
         """Tell changed metadata: the labels may be others."""
@@ -54,7 +54,7 @@ def info(name: str, metadata: Metadata | None) -> bytes:
     return dumps(message)
 
 
-def shower(metadata: Metadata, labels: bool = False) -> Show:
+def formatter_for(metadata: Metadata, labels: bool = False) -> Show:
     """Return the function that shows a PV's values; with `labels`, states of enums by label."""
     if metadata.type is FieldType.CHAR and metadata.is_array:
         return lambda value: dumps(long_string(value, metadata.count))  # type: ignore[arg-type]

@@ -60,7 +60,7 @@ class PVRenderer(Renderer):
         self._readonly = b',"readonly":%b' % _bool(
             not self._writable or metadata.write_access is False
         )
-        self._show = shower(metadata)
+        self._show = formatter_for(metadata)
 
     def shown(self, metadata: Metadata) -> object:
         """Return all of it: a change is told at once."""
@@ -147,14 +147,14 @@ def vtype(metadata: Metadata) -> bytes:
     return _VTYPES[metadata.type] + (b"Array" if metadata.is_array else b"")
 
 
-def shower(metadata: Metadata) -> Show:
+def formatter_for(metadata: Metadata) -> Show:
     """Return the function that shows a PV's values."""
     if metadata.is_array:
         if metadata.type is FieldType.STRING:
             return lambda value: b'"text":' + dumps(dumps(value).decode())
         if metadata.type is FieldType.ENUM:
             return lambda value: b'"text":' + dumps(_labels(metadata, value))
-        return _array_shower(*_ARRAYS.get(metadata.type, _ARRAYS[FieldType.DOUBLE]))
+        return _array_formatter(*_ARRAYS.get(metadata.type, _ARRAYS[FieldType.DOUBLE]))
     if metadata.type is FieldType.STRING:
         return lambda value: b'"text":' + (b'""' if value is None else orjson.dumps(value))
     if metadata.type is FieldType.ENUM and metadata.enum_strs:
@@ -236,7 +236,7 @@ def _labels(metadata: Metadata, value: Value) -> str:
     return dumps([label(metadata.enum_strs, index) for index in value.tolist()]).decode()
 
 
-def _array_shower(member: bytes, dtype: str) -> Show:
+def _array_formatter(member: bytes, dtype: str) -> Show:
     template = b'"' + member + b'":"%b"'
 
     def show(value: Value) -> bytes:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from typing import Any
 
+from pycawamp.wire.dialect import ImageForm
 from pycawamp.wire.errors import BadMessageError
 
+INT64_FORMS = ("number", "string")
+QUALITIES = 1, 100
+SIZES = 16, 10_000
+"""Pixels to which images may be made smaller."""
+HAS_PILLOW = find_spec("PIL") is not None
 ARRAY_FORMS = ("json", "base64", "binary")
 MAX_RATE = 1000.0
 """Updates per second: the finest that a max_rate can say."""
@@ -46,6 +53,35 @@ def _array_form(key: str, value: Any) -> str:
     return str(value)
 
 
+def _int64_form(key: str, value: Any) -> str:
+    if value not in INT64_FORMS:
+        raise BadMessageError(
+            "bad_request", f'expected "{key}" to be one of {", ".join(INT64_FORMS)}'
+        )
+    return str(value)
+
+
+def _image_form(key: str, value: Any) -> ImageForm | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or "jpeg" not in value or value.keys() - {"jpeg", "max"}:
+        text = f'expected "{key}" to be null, or an object with "jpeg", and "max" if need be'
+        raise BadMessageError("bad_request", text)
+    quality = _whole(key, "jpeg", value["jpeg"], *QUALITIES)
+    most = _whole(key, "max", value["max"], *SIZES) if "max" in value else None
+    if not HAS_PILLOW:
+        text = f'this gateway has no "{key}": it needs pycaserver[images]'
+        raise BadMessageError("bad_request", text)
+    return ImageForm(quality, most)
+
+
+def _whole(key: str, part: str, value: Any, low: int, high: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        text = f'expected "{part}" of "{key}" to be a whole number from {low} to {high}'
+        raise BadMessageError("bad_request", text)
+    return value
+
+
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "metadata": _flag,
     "text": _flag,
@@ -53,7 +89,13 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "arrays": _array_form,
     "batch": _flag,
     "reason": _flag,
+    "alarm_message": _flag,
+    "int64": _int64_form,
+    "attributes": _flag,
+    "image": _image_form,
 }
 
 OPTIONS = tuple(_CHECKS)
 """The names of the options, in the order in which they are told."""
+ALWAYS_TOLD = OPTIONS[:6]
+"""Those that are told also where they are as without being set."""

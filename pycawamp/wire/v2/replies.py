@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import attrs
+
 from pycawamp.pv.values import Metadata
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.requests import Request
 from pycawamp.wire.v2.codec import dumps
-from pycawamp.wire.v2.options import OPTIONS
+from pycawamp.wire.v2.options import ALWAYS_TOLD, OPTIONS
 
 
 def connection(name: str, connected: bool, reason: str | None = None) -> bytes:
@@ -48,6 +50,7 @@ def metadata(
         "alarm_limits": described.alarm_limits,
         "warning_limits": described.warning_limits,
         "description": described.description or None,
+        "form": described.form or None,
     }
     return _reply(
         request,
@@ -65,7 +68,14 @@ def metadata(
 
 def configured(request: Request, encoding: Encoding) -> bytes:
     """Return a `configured` message with the options in force."""
-    options = {key: getattr(encoding, key) for key in OPTIONS}
+    usual = Encoding(encoding.dialect)
+    options = {
+        key: getattr(encoding, key)
+        for key in OPTIONS
+        if key in ALWAYS_TOLD or getattr(encoding, key) != getattr(usual, key)
+    }
+    if encoding.image is not None:
+        options["image"] = _without_none(attrs.asdict(encoding.image))
     return _reply(request, "configured", **options)
 
 

@@ -55,7 +55,7 @@ def parse(payload: bytes) -> Request:
     message = load(payload)
     if not isinstance(message, dict):
         raise BadMessageError("bad_request", f"expected a JSON object, got {json_type(message)}")
-    request_id = _request_id(message)
+    request_id = _request_id(message) if "id" in message else None
     try:
         return _parse_action(message, request_id)
     except BadMessageError as mistake:
@@ -97,6 +97,9 @@ def _parse_action(message: dict[str, Any], request_id: str | float | None) -> Re
 
 
 def _connect(message: dict[str, Any], request_id: str | float | None) -> Connect:
+    if len(message) == 2 and ("pv" in message or "pvs" in message):
+        # Most have only an action and names.
+        return Connect(_names(message), id=request_id)
     options = parse_options(message)
     return Connect(_names(message), options, _past(message), id=request_id)
 

@@ -13,7 +13,16 @@ from typing import TypeAlias
 import numpy as np
 import orjson
 
-from pycawamp.pv.values import Array, FieldType, Image, Metadata, Reading, Value, length_of
+from pycawamp.pv.values import (
+    Array,
+    FieldType,
+    Image,
+    Metadata,
+    Reading,
+    Status,
+    Value,
+    length_of,
+)
 from pycawamp.wire.dialect import Encoding, Template
 from pycawamp.wire.v2.codec import dumps
 from pycawamp.wire.v2.text import NO_VALUE, Show, formatter_for
@@ -37,7 +46,7 @@ def renderer(
         return _binary(_line(head, _shape, units, extras, tail))
     if metadata.is_array or extras or metadata.type in _COMPOSED:
         return _line(head, value, units, extras, tail)
-    return _scalar_line(head, _scalar_json(metadata), units + tail)
+    return _scalar_line(head, _scalar_json(metadata, encoding), units + tail)
 
 
 def template(name: str, metadata: Metadata, encoding: Encoding) -> Template | None:
@@ -134,17 +143,26 @@ def _value_part(metadata: Metadata, encoding: Encoding) -> Part:
     if metadata.type is FieldType.IMAGE:
         # As JSON, an image would take ten times its bytes.
         return lambda reading: b'"value":null,' + _shape(reading)
+    value_json = _scalar_json(metadata, encoding)
+    if metadata.is_array and value_json is _digits:
+        return lambda reading: b'"value":[%b]' % b",".join(map(_digits, _array(reading).tolist()))
     if metadata.is_array or metadata.type in (FieldType.TABLE, FieldType.STRUCTURE):
         return lambda reading: b'"value":' + dumps(reading.value)
-    value_json = _scalar_json(metadata)
     return lambda reading: b'"value":' + value_json(reading.value)
 
 
-def _scalar_json(metadata: Metadata) -> Callable[[Value], bytes]:
+def _scalar_json(metadata: Metadata, encoding: Encoding) -> Callable[[Value], bytes]:
+    if encoding.int64 == "string" and metadata.type in _LONG:
+        return _digits
     if metadata.type is FieldType.FLOAT:
         # As a double, 0.1 would be 0.10000000149011612.
         return lambda value: dumps(None if value is None else np.float32(value))  # type: ignore[arg-type]
     return orjson.dumps
+
+
+def _digits(value: Value) -> bytes:
+    """A whole number as a string: other languages have no integers of 64 bits."""
+    return orjson.dumps(None if value is None else str(value))
 
 
 def _base64(reading: Reading) -> bytes:
@@ -186,6 +204,10 @@ def _extra_parts(metadata: Metadata, encoding: Encoding) -> list[Part]:
     parts: list[Part] = []
     if encoding.metadata:
         parts.append(_alarm)
+    if encoding.alarm_message:
+        parts.append(_alarm_message)
+    if encoding.attributes and metadata.type is FieldType.IMAGE:
+        parts.append(_attributes)
     show = formatter_for(metadata) if encoding.text else None
     if show is not None:
         parts.append(lambda reading: b',"text":' + dumps(_text(show, reading.value)))
@@ -201,5 +223,18 @@ def _alarm(reading: Reading) -> bytes:
     return b',"severity":"%b","status":"%b"' % names
 
 
+def _alarm_message(reading: Reading) -> bytes:
+    status = reading.status
+    return b',"alarm_message":' + dumps(status.message) if isinstance(status, Status) else b""
+
+
+def _attributes(reading: Reading) -> bytes:
+    image = reading.value
+    attributes = image.attributes if isinstance(image, Image) else ()
+    named = {each["name"]: each.get("value") for each in attributes if "name" in each}
+    return b',"attributes":' + dumps(named)
+
+
+_LONG = (FieldType.INT64, FieldType.UINT64)
 _COMPOSED = (FieldType.TABLE, FieldType.IMAGE, FieldType.STRUCTURE)
 _NO_PIXELS: Array = np.zeros(0, np.uint8)

@@ -230,6 +230,33 @@ static PyObject *route_clear(Route *self, PyObject *unused) {
   Py_RETURN_NONE;
 }
 
+/* The entry of a stream in a plan that is not followed just now; NULL if there is none. */
+static struct entry *entry_of(struct plan *plan, PyObject *stream) {
+  for (size_t i = 0; plan->references == 1 && i < plan->count; i++)
+    if (plan->entries[i].stream == stream) return &plan->entries[i];
+  return NULL;
+}
+
+static PyObject *route_redirect(Route *self, PyObject *args) {
+  PyObject *stream, *cohort;
+  if (!PyArg_ParseTuple(args, "OO", &stream, &cohort)) return NULL;
+  struct entry *entry = self->plan ? entry_of(self->plan, stream) : NULL;
+  if (!entry) return route_clear(self, NULL);
+  struct native_state *native = PyType_GetModuleState(Py_TYPE(self));
+  PyObject *buffer = native ? PyObject_GetAttrString(cohort, "buffer") : NULL;
+  if (!buffer) return NULL;
+  if (!PyObject_TypeCheck(buffer, native->buffer_type)) {
+    Py_DECREF(buffer);
+    return route_clear(self, NULL);
+  }
+  PyObject *old_cohort = entry->cohort, *old_buffer = (PyObject *)entry->buffer;
+  entry->cohort = Py_NewRef(cohort);
+  entry->buffer = (FrameBuffer *)buffer;
+  Py_DECREF(old_cohort);
+  Py_DECREF(old_buffer);
+  Py_RETURN_NONE;
+}
+
 static PyObject *route_close(Route *self, PyObject *unused) {
   (void)unused;
   forget_plan(self);
@@ -279,6 +306,7 @@ static PyObject *get_direct(Route *self, void *unused) {
 static PyMethodDef methods[] = {
     {"clear", (PyCFunction)route_clear, METH_NOARGS, NULL},
     {"close", (PyCFunction)route_close, METH_NOARGS, NULL},
+    {"redirect", (PyCFunction)route_redirect, METH_VARARGS, NULL},
     {"keep", (PyCFunction)route_keep, METH_O, NULL},
     {"take_newest", (PyCFunction)route_take_newest, METH_NOARGS, NULL},
     {"forget_newest", (PyCFunction)route_forget_newest, METH_NOARGS, NULL},

@@ -52,6 +52,8 @@
  * @property {Limits} [warning_limits]
  * @property {boolean} [read_access]
  * @property {boolean | null} [write_access] null: not known before a write is tried
+ * @property {string} [description] of PVs of pvAccess
+ * @property {string} [form] how to show its numbers, such as `Hex`
  * @property {string} [host] the IOC, as `host:port`
  */
 

@@ -10,7 +10,9 @@ import { valueText } from "./valuetext.js";
 import { Watch } from "./watch.js";
 
 /** PVs of a chart at most. */
-export const MOST = 24;
+const MOST = 24;
+/** The kinds of values that make a trace. */
+export const CHARTED = ["number", "array"];
 const COLOURS = 8;
 const SPANS = [[60, "1 min"], [300, "5 min"], [600, "10 min"], [3600, "1 h"], [86400, "1 d"], [604800, "1 w"]];
 const AXES = { one: "One axis", units: "Axis per unit", own: "Axis per PV" };
@@ -63,7 +65,7 @@ export class ChartPanel {
   /** Whether a PV can be in this chart: numbers over time and arrays by element have different axes. */
   accepts(watch) {
     const kind = watch?.update ? watch.kind : this.#kind;
-    return this.#kind === "" || kind === this.#kind || kind === "text";
+    return this.#kind === "" || kind === this.#kind;
   }
 
   /** @param {string} name @returns {boolean} whether there was room */
@@ -84,7 +86,7 @@ export class ChartPanel {
   }
 
   paint() {
-    this.#kind ||= this.#lines.find(({ watch }) => watch.update && watch.kind !== "text")?.watch.kind ?? "";
+    this.#kind ||= this.#lines.find(({ watch }) => watch.update && CHARTED.includes(watch.kind))?.watch.kind ?? "";
     const isTime = this.#kind !== "array";
     this.#chart.draw();
     this.#paintLegend();

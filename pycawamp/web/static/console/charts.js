@@ -1,6 +1,6 @@
 /** Charts of several PVs, above the table: which there are, and what is in each. */
 import { Viewport } from "../plot/viewport.js";
-import { ChartPanel } from "./chartpanel.js";
+import { CHARTED, ChartPanel } from "./chartpanel.js";
 
 const SPAN = 300;
 const CLOSEST = 0.1;
@@ -51,7 +51,9 @@ export class Charts {
    * @param {ChartPanel | null} [target]
    */
   add(name, target = null) {
-    const fits = (panel) => panel.accepts(this.#context.known(name));
+    const watch = this.#context.known(name);
+    if (watch?.update && !CHARTED.includes(watch.kind)) return this.#announcer.say(`${name} is neither a number nor an array of numbers`);
+    const fits = (panel) => panel.accepts(watch);
     const panel = target && fits(target) ? target : target ? undefined : this.#panels.filter(fits).at(-1);
     if (panel?.names.includes(name)) return this.#announcer.say(`${name} is in the chart already`);
     if (panel && !panel.add(name)) return this.#announcer.say("The chart is full");

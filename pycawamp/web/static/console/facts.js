@@ -1,4 +1,5 @@
 /** What is known about a PV, as pairs of words. */
+import { UNWRITABLE } from "../view/entry.js";
 import { duration, fullStamp, neverProcessed, zoneName } from "../view/time.js";
 import { statusOf } from "./status.js";
 
@@ -38,7 +39,9 @@ function description(metadata) {
   /** @type {[string, string][]} */
   const rows = [
     ["Type", count === 1 ? type : `${type} × ${count}`],
+    ["Description", metadata.description],
     ["Units", units],
+    ["Shown as", metadata.form],
     ["Precision", precision === undefined ? undefined : String(precision)],
     ["Choices", labels?.map((label, i) => `${i} ${label}`).join(" · ")],
     ["Display limits", range(display)],
@@ -60,7 +63,7 @@ function range([low, high] = []) {
 /** By pvAccess it is not known before a write is tried. */
 const WRITE_ACCESS = new Map([[true, "write"], [null, "write unless the IOC refuses it"]]);
 
-function access({ read_access: read, write_access: write }) {
+function access({ type, read_access: read, write_access: write }) {
   if (read === undefined && write === undefined) return undefined;
-  return [read === false ? "no read" : "read", WRITE_ACCESS.get(write) ?? "no write"].join(", ");
+  return [read === false ? "no read" : "read", UNWRITABLE.includes(type) ? "no write" : WRITE_ACCESS.get(write) ?? "no write"].join(", ");
 }

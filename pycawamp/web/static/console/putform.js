@@ -1,13 +1,11 @@
 /** What writes: a field, buttons of an enum, steps. There when, and only when, the gateway says that this user may. */
-import { FLOATS, INTEGERS, lengthWarning, limitWarning, valueFrom } from "../view/entry.js";
+import { FLOATS, INTEGERS, UNWRITABLE, lengthWarning, limitWarning, valueFrom } from "../view/entry.js";
 import { isList, scalarText, textOf } from "../view/reading.js";
 import { confirmed } from "./confirm.js";
 import { el, setText } from "./dom.js";
 import { failureText } from "./failure.js";
 
 const LISTS = { string: 'new values: one, "two words", …' };
-/** Types of values that nobody writes. */
-const UNWRITABLE = ["table", "image"];
 /** More labels than these are in a list to choose from. */
 const MOST_BUTTONS = 8;
 

@@ -1,4 +1,5 @@
 /** A watch as a row of the table: built once, then only what changed is written. */
+import { Picture } from "../plot/picture.js";
 import { Sparkline } from "../plot/sparkline.js";
 import { formattedText } from "../view/format.js";
 import { stamp } from "../view/time.js";
@@ -20,6 +21,9 @@ export class Row {
   figureItem = { paint: () => this.details?.paintFigure() };
   #clock;
   #trend;
+  /** @type {Picture | null} a small one, while it is in sight */
+  #picture = null;
+  #pictured = null;
   #value = el("span", { class: "value" });
   #units = el("span", { class: "units" });
   #badge = el("span", { class: "badge" });
@@ -56,7 +60,10 @@ export class Row {
 
   show(visible) {
     this.visible = visible;
-    if (!visible) this.#trend.release();
+    if (visible) return;
+    this.#trend.release();
+    this.#picture?.release();
+    this.#picture = this.#pictured = null;
   }
 
   paint() {
@@ -89,6 +96,14 @@ export class Row {
     this.#axis.hidden = watch.kind !== "array";
     if (watch.kind === "number") this.#trend.drawHistory(watch.history, this.#clock.now(), TREND_SECONDS);
     else if (watch.kind === "array") this.#trend.drawList(watch.update?.value ?? []);
+    else if (watch.kind === "image" && watch.update) this.#paintPicture(watch.update);
+  }
+
+  #paintPicture(update) {
+    this.#picture ??= new Picture(() => this.visible && this.paintTrend());
+    if (update !== this.#pictured) this.#picture.show(update, this.watch.width, null, "Grey");
+    this.#pictured = update;
+    this.#trend.drawPicture(this.#picture);
   }
 
   #paintValue(update, metadata) {

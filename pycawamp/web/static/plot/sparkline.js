@@ -1,4 +1,4 @@
-/** The small plot of a table row: the last minutes of a number, or the elements of an array. */
+/** The small plot of a table row: the last minutes of a number, the elements of an array, a picture. */
 import { palette } from "./palette.js";
 import { Surface } from "./surface.js";
 import { extent, historyExtent, lineTrace, padded, stepTrace } from "./traces.js";
@@ -27,6 +27,16 @@ export class Sparkline {
     /** @type {[number, number]} */
     const range = [0, Math.max(1, list.length - 1)];
     this.#draw(range, extent(list), (path, scale) => lineTrace(path, list, scale, range));
+  }
+
+  /** @param {import("./picture.js").Picture} picture */
+  drawPicture({ canvas, size, problem }) {
+    const surface = this.#surface.begin();
+    if (!surface || problem || !size.width) return;
+    const { context, width, height } = surface;
+    const scale = Math.min(width / size.width, height / size.height);
+    // At the right, as the newest of a plot is.
+    context.drawImage(canvas, width - size.width * scale, 0, size.width * scale, size.height * scale);
   }
 
   #draw([from, to], values, trace) {

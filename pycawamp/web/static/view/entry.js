@@ -7,6 +7,8 @@ const ELEMENT = /"((?:[^"\\]|\\.)*)"(?=[\s,;]|$)|[^\s,;]+/gs;
 const PLAIN = /^(?!\[\]$)[^\s,;"\\]+$/;
 const COMMA = /^[+-]?\d*,\d+$/;
 export const INTEGERS = ["long", "short", "char", "int8", "uint8", "uint16", "uint32", "int64", "uint64"];
+/** Types of values that nobody writes. */
+export const UNWRITABLE = ["table", "image"];
 export const FLOATS = ["double", "float"];
 const HEX = /^[+-]?0x[0-9a-f]+$/i;
 

@@ -1,0 +1,257 @@
+"""A cluster on the loopback interface: NATS servers, ingests and edges as child processes."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import attrs
+
+NATS = shutil.which("nats-server") or shutil.which("nats-server", path="/usr/sbin:/usr/local/bin")
+"""The program; None where it is not installed."""
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+class ClusterError(Exception):
+    """A process of the cluster did not start; the text has what it said."""
+
+
+def free_ports(number: int) -> list[int]:
+    """Return ports that nobody listens at."""
+    with contextlib.ExitStack() as stack:
+        found = []
+        for _ in range(number):
+            listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            found.append(listening.getsockname()[1])
+        return found
+
+
+@attrs.define(eq=False)
+class Member:
+    """One process, which can be started again."""
+
+    name: str
+    command: Sequence[str]
+    log: Path
+    is_up: Callable[[Member], bool]
+    environment: Mapping[str, str] = attrs.Factory(dict)
+    port: int = 0
+    report: str = ""
+    """The URL of a NATS server's reports."""
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process, while it runs."""
+        assert self.process is not None
+        return self.process.pid
+
+    def launch(self) -> None:
+        """Start it; what it says goes to its log."""
+        plain = {key: text for key, text in os.environ.items() if not key.startswith("EPICS_")}
+        with self.log.open("a") as log:
+            log.write(f"--- {self.name}\n")
+            log.flush()
+            self.process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**plain, **self.environment},
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 (no thread runs here at that time)
+            )
+
+    def wait(self, seconds: float = 90.0) -> None:
+        """Block until it is up."""
+        deadline = time.monotonic() + seconds
+        while not self.is_up(self):
+            if not self.runs or time.monotonic() > deadline:
+                raise ClusterError(f"{self.name} is not up; it said: {self.said[-2000:]}")
+            time.sleep(0.02)
+
+    def start(self) -> None:
+        """Start it, and block until it is up."""
+        self.launch()
+        self.wait()
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has not ended."""
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def said(self) -> str:
+        """What it said since it was started last."""
+        return self.log.read_text(errors="replace").rpartition(f"--- {self.name}\n")[2]
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        if self.runs:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill it, and block until it is gone."""
+        self.signal(signal.SIGKILL)
+        if self.process is not None:
+            self.process.wait()
+
+
+class Cluster:
+    """NATS servers, ingests and edges, whose logs are in a folder.
+
+    `ca` is the environment by which ingests find IOCs.
+    """
+
+    def __init__(self, folder: Path, ca: Mapping[str, str]) -> None:
+        self.folder = folder
+        self._ca = dict(ca)
+        self.nodes: list[Member] = []
+        self.ingests: list[Member] = []
+        self.edges: list[Member] = []
+        self.fronts: list[Member] = []
+        """What is before the edges."""
+
+    @property
+    def bus(self) -> str:
+        """The value of --bus."""
+        return "nats://" + ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
+
+    def node_of(self, pid: int) -> Member:
+        """Return the NATS server that a process is connected to."""
+        for node in self.nodes:
+            with urllib.request.urlopen(f"{node.report}/connz?auth=1", timeout=5) as answer:
+                ports = {each["port"] for each in json.load(answer)["connections"]}
+            if ports & _local_ports(pid):
+                return node
+        raise ClusterError(f"process {pid} is not connected to the bus")
+
+    @property
+    def members(self) -> list[Member]:
+        """All processes."""
+        return [*self.fronts, *self.edges, *self.ingests, *self.nodes]
+
+    def add_nodes(self, number: int) -> None:
+        """Start NATS servers that know each other, as contrib/bus/nats.conf but open to all."""
+        ports = free_ports(3 * number)
+        clients, routes, reports = ports[:number], ports[number : 2 * number], ports[2 * number :]
+        urls = ", ".join(f'"nats://127.0.0.1:{port}"' for port in routes)
+        for index, (client, route, report) in enumerate(zip(clients, routes, reports, strict=True)):
+            name = f"nats{index + 1}"
+            configuration = self.folder / f"{name}.conf"
+            configuration.write_text(
+                f'server_name: {name}\nlisten: "127.0.0.1:{client}"\nmax_payload: 16MB\n'
+                f'http: "127.0.0.1:{report}"\n'
+                'max_pending: 64MB\nwrite_deadline: "1s"\nping_interval: "5s"\nping_max: 2\n'
+                f'cluster {{ name: pycaserver, listen: "127.0.0.1:{route}", routes: [{urls}], '
+                f"connect_retries: 10 }}\n"
+            )
+            command = [self.program, "-c", str(configuration)]
+            node = Member(
+                name,
+                command,
+                self.folder / f"{name}.log",
+                functools.partial(_is_routed, number - 1),
+            )
+            node.port, node.report = client, f"http://127.0.0.1:{report}"
+            self.nodes.append(node)
+        _start_all(self.nodes[-number:])
+
+    @property
+    def program(self) -> str:
+        """The path of nats-server."""
+        if NATS is None:
+            raise ClusterError("there is no nats-server: apt-get install nats-server")
+        return NATS
+
+    def ingest(self, name: str, *options: str, has_bus: bool = True) -> Member:
+        """Return an ingest that is not started yet; without `has_bus`, options name the bus."""
+        command = [*_twistd("pycaserver-ingest"), *options]
+        if has_bus:
+            command += ["--bus", self.bus, "--name", name]
+        log = self.folder / f"ingest-{name}.log"
+        return Member(name, command, log, _says_ready, self._ca)
+
+    def edge(self, name: str, *options: str) -> Member:
+        """Return an edge that is not started yet."""
+        (port,) = free_ports(1)
+        command = [*_twistd("pycaserver"), "--bus", self.bus, "--name", name]
+        command += ["--port", f"tcp:{port}:interface=127.0.0.1", *options]
+        # No IOC can be found from there.
+        blind = {"EPICS_CA_AUTO_ADDR_LIST": "NO", "EPICS_CA_ADDR_LIST": ""}
+        log = self.folder / f"edge-{name}.log"
+        return Member(name, command, log, listens, blind, port)
+
+    def add_ingests(self, *names: str, options: Sequence[str] = ()) -> None:
+        """Start ingests."""
+        added = [self.ingest(name, *options) for name in names]
+        self.ingests += added
+        _start_all(added)
+
+    def add_edges(self, *names: str, options: Sequence[str] = ()) -> None:
+        """Start edges."""
+        added = [self.edge(name, *options) for name in names]
+        self.edges += added
+        _start_all(added)
+
+    def stop(self) -> None:
+        """Kill all processes."""
+        for member in self.members:
+            member.kill()
+
+
+def _start_all(members: Sequence[Member]) -> None:
+    for member in members:
+        member.launch()
+    for member in members:
+        member.wait()
+
+
+def _twistd(plugin: str) -> list[str]:
+    twistd = "from twisted.scripts.twistd import run; run()"
+    return [sys.executable, "-c", twistd, "-n", "--pidfile=", plugin]
+
+
+def listens(member: Member) -> bool:
+    """Whether a process accepts connections."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", member.port), 1):
+        return True
+    return False
+
+
+def _is_routed(routes: int, member: Member) -> bool:
+    """Whether a NATS server has routes to all others: before, it would be alone."""
+    url = f"{member.report}/routez"
+    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=1) as answer:
+        return listens(member) and int(json.load(answer)["num_routes"]) >= routes
+    return False
+
+
+def _local_ports(pid: int) -> set[int]:
+    """The TCP ports at this end of a process's connections."""
+    sockets = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            sockets.add(os.readlink(descriptor))
+    lines = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+    return {int(line[1].split(":")[1], 16) for line in lines if f"socket:[{line[9]}]" in sockets}
+
+
+def _says_ready(member: Member) -> bool:
+    return "is ready" in member.said
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

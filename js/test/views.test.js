@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { History } from "../../pycawamp/web/static/plot/history.js";
+import { joined, ofSeverity, severitiesIn, shifted, timelineOf } from "../../pycawamp/web/static/plot/views.js";
+
+const lists = (timestamps, values, severities = values.map(() => 0)) => ({ pvname: "X", timestamps: Float64Array.from(timestamps), values: Float64Array.from(values), severities: Uint8Array.from(severities) });
+const all = (timeline) => Array.from({ length: timeline.length }, (_, i) => [timeline.time(i), timeline.value(i)]);
+
+test("two timelines are joined at a time: nothing is there twice", () => {
+  const older = timelineOf(lists([1, 2, 3, 4], [10, 20, 30, 40]));
+  const newer = timelineOf(lists([2.5, 3, 4, 5], [1, 3, 4, 5]));
+  const both = joined(older, newer, 3);
+  assert.deepEqual(all(both), [[1, 10], [2, 20], [3, 3], [4, 4], [5, 5]]);
+  assert.deepEqual([0, 2, 2.5, 3, 9].map((time) => both.indexOf(time)), [0, 1, 2, 2, 5]);
+});
+
+test("a timeline is shown later, and by severity", () => {
+  const timeline = timelineOf(lists([1, 2, 3], [10, 20, 30], [0, 2, 2]));
+  assert.deepEqual(all(shifted(timeline, 5)), [[6, 10], [7, 20], [8, 30]]);
+  assert.equal(shifted(timeline, 5).indexOf(7), 1);
+  assert.deepEqual(all(ofSeverity(timeline, 2)), [[1, NaN], [2, 20], [3, 30]]);
+  assert.deepEqual([...severitiesIn(timeline, [0, 1.5])], [0]);
+  assert.deepEqual([...severitiesIn(timeline, [2.5, 9])], [2]);
+});
+
+test("an empty history takes what was before, but nothing from the future", () => {
+  const history = new History({ seconds: 100 });
+  history.catchUp(lists([-50, 10, 20, 999], [1, 2, 3, 4], [0, 1, 0, 0]), 105);
+  assert.deepEqual(all(history), [[10, 2], [20, 3]]);
+  assert.equal(history.severity(0), 1);
+});
+
+test("after a lost connection, a history takes what it missed, and has no gap", () => {
+  const history = new History();
+  history.push(10, 1);
+  history.push(11, 2);
+  history.push(12, NaN);
+  history.catchUp(lists([9, 10, 11, 13, 14], [0, 1, 2, 3, 4]), 20);
+  assert.deepEqual(all(history), [[10, 1], [11, 2], [13, 3], [14, 4]]);
+});
+
+test("what the gateway no longer has stays a gap", () => {
+  const history = new History();
+  history.push(10, 1);
+  history.push(12, NaN);
+  history.catchUp(lists([15, 16], [5, 6]), 20);
+  assert.deepEqual(all(history), [[10, 1], [12, NaN], [15, 5], [16, 6]]);
+});

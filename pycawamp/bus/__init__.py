@@ -1,0 +1,1 @@
+"""More than one machine: ingests, which talk to IOCs, and edges, which talk to browsers."""

@@ -1,0 +1,11 @@
+"""Errors of the bus."""
+
+from __future__ import annotations
+
+
+class BusError(Exception):
+    """The bus cannot be used as it should be; the text says why."""
+
+
+class BadBusMessageError(BusError):
+    """A message from the bus is not in a format that this version knows."""

@@ -1,0 +1,328 @@
+"""One ingest, as an edge sees it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from pycawamp.bus import subjects
+from pycawamp.bus.client import NATSClient
+from pycawamp.bus.control import Ask, Beat, Control, GetRequest, PutRequest, Status, result
+from pycawamp.bus.errors import BadBusMessageError
+from pycawamp.bus.messages import Burst, Kind, as_metadata, as_reading, sections
+from pycawamp.bus.requests import ForbiddenError, NobodyThereError, ReplyLostError, Requests
+from pycawamp.pv.errors import (
+    AccessError,
+    BadValueError,
+    NotConnectedError,
+    PutFailedError,
+    RefusedError,
+)
+from pycawamp.pv.interfaces import Requester
+from pycawamp.pv.values import Metadata, Reading
+
+ASK_SECONDS = 0.2
+MOST_SILENT = 15
+"""Questions without an answer, after which an ingest is taken for dead."""
+AT_ONCE = 1000
+"""PVs that are asked for in one iteration of the reactor."""
+IN_A_MESSAGE = 100
+"""PVs that are asked for in one message."""
+
+
+class Receiver(Protocol):
+    """One PV of an edge."""
+
+    name: str
+    number: int
+    owner: Link | None
+
+    def opened(self, link: Link) -> None:
+        """Handle that its state, and then updates, will follow."""
+
+    def metadata(self, link: Link, metadata: Metadata) -> None:
+        """Handle metadata."""
+
+    def connection(self, link: Link, connected: bool) -> None:
+        """Handle that the PV has connected or disconnected."""
+
+    def refused(self, link: Link, reason: str) -> None:
+        """Handle that the IOC refuses to send the value."""
+
+    def overloaded(self, link: Link) -> None:
+        """Handle that the ingest has no memory for the values."""
+
+    def reading(self, reading: Reading) -> None:
+        """Handle an update of its owner."""
+
+    def next_reading(self, link: Link, reading: Reading) -> None:
+        """Handle an update of another ingest than its owner."""
+
+    def restarted(self, link: Link) -> None:
+        """Handle that its state will be told anew, if the ingest knows it."""
+
+
+@attrs.frozen
+class Self:
+    """What an edge's links have in common."""
+
+    client: NATSClient
+    requests: Requests
+    name: str
+    session: str
+    next_epoch: Callable[[], int]
+    soon: Callable[[Callable[[], None]], object]
+    lost: Callable[[Link, bool], None]
+    """Called with a link whose ingest is gone, and whether it was silent for long."""
+
+
+class Link:
+    """The stream from one run of an ingest, and what is asked of it.
+
+    The ingest's bursts have numbers. If one is missing, the stream is started anew: the state of
+    all PVs is told again.
+    """
+
+    _log = Logger()
+
+    def __init__(self, edge: Self, ingest: str, beat: Beat) -> None:
+        self._edge = edge
+        self.ingest = ingest
+        self.run = beat.run
+        self.is_leaving = beat.is_leaving
+        self.is_lost = False
+        self.epoch = 0
+        self._burst = 0
+        self._number = 0
+        self._silent = 0
+        self._open: dict[int, Receiver] = {}
+        self._receivers: dict[int, Receiver] = {}
+        self._wanted: deque[tuple[Ask, Any]] = deque()
+        self._is_sending = False
+
+    # What to ask for
+
+    def start(self) -> None:
+        """Ask for a new stream, with all PVs that are open."""
+        self.epoch = self._edge.next_epoch()
+        self._burst = self._number = 0
+        self._receivers.clear()
+        self._wanted.clear()
+        self._control(Ask.START)
+        for receiver in self._open.values():
+            self._want(Ask.OPEN, [receiver.number, receiver.name])
+
+    def open(self, receiver: Receiver) -> None:
+        """Ask for a PV."""
+        self._open[receiver.number] = receiver
+        self._want(Ask.OPEN, [receiver.number, receiver.name])
+
+    def close(self, receiver: Receiver) -> None:
+        """Ask for a PV no more."""
+        if self._open.pop(receiver.number, None) is not None and not self.is_lost:
+            self._want(Ask.CLOSE, receiver.name)
+
+    def leave(self) -> None:
+        """Ask for nothing any more: the edge stops."""
+        self._open.clear()
+        self.start()
+
+    @property
+    def open_receivers(self) -> list[Receiver]:
+        """The PVs that are asked for."""
+        return list(self._open.values())
+
+    def tick(self) -> None:
+        """Ask whether the ingest is there and the stream is whole; five times a second.
+
+        Questions are counted, not seconds: while this process did not run, it could hear nothing.
+        """
+        self._silent += 1
+        if self._silent > MOST_SILENT:
+            self._lose(is_silent=True)
+        elif self._edge.client.is_open:
+            self.ask_status()
+
+    def ask_status(self) -> None:
+        """Ask whether the ingest is there and the stream is whole."""
+        epoch = self.epoch
+        asked = self._packed(Ask.STATUS, self._burst)
+        asking = self._edge.requests.ask(self._control_subject, asked)
+        asking.addCallback(self._told, epoch)
+        asking.addErrback(self._not_told)
+
+    # Requests
+
+    def get(self, name: str) -> Deferred[Reading]:
+        """Have a PV read."""
+        subject = subjects.get(self.ingest, self._edge.name)
+        asking = self._edge.requests.ask(subject, GetRequest(self.run, name).packed())
+        asking.addErrback(_explain, "no ingest serves it now", None)
+        return asking.addCallback(result).addCallback(as_reading).addErrback(_no_reply)
+
+    def put(self, name: str, value: Any, wait: bool, by: Requester) -> Deferred[None]:
+        """Have a PV written, once."""
+        try:
+            packed = PutRequest(self.run, name, value, wait, by).packed()
+        except ValueError as error:
+            raise BadValueError(f"the value cannot be sent: {error}") from None
+        if len(packed) > self._edge.client.max_payload:
+            raise BadValueError(f"a value of {len(packed)} bytes is more than the bus lets through")
+        subject = subjects.put(self.ingest, self._edge.name)
+        asking = self._edge.requests.ask(subject, packed, self._forget)
+        asking.addErrback(
+            _explain,
+            "no ingest serves it now; nothing was written",
+            "the ingest was lost; it may have been written",
+        )
+        return asking.addCallback(result).addErrback(_no_reply).addCallback(lambda _: None)
+
+    def _forget(self, reply: str) -> None:
+        self._control(Ask.FORGET, reply)
+
+    # What comes
+
+    def take(self, header: Burst, message: bytes) -> int:
+        """Handle a burst; return how many updates it had."""
+        if header.epoch != self.epoch:
+            return 0
+        if header.number != self._burst + 1:
+            self._restart(f"burst {header.number} came after {self._burst}")
+            return 0
+        self._burst = header.number
+        updates = 0
+        find = self._receivers.get
+        for scalars, record in sections(message):
+            if scalars is None:
+                updates += self._take_other(*record)
+                continue
+            for pid, severity, status, is_whole, seconds, nanoseconds, value in scalars:
+                receiver = find(pid)
+                if receiver is None:
+                    continue
+                updates += 1
+                number = int(value) if is_whole else value
+                reading = Reading(status, severity, seconds, nanoseconds, number)
+                if receiver.owner is self:
+                    receiver.reading(reading)
+                else:
+                    receiver.next_reading(self, reading)
+        return updates
+
+    def _take_other(self, pid: int, kind: int, content: Any) -> bool:
+        """Handle another record; return whether it was an update."""
+        if kind == Kind.OPENED:
+            opened = self._open.get(content)
+            if opened is not None:
+                self._receivers[pid] = opened
+                opened.opened(self)
+            return False
+        receiver = self._receivers.get(pid)
+        if receiver is None:
+            return False
+        match kind:
+            case Kind.READING if receiver.owner is self:
+                receiver.reading(as_reading(content))
+            case Kind.READING:
+                receiver.next_reading(self, as_reading(content))
+            case Kind.METADATA:
+                receiver.metadata(self, as_metadata(content))
+            case Kind.CONNECTION:
+                receiver.connection(self, bool(content))
+            case Kind.REFUSED:
+                receiver.refused(self, str(content))
+            case Kind.OVERLOADED:
+                receiver.overloaded(self)
+        return kind == Kind.READING
+
+    def _told(self, reply: bytes, epoch: int) -> None:
+        status = Status.of(reply)
+        if self.is_lost:
+            return
+        if status.run != self.run:
+            # It was started again, so quickly that somebody was always there.
+            self._lose(is_silent=False)
+            return
+        self._silent = 0
+        if epoch == self.epoch and not (status.is_whole and status.number == self._burst):
+            self._restart(f"the ingest has sent burst {status.number}, {self._burst} has come")
+
+    def _not_told(self, failure: Failure) -> None:
+        if failure.check(NobodyThereError) and self._edge.client.is_open and not self.is_lost:
+            self._lose(is_silent=False)
+        elif not failure.check(NobodyThereError, ReplyLostError):
+            self._log.failure("The ingest {ingest} cannot be asked", failure, ingest=self.ingest)
+
+    def _restart(self, why: str) -> None:
+        self._log.info("Starting the stream of {ingest} anew: {why}", ingest=self.ingest, why=why)
+        self.start()
+        for receiver in self.open_receivers:
+            receiver.restarted(self)
+
+    def _lose(self, is_silent: bool) -> None:
+        if not self.is_lost:
+            self.is_lost = True
+            self._edge.lost(self, is_silent)
+
+    # How it is sent
+
+    @property
+    def _control_subject(self) -> str:
+        return subjects.control(self.ingest, self._edge.name)
+
+    def _packed(self, ask: Ask, content: Any = None) -> bytes:
+        return Control(self._edge.session, self.epoch, self._number, ask, content).packed()
+
+    def _control(self, ask: Ask, content: Any = None) -> None:
+        self._edge.client.publish(self._control_subject, self._packed(ask, content))
+
+    def _want(self, ask: Ask, content: Any) -> None:
+        self._wanted.append((ask, content))
+        if not self._is_sending:
+            self._is_sending = True
+            self._edge.soon(self._send_wanted)
+
+    def _send_wanted(self) -> None:
+        self._is_sending = False
+        left = AT_ONCE
+        while self._wanted and left > 0 and not self.is_lost:
+            ask = self._wanted[0][0]
+            contents: list[Any] = []
+            while self._wanted and self._wanted[0][0] is ask and len(contents) < IN_A_MESSAGE:
+                contents.append(self._wanted.popleft()[1])
+            self._number += 1
+            self._control(ask, contents)
+            left -= len(contents)
+        if self._wanted and not self.is_lost:
+            self._is_sending = True
+            self._edge.soon(self._send_wanted)
+
+
+def _explain(failure: Failure, nobody: str, lost: str | None) -> None:
+    """Raise, for the outcome of a request, the error that says what became of it."""
+    if failure.check(NobodyThereError):
+        raise NotConnectedError(nobody)
+    if failure.check(ForbiddenError):
+        raise AccessError("the bus does not let this gateway do that")
+    if failure.check(ReplyLostError):
+        raise NotConnectedError("the ingest was lost") if lost is None else PutFailedError(lost)
+    failure.raiseException()
+
+
+def _no_reply(failure: Failure) -> Failure:
+    if failure.check(BadBusMessageError):
+        raise RefusedError(f"the ingest answered what is no answer: {failure.getErrorMessage()}")
+    return failure
+
+
+def all_of(links: Iterable[Link]) -> list[str]:
+    """Return the names of the ingests that PVs may be asked of: those that stay, if there are."""
+    links = list(links)
+    staying = [link.ingest for link in links if not link.is_leaving]
+    return staying or [link.ingest for link in links]

@@ -1,0 +1,296 @@
+"""What is on the bus, as bytes: bursts from ingests, and what edges ask for. No I/O.
+
+A burst is a header and sections. A section is either many scalar readings, of fixed size, or one
+record of another kind (metadata, a connection, an array) in msgpack. They are in the order of the
+IOC. Numbers are little-endian.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from enum import IntEnum
+from struct import Struct
+from typing import Any, NamedTuple, TypeAlias
+
+import attrs
+import msgpack
+import numpy as np
+
+from pycawamp.bus.errors import BadBusMessageError
+from pycawamp.pv.values import FieldType, Image, Metadata, Reading
+
+VERSION = 1
+"""The format of all messages. An ingest speaks this one and the one before."""
+VERSIONS = (1,)
+"""Those that this program speaks."""
+
+HEADER = Struct("<BxxxQII")
+"""Version, the ingest's run, the stream's epoch, the burst's number."""
+_SECTION = Struct("<BxxxI")
+"""Kind, bytes."""
+_SCALAR = Struct("<IBBBxIId")
+"""PV number, severity, status, kind of number, seconds, nanoseconds, value."""
+_FLOAT, _INT = 0, 1
+_EXACT = 2**53
+"""Whole numbers up to this one are exact as a double."""
+_SCALARS, _OTHER = 0, 1
+BURST = 2**16
+"""Bytes of a burst, unless a single record is larger: so much is handled at a stretch."""
+
+
+class Kind(IntEnum):
+    """The kinds of records beside scalar readings."""
+
+    OPENED = 1
+    """The number that an edge's PV has from now on: the edge's own number for it."""
+    METADATA = 2
+    CONNECTION = 3
+    REFUSED = 4
+    OVERLOADED = 5
+    READING = 6
+
+
+class Other(NamedTuple):
+    """A record that is not a scalar reading."""
+
+    pid: int
+    kind: Kind
+    payload: bytes
+
+
+Record: TypeAlias = "bytes | Other"
+"""A record of one PV: bytes for a scalar reading."""
+
+
+class Burst(NamedTuple):
+    """The header of a burst."""
+
+    version: int
+    run: int
+    epoch: int
+    number: int
+
+
+# From values to bytes
+
+
+def reading_record(pid: int, reading: Reading) -> Record:
+    """Return the record of an update."""
+    status, severity, seconds, nanoseconds, value = reading
+    kind = type(value)
+    is_whole = kind is int and -_EXACT <= value <= _EXACT  # type: ignore[operator]
+    if is_whole or kind is float:
+        number = _INT if is_whole else _FLOAT
+        try:
+            return _SCALAR.pack(pid, severity, status, number, seconds, nanoseconds, value)
+        except struct.error:
+            pass  # A status by name, or a time before 1970.
+    return other(pid, Kind.READING, tuple(reading))
+
+
+def metadata_record(pid: int, metadata: Metadata) -> Other:
+    """Return the record of metadata."""
+    return other(pid, Kind.METADATA, _described(metadata))
+
+
+def other(pid: int, kind: Kind, content: Any) -> Other:
+    """Return a record of another kind than a scalar reading."""
+    return Other(pid, kind, pack([pid, int(kind), content]))
+
+
+def key(record: Record) -> object:
+    """Return what a newer record of the same PV replaces: those with the same key."""
+    if isinstance(record, bytes):
+        return record[:4]
+    if record.kind is Kind.READING:
+        return struct.pack("<I", record.pid)
+    if record.kind in _STATES:
+        return record.pid, Kind.CONNECTION
+    return record.pid, record.kind
+
+
+def bodies(records: Sequence[Record], only_scalars: bool) -> Iterator[tuple[list[Record], bytes]]:
+    """Divide records into the bodies of bursts, each with the records in it."""
+    if only_scalars:
+        step = BURST // _SCALAR.size
+        for start in range(0, len(records), step):
+            scalars = list(records[start : start + step])
+            yield scalars, _section(_SCALARS, b"".join(scalars))  # type: ignore[arg-type]
+        return
+    part: list[Record] = []
+    size = 0
+    for record in records:
+        piece = record if isinstance(record, bytes) else record.payload
+        if size and size + len(piece) > BURST:
+            yield part, _sections(part)
+            part, size = [], 0
+        part.append(record)
+        size += len(piece)
+    if part:
+        yield part, _sections(part)
+
+
+def _sections(records: Sequence[Record]) -> bytes:
+    sections: list[bytes] = []
+    run: list[bytes] = []
+    for record in records:
+        if isinstance(record, bytes):
+            run.append(record)
+            continue
+        if run:
+            sections.append(_section(_SCALARS, b"".join(run)))
+            run = []
+        sections.append(_section(_OTHER, record.payload))
+    if run:
+        sections.append(_section(_SCALARS, b"".join(run)))
+    return b"".join(sections)
+
+
+def _section(kind: int, content: bytes) -> bytes:
+    return _SECTION.pack(kind, len(content)) + content
+
+
+def pack(content: Any) -> bytes:
+    """Return anything that messages are made of as msgpack.
+
+    Raises:
+        ValueError: It is nested too deeply, or has a number of more than 64 bits.
+    """
+    try:
+        packed: bytes = msgpack.packb(
+            content, default=_extended, strict_types=True, unicode_errors="surrogatepass"
+        )
+    except (OverflowError, TypeError) as error:
+        raise ValueError(str(error)) from None
+    return packed
+
+
+# From bytes to values
+
+
+def burst(message: bytes) -> Burst:
+    """Return the header of a burst; raises BadBusMessageError."""
+    if len(message) < HEADER.size:
+        raise BadBusMessageError(f"a burst of {len(message)} bytes")
+    header = Burst._make(HEADER.unpack_from(message))
+    if header.version not in VERSIONS:
+        raise BadBusMessageError(f"a burst of version {header.version}")
+    return header
+
+
+Scalar: TypeAlias = "tuple[int, int, int, int, int, int, float]"
+"""PV number, severity, status, kind of number (1: whole), seconds, nanoseconds, value."""
+
+
+def sections(message: bytes) -> Iterator[tuple[Iterator[Scalar] | None, list[Any]]]:
+    """Return the sections of a burst: scalar readings, or None and a record of another kind.
+
+    Raises:
+        BadBusMessageError: It is not a burst.
+    """
+    view = memoryview(message)
+    position = HEADER.size
+    while position < len(message):
+        content, kind, position = _next_section(view, position)
+        if kind == _SCALARS:
+            try:
+                scalars: Iterator[Any] = _SCALAR.iter_unpack(content)
+            except struct.error as error:
+                raise BadBusMessageError(str(error)) from None
+            yield scalars, []
+        elif kind == _OTHER:
+            record = unpack(content)
+            if not isinstance(record, list) or len(record) != 3:
+                raise BadBusMessageError("a record without PV, kind and content")
+            yield None, record
+
+
+def _next_section(view: memoryview, position: int) -> tuple[memoryview, int, int]:
+    try:
+        kind, size = _SECTION.unpack_from(view, position)
+    except struct.error as error:
+        raise BadBusMessageError(str(error)) from None
+    start = position + _SECTION.size
+    content = view[start : start + size]
+    if len(content) < size:
+        raise BadBusMessageError("a burst that was cut")
+    return content, kind, start + size
+
+
+def unpack(content: bytes | memoryview) -> Any:
+    """Return what `pack` has packed; raises BadBusMessageError."""
+    try:
+        return msgpack.unpackb(
+            content, ext_hook=_restored, strict_map_key=False, unicode_errors="surrogatepass"
+        )
+    except (ValueError, msgpack.UnpackException, struct.error, TypeError, RecursionError) as error:
+        raise BadBusMessageError(f"no msgpack: {error}") from None
+
+
+def as_reading(content: Any) -> Reading:
+    """Return the reading of a record; raises BadBusMessageError."""
+    if not isinstance(content, list) or len(content) != len(Reading._fields):
+        raise BadBusMessageError("a reading without all its parts")
+    return Reading._make(content)
+
+
+def as_metadata(content: Any) -> Metadata:
+    """Return the metadata of a record; raises BadBusMessageError."""
+    if not isinstance(content, dict):
+        raise BadBusMessageError("metadata that is no map")
+    known = {name: _restore(content[name]) for name in _FIELDS if name in content}
+    try:
+        return Metadata(**{**known, "type": FieldType(content["type"])})
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadBusMessageError(f"metadata that is none: {error}") from None
+
+
+def _described(metadata: Metadata) -> Mapping[str, Any]:
+    found = {name: getattr(metadata, name) for name in _FIELDS}
+    return {**found, "type": metadata.type.value}
+
+
+def _restore(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _extended(value: Any) -> Any:
+    """Return what msgpack packs in place of a value that it does not know."""
+    if isinstance(value, Image):
+        content = [value.pixels, value.codec, list(value.shape)]
+        return msgpack.ExtType(_IMAGE, pack(content))
+    if isinstance(value, np.ndarray) and value.dtype.kind in _KINDS:
+        shape = list(value.shape)
+        head = msgpack.packb([value.dtype.newbyteorder("<").str, shape])
+        little = np.ascontiguousarray(value).astype(value.dtype.newbyteorder("<"), copy=False)
+        return msgpack.ExtType(_ARRAY, head + little.tobytes())
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, int):
+        return int(value)
+    raise TypeError(f"{type(value).__name__} cannot be sent")
+
+
+def _restored(code: int, data: bytes) -> Any:
+    if code == _IMAGE:
+        pixels, codec, shape = unpack(data)
+        return Image(pixels, codec, tuple(shape))
+    if code == _ARRAY:
+        head = msgpack.Unpacker()
+        head.feed(data[:_LONGEST_HEAD])
+        name, shape = head.unpack()
+        dtype = np.dtype(name)
+        if dtype.kind not in _KINDS:
+            raise ValueError(f"an array of {name}")
+        return np.frombuffer(data, dtype, offset=head.tell()).reshape(shape)
+    raise ValueError(f"an extension {code}")
+
+
+_FIELDS = tuple(field.name for field in attrs.fields(Metadata))
+_STATES = frozenset((Kind.CONNECTION, Kind.REFUSED, Kind.OVERLOADED))
+_ARRAY, _IMAGE = 1, 2
+_KINDS = "biuf"
+_LONGEST_HEAD = 200

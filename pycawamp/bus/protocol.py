@@ -1,0 +1,256 @@
+"""One connection to a NATS server: the client's side of the text protocol."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+from typing import Protocol as TypingProtocol
+
+import attrs
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from pycawamp.bus.errors import BusError
+
+LONGEST_LINE = 2**16
+"""Bytes of a line; the longest is the server's description of itself."""
+LARGEST = 2**26
+"""Bytes of a message."""
+_END = b"\r\n"
+_NO_RESPONDERS = b"NATS/1.0 503"
+
+
+class Message(NamedTuple):
+    """A message that was received."""
+
+    subject: str
+    reply: str
+    """Where an answer is expected; empty if none is."""
+    payload: bytes
+    is_refusal: bool = False
+    """Whether the server says that nobody subscribes to what a request was sent to."""
+
+
+class Events(TypingProtocol):
+    """What is done with what a connection brings."""
+
+    def opened(self, protocol: NATSProtocol) -> None:
+        """Handle that messages can be sent."""
+
+    def received(self, number: int, message: Message) -> None:
+        """Handle a message for a subscription."""
+
+    def refused(self, reason: str) -> None:
+        """Handle an error that the server tells."""
+
+    def writable(self) -> None:
+        """Handle that what was written has gone out, after it had not."""
+
+    def closed(self, reason: str) -> None:
+        """Handle the end of the connection."""
+
+
+@attrs.frozen
+class Credentials:
+    """What a client tells a server of itself."""
+
+    name: str
+    user: str = ""
+    password: str = attrs.field(default="", repr=False)
+
+
+@implementer(IPushProducer)
+class NATSProtocol(Protocol):
+    """Speaks to one server.
+
+    `encrypt` starts TLS, if the server asks for it or if it `is_required`.
+    """
+
+    def __init__(
+        self,
+        events: Events,
+        credentials: Credentials,
+        encrypt: Callable[[Any], None],
+        is_required: bool,
+    ) -> None:
+        self._events = events
+        self._credentials = credentials
+        self._encrypt = encrypt
+        self._is_tls_required = is_required
+        self._rest: list[bytes] = []
+        self._has = 0
+        self._needs = 1
+        self._message: tuple[int, str, str, int, int] | None = None
+        self._is_introduced = False
+        self._is_open = False
+        self._reason = ""
+        self.max_payload = 2**20
+        """Bytes of a message that the server takes."""
+        self.is_congested = False
+        """Whether the server takes less than is sent."""
+        self.heard = 0
+        """How often something has come."""
+
+    # What to send
+
+    def publish(self, subject: str, parts: Iterable[bytes], reply: str = "") -> None:
+        """Send a message, which is at most `max_payload` bytes long."""
+        payload = list(parts)
+        size = sum(map(len, payload))
+        head = f"PUB {subject} {reply} {size}\r\n" if reply else f"PUB {subject} {size}\r\n"
+        self._transport.writeSequence([head.encode(), *payload, _END])
+
+    def subscribe(self, number: int, subject: str) -> None:
+        """Have the messages of a subject delivered under a number."""
+        self._transport.write(f"SUB {subject} {number}\r\n".encode())
+
+    def ping(self) -> None:
+        """Ask for a sign of life."""
+        self._transport.write(b"PING\r\n")
+
+    def abort(self, reason: str) -> None:
+        """End the connection at once."""
+        self._reason = self._reason or reason
+        self._transport.abortConnection()
+
+    def close(self) -> None:
+        """End the connection once all is sent."""
+        self._transport.loseConnection()
+
+    # What the transport calls
+
+    @property
+    def _transport(self) -> Any:
+        return self.transport
+
+    def connectionMade(self) -> None:
+        """Wait for the server to introduce itself."""
+        self._transport.setTcpNoDelay(True)
+
+    def pauseProducing(self) -> None:
+        """Handle that the server takes less than is sent."""
+        self.is_congested = True
+
+    def resumeProducing(self) -> None:
+        """Handle that all was taken."""
+        self.is_congested = False
+        self._events.writable()
+
+    def stopProducing(self) -> None:
+        """Do nothing: the connection ends."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Tell that it has ended."""
+        self._rest = []
+        self._events.closed(self._reason or reason.getErrorMessage())
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take data from the server."""
+        self.heard += 1
+        self._rest.append(data)
+        self._has += len(data)
+        if self._has < self._needs:
+            return
+        data = b"".join(self._rest)
+        try:
+            used = self._parse(data)
+        except (BusError, ValueError, KeyError) as error:
+            self.abort(f"not what a NATS server sends: {error}")
+            used = len(data)
+        self._rest = [data[used:]]
+        self._has = len(data) - used
+
+    def _parse(self, data: bytes) -> int:
+        """Handle what is complete; return how many bytes that was."""
+        position = 0
+        while True:
+            if self._message is not None:
+                size = self._message[-1] + len(_END)
+                if len(data) - position < size:
+                    self._needs = size
+                    return position
+                self._take(data[position : position + size - len(_END)])
+                position += size
+            end = data.find(_END, position)
+            if end < 0:
+                if len(data) - position > LONGEST_LINE:
+                    raise BusError("a line without an end")
+                self._needs = 1
+                return position
+            self._obey(data[position:end])
+            position = end + len(_END)
+
+    def _take(self, content: bytes) -> None:
+        assert self._message is not None
+        number, subject, reply, header, _ = self._message
+        self._message = None
+        is_refusal = header > 0 and content.startswith(_NO_RESPONDERS)
+        self._events.received(number, Message(subject, reply, content[header:], is_refusal))
+
+    def _obey(self, line: bytes) -> None:
+        word, _, rest = line.partition(b" ")
+        match word.upper():
+            case b"MSG":
+                self._expect(rest.decode().split(), has_header=False)
+            case b"HMSG":
+                self._expect(rest.decode().split(), has_header=True)
+            case b"PING":
+                self._transport.write(b"PONG\r\n")
+            case b"PONG":
+                self._ponged()
+            case b"INFO":
+                self._informed(json.loads(rest))
+            case b"-ERR":
+                reason = rest.decode(errors="replace").strip("' ")
+                self._reason = self._reason or reason
+                self._events.refused(reason)
+            case b"+OK":
+                pass
+            case _:
+                raise BusError(repr(line[:40]))
+
+    def _expect(self, words: list[str], has_header: bool) -> None:
+        sizes = 2 if has_header else 1
+        names, numbers = words[:-sizes], [int(word) for word in words[-sizes:]]
+        if not 2 <= len(names) <= 3 or not 0 <= numbers[0] <= numbers[-1] <= LARGEST:
+            raise BusError(f"a message with the head {words}")
+        reply = names[2] if len(names) == 3 else ""
+        header = numbers[0] if has_header else 0
+        self._message = (int(names[1]), names[0], reply, header, numbers[-1])
+
+    def _informed(self, told: Mapping[str, Any]) -> None:
+        self.max_payload = int(told.get("max_payload", self.max_payload))
+        if self._is_introduced:
+            return
+        self._is_introduced = True
+        offers = bool(told.get("tls_required") or told.get("tls_available"))
+        if self._is_tls_required and not offers:
+            raise BusError("the server offers no TLS")
+        if self._is_tls_required or told.get("tls_required"):
+            self._encrypt(self._transport)
+        self._transport.registerProducer(self, True)
+        self._introduce()
+
+    def _introduce(self) -> None:
+        options = {
+            "verbose": False,
+            "pedantic": False,
+            "echo": False,
+            "headers": True,
+            "no_responders": True,
+            "protocol": 1,
+            "lang": "python-twisted",
+            "version": "1",
+            "name": self._credentials.name,
+        }
+        if self._credentials.user:
+            options |= {"user": self._credentials.user, "pass": self._credentials.password}
+        self._transport.write(b"CONNECT %b\r\nPING\r\n" % json.dumps(options).encode())
+
+    def _ponged(self) -> None:
+        if not self._is_open:
+            self._is_open = True
+            self._events.opened(self)

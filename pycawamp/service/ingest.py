@@ -1,0 +1,178 @@
+"""What `twistd pycaserver-ingest` runs: PVs of IOCs in, bursts for edges out."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Generator
+from functools import partial
+from typing import Any
+
+import attrs
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+
+from pycawamp.access import AccessFileError, AccessFiles, Writers, system_lookup
+from pycawamp.access.interfaces import IPolicy
+from pycawamp.access.watch import PolicyWatcher
+from pycawamp.bus.client import NATSClient
+from pycawamp.bus.control import PutRequest
+from pycawamp.bus.ingest import Ingest
+from pycawamp.config.command_line import refuse
+from pycawamp.config.options import IngestOptions as Options
+from pycawamp.config.settings import PROVIDERS, IngestSettings
+from pycawamp.pv.budget import MemoryBudget
+from pycawamp.pv.ca import _fast
+from pycawamp.pv.ca.backend import CABackend
+from pycawamp.pv.errors import LibraryError
+from pycawamp.pv.hub import PVHub
+from pycawamp.pv.inbox import Inbox, InboxLimits
+from pycawamp.pv.pva.backend import PVABackend
+from pycawamp.pv.router import Router
+from pycawamp.service.bus import client_settings
+from pycawamp.service.clock import use_monotonic_clock
+from pycawamp.service.garbage import ShortCollections
+from pycawamp.service.logs import LogReopener, twistd_log
+from pycawamp.service.signals import HangupReloader
+from pycawamp.service.start import StartReporter, check_user
+from pycawamp.service.systemd import SystemdNotifier
+from pycawamp.sessions.putlog import PutLog, PutLogError, PutRecord
+from pycawamp.wire.names import checked_name
+
+CA, PVA = PROVIDERS
+NAMESAKE = 1
+"""The exit status of an ingest whose name another one has."""
+
+
+def makeService(options: Options) -> MultiService:
+    """The whole ingest, for twistd."""
+    # Here, not above: importing it installs it.
+    from twisted.internet import reactor  # noqa: PLC0415
+
+    check_user(options.parent or {})
+    use_monotonic_clock(reactor)
+    settings = options.settings
+    file, observer = twistd_log(options.parent or {}, settings.log)
+    service = StartReporter(observer)
+    app = IngestApp(reactor, settings)
+    app.setServiceParent(service)  # type: ignore[no-untyped-call]
+    if file is not None:
+        LogReopener(reactor, file).setServiceParent(app)  # type: ignore[no-untyped-call]
+    ShortCollections(reactor).setServiceParent(app)  # type: ignore[no-untyped-call]
+    return service
+
+
+class IngestApp(MultiService):
+    """All of an ingest, as a service: stops after its edges have gone to others."""
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, settings: IngestSettings) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._reactor = reactor
+        files = _policy(reactor, settings)
+        self._put_log = PutLog(settings.gateway.put_log)
+        budget = MemoryBudget(settings.gateway.limits.memory)
+        limits = InboxLimits(bytes=budget.share)
+        intake = _fast.load().intake(reactor, limits)
+        self._inbox = Inbox(reactor, self._flush, limits, intake)
+        try:
+            self._put_log.check()
+            backend = CABackend(reactor, self._inbox, False, budget)
+        except (LibraryError, PutLogError) as error:
+            refuse(str(error))
+        router = Router(
+            {CA: backend, PVA: PVABackend(reactor, budget)}, settings.gateway.default_provider
+        )
+        self.hub = PVHub(reactor, router, settings.gateway.linger)
+        files.follow(self.hub)
+        client = NATSClient(reactor, client_settings(settings.bus))
+        self.ingest = Ingest(
+            reactor,
+            client,
+            self.hub,
+            name=settings.bus.name,
+            channel_name=partial(_channel_name, router),
+            rules=PolicyRules(files, router, self._put_log),
+            max_channels=settings.gateway.limits.channels,
+            conflict=self._end,
+        )
+        notifier = SystemdNotifier(reactor)
+        reloader = HangupReloader(reactor, [files.reload])
+        for part in (files, self.hub, self.ingest, client, reloader, notifier):
+            part.setServiceParent(self)  # type: ignore[no-untyped-call]
+        self._notifier = notifier
+
+    def startService(self) -> None:
+        """Open the put log, and start all."""
+        try:
+            self._put_log.open()
+        except PutLogError as error:
+            raise RuntimeError(str(error)) from None
+        super().startService()  # type: ignore[no-untyped-call]
+
+    @inlineCallbacks
+    def stopService(self) -> Generator[Deferred[Any], Any, None]:
+        """Ask the edges to go to other ingests, then stop."""
+        self._notifier.stopping()
+        yield self.ingest.leave()
+        yield super().stopService()  # type: ignore[no-untyped-call]
+        self._inbox.close()
+        self._put_log.close()
+
+    def _flush(self) -> None:
+        self.ingest.sources.flush()
+
+    def _end(self) -> None:
+        self._log.critical("Another ingest has this name: it must be one of its own")
+        # twistd knows no way to end with a status but a signal's.
+        atexit.register(os._exit, NAMESAKE)
+        self._reactor.stop()
+
+
+@attrs.frozen
+class PolicyRules:
+    """Judges and logs the puts of edges by the files of this machine."""
+
+    _policy: IPolicy
+    _router: Router
+    _log: PutLog
+
+    def refusal(self, request: PutRequest) -> str | None:
+        """Return why a put is refused; None if it is not."""
+        by = request.by
+        verdict = self._policy.decide(by.user, by.host, by.host_name, by.pv)
+        bare = self._router.parse(request.name).bare
+        if verdict.write and verdict.real_name == bare:
+            return None
+        return "the ingest does not let you write it"
+
+    def log(self, edge: str, request: PutRequest, outcome: str) -> None:
+        """Log a put and what became of it."""
+        by = request.by
+        client = f"{by.host} by {edge}"
+        record = PutRecord.of(by.user, client, self._router.bare(request.name), request.value)
+        self._log.write(record, outcome)
+
+
+def _channel_name(router: Router, name: str) -> str:
+    parsed = router.parse(checked_name(name))
+    return router.channel_name(parsed.scheme, parsed.bare)
+
+
+def _policy(reactor: Any, settings: IngestSettings) -> PolicyWatcher:
+    files = AccessFiles(
+        pvlist=settings.pvlist,
+        access=settings.access,
+        puts=settings.writers is not None,
+        writers=settings.writers or Writers.NONE,
+        lookup=system_lookup,
+        syntax=settings.pvlist_syntax,
+    )
+    in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
+    try:
+        return PolicyWatcher(files, reactor, run=in_thread)
+    except AccessFileError as error:
+        refuse(str(error))

@@ -1,0 +1,231 @@
+"""What viewers see when a part of a cluster fails: real nats-servers, ingests and an IOC."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from itertools import pairwise
+from typing import Any
+
+from twisted.internet.defer import inlineCallbacks
+
+from harness.cluster import Cluster, Member
+from pycawamp.testing import WebSocketTestClient
+from tests.support.bus_case import BusTestCase, reactor, until_it
+from tests.support.timing import allowed
+
+PVS = 12
+RECORDS = "".join(
+    f'record(calc, "$(P)N{number}") {{ field(SCAN, ".1 second") field(CALC, "VAL+1") }}\n'
+    for number in range(PVS)
+)
+LOAD_SECONDS = float(os.environ.get("PYCASERVER_TEST_LOAD", "4"))
+BURNER = [sys.executable, "-c", "while True: pass"]
+
+
+class Watch:
+    """What a page has seen of counters since a moment."""
+
+    def __init__(self, client: WebSocketTestClient) -> None:
+        self.client = client
+        self.start_again()
+
+    def start_again(self) -> None:
+        """Count from now on; what came before says where the counters are."""
+        self.first = len(self.client.messages)
+        self.since = reactor.seconds()
+
+    @property
+    def values(self) -> dict[str, list[tuple[float, float]]]:
+        """When each PV had which value, with the last one before."""
+        found: dict[str, list[tuple[float, float]]] = {}
+        for index, message in enumerate(self.client.messages):
+            if message["msg_type"] == "monitor":
+                seen = found.setdefault(message["pvname"], [])
+                if index < self.first:
+                    seen.clear()
+                seen.append((self.client.arrivals[index], message["value"]))
+        return found
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all PVs have a value that is newer than the beginning."""
+        values = self.values
+        return len(values) == PVS and all(len(seen) > 3 for seen in values.values())
+
+    @property
+    def longest_silence(self) -> float:
+        """Seconds between two values of a PV, or since the beginning."""
+        silences = [0.0]
+        for seen in self.values.values():
+            times = [max(at, self.since) for at, _ in seen]
+            silences += [later - earlier for earlier, later in pairwise(times)]
+        return max(silences)
+
+    @property
+    def most_lost(self) -> float:
+        """Values of one PV that did not come."""
+        return max(
+            sum(max(0.0, later - earlier - 1) for (_, earlier), (_, later) in pairwise(seen))
+            for seen in self.values.values()
+        )
+
+    @property
+    def repeated(self) -> list[tuple[str, float, float]]:
+        """Values that came twice, or after a later one."""
+        return [
+            (name, earlier, later)
+            for name, seen in self.values.items()
+            for (_, earlier), (_, later) in pairwise(seen)
+            if later <= earlier
+        ]
+
+    @property
+    def lost_connections(self) -> int:
+        """How often a PV was told to be disconnected."""
+        return sum(
+            message["msg_type"] == "connection" and not message["conn"]
+            for message in self.client.messages[self.first :]
+        )
+
+
+class FaultTests(BusTestCase):
+    """Three NATS servers, two ingests, and an edge in this process with one page."""
+
+    @inlineCallbacks
+    def start(self) -> Any:
+        """Have all that runs, and a page that sees all PVs."""
+        yield self.borrow_ioc(RECORDS)
+        cluster: Cluster = self.shared_cluster()
+        if not cluster.nodes:
+            cluster.add_nodes(3)
+            cluster.ingests = [cluster.ingest("A"), cluster.ingest("B")]
+        yield self.up(*cluster.nodes, *cluster.ingests)
+        client = yield self.page(cluster)
+        names = [f"{self.prefix}N{number}" for number in range(PVS)]
+        client.send({"action": "connect", "pvs": names})
+        watch = Watch(client)
+        yield until_it(lambda: watch.is_complete)
+        self.assertEqual(sum(self.edge.shares.values()), PVS)
+        self.assertTrue(all(self.edge.shares.values()), self.edge.shares)
+        return cluster, watch
+
+    @inlineCallbacks
+    def see(self, watch: Watch) -> Any:
+        """Wait for some more values of all PVs."""
+        watch.start_again()
+        yield until_it(lambda: watch.is_complete)
+
+    @inlineCallbacks
+    def test_ingest_killed(self) -> Any:
+        """The other ingest takes over: nobody is told, no more than a second is missing."""
+        cluster, watch = yield self.start()
+        killed = cluster.ingests[0]
+        watch.start_again()
+        killed.kill()
+        yield until_it(lambda: watch.is_complete)
+        self.assertEqual(watch.lost_connections, 0)
+        self.assertLess(watch.longest_silence, allowed(1))
+        self.assertLessEqual(watch.most_lost, allowed(3))
+        self.assertEqual(watch.repeated, [])
+        # It comes back, and has its share again without a gap.
+        watch.start_again()
+        yield self.up(killed)
+        yield until_it(lambda: "The edge here has come" in killed.said)
+        yield until_it(lambda: self.edge.shares.get("A", 0) > 0)
+        yield until_it(lambda: watch.is_complete)
+        self.assertEqual(watch.most_lost, 0)
+        self.assertEqual(watch.repeated, [])
+
+    @inlineCallbacks
+    def test_ingest_frozen(self) -> Any:
+        """An ingest that hangs is replaced within 5 s; when it goes on, nothing is repeated."""
+        cluster, watch = yield self.start()
+        frozen = cluster.ingests[1]
+        watch.start_again()
+        frozen.signal(signal.SIGSTOP)
+        yield until_it(lambda: watch.is_complete)
+        self.assertGreater(watch.longest_silence, 1)
+        self.assertLess(watch.longest_silence, allowed(5))
+        self.assertEqual(watch.lost_connections, 0)
+        frozen.signal(signal.SIGCONT)
+        yield self.see(watch)
+        yield self.see(watch)
+        self.assertEqual(watch.repeated, [])
+
+    @inlineCallbacks
+    def test_ingest_stopped(self) -> Any:
+        """An ingest that is stopped hands its PVs over: nothing is lost or repeated."""
+        cluster, watch = yield self.start()
+        stopped = cluster.ingests[0]
+        watch.start_again()
+        stopped.signal(signal.SIGTERM)
+        yield until_it(lambda: not stopped.runs)
+        yield self.up(stopped)
+        yield until_it(lambda: "The edge here has come" in stopped.said)
+        yield until_it(lambda: watch.is_complete)
+        self.assertEqual(watch.lost_connections, 0)
+        self.assertEqual(watch.most_lost, 0)
+        self.assertEqual(watch.repeated, [])
+
+    @inlineCallbacks
+    def test_node_killed(self) -> Any:
+        """Each NATS server can be killed: all are at another one within a second."""
+        cluster, watch = yield self.start()
+        for node in cluster.nodes:
+            watch.start_again()
+            node.kill()
+            yield until_it(lambda: watch.is_complete)
+            self.assertEqual(watch.lost_connections, 0)
+            self.assertLess(watch.longest_silence, allowed(1))
+            yield self.up(node)
+
+    @inlineCallbacks
+    def test_node_frozen(self) -> Any:
+        """A NATS server that hangs is left within three seconds."""
+        cluster, watch = yield self.start()
+        node = cluster.node_of(os.getpid())
+        watch.start_again()
+        node.signal(signal.SIGSTOP)
+        yield until_it(lambda: reactor.seconds() - watch.since > 1)
+        yield until_it(lambda: watch.is_complete)
+        self.assertGreater(watch.longest_silence, 1)
+        self.assertLess(watch.longest_silence, allowed(3))
+        self.assertEqual(watch.lost_connections, 0)
+        self.assertEqual(watch.repeated, [])
+        node.signal(signal.SIGCONT)
+
+    @inlineCallbacks
+    def test_no_node(self) -> Any:
+        """Without any NATS server PVs are disconnected within 5 s, and come back by themselves."""
+        cluster, watch = yield self.start()
+        watch.start_again()
+        for node in cluster.nodes:
+            node.kill()
+        yield until_it(lambda: watch.lost_connections == PVS)
+        took = reactor.seconds() - watch.since
+        self.assertLess(took, allowed(5))
+        yield self.up(*cluster.nodes)
+        yield self.see(watch)
+
+    @inlineCallbacks
+    def test_full_load(self) -> Any:
+        """On a machine at full load nobody is taken for dead.
+
+        PYCASERVER_TEST_LOAD=60 makes it last that many seconds.
+        """
+        cluster, watch = yield self.start()
+        burners = [Member("burner", BURNER, cluster.folder / "burner.log", bool) for _ in range(8)]
+        for burner in burners:
+            self.addCleanup(burner.kill)
+            burner.launch()
+        watch.start_again()
+        yield until_it(
+            lambda: reactor.seconds() - watch.since > LOAD_SECONDS, 2 * LOAD_SECONDS + 60
+        )
+        self.assertEqual(sorted(self.edge.shares), ["A", "B"])
+        self.assertEqual(watch.lost_connections, 0)
+        for ingest in cluster.ingests:
+            self.assertNotIn("gone without a word", ingest.said)
+        self.assertEqual(self.edge.losses, 0)

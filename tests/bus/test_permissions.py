@@ -1,0 +1,150 @@
+"""contrib/bus/nats.conf: TLS, logins, and what a member of the bus that was broken into can do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import inlineCallbacks
+
+from harness.cluster import Cluster, Member, free_ports
+from pycawamp.access import Policy, Writers
+from pycawamp.bus import subjects
+from pycawamp.bus.client import ClientSettings, NATSClient, Server
+from pycawamp.bus.control import Beat
+from pycawamp.bus.protocol import Message
+from tests.support.bus_case import BusTestCase, reactor, until_it
+from tests.support.certificate import CertificateFiles, write_certificate
+
+ANYONE = Policy(puts=True, writers=Writers.ANYONE)
+CONF = Path(__file__).parents[2] / "contrib" / "bus" / "nats.conf"
+USERS = ("A", "B", "e1", "e2")
+RECORDS = 'record(ao, "$(P)AO") { field(VAL, "1") field(PINI, "YES") }'
+
+
+class PermissionTests(BusTestCase):
+    """A NATS server with the documented configuration, and an ingest."""
+
+    def configuration(self, folder: Path, files: CertificateFiles, ports: list[int]) -> Path:
+        """The documented configuration, with the files and ports of this test."""
+        text = CONF.read_text()
+        for documented, ours in (
+            ("0.0.0.0:4222", f"127.0.0.1:{ports[0]}"),
+            ("127.0.0.1:8222", f"127.0.0.1:{ports[1]}"),
+            ("0.0.0.0:6222", f"127.0.0.1:{ports[2]}"),
+        ):
+            self.assertEqual(text.count(f'"{documented}"'), 1, documented)
+            text = text.replace(documented, ours)
+        # It is alone here.
+        text = re.sub(r"routes: \[[^]]*\]", "routes: []", text)
+        text = text.replace("/etc/nats/bus.pem", str(files.certificate))
+        text = text.replace("/etc/nats/bus.key", str(files.key))
+        text = text.replace("/etc/nats/ca.pem", str(files.certificate))
+        path = folder / "nats.conf"
+        path.write_text(text)
+        return path
+
+    @inlineCallbacks
+    def start(self) -> Any:
+        """Have the server, and the ingest A."""
+        yield self.start_ioc(RECORDS)
+        cluster: Cluster = self.cluster()
+        folder = cluster.folder.absolute()
+        self.files = write_certificate(folder / "tls")
+        self.ports_of_bus = free_ports(3)
+        conf = self.configuration(folder, self.files, self.ports_of_bus)
+        passwords = {f"NATS_PASSWORD_{user.upper()}": f"secret-{user}" for user in USERS}
+        node = Member(
+            "bus1",
+            [cluster.program, "-c", str(conf)],
+            folder / "bus1.log",
+            lambda member: "Server is ready" in member.said,
+            {**passwords, "NATS_NAME": "bus1"},
+            self.ports_of_bus[0],
+        )
+        cluster.nodes.append(node)
+        yield self.up(node)
+        login = folder / "login"
+        login.write_text("A:secret-A\n")
+        options = [
+            *(f"--bus=tls://localhost:{node.port}", "--name=A", f"--bus-login={login}"),
+            *(f"--bus-ca={self.files.certificate}", "--allow-put=anyone"),
+        ]
+        ingest = cluster.ingest("A", *options, has_bus=False)
+        cluster.ingests.append(ingest)
+        yield self.up(ingest)
+        return ingest
+
+    def settings(self, user: str, **changes: Any) -> ClientSettings:
+        """How a user gets to the bus."""
+        server = Server("localhost", self.ports_of_bus[0], is_tls=True)
+        authorities = self.files.certificate.read_bytes()
+        fields = {"user": user, "password": f"secret-{user}", "authorities": authorities}
+        return ClientSettings((server,), user, **{**fields, **changes})
+
+    def client(self, settings: ClientSettings) -> tuple[NATSClient, list[str]]:
+        """A bare client, and the subjects that were forbidden to it."""
+        client = NATSClient(reactor, settings)
+        forbidden: list[str] = []
+        client.on_forbidden.append(forbidden.append)
+        client.startService()
+        self.addCleanup(client.stopService)
+        return client, forbidden
+
+    @inlineCallbacks
+    def test_all(self) -> Any:
+        """Edges read and, where they may, write; nobody hears or says what is another's."""
+        ingest = yield self.start()
+        name = f"{self.prefix}AO"
+        inside = yield self.page_of(self.settings("e1"), ANYONE)
+        outside = yield self.page_of(self.settings("e2"), ANYONE)
+        for page in (inside, outside):
+            page.send({"action": "connect", "pv": name})
+            monitor = yield page.until(msg_type="monitor", pvname=name)
+            self.assertEqual(monitor["value"], 1)
+        inside.send({"action": "put", "pv": name, "value": 2})
+        yield inside.until(msg_type="put", ok=True)
+        monitor = yield outside.until(msg_type="monitor", pvname=name)
+        self.assertEqual(monitor["value"], 2)
+        outside.send({"action": "put", "pv": name, "value": 3})
+        error = yield outside.until(msg_type="error")
+        self.assertEqual(error["code"], "forbidden")
+        self.assertIn("the bus", error["message"])
+        # An edge that was broken into: what is sent in the name of others does not arrive.
+        broken, forbidden = self.client(self.settings("e2"))
+        heard: list[Message] = []
+        broken.subscribe("pycaserver.data.e1.>", heard.append)
+        broken.subscribe("pycaserver.>", heard.append)
+        broken.subscribe("_INBOX.>", heard.append)
+        yield until_it(lambda: broken.is_open)
+        forged = [
+            subjects.beat("A"),
+            subjects.data("e1", "any"),
+            subjects.control("A", "e1"),
+            subjects.put("A", "e1"),
+            subjects.put("A", "e2"),
+            "_INBOX.e1.any.1",
+        ]
+        for subject in forged:
+            broken.publish(subject, Beat(1, 1.0, is_leaving=True).packed())
+        yield until_it(lambda: set(forged) <= set(forbidden))
+        inside.send({"action": "put", "pv": name, "value": 4})
+        yield inside.until(msg_type="put", ok=True)
+        monitor = yield outside.until(msg_type="monitor", pvname=name)
+        self.assertEqual(monitor["value"], 4)
+        self.assertEqual(heard, [])
+        self.assertNotIn("new=3", ingest.said)
+        # Without the right password, or with another certificate, nobody comes in.
+        stranger, _ = self.client(self.settings("e1", password="guessed"))
+        other = write_certificate(Path(self.mktemp()))
+        deceived, _ = self.client(self.settings("e1", authorities=other.certificate.read_bytes()))
+        log = self.reports_of_bus()
+        yield until_it(lambda: log().count("authentication error") >= 1)
+        yield until_it(lambda: "TLS handshake error" in log())
+        self.assertFalse(stranger.is_open or deceived.is_open)
+
+    def reports_of_bus(self) -> Any:
+        """What the server says."""
+        path = Path(self.files.certificate).parents[1] / "bus1.log"
+        return path.read_text

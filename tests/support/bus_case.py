@@ -1,0 +1,126 @@
+"""NATS servers, ingests and edges for tests: real processes, and edges in the test's own."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, cast
+
+import attrs
+from twisted.internet import reactor as installed_reactor
+from twisted.internet.defer import inlineCallbacks
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import SkipTest
+
+from harness.cluster import NATS, Cluster, Member
+from pycawamp.access import Policy
+from pycawamp.bus.client import ClientSettings, servers
+from pycawamp.bus.edge import Edge
+from pycawamp.bus.slots import ShardKey
+from pycawamp.pv.ca.repeater import Repeater, ensure_repeater
+from pycawamp.service.bus import edge_backends
+from pycawamp.testing import GatewayFixture, WebSocketTestClient
+from tests.support.ioc_case import IOCTestCase
+from tests.support.timing import TIMEOUT, allowed
+
+reactor = cast(Any, installed_reactor)
+
+
+@attrs.frozen
+class SharedCluster:
+    """A cluster that several tests use, and what ends with it."""
+
+    cluster: Cluster
+    folder: TemporaryDirectory[str]
+    repeater: Repeater
+
+
+class BusTestCase(IOCTestCase):
+    """Tests that need nats-server."""
+
+    timeout = allowed(120)
+
+    def setUp(self) -> None:
+        """Skip where there is no nats-server."""
+        super().setUp()
+        if NATS is None:
+            raise SkipTest("no nats-server: apt-get install nats-server")
+
+    def cluster(self) -> Cluster:
+        """A cluster of this test's own."""
+        folder = Path(self.mktemp())
+        folder.mkdir(parents=True)
+        cluster = Cluster(folder, self.ports.client_environment())
+        self.addCleanup(cluster.stop)
+        return cluster
+
+    def shared_cluster(self) -> Cluster:
+        """The cluster that the tests of a class share; those of the class before end."""
+        for case in list(_clusters):
+            if case is not type(self):
+                _stop(case)
+        if type(self) not in _clusters:
+            folder = TemporaryDirectory(prefix="cluster-")
+            repeater = ensure_repeater(owned=True)
+            cluster = Cluster(Path(folder.name), self.ports.client_environment())
+            _clusters[type(self)] = SharedCluster(cluster, folder, repeater)
+        return _clusters[type(self)].cluster
+
+    @inlineCallbacks
+    def up(self, *members: Member) -> Any:
+        """Fires when processes are up; those that do not run are started."""
+        for member in members:
+            if not member.runs:
+                member.launch()
+        for member in members:
+            yield until_it(partial(_is_settled, member))
+            self.assertTrue(member.runs, member.said[-2000:])
+
+    @inlineCallbacks
+    def page(self, cluster: Cluster, policy: Policy | None = None) -> Any:
+        """A client of an edge in this process, which is named `here`."""
+        client = yield self.page_of(ClientSettings(servers(cluster.bus), "here"), policy)
+        return client
+
+    @inlineCallbacks
+    def page_of(self, settings: ClientSettings, policy: Policy | None = None) -> Any:
+        """A client of an edge in this process that comes to the bus in some way."""
+        edge = self.edge = Edge(reactor, settings, ShardKey())
+        fixture = GatewayFixture(reactor, policy=policy, backends=edge_backends(edge))
+        self.addCleanup(fixture.stop)
+        yield fixture.start()
+        client: WebSocketTestClient = yield fixture.connect()
+        return client
+
+
+@inlineCallbacks
+def until_it(holds: Callable[[], object], seconds: float = 2 * TIMEOUT) -> Any:
+    """Fires when something holds that nothing tells of."""
+    given_up = reactor.seconds() + seconds
+    while not holds():
+        if reactor.seconds() > given_up:
+            raise AssertionError(f"it did not hold in {seconds} s")
+        yield deferLater(reactor, 0.02)
+
+
+def _is_settled(member: Member) -> bool:
+    return member.is_up(member) or not member.runs
+
+
+def _stop(case: type) -> None:
+    shared = _clusters.pop(case)
+    shared.cluster.stop()
+    shared.repeater.close()
+    shared.folder.cleanup()
+
+
+def _stop_all() -> None:
+    for case in list(_clusters):
+        _stop(case)
+
+
+atexit.register(_stop_all)
+_clusters: dict[type, SharedCluster] = {}
