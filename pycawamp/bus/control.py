@@ -67,7 +67,7 @@ class Control:
 
 
 @attrs.frozen
-class Status:
+class StreamStatus:
     """An ingest's answer to Ask.STATUS."""
 
     run: int
@@ -81,7 +81,7 @@ class Status:
         return pack([VERSION, *_values(self)])
 
     @classmethod
-    def of(cls, message: bytes) -> Status:
+    def of(cls, message: bytes) -> StreamStatus:
         """Return what bytes say; raises BadBusMessageError."""
         run, number, is_whole = _fields(message, 3)
         return cls(run, number, bool(is_whole))

@@ -24,7 +24,7 @@ from pycawamp.bus.control import (
     Control,
     GetRequest,
     PutRequest,
-    Status,
+    StreamStatus,
     answer,
     failure,
 )
@@ -257,11 +257,11 @@ class Ingest(Service):
 
     def _tell_status(self, edge: Edge | None, asked: Control, reply: str) -> None:
         if edge is None or edge.stream.epoch != asked.epoch:
-            status = Status(self._beat.run, 0, is_whole=False)
+            status = StreamStatus(self._beat.run, 0, is_whole=False)
         else:
             edge.stream.handled(int(asked.content))
             is_whole = edge.is_whole and edge.number == asked.number
-            status = Status(self._beat.run, edge.stream.number, is_whole)
+            status = StreamStatus(self._beat.run, edge.stream.number, is_whole)
         self._client.publish(reply, status.packed())
 
     def _start(self, key: tuple[str, str], asked: Control) -> None:

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from pycawamp.bus import subjects
 from pycawamp.bus.client import NATSClient
-from pycawamp.bus.control import Ask, Beat, Control, GetRequest, PutRequest, Status, result
+from pycawamp.bus.control import Ask, Beat, Control, GetRequest, PutRequest, StreamStatus, result
 from pycawamp.bus.errors import BadBusMessageError
 from pycawamp.bus.messages import Burst, Kind, as_metadata, as_reading, sections
 from pycawamp.bus.requests import ForbiddenError, NobodyThereError, ReplyLostError, Requests
@@ -241,7 +241,7 @@ class Link:
         return kind == Kind.READING
 
     def _told(self, reply: bytes, epoch: int) -> None:
-        status = Status.of(reply)
+        status = StreamStatus.of(reply)
         if self.is_lost:
             return
         if status.run != self.run:

@@ -18,7 +18,7 @@ import msgpack
 import numpy as np
 
 from pycawamp.bus.errors import BadBusMessageError
-from pycawamp.pv.values import FieldType, Image, Metadata, Reading
+from pycawamp.pv.values import FieldType, Image, Metadata, Reading, Status
 
 VERSION = 1
 """The format of all messages. An ingest speaks this one and the one before."""
@@ -258,13 +258,15 @@ def _restore(value: Any) -> Any:
 def _extended(value: Any) -> Any:
     """Return what msgpack packs in place of a value that it does not know."""
     if isinstance(value, Image):
-        content = [value.pixels, value.codec, list(value.shape)]
+        content = [value.pixels, value.codec, value.shape, value.attributes]
         return msgpack.ExtType(_IMAGE, pack(content))
     if isinstance(value, np.ndarray) and value.dtype.kind in _KINDS:
         shape = list(value.shape)
         head = msgpack.packb([value.dtype.newbyteorder("<").str, shape])
         little = np.ascontiguousarray(value).astype(value.dtype.newbyteorder("<"), copy=False)
         return msgpack.ExtType(_ARRAY, head + little.tobytes())
+    if isinstance(value, Status):
+        return msgpack.ExtType(_STATUS, pack([str(value), value.message]))
     if isinstance(value, tuple):
         return list(value)
     if isinstance(value, np.generic):
@@ -276,8 +278,10 @@ def _extended(value: Any) -> Any:
 
 def _restored(code: int, data: bytes) -> Any:
     if code == _IMAGE:
-        pixels, codec, shape = unpack(data)
-        return Image(pixels, codec, tuple(shape))
+        pixels, codec, shape, attributes = unpack(data)
+        return Image(pixels, codec, tuple(shape), attributes or ())
+    if code == _STATUS:
+        return Status(*unpack(data))
     if code == _ARRAY:
         head = msgpack.Unpacker()
         head.feed(data[:_LONGEST_HEAD])
@@ -291,6 +295,6 @@ def _restored(code: int, data: bytes) -> Any:
 
 _FIELDS = tuple(field.name for field in attrs.fields(Metadata))
 _STATES = frozenset((Kind.CONNECTION, Kind.REFUSED, Kind.OVERLOADED))
-_ARRAY, _IMAGE = 1, 2
+_ARRAY, _IMAGE, _STATUS = 1, 2, 3
 _KINDS = "biuf"
 _LONGEST_HEAD = 200

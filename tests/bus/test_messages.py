@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from twisted.trial.unittest import SynchronousTestCase
 
-from pycawamp.bus.control import Ask, Beat, Control, PutRequest, Status, answer, failure, result
+from pycawamp.bus.control import (
+    Ask,
+    Beat,
+    Control,
+    PutRequest,
+    StreamStatus,
+    answer,
+    failure,
+    result,
+)
 from pycawamp.bus.errors import BadBusMessageError
 from pycawamp.bus.messages import (
     BURST,
@@ -32,7 +41,7 @@ from pycawamp.bus.messages import (
 )
 from pycawamp.pv.errors import BadValueError, PutFailedError
 from pycawamp.pv.interfaces import Requester
-from pycawamp.pv.values import FieldType, Image, Metadata, Reading
+from pycawamp.pv.values import FieldType, Image, Metadata, Reading, Status
 
 TEXT = st.text(st.characters(), max_size=20)
 NUMBERS = st.one_of(
@@ -47,12 +56,23 @@ VALUES: st.SearchStrategy[Any] = st.one_of(
     SCALARS,
     st.lists(TEXT, max_size=4),
     ARRAYS,
-    st.builds(Image, ARRAYS, TEXT, st.tuples(st.integers(0, 9), st.integers(0, 9))),
+    st.builds(
+        Image,
+        ARRAYS,
+        TEXT,
+        st.tuples(st.integers(0, 9), st.integers(0, 9)),
+        st.one_of(
+            st.just(()),
+            st.lists(
+                st.fixed_dictionaries({"name": TEXT, "value": SCALARS}), min_size=1, max_size=2
+            ),
+        ),
+    ),
     st.dictionaries(TEXT, st.one_of(SCALARS, ARRAYS, st.lists(TEXT)), max_size=4),
 )
 READINGS = st.builds(
     Reading,
-    st.one_of(st.integers(0, 300), st.just("CUSTOM")),
+    st.one_of(st.integers(0, 300), st.just("CUSTOM"), st.builds(Status, TEXT, TEXT)),
     st.integers(0, 255),
     st.integers(-(2**40), 2**40),
     st.integers(0, 2**32 - 1),
@@ -107,6 +127,8 @@ def is_same(one: Any, another: Any) -> bool:
         )
     if type(one) is not type(another):
         return False
+    if isinstance(one, Status) and one.message != another.message:
+        return False
     if isinstance(one, dict):
         return one.keys() == another.keys() and all(is_same(one[k], another[k]) for k in one)
     if isinstance(one, tuple | list):
@@ -155,7 +177,7 @@ class MessageTests(SynchronousTestCase):
     def test_garbage(self, garbage: bytes, has_header: bool) -> None:
         """Bytes that are no burst raise BadBusMessageError, and nothing else."""
         message = HEADER.pack(VERSION, 1, 1, 1) + garbage if has_header else garbage
-        parsers: list[Any] = [Control.of, Status.of, Beat.of, PutRequest.of, result]
+        parsers: list[Any] = [Control.of, StreamStatus.of, Beat.of, PutRequest.of, result]
         for parse in (lambda data: [burst(data), list(sections(data))], *parsers):
             with contextlib.suppress(BadBusMessageError):
                 parse(message)
@@ -180,8 +202,8 @@ class ControlTests(SynchronousTestCase):
         """What is asked comes out as it was."""
         control = Control("session", 3, 9, Ask.OPEN, [[1, "ca://X"], [2, "pva://Y.{}"]])
         self.assertEqual(Control.of(control.packed()), control)
-        status = Status(2**62, 17, is_whole=True)
-        self.assertEqual(Status.of(status.packed()), status)
+        status = StreamStatus(2**62, 17, is_whole=True)
+        self.assertEqual(StreamStatus.of(status.packed()), status)
         beat = Beat(2**62, 1.5, is_leaving=True)
         self.assertEqual(Beat.of(beat.packed()), beat)
         requester = Requester("ann", "192.0.2.1", None, "X")
