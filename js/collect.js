@@ -7,7 +7,7 @@ const source = (path) => here(`../pycawamp/web/static/${path}`);
 
 rmSync(here("lib"), { recursive: true, force: true });
 mkdirSync(here("lib"));
-for (const path of ["pycaserver.js", "pycaserver-html.js", "client", "html", "view"]) {
+for (const path of ["pycaserver.js", "pycaserver-elements.js", "pycaserver-html.js", "client", "elements", "html", "plot", "view"]) {
   cpSync(source(path), here(`lib/${path}`), { recursive: true });
 }
 cpSync(here("../LICENSE"), here("LICENSE"));

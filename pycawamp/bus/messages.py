@@ -180,7 +180,7 @@ def burst(message: bytes) -> Burst:
 
 
 Scalar: TypeAlias = "tuple[int, int, int, int, int, int, float]"
-"""PV number, severity, status, whether it is whole, seconds, nanoseconds, value."""
+"""A PV's number, severity, status, kind of number (1 is whole), seconds, nanoseconds, and value."""
 
 
 def sections(message: bytes) -> Iterator[tuple[Iterator[Scalar] | None, list[Any]]]:

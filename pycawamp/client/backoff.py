@@ -14,8 +14,8 @@ _MOST_DOUBLINGS = 32
 class Backoff:
     """Exponential delays with full jitter, so that many clients do not reconnect at once.
 
-    A gateway accepts some 400 clients a second while it serves others: of 2,000 that try within
-    the first second, the last waits for 5, half of what an attempt may take.
+    A connection takes a gateway some 2.5 ms, with the rest after it: of 2,000 clients that try
+    within the first second, the last waits for some 5 s, half of what an attempt may take.
     """
 
     first: float = 1.0

@@ -53,13 +53,13 @@ def _decode_binary(payload: bytes) -> Message:
 
 def _array(raw: bytes | memoryview, name: str, shape: list[int]) -> Array:
     """Return the elements; the bytes themselves if their type is none of numpy's."""
-    try:
-        dtype = np.dtype(name)
-    except TypeError:
-        dtype = np.dtype(object)
-    if dtype.hasobject:
+    if not _NUMBERS.fullmatch(name):
         return np.frombuffer(raw, np.uint8)
-    return np.frombuffer(raw, dtype, math.prod(shape)).reshape(shape)
+    return np.frombuffer(raw, np.dtype(name), math.prod(shape)).reshape(shape)
+
+
+# Not whatever numpy takes: its names of types may be expressions.
+_NUMBERS = re.compile(r"[<>|=]?([biu]1|[iu][248]|f[248]|c(8|16))")
 
 
 def _keep_nanoseconds(payload: bytes, messages: list[Message]) -> None:

@@ -169,7 +169,8 @@ class Gateway(Service):
             received=clients.read_scheduler.received,
             overruns=self._pva.overruns,
         )
-        return attrs.evolve(found, totals=totals)
+        conflated = found.inbox_conflated + self._pva.conflated
+        return attrs.evolve(found, totals=totals, inbox_conflated=conflated)
 
     def decide(self, name: str, user: str | None, host: str) -> Verdict:
         """Return what a user at an address may do with a PV, and the name of its channel.

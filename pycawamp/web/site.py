@@ -25,7 +25,13 @@ STATIC = Path(__file__).absolute().with_name("static")
 DISPLAYS = Path(__file__).absolute().with_name("displays")
 """Files that displays for other gateways load."""
 
-ENTRIES = ("console/gateway.js", "console/main.js", "pycaserver-html.js", "pycaserver.js")
+ENTRIES = (
+    "console/gateway.js",
+    "console/main.js",
+    "pycaserver-elements.js",
+    "pycaserver-html.js",
+    "pycaserver.js",
+)
 """The modules that pages load with a script element; served joined with their imports."""
 
 POLICY = (

@@ -34,6 +34,34 @@ return Array.from(document.querySelectorAll("#rows .entry:not(.group)"), (entry)
 """
 
 
+ADD_ELEMENTS = """
+const main = document.querySelector("main");
+window.updates = 0;
+const script = document.createElement("script");
+Object.assign(script, { type: "module", src: "static/pycaserver-elements.js" });
+document.head.append(script);
+const value = document.createElement("pv-value");
+value.setAttribute("format", "%.1f");
+value.setAttribute("units", "m");
+value.setAttribute("pv", arguments[0]);
+value.textContent = "offline";
+value.addEventListener("pv-update", () => (window.updates += 1));
+const chart = document.createElement("pv-chart");
+chart.setAttribute("pv", arguments[1]);
+chart.setAttribute("seconds", "10");
+main.append(value, chart);
+// A framework takes elements out and puts them back.
+chart.remove();
+main.append(chart);
+"""
+CHART_DRAWN = """
+const canvas = document.querySelector("pv-chart").shadowRoot.querySelector("canvas");
+if (!canvas?.width) return false;
+const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+return data.some((part) => part !== 0);
+"""
+
+
 class LayoutTests(WebTestCase):
     """The console with layouts."""
 
@@ -226,6 +254,25 @@ class LayoutTests(WebTestCase):
         browser.find(offered)
         browser.press("ESCAPE")
         self.assertFalse(browser.find("#suggestions").is_displayed())
+
+    @in_thread
+    def test_elements(self) -> None:
+        """Custom elements show a value, its alarm and a chart, whenever they are added."""
+        browser = self.open()
+        self.addCleanup(self.tell_ioc, "level", 1.25)
+        browser.run(ADD_ELEMENTS, self.pv("level"), self.pv("mask"))
+        text = "return document.querySelector('pv-value').shadowRoot.textContent"
+        browser.until(lambda: browser.run(text).endswith("1.3 m"), "the value")
+        self.assertEqual(browser.find("pv-value").get_attribute("data-state"), "ok")
+        browser.until(lambda: browser.run(CHART_DRAWN), "the chart")
+        browser.run("document.querySelector('pv-value').pv = arguments[0]", self.pv("nobody"))
+        browser.until(
+            lambda: browser.find("pv-value").get_attribute("data-state") == "disconnected",
+            "another PV",
+        )
+        self.assertEqual(browser.find("pv-value").text, "offline")
+        self.assertEqual(browser.run("return window.updates > 0"), True)
+        self.assertEqual(violations(browser), [])
 
     @in_thread
     def test_saved_pictures_and_values(self) -> None:

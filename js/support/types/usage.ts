@@ -1,5 +1,6 @@
 // Compiled, never run: what the types must allow, and what they must refuse.
 import { PVClient, PVError, type Metadata, type PV, type Update } from "pycaserver";
+import { PVChartElement, PVValueElement } from "pycaserver/elements";
 import { gateway } from "pycaserver/html";
 
 const gw = new PVClient("ws://localhost:8888/monitor", { WebSocket, backoff: { cap: 5000 } });
@@ -27,6 +28,16 @@ export async function use(): Promise<number> {
   return units.length + (await gateway.ping());
 }
 
+export function element(): HTMLElement {
+  const value = new PVValueElement();
+  value.pv = "X";
+  value.last?.timestamp.toFixed();
+  value.handle?.put(1);
+  return Math.random() > 0.5 ? value : new PVChartElement();
+}
+
+// @ts-expect-error a name is a text
+new PVValueElement().pv = 5;
 // @ts-expect-error there is no such event
 pv.on("values", () => {});
 // @ts-expect-error there is no such encoding

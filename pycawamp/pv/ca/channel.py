@@ -98,6 +98,7 @@ class Channel:
         """Free subscription and channel; the sink hears nothing after this."""
         self._reroute()
         self.native = None
+        self._held = None
         self.monitors = ()
         self._fail_requests()
         self._calls.free(self)

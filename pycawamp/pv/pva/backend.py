@@ -44,6 +44,7 @@ class PVABackend:
         """Monitors whose servers may have to be asked to go on."""
         self._reactor = reactor
         self._environment = Environment()
+        self._conflated = 0
         self._channels: set[Channel] = set()
         self._circuits: dict[Address, Circuit] = {}
         self._name_servers: dict[Address, Circuit] = {}
@@ -102,6 +103,12 @@ class PVABackend:
             circuit.connect()
         return circuit
 
+    @property
+    def conflated(self) -> int:
+        """Updates that were replaced by newer ones before they were told."""
+        circuits = [*self._circuits.values(), *self._name_servers.values()]
+        return self._conflated + sum(circuit.conflated for circuit in circuits)
+
     def seconds(self) -> float:
         """Return the time."""
         now: float = self._reactor.seconds()
@@ -122,6 +129,8 @@ class PVABackend:
     def closed(self, circuit: Circuit) -> None:
         """Forget a circuit; a name server's is made again later."""
         address = circuit.address
+        if circuit in (self._circuits.get(address), self._name_servers.get(address)):
+            self._conflated += circuit.conflated
         if self._circuits.get(address) is circuit:
             del self._circuits[address]
         if self._name_servers.get(address) is circuit:

@@ -396,6 +396,24 @@ class Monitor:
             self._sink.reading(reading)
         return True
 
+    def absorb(self, order: Order, buffer: bytes, position: int, end: int) -> bool:
+        """Take an update of the value without telling it; False if it is another."""
+        description = self.description
+        assert description is not None
+        start = position + 1 + buffer[position]
+        plan = description.quick_plans(order).get(buffer[position:start])
+        if plan is None or buffer[end - 1] or not plan.quick(buffer, start, end, self._state):
+            return False
+        self._unacknowledged += 1
+        if self._unacknowledged >= self._acknowledged:
+            self._acknowledge()
+        return True
+
+    def tell_newest(self) -> None:
+        """Tell what was absorbed last."""
+        if self.description is not None:
+            self._tell_reading(self.description.reading(self._state))
+
     def _update(self, description: Description, reader: Reader) -> None:
         layout = description.layout
         bits = reader.bits()

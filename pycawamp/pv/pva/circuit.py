@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import deque
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, cast
 
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import ClientFactory
@@ -30,6 +31,8 @@ LOOKED_AT = 16
 """Messages between two looks at the clock."""
 LARGE = 4096
 """Bytes of a message after which the clock is looked at at once."""
+BEHIND = 0.25
+"""Seconds for which messages have waited without a break after which updates are replaced."""
 MAX_AUTHENTICATIONS = 100
 """Ways of authentication that a server may offer."""
 
@@ -53,6 +56,16 @@ class IOperation(Protocol):
 
     def received(self, subcommand: int, reader: Reader) -> None:
         """Take the rest of a message; may raise DecodeError."""
+
+
+class IMonitor(IOperation, Protocol):
+    """A MONITOR whose updates may be taken at once."""
+
+    def absorb(self, order: Order, buffer: bytes, position: int, end: int) -> bool:
+        """Take an update without telling it; False if it is not one of the value alone."""
+
+    def tell_newest(self) -> None:
+        """Tell what was absorbed last."""
 
 
 class IChannel(Protocol):
@@ -92,7 +105,8 @@ class IOwner(Protocol):
 class Circuit(TwistedProtocol):
     """A TCP connection to a server.
 
-    Messages are handled in slices of a few milliseconds; while some wait, no more is read.
+    Messages are handled in slices of a few milliseconds; while some wait, no more is read. If that
+    lasts, of the updates of a PV that wait only the newest is told.
     An error in what the server sends ends this connection, and no other.
     """
 
@@ -120,6 +134,12 @@ class Circuit(TwistedProtocol):
         self.updates: dict[int, Update] = {}
         """What takes updates of monitors at once; False if it does not."""
         self._waiting: deque[Message] = deque()
+        self._busy_since: float | None = None
+        """Since when messages have waited without a break."""
+        self._late: dict[int, IMonitor] = {}
+        """Monitors with an update that was taken and not told."""
+        self.conflated = 0
+        """Updates that were replaced by newer ones."""
         self._working: IDelayedCall | None = None
         self._outgoing: list[bytes] = []
         self._sending: IDelayedCall | None = None
@@ -177,6 +197,7 @@ class Circuit(TwistedProtocol):
         """Unregister an operation."""
         self._operations.pop(number, None)
         self.updates.pop(number, None)
+        self._late.pop(number, None)
 
     def send(self, message: bytes) -> None:
         """Send a message, in one write with others of this reactor iteration."""
@@ -237,6 +258,7 @@ class Circuit(TwistedProtocol):
         self._operations.clear()
         self.updates.clear()
         self._waiting.clear()
+        self._late.clear()
         for call in (self._echo, self._working, self._sending):
             if call is not None and call.active():
                 call.cancel()
@@ -268,7 +290,26 @@ class Circuit(TwistedProtocol):
         """Handle what waits; read no more while something is left."""
         self._working = None
         clock, waiting = self._reactor.seconds, self._waiting
-        deadline = clock() + SLICE
+        now = clock()
+        if self._busy_since is not None and now - self._busy_since > BEHIND:
+            self._catch_up(now)
+        else:
+            self._handle_each(now + SLICE)
+        if self._closed or self.transport is None:
+            return
+        is_busy = bool(waiting or self._late)
+        self._busy_since = (self._busy_since or now) if is_busy else None
+        if is_busy:
+            self._working = self._reactor.callLater(0, self._work)
+        if is_busy != self._is_paused:
+            self._is_paused = is_busy
+            if is_busy:
+                self.transport.pauseProducing()  # type: ignore[attr-defined]
+            else:
+                self.transport.resumeProducing()  # type: ignore[attr-defined]
+
+    def _handle_each(self, deadline: float) -> None:
+        clock, waiting = self._reactor.seconds, self._waiting
         since = 0
         take, updates = waiting.popleft, self.updates
         while waiting:
@@ -287,16 +328,44 @@ class Circuit(TwistedProtocol):
                 since = 0
                 if clock() >= deadline:
                     break
-        if self._closed or self.transport is None:
-            return
-        if waiting:
-            self._working = self._reactor.callLater(0, self._work)
-        if bool(waiting) != self._is_paused:
-            self._is_paused = bool(waiting)
-            if waiting:
-                self.transport.pauseProducing()  # type: ignore[attr-defined]
-            else:
-                self.transport.resumeProducing()  # type: ignore[attr-defined]
+
+    def _catch_up(self, now: float) -> None:
+        """Take what waits, then tell the newest of each PV: half of a slice for each."""
+        clock, waiting = self._reactor.seconds, self._waiting
+        while waiting and clock() < now + SLICE / 2:
+            for _ in range(min(LOOKED_AT, len(waiting))):
+                message = waiting.popleft()
+                if not self._absorb(message):
+                    # What is told must not be older than what this one tells.
+                    self._tell_late(math.inf)
+                    self._handle(message)
+                if not waiting:
+                    # All, if the connection was ended.
+                    break
+        self._tell_late(now + SLICE)
+
+    def _absorb(self, message: Message) -> bool:
+        command, order, buffer, start, end = message
+        if command != _MONITOR or end - start <= SHORTEST_UPDATE:
+            return False
+        number, subcommand = order.operation.unpack_from(buffer, start)
+        if subcommand or number not in self.updates:
+            return False
+        monitor = cast(IMonitor, self._operations[number])
+        if not monitor.absorb(order, buffer, start + 5, end):
+            return False
+        self.conflated += number in self._late
+        self._late[number] = monitor
+        return True
+
+    def _tell_late(self, deadline: float) -> None:
+        clock, late = self._reactor.seconds, self._late
+        told = 0
+        while late:
+            late.pop(next(iter(late))).tell_newest()
+            told += 1
+            if not told % LOOKED_AT and clock() >= deadline:
+                break
 
     def _handle(self, message: Message) -> None:
         handle = _HANDLERS.get(message.command)

@@ -50,7 +50,7 @@ export class ChartDrop {
     if (!over) return;
     // On its way it may have passed others.
     for (let by = place - this.#table.listed.indexOf(row); by !== 0; by -= Math.sign(by)) this.#table.move(row, Math.sign(by));
-    this.#charts.add(row.watch.name, over === "new" ? null : over);
+    this.#charts.add(row.watch.name, over);
   }
 
   #stop() {

@@ -46,15 +46,15 @@ export class Charts {
   }
 
   /**
-   * Adds a PV to a chart: the one given, else the newest that it fits, else one of its own.
+   * Adds a PV to a chart: the one given, or one of its own if it does not fit there; else the newest that it fits.
    * @param {string} name
-   * @param {ChartPanel | null} [target]
+   * @param {ChartPanel | "new" | null} [target]
    */
   add(name, target = null) {
     const watch = this.#context.known(name);
     if (watch?.update && !CHARTED.includes(watch.kind)) return this.#announcer.say(`${name} is neither a number nor an array of numbers`);
     const fits = (panel) => panel.accepts(watch);
-    const panel = target && fits(target) ? target : target ? undefined : this.#panels.filter(fits).at(-1);
+    const panel = (target === null ? this.#panels : this.#panels.filter((each) => each === target)).filter(fits).at(-1);
     if (panel?.names.includes(name)) return this.#announcer.say(`${name} is in the chart already`);
     if (panel && !panel.add(name)) return this.#announcer.say("The chart is full");
     if (!panel) this.#add([name]);

@@ -3,7 +3,8 @@
 // Asking an element for its size while drawing makes the browser lay the page out at once, for
 // every plot anew. It is told instead, once, when it has laid out.
 const resized = new WeakMap();
-const observer = new ResizeObserver((entries) => {
+// On Node there is none, and modules with elements can be imported all the same.
+const observer = globalThis.ResizeObserver && new ResizeObserver((entries) => {
   for (const { target, contentRect } of entries) resized.get(target)(contentRect);
 });
 

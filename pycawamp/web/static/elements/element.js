@@ -1,0 +1,126 @@
+/** What `<pv-value>` and `<pv-chart>` have in common: a PV of a gateway, while they are in a document. */
+import { alarmOf } from "../view/alarm.js";
+import { Painter } from "../view/painter.js";
+import { fullStamp } from "../view/time.js";
+import { gateways } from "./gateways.js";
+
+/** Where there are no elements, as on Node, the module can be imported all the same. */
+const Base = /** @type {typeof HTMLElement} */ (globalThis.HTMLElement ?? class {});
+/** Updates per second, unless the element has another limit. */
+const MAX_RATE = 10;
+const painter = new Painter();
+
+export class PVElement extends Base {
+  /** @type {import("../pycaserver.js").PV | null} the handle, while the element shows a PV */
+  handle = null;
+  #url = "";
+  #isOwnTitle = true;
+
+  static get observedAttributes() {
+    return ["pv", "gateway", "max-rate"];
+  }
+
+  /** The PV's name. */
+  get pv() {
+    return this.getAttribute("pv") ?? "";
+  }
+
+  set pv(name) {
+    this.setAttribute("pv", name);
+  }
+
+  /** The newest update, or null. */
+  get last() {
+    return this.handle?.last ?? null;
+  }
+
+  connectedCallback() {
+    this.#start();
+  }
+
+  disconnectedCallback() {
+    this.#stop();
+  }
+
+  attributeChangedCallback() {
+    this.#stop();
+    if (this.isConnected) this.#start();
+  }
+
+  /** Asks for a paint. */
+  mark() {
+    painter.mark(this);
+  }
+
+  paint() {
+    const state = this.handle?.connected ? alarmOf(this.last).name : "disconnected";
+    if (this.dataset.state !== state) this.dataset.state = state;
+    if (!this.#isOwnTitle) this.title = this.#describe();
+    this.show();
+  }
+
+  /** Shows the value of now: what an element is for. */
+  show() {}
+
+  /** @param {import("../pycaserver.js").Update} _update that came */
+  record(_update) {}
+
+  /** The connection to the IOC has begun or ended. */
+  turned() {}
+
+  /** There is another PV now. */
+  reset() {}
+
+  #start() {
+    if (!this.pv) return;
+    this.#isOwnTitle = this.hasAttribute("title");
+    /** @type {HTMLMetaElement | null} */
+    const meta = document.querySelector('meta[name="pycaserver"]');
+    this.#url = this.getAttribute("gateway") ?? meta?.content ?? "";
+    const maxRate = Number(this.getAttribute("max-rate")) || MAX_RATE;
+    this.handle = gateways.take(this.#url).pv(this.pv, { metadata: true, text: true, arrays: "binary", maxRate });
+    this.handle.on("value", (update) => {
+      this.record(update);
+      this.dispatchEvent(new CustomEvent("pv-update", { detail: update }));
+      this.mark();
+    });
+    this.handle.on("connection", (connection) => {
+      this.turned();
+      this.dispatchEvent(new CustomEvent("pv-connection", { detail: connection }));
+      this.mark();
+    });
+    this.handle.on("metadata", () => this.mark());
+    this.handle.on("error", (error) => this.dispatchEvent(new CustomEvent("pv-error", { detail: error })));
+    this.mark();
+  }
+
+  #stop() {
+    if (!this.handle) return;
+    this.handle.close();
+    this.handle = null;
+    gateways.leave(this.#url);
+    painter.forget(this);
+    if (!this.#isOwnTitle) this.removeAttribute("title");
+    this.reset();
+  }
+
+  #describe() {
+    const { last } = this;
+    const lines = [this.pv];
+    if (!this.handle?.connected) lines.push(this.handle?.state ?? "");
+    else if (last) lines.push(`${last.severity ?? ""} ${last.status ?? ""}`.trim(), fullStamp(last.timestamp));
+    return lines.join("\n");
+  }
+}
+
+/** @param {string} css @returns {CSSStyleSheet} of a shadow root; no policy forbids it */
+export function sheetOf(css) {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(css);
+  return sheet;
+}
+
+/** @param {string} tag @param {typeof PVElement} element where there are elements */
+export function define(tag, element) {
+  if (globalThis.customElements && !customElements.get(tag)) customElements.define(tag, element);
+}

@@ -1,0 +1,32 @@
+/** The connections of a page's elements: one for each gateway, as long as some element needs it. */
+import { PVClient } from "../pycaserver.js";
+
+/** Milliseconds for which a connection stays without elements: frameworks take them out and put them back. */
+const LINGER = 5000;
+
+class Gateways {
+  /** @type {Map<string, {client: PVClient, users: number}>} */
+  #open = new Map();
+
+  /** @param {string} url "": that of the page @returns {PVClient} */
+  take(url) {
+    const gateway = this.#open.get(url) ?? { client: new PVClient(url || undefined), users: 0 };
+    this.#open.set(url, gateway);
+    gateway.users += 1;
+    return gateway.client;
+  }
+
+  /** @param {string} url as it was taken */
+  leave(url) {
+    const gateway = this.#open.get(url);
+    if (!gateway) return;
+    gateway.users -= 1;
+    setTimeout(() => {
+      if (gateway.users > 0 || this.#open.get(url) !== gateway) return;
+      this.#open.delete(url);
+      gateway.client.close();
+    }, LINGER);
+  }
+}
+
+export const gateways = new Gateways();
