@@ -78,4 +78,4 @@ class SchemathesisTests(TestCase):
         ]
         output, error, status = yield getProcessOutputAndValue(program, arguments, os.environ)
         self.assertEqual(status, 0, (output + error).decode())
-        self.assertIn(b"4 selected / 6 total", output)
+        self.assertIn(b"5 selected / 7 total", output)
