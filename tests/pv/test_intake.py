@@ -18,7 +18,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from pycawamp.pv.ca import libca
+from pycawamp.pv.ca import _fast, libca
 from pycawamp.pv.ca.callbacks import Callbacks, Registry
 from pycawamp.pv.ca.refusals import RefusalLog
 from pycawamp.pv.inbox import Inbox, InboxLimits
@@ -410,3 +410,12 @@ class WakeTests(TestCase):
             thread.join()
         self.assertEqual(inbox.conflated, 0)
         self.assertEqual(list(heard.values()), [expected] * threads)
+
+
+class LoadTests(SynchronousTestCase):
+    """The compiled part of another version than the package."""
+
+    def test_other_version(self) -> None:
+        """It is not used, and the reason says what to do."""
+        self.patch(_fast, "INTERFACE", _fast.INTERFACE + 1)
+        self.assertIn("install the package again", str(_fast.load()))

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
+INTERFACE = 1
+"""What this package expects of the compiled part; also in module.c."""
 NUMBERS = (0.1, -0.0, 1.0, 1e12, 1.25e13, 1e15, 1e16, 1.25e17, 1e-5, 1e-6, 1e-7, 1.5e30, math.inf)
 """What tells one way of writing numbers from another."""
 
@@ -63,6 +65,9 @@ def load() -> Fast:
         native = importlib.import_module("pycawamp.pv.ca._fast._native")
     except ImportError as error:
         return Fast(None, f"the compiled part cannot be loaded: {error}")
+    if getattr(native, "INTERFACE", 0) != INTERFACE:
+        # In a checkout, after an update.
+        return Fast(None, "the compiled part is of another version: install the package again")
     for field_type, make in ((FieldType.DOUBLE, float), (FieldType.FLOAT, np.float32)):
         for number in map(make, NUMBERS):
             raw = TIME_LAYOUTS[field_type].scalar.pack(0, 0, 0, 0, number)

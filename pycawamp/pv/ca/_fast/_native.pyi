@@ -4,6 +4,8 @@ from typing import Any
 from pycawamp.pv.routes import DirectStream
 from pycawamp.pv.values import Reading
 
+INTERFACE: int
+
 def render(field_type: int, raw: bytes, with_alarm: bool, /) -> tuple[bytes, bytes, bytes] | None:
     """Return the JSON of a scalar's DBR_TIME bytes: value, time stamp, alarm.
 

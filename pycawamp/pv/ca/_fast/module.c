@@ -24,7 +24,11 @@ static PyTypeObject *add_type(PyObject *module, PyType_Spec *spec) {
   return (PyTypeObject *)type;
 }
 
+/* Also in __init__.py. To be raised with each change of what Python code uses. */
+enum { INTERFACE = 1 };
+
 static int execute(PyObject *module) {
+  if (PyModule_AddIntConstant(module, "INTERFACE", INTERFACE)) return -1;
   struct native_state *state = PyModule_GetState(module);
   state->intake_type = add_type(module, &intake_spec);
   state->route_type = add_type(module, &route_spec);
