@@ -19,10 +19,10 @@ _LARGE = Struct("!BBQ")
 
 def text_frame(payload: bytes) -> bytes:
     """Return an unfragmented text message."""
-    size = len(payload)
-    if size < len(_TEXT_HEADERS):
-        return _TEXT_HEADERS[size] + payload
-    return _header(_FIN_TEXT, size) + payload
+    try:
+        return _TEXT_HEADERS[len(payload)] + payload
+    except IndexError:
+        return _header(_FIN_TEXT, len(payload)) + payload
 
 
 def binary_frame(payload: bytes) -> bytes:
