@@ -96,7 +96,11 @@ def _viewer(settings: Settings, gateway: Gateway, source: Records) -> Iterator[d
 
 
 def _pages_row(load: Load, asked: str, source: Records, build: str, opened: Opened) -> list[str]:
+    # Of slow PVs, the viewer may have had no update in that time.
     latency = opened.viewer["latency_ms"]
+    delays = (
+        f"{pair(latency['p50'], latency['p99'])} / {number(latency['max'])}" if latency else "-"
+    )
     return [
         f"{load.clients}",
         asked,
@@ -106,7 +110,7 @@ def _pages_row(load: Load, asked: str, source: Records, build: str, opened: Open
         exact(opened.cpu, 1),
         exact(1e6 * opened.cpu / load.clients / len(source.names)),
         mib(opened.peak_kib),
-        f"{pair(latency['p50'], latency['p99'])} / {number(latency['max'])}",
+        delays,
     ]
 
 
