@@ -22,8 +22,6 @@ from pycawamp.pv.values import Metadata, Reading
 
 T = TypeVar("T")
 
-HELD = ""
-"""What the sink was told last, a connection, may be wrong; see HeldRefusals."""
 MOST_EARLY = 100
 """Updates that are kept for a channel until its metadata has come."""
 
@@ -142,7 +140,7 @@ class Channel:
             self._sink.routed(route)
         self._described = None
         self._refusal = None
-        self._release()
+        self._held = None
         self._expect_metadata()
         self._early = ()
         if self._complete or not self.native.read_access:
@@ -189,11 +187,9 @@ class Channel:
 
     def update(self, reading: Reading) -> None:
         """Take one update."""
+        # A refusal that is held is over: values come.
+        self._held = None
         if self._told is True:
-            self._sink.reading(reading)
-            return
-        if self._told == HELD:
-            self._release()
             self._sink.reading(reading)
             return
         self._early = (*self._early[-MOST_EARLY + 1 :], reading)
@@ -204,7 +200,7 @@ class Channel:
     def direct_streams(self) -> list[DirectStream] | None:
         """Return the streams that `update` leads to, if it leads to nothing else."""
         streams: list[DirectStream] | None = None
-        if self._told is True and IRoutedSink.providedBy(self._sink):
+        if self._told is True and self._held is None and IRoutedSink.providedBy(self._sink):
             streams = self._sink.direct_streams()
         return streams
 
@@ -212,19 +208,13 @@ class Channel:
         """Handle that the IOC does not send the value: what was sent before is not current."""
         if self.native is None or refusal.reason == self._refusal:
             return
-        if refusal.status != libca.ECA_NORDACCESS or self._told not in (True, HELD):
+        if refusal.status != libca.ECA_NORDACCESS or self._told is not True:
             self._refuse(refusal)
-        elif self._told is True:
+        elif self._held is None:
+            # So that the next value comes to `update`.
             self._reroute()
-            self._told = HELD
             self._held = refusal
             self._calls.held_refusals.hold(partial(self._believe, refusal))
-
-    def _release(self) -> None:
-        """Drop a refusal that is held: values come."""
-        if self._told == HELD:
-            self._told = True
-            self._held = None
 
     def _believe(self, refusal: libca.Refusal) -> None:
         """Handle a refusal that was held, unless values or other rights have come since."""
@@ -276,8 +266,6 @@ class Channel:
     def _tell(self) -> None:
         readable = self.is_readable and not self._overloaded
         if readable and not self._complete:
-            return
-        if readable and self._told == HELD and self._refusal is None:
             return
         state: bool | str = readable
         if readable and self._refusal is not None:
