@@ -379,16 +379,10 @@ class Monitor:
 
     def update(self, order: Order, buffer: bytes, position: int, end: int) -> bool:
         """Take an update of the value, as nearly all are; False if it is another."""
+        if not self.absorb(order, buffer, position, end):
+            return False
         description = self.description
         assert description is not None
-        start = position + 1 + buffer[position]
-        plan = description.quick_plans(order).get(buffer[position:start])
-        # The last byte: that no updates were left out.
-        if plan is None or buffer[end - 1] or not plan.quick(buffer, start, end, self._state):
-            return False
-        self._unacknowledged += 1
-        if self._unacknowledged >= self._acknowledged:
-            self._acknowledge()
         reading = description.reading(self._state)
         if description.may_be_large:
             self._tell_reading(reading)
@@ -402,6 +396,7 @@ class Monitor:
         assert description is not None
         start = position + 1 + buffer[position]
         plan = description.quick_plans(order).get(buffer[position:start])
+        # The last byte: that no updates were left out.
         if plan is None or buffer[end - 1] or not plan.quick(buffer, start, end, self._state):
             return False
         self._unacknowledged += 1
