@@ -21,18 +21,15 @@ from pycawamp.demo.process import DemoIOC
 from pycawamp.pv.errors import LibraryError
 from pycawamp.pv.interfaces import IBackend
 from pycawamp.service.bus import bus_edge, edge_backends
-from pycawamp.service.clock import use_monotonic_clock
 from pycawamp.service.console import ConsolePages, console_configuration
 from pycawamp.service.descriptors import raise_limit, within
 from pycawamp.service.dialects import dialect_resources
 from pycawamp.service.draining import DrainingService
-from pycawamp.service.garbage import ShortCollections
 from pycawamp.service.gateway import Gateway
-from pycawamp.service.logs import LogReopener, twistd_log
 from pycawamp.service.ports import Port, endpoint, listening_ports
 from pycawamp.service.site_files import SiteFiles
-from pycawamp.service.start import StartReporter, check_user
 from pycawamp.service.systemd import SystemdNotifier
+from pycawamp.service.twistd import service_for_twistd
 from pycawamp.sessions.putlog import PutLogError
 from pycawamp.sessions.statistics import Statistics
 from pycawamp.web.autobahn_internals import check_autobahn
@@ -51,20 +48,10 @@ from pycawamp.web.twisted_internals import check_twisted
 
 def makeService(options: Options) -> MultiService:
     """The whole gateway, for twistd."""
-    # Here, not above: importing it installs it, and embedders choose their own.
-    from twisted.internet import reactor  # noqa: PLC0415
-
-    check_user(options.parent or {})
-    use_monotonic_clock(reactor)
     settings = options.settings
-    file, observer = twistd_log(options.parent or {}, settings.log)
-    service = StartReporter(observer)
-    app = assemble(reactor, settings)
-    app.setServiceParent(service)  # type: ignore[no-untyped-call]
-    if file is not None:
-        LogReopener(reactor, file).setServiceParent(app)  # type: ignore[no-untyped-call]
-    ShortCollections(reactor).setServiceParent(app)  # type: ignore[no-untyped-call]
-    return service
+    return service_for_twistd(
+        options.parent or {}, settings.log, lambda reactor: assemble(reactor, settings)
+    )
 
 
 SEARCH_VARIABLES = (

@@ -32,12 +32,9 @@ from pycawamp.pv.inbox import Inbox, InboxLimits
 from pycawamp.pv.pva.backend import PVABackend
 from pycawamp.pv.router import Router
 from pycawamp.service.bus import client_settings
-from pycawamp.service.clock import use_monotonic_clock
-from pycawamp.service.garbage import ShortCollections
-from pycawamp.service.logs import LogReopener, twistd_log
 from pycawamp.service.signals import HangupReloader
-from pycawamp.service.start import StartReporter, check_user
 from pycawamp.service.systemd import SystemdNotifier
+from pycawamp.service.twistd import service_for_twistd
 from pycawamp.sessions.putlog import PutLog, PutLogError, PutRecord
 from pycawamp.wire.names import checked_name
 
@@ -48,20 +45,10 @@ NAMESAKE = 1
 
 def makeService(options: Options) -> MultiService:
     """The whole ingest, for twistd."""
-    # Here, not above: importing it installs it.
-    from twisted.internet import reactor  # noqa: PLC0415
-
-    check_user(options.parent or {})
-    use_monotonic_clock(reactor)
     settings = options.settings
-    file, observer = twistd_log(options.parent or {}, settings.log)
-    service = StartReporter(observer)
-    app = IngestApp(reactor, settings)
-    app.setServiceParent(service)  # type: ignore[no-untyped-call]
-    if file is not None:
-        LogReopener(reactor, file).setServiceParent(app)  # type: ignore[no-untyped-call]
-    ShortCollections(reactor).setServiceParent(app)  # type: ignore[no-untyped-call]
-    return service
+    return service_for_twistd(
+        options.parent or {}, settings.log, lambda reactor: IngestApp(reactor, settings)
+    )
 
 
 class IngestApp(MultiService):

@@ -1,0 +1,39 @@
+"""What the services of all twistd plugins have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.application.service import MultiService
+
+from pycawamp.config.settings import LogSettings
+from pycawamp.service.clock import use_monotonic_clock
+from pycawamp.service.garbage import ShortCollections
+from pycawamp.service.logs import LogReopener, twistd_log
+from pycawamp.service.start import StartReporter, check_user
+
+
+def service_for_twistd(
+    twistd_options: Mapping[str, Any], log: LogSettings, make: Callable[[Any], MultiService]
+) -> MultiService:
+    """Return the whole service of a process.
+
+    Args:
+        twistd_options: The options of twistd itself.
+        log: How to write the log.
+        make: Makes the application's part, given the reactor.
+    """
+    # Here, not above: importing it installs it, and embedders choose their own.
+    from twisted.internet import reactor  # noqa: PLC0415
+
+    check_user(twistd_options)
+    use_monotonic_clock(reactor)
+    file, observer = twistd_log(twistd_options, log)
+    service = StartReporter(observer)
+    app = make(reactor)
+    app.setServiceParent(service)
+    if file is not None:
+        LogReopener(reactor, file).setServiceParent(app)  # type: ignore[no-untyped-call]
+    ShortCollections(reactor).setServiceParent(app)  # type: ignore[no-untyped-call]
+    return service
