@@ -98,17 +98,17 @@ class Channel:
         self._closed(self)
 
     def get(self) -> Deferred[Reading]:
-        """Have it read."""
+        """Read the PV through its ingest."""
         if self.owner is None:
             return fail(NotConnectedError("no ingest serves it now"))
         return self.owner.get(self.name)
 
     def put(self, value: Any, wait: bool) -> Deferred[None]:
-        """Have it written, for nobody that is known."""
+        """Write the PV through its ingest, without a user."""
         return self.put_for(NOBODY, value, wait)
 
     def put_for(self, requester: Requester, value: Any, wait: bool) -> Deferred[None]:
-        """Have it written."""
+        """Write the PV through its ingest."""
         if self.owner is None:
             return fail(NotConnectedError("no ingest serves it now; nothing was written"))
         try:

@@ -149,12 +149,12 @@ class Edge:
     # What channels wait for
 
     def expect_state(self, channel: Channel) -> None:
-        """Let a channel give up after a while."""
+        """Call a channel when its time to wait is over."""
         waits = self._left_patience if self._is_late else self._patience
         waits.put((channel, channel.expectation))
 
     def expect_overlap(self, channel: Channel) -> None:
-        """Let a channel change its owner after a while."""
+        """Call a channel when it is time to change its owner."""
         assert channel.next is not None
         self._overlaps.put((channel, channel.next))
 

@@ -159,14 +159,14 @@ class Link:
     # Requests
 
     def get(self, name: str) -> Deferred[Reading]:
-        """Have a PV read."""
+        """Ask the ingest to read a PV."""
         subject = subjects.get(self.ingest, self._edge.name)
         asking = self._edge.requests.ask(subject, GetRequest(self.run, name).packed())
         asking.addErrback(_explain, "no ingest serves it now", None)
         return asking.addCallback(result).addCallback(as_reading).addErrback(_no_reply)
 
     def put(self, name: str, value: Any, wait: bool, by: Requester) -> Deferred[None]:
-        """Have a PV written, once."""
+        """Ask the ingest to write a PV, once."""
         try:
             packed = PutRequest(self.run, name, value, wait, by).packed()
         except ValueError as error:

@@ -104,7 +104,7 @@ class NATSProtocol(Protocol):
         self._transport.writeSequence([head.encode(), *payload, _END])
 
     def subscribe(self, number: int, subject: str) -> None:
-        """Have the messages of a subject delivered under a number."""
+        """Subscribe to a subject; its messages come with the number."""
         self._transport.write(f"SUB {subject} {number}\r\n".encode())
 
     def ping(self) -> None:

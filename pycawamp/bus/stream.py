@@ -56,7 +56,7 @@ class EdgeStream:
             self._publish(body)
 
     def handled(self, number: int) -> None:
-        """Take note that the edge has handled all bursts up to one; send what it is owed."""
+        """Handle that the edge has handled all bursts up to one: send what it is owed."""
         while self._unhandled and self._unhandled[0][0] <= number:
             self._unhandled_bytes -= self._unhandled.popleft()[2]
         self.send_owed()

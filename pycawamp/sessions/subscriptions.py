@@ -208,7 +208,7 @@ class Subscriptions:
         return self._shared.publishers.live.table((kind, encoding, framing))
 
     def _make_known(self, stream: EncodedStream, encoding: Encoding) -> None:
-        """Let clients of the same kind join a stream together with others."""
+        """Allow clients of the same kind to join a stream together with others."""
         table = self._live(encoding)
         if table is not None and stream.name in self._streams:
             table[stream.name] = Named(stream.name, stream)
