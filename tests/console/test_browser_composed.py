@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import io
-import os
-from typing import Any, ClassVar
+from typing import ClassVar
+from urllib.parse import unquote
 
 from PIL import Image
-from twisted.internet.threads import deferToThread
 
-from pycawamp.demo.ports import PVAPorts
-from tests.support.console_case import WebTestCase, in_thread
-from tests.support.pva_case import PVAServer
+from tests.support.console_case import in_thread
+from tests.support.pva_web_case import PVAWebTestCase
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 RECORDS = """
@@ -53,23 +51,10 @@ def jpeg() -> bytes:
     return stream.getvalue()
 
 
-class ComposedTests(WebTestCase):
+class ComposedTests(PVAWebTestCase):
     """The console's details of values that are no number."""
 
     RECORDS: ClassVar[str] = RECORDS
-
-    def setUp(self) -> Any:
-        """Run a pvAccess server, too."""
-        return super().setUp().addCallback(lambda _: deferToThread(self._serve_pva))
-
-    def _serve_pva(self) -> None:
-        ports = PVAPorts.free()
-        self.server = PVAServer(ports, "shared")
-        self.addCleanup(self.server.kill)
-        before = dict(os.environ)
-        os.environ.update(ports.client_environment())
-        self.addCleanup(os.environ.update, before)
-        self.addCleanup(os.environ.clear)
 
     def unfold(self, name: str) -> None:
         """Show one PV's details, and nothing else."""
@@ -180,6 +165,13 @@ class ComposedTests(WebTestCase):
         self.browser.find(".side input.limit").send_keys("4\n")
         self.until_told(f"4 {TIMES} 3")
         self.until_pixel((60, 60, 60), x=0.55)
+        # The width is part of the layout.
+        self.assertIn(f"width.4={self.pv('data')}", unquote(self.browser.driver.current_url))
+        self.browser.driver.refresh()
+        self.browser.until_row(self.pv("data"), lambda row: row.value == f"4 {TIMES} 3")
+        self.browser.unfold(self.pv("data"))
+        self.until_pixel((60, 60, 60), x=0.55)
+        self.assertEqual(self.browser.find(".side input.limit").get_property("value"), "4")
 
     def _check_tree(self) -> None:
         browser = self.browser
