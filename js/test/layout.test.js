@@ -51,6 +51,6 @@ test("a file that is no layout is refused, with what was expected", () => {
 });
 
 test("descriptions are those of records", () => {
-  assert.deepEqual(["a:b", "a:b.HIHI", 'a.{"dbnd":{"d":0.5}}', "ca://a.VAL", "pva://a", "loc://a", "sim://sine(0,1)", ".x"].map(descriptionOf),
-    ["a:b.DESC", "a:b.DESC", "a.DESC", "ca://a.DESC", "pva://a.DESC", null, null, null]);
+  assert.deepEqual(["a:b", "a:b.HIHI", 'a.{"dbnd":{"d":0.5}}', "ca://a.VAL", "pva://a", "loc://a", "sim://sine(0,1)", "=`a.b`+1", "eq://a", ".x"].map(descriptionOf),
+    ["a:b.DESC", "a:b.DESC", "a.DESC", "ca://a.DESC", "pva://a.DESC", null, null, null, null, null]);
 });
