@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 from PIL import Image
 from twisted.internet.threads import deferToThread
 
+from harness.pva import PVAServer
 from pycawamp.demo.ports import PVAPorts
 from tests.support.console_case import WebTestCase, in_thread
-from tests.support.pva_case import PVAServer
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 RECORDS = """
