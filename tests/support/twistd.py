@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import shutil
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -163,6 +164,12 @@ class Twistd:
         ending, self._ending = self._ending, []
         for waiter in ending:
             waiter.callback(self._ended)
+
+
+def listens(port: int) -> bool:
+    """Whether a process listens at a port of the loopback interface."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class _Protocol(ProcessProtocol):
