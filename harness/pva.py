@@ -29,9 +29,10 @@ class PVAServer:
 
     def run(self, line: str) -> Deferred[str]:
         """Run a line; fires with what that printed."""
-        return deferToThread(self._run, line)
+        return deferToThread(self.run_now, line)
 
-    def _run(self, line: str) -> str:
+    def run_now(self, line: str) -> str:
+        """Run a line; return what that printed."""
         with self._talking:
             assert self.process.stdin is not None
             self.process.stdin.write(f"{line}\n")
