@@ -7,9 +7,9 @@ from typing import Any
 
 from twisted.internet.threads import deferToThread
 
+from harness.pva import PVAServer
 from pycawamp.demo.ports import PVAPorts
 from tests.support.console_case import WebTestCase
-from tests.support.pva_case import PVAServer
 
 
 class PVAWebTestCase(WebTestCase):
