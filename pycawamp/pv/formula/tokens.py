@@ -39,7 +39,7 @@ class Kind(Enum):
     END = "end"
 
 
-_KINDS: dict[str | None, Kind | None] = {kind.value: kind for kind in Kind} | {"blank": None}
+_KINDS: dict[str | None, Kind | None] = {"blank": None, **{kind.value: kind for kind in Kind}}
 
 
 class Token(NamedTuple):
