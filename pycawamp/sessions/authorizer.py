@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 
 import attrs
 
@@ -90,11 +90,9 @@ def channels(verdict: Verdict) -> Iterator[str]:
     yield verdict.real_name
 
 
-def channels_of(pv: PVState) -> Iterator[str]:
-    """Yield the names of the channels of a PV that is open: of a formula, its inputs too."""
-    for each in pv.inputs:
-        yield from channels_of(each)
-    yield pv.name
+def needs(pv: PVState, real_names: Collection[str]) -> bool:
+    """Return whether a PV is one of these channels, or is computed from one of them."""
+    return pv.name in real_names or any(needs(each, real_names) for each in pv.inputs)
 
 
 @attrs.frozen(eq=False)

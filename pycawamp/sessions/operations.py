@@ -17,7 +17,7 @@ from pycawamp.pv.errors import BadValueError, OverloadedError, PVError
 from pycawamp.pv.interfaces import Requester
 from pycawamp.pv.oneshot import OneShotChannel
 from pycawamp.pv.values import Metadata
-from pycawamp.sessions.authorizer import Authorizer, channels_of
+from pycawamp.sessions.authorizer import Authorizer, needs
 from pycawamp.sessions.outgoing import Outgoing
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.put_order import PutOrder
@@ -133,7 +133,7 @@ class Operations:
     def give_up(self, real_names: Collection[str]) -> None:
         """Fail what waits for these PVs, none of which was found: others need the room."""
         for one_shot in list(self._searching):
-            if not set(channels_of(one_shot.pv)).isdisjoint(real_names):
+            if needs(one_shot.pv, real_names):
                 one_shot.give_up(GAVE_WAY)
 
     async def _reach(self, one_shot: OneShotChannel, timeout: float) -> Metadata:

@@ -16,7 +16,7 @@ from pycawamp.fanout.stream import EncodedStream, join_together
 from pycawamp.pv.history import Past
 from pycawamp.pv.interfaces import PVState
 from pycawamp.pv.reason import reason
-from pycawamp.sessions.authorizer import Authorizer, ForbiddenError, channels_of
+from pycawamp.sessions.authorizer import Authorizer, ForbiddenError, needs
 from pycawamp.sessions.outgoing import Outgoing
 from pycawamp.sessions.shared import Shared
 from pycawamp.wire.dialect import Encoding
@@ -181,7 +181,7 @@ class Subscriptions:
     def give_up(self, real_names: Collection[str]) -> None:
         """End the subscriptions to these PVs, none of which was found: others need the room."""
         for name, stream in list(self._streams.items()):
-            if not set(channels_of(stream.pv)).isdisjoint(real_names):
+            if needs(stream.pv, real_names):
                 self.end(name)
                 self._outgoing.refuse(attrs.evolve(GAVE_WAY, action="connect", pvname=name))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import attrs
@@ -14,6 +15,7 @@ from pycawamp.pv.values import FieldType, Metadata
 from pycawamp.sessions.authorizer import decide_for
 from pycawamp.sessions.limits import Limits
 from pycawamp.sessions.peer import Peer
+from tests.support.garbage import left_to_the_collector
 from tests.support.memory_gateway import CONNECT_TIMEOUT, LINGER, MemoryGateway, ask
 
 SUM = "=`a` + `b`"
@@ -230,6 +232,31 @@ class LifeTests(FormulaTestCase):
         self.assertEqual(self.gateway.hub.names, [])
         self.assertEqual(self.memory.handles, [])
         self.assertEqual(self.gateway.clock.getDelayedCalls(), [])
+
+    def test_freed(self) -> None:
+        """What is over is freed at once, without the garbage collector; so is what was refused."""
+
+        def work() -> None:
+            session, _ = self.gateway.open()
+            for name in (SUM, "=`=a+1` + b", "=x + a", "=1 +", "=`a` + `xyz://b`", "=w + 1"):
+                ask(session, "connect", name)
+                ask(session, "get", name)
+                ask(session, "put", name, value=1)
+            self.gateway.flush_cycle()
+            self.memory.remove("b")
+            self.gateway.advance(1)
+            session.close()
+            self.gateway.advance(CONNECT_TIMEOUT)
+            self.memory.add("b", 2.0)
+            for _ in range(4):
+                self.gateway.advance(LINGER)
+            self.assertEqual(self.gateway.hub.names, [])
+
+        self.memory.add("w", 0.0, Metadata(FieldType.DOUBLE, 100_000))
+        work()
+        with left_to_the_collector() as left:
+            work()
+        self.assertEqual(left, Counter())
 
 
 class RuleTests(FormulaTestCase):
