@@ -93,7 +93,7 @@ class Gateway(Service):
             "loc": LocalBackend(),
             "sim": SimulationBackend(reactor),
         }
-        self._pva = PVABackend(reactor, self._budget)
+        self._pva = PVABackend(reactor, self._budget, self._inbox)
         both = {CA: backend, PVA: self._pva}
         router = Router(both | own | made, default, own)
         histories = Histories(self._budget, settings.history, self._fast.history)
