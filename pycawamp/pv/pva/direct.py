@@ -84,9 +84,9 @@ class DirectMonitor:
         self._is_open = False
         self._intake = updates.intake
         self._form, self._decode = updates.form(description)
-        self.route: Route = self._intake.route(self._form.type, self._direct_streams, self._decode)
+        self.route: Route = self._intake.route(self._form.type, self, self._decode)
         self._subscription = self._intake.listen(
-            self._form.type, 1, 0, 0, self._receive, _refuse, self.route
+            self._form.type, 1, 0, 0, self, _refuse, self.route
         )
         self._direct: Direct = updates.listen(number, self._form, self._subscription, acknowledged)
 
@@ -130,15 +130,17 @@ class DirectMonitor:
         """Have Python handle the next message."""
         self._direct.disarm()
 
-    def _receive(self, raw: bytes) -> None:
+    def receive(self, raw: bytes, /) -> None:
+        """Tell an update that does not take the route."""
         self._tell(self._decode(raw))
 
-    def _direct_streams(self) -> list[DirectStream] | None:
+    def direct_streams(self) -> list[DirectStream] | None:
+        """Return the streams that get all updates; None if the sink has to hear them."""
         streams: list[DirectStream] | None = None
         if self._is_open and IRoutedSink.providedBy(self._sink):
             streams = self._sink.direct_streams()
         return streams
 
 
-def _refuse(_status: int, _type: int, _count: int) -> None:
+def _refuse(_monitor: DirectMonitor, _status: int, _type: int, _count: int) -> None:
     """Take what only libca tells."""

@@ -1,7 +1,8 @@
 from collections.abc import Callable, Sized
 from typing import Any
 
-from pycawamp.pv.routes import DirectStream
+from pycawamp.pv.inbox import Listener
+from pycawamp.pv.routes import Planner
 from pycawamp.pv.values import Reading
 
 INTERFACE: int
@@ -36,7 +37,7 @@ class Route:
     def __new__(
         cls,
         field_type: int,
-        direct_streams: Callable[[], list[DirectStream] | None],
+        planner: Planner,
         decode: Callable[[bytes], Reading],
         /,
     ) -> Route: ...
@@ -98,7 +99,7 @@ class Intake:
     def route(
         self,
         field_type: int,
-        direct_streams: Callable[[], list[DirectStream] | None],
+        planner: Planner,
         decode: Callable[[bytes], Reading],
         /,
     ) -> Route: ...
@@ -108,8 +109,8 @@ class Intake:
         most: int,
         header: int,
         width: int,
-        handler: Callable[[bytes], None],
-        refuse: Callable[[int, int, int], None],
+        listener: Listener,
+        refuse: Callable[[Any, int, int, int], None],
         route: Route | None,
         /,
     ) -> int: ...

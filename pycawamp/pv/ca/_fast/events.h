@@ -66,7 +66,7 @@ struct subscription {
   size_t header, width;  /* an event has header + count * width bytes */
   struct node *late[NEWEST_WINS]; /* in the overflow that late_in tells */
   uint64_t late_in[NEWEST_WINS];
-  void *handler, *refuse, *route; /* references that it owns; of a route NULL, too */
+  void *listener, *refuse, *route; /* references that it owns; of a route NULL, too */
 };
 
 struct subscriptions {
