@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from time import time, time_ns
 from typing import Any
@@ -20,16 +20,18 @@ from pycawamp.pv.history import NO_SAMPLES, Histories, Samples, Store
 from pycawamp.pv.interfaces import (
     IBackend,
     IChannelObserver,
+    IComputedSink,
     IHandle,
     IRoutedSink,
     IStreaming,
     ISubscriber,
+    PVState,
 )
 from pycawamp.pv.routes import DirectStream, Route
 from pycawamp.pv.values import SEVERITIES, Metadata, Reading
 
 
-@implementer(IRoutedSink)
+@implementer(IRoutedSink, IComputedSink)
 class PV:
     """A PV: its state and its subscribers. Created by `PVHub.subscribe` only.
 
@@ -48,6 +50,7 @@ class PV:
         "described",
         "found",
         "history",
+        "inputs",
         "is_overloaded",
         "name",
         "refusal",
@@ -84,6 +87,8 @@ class PV:
         """Its last minutes; None if they are not kept."""
         self._updates = 0
         self._updates_before = 0
+        self.inputs: Sequence[PVState] = ()
+        """The PVs that it is computed from; none, if it is no formula."""
         self.is_overloaded = False
         """Whether it gets no values because the memory limit is reached."""
         # Replaced on change, so that subscribers may subscribe and unsubscribe during calls.
@@ -145,6 +150,10 @@ class PV:
                 return None
             direct += streams
         return direct
+
+    def computed_from(self, inputs: Sequence[PVState]) -> None:
+        """Store what it is computed from."""
+        self.inputs = inputs
 
     def metadata(self, metadata: Metadata) -> None:
         """Store metadata, and notify subscribers."""

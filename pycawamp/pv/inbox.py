@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from pycawamp.pv.direct import Form, Updates
 from pycawamp.pv.routes import Planner, Route
 from pycawamp.pv.values import Reading
 
@@ -134,6 +135,12 @@ class Intake(Queue, Protocol):
         `listener`, as `header` bytes and `width` for each element. Of others `refuse` is called
         with the listener, the status, the type and the count.
         """
+
+    def form(self, code: str, /) -> Form:
+        """Return a form of updates by pvAccess, with the code (as in struct) of their values."""
+
+    def updates(self) -> Updates:
+        """Return what queues the updates of a connection by pvAccess."""
 
     def forget(self, number: int, /) -> None:
         """Ignore what libca still tells of a number."""

@@ -210,7 +210,7 @@ class Gateway:
     @property
     def channels(self) -> dict[str, Channel]:
         """The open channels by name."""
-        return {channel.name: channel for channel in self.backend._registry.channels.values()}
+        return {channel.name: channel for channel in self.backend.registry.channels.values()}
 
     def come(self) -> None:
         """A client comes; every other one has agreed on compression."""
@@ -223,9 +223,9 @@ class Gateway:
     def connect(self, name: str, native: Metadata) -> None:
         """Libca has connected a channel, of another type perhaps."""
         channel = self.channels[name]
-        callbacks, registry = self.backend._callbacks, self.backend._registry
+        callbacks, registry = self.backend.callbacks, self.backend.registry
         before = channel.at_libca.monitors
-        monitors = callbacks._monitors(channel, native)
+        monitors = callbacks.monitors(channel, native)
         if monitors is not before:
             for monitor in before:
                 registry.forget(monitor.key)
@@ -240,7 +240,7 @@ class Gateway:
         monitors = self.channels[name].at_libca.monitors
         monitor = monitors[which]
         args = event_args(monitor.key, raw, monitor.type, count, status)
-        self.backend._callbacks.event(args)
+        self.backend.callbacks.event(args)
         self.clock.poll()
 
     def post(self, name: str, method: str, news: Any) -> None:
@@ -252,7 +252,7 @@ class Gateway:
         for peer in self.peers:
             peer.session.close()
         self.clock.advance(100)
-        self.backend._registry.clear()
+        self.backend.registry.clear()
         self.inbox.close()
 
 

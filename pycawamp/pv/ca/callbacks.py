@@ -141,7 +141,7 @@ class Callbacks:
             return
         if args.op == libca.OP_CONN_UP:
             native = self._native(args.chid)
-            self._inbox.post(channel.connect, (native, self._monitors(channel, native)))
+            self._inbox.post(channel.connect, (native, self.monitors(channel, native)))
         else:
             self._inbox.post(channel.lose, None)
 
@@ -154,7 +154,7 @@ class Callbacks:
             bool(self._ca.ca_write_access(chid)),
         )
 
-    def _monitors(self, channel: Channel, native: Metadata) -> tuple[Monitor, ...]:
+    def monitors(self, channel: Channel, native: Metadata) -> tuple[Monitor, ...]:
         """The channel's monitors: libca renews them by itself unless the type has changed."""
         at_libca = channel.at_libca
         shape = (native.type, native.count)

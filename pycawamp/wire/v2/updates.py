@@ -50,8 +50,9 @@ def renderer(
 
 
 def template(name: str, metadata: Metadata, encoding: Encoding) -> Template | None:
-    """Return the template of a scalar's updates; None if they have a text."""
-    if encoding.text or metadata.is_array:
+    """Return the template of a scalar's updates; None if they have a text, or digits as one."""
+    has_digits = encoding.int64 == "string" and metadata.type in _LONG
+    if encoding.text or metadata.is_array or has_digits:
         return None
     return Template(
         _head(name, "monitor") + b'"value":',
