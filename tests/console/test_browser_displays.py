@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from pycawamp.web import jquery
 from tests.support.console_case import WebTestCase, in_thread
 
 RECORDS = """
@@ -25,6 +26,12 @@ const connection = (connected) => heard.connected.push(connected);
 const client = (window.client = new PVWS(arguments[0], connection, take));
 client.reconnect_ms = 200;
 client.open();
+"""
+JQUERY = ("/pvws/js/jquery.js", "/epics2web/resources/js/jquery-1.10.2.min.js")
+DECODED = """
+const image = new Image();
+image.src = arguments[0];
+return image.decode().then(() => [image.naturalWidth, image.naturalHeight]);
 """
 EPICS2WEB_PAGE = """
 const heard = (window.heard = { events: [], info: {}, values: {} });
@@ -146,7 +153,7 @@ class Epics2WebTests(DisplayTestCase):
 
     @in_thread
     def test_files(self) -> None:
-        """What WEDM asks for beside is there; jQuery says where it is to come from."""
+        """What WEDM and DBWR ask for beside is there, jQuery as far as it is installed."""
         self.serve()
         self.browser.open(f"{self.origin}/")
         fetched = """return fetch(arguments[0]).then(async (answer) =>
@@ -161,6 +168,17 @@ class Epics2WebTests(DisplayTestCase):
         ):
             answer = self.browser.run(fetched, f"/epics2web/resources/{path}?v=3")
             self.assertEqual((answer[0], answer[1].split(";")[0]), (200, kind), path)
-        answer = self.browser.run(fetched, "/epics2web/resources/js/jquery-1.10.2.min.js")
-        self.assertEqual(answer[0], 404)
-        self.assertIn("does not bring jQuery", answer[2])
+        for icon in ("connected", "disconnected"):
+            size = self.browser.run(DECODED, f"/pvws/img/{icon}.png")
+            self.assertEqual(size, [24, 24])
+        for path in JQUERY:
+            answer = self.browser.run(fetched, path)
+            self.assertEqual((answer[0], answer[1].split(";")[0]), (200, "text/javascript"), path)
+            self.assertIn("jQuery", answer[2])
+        self.patch(jquery, "PACKAGE", "no-such-package")
+        self.stop_gateway()
+        self.serve()
+        for path in JQUERY:
+            answer = self.browser.run(fetched, path)
+            self.assertEqual(answer[0], 404)
+            self.assertIn("pip install", answer[2])
