@@ -44,6 +44,19 @@ client.oninfo = (event) => (heard.info[event.detail.pv] = event.detail);
 client.onupdate = (event) => (heard.values[event.detail.pv] = event.detail);
 """
 
+CLOSING = """
+window.shown = {};
+for (const state of ["connected", "disconnected"]) {
+  shown[state] = document.body.appendChild(document.createElement("p"));
+  shown[state].className = `ws-${state}`;
+}
+heard.messages = [];
+client.onmessage = (event) => heard.messages.push(event.detail.type);
+client.onclosing = () => heard.events.push("closing");
+client.autoReconnect = false;
+client.close();
+"""
+
 
 class DisplayTestCase(WebTestCase):
     """Tests of scripts on a page of the gateway's origin."""
@@ -103,6 +116,9 @@ class PVWSTests(DisplayTestCase):
         self.assertEqual(told, {"type": "list", "pvs": names})
         self.browser.run("client.clear(arguments[0])", names[1])
         self.assertNotIn(names[1], self.browser.run("return Object.keys(client.values)"))
+        # What is closed opens again: the icon of DBWR is clicked for that.
+        self.browser.run("heard.connected.length = 0; client.close()")
+        self.until("heard.connected.includes(false) && heard.connected.at(-1)")
         self.stop_gateway()
         self.until("heard.connected.at(-1) === false")
         self.serve()
@@ -150,6 +166,14 @@ class Epics2WebTests(DisplayTestCase):
         self.until("heard.events.includes('close')")
         self.serve()
         self.until("heard.events.lastIndexOf('pong') > heard.events.lastIndexOf('close')")
+        self.browser.run(CLOSING)
+        self.until("heard.events.at(-1) === 'close'")
+        self.assertEqual(self.browser.run("return heard.events.slice(-2)"), ["closing", "close"])
+        self.until("shown.disconnected.style.display === ''")
+        self.assertEqual(self.browser.run("return shown.connected.style.display"), "none")
+        self.browser.run("client.open(); client.onopen = () => client.ping();")
+        self.until("heard.messages.includes('pong')")
+        self.assertEqual(self.browser.run("return shown.connected.style.display"), "")
 
     @in_thread
     def test_files(self) -> None:
