@@ -24,8 +24,8 @@ LIST = 200
 """Names in a list."""
 VIEWED_S = 600.0
 PAGES_COLUMNS = (
-    "pages", "asked by", "PVs", "build", "all first values s", "CPU s", "µs CPU per subscription",
-    "RSS MiB", "one that looks already: p50 / p99 / max ms",
+    "pages", "request", "PVs", "build", "all first values s", "CPU s", "µs CPU per subscription",
+    "RSS MiB", "other client: p50 / p99 / max ms",
 )  # fmt: skip
 CONNECTIONS_COLUMNS = ("connections", "build", "all open s", "µs CPU per connection")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Generator
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
@@ -149,7 +149,8 @@ class CsWebLibTests(PVWSTestCase):
         yield self.start_ioc(RECORDS)
         yield library.until(told="value", pv=level, number=1.5, units="mm")
         # It connects again by itself, and has everything again.
-        for connection in list(fixture.gateway._clients._connections):
+        clients: Any = fixture.gateway.pages(lambda clients, _: cast(Any, clients))
+        for connection in list(clients.connections):
             connection.hang_up(1001, "tested")
         yield library.until(told="connection", pv=level, isConnected=False)
         yield library.until(told="connection", pv=level, isConnected=True, isReadonly=False)
