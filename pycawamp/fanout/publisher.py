@@ -130,10 +130,10 @@ class Publisher:
         """Return how to write the updates of all streams; None if one of them needs `reading`."""
         direct: list[DirectStream] = []
         for stream in self._streams:
-            made = stream.direct_stream()
+            made = stream.direct_streams()
             if made is None:
                 return None
-            direct.append(made)
+            direct += made
         return direct
 
     def _failed(self) -> None:

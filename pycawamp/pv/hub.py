@@ -52,6 +52,7 @@ class PV:
         "history",
         "inputs",
         "is_overloaded",
+        "last",
         "name",
         "refusal",
         "seconds",
@@ -82,6 +83,8 @@ class PV:
         self.described: Metadata | None = None
         """The last known metadata."""
         self._latest: Reading | None = None
+        self.last: Reading | None = None
+        """While subscribers are told of a change of `connected`: the newest update before it."""
         self._route: Route | None = None
         self.history = history
         """Its last minutes; None if they are not kept."""
@@ -180,7 +183,7 @@ class PV:
         if self.history is not None and self.connected and not connected:
             self.history.append(_gap())
         self.connected = connected
-        self._latest = None
+        self.last, self._latest = self.latest, None
         self._updates_before = self.updates
         if self._route is not None:
             self._route.forget_newest()
@@ -191,6 +194,7 @@ class PV:
                 subscriber.connection(self, connected)
             except Exception:
                 self._failed()
+        self.last = None
 
     def reading(self, reading: Reading) -> None:
         """Store an update, and notify subscribers."""

@@ -42,6 +42,14 @@ class PVState(Protocol):
         """The newest update of this connection; None while disconnected."""
 
     @property
+    def last(self) -> Reading | None:
+        """While subscribers are told of a change of `connected`: the newest update before it."""
+
+    @property
+    def updates(self) -> int:
+        """How many updates have come since it was opened."""
+
+    @property
     def updates_of_connection(self) -> int:
         """How many updates have come since it was connected."""
 
