@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,11 @@ class PicturePV:
     def is_overloaded(self) -> bool:
         """As PVState."""
         return self._pv.is_overloaded
+
+    @property
+    def inputs(self) -> Sequence[PVState]:
+        """As PVState."""
+        return self._pv.inputs
 
     def past(self, start: float) -> Samples:
         """As PVState."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from time import time, time_ns
 from typing import Any
@@ -20,17 +20,19 @@ from pycawamp.pv.history import NO_SAMPLES, Histories, Samples, Store
 from pycawamp.pv.interfaces import (
     IBackend,
     IChannelObserver,
+    IComputedSink,
     IHandle,
     ILimitedHandle,
     IRoutedSink,
     IStreaming,
     ISubscriber,
+    PVState,
 )
 from pycawamp.pv.routes import DirectStream, Route
 from pycawamp.pv.values import SEVERITIES, Metadata, Reading
 
 
-@implementer(IRoutedSink)
+@implementer(IRoutedSink, IComputedSink)
 class PV:
     """A PV: its state and its subscribers. Created by `PVHub.subscribe` only.
 
@@ -40,7 +42,6 @@ class PV:
     _log = Logger()
 
     __slots__ = (
-        "_keep",
         "_latest",
         "_limit",
         "_route",
@@ -51,6 +52,7 @@ class PV:
         "described",
         "found",
         "history",
+        "inputs",
         "is_overloaded",
         "name",
         "refusal",
@@ -85,10 +87,11 @@ class PV:
         self._route: Route | None = None
         self.history = history
         """Its last minutes; None if they are not kept."""
-        self._keep = history.append if history is not None else None
         self._limit: Callable[[float | None], None] | None = None
         self._updates = 0
         self._updates_before = 0
+        self.inputs: Sequence[PVState] = ()
+        """The PVs that it is computed from; none, if it is no formula."""
         self.is_overloaded = False
         """Whether it gets no values because the memory limit is reached."""
         # Replaced on change, so that subscribers may subscribe and unsubscribe during calls.
@@ -166,6 +169,10 @@ class PV:
             direct += streams
         return direct
 
+    def computed_from(self, inputs: Sequence[PVState]) -> None:
+        """Store what it is computed from."""
+        self.inputs = inputs
+
     def metadata(self, metadata: Metadata) -> None:
         """Store metadata, and notify subscribers."""
         self.described = metadata
@@ -206,8 +213,9 @@ class PV:
     def reading(self, reading: Reading) -> None:
         """Store an update, and notify subscribers."""
         self._latest = reading
-        if self._keep is not None:
-            self._keep(reading)
+        history = self.history
+        if history is not None:
+            history.append(reading)
         self._updates += 1
         for subscriber in self.subscribers:
             try:
@@ -291,7 +299,9 @@ class PVHub(Service):
     ) -> None:
         self._backend = backend
         self._histories = histories
+        # Bound once, for all PVs.
         self._seconds = clock.seconds
+        self._tell_found = self._found
         self._channels: dict[str, _Channel] = {}
         # Channels without subscribers that were not found: the first to be closed at limits.
         self._idle_searches: dict[str, None] = {}
@@ -324,7 +334,7 @@ class PVHub(Service):
         channel = self._channels.get(name)
         if channel is None:
             history = self._histories.open() if self._histories is not None else None
-            pv = PV(name, self._found, self._seconds, history)
+            pv = PV(name, self._tell_found, self._seconds, history)
             handle = self._backend.open(name, pv)
             if ILimitedHandle.providedBy(handle):
                 pv.limit_by(handle.limit)

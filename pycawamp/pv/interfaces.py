@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import attrs
@@ -48,6 +49,10 @@ class PVState(Protocol):
     def is_overloaded(self) -> bool:
         """Whether it gets no values because the memory limit is reached."""
 
+    @property
+    def inputs(self) -> Sequence[PVState]:
+        """The PVs that it is computed from; none, if it is no formula."""
+
     def past(self, start: float) -> Samples:
         """Return what is kept of it from a time (UNIX seconds) on, without the newest update."""
 
@@ -88,6 +93,13 @@ class IRoutedSink(ISink):
 
     def direct_streams() -> list[DirectStream] | None:
         """Return the streams that get all updates; None if there are other subscribers too."""
+
+
+class IComputedSink(ISink):
+    """A sink of a channel that may be computed from others."""
+
+    def computed_from(inputs: Sequence[PVState]) -> None:
+        """Called with the PVs that the channel is computed from, before anything else."""
 
 
 class IHandle(Interface):

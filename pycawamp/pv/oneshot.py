@@ -57,7 +57,7 @@ class OneShotChannel:
         Raises:
             NotConnectedError: No IOC has answered in time.
             OverloadedError: The memory limit is reached.
-            RefusedError: The source refuses the PV without having described it.
+            RefusedError: The PV cannot be read, nor is anything else known of it.
         """
         try:
             await self._arrival.addTimeout(timeout, self._clock)

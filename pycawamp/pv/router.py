@@ -11,6 +11,9 @@ from zope.interface import implementer
 
 from pycawamp.pv.interfaces import IBackend, IHandle, IHealthCheck, ISink
 
+FORMULA = "eq"
+"""The scheme of formulas, which may be written =X in place of eq://X, as in Phoebus."""
+
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 
 
@@ -52,6 +55,8 @@ class Router:
         Raises:
             UnknownSchemeError: No backend has the scheme.
         """
+        if text.startswith("=") and FORMULA in self._backends:
+            text = f"{FORMULA}://{text[1:]}"
         match = _SCHEME.match(text) if "://" in text else None
         if match is None:
             return PVName(self._default, text, text)

@@ -11,7 +11,7 @@ from harness.cluster import Cluster
 from pycawamp.access import Policy, Writers
 from pycawamp.demo.ports import PVAPorts
 from tests.support.bus_case import BusTestCase
-from tests.support.pva_case import PVAServer
+from tests.support..py import PVAServer
 
 ANYONE = Policy(puts=True, writers=Writers.ANYONE)
 PRINTABLE = "".join(chr(code) for code in range(33, 127))
