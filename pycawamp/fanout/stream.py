@@ -94,6 +94,11 @@ class EncodedStream:
         return self._pv
 
     @property
+    def rate(self) -> float | None:
+        """The most updates per second that it sends; None: all."""
+        return None
+
+    @property
     def is_prompt(self) -> bool:
         """Whether updates are sent as soon as they come."""
         return True
@@ -137,7 +142,6 @@ class EncodedStream:
     def close(self) -> None:
         """Release the cohort."""
         self._cohorts.drop(self._cohort)
-        self._pv.reroute()
 
     def direct_streams(self) -> list[DirectStream] | None:
         """Return how to write updates without `reading`, if at all; None: that is not possible."""

@@ -51,6 +51,7 @@ class Throttle(DelayLine[Pause]):
 
     def __init__(self, clock: IReactorTime, rate: float) -> None:
         super().__init__(clock, 1 / rate, Pause.end)
+        self.rate = rate
         self._streams = 0
 
     def enter(self) -> None:
@@ -92,6 +93,11 @@ class ThrottledStream(EncodedStream):
         super().__init__(pv, key, content, cohorts)
         if pv.described is not None:
             self._set_rate(pv.described)
+
+    @property
+    def rate(self) -> float | None:
+        """The most updates per second that it sends; None: all, or not known yet."""
+        return self._throttle.rate if self._throttle is not None else None
 
     @property
     def is_prompt(self) -> bool:
