@@ -43,6 +43,15 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def busiest_renderer(browser: int) -> int:
+    """Of the processes of a Chromium, the one that shows the page."""
+    return max(filter(_runs_pages, descendants(browser)), key=cpu_seconds)
+
+
+def _runs_pages(pid: int) -> bool:
+    return b"--type=renderer" in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
 def rss_kib(pid: int) -> int:
     """Resident memory now, in KiB."""
     return _status(pid, "VmRSS")

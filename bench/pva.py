@@ -25,10 +25,10 @@ from bench.processes import Ioc, gateway
 from bench.records import write_page
 from bench.settings import IN_PYTHON, OURS, Settings
 from bench.tools import build, build_pvxscat
+from harness.pva import PVAServer
 from pycawamp.demo.ports import PVAPorts
 from pycawamp.pv.interfaces import ISink
 from pycawamp.pv.values import Metadata, Reading
-from tests.support.pva_case import PVAServer
 
 RECORD = """record(calc, "b:{number}") {{
   field(INPA, "b:{number}") field(CALC, "A+1") field(SCAN, ".1 second")

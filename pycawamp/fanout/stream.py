@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
+from functools import lru_cache
 from time import time
 
 import attrs
@@ -26,12 +27,19 @@ class StreamKey:
 
     encoding: Encoding
     framing: Framing
+    content: Hashable = attrs.field(init=False, eq=False)
+    """What the streams that share their bytes have in common."""
 
-    @property
-    def content(self) -> Encoding | StreamKey:
-        """What the streams that share their bytes have in common."""
+    @content.default
+    def _content(self) -> Hashable:
         encoding = self.encoding
-        return self if encoding.dialect.is_incremental else encoding.content
+        if encoding.dialect.is_incremental:
+            return encoding, self.framing
+        return encoding.content
+
+
+stream_key = lru_cache(maxsize=256)(StreamKey)
+"""Makes a key. Most streams are of a few kinds: they share one."""
 
 
 class EncodedStream:

@@ -41,7 +41,6 @@ class PV:
     _log = Logger()
 
     __slots__ = (
-        "_keep",
         "_latest",
         "_route",
         "_updates",
@@ -86,7 +85,6 @@ class PV:
         self._route: Route | None = None
         self.history = history
         """Its last minutes; None if they are not kept."""
-        self._keep = history.append if history is not None else None
         self._updates = 0
         self._updates_before = 0
         self.inputs: Sequence[PVState] = ()
@@ -197,8 +195,9 @@ class PV:
     def reading(self, reading: Reading) -> None:
         """Store an update, and notify subscribers."""
         self._latest = reading
-        if self._keep is not None:
-            self._keep(reading)
+        history = self.history
+        if history is not None:
+            history.append(reading)
         self._updates += 1
         for subscriber in self.subscribers:
             try:
@@ -282,7 +281,9 @@ class PVHub(Service):
     ) -> None:
         self._backend = backend
         self._histories = histories
+        # Bound once, for all PVs.
         self._seconds = clock.seconds
+        self._tell_found = self._found
         self._channels: dict[str, _Channel] = {}
         # Channels without subscribers that were not found: the first to be closed at limits.
         self._idle_searches: dict[str, None] = {}
@@ -315,7 +316,7 @@ class PVHub(Service):
         channel = self._channels.get(name)
         if channel is None:
             history = self._histories.open() if self._histories is not None else None
-            pv = PV(name, self._found, self._seconds, history)
+            pv = PV(name, self._tell_found, self._seconds, history)
             channel = self._channels[name] = _Channel(pv, self._backend.open(name, pv))
         pv = channel.pv
         self._idle_searches.pop(name, None)

@@ -13,7 +13,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from pycawamp.pv.routes import DirectStream, Route
+from pycawamp.pv.direct import Form, Updates
+from pycawamp.pv.routes import Planner, Route
 from pycawamp.pv.values import Reading
 
 Handler: TypeAlias = Callable[[Any], None]
@@ -86,6 +87,13 @@ class Queue(Protocol):
         """Keep nothing."""
 
 
+class Listener(Protocol):
+    """Who hears of the events of a subscription, or of the answer to a get."""
+
+    def receive(self, raw: bytes, /) -> None:
+        """Take the DBR bytes of one event, on the reactor."""
+
+
 class Intake(Queue, Protocol):
     """A queue that libca's callback fills without Python (pv.ca._fast)."""
 
@@ -101,7 +109,7 @@ class Intake(Queue, Protocol):
     def route(
         self,
         field_type: int,
-        direct_streams: Callable[[], list[DirectStream] | None],
+        planner: Planner,
         decode: Callable[[bytes], Reading],
         /,
     ) -> Route:
@@ -113,17 +121,23 @@ class Intake(Queue, Protocol):
         most: int,
         header: int,
         width: int,
-        handler: Callable[[bytes], None],
-        refuse: Callable[[int, int, int], None],
+        listener: Listener,
+        refuse: Callable[[Any, int, int, int], None],
         route: Route | None,
         /,
     ) -> int:
         """Return the number to give libca for a subscription or a get.
 
-        Events of `dbr_type` with at most `most` elements go where the `route` leads or to
-        `handler`, as `header` bytes and `width` for each element. Of others `refuse` hears the
-        status, type and count.
+        Events of `dbr_type` with at most `most` elements go where the `route` leads or to the
+        `listener`, as `header` bytes and `width` for each element. Of others `refuse` is called
+        with the listener, the status, the type and the count.
         """
+
+    def form(self, code: str, /) -> Form:
+        """Return a form of updates by pvAccess, with the code (as in struct) of their values."""
+
+    def updates(self) -> Updates:
+        """Return what queues the updates of a connection by pvAccess."""
 
     def forget(self, number: int, /) -> None:
         """Ignore what libca still tells of a number."""

@@ -28,6 +28,13 @@ class DirectStream(NamedTuple):
     has_alarm: bool
 
 
+class Planner(Protocol):
+    """Knows where a route may lead."""
+
+    def direct_streams(self) -> list[DirectStream] | None:
+        """Return the streams that get all updates; None if they have to go to the sink."""
+
+
 class Route(Protocol):
     """The route of a subscription's updates: to the sink, or directly to streams.
 

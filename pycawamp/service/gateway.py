@@ -96,7 +96,7 @@ class Gateway(Service):
             "sim": SimulationBackend(reactor),
             FORMULA: formulas,
         }
-        self._pva = PVABackend(reactor, self._budget)
+        self._pva = PVABackend(reactor, self._budget, self._inbox)
         both = {CA: backend, PVA: self._pva}
         router = Router(both | own | made, default, own)
         histories = Histories(self._budget, settings.history, self._fast.history)

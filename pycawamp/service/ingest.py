@@ -71,7 +71,8 @@ class IngestApp(MultiService):
         except (LibraryError, PutLogError) as error:
             refuse(str(error))
         router = Router(
-            {CA: backend, PVA: PVABackend(reactor, budget)}, settings.gateway.default_provider
+            {CA: backend, PVA: PVABackend(reactor, budget, self._inbox)},
+            settings.gateway.default_provider,
         )
         self.hub = PVHub(reactor, router, settings.gateway.linger)
         files.follow(self.hub)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import attrs
@@ -304,4 +305,10 @@ def _size(pv: PVState) -> int:
 def _for(encoding: Encoding, verdict: Verdict) -> Encoding:
     """The encoding for a client with these rights: metadata tells whether it may write."""
     writable = verdict.write and encoding.metadata
-    return encoding if writable == encoding.writable else attrs.evolve(encoding, writable=writable)
+    return encoding if writable == encoding.writable else _with_rights(encoding, writable)
+
+
+@lru_cache(maxsize=256)
+def _with_rights(encoding: Encoding, writable: bool) -> Encoding:
+    # Kept, so that the PVs of a page share one.
+    return attrs.evolve(encoding, writable=writable)

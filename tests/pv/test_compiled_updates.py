@@ -15,11 +15,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.access import Policy
 from pycawamp.fanout.flush import FlushCycle
+from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.ca import dbr
 from pycawamp.pv.ca.backend import CABackend
 from pycawamp.pv.ca.channel import Channel
 from pycawamp.pv.ca.monitors import Monitor
-from pycawamp.pv.hub import PVHub
+from pycawamp.pv.history import Histories
+from pycawamp.pv.hub import PV, PVHub
 from pycawamp.pv.inbox import Inbox, InboxLimits
 from pycawamp.pv.router import Router
 from pycawamp.pv.values import FieldType, Metadata
@@ -45,6 +47,7 @@ OPTIONS: tuple[dict[str, Any], ...] = (
     *({"text": True}, {"max_rate": 5}),
 )
 EPICS_DAY = 86400
+KEEP = 600.0
 
 
 def time_bytes(
@@ -195,7 +198,9 @@ class Gateway:
         # Never started: nothing is asked of libca.
         self.backend = CABackend(self.clock, self.inbox)
         router = Router({"ca": self.backend}, default="ca")
-        self.hub = PVHub(self.clock, router, 10.0)
+        store = NATIVE.History if is_compiled else None
+        histories = Histories(MemoryBudget(), KEEP, store)
+        self.hub = PVHub(self.clock, router, 10.0, histories)
         self.sessions = Sessions(
             self.clock, self.hub, router, flush_cycle, policy=Policy(), put_log=PutLog(None)
         )
@@ -205,7 +210,7 @@ class Gateway:
     @property
     def channels(self) -> dict[str, Channel]:
         """The open channels by name."""
-        return {channel.name: channel for channel in self.backend._registry.channels.values()}
+        return {channel.name: channel for channel in self.backend.registry.channels.values()}
 
     def come(self) -> None:
         """A client comes; every other one has agreed on compression."""
@@ -218,9 +223,9 @@ class Gateway:
     def connect(self, name: str, native: Metadata) -> None:
         """Libca has connected a channel, of another type perhaps."""
         channel = self.channels[name]
-        callbacks, registry = self.backend._callbacks, self.backend._registry
+        callbacks, registry = self.backend.callbacks, self.backend.registry
         before = channel.at_libca.monitors
-        monitors = callbacks._monitors(channel, native)
+        monitors = callbacks.monitors(channel, native)
         if monitors is not before:
             for monitor in before:
                 registry.forget(monitor.key)
@@ -235,7 +240,7 @@ class Gateway:
         monitors = self.channels[name].at_libca.monitors
         monitor = monitors[which]
         args = event_args(monitor.key, raw, monitor.type, count, status)
-        self.backend._callbacks.event(args)
+        self.backend.callbacks.event(args)
         self.clock.poll()
 
     def post(self, name: str, method: str, news: Any) -> None:
@@ -247,7 +252,7 @@ class Gateway:
         for peer in self.peers:
             peer.session.close()
         self.clock.advance(100)
-        self.backend._registry.clear()
+        self.backend.registry.clear()
         self.inbox.close()
 
 
@@ -431,6 +436,7 @@ class UpdatesMachine(RuleBasedStateMachine):
             mine, other_pv = in_c.hub.find(name), python.hub.find(name)
             assert mine and other_pv
             assert str(mine.latest) == str(other_pv.latest)
+            assert kept(mine) == kept(other_pv)
 
     def teardown(self) -> None:
         """All catch up."""
@@ -439,6 +445,14 @@ class UpdatesMachine(RuleBasedStateMachine):
         for each in self.both:
             each.end()
         SEEN.append(self.direct)
+
+
+def kept(pv: PV) -> list[Any]:
+    """What the history of a PV has; where there is no number, not when: it may be the clock's."""
+    samples = pv.kept()
+    is_number = ~np.isnan(samples.values)
+    parts = (samples.seconds, samples.nanoseconds, samples.values)
+    return [*(part[is_number].tolist() for part in parts), samples.severities.tolist()]
 
 
 SEEN: list[int] = []

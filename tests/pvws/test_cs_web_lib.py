@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
@@ -165,7 +165,8 @@ class CsWebLibTests(PVWSTestCase):
         level = f"ca://{self.prefix}level"
         library.do("subscribe", level)
         yield library.until(told="value", pv=level, number=1.5)
-        for connection in list(fixture.gateway._clients._connections):
+        clients: Any = fixture.gateway.pages(lambda clients, _: cast(Any, clients))
+        for connection in list(clients.connections):
             connection.hang_up(1001, "tested")
         yield library.until(told="connection", pv=level, isConnected=False)
         yield library.until(told="connection", pv=level, isConnected=True, isReadonly=False)

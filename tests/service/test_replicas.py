@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import socket
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,11 +11,12 @@ from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
 from twisted.trial.unittest import SkipTest
 
+from harness.cluster import free_ports
 from pycawamp.client import GatewayClient, Listener, Update
-from tests.service.test_logs import until
-from tests.service.test_twistd import TwistdTestCase
+from tests.support.ioc_case import until_true
 from tests.support.timing import allowed
-from tests.support.twistd import Twistd
+from tests.support.twistd import Twistd, listens
+from tests.support.twistd_case import TwistdTestCase
 
 reactor = cast(Any, installed_reactor)
 ROOT = Path(__file__).parents[2]
@@ -55,7 +55,7 @@ class Watcher(Listener):
     def until_more(self, number: int) -> Deferred[None]:
         """Fires when it has seen that many more updates."""
         wanted = len(self.values) + number
-        waiting: Deferred[None] = until(lambda: len(self.values) >= wanted)
+        waiting: Deferred[None] = until_true(lambda: len(self.values) >= wanted)
         return waiting
 
 
@@ -102,7 +102,7 @@ class ReplicaTestCase(TwistdTestCase):
         (front,) = free_ports(1)
         self.proxy = self.twistd()
         self.proxy.run(self.balancer(front))
-        yield until(lambda: _listens(front))
+        yield until_true(lambda: listens(front))
         self.url = f"ws://127.0.0.1:{front}/monitor"
         self.pages = [self.page() for _ in range(10)]
         if NODE is not None and (ROOT / "js" / "node_modules" / "ws").exists():
@@ -173,7 +173,7 @@ class HAProxyTests(ReplicaTestCase):
         killed, other = self.replicas
         killed.run.signal("KILL")
         yield killed.run.when_ended()
-        yield until(lambda: other.clients == len(self.pages))
+        yield until_true(lambda: other.clients == len(self.pages))
         yield self.assert_go_on(2.0)
         # It comes back, and takes its share.
         yield self.proxy.until_line("Server gateways/one is DOWN")
@@ -194,7 +194,7 @@ class HAProxyTests(ReplicaTestCase):
         first.run.signal("TERM")
         yield self.proxy.until_line("Server gateways/one is DOWN")
         yield first.run.when_ended()
-        yield until(lambda: second.clients == len(self.pages))
+        yield until_true(lambda: second.clients == len(self.pages))
         yield self.assert_go_on(0.5)
         self.assertEqual(first.clients, 0)
         yield first.start()
@@ -236,19 +236,5 @@ class NginxTests(ReplicaTestCase):
         self.assertEqual(stopped.clients, len(self.pages))
         stopped.run.signal("TERM")
         yield stopped.run.when_ended()
-        yield until(lambda: other.clients == len(self.pages))
+        yield until_true(lambda: other.clients == len(self.pages))
         yield self.assert_go_on(2.0)
-
-
-def free_ports(number: int) -> list[int]:
-    """Ports that nobody listens at."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from ctypes import string_at
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from pycawamp.pv.ca import dbr, libca
@@ -53,8 +53,8 @@ class Registry:
                 listener.most,
                 listener.header,
                 listener.width,
-                listener.handler,
-                partial(_refuse, listener),
+                listener,
+                _refuse,
                 listener.route,
             )
 
@@ -124,7 +124,7 @@ class Callbacks:
         # Type and count are what the server claims: libca passes them on unchecked.
         if args.type == listener.type and count <= listener.most:
             size = listener.header + count * listener.width
-            self._inbox.post_update(listener.handler, string_at(args.dbr, size))
+            self._inbox.post_update(listener.receive, string_at(args.dbr, size))
         else:
             self._inbox.post_update(listener.failed, _mismatch(listener, args.type, count))
 
@@ -141,7 +141,7 @@ class Callbacks:
             return
         if args.op == libca.OP_CONN_UP:
             native = self._native(args.chid)
-            self._inbox.post(channel.connect, (native, self._monitors(channel, native)))
+            self._inbox.post(channel.connect, (native, self.monitors(channel, native)))
         else:
             self._inbox.post(channel.lose, None)
 
@@ -154,7 +154,7 @@ class Callbacks:
             bool(self._ca.ca_write_access(chid)),
         )
 
-    def _monitors(self, channel: Channel, native: Metadata) -> tuple[Monitor, ...]:
+    def monitors(self, channel: Channel, native: Metadata) -> tuple[Monitor, ...]:
         """The channel's monitors: libca renews them by itself unless the type has changed."""
         at_libca = channel.at_libca
         shape = (native.type, native.count)

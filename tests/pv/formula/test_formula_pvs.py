@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.access import Policy
 from pycawamp.access.pvlist_file import parse_pvlist
 from pycawamp.pv.formula import backend
+from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.values import FieldType, Metadata
 from pycawamp.sessions.authorizer import decide_for
 from pycawamp.sessions.limits import Limits
@@ -29,7 +30,9 @@ class FormulaTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Have a gateway with the PVs a and b."""
-        self.gateway = MemoryGateway(self.policy, self.limits)
+        self.now = 1.5
+        backend = MemoryBackend(now=lambda: self.now)
+        self.gateway = MemoryGateway(self.policy, self.limits, backend)
         self.memory = self.gateway.backend
         self.memory.add("a", 1.0)
         self.memory.add("b", 2.0)
@@ -84,9 +87,9 @@ class UpdateTests(FormulaTestCase):
             (0, 0, "NO_ALARM"),
         ):
             self.memory.set("a", 1.0, severity=a, status=min(a, 1) * 17)
-            self.memory._now = lambda: 100.25
+            self.now = 100.25
             self.memory.set("b", 1.0, severity=b, status=min(b, 1) * 3)
-            self.memory._now = lambda: 1.5
+            self.now = 1.5
             (update,) = self.told()
             self.assertEqual((update["severity"], update["timestamp"]), (alarm, 100.25))
             status = {"MAJOR": "HIHI", "MINOR": "HIHI", "INVALID": "UDF"}

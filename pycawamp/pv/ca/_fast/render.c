@@ -7,8 +7,6 @@ int shortest_double(double value, char *out, int size);
 int shortest_float(float value, char *out, int size);
 
 enum {
-  EPICS_EPOCH = 631152000, /* 1990 in UNIX seconds */
-  NANOSECONDS = 1000000000,
   STRING_SIZE = 40,
   MOST_DIGITS = 40,
 };
@@ -208,6 +206,14 @@ static const char *const statuses[] = {
     "BAD_SUB",  "UDF",  "DISABLE", "SIMM",  "READ_ACCESS", "WRITE_ACCESS"};
 #define LENGTH(array) ((int)(sizeof(array) / sizeof *(array)))
 
+int status_number(const char *text, size_t length) {
+  for (int i = 0; i < LENGTH(statuses); i++)
+    if (strlen(statuses[i]) == length && !memcmp(statuses[i], text, length)) return i;
+  return -1;
+}
+
+const char *status_name(int number) { return statuses[number]; }
+
 static char *put_text(char *out, const char *text) { return put(out, text, strlen(text)); }
 
 static char *put_alarm(char *out, int16_t status, int16_t severity) {
@@ -243,6 +249,28 @@ bool read_number(enum field_type type, const char *raw, struct numeric *number) 
   number->nanoseconds = header.nanoseconds;
   number->severity = (unsigned)header.severity;
   return true;
+}
+
+int read_status(const char *raw) {
+  struct header header;
+  memcpy(&header, raw, sizeof header);
+  return header.status;
+}
+
+size_t write_number(enum field_type type, const struct numeric *number, int status, char *raw) {
+  struct header header = {(int16_t)status, (int16_t)number->severity,
+                          number->seconds - EPICS_EPOCH, number->nanoseconds};
+  union number value = {0};
+  switch (type) {
+    case FLOAT: value.f32 = (float)number->value; break;
+    case LONG: value.i32 = (int32_t)number->value; break;
+    case DOUBLE: value.f64 = number->value; break;
+    default: return 0;
+  }
+  memset(raw, 0, layouts[type].offset);
+  memcpy(raw, &header, sizeof header);
+  memcpy(raw + layouts[type].offset, &value, layouts[type].width);
+  return render_size(type);
 }
 
 bool render(enum field_type type, const char *raw, size_t size, bool with_alarm,

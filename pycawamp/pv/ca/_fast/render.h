@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 enum field_type { STRING, SHORT, FLOAT, ENUM, CHAR, LONG, DOUBLE, FIELD_TYPES };
+enum { EPICS_EPOCH = 631152000 /* 1990 in UNIX seconds */, NANOSECONDS = 1000000000 };
 enum { MOST_VALUE = 256, MOST_TIME = 24, MOST_ALARM = 64 }; /* bytes */
 
 /* What is the same for all clients. */
@@ -31,5 +32,14 @@ bool render(enum field_type type, const char *raw, size_t size, bool with_alarm,
 
 /* The number in bytes that `render` took; false if they hold none. */
 bool read_number(enum field_type type, const char *raw, struct numeric *number);
+
+int read_status(const char *raw);
+
+/* Makes bytes that `render` takes: how many; 0 if the type is none of LONG, FLOAT and DOUBLE. */
+size_t write_number(enum field_type type, const struct numeric *number, int status, char *raw);
+
+/* The number of a status by its name, -1 if there is none, and back. */
+int status_number(const char *text, size_t length);
+const char *status_name(int number);
 
 #endif

@@ -97,7 +97,7 @@ int route_plan(Route *self) {
   if (self->state != UNKNOWN) return 0;
   self->state = PYTHON;
   if (!self->planner) return 0;
-  PyObject *items = PyObject_CallFunctionObjArgs(self->planner, NULL);
+  PyObject *items = PyObject_CallMethod(self->planner, "direct_streams", NULL);
   if (!items) return -1;
   if (items != Py_None && self->state == PYTHON) {
     struct native_state *native = PyType_GetModuleState(Py_TYPE(self));
