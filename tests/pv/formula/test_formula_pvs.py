@@ -286,6 +286,12 @@ class RuleTests(FormulaTestCase):
             self.assertEqual(self.told()[0]["code"], "forbidden", action)
         self.assertEqual(self.gateway.hub.names, [])
 
+    def test_two_schemes(self) -> None:
+        """A name with two schemes is no way around the rules."""
+        for name in ("ca://=b", "ca://eq://`b`", "=`ca://=b`"):
+            (error,) = self.connect(name)
+            self.assertEqual(error["code"], "bad_name", name)
+
     def test_alias(self) -> None:
         """An input by an alias is the PV that it stands for, and judged by its own name."""
         self.assertEqual(self.values(self.connect("=`short` + a")), [3.0])
