@@ -20,9 +20,9 @@ test("a formula goes to the end of its line, values in parentheses belong to the
   assert.deepEqual(namesIn("EQ://a+1, b"), ["EQ://a+1, b"]);
   assert.deepEqual(namesIn('loc://x(1, 2),loc://s<VString>("a) b, c"); sim://sine(0, 1, 2) y'), ["loc://x(1, 2)", 'loc://s<VString>("a) b, c")', "sim://sine(0, 1, 2)", "y"]);
   assert.deepEqual(namesIn("loc://x, loc://y(1, z"), ["loc://x", "loc://y(1", "z"]);
-  const items = ["=`b` + 1", "loc://x(1, 2)", 'loc://s("a, b")', "plain"].map((pv) => ({ pv, format: "record" }));
-  const search = addressOf(layout({ items }));
-  assert.deepEqual(readAddress({ search, hash: "" }).layout.items, items);
+  const names = ["=`b` + 1", "loc://x(1, 2)", 'loc://s("a, b")', "plain"];
+  const search = addressOf(layout({ items: names.map((pv) => ({ pv, format: "record" })) }));
+  assert.deepEqual(readAddress({ search, hash: "" }).layout.items.map(({ pv }) => pv), names);
 });
 
 test("a channel filter is part of its name", () => {
