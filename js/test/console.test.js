@@ -5,7 +5,7 @@ import { csvOfAll, csvOfHistory, fileName } from "../../pycawamp/web/static/cons
 import { failureText } from "../../pycawamp/web/static/console/failure.js";
 import { factsOf } from "../../pycawamp/web/static/console/facts.js";
 import { History } from "../../pycawamp/web/static/plot/history.js";
-import { layout } from "../../pycawamp/web/static/console/layout.js";
+import { layout, shown } from "../../pycawamp/web/static/console/layout.js";
 import { namesIn } from "../../pycawamp/web/static/console/names.js";
 import { statusOf } from "../../pycawamp/web/static/console/status.js";
 
@@ -20,9 +20,9 @@ test("a formula goes to the end of its line, values in parentheses belong to the
   assert.deepEqual(namesIn("EQ://a+1, b"), ["EQ://a+1, b"]);
   assert.deepEqual(namesIn('loc://x(1, 2),loc://s<VString>("a) b, c"); sim://sine(0, 1, 2) y'), ["loc://x(1, 2)", 'loc://s<VString>("a) b, c")', "sim://sine(0, 1, 2)", "y"]);
   assert.deepEqual(namesIn("loc://x, loc://y(1, z"), ["loc://x", "loc://y(1", "z"]);
-  const names = ["=`b` + 1", "loc://x(1, 2)", 'loc://s("a, b")', "plain"];
-  const search = addressOf(layout({ items: names.map((pv) => ({ pv, format: "record" })) }));
-  assert.deepEqual(readAddress({ search, hash: "" }).layout.items.map(({ pv }) => pv), names);
+  const items = ["=`b` + 1", "loc://x(1, 2)", 'loc://s("a, b")', "plain"].map((pv) => shown(pv));
+  const search = addressOf(layout({ items }));
+  assert.deepEqual(readAddress({ search, hash: "" }).layout.items, items);
 });
 
 test("a channel filter is part of its name", () => {
@@ -30,7 +30,7 @@ test("a channel filter is part of its name", () => {
   assert.deepEqual(namesIn("X.{open Y"), ["X.{open", "Y"]);
 });
 
-const addressOfNames = (names, rate = null) => addressOf(layout({ items: names.map((pv) => ({ pv, format: "record" })), rate }));
+const addressOfNames = (names, rate = null) => addressOf(layout({ items: names.map((name) => shown(name)), rate }));
 const read = (where) => {
   const { items, rate } = readAddress(where).layout;
   return { names: items.map(({ pv }) => pv), rate };

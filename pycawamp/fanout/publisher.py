@@ -76,6 +76,7 @@ class Publisher:
                 return stream
         made = self._make_stream(key)
         self._streams = (*self._streams, made)
+        self._subscription.pv.reroute()
         return made
 
     def close_unused(self) -> bool:
@@ -91,6 +92,7 @@ class Publisher:
                 content.forget()
         self._contents = tuple(content for content in self._contents if content in in_use)
         if self._streams:
+            self._subscription.pv.reroute()
             return False
         self._subscription.close()
         return True
@@ -130,11 +132,20 @@ class Publisher:
         """Return how to write the updates of all streams; None if one of them needs `reading`."""
         direct: list[DirectStream] = []
         for stream in self._streams:
-            made = stream.direct_stream()
+            made = stream.direct_streams()
             if made is None:
                 return None
-            direct.append(made)
+            direct += made
         return direct
+
+    def highest_rate(self) -> float | None:
+        """Return how many updates per second the streams need; None: all."""
+        highest = 0.0
+        for stream in self._streams:
+            if stream.rate is None:
+                return None
+            highest = max(highest, stream.rate)
+        return highest or None
 
     def _failed(self) -> None:
         self._log.failure("{pv} cannot be encoded", pv=self.name)

@@ -22,6 +22,7 @@ from pycawamp.pv.interfaces import (
     IChannelObserver,
     IComputedSink,
     IHandle,
+    ILimitedHandle,
     IRoutedSink,
     IStreaming,
     ISubscriber,
@@ -42,6 +43,7 @@ class PV:
 
     __slots__ = (
         "_latest",
+        "_limit",
         "_route",
         "_updates",
         "_updates_before",
@@ -52,6 +54,7 @@ class PV:
         "history",
         "inputs",
         "is_overloaded",
+        "last",
         "name",
         "refusal",
         "seconds",
@@ -82,9 +85,12 @@ class PV:
         self.described: Metadata | None = None
         """The last known metadata."""
         self._latest: Reading | None = None
+        self.last: Reading | None = None
+        """While subscribers are told of a change of `connected`: the newest update before it."""
         self._route: Route | None = None
         self.history = history
         """Its last minutes; None if they are not kept."""
+        self._limit: Callable[[float | None], None] | None = None
         self._updates = 0
         self._updates_before = 0
         self.inputs: Sequence[PVState] = ()
@@ -135,6 +141,21 @@ class PV:
         """Handle that subscribers, or what they do with updates, have changed."""
         if self._route is not None:
             self._route.clear()
+        if self._limit is not None and self.subscribers:
+            self._limit(self._highest_rate())
+
+    def limit_by(self, limit: Callable[[float | None], None]) -> None:
+        """Call a function with how many updates per second are needed, whenever that may change."""
+        self._limit = limit
+
+    def _highest_rate(self) -> float | None:
+        highest = 0.0
+        for subscriber in self.subscribers:
+            rate = subscriber.highest_rate() if IStreaming.providedBy(subscriber) else None
+            if rate is None:
+                return None
+            highest = max(highest, rate)
+        return highest
 
     def redirect(self, stream: Any, cohort: Any) -> None:
         """Handle that a stream's updates go to another cohort."""
@@ -180,7 +201,7 @@ class PV:
         if self.history is not None and self.connected and not connected:
             self.history.append(_gap())
         self.connected = connected
-        self._latest = None
+        self.last, self._latest = self.latest, None
         self._updates_before = self.updates
         if self._route is not None:
             self._route.forget_newest()
@@ -191,6 +212,7 @@ class PV:
                 subscriber.connection(self, connected)
             except Exception:
                 self._failed()
+        self.last = None
 
     def reading(self, reading: Reading) -> None:
         """Store an update, and notify subscribers."""
@@ -317,7 +339,10 @@ class PVHub(Service):
         if channel is None:
             history = self._histories.open() if self._histories is not None else None
             pv = PV(name, self._tell_found, self._seconds, history)
-            channel = self._channels[name] = _Channel(pv, self._backend.open(name, pv))
+            handle = self._backend.open(name, pv)
+            if ILimitedHandle.providedBy(handle):
+                pv.limit_by(handle.limit)
+            channel = self._channels[name] = _Channel(pv, handle)
         pv = channel.pv
         self._idle_searches.pop(name, None)
         pv.subscribers = (*pv.subscribers, subscriber)

@@ -42,6 +42,14 @@ class PVState(Protocol):
         """The newest update of this connection; None while disconnected."""
 
     @property
+    def last(self) -> Reading | None:
+        """While subscribers are told of a change of `connected`: the newest update before it."""
+
+    @property
+    def updates(self) -> int:
+        """How many updates have come since it was opened."""
+
+    @property
     def updates_of_connection(self) -> int:
         """How many updates have come since it was connected."""
 
@@ -151,6 +159,13 @@ class IJudgingHandle(IHandle):
         """Write a value, as `put` does."""
 
 
+class ILimitedHandle(IHandle):
+    """A channel whose source can leave updates out."""
+
+    def limit(rate: float | None) -> None:
+        """Ask for so many updates per second at most, the newest ones; None: for all."""
+
+
 class IBackend(Interface):
     """A source of PVs. Its methods do not block."""
 
@@ -201,6 +216,9 @@ class IStreaming(ISubscriber):
 
     def direct_streams() -> list[DirectStream] | None:
         """Return how to write them; None if `reading` has to be called for each update."""
+
+    def highest_rate() -> float | None:
+        """Return how many updates per second are needed; None: all."""
 
 
 class IChannelObserver(Interface):

@@ -64,7 +64,9 @@ class OneShotChannel:
         except DeferredTimeoutError:
             raise NotConnectedError(f"no IOC answered within {timeout:g} s") from None
         if self.pv.described is None:
-            raise RefusedError(self.pv.refusal)
+            if self.pv.refusal is not None:
+                raise RefusedError(self.pv.refusal)
+            raise NotConnectedError("no IOC serves it now")
         return self.described
 
     def give_up(self, error: Exception) -> None:

@@ -13,6 +13,7 @@ from typing import TypeAlias
 import numpy as np
 import orjson
 
+from pycawamp.pv.routes import Field
 from pycawamp.pv.values import (
     Array,
     FieldType,
@@ -54,13 +55,10 @@ def template(name: str, metadata: Metadata, encoding: Encoding) -> Template | No
     has_digits = encoding.int64 == "string" and metadata.type in _LONG
     if encoding.text or metadata.is_array or has_digits:
         return None
-    return Template(
-        _head(name, "monitor") + b'"value":',
-        b',"count":1,"timestamp":',
-        _units(metadata),
-        b"}",
-        encoding.metadata,
-    )
+    alarm = (Field.ALARM,) if encoding.metadata else ()
+    head = _head(name, "monitor") + b'"value":'
+    before_time = b',"count":1,"timestamp":'
+    return Template((head, Field.VALUE, before_time, Field.TIME, _units(metadata), *alarm, b"}"))
 
 
 def _head(name: str, msg_type: str) -> bytes:
