@@ -1,4 +1,4 @@
-"""How updates get from a channel to streams without Python."""
+"""The routes of updates from a channel to streams without Python."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class DirectStream(NamedTuple):
 class Route(Protocol):
     """The route of a subscription's updates: to the sink, or directly to streams.
 
-    The first update goes to the sink. If the sink then returns its `direct_streams`, the following
-    ones go to these and not to the sink, until the route is cleared.
+    The first update is passed to the sink. If the sink then returns its `direct_streams`, the
+    following ones are passed to these and not to the sink, until the route is cleared.
     """
 
     @property
@@ -41,19 +41,19 @@ class Route(Protocol):
 
     @property
     def direct(self) -> int:
-        """How many updates have bypassed the sink."""
+        """Number of updates that have bypassed the sink."""
 
     def clear(self) -> None:
-        """Send the next update to the sink, because its subscribers or their encodings changed."""
+        """Pass the next update to the sink: its subscribers or their encodings have changed."""
 
     def redirect(self, stream: Any, cohort: Any, /) -> None:
-        """Send the updates of a stream to another cohort; how they are written stays."""
+        """Pass the updates of a stream to another cohort, in the same form."""
 
     def close(self) -> None:
-        """Send all updates to the sink: the subscription ends."""
+        """Pass all updates to the sink: the subscription ends."""
 
     def keep(self, history: Any, /) -> None:
-        """Add what bypasses the sink to a compiled history too."""
+        """Also add updates that bypass the sink to a compiled history."""
 
     def take_newest(self) -> Reading | None:
         """Return the newest update if it bypassed the sink and was not taken yet."""

@@ -1,4 +1,4 @@
-"""Names of local PVs: `name<Type>(first, "second")`, as Phoebus has them."""
+"""Names of local PVs: `name<Type>(first, "second")`, as in Phoebus."""
 
 from __future__ import annotations
 
@@ -14,22 +14,26 @@ _ARGUMENT = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^",]+))\s*(,|$)', re.DOTALL
 
 
 class LocalNameError(ValueError):
-    """The name stands for no local PV; the text says why."""
+    """The name is not a valid local PV; the text says why."""
 
 
 @attrs.frozen
 class LocalName:
-    """A name, taken apart."""
+    """A parsed name."""
 
     base: str
     type: str | None
-    """As in `<VDouble>`."""
+    """The text between `<` and `>`, such as VDouble."""
     arguments: tuple[Argument, ...] | None
-    """What is in parentheses; None if there are none."""
+    """The text in parentheses; None without parentheses."""
 
     @classmethod
     def parse(cls, text: str) -> LocalName:
-        """Take a name apart; raises LocalNameError."""
+        """Parse a name.
+
+        Raises:
+            LocalNameError: The name is invalid.
+        """
         match = _NAME.fullmatch(text)
         if match is None or not match[1].strip():
             raise LocalNameError('expected a name such as x, x(5), x("text") or x<VLong>(5)')
@@ -38,7 +42,11 @@ class LocalName:
 
     @property
     def numbers(self) -> list[float]:
-        """The arguments, all of which must be numbers; raises LocalNameError."""
+        """Return the arguments as numbers.
+
+        Raises:
+            LocalNameError: One is not a number.
+        """
         numbers = [each for each in self.arguments or () if not isinstance(each, str)]
         if len(numbers) < len(self.arguments or ()):
             raise LocalNameError("expected numbers in parentheses")
@@ -51,7 +59,9 @@ def _arguments(text: str) -> tuple[Argument, ...]:
     while is_more:
         match = _ARGUMENT.match(text, at)
         if match is None:
-            raise LocalNameError('expected numbers or "texts" between commas, in parentheses')
+            raise LocalNameError(
+                'expected numbers or "strings" in parentheses, separated by commas'
+            )
         quoted, plain, end = match.groups()
         found.append(_number(plain) if quoted is None else re.sub(r"\\(.)", r"\1", quoted))
         at, is_more = match.end(), end == ","
@@ -62,5 +72,5 @@ def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        expected = f"expected a number or a text in quotes, got {text.strip()[:32]!r}"
+        expected = f"expected a number or a quoted string, got {text.strip()[:32]!r}"
         raise LocalNameError(expected) from None
