@@ -15,13 +15,13 @@ from pycawamp.pv.interfaces import PVState
 from pycawamp.pv.values import Metadata, Reading
 
 MOST_LEFT_BEHIND = 1000
-"""Pauses that mean nothing any more and may be kept until they are over."""
+"""Maximum number of obsolete pauses that are kept until they are over."""
 
 
 class Pause:
-    """The time after an update in which a stream sends none.
+    """The time after an update in which a stream sends nothing.
 
-    It may last for days, so it holds no stream.
+    It may last for days, so it does not keep the stream alive.
     """
 
     __slots__ = ("_stream",)
@@ -36,16 +36,16 @@ class Pause:
         return stream is not None and stream.pause is self
 
     def end(self) -> None:
-        """Send the update that was held back."""
+        """Send the delayed update."""
         stream = self._stream()
         if stream is not None and stream.pause is self:
             stream.pause_over()
 
 
 class Throttle(DelayLine[Pause]):
-    """The streams of one rate (updates per second), and their pauses.
+    """The streams with one rate (updates per second), and their pauses.
 
-    The last stream that leaves ends all pauses.
+    When the last stream leaves, all pauses end.
     """
 
     def __init__(self, clock: IReactorTime, rate: float) -> None:
@@ -53,11 +53,11 @@ class Throttle(DelayLine[Pause]):
         self._streams = 0
 
     def enter(self) -> None:
-        """Count a stream more."""
+        """Count one more stream."""
         self._streams += 1
 
     def leave(self) -> None:
-        """Count a stream less."""
+        """Count one stream less."""
         self._streams -= 1
         if not self._streams:
             self.clear()
@@ -66,9 +66,9 @@ class Throttle(DelayLine[Pause]):
 
 
 class ThrottledStream(EncodedStream):
-    """A stream with a highest rate: the first update goes at once, then the newest of each pause.
+    """A stream with a maximum rate: sends the first update at once, then the newest of each pause.
 
-    The rate is that of scalars or that of arrays, as the PV is now.
+    Scalars and arrays can have different rates.
     """
 
     __slots__ = ("__weakref__", "_newest", "_throttle", "_throttle_of", "pause")
@@ -84,7 +84,7 @@ class ThrottledStream(EncodedStream):
         self._throttle_of = throttle_of
         self._throttle: Throttle | None = None
         self.pause: Pause | None = None
-        """The one that is not over."""
+        """The current pause."""
         self._newest: Reading | None = None
         super().__init__(pv, key, content, cohorts)
         if pv.described is not None:
@@ -92,7 +92,7 @@ class ThrottledStream(EncodedStream):
 
     @property
     def is_prompt(self) -> bool:
-        """Whether updates are sent as soon as they come."""
+        """Whether updates are sent without a pause."""
         return False
 
     def close(self) -> None:
@@ -101,12 +101,12 @@ class ThrottledStream(EncodedStream):
         self._use(None)
 
     def metadata(self, metadata: Metadata) -> None:
-        """Store new metadata, and the rate that belongs to it."""
+        """Store new metadata, and the rate for it."""
         self._set_rate(metadata)
         super().metadata(metadata)
 
     def direct_stream(self) -> None:
-        """Return None: each update has to be looked at."""
+        """Return None: each update needs `reading`."""
 
     def reading(self, reading: Reading) -> None:
         """Send an update now, or keep it until the pause is over."""

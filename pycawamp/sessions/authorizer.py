@@ -1,4 +1,4 @@
-"""The rights of one client: reading, writing, and the number of its channels."""
+"""The rights of a client: reading, writing, and the number of its channels."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ class ForbiddenError(BadMessageError):
     """The access rules do not let a client read a PV."""
 
     reason: str = ""
-    """Why, for clients that ask for reasons."""
+    """The reason, for clients that request reasons."""
 
 
 def decide_for(shared: Shared, peer: Peer, name: str, decide: Decide | None = None) -> Verdict:
     """Return what a client may do with a PV, and the name of its channel.
 
-    Rules see the name without its scheme, unless it is a PV of the gateway's own. Raises
-    BadMessageError: `bad_name` if no backend serves its scheme.
+    Rules use the name without its scheme, except for local PVs.
+
+    Raises:
+        BadMessageError: `bad_name` if no backend serves the name's scheme.
     """
     decide = decide or shared.policy.decide
     router = shared.router
@@ -43,7 +45,7 @@ def decide_for(shared: Shared, peer: Peer, name: str, decide: Decide | None = No
 
 @attrs.frozen(eq=False)
 class Authorizer:
-    """Decides what one client may do."""
+    """Decides what a client may do."""
 
     _shared: Shared
     _peer: Peer
@@ -52,7 +54,9 @@ class Authorizer:
     def authorize(self, name: str, decide: Decide | None = None) -> Verdict:
         """Return what the client may do with a PV, and the name of its channel.
 
-        Raises BadMessageError as `decide_for`, or ForbiddenError if the client may not read the PV.
+        Raises:
+            BadMessageError: `bad_name` if no backend serves the name's scheme.
+            ForbiddenError: The client may not read the PV.
         """
         verdict = decide_for(self._shared, self._peer, name, decide)
         if not verdict.read:
@@ -63,7 +67,7 @@ class Authorizer:
         return verdict
 
     def kind(self) -> Hashable | None:
-        """Return the kind of the client, as the policy judges now; None if it has no kinds."""
+        """Return the client's kind according to the current policy; None without kinds."""
         peer, policy = self._peer, self._shared.policy
         if not IClassifyingPolicy.providedBy(policy):
             return None
@@ -71,7 +75,11 @@ class Authorizer:
         return kind
 
     def reserve_channel(self, real_name: str) -> None:
-        """Check that one more channel may be opened; raise `too_many_pvs` if not."""
+        """Check that one more channel may be opened.
+
+        Raises:
+            BadMessageError: `too_many_pvs` if a limit is reached.
+        """
         shared, holder = self._shared, self._holder
         problem = shared.spellings.problem(real_name, holder)
         problem = problem or shared.unresolved.admit(real_name, holder)
@@ -80,6 +88,6 @@ class Authorizer:
         shared.spellings.add(real_name, holder)
 
     def close(self) -> None:
-        """Forget the channels that the client had opened: it is gone."""
+        """Release the client's names: it has disconnected."""
         self._shared.unresolved.leave(self._holder)
         self._shared.spellings.leave(self._holder)
