@@ -232,6 +232,6 @@ class RotationTests(LogTestCase):
         self.path.rename(moved)
         self.path.mkdir()
         os.kill(run.pid, signal.SIGUSR1)
-        yield until(lambda: "The log file cannot be opened anew" in moved.read_text())
+        yield until(lambda: "The log file cannot be reopened" in moved.read_text())
         yield self.connect(self.url)
         yield until(lambda: "Connected" in moved.read_text())
