@@ -1,1 +1,1 @@
-"""What tests and measurements share: a browser, the console's page, an IOC."""
+"""What tests and measurements share: a browser, the console's page, IOCs, a cluster."""

@@ -70,12 +70,13 @@ class WebSocketTestClient:
         """The reactor's time of each message."""
         self.close_code: int | None = None
         """The code of the close frame; 1006 if the connection ended without one."""
+        self.position = 0
+        """How many of the messages `until` and `receive` have taken."""
         self._reactor = reactor
         self._protocol: _ClientProtocol | None = None
         self._opening: Deferred[WebSocketTestClient] = Deferred()
         self._closed = False
         self._closing: list[Deferred[int]] = []
-        self._position = 0
         self._waiting: tuple[Predicate, Deferred[Any]] | None = None
 
     def send(self, message: dict[str, Any] | list[Any] | str | bytes) -> None:
@@ -152,10 +153,10 @@ class WebSocketTestClient:
         return self._protocol
 
     def _look(self) -> None:
-        while self._waiting is not None and self._position < len(self.messages):
+        while self._waiting is not None and self.position < len(self.messages):
             fits, found = self._waiting
-            message = self.messages[self._position]
-            self._position += 1
+            message = self.messages[self.position]
+            self.position += 1
             if fits(message):
                 self._waiting = None
                 found.callback(message)

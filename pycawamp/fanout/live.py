@@ -30,6 +30,10 @@ class LiveStreams:
     def __init__(self) -> None:
         self._tables: dict[Hashable, Table] = {}
 
+    def __len__(self) -> int:
+        """The number of names, in all tables."""
+        return sum(map(len, self._tables.values()))
+
     def table(self, kind: Hashable) -> Table:
         """Return the table of a kind of clients."""
         table = self._tables.get(kind)

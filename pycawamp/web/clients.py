@@ -66,7 +66,8 @@ class Clients:
         self.slow_consumers = SlowConsumerMonitor(clock, stall_timeout, sessions.shared.budget)
         self.read_scheduler = ReadScheduler(clock)
         self._now = now
-        self._connections: dict[Connection, ClientEntry | None] = {}
+        self.connections: dict[Connection, ClientEntry | None] = {}
+        """Those that are open, with their entries in the log."""
         self._log = ClientLog(clock)
         self._by_address: Counter[str] = Counter()
         self._all_closed: Deferred[None] | None = None
@@ -74,13 +75,13 @@ class Clients:
         self._is_leaving = False
 
     def __len__(self) -> int:
-        return len(self._connections)
+        return len(self.connections)
 
     def full(self, host: str) -> str | None:
         """Return the reason why an address may not have another client; None if it may."""
         if self._is_leaving:
             return "the gateway is stopping"
-        if len(self._connections) >= self.shared.limits.clients:
+        if len(self.connections) >= self.shared.limits.clients:
             return "the limit of clients is reached"
         if self._by_address[network_key(host)] >= self.shared.limits.clients_per_address:
             return "the limit of clients per address is reached"
@@ -89,7 +90,7 @@ class Clients:
     def add(self, connection: Connection, *, logged: bool = True) -> None:
         """Count a client, and log it."""
         entry = self._log.connected(connection.client) if logged else None
-        self._connections[connection] = entry
+        self.connections[connection] = entry
         self._by_address[network_key(connection.client.host)] += 1
 
     def remove(self, connection: Connection, pvs: int = 0, reason: str = "closed") -> None:
@@ -97,12 +98,12 @@ class Clients:
 
         `pvs` is the number of its PVs, and `reason` why it has disconnected; both are for the log.
         """
-        if connection in self._connections:
-            entry = self._connections.pop(connection)
+        if connection in self.connections:
+            entry = self.connections.pop(connection)
             if entry is not None:
                 self._log.disconnected(entry, pvs, reason)
             self._left(network_key(connection.client.host))
-        if not self._connections and self._all_closed is not None:
+        if not self.connections and self._all_closed is not None:
             done, self._all_closed = self._all_closed, None
             if self._cutting is not None and self._cutting.active():
                 self._cutting.cancel()
@@ -115,7 +116,7 @@ class Clients:
 
     def check_clients(self) -> None:
         """Close the connections of users and pages that may no longer connect."""
-        for connection in list(self._connections):
+        for connection in list(self.connections):
             connection.check_client()
 
     def drain(self, seconds: float) -> Deferred[None]:
@@ -134,7 +135,7 @@ class Clients:
             share = (self.clock.seconds() - started) / seconds
             if share < LISTENING:
                 return
-            here = [each for each in self._connections if each not in asked]
+            here = [each for each in self.connections if each not in asked]
             if not self._is_leaving:
                 self._is_leaving, number = True, len(here)
             left = number * max(0.0, 1 - (share - LISTENING) / (1 - LISTENING))
@@ -157,13 +158,13 @@ class Clients:
         Those that are still open after `patience` seconds are aborted.
         """
         done: Deferred[None] = Deferred()
-        if not self._connections:
+        if not self.connections:
             self._close()
             done.callback(None)
             return done
         self._all_closed = done
         self._cutting = self.clock.callLater(patience, self._cut)
-        for connection in list(self._connections):
+        for connection in list(self.connections):
             connection.hang_up(1001, "the gateway is stopping")
         return done
 
@@ -177,5 +178,5 @@ class Clients:
         self._log.close()
 
     def _cut(self) -> None:
-        for connection in list(self._connections):
+        for connection in list(self.connections):
             connection.cut()

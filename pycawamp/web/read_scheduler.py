@@ -45,7 +45,7 @@ class ReadScheduler:
     _log = Logger()
 
     def __init__(self, clock: IReactorTime) -> None:
-        self._clock = clock
+        self.clock = clock
         self._waiting: dict[Reader, deque[bytes]] = {}
         """The pending data by connection, in turn."""
         self._rested = 0.0
@@ -58,14 +58,14 @@ class ReadScheduler:
     @property
     def is_over(self) -> bool:
         """Whether the time of this slice is over."""
-        return self._clock.seconds() >= self._deadline
+        return self.clock.seconds() >= self._deadline
 
     def take(self, reader: Reader, data: bytes) -> None:
         """Handle data now, or after pending data."""
         self.received += len(data)
         pieces = self._waiting.get(reader)
         if pieces is None and len(data) <= SMALL:
-            self._deadline = self._clock.seconds() + SLICE
+            self._deadline = self.clock.seconds() + SLICE
             reader.handle(data)
             if reader.is_busy:
                 self._wait(reader)
@@ -85,20 +85,20 @@ class ReadScheduler:
     def _wait(self, reader: Reader) -> deque[bytes]:
         reader.transport.pauseProducing()
         if not self._waiting:
-            self._rested = self._clock.seconds()
-            self._clock.callLater(0, self._work)
+            self._rested = self.clock.seconds()
+            self.clock.callLater(0, self._work)
         pieces = self._waiting[reader] = deque()
         return pieces
 
     def _work(self) -> None:
-        now = self._clock.seconds
+        now = self.clock.seconds
         begun = now()
         self._deadline = begun + min(max(begun - self._rested, SLICE), LONGEST_SLICE)
         while self._waiting and not self.is_over:
             self._handle_piece(next(iter(self._waiting)))
         self._rested = now()
         if self._waiting:
-            self._clock.callLater(0, self._work)
+            self.clock.callLater(0, self._work)
 
     def _handle_piece(self, reader: Reader) -> None:
         pieces = self._waiting.pop(reader)

@@ -9,6 +9,7 @@ from zope.interface.verify import verifyObject
 
 from pycawamp.access import IClassifyingPolicy, Policy, Writers
 from pycawamp.access.acf_file import parse_acf
+from pycawamp.access.inputs import FileInputs
 from pycawamp.access.pvlist_file import parse_pvlist
 
 PVLIST = parse_pvlist(
@@ -68,11 +69,10 @@ class KindTests(SynchronousTestCase):
     def test_conditions(self) -> None:
         """A kind changes with what a CALC says."""
         policy = Policy(acf=ACF, puts=True)
-        [condition] = ACF._conditions
+        inputs = FileInputs(ACF)
         kinds = set()
         for value in (0.0, 1.0, 0.0):
-            condition.evaluate([value] * 21)
-            condition.update(0)
+            inputs.take("IN", value)
             self.assertEqual(policy.decide("alice", "", None, "X").write, value == 1)
             kinds.add(policy.kind("alice", "", None))
         self.assertEqual(len(kinds), 2)

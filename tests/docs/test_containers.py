@@ -18,8 +18,8 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from twisted.web.client import Agent, readBody
 
 from pycawamp.config.options import OPTIONS, Options
-from tests.service.test_twistd import LOOPBACK, TwistdTestCase
 from tests.support.timing import allowed
+from tests.support.twistd_case import LOOPBACK, TwistdTestCase
 
 reactor = cast(Any, installed_reactor)
 ROOT = Path(__file__).parents[2]

@@ -67,7 +67,7 @@ class DialectPageTests(DialectTestCase):
                 continue
             self.assertTrue(line.startswith("← "), line)
             yield client.receive()
-            came = client.payloads[client._position - 1].decode()
+            came = client.payloads[client.position - 1].decode()
             self.assertEqual(fixed(came), fixed(line[2:]), example.where)
 
     @inlineCallbacks

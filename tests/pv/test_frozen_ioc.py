@@ -10,8 +10,8 @@ from twisted.internet import reactor
 from twisted.internet.defer import inlineCallbacks
 
 from pycawamp.demo.process import SoftIOC, free_ports
-from tests.service.test_twistd import LOOPBACK, TwistdTestCase
 from tests.support.timing import allowed
+from tests.support.twistd_case import LOOPBACK, TwistdTestCase
 from tests.support.version2_case import ask, like
 
 ELEMENTS = 50_000

@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import inlineCallbacks
 
-from tests.service.test_twistd import LOOPBACK, TwistdTestCase
+from tests.support.twistd_case import LOOPBACK, TwistdTestCase
 from tests.support.version2_case import V2TestCase, ask, kinds, like
 
 RECORDS = """

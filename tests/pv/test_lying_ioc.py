@@ -11,7 +11,6 @@ from twisted.internet.defer import inlineCallbacks
 from pycawamp.pv.ca.dbr import DBR_TYPES
 from pycawamp.pv.values import FieldType
 from pycawamp.testing import WebSocketTestClient
-from tests.service.test_twistd import LOOPBACK, TwistdTestCase
 from tests.support.lying_ca_server import (
     EVENT_ADD,
     READ_NOTIFY,
@@ -24,6 +23,7 @@ from tests.support.lying_ca_server import (
     time_bytes,
 )
 from tests.support.twistd import Twistd
+from tests.support.twistd_case import LOOPBACK, TwistdTestCase
 from tests.support.version2_case import ask, kinds, like
 
 GETFAIL, PUTFAIL, NORDACCESS = 152, 160, 368

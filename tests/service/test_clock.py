@@ -15,8 +15,8 @@ from twisted.web.client import Agent, readBody
 from twisted.web.http import stringToDatetime
 
 from pycawamp.testing import WebSocketTestClient
-from tests.service.test_twistd import LOOPBACK, RECORD, TwistdTestCase
 from tests.support.timing import TIMEOUT
+from tests.support.twistd_case import LOOPBACK, RECORD, TwistdTestCase
 
 FOLDERS = ("/usr/lib", "/usr/local/lib")
 SECRET = "s" * 40

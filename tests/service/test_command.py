@@ -9,8 +9,8 @@ from typing import Any
 from twisted.internet.defer import gatherResults, inlineCallbacks
 from twisted.internet.utils import getProcessOutputAndValue
 
-from tests.service.test_twistd import LOOPBACK, RECORD, TwistdTestCase, unix_endpoint
 from tests.support.twistd import READY
+from tests.support.twistd_case import LOOPBACK, RECORD, TwistdTestCase, unix_endpoint
 
 
 class CommandTests(TwistdTestCase):

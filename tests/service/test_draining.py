@@ -21,9 +21,9 @@ from twisted.web.client import Agent, readBody
 from pycawamp.config.options import Options
 from pycawamp.service.systemd import SystemdNotifier
 from pycawamp.testing import WebSocketTestClient
-from tests.service.test_logs import until
-from tests.service.test_twistd import LOOPBACK, RECORD, TwistdTestCase
+from tests.support.ioc_case import until_true
 from tests.support.twistd import READY, Twistd
+from tests.support.twistd_case import LOOPBACK, RECORD, TwistdTestCase
 
 reactor = cast(Any, installed_reactor)
 UNITS = Path(__file__).parents[2] / "contrib" / "systemd"
@@ -62,7 +62,7 @@ class DrainTests(TwistdTestCase):
         # Who has not heard yet is still served.
         late = yield self.connect(url)
         yield self.assert_live(late)
-        yield until(lambda: len(closed) > 3)
+        yield until_true(lambda: len(closed) > 3)
         # Who leaves meanwhile by itself does not keep it waiting.
         clients[[client.close_code for client in clients].index(None)].abort()
         status, _ = yield self.get(f"{ready[1]}monitor")
@@ -90,10 +90,10 @@ class NotifyTests(TwistdTestCase):
         self.addCleanup(port.stopListening)
         run = self.twistd({"NOTIFY_SOCKET": where, "WATCHDOG_USEC": "200000"})
         yield run.serve("--port", LOOPBACK, "--drain-time=1")
-        yield until(lambda: told.states.count("WATCHDOG=1") >= 3)
+        yield until_true(lambda: told.states.count("WATCHDOG=1") >= 3)
         self.assertEqual(told.states[0], "READY=1")
         run.signal("TERM")
-        yield until(lambda: "STOPPING=1" in told.states)
+        yield until_true(lambda: "STOPPING=1" in told.states)
         yield run.when_ended()
         # Draining is no hanging.
         after = told.states[told.states.index("STOPPING=1") :]

@@ -12,7 +12,6 @@ from typing import Any, cast
 
 from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import inlineCallbacks
-from twisted.internet.task import deferLater
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.logger import Logger
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
@@ -20,21 +19,11 @@ from twisted.web.client import Agent, readBody
 
 from pycawamp.config.settings import LogFormat, LogSettings
 from pycawamp.service.logs import LogFile, log_observer
-from tests.service.test_twistd import LOOPBACK, RECORD, TwistdTestCase
-from tests.support.timing import TIMEOUT
+from tests.support.ioc_case import until_true
+from tests.support.twistd_case import LOOPBACK, RECORD, TwistdTestCase
 
 reactor = cast(Any, installed_reactor)
 LOGROTATE = shutil.which("logrotate") or shutil.which("logrotate", path="/usr/sbin")
-
-
-@inlineCallbacks
-def until(holds: Callable[[], object]) -> Any:
-    """Fires when something holds that nothing tells of."""
-    given_up = reactor.seconds() + TIMEOUT
-    while not holds():
-        if reactor.seconds() > given_up:
-            raise AssertionError(f"it did not hold in {TIMEOUT} s")
-        yield deferLater(reactor, 0.02)
 
 
 class LogTestCase(TwistdTestCase):
@@ -180,7 +169,7 @@ class RotationTests(LogTestCase):
         self.path = folder / "pycaserver.log"
         run = self.twistd()
         run.start("-n", "--pidfile=", f"--logfile={self.path}", "pycaserver", "--port", LOOPBACK)
-        yield until(lambda: self.path.exists() and "is ready" in self.path.read_text())
+        yield until_true(lambda: self.path.exists() and "is ready" in self.path.read_text())
         self.url = self.path.read_text().split("is ready: open ")[1].split()[0]
         self.url = self.url.replace("http", "ws") + "monitor"
         return run
@@ -203,7 +192,7 @@ class RotationTests(LogTestCase):
     def assert_rotated(self) -> Any:
         """What comes now is in the file, what was before in the other one."""
         yield self.connect(self.url)
-        yield until(lambda: self.path.exists() and "Connected" in self.path.read_text())
+        yield until_true(lambda: self.path.exists() and "Connected" in self.path.read_text())
         text = self.path.read_text()
         self.assertNotIn("is ready", text)
         self.assertNotIn("\0", text)
@@ -221,7 +210,7 @@ class RotationTests(LogTestCase):
         """A file that was renamed is left at SIGUSR1 for a new one of its name."""
         run = yield self.start()
         yield self.rotate(f"nocreate\npostrotate\nkill -USR1 {run.pid}\nendscript")
-        yield until(self.path.exists)
+        yield until_true(self.path.exists)
         yield self.assert_rotated()
 
     @inlineCallbacks
@@ -232,6 +221,6 @@ class RotationTests(LogTestCase):
         self.path.rename(moved)
         self.path.mkdir()
         os.kill(run.pid, signal.SIGUSR1)
-        yield until(lambda: "The log file cannot be reopened" in moved.read_text())
+        yield until_true(lambda: "The log file cannot be reopened" in moved.read_text())
         yield self.connect(self.url)
-        yield until(lambda: "Connected" in moved.read_text())
+        yield until_true(lambda: "Connected" in moved.read_text())

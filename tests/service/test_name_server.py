@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import inlineCallbacks
 
-from tests.service.test_twistd import LOOPBACK, RECORD, TwistdTestCase
+from tests.support.twistd_case import LOOPBACK, RECORD, TwistdTestCase
 
 
 class NameServerTests(TwistdTestCase):

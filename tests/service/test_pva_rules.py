@@ -71,8 +71,8 @@ class RulesTests(PVATestCase):
         self.assertEqual(fixture.gateway.statistics().totals.overruns, 0)
         # The reactor waits: the gateway takes nothing meanwhile.
         for number in range(200):
-            server._run(f'dbpf("position", "{number}")')
-        server._run('dbpf("position", "-1")')
+            server.run_now(f'dbpf("position", "{number}")')
+        server.run_now('dbpf("position", "-1")')
         yield client.until(msg_type="monitor", value=-1.0)
         self.assertGreater(fixture.gateway.statistics().totals.overruns, 0)
         self.assertLess(len(client.payloads), 100)

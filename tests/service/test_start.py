@@ -14,8 +14,8 @@ from twisted.python.util import runAsEffectiveUser
 from twisted.trial.unittest import SkipTest
 
 from pycawamp.service.start import check_user
-from tests.service.test_twistd import LOOPBACK, TwistdTestCase
 from tests.support.certificate import write_certificate
+from tests.support.twistd_case import LOOPBACK, TwistdTestCase
 
 OTHER_USER = 65534
 """`nobody`: a user that owns none of the files."""

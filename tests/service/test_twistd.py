@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor, ssl, threads
 from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
-from twisted.internet.endpoints import SSL4ClientEndpoint, UNIXClientEndpoint
+from twisted.internet.endpoints import SSL4ClientEndpoint
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from pycawamp.pv.ca.repeater import answers, ensure_repeater
-from pycawamp.testing import WebSocketTestClient, connect
+from pycawamp.pv.ca.repeater import answers
+from pycawamp.testing import WebSocketTestClient
 from tests.support.certificate import write_certificate
-from tests.support.ioc_case import IOCTestCase
 from tests.support.timing import allowed
-from tests.support.twistd import Twistd
+from tests.support.twistd_case import LOOPBACK, RECORD, TwistdTestCase, unix_endpoint
 
 STOPS = int(os.environ.get("PYCASERVER_TEST_STOPS", "2"))
 """How often to stop a gateway in the test of stopping; 50 make a thorough one."""
@@ -29,54 +27,12 @@ RECORDS = "".join(
     f'record(calc, "$(P){number}") {{ field(SCAN, "1 second") field(CALC, "VAL+1") }}\n'
     for number in range(PVS)
 )
-RECORD = 'record(calc, "$(P)0") { field(SCAN, ".1 second") field(CALC, "VAL+1") field(EGU, "V") }'
-LOOPBACK = "tcp:0:interface=127.0.0.1"
-
-
-class TwistdTestCase(IOCTestCase):
-    """Tests with gateways in processes of their own."""
-
-    timeout = allowed(120 + 4 * STOPS)
-
-    def setUp(self) -> None:
-        """Have a CA repeater, so that no gateway starts one that outlives the test."""
-        super().setUp()
-        self.see_own_ioc()
-        self.repeater = ensure_repeater(owned=True)
-        self.addCleanup(self.repeater.close)
-
-    def twistd(
-        self,
-        environment: Mapping[str, str] | None = None,
-        descriptors: tuple[int, int] | None = None,
-    ) -> Twistd:
-        """A run of twistd that does not outlast the test."""
-        # twistd loads whatever plugins are installed: their warnings are not the gateway's.
-        plain = {**self.ports.client_environment(), "PYTHONWARNINGS": "ignore"}
-        run = Twistd(reactor, {**plain, **(environment or {})}, descriptors)
-        self.addCleanup(run.kill)
-        return run
-
-    @inlineCallbacks
-    def connect(
-        self, url: str, endpoint: Any = None, headers: Mapping[str, str] | None = None
-    ) -> Any:
-        """A client that does not outlast the test."""
-        client = yield connect(reactor, url, endpoint, headers)
-        self.addCleanup(client.abort)
-        return client
-
-    @inlineCallbacks
-    def assert_live(self, client: WebSocketTestClient) -> Any:
-        """A client sees a PV change."""
-        self.subscribe(client, "0")
-        for _ in range(3):
-            monitor = yield client.until(msg_type="monitor")
-        self.assertEqual(monitor["units"], "V")
 
 
 class StopTests(TwistdTestCase):
     """SIGTERM and SIGINT."""
+
+    timeout = allowed(120 + 4 * STOPS)
 
     @inlineCallbacks
     def stop(self, name: str) -> Any:
@@ -230,10 +186,6 @@ def processes_with(variable: str, word: str) -> list[int]:
         if variable.encode() in environment and word in command:
             found.append(int(folder.name))
     return found
-
-
-def unix_endpoint(where: Path) -> UNIXClientEndpoint:
-    return UNIXClientEndpoint(reactor, str(where))
 
 
 def _when_gone(pid: int) -> Deferred[None]:

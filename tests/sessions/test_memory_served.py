@@ -14,9 +14,9 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.threads import deferToThread
 
 from pycawamp.testing import WebSocketTestClient
-from tests.service.test_twistd import LOOPBACK, TwistdTestCase
 from tests.support.attacker import open_socket
 from tests.support.ca_client import run_client
+from tests.support.twistd_case import LOOPBACK, TwistdTestCase
 from tests.support.version2_case import ask, like
 from tests.support.websocket_frames import client_frame
 

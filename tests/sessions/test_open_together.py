@@ -132,6 +132,7 @@ class TwoGateways(RuleBasedStateMachine):
         super().__init__()
         self.sides = (Side(Alike(POLICIES[0])), Side(EachOne(POLICIES[0])))
         self.values: dict[str, Any] = {}
+        self.described: dict[str, Metadata] = {}
         self.unreadable: set[str] = set()
         self.counter = 0
         self.appear(0, "number")
@@ -202,6 +203,7 @@ class TwoGateways(RuleBasedStateMachine):
                     side.gateway.backend.remove(name)
                 side.gateway.backend.add(name, value, metadata)
             self.values[name] = value
+            self.described[name] = metadata
             self.unreadable -= {name} if metadata.read_access else set()
             self.unreadable |= set() if metadata.read_access else {name}
 
@@ -219,9 +221,9 @@ class TwoGateways(RuleBasedStateMachine):
     def describe(self, step: int, units: str) -> None:
         """Units change."""
         for name in list(self.values)[::step]:
+            self.described[name] = attrs.evolve(self.described[name], units=units)
             for side in self.sides:
-                described = side.gateway.backend._described[name]
-                side.gateway.backend.describe(name, attrs.evolve(described, units=units))
+                side.gateway.backend.describe(name, self.described[name])
 
     @rule(step=st.integers(1, 30))
     def lose(self, step: int) -> None:
@@ -285,7 +287,7 @@ class TwoGateways(RuleBasedStateMachine):
             publishers = side.gateway.sessions.shared.publishers
             assert len(publishers) == len(publishers.cohorts) == 0
             assert len(side.gateway.hub) == 0
-            assert all(not table for table in publishers.live._tables.values())
+            assert len(publishers.live) == 0
 
 
 class OpenTogetherTests(SynchronousTestCase):

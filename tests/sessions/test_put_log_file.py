@@ -15,10 +15,10 @@ from pycawamp.config.settings import GatewaySettings
 from pycawamp.service.gateway import Gateway
 from pycawamp.sessions.putlog import PutLog, PutLogError, PutRecord
 from tests.access.test_access_watch import Kept
-from tests.service.test_twistd import LOOPBACK, TwistdTestCase
 from tests.sessions.test_v2_put_log import fields
 from tests.support.ioc_case import until_true
 from tests.support.service_case import reactor
+from tests.support.twistd_case import LOOPBACK, TwistdTestCase
 
 RECORD = 'record(ao, "$(P)x") { field(PINI, "YES") }'
 

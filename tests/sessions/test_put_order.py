@@ -96,7 +96,10 @@ class PutOrderTests(SynchronousTestCase):
         while self.backend.asked:
             self.backend.answer()
         self.assertEqual(self.backend.written, ["nonsense", 2, 3])
-        self.assertEqual(self.backend._latest["X"].value, 3.0)
+        ask(self.session, "get", "X")
+        self.backend.answer()
+        self.gateway.flush_cycle()
+        self.assertEqual(self.page.messages[-1]["value"], 3.0)
 
     def test_client_leaves(self) -> None:
         """Nothing is written for a client that has left before it was its turn; it is freed."""

@@ -12,8 +12,8 @@ from pycawamp.sessions.limits import Limits
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.session import Session
 from pycawamp.wire.v2.dialect import VERSION_1
-from tests.service.test_twistd import LOOPBACK, TwistdTestCase
 from tests.support.memory_gateway import CONNECT_TIMEOUT, LINGER, MemoryGateway, Page, ask
+from tests.support.twistd_case import LOOPBACK, TwistdTestCase
 from tests.support.version2_case import ask as ask_real
 
 

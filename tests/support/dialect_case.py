@@ -88,7 +88,7 @@ class PVWSTestCase(DialectTestCase):
         self, client: WebSocketTestClient
     ) -> Generator[Deferred[Any], Any, list[dict[str, Any]]]:
         """Fires with what came since the last message that was awaited, up to an echo."""
-        start = client._position
+        start = client.position
         client.send({"type": "echo", "body": start})
         yield client.until(type="echo", body=start)
         return client.messages[start:-1]

@@ -43,7 +43,7 @@ class LyingPVAServer:
         self.created = 0
         """How many channels have been asked for."""
         self._listening: list[Any] = []
-        self._open: list[_Connection] = []
+        self.open_connections: list[_Connection] = []
 
     def start(self) -> None:
         """Listen."""
@@ -54,7 +54,7 @@ class LyingPVAServer:
 
     def stop(self) -> Deferred[Any]:
         """End."""
-        for connection in self._open:
+        for connection in self.open_connections:
             connection.transport.abortConnection()  # type: ignore[union-attr]
         return gatherResults([maybeDeferred(each.stopListening) for each in self._listening])
 
@@ -104,7 +104,7 @@ class _Connection(Protocol):
     def connectionMade(self) -> None:
         """Speak first."""
         self._server.connections += 1
-        self._server._open.append(self)
+        self._server.open_connections.append(self)
         order = self._server.order
         control = bytes((0xCA, 2, 0x41 | order.flag, 2)) + bytes(4)
         offer = bytes(6) + size(1, order) + text("anonymous", order)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Generator
 from pathlib import Path
-from subprocess import PIPE, Popen
-from threading import Lock
 from typing import Any
 
 from twisted.internet import reactor
@@ -16,57 +13,20 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
+from harness.pva import PVAServer
 from pycawamp.access import Policy, Writers
 from pycawamp.config.settings import GatewaySettings
 from pycawamp.demo.ports import PVAPorts, free_ports
+from pycawamp.pv.ca import _fast
+from pycawamp.pv.inbox import Inbox, InboxLimits
 from pycawamp.pv.interfaces import ISink
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.pva.backend import PVABackend
 from pycawamp.pv.values import Metadata, Reading
 from pycawamp.testing import TIMEOUT, GatewayFixture
-from tests.support import pva_server
 from tests.support.timing import allowed
 
 ANYONE = Policy(puts=True, writers=Writers.ANYONE)
-
-
-class PVAServer:
-    """A child process of tests.support.pva_server; its methods block, unless they say otherwise."""
-
-    def __init__(self, ports: PVAPorts, *arguments: str) -> None:
-        self.ports = ports
-        self._talking = Lock()
-        plain = {key: text for key, text in os.environ.items() if not key.startswith("EPICS_")}
-        self.ca_ports = free_ports()
-        environment = {**plain, **self.ca_ports.server_environment(), **ports.server_environment()}
-        command = [sys.executable, pva_server.__file__, *arguments]
-        self.process = Popen(command, stdin=PIPE, stdout=PIPE, text=True, env=environment)
-        self._answer()
-
-    def run(self, line: str) -> Deferred[str]:
-        """Run a line; fires with what that printed."""
-        return deferToThread(self._run, line)
-
-    def _run(self, line: str) -> str:
-        with self._talking:
-            assert self.process.stdin is not None
-            self.process.stdin.write(f"{line}\n")
-            self.process.stdin.flush()
-            return self._answer()
-
-    def _answer(self) -> str:
-        assert self.process.stdout is not None
-        lines: list[str] = []
-        for line in self.process.stdout:
-            if line.rstrip() == pva_server.READY:
-                return "\n".join(lines)
-            lines.append(line.rstrip())
-        raise AssertionError(f"the server ended: {lines}")
-
-    def kill(self) -> None:
-        """End it as a crash would."""
-        self.process.kill()
-        self.process.communicate()
 
 
 @implementer(ISink)
@@ -135,6 +95,8 @@ class PVATestCase(TestCase):
     """Tests with servers of their own."""
 
     timeout = allowed(120)
+    is_compiled = True
+    """Whether backends use the compiled part, if it is there."""
 
     def setUp(self) -> None:
         """Choose ports."""
@@ -194,8 +156,12 @@ class PVATestCase(TestCase):
     def start_backend(self, *others: PVAPorts, **variables: str) -> PVABackend:
         """Run a backend that sees this test's servers only."""
         self.set_environment({**self.ports.client_environment(*others), **variables})
-        backend = PVABackend(reactor)
+        limits = InboxLimits()
+        intake = _fast.load().intake(reactor, limits) if self.is_compiled else None
+        inbox = Inbox(reactor, lambda: None, limits, intake)
+        backend = PVABackend(reactor, None, inbox)
         backend.start()
+        self.addCleanup(inbox.close)
         self.addCleanup(backend.stop)
         return backend
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 from pycawamp.pv.values import Metadata, Reading
 from pycawamp.wire.dialect import Dialect, Encoding, Renderer
@@ -49,24 +48,3 @@ class Arrays(Dialect):
     def error(self, mistake: BadMessageError) -> bytes:
         """Tell a mistake."""
         return json.dumps(["error", mistake.message]).encode()
-
-
-class Terse(Arrays):
-    """The same, but for all that a dialect can say of itself."""
-
-    name = "terse"
-    answers_repeats = False
-    search_timeout = 0.2
-    pings_back = True
-    puts_need_subscription = True
-
-    def not_found(self, name: str) -> bytes:
-        """Tell that a PV was not found."""
-        return json.dumps([name, "not found"]).encode()
-
-    def value_to_put(self, value: Any, metadata: Metadata) -> Any:
-        """Return twice the value."""
-        return 2 * value
-
-    def error(self, mistake: BadMessageError) -> None:  # type: ignore[override]
-        """Tell nothing."""

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import shutil
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -141,7 +142,8 @@ class Twistd:
     def _not_seen(self, what: str) -> Any:
         raise NotSeenError(f"{what} was not seen; it said: {self.lines[-20:]}")
 
-    def _said(self, line: str, is_error: bool) -> None:
+    def said(self, line: str, is_error: bool) -> None:
+        """Take a line that it has said."""
         self.lines.append(line)
         self.on_line(line)
         if is_error:
@@ -151,7 +153,8 @@ class Twistd:
                 self._waiting.remove((wanted, found))
                 found.callback(match)
 
-    def _gone(self, reason: Any) -> None:
+    def gone(self, reason: Any) -> None:
+        """Take note of its end."""
         status = 0 if isinstance(reason, ProcessDone) else reason.exitCode
         self._ended = Ended(status, reason.signal, self._reactor.seconds())
         waiting, self._waiting = self._waiting, []
@@ -165,6 +168,12 @@ class Twistd:
             waiter.callback(self._ended)
 
 
+def listens(port: int) -> bool:
+    """Whether a process listens at a port of the loopback interface."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 class _Protocol(ProcessProtocol):
     """Cuts both streams into lines."""
 
@@ -175,10 +184,10 @@ class _Protocol(ProcessProtocol):
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         *lines, self._partial[childFD] = (self._partial[childFD] + data).split(b"\n")
         for line in lines:
-            self._run._said(line.decode(errors="replace"), childFD == 2)
+            self._run.said(line.decode(errors="replace"), childFD == 2)
 
     def processEnded(self, reason: Failure) -> None:
         for descriptor, rest in self._partial.items():
             if rest:
-                self._run._said(rest.decode(errors="replace"), descriptor == 2)
-        self._run._gone(reason.value)
+                self._run.said(rest.decode(errors="replace"), descriptor == 2)
+        self._run.gone(reason.value)

@@ -10,11 +10,11 @@ from twisted.internet.defer import gatherResults, inlineCallbacks
 from twisted.internet.endpoints import TCP4ClientEndpoint, UNIXClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 
-from tests.service.test_twistd import LOOPBACK, TwistdTestCase
 from tests.support.certificate import write_certificate
 from tests.support.http_reader import UPGRADE, request
 from tests.support.ioc_case import until_true
 from tests.support.service_case import MemoryServiceTestCase, reactor
+from tests.support.twistd_case import LOOPBACK, TwistdTestCase
 
 REQUEST = request("/config.json", {})
 """One whose connection is kept."""

@@ -26,9 +26,14 @@ HEADER = "permessage-deflate; client_no_context_takeover"
 NO_CONTEXT = "permessage-deflate; server_no_context_takeover"
 
 
+def parsed(offers: str) -> Any:
+    """What Autobahn makes of the header."""
+    return WebSocketProtocol._parseExtensionsHeader(None, offers)  # noqa: SLF001 (Autobahn's)
+
+
 def answer(offers: str) -> str | None:
     """What a client that offers this is told."""
-    agreed = agree(WebSocketProtocol._parseExtensionsHeader(None, offers))
+    agreed = agree(parsed(offers))
     return None if agreed is None else agreed.answer
 
 
@@ -89,7 +94,7 @@ class OfferTests(SynchronousTestCase):
     def test_shared(self) -> None:
         """Who has agreed on the same is framed alike, whatever else was offered; others are not."""
         same = [
-            agree(WebSocketProtocol._parseExtensionsHeader(None, "permessage-deflate" + offer))
+            agree(parsed("permessage-deflate" + offer))
             for offer in ("", "; client_max_window_bits", "; server_max_window_bits=13")
         ]
         framings = {agreed.framing for agreed in same if agreed is not None}

@@ -9,6 +9,7 @@ from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 
 from pycawamp.testing import WebSocketTestClient, connect
+from pycawamp.web.twisted_internals import unsent
 from tests.support.http_reader import UPGRADE, request
 from tests.support.ioc_case import until_true
 from tests.support.service_case import MemoryServiceTestCase, reactor
@@ -63,7 +64,7 @@ class ServedLimitTests(MemoryServiceTestCase):
 
         def waits() -> int:
             transports = [each.transport for each in site.channels if each.transport is not None]
-            return sum(len(each.dataBuffer) + each._tempDataLen for each in transports)
+            return sum(map(unsent, transports))
 
         yield until_true(lambda: waits() > 0)
         for _ in range(3):

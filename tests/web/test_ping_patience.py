@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.defer import inlineCallbacks
 from twisted.internet.task import Clock, deferLater
@@ -36,7 +36,8 @@ class PingTests(TestCase):
         self.addCleanup(fixture.stop)
         yield fixture.start()
         turns = Clock()
-        fixture.gateway._clients.read_scheduler._clock = turns
+        clients: Any = fixture.gateway.pages(lambda clients, _: cast(Any, clients))
+        clients.read_scheduler.clock = turns
         client = yield fixture.connect()
         names = ["X", *(f"nowhere{number}" for number in range(100))]
         client.send(json.dumps({"action": "connect", "pvs": names}))

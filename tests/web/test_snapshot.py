@@ -14,11 +14,11 @@ from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SkipTest
 
-from tests.service.test_logs import until
-from tests.service.test_replicas import _listens, free_ports
+from harness.cluster import free_ports
 from tests.support.api_case import ApiTestCase
+from tests.support.ioc_case import until_true
 from tests.support.service_case import reactor
-from tests.support.twistd import Twistd
+from tests.support.twistd import Twistd, listens
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 CONF = Path(__file__).parents[2] / "contrib" / "nginx-snapshot.conf"
@@ -92,7 +92,7 @@ class SnapshotTests(ApiTestCase):
         nginx = Twistd(reactor)
         self.addCleanup(nginx.kill)
         nginx.run([NGINX, "-e", "stderr", "-c", self.configuration(front)])
-        yield until(lambda: _listens(front))
+        yield until_true(lambda: listens(front))
         path = "/api/v1/snapshot?name=X"
         replies = yield gatherResults([fetch(front, path) for _ in range(20)])
         self.assertEqual({json.loads(reply.body)[0]["value"] for reply in replies}, {1.5})

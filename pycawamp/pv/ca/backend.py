@@ -6,7 +6,6 @@ Three kinds of threads are involved:
 - One worker thread owns libca's context and makes all CA calls, because some of them wait
   for a lock that libca holds during callbacks.
 - libca's own threads run the callbacks (`callbacks`), which only copy the data and post it.
-
 """
 
 from __future__ import annotations
@@ -48,7 +47,6 @@ class CABackend:
 
     Raises:
         LibraryError: libca cannot be loaded.
-
     """
 
     _log = Logger()
@@ -69,15 +67,17 @@ class CABackend:
         self._worker = Worker(reactor, "Channel Access", self._ca.ca_flush_io)
         # Before all else that it is given, also by those who open channels before `start`.
         self._worker.do(self._create_context)
-        self._registry = Registry(inbox.intake)
-        self._circuits = Circuits(self._worker.do, self._confirm, self._registry.forget)
+        self.registry = Registry(inbox.intake)
+        """What libca's callbacks are about: channels, monitors, gets and puts."""
+        self._circuits = Circuits(self._worker.do, self._confirm, self.registry.forget)
         self.refusals = RefusalLog(reactor)
         """Logs what IOCs refuse."""
         self.held_refusals = HeldRefusals(reactor)
         """Refusals that may be due to access rights that have not arrived yet."""
-        self._callbacks = Callbacks(
-            self._ca, inbox, self._registry, self.refusals, self._subscribe_soon
+        self.callbacks = Callbacks(
+            self._ca, inbox, self.registry, self.refusals, self._subscribe_soon
         )
+        """What libca calls."""
 
     # The reactor
 
@@ -89,7 +89,7 @@ class CABackend:
     def stop(self) -> Deferred[None]:
         """Destroy the context and all channels; fires when libca's threads have ended."""
         self.held_refusals.close()
-        self._registry.clear()
+        self.registry.clear()
         return self._worker.stop(last=self._destroy_context)
 
     def check(self) -> Deferred[None]:
@@ -101,13 +101,13 @@ class CABackend:
     def open(self, name: str, sink: ISink) -> IHandle:
         """Open a channel; it is searched for until the handle is closed."""
         channel = Channel(name, self.next_key(), sink, self)
-        self._registry.channels[channel.key] = channel
+        self.registry.channels[channel.key] = channel
         self._worker.do(partial(self._create_channel, channel))
         return channel
 
     def free(self, channel: Channel) -> None:
         """Clear a channel's subscriptions, then the channel."""
-        self._registry.channels.pop(channel.key, None)
+        self.registry.channels.pop(channel.key, None)
         # It waits inside libca like a request.
         self._circuits.send(channel.at_libca, partial(self._clear_channel, channel))
 
@@ -117,7 +117,7 @@ class CABackend:
 
     def get(self, at_libca: AtLibca, pending: PendingGet) -> None:
         """Request a channel's value, which is passed to the pending get."""
-        self._registry.listen(pending)
+        self.registry.listen(pending)
         self._circuits.send(at_libca, partial(self._get, at_libca, pending))
 
     def put(self, at_libca: AtLibca, pending: PlainPut) -> None:
@@ -127,28 +127,28 @@ class CABackend:
 
     def put_callback(self, at_libca: AtLibca, pending: PendingPut) -> None:
         """Write with completion; the outcome is passed to the pending put."""
-        self._registry.puts[pending.key] = pending
+        self.registry.puts[pending.key] = pending
         job = partial(self._put_callback, at_libca, pending)
         self._circuits.send(at_libca, job, len(pending.write.raw))
 
     def _confirm(self, at_libca: AtLibca, confirmed: Job) -> Confirmation:
         confirmation = Confirmation(self.next_key(), confirmed)
-        self._registry.listen(confirmation)
+        self.registry.listen(confirmation)
         self._worker.do(partial(self._get, at_libca, confirmation))
         return confirmation
 
     def forget(self, key: int) -> None:
         """Stop reporting the outcome of a get or put."""
-        self._registry.forget(key)
+        self.registry.forget(key)
 
     def next_key(self) -> int:
         """Return a unique number for the callbacks of a channel or request."""
-        return self._registry.next_key()
+        return self.registry.next_key()
 
     @property
     def kept_threads(self) -> int:
         """Number of libca's threads that keep a Python thread state: one per connected IOC."""
-        return self._callbacks.kept_threads
+        return self.callbacks.kept_threads
 
     # The worker
 
@@ -158,7 +158,7 @@ class CABackend:
         if self._repeater.problem:
             self._log.warn("{problem}", problem=self._repeater.problem)
         self._check(self._ca.ca_context_create(libca.PREEMPTIVE_CALLBACKS), "create a context")
-        self._ca.ca_add_exception_event(self._callbacks.exception, None)
+        self._ca.ca_add_exception_event(self.callbacks.exception, None)
 
     def _destroy_context(self) -> None:
         self._ca.ca_context_destroy()
@@ -168,11 +168,11 @@ class CABackend:
     def _create_channel(self, channel: Channel) -> None:
         chid = c_void_p()
         status = self._ca.ca_create_channel(
-            channel.name.encode(), self._callbacks.connection, channel.key, 0, byref(chid)
+            channel.name.encode(), self.callbacks.connection, channel.key, 0, byref(chid)
         )
         if self._check(status, f"create the channel {channel.name}"):
             channel.at_libca.chid = chid.value
-            self._ca.ca_replace_access_rights_event(chid, self._callbacks.access)
+            self._ca.ca_replace_access_rights_event(chid, self.callbacks.access)
         else:
             channel.at_libca.cleared = True
 
@@ -188,14 +188,14 @@ class CABackend:
             self._inbox.post(channel.overload, None)
         channel.at_libca.subscribed = monitors
         for monitor in monitors:
-            self._registry.listen(monitor)
+            self.registry.listen(monitor)
             event_id = c_void_p()
             status = self._ca.ca_create_subscription(
                 monitor.type,
                 monitor.count,
                 channel.at_libca.chid,
                 monitor.mask,
-                self._callbacks.event,
+                self.callbacks.event,
                 monitor.key,
                 byref(event_id),
             )
@@ -205,7 +205,7 @@ class CABackend:
 
     def _unsubscribe(self, channel: Channel) -> None:
         for monitor in channel.at_libca.subscribed:
-            self._registry.forget(monitor.key)
+            self.registry.forget(monitor.key)
             if monitor.event_id:
                 self._ca.ca_clear_subscription(monitor.event_id)
             monitor.close()
@@ -235,7 +235,7 @@ class CABackend:
         status = libca.ECA_DISCONN
         if not at_libca.cleared:
             status = self._ca.ca_array_get_callback(
-                pending.type, pending.count, at_libca.chid, self._callbacks.event, pending.key
+                pending.type, pending.count, at_libca.chid, self.callbacks.event, pending.key
             )
         if status != libca.ECA_NORMAL:
             self._inbox.post(pending.failed, libca.Refusal.by_status(status))
@@ -261,12 +261,12 @@ class CABackend:
                 write.count,
                 at_libca.chid,
                 write.raw,
-                self._callbacks.put,
+                self.callbacks.put,
                 pending.key,
             )
         if status != libca.ECA_NORMAL:
             # libca would not take it, so it does not call back.
-            self._registry.puts.pop(pending.key, None)
+            self.registry.puts.pop(pending.key, None)
             self._inbox.post(pending.done, status)
 
     def _check(self, status: int, what: str) -> bool:

@@ -3,7 +3,6 @@
 Callbacks get a number as user data, not a pointer to an object: a callback that arrives after its
 channel was cleared finds nothing under its number, where a pointer would refer to freed memory.
 A callback copies its data, posts it to the reactor, and returns.
-
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from ctypes import string_at
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from pycawamp.pv.ca import dbr, libca
@@ -31,7 +30,6 @@ class Registry:
     """The channels and requests that callbacks are about, by number.
 
     With an intake, it chooses the numbers of listeners.
-
     """
 
     def __init__(self, intake: Intake | None = None) -> None:
@@ -55,8 +53,8 @@ class Registry:
                 listener.most,
                 listener.header,
                 listener.width,
-                listener.handler,
-                partial(_refuse, listener),
+                listener,
+                _refuse,
                 listener.route,
             )
 
@@ -80,7 +78,6 @@ class Callbacks:
     """The callback functions for libca. Keep a reference for as long as libca may call them.
 
     `subscribe` subscribes to a channel's monitors; it is called on libca's threads.
-
     """
 
     def __init__(
@@ -127,7 +124,7 @@ class Callbacks:
         # Type and count are what the server claims: libca passes them on unchecked.
         if args.type == listener.type and count <= listener.most:
             size = listener.header + count * listener.width
-            self._inbox.post_update(listener.handler, string_at(args.dbr, size))
+            self._inbox.post_update(listener.receive, string_at(args.dbr, size))
         else:
             self._inbox.post_update(listener.failed, _mismatch(listener, args.type, count))
 
@@ -144,7 +141,7 @@ class Callbacks:
             return
         if args.op == libca.OP_CONN_UP:
             native = self._native(args.chid)
-            self._inbox.post(channel.connect, (native, self._monitors(channel, native)))
+            self._inbox.post(channel.connect, (native, self.monitors(channel, native)))
         else:
             self._inbox.post(channel.lose, None)
 
@@ -157,7 +154,7 @@ class Callbacks:
             bool(self._ca.ca_write_access(chid)),
         )
 
-    def _monitors(self, channel: Channel, native: Metadata) -> tuple[Monitor, ...]:
+    def monitors(self, channel: Channel, native: Metadata) -> tuple[Monitor, ...]:
         """Return the channel's monitors; libca renews them unless the type has changed."""
         at_libca = channel.at_libca
         shape = (native.type, native.count)

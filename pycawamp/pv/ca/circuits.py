@@ -4,7 +4,6 @@ If an IOC stops reading, libca blocks a request to it once about 256 KiB (and wh
 socket's buffers) are unsent, for half a minute, and all other requests behind it. Therefore at
 most `WINDOW` bytes of puts are passed to libca until the IOC has answered a request that follows
 them. Until then, requests to this IOC wait here; those to other IOCs do not.
-
 """
 
 from __future__ import annotations
@@ -32,7 +31,6 @@ class Confirmation:
     """A read of one element, whose answer shows that the IOC has received earlier requests.
 
     It has the attributes of a Monitor that a callback needs.
-
     """
 
     route = None
@@ -45,7 +43,7 @@ class Confirmation:
         self.key = key
         self._confirmed = confirmed
 
-    def handler(self, _raw: bytes) -> None:
+    def receive(self, _raw: bytes) -> None:
         """Handle the answer."""
         self._confirmed()
 
@@ -72,7 +70,6 @@ class Circuits:
         do: Passes a job to the worker.
         confirm: Reads one element of a channel, and calls a function when the answer has come.
         forget: Called with the key of a confirmation that is no longer needed.
-
     """
 
     def __init__(
@@ -93,7 +90,6 @@ class Circuits:
             at_libca: The channel.
             job: Makes the request; called by the worker.
             size: Bytes of the value, for a put.
-
         """
         circuit = self._circuits.setdefault(at_libca.host, Circuit())
         if circuit.confirmation is not None:

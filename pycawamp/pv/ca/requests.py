@@ -9,7 +9,6 @@ from twisted.python.failure import Failure
 
 from pycawamp.pv.ca import dbr, libca
 from pycawamp.pv.ca.encode import Write
-from pycawamp.pv.ca.monitors import Handler, ignore
 from pycawamp.pv.ca.state import AtLibca
 from pycawamp.pv.errors import (
     AccessError,
@@ -36,16 +35,10 @@ class PendingGet:
         )
         self.header = layout.offset
         self.width = layout.width
-        self.handler: Handler = self.receive
         self.answer: Deferred[Reading] = Deferred(lambda _: None)
         self.refusal: libca.Refusal | None = None
         """The reason of the IOC if it refused to send the value."""
         self._decode = dbr.decoder(native.type, native.count)
-
-    def close(self) -> None:
-        """Ignore the answer: it has come, or is no longer needed."""
-        # It refers to this.
-        self.handler = ignore
 
     def receive(self, raw: bytes) -> None:
         """Handle the DBR data of the answer."""
@@ -133,7 +126,6 @@ class Puts(PutQueue[PendingPut]):
     write without completion arrives, which never waits: then they are written before it, and
     finish together with the one under way. The same happens when nobody waits for the one under way
     any more, because it may never finish.
-
     """
 
     def __init__(self, calls: PutCalls, at_libca: AtLibca) -> None:
@@ -154,7 +146,6 @@ class Puts(PutQueue[PendingPut]):
         """Write in turn; fires when the record has finished.
 
         If the Deferred is cancelled before its turn, nothing is written.
-
         """
         put = PendingPut(self._calls.next_key(), write, self)
         self.add(put)

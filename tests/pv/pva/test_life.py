@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import deferLater
 
+from harness.pva import PVAServer
 from pycawamp.demo.ports import LOOPBACK, PVAPorts
 from pycawamp.pv.pva import backend as backend_module
 from pycawamp.pv.pva import search as search_module
@@ -19,7 +20,7 @@ from pycawamp.pv.pva.messages import search_response
 from pycawamp.pv.pva.wire import BIG, Reader
 from pycawamp.pv.values import FieldType
 from tests.support.ioc_case import until_true
-from tests.support.pva_case import PVAServer, PVATestCase, RecordingSink
+from tests.support.pva_case import PVATestCase, RecordingSink
 
 ADD = 'add("x", nt.NTScalar("d"), {value})'
 

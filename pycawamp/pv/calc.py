@@ -17,7 +17,6 @@ MAX_OPERATORS = 70
 
 `postfix` stores pending operators in an array of 80 elements without checking its bounds: 80
 parentheses crash the process.
-
 """
 
 _OPERATOR = re.compile(r"[A-Za-z_]\w+|[^\w\s.]", re.ASCII)
