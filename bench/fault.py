@@ -48,3 +48,5 @@ class Outcome:
     """Seconds until all was as before."""
     measured: str
     """What these seconds are."""
+    upstream: int = 0
+    """Values that the IOC replaced by newer ones in its own queue, before it sent them."""

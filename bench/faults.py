@@ -35,7 +35,15 @@ FAULTS: dict[str, Callable[[Case], Awaitable[Outcome]]] = {
     "disk": shortages.full_disk,
     "descriptors": shortages.descriptors_out,
 }
-COLUMNS = ("fault", "lost", "counted", "seen by clients", "median / longest s", "of what")
+COLUMNS = (
+    "fault",
+    "lost",
+    "counted",
+    "by the IOC",
+    "seen by clients",
+    "median / longest s",
+    "of what",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -82,7 +90,7 @@ async def _run(reactor: Any, arguments: argparse.Namespace, chosen: Sequence[str
             else:
                 rows.append(_row(outcome))
                 print(" | ".join(rows[-1]), file=sys.stderr, flush=True)
-                failed = failed or outcome.lost > outcome.counted
+                failed = failed or outcome.lost > outcome.counted + outcome.upstream
     print(Table("Faults", COLUMNS, rows, notes).markdown() if rows else "\n".join(notes))
     if failed:
         with contextlib.suppress(BrokenPipeError):
@@ -95,6 +103,7 @@ def _row(outcome: Outcome) -> list[str]:
         outcome.fault,
         f"{outcome.lost:,}",
         f"{outcome.counted:,}",
+        f"{outcome.upstream:,}",
         outcome.seen,
         f"{exact(outcome.median, 2)} / {exact(outcome.longest, 2)}",
         outcome.measured,

@@ -16,7 +16,7 @@ INBOUND_COLUMNS = (
     "client", "events/s", "cores", "µs CPU per event", "first values s", "p50 / p99 ms",
     "RSS MiB", "IOC cores",
 )  # fmt: skip
-CONNECT_COLUMNS = ("build", "PVs", "first values of all PVs after s (each run)", "median s")
+CONNECT_COLUMNS = ("build", "PVs", "all PVs have values after s (each run)", "median s")
 
 
 def inbound(settings: Settings) -> list[Table]:

@@ -5,7 +5,7 @@ import { csvOfAll, csvOfHistory, fileName } from "../../pycawamp/web/static/cons
 import { failureText } from "../../pycawamp/web/static/console/failure.js";
 import { factsOf } from "../../pycawamp/web/static/console/facts.js";
 import { History } from "../../pycawamp/web/static/plot/history.js";
-import { layout } from "../../pycawamp/web/static/console/layout.js";
+import { layout, shown } from "../../pycawamp/web/static/console/layout.js";
 import { namesIn } from "../../pycawamp/web/static/console/names.js";
 import { statusOf } from "../../pycawamp/web/static/console/status.js";
 
@@ -15,12 +15,22 @@ test("names are split at spaces, commas, semicolons and lines, each once", () =>
   assert.deepEqual(namesIn("<img/src=x>"), ["<img/src=x>"]);
 });
 
+test("a formula goes to the end of its line, values in parentheses belong to the name", () => {
+  assert.deepEqual(namesIn("a, =`b` + max(1, `c`) \r\nd"), ["a", "=`b` + max(1, `c`)", "d"]);
+  assert.deepEqual(namesIn("EQ://a+1, b"), ["EQ://a+1, b"]);
+  assert.deepEqual(namesIn('loc://x(1, 2),loc://s<VString>("a) b, c"); sim://sine(0, 1, 2) y'), ["loc://x(1, 2)", 'loc://s<VString>("a) b, c")', "sim://sine(0, 1, 2)", "y"]);
+  assert.deepEqual(namesIn("loc://x, loc://y(1, z"), ["loc://x", "loc://y(1", "z"]);
+  const items = ["=`b` + 1", "loc://x(1, 2)", 'loc://s("a, b")', "plain"].map((pv) => shown(pv));
+  const search = addressOf(layout({ items }));
+  assert.deepEqual(readAddress({ search, hash: "" }).layout.items, items);
+});
+
 test("a channel filter is part of its name", () => {
   assert.deepEqual(namesIn('X.{"dbnd":{"abs":1.5, "m":2}},Y'), ['X.{"dbnd":{"abs":1.5, "m":2}}', "Y"]);
   assert.deepEqual(namesIn("X.{open Y"), ["X.{open", "Y"]);
 });
 
-const addressOfNames = (names, rate = null) => addressOf(layout({ items: names.map((pv) => ({ pv, format: "record" })), rate }));
+const addressOfNames = (names, rate = null) => addressOf(layout({ items: names.map((name) => shown(name)), rate }));
 const read = (where) => {
   const { items, rate } = readAddress(where).layout;
   return { names: items.map(({ pv }) => pv), rate };

@@ -4,11 +4,11 @@ import { addressOf, readAddress } from "../../pycawamp/web/static/console/addres
 import { descriptionOf } from "../../pycawamp/web/static/console/descriptions.js";
 import { jsonOf, layout, layoutOf, PLAIN } from "../../pycawamp/web/static/console/layout.js";
 
-const pv = (name, format = "record") => ({ pv: name, format });
+const pv = (name, format = "record", width = 0) => ({ pv: name, format, width });
 const EVERYTHING = layout({
   name: "Vacuum & more",
   rate: "5",
-  items: [pv("a"), { heading: "Pumps, north" }, pv("b,c", "hex"), pv("d"), { heading: "" }, { heading: "+ last" }, pv("e", "hex")],
+  items: [pv("a"), { heading: "Pumps, north" }, pv("b,c", "hex"), pv("d"), { heading: "" }, { heading: "+ last" }, pv("e", "hex"), pv("f", "record", 640), pv("g", "binary", 640), pv("h", "record", 2)],
   charts: [["a", "b,c"], ["e"]],
   view: { columns: 3, compact: true, wall: true, descriptions: true, show: "severe", worst: true },
 });
@@ -23,7 +23,7 @@ test("the address brings back all of a layout, however long", () => {
 });
 
 test("what an address has wrong is as usual", () => {
-  const { layout: found, server } = readAddress({ search: "?layout=V&columns=99&show=nothing&wall=yes&format.none=a&pv=a&heading=" + "x".repeat(500), hash: "" });
+  const { layout: found, server } = readAddress({ search: "?layout=V&columns=99&show=nothing&wall=yes&format.none=a&width.0=a&width.x=a&width.1e9=a&pv=a&heading=" + "x".repeat(500), hash: "" });
   assert.equal(server, "V");
   assert.deepEqual(found.view, PLAIN);
   assert.deepEqual(found.items, [pv("a"), { heading: "x".repeat(100) }]);
@@ -31,7 +31,7 @@ test("what an address has wrong is as usual", () => {
 
 test("a file brings back all of a layout", () => {
   assert.deepEqual(layoutOf(jsonOf(EVERYTHING)), EVERYTHING);
-  assert.deepEqual(layoutOf('{"groups": [{"pvs": ["a", {"pv": "b"}]}]}'), layout({ items: [pv("a"), pv("b")] }));
+  assert.deepEqual(layoutOf('{"groups": [{"pvs": ["a", {"pv": "b"}, {"pv": "c", "width": 5}]}]}'), layout({ items: [pv("a"), pv("b"), pv("c", "record", 5)] }));
   assert.deepEqual(JSON.parse(jsonOf(layout({ items: [pv("a"), { heading: "H" }, pv("b", "hex")] }))), {
     name: "", view: {}, groups: [{ pvs: ["a"] }, { heading: "H", pvs: [{ pv: "b", format: "hex" }] }],
   });
@@ -42,6 +42,7 @@ test("a file that is no layout is refused, with what was expected", () => {
     ["{", /not JSON/], ["[]", /object with "groups"/], ["{}", /"groups" to be a list/], ['{"groups": [1]}', /each group/],
     ['{"groups": [{}]}', /"pvs" to be a list/], ['{"groups": [{"pvs": [1]}]}', /each PV/], ['{"groups": [{"pvs": [""]}]}', /not an empty text/],
     ['{"groups": [{"pvs": [{"pv": "a", "format": "roman"}]}]}', /"format" to be one of record/],
+    ['{"groups": [{"pvs": [{"pv": "a", "width": 1.5}]}]}', /"width" to be a whole number from 1 to 999999/],
     ['{"groups": [{"heading": 5, "pvs": []}]}', /"heading" to be a text/], ['{"groups": [], "pvs": []}', /unknown "pvs"/],
     [`{"groups": [], "name": "${"x".repeat(101)}"}`, /"name" to be a text of at most 100/], ['{"groups": [], "rate": 5}', /"rate"/], ['{"groups": [], "view": 1}', /"view"/],
     ['{"groups": [], "charts": [5]}', /each chart to be a list/], [JSON.stringify({ groups: [], charts: Array.from({ length: 51 }, () => []) }), /at most 50 charts/],
@@ -50,6 +51,6 @@ test("a file that is no layout is refused, with what was expected", () => {
 });
 
 test("descriptions are those of records", () => {
-  assert.deepEqual(["a:b", "a:b.HIHI", 'a.{"dbnd":{"d":0.5}}', "ca://a.VAL", "pva://a", "loc://a", "sim://sine(0,1)", ".x"].map(descriptionOf),
-    ["a:b.DESC", "a:b.DESC", "a.DESC", "ca://a.DESC", "pva://a.DESC", null, null, null]);
+  assert.deepEqual(["a:b", "a:b.HIHI", 'a.{"dbnd":{"d":0.5}}', "ca://a.VAL", "pva://a", "loc://a", "sim://sine(0,1)", "=`a.b`+1", "eq://a", ".x"].map(descriptionOf),
+    ["a:b.DESC", "a:b.DESC", "a.DESC", "ca://a.DESC", "pva://a.DESC", null, null, null, null, null]);
 });

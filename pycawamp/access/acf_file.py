@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from attrs import field, frozen, mutable
 
-from pycawamp.pv.ca.calc import Expression, ExpressionError
+from pycawamp.pv.calc import Expression, ExpressionError
 
 from .acf import DEFAULT, Access, AccessRule, Acf, Group, Input, listed, union
 from .acf_tokens import Kind, Token, tokens

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from attrs import define, field
 
-from pycawamp.pv.ca.calc import INPUTS, Expression
+from pycawamp.pv.calc import INPUTS, Expression
 
 _TRUE = (0.99, 1.01)
 

@@ -17,6 +17,7 @@ from pycawamp.client.subscriptions import Subscription
 from pycawamp.client.target import Target
 from pycawamp.client.values import GatewayError, History, Update, Value
 from pycawamp.pv.values import FieldType, Metadata
+from pycawamp.wire.dialect import ImageForm
 
 __all__ = [
     "Backoff",
@@ -25,6 +26,7 @@ __all__ = [
     "GatewayError",
     "History",
     "IListener",
+    "ImageForm",
     "Listener",
     "Metadata",
     "State",

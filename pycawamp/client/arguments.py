@@ -33,6 +33,8 @@ class Arguments:
     count: int | None = None
     """For monitor: end after so many updates."""
     max_rate: float | None = None
+    history: float = 0
+    """For monitor: print the updates of so many seconds before, too."""
     array: bool = False
     """For put: the number of elements, then the elements."""
     wait: bool = True

@@ -23,6 +23,7 @@ from pycawamp.client.subscriptions import Subscription, SubscriptionOptions
 from pycawamp.client.target import Target
 from pycawamp.client.values import GatewayError, History, Update
 from pycawamp.pv.values import Metadata
+from pycawamp.wire.dialect import ImageForm
 from pycawamp.wire.v2.codec import dumps
 
 TIMEOUT = 10.0
@@ -102,7 +103,7 @@ class GatewayClient:
         self._opening.append(opening)
         return opening
 
-    def subscribe(
+    def subscribe(  # noqa: PLR0913 (the options of the protocol)
         self,
         name: str,
         listener: IListener,
@@ -110,6 +111,11 @@ class GatewayClient:
         metadata: bool = True,
         text: bool = False,
         max_rate: float | None = None,
+        history: float = 0,
+        points: int | None = None,
+        alarm_message: bool = False,
+        attributes: bool = False,
+        image: ImageForm | None = None,
     ) -> Subscription:
         """Subscribe to a PV until the subscription is closed.
 
@@ -119,13 +125,23 @@ class GatewayClient:
             metadata: Request metadata, and severity and status in each update.
             text: Request the value formatted as text in each update.
             max_rate: Maximum updates per second; the newest is kept. None: every update.
+            history: Call the listener's `history` before the first update with those of so many
+                seconds before, as far as the gateway keeps them; again after a reconnect.
+            points: Maximum samples of these, the lowest and highest among them. None: 8192.
+            alarm_message: Request the alarm's message in each update.
+            attributes: Request the attributes of images in each update.
+            image: Have the gateway compress images. Another subscription to the same PV without
+                it makes them come uncompressed.
 
         Raises:
             GatewayError: `closed` if the client is closed.
         """
         if self.state is State.CLOSED:
             raise GatewayError("closed", "the client is closed", name)
-        return self._pvs.subscribe(name, listener, SubscriptionOptions(metadata, text, max_rate))
+        options = SubscriptionOptions(
+            metadata, text, max_rate, history, points, alarm_message, attributes, image
+        )
+        return self._pvs.subscribe(name, listener, options)
 
     def reason(self, name: str) -> str | None:
         """Return why a PV that is subscribed to is not connected, in words for people.
@@ -138,8 +154,16 @@ class GatewayClient:
         """
         return self._pvs.reason(name)
 
-    def get(
-        self, name: str, *, metadata: bool = True, text: bool = False, timeout: float = TIMEOUT
+    def get(  # noqa: PLR0913 (the options of the protocol)
+        self,
+        name: str,
+        *,
+        metadata: bool = True,
+        text: bool = False,
+        alarm_message: bool = False,
+        attributes: bool = False,
+        image: ImageForm | None = None,
+        timeout: float = TIMEOUT,
     ) -> Deferred[Update]:
         """Read the current value from the IOC.
 
@@ -147,6 +171,9 @@ class GatewayClient:
             name: The PV's name.
             metadata: Request severity and status.
             text: Request the value formatted as text.
+            alarm_message: Request the alarm's message.
+            attributes: Request the attributes of an image.
+            image: Have the gateway compress an image.
             timeout: Seconds.
 
         Returns:
@@ -155,8 +182,11 @@ class GatewayClient:
         Raises:
             GatewayError: The PV cannot be read.
         """
-        wanted = {"metadata": metadata, "text": text}
-        return self._ask("get", name, timeout, **wanted).addCallback(messages.update)
+        options = SubscriptionOptions(
+            metadata, text, alarm_message=alarm_message, attributes=attributes, image=image
+        )
+        asked = self._ask("get", name, timeout, **options.on_wire)
+        return asked.addCallback(messages.update)
 
     def put(
         self, name: str, value: Any, *, wait: bool = True, timeout: float = TIMEOUT

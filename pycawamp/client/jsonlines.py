@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 from orjson import Fragment
 
-from pycawamp.client.values import Update
+from pycawamp.client.values import History, Update
 from pycawamp.pv.values import Metadata
 from pycawamp.wire.v2.codec import dumps
 
@@ -21,6 +21,12 @@ def connection(name: str, connected: bool, reason: str | None = None) -> str:
 def update(msg_type: str, update: Update) -> str:
     """Return the line for an update (`monitor`) or a reply to get (`value`). NaN is null."""
     return _line(msg_type=msg_type, pvname=update.name, **_content(update))
+
+
+def history(history: History) -> str:
+    """Return the line for the updates before the first one. NaN is null."""
+    keys = {key: getattr(history, key) for key in ("timestamps", "values", "severities")}
+    return _line(msg_type="history", pvname=history.name, **keys)
 
 
 def written(name: str, old: Update, new: Update) -> str:

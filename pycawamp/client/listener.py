@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from zope.interface import Interface, implementer
 
 if TYPE_CHECKING:
-    from pycawamp.client.values import GatewayError, Update
+    from pycawamp.client.values import GatewayError, History, Update
     from pycawamp.pv.values import Metadata
 
 
@@ -27,6 +27,13 @@ class IListener(Interface):
     def metadata(name: str, metadata: Metadata) -> None:
         """Called with the metadata before the first update, and on each change."""
 
+    def history(name: str, history: History) -> None:
+        """Called before the first update with those before it, if they were asked for.
+
+        It is not called if the gateway keeps no history or has none of the PV, and is called again
+        after a reconnect.
+        """
+
     def update(name: str, update: Update) -> None:
         """Called with each update."""
 
@@ -45,6 +52,9 @@ class Listener:
         """Do nothing."""
 
     def metadata(self, name: str, metadata: Metadata) -> None:
+        """Do nothing."""
+
+    def history(self, name: str, history: History) -> None:
         """Do nothing."""
 
     def update(self, name: str, update: Update) -> None:

@@ -87,13 +87,15 @@ def update(message: Mapping[str, Any]) -> Update:
             **exact,
             name=message["pvname"],
             value=_value(message["value"], message["count"]),
-            codec=_codec(message),
+            **_compression(message),
             count=message["count"],
             timestamp=message.get("timestamp", 0.0),
             units=message.get("units", ""),
             severity=message.get("severity"),
             status=message.get("status"),
             text=message.get("text"),
+            alarm_message=message.get("alarm_message"),
+            attributes=message.get("attributes"),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise GatewayError("bad_frame", f"invalid update: {error!r}") from None
@@ -109,10 +111,13 @@ def _value(value: Any, count: int) -> Value:
     return value  # type: ignore[no-any-return]
 
 
-def _codec(message: Mapping[str, Any]) -> str:
+def _compression(message: Mapping[str, Any]) -> dict[str, Any]:
     value = message["value"]
     described = value if isinstance(value, dict) and "base64" in value else message
-    return str(described.get("codec", ""))
+    if "codec" not in described:
+        return {}
+    shape = tuple(described.get("image_shape", ()))
+    return {"codec": str(described["codec"]), "image_shape": shape}
 
 
 def _listed(values: list[Any]) -> Value:

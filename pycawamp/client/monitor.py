@@ -13,7 +13,7 @@ from pycawamp.client.arguments import Arguments
 from pycawamp.client.client import GatewayClient
 from pycawamp.client.console import Console
 from pycawamp.client.listener import IListener
-from pycawamp.client.values import GatewayError, Update
+from pycawamp.client.values import GatewayError, History, Update
 from pycawamp.pv.values import Metadata
 
 
@@ -39,7 +39,11 @@ class MonitorCommand:
         names = dict.fromkeys(self._arguments.names)
         for name in names:
             client.subscribe(
-                name, self, text=self._arguments.json, max_rate=self._arguments.max_rate
+                name,
+                self,
+                text=self._arguments.json,
+                max_rate=self._arguments.max_rate,
+                history=self._arguments.history,
             )
         late = self._clock.callLater(self._arguments.timeout, self._tell_missing)
         self._console.closed.addCallback(lambda _: self._finish())
@@ -68,6 +72,16 @@ class MonitorCommand:
     def metadata(self, name: str, metadata: Metadata) -> None:
         """Keep the metadata, for formatting."""
         self._metadata[name] = metadata
+
+    def history(self, name: str, history: History) -> None:
+        """Print what was before the first update; it does not count."""
+        if self.done.called:
+            return
+        if self._arguments.json:
+            self._console.line(jsonlines.history(history))
+            return
+        for line in show.history_lines(history, self._metadata.get(name), self._arguments.style):
+            self._console.line(line)
 
     def update(self, name: str, update: Update) -> None:
         """Print an update."""

@@ -121,6 +121,13 @@ def _add_monitor(commands: Any) -> ArgumentParser:
     parser.add_argument(
         "--max-rate", type=_rate, metavar="HZ", help="maximum updates per second and PV"
     )
+    parser.add_argument(
+        "--history",
+        type=_seconds,
+        default=0,
+        metavar="SECONDS",
+        help="print the updates before too, if the gateway keeps them",
+    )
     parser.add_argument("pvs", nargs="+", metavar="PV")
     return parser
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -10,8 +11,8 @@ from typing import Any, TypeAlias
 import attrs
 import numpy as np
 
-from pycawamp.client.values import Update
-from pycawamp.pv.values import EPICS_EPOCH, FieldType, Metadata
+from pycawamp.client.values import History, Update
+from pycawamp.pv.values import EPICS_EPOCH, SEVERITIES, FieldType, Metadata, name_of
 from pycawamp.wire.v2.text import decimal, label, long_string
 
 NO_ALARM = "NO_ALARM"
@@ -107,6 +108,25 @@ def wide_line(update: Update, metadata: Metadata | None, style: Style) -> str:
     return f"{_name_column(update)} {time_text(update.timestamp)} {shown} {_alarm(update)}"
 
 
+def history_lines(history: History, metadata: Metadata | None, style: Style) -> list[str]:
+    """Return a line for each sample, as camonitor would have printed it, without the status."""
+    samples = zip(history.timestamps, history.values, history.severities, strict=True)
+    return [
+        wide_line(_sample(history.name, metadata, *sample), metadata, style) for sample in samples
+    ]
+
+
+def _sample(
+    name: str, metadata: Metadata | None, timestamp: float, value: float, severity: int
+) -> Update:
+    is_whole = metadata is not None and metadata.type not in _FLOATS and math.isfinite(value)
+    number = int(value) if is_whole else float(value)
+    return Update(name, number, 1, float(timestamp), severity=name_of(SEVERITIES, severity))
+
+
+_FLOATS = (FieldType.FLOAT, FieldType.DOUBLE)
+
+
 def _name_column(update: Update) -> str:
     # As in EPICS base, only scalars are padded.
     return update.name if isinstance(update.value, np.ndarray | tuple) else f"{update.name:<30}"
@@ -115,7 +135,7 @@ def _name_column(update: Update) -> str:
 def _alarm(update: Update) -> str:
     if {update.severity, update.status} <= {NO_ALARM, None}:
         return " "
-    return f"{update.status} {update.severity}"
+    return " ".join(filter(None, (update.status, update.severity)))
 
 
 def not_connected_line(name: str, reason: str | None) -> str:

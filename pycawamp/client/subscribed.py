@@ -31,7 +31,7 @@ class SubscribedPV:
     @property
     def wanted(self) -> SubscriptionOptions | None:
         """What has to be requested from the gateway; None without listeners."""
-        return strongest([each.options for each in self.subscriptions])
+        return strongest([each.due for each in self.subscriptions])
 
     def join(self, subscription: Subscription) -> None:
         """Add a subscription, and report the current state to it."""
@@ -41,7 +41,7 @@ class SubscribedPV:
             self._is_refused, self.requested = False, None
         if self._connected is not None:
             subscription.connection(self._connected)
-        if self.wanted != self.requested:
+        if self.wanted != self.requested or subscription.awaits_history:
             # The next request is answered with all that this subscription needs. Updates that
             # are on their way may lack some of it.
             subscription.await_announcement()
@@ -59,6 +59,8 @@ class SubscribedPV:
         """Called when the connection is lost, or an attempt to connect has failed."""
         self._is_refused = False
         self.requested = None
+        for subscription in self.subscriptions:
+            subscription.lose()
         self._turn(False)
 
     def take(self, message: Message) -> None:
@@ -102,6 +104,21 @@ class SubscribedPV:
         is_snapshot, self._expects_snapshot = self._expects_snapshot, False
         for subscription in self.subscriptions:
             subscription.update(update, is_snapshot, self._has_rate_of(subscription))
+        self._settle_history()
+
+    def _past(self, message: Message) -> None:
+        history = messages.history(message)
+        for subscription in self.subscriptions:
+            subscription.history(history)
+        self._settle_history()
+
+    def _settle_history(self) -> None:
+        """Once nobody waits for history, another request need not ask for it."""
+        requested = self.requested
+        if requested is None or not requested.history:
+            return
+        if not any(each.awaits_history for each in self.subscriptions):
+            self.requested = requested.without_history
 
     def _error(self, message: Message) -> None:
         self.fail(messages.error(message))
@@ -115,6 +132,7 @@ _TAKERS: dict[str, Callable[[SubscribedPV, Message], None]] = {
     "connection": SubscribedPV._connection,
     "monitor": SubscribedPV._update,
     "metadata": SubscribedPV._described,
+    "history": SubscribedPV._past,
     "error": SubscribedPV._error,
 }
 

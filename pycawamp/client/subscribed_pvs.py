@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import attrs
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from pycawamp.client.listener import IListener
@@ -117,13 +116,10 @@ def _is_of_subscription(message: Message) -> bool:
 
 
 def _requests(options: SubscriptionOptions | None, names: list[str]) -> Iterator[dict[str, Any]]:
-    asked = {"action": "disconnect"} if options is None else _connect(options)
+    asked = (
+        {"action": "disconnect"} if options is None else {"action": "connect", **options.on_wire}
+    )
     for start in range(0, len(names), MOST_NAMES):
         some = names[start : start + MOST_NAMES]
         # A single name is sent as in Version 1, for gateways of that version.
         yield {**asked, "pv": some[0]} if len(some) == 1 else {**asked, "pvs": some}
-
-
-def _connect(options: SubscriptionOptions) -> dict[str, Any]:
-    chosen = {key: value for key, value in attrs.asdict(options).items() if value}
-    return {"action": "connect", **chosen}

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from pycawamp.client.listener import IListener
-from pycawamp.client.values import GatewayError, Update
+from pycawamp.client.values import GatewayError, History, Update
 from pycawamp.pv.values import Metadata
+from pycawamp.wire.dialect import ImageForm
+
+Limit = TypeVar("Limit", int, float)
 
 
 @attrs.frozen
@@ -23,18 +26,55 @@ class SubscriptionOptions:
     text: bool = False
     max_rate: float | None = None
     """Maximum updates per second; None: every update."""
+    history: float = 0
+    """Seconds before the first update whose updates come first."""
+    points: int | None = None
+    """Maximum samples of these; None: as many as the gateway sends."""
+    alarm_message: bool = False
+    attributes: bool = False
+    """Attributes of images."""
+    image: ImageForm | None = None
+    """How the gateway compresses images; None: not at all."""
+
+    @property
+    def on_wire(self) -> dict[str, Any]:
+        """The keys of a request: what differs from the gateway's defaults."""
+        return attrs.asdict(self, filter=lambda _, value: bool(value))
+
+    @property
+    def without_history(self) -> SubscriptionOptions:
+        """The same, for one that has its history already."""
+        return attrs.evolve(self, history=0, points=None) if self.history else self
 
 
 def strongest(options: Sequence[SubscriptionOptions]) -> SubscriptionOptions | None:
     """Return the options that satisfy all of these; None if there are none."""
     if not options:
         return None
-    rates = [each.max_rate for each in options if each.max_rate is not None]
     return SubscriptionOptions(
         metadata=any(each.metadata for each in options),
         text=any(each.text for each in options),
-        max_rate=max(rates) if len(rates) == len(options) else None,
+        max_rate=_most([each.max_rate for each in options]),
+        history=max(each.history for each in options),
+        points=_most([each.points for each in options if each.history]),
+        alarm_message=any(each.alarm_message for each in options),
+        attributes=any(each.attributes for each in options),
+        image=_finest([each.image for each in options]),
     )
+
+
+def _most(limits: Sequence[Limit | None]) -> Limit | None:
+    """The highest limit; None, which is no limit, if one of them is."""
+    known = [limit for limit in limits if limit is not None]
+    return max(known) if known and len(known) == len(limits) else None
+
+
+def _finest(forms: Sequence[ImageForm | None]) -> ImageForm | None:
+    """The form that loses least of an image."""
+    known = [form for form in forms if form is not None]
+    if len(known) < len(forms):
+        return None
+    return ImageForm(max(form.jpeg for form in known), _most([form.max for form in known]))
 
 
 class Subscription:
@@ -60,6 +100,13 @@ class Subscription:
         self._metadata: Metadata | None = None
         self._newest: Update | None = None
         self._awaits_announcement = False
+        self.awaits_history = options.history > 0
+        """Whether its history is still to come."""
+
+    @property
+    def due(self) -> SubscriptionOptions:
+        """What a request has to ask for: history only until it has come."""
+        return self.options if self.awaits_history else self.options.without_history
 
     def close(self) -> None:
         """Unsubscribe; the listener is not called any more."""
@@ -97,13 +144,27 @@ class Subscription:
             is_snapshot: Whether it may repeat the last one, which is not reported again.
             is_throttled: Whether the gateway applies the `max_rate` already.
         """
-        if self._awaits_announcement or (is_snapshot and not self._is_news(update)):
+        if self._awaits_announcement:
+            return
+        # It would have come before.
+        self.awaits_history = False
+        if is_snapshot and not self._is_news(update):
             return
         self._newest = update
         if is_throttled:
             self._report(update)
         else:
             self._throttle.take(update)
+
+    def history(self, history: History) -> None:
+        """Report what was before the first update, once for a connection to the gateway."""
+        if self.awaits_history and not self._awaits_announcement:
+            self.awaits_history = False
+            self._call(self._listener.history, history)
+
+    def lose(self) -> None:
+        """Called when the connection to the gateway is lost: some history will be missing."""
+        self.awaits_history = self.options.history > 0
 
     def error(self, error: GatewayError) -> None:
         """Report that the gateway refuses the PV. Later updates are reported nevertheless."""
@@ -117,8 +178,12 @@ class Subscription:
         # The newest may be the reply to another listener's request, with fewer options.
         alarm, before = ((each.severity, each.status) for each in (update, newest))
         brings_alarm = update.severity is not None and alarm != before
-        brings_text = update.text is not None and newest.text is None
-        return (self.options.metadata and brings_alarm) or (self.options.text and brings_text)
+        return (self.options.metadata and brings_alarm) or any(
+            getattr(self.options, key)
+            and getattr(update, key) is not None
+            and getattr(newest, key) is None
+            for key in _ON_REQUEST
+        )
 
     def _report(self, update: Update) -> None:
         self._call(self._listener.update, update)
@@ -130,6 +195,10 @@ class Subscription:
             method(self.name, value)
         except Exception:
             self._log.failure("A listener of {name} failed", name=self.name)
+
+
+_ON_REQUEST = ("text", "alarm_message", "attributes")
+"""What only updates have whose request asked for it."""
 
 
 class UpdateThrottle:

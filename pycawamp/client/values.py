@@ -69,6 +69,12 @@ class Update:
     """The value formatted as text; None if not requested, or if the PV has no text."""
     codec: str = ""
     """The compression of an image, such as `jpeg`; empty if there is none."""
+    image_shape: tuple[int, ...] = ()
+    """Rows, columns, and colours if there are any, of a compressed image."""
+    alarm_message: str | None = None
+    """The alarm's message, if requested and if it is not just the name of the status."""
+    attributes: dict[str, Any] | None = None
+    """The attributes of an image; None if not requested."""
     timestamp_ns: int = attrs.field(
         default=attrs.Factory(lambda self: round(self.timestamp * 1e9), takes_self=True),
         kw_only=True,

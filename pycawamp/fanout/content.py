@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from twisted.internet.interfaces import IReactorTime
 
 from pycawamp.pv.budget import MemoryBudget
@@ -23,10 +25,15 @@ class Content:
         "_payload",
         "_reading",
         "_renders_newest",
+        "key",
         "renderer",
     )
 
-    def __init__(self, renderer: Renderer, clock: IReactorTime, budget: MemoryBudget) -> None:
+    def __init__(
+        self, key: Hashable, renderer: Renderer, clock: IReactorTime, budget: MemoryBudget
+    ) -> None:
+        self.key = key
+        """What the streams that share it have in common."""
         self.renderer = renderer
         self._clock = clock
         self._budget = budget

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,10 @@ class PicturePV:
         self._pv = pv
         self.latest: Reading | None = None
         """The newest update that was compressed; None while disconnected."""
+        self.last: Reading | None = None
+        """As PVState."""
+        self.updates = 0
+        """How many updates were compressed."""
 
     @property
     def name(self) -> str:
@@ -116,6 +121,11 @@ class PicturePV:
     def is_overloaded(self) -> bool:
         """As PVState."""
         return self._pv.is_overloaded
+
+    @property
+    def inputs(self) -> Sequence[PVState]:
+        """As PVState."""
+        return self._pv.inputs
 
     def past(self, start: float) -> Samples:
         """As PVState."""
@@ -177,10 +187,13 @@ class PictureSubscription:
         """Pass on that the PV has connected or disconnected; no image of before follows."""
         self._connections += 1
         self._waiting = None
-        if self._picture_pv is not None:
-            self._picture_pv.latest = None
+        picture_pv = self._picture_pv
+        if picture_pv is not None:
+            picture_pv.last, picture_pv.latest = picture_pv.latest, None
         if self._subscriber is not None:
             self._subscriber.connection(pv, connected)
+        if picture_pv is not None:
+            picture_pv.last = None
 
     def reading(self, _pv: PVState, reading: Reading) -> None:
         """Compress an update, or keep it until the one before is compressed."""
@@ -202,6 +215,7 @@ class PictureSubscription:
     def _tell(self, reading: Reading, connection: int) -> None:
         if connection == self._connections and self._subscriber is not None:
             self.pv.latest = reading
+            self.pv.updates += 1
             self._subscriber.reading(self.pv, reading)
 
     def _next(self) -> None:

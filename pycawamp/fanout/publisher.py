@@ -16,7 +16,7 @@ from pycawamp.fanout.flush import FlushCycle
 from pycawamp.fanout.live import LiveStreams
 from pycawamp.fanout.outbox import Outbox
 from pycawamp.fanout.pictures import PictureSubscription
-from pycawamp.fanout.stream import EncodedStream, StreamKey
+from pycawamp.fanout.stream import EncodedStream, StreamKey, stream_key
 from pycawamp.fanout.throttle import Throttle, ThrottledStream
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.history import Past
@@ -47,7 +47,8 @@ class Publisher:
         self._publishers = publishers
         # A tuple, so that clients may join and leave during calls.
         self._streams: tuple[EncodedStream, ...] = ()
-        self._contents: dict[Encoding | StreamKey, Content] = {}
+        # Mostly one, so no dict: it would be a tenth of what a PV takes.
+        self._contents: tuple[Content, ...] = ()
         hub = publishers.hub
         self._subscription: Subscription | PictureSubscription = (
             hub.subscribe(real_name, self)
@@ -75,6 +76,7 @@ class Publisher:
                 return stream
         made = self._make_stream(key)
         self._streams = (*self._streams, made)
+        self._subscription.pv.reroute()
         return made
 
     def close_unused(self) -> bool:
@@ -84,17 +86,20 @@ class Publisher:
                 stream.close()
                 self._publishers.live.forget(stream)
         self._streams = tuple(stream for stream in self._streams if not stream.is_empty)
-        in_use = {stream.key.content for stream in self._streams}
-        for unused in self._contents.keys() - in_use:
-            self._contents.pop(unused).forget()
+        in_use = [stream.content for stream in self._streams]
+        for content in self._contents:
+            if content not in in_use:
+                content.forget()
+        self._contents = tuple(content for content in self._contents if content in in_use)
         if self._streams:
+            self._subscription.pv.reroute()
             return False
         self._subscription.close()
         return True
 
     def metadata(self, _pv: PVState, metadata: Metadata) -> None:
         """Pass on metadata."""
-        for content in self._contents.values():
+        for content in self._contents:
             try:
                 content.describe(metadata)
             except Exception:
@@ -127,11 +132,20 @@ class Publisher:
         """Return how to write the updates of all streams; None if one of them needs `reading`."""
         direct: list[DirectStream] = []
         for stream in self._streams:
-            made = stream.direct_stream()
+            made = stream.direct_streams()
             if made is None:
                 return None
-            direct.append(made)
+            direct += made
         return direct
+
+    def highest_rate(self) -> float | None:
+        """Return how many updates per second the streams need; None: all."""
+        highest = 0.0
+        for stream in self._streams:
+            if stream.rate is None:
+                return None
+            highest = max(highest, stream.rate)
+        return highest or None
 
     def _failed(self) -> None:
         self._log.failure("{pv} cannot be encoded", pv=self.name)
@@ -144,15 +158,17 @@ class Publisher:
         return EncodedStream(pv, key, content, cohorts)
 
     def _content(self, key: StreamKey) -> Content:
-        content = self._contents.get(key.content)
-        if content is None:
-            encoding = key.encoding.content
-            renderer = encoding.dialect.renderer(self.name, encoding)
-            content = Content(renderer, self._publishers.clock, self._publishers.budget)
-            described = self._subscription.pv.described
-            if described is not None:
-                content.describe(described)
-            self._contents[key.content] = content
+        for content in self._contents:
+            if content.key == key.content:
+                return content
+        encoding = key.encoding.content
+        renderer = encoding.dialect.renderer(self.name, encoding)
+        publishers = self._publishers
+        content = Content(key.content, renderer, publishers.clock, publishers.budget)
+        described = self._subscription.pv.described
+        if described is not None:
+            content.describe(described)
+        self._contents = (*self._contents, content)
         return content
 
 
@@ -199,7 +215,7 @@ class Publishers:
         if publisher is None:
             publisher = self._publishers[key] = Publisher(*key, self)
         try:
-            stream = publisher.stream(StreamKey(encoding, outbox.framing))
+            stream = publisher.stream(stream_key(encoding, outbox.framing))
             stream.join(outbox, past)
         except Exception:
             self._drop_unused(key)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
+from functools import lru_cache
 from time import time
 
 import attrs
@@ -26,12 +27,19 @@ class StreamKey:
 
     encoding: Encoding
     framing: Framing
+    content: Hashable = attrs.field(init=False, eq=False)
+    """What the streams that share their bytes have in common."""
 
-    @property
-    def content(self) -> Encoding | StreamKey:
-        """What the streams that share their bytes have in common."""
+    @content.default
+    def _content(self) -> Hashable:
         encoding = self.encoding
-        return self if encoding.dialect.is_incremental else encoding.content
+        if encoding.dialect.is_incremental:
+            return encoding, self.framing
+        return encoding.content
+
+
+stream_key = lru_cache(maxsize=256)(StreamKey)
+"""Makes a key. Most streams are of a few kinds: they share one."""
 
 
 class EncodedStream:
@@ -86,6 +94,11 @@ class EncodedStream:
         return self._pv
 
     @property
+    def rate(self) -> float | None:
+        """The most updates per second that it sends; None: all."""
+        return None
+
+    @property
     def is_prompt(self) -> bool:
         """Whether updates are sent as soon as they come."""
         return True
@@ -129,10 +142,9 @@ class EncodedStream:
     def close(self) -> None:
         """Release the cohort."""
         self._cohorts.drop(self._cohort)
-        self._pv.reroute()
 
-    def direct_stream(self) -> DirectStream | None:
-        """Return how to write updates without `reading`; None if that is not possible."""
+    def direct_streams(self) -> list[DirectStream] | None:
+        """Return how to write updates without `reading`, if at all; None: that is not possible."""
         cohort, framing = self._cohort, self.key.framing
         template, wrap = self.renderer.template(), cohort.packing.wrap
         is_framed = wrap is framing.text and framing.is_rfc6455
@@ -140,18 +152,9 @@ class EncodedStream:
         is_writable = is_framed or wrap is bytes
         if template is None or not is_writable or not isinstance(cohort, BufferedCohort):
             return None
-        return DirectStream(
-            cohort,
-            cohort.buffer,
-            self,
-            self._cohorts.touch,
-            is_framed,
-            template.before_value,
-            template.before_time,
-            template.after_time,
-            template.after_alarm,
-            template.has_alarm,
-        )
+        touch = self._cohorts.touch
+        made = (cohort, cohort.buffer, self, touch, is_framed, template.parts, template.severity)
+        return [DirectStream(*made)]
 
     def catch_up(self, outbox: Outbox, past: Past | None = None) -> None:
         """Send a client the current state: connection, metadata, past, newest value."""

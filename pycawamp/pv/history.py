@@ -72,10 +72,13 @@ class DequeStore:
             return
         if not seconds:
             seconds, nanoseconds = divmod(time.time_ns(), 10**9)
+        seconds &= 0xFFFFFFFF
+        if not 0 <= severity < len(SEVERITIES):
+            severity = len(SEVERITIES) - 1
         self._expire(seconds)
         if self._make_room():
-            rest = nanoseconds | min(severity, len(SEVERITIES) - 1) << SEVERITY_SHIFT
-            self._samples.append(_SAMPLE.pack(value, seconds & 0xFFFFFFFF, rest))
+            rest = nanoseconds | severity << SEVERITY_SHIFT
+            self._samples.append(_SAMPLE.pack(value, seconds, rest))
 
     def samples(self) -> bytes:
         """Return all samples, oldest first: value (double), seconds and `rest` (uint32)."""
@@ -221,12 +224,14 @@ class Histories:
         self._budget = budget
         self._seconds = math.ceil(seconds)
         self._make = make or DequeStore
+        # Bound once, for all stores.
+        self._asked = self._reserve
 
     def open(self) -> Store | None:
         """Return the store of a new PV; None if nothing is to be kept."""
         if not self._seconds:
             return None
-        return self._make(self._seconds, MOST_SAMPLES, self._reserve)
+        return self._make(self._seconds, MOST_SAMPLES, self._asked)
 
     def _reserve(self, size: int) -> bool:
         budget = self._budget

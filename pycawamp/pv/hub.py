@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from time import time, time_ns
 from typing import Any
@@ -20,16 +20,19 @@ from pycawamp.pv.history import NO_SAMPLES, Histories, Samples, Store
 from pycawamp.pv.interfaces import (
     IBackend,
     IChannelObserver,
+    IComputedSink,
     IHandle,
+    ILimitedHandle,
     IRoutedSink,
     IStreaming,
     ISubscriber,
+    PVState,
 )
 from pycawamp.pv.routes import DirectStream, Route
 from pycawamp.pv.values import SEVERITIES, Metadata, Reading
 
 
-@implementer(IRoutedSink)
+@implementer(IRoutedSink, IComputedSink)
 class PV:
     """A PV: its state and its subscribers. Created by `PVHub.subscribe` only.
 
@@ -39,8 +42,8 @@ class PV:
     _log = Logger()
 
     __slots__ = (
-        "_keep",
         "_latest",
+        "_limit",
         "_route",
         "_updates",
         "_updates_before",
@@ -49,7 +52,9 @@ class PV:
         "described",
         "found",
         "history",
+        "inputs",
         "is_overloaded",
+        "last",
         "name",
         "refusal",
         "seconds",
@@ -80,12 +85,16 @@ class PV:
         self.described: Metadata | None = None
         """The last known metadata."""
         self._latest: Reading | None = None
+        self.last: Reading | None = None
+        """While subscribers are told of a change of `connected`: the newest update before it."""
         self._route: Route | None = None
         self.history = history
         """Its last minutes; None if they are not kept."""
-        self._keep = history.append if history is not None else None
+        self._limit: Callable[[float | None], None] | None = None
         self._updates = 0
         self._updates_before = 0
+        self.inputs: Sequence[PVState] = ()
+        """The PVs that it is computed from; none, if it is no formula."""
         self.is_overloaded = False
         """Whether it gets no values because the memory limit is reached."""
         # Replaced on change, so that subscribers may subscribe and unsubscribe during calls.
@@ -132,6 +141,21 @@ class PV:
         """Handle that subscribers, or what they do with updates, have changed."""
         if self._route is not None:
             self._route.clear()
+        if self._limit is not None and self.subscribers:
+            self._limit(self._highest_rate())
+
+    def limit_by(self, limit: Callable[[float | None], None]) -> None:
+        """Call a function with how many updates per second are needed, whenever that may change."""
+        self._limit = limit
+
+    def _highest_rate(self) -> float | None:
+        highest = 0.0
+        for subscriber in self.subscribers:
+            rate = subscriber.highest_rate() if IStreaming.providedBy(subscriber) else None
+            if rate is None:
+                return None
+            highest = max(highest, rate)
+        return highest
 
     def redirect(self, stream: Any, cohort: Any) -> None:
         """Handle that a stream's updates go to another cohort."""
@@ -147,6 +171,10 @@ class PV:
                 return None
             direct += streams
         return direct
+
+    def computed_from(self, inputs: Sequence[PVState]) -> None:
+        """Store what it is computed from."""
+        self.inputs = inputs
 
     def metadata(self, metadata: Metadata) -> None:
         """Store metadata, and notify subscribers."""
@@ -173,7 +201,7 @@ class PV:
         if self.history is not None and self.connected and not connected:
             self.history.append(_gap())
         self.connected = connected
-        self._latest = None
+        self.last, self._latest = self.latest, None
         self._updates_before = self.updates
         if self._route is not None:
             self._route.forget_newest()
@@ -184,12 +212,14 @@ class PV:
                 subscriber.connection(self, connected)
             except Exception:
                 self._failed()
+        self.last = None
 
     def reading(self, reading: Reading) -> None:
         """Store an update, and notify subscribers."""
         self._latest = reading
-        if self._keep is not None:
-            self._keep(reading)
+        history = self.history
+        if history is not None:
+            history.append(reading)
         self._updates += 1
         for subscriber in self.subscribers:
             try:
@@ -273,7 +303,9 @@ class PVHub(Service):
     ) -> None:
         self._backend = backend
         self._histories = histories
+        # Bound once, for all PVs.
         self._seconds = clock.seconds
+        self._tell_found = self._found
         self._channels: dict[str, _Channel] = {}
         # Channels without subscribers that were not found: the first to be closed at limits.
         self._idle_searches: dict[str, None] = {}
@@ -306,8 +338,11 @@ class PVHub(Service):
         channel = self._channels.get(name)
         if channel is None:
             history = self._histories.open() if self._histories is not None else None
-            pv = PV(name, self._found, self._seconds, history)
-            channel = self._channels[name] = _Channel(pv, self._backend.open(name, pv))
+            pv = PV(name, self._tell_found, self._seconds, history)
+            handle = self._backend.open(name, pv)
+            if ILimitedHandle.providedBy(handle):
+                pv.limit_by(handle.limit)
+            channel = self._channels[name] = _Channel(pv, handle)
         pv = channel.pv
         self._idle_searches.pop(name, None)
         pv.subscribers = (*pv.subscribers, subscriber)

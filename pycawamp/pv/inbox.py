@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Sized
 from threading import Lock
@@ -13,7 +14,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from pycawamp.pv.routes import DirectStream, Route
+from pycawamp.pv.direct import Form, Updates
+from pycawamp.pv.routes import Planner, Route
 from pycawamp.pv.values import Reading
 
 Handler: TypeAlias = Callable[[Any], None]
@@ -35,6 +37,8 @@ FEWEST = 1000
 """Events that may wait at any pace: a burst of a page."""
 SHORT_REST = 0.001
 """Seconds; below the resolution of the reactor's timers a rest is not worth a timer."""
+MOST_SMALL = 3
+"""Slices of few updates in a row, not `SHORT_REST` apart: from then on it rests after each."""
 
 
 @attrs.frozen
@@ -86,6 +90,13 @@ class Queue(Protocol):
         """Keep nothing."""
 
 
+class Listener(Protocol):
+    """Who hears of the events of a subscription, or of the answer to a get."""
+
+    def receive(self, raw: bytes, /) -> None:
+        """Take the DBR bytes of one event, on the reactor."""
+
+
 class Intake(Queue, Protocol):
     """A queue that libca's callback fills without Python (pv.ca._fast)."""
 
@@ -101,7 +112,7 @@ class Intake(Queue, Protocol):
     def route(
         self,
         field_type: int,
-        direct_streams: Callable[[], list[DirectStream] | None],
+        planner: Planner,
         decode: Callable[[bytes], Reading],
         /,
     ) -> Route:
@@ -113,17 +124,23 @@ class Intake(Queue, Protocol):
         most: int,
         header: int,
         width: int,
-        handler: Callable[[bytes], None],
-        refuse: Callable[[int, int, int], None],
+        listener: Listener,
+        refuse: Callable[[Any, int, int, int], None],
         route: Route | None,
         /,
     ) -> int:
         """Return the number to give libca for a subscription or a get.
 
-        Events of `dbr_type` with at most `most` elements go where the `route` leads or to
-        `handler`, as `header` bytes and `width` for each element. Of others `refuse` hears the
-        status, type and count.
+        Events of `dbr_type` with at most `most` elements go where the `route` leads or to the
+        `listener`, as `header` bytes and `width` for each element. Of others `refuse` is called
+        with the listener, the status, the type and the count.
         """
+
+    def form(self, code: str, /) -> Form:
+        """Return a form of updates by pvAccess, with the code (as in struct) of their values."""
+
+    def updates(self) -> Updates:
+        """Return what queues the updates of a connection by pvAccess."""
 
     def forget(self, number: int, /) -> None:
         """Ignore what libca still tells of a number."""
@@ -257,7 +274,8 @@ class Inbox:
     waits for the end of a burst, longer ones with many clients. Once the queue is empty
     it rests as long as sending took (the longest slice at most): the next updates gather
     meanwhile, and share the costs per client. With few clients it does not rest, so a
-    lone update goes out at once.
+    lone update goes out at once; but where updates keep coming a few at a time, it rests
+    for a millisecond, until none has come: each slice has its price too.
 
     Over its bounds the inbox keeps only the newest update of each channel. `intake` takes
     the place of the queue in Python, where there is one.
@@ -296,6 +314,9 @@ class Inbox:
         self._pace = self._limits.events / self._limits.seconds
         """Events per second that are handled while there are any, sending included."""
         self._resting: IDelayedCall | None = None
+        self._small_slices = 0
+        self._ended = -math.inf
+        """When the last slice ended."""
         self._closed = False
         self.handled = 0
         """What was handled since the start."""
@@ -345,17 +366,34 @@ class Inbox:
         self.handled += handled
         worked = clock()
         self._after_slice()
-        sending = clock() - worked
+        self._count_small(handled, started)
+        self._ended = clock()
+        sending = self._ended - worked
         # A burst tells what sending costs, not an update that comes alone.
         if not finished or handled >= SAMPLE_EVENTS:
             self._adjust(handled, worked - started + sending)
         self._slice = min(max(SLICE_PER_SEND * sending, SHORTEST_SLICE), self._limits.slice)
         if self._closed:
             return
-        rest = min(sending, self._limits.slice) if finished else 0.0
-        if finished and rest <= SHORT_REST and self._queue.sleep():
+        rest = self._rest(sending) if finished else 0.0
+        if finished and not rest and self._queue.sleep():
             return
-        self._resting = self._reactor.callLater(rest if rest > SHORT_REST else 0, self._drain)
+        self._resting = self._reactor.callLater(rest, self._drain)
+
+    def _count_small(self, handled: int, started: float) -> None:
+        """Count the slices of few updates in a row; until there are none, once it rests."""
+        if not handled:
+            self._small_slices = 0
+        elif self._small_slices < MOST_SMALL:
+            is_small = handled < SAMPLE_EVENTS and started - self._ended < SHORT_REST
+            self._small_slices = self._small_slices + 1 if is_small else 0
+
+    def _rest(self, sending: float) -> float:
+        """Return how long to rest when all is handled; 0: until something comes."""
+        rest = min(sending, self._limits.slice)
+        if rest > SHORT_REST:
+            return rest
+        return SHORT_REST if self._small_slices == MOST_SMALL else 0.0
 
     def _adjust(self, handled: int, seconds: float) -> None:
         """Limit what may wait to what can be handled in time, at the recent pace."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import attrs
@@ -41,12 +42,24 @@ class PVState(Protocol):
         """The newest update of this connection; None while disconnected."""
 
     @property
+    def last(self) -> Reading | None:
+        """While subscribers are told of a change of `connected`: the newest update before it."""
+
+    @property
+    def updates(self) -> int:
+        """How many updates have come since it was opened."""
+
+    @property
     def updates_of_connection(self) -> int:
         """How many updates have come since it was connected."""
 
     @property
     def is_overloaded(self) -> bool:
         """Whether it gets no values because the memory limit is reached."""
+
+    @property
+    def inputs(self) -> Sequence[PVState]:
+        """The PVs that it is computed from; none, if it is no formula."""
 
     def past(self, start: float) -> Samples:
         """Return what is kept of it from a time (UNIX seconds) on, without the newest update."""
@@ -88,6 +101,13 @@ class IRoutedSink(ISink):
 
     def direct_streams() -> list[DirectStream] | None:
         """Return the streams that get all updates; None if there are other subscribers too."""
+
+
+class IComputedSink(ISink):
+    """A sink of a channel that may be computed from others."""
+
+    def computed_from(inputs: Sequence[PVState]) -> None:
+        """Called with the PVs that the channel is computed from, before anything else."""
 
 
 class IHandle(Interface):
@@ -137,6 +157,13 @@ class IJudgingHandle(IHandle):
 
     def put_for(requester: Requester, value: Any, wait: bool) -> Deferred[None]:
         """Write a value, as `put` does."""
+
+
+class ILimitedHandle(IHandle):
+    """A channel whose source can leave updates out."""
+
+    def limit(rate: float | None) -> None:
+        """Ask for so many updates per second at most, the newest ones; None: for all."""
 
 
 class IBackend(Interface):
@@ -189,6 +216,9 @@ class IStreaming(ISubscriber):
 
     def direct_streams() -> list[DirectStream] | None:
         """Return how to write them; None if `reading` has to be called for each update."""
+
+    def highest_rate() -> float | None:
+        """Return how many updates per second are needed; None: all."""
 
 
 class IChannelObserver(Interface):

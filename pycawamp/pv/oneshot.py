@@ -16,6 +16,7 @@ from pycawamp.pv.errors import (
     OverloadedError,
     PVError,
     PVTimeoutError,
+    RefusedError,
 )
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.interfaces import IJudgingHandle, ISubscriber, PVState, Requester
@@ -56,11 +57,16 @@ class OneShotChannel:
         Raises:
             NotConnectedError: No IOC has answered in time.
             OverloadedError: The memory limit is reached.
+            RefusedError: The PV cannot be read, nor is anything else known of it.
         """
         try:
             await self._arrival.addTimeout(timeout, self._clock)
         except DeferredTimeoutError:
             raise NotConnectedError(f"no IOC answered within {timeout:g} s") from None
+        if self.pv.described is None:
+            if self.pv.refusal is not None:
+                raise RefusedError(self.pv.refusal)
+            raise NotConnectedError("no IOC serves it now")
         return self.described
 
     def give_up(self, error: Exception) -> None:

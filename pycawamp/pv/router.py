@@ -11,6 +11,9 @@ from zope.interface import implementer
 
 from pycawamp.pv.interfaces import IBackend, IHandle, IHealthCheck, ISink
 
+FORMULA = "eq"
+"""The scheme of formulas, which may be written =X in place of eq://X, as in Phoebus."""
+
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 
 
@@ -50,17 +53,25 @@ class Router:
         """Parse a name as requested by a client.
 
         Raises:
-            UnknownSchemeError: No backend has the scheme.
+            UnknownSchemeError: No backend has the scheme, or there are two.
         """
+        if self._is_short(text):
+            text = f"{FORMULA}://{text[1:]}"
         match = _SCHEME.match(text) if "://" in text else None
         if match is None:
             return PVName(self._default, text, text)
-        scheme = match[1].lower()
+        scheme, bare = match[1].lower(), match[2]
         if scheme not in self._backends:
             known = ", ".join(f"{known}://" for known in self._backends)
             raise UnknownSchemeError(f"unknown scheme {match[1][:16]}://; expected one of {known}")
-        judged = f"{scheme}://{match[2]}" if scheme in self._own else match[2]
-        return PVName(scheme, match[2], judged)
+        if scheme == self._default and (self._is_short(bare) or _SCHEME.match(bare)):
+            # Without the default scheme, it would be the name of another channel.
+            raise UnknownSchemeError(f"expected a name without another scheme after {scheme}://")
+        judged = f"{scheme}://{bare}" if scheme in self._own else bare
+        return PVName(scheme, bare, judged)
+
+    def _is_short(self, text: str) -> bool:
+        return text.startswith("=") and FORMULA in self._backends
 
     def bare(self, text: str) -> str:
         """Return a client's name without its scheme, for logs."""

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Any, NamedTuple, Protocol
 
 from pycawamp.pv.values import Reading
 
 
+class Field(IntEnum):
+    """What an update tells of a scalar, as JSON. The numbers are those of render.h."""
+
+    VALUE = 0
+    """The value; null if it is no finite number."""
+    NUMBER = 1
+    """The same with "NaN", "Infinity" and "-Infinity", and chars with a sign."""
+    TIME = 2
+    """The UNIX time with nine digits after the point."""
+    SECONDS = 3
+    """The time without its fraction."""
+    NANOSECONDS = 4
+    """The fraction."""
+    ALARM = 5
+    """`,"severity":"…","status":"…"`."""
+
+
 class DirectStream(NamedTuple):
     """How to write a stream's updates. The C code reads the fields in this order.
 
-    An update is `before_value`, the value, `before_time`, the time stamp, `after_time`, the
-    alarm if `has_alarm`, and `after_alarm`; in a WebSocket text frame if `is_framed`.
+    An update is its parts, one after another, in a WebSocket text frame if `is_framed`.
     """
 
     cohort: Any
@@ -21,18 +38,24 @@ class DirectStream(NamedTuple):
     touch: Any
     """Called with the cohort when its buffer gets the first update."""
     is_framed: bool
-    before_value: bytes
-    before_time: bytes
-    after_time: bytes
-    after_alarm: bytes
-    has_alarm: bool
+    parts: tuple[bytes | Field, ...]
+    severity: int | None
+    """Only updates of this severity are written; None: all."""
+
+
+class Planner(Protocol):
+    """Knows where a route may lead."""
+
+    def direct_streams(self) -> list[DirectStream] | None:
+        """Return the streams that get all updates; None if they have to go to the sink."""
 
 
 class Route(Protocol):
     """The route of a subscription's updates: to the sink, or directly to streams.
 
     The first update goes to the sink. If the sink then returns its `direct_streams`, the following
-    ones go to these and not to the sink, until the route is cleared.
+    ones go to these and not to the sink, until the route is cleared. Updates that cannot be
+    written go to the sink; if one of the streams has a severity, this clears the route.
     """
 
     @property

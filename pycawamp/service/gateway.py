@@ -18,6 +18,7 @@ from pycawamp.pv.archiver import Archiver
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.ca import _fast
 from pycawamp.pv.ca.backend import CABackend
+from pycawamp.pv.formula.backend import FormulaBackend
 from pycawamp.pv.history import Histories
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.inbox import Inbox, InboxLimits
@@ -25,7 +26,7 @@ from pycawamp.pv.interfaces import IBackend
 from pycawamp.pv.local.loc import LocalBackend
 from pycawamp.pv.local.sim import SimulationBackend
 from pycawamp.pv.pva.backend import PVABackend
-from pycawamp.pv.router import Router
+from pycawamp.pv.router import FORMULA, Router
 from pycawamp.sessions.authorizer import decide_for
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.putlog import PutLog
@@ -89,15 +90,18 @@ class Gateway(Service):
         backend = backend or made.get(CA)
         if backend is None:
             backend = CABackend(reactor, self._inbox, settings.own_repeater, self._budget)
+        formulas = FormulaBackend(reactor)
         own: dict[str, IBackend] = {
             "loc": LocalBackend(),
             "sim": SimulationBackend(reactor),
+            FORMULA: formulas,
         }
-        self._pva = PVABackend(reactor, self._budget)
+        self._pva = PVABackend(reactor, self._budget, self._inbox)
         both = {CA: backend, PVA: self._pva}
         router = Router(both | own | made, default, own)
         histories = Histories(self._budget, settings.history, self._fast.history)
         self.hub = PVHub(reactor, router, settings.linger, histories)
+        formulas.follow(self.hub)
         url = settings.archiver
         self._archiver = Archiver(reactor, url) if url is not None else None
         self._put_log = PutLog(settings.put_log)

@@ -71,7 +71,8 @@ class IngestApp(MultiService):
         except (LibraryError, PutLogError) as error:
             refuse(str(error))
         router = Router(
-            {CA: backend, PVA: PVABackend(reactor, budget)}, settings.gateway.default_provider
+            {CA: backend, PVA: PVABackend(reactor, budget, self._inbox)},
+            settings.gateway.default_provider,
         )
         self.hub = PVHub(reactor, router, settings.gateway.linger)
         files.follow(self.hub)
@@ -81,11 +82,11 @@ class IngestApp(MultiService):
             client,
             self.hub,
             name=settings.bus.name,
-            channel_name=partial(_channel_name, router),
             rules=PolicyRules(files, router, self._put_log),
             max_channels=settings.gateway.limits.channels,
             conflict=self._end,
         )
+        files.listen(lambda _policy: self.ingest.edges.judge_again())
         notifier = SystemdNotifier(reactor)
         reloader = HangupReloader(reactor, [files.reload])
         for part in (files, self.hub, self.ingest, client, reloader, notifier):
@@ -121,11 +122,22 @@ class IngestApp(MultiService):
 
 @attrs.frozen
 class PolicyRules:
-    """Judges and logs the puts of edges by the files of this machine."""
+    """Judges what edges read and write by the files of this machine, and logs their puts."""
 
     _policy: IPolicy
     _router: Router
     _log: PutLog
+
+    def channel_name(self, name: str) -> str:
+        """Return the name of a channel, of one with its scheme; raises UnknownSchemeError."""
+        parsed = self._router.parse(checked_name(name))
+        return self._router.channel_name(parsed.scheme, parsed.bare)
+
+    def may_read(self, edge: str, name: str) -> bool:
+        """Whether an edge gets a PV: judged as a user of its name, without an address."""
+        bare = self._router.bare(name)
+        verdict = self._policy.decide(edge, "", None, bare)
+        return verdict.read and verdict.real_name == bare
 
     def refusal(self, request: PutRequest) -> str | None:
         """Return why a put is refused; None if it is not."""
@@ -142,11 +154,6 @@ class PolicyRules:
         client = f"{by.host} by {edge}"
         record = PutRecord.of(by.user, client, self._router.bare(request.name), request.value)
         self._log.write(record, outcome)
-
-
-def _channel_name(router: Router, name: str) -> str:
-    parsed = router.parse(checked_name(name))
-    return router.channel_name(parsed.scheme, parsed.bare)
 
 
 def _policy(reactor: Any, settings: IngestSettings) -> PolicyWatcher:

@@ -17,7 +17,7 @@ from pycawamp.pv.errors import BadValueError, OverloadedError, PVError
 from pycawamp.pv.interfaces import Requester
 from pycawamp.pv.oneshot import OneShotChannel
 from pycawamp.pv.values import Metadata
-from pycawamp.sessions.authorizer import Authorizer
+from pycawamp.sessions.authorizer import Authorizer, needs
 from pycawamp.sessions.outgoing import Outgoing
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.put_order import PutOrder
@@ -133,7 +133,7 @@ class Operations:
     def give_up(self, real_names: Collection[str]) -> None:
         """Fail what waits for these PVs, none of which was found: others need the room."""
         for one_shot in list(self._searching):
-            if one_shot.pv.name in real_names:
+            if needs(one_shot.pv, real_names):
                 one_shot.give_up(GAVE_WAY)
 
     async def _reach(self, one_shot: OneShotChannel, timeout: float) -> Metadata:
@@ -218,9 +218,7 @@ class Operations:
         try:
             if not self._put_rate.take():
                 raise BadMessageError("rate_limited", "too many puts a second")
-            verdict = self._authorizer.authorize(request.name)
-            if not verdict.write:
-                raise BadMessageError("forbidden", "this gateway does not let you write it")
+            verdict = self._authorizer.authorize_put(request.name)
             one_shot = self._one_shot(verdict)
             try:
                 with self._counted(_held_bytes(value)) as recount:
@@ -290,7 +288,7 @@ class Operations:
             budget.requests -= size
 
     def _one_shot(self, verdict: Verdict) -> OneShotChannel:
-        self._authorizer.reserve_channel(verdict.real_name)
+        self._authorizer.reserve_channels(verdict)
         return self._shared.one_shot(verdict.real_name)
 
     def _attend(self, request: requests.PVRequest, work: Work) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import attrs
@@ -15,7 +16,7 @@ from pycawamp.fanout.stream import EncodedStream, join_together
 from pycawamp.pv.history import Past
 from pycawamp.pv.interfaces import PVState
 from pycawamp.pv.reason import reason
-from pycawamp.sessions.authorizer import Authorizer, ForbiddenError
+from pycawamp.sessions.authorizer import Authorizer, ForbiddenError, needs
 from pycawamp.sessions.outgoing import Outgoing
 from pycawamp.sessions.shared import Shared
 from pycawamp.wire.dialect import Encoding
@@ -95,7 +96,7 @@ class Subscriptions:
         is_new = name not in self._streams and name not in self._forbidden
         if is_new and len(self) >= self._shared.limits.pvs:
             raise BadMessageError("too_many_pvs", "the limit of PVs per client is reached")
-        self._authorizer.reserve_channel(verdict.real_name)
+        self._authorizer.reserve_channels(verdict)
         pv = self._shared.hub.find(verdict.real_name)
         if pv is not None:
             # Before it is joined, which would bring its value.
@@ -180,7 +181,7 @@ class Subscriptions:
     def give_up(self, real_names: Collection[str]) -> None:
         """End the subscriptions to these PVs, none of which was found: others need the room."""
         for name, stream in list(self._streams.items()):
-            if stream.pv.name in real_names:
+            if needs(stream.pv, real_names):
                 self.end(name)
                 self._outgoing.refuse(attrs.evolve(GAVE_WAY, action="connect", pvname=name))
 
@@ -276,7 +277,7 @@ class Subscriptions:
             # The client was told when it ended.
             return
         try:
-            self._authorizer.reserve_channel(verdict.real_name)
+            self._authorizer.reserve_channels(verdict)
         except BadMessageError as mistake:
             self.end(name)
             self._outgoing.refuse(attrs.evolve(mistake, pvname=name))
@@ -304,4 +305,10 @@ def _size(pv: PVState) -> int:
 def _for(encoding: Encoding, verdict: Verdict) -> Encoding:
     """The encoding for a client with these rights: metadata tells whether it may write."""
     writable = verdict.write and encoding.metadata
-    return encoding if writable == encoding.writable else attrs.evolve(encoding, writable=writable)
+    return encoding if writable == encoding.writable else _with_rights(encoding, writable)
+
+
+@lru_cache(maxsize=256)
+def _with_rights(encoding: Encoding, writable: bool) -> Encoding:
+    # Kept, so that the PVs of a page share one.
+    return attrs.evolve(encoding, writable=writable)

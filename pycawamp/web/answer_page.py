@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
+from pycawamp.sessions.authorizer import decide_for
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.quota import Quota
 from pycawamp.web.authentication import Authentication, PendingRequest, RefusalError
@@ -46,9 +47,10 @@ class Asker:
 
     def may_read(self, channel_name: str) -> bool:
         """Return whether the client may read a PV."""
-        shared, peer = self.clients.shared, self.client
-        bare = shared.router.bare(channel_name)
-        return shared.policy.decide(peer.user, peer.host, peer.host_name, bare).read
+        try:
+            return decide_for(self.clients.shared, self.client, channel_name).read
+        except BadMessageError:
+            return False
 
     def charge(self, tokens: float) -> None:
         """Count work as requests; RefusalError if there were too many."""

@@ -14,6 +14,7 @@ from twisted.web.server import Request
 from pycawamp.web.answer_page import Answer, AnswerPage, Asker, Reply
 from pycawamp.web.authentication import Authentication, Guarded, RefusalError
 from pycawamp.web.clients import Clients
+from pycawamp.web.jquery import jquery_resource
 from pycawamp.web.query import text_of
 from pycawamp.web.request_quotas import RequestQuotas
 from pycawamp.web.site import DISPLAYS, Redirect, file_headers, static_resource
@@ -54,28 +55,14 @@ def epics2web_pages(
 
 def _resources(authentication: Authentication) -> IResource:
     """Return the files that pages of WEDM load, by the names that they have at epics2web."""
-    files = static_resource(DISPLAYS / "epics2web", authentication, file_headers(authentication))
+    headers = file_headers(authentication)
+    files = static_resource(DISPLAYS / "epics2web", authentication, headers)
     for folder, name in ((b"js", b"epics2web"), (b"css", b"epics2web")):
         named = files.children[folder]
         named.putChild(b"%b.min.%b" % (name, folder), named.children[b"%b.%b" % (name, folder)])
-    no_jquery = NoJQuery()  # type: ignore[no-untyped-call]
-    files.children[b"js"].putChild(b"jquery-1.10.2.min.js", Guarded(authentication, no_jquery))
+    jquery = Guarded(authentication, jquery_resource(headers))
+    files.children[b"js"].putChild(b"jquery-1.10.2.min.js", jquery)
     return files
-
-
-class NoJQuery(Resource):
-    """Tells where jQuery is to come from."""
-
-    isLeaf = True
-
-    def render_GET(self, request: Request) -> bytes:
-        """Say that it is not here."""
-        request.setResponseCode(404)
-        request.setHeader("content-type", "text/plain; charset=utf-8")
-        return (
-            b"pycaserver does not bring jQuery, which pages of WEDM load from here. "
-            b"Serve jquery-1.10.2.min.js at this path by the proxy before the gateway.\n"
-        )
 
 
 @attrs.frozen

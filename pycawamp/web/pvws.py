@@ -19,6 +19,7 @@ from pycawamp.sessions.session import Session
 from pycawamp.web.answer_page import Answer, AnswerPage, Asker, Reply
 from pycawamp.web.authentication import Authentication, Guarded
 from pycawamp.web.clients import Clients
+from pycawamp.web.jquery import jquery_resource
 from pycawamp.web.problem import STATUSES
 from pycawamp.web.query import text_of
 from pycawamp.web.request_quotas import RequestQuotas
@@ -54,8 +55,12 @@ def pvws_pages(clients: Clients, authentication: Authentication, socket: IResour
     tree.putChild(b"pv", socket)
     for name, answer in answers.items():
         tree.putChild(name, AnswerPage(clients, authentication, quotas, answer))
-    files = static_resource(DISPLAYS / "pvws", authentication, file_headers(authentication))
-    tree.putChild(b"js", files.children[b"js"])
+    headers = file_headers(authentication)
+    files = static_resource(DISPLAYS / "pvws", authentication, headers)
+    for name in (b"js", b"img"):
+        tree.putChild(name, files.children[name])
+    jquery = Guarded(authentication, jquery_resource(headers))
+    files.children[b"js"].putChild(b"jquery.js", jquery)
     tree.putChild(b"", Guarded(authentication, Redirect(b"../")))
     return tree
 

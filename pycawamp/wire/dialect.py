@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import attrs
 
 from pycawamp.pv.history import Samples
+from pycawamp.pv.routes import Field
 from pycawamp.pv.values import Metadata, Reading
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.requests import Request
@@ -24,18 +25,12 @@ class Message(NamedTuple):
 
 @attrs.frozen
 class Template:
-    """The parts of an update's JSON that do not change, for C code that writes updates.
+    """The JSON of updates, for C code that writes them."""
 
-    An update is `before_value`, the value, `before_time`, the UNIX time stamp with nine digits
-    after the point, `after_time`, the alarm if it `has_alarm`
-    (`,"severity":"…","status":"…"`), and `after_alarm`.
-    """
-
-    before_value: bytes
-    before_time: bytes
-    after_time: bytes
-    after_alarm: bytes
-    has_alarm: bool
+    parts: tuple[bytes | Field, ...]
+    """What does not change, and what each update tells."""
+    severity: int | None = None
+    """Only updates of this severity are like that; None: all."""
 
 
 class Renderer(ABC):
@@ -89,8 +84,9 @@ class Renderer(ABC):
     def template(self) -> Template | None:
         """Return the template of updates of a scalar, with the current metadata.
 
-        None if `update` has to be called for each. It is called for updates without a value
-        or with text that is not UTF-8 anyway.
+        None if `update` has to be called for each. It is called for updates of another severity
+        than the template's, without a value, or with text that is not UTF-8 anyway; the template
+        may be another one after that.
         """
         return None
 

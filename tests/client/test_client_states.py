@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from pycawamp.client import GatewayError, IListener, Subscription, Update, messages
+from pycawamp.client import GatewayError, History, IListener, Subscription, Update, messages
 from pycawamp.client.subscribed_pvs import SubscribedPVs
 from pycawamp.client.subscriptions import SubscriptionOptions
 from pycawamp.pv.values import Metadata
@@ -66,6 +66,10 @@ class Listener:
         """Believe it."""
         self.expect(self.connected, "metadata without a connection")
         self.described = True
+
+    def history(self, _name: str, _history: History) -> None:
+        """Nobody asks for it."""
+        self.expect(False, "history")
 
     def update(self, _name: str, update: Update) -> None:
         """Believe it, if it is news."""

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import io
-import os
-from typing import Any, ClassVar
+from typing import ClassVar
+from urllib.parse import unquote
 
 from PIL import Image
-from twisted.internet.threads import deferToThread
 
-from harness.pva import PVAServer
-from pycawamp.demo.ports import PVAPorts
-from tests.support.console_case import WebTestCase, in_thread
+from tests.support.console_case import in_thread
+from tests.support.pva_web_case import PVAWebTestCase
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 RECORDS = """
@@ -53,23 +51,10 @@ def jpeg() -> bytes:
     return stream.getvalue()
 
 
-class ComposedTests(WebTestCase):
+class ComposedTests(PVAWebTestCase):
     """The console's details of values that are no number."""
 
     RECORDS: ClassVar[str] = RECORDS
-
-    def setUp(self) -> Any:
-        """Run a pvAccess server, too."""
-        return super().setUp().addCallback(lambda _: deferToThread(self._serve_pva))
-
-    def _serve_pva(self) -> None:
-        ports = PVAPorts.free()
-        self.server = PVAServer(ports, "shared")
-        self.addCleanup(self.server.kill)
-        before = dict(os.environ)
-        os.environ.update(ports.client_environment())
-        self.addCleanup(os.environ.update, before)
-        self.addCleanup(os.environ.clear)
 
     def unfold(self, name: str) -> None:
         """Show one PV's details, and nothing else."""
@@ -100,7 +85,7 @@ class ComposedTests(WebTestCase):
     @in_thread
     def test_grey(self) -> None:
         """A grey picture is painted between its ends, read out, zoomed and coloured."""
-        self.server.run_now(GREY)
+        self.server.run(GREY)
         self.unfold("pva://grey")
         browser = self.browser
         browser.until_row("pva://grey", lambda row: row.value == f"200 {TIMES} 100")
@@ -147,19 +132,19 @@ class ComposedTests(WebTestCase):
         """Each picture that comes is painted, of another size too; a held range stays."""
         half = "np.where(np.arange(100) < {}, 0, 200).astype('u1') * np.ones((50, 1), 'u1')"
         for column, colour in ((20, 255), (90, 0)):
-            self.server.run_now(f"pvs['grey'].post({half.format(column)})")
+            self.server.run(f"pvs['grey'].post({half.format(column)})")
             self.until_pixel((colour,) * 3)
         self.assertGreater(float(self.until_told("frames/s").split(" · ")[1].split()[0]), 0)
         self.browser.click("figcaption button")
-        self.server.run_now("pvs['grey'].post(np.full((50, 100), 100, 'u1'))")
+        self.server.run("pvs['grey'].post(np.full((50, 100), 100, 'u1'))")
         self.until_pixel((127, 127, 127))
 
     @in_thread
     def test_odd(self) -> None:
         """Colours, 64-bit integers, tables, structures, and an array that is given a width."""
         for line in (*ODD, COMPRESSED.format(name="jpeg", hex=jpeg().hex(), codec="jpeg")):
-            self.server.run_now(line)
-        self.server.run_now(COMPRESSED.format(name="lz4", hex="00ff", codec="lz4"))
+            self.server.run(line)
+        self.server.run(COMPRESSED.format(name="lz4", hex="00ff", codec="lz4"))
         self.unfold("pva://colour")
         self.until_pixel((255, 129, 0))
         self.unfold("pva://long")
@@ -180,6 +165,13 @@ class ComposedTests(WebTestCase):
         self.browser.find(".side input.limit").send_keys("4\n")
         self.until_told(f"4 {TIMES} 3")
         self.until_pixel((60, 60, 60), x=0.55)
+        # The width is part of the layout.
+        self.assertIn(f"width.4={self.pv('data')}", unquote(self.browser.driver.current_url))
+        self.browser.driver.refresh()
+        self.browser.until_row(self.pv("data"), lambda row: row.value == f"4 {TIMES} 3")
+        self.browser.unfold(self.pv("data"))
+        self.until_pixel((60, 60, 60), x=0.55)
+        self.assertEqual(self.browser.find(".side input.limit").get_property("value"), "4")
 
     def _check_tree(self) -> None:
         browser = self.browser
@@ -191,7 +183,7 @@ class ComposedTests(WebTestCase):
         browser.until(lambda: "severity 0" in browser.run(FIELDS), "an opened branch")
         # What is open stays open when values change.
         kind = "pvs['tree'].current().type()"
-        self.server.run_now(f"pvs['tree'].post(Value({kind}, {{'place': {{'x': 3.5}}}}))")
+        self.server.run(f"pvs['tree'].post(Value({kind}, {{'place': {{'x': 3.5}}}}))")
         browser.until(lambda: "x 3.5" in browser.run(FIELDS), "the next value")
         self.assertIn("severity 0", browser.run(FIELDS))
         browser.find(".put input").send_keys('{"place": {"x": 4.5}}\n')

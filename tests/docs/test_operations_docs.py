@@ -49,12 +49,6 @@ class OptionTests(SynchronousTestCase):
                     self.assertEqual(ended.code, 0)
             self.assertNotEqual(options.settings.ports, ())
 
-    def test_links(self) -> None:
-        """The pages link to what there is."""
-        for name, text in (("operations.md", TEXT), ("scaling.md", SCALING)):
-            for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
-                self.assertTrue((DOCS / target).exists(), f"{name}: {target}")
-
     def test_file(self) -> None:
         """The file that the page has made means what its command line does."""
         folder = self.mktemp()

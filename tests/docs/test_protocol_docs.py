@@ -286,10 +286,3 @@ class PageTests(SynchronousTestCase):
         types |= {"put", "list", "pong"}
         self.assertEqual(set(answers), types | {"error"})
         self.assertLessEqual(set(OPTIONS), set(re.findall(r'[{,]"(\w+)":', text)))
-
-    def test_links(self) -> None:
-        """Links within the page lead to a heading of it."""
-        text = PAGE.read_text()
-        headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-        anchors = {heading.lower().replace(" ", "-") for heading in headings}
-        self.assertEqual(set(re.findall(r"\]\(#([^)]*)\)", text)) - anchors, set())

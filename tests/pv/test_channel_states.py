@@ -193,7 +193,7 @@ class ChannelMachine(RuleBasedStateMachine):
     def post_value(self, monitors: tuple[Monitor, ...], field_type: FieldType, value: int) -> None:
         """Have an event come to the subscription to the value."""
         element = str(value).encode() if field_type is FieldType.STRING else value
-        self.inbox.post_update(monitors[-1].handler, time_bytes(field_type, element))
+        self.inbox.post_update(monitors[-1].receive, time_bytes(field_type, element))
 
     def tell_units(self) -> None:
         """Send an event of the properties, where there are any."""
@@ -201,7 +201,7 @@ class ChannelMachine(RuleBasedStateMachine):
             return
         head, limits = (b"\0" * 4, "d") if self.type is FieldType.DOUBLE else (b"", "i")
         raw = control_bytes(head, b"u%d" % self.units, limits)
-        self.inbox.post_update(self.monitors[0].handler, raw)
+        self.inbox.post_update(self.monitors[0].receive, raw)
 
     @rule()
     def work(self) -> None:

@@ -42,7 +42,7 @@ class CircuitTests(SynchronousTestCase):
         self.send("last", size=8)
         self.send("other", to=self.other)
         self.assertEqual(self.done, ["small", "large", "other"])
-        self.asked[0].handler(b"")
+        self.asked[0].receive(b"")
         self.assertEqual(self.done, ["small", "large", "other", "next"])
         self.asked[1].failed(None)  # type: ignore[arg-type]
         self.assertEqual(self.done[-2:], ["get", "last"])
@@ -66,5 +66,5 @@ class CircuitTests(SynchronousTestCase):
         self.assertEqual(self.done, ["large", "clear", "put"])
         self.send("again", size=WINDOW)
         self.send("held")
-        self.asked[0].handler(b"")
+        self.asked[0].receive(b"")
         self.assertEqual(self.done, ["large", "clear", "put", "again"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from ctypes import c_void_p, create_string_buffer
 from ctypes import cast as ctypes_cast
 from select import select
@@ -55,11 +56,7 @@ class Listener:
     most: int = MOST
     header: int = HEADER
     width: int = WIDTH
-    handler: Any = None
     route: None = None
-
-    def __attrs_post_init__(self) -> None:
-        self.handler = self.receive
 
     def receive(self, raw: bytes) -> None:
         """Hear an event; now and then that takes its time."""
@@ -73,6 +70,13 @@ class Listener:
     def failed(self, refusal: libca.Refusal) -> None:
         """Hear of what is no event."""
         self.heard.append((self.name, refusal))
+
+
+@attrs.frozen
+class Hearing:
+    """A listener that only passes events on."""
+
+    receive: Callable[[bytes], None]
 
 
 class PollingReactor(SteppingReactor):
@@ -266,7 +270,7 @@ class IntakeTests(SynchronousTestCase):
     def listen(self) -> int:
         """One subscription more."""
         return self.intake.listen(
-            DBR_TIME_DOUBLE, MOST, HEADER, WIDTH, self.heard.append, lambda *_: None, None
+            DBR_TIME_DOUBLE, MOST, HEADER, WIDTH, Hearing(self.heard.append), lambda *_: None, None
         )
 
     def event(self, number: int, raw: bytes = b"v" * 24) -> None:
@@ -280,7 +284,9 @@ class IntakeTests(SynchronousTestCase):
         heard: list[Any] = []
         numbers = [
             self.listen(),
-            other.listen(DBR_TIME_DOUBLE, 1, HEADER, WIDTH, heard.append, lambda *_: None, None),
+            other.listen(
+                DBR_TIME_DOUBLE, 1, HEADER, WIDTH, Hearing(heard.append), lambda *_: None, None
+            ),
         ]
         for number in numbers:
             self.event(number)
@@ -295,7 +301,7 @@ class IntakeTests(SynchronousTestCase):
         """A large array comes whole."""
         most = 100_000
         number = self.intake.listen(
-            DBR_TIME_DOUBLE, most, HEADER, WIDTH, self.heard.append, lambda *_: None, None
+            DBR_TIME_DOUBLE, most, HEADER, WIDTH, Hearing(self.heard.append), lambda *_: None, None
         )
         raw = bytes(range(256)) * ((HEADER + most * WIDTH) // 256 + 1)
         raw = raw[: HEADER + most * WIDTH]
@@ -308,7 +314,7 @@ class IntakeTests(SynchronousTestCase):
         """What a handler holds is freed when its subscription ends, and with the intake."""
 
         class Held:
-            def hear(self, _raw: bytes) -> None:
+            def receive(self, _raw: bytes) -> None:
                 pass
 
         kept = []
@@ -316,7 +322,7 @@ class IntakeTests(SynchronousTestCase):
             held = Held()
             kept.append(ref(held))
             number = self.intake.listen(
-                DBR_TIME_DOUBLE, 1, HEADER, WIDTH, held.hear, lambda *_: None, None
+                DBR_TIME_DOUBLE, 1, HEADER, WIDTH, held, lambda *_: None, None
             )
             self.event(number)
             if ends:
@@ -336,11 +342,13 @@ class IntakeTests(SynchronousTestCase):
             def __init__(self) -> None:
                 self.intake = compiled(InboxLimits())
                 self.intake.attach(self.nothing, lambda _error: None)
-                self.intake.listen(DBR_TIME_DOUBLE, 1, 1, 1, self.nothing, self.nothing, None)
+                self.intake.listen(DBR_TIME_DOUBLE, 1, 1, 1, self, self.nothing, None)
                 self.intake.post(self.nothing, None)
 
             def nothing(self, *_news: Any) -> None:
                 pass
+
+            receive = nothing
 
         owner = ref(Owner())
         gc.collect()
@@ -397,7 +405,13 @@ class WakeTests(TestCase):
                 target=post,
                 args=(
                     intake.listen(
-                        DBR_TIME_DOUBLE, 1, HEADER, WIDTH, handler(thread), lambda *_: None, None
+                        DBR_TIME_DOUBLE,
+                        1,
+                        HEADER,
+                        WIDTH,
+                        Hearing(handler(thread)),
+                        lambda *_: None,
+                        None,
                     ),
                 ),
             )

@@ -18,7 +18,15 @@ from zope.interface.verify import verifyObject
 
 from pycawamp.access import Policy, Writers
 from pycawamp.access.interfaces import IPolicy, Verdict
-from pycawamp.client import Backoff, GatewayClient, GatewayError, IListener, State, Update
+from pycawamp.client import (
+    Backoff,
+    GatewayClient,
+    GatewayError,
+    History,
+    IListener,
+    State,
+    Update,
+)
 from pycawamp.config.settings import GatewaySettings
 from pycawamp.demo.ports import LOOPBACK
 from pycawamp.pv.memory import MemoryBackend
@@ -64,6 +72,10 @@ class Recorder:
     def metadata(self, name: str, metadata: Metadata) -> None:
         """Keep it."""
         self._hear("metadata", name, metadata)
+
+    def history(self, name: str, history: History) -> None:
+        """Keep it."""
+        self._hear("history", name, history)
 
     def update(self, name: str, update: Update) -> None:
         """Keep it."""

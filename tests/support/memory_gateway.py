@@ -13,11 +13,12 @@ from pycawamp.access import IPolicy, Policy
 from pycawamp.fanout.flush import FlushCycle
 from pycawamp.fanout.outbox import IWriter
 from pycawamp.pv.budget import MemoryBudget
+from pycawamp.pv.formula.backend import FormulaBackend
 from pycawamp.pv.history import Histories
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.interfaces import ISink, ISubscriber, PVState
 from pycawamp.pv.memory import MemoryBackend
-from pycawamp.pv.router import Router
+from pycawamp.pv.router import FORMULA, Router
 from pycawamp.pv.values import Metadata, Reading
 from pycawamp.sessions.limits import Limits
 from pycawamp.sessions.peer import Peer
@@ -97,9 +98,11 @@ class MemoryGateway:
     ) -> None:
         self.clock = SteppingReactor()
         self.backend = backend or MemoryBackend(now=lambda: 1.5)
-        router = Router({"ca": self.backend}, default="ca")
+        formulas = FormulaBackend(self.clock)
+        router = Router({"ca": self.backend, FORMULA: formulas}, default="ca", own=[FORMULA])
         self.budget = MemoryBudget()
         self.hub = PVHub(self.clock, router, LINGER, Histories(self.budget, history))
+        formulas.follow(self.hub)
         self.hub.startService()
         self.sessions = Sessions(
             self.clock,

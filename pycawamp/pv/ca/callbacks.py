@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from ctypes import string_at
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from pycawamp.pv.ca import dbr, libca
@@ -53,8 +53,8 @@ class Registry:
                 listener.most,
                 listener.header,
                 listener.width,
-                listener.handler,
-                partial(_refuse, listener),
+                listener,
+                _refuse,
                 listener.route,
             )
 
@@ -124,7 +124,7 @@ class Callbacks:
         # Type and count are what the server claims: libca passes them on unchecked.
         if args.type == listener.type and count <= listener.most:
             size = listener.header + count * listener.width
-            self._inbox.post_update(listener.handler, string_at(args.dbr, size))
+            self._inbox.post_update(listener.receive, string_at(args.dbr, size))
         else:
             self._inbox.post_update(listener.failed, _mismatch(listener, args.type, count))
 

@@ -236,7 +236,6 @@ class Channel:
     def _got(self, answer: T, pending: PendingGet) -> T:
         self._gets = tuple(other for other in self._gets if other is not pending)
         self._calls.forget(pending.key)
-        pending.close()
         if pending.refusal is not None and self.native is not None:
             self._log_refusal(pending.refusal, f"the value of {self.name}")
         return answer

@@ -43,7 +43,7 @@ class Confirmation:
         self.key = key
         self._confirmed = confirmed
 
-    def handler(self, _raw: bytes) -> None:
+    def receive(self, _raw: bytes) -> None:
         """Take the answer."""
         self._confirmed()
 

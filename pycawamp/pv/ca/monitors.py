@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import ClassVar, Protocol, TypeAlias
+from typing import ClassVar, Protocol
 
 from pycawamp.pv.ca import dbr, libca
 from pycawamp.pv.inbox import Intake
 from pycawamp.pv.routes import DirectStream, Route
 from pycawamp.pv.values import Metadata, Reading
-
-Handler: TypeAlias = Callable[[bytes], None]
-"""Takes DBR bytes, on the reactor."""
-
-
-def ignore(_raw: bytes) -> None:
-    """Take the bytes of what is over."""
 
 
 class Monitored(Protocol):
@@ -52,7 +44,6 @@ class Monitor(ABC):
         "channel",
         "count",
         "event_id",
-        "handler",
         "header",
         "key",
         "most",
@@ -82,13 +73,9 @@ class Monitor(ABC):
         """What may carry its events to streams without Python."""
         self.event_id: int | None = None
         """libca's name for the subscription."""
-        # Bound once: the callback posts it for every event.
-        self.handler: Handler = self.receive
 
     def close(self) -> None:
         """Receive nothing any more: libca has let it go."""
-        # It refers to this.
-        self.handler = ignore
         if self.route is not None:
             self.route.close()
 
@@ -126,7 +113,7 @@ class ValueMonitor(Monitor):
         self._decode = dbr.decoder(native.type, native.count)
         if intake is not None and not native.is_array:
             number = dbr.DBR_TYPES[native.type]
-            self.route = intake.route(number, self.direct_streams, self._decode)
+            self.route = intake.route(number, self, self._decode)
 
     def direct_streams(self) -> list[DirectStream] | None:
         """Return the streams that get its updates; None if the channel has to hear them."""

@@ -9,7 +9,6 @@ from twisted.python.failure import Failure
 
 from pycawamp.pv.ca import dbr, libca
 from pycawamp.pv.ca.encode import Write
-from pycawamp.pv.ca.monitors import Handler, ignore
 from pycawamp.pv.ca.state import AtLibca
 from pycawamp.pv.errors import (
     AccessError,
@@ -36,16 +35,10 @@ class PendingGet:
         )
         self.header = layout.offset
         self.width = layout.width
-        self.handler: Handler = self.receive
         self.answer: Deferred[Reading] = Deferred(lambda _: None)
         self.refusal: libca.Refusal | None = None
         """Why there was no value, if the IOC answered so."""
         self._decode = dbr.decoder(native.type, native.count)
-
-    def close(self) -> None:
-        """Receive nothing any more: it was answered, or is not waited for."""
-        # It refers to this.
-        self.handler = ignore
 
     def receive(self, raw: bytes) -> None:
         """Take the DBR bytes of the answer."""

@@ -124,7 +124,7 @@ class LocalHandle:
         return succeed(None)
 
 
-def stamped(now: float, value: Value) -> Reading:
-    """Return an update without an alarm, at a time of day in UNIX seconds."""
+def stamped(now: float, value: Value, alarm: tuple[int, int] = (0, 0)) -> Reading:
+    """Return an update at a time of day in UNIX seconds; the alarm is status and severity."""
     seconds, nanoseconds = divmod(int(now * 1e9), 10**9)
-    return Reading(0, 0, seconds, nanoseconds, value)
+    return Reading(*alarm, seconds, nanoseconds, value)

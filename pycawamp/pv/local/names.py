@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TypeAlias
+from collections.abc import Iterator
 
 import attrs
 
-Argument: TypeAlias = "float | str"
+from pycawamp.pv.text import clip
 
 _NAME = re.compile(r"([^<(]+)(?:<(\w+)>)?(?:\((.*)\))?", re.DOTALL)
 _ARGUMENT = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^",]+))\s*(,|$)', re.DOTALL)
@@ -18,14 +18,44 @@ class LocalNameError(ValueError):
 
 
 @attrs.frozen
+class Argument:
+    """A value in the parentheses of a name."""
+
+    text: str
+    """Without quotes."""
+    is_quoted: bool
+
+    @property
+    def numbers(self) -> list[float]:
+        """The number, or several between blanks; raises LocalNameError."""
+        if self.is_quoted:
+            raise LocalNameError(f"expected numbers in parentheses, got the text {self._shown}")
+        return [self._number(part) for part in self.text.split() or [""]]
+
+    def _number(self, text: str) -> float:
+        try:
+            if text.startswith("0x"):
+                return float(int(text, 16))
+            # Java's numbers have no underscores.
+            return float(text.replace("_", "?"))
+        except ValueError:
+            expected = f"expected a number or a text in quotes, got {self._shown}"
+            raise LocalNameError(expected) from None
+
+    @property
+    def _shown(self) -> str:
+        return repr(clip(self.text, 32))
+
+
+@attrs.frozen
 class LocalName:
     """A name, taken apart."""
 
     base: str
     type: str | None
     """As in `<VDouble>`."""
-    arguments: tuple[Argument, ...] | None
-    """What is in parentheses; None if there are none."""
+    arguments: tuple[Argument, ...]
+    """What is in parentheses."""
 
     @classmethod
     def parse(cls, text: str) -> LocalName:
@@ -33,34 +63,23 @@ class LocalName:
         match = _NAME.fullmatch(text)
         if match is None or not match[1].strip():
             raise LocalNameError('expected a name such as x, x(5), x("text") or x<VLong>(5)')
-        arguments = None if match[3] is None else _arguments(match[3])
-        return cls(match[1].strip(), match[2], arguments)
+        return cls(match[1].strip(), match[2], tuple(_arguments(match[3] or "")))
 
     @property
     def numbers(self) -> list[float]:
         """The arguments, all of which must be numbers; raises LocalNameError."""
-        numbers = [each for each in self.arguments or () if not isinstance(each, str)]
-        if len(numbers) < len(self.arguments or ()):
-            raise LocalNameError("expected numbers in parentheses")
-        return numbers
+        return [number for argument in self.arguments for number in argument.numbers]
 
 
-def _arguments(text: str) -> tuple[Argument, ...]:
-    found: list[Argument] = []
+def _arguments(text: str) -> Iterator[Argument]:
     at, is_more = 0, bool(text.strip())
     while is_more:
         match = _ARGUMENT.match(text, at)
         if match is None:
             raise LocalNameError('expected numbers or "texts" between commas, in parentheses')
         quoted, plain, end = match.groups()
-        found.append(_number(plain) if quoted is None else re.sub(r"\\(.)", r"\1", quoted))
+        if quoted is None:
+            yield Argument(plain.strip(), is_quoted=False)
+        else:
+            yield Argument(quoted.replace('\\"', '"'), is_quoted=True)
         at, is_more = match.end(), end == ","
-    return tuple(found)
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        expected = f"expected a number or a text in quotes, got {text.strip()[:32]!r}"
-        raise LocalNameError(expected) from None

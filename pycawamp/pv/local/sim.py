@@ -78,7 +78,8 @@ class SimulatedPV:
         if is_there != self._connected:
             self._connected = is_there
             self._sink.connection(is_there)
-        self._latest = None if value is LOST else stamped(self._now(), value)
+        alarm = (0, 0) if value is LOST else self._model.alarm(value)
+        self._latest = None if value is LOST else stamped(self._now(), value, alarm)
         if self._latest is not None:
             self._sink.reading(self._latest)
 

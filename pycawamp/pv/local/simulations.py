@@ -13,7 +13,7 @@ import numpy as np
 
 from pycawamp.pv.local.names import LocalName, LocalNameError
 from pycawamp.pv.local.values import initial
-from pycawamp.pv.values import FieldType, Metadata, Value
+from pycawamp.pv.values import SEVERITIES, STATUSES, Array, FieldType, Metadata, Value
 
 FASTEST = 0.01
 """Seconds between two updates of a PV, at least."""
@@ -41,6 +41,36 @@ class Simulation:
     period: float
     """Seconds between two updates; 0 for one update only."""
     step: Step
+
+    def alarm(self, value: Value) -> tuple[int, int]:
+        """Return the status and the severity of a scalar, by the limits; of others, none."""
+        if not isinstance(value, int | float):
+            return 0, 0
+        described = self.metadata
+        for limits, alarm in (
+            (described.alarm_limits, _ALARM),
+            (described.warning_limits, _WARNING),
+        ):
+            if limits is not None and not limits[0] < value < limits[1]:
+                return alarm.low if value <= limits[0] else alarm.high
+        return 0, 0
+
+
+@attrs.frozen
+class _Limit:
+    """The alarms of values outside of two limits: status and severity."""
+
+    low: tuple[int, int]
+    high: tuple[int, int]
+
+    @classmethod
+    def of(cls, severity: str, low: str, high: str) -> _Limit:
+        number = SEVERITIES.index(severity)
+        return cls((STATUSES.index(low), number), (STATUSES.index(high), number))
+
+
+_ALARM = _Limit.of("MAJOR", "LOLO", "HIHI")
+_WARNING = _Limit.of("MINOR", "LOW", "HIGH")
 
 
 def simulation(name: LocalName) -> Simulation:
@@ -74,7 +104,7 @@ def _array(low: float, high: float, size: float, seconds: float, step: Step) -> 
 
 
 def _described(count: int, low: float, high: float) -> Metadata:
-    """Warnings are a fifth of the range within its limits, alarms a tenth; none is ever raised."""
+    """Warnings are a fifth of the range within its limits, alarms a tenth."""
     span = high - low
     metadata = Metadata(FieldType.DOUBLE, count, units="a.u.", precision=2)
     if span <= 0:
@@ -131,17 +161,37 @@ def _gaussian_noise(given: Sequence[float]) -> Simulation:
 
 
 def _sine_wave(given: Sequence[float]) -> Simulation:
+    return _periodic("sinewave", given, lambda turns, _: (np.sin(2 * math.pi * turns) + 1) / 2)
+
+
+def _sawtooth(given: Sequence[float]) -> Simulation:
+    # The last element before a fall is at the upper limit, or near it.
+    return _periodic("sawtooth", given, lambda turns, length: turns % 1 * (1 + 1 / length))
+
+
+def _periodic(
+    name: str, given: Sequence[float], shape: Callable[[Array, float], Array]
+) -> Simulation:
+    """A wave that moves; `shape` has its values from 0 to 1, by turns and elements in a turn."""
     forms = {0: (1, 10, 50, 0.1, -1, 1), 4: (*given, -1, 1), 6: given}
-    period, wavelength, size, seconds, low, high = _form("sinewave", given, forms)
+    period, wavelength, size, seconds, low, high = _form(name, given, forms)
     size = int(size) if size >= 1 else 10
-    indices = np.arange(min(size, MOST_SIZE)) / (wavelength if wavelength > 0 else size)
+    length = wavelength if wavelength > 0 else size
+    indices = np.arange(min(size, MOST_SIZE)) / length
 
     def wave(_: int, elapsed: float) -> Value:
         start = elapsed / period if period > 0 else 0.0
-        sines = np.sin(2 * math.pi * (start + indices))
-        return np.asarray(low + (sines + 1) / 2 * (high - low))
+        return np.asarray(low + shape(start + indices, length) * (high - low))
 
     return _array(low, high, size, seconds, wave)
+
+
+def _noise_wave(given: Sequence[float]) -> Simulation:
+    forms = {0: (-5, 5, 100, 1), 3: (*given[:2], 100, *given[2:]), 4: given}
+    low, high, size, seconds = _form("noisewave", given, forms)
+    random = np.random.default_rng()
+    count = min(max(int(size), 1), MOST_SIZE)
+    return _array(low, high, size, seconds, lambda *_: random.random(count) * (high - low) + low)
 
 
 def _gaussian_wave(given: Sequence[float]) -> Simulation:
@@ -211,5 +261,7 @@ _SIMULATIONS: dict[str, Callable[[Sequence[float]], Simulation]] = {
 _LONGER: dict[str, Callable[[Sequence[float]], Simulation]] = {
     "sinewave": _sine_wave,
     "gaussianwave": _gaussian_wave,
+    "sawtooth": _sawtooth,
+    "noisewave": _noise_wave,
     "intermittent": _intermittent,
 }

@@ -10,30 +10,26 @@ import numpy as np
 
 from pycawamp.pv.errors import BadValueError
 from pycawamp.pv.local.names import Argument, LocalName, LocalNameError
+from pycawamp.pv.local.tables import table
 from pycawamp.pv.values import FieldType, Metadata, Value
 
 MOST_ELEMENTS = 10_000
 MOST_CHARACTERS = 10_000
 """Of a string, or of all strings of an array."""
-_TYPES = ("VDoubleArray", "VDouble", "VStringArray", "VString", "VEnum", "VLong")
+_TYPES = ("VDoubleArray", "VDouble", "VStringArray", "VString", "VEnum", "VLong", "VTable")
 
 
 def initial(name: LocalName) -> tuple[Metadata, Value]:
     """Return the type and the first value of a PV; raises LocalNameError."""
-    arguments = name.arguments or ()
+    arguments = name.arguments
     kind = _natural(arguments) if name.type is None else _type(name.type)
     if kind == "VEnum":
         return _enum(arguments)
-    metadata = _METADATA[kind]
-    if not arguments:
-        return metadata, _EMPTY[kind]
-    given: Any = list(arguments) if metadata.is_array else arguments[0]
-    if len(arguments) > 1 and not metadata.is_array:
+    metadata = METADATA[kind]
+    if len(arguments) > 1 and kind in ("VDouble", "VLong", "VString"):
         raise LocalNameError(f"expected one value for a {kind}, got {len(arguments)}")
-    if kind == "VLong" and isinstance(given, float) and given.is_integer():
-        given = int(given)
     try:
-        return metadata, converted(metadata, given)
+        return metadata, _FIRST[kind](arguments)
     except BadValueError as error:
         raise LocalNameError(str(error)) from None
 
@@ -64,19 +60,43 @@ def _type(text: str) -> str:
 
 
 def _natural(arguments: Sequence[Argument]) -> str:
-    is_text = bool(arguments) and isinstance(arguments[0], str)
+    is_text = any(each.is_quoted for each in arguments)
     kind = "VString" if is_text else "VDouble"
     return f"{kind}Array" if len(arguments) > 1 else kind
 
 
+def _numbers(arguments: Sequence[Argument]) -> list[float]:
+    numbers = [number for each in arguments for number in each.numbers]
+    if len(numbers) > len(arguments):
+        raise LocalNameError("expected commas between numbers")
+    return numbers
+
+
+def _first_number(arguments: Sequence[Argument]) -> float:
+    # Unlike one that is written, it may be NaN, for which JSON has no number.
+    (number,) = _numbers(arguments) or [0.0]
+    return number
+
+
+def _first_whole(arguments: Sequence[Argument]) -> int:
+    return _whole(METADATA["VLong"], _first_number(arguments))
+
+
+def _first_string(arguments: Sequence[Argument]) -> str:
+    return arguments[0].text if arguments else ""
+
+
+def _first_columns(arguments: Sequence[Argument]) -> Value:
+    """Return a table without rows; the arguments are the names of its columns."""
+    return table({"columns": {each.text: [] for each in arguments}})
+
+
 def _enum(arguments: Sequence[Argument]) -> tuple[Metadata, Value]:
-    index, labels = (arguments[0], arguments[1:]) if arguments else (None, ())
-    texts = tuple(each for each in labels if isinstance(each, str))
-    is_index = isinstance(index, float) and index.is_integer() and 0 <= index < len(labels)
-    if not is_index or len(texts) < len(labels):
+    labels = tuple(each.text for each in arguments[1:])
+    (index,) = _numbers(arguments[:1]) or [-1.0]
+    if not index.is_integer() or not 0 <= index < len(labels):
         raise LocalNameError('expected an index and labels for a VEnum, such as (0, "Off", "On")')
-    assert isinstance(index, float)
-    return Metadata(FieldType.ENUM, 1, enum_strs=texts), int(index)
+    return Metadata(FieldType.ENUM, 1, enum_strs=labels), int(index)
 
 
 def _number(_metadata: Metadata, value: Any) -> float:
@@ -88,8 +108,8 @@ def _number(_metadata: Metadata, value: Any) -> float:
 def _whole(_metadata: Metadata, value: Any) -> int:
     if type(value) not in (int, float) or not math.isfinite(value) or value != int(value):
         raise BadValueError("expected a whole number")
-    if not -(2**31) <= value < 2**31:
-        raise BadValueError("expected a whole number of 32 bits")
+    if not -(2**63) <= value < 2**63:
+        raise BadValueError("expected a whole number of 64 bits")
     return int(value)
 
 
@@ -117,21 +137,24 @@ def _check_length(length: int) -> None:
 
 _CONVERTERS: dict[FieldType, Callable[[Metadata, Any], Value]] = {
     FieldType.DOUBLE: _number,
-    FieldType.LONG: _whole,
+    FieldType.INT64: _whole,
     FieldType.STRING: _string,
     FieldType.ENUM: _state,
+    FieldType.TABLE: lambda _, value: table(value),
 }
-_METADATA = {
+METADATA = {
     "VDouble": Metadata(FieldType.DOUBLE, 1),
-    "VLong": Metadata(FieldType.LONG, 1),
+    "VLong": Metadata(FieldType.INT64, 1),
     "VString": Metadata(FieldType.STRING, 1),
     "VDoubleArray": Metadata(FieldType.DOUBLE, MOST_ELEMENTS),
     "VStringArray": Metadata(FieldType.STRING, MOST_ELEMENTS),
+    "VTable": Metadata(FieldType.TABLE, 1, capacity=8 * MOST_ELEMENTS),
 }
-_EMPTY: dict[str, Value] = {
-    "VDouble": 0.0,
-    "VLong": 0,
-    "VString": "",
-    "VDoubleArray": np.zeros(0),
-    "VStringArray": [],
+_FIRST: dict[str, Callable[[Sequence[Argument]], Value]] = {
+    "VDouble": _first_number,
+    "VLong": _first_whole,
+    "VString": _first_string,
+    "VDoubleArray": lambda arguments: np.array(_numbers(arguments), np.float64),
+    "VStringArray": lambda arguments: [each.text for each in arguments],
+    "VTable": _first_columns,
 }

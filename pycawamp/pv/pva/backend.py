@@ -15,6 +15,7 @@ from zope.interface import implementer
 
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.delay import DelayLine
+from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.interfaces import IBackend, IHandle, ISink
 from pycawamp.pv.pva import messages
 from pycawamp.pv.pva.channel import SILENCE, Channel, Monitor
@@ -33,7 +34,9 @@ class PVABackend:
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, budget: MemoryBudget | None = None) -> None:
+    def __init__(
+        self, reactor: Any, budget: MemoryBudget | None = None, inbox: Inbox | None = None
+    ) -> None:
         self.budget = budget or MemoryBudget()
         self.overruns = 0
         """Updates in which a server says that it left others out."""
@@ -42,6 +45,8 @@ class PVABackend:
             reactor, SILENCE, lambda item: item[0].look(item[1])
         )
         """Monitors whose servers may have to be asked to go on."""
+        self.inbox = inbox
+        """Where updates go that the compiled part takes; without one, all is done in Python."""
         self._reactor = reactor
         self._environment = Environment()
         self._conflated = 0
@@ -59,6 +64,8 @@ class PVABackend:
         except ValueError as error:
             self._log.error("pvAccess is not used: {error}", error=error)
             return
+        if self.inbox is not None:
+            self.inbox.open()
         self._started = True
         if self._channels:
             self._begin()

@@ -16,7 +16,15 @@ from pycawamp.pv.errors import BadValueError, NotConnectedError
 from pycawamp.pv.interfaces import IHandle, ISink
 from pycawamp.pv.pva import messages
 from pycawamp.pv.pva.circuit import Circuit
-from pycawamp.pv.pva.describe import Description, bytes_of, capacity_for, description_of, is_same
+from pycawamp.pv.pva.describe import (
+    Description,
+    bytes_of,
+    capacity_for,
+    description_of,
+    is_same,
+    same_metadata,
+)
+from pycawamp.pv.pva.direct import DirectMonitor
 from pycawamp.pv.pva.encode import encode
 from pycawamp.pv.pva.environment import Address
 from pycawamp.pv.pva.layout import Plan
@@ -287,6 +295,7 @@ class Monitor:
         "_channel",
         "_circuit",
         "_compared",
+        "_direct",
         "_is_watched",
         "_reserved",
         "_server_id",
@@ -316,6 +325,7 @@ class Monitor:
         self._is_watched = False
         self._compared = 0
         self._acknowledgement = b""
+        self._direct: DirectMonitor | None = None
         self._reserved = 0
         self._write_access: bool | None = None
         self.number = circuit.begin(self)
@@ -334,7 +344,9 @@ class Monitor:
         self._send(INIT | PIPELINE, options + order.u32.pack(QUEUE))
 
     def close(self) -> None:
-        """Give back what was reserved."""
+        """Give back what was reserved, and tell nothing any more."""
+        if self._direct is not None:
+            self._direct.close()
         self._backend.budget.structured -= self._reserved
         self._reserved = 0
 
@@ -346,6 +358,19 @@ class Monitor:
 
     def received(self, subcommand: int, reader: Reader) -> None:
         """Take a message."""
+        direct = self._direct
+        if direct is None:
+            self._take(subcommand, reader)
+            return
+        self._unacknowledged += direct.take(self._state)
+        try:
+            self._take(subcommand, reader)
+        finally:
+            is_ready = self.is_told and not self._compared
+            direct.release(self._unacknowledged, self._state if is_ready else None)
+            self._unacknowledged = 0
+
+    def _take(self, subcommand: int, reader: Reader) -> None:
         if subcommand & INIT:
             self._begun(reader)
             return
@@ -375,6 +400,10 @@ class Monitor:
         self._acknowledgement = messages.operation(
             Command.MONITOR, self._server_id, self.number, rest, order
         )
+        if self._circuit.direct is not None and self.description.value_code:
+            self._direct = DirectMonitor(
+                self._circuit.direct, self.number, self.description, self._acknowledged, self._sink
+            )
         self._send(START, b"")
 
     def update(self, order: Order, buffer: bytes, position: int, end: int) -> bool:
@@ -401,7 +430,8 @@ class Monitor:
             return False
         self._unacknowledged += 1
         if self._unacknowledged >= self._acknowledged:
-            self._acknowledge()
+            self._unacknowledged = 0
+            self.acknowledge()
         return True
 
     def tell_newest(self) -> None:
@@ -415,7 +445,9 @@ class Monitor:
         order = reader.order
         plan = layout.plans(order).get(bits) or layout.plan(bits, order)
         is_value = plan.slots <= description.telling
-        if is_value and plan.is_quick:
+        if is_value and self._direct is not None:
+            self._direct.add(bits, plan)
+        elif is_value and plan.is_quick:
             description.add_quick_plan(bits, order, plan)
         tells_all = not self.is_told or not is_value
         is_compared = self.is_told and (tells_all or self._compared > 0)
@@ -425,21 +457,27 @@ class Monitor:
             self._backend.overruns += 1
         self._unacknowledged += 1
         if self._unacknowledged >= self._acknowledged:
-            self._acknowledge()
+            self._unacknowledged = 0
+            self.acknowledge()
         reading = description.reading(self._state)
         if self._compared:
             self._compared -= 1
             if not self._compared:
-                self._circuit.updates[self.number] = self.update
+                self._go_quickly()
         if tells_all:
             self._tell_all(description, reading, before, plan)
         # QSRV 2 sends the value again when a subscription is started again.
         elif before is None or not is_same(before, reading):
             self._tell_reading(reading)
 
-    def _acknowledge(self) -> None:
+    def _go_quickly(self) -> None:
+        """Take the next updates the quick way; where there is a better one, they take that."""
+        if self._direct is None:
+            self._circuit.updates[self.number] = self.update
+
+    def acknowledge(self) -> None:
+        """Tell the server that as many updates were handled as are told at once."""
         # Always the same message: it is made once.
-        self._unacknowledged = 0
         self._acknowledgements += 1
         self._circuit.send(self._acknowledgement)
         before, self._acknowledged_at = self._acknowledged_at, self._backend.seconds()
@@ -450,7 +488,8 @@ class Monitor:
     @property
     def _mark(self) -> tuple[int, int]:
         """What changes with every update."""
-        return self._acknowledgements, self._unacknowledged
+        direct = self._direct
+        return self._acknowledgements, self._unacknowledged + (direct.count if direct else 0)
 
     def look(self, mark: tuple[int, int]) -> None:
         """Make the server continue, if nothing came since it may have had to wait.
@@ -467,6 +506,8 @@ class Monitor:
             self._compared = COMPARED
             # The next updates go the slow way.
             self._circuit.updates.pop(self.number, None)
+            if self._direct is not None:
+                self._direct.disarm()
             self._send(START, b"")
 
     def _tell_all(
@@ -478,7 +519,9 @@ class Monitor:
         self._tell_metadata(max(capacity, capacity_for(size)))
         if before is None:
             self.is_told = True
-            self._circuit.updates[self.number] = self.update
+            self._go_quickly()
+            if self._direct is not None:
+                self._direct.open()
             self._channel.monitor_works()
             self._tell_reading(reading)
         # QSRV 1 sends the value again with all else that changes.
@@ -488,7 +531,7 @@ class Monitor:
     def _tell_metadata(self, capacity: int) -> None:
         assert self.description is not None
         metadata = self.description.metadata(self._state, self._circuit.name, self._write_access)
-        metadata = attrs.evolve(metadata, capacity=capacity)
+        metadata = same_metadata(attrs.evolve(metadata, capacity=capacity))
         if metadata != self.metadata:
             self.metadata = metadata
             self._sink.metadata(metadata)
@@ -498,6 +541,9 @@ class Monitor:
             size = bytes_of(reading.value)
             if size > LARGE and not self._make_room(size):
                 return
+        if self._direct is not None:
+            # What it would tell is older.
+            self._direct.route.forget_newest()
         self._sink.reading(reading)
 
     def _make_room(self, size: int) -> bool:

@@ -15,7 +15,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from pycawamp.pv.delay import SLICE
+from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.pva import messages
+from pycawamp.pv.pva.direct import DirectUpdates
 from pycawamp.pv.pva.environment import Address
 from pycawamp.pv.pva.messages import Command, Message, Receiver
 from pycawamp.pv.pva.types import TypeReader
@@ -33,6 +35,8 @@ LARGE = 4096
 """Bytes of a message after which the clock is looked at at once."""
 BEHIND = 0.25
 """Seconds for which messages have waited without a break after which updates are replaced."""
+MOST_AHEAD = 4
+"""Reads that may wait in the inbox before no more is read."""
 MAX_AUTHENTICATIONS = 100
 """Ways of authentication that a server may offer."""
 
@@ -67,6 +71,9 @@ class IMonitor(IOperation, Protocol):
     def tell_newest(self) -> None:
         """Tell what was absorbed last."""
 
+    def acknowledge(self) -> None:
+        """Tell the server that as many updates were handled as are told at once."""
+
 
 class IChannel(Protocol):
     """A channel that a circuit serves."""
@@ -92,6 +99,9 @@ class IChannel(Protocol):
 class IOwner(Protocol):
     """What makes circuits."""
 
+    inbox: Inbox | None
+    """Where updates go that the compiled part takes."""
+
     def validated(self, circuit: Circuit) -> None:
         """Handle that a circuit can be used."""
 
@@ -106,7 +116,8 @@ class Circuit(TwistedProtocol):
     """A TCP connection to a server.
 
     Messages are handled in slices of a few milliseconds; while some wait, no more is read. If that
-    lasts, of the updates of a PV that wait only the newest is told.
+    lasts, of the updates of a PV that wait only the newest is told. Where the inbox has an intake,
+    messages are handled in its turn, after the updates that it was given before them.
     An error in what the server sends ends this connection, and no other.
     """
 
@@ -127,7 +138,14 @@ class Circuit(TwistedProtocol):
         self._owner = owner
         self._account = account
         self._timeout = timeout
+        self.direct: DirectUpdates | None = None
+        """What takes updates of numbers; None: all is done in Python."""
         self._receiver = Receiver()
+        inbox = owner.inbox
+        if inbox is not None and inbox.intake is not None:
+            self.direct = DirectUpdates(inbox, inbox.intake)
+            self._receiver = Receiver(self.direct.take, self.direct.hold)
+        self._ahead = 0
         self._channels: dict[int, IChannel] = {}
         self._numbers = itertools.count(1)
         self._operations: dict[int, IOperation] = {}
@@ -198,6 +216,8 @@ class Circuit(TwistedProtocol):
         self._operations.pop(number, None)
         self.updates.pop(number, None)
         self._late.pop(number, None)
+        if self.direct is not None:
+            self.direct.forget(number)
 
     def send(self, message: bytes) -> None:
         """Send a message, in one write with others of this reactor iteration."""
@@ -240,7 +260,11 @@ class Circuit(TwistedProtocol):
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         """Handle the end of the connection."""
-        self.fail()
+        if self.direct is None:
+            self.fail()
+        else:
+            # After the last updates.
+            self.direct.post(lambda _: self.fail(), None)
 
     def fail(self) -> None:
         """Tell all channels that the connection was lost, or could not be made."""
@@ -282,6 +306,25 @@ class Circuit(TwistedProtocol):
             self._give_up(error)
             return
         self.order = self._receiver.order
+        if self.direct is not None:
+            self._ahead += 1
+            self.direct.post(self._handle_read, (received, self.direct.take_due()))
+            self._throttle()
+            return
+        self._waiting += received
+        if self._working is None:
+            self._work()
+
+    def _handle_read(self, news: tuple[list[Message], list[int]]) -> None:
+        """Handle the messages that were read, and acknowledge the updates among them."""
+        self._ahead -= 1
+        if self._closed:
+            return
+        received, due = news
+        for number in due:
+            operation = self._operations.get(number)
+            if operation is not None:
+                cast(IMonitor, operation).acknowledge()
         self._waiting += received
         if self._working is None:
             self._work()
@@ -291,7 +334,8 @@ class Circuit(TwistedProtocol):
         self._working = None
         clock, waiting = self._reactor.seconds, self._waiting
         now = clock()
-        if self._busy_since is not None and now - self._busy_since > BEHIND:
+        is_behind = self._busy_since is not None and now - self._busy_since > BEHIND
+        if is_behind and self.direct is None:
             self._catch_up(now)
         else:
             self._handle_each(now + SLICE)
@@ -301,12 +345,18 @@ class Circuit(TwistedProtocol):
         self._busy_since = (self._busy_since or now) if is_busy else None
         if is_busy:
             self._working = self._reactor.callLater(0, self._work)
-        if is_busy != self._is_paused:
-            self._is_paused = is_busy
-            if is_busy:
-                self.transport.pauseProducing()  # type: ignore[attr-defined]
-            else:
-                self.transport.resumeProducing()  # type: ignore[attr-defined]
+        self._throttle()
+
+    def _throttle(self) -> None:
+        """Read no more while something is left to handle, or too much waits in the inbox."""
+        is_busy = self._working is not None or self._ahead >= MOST_AHEAD
+        if is_busy == self._is_paused or self._closed or self.transport is None:
+            return
+        self._is_paused = is_busy
+        if is_busy:
+            self.transport.pauseProducing()  # type: ignore[attr-defined]
+        else:
+            self.transport.resumeProducing()  # type: ignore[attr-defined]
 
     def _handle_each(self, deadline: float) -> None:
         clock, waiting = self._reactor.seconds, self._waiting

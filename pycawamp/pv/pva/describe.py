@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from pycawamp.pv import direct
 from pycawamp.pv.pva.layout import Layout, Plan, layout_of
 from pycawamp.pv.pva.types import (
     FORMATS,
@@ -79,7 +80,14 @@ class Description:
         self._message = self._text("alarm.message")
         self._seconds = self._whole("timeStamp.secondsPastEpoch")
         self._nanoseconds = self._whole("timeStamp.nanoseconds")
+        self.value_code = self._number_code()
+        """The code of values that are numbers, as in struct; empty where they are not."""
+        self._leaf_slots = (
+            *(self._severity, self._status, self._message, self._seconds, self._nanoseconds),
+            slots.get(self.value_path, self.layout.zero),
+        )
         self._get_value = _value_getter(self.type, self.layout, self.value_path)
+        self._text_slots = tuple(slot for path, slot in slots.items() if path.endswith(".choices"))
         self._quick: dict[bytes, Plan] = {}
         self._quick_big: dict[bytes, Plan] = {}
         self.may_be_large = self.is_array or self.type in _LARGE_TYPES
@@ -100,6 +108,33 @@ class Description:
             plans.clear()
         raw = bits if order is LITTLE else little_bits(bits)
         plans[bytes((len(bits),)) + raw] = plan
+
+    def leaves(self, plan: Plan) -> bytes | None:
+        """Return what `direct.Form.add` takes of a plan; None if it has more than scalars."""
+        names = dict(zip(self._leaf_slots, direct.LEAVES, strict=True))
+        leaves: list[str] = []
+        for slot, field in plan.named:
+            if not isinstance(field, Scalar):
+                return None
+            code = direct.TEXT if field.is_string else FORMATS[field.code]
+            leaves.append(code + names.get(slot, direct.OTHER))
+        return "".join(leaves).encode()
+
+    def leaf_values(self, state: State) -> direct.Fields:
+        """Return what a state holds of a number's value, alarm and time stamp."""
+        return tuple(state[slot] for slot in self._leaf_slots)
+
+    def store(self, fields: direct.Fields, state: State) -> None:
+        """Take what `leaf_values` returns."""
+        for slot, value in zip(self._leaf_slots, fields, strict=True):
+            state[slot] = value
+
+    def _number_code(self) -> str:
+        slot = self.layout.slots.get(self.value_path)
+        field = self.layout.fields[slot] if slot is not None else None
+        if self.type in _COMPOSED or not isinstance(field, Scalar) or field.is_string:
+            return ""
+        return FORMATS[field.code].replace("?", "")
 
     def _whole(self, path: str) -> int:
         """Return the slot of a whole number, or that of 0 if there is none."""
@@ -138,8 +173,14 @@ class Description:
         )
 
     def metadata(self, state: State, host: str, write_access: bool | None) -> Metadata:
-        """Return what a channel's state says beside its value."""
+        """Return what a channel's state says beside its value.
+
+        What is alike in many channels is kept once.
+        """
         slots, type_ = self.layout.slots, self.type
+        for slot in self._text_slots:
+            if isinstance(state[slot], list):
+                state[slot] = _same_texts(tuple(state[slot]))
 
         def text(path: str) -> str:
             return str(state[self._text(path)])
@@ -188,6 +229,17 @@ class Description:
 
 
 description_of = lru_cache(maxsize=512)(Description)
+
+
+@lru_cache(maxsize=1024)
+def _same_texts(texts: tuple[str, ...]) -> list[str]:
+    return list(texts)
+
+
+@lru_cache(maxsize=1024)
+def same_metadata(metadata: Metadata) -> Metadata:
+    """Return metadata that equals this, the same object each time: channels are often alike."""
+    return metadata
 
 
 def status(number: int, message: str) -> int | str:

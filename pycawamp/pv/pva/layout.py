@@ -52,18 +52,18 @@ class Plan:
         "_fixed",
         "_forms",
         "_head",
-        "_named",
         "_offset",
         "_plain",
         "_sign",
         "_tail",
         "_text_slot",
         "is_quick",
+        "named",
         "slots",
     )
 
     def __init__(self, named: list[tuple[int, Type]], order: Order) -> None:
-        self._named = tuple(named)
+        self.named = tuple(named)
         self._sign = order.sign
         self.slots = frozenset(slot for slot, _ in named)
         numbers = [(slot, field) for slot, field in named if _is_number(field)]
@@ -111,7 +111,7 @@ class Plan:
 
     def apply(self, reader: Reader, state: list[Any], types: TypeReader) -> None:
         """Take the leaves' values into a channel's state."""
-        for slot, field in self._named:
+        for slot, field in self.named:
             state[slot] = decode(field, reader, types)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from struct import Struct
 from typing import NamedTuple
@@ -73,9 +73,20 @@ _HEADERS = {False: Struct("<BBBBI"), True: Struct(">BBBBI")}
 
 
 class Receiver:
-    """Cuts a stream of bytes into application messages; joins the segments of one."""
+    """Cuts a stream of bytes into application messages; joins the segments of one.
 
-    def __init__(self) -> None:
+    `take` is called with bytes and a position where a message may begin, and returns the position
+    of the first one that is to be returned by `feed`. Of messages that it did not see, because
+    they are segmented or not little-endian, `hold` is told.
+    """
+
+    def __init__(
+        self,
+        take: Callable[[bytes, int], int] | None = None,
+        hold: Callable[[Message], None] | None = None,
+    ) -> None:
+        self._take_some = take
+        self._hold = hold
         self.order = LITTLE
         """The byte order in which the server wants messages."""
         self._held: list[bytes] = []
@@ -96,7 +107,12 @@ class Receiver:
             self._held = []
         messages: list[Message] = []
         position, end = 0, len(data)
+        take = self._take_some
         while end - position >= HEADER_SIZE:
+            if take is not None and not self._segments:
+                position = take(data, position)
+                if end - position < HEADER_SIZE:
+                    continue
             if data[position + 2] == FROM_SERVER and not self._segments:
                 # What nearly all messages are: little-endian, whole.
                 magic, version, _, command, size = _LITTLE_HEADER(data, position)
@@ -106,7 +122,10 @@ class Receiver:
                     messages.append(_message(Message, (command, LITTLE, data, start, payload_end)))
                     position = payload_end
                     continue
+            number = len(messages)
             payload_end = self._take(data, position, end, messages)
+            if self._hold is not None and len(messages) > number:
+                self._hold(messages[-1])
             if payload_end > end:
                 self._needed = payload_end - position
                 break

@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import orjson
 
+from pycawamp.pv.routes import Field
 from pycawamp.pv.values import FieldType, Image, Metadata, Reading, Value
-from pycawamp.wire.dialect import Renderer
+from pycawamp.wire.dialect import Renderer, Template
 from pycawamp.wire.v2.codec import dumps
 from pycawamp.wire.v2.text import label, long_string
 
@@ -21,14 +22,16 @@ Show: TypeAlias = Callable[[Value], bytes]
 class PVRenderer(Renderer):
     """One PV's messages."""
 
-    __slots__ = ("_head", "_show")
+    __slots__ = ("_head", "_is_array", "_show")
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self._head = b'{"type":"update","pv":%b,"value":' % dumps(name)
+        self._is_array = False
 
     def describe(self, metadata: Metadata) -> None:
         """Use `metadata` from now on."""
+        self._is_array = metadata.is_array
         self._show = formatter_for(metadata)
 
     def described(self, metadata: Metadata) -> Sequence[bytes]:
@@ -42,6 +45,10 @@ class PVRenderer(Renderer):
     def update(self, reading: Reading) -> bytes:
         """Return the message for an update."""
         return self._head + self._show(reading.value) + b"}"
+
+    def template(self) -> Template | None:
+        """Return the template of updates of scalars."""
+        return None if self._is_array else Template((self._head, Field.NUMBER, b"}"))
 
 
 def info(name: str, metadata: Metadata | None) -> bytes:

@@ -10,7 +10,7 @@ from pycawamp.pv.text import clip
 from pycawamp.pv.values import FieldType, Metadata
 from pycawamp.wire.v2.codec import dumps
 
-_WHOLE = frozenset([FieldType.SHORT, FieldType.LONG, FieldType.CHAR])
+_WHOLE = frozenset([FieldType.SHORT, FieldType.LONG, FieldType.INT64, FieldType.CHAR])
 _FLOATING = frozenset([FieldType.DOUBLE, FieldType.FLOAT])
 _WIDEST = 2**53
 """Up to here, all whole numbers are doubles."""

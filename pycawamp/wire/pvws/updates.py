@@ -10,8 +10,9 @@ from typing import TypeAlias
 import numpy as np
 import orjson
 
+from pycawamp.pv.routes import Field
 from pycawamp.pv.values import Array, FieldType, Metadata, Reading, Value
-from pycawamp.wire.dialect import Renderer
+from pycawamp.wire.dialect import Renderer, Template
 from pycawamp.wire.v2.codec import dumps
 from pycawamp.wire.v2.text import label
 
@@ -34,6 +35,7 @@ class PVRenderer(Renderer):
     __slots__ = (
         "_brief",
         "_head",
+        "_member",
         "_now",
         "_readonly",
         "_severity",
@@ -48,6 +50,7 @@ class PVRenderer(Renderer):
         self._now = now
         self._head = b'{"type":"update","pv":%b,' % dumps(name)
         self._brief = self._head.replace(b"%", b"%%") + b'%b,"seconds":%d,"nanos":%d}'
+        self._member: bytes | None = None
         self._whole = b""
         self._readonly = b""
         self._severity: int | None = None
@@ -60,6 +63,7 @@ class PVRenderer(Renderer):
         self._readonly = b',"readonly":%b' % _bool(
             not self._writable or metadata.write_access is False
         )
+        self._member = member_of(metadata)
         self._show = formatter_for(metadata)
 
     def shown(self, metadata: Metadata) -> object:
@@ -98,6 +102,15 @@ class PVRenderer(Renderer):
             # Those who get this now know something else than those who get each update.
             self._severity = None
         return self._newest(reading)
+
+    def template(self) -> Template | None:
+        """Return the template of updates whose severity clients were told, of most scalars."""
+        severity, member = self._severity, self._member
+        if severity is None or member is None:
+            return None
+        before = self._head + member
+        seconds, nanoseconds = (b',"seconds":', Field.SECONDS), (b',"nanos":', Field.NANOSECONDS)
+        return Template((before, Field.NUMBER, *seconds, *nanoseconds, b"}"), severity)
 
     def snapshot(self, reading: Reading) -> bytes:
         """Return the message with all there is to know but who may write."""
@@ -145,6 +158,13 @@ def vtype(metadata: Metadata) -> bytes:
     if _is_numeric(metadata) and metadata.type is FieldType.ENUM:
         return b"VShort"
     return _VTYPES[metadata.type] + (b"Array" if metadata.is_array else b"")
+
+
+def member_of(metadata: Metadata) -> bytes | None:
+    """Return the start of the only member that tells a value; None if it is written otherwise."""
+    if metadata.is_array or (metadata.type is FieldType.ENUM and metadata.enum_strs):
+        return None
+    return b'"text":' if metadata.type is FieldType.STRING else b'"value":'
 
 
 def formatter_for(metadata: Metadata) -> Show:

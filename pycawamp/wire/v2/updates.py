@@ -13,6 +13,7 @@ from typing import TypeAlias
 import numpy as np
 import orjson
 
+from pycawamp.pv.routes import Field
 from pycawamp.pv.values import (
     Array,
     FieldType,
@@ -50,16 +51,14 @@ def renderer(
 
 
 def template(name: str, metadata: Metadata, encoding: Encoding) -> Template | None:
-    """Return the template of a scalar's updates; None if they have a text."""
-    if encoding.text or metadata.is_array:
+    """Return the template of a scalar's updates; None if they have a text, or digits as one."""
+    has_digits = encoding.int64 == "string" and metadata.type in _LONG
+    if encoding.text or metadata.is_array or has_digits:
         return None
-    return Template(
-        _head(name, "monitor") + b'"value":',
-        b',"count":1,"timestamp":',
-        _units(metadata),
-        b"}",
-        encoding.metadata,
-    )
+    alarm = (Field.ALARM,) if encoding.metadata else ()
+    head = _head(name, "monitor") + b'"value":'
+    before_time = b',"count":1,"timestamp":'
+    return Template((head, Field.VALUE, before_time, Field.TIME, _units(metadata), *alarm, b"}"))
 
 
 def _head(name: str, msg_type: str) -> bytes:
@@ -84,17 +83,17 @@ def is_binary(metadata: Metadata, encoding: Encoding) -> bool:
 
 def _scalar_line(head: bytes, value_json: Callable[[Value], bytes], tail: bytes) -> Render:
     # The most frequent case, with a single formatting operation.
-    template = _literal(head) + b'"value":%b,"count":1,"timestamp":%d.%09d' + _literal(tail)
-    empty = _literal(head) + b'"value":null,"count":0,"timestamp":%d.%09d' + _literal(tail)
-    unstamped = _literal(head) + b'"value":%b,"count":%d' + _literal(tail)
+    template = b'%b"value":%%b%b%b%b' % (_literal(head), _COUNT, _TIME, _literal(tail))
 
     def render(reading: Reading) -> bytes:
         _, _, seconds, nanoseconds, value = reading
-        if not seconds:
-            return unstamped % (value_json(value), length_of(value))
-        if value is None:
-            return empty % (seconds, nanoseconds)
-        return template % (value_json(value), seconds, nanoseconds)
+        if seconds and value is not None:
+            return template % (value_json(value), seconds, nanoseconds)
+        # In names and units these parts have escaped quotes.
+        odd = template.replace(_COUNT, b',"count":%d' % length_of(value))
+        if seconds:
+            return odd % (value_json(value), seconds, nanoseconds)
+        return odd.replace(_TIME, b"") % value_json(value)
 
     return render
 
@@ -235,6 +234,8 @@ def _attributes(reading: Reading) -> bytes:
     return b',"attributes":' + dumps(named)
 
 
+_COUNT = b',"count":1'
+_TIME = b',"timestamp":%d.%09d'
 _LONG = (FieldType.INT64, FieldType.UINT64)
 _COMPOSED = (FieldType.TABLE, FieldType.IMAGE, FieldType.STRUCTURE)
 _NO_PIXELS: Array = np.zeros(0, np.uint8)

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.task import Clock
@@ -16,8 +17,11 @@ from pycawamp.access.pvlist_file import parse_pvlist
 from pycawamp.config.settings import GatewaySettings
 from pycawamp.pv.local import loc, sim
 from pycawamp.pv.local.loc import LocalBackend
+from pycawamp.pv.local.names import LocalName
 from pycawamp.pv.local.sim import SimulationBackend
+from pycawamp.pv.local.simulations import simulation
 from pycawamp.pv.memory import MemoryBackend
+from pycawamp.pv.values import SEVERITIES, STATUSES
 from pycawamp.testing import GatewayFixture, WebSocketTestClient
 from tests.support.ioc_case import until_true
 from tests.support.memory_gateway import SinkRecorder
@@ -67,8 +71,16 @@ class LocTests(LocalTestCase):
             (r'quoted("say \"hi\"")', "string", 'say "hi"'),
             ("array(1, 2.5,3)", "double", [1, 2.5, 3]),
             ('strings("a", "b")', "string", ["a", "b"]),
-            ("whole<VLong>(42)", "long", 42),
-            ("whole2<VLong>", "long", 0),
+            ("whole<VLong>(42)", "int64", 42),
+            ("whole2<VLong>", "int64", 0),
+            ("whole3<VLong>(1e10)", "int64", 10**10),
+            ("hex(0x1F)", "double", 31),
+            ("nan(NaN)", "double", None),
+            (r'path("C:\temp")', "string", r"C:\temp"),
+            ('mixed(1, "b")', "string", ["1", "b"]),
+            ("word<VString>(Fred)", "string", "Fred"),
+            ("words<VStringArray>(a, b c)", "string", ["a", "b c"]),
+            ("state2<VEnum>(0, Off, On)", "enum", 0),
             ("short<double>(3)", "double", 3),
             ('one<VStringArray>("a")', "string", ["a"]),
             ("empty<VDoubleArray>", "double", []),
@@ -114,7 +126,7 @@ class LocTests(LocalTestCase):
         client = yield self.start()
         for bare, good, bad in (
             ("d", [1, 2.5], ["x", None, [1], True]),
-            ("l<VLong>", [1, 2.0], [1.5, "x", 2**31, None]),
+            ("l<VLong>", [1, 2.0], [1.5, "x", 2.0**63, None]),
             ('s("x")', ["", "Grüezi"], [1, None, "x" * 20_000]),
             ('e<VEnum>(0,"Off","On")', [1, "On"], ["Gone", 2, -1, 0.5]),
             ("a<VDoubleArray>", [[], [1, 2]], [1, ["x"], [0] * 20_000]),
@@ -135,7 +147,11 @@ class LocTests(LocalTestCase):
         """What is no name of a local PV is told why."""
         client = yield self.start()
         for name, text in (
-            ("x<VTable>", "no type <VTable>"),
+            ("x<VImage>", "no type <VImage>"),
+            ("x(1 2)", "expected commas between numbers"),
+            ("x(1,,2)", "between commas"),
+            ("x(1, ,2)", "expected a number or a text in quotes, got ''"),
+            ("x(1_0)", "expected a number or a text in quotes, got '1_0'"),
             ("x(1, 2", "expected a name such as"),
             ("(5)", "expected a name such as"),
             ("x(a)", "expected a number or a text in quotes, got 'a'"),
@@ -149,6 +165,9 @@ class LocTests(LocalTestCase):
             error = yield client.until(msg_type="error")
             self.assertEqual((error["code"], error["pvname"]), ("refused", f"loc://{name}"))
             self.assertIn(text, error["message"])
+            reply = yield ask(client, "get", pv=f"loc://{name}")
+            self.assertEqual(reply["code"], "refused", name)
+            self.assertIn(text, reply["message"])
 
 
 class RuleTests(LocalTestCase):
@@ -239,6 +258,8 @@ class SimulationTests(SynchronousTestCase):
             *(("sine", 0), ("sine", 3), ("sine", 4), ("ramp", 0), ("ramp", 3), ("ramp", 4)),
             *(("noise", 0), ("noise", 3), ("gaussianNoise", 0), ("gaussianNoise", 3)),
             *(("sinewave", 0), ("sinewave", 4), ("sinewave", 6), ("sineWaveform", 0)),
+            *(("sawtooth", 0), ("sawtoothWaveform", 4), ("sawtooth", 6)),
+            *(("noisewave", 0), ("noiseWaveform", 3), ("noisewave", 4)),
             *(("gaussianWave", 0), ("gaussianWave", 4), ("flipflop", 0), ("flipflop", 1)),
             *(("const", 0), ("const", 1), ("strings", 0), ("strings", 1), ("strings", 2)),
             *(("intermittentChannel", number) for number in range(4)),
@@ -265,6 +286,32 @@ class SimulationTests(SynchronousTestCase):
             first, second = self.values(name, 2, 1)
             self.assertEqual((len(first), len(second)), (16, 16))
             self.assertGreater(abs(first - second).max(), 0.01, name)
+
+    def test_sawtooth(self) -> None:
+        """From the lower to the upper limit, once in a wavelength."""
+        (wave,) = self.values("sawtooth(0, 5, 10, 1, -2, 2)", 1, 1)
+        np.testing.assert_allclose(wave, [-2, -1.04, -0.08, 0.88, 1.84] * 2, atol=1e-9)
+
+    def test_blanks(self) -> None:
+        """Blanks will do between numbers."""
+        self.assertEqual(self.values("ramp(0 3  1)", 3, 1), [0, 1, 2])
+
+    def test_alarms(self) -> None:
+        """Scalars are in alarm near their limits: within a tenth, and a fifth, of the range."""
+        model = simulation(LocalName.parse("sine(0, 10, 1)"))
+        names = [
+            (STATUSES[status], SEVERITIES[severity])
+            for status, severity in map(model.alarm, (0.0, 1.0, 1.5, 2.0, 5.0, 8.0, 8.5, 9.0))
+        ]
+        low, high = [("LOLO", "MAJOR")] * 2, [("HIHI", "MAJOR")]
+        warned = [[(status, "MINOR")] * 2 for status in ("LOW", "HIGH")]
+        self.assertEqual(names, [*low, *warned[0], ("NO_ALARM", "NO_ALARM"), *warned[1], *high])
+        sink = SinkRecorder()
+        backend = SimulationBackend(Clock())
+        handle = backend.open("sine(-8, 8, 4, 1)", sink)
+        self.assertEqual(self.successResultOf(handle.get()).severity, 0)
+        self.assertEqual(simulation(LocalName.parse("const(99)")).alarm(99.0), (0, 0))
+        backend.stop()
 
     def test_strings_and_constants(self) -> None:
         """Strings grow; constants stay, and are of the types of loc:// PVs."""

@@ -1,13 +1,14 @@
 from collections.abc import Callable, Sized
 from typing import Any
 
-from pycawamp.pv.routes import DirectStream
+from pycawamp.pv.inbox import Listener
+from pycawamp.pv.routes import Planner
 from pycawamp.pv.values import Reading
 
 INTERFACE: int
 
-def render(field_type: int, raw: bytes, with_alarm: bool, /) -> tuple[bytes, bytes, bytes] | None:
-    """Return the JSON of a scalar's DBR_TIME bytes: value, time stamp, alarm.
+def render(field_type: int, raw: bytes, with_alarm: bool, /) -> tuple[bytes, ...] | None:
+    """Return the JSON of a scalar's DBR_TIME bytes, in the order of pycawamp.pv.routes.Field.
 
     None if Python has to do it: no value, text that is not UTF-8, numbers out of range.
     """
@@ -36,7 +37,7 @@ class Route:
     def __new__(
         cls,
         field_type: int,
-        direct_streams: Callable[[], list[DirectStream] | None],
+        planner: Planner,
         decode: Callable[[bytes], Reading],
         /,
     ) -> Route: ...
@@ -50,6 +51,33 @@ class Route:
     def keep(self, history: History, /) -> None: ...
     def take_newest(self) -> Reading | None: ...
     def forget_newest(self) -> None: ...
+
+class Form:
+    """See pycawamp.pv.inbox.Form."""
+
+    def __new__(cls, code: str, /) -> Form: ...
+    @property
+    def type(self) -> int: ...
+    def add(self, bits: bytes, leaves: bytes, /) -> bool: ...
+    def fields(self, raw: bytes, /) -> tuple[Any, ...]: ...
+
+class Direct:
+    """See pycawamp.pv.inbox.Direct."""
+
+    @property
+    def count(self) -> int: ...
+    def take(self) -> tuple[int, tuple[Any, ...] | None]: ...
+    def release(self, count: int, fields: tuple[Any, ...] | None, /) -> None: ...
+    def disarm(self) -> None: ...
+
+class Updates:
+    """See pycawamp.pv.inbox.Updates."""
+
+    def listen(self, number: int, form: Form, subscription: int, most: int, /) -> Direct: ...
+    def forget(self, number: int, /) -> None: ...
+    def hold(self, number: int, /) -> None: ...
+    def take(self, data: bytes, position: int, /) -> int: ...
+    def take_due(self) -> list[int]: ...
 
 class Intake:
     """See pycawamp.pv.inbox.Intake."""
@@ -71,7 +99,7 @@ class Intake:
     def route(
         self,
         field_type: int,
-        direct_streams: Callable[[], list[DirectStream] | None],
+        planner: Planner,
         decode: Callable[[bytes], Reading],
         /,
     ) -> Route: ...
@@ -81,11 +109,13 @@ class Intake:
         most: int,
         header: int,
         width: int,
-        handler: Callable[[bytes], None],
-        refuse: Callable[[int, int, int], None],
+        listener: Listener,
+        refuse: Callable[[Any, int, int, int], None],
         route: Route | None,
         /,
     ) -> int: ...
+    def form(self, code: str, /) -> Form: ...
+    def updates(self) -> Updates: ...
     def forget(self, number: int, /) -> None: ...
     def forget_all(self) -> None: ...
     def work(self, clock: Callable[[], float], deadline: float, /) -> tuple[int, bool]: ...

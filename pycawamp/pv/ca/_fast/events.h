@@ -66,7 +66,7 @@ struct subscription {
   size_t header, width;  /* an event has header + count * width bytes */
   struct node *late[NEWEST_WINS]; /* in the overflow that late_in tells */
   uint64_t late_in[NEWEST_WINS];
-  void *handler, *refuse, *route; /* references that it owns; of a route NULL, too */
+  void *listener, *refuse, *route; /* references that it owns; of a route NULL, too */
 };
 
 struct subscriptions {
@@ -115,6 +115,9 @@ struct subscription *subscription_find(const struct events *events, uint64_t num
 uint64_t subscription_number(const struct events *events, const struct subscription *subscription);
 bool events_enlist(struct events *events);
 void events_delist(struct events *events);
+
+/* Queues an event of a subscription, if there is one of the number. Without the lock. */
+void events_post(struct events *events, uint64_t number, const void *bytes, size_t size);
 
 /* What libca is given. Without the lock, and without Python's. */
 void events_on_event(struct event_args args);

@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "events.h"
+#include "intake.h"
 #include "route.h"
+#include "updates.h"
 
 enum {
   BATCH = 32,   /* nodes between two looks at the clock */
@@ -21,6 +23,7 @@ typedef struct {
   struct events events;
   bool closed;
   PyObject *wake, *failed;
+  PyObject *receive; /* the name of the listeners' method */
   PyObject *late; /* handler: where its update is in the overflow */
 } Intake;
 
@@ -28,6 +31,11 @@ struct place { /* a value of `late` */
   uint64_t overflow_number;
   struct node *node;
 };
+
+struct events *intake_events(PyObject *intake) {
+  Intake *self = (Intake *)intake;
+  return self->closed ? NULL : &self->events;
+}
 
 /* Life */
 
@@ -42,17 +50,18 @@ static PyObject *intake_new(PyTypeObject *type, PyObject *args, PyObject *keywor
   self->events.most_events = (size_t)events;
   self->events.most_bytes = (size_t)bytes;
   self->late = PyDict_New();
-  if (!self->late) Py_CLEAR(self);
+  self->receive = PyUnicode_InternFromString("receive");
+  if (!self->late || !self->receive) Py_CLEAR(self);
   return (PyObject *)self;
 }
 
 /* Takes the references of a subscription that nobody needs any more; with the lock. */
 static size_t retire(Intake *self, struct subscription *subscription, PyObject **objects) {
-  if (subscription->live || subscription->waiting || !subscription->handler) return 0;
-  objects[0] = subscription->handler;
+  if (subscription->live || subscription->waiting || !subscription->listener) return 0;
+  objects[0] = subscription->listener;
   objects[1] = subscription->refuse;
   objects[2] = subscription->route;
-  subscription->handler = subscription->refuse = subscription->route = NULL;
+  subscription->listener = subscription->refuse = subscription->route = NULL;
   subscription_free(&self->events, subscription);
   return OBJECTS;
 }
@@ -136,7 +145,7 @@ static int intake_traverse(Intake *self, visitproc visit, void *arg) {
   struct subscriptions *them = &self->events.subscriptions;
   for (uint32_t index = 0; index < them->made && !result; index++) {
     struct subscription *each = them->all[index];
-    PyObject *objects[OBJECTS] = {each->handler, each->refuse, each->route};
+    PyObject *objects[OBJECTS] = {each->listener, each->refuse, each->route};
     for (int i = 0; i < OBJECTS && !result; i++)
       if (objects[i]) result = visit(objects[i], arg);
   }
@@ -156,6 +165,7 @@ static void intake_dealloc(Intake *self) {
   PyTypeObject *type = Py_TYPE(self);
   intake_clear(self);
   Py_CLEAR(self->late);
+  Py_CLEAR(self->receive);
   events_lock();
   events_free_spares(&self->events);
   events_unlock();
@@ -298,10 +308,10 @@ static PyObject *intake_listen(Intake *self, PyObject *args) {
   long type;
   unsigned long most;
   Py_ssize_t header, width;
-  PyObject *handler, *refuse, *route;
+  PyObject *listener, *refuse, *route;
   struct native_state *native = PyType_GetModuleState(Py_TYPE(self));
-  if (!native || !PyArg_ParseTuple(args, "lknnOOO", &type, &most, &header, &width, &handler,
-                                   &refuse, &route))
+  if (!native || !PyArg_ParseTuple(args, "lknnOOO", &type, &most, &header, &width,
+                                   &listener, &refuse, &route))
     return NULL;
   if (route != Py_None && !PyObject_TypeCheck(route, native->route_type)) {
     PyErr_SetString(PyExc_TypeError, "expected a Route or None");
@@ -319,10 +329,8 @@ static PyObject *intake_listen(Intake *self, PyObject *args) {
     added->most = most;
     added->header = (size_t)header;
     added->width = (size_t)width;
-    Py_INCREF(handler);
-    Py_INCREF(refuse);
-    added->handler = handler;
-    added->refuse = refuse;
+    added->listener = Py_NewRef(listener);
+    added->refuse = Py_NewRef(refuse);
     added->route = route == Py_None ? NULL : Py_NewRef(route);
     number = subscription_number(&self->events, added);
   }
@@ -333,6 +341,17 @@ static PyObject *intake_listen(Intake *self, PyObject *args) {
 static PyObject *intake_route(Intake *self, PyObject *args) {
   struct native_state *native = PyType_GetModuleState(Py_TYPE(self));
   return native ? PyObject_CallObject((PyObject *)native->route_type, args) : NULL;
+}
+
+static PyObject *intake_updates(Intake *self, PyObject *unused) {
+  (void)unused;
+  struct native_state *native = PyType_GetModuleState(Py_TYPE(self));
+  return native ? updates_make(native->updates_type, (PyObject *)self) : NULL;
+}
+
+static PyObject *intake_form(Intake *self, PyObject *args) {
+  struct native_state *native = PyType_GetModuleState(Py_TYPE(self));
+  return native ? PyObject_CallObject((PyObject *)native->form_type, args) : NULL;
 }
 
 static PyObject *intake_forget(Intake *self, PyObject *argument) {
@@ -362,11 +381,12 @@ static PyObject *intake_forget_all(Intake *self, PyObject *unused) {
 static PyObject *handle_refusal(const struct node *node) {
   struct refusal refusal;
   memcpy(&refusal, node->bytes, sizeof refusal);
-  return PyObject_CallFunction(node->subscription->refuse, "llk", refusal.status, refusal.type,
-                               (unsigned long)refusal.count);
+  const struct subscription *subscription = node->subscription;
+  return PyObject_CallFunction(subscription->refuse, "Ollk", (PyObject *)subscription->listener,
+                               refusal.status, refusal.type, (unsigned long)refusal.count);
 }
 
-static PyObject *handle_event(const struct node *node) {
+static PyObject *handle_event(const Intake *self, const struct node *node) {
   Route *route = node->subscription->route;
   int sent = route ? route_send(route, node->bytes, node->size) : 0;
   if (sent) return sent > 0 ? Py_NewRef(Py_None) : NULL;
@@ -374,16 +394,17 @@ static PyObject *handle_event(const struct node *node) {
   if (route) route->raw_size = 0;
   PyObject *raw = PyBytes_FromStringAndSize(node->bytes, (Py_ssize_t)node->size);
   if (!raw) return NULL;
-  PyObject *result = PyObject_CallFunctionObjArgs(node->subscription->handler, raw, NULL);
+  PyObject *listener = node->subscription->listener;
+  PyObject *result = PyObject_CallMethodObjArgs(listener, self->receive, raw, NULL);
   Py_DECREF(raw);
   if (result && route && route_plan(route)) Py_CLEAR(result);
   return result;
 }
 
-static PyObject *handle(struct node *node) {
+static PyObject *handle(const Intake *self, const struct node *node) {
   switch (node->kind) {
     case EVENT:
-      return handle_event(node);
+      return handle_event(self, node);
     case REFUSAL:
       return handle_refusal(node);
     default:
@@ -423,7 +444,7 @@ static int work_batch(Intake *self, struct list batch, PyObject *clock, double d
   struct node *node = batch.first, *last = NULL;
   size_t left = batch.length;
   for (int over = 0; node && !over && !failed; node = node->next) {
-    PyObject *result = handle(node);
+    PyObject *result = handle(self, node);
     if (!result) failed = report(self);
     Py_XDECREF(result);
     Py_CLEAR(*(PyObject **)&node->handler);
@@ -531,6 +552,8 @@ static PyMethodDef methods[] = {
     {"post_update", (PyCFunction)intake_post_update, METH_VARARGS, NULL},
     {"route", (PyCFunction)intake_route, METH_VARARGS, NULL},
     {"listen", (PyCFunction)intake_listen, METH_VARARGS, NULL},
+    {"updates", (PyCFunction)intake_updates, METH_NOARGS, NULL},
+    {"form", (PyCFunction)intake_form, METH_VARARGS, NULL},
     {"forget", (PyCFunction)intake_forget, METH_O, NULL},
     {"forget_all", (PyCFunction)intake_forget_all, METH_NOARGS, NULL},
     {"work", (PyCFunction)intake_work, METH_VARARGS, NULL},

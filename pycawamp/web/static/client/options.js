@@ -5,6 +5,8 @@
  * @type {CheckedOptions["arrays"][]}
  */
 const ARRAYS = ["json", "base64", "binary"];
+/** @type {CheckedOptions["int64"][]} */
+const INT64 = ["number", "string"];
 /** Updates per second: the finest rate that the gateway takes. */
 const FINEST_RATE = 1000;
 /** Seconds: the most history that a subscription begins with. */
@@ -15,7 +17,8 @@ const MOST_POINTS = 8192;
 /**
  * @typedef {import("./types.js").PVOptions} PVOptions
  * @typedef {Readonly<Required<PVOptions>>} CheckedOptions
- * @typedef {{metadata?: boolean, text?: boolean, max_rate?: number, arrays?: string, history?: number, points?: number}} WireOptions
+ * @typedef {{metadata?: boolean, text?: boolean, max_rate?: number, arrays?: string, history?: number, points?: number, alarm_message?: boolean,
+ *   int64?: string, attributes?: boolean, image?: import("./types.js").ImageForm}} WireOptions
  */
 
 /**
@@ -24,11 +27,29 @@ const MOST_POINTS = 8192;
  */
 export function checked(options = {}) {
   const { metadata = false, text = false, maxRate = Infinity, arrays = "json", history = 0, points = MOST_POINTS } = options;
+  const { alarmMessage = false, int64 = "number", attributes = false, image = null } = options;
   if (!(maxRate > 0)) throw new RangeError("maxRate is updates per second, above 0");
   if (!(history >= 0 && history <= DAY)) throw new RangeError(`history is seconds, at most ${DAY}`);
   if (!(Number.isInteger(points) && points >= LEAST_POINTS && points <= MOST_POINTS)) throw new RangeError(`points is a number from ${LEAST_POINTS} to ${MOST_POINTS}`);
   if (!ARRAYS.includes(arrays)) throw new RangeError(`arrays is one of ${ARRAYS.join(", ")}`);
-  return Object.freeze({ metadata: Boolean(metadata), text: Boolean(text), maxRate: Number(maxRate), arrays, history: Number(history), points });
+  if (!INT64.includes(int64)) throw new RangeError(`int64 is one of ${INT64.join(", ")}`);
+  return Object.freeze({
+    metadata: Boolean(metadata), text: Boolean(text), maxRate: Number(maxRate), arrays, history: Number(history), points,
+    alarmMessage: Boolean(alarmMessage), int64, attributes: Boolean(attributes), image: imageForm(image),
+  });
+}
+
+/**
+ * @param {PVOptions["image"]} image
+ * @returns {CheckedOptions["image"]}
+ */
+function imageForm(image) {
+  if (!image) return null;
+  const isWhole = (/** @type {unknown} */ value, /** @type {number} */ low, /** @type {number} */ high) => Number.isInteger(value) && Number(value) >= low && Number(value) <= high;
+  const { jpeg, max } = image;
+  if (!isWhole(jpeg, 1, 100)) throw new RangeError("image.jpeg is a quality from 1 to 100");
+  if (max !== undefined && !isWhole(max, 16, 10000)) throw new RangeError("image.max is a number of pixels from 16 to 10000");
+  return Object.freeze({ jpeg, ...(max !== undefined && { max }) });
 }
 
 /**
@@ -37,14 +58,33 @@ export function checked(options = {}) {
  * @returns {CheckedOptions}
  */
 export function strongest(list) {
+  const isLong = list.some(({ int64 }) => int64 === "string");
   return {
-    metadata: list.some((options) => options.metadata),
+    // Who wants numbers while others want digits is told by the type what they are.
+    metadata: list.some((options) => options.metadata) || (isLong && list.some(({ int64 }) => int64 === "number")),
     text: list.some((options) => options.text),
     maxRate: Math.max(...list.map((options) => options.maxRate)),
     arrays: ARRAYS[Math.max(...list.map((options) => ARRAYS.indexOf(options.arrays)))],
     history: Math.max(...list.map((options) => options.history)),
     points: Math.max(...list.filter((options) => options.history > 0).map((options) => options.points), LEAST_POINTS),
+    alarmMessage: list.some((options) => options.alarmMessage),
+    int64: isLong ? "string" : "number",
+    attributes: list.some((options) => options.attributes),
+    image: finest(list.map((options) => options.image)),
   };
+}
+
+/**
+ * What loses least of a picture: nothing at all, if somebody wants its numbers.
+ * @param {CheckedOptions["image"][]} forms
+ * @returns {CheckedOptions["image"]}
+ */
+function finest(forms) {
+  const known = forms.filter((form) => form !== null);
+  if (known.length < forms.length) return null;
+  const sizes = known.map(({ max }) => max ?? Infinity);
+  const max = Math.max(...sizes);
+  return { jpeg: Math.max(...known.map(({ jpeg }) => jpeg)), ...(max < Infinity && { max }) };
 }
 
 /**
@@ -52,12 +92,16 @@ export function strongest(list) {
  * @param {CheckedOptions} options
  * @returns {WireOptions}
  */
-export function onWire({ metadata, text, maxRate, arrays, history, points }) {
+export function onWire({ metadata, text, maxRate, arrays, history, points, alarmMessage, int64, attributes, image }) {
   return {
     ...(metadata && { metadata }),
     ...(text && { text }),
     ...(maxRate !== Infinity && { max_rate: Math.min(maxRate, FINEST_RATE) }),
     ...(arrays !== "json" && { arrays }),
     ...(history > 0 && { history, ...(points < MOST_POINTS && { points }) }),
+    ...(alarmMessage && { alarm_message: true }),
+    ...(int64 !== "number" && { int64 }),
+    ...(attributes && { attributes }),
+    ...(image && { image }),
   };
 }

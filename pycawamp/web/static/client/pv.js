@@ -7,6 +7,8 @@ import { Throttle } from "./throttle.js";
 
 /** @type {(keyof import("./types.js").PVEvents)[]} */
 const EVENTS = ["value", "connection", "metadata", "history", "error"];
+/** Types of 64-bit integers, which travel as digits when some handle wants them. */
+const LONG = ["int64", "uint64"];
 
 export class PV {
   #client;
@@ -16,8 +18,8 @@ export class PV {
   #events = new Emitter(EVENTS);
   /** @type {Set<Stream<import("./types.js").Update>>} */
   #streams = new Set();
-  /** @type {{of: import("./types.js").Update | null, update: import("./types.js").Update | null}} */
-  #copied = { of: null, update: null };
+  /** @type {{of: import("./types.js").Update, update: import("./types.js").Update} | null} */
+  #copied = null;
   /** @type {Throttle<import("./types.js").Update>} */
   #throttle;
   #closed = false;
@@ -261,19 +263,40 @@ export class PV {
   }
 
   /**
-   * Whoever asked for JSON gets plain arrays, also when another handle made them travel as binary.
+   * An update as this handle asked for it, whatever others made of it: plain arrays for whoever asked for JSON, and numbers or digits.
    * @param {import("./types.js").Update} update
    */
   #mine(update) {
-    if (this.#options.arrays !== "json" || !ArrayBuffer.isView(update.value)) return update;
-    if (this.#copied.of !== update || this.#copied.update === null) {
-      const value = /** @type {number[]} */ (Array.from(/** @type {Iterable<any>} */ (update.value)));
-      this.#copied = { of: update, update: { ...update, value } };
+    if (this.#copied?.of !== update) {
+      const value = this.#own(update.value);
+      this.#copied = { of: update, update: value === update.value ? update : { ...update, value } };
     }
-    return /** @type {import("./types.js").Update} */ (this.#copied.update);
+    return this.#copied.update;
+  }
+
+  /** @param {import("./types.js").Value} value */
+  #own(value) {
+    const { arrays, int64 } = this.#options;
+    const isLong = LONG.includes(this.metadata?.type ?? "");
+    if (ArrayBuffer.isView(value)) return arrays === "json" ? plainOf(value, int64) : value;
+    if (int64 === "string" || !isLong) return value;
+    if (Array.isArray(value)) return value.map(Number);
+    return typeof value === "string" ? Number(value) : value;
   }
 
   #assertOpen() {
     if (this.#closed) throw new PVError("closed", "the handle is closed", { pvname: this.name });
   }
+}
+
+/**
+ * @param {ArrayBufferView} list
+ * @param {"number" | "string"} int64 the form of 64-bit integers
+ * @returns {number[] | string[]}
+ */
+function plainOf(list, int64) {
+  const elements = /** @type {Iterable<any>} */ (/** @type {unknown} */ (list));
+  const isLong = list instanceof BigInt64Array || list instanceof BigUint64Array;
+  if (!isLong) return Array.from(elements);
+  return int64 === "string" ? Array.from(elements, String) : Array.from(elements, Number);
 }

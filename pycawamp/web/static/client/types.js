@@ -28,6 +28,8 @@
  * @property {string} [dtype] of such an array, if it is of a type that the client does not know: its value are the bytes
  * @property {string} [codec] of a compressed picture, such as `jpeg`: its value are the bytes
  * @property {readonly number[]} [image_shape] of a compressed picture: rows, columns, and colours if there are any
+ * @property {string} [alarm_message] with `alarmMessage: true`: the alarm's message, if it is not just the name of the status
+ * @property {{readonly [name: string]: any}} [attributes] of a picture, with `attributes: true`
  */
 
 /**
@@ -87,6 +89,16 @@
  * @property {number} [history] seconds before now that come first, in one `history` event, if the gateway keeps them
  * @property {number} [points] samples of that event, at most (default 8192)
  * @property {"json" | "base64" | "binary"} [arrays] how arrays travel; the latter two arrive as typed arrays
+ * @property {boolean} [alarmMessage] `alarm_message` in updates, where the alarm has one
+ * @property {"number" | "string"} [int64] integers of 64 bits as the nearest number, or as a string with all digits
+ * @property {boolean} [attributes] `attributes` in updates of pictures
+ * @property {ImageForm | null} [image] have the gateway send pictures as JPEG
+ */
+
+/**
+ * @typedef {object} ImageForm
+ * @property {number} jpeg quality, 1 to 100
+ * @property {number} [max] pixels of a row or a column at most, 16 to 10000
  */
 
 /**

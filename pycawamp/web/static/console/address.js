@@ -1,6 +1,6 @@
 /** The layout in the page's address: a bookmark or a shared link brings back the same page. */
 import { FORMATS } from "../view/format.js";
-import { layout, MOST, PLAIN, viewOf } from "./layout.js";
+import { isWidth, layout, MOST, PLAIN, shown, viewOf } from "./layout.js";
 import { namesIn, typedName } from "./names.js";
 
 /** Servers bound the length of a request's first line; longer lists go behind the `#`. */
@@ -8,6 +8,8 @@ const QUERY_LIMIT = 8000;
 const FLAGS = ["compact", "wall", "descriptions", "worst"];
 /** Before the name of a format: the PVs that have it. */
 const FORMAT = "format.";
+/** Before the width of pictures: the arrays that have it. */
+const WIDTH = "width.";
 
 /**
  * A plus is a plus, as in a name, and not a blank, as in forms.
@@ -31,7 +33,7 @@ export function readAddress({ search, hash } = globalThis.location) {
   };
 }
 
-/** @param {import("./layout.js").Layout} shown */
+/** @param {import("./layout.js").Layout} each */
 export function addressOf({ name, items, rate, view, charts }) {
   const list = listOf(items);
   const long = list.length > QUERY_LIMIT;
@@ -47,33 +49,40 @@ export function addressOf({ name, items, rate, view, charts }) {
   return `${query ? `?${query}` : ""}${long ? `#${list}` : ""}`;
 }
 
-/** @param {import("./layout.js").Layout} shown */
-export function writeAddress(shown) {
-  history.replaceState(null, "", globalThis.location.pathname + addressOf(shown));
+/** @param {import("./layout.js").Layout} each */
+export function writeAddress(each) {
+  history.replaceState(null, "", globalThis.location.pathname + addressOf(each));
 }
 
-/** @param {string} pv its name @param {string} format @returns {string} the address of a page with this PV alone */
-export function linkTo(pv, format) {
-  return new URL(addressOf(layout({ items: [{ pv, format }] })), location.href.replace(/[?#].*/, "")).href;
+/** @param {import("./layout.js").Shown} item @returns {string} the address of a page with this PV alone */
+export function linkTo(item) {
+  return new URL(addressOf(layout({ items: [item] })), location.href.replace(/[?#].*/, "")).href;
 }
 
-/** Each name once: `pv=a,b&heading=Pumps&pv=c&format.hex=b`. */
+/** Each name once: `pv=a,b&heading=Pumps&pv=c&format.hex=b&width.640=c`. */
 function itemsIn(pairs) {
-  const formats = new Map();
-  for (const [key, text] of pairs) {
-    const format = key.slice(FORMAT.length);
-    if (key.startsWith(FORMAT) && Object.hasOwn(FORMATS, format)) for (const name of namesIn(text)) formats.set(name, format);
-  }
+  const formats = chosenIn(pairs, FORMAT, (format) => (Object.hasOwn(FORMATS, format) ? format : null));
+  const widths = chosenIn(pairs, WIDTH, (width) => (isWidth(Number(width)) ? Number(width) : null));
   const seen = new Set();
   const items = [];
   for (const [key, text] of pairs) {
     if (key === "heading") items.push({ heading: text.slice(0, MOST.heading) });
     for (const pv of key === "pv" ? namesIn(text) : []) {
-      if (!seen.has(pv)) items.push({ pv, format: formats.get(pv) ?? "record" });
+      if (!seen.has(pv)) items.push(shown(pv, formats.get(pv), widths.get(pv)));
       seen.add(pv);
     }
   }
   return items.slice(0, MOST.items);
+}
+
+/** What parameters with a prefix say of PVs, by their names. */
+function chosenIn(pairs, prefix, valueOf) {
+  const chosen = new Map();
+  for (const [key, text] of pairs) {
+    const value = key.startsWith(prefix) ? valueOf(key.slice(prefix.length)) : null;
+    if (value !== null) for (const name of namesIn(text)) chosen.set(name, value);
+  }
+  return chosen;
 }
 
 function listOf(items) {
@@ -91,11 +100,16 @@ function listOf(items) {
     }
   }
   flush();
-  for (const format of Object.keys(FORMATS)) {
-    const some = format === "record" ? [] : items.filter((item) => "pv" in item && item.format === format);
-    if (some.length > 0) parts.push(`${FORMAT}${format}=${some.map(({ pv }) => typed(pv)).join(",")}`);
-  }
-  return parts.join("&");
+  const pvs = items.filter((item) => "pv" in item);
+  const formats = Object.keys(FORMATS).filter((format) => format !== "record");
+  for (const format of formats) parts.push(parameter(`${FORMAT}${format}`, pvs.filter((item) => item.format === format)));
+  const widths = new Set(pvs.map((item) => item.width).filter(Boolean));
+  for (const width of widths) parts.push(parameter(`${WIDTH}${width}`, pvs.filter((item) => item.width === width)));
+  return parts.filter(Boolean).join("&");
+}
+
+function parameter(key, items) {
+  return items.length === 0 ? "" : `${key}=${items.map(({ pv }) => typed(pv)).join(",")}`;
 }
 
 function typed(name) {

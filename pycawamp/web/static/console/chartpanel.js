@@ -1,7 +1,7 @@
 /** One chart of several PVs: the plot, its legend and its buttons. */
 import { Chart } from "../plot/chart.js";
 import { stripTrace, timeAxis, waveSeries, waveTrace } from "../plot/series.js";
-import { shifted, timelineOf } from "../plot/views.js";
+import { timelineOf } from "../plot/views.js";
 import { el, setText } from "./dom.js";
 import { download, fileName } from "./export.js";
 import { stripTraceOf, waveTraceOf } from "./figure.js";
@@ -168,9 +168,10 @@ export class ChartPanel {
         return { ...waveTrace({ list: () => list, metadata: () => watch.metadata }), style };
       }
       const copy = copyOf(watch.samples(range), range);
-      const samples = () => shifted(copy, this.#viewport.range[1] - range[1]);
-      const trace = stripTrace({ samples, now: () => clock.now(), utc: () => clock.utc, metadata: () => watch.metadata, text: String });
-      return { ...trace, alarms: () => [], limits: () => [], read: () => null, style };
+      const trace = stripTrace({ samples: () => copy, now: () => range[1], utc: () => clock.utc, metadata: () => watch.metadata, text: String });
+      const shift = () => this.#viewport.range[1] - range[1];
+      const extent = ([from, to], above) => trace.extent([from - shift(), to - shift()], above);
+      return { ...trace, extent, shift, alarms: () => [], limits: () => [], read: () => null, style };
     });
   }
 

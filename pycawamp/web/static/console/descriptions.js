@@ -53,6 +53,6 @@ export class Descriptions {
 
 /** The PV with the description of a record, or null where there are no records. */
 export function descriptionOf(name) {
-  const { scheme = "", record } = /^(?<scheme>\w+:\/\/)?(?<record>[^.]*)/.exec(name)?.groups ?? {};
+  const { scheme = "", record } = /^(?<scheme>\w+:\/\/)?(?<record>[^=.][^.]*)/.exec(name)?.groups ?? {};
   return record && ["", "ca://", "pva://"].includes(scheme) ? `${scheme}${record}.DESC` : null;
 }

@@ -2,14 +2,14 @@
 import { FORMATS } from "../view/format.js";
 
 /** What a layout may have at most. */
-export const MOST = { items: 20000, charts: 50, name: 100, heading: 100, pv: 1000, bytes: 1048576 };
+export const MOST = { items: 20000, charts: 50, name: 100, heading: 100, pv: 1000, bytes: 1048576, width: 999999 };
 export const COLUMNS = [1, 2, 3, 4];
 /** Which rows are shown. */
 export const SHOWN = { all: "all", alarms: "in alarm", severe: "major or worse", new: "not acknowledged" };
 
 /**
  * @typedef {{heading: string}} Heading
- * @typedef {{pv: string, format: string}} Shown a PV, and a key of FORMATS
+ * @typedef {{pv: string, format: string, width: number}} Shown a PV, a key of FORMATS, and the pixels of a row if its array is shown as a picture
  * @typedef {Heading | Shown} Item
  *
  * @typedef {object} View
@@ -36,6 +36,16 @@ export function layout({ name = "", items = [], rate = null, charts = [], view =
   return { name, items, rate, charts, view };
 }
 
+/** @param {string} pv @param {string} [format] @param {number} [width] 0: no picture @returns {Shown} */
+export function shown(pv, format = "record", width = 0) {
+  return { pv, format, width };
+}
+
+/** @param {unknown} width @returns {boolean} whether it can be the width of a picture */
+export function isWidth(width) {
+  return Number.isInteger(width) && Number(width) > 0 && Number(width) <= MOST.width;
+}
+
 /** @param {Layout} each @returns {string} a file */
 export function jsonOf({ name, items, rate, charts, view }) {
   const groups = [];
@@ -43,11 +53,17 @@ export function jsonOf({ name, items, rate, charts, view }) {
     if ("heading" in item) groups.push({ heading: item.heading, pvs: [] });
     else {
       if (groups.length === 0) groups.push({ pvs: [] });
-      groups.at(-1).pvs.push(item.format === "record" ? item.pv : item);
+      groups.at(-1).pvs.push(entryOf(item));
     }
   }
   const changed = Object.fromEntries(Object.entries(view).filter(([key, value]) => value !== PLAIN[key]));
   return `${JSON.stringify({ name, rate: rate ?? undefined, view: changed, charts: charts.length > 0 ? charts : undefined, groups }, null, 2)}\n`;
+}
+
+/** @param {Shown} shown @returns {string | object} what is not as usual */
+function entryOf({ pv, format, width }) {
+  const chosen = { ...(format !== "record" && { format }), ...(width > 0 && { width }) };
+  return Object.keys(chosen).length === 0 ? pv : { pv, ...chosen };
 }
 
 /**
@@ -94,17 +110,18 @@ function parsed(text) {
 /** @returns {Item[]} */
 function itemsOf(given) {
   const { heading, pvs } = objectIn(given, "each group to be an object with \"pvs\"");
-  const shown = listIn(pvs, '"pvs" to be a list').map(shownIn);
-  return heading === undefined ? shown : [{ heading: textIn(heading, MOST.heading, '"heading"') }, ...shown];
+  const entries = listIn(pvs, '"pvs" to be a list').map(shownIn);
+  return heading === undefined ? entries : [{ heading: textIn(heading, MOST.heading, '"heading"') }, ...entries];
 }
 
 /** @returns {Shown} */
 function shownIn(given) {
-  const { pv, format = "record" } = typeof given === "string" ? { pv: given } : objectIn(given, 'each PV to be a name or an object with "pv"');
+  const { pv, format = "record", width = 0 } = typeof given === "string" ? { pv: given } : objectIn(given, 'each PV to be a name or an object with "pv"');
   if (!Object.hasOwn(FORMATS, format)) throw new Error(`expected "format" to be one of ${Object.keys(FORMATS).join(", ")}`);
+  if (width !== 0 && !isWidth(width)) throw new Error(`expected "width" to be a whole number from 1 to ${MOST.width}`);
   const name = textIn(pv, MOST.pv, '"pv"').trim();
   if (name === "") throw new Error("expected the name of a PV, not an empty text");
-  return { pv: name, format };
+  return shown(name, format, width);
 }
 
 function objectIn(given, expected) {

@@ -3,10 +3,16 @@
 const SEPARATOR = /[\s,;]/;
 /** In quotes, with `\"` for a quote. */
 const QUOTED = /"((?:[^"\\]|\\.)*)"(?=[\s,;]|$)/sy;
+/** A formula, to the end of its line. */
+const FORMULA = /(?:=|eq:\/\/)[^\r\n]*/iy;
+/** A PV of the gateway's own, with values in parentheses. */
+const VALUES = /(?:loc|sim):\/\/[^\s,;("]+\((?:[^"()]|"(?:[^"\\]|\\.)*")*\)(?=[\s,;]|$)/isy;
 
 /**
  * Splits at white space, commas and semicolons, but not inside braces: channel filters are JSON,
- * `X.{"dbnd":{"d":0.5}}`. Nor inside quotes: `"a,b"` is one name. Each name once, in the order given.
+ * `X.{"dbnd":{"d":0.5}}`. Nor inside quotes: `"a,b"` is one name. Nor inside the parentheses of
+ * `loc://x(1, 2)`. A formula, which begins with `=` or `eq://`, ends with its line. Each name once,
+ * in the order given.
  *
  * @param {string} text
  * @returns {string[]}
@@ -17,13 +23,13 @@ export function namesIn(text) {
   for (let start = 0; start < text.length; start += 1) {
     QUOTED.lastIndex = start;
     const quoted = QUOTED.exec(text);
-    let end = quoted ? QUOTED.lastIndex : endOfName(text, start, hasBraces);
+    let end = quoted ? QUOTED.lastIndex : endOfOwn(text, start) ?? endOfName(text, start, hasBraces);
     if (end === undefined) {
       // A brace that nothing closes is like any other character.
       hasBraces = false;
       end = endOfName(text, start, false);
     }
-    names.add(quoted ? quoted[1].replace(/\\(.)/gs, "$1") : text.slice(start, end));
+    names.add(quoted ? quoted[1].replace(/\\(.)/gs, "$1") : text.slice(start, end).trimEnd());
     start = end;
   }
   names.delete("");
@@ -32,8 +38,16 @@ export function namesIn(text) {
 
 /** A name as it is typed into a list: in quotes, if it would not come out of it otherwise. */
 export function typedName(name) {
-  const isPlain = !name.startsWith('"') && endOfName(name, 0, true) === name.length;
+  const isPlain = !/^(?:"|=|eq:\/\/)/i.test(name) && (endOfOwn(name, 0) ?? endOfName(name, 0, true)) === name.length;
   return isPlain ? name : `"${name.replace(/["\\]/g, "\\$&")}"`;
+}
+
+/** Where the name of a formula or of a PV of the gateway's own ends; undefined for other names. */
+function endOfOwn(text, start) {
+  for (const pattern of [FORMULA, VALUES]) {
+    pattern.lastIndex = start;
+    if (pattern.test(text)) return pattern.lastIndex;
+  }
 }
 
 /** Where a name ends; undefined if its braces do not. */

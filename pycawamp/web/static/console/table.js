@@ -1,6 +1,7 @@
 /** The watched PVs in their order, and which of them are in sight. */
 import { Details } from "./details.js";
 import { Heading } from "./heading.js";
+import { shown } from "./layout.js";
 import { Row } from "./row.js";
 import { Watch } from "./watch.js";
 
@@ -59,7 +60,7 @@ export class Table {
 
   /** @returns {import("./layout.js").Item[]} */
   get items() {
-    return this.listed.map((entry) => (entry instanceof Heading ? { heading: entry.text } : { pv: entry.watch.name, format: entry.watch.format }));
+    return this.listed.map((entry) => (entry instanceof Heading ? { heading: entry.text } : entry.watch.item));
   }
 
   /** @returns {(Row | Heading)[]} from top to bottom */
@@ -104,7 +105,7 @@ export class Table {
   /** @param {string[]} names @returns {string[]} those that were not there yet */
   add(names) {
     const added = names.filter((name) => !this.#rows.has(name));
-    this.addItems(added.map((pv) => ({ pv, format: "record" })));
+    this.addItems(added.map((name) => shown(name)));
     return added;
   }
 
@@ -231,7 +232,7 @@ export class Table {
 
   /** @returns {Kept[]} */
   #kept() {
-    return this.listed.map((entry) => (entry instanceof Heading ? entry : { pv: entry.watch.name, format: entry.watch.format }));
+    return this.listed.map((entry) => (entry instanceof Heading ? entry : entry.watch.item));
   }
 
   #newHeading(text) {
@@ -244,7 +245,7 @@ export class Table {
   }
 
   /** @param {import("./layout.js").Shown} item */
-  #newRow({ pv: name, format }) {
+  #newRow({ pv: name, format, width }) {
     const on = {
       changed: (watch) => {
         this.#news(watch);
@@ -255,7 +256,7 @@ export class Table {
       archived: () => this.#clock.archived,
     };
     const row = new Row(new Watch(this.#gateway, name, this.#rate, on), this.#clock);
-    row.watch.format = format;
+    Object.assign(row.watch, { format, width });
     if (this.#clock.paused) row.watch.freeze();
     this.#rows.set(name, row);
     this.#byElement.set(row.element, row);

@@ -22,7 +22,7 @@ export class Viewing {
     });
     this.#label = el("label", { class: "format" }, el("span", {}, "Format"), this.#select);
     this.#copyValue = this.#copy("Copy value", () => this.#value());
-    this.element = el("div", { class: "viewing" }, this.#label, this.#copyValue, this.#copy("Copy link", () => linkTo(this.#watch.name, this.#watch.format)), this.#outcome);
+    this.element = el("div", { class: "viewing" }, this.#label, this.#copyValue, this.#copy("Copy link", () => linkTo(this.#watch.item)), this.#outcome);
     this.element.append(el("button", { type: "button", class: "to-chart", title: "Show it in a chart with other PVs (key: c)", on: { click: () => this.#toChart() } }, "Add to chart"));
   }
 

@@ -3,6 +3,7 @@ import { History } from "../plot/history.js";
 import { Stamps } from "../plot/stamps.js";
 import { isList } from "../view/reading.js";
 import { composedKind } from "./kind.js";
+import { shown } from "./layout.js";
 import { Past } from "./past.js";
 
 /** Of what the gateway keeps, a row's plot shows this much at once; charts ask for all of it. */
@@ -65,6 +66,11 @@ export class Watch {
 
   get name() {
     return this.#pv.name;
+  }
+
+  /** @returns {import("./layout.js").Shown} it, and how it is shown */
+  get item() {
+    return shown(this.name, this.format, this.width);
   }
 
   get pv() {

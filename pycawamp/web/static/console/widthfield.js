@@ -1,5 +1,6 @@
 /** Has an array of numbers shown as a picture: areaDetector's ArrayData has all but its width. */
 import { el } from "./dom.js";
+import { isWidth } from "./layout.js";
 
 export class WidthField {
   #watch;
@@ -9,6 +10,7 @@ export class WidthField {
   constructor(watch, changed) {
     this.#watch = watch;
     this.#field = el("input", { type: "text", class: "limit", inputmode: "numeric", placeholder: "none", title: "Pixels of a row, to see the array as a picture" });
+    this.#field.value = watch.width > 0 ? String(watch.width) : "";
     this.#field.addEventListener("change", () => {
       watch.width = this.#typed();
       changed();
@@ -24,8 +26,8 @@ export class WidthField {
 
   #typed() {
     const text = this.#field.value.trim();
-    const isWidth = /^[1-9]\d{0,5}$/.test(text);
-    this.#field.setAttribute("aria-invalid", String(!isWidth && text !== ""));
-    return isWidth ? Number(text) : 0;
+    const width = /^\d+$/.test(text) ? Number(text) : 0;
+    this.#field.setAttribute("aria-invalid", String(!isWidth(width) && text !== ""));
+    return isWidth(width) ? width : 0;
   }
 }

@@ -1,0 +1,1 @@
+"""eq:// PVs: formulas as Phoebus has them, computed from other PVs."""

@@ -1,0 +1,128 @@
+"""The backend of formulas."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from zope.interface import implementer
+
+from pycawamp.pv.formula.channel import FormulaPV, Input
+from pycawamp.pv.formula.formula import Formula
+from pycawamp.pv.formula.tokens import FormulaError
+from pycawamp.pv.hub import PVHub
+from pycawamp.pv.interfaces import IBackend, IComputedSink, IHandle, ISink
+from pycawamp.pv.local.handles import NoPV
+
+MOST_FORMULAS = 2000
+MOST_RATE = 10_000.0
+"""Computations per second, of all formulas."""
+AT_ONCE = 100
+"""Formulas that are computed before others have their turn."""
+
+
+@implementer(IBackend)
+class FormulaBackend:
+    """Formulas, whose inputs are subscriptions to the hub like those of any client.
+
+    After a burst of updates of its inputs, a formula is computed once, with the newest values.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._hub: PVHub | None = None
+        self._inputs: dict[str, Input] = {}
+        self._formulas: dict[FormulaPV, tuple[str, ...]] = {}
+        # Dicts, as they keep the order: who waits longest comes first.
+        self._changed: dict[Input, None] = {}
+        self._due: dict[FormulaPV, None] = {}
+        self._timer: IDelayedCall | None = None
+        self._next = 0.0
+
+    def follow(self, hub: PVHub) -> None:
+        """Subscribe to inputs with this hub, of which it is a backend."""
+        self._hub = hub
+
+    def start(self) -> None:
+        """Do nothing: there is nothing to set up."""
+
+    def stop(self) -> Deferred[None]:
+        """Forget all."""
+        self._inputs.clear()
+        self._formulas.clear()
+        self._changed.clear()
+        self._due.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        return succeed(None)
+
+    def open(self, name: str, sink: ISink) -> IHandle:
+        """Subscribe to the inputs of a formula, and compute it."""
+        try:
+            if len(self._formulas) >= MOST_FORMULAS:
+                raise FormulaError(f"there are {MOST_FORMULAS} formulas, as many as may be")
+            formula = Formula.parse(name)
+        except FormulaError as error:
+            sink.refused(str(error))
+            return NoPV(str(error))
+        inputs = [self._input(each) for each in formula.inputs]
+        pvs = [each.pv for each in inputs]
+        made = FormulaPV(formula.expression, pvs, sink, self._close)
+        self._formulas[made] = formula.inputs
+        for each in inputs:
+            each.formulas[made] = None
+        if IComputedSink.providedBy(sink):
+            sink.computed_from(pvs)
+        made.compute()
+        return made
+
+    def _input(self, name: str) -> Input:
+        found = self._inputs.get(name)
+        if found is None:
+            assert self._hub is not None, "a hub is to be followed first"
+            found = self._inputs[name] = Input(self._mark)
+            found.subscription = self._hub.subscribe(name, found)
+        return found
+
+    def _close(self, formula: FormulaPV) -> None:
+        self._due.pop(formula, None)
+        for name in self._formulas.pop(formula, ()):
+            source = self._inputs[name]
+            del source.formulas[formula]
+            if not source.formulas:
+                del self._inputs[name]
+                self._changed.pop(source, None)
+                source.subscription.close()
+
+    def _mark(self, source: Input) -> None:
+        """Have the formulas of an input computed soon."""
+        self._changed[source] = None
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if self._timer is None:
+            delay = max(0.0, self._next - self._clock.seconds())
+            self._timer = self._clock.callLater(delay, self._compute)
+
+    def _compute(self) -> None:
+        self._timer = None
+        for source in self._changed:
+            self._check_size(source)
+            self._due.update(source.formulas)
+        self._changed.clear()
+        some = list(islice(self._due, AT_ONCE))
+        for formula in some:
+            del self._due[formula]
+            formula.compute()
+        self._next = self._clock.seconds() + len(some) / MOST_RATE
+        if self._due:
+            self._schedule()
+
+    def _check_size(self, source: Input) -> None:
+        """Unsubscribe from large arrays, of which nothing is computed."""
+        pv = source.pv
+        if pv.described is not None and pv.described.is_large and self._hub is not None:
+            source.subscription.close()
+            self._hub.close_unused(pv.name)

@@ -1,0 +1,42 @@
+"""A formula, as the name of its PV has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from pycawamp.pv.calc import Expression, ExpressionError
+from pycawamp.pv.formula.parser import Parser
+from pycawamp.pv.formula.tokens import FormulaError, Token, quoted, tokens
+
+
+@attrs.frozen
+class Formula:
+    """A formula, ready to be computed."""
+
+    inputs: tuple[str, ...]
+    """The names of the PVs whose values are A, B, … of the expression."""
+    expression: Expression
+    _tokens: tuple[Token, ...]
+    _names: frozenset[Token]
+    """Those that are names of PVs."""
+
+    @classmethod
+    def parse(cls, text: str) -> Formula:
+        """Return the formula in a text without its scheme; raises FormulaError."""
+        found = tuple(tokens(text))
+        parser = Parser(found)
+        calc = parser.whole()
+        try:
+            expression = Expression(calc.text)
+        except ExpressionError as error:
+            raise FormulaError(f"calc records cannot compute it: {error}") from None
+        return cls(tuple(parser.inputs), expression, found, frozenset(parser.names))
+
+    def text(self, name: Callable[[str], str]) -> str:
+        """Return the text without blanks, with other names for its PVs, in quotes."""
+        return "".join(self._named(token, name) for token in self._tokens)
+
+    def _named(self, token: Token, name: Callable[[str], str]) -> str:
+        return quoted(name(token.text)) if token in self._names else token.text

@@ -1,0 +1,378 @@
+"""Formulas over PVs in memory, on a clock that the test moves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import attrs
+from twisted.trial.unittest import SynchronousTestCase
+
+from pycawamp.access import Policy
+from pycawamp.access.pvlist_file import parse_pvlist
+from pycawamp.pv.formula import backend
+from pycawamp.pv.memory import MemoryBackend
+from pycawamp.pv.values import FieldType, Metadata
+from pycawamp.sessions.authorizer import decide_for
+from pycawamp.sessions.limits import Limits
+from pycawamp.sessions.peer import Peer
+from tests.support.garbage import left_to_the_collector
+from tests.support.memory_gateway import CONNECT_TIMEOUT, LINGER, MemoryGateway, ask
+
+SUM = "=`a` + `b`"
+
+
+class FormulaTestCase(SynchronousTestCase):
+    """Tests with two PVs and a client."""
+
+    policy: Policy | None = None
+    limits: Limits | None = None
+
+    def setUp(self) -> None:
+        """Have a gateway with the PVs a and b."""
+        self.now = 1.5
+        backend = MemoryBackend(now=lambda: self.now)
+        self.gateway = MemoryGateway(self.policy, self.limits, backend)
+        self.memory = self.gateway.backend
+        self.memory.add("a", 1.0)
+        self.memory.add("b", 2.0)
+        self.session, self.page = self.gateway.open()
+
+    def told(self) -> list[Any]:
+        """What the client was told since the last time, once nothing is due any more."""
+        self.gateway.advance(0.001)
+        self.gateway.flush_cycle()
+        return self.page.take()
+
+    def connect(self, name: str, **options: Any) -> list[Any]:
+        """Subscribe, and return what the client is told."""
+        ask(self.session, "connect", name, **options)
+        return self.told()
+
+    def values(self, messages: list[Any]) -> list[Any]:
+        """The values of updates among messages."""
+        return [each["value"] for each in messages if each["msg_type"] == "monitor"]
+
+    def shown(self) -> list[Any]:
+        """The values of all formulas."""
+        return [pv.latest and pv.latest.value for pv in self.gateway.hub.pvs if pv.inputs]
+
+
+class UpdateTests(FormulaTestCase):
+    """What clients are told of a formula."""
+
+    def test_value(self) -> None:
+        """It has a value at once if its inputs have, and is computed when they change."""
+        first, value = self.connect(SUM)
+        self.assertEqual((first["pvname"], first["conn"]), (SUM, True))
+        self.assertEqual((value["pvname"], value["value"], value["count"]), (SUM, 3.0, 1))
+        self.memory.set("a", 5.0)
+        self.assertEqual(self.values(self.told()), [7.0])
+
+    def test_burst(self) -> None:
+        """It is computed once after a burst of updates of its inputs."""
+        self.connect(SUM)
+        for number in range(10):
+            self.memory.set("a", float(number))
+            self.memory.set("b", float(number))
+        self.assertEqual(self.values(self.told()), [18.0])
+
+    def test_alarm_and_time(self) -> None:
+        """The worst alarm of its inputs, and the newest time stamp."""
+        self.connect(SUM, metadata=True)
+        for a, b, alarm in (
+            (0, 2, "MAJOR"),
+            (3, 2, "INVALID"),
+            (0, 1, "MINOR"),
+            (0, 0, "NO_ALARM"),
+        ):
+            self.memory.set("a", 1.0, severity=a, status=min(a, 1) * 17)
+            self.now = 100.25
+            self.memory.set("b", 1.0, severity=b, status=min(b, 1) * 3)
+            self.now = 1.5
+            (update,) = self.told()
+            self.assertEqual((update["severity"], update["timestamp"]), (alarm, 100.25))
+            status = {"MAJOR": "HIHI", "MINOR": "HIHI", "INVALID": "UDF"}
+            self.assertEqual(update["status"], status.get(alarm, "NO_ALARM"))
+
+    def test_described(self) -> None:
+        """It is a number without units that nobody can write, and says so."""
+        self.connect(SUM)
+        ask(self.session, "info", SUM)
+        (info,) = self.told()
+        self.assertEqual((info["type"], info["count"], info.get("units")), ("double", 1, None))
+        self.assertFalse(info["write_access"])
+        ask(self.session, "put", SUM, value=1)
+        (refused,) = self.told()
+        self.assertEqual((refused["code"], refused["pvname"]), ("forbidden", SUM))
+        self.assertEqual(refused["message"], "a formula cannot be written")
+
+    def test_get(self) -> None:
+        """A get has the newest value; of an input that is not there, nothing."""
+        ask(self.session, "get", "eq://`a` * 10")
+        (value,) = self.told()
+        self.assertEqual((value["msg_type"], value["value"]), ("value", 10.0))
+        ask(self.session, "get", "=`a` + `nowhere`")
+        self.assertEqual(self.told(), [])
+        self.gateway.advance(CONNECT_TIMEOUT)
+        (error,) = self.told()
+        self.assertEqual(error["code"], "not_connected")
+
+    def test_constant(self) -> None:
+        """Without inputs, it is a constant."""
+        self.assertEqual(self.values(self.connect("=2*PI/PI")), [2.0])
+
+    def test_nothing(self) -> None:
+        """What is no number is null, as any NaN is."""
+        self.assertEqual(self.values(self.connect("=`a` / (`b` - `b`) - `a`/0")), [None])
+
+    def test_kinds(self) -> None:
+        """Enums count by their index; truth and whole numbers are numbers."""
+        self.memory.add("e", 1, Metadata(FieldType.ENUM, 1, enum_strs=("Off", "On")))
+        self.memory.add("l", 3)
+        self.assertEqual(self.values(self.connect("=e ? l : 0")), [3.0])
+        self.memory.set("e", 0)
+        self.assertEqual(self.values(self.told()), [0.0])
+
+    def test_shared(self) -> None:
+        """However it is written, one formula has one channel, and each input has one for all."""
+        values = []
+        for name in (SUM, "=a+b", "eq://'a'  +  `b`", "EQ://`ca://a`+b", "=`a`-`b`"):
+            values += self.values(self.connect(name))
+        self.assertEqual(values, [3.0] * 4 + [-1.0])
+        names = ["a", "b", "eq://`a`+`b`", "eq://`a`-`b`"]
+        self.assertEqual(sorted(self.gateway.hub.names), names)
+        hub = self.gateway.hub
+        self.assertEqual([len(pv.subscribers) for pv in hub.pvs if pv.name in ("a", "b")], [1, 1])
+
+    def test_nested(self) -> None:
+        """A formula may have a formula among its inputs."""
+        name = "=2 * `=a + b`"
+        self.assertEqual(self.values(self.connect(name)), [6.0])
+        self.memory.set("b", 4.0)
+        self.told()
+        self.gateway.advance(1)
+        self.assertIn("eq://2*'eq://`a`+`b`'", self.gateway.hub.names)
+        self.assertEqual(self.shown(), [5.0, 10.0])
+
+
+class LifeTests(FormulaTestCase):
+    """Inputs come and go."""
+
+    def test_lost(self) -> None:
+        """It is lost with any of its inputs, and comes back with it; `reason` says which."""
+        self.connect(SUM, reason=True)
+        self.memory.remove("b")
+        (lost,) = self.told()
+        self.assertFalse(lost["conn"])
+        self.assertRegex(lost["reason"], "^its input b has no value: the IOC was lost at 20")
+        self.memory.set("a", 8.0)
+        self.assertEqual(self.told(), [])
+        self.memory.add("b", 9.0)
+        back, value = self.told()
+        self.assertEqual((back["conn"], value["value"]), (True, 17.0))
+
+    def test_blip(self) -> None:
+        """An input that comes back within a burst is a new value, if it has one yet."""
+        self.connect(SUM)
+        self.memory.remove("b")
+        self.memory.add("b", 9.0)
+        self.assertEqual(self.values(self.told()), [10.0])
+        (handle,) = (each for each in self.memory.handles if each.name == "b")
+        handle.sink.connection(False)
+        handle.sink.connection(True)
+        (lost,) = self.told()
+        self.assertFalse(lost["conn"])
+
+    def test_not_found(self) -> None:
+        """An input that there is not is told as any PV that there is not, by name."""
+        self.assertEqual(self.connect("=`a` + `nowhere`", reason=True), [])
+        self.gateway.advance(CONNECT_TIMEOUT)
+        (message,) = self.told()
+        self.assertFalse(message["conn"])
+        self.assertIn("its input nowhere has no value: no IOC has answered", message["reason"])
+        self.memory.add("nowhere", 41.0)
+        self.assertEqual(self.values(self.told()), [42.0])
+
+    def test_refusing_input(self) -> None:
+        """What the IOC of an input says is among the reason."""
+        self.connect(SUM, reason=True)
+        (handle,) = (each for each in self.memory.handles if each.name == "b")
+        handle.sink.refused("no such luck")
+        (lost,) = self.told()
+        self.assertIn("its input b has no value: the IOC refuses", lost["reason"])
+        self.assertIn("no such luck", lost["reason"])
+
+    def test_no_number(self) -> None:
+        """An input that is no number is an error, until it is one."""
+        self.memory.add("s", "text")
+        lost, error = self.connect("=`a` + `s`", reason=True)
+        self.assertRegex(lost["reason"], "it cannot be computed since .*: its input s is a string")
+        self.assertEqual(error["code"], "refused")
+        self.assertIn("its input s is a string, not a number", error["message"])
+        ask(self.session, "get", "=`a` + `s`")
+        (refused,) = self.told()
+        self.assertEqual(refused["code"], "refused")
+        self.memory.remove("s")
+        self.memory.add("s", 3.0)
+        self.assertEqual(self.values(self.told()), [4.0])
+
+    def test_large_input(self) -> None:
+        """Nobody stays subscribed to a large array for a formula, which has no use for it."""
+        self.memory.add("w", 0.0, Metadata(FieldType.DOUBLE, 100_000))
+        _lost, error = self.connect("=`w` + 1")
+        self.assertIn("its input w is an array, not a number", error["message"])
+        self.told()
+        self.assertNotIn("w", self.gateway.hub)
+
+    def test_linger(self) -> None:
+        """Its channels linger as others do, and leave nothing behind."""
+        self.connect(SUM)
+        ask(self.session, "disconnect", SUM)
+        self.gateway.advance(LINGER)
+        self.assertEqual(sorted(self.gateway.hub.names), ["a", "b"])
+        self.gateway.advance(LINGER)
+        self.assertEqual(self.gateway.hub.names, [])
+        self.assertEqual(self.memory.handles, [])
+        self.assertEqual(self.gateway.clock.getDelayedCalls(), [])
+
+    def test_freed(self) -> None:
+        """What is over is freed at once, without the garbage collector; so is what was refused."""
+
+        def work() -> None:
+            session, _ = self.gateway.open()
+            for name in (SUM, "=`=a+1` + b", "=x + a", "=1 +", "=`a` + `xyz://b`", "=w + 1"):
+                ask(session, "connect", name)
+                ask(session, "get", name)
+                ask(session, "put", name, value=1)
+            self.gateway.flush_cycle()
+            self.memory.remove("b")
+            self.gateway.advance(1)
+            session.close()
+            self.gateway.advance(CONNECT_TIMEOUT)
+            self.memory.add("b", 2.0)
+            for _ in range(4):
+                self.gateway.advance(LINGER)
+            self.assertEqual(self.gateway.hub.names, [])
+
+        self.memory.add("w", 0.0, Metadata(FieldType.DOUBLE, 100_000))
+        work()
+        with left_to_the_collector() as left:
+            work()
+        self.assertEqual(left, Counter())
+
+
+class RuleTests(FormulaTestCase):
+    """Who may read a formula: those who may read each of its inputs."""
+
+    PVLIST = "EVALUATION ORDER ALLOW, DENY\na ALLOW\nshort ALIAS b\nloc://x ALLOW\n"
+
+    def setUp(self) -> None:
+        """Have a list that forbids b, but not by another name."""
+        self.policy = Policy(parse_pvlist(self.PVLIST, "pvlist"))
+        super().setUp()
+
+    def test_forbidden(self) -> None:
+        """One input that may not be read is enough; which, the message says."""
+        for name, part in ((SUM, "b"), ("=1 + `ca://b`", "ca://b"), ("=`=b` + 1", "=b")):
+            told = self.connect(name, reason=True)
+            self.assertEqual(told[-1]["code"], "forbidden")
+            self.assertEqual(
+                told[-1]["message"], f"this gateway does not let you read its input {part}"
+            )
+            self.assertIn(f"do not let you read its input {part}", told[0]["reason"])
+        for action, options in (("get", {}), ("info", {}), ("history", {"from": 1.0})):
+            ask(self.session, action, SUM, **options)
+            self.assertEqual(self.told()[0]["code"], "forbidden", action)
+        self.assertEqual(self.gateway.hub.names, [])
+
+    def test_two_schemes(self) -> None:
+        """A name with two schemes is no way around the rules."""
+        for name in ("ca://=b", "ca://eq://`b`", "=`ca://=b`"):
+            (error,) = self.connect(name)
+            self.assertEqual(error["code"], "bad_name", name)
+
+    def test_alias(self) -> None:
+        """An input by an alias is the PV that it stands for, and judged by its own name."""
+        self.assertEqual(self.values(self.connect("=`short` + a")), [3.0])
+        self.assertIn("eq://`b`+`a`", self.gateway.hub.names)
+
+    def test_listed(self) -> None:
+        """Whoever may not read an input is not told that others have the formula."""
+        self.connect("=`short` + a")
+        (name,) = (each for each in self.gateway.hub.names if each.startswith("eq://"))
+        verdict = decide_for(self.gateway.sessions.shared, Peer("test"), name)
+        self.assertFalse(verdict.read)
+
+    def test_scheme(self) -> None:
+        """What is wrong with the name of an input is told of the formula."""
+        (error,) = self.connect("=`a` + `xyz://b`")
+        self.assertEqual((error["code"], error["pvname"]), ("bad_name", "=`a` + `xyz://b`"))
+        self.assertIn("its input xyz://b: unknown scheme xyz://; expected one of", error["message"])
+        (error,) = self.connect("=`a` +")
+        self.assertEqual((error["code"], error["pvname"]), ("bad_name", "=`a` +"))
+        self.assertIn("character 6: expected a number", error["message"])
+
+
+class BoundTests(FormulaTestCase):
+    """However many formulas and inputs a client asks for."""
+
+    limits = Limits(unresolved=5)
+
+    def test_searches(self) -> None:
+        """Each input that was not found counts as one that a client searches for."""
+        self.assertEqual(self.connect("=x1 + x2 + x3"), [])
+        (error,) = self.connect("=y1 + y2 + y3")
+        self.assertEqual(error["code"], "too_many_pvs")
+        # What was not opened does not count: there is room for one more.
+        self.assertNotIn("y1", self.gateway.hub)
+        self.assertEqual(self.connect("z"), [])
+        self.memory.add("x1", 1.0)
+        self.told()
+        self.assertEqual(self.connect("z2"), [])
+
+    def test_given_up(self) -> None:
+        """A formula gives way to other clients with any of its inputs."""
+        limits = attrs.evolve(Limits(), unresolved_in_all=4)
+        self.gateway = MemoryGateway(limits=limits)
+        self.session, self.page = self.gateway.open()
+        self.connect("=x1 + x2 + x3")
+        other, page = self.gateway.open()
+        ask(other, "connect", "y")
+        (error,) = self.told()
+        self.assertEqual((error["code"], error["pvname"]), ("too_many_pvs", "=x1 + x2 + x3"))
+        self.assertEqual(page.take(), [])
+        self.gateway.advance(LINGER)
+        self.assertEqual(self.gateway.hub.names, ["y"])
+
+    def test_formulas(self) -> None:
+        """There are only so many formulas."""
+        self.patch(backend, "MOST_FORMULAS", 2)
+        for number in range(2):
+            self.assertEqual(self.values(self.connect(f"=a+{number}")), [1.0 + number])
+        lost, error = self.connect("=a+2")
+        self.assertFalse(lost["conn"])
+        self.assertIn("there are 2 formulas, as many as may be", error["message"])
+        ask(self.session, "disconnect", "=a+1")
+        ask(self.session, "disconnect", "=a+2")
+        self.gateway.advance(LINGER)
+        self.assertEqual(self.values(self.connect("=a+2")), [3.0])
+
+    def test_rate(self) -> None:
+        """All formulas together are computed so many times a second; the newest values count."""
+        self.patch(backend, "MOST_RATE", 100.0)
+        self.patch(backend, "AT_ONCE", 5)
+        for number in range(10):
+            self.connect(f"=a+{number}")
+        self.memory.set("a", 10.0)
+        counts = []
+        for value in range(10):
+            self.gateway.advance(0.01)
+            self.memory.set("a", float(value))
+            counts.append(len(self.values(self.page.take())))
+        self.assertLessEqual(sum(counts), 15)
+        self.gateway.advance(1)
+        self.gateway.advance(1)
+        last = self.values(self.told())
+        self.assertIn(9.0 + 9, last)
+        self.assertEqual(self.shown(), [9.0 + number for number in range(10)])
