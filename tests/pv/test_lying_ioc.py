@@ -135,7 +135,7 @@ class LyingCountTests(LyingServerTestCase):
         for name, pv in self.counts.items():
             client.send({"action": "connect", "pv": name})
             error = yield client.until(like(msg_type="error", pvname=name))
-            reason = f"where the PV has at most {pv.count}"
+            reason = f"the PV has at most {pv.count}"
             self.assertEqual((error["code"], error["action"]), ("refused", "connect"))
             self.assertIn(reason, error["message"])
             reply = yield ask(client, "get", pv=name)
