@@ -1,9 +1,14 @@
 """What an update costs by pvAccess, beside Channel Access and pvxs: `python -m bench.pva`.
 
 A QSRV 2 IOC has PVs that change ten times a second. A process of its own takes them, by each
-client in turn, and does nothing with them: `--pvs` of them, for `--seconds`. The IOC has one core
-and the client another: on shared ones a client waits for the IOC's three busy threads. `cpp` is a
-client on pvxs (pvxscat.cpp), which is compiled against the headers of the package pvxslibs.
+client in turn, and does nothing with them: `--pvs` of them, for `--seconds`. `cpp` is a
+client on pvxs (pvxscat.cpp), which is compiled against the headers of the package pvxslibs;
+`python` is that of `pva` without its compiled part.
+
+The IOC's threads get no real-time priorities, which it would take where it may: on few cores,
+the one that scans would let those that send wait. Up to 2,000 PVs the IOC has one core and the
+client another: on shared ones a client waits for the IOC's three busy threads. More PVs take the
+IOC more than a core.
 """
 
 from __future__ import annotations
@@ -36,12 +41,19 @@ RECORD = """record(calc, "b:{number}") {{
 """
 
 
+MOST_ON_ONE_CORE = 2000
+"""PVs that an IOC on one core can serve."""
+NO_REAL_TIME = {"EPICS_ALLOW_POSIX_THREAD_PRIORITY_SCHEDULING": "NO"}
+
+
 def main() -> None:
     """Run the IOC, and a client by each protocol."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pvs", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--order", default="pva,cpp,ca,pva,cpp,ca", help="clients, in their order")
+    parser.add_argument(
+        "--order", default="pva,cpp,ca,python,pva,cpp,ca,python", help="clients, in their order"
+    )
     parser.add_argument(
         "--clients", metavar="N,M", help="measure whole gateways with so many clients instead"
     )
@@ -52,13 +64,14 @@ def main() -> None:
         return
     ports = PVAPorts.free()
     cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, cores[:1])
+    shares = arguments.clients or arguments.pvs > MOST_ON_ONE_CORE
+    # The load client needs some of a core, too.
+    os.sched_setaffinity(0, cores if arguments.pvs > MOST_ON_ONE_CORE else cores[:1])
     with TemporaryDirectory() as folder:
         database = Path(folder, "records.db")
         database.write_text("".join(RECORD.format(number=n) for n in range(arguments.pvs)))
-        server = PVAServer(ports, "ioc", str(database))
-    # The load client needs some of a core, too.
-    os.sched_setaffinity(0, cores if arguments.clients else cores[1:2] or cores)
+        server = PVAServer(ports, "ioc", str(database), variables=NO_REAL_TIME)
+    os.sched_setaffinity(0, cores if shares else cores[1:2] or cores)
     environment = {
         **os.environ,
         **server.ca_ports.client_environment(),
@@ -109,6 +122,7 @@ def _measure_gateways(server: Ioc, folder: Path, arguments: argparse.Namespace) 
 def _commands(folder: Path, size: list[str]) -> dict[str, list[str]]:
     own = [sys.executable, "-m", "bench.pva", "--pvs", size[0], "--seconds", size[1], "--client"]
     commands = {protocol: [*own, protocol] for protocol in ("pva", "ca")}
+    commands["python"] = ["env", "PYCASERVER_FAST=0", *commands["pva"]]
     try:
         commands["cpp"] = [str(build_pvxscat(folder / "pvxscat")), *size]
     except (ImportError, OSError, subprocess.CalledProcessError) as error:
@@ -155,13 +169,16 @@ class CountingSink:
 def _client(protocol: str, pvs: int, seconds: float) -> dict[str, Any]:
     from twisted.internet import reactor as _reactor  # noqa: PLC0415 (only in the child)
 
+    from pycawamp.pv.ca import _fast  # noqa: PLC0415
     from pycawamp.pv.ca.backend import CABackend  # noqa: PLC0415
-    from pycawamp.pv.inbox import Inbox  # noqa: PLC0415
+    from pycawamp.pv.inbox import Inbox, InboxLimits  # noqa: PLC0415
     from pycawamp.pv.pva.backend import PVABackend  # noqa: PLC0415
 
     reactor: Any = _reactor
-    inbox = Inbox(reactor, lambda: None)
-    backend: Any = PVABackend(reactor) if protocol == "pva" else CABackend(reactor, inbox)
+    limits = InboxLimits()
+    inbox = Inbox(reactor, lambda: None, limits, _fast.load().intake(reactor, limits))
+    is_pva = protocol == "pva"
+    backend: Any = PVABackend(reactor, None, inbox) if is_pva else CABackend(reactor, inbox)
     sink = CountingSink()
     result: dict[str, Any] = {}
     before_memory = _resident()

@@ -149,7 +149,7 @@ class RateTests(SynchronousTestCase):
             self.assertApproximates(later - earlier, PAUSE, 0.0015)
 
     def test_together(self) -> None:
-        """Pauses that end soon after each other end together: each end is a write to all clients."""
+        """Pauses that end soon after each other end together, as each end is a write to all."""
         names = [f"x{number}" for number in range(100)]
         session, page = self.gateway.open()
         for name in names:

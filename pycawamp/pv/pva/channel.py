@@ -16,7 +16,14 @@ from pycawamp.pv.errors import BadValueError, NotConnectedError
 from pycawamp.pv.interfaces import IHandle, ISink
 from pycawamp.pv.pva import messages
 from pycawamp.pv.pva.circuit import Circuit
-from pycawamp.pv.pva.describe import Description, bytes_of, capacity_for, description_of, is_same
+from pycawamp.pv.pva.describe import (
+    Description,
+    bytes_of,
+    capacity_for,
+    description_of,
+    is_same,
+    same_metadata,
+)
 from pycawamp.pv.pva.direct import DirectMonitor
 from pycawamp.pv.pva.encode import encode
 from pycawamp.pv.pva.environment import Address
@@ -524,7 +531,7 @@ class Monitor:
     def _tell_metadata(self, capacity: int) -> None:
         assert self.description is not None
         metadata = self.description.metadata(self._state, self._circuit.name, self._write_access)
-        metadata = attrs.evolve(metadata, capacity=capacity)
+        metadata = same_metadata(attrs.evolve(metadata, capacity=capacity))
         if metadata != self.metadata:
             self.metadata = metadata
             self._sink.metadata(metadata)

@@ -87,6 +87,7 @@ class Description:
             slots.get(self.value_path, self.layout.zero),
         )
         self._get_value = _value_getter(self.type, self.layout, self.value_path)
+        self._text_slots = tuple(slot for path, slot in slots.items() if path.endswith(".choices"))
         self._quick: dict[bytes, Plan] = {}
         self._quick_big: dict[bytes, Plan] = {}
         self.may_be_large = self.is_array or self.type in _LARGE_TYPES
@@ -172,8 +173,14 @@ class Description:
         )
 
     def metadata(self, state: State, host: str, write_access: bool | None) -> Metadata:
-        """Return what a channel's state says beside its value."""
+        """Return what a channel's state says beside its value.
+
+        What is alike in many channels is kept once.
+        """
         slots, type_ = self.layout.slots, self.type
+        for slot in self._text_slots:
+            if isinstance(state[slot], list):
+                state[slot] = _same_texts(tuple(state[slot]))
 
         def text(path: str) -> str:
             return str(state[self._text(path)])
@@ -222,6 +229,17 @@ class Description:
 
 
 description_of = lru_cache(maxsize=512)(Description)
+
+
+@lru_cache(maxsize=1024)
+def _same_texts(texts: tuple[str, ...]) -> list[str]:
+    return list(texts)
+
+
+@lru_cache(maxsize=1024)
+def same_metadata(metadata: Metadata) -> Metadata:
+    """Return metadata that equals this, the same object each time: channels are often alike."""
+    return metadata
 
 
 def status(number: int, message: str) -> int | str:

@@ -50,10 +50,6 @@ def _decoder(form: Form) -> Callable[[bytes], Reading]:
     return lambda raw: make(fields(raw))
 
 
-def _ignore(_reading: Reading) -> None:
-    """Take what comes after the end."""
-
-
 class DirectMonitor:
     """A monitor of a number: what it hands over to the compiled part, and takes back."""
 
@@ -66,7 +62,6 @@ class DirectMonitor:
         "_is_open",
         "_sink",
         "_subscription",
-        "_tell",
         "route",
     )
 
@@ -79,8 +74,7 @@ class DirectMonitor:
         sink: ISink,
     ) -> None:
         self._description = description
-        self._sink = sink
-        self._tell: Callable[[Reading], None] = sink.reading
+        self._sink: ISink | None = sink
         self._is_open = False
         self._intake = updates.intake
         self._form, self._decode = updates.form(description)
@@ -92,14 +86,13 @@ class DirectMonitor:
 
     def open(self) -> None:
         """Let updates take the route: the sink is about to hear that the channel is connected."""
-        if IRoutedSink.providedBy(self._sink):
+        if self._sink is not None and IRoutedSink.providedBy(self._sink):
             self._is_open = True
             self._sink.routed(self.route)
 
     def close(self) -> None:
         """Tell nothing any more."""
-        self._is_open = False
-        self._tell = _ignore
+        self._sink = None
         self._intake.forget(self._subscription)
         self.route.close()
 
@@ -132,12 +125,13 @@ class DirectMonitor:
 
     def receive(self, raw: bytes, /) -> None:
         """Tell an update that does not take the route."""
-        self._tell(self._decode(raw))
+        if self._sink is not None:
+            self._sink.reading(self._decode(raw))
 
     def direct_streams(self) -> list[DirectStream] | None:
         """Return the streams that get all updates; None if the sink has to hear them."""
         streams: list[DirectStream] | None = None
-        if self._is_open and IRoutedSink.providedBy(self._sink):
+        if self._is_open and self._sink is not None and IRoutedSink.providedBy(self._sink):
             streams = self._sink.direct_streams()
         return streams
 
