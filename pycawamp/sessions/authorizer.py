@@ -48,7 +48,7 @@ def decide_for(shared: Shared, peer: Peer, name: str, decide: Decide | None = No
     try:
         parsed = router.parse(name)
         if parsed.scheme == FORMULA:
-            formula = Formula.parse(parsed.bare)
+            formula = Formula.parse(name, len(name) - len(parsed.bare))
             inputs = {each: _decide_input(shared, peer, each, decide) for each in formula.inputs}
             return _verdict(formula, inputs)
     except (UnknownSchemeError, FormulaError) as error:

@@ -311,7 +311,9 @@ class RuleTests(FormulaTestCase):
         self.assertIn("its input xyz://b: unknown scheme xyz://; expected one of", error["message"])
         (error,) = self.connect("=`a` +")
         self.assertEqual((error["code"], error["pvname"]), ("bad_name", "=`a` +"))
-        self.assertIn("character 6: expected a number", error["message"])
+        self.assertIn("character 7: expected a number", error["message"])
+        (error,) = self.connect("eq://`a`)")
+        self.assertIn("character 9: expected an operator or the end", error["message"])
 
 
 class BoundTests(FormulaTestCase):
