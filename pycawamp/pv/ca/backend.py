@@ -88,7 +88,7 @@ class CABackend:
 
     def stop(self) -> Deferred[None]:
         """Destroy the context and all channels; fires when libca's threads have ended."""
-        self.held_refusals.close()
+        self.held_refusals.clear()
         self.registry.clear()
         return self._worker.stop(last=self._destroy_context)
 
