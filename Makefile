@@ -31,7 +31,7 @@ docs:  ## Build the API reference, build/reference/index.html
 	$(PYTHON) -m pydoctor
 
 js:  ## Test the JavaScript client
-	cd js && npm ci --no-audit --no-fund && npm test && npm run lint && npm run types
+	cd js && npm ci --no-audit --no-fund && npm test && npm run lint && npm run types && npm run examples
 
 check: style types contracts docs test  ## Run all checks except those of JavaScript
 

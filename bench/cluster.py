@@ -154,7 +154,7 @@ ROUNDS = 100
 
 def _packed(edges: int) -> float:
     backend, clock, sink = MemoryBackend(), Clock(), Nowhere()
-    sources = Sources(PVHub(clock, backend), lambda _flush: None)
+    sources = Sources(clock, PVHub(clock, backend), lambda _flush: None)
     streams = [EdgeStream(clock, cast("NATSClient", sink), 1, f"e{n}") for n in range(edges)]
     for index in range(BURST):
         backend.add(f"X{index}", 0.0)

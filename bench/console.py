@@ -25,27 +25,49 @@ COLUMNS = (
     "frames/s",
     "p99 frame ms",
     "longest ms",
+    "script ms/frame p50",
+    "p99",
+    "main thread ms/frame",
     "page's cores",
     "heap MiB",
     "DOM nodes",
     "RSS MiB",
 )
 SETTLE_S = 5.0
+# Before the page's own scripts: what these take, and how far frames are apart, in milliseconds.
 _COUNT_FRAMES = """
-window.frames_ = [];
-let last = performance.now();
-requestAnimationFrame(function next(now) {
-  window.frames_.push(now - last);
-  last = now;
-  requestAnimationFrame(next);
-});
+(() => {
+  window.frames_ = { between: [], script: [] };
+  let [last, spent] = [performance.now(), 0];
+  const timed = (act) => function (...given) {
+    const start = performance.now();
+    try { return act.apply(this, given); } finally { spent += performance.now() - start; }
+  };
+  const nextFrame = window.requestAnimationFrame.bind(window);
+  for (const name of ["requestAnimationFrame", "setTimeout", "setInterval"]) {
+    const original = window[name].bind(window);
+    window[name] = (act, ...rest) => original(timed(act), ...rest);
+  }
+  const { get, set } = Object.getOwnPropertyDescriptor(WebSocket.prototype, "onmessage");
+  const taken = function (act) { set.call(this, act && timed(act)); };
+  Object.defineProperty(WebSocket.prototype, "onmessage", { get, set: taken });
+  // Asked for in the frame before, it comes before what the page asks for: it counts whole frames.
+  nextFrame(function next(now) {
+    window.frames_.between.push(now - last);
+    window.frames_.script.push(spent);
+    [last, spent] = [now, 0];
+    nextFrame(next);
+  });
+})();
 """
-# Three numbers, not a list of frames: the browser keeps what it returns to the driver.
+# A few numbers, not lists of frames: the browser keeps what it returns to the driver.
 _TAKE_FRAMES = """
-const frames = window.frames_.splice(0).sort((a, b) => a - b);
-const seconds = frames.reduce((sum, each) => sum + each, 0) / 1000;
-const p99 = frames[Math.floor(0.99 * frames.length)];
-return [frames.length / seconds, p99, frames[frames.length - 1]];
+const [between, script] = [window.frames_.between, window.frames_.script].map(
+  (list) => list.splice(0).sort((a, b) => a - b));
+const seconds = between.reduce((sum, each) => sum + each, 0) / 1000;
+const at = (list, part) => list[Math.floor(part * list.length)];
+return [between.length, between.length / seconds, at(between, 0.99), between.at(-1),
+  at(script, 0.5), at(script, 0.99)];
 """
 _TRAFFIC = "return document.getElementById('traffic').textContent"
 
@@ -61,6 +83,11 @@ class Sample:
     p99: float
     """Milliseconds between frames."""
     longest: float
+    script: float
+    """Milliseconds that the page's scripts take for a frame, half of the frames less."""
+    script_p99: float
+    main_thread: float
+    """Milliseconds of the page's main thread for a frame, painting included."""
     cores: float
     heap: float
     nodes: int
@@ -74,6 +101,9 @@ class Sample:
             exact(self.frames),
             number(self.p99),
             number(self.longest),
+            number(self.script),
+            number(self.script_p99),
+            number(self.main_thread),
             number(self.cores),
             exact(self.heap / 2**20),
             str(self.nodes),
@@ -117,6 +147,7 @@ def _watch(arguments: argparse.Namespace, port: int, names: tuple[str, ...]) -> 
     try:
         charted = ",".join(names[: arguments.charted])
         chart = f"&chart={charted}" if charted else ""
+        browser.command("Page.addScriptToEvaluateOnNewDocument", source=_COUNT_FRAMES)
         browser.open(f"http://127.0.0.1:{port}/?pv={','.join(names)}{chart}")
         # DevTools copies each WebSocket frame while its network domain is enabled.
         browser.command("Network.disable")
@@ -126,7 +157,6 @@ def _watch(arguments: argparse.Namespace, port: int, names: tuple[str, ...]) -> 
             browser.until_row(names[0], lambda row: row.state == "OK", 60)
         for name in names[: arguments.open]:
             browser.unfold(name)
-        browser.run(_COUNT_FRAMES)
         time.sleep(SETTLE_S)
         return list(_samples(browser, arguments))
     finally:
@@ -134,14 +164,16 @@ def _watch(arguments: argparse.Namespace, port: int, names: tuple[str, ...]) -> 
 
 
 def _samples(browser: ConsoleBrowser, arguments: argparse.Namespace) -> list[Sample]:
-    page = _renderer(browser)
+    page = procfs.busiest_renderer(browser.pid)
     start = time.monotonic()
     samples = []
     while time.monotonic() < start + 60 * arguments.minutes:
+        before = _metrics(browser)["TaskDuration"]
         browser.run(_TAKE_FRAMES)
         begin = procfs.Moment.of(page)
         time.sleep(arguments.every)
-        frames, p99, longest = browser.run(_TAKE_FRAMES)
+        count, frames, p99, longest, script, script_p99 = browser.run(_TAKE_FRAMES)
+        busy = _metrics(browser)["TaskDuration"] - before
         cores = procfs.Moment.of(page).cores_since(begin)
         updates = browser.run(_TRAFFIC).removesuffix(" updates/s")
         browser.command("HeapProfiler.collectGarbage")
@@ -153,6 +185,9 @@ def _samples(browser: ConsoleBrowser, arguments: argparse.Namespace) -> list[Sam
             frames,
             p99,
             longest,
+            script,
+            script_p99,
+            1000 * busy / count,
             cores,
             metrics["JSHeapUsedSize"],
             int(metrics["Nodes"]),
@@ -161,16 +196,6 @@ def _samples(browser: ConsoleBrowser, arguments: argparse.Namespace) -> list[Sam
         print(" ".join(sample.cells()), file=sys.stderr, flush=True)
         samples.append(sample)
     return samples
-
-
-def _renderer(browser: ConsoleBrowser) -> int:
-    """Return the process of the page: the busiest renderer."""
-    pages = [pid for pid in procfs.descendants(browser.pid) if _runs_pages(pid)]
-    return max(pages, key=procfs.cpu_seconds)
-
-
-def _runs_pages(pid: int) -> bool:
-    return b"--type=renderer" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def _metrics(browser: ConsoleBrowser) -> dict[str, float]:

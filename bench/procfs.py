@@ -1,14 +1,15 @@
-"""CPU time and memory of processes, from /proc."""
+"""CPU time and memory of processes."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import time
 from pathlib import Path
 
 import attrs
 
-_TICKS = os.sysconf("SC_CLK_TCK")
+_libc = ctypes.CDLL(None)
 
 
 @attrs.frozen
@@ -29,9 +30,10 @@ class Moment:
 
 def cpu_seconds(pid: int) -> float:
     """User and system time of all threads of a process, in seconds."""
-    # The command's name, in parentheses, may itself hold blanks and parentheses.
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    clock = ctypes.c_int()
+    if error := _libc.clock_getcpuclockid(pid, ctypes.byref(clock)):
+        raise OSError(error, os.strerror(error))
+    return time.clock_gettime(clock.value)
 
 
 def descendants(pid: int) -> list[int]:
@@ -41,6 +43,15 @@ def descendants(pid: int) -> list[int]:
         for child in map(int, (task / "children").read_text().split()):
             found += [child, *descendants(child)]
     return found
+
+
+def busiest_renderer(browser: int) -> int:
+    """Of the processes of a Chromium, the one that shows the page."""
+    return max(filter(_runs_pages, descendants(browser)), key=cpu_seconds)
+
+
+def _runs_pages(pid: int) -> bool:
+    return b"--type=renderer" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def rss_kib(pid: int) -> int:

@@ -6,7 +6,7 @@ const MODULES = ["pycawamp/web/static/**/*.js"];
 const JOINED = "pycawamp/web/modules.py joins modules, and does not know this form";
 
 export default [
-  { ignores: ["js/lib/**"] },
+  { ignores: ["js/lib/**", "js/examples/*/dist/**"] },
   js.configs.recommended,
   {
     linterOptions: { reportUnusedDisableDirectives: "error" },

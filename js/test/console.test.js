@@ -5,7 +5,7 @@ import { csvOfAll, csvOfHistory, fileName } from "../../pycawamp/web/static/cons
 import { failureText } from "../../pycawamp/web/static/console/failure.js";
 import { factsOf } from "../../pycawamp/web/static/console/facts.js";
 import { History } from "../../pycawamp/web/static/plot/history.js";
-import { layout } from "../../pycawamp/web/static/console/layout.js";
+import { layout, shown } from "../../pycawamp/web/static/console/layout.js";
 import { namesIn } from "../../pycawamp/web/static/console/names.js";
 import { statusOf } from "../../pycawamp/web/static/console/status.js";
 
@@ -20,7 +20,7 @@ test("a formula goes to the end of its line, values in parentheses belong to the
   assert.deepEqual(namesIn("EQ://a+1, b"), ["EQ://a+1, b"]);
   assert.deepEqual(namesIn('loc://x(1, 2),loc://s<VString>("a) b, c"); sim://sine(0, 1, 2) y'), ["loc://x(1, 2)", 'loc://s<VString>("a) b, c")', "sim://sine(0, 1, 2)", "y"]);
   assert.deepEqual(namesIn("loc://x, loc://y(1, z"), ["loc://x", "loc://y(1", "z"]);
-  const items = ["=`b` + 1", "loc://x(1, 2)", 'loc://s("a, b")', "plain"].map((pv) => ({ pv, format: "record" }));
+  const items = ["=`b` + 1", "loc://x(1, 2)", 'loc://s("a, b")', "plain"].map((pv) => shown(pv));
   const search = addressOf(layout({ items }));
   assert.deepEqual(readAddress({ search, hash: "" }).layout.items, items);
 });
@@ -30,7 +30,7 @@ test("a channel filter is part of its name", () => {
   assert.deepEqual(namesIn("X.{open Y"), ["X.{open", "Y"]);
 });
 
-const addressOfNames = (names, rate = null) => addressOf(layout({ items: names.map((pv) => ({ pv, format: "record" })), rate }));
+const addressOfNames = (names, rate = null) => addressOf(layout({ items: names.map((name) => shown(name)), rate }));
 const read = (where) => {
   const { items, rate } = readAddress(where).layout;
   return { names: items.map(({ pv }) => pv), rate };
@@ -116,7 +116,7 @@ test("details of a PV that is lost say the row's word, and no alarm that nobody 
   const lost = watch("disconnected", { met: true, update: { value: 1, timestamp: 1e9, severity: "NO_ALARM", status: "" } });
   const facts = Object.fromEntries(factsOf(lost, 1e9 + 5, true));
   assert.match(facts.State, /^disconnected: /);
-  assert.equal(facts.Alarm, "not known; last seen: none");
+  assert.equal(facts.Alarm, "unknown; last seen: none");
   assert.equal(facts["IOC time"], "2001-09-09 01:46:40.000 UTC (5 s ago)");
   assert.match(Object.fromEntries(factsOf(watch("disconnected"), 0)).State, /^not found: /);
   assert.match(Object.fromEntries(factsOf(watch("disconnected", { error: { code: "forbidden", message: "no rule" } }), 0)).State, /^forbidden: .*no rule/);

@@ -3,11 +3,11 @@ import { test } from "node:test";
 import { axisFor } from "../../pycawamp/web/static/plot/axis.js";
 import { History } from "../../pycawamp/web/static/plot/history.js";
 import { decimalsFor, numberTicks, ticks, timeTicks } from "../../pycawamp/web/static/plot/ticks.js";
-import { extent, historyExtent, lineTrace, stepTrace } from "../../pycawamp/web/static/plot/traces.js";
+import { extent, historyExtent, lineTrace, stepPen, stepTrace } from "../../pycawamp/web/static/plot/traces.js";
 import { Viewport } from "../../pycawamp/web/static/plot/viewport.js";
 
 const all = (history) => Array.from({ length: history.length }, (_, i) => [history.time(i), history.value(i)]);
-const unit = { x: (x) => x, y: (y) => y };
+const unit = { x: (x) => x, y: (y) => y, column: 0.5 };
 
 class FakePath {
   moves = [];
@@ -89,11 +89,35 @@ test("steps hold each value until the next, and the last until now", () => {
   const history = new History();
   history.push(0, 1);
   history.push(10, 5);
-  const path = new FakePath();
-  stepTrace(path, history, unit, [0, 20], 15);
-  assert.deepEqual(path.moves.at(0), ["M", 0, 1]);
-  assert.deepEqual(path.moves.at(-1), ["L", 15, 5]);
-  assert.ok(path.moves.some(([, x, y]) => x === 10 && y === 1), "a corner");
+  const parts = [];
+  stepTrace((...part) => parts.push(part), history, unit, [0, 20], 15);
+  assert.deepEqual(parts, [[0, 10, 1, 1], [10, 10, 1, 5], [10, 15, 5, 5]]);
+  history.push(12, NaN);
+  history.push(14, 7);
+  parts.length = 0;
+  stepTrace((...part) => parts.push(part), history, unit, [5, 20], 15);
+  assert.deepEqual(parts, [[5, 10, 1, 1], [10, 10, 1, 5], [10, 12, 5, 5], [14, 15, 7, 7]]);
+});
+
+test("thousands of samples cost one rectangle per pixel column, and lose no peak", () => {
+  const history = new History();
+  for (let i = 0; i < 6000; i += 1) history.push(i / 100, i === 3333 ? 99 : i % 7);
+  const parts = [];
+  stepTrace((...part) => parts.push(part), history, { ...unit, column: 1 }, [0, 60], 60);
+  assert.ok(parts.length <= 62, `${parts.length} parts`);
+  assert.deepEqual(parts.find(([, , , high]) => high === 99)?.slice(0, 2), [33, 33]);
+});
+
+test("dashes of steps stay where they are while the picture moves", () => {
+  const drawn = (origin, draw) => {
+    const columns = new Set();
+    const context = { fillRect: (x, _y, width) => Array.from({ length: width }, (_, i) => columns.add(x + i + origin)) };
+    draw(stepPen(context, 1, [3, 2], origin));
+    return [...columns].sort((a, b) => a - b);
+  };
+  assert.deepEqual(drawn(0, (pen) => pen(0, 12, 5, 5)), [0, 1, 2, 5, 6, 7, 10, 11]);
+  assert.deepEqual(drawn(7, (pen) => pen(-7, 5, 5, 5)), drawn(0, (pen) => pen(0, 12, 5, 5)));
+  assert.deepEqual(drawn(0, (pen) => [6, 8].forEach((x) => pen(x, x, 1, 9))), [6]);
 });
 
 test("a million elements cost two lines per pixel and lose no spike", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { History } from "../../pycawamp/web/static/plot/history.js";
-import { joined, ofSeverity, severitiesIn, shifted, timelineOf } from "../../pycawamp/web/static/plot/views.js";
+import { joined, ofSeverity, severitiesIn, timelineOf } from "../../pycawamp/web/static/plot/views.js";
 
 const lists = (timestamps, values, severities = values.map(() => 0)) => ({ pvname: "X", timestamps: Float64Array.from(timestamps), values: Float64Array.from(values), severities: Uint8Array.from(severities) });
 const all = (timeline) => Array.from({ length: timeline.length }, (_, i) => [timeline.time(i), timeline.value(i)]);
@@ -14,10 +14,8 @@ test("two timelines are joined at a time: nothing is there twice", () => {
   assert.deepEqual([0, 2, 2.5, 3, 9].map((time) => both.indexOf(time)), [0, 1, 2, 2, 5]);
 });
 
-test("a timeline is shown later, and by severity", () => {
+test("a timeline is shown by severity", () => {
   const timeline = timelineOf(lists([1, 2, 3], [10, 20, 30], [0, 2, 2]));
-  assert.deepEqual(all(shifted(timeline, 5)), [[6, 10], [7, 20], [8, 30]]);
-  assert.equal(shifted(timeline, 5).indexOf(7), 1);
   assert.deepEqual(all(ofSeverity(timeline, 2)), [[1, NaN], [2, 20], [3, 30]]);
   assert.deepEqual([...severitiesIn(timeline, [0, 1.5])], [0]);
   assert.deepEqual([...severitiesIn(timeline, [2.5, 9])], [2]);

@@ -11,13 +11,13 @@ from zope.interface import implementer
 
 from pycawamp.bus.link import Link
 from pycawamp.pv.errors import BadValueError, NotConnectedError
-from pycawamp.pv.interfaces import IJudgingHandle, ISink, Requester
+from pycawamp.pv.interfaces import IJudgingHandle, ILimitedHandle, ISink, Requester
 from pycawamp.pv.values import Array, Metadata, Reading
 
 MOST_EARLY = 100
 """Updates of a new owner that are kept, and of those before the newest that are dropped."""
 MOST_WAITS = 4
-"""How often a new owner that is connected is waited for that has sent no value."""
+"""How often a new owner that is connected is waited for until it is level with the old one."""
 NOBODY = Requester(None, "", None, "")
 
 
@@ -31,7 +31,7 @@ class Waits(Protocol):
         """Call `end_overlap` with the channel's present next owner after a while."""
 
 
-@implementer(IJudgingHandle)
+@implementer(IJudgingHandle, ILimitedHandle)
 class Channel:
     """Brings what one or two ingests tell of a PV into the order that a sink expects.
 
@@ -55,6 +55,7 @@ class Channel:
         "next",
         "number",
         "owner",
+        "rate",
         "slot",
     )
 
@@ -74,6 +75,8 @@ class Channel:
         """The ingest whose values count."""
         self.next: Link | None = None
         """The ingest that will be the owner, once it has told as much."""
+        self.rate: float | None = None
+        """The most updates per second that are wanted; None: all."""
         self.expectation: object | None = None
         """Set while the state has still to be told, since the owner is new."""
         self._sink = sink
@@ -115,6 +118,15 @@ class Channel:
             return self.owner.put(self.name, value, wait, requester)
         except BadValueError as error:
             return fail(error.with_traceback(None))
+
+    def limit(self, rate: float | None) -> None:
+        """Ask for so many updates per second at most; None: for all."""
+        if rate == self.rate:
+            return
+        self.rate = rate
+        for link in (self.owner, self.next):
+            if link is not None:
+                link.limit(self)
 
     # Whose it is
 
@@ -169,8 +181,8 @@ class Channel:
         """Make the next owner the owner, as it has had the time to get level."""
         if link is not self.next or self._early is None:
             return
-        if not self._early and self._patience:
-            # Its first value has not come: without the old owner there would be a gap.
+        if self._patience:
+            # It is not level: without the old owner there would be a gap.
             self._patience -= 1
             self._waits.expect_overlap(self)
         else:
@@ -216,7 +228,11 @@ class Channel:
 
     def connection(self, link: Link, connected: bool) -> None:
         """Handle that the PV has connected or disconnected there."""
-        if link is self.owner:
+        if link is self.owner and not connected and self._early is not None:
+            # The old one has nothing more to tell.
+            assert self.next is not None
+            self.switch(self.next)
+        elif link is self.owner:
             self._tell(connected)
         elif link is self.next:
             self._early = [] if connected else None

@@ -34,6 +34,8 @@ AT_ONCE = 1000
 """PVs that are asked for in one iteration of the reactor."""
 IN_A_MESSAGE = 100
 """PVs that are asked for in one message."""
+_LIMITS = 2
+"""The version from which on rates are told."""
 
 
 class Receiver(Protocol):
@@ -42,6 +44,8 @@ class Receiver(Protocol):
     name: str
     number: int
     owner: Link | None
+    rate: float | None
+    """The most updates per second that are wanted; None: all."""
 
     def opened(self, link: Link) -> None:
         """Handle that its state, and then updates, will follow."""
@@ -97,13 +101,15 @@ class Link:
         self.run = beat.run
         self.is_leaving = beat.is_leaving
         self.is_lost = False
+        assert beat.version is not None
+        self._version: int = beat.version
         self.epoch = 0
         self._burst = 0
         self._number = 0
         self._silent = 0
         self._open: dict[int, Receiver] = {}
         self._receivers: dict[int, Receiver] = {}
-        self._wanted: deque[tuple[Ask, Any]] = deque()
+        self._wanted: deque[tuple[Ask, Receiver]] = deque()
         self._is_sending = False
 
     # What to ask for
@@ -116,17 +122,22 @@ class Link:
         self._wanted.clear()
         self._control(Ask.START)
         for receiver in self._open.values():
-            self._want(Ask.OPEN, [receiver.number, receiver.name])
+            self._want(Ask.OPEN, receiver)
 
     def open(self, receiver: Receiver) -> None:
         """Ask for a PV."""
         self._open[receiver.number] = receiver
-        self._want(Ask.OPEN, [receiver.number, receiver.name])
+        self._want(Ask.OPEN, receiver)
+
+    def limit(self, receiver: Receiver) -> None:
+        """Ask for another rate of a PV."""
+        if receiver.number in self._open and self._version >= _LIMITS and not self.is_lost:
+            self._want(Ask.LIMIT, receiver)
 
     def close(self, receiver: Receiver) -> None:
         """Ask for a PV no more."""
         if self._open.pop(receiver.number, None) is not None and not self.is_lost:
-            self._want(Ask.CLOSE, receiver.name)
+            self._want(Ask.CLOSE, receiver)
 
     def leave(self) -> None:
         """Ask for nothing any more: the edge stops."""
@@ -161,14 +172,16 @@ class Link:
     def get(self, name: str) -> Deferred[Reading]:
         """Ask the ingest to read a PV."""
         subject = subjects.get(self.ingest, self._edge.name)
-        asking = self._edge.requests.ask(subject, GetRequest(self.run, name).packed())
+        asking = self._edge.requests.ask(
+            subject, GetRequest(self.run, name, self._version).packed()
+        )
         asking.addErrback(_explain, "no ingest serves it now", None)
         return asking.addCallback(result).addCallback(as_reading).addErrback(_no_reply)
 
     def put(self, name: str, value: Any, wait: bool, by: Requester) -> Deferred[None]:
         """Ask the ingest to write a PV, once."""
         try:
-            packed = PutRequest(self.run, name, value, wait, by).packed()
+            packed = PutRequest(self.run, name, value, wait, by, self._version).packed()
         except ValueError as error:
             raise BadValueError(f"the value cannot be sent: {error}") from None
         if len(packed) > self._edge.client.max_payload:
@@ -276,13 +289,14 @@ class Link:
         return subjects.control(self.ingest, self._edge.name)
 
     def _packed(self, ask: Ask, content: Any = None) -> bytes:
-        return Control(self._edge.session, self.epoch, self._number, ask, content).packed()
+        control = Control(self._edge.session, self.epoch, self._number, ask, content, self._version)
+        return control.packed()
 
     def _control(self, ask: Ask, content: Any = None) -> None:
         self._edge.client.publish(self._control_subject, self._packed(ask, content))
 
-    def _want(self, ask: Ask, content: Any) -> None:
-        self._wanted.append((ask, content))
+    def _want(self, ask: Ask, receiver: Receiver) -> None:
+        self._wanted.append((ask, receiver))
         if not self._is_sending:
             self._is_sending = True
             self._edge.soon(self._send_wanted)
@@ -294,13 +308,24 @@ class Link:
             ask = self._wanted[0][0]
             contents: list[Any] = []
             while self._wanted and self._wanted[0][0] is ask and len(contents) < IN_A_MESSAGE:
-                contents.append(self._wanted.popleft()[1])
+                contents.append(self._content(*self._wanted.popleft()))
             self._number += 1
             self._control(ask, contents)
             left -= len(contents)
         if self._wanted and not self.is_lost:
             self._is_sending = True
             self._edge.soon(self._send_wanted)
+
+    def _content(self, ask: Ask, receiver: Receiver) -> Any:
+        """Return what is said of a PV, as it is now."""
+        match ask:
+            case Ask.OPEN if self._version >= _LIMITS:
+                return [receiver.number, receiver.name, receiver.rate]
+            case Ask.OPEN:
+                return [receiver.number, receiver.name]
+            case Ask.LIMIT:
+                return [receiver.name, receiver.rate]
+        return receiver.name
 
 
 def _explain(failure: Failure, nobody: str, lost: str | None) -> None:

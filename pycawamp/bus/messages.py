@@ -20,10 +20,10 @@ import numpy as np
 from pycawamp.bus.errors import BadBusMessageError
 from pycawamp.pv.values import FieldType, Image, Metadata, Reading, Status
 
-VERSION = 1
-"""The format of all messages. An ingest speaks this one and the one before."""
-VERSIONS = (1,)
-"""Those that this program speaks."""
+VERSION = 2
+"""The newest format of messages. Version 2 has the highest rate at which an edge wants a PV."""
+VERSIONS = (1, 2)
+"""Those that this program speaks: the newest, and the one before."""
 
 HEADER = Struct("<BxxxQII")
 """Version, the ingest's run, the stream's epoch, the burst's number."""

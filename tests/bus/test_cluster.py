@@ -133,8 +133,27 @@ class ClusterTests(BusTestCase):
         yield until_it(lambda: not second.runs)
         assert second.process is not None
         self.assertEqual(second.process.returncode, 1)
-        self.assertIn("Another ingest has this name", second.said)
+        self.assertIn("Another ingest has the same name", second.said)
         self.assertTrue(cluster.ingests[0].runs)
+
+    @inlineCallbacks
+    def test_max_rate(self) -> Any:
+        """What viewers want at most is what comes over the bus, until one wants all."""
+        cluster = yield self.start()
+        page = yield self.page(cluster)
+        taken: list[int] = []
+        self.edge.took = taken.append
+        page.send({"action": "connect", "pv": f"{self.prefix}N", "max_rate": 2})
+        for _ in range(6):
+            yield page.until(msg_type="monitor")
+        # At the full rate there would be five for each that is shown.
+        self.assertLess(sum(taken), 12)
+        page.send({"action": "connect", "pv": f"{self.prefix}N"})
+        start = len(page.messages)
+        for _ in range(12):
+            yield page.until(msg_type="monitor")
+        values = [message["value"] for message in page.messages[start:] if "value" in message]
+        self.assertEqual(values[3:], counting(values[3:]))
 
     @inlineCallbacks
     def test_edge_that_falls_behind(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from collections import defaultdict
 from typing import Any, cast
@@ -24,6 +25,7 @@ from pycawamp.pv.values import EPICS_EPOCH, STATUSES
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.registry import Sessions
+from pycawamp.wire import epics2web, pvws
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.v2.dialect import VERSION_2
 from tests.pv.test_inbox import NATIVE, NOT_COMPILED, compiled
@@ -41,6 +43,11 @@ ENUM = Structure("enum_t", (("index", INT), ("choices", ScalarArray(STRING))))
 OPTIONS: tuple[dict[str, Any], ...] = (
     *({}, {"metadata": True}, {"int64": "string"}),
     *({"metadata": True, "alarm_message": True}, {"text": True}),
+)
+DISPLAYS = (
+    pvws.encoding(0, 0, now=lambda: 1e9),
+    pvws.encoding(0.5, 0, now=lambda: 1e9),
+    epics2web.encoding(),
 )
 
 
@@ -159,6 +166,11 @@ class Side:
         sessions = Sessions(self.clock, hub, router, cycle, policy=Policy(), put_log=PutLog(None))
         self.page = Page()
         self.session = sessions.open(self.page, Peer("test"), Encoding(VERSION_2), lambda *_: None)
+        self.displays = [Page() for _ in DISPLAYS]
+        self.others = [
+            sessions.open(page, Peer("test"), encoding, lambda *_: None)
+            for page, encoding in zip(self.displays, DISPLAYS, strict=True)
+        ]
         self.opened = 0
 
     def feed(self, data: bytes) -> None:
@@ -173,9 +185,13 @@ class Side:
             self.clock.poll()
             self.clock.advance(0)
 
-    def open(self, name: str, structure: Structure, options: dict[str, Any]) -> int:
+    def open(
+        self, name: str, structure: Structure, options: dict[str, Any], displays: bool = False
+    ) -> int:
         """Subscribe to a PV; the number of its monitor."""
         ask(self.session, "connect", name, **options)
+        for session in self.others if displays else ():
+            session.receive(json.dumps({"type": "monitor", "pvs": [name]}).encode())
         self.opened += 1
         self.backend.searcher.answered(_found(self.opened), ADDRESS[0])
         if self.opened == 1:
@@ -195,10 +211,11 @@ class Side:
 
     @property
     def told(self) -> dict[str, list[bytes]]:
-        """What the client was sent, by PVs."""
+        """What each client was sent, by PVs."""
         told: dict[str, list[bytes]] = defaultdict(list)
-        for payload, parsed in zip(self.page.payloads, self.page.messages, strict=True):
-            told[parsed["pvname"]].append(payload)
+        for number, page in enumerate((self.page, *self.displays)):
+            for payload, parsed in zip(page.payloads, page.messages, strict=True):
+                told[f"{number} {parsed.get('pvname', parsed.get('pv'))}"].append(payload)
         return told
 
     @property
@@ -213,7 +230,8 @@ class Side:
 
     def end(self) -> None:
         """Free all."""
-        self.session.close()
+        for session in (self.session, *self.others):
+            session.close()
         self.clock.advance(100)
         self.clock.protocol.close()
         self.inbox.close()
@@ -241,9 +259,10 @@ class DirectTests(SynchronousTestCase):
             types = data.draw(st.lists(st.sampled_from(TYPES), min_size=1, max_size=3))
             both = Side(False), Side(True)
             options = data.draw(st.lists(st.sampled_from(OPTIONS), min_size=3, max_size=3))
+            shown = data.draw(st.lists(st.booleans(), min_size=3, max_size=3))
             numbers: list[int] = []
             for n, structure in enumerate(types):
-                made = [each.open(f"x{n}", structure, options[n]) for each in both]
+                made = [each.open(f"x{n}", structure, options[n], shown[n]) for each in both]
                 self.assertEqual(made[0], made[1])
                 numbers.append(made[0])
             stream = b"".join(

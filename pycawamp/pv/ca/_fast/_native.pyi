@@ -7,8 +7,8 @@ from pycawamp.pv.values import Reading
 
 INTERFACE: int
 
-def render(field_type: int, raw: bytes, with_alarm: bool, /) -> tuple[bytes, bytes, bytes] | None:
-    """Return the JSON of a scalar's DBR_TIME bytes: value, time stamp, alarm.
+def render(field_type: int, raw: bytes, with_alarm: bool, /) -> tuple[bytes, ...] | None:
+    """Return the JSON of a scalar's DBR_TIME bytes, in the order of pycawamp.pv.routes.Field.
 
     None if Python has to do it: no value, text that is not UTF-8, numbers out of range.
     """

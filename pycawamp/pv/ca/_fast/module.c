@@ -13,9 +13,13 @@ static PyObject *render_scalar(PyObject *module, PyObject *args) {
     return NULL;
   }
   if (!render((enum field_type)type, raw, (size_t)size, with_alarm, &rendered)) Py_RETURN_NONE;
-  return Py_BuildValue("y#y#y#", rendered.value, (Py_ssize_t)rendered.value_length, rendered.time,
-                       (Py_ssize_t)rendered.time_length, rendered.alarm,
-                       (Py_ssize_t)rendered.alarm_length);
+  PyObject *fields = PyTuple_New(FIELDS);
+  for (int i = 0; fields && i < FIELDS; i++) {
+    struct span field = rendered.fields[i];
+    PyObject *text = PyBytes_FromStringAndSize(field.text, (Py_ssize_t)field.length);
+    if (!text || PyTuple_SetItem(fields, i, text)) Py_CLEAR(fields);
+  }
+  return fields;
 }
 
 static PyTypeObject *add_type(PyObject *module, PyType_Spec *spec) {
@@ -25,7 +29,7 @@ static PyTypeObject *add_type(PyObject *module, PyType_Spec *spec) {
 }
 
 /* Also in __init__.py. To be raised with each change of what Python code uses. */
-enum { INTERFACE = 3 };
+enum { INTERFACE = 4 };
 
 static int execute(PyObject *module) {
   if (PyModule_AddIntConstant(module, "INTERFACE", INTERFACE)) return -1;

@@ -8,12 +8,21 @@
 
 enum field_type { STRING, SHORT, FLOAT, ENUM, CHAR, LONG, DOUBLE, FIELD_TYPES };
 enum { EPICS_EPOCH = 631152000 /* 1990 in UNIX seconds */, NANOSECONDS = 1000000000 };
-enum { MOST_VALUE = 256, MOST_TIME = 24, MOST_ALARM = 64 }; /* bytes */
+enum { MOST_VALUE = 256, MOST_NUMBER = 8, MOST_TIME = 24, MOST_ALARM = 64 }; /* bytes */
 
-/* What is the same for all clients. */
+/* What an update tells: see Field in pv/routes.py. */
+enum field { VALUE, NUMBER, TIME, SECONDS, NANOS, ALARM, FIELDS };
+
+struct span {
+  const char *text;
+  size_t length;
+};
+
+/* What is the same for all clients. The last field is empty. */
 struct rendered {
-  char value[MOST_VALUE], time[MOST_TIME], alarm[MOST_ALARM];
-  size_t value_length, time_length, alarm_length;
+  struct span fields[FIELDS + 1];
+  int16_t severity;
+  char value[MOST_VALUE], number[MOST_NUMBER], time[MOST_TIME], alarm[MOST_ALARM];
 };
 
 /* A number and its time, as they are kept. */

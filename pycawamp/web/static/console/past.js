@@ -19,6 +19,8 @@ export class Past {
   #loaded;
   /** @type {{from: number, to: number, timeline: import("../plot/views.js").Timeline, thinned: boolean} | null} */
   #block = null;
+  /** What was joined last, of what, and the result. */
+  #joined = { parts: /** @type {unknown[]} */ ([]), timeline: /** @type {import("../plot/views.js").Timeline | null} */ (null) };
   /** @type {[number, number] | null} what is asked for */
   #asking = null;
   #timer = 0;
@@ -43,7 +45,14 @@ export class Past {
     const end = Math.min(to, seam);
     if (!this.#covers(from, end)) this.#want(from, end, seam);
     // A block that ends before the page's own samples begin is shown with those that the page had from the start.
-    return this.#block && this.#block.from <= from && this.#block.to >= end ? joined(this.#block.timeline, own, Math.min(seam, this.#block.to)) : own;
+    const block = this.#block;
+    return block && block.from <= from && block.to >= end ? this.#join(block.timeline, own, Math.min(seam, block.to)) : own;
+  }
+
+  #join(older, own, seam) {
+    const parts = [older, own, own.revision, seam];
+    if (!this.#joined.timeline || parts.some((part, i) => part !== this.#joined.parts[i])) this.#joined = { parts, timeline: joined(older, own, seam) };
+    return this.#joined.timeline;
   }
 
   close() {

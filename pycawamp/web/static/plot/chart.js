@@ -1,18 +1,22 @@
 /** A plot with axes, zoom and a readout. What is drawn in it comes from a series, which has one trace or several. */
 import { axisFor } from "./axis.js";
 import { Gestures } from "./gestures.js";
+import { Layer } from "./layer.js";
 import { palette } from "./palette.js";
 import { Surface } from "./surface.js";
+import { stepPen } from "./traces.js";
 
 const MARGIN = { top: 24, right: 12, bottom: 22 };
 const LABEL = 11;
-/** Axes of values that are drawn beside each other, where there is room for them. */
+/** Value axes that are drawn beside each other, where there is room for them. */
 const MOST_AXES = 4;
 /** A plot this wide (CSS pixels) for each axis more. */
 const ROOM_PER_AXIS = 220;
 /** How alarms look in a trace: colour, and pattern. */
 const ALARMS = [null, { colour: "minor-line", dash: [7, 3] }, { colour: "major-line", dash: [] }, { colour: "invalid", dash: [2, 3] }];
 const ALARM_WIDTH = 3.5;
+/** Traces may rise above the plot, and fall below it, by half of their width. */
+const ABOVE = 2;
 
 /**
  * @typedef {object} Series
@@ -23,15 +27,18 @@ const ALARM_WIDTH = 3.5;
  * @property {(x: number) => string} xText
  *
  * @typedef {object} Trace
+ * @property {(range: [number, number]) => {revision: unknown, length: number, time?: (i: number) => number}} timeline what it shows, and whether that only grows
  * @property {(range: [number, number], above: number) => [number, number]} extent lowest and highest value in a range, of those above some
- * @property {(path: Path2D, scale: object, range: [number, number]) => void} trace
+ * @property {(path: Path2D, scale: object, range: [number, number]) => void} [trace] a line
+ * @property {(draw: import("./traces.js").Pen, scale: object, range: [number, number]) => void} [steps] or steps
  * @property {() => string} units of the values
  * @property {(x: number, range: [number, number]) => {x: number, y: number, text: string} | null} read what lies at x
  * @property {(range: [number, number]) => number[]} [alarms] severities, above 0, in a range
- * @property {(path: Path2D, scale: object, range: [number, number], severity: number) => void} [alarmTrace]
+ * @property {(draw: import("./traces.js").Pen, scale: object, range: [number, number], severity: number) => void} [alarmSteps]
  * @property {() => string[] | undefined} [labels] of an enum
  * @property {() => {value: number, kind: string}[]} [limits] lines to draw when they are in sight
  * @property {Style} [style]
+ * @property {() => number} [shift] by how much x it is shown later than it was
  *
  * @typedef {object} Style how it is told from others
  * @property {string} colour of the palette
@@ -39,6 +46,8 @@ const ALARM_WIDTH = 3.5;
  * @property {string} axis traces with the same one share it
  * @property {number[]} [dash]
  * @property {boolean} [chosen] whether it is emphasized
+ *
+ * @typedef {{trace: Trace, axis: any, scale: {x: (x: number) => number, y: (y: number) => number}}} Drawn
  */
 
 export class Chart {
@@ -48,6 +57,8 @@ export class Chart {
   #surface;
   #series;
   #gestures;
+  /** Traces that move with x, and those that stay where they are: what was pinned. */
+  #layers = { moving: new Layer(), still: new Layer() };
   #left = 56;
   #width = 1;
 
@@ -68,6 +79,7 @@ export class Chart {
 
   release() {
     this.#surface.release();
+    for (const layer of Object.values(this.#layers)) layer.release();
   }
 
   draw() {
@@ -76,7 +88,7 @@ export class Chart {
     const plot = this.#layout(surface, this.#series.viewport.range, this.#series.traces());
     this.#grid(plot);
     for (const drawn of plot.drawn) this.#limits(plot, drawn);
-    this.#clip(plot, () => plot.drawn.forEach((drawn) => this.#trace(plot, drawn)));
+    this.#traces(plot);
     this.#tags(plot);
     this.#marks(plot);
   }
@@ -101,7 +113,7 @@ export class Chart {
     copy.toBlob(done, "image/png");
   }
 
-  #layout({ context, width, height }, range, traces) {
+  #layout({ context, width, height, ratio }, range, traces) {
     context.font = `${LABEL}px ${palette().font}`;
     const axes = this.#axes(range, traces, height);
     const shown = axes.slice(0, Math.max(1, Math.min(MOST_AXES, Math.floor(width / ROOM_PER_AXIS))));
@@ -111,16 +123,19 @@ export class Chart {
       left += Math.ceil(Math.max(28, context.measureText(axis.units).width - 10, ...labels)) + 12;
       axis.right = left;
     }
-    this.#left = left;
-    this.#width = Math.max(1, width - left - MARGIN.right);
+    this.#left = left = Math.ceil(left * ratio) / ratio;
+    const columns = Math.max(1, Math.floor((width - left - MARGIN.right) * ratio));
+    this.#width = columns / ratio;
     const inner = height - MARGIN.top - MARGIN.bottom;
-    const [x0, x1] = range;
-    const x = (at) => left + ((at - x0) / (x1 - x0)) * this.#width;
+    // Ends lie on pixels: what moves does so by whole ones, and each sample stays in its column.
+    const pixel = rounded(range[1] - range[0]) / columns;
+    const right = Math.round(range[1] / pixel);
+    const x = (at) => left + (columns + at / pixel - right) / ratio;
     for (const axis of axes) axis.scale = { x, y: (y) => MARGIN.top + inner - axis.part(y) * inner };
     const drawn = axes.flatMap((axis) => axis.traces.map((trace) => ({ trace, axis, scale: axis.scale })));
     // What is emphasized lies above the others.
     drawn.sort((one, other) => Number(Boolean(one.trace.style?.chosen)) - Number(Boolean(other.trace.style?.chosen)));
-    return { context, width, range, shown, drawn, x, bottom: MARGIN.top + inner };
+    return { context, width, ratio, range, columns, pixel, right, shown, drawn, x, bottom: MARGIN.top + inner };
   }
 
   /** The axes of values: that of what is emphasized first. */
@@ -190,33 +205,31 @@ export class Chart {
     context.setLineDash([]);
   }
 
-  #trace({ context, range }, { trace, scale }) {
-    const { style } = trace;
-    const path = new Path2D();
-    trace.trace(path, scale, range);
-    Object.assign(context, { strokeStyle: palette()[style?.colour ?? "trace"], lineWidth: style?.chosen ? 2.75 : 1.5, lineJoin: "round" });
-    context.setLineDash(style?.dash ?? []);
-    context.stroke(path);
-    for (const severity of trace.alarms?.(range) ?? []) this.#alarm(context, trace, scale, range, severity);
-    context.setLineDash([]);
-  }
-
-  #alarm(context, trace, scale, range, severity) {
-    const { colour, dash } = ALARMS[severity] ?? ALARMS[3];
-    const path = new Path2D();
-    trace.alarmTrace(path, scale, range, severity);
-    Object.assign(context, { strokeStyle: palette()[colour], lineWidth: ALARM_WIDTH, lineJoin: "round" });
-    context.setLineDash(dash);
-    context.stroke(path);
-  }
-
-  #clip({ context, bottom }, draw) {
+  /** Draws the traces, each group in its layer, and lays these over the grid. */
+  #traces(plot) {
+    const { context, ratio, drawn } = plot;
+    const still = drawn.filter(({ trace }) => trace.shift);
+    const moving = drawn.filter(({ trace }) => !trace.shift);
     context.save();
-    context.beginPath();
-    context.rect(this.#left, MARGIN.top - 2, this.#width + 2, bottom - MARGIN.top + 4);
-    context.clip();
-    draw();
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    for (const [layer, group] of [[this.#layers.still, still], [this.#layers.moving, moving]]) {
+      if (group.length === 0) layer.release();
+      else {
+        this.#paintLayer(layer, plot, group);
+        context.drawImage(layer.canvas, Math.round(this.#left * ratio), Math.round((MARGIN.top - ABOVE) * ratio));
+      }
+    }
     context.restore();
+  }
+
+  #paintLayer(layer, { columns, pixel, right, ratio, bottom }, group) {
+    const shift = group[0].trace.shift?.() ?? 0;
+    const frame = { columns, rows: Math.round((bottom - MARGIN.top + 2 * ABOVE) * ratio), pixel, right: right - Math.round(shift / pixel) };
+    // The middle of a column is where a line through it is sharp.
+    const x = (at) => columns + at / pixel - frame.right - 0.5;
+    const scaled = group.map((drawn) => ({ ...drawn, scale: { column: 1, x, y: (y) => (drawn.scale.y(y) - MARGIN.top + ABOVE) * ratio } }));
+    const look = JSON.stringify([columns, frame.rows, pixel, this.axis.log, group.map(({ trace, axis: { range } }) => [range, trace.style])]);
+    layer.paint(frame, scaled, look, (context, drawn, range) => strokeTrace(context, drawn, range, { ratio, origin: frame.right - columns }));
   }
 
   /** The number of each trace, where it ends: colours alone do not tell them apart. */
@@ -286,6 +299,34 @@ export class Chart {
     Object.assign(context, { fillStyle: colours.panel, textAlign: "left", textBaseline: "middle" });
     context.fillText(text, left + 7, top + 10.5);
   }
+}
+
+/** In device pixels; `origin` is where x = 0 lies, in columns. */
+function strokeTrace(context, { trace, scale }, range, { ratio, origin }) {
+  const { colour = "trace", chosen = false, dash = [] } = trace.style ?? {};
+  const width = (chosen ? 2.75 : 1.5) * ratio;
+  const dashes = (lengths) => lengths.map((length) => Math.round(length * ratio));
+  if (!trace.steps) return strokePath(context, trace, scale, range, { strokeStyle: palette()[colour], lineWidth: width, dash: dashes(dash) });
+  context.fillStyle = palette()[colour];
+  trace.steps(stepPen(context, width, dashes(dash), origin), scale, range);
+  for (const severity of trace.alarms(range)) {
+    const alarm = ALARMS[severity] ?? ALARMS[3];
+    context.fillStyle = palette()[alarm.colour];
+    trace.alarmSteps(stepPen(context, ALARM_WIDTH * ratio, dashes(alarm.dash), origin), scale, range, severity);
+  }
+}
+
+function strokePath(context, trace, scale, range, { dash, ...look }) {
+  const path = new Path2D();
+  trace.trace(path, scale, range);
+  Object.assign(context, look, { lineJoin: "round" });
+  context.setLineDash(dash);
+  context.stroke(path);
+}
+
+/** A length of x that is the same for the same span, whatever the time is: times have seven digits after the point. */
+function rounded(span) {
+  return Math.round(span * 1e5) / 1e5 || span;
 }
 
 function unionOf(extents) {

@@ -15,6 +15,7 @@ export class History {
   #values;
   #severities;
   #size = 0;
+  #revision = {};
 
   /** @param {{seconds?: number, capacity?: number}} [options] */
   constructor({ seconds = 600, capacity = 6144 } = {}) {
@@ -28,6 +29,11 @@ export class History {
 
   get length() {
     return this.#size;
+  }
+
+  /** As long as it is the same, samples were only added at the end. */
+  get revision() {
+    return this.#revision;
   }
 
   get bytes() {
@@ -65,14 +71,14 @@ export class History {
    */
   catchUp({ timestamps, values, severities }, now) {
     const last = this.#lastNumber();
-    if (timestamps.length > 0 && timestamps[0] <= last) this.#size = this.indexOf(last) + 1;
+    if (timestamps.length > 0 && timestamps[0] <= last) this.#cut(this.indexOf(last) + 1);
     for (let i = 0; i < timestamps.length; i += 1) {
       if (timestamps[i] > last && timestamps[i] > now - this.seconds && timestamps[i] <= now) this.push(timestamps[i], values[i], severities[i]);
     }
   }
 
   clear() {
-    this.#size = 0;
+    this.#cut(0);
   }
 
   /** The first index at or after a time; `length` when there is none. */
@@ -121,11 +127,16 @@ export class History {
     this.#severities = wider(this.#severities);
   }
 
+  #cut(size) {
+    this.#size = size;
+    this.#revision = {};
+  }
+
   #keep(from, to, end) {
     this.#times.copyWithin(to, from, end);
     this.#values.copyWithin(to, from, end);
     this.#severities.copyWithin(to, from, end);
-    this.#size = to + end - from;
+    this.#cut(to + end - from);
   }
 
   #thin() {

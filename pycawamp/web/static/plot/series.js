@@ -45,10 +45,11 @@ export function timeAxis(now, utc) {
  */
 export function stripTrace({ samples, now, utc, metadata, text }) {
   return {
+    timeline: samples,
     extent: (range, above) => historyExtent(samples(range), range, above),
-    trace: (path, scale, range) => stepTrace(path, samples(range), scale, range, now()),
+    steps: (draw, scale, range) => stepTrace(draw, samples(range), scale, range, now()),
     alarms: (range) => [...severitiesIn(samples(range), range)].filter((severity) => severity > 0),
-    alarmTrace: (path, scale, range, severity) => stepTrace(path, ofSeverity(samples(range), severity), scale, range, now()),
+    alarmSteps: (draw, scale, range, severity) => stepTrace(draw, ofSeverity(samples(range), severity), scale, range, now()),
     units: () => metadata()?.units ?? "",
     labels: () => metadata()?.enum_strs,
     limits: () => limitsOf(metadata()),
@@ -80,6 +81,7 @@ export function waveSeries({ traces, length }) {
 /** @param {{list: () => ArrayLike<number>, metadata: () => object | null}} source */
 export function waveTrace({ list, metadata }) {
   return {
+    timeline: () => ({ revision: list(), length: 0 }),
     extent: ([from, to], above) => extent(list(), Math.max(0, Math.floor(from)), Math.min(list().length - 1, Math.ceil(to)), above),
     trace: (path, scale, range) => lineTrace(path, list(), scale, range),
     units: () => metadata()?.units ?? "",

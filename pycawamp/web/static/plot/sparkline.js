@@ -1,9 +1,10 @@
 /** The small plot of a table row: the last minutes of a number, the elements of an array, a picture. */
 import { palette } from "./palette.js";
 import { Surface } from "./surface.js";
-import { extent, historyExtent, lineTrace, padded, stepTrace } from "./traces.js";
+import { extent, historyExtent, lineTrace, padded, stepPen, stepTrace } from "./traces.js";
 
 const MARGIN = 2;
+const WIDTH = 1.25;
 
 export class Sparkline {
   #surface;
@@ -20,13 +21,21 @@ export class Sparkline {
   drawHistory(history, now, seconds) {
     /** @type {[number, number]} */
     const range = [now - seconds, now];
-    this.#draw(range, historyExtent(history, range), (path, scale) => stepTrace(path, history, scale, range, now));
+    this.#draw(range, historyExtent(history, range), (context, scale) => {
+      context.fillStyle = palette().trace;
+      stepTrace(stepPen(context, WIDTH), history, scale, range, now);
+    });
   }
 
   drawList(list) {
     /** @type {[number, number]} */
     const range = [0, Math.max(1, list.length - 1)];
-    this.#draw(range, extent(list), (path, scale) => lineTrace(path, list, scale, range));
+    this.#draw(range, extent(list), (context, scale) => {
+      const path = new Path2D();
+      lineTrace(path, list, scale, range);
+      Object.assign(context, { strokeStyle: palette().trace, lineWidth: WIDTH, lineJoin: "round" });
+      context.stroke(path);
+    });
   }
 
   /** @param {import("./picture.js").Picture} picture */
@@ -45,14 +54,10 @@ export class Sparkline {
     const { context, width, height } = surface;
     const [low, high] = padded(values);
     const scale = {
+      column: 0.5,
       x: (x) => ((x - from) / (to - from)) * (width - MARGIN),
       y: (y) => height - MARGIN - ((y - low) / (high - low)) * (height - 2 * MARGIN),
     };
-    const path = new Path2D();
-    trace(path, scale);
-    context.strokeStyle = palette().trace;
-    context.lineWidth = 1.25;
-    context.lineJoin = "round";
-    context.stroke(path);
+    trace(context, scale);
   }
 }

@@ -24,7 +24,7 @@ export class Surface {
     observer.observe(canvas);
   }
 
-  /** @returns {{context: CanvasRenderingContext2D, width: number, height: number} | null} cleared; null when not laid out */
+  /** @returns {{context: CanvasRenderingContext2D, width: number, height: number, ratio: number} | null} cleared; null when not laid out */
   begin() {
     const { width, height } = this.#size;
     if (!width || !height) return null;
@@ -33,7 +33,7 @@ export class Surface {
     if (this.#canvas.width !== w || this.#canvas.height !== h) Object.assign(this.#canvas, { width: w, height: h });
     this.#context.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.#context.clearRect(0, 0, width, height);
-    return { context: this.#context, width, height };
+    return { context: this.#context, width, height, ratio };
   }
 
   release() {

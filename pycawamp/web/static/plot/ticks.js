@@ -68,7 +68,8 @@ function exponential(at, most, digits) {
   return at.toExponential(fewer).replace("+", "");
 }
 
-function roundStep(raw) {
+/** The next of 1, 2, 5, 10 … */
+export function roundStep(raw) {
   const power = 10 ** Math.floor(Math.log10(raw));
   const factor = raw / power;
   return power * (factor <= 1 ? 1 : factor <= 2 ? 2 : factor <= 5 ? 5 : 10);

@@ -4,51 +4,73 @@
  */
 
 /**
- * A number over time, as steps: a PV keeps its value until the next update.
+ * Draws a part of a step: from `left` to `right` at one height, or at one place from `low` to `high`.
+ * @typedef {(left: number, right: number, low: number, high: number) => void} Pen
+ */
+
+/**
+ * A number over time, as steps: a PV keeps its value until the next update. Steps have no slopes, so
+ * rectangles do, which are painted ten times as fast as a path.
  *
- * @param {Path2D} path
+ * @param {Pen} draw
  * @param {import("./views.js").Timeline} history
- * @param {{x: (time: number) => number, y: (value: number) => number}} scale
+ * @param {{x: (time: number) => number, y: (value: number) => number, column: number}} scale column: the width of a pixel column
  * @param {[number, number]} range of time
  * @param {number} now until when the last value holds
  */
-export function stepTrace(path, history, scale, range, now) {
-  const [from, to] = range;
-  const start = Math.max(0, history.indexOf(from) - 1);
+export function stepTrace(draw, history, scale, [from, to], now) {
+  const { column: width } = scale;
   const column = { x: NaN, low: 0, high: 0, last: 0 };
   let down = false;
-  let i = start;
-  for (; i < history.length && history.time(i) <= to; i += 1) {
+  for (let i = Math.max(0, history.indexOf(from) - 1); i < history.length && history.time(i) <= to; i += 1) {
     const value = history.value(i);
-    const x = Math.round(scale.x(Math.max(from, history.time(i))) * 2) / 2;
+    const x = Math.round(scale.x(Math.max(from, history.time(i))) / width) * width;
     if (Number.isNaN(value)) {
-      if (down) finish(path, column, x);
+      if (down) finish(draw, column, x, width);
       down = false;
       continue;
     }
     const y = scale.y(value);
-    if (!down) path.moveTo(x, y);
-    if (!down || x !== column.x) {
-      if (down) finish(path, column, x);
-      path.lineTo(x, y);
-      Object.assign(column, { x, low: y, high: y });
-    }
+    if (down && x !== column.x) finish(draw, column, x, width);
+    if (!down) column.low = column.high = y;
+    // Where a column begins, the line comes from the one before.
+    else if (x !== column.x) column.low = column.high = column.last;
     column.low = Math.min(column.low, y);
     column.high = Math.max(column.high, y);
+    column.x = x;
     column.last = y;
     down = true;
   }
-  if (down) finish(path, column, scale.x(Math.min(now, to)));
+  if (down) finish(draw, column, scale.x(Math.min(now, to)), width);
 }
 
-/** Completes a column and holds its last value up to `x`. */
-function finish(path, column, x) {
-  if (column.low !== column.high) {
-    path.lineTo(column.x, column.low);
-    path.lineTo(column.x, column.high);
-  }
-  path.lineTo(column.x, column.last);
-  path.lineTo(Math.max(x, column.x), column.last);
+/** Draws a column, and holds its last value up to `end`. */
+function finish(draw, { x, low, high, last }, end, width) {
+  if (low < high) draw(x, x, low, high);
+  // The next column begins where this one ends.
+  if (low === high || end > x + width) draw(x, Math.max(x, end), last, last);
+}
+
+/**
+ * A pen for steps.
+ *
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} width of the line
+ * @param {number[]} [dash] lengths of a dash and of a gap: none for a line
+ * @param {number} [origin] where x = 0 lies, to have the same dashes wherever the picture has moved
+ * @returns {Pen}
+ */
+export function stepPen(context, width, dash = [], origin = 0) {
+  const half = width / 2;
+  if (dash.length === 0) return (left, right, low, high) => context.fillRect(left - half, low - half, right - left + width, high - low + width);
+  const [on, off] = dash;
+  return (left, right, low, high) => {
+    const into = (left + origin) % (on + off);
+    for (let start = left - into; start <= right; start += on + off) {
+      const [begin, end] = [Math.max(left, start), Math.min(right, start + on)];
+      if (begin < start + on) context.fillRect(begin, low - half, Math.max(1, end - begin), high - low + width);
+    }
+  };
 }
 
 /**
@@ -125,5 +147,5 @@ export function historyExtent(history, [from, to], above = -Infinity) {
 export function padded([low, high]) {
   if (low > high) return [0, 1];
   const room = high - low || Math.abs(low) * 0.1 || 1;
-  return [low - room * 0.08, high + room * 0.08];
+  return [low - room * 0.06, high + room * 0.06];
 }

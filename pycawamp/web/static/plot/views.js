@@ -2,6 +2,7 @@
 
 /**
  * @typedef {object} Timeline
+ * @property {unknown} revision as long as it is the same, samples were only added at the end
  * @property {number} length
  * @property {(i: number) => number} time
  * @property {(i: number) => number} value
@@ -16,6 +17,7 @@
  */
 export function timelineOf({ timestamps, values, severities }) {
   return {
+    revision: timestamps,
     length: timestamps.length,
     time: (i) => timestamps[i],
     value: (i) => values[i],
@@ -25,7 +27,7 @@ export function timelineOf({ timestamps, values, severities }) {
 }
 
 /**
- * What one has before a time, then what another has.
+ * What one has before a time, then what another has, as long as samples are only added to that.
  * @param {Timeline} older @param {Timeline} newer @param {number} seam
  * @returns {Timeline}
  */
@@ -33,22 +35,16 @@ export function joined(older, newer, seam) {
   const split = older.indexOf(seam);
   const skipped = newer.indexOf(seam);
   const of = (name) => (i) => (i < split ? older[name](i) : newer[name](i - split + skipped));
-  const [length, time] = [split + newer.length - skipped, of("time")];
-  return { length, time, value: of("value"), severity: of("severity"), indexOf: (at) => firstAtOrAfter(length, time, at) };
-}
-
-/**
- * The same, some seconds later.
- * @param {Timeline} timeline @param {number} seconds
- * @returns {Timeline}
- */
-export function shifted(timeline, seconds) {
+  const [length, time] = [() => split + newer.length - skipped, of("time")];
   return {
-    length: timeline.length,
-    time: (i) => timeline.time(i) + seconds,
-    value: (i) => timeline.value(i),
-    severity: (i) => timeline.severity(i),
-    indexOf: (time) => timeline.indexOf(time - seconds),
+    revision: {},
+    get length() {
+      return length();
+    },
+    time,
+    value: of("value"),
+    severity: of("severity"),
+    indexOf: (at) => firstAtOrAfter(length(), time, at),
   };
 }
 
@@ -59,6 +55,7 @@ export function shifted(timeline, seconds) {
  */
 export function ofSeverity(timeline, severity) {
   return {
+    revision: timeline.revision,
     length: timeline.length,
     time: (i) => timeline.time(i),
     value: (i) => (timeline.severity(i) === severity ? timeline.value(i) : NaN),
