@@ -283,7 +283,7 @@ class _Parser:
     def _unknown_block(self, depth: int) -> bool:
         """Skip an unknown element; return whether it ends with braces around one element."""
         if not depth:
-            raise self._next.place.error(f"expected blocks at most {_MAX_DEPTH} deep")
+            raise self._next.place.error(f"expected at most {_MAX_DEPTH} nested blocks")
         self._expect("(")
         if not self._skip(")"):
             self._elements(")")

@@ -84,7 +84,7 @@ def _lines(text: str, file: str) -> Iterator[_Line]:
 def _check_line(whole: str, line: str, start: Place) -> None:
     if len(whole.encode(errors="replace")) >= MAX_LINE:
         raise start.error(
-            f"expected a line of less than {MAX_LINE} bytes: the CA gateway takes the rest for "
+            f"expected a line of less than {MAX_LINE} bytes: the CA gateway reads the rest as "
             "another line"
         )
     for column, char in enumerate(line, 1):
@@ -177,7 +177,9 @@ class _Parser:
         if hosts and hosts[0].text.upper() == "FROM":
             hosts = hosts[1:]
             if not hosts:
-                self.warnings.append(line.end.said("DENY FROM without a host is DENY for all"))
+                self.warnings.append(
+                    line.end.said("DENY FROM without a host is a DENY for all hosts")
+                )
         for host in hosts:
             if not _HOST.fullmatch(host.text):
                 raise host.place.error(f"expected a host name or an address, found {host.text}")
@@ -186,7 +188,7 @@ class _Parser:
         return Deny(pattern, sources, line.place(0), known)
 
 
-_ODD = "{} is no host or condition here: {} takes a group and a level, and is for all hosts"
+_ODD = "{} is not a host or condition here: {} takes a group and a level, and is for all hosts"
 
 _COMMANDS: dict[str, Callable[[_Parser, _Line, Pattern], Rule]] = {
     "ALLOW": _Parser.allow,

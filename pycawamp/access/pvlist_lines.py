@@ -112,7 +112,7 @@ def _filled(template: str, captures: tuple[str, ...]) -> str:
 def looked_up(rule: Rule, lookup: Lookup) -> Rule:
     """Return the line with resolved hosts.
 
-    A host without an address is an error: it would not be denied, without notice.
+    A host without an address is an error, because it would silently not be denied.
     """
     if isinstance(rule, Allow) or not rule.sources:
         return rule

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 T = TypeVar("T")
 
 SLICE = 0.010
-"""Seconds of work at once, as many items may be due together."""
+"""Maximum seconds of work at a time, because many items may be due together."""
 
 
 class DelayLine(Generic[T]):
@@ -45,7 +45,7 @@ class DelayLine(Generic[T]):
         return len(self._waiting)
 
     def keep(self, wanted: Callable[[T], bool]) -> None:
-        """Remove all items that are not wanted."""
+        """Remove all items for which `wanted` returns False."""
         self._waiting = deque(item for item in self._waiting if wanted(item[1]))
 
     def clear(self) -> None:

@@ -1,4 +1,4 @@
-"""What the console asks for beside PVs: layouts, names of PVs, and who may write."""
+"""Resources of the console besides PVs: layouts, names of PVs, and who may write."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pycawamp.web.request_quotas import RequestQuotas
 
 
 class ConsolePages(Service):
-    """The pages that the console asks for; `names` is the file of PV names."""
+    """The resources of the console; `names` is the file of PV names."""
 
     def __init__(
         self, reactor: Any, gateway: Gateway, settings: Settings, names: PVNames | None
@@ -45,7 +45,7 @@ class ConsolePages(Service):
             sources.indexes["layout"] = LayoutNames(folder, in_thread, reactor).index
             answers["layouts"] = LayoutPage(folder, in_thread)
         self.resources = {path: _page(gateway, answer) for path, answer in answers.items()}
-        """By their paths."""
+        """The resources by their paths."""
 
     def stopService(self) -> Deferred[None] | None:
         """Close the connections to ChannelFinder."""
@@ -60,7 +60,7 @@ def _page(gateway: Gateway, answer: Answer) -> IResource:
 
 
 def console_configuration(settings: Settings) -> dict[str, Any]:
-    """Return what the console needs to know of this gateway."""
+    """Return the configuration that is sent to the console."""
     return {
         "version": version("pycaserver"),
         "puts": settings.writers is not None,

@@ -34,7 +34,7 @@ from pycawamp.sessions.unresolved import UnresolvedNames
 from pycawamp.wire.dialect import Encoding
 
 PUTS_IN_ALL = 10_000
-"""Puts of all clients that have not finished."""
+"""Unfinished puts of all clients."""
 
 
 class Sessions:
@@ -92,11 +92,10 @@ class Sessions:
         hang_up: HangUp = lambda _code, _reason: None,
         quota: Quota | None = None,
     ) -> Session:
-        """Begin the conversation with a client.
+        """Start the session of a client.
 
-        `encoding` has the client's dialect and the options that are in force at first.
-        `hang_up` closes its connection with a code and a reason. `quota` is what the client
-        may still take, if it is not a new one.
+        `encoding` has the client's dialect and initial options. `hang_up` closes its connection
+        with a code and a reason. `quota` is the client's quota; by default a new one.
         """
         shared = self.shared
         quota = quota or self.quota()
@@ -122,11 +121,11 @@ class Sessions:
         return session
 
     def quota(self) -> Quota:
-        """Return what a new client may take."""
+        """Return the quota of a new client."""
         return Quota.of(self.shared.clock, self.shared.limits)
 
     def close(self) -> None:
-        """Leave no timer behind: the gateway ends."""
+        """Cancel all timers."""
         self.shared.cooperator.stop()
         self.shared.searches.clear()
         self.shared.publishers.close()
@@ -173,7 +172,7 @@ class Sessions:
 
     @property
     def conflated(self) -> int:
-        """Updates, in all, that a slow client did not get because a newer one came first."""
+        """Number of updates that slow clients did not get because a newer one came first."""
         return self._conflated_by_closed + sum(outbox.conflated for outbox in self._open)
 
     def __len__(self) -> int:

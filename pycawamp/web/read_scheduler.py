@@ -15,7 +15,7 @@ PIECE = 4096
 SLICE = 0.010
 """Seconds of work in a reactor iteration."""
 LONGEST_SLICE = 0.200
-"""Seconds; a slice may take as long as the rest of the iteration, so that pages open under load."""
+"""Seconds; a slice may take as long as the rest of the iteration, so pages open under load too."""
 
 
 class Reader(Protocol):
@@ -25,7 +25,7 @@ class Reader(Protocol):
 
     @property
     def is_busy(self) -> bool:
-        """Whether it has more work with the data that it has."""
+        """Whether it has pending work with data that it has received."""
 
     def handle(self, data: bytes) -> None:
         """Continue with pending work, then handle more data, if any.
@@ -47,13 +47,13 @@ class ReadScheduler:
     def __init__(self, clock: IReactorTime) -> None:
         self.clock = clock
         self._waiting: dict[Reader, deque[bytes]] = {}
-        """What is still to be handled, the connection whose turn it is first."""
+        """The pending data by connection, in turn."""
         self._rested = 0.0
-        """When the last slice ended."""
+        """The reactor's time when the last slice ended."""
         self.received = 0
-        """Bytes that came since the start."""
+        """Bytes received since the start."""
         self._deadline = 0.0
-        """When the present slice ends."""
+        """The reactor's time when the current slice ends."""
 
     @property
     def is_over(self) -> bool:
@@ -75,7 +75,7 @@ class ReadScheduler:
         pieces.extend(data[at : at + PIECE] for at in range(0, len(data), PIECE))
 
     def __contains__(self, reader: Reader) -> bool:
-        """Return whether data of a connection waits; meanwhile its socket is not read."""
+        """Return whether a connection has pending data; meanwhile its socket is not read."""
         return reader in self._waiting
 
     def drop(self, reader: Reader) -> None:

@@ -109,7 +109,7 @@ class NameTests(MemoryServiceTestCase):
             answers.append((yield each))
         self.assertLessEqual(len(channels.held), 4)
         problems = {told["problem"] for told in answers}
-        busy = "ChannelFinder is asked for too much at once"
+        busy = "too many requests to ChannelFinder at once"
         self.assertEqual(problems, {busy, "ChannelFinder does not answer"})
         self.assertEqual({told["names"][0]["name"] for told in answers}, {"SR:file"})
         channels.held = None

@@ -1,4 +1,4 @@
-"""What IOCs refuse: a few lines in the log, however often they do; and when to believe it."""
+"""Errors of IOCs: how often they are logged, and when they are reported."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 PAUSE = 60.0
-"""Seconds between two lines for one reason of one IOC."""
+"""Seconds between two log lines for one IOC and reason."""
 MOST_KINDS = 1000
-"""Pairs of IOC and reason that are told apart at the same time."""
+"""Maximum number of pairs of IOC and reason that are counted separately."""
 RIGHTS_DELAY = 0.5
-"""Seconds within which the access rights follow an event that was refused for want of them."""
+"""Seconds within which access rights follow an event that was refused because of them."""
 
 
 class RefusalLog:
@@ -28,7 +28,7 @@ class RefusalLog:
         self._kinds: OrderedDict[tuple[str, int], tuple[int, float]] = OrderedDict()
 
     def write(self, host: str, status: int, line: str) -> None:
-        """Log a refusal with an ECA status, unless one of its kind was logged just now."""
+        """Log a refusal with an ECA status, unless one of its kind was logged recently."""
         count, logged = self._kinds.pop((host, status), (0, float("-inf")))
         now = self._clock.seconds()
         if now >= logged + PAUSE:
@@ -45,11 +45,11 @@ class RefusalLog:
 
 
 class HeldRefusals:
-    """Holds refusals for want of read access until the new rights must have come.
+    """Holds refusals for lack of read access until the new access rights must have arrived.
 
-    When an IOC takes read access away, it sends a refused event and the new rights, in either
-    order. The rights say all there is to say; only a server that does not send them is
-    believed by the event.
+    When an IOC withdraws read access, it sends a refused event and the new rights, in either order.
+    The rights are sufficient. The event is reported only if a server does not send them.
+
     """
 
     def __init__(self, clock: IReactorTime) -> None:
@@ -58,13 +58,13 @@ class HeldRefusals:
         self._timer: IDelayedCall | None = None
 
     def hold(self, believe: Callable[[], Any]) -> None:
-        """Call `believe` after RIGHTS_DELAY."""
+        """Call `believe` after RIGHTS_DELAY seconds."""
         self._held.append((self._clock.seconds() + RIGHTS_DELAY, believe))
         if self._timer is None:
             self._timer = self._clock.callLater(RIGHTS_DELAY, self._release)
 
     def close(self) -> None:
-        """Drop what is held."""
+        """Drop held refusals."""
         self._held.clear()
         if self._timer is not None:
             self._timer.cancel()

@@ -1,4 +1,4 @@
-"""What epics2web clients send: JSON texts to requests."""
+"""Parsing of epics2web requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from pycawamp.wire.v2.codec import loads
 
 
 def parse(payload: bytes) -> Request:
-    """Return the request in a text message; raises BadMessageError."""
+    """Parse a text message.
+
+    Raises:
+        BadMessageError: It is not a valid request.
+    """
     message = loads(payload)
     if not isinstance(message, dict):
         raise BadMessageError("bad_request", f"expected a JSON object, got {json_type(message)}")

@@ -1,4 +1,4 @@
-"""What PVWS clients send: JSON texts to requests."""
+"""Parsing of PVWS requests."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from pycawamp.wire.requests import Connect, Disconnect, Echo, ListPVs, Ping, Put
 from pycawamp.wire.v2.codec import dumps, loads
 
 PUT_TIMEOUT = 10.0
-"""Seconds within which a PV must be reachable to be written."""
+"""Seconds within which a PV must be connected to be written."""
 
 
 def parse(payload: bytes) -> Request:
-    """Return the request in a text message; raises BadMessageError."""
+    """Parse a text message.
+
+    Raises:
+        BadMessageError: It is not a valid request.
+    """
     message = loads(payload)
     if not isinstance(message, dict):
         raise BadMessageError("bad_request", f"expected a JSON object, got {json_type(message)}")
@@ -57,7 +61,7 @@ def _names(message: dict[str, Any]) -> list[str]:
 
 
 def _text(name: Any) -> str:
-    """Return a name as PVWS reads it: what is no string is taken for its text."""
+    """Return a name like PVWS: anything that is not a string is converted to text."""
     if isinstance(name, str):
         return name
     return "" if isinstance(name, list | dict) else dumps(name).decode()

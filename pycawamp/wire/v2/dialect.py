@@ -82,7 +82,7 @@ class PVRenderer(Renderer):
     __slots__ = ("_encoding", "_metadata", "update")
 
     update: Render  # type: ignore[assignment]
-    """Renders an update. Not a method, which would call the same function."""
+    """Renders an update. It is not a method, which would only call the same function."""
 
     def __init__(self, name: str, encoding: Encoding) -> None:
         super().__init__(name)
@@ -127,7 +127,7 @@ class PVRenderer(Renderer):
         return (replies.refused(self.name, reason, self._metadata),)
 
     def history(self, samples: Samples) -> bytes | None:
-        """Return a `history` message, if the PV holds a number."""
+        """Return a `history` message if the PV's value is a number."""
         metadata = self._metadata
         if metadata is None or not is_number(metadata):
             return None
