@@ -136,6 +136,28 @@ class Intake(Queue, Protocol):
         called with the listener, the status, the type and the count.
         """
 
+    def send_scalars(
+        self,
+        message: bytes,
+        start: int,
+        end: int,
+        routes: dict[int, Route],
+        take: Callable[..., bool],
+        /,
+    ) -> int:
+        """Send the scalar readings of a burst of the bus, those of some PVs without Python.
+
+        Args:
+            message: Where they are, from `start` to `end`; see pycawamp.bus.messages.
+            start: Their position.
+            end: The position after them.
+            routes: By the numbers of PVs.
+            take: Called with the fields of the others; returns whether it was an update.
+
+        Returns:
+            How many updates there were.
+        """
+
     def form(self, code: str, /) -> Form:
         """Return a form of updates by pvAccess, with the code (as in struct) of their values."""
 
