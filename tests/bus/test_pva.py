@@ -8,10 +8,10 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.internet.threads import deferToThread
 
 from harness.cluster import Cluster
+from harness.pva import PVAServer
 from pycawamp.access import Policy, Writers
 from pycawamp.demo.ports import PVAPorts
 from tests.support.bus_case import BusTestCase
-from tests.support..py import PVAServer
 
 ANYONE = Policy(puts=True, writers=Writers.ANYONE)
 PRINTABLE = "".join(chr(code) for code in range(33, 127))
