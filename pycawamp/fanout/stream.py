@@ -73,14 +73,14 @@ class EncodedStream:
         # The frames that precede the newest value, while the PV is connected.
         self._announced: bytes | None = None
         self.is_light = False
-        """Whether its PV was found, and the memory budget does not count its values."""
+        """Whether its PV is connected, and the memory budget does not count its values."""
         self._described = pv.described
         if pv.described is not None:
             self._prepare()
 
     @property
     def name(self) -> str:
-        """The PV's name, as the clients asked for it."""
+        """The PV's name, as requested by the clients."""
         return self.renderer.name
 
     @property
@@ -90,7 +90,7 @@ class EncodedStream:
 
     @property
     def pv(self) -> PVState:
-        """The PV itself."""
+        """The PV."""
         return self._pv
 
     @property
@@ -100,7 +100,7 @@ class EncodedStream:
 
     @property
     def is_prompt(self) -> bool:
-        """Whether updates are sent as soon as they come."""
+        """Whether updates are sent without a pause."""
         return True
 
     @property
@@ -110,15 +110,15 @@ class EncodedStream:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no client is left."""
+        """Whether there are no clients."""
         return not self._cohort.members
 
     def join(self, outbox: Outbox, past: Past | None = None) -> None:
-        """Add a client: send it the past and the current state, then every update.
+        """Add a client: send it the history and the current state, then every update.
 
         Args:
-            outbox: The client's.
-            past: How much of the past; None: nothing.
+            outbox: The client's outbox.
+            past: How much of the history; None: nothing.
         """
         self._move(self._cohorts.join(self._cohort, outbox))
         if self._pv.connected is None:
@@ -157,7 +157,7 @@ class EncodedStream:
         return [DirectStream(*made)]
 
     def catch_up(self, outbox: Outbox, past: Past | None = None) -> None:
-        """Send a client the current state: connection, metadata, past, newest value."""
+        """Send a client the current state: connection, metadata, history, newest value."""
         announced = self._announced_frames()
         if announced:
             self._cohort.packing.deliver(outbox, announced)
@@ -177,7 +177,7 @@ class EncodedStream:
             self._cohort.packing.deliver(outbox, frame)
 
     def _send_past(self, outbox: Outbox, past: Past) -> None:
-        """Send a client what is kept of the past, but not the newest value."""
+        """Send a client the history, without the newest value."""
         samples = self._pv.past(time() - past.seconds)
         message = self.renderer.history(samples.thinned(past.points)) if len(samples) else None
         if message is not None:
@@ -269,9 +269,9 @@ class EncodedStream:
 
 
 def join_together(streams: Collection[EncodedStream], outbox: Outbox) -> None:
-    """Add a client to streams of PVs that were found.
+    """Add a client to streams of connected PVs.
 
-    As `EncodedStream.join` one after another does, but streams with the same clients move to
+    The effect is that of `EncodedStream.join` for each, but streams with the same clients move to
     another cohort in one step. If a state cannot be encoded, nothing has changed.
     """
     cohorts: dict[Cohort, list[EncodedStream]] = {}
@@ -291,7 +291,7 @@ def join_together(streams: Collection[EncodedStream], outbox: Outbox) -> None:
 
 
 def _states(streams: Iterable[EncodedStream]) -> list[tuple[Packing, list[bytes]]]:
-    """Return the frames with the states of streams in their order, for each packing in turn."""
+    """Return the frames with the states of streams in order, by packing."""
     states: list[tuple[Packing, list[bytes]]] = []
     last: Packing | None = None
     for stream in streams:

@@ -15,14 +15,16 @@ from pycawamp.pv.interfaces import PVState
 from pycawamp.pv.routes import DirectStream
 from pycawamp.pv.values import Metadata, Reading
 
+MOST_GAP = 0.1
+"""Seconds that the end of a pause may be late, to come with others."""
 MOST_LEFT_BEHIND = 1000
-"""Pauses that mean nothing any more and may be kept until they are over."""
+"""Maximum number of obsolete pauses that are kept until they are over."""
 
 
 class Pause:
-    """The time after an update in which a stream sends none.
+    """The time after an update in which a stream sends nothing.
 
-    It may last for days, so it holds no stream.
+    It may last for days, so it does not keep the stream alive.
     """
 
     __slots__ = ("_stream",)
@@ -37,29 +39,31 @@ class Pause:
         return stream is not None and stream.pause is self
 
     def end(self) -> None:
-        """Send the update that was held back."""
+        """Send the delayed update."""
         stream = self._stream()
         if stream is not None and stream.pause is self:
             stream.pause_over()
 
 
 class Throttle(DelayLine[Pause]):
-    """The streams of one rate (updates per second), and their pauses.
+    """The streams with one rate (updates per second), and their pauses.
 
-    The last stream that leaves ends all pauses.
+    When the last stream leaves, all pauses end.
     """
 
     def __init__(self, clock: IReactorTime, rate: float) -> None:
-        super().__init__(clock, 1 / rate, Pause.end)
+        pause = 1 / rate
+        # All clients are written to whenever pauses end.
+        super().__init__(clock, pause, Pause.end, gap=min(pause / 10, MOST_GAP))
         self.rate = rate
         self._streams = 0
 
     def enter(self) -> None:
-        """Count a stream more."""
+        """Count one more stream."""
         self._streams += 1
 
     def leave(self) -> None:
-        """Count a stream less."""
+        """Count one stream less."""
         self._streams -= 1
         if not self._streams:
             self.clear()
@@ -68,10 +72,10 @@ class Throttle(DelayLine[Pause]):
 
 
 class ThrottledStream(EncodedStream):
-    """A stream with a highest rate: the first update goes at once, then the newest of each pause.
+    """A stream with a maximum rate: sends the first update at once, then the newest of each pause.
 
-    The rate is that of scalars or that of arrays, as the PV is now. Within a pause it does not
-    have to hear of updates: at the end it looks whether there were any.
+    Scalars and arrays can have different rates. During a pause, it does not need updates: at the
+    end it checks whether there were any.
     """
 
     __slots__ = ("__weakref__", "_sent", "_throttle", "_throttle_of", "pause")
@@ -87,7 +91,7 @@ class ThrottledStream(EncodedStream):
         self._throttle_of = throttle_of
         self._throttle: Throttle | None = None
         self.pause: Pause | None = None
-        """The one that is not over."""
+        """The current pause."""
         self._sent: int | None = None
         """How many updates the PV had had when one was sent; None: the newest is to be sent."""
         super().__init__(pv, key, content, cohorts)
@@ -101,7 +105,7 @@ class ThrottledStream(EncodedStream):
 
     @property
     def is_prompt(self) -> bool:
-        """Whether updates are sent as soon as they come."""
+        """Whether updates are sent without a pause."""
         return False
 
     def close(self) -> None:
@@ -110,7 +114,7 @@ class ThrottledStream(EncodedStream):
         self._use(None)
 
     def metadata(self, metadata: Metadata) -> None:
-        """Store new metadata, and the rate that belongs to it."""
+        """Store new metadata, and the rate for it."""
         self._set_rate(metadata)
         super().metadata(metadata)
 

@@ -71,11 +71,11 @@ class PV:
     ) -> None:
         self.name = name
         self.seconds = seconds
-        """The reactor's clock."""
+        """Returns the reactor's time."""
         self.since = seconds()
-        """When it was connected or lost last, or opened."""
+        """The reactor's time when it was last connected, lost, or opened."""
         self.found = found
-        """Called with the name when an IOC has answered for it for the first time."""
+        """Called with the name when an IOC answers for it for the first time."""
         self.connected: bool | None = None
         """None until it was found; False if it is disconnected, unreadable or refused."""
         self.changed = time()
@@ -89,7 +89,7 @@ class PV:
         """While subscribers are told of a change of `connected`: the newest update before it."""
         self._route: Route | None = None
         self.history = history
-        """Its last minutes; None if they are not kept."""
+        """Its recent samples; None if none are kept."""
         self._limit: Callable[[float | None], None] | None = None
         self._updates = 0
         self._updates_before = 0
@@ -110,12 +110,12 @@ class PV:
 
     @property
     def updates(self) -> int:
-        """How many updates have come since it was opened."""
+        """Number of updates since it was opened."""
         return self._updates + (self._route.direct if self._route is not None else 0)
 
     @property
     def updates_of_connection(self) -> int:
-        """How many updates have come since it was connected."""
+        """Number of updates since it was connected."""
         return self.updates - self._updates_before
 
     def routed(self, route: Route) -> None:
@@ -127,18 +127,18 @@ class PV:
             route.keep(self.history)
 
     def kept(self) -> Samples:
-        """Return all of its history, with the newest update."""
+        """Return its whole history, including the newest update."""
         return NO_SAMPLES if self.history is None else Samples.of(self.history.samples())
 
     def past(self, start: float) -> Samples:
-        """Return what its history has from a time (UNIX seconds) on, without the newest update."""
+        """Return its history from a time (UNIX seconds) on, without the newest update."""
         samples, latest = self.kept(), self.latest
         if latest is not None and samples.ends_with(latest):
             samples = samples[:-1]
         return samples.between(start, math.inf)
 
     def reroute(self) -> None:
-        """Handle that subscribers, or what they do with updates, have changed."""
+        """Handle that its subscribers, or their use of updates, have changed."""
         if self._route is not None:
             self._route.clear()
         if self._limit is not None and self.subscribers:
@@ -237,7 +237,7 @@ class PV:
         self._log.failure("A subscriber of {pv} failed", pv=self.name)
 
     def close(self) -> None:
-        """Drop the history: the channel is closed."""
+        """Delete the history: the channel is closed."""
         if self.history is not None:
             self.history.close()
 
@@ -253,7 +253,7 @@ class PV:
 
 
 def _gap() -> Reading:
-    """Return what a history has where a PV disconnects: no value, with the worst severity."""
+    """Return the history entry for a disconnection: no value, with the worst severity."""
     seconds, nanoseconds = divmod(time_ns(), 10**9)
     return Reading(0, len(SEVERITIES) - 1, seconds, nanoseconds, None)
 
@@ -279,7 +279,7 @@ class _Channel:
     pv: PV
     handle: IHandle
     left: int = 0
-    """How often the last subscriber has left: tells whether a linger is still the newest."""
+    """Number of times that the last subscriber has left; tells which linger is the newest."""
 
 
 class PVHub(Service):
@@ -291,7 +291,7 @@ class PVHub(Service):
         clock: The reactor.
         backend: Opens channels.
         linger: Seconds for which a channel stays open after its last subscriber has left.
-        histories: Makes what keeps the last minutes of each PV; None: nothing is kept.
+        histories: Creates the history of each PV; None: no history is kept.
     """
 
     def __init__(
@@ -331,9 +331,11 @@ class PVHub(Service):
         """Subscribe to a PV. The subscriber is first called with the current state, if known.
 
         Args:
-            name: The name of the channel; of another backend than the default one, with its
-                scheme.
+            name: The name of the channel, with its scheme unless that is the default.
             subscriber: An object that provides ISubscriber.
+
+        Returns:
+            A subscription; call its `close()` to unsubscribe.
         """
         channel = self._channels.get(name)
         if channel is None:
@@ -371,7 +373,7 @@ class PVHub(Service):
 
     @property
     def pvs(self) -> list[PV]:
-        """The PVs of all open channels, the lingering ones included."""
+        """The PVs of all open channels, including those without subscribers."""
         return [channel.pv for channel in self._channels.values()]
 
     @property
@@ -395,14 +397,14 @@ class PVHub(Service):
         return channel is not None and channel.pv.connected is not None
 
     def close_idle(self, names: Iterable[str]) -> None:
-        """Close those channels of these names that have no subscribers."""
+        """Close the channels with these names that have no subscribers."""
         for name in names:
             channel = self._channels.get(name)
             if channel is not None and not channel.pv.subscribers:
                 self._close(channel)
 
     def close_idle_searches(self, number: int) -> int:
-        """Close up to so many channels that have no subscribers and were never found.
+        """Close at most this many channels that have no subscribers and were never found.
 
         Returns:
             The number of closed channels.

@@ -124,7 +124,7 @@ class OneShotChannel:
             value: A number, a string, a bool, or a list of them. It is not kept after the call.
             wait: Whether to wait until the record has finished processing.
             timeout: Seconds.
-            requester: Who wants it, if that is known.
+            requester: The client that requests the write, if known.
 
         Returns:
             A Deferred that fires when the record has finished, or without `wait` when the value

@@ -29,17 +29,20 @@ class PVName:
     bare: str
     """The name without its scheme."""
     judged: str
-    """The name for access rules, limits and logs. Those of own PVs keep the scheme."""
+    """The name for access rules, limits and logs. Local PVs keep their scheme."""
 
 
 @implementer(IBackend, IHealthCheck)
 class Router:
-    """A backend that passes channels on to the backends of their schemes.
+    """A backend that opens channels with the backends of their schemes.
 
-    `backends` maps schemes to backends; names without a scheme have the scheme `default`.
     A channel is known by its bare name if it has the default scheme, otherwise by
-    scheme and name: `X` and `ca://X` are one channel. `own` are the schemes of PVs that are
-    the gateway's own, which access rules know by scheme and name.
+    scheme and name: `X` and `ca://X` are one channel.
+
+    Args:
+        backends: The backends, by scheme.
+        default: The scheme of names without a scheme.
+        own: The schemes of local PVs, which access rules know by scheme and name.
     """
 
     def __init__(
@@ -83,7 +86,7 @@ class Router:
     def channel_name(self, scheme: str, bare: str) -> str:
         """Return the name by which `open` knows the channel.
 
-        `bare` is the name as it was judged, or an alias of it.
+        `bare` is the name in access rules, or an alias of it.
         """
         return bare if scheme in (self._default, *self._own) else f"{scheme}://{bare}"
 
@@ -98,7 +101,7 @@ class Router:
         return gatherResults(stopping, consumeErrors=True).addCallback(lambda _: None)
 
     def check(self) -> Deferred[None]:
-        """Fires when all backends that can stop working have shown that they work."""
+        """Return a Deferred that fires when all backends with IHealthCheck work."""
         checks = [
             backend.check()
             for backend in self._backends.values()

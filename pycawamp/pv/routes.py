@@ -1,4 +1,4 @@
-"""How updates get from a channel to streams without Python."""
+"""The routes of updates from a channel to streams without Python."""
 
 from __future__ import annotations
 
@@ -64,19 +64,19 @@ class Route(Protocol):
 
     @property
     def direct(self) -> int:
-        """How many updates have bypassed the sink."""
+        """Number of updates that have bypassed the sink."""
 
     def clear(self) -> None:
-        """Send the next update to the sink, because its subscribers or their encodings changed."""
+        """Pass the next update to the sink: its subscribers or their encodings have changed."""
 
     def redirect(self, stream: Any, cohort: Any, /) -> None:
-        """Send the updates of a stream to another cohort; how they are written stays."""
+        """Pass the updates of a stream to another cohort, in the same form."""
 
     def close(self) -> None:
-        """Send all updates to the sink: the subscription ends."""
+        """Pass all updates to the sink: the subscription ends."""
 
     def keep(self, history: Any, /) -> None:
-        """Add what bypasses the sink to a compiled history too."""
+        """Also add updates that bypass the sink to a compiled history."""
 
     def take_newest(self) -> Reading | None:
         """Return the newest update if it bypassed the sink and was not taken yet."""

@@ -1,4 +1,4 @@
-"""What `twistd pycaserver-ingest` runs: PVs of IOCs in, bursts for edges out."""
+"""The service of `twistd pycaserver-ingest`: PVs from IOCs, published on the bus."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ from pycawamp.wire.names import checked_name
 
 CA, PVA = PROVIDERS
 NAMESAKE = 1
-"""The exit status of an ingest whose name another one has."""
+"""The exit status of an ingest if another one has the same name."""
 
 
 def makeService(options: Options) -> MultiService:
-    """The whole ingest, for twistd."""
+    """Return the service of the ingest, for twistd."""
     settings = options.settings
     return service_for_twistd(
         options.parent or {}, settings.log, lambda reactor: IngestApp(reactor, settings)
@@ -52,7 +52,7 @@ def makeService(options: Options) -> MultiService:
 
 
 class IngestApp(MultiService):
-    """All of an ingest, as a service: stops after its edges have gone to others."""
+    """A whole ingest: a service that hands over its edges before it stops."""
 
     _log = Logger()
 
@@ -94,7 +94,7 @@ class IngestApp(MultiService):
         self._notifier = notifier
 
     def startService(self) -> None:
-        """Open the put log, and start all."""
+        """Open the put log, and start all parts."""
         try:
             self._put_log.open()
         except PutLogError as error:
@@ -103,7 +103,7 @@ class IngestApp(MultiService):
 
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[Any], Any, None]:
-        """Ask the edges to go to other ingests, then stop."""
+        """Hand over the edges to other ingests, then stop."""
         self._notifier.stopping()
         yield self.ingest.leave()
         yield super().stopService()  # type: ignore[no-untyped-call]
@@ -114,7 +114,7 @@ class IngestApp(MultiService):
         self.ingest.sources.flush()
 
     def _end(self) -> None:
-        self._log.critical("Another ingest has this name: it must be one of its own")
+        self._log.critical("Another ingest has the same name; names must be unique")
         # twistd knows no way to end with a status but a signal's.
         atexit.register(os._exit, NAMESAKE)
         self._reactor.stop()
@@ -122,7 +122,7 @@ class IngestApp(MultiService):
 
 @attrs.frozen
 class PolicyRules:
-    """Judges what edges read and write by the files of this machine, and logs their puts."""
+    """Decides what edges may read and write by this machine's access files, and logs their puts."""
 
     _policy: IPolicy
     _router: Router
@@ -149,7 +149,7 @@ class PolicyRules:
         return "the ingest does not let you write it"
 
     def log(self, edge: str, request: PutRequest, outcome: str) -> None:
-        """Log a put and what became of it."""
+        """Log a put and its outcome."""
         by = request.by
         client = f"{by.host} by {edge}"
         record = PutRecord.of(by.user, client, self._router.bare(request.name), request.value)

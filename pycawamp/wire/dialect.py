@@ -59,7 +59,7 @@ class Renderer(ABC):
         return ()
 
     def disconnected(self, reason: str, metadata: Metadata | None) -> Sequence[bytes]:
-        """Return what `connection(False, metadata)` does, with the reason for clients that ask."""
+        """Return the messages of `connection(False, metadata)`, with the reason if requested."""
         return self.connection(False, metadata)
 
     def refused(self, reason: str) -> Sequence[bytes]:
@@ -78,7 +78,7 @@ class Renderer(ABC):
         """Return the message for an update, for clients that have received all earlier ones."""
 
     def history(self, samples: Samples) -> bytes | None:
-        """Return the message with numbers from before the newest update; None: there is none."""
+        """Return the message with numbers from before the newest update, or None."""
         return None
 
     def template(self) -> Template | None:
@@ -105,15 +105,15 @@ class Dialect(ABC):
 
     name: str
     is_incremental = False
-    """Whether updates leave out what earlier ones told. `Renderer.newest` tells all."""
+    """Whether updates omit what has not changed. `Renderer.newest` has everything."""
     answers_repeats = True
-    """Whether subscribing again to a PV is answered by its present state."""
+    """Whether repeated subscriptions to a PV are answered with its current state."""
     search_timeout: float | None = None
-    """Seconds until a client is told that a PV was not found. None: as the gateway is set."""
+    """Seconds until a client is notified that a PV was not found. None: the gateway's setting."""
     pings_back = False
-    """Whether a ping is answered by a ping of the transport (RFC 6455, section 5.5.2)."""
+    """Whether a ping is answered with a ping of the transport (RFC 6455, section 5.5.2)."""
     puts_need_subscription = False
-    """Whether clients write only PVs that they are subscribed to."""
+    """Whether clients can only write PVs that they have subscribed to."""
 
     @abstractmethod
     def parse(self, payload: bytes) -> Request:
@@ -145,15 +145,19 @@ class Dialect(ABC):
         """Return the message for a PV that was not found, or may not be read any more."""
 
     def disconnected(self, name: str, reason: str) -> bytes | None:
-        """Return what `connection(name, False)` does, with the reason for clients that ask."""
+        """Return the message of `connection(name, False)`, with the reason if requested."""
         return self.connection(name, False)
 
     def not_found(self, name: str) -> bytes | None:
-        """Return the message that tells that a PV was not found in time."""
+        """Return the message for a PV that was not found in time."""
         return self.connection(name, False)
 
     def value_to_put(self, value: Any, metadata: Metadata) -> Any:
-        """Return what to write to a PV for the value in a message; raises BadValueError."""
+        """Return the value to write to a PV for the value in a message.
+
+        Raises:
+            BadValueError: The value is not valid for the PV.
+        """
         return value
 
     def history(
@@ -184,7 +188,7 @@ class ImageForm:
     jpeg: int
     """Quality, 1 to 100."""
     max: int | None = None
-    """The most pixels of a row or a column; None: all."""
+    """Maximum number of pixels per row and column; None: unlimited."""
 
 
 @attrs.frozen(cache_hash=True)
@@ -199,23 +203,23 @@ class Encoding:
     max_rate: float | None = None
     """Maximum updates per second and PV; the newest is kept. None: all."""
     max_array_rate: float | None = None
-    """The same for arrays; math.inf: all. None: as `max_rate`."""
+    """The same for arrays; math.inf: unlimited. None: like `max_rate`."""
     arrays: str = "json"
     """The form of arrays: json, base64 or binary."""
     batch: bool = False
     """Send each burst of messages as one JSON array."""
     reason: bool = False
-    """Tell why a PV is not connected."""
+    """Send the reason why a PV is not connected."""
     alarm_message: bool = False
-    """Send the alarm's message where it tells more than the status."""
+    """Send the alarm's message if it has more information than the status."""
     int64: str = "number"
     """The form of 64-bit integers in JSON: number or string."""
     attributes: bool = False
     """Send the attributes of images."""
     image: ImageForm | None = None
-    """How to compress images; None: they are sent as they are."""
+    """How to compress images; None: images are not changed."""
     writable: bool = False
-    """Whether the clients may write the PV, by the access rules."""
+    """Whether the access rules allow the clients to write the PV."""
 
     @property
     def content(self) -> Encoding:
@@ -227,11 +231,11 @@ class Encoding:
 
     @property
     def is_limited(self) -> bool:
-        """Whether not all updates of all PVs are sent."""
+        """Whether some updates may be omitted."""
         return any(rate not in (None, math.inf) for rate in (self.max_rate, self.max_array_rate))
 
     def rate_of(self, metadata: Metadata) -> float | None:
-        """Return the most updates per second of a PV; None if all are sent."""
+        """Return the maximum updates per second of a PV; None if it is unlimited."""
         rate = self.max_rate
         if metadata.is_array and self.max_array_rate is not None:
             rate = self.max_array_rate

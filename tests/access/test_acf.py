@@ -147,7 +147,7 @@ REFUSED = (
     ("A(x) {y} {z}", "1:12", "expected ',' and one more"),
     ("A(x) {B(y) z}", "1:13", "expected '(', found '}'"),
     ("A(x) {B(y), z}", "1:11", "expected a name or '}', found ','"),
-    ("A(){" * 200, "1:402", "expected blocks at most 100 deep"),
+    ("A(){" * 200, "1:402", "expected at most 100 nested blocks"),
     ("ASG(a) {RULE(1,READ,TRAP)}", "1:21", "expected one of TRAPWRITE, NOTRAPWRITE"),
     ("ASG(a) {RULE(x,READ)}", "1:14", "expected an access security level (0 or 1), found 'x'"),
     ("ASG(a) {RULE(-1,READ)}", "1:14", "expected an access security level"),

@@ -133,7 +133,7 @@ class ClusterTests(BusTestCase):
         yield until_it(lambda: not second.runs)
         assert second.process is not None
         self.assertEqual(second.process.returncode, 1)
-        self.assertIn("Another ingest has this name", second.said)
+        self.assertIn("Another ingest has the same name", second.said)
         self.assertTrue(cluster.ingests[0].runs)
 
     @inlineCallbacks

@@ -45,7 +45,7 @@ class UpgradeTests(BusTestCase):
         cluster.edges = [edge]
         page = yield self.page(cluster, ANYONE)
         names = [f"{self.prefix}N{number}" for number in range(test_faults.PVS)]
-        page.send({"action": "connect", "pvs": names, "max_rate": 1000})
+        page.send({"action": "connect", "pvs": names})
         watch = test_faults.Watch(page)
         yield until_it(lambda: watch.is_complete)
         same = yield self.fixture.connect()

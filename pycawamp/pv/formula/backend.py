@@ -108,15 +108,17 @@ class FormulaBackend:
 
     def _compute(self) -> None:
         self._timer = None
-        for source in self._changed:
+        for source in list(self._changed):
             self._check_size(source)
             self._due.update(source.formulas)
         self._changed.clear()
         some = list(islice(self._due, AT_ONCE))
-        for formula in some:
-            del self._due[formula]
-            formula.compute()
+        # Before formulas are computed, which may be inputs of others.
         self._next = self._clock.seconds() + len(some) / MOST_RATE
+        for formula in some:
+            # What one tells may lead to the end of another.
+            if self._due.pop(formula, True) is None:
+                formula.compute()
         if self._due:
             self._schedule()
 

@@ -129,6 +129,7 @@ class FormulaPV:
 
     def _refuse(self, refusal: str) -> None:
         if refusal != self._refusal:
+            self._sink.metadata(METADATA)
             self._latest, self._is_lost, self._refusal = None, False, refusal
             self._sink.refused(refusal)
 

@@ -23,9 +23,9 @@ class Formula:
     """Those that are names of PVs."""
 
     @classmethod
-    def parse(cls, text: str) -> Formula:
-        """Return the formula in a text without its scheme; raises FormulaError."""
-        found = tuple(tokens(text))
+    def parse(cls, text: str, start: int = 0) -> Formula:
+        """Return the formula in a text from `start` on, after its scheme; raises FormulaError."""
+        found = tuple(tokens(text, start))
         parser = Parser(found)
         calc = parser.whole()
         try:

@@ -52,7 +52,7 @@ class Token(NamedTuple):
     text: str
     """Of the name of a PV: without its quotes."""
     place: int
-    """Characters before it, and 1."""
+    """Its first character's number in the name of the formula, from 1."""
 
     def error(self, expected: str) -> FormulaError:
         """Return the error that something else was expected here."""
@@ -62,10 +62,10 @@ class Token(NamedTuple):
         return "the end" if self.kind is Kind.END else repr(clip(self.text, 32))
 
 
-def tokens(text: str) -> Iterator[Token]:
-    """Yield the tokens of a formula, END last; raises FormulaError."""
-    at = marks = 0
-    for match in _TOKEN.finditer(text):
+def tokens(text: str, start: int = 0) -> Iterator[Token]:
+    """Yield the tokens of a formula, END last; raises FormulaError. It begins at `start`."""
+    at, marks = start, 0
+    for match in _TOKEN.finditer(text, start):
         if match.start() != at:
             break
         kind = _KINDS[match.lastgroup]

@@ -23,8 +23,8 @@ from pycawamp.pv.pva.messages import Command, Message, Receiver
 from pycawamp.pv.pva.types import TypeReader
 from pycawamp.pv.pva.wire import LITTLE, MALFORMED, DecodeError, Order, Reader, Status
 
-READ_SIZE = 2**18
-"""Bytes that are read at once."""
+READ_SIZES = (2**14, 2**18)
+"""Bytes that are read at once, and while more waits: large buffers cost more than small reads."""
 CONNECT_TIMEOUT = 5.0
 """Seconds."""
 ECHO_PERIOD = 15.0
@@ -250,7 +250,7 @@ class Circuit(TwistedProtocol):
             self.transport.abortConnection()  # type: ignore[union-attr]
             return
         self.transport.setTcpNoDelay(True)  # type: ignore[union-attr]
-        self.transport.bufferSize = READ_SIZE  # type: ignore[union-attr]
+        self.transport.bufferSize = READ_SIZES[0]  # type: ignore[union-attr]
         self._heard = self._reactor.seconds()
         self._echo = self._reactor.callLater(self._period, self._send_echo)
 
@@ -300,6 +300,8 @@ class Circuit(TwistedProtocol):
     def dataReceived(self, data: bytes) -> None:
         """Take bytes of the server."""
         self._heard = self._reactor.seconds()
+        transport = self.transport
+        transport.bufferSize = READ_SIZES[len(data) >= READ_SIZES[0]]  # type: ignore[union-attr]
         try:
             received = self._receiver.feed(data)
         except MALFORMED as error:

@@ -115,7 +115,7 @@ def _line(head: bytes, value: Part, units: bytes, extras: list[Part], tail: byte
 
 
 def _stamp(reading: Reading) -> bytes:
-    """The time stamp; nothing where the server sends none."""
+    """Return the time stamp member; nothing if the server sends none."""
     seconds, nanoseconds = reading.seconds, reading.nanoseconds
     return b',"timestamp":%d.%09d' % (seconds, nanoseconds) if seconds else b""
 
@@ -160,7 +160,7 @@ def _scalar_json(metadata: Metadata, encoding: Encoding) -> Callable[[Value], by
 
 
 def _digits(value: Value) -> bytes:
-    """A whole number as a string: other languages have no integers of 64 bits."""
+    """Return a whole number as a string: other languages do not have 64-bit integers."""
     return orjson.dumps(None if value is None else str(value))
 
 
