@@ -6,7 +6,8 @@ client on pvxs (pvxscat.cpp), which is compiled against the headers of the packa
 `python` is that of `pva` without its compiled part.
 
 The IOC's threads get no real-time priorities, which it would take where it may: on few cores,
-the one that scans would let those that send wait. Up to 2,000 PVs the IOC has one core and the
+the one that scans would let those that send wait. `--images` measures gateways that pass on images
+of a megabyte at 30 Hz. Up to 2,000 PVs the IOC has one core and the
 client another: on shared ones a client waits for the IOC's three busy threads. More PVs take the
 IOC more than a core.
 """
@@ -31,7 +32,7 @@ from bench.records import write_page
 from bench.settings import IN_PYTHON, OURS, Settings
 from bench.tools import build, build_pvxscat
 from harness.pva import PVAServer
-from pycawamp.demo.ports import PVAPorts
+from pycawamp.demo.ports import PVAPorts, free_ports
 from pycawamp.pv.interfaces import ISink
 from pycawamp.pv.values import Metadata, Reading
 
@@ -57,10 +58,14 @@ def main() -> None:
     parser.add_argument(
         "--clients", metavar="N,M", help="measure whole gateways with so many clients instead"
     )
+    parser.add_argument("--images", action="store_true", help="with --clients (10): images")
     parser.add_argument("--client", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.client:
         print(json.dumps(_client(arguments.client, arguments.pvs, arguments.seconds)))
+        return
+    if arguments.images:
+        _measure_images(arguments)
         return
     ports = PVAPorts.free()
     cores = sorted(os.sched_getaffinity(0))
@@ -117,6 +122,58 @@ def _measure_gateways(server: Ioc, folder: Path, arguments: argparse.Namespace) 
                 "p99_ms": result.latency("p99"),
             }
             print(protocol, "" if kind == OURS else "in Python", json.dumps(row), flush=True)
+
+
+IMAGES = """
+import threading, time
+
+posted = 0
+
+def post():
+    global posted
+    frame = np.zeros((1000, 1000), "u1")
+    due = time.monotonic()
+    while True:
+        due += 1 / 30
+        time.sleep(max(0, due - time.monotonic()))
+        pvs["image"].post(frame, timestamp=time.time())
+        posted += 1
+
+add("image", nt.NTNDArray(), np.zeros((1000, 1000), "u1"))
+threading.Thread(target=post, daemon=True).start()
+"""
+
+
+def _measure_images(arguments: argparse.Namespace) -> None:
+    """Measure gateways that pass on an image of a megabyte at 30 Hz."""
+    ports = PVAPorts.free()
+    server = PVAServer(ports, "shared")
+    server.run_now(f"exec({IMAGES!r}, globals())")
+    environment = {**os.environ, **free_ports().client_environment(), **ports.client_environment()}
+    ioc = Ioc(server.process.pid, environment)
+    try:
+        with TemporaryDirectory() as name:
+            folder = Path(name)
+            settings = Settings(arguments.seconds, False, (), 0, False, folder, build(folder))
+            page = folder / "page"
+            page.write_text('{"action":"connect","pv":"pva://image","arrays":"binary"}\n')
+            for clients in map(int, (arguments.clients or "10").split(",")):
+                with gateway(OURS, ioc, folder) as started:
+                    load = Load(page, clients, seconds=settings.seconds)
+                    before, begun = int(server.run_now("print(posted)")), time.monotonic()
+                    result = run(settings, started, ioc, load)
+                    posted = int(server.run_now("print(posted)")) - before
+                    took = time.monotonic() - begun
+                row = {
+                    "clients": clients,
+                    "posted_per_s": round(posted / took, 2),
+                    "delivered_per_s_each": round(result.per_second / clients, 2),
+                    "cores": round(result.gateway_cores, 3),
+                    "server_cores": round(result.ioc_cores, 3),
+                }
+                print("images", json.dumps(row), flush=True)
+    finally:
+        server.kill()
 
 
 def _commands(folder: Path, size: list[str]) -> dict[str, list[str]]:

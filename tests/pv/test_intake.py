@@ -244,7 +244,7 @@ class IntakeMachine(RuleBasedStateMachine):
 
     @rule()
     def settle(self) -> None:
-        """Both have handled the same, in the same order, and merged as many."""
+        """Both have handled the same, in the same order, and conflated as many."""
         for side in self.sides:
             while side.clock.getDelayedCalls():
                 side.work()
