@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.access import Policy
 from pycawamp.fanout.flush import FlushCycle
 from pycawamp.pv.hub import PVHub
-from pycawamp.pv.inbox import Inbox, InboxLimits
+from pycawamp.pv.inbox import SHORT_REST, Inbox, InboxLimits
 from pycawamp.pv.pva.backend import PVABackend
 from pycawamp.pv.pva.messages import Command
 from pycawamp.pv.pva.types import FORMATS, STRING, Scalar, ScalarArray, Structure, describe, leaves
@@ -180,10 +180,10 @@ class Side:
         self.clock.protocol.dataReceived(data)
 
     def turn(self) -> None:
-        """Do all that is due."""
+        """Do all that is due, after the inbox's rests."""
         for _ in range(6):
             self.clock.poll()
-            self.clock.advance(0)
+            self.clock.advance(2 * SHORT_REST)
 
     def open(
         self, name: str, structure: Structure, options: dict[str, Any], displays: bool = False
