@@ -184,6 +184,7 @@ def _taken() -> float:
             session="1",
             next_epoch=lambda: 1,
             soon=lambda _function: None,
+            intake=None,
             lost=lambda _link, _is_silent: None,
         ),
         "A",

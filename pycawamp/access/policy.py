@@ -63,7 +63,7 @@ class Policy:
     """Whether puts are allowed at all."""
     writers: Writers = Writers.NONE
     """Who may write if there is no access security file."""
-    #: Tells it from others, which judge differently.
+    #: Distinguishes it from other policies.
     _identity: object = field(init=False, eq=False, repr=False, factory=object)
     _lines_for: Callable[..., bytes] = field(init=False, eq=False, repr=False)
 

@@ -15,7 +15,16 @@ from .errors import PatternError, Place
 from .hosts import HostSet
 from .patterns import MAX_TOTAL_SIZE, Pattern
 from .pvlist import PVList
-from .pvlist_lines import DEFAULT_ASG, DEFAULT_ASL, DIGITS, Allow, Deny, Order, Rule, Source
+from .pvlist_lines import (
+    DEFAULT_ASG,
+    DEFAULT_ASL,
+    DIGITS,
+    Allow,
+    DeniedHost,
+    Deny,
+    EvaluationOrder,
+    Rule,
+)
 from .syntax import Syntax, check_default
 
 #: Bytes of a line, including its end, that the CA gateway reads at once (into 1024 bytes).
@@ -108,7 +117,7 @@ class _Parser:
     """Parses one line after the other."""
 
     _syntax: Syntax | None
-    order: Order = Order.ALLOW_DENY
+    order: EvaluationOrder = EvaluationOrder.ALLOW_DENY
     rules: list[Rule] = field(factory=list)
     warnings: list[str] = field(factory=list)
     _left: int = MAX_TOTAL_SIZE
@@ -139,7 +148,7 @@ class _Parser:
         try:
             if self._syntax is None:
                 check_default(word.text)
-            return Pattern(word.text[negated:], syntax.dialect, negated)
+            return Pattern(word.text[negated:], syntax.library, negated)
         except PatternError as error:
             raise _inside(word, negated + error.offset).error(error.message) from None
 
@@ -184,7 +193,7 @@ class _Parser:
             if not _HOST.fullmatch(host.text):
                 raise host.place.error(f"expected a host name or an address, found {host.text}")
         known = HostSet.of(host.text for host in hosts)
-        sources = tuple(Source(host.text, host.place) for host in hosts)
+        sources = tuple(DeniedHost(host.text, host.place) for host in hosts)
         return Deny(pattern, sources, line.place(0), known)
 
 
@@ -200,9 +209,9 @@ _COMMANDS: dict[str, Callable[[_Parser, _Line, Pattern], Rule]] = {
 }
 
 
-def _order(line: _Line) -> Order:
+def _order(line: _Line) -> EvaluationOrder:
     said = ", ".join(word.text.upper() for word in line.listed[:2])
-    for order in Order:
+    for order in EvaluationOrder:
         if order.value == said:
             return order
     raise line.place(2).error("expected ALLOW, DENY or DENY, ALLOW")

@@ -15,7 +15,15 @@ from pycawamp.bus import subjects
 from pycawamp.bus.client import NATSClient
 from pycawamp.bus.control import Ask, Beat, Control, GetRequest, PutRequest, StreamStatus, result
 from pycawamp.bus.errors import BadBusMessageError
-from pycawamp.bus.messages import Burst, Kind, as_metadata, as_reading, sections
+from pycawamp.bus.messages import (
+    Burst,
+    Kind,
+    Scalar,
+    as_metadata,
+    as_reading,
+    scalars,
+    sections,
+)
 from pycawamp.bus.requests import ForbiddenError, NobodyThereError, ReplyLostError, Requests
 from pycawamp.pv.errors import (
     AccessError,
@@ -24,7 +32,9 @@ from pycawamp.pv.errors import (
     PutFailedError,
     RefusedError,
 )
+from pycawamp.pv.inbox import Intake
 from pycawamp.pv.interfaces import Requester
+from pycawamp.pv.routes import Route
 from pycawamp.pv.values import Metadata, Reading
 
 ASK_SECONDS = 0.2
@@ -46,6 +56,8 @@ class Receiver(Protocol):
     owner: Link | None
     rate: float | None
     """The most updates per second that are wanted; None: all."""
+    route: Route | None
+    """The way of its owner's updates that need no Python, if there is one."""
 
     def opened(self, link: Link) -> None:
         """Handle that its state, and then updates, will follow."""
@@ -82,6 +94,8 @@ class Self:
     session: str
     next_epoch: Callable[[], int]
     soon: Callable[[Callable[[], None]], object]
+    intake: Intake | None
+    """Sends updates without Python, where it is there."""
     lost: Callable[[Link, bool], None]
     """Called with a link whose ingest is gone, and whether it was silent for long."""
 
@@ -109,6 +123,8 @@ class Link:
         self._silent = 0
         self._open: dict[int, Receiver] = {}
         self._receivers: dict[int, Receiver] = {}
+        # Those of some of the receivers; a route that is closed sends nothing.
+        self._routes: dict[int, Route] = {}
         self._wanted: deque[tuple[Ask, Receiver]] = deque()
         self._is_sending = False
 
@@ -119,6 +135,7 @@ class Link:
         self.epoch = self._edge.next_epoch()
         self._burst = self._number = 0
         self._receivers.clear()
+        self._routes.clear()
         self._wanted.clear()
         self._control(Ask.START)
         for receiver in self._open.values():
@@ -209,22 +226,42 @@ class Link:
             return 0
         self._burst = header.number
         updates = 0
-        find = self._receivers.get
-        for scalars, record in sections(message):
-            if scalars is None:
+        intake, routes = self._edge.intake, self._routes
+        for place, record in sections(message):
+            if place is None:
                 updates += self._take_other(*record)
+            elif intake is None:
+                updates += self._take_scalars(scalars(message, place))
+            else:
+                span = place.start, place.stop
+                updates += intake.send_scalars(message, *span, routes, self._take_scalar)
+        return updates
+
+    def _take_scalar(self, pid: int, *fields: Any) -> bool:
+        """Handle an update that had no route; the next one has, if there is one now."""
+        was_update = self._take_scalars([(pid, *fields)]) > 0
+        receiver = self._receivers.get(pid)
+        route = receiver.route if receiver is not None and receiver.owner is self else None
+        if route is not None:
+            self._routes[pid] = route
+        else:
+            self._routes.pop(pid, None)
+        return was_update
+
+    def _take_scalars(self, found: Iterable[Scalar]) -> int:
+        updates = 0
+        find = self._receivers.get
+        for pid, severity, status, is_whole, seconds, nanoseconds, value in found:
+            receiver = find(pid)
+            if receiver is None:
                 continue
-            for pid, severity, status, is_whole, seconds, nanoseconds, value in scalars:
-                receiver = find(pid)
-                if receiver is None:
-                    continue
-                updates += 1
-                number = int(value) if is_whole else value
-                reading = Reading(status, severity, seconds, nanoseconds, number)
-                if receiver.owner is self:
-                    receiver.reading(reading)
-                else:
-                    receiver.next_reading(self, reading)
+            updates += 1
+            number = int(value) if is_whole else value
+            reading = Reading(status, severity, seconds, nanoseconds, number)
+            if receiver.owner is self:
+                receiver.reading(reading)
+            else:
+                receiver.next_reading(self, reading)
         return updates
 
     def _take_other(self, pid: int, kind: int, content: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any, ClassVar, NoReturn
@@ -17,7 +18,7 @@ from pycawamp.config.option import Given, Option, OptionError
 from pycawamp.config.sources import from_environment, from_file, nearest
 
 
-class CommandLine(usage.Options):
+class CommandLine(usage.Options, ABC):
     """The options of a program, for twistd. Subclasses define which."""
 
     synopsis = "[options]"
@@ -53,13 +54,13 @@ class CommandLine(usage.Options):
         self.update(dict.fromkeys(self))
         self._several: dict[str, list[str]] = {}
 
+    @abstractmethod
     def take(self, given: dict[str, Any]) -> None:
         """Set the settings from the values of the options.
 
         Raises:
             OptionError: The options contradict each other.
         """
-        raise NotImplementedError
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Parse the arguments, or exit with a line that says what is wrong."""

@@ -99,10 +99,10 @@ def _bus(given: dict[str, Any]) -> BusSettings:
 
 
 def _rules(given: dict[str, Any]) -> AuthenticationRules:
-    guarded = "allow-put" in given or bool(_LOGINS & set(given))
+    restricted = "allow-put" in given or bool(_LOGINS & set(given))
     return AuthenticationRules(
         proxies=Proxies.of(given.get("trust-proxy", []), given.get("user-header")),
-        origins=Origins.of(guarded, given.get("allow-origin", [])),
+        origins=Origins.of(restricted, given.get("allow-origin", [])),
         hosts=Hosts.of(given.get("allow-host", []), restricted="allow-put" in given),
         required=given["require-login"],
     )

@@ -15,6 +15,8 @@ from pycawamp.pv.interfaces import PVState
 from pycawamp.pv.routes import DirectStream
 from pycawamp.pv.values import Metadata, Reading
 
+MOST_GAP = 0.1
+"""Seconds that the end of a pause may be late, to come with others."""
 MOST_LEFT_BEHIND = 1000
 """Maximum number of obsolete pauses that are kept until they are over."""
 
@@ -50,7 +52,9 @@ class Throttle(DelayLine[Pause]):
     """
 
     def __init__(self, clock: IReactorTime, rate: float) -> None:
-        super().__init__(clock, 1 / rate, Pause.end)
+        pause = 1 / rate
+        # All clients are written to whenever pauses end.
+        super().__init__(clock, pause, Pause.end, gap=min(pause / 10, MOST_GAP))
         self.rate = rate
         self._streams = 0
 

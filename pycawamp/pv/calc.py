@@ -42,7 +42,6 @@ class Expression:
 
     Raises:
         ExpressionError: The text is not a valid expression, or too long.
-
     """
 
     text: str
@@ -72,7 +71,6 @@ class Expression:
         Args:
             values: The values of A, B, …
             previous: The value of VAL in the expression.
-
         """
         arguments = (c_double * INPUTS)(*values)
         result = c_double(previous)

@@ -91,10 +91,10 @@ class Queue(Protocol):
 
 
 class Listener(Protocol):
-    """Who hears of the events of a subscription, or of the answer to a get."""
+    """Receives the events of a subscription, or the answer to a get."""
 
     def receive(self, raw: bytes, /) -> None:
-        """Take the DBR bytes of one event, on the reactor."""
+        """Handle the DBR data of an event, on the reactor."""
 
 
 class Intake(Queue, Protocol):
@@ -134,6 +134,28 @@ class Intake(Queue, Protocol):
         Events of `dbr_type` with at most `most` elements are passed along the `route` or to the
         `listener`, as `header` bytes and `width` bytes per element. For other events, `refuse` is
         called with the listener, the status, the type and the count.
+        """
+
+    def send_scalars(
+        self,
+        message: bytes,
+        start: int,
+        end: int,
+        routes: dict[int, Route],
+        take: Callable[..., bool],
+        /,
+    ) -> int:
+        """Send the scalar readings of a burst of the bus, those of some PVs without Python.
+
+        Args:
+            message: Where they are, from `start` to `end`; see pycawamp.bus.messages.
+            start: Their position.
+            end: The position after them.
+            routes: By the numbers of PVs.
+            take: Called with the fields of the others; returns whether it was an update.
+
+        Returns:
+            How many updates there were.
         """
 
     def form(self, code: str, /) -> Form:

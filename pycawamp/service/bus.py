@@ -42,7 +42,7 @@ def edge_backends(edge: Edge) -> Mapping[str, BackendFactory]:
 
     def factory(scheme: str) -> BackendFactory:
         def make(_reactor: Any, inbox: Inbox) -> IBackend:
-            edge.took = inbox.count
+            edge.use(inbox)
             return edge.scheme(scheme)
 
         return make

@@ -19,7 +19,7 @@ from pycawamp.service.gateway import Gateway
 from pycawamp.web.answer_page import Answer, AnswerPage
 from pycawamp.web.channelfinder import ChannelFinder
 from pycawamp.web.layouts import LayoutFolder, LayoutNames, LayoutPage
-from pycawamp.web.names import NamePage, Sources
+from pycawamp.web.names import NamePage, NameSources
 from pycawamp.web.pv_names import PVNames
 from pycawamp.web.request_quotas import RequestQuotas
 
@@ -36,7 +36,7 @@ class ConsolePages(Service):
         self._channelfinder = (
             None if console.channelfinder is None else ChannelFinder(reactor, console.channelfinder)
         )
-        sources = Sources(channelfinder=self._channelfinder)
+        sources = NameSources(channelfinder=self._channelfinder)
         answers: dict[str, Answer] = {"names": NamePage(gateway.hub, sources)}
         if names is not None:
             sources.indexes["file"] = lambda: succeed(names.index)

@@ -155,7 +155,7 @@ class Authorizer:
     def _reserve(self, real_name: str) -> None:
         shared, holder = self._shared, self._holder
         problem = shared.spellings.problem(real_name, holder)
-        problem = problem or shared.unresolved.admit(real_name, holder)
+        problem = problem or shared.unresolved.reserve(real_name, holder)
         if problem is not None:
             raise BadMessageError("too_many_pvs", problem)
         shared.spellings.add(real_name, holder)

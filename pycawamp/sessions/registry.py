@@ -19,17 +19,17 @@ from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.router import Router
 from pycawamp.sessions.authorizer import Authorizer
+from pycawamp.sessions.history_reader import HistoryReader
 from pycawamp.sessions.limits import Limits
 from pycawamp.sessions.names_in_use import Holder
 from pycawamp.sessions.outgoing import HangUp, Outgoing
-from pycawamp.sessions.past import Past
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.quota import Quota, UnderWay
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.session import Session
-from pycawamp.sessions.shared import Searches, Shared
-from pycawamp.sessions.spellings import Spellings
+from pycawamp.sessions.shared import SearchTimeouts, Shared
+from pycawamp.sessions.spellings import SpellingLimits
 from pycawamp.sessions.unresolved import UnresolvedNames
 from pycawamp.wire.dialect import Encoding
 
@@ -70,11 +70,11 @@ class Sessions:
             refusals=refusals or RefusalCounter(clock),
             errors=Counter(),
             budget=budget,
-            past=Past(hub, router, archiver),
+            past=HistoryReader(hub, router, archiver),
             unresolved=UnresolvedNames(hub, limits, self._give_up),
-            spellings=Spellings(hub, limits),
+            spellings=SpellingLimits(hub, limits),
             puts=UnderWay(PUTS_IN_ALL, budget.share),
-            searches=Searches(clock, connect_timeout),
+            search_timeouts=SearchTimeouts(clock, connect_timeout),
             cooperator=Cooperator(scheduler=lambda work: clock.callLater(0, work)),
         )
         self._open: dict[Outbox, Session] = {}
@@ -127,7 +127,7 @@ class Sessions:
     def close(self) -> None:
         """Cancel all timers."""
         self.shared.cooperator.stop()
-        self.shared.searches.clear()
+        self.shared.search_timeouts.clear()
         self.shared.publishers.close()
 
     def reauthorize(self) -> None:

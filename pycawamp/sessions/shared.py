@@ -19,12 +19,12 @@ from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.oneshot import OneShotChannel
 from pycawamp.pv.router import Router
+from pycawamp.sessions.history_reader import HistoryReader
 from pycawamp.sessions.limits import Limits
-from pycawamp.sessions.past import Past
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.quota import UnderWay
 from pycawamp.sessions.refusals import RefusalCounter
-from pycawamp.sessions.spellings import Spellings
+from pycawamp.sessions.spellings import SpellingLimits
 from pycawamp.sessions.unresolved import UnresolvedNames
 
 STEPS_AT_ONCE = 100
@@ -38,7 +38,7 @@ class PendingSearch(Protocol):
         """Notify the client if the PV has not been found yet."""
 
 
-class Searches:
+class SearchTimeouts:
     """The pending searches; after the timeout, clients are notified that the PV was not found."""
 
     def __init__(self, clock: IReactorTime, timeout: float) -> None:
@@ -78,13 +78,13 @@ class Shared:
     errors: Counter[str]
     """Number of errors sent to clients, by code."""
     budget: MemoryBudget
-    past: Past
+    past: HistoryReader
     """Reads histories."""
     unresolved: UnresolvedNames
-    spellings: Spellings
+    spellings: SpellingLimits
     puts: UnderWay
     """The unfinished puts of all clients."""
-    searches: Searches
+    search_timeouts: SearchTimeouts
     cooperator: Cooperator
     session_numbers: Iterator[int] = attrs.field(factory=count)
 

@@ -12,7 +12,7 @@ from pycawamp.sessions.names_in_use import Holder, NamesInUse
 
 
 @implementer(IChannelObserver)
-class Spellings:
+class SpellingLimits:
     """Limits the number of channels with modifiers per record.
 
     Each is a separate channel, for which the IOC sends all updates of the record again. There are

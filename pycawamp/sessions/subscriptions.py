@@ -37,7 +37,7 @@ class Subscriptions:
         self._streams: dict[str, EncodedStream] = {}
         # Those that a changed policy ended: the next one may allow them again.
         self._forbidden: dict[str, Encoding] = {}
-        self._unresolved: dict[str, Search] = {}
+        self._unresolved: dict[str, SearchTimeout] = {}
         # Bytes, of those that the memory budget counts.
         self._large: dict[str, int] = {}
         self._large_bytes = 0
@@ -173,7 +173,7 @@ class Subscriptions:
                     self._outgoing.fail(Failure())
             yield
 
-    def end_search(self, search: Search) -> None:
+    def end_search(self, search: SearchTimeout) -> None:
         """Notify the client that a PV has not been found yet; the search continues."""
         stream = search.stream
         # Not if the client has left the PV, or asked for it anew.
@@ -232,8 +232,8 @@ class Subscriptions:
             if was_shown:
                 # It stands for another PV by now.
                 self._tell_lost(stream)
-            search = self._unresolved[stream.name] = Search(self, stream)
-            self._shared.searches.put(search, self._outgoing.dialect.search_timeout)
+            search = self._unresolved[stream.name] = SearchTimeout(self, stream)
+            self._shared.search_timeouts.put(search, self._outgoing.dialect.search_timeout)
         else:
             self.weigh(name)
         return stream
@@ -291,7 +291,7 @@ class Subscriptions:
 
 
 @attrs.frozen(eq=False)
-class Search:
+class SearchTimeout:
     """A pending search of a request, until the PV is found or the client is notified."""
 
     subscriptions: Subscriptions

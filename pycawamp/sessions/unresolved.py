@@ -40,7 +40,7 @@ class UnresolvedNames:
         self._names = NamesInUse()
         hub.observers.append(self)
 
-    def admit(self, name: str, holder: Holder) -> str | None:
+    def reserve(self, name: str, holder: Holder) -> str | None:
         """Record that a client searches for a name; return a reason if it may not."""
         own = self._names.of_client(holder)
         if name in own or self._hub.has_found(name):

@@ -100,7 +100,7 @@ class AnswerPage(Resource):
         """Authenticate the request, then answer."""
         _let_read(request, self._authentication.readers(request))
         pending = PendingRequest(self._authentication, request)
-        return pending.admit(lambda client: self._enter(request, client), socket=True)
+        return pending.authenticate(lambda client: self._enter(request, client), socket=True)
 
     render_HEAD = render_GET
 

@@ -88,17 +88,17 @@ class Api(Resource):
             self._follow(request, route)
         return NOT_DONE_YET
 
-    def _route(self, request: Request) -> Route | None:
+    def _route(self, request: Request) -> ApiRoute | None:
         match [text_of(segment) for segment in request.postpath or ()]:
             case [kind] if kind in self._root:
-                return Route(self._root[kind])
+                return ApiRoute(self._root[kind])
             case ["pv", name]:
-                return Route(self._of_pv[""], name)
+                return ApiRoute(self._of_pv[""], name)
             case ["pv", name, kind] if kind in self._of_pv and kind:
-                return Route(self._of_pv[kind], name)
+                return ApiRoute(self._of_pv[kind], name)
         return None
 
-    def _follow(self, request: Request, route: Route | None) -> None:
+    def _follow(self, request: Request, route: ApiRoute | None) -> None:
         method = request.method.decode()
         if route is None:
             text = "not found; a / in a PV name is written as %2F"
@@ -112,9 +112,11 @@ class Api(Resource):
         else:
             act = route.acts["GET" if method == "HEAD" else method]
             pending = PendingRequest(self._authentication, request, refuse)
-            pending.admit(lambda client: self._enter(act, request, client, route), socket=True)
+            pending.authenticate(
+                lambda client: self._enter(act, request, client, route), socket=True
+            )
 
-    def _enter(self, act: Act, request: Request, client: Peer, route: Route) -> None:
+    def _enter(self, act: Act, request: Request, client: Peer, route: ApiRoute) -> None:
         full = self._clients.full(client.host)
         if full is not None:
             self._authentication.refusals.count(full, client.host)
@@ -207,7 +209,7 @@ class Api(Resource):
 
 
 @attrs.frozen
-class Route:
+class ApiRoute:
     """The resource at a path."""
 
     acts: Mapping[str, Act]

@@ -20,7 +20,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.refusals import RefusalCounter
-from pycawamp.web.admission_pace import Pace
+from pycawamp.web.handshake_throttle import HandshakeThrottle
 from pycawamp.web.host import Hosts
 from pycawamp.web.login import (
     Bearer,
@@ -96,7 +96,7 @@ class Authentication:
         self._plain = rules or AuthenticationRules()
         self._restricted = self._plain.restricted()
         self._by_address = by_address
-        self.pace = Pace(clock)
+        self.handshakes = HandshakeThrottle(clock)
 
     @property
     def takes_other_pages(self) -> bool:
@@ -129,7 +129,7 @@ class Authentication:
             return None
         return origin
 
-    async def admit(
+    async def authenticate(
         self, request: Request, *, socket: bool, required: bool = False, by_address: bool = False
     ) -> Peer:
         """Return the client.
@@ -283,20 +283,20 @@ class PendingRequest:
         self._gone = False
         request.notifyFinish().addErrback(self._left)
 
-    def admit(
+    def authenticate(
         self, enter: Enter, *, socket: bool, required: bool = False, by_address: bool = False
     ) -> int:
         """Authenticate the request, then call `enter` with its peer; returns NOT_DONE_YET."""
-        admitting = self._authentication.admit(
+        authenticating = self._authentication.authenticate(
             self._request, socket=socket, required=required, by_address=by_address
         )
-        done = Deferred.fromCoroutine(admitting)
+        done = Deferred.fromCoroutine(authenticating)
         done.addCallback(self._enter_in_turn if socket else self._enter, enter)
         done.addErrback(self._refuse)
         return NOT_DONE_YET
 
     def _enter_in_turn(self, peer: Peer, enter: Enter) -> Deferred[None]:
-        return self._authentication.pace.call(lambda: self._enter(peer, enter))
+        return self._authentication.handshakes.call(lambda: self._enter(peer, enter))
 
     def _enter(self, peer: Peer, enter: Enter) -> None:
         if not self._gone:
@@ -346,6 +346,6 @@ class Guarded(Resource):
         def enter(_: Peer) -> None:
             request.render(self._page)
 
-        return PendingRequest(self._authentication, request).admit(
+        return PendingRequest(self._authentication, request).authenticate(
             enter, socket=False, required=self._required
         )

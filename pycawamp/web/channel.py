@@ -57,7 +57,7 @@ class HTTPLimits:
     connections: ConnectionLimits = attrs.Factory(ConnectionLimits)
 
 
-class Channel(HTTPChannel):
+class GatewayHTTPChannel(HTTPChannel):
     """An HTTP connection, until it becomes a WebSocket."""
 
     site: GatewaySite
@@ -240,7 +240,7 @@ def _shown(text: bytes, most: int = 200) -> str:
 class GatewaySite(Site):
     """The HTTP server of the gateway."""
 
-    protocol = Channel  # type: ignore[assignment]
+    protocol = GatewayHTTPChannel  # type: ignore[assignment]
     noisy = False
     logs_requests = False
     """Whether to log each request."""
@@ -270,7 +270,7 @@ class GatewaySite(Site):
         self.connections = Connections(limits.connections, proxies or Proxies())
         self.bodies = Bodies(limits.bodies)
         # Weak: one that became a WebSocket is never told that it ended.
-        self.channels: WeakSet[Channel] = WeakSet()
+        self.channels: WeakSet[GatewayHTTPChannel] = WeakSet()
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """Return a protocol; None closes a connection above the limit."""

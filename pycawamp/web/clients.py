@@ -19,6 +19,7 @@ from pycawamp.web.client_log import ClientEntry, ClientLog
 from pycawamp.web.expiry import LoginExpiry
 from pycawamp.web.read_scheduler import ReadScheduler
 from pycawamp.web.transport import SlowConsumerMonitor
+from pycawamp.wire.errors import BadMessageError
 
 CLOSING = 2.0
 """Seconds for a client to read pending data before the connection is closed."""
@@ -26,6 +27,16 @@ LISTENING = 0.25
 """The fraction of the drain time before the first client is disconnected."""
 DRAIN_STEP = 0.02
 """Seconds between two steps of a drain."""
+EXPIRED = BadMessageError("unauthenticated", "the login has expired")
+_LOGIN = BadMessageError("unauthenticated", "the login is no longer valid")
+_ORIGIN = BadMessageError("forbidden", "pages of this origin may no longer connect")
+
+
+def reason_to_leave(client: Peer) -> BadMessageError | None:
+    """Return why a client may no longer be connected; None if it may."""
+    if not client.is_valid():
+        return _LOGIN
+    return None if client.may_stay() else _ORIGIN
 
 
 class Connection(Protocol):
@@ -67,7 +78,7 @@ class Clients:
         self.read_scheduler = ReadScheduler(clock)
         self._now = now
         self.connections: dict[Connection, ClientEntry | None] = {}
-        """Those that are open, with their entries in the log."""
+        """The open connections, with their log entries."""
         self._log = ClientLog(clock)
         self._by_address: Counter[str] = Counter()
         self._all_closed: Deferred[None] | None = None

@@ -10,13 +10,13 @@ import attrs
 
 
 @attrs.frozen
-class Pattern:
+class NamePattern:
     """A part of a name, in upper or lower case; `*` matches any characters."""
 
     parts: tuple[str, ...]
 
     @classmethod
-    def of(cls, text: str) -> Pattern:
+    def of(cls, text: str) -> NamePattern:
         """Return the pattern for a text."""
         return cls(tuple(part for part in text.lower().split("*") if part))
 
@@ -55,7 +55,7 @@ class NameIndex:
     def __len__(self) -> int:
         return len(self._named)
 
-    def matching(self, pattern: Pattern) -> Iterator[tuple[str, str]]:
+    def matching(self, pattern: NamePattern) -> Iterator[tuple[str, str]]:
         """Yield the names that match, with their descriptions."""
         at = self._text.find(pattern.longest) if self._named else -1
         while 0 <= at < len(self._text):

@@ -14,7 +14,7 @@ from twisted.web.server import Request
 from pycawamp.pv.hub import PVHub
 from pycawamp.web.answer_page import Asker, Reply
 from pycawamp.web.channelfinder import ChannelFinder, ChannelFinderError
-from pycawamp.web.name_index import NameIndex, Pattern
+from pycawamp.web.name_index import NameIndex, NamePattern
 from pycawamp.web.query import text_of
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.v2.codec import dumps
@@ -36,7 +36,7 @@ AT_ONCE = 200
 
 
 @attrs.frozen
-class Sources:
+class NameSources:
     """The sources of names."""
 
     channelfinder: ChannelFinder | None = None
@@ -49,7 +49,7 @@ class NamePage:
     """Answers `/names?part=TEXT` with names from all sources that the client may read."""
 
     _hub: PVHub
-    _sources: Sources
+    _sources: NameSources
 
     def __call__(self, request: Request, asker: Asker) -> Deferred[Reply]:
         """Answer a request.
@@ -58,7 +58,7 @@ class NamePage:
             BadMessageError: The query is invalid.
         """
         text = _part(request.args)
-        search = _Search(Pattern.of(text), asker)
+        search = _Search(NamePattern.of(text), asker)
         asker.charge(len(self._hub) / A_TOKEN)
         cooperate = asker.clients.shared.cooperator.cooperate
         parts: list[Deferred[Any]] = [cooperate(search.carried(self._hub)).whenDone()]
@@ -77,7 +77,7 @@ class NamePage:
 class _Search:
     """A search: the names found, and those that the client may read."""
 
-    _pattern: Pattern
+    _pattern: NamePattern
     _asker: Asker
     _found: dict[str, dict[str, str]] = attrs.Factory(lambda: {GATEWAY: {}})
     """The names and descriptions by source; the gateway's own are first."""

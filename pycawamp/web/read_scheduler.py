@@ -18,7 +18,7 @@ LONGEST_SLICE = 0.200
 """Seconds; a slice may take as long as the rest of the iteration, so pages open under load too."""
 
 
-class Reader(Protocol):
+class ScheduledReader(Protocol):
     """The part of a connection that the scheduler uses."""
 
     transport: Any
@@ -46,7 +46,7 @@ class ReadScheduler:
 
     def __init__(self, clock: IReactorTime) -> None:
         self.clock = clock
-        self._waiting: dict[Reader, deque[bytes]] = {}
+        self._waiting: dict[ScheduledReader, deque[bytes]] = {}
         """The pending data by connection, in turn."""
         self._rested = 0.0
         """The reactor's time when the last slice ended."""
@@ -60,7 +60,7 @@ class ReadScheduler:
         """Whether the time of this slice is over."""
         return self.clock.seconds() >= self._deadline
 
-    def take(self, reader: Reader, data: bytes) -> None:
+    def take(self, reader: ScheduledReader, data: bytes) -> None:
         """Handle data now, or after pending data."""
         self.received += len(data)
         pieces = self._waiting.get(reader)
@@ -74,15 +74,15 @@ class ReadScheduler:
             pieces = self._wait(reader)
         pieces.extend(data[at : at + PIECE] for at in range(0, len(data), PIECE))
 
-    def __contains__(self, reader: Reader) -> bool:
+    def __contains__(self, reader: ScheduledReader) -> bool:
         """Return whether a connection has pending data; meanwhile its socket is not read."""
         return reader in self._waiting
 
-    def drop(self, reader: Reader) -> None:
+    def drop(self, reader: ScheduledReader) -> None:
         """Drop the data of a closed connection."""
         self._waiting.pop(reader, None)
 
-    def _wait(self, reader: Reader) -> deque[bytes]:
+    def _wait(self, reader: ScheduledReader) -> deque[bytes]:
         reader.transport.pauseProducing()
         if not self._waiting:
             self._rested = self.clock.seconds()
@@ -100,7 +100,7 @@ class ReadScheduler:
         if self._waiting:
             self.clock.callLater(0, self._work)
 
-    def _handle_piece(self, reader: Reader) -> None:
+    def _handle_piece(self, reader: ScheduledReader) -> None:
         pieces = self._waiting.pop(reader)
         # It stays in the queue meanwhile, so that further data from TLS is handled after it.
         self._waiting[reader] = pieces

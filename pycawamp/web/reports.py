@@ -44,7 +44,7 @@ class ReportPage(Resource):
     def render_GET(self, request: Request) -> int:
         """Authenticate the request, then answer."""
         # Pages of other origins or host names may not read it by their visitors' rights.
-        return PendingRequest(self._authentication, request).admit(
+        return PendingRequest(self._authentication, request).authenticate(
             lambda peer: self._answer(request, peer),
             socket=True,
             required=self._readers is ReportReaders.LOGGED_IN,

@@ -210,7 +210,7 @@ class Configuration(Resource):
             told = {**self._configuration, "user": peer.user, "login": takes_passwords}
             request.render(Answer(dumps(told), "application/json", self._headers))
 
-        return PendingRequest(self._authentication, request).admit(enter, socket=False)
+        return PendingRequest(self._authentication, request).authenticate(enter, socket=False)
 
 
 class Logout(Resource):

@@ -12,7 +12,7 @@ from pycawamp.fanout.framing import Framing
 from pycawamp.pv.delay import DelayLine
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.quota import Quota
-from pycawamp.web.clients import CLOSING, Clients
+from pycawamp.web.clients import CLOSING, EXPIRED, Clients, reason_to_leave
 from pycawamp.web.transport import ClientTransport
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.v2.dialect import VERSION_1
@@ -99,18 +99,17 @@ class EventStream:
 
     def check_client(self) -> None:
         """Close the connection if the user or the page may no longer connect."""
-        if not self.client.is_valid():
-            self._log_out("the login is no longer valid")
-        elif not self.client.may_stay():
-            self._log_out("pages of this origin may no longer connect", "forbidden")
+        reason = reason_to_leave(self.client)
+        if reason is not None:
+            self._log_out(reason)
 
     def _has_expired(self) -> None:
-        self._log_out("the login has expired")
+        self._log_out(EXPIRED)
 
-    def _log_out(self, text: str, code: str = "unauthenticated") -> None:
+    def _log_out(self, reason: BadMessageError) -> None:
         if not self.is_ended:
-            self._session.outgoing.refuse(BadMessageError(code, text))
-        self.hang_up(1008, text)
+            self._session.outgoing.refuse(reason)
+        self.hang_up(1008, reason.message)
 
     def _end_session(self) -> None:
         if not self.is_ended:

@@ -31,7 +31,7 @@ SHORTEST = 1.0
 """Minimum seconds over which rates are computed."""
 
 
-class Source(Protocol):
+class StatisticsSource(Protocol):
     """The source of statistics."""
 
     def statistics(self, *, each_channel: bool = True) -> Statistics:
@@ -52,7 +52,7 @@ class StatusReport:
 
     def __init__(
         self,
-        source: Source,
+        source: StatisticsSource,
         hub: PVHub,
         decide: Callable[[str, str | None, str], Verdict],
         asked: Callable[[], Mapping[str, str]],

@@ -15,7 +15,7 @@ from txaio import make_logger
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.session import Session
 from pycawamp.web.authentication import BEARER, without_token
-from pycawamp.web.clients import CLOSING, Clients
+from pycawamp.web.clients import CLOSING, EXPIRED, Clients, reason_to_leave
 from pycawamp.web.connections import ConnectionCount
 from pycawamp.web.deflate import Deflate, agree
 from pycawamp.web.expiry import LoginExpiry
@@ -262,10 +262,9 @@ class MonitorProtocol(InflatingProtocol):
 
     def check_client(self) -> None:
         """Close the connection if the user or the page may no longer connect."""
-        if not self.client.is_valid():
-            self._log_out("the login is no longer valid")
-        elif not self.client.may_stay():
-            self._log_out("pages of this origin may no longer connect", "forbidden")
+        reason = reason_to_leave(self.client)
+        if reason is not None:
+            self._log_out(reason)
 
     def failHandshake(self, reason: str, *arguments: Any, **keywords: Any) -> None:
         """Refuse a handshake with the reason, which may quote a header."""
@@ -310,12 +309,12 @@ class MonitorProtocol(InflatingProtocol):
             self.connection_count.leave()
 
     def _has_expired(self) -> None:
-        self._log_out("the login has expired")
+        self._log_out(EXPIRED)
 
-    def _log_out(self, text: str, code: str = "unauthenticated") -> None:
+    def _log_out(self, reason: BadMessageError) -> None:
         if self.session is not None:
-            self.session.outgoing.refuse(BadMessageError(code, text))
-        self.hang_up(1008, text)
+            self.session.outgoing.refuse(reason)
+        self.hang_up(1008, reason.message)
 
     def _end_session(self) -> None:
         if self._expiry is not None:

@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.bus.client import NATSClient
-from pycawamp.bus.messages import HEADER, Kind, sections
+from pycawamp.bus.messages import HEADER, Kind, scalars, sections
 from pycawamp.bus.sources import Sources
 from pycawamp.bus.stream import EdgeStream
 from pycawamp.pv.hub import PVHub
@@ -36,9 +36,9 @@ class Bus:
         """The values and states that an edge was sent."""
         found: list[Any] = []
         for message in self.bursts.get(subject, ()):
-            for scalars, record in sections(message):
-                if scalars is not None:
-                    found += [int(scalar[-1]) for scalar in scalars]
+            for place, record in sections(message):
+                if place is not None:
+                    found += [int(scalar[-1]) for scalar in scalars(message, place)]
                 elif record[1] == Kind.CONNECTION:
                     found.append(record[2])
         return found

@@ -205,7 +205,7 @@ class InboxTests(SynchronousTestCase):
         self.assertEqual(self.handled[-1], ("a", b"last"))
 
     def test_bound_is_lifted(self) -> None:
-        """Once it has caught up after an overflow, nothing is merged any more."""
+        """Once it has caught up after an overflow, nothing is conflated any more."""
         self.inbox = self.make(events=10)
         handlers = [self.handler(str(number)) for number in range(5)]
         for _ in range(20):

@@ -244,7 +244,7 @@ class IntakeMachine(RuleBasedStateMachine):
 
     @rule()
     def settle(self) -> None:
-        """Both have handled the same, in the same order, and merged as many."""
+        """Both have handled the same, in the same order, and conflated as many."""
         for side in self.sides:
             while side.clock.getDelayedCalls():
                 side.work()
@@ -463,7 +463,7 @@ class LoadTests(SynchronousTestCase):
         other = SimpleNamespace(__version__="9.0", dumps=dumps)
         other.OPT_SERIALIZE_NUMPY = orjson.OPT_SERIALIZE_NUMPY
         self.patch(_fast, "orjson", other)
-        self.assertEqual(str(_fast.load()), "in Python (orjson 9.0 writes 1e+16 otherwise)")
+        self.assertEqual(str(_fast.load()), "in Python (orjson 9.0 formats 1e+16 differently)")
 
     test_other_numbers.skip = NOT_COMPILED  # type: ignore[attr-defined]
 

@@ -50,7 +50,6 @@ class Channel:
 
     The sink is told of a connection when the channel is connected and readable and its metadata
     has arrived, so the first reading already has units and limits.
-
     """
 
     __slots__ = (
@@ -215,7 +214,7 @@ class Channel:
             # So that the next value comes to `update`.
             self._reroute()
             self._held = refusal
-            self._calls.held_refusals.hold(partial(self._believe, refusal))
+            self._calls.held_refusals.put(partial(self._believe, refusal))
 
     def _believe(self, refusal: libca.Refusal) -> None:
         """Report a held refusal, unless values or other access rights have arrived since."""

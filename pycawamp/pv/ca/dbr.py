@@ -2,7 +2,6 @@
 
 The layouts are those of db_access.h: DBR_TIME_* and DBR_CTRL_* in native byte order, each with
 its own padding before the value.
-
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 Channel Access accepts values that nobody intends: index 99 for a record with 16 states, or the
 first 39 bytes of a longer string. Therefore a value is checked against the channel's metadata
 first, and is written as a whole or not at all.
-
 """
 
 from __future__ import annotations
@@ -34,7 +33,6 @@ def encode(metadata: Metadata, value: Any) -> Write:
 
     Raises:
         BadValueError: The value is not valid for the channel; the text says what was expected.
-
     """
     if metadata.type is FieldType.CHAR and metadata.is_array and isinstance(value, str):
         value = _characters(metadata, value)

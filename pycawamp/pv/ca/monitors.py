@@ -57,7 +57,7 @@ class Monitor(ABC):
     """The events to subscribe to (DBE_*)."""
 
     def __init__(
-        self, channel: Monitored, key: int, request: libca.Request, header: int, width: int
+        self, channel: Monitored, key: int, request: libca.DBRRequest, header: int, width: int
     ) -> None:
         self.channel = channel
         self.key = key

@@ -1,7 +1,6 @@
 """Import of pyepics, configured to use the libca of epicscorelibs (EPICS 7).
 
 No other module imports pyepics, because `epics.ca` looks for the library when it is imported.
-
 """
 
 from __future__ import annotations

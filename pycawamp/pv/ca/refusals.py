@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+
+from pycawamp.pv.delay import DelayLine
 
 PAUSE = 60.0
 """Seconds between two log lines for one IOC and reason."""
@@ -44,36 +45,12 @@ class RefusalLog:
             self._kinds.popitem(last=False)
 
 
-class HeldRefusals:
+class HeldRefusals(DelayLine[Callable[[], None]]):
     """Holds refusals for lack of read access until the new access rights must have arrived.
 
     When an IOC withdraws read access, it sends a refused event and the new rights, in either order.
     The rights are sufficient. The event is reported only if a server does not send them.
-
     """
 
     def __init__(self, clock: IReactorTime) -> None:
-        self._clock = clock
-        self._held: deque[tuple[float, Callable[[], Any]]] = deque()
-        self._timer: IDelayedCall | None = None
-
-    def hold(self, believe: Callable[[], Any]) -> None:
-        """Call `believe` after RIGHTS_DELAY seconds."""
-        self._held.append((self._clock.seconds() + RIGHTS_DELAY, believe))
-        if self._timer is None:
-            self._timer = self._clock.callLater(RIGHTS_DELAY, self._release)
-
-    def close(self) -> None:
-        """Drop held refusals."""
-        self._held.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _release(self) -> None:
-        self._timer = None
-        now = self._clock.seconds()
-        while self._held and self._held[0][0] <= now:
-            self._held.popleft()[1]()
-        if self._held:
-            self._timer = self._clock.callLater(self._held[0][0] - now, self._release)
+        super().__init__(clock, RIGHTS_DELAY, lambda believe: believe())

@@ -8,7 +8,6 @@ tries to run a program named caRepeater. Therefore a repeater is started in its 
 before libca checks for one.
 
 Run as a script, this module is that process. It then needs neither this package nor site.
-
 """
 
 from __future__ import annotations
@@ -61,7 +60,6 @@ def ensure_repeater(owned: bool = False) -> Repeater:
     it also serves other clients of the machine.
 
     Blocks until the repeater answers, typically for 0.1 s, so call it in a thread.
-
     """
     port = repeater_port(os.environ)
     if _is_taken(port):

@@ -17,7 +17,6 @@ class Worker:
     """Executes jobs one after another on its own thread.
 
     `flush` is called when no more jobs are queued, so once for a burst of jobs.
-
     """
 
     _log = Logger()

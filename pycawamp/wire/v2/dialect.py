@@ -124,7 +124,7 @@ class PVRenderer(Renderer):
 
     def refused(self, reason: str) -> Sequence[bytes]:
         """Return an `error` message."""
-        return (replies.refused(self.name, reason),)
+        return (replies.refused(self.name, reason, self._metadata),)
 
     def history(self, samples: Samples) -> bytes | None:
         """Return a `history` message if the PV's value is a number."""

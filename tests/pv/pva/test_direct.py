@@ -180,10 +180,11 @@ class Side:
         self.clock.protocol.dataReceived(data)
 
     def turn(self) -> None:
-        """Do all that is due, after the inbox's rests."""
+        """Do all that is due."""
         for _ in range(6):
             self.clock.poll()
-            self.clock.advance(2 * SHORT_REST)
+            # After few updates in a row the inbox in Python rests.
+            self.clock.advance(SHORT_REST)
 
     def open(
         self, name: str, structure: Structure, options: dict[str, Any], displays: bool = False

@@ -10,6 +10,7 @@
 #include "events.h"
 #include "intake.h"
 #include "route.h"
+#include "scalars.h"
 #include "updates.h"
 
 enum {
@@ -349,6 +350,11 @@ static PyObject *intake_updates(Intake *self, PyObject *unused) {
   return native ? updates_make(native->updates_type, (PyObject *)self) : NULL;
 }
 
+static PyObject *intake_send_scalars(Intake *self, PyObject *args) {
+  struct native_state *native = PyType_GetModuleState(Py_TYPE(self));
+  return native ? send_scalars(native->route_type, args) : NULL;
+}
+
 static PyObject *intake_form(Intake *self, PyObject *args) {
   struct native_state *native = PyType_GetModuleState(Py_TYPE(self));
   return native ? PyObject_CallObject((PyObject *)native->form_type, args) : NULL;
@@ -553,6 +559,7 @@ static PyMethodDef methods[] = {
     {"route", (PyCFunction)intake_route, METH_VARARGS, NULL},
     {"listen", (PyCFunction)intake_listen, METH_VARARGS, NULL},
     {"updates", (PyCFunction)intake_updates, METH_NOARGS, NULL},
+    {"send_scalars", (PyCFunction)intake_send_scalars, METH_VARARGS, NULL},
     {"form", (PyCFunction)intake_form, METH_VARARGS, NULL},
     {"forget", (PyCFunction)intake_forget, METH_O, NULL},
     {"forget_all", (PyCFunction)intake_forget_all, METH_NOARGS, NULL},

@@ -14,7 +14,7 @@ from pycawamp.wire.requests import ReadHistory
 
 
 @attrs.frozen(eq=False)
-class Past:
+class HistoryReader:
     """Reads histories: recent samples from the gateway's memory, older ones from an archiver.
 
     The archiver is asked for the time before the first sample in memory, so there are no

@@ -13,7 +13,7 @@ REST = 1.0
 """The pause after each call, as a multiple of its duration."""
 
 
-class Pace:
+class HandshakeThrottle:
     """Calls functions one after another, with a pause of the same duration after each.
 
     So they take at most half of the reactor's time. A single function is called immediately.
