@@ -53,6 +53,9 @@ class BusTestCase(IOCTestCase):
         """A cluster of this test's own; `environment` is how ingests find pvAccess servers."""
         folder = Path(self.mktemp())
         folder.mkdir(parents=True)
+        # Else an ingest starts a repeater that outlives the test.
+        self.see_own_ioc()
+        self.addCleanup(ensure_repeater(owned=True).close)
         cluster = Cluster(folder, {**self.ports.client_environment(), **(environment or {})})
         self.addCleanup(cluster.stop)
         return cluster
@@ -64,6 +67,7 @@ class BusTestCase(IOCTestCase):
                 _stop(case)
         if type(self) not in _clusters:
             folder = TemporaryDirectory(prefix="cluster-")
+            self.see_own_ioc()
             repeater = ensure_repeater(owned=True)
             cluster = Cluster(Path(folder.name), self.ports.client_environment())
             _clusters[type(self)] = SharedCluster(cluster, folder, repeater)
