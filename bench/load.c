@@ -235,7 +235,7 @@ static void look_gap(struct client *c, uint32_t pv, const uint8_t *payload, size
   const char *at = memmem(payload, n, key, sizeof key - 1);
   double value = at ? strtod(at + sizeof key - 1, NULL) : NAN, last = c->last[pv];
   c->last[pv] = value;
-  if (isnan(last) || isnan(value)) return;
+  if (!counting || isnan(last) || isnan(value)) return;
   if (value <= last) backward++;
   else if (value - last > 1.5 * options.step)
     gaps += (uint64_t)((value - last) / options.step - 0.5); /* as many values are missing */

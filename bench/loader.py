@@ -88,12 +88,19 @@ class Result:
         return _milliseconds((self.floor or {}).get("latency_ms"), percentile)
 
 
-def run(
-    settings: Settings, gateway: Gateway, server: Ioc, load: Load, others: Sequence[int] = ()
+def run(  # noqa: PLR0913 (what is measured, and what beside it)
+    settings: Settings,
+    gateway: Gateway,
+    server: Ioc,
+    load: Load,
+    others: Sequence[int] = (),
+    *,
+    during: contextlib.AbstractContextManager[object] | None = None,
 ) -> Result:
     """Connect the clients, wait until they have settled, and count for `load.seconds`.
 
-    `others` are the pids of processes whose CPU time is wanted too.
+    `others` are the pids of processes whose CPU time is wanted too; `during` is entered while
+    the clients count.
     """
     command = [str(settings.tools.load), *load.arguments(gateway.port)]
     with child(command) as process:
@@ -101,7 +108,7 @@ def run(
         pids = (gateway.pid, server.pid, *others)
         before = [procfs.Moment.of(pid) for pid in pids]
         rss_start = procfs.rss_kib(gateway.pid)
-        with _profile(settings, gateway, load):
+        with _profile(settings, gateway, load), during or contextlib.nullcontext():
             counts = read(process)
             after = [procfs.Moment.of(pid) for pid in pids]
         cores = [end.cores_since(start) for start, end in zip(before, after, strict=True)]

@@ -53,7 +53,7 @@ def opening(settings: Settings) -> list[Table]:
                 for asked, page in (("connect", source.page), (f"lists of {LIST}", lists)):
                     for build in builds:
                         load = Load(page, settings.size(pages, 10), settle=0, seconds=0.1)
-                        opened = _open(settings, server, source, build, load)
+                        opened = open_pages(settings, server, source, build, load)
                         rows.append(_pages_row(load, asked, source, build, opened))
     empty = records.write_page(settings.folder / "empty.page", [])
     connections = []
@@ -66,11 +66,21 @@ def opening(settings: Settings) -> list[Table]:
     ]
 
 
-def _open(
-    settings: Settings, server: Ioc, source: Records, build: str, load: Load, *options: str
+def open_pages(  # noqa: PLR0913 (what there may be)
+    settings: Settings,
+    server: Ioc,
+    source: Records,
+    build: str,
+    load: Load,
+    *options: str,
+    is_viewed: bool = True,
 ) -> Opened:
+    """Open all clients of a load at a new gateway, whose PVs another client shows or nobody."""
     with processes.gateway(build, server, settings.folder, *options) as gateway:
-        with _viewer(settings, gateway, source) as viewer:
+        viewing: contextlib.AbstractContextManager[dict[str, Any]] = contextlib.nullcontext({})
+        if is_viewed:
+            viewing = _viewer(settings, gateway, source)
+        with viewing as viewer:
             before = procfs.cpu_seconds(gateway.pid)
             command = [str(settings.tools.load), *load.arguments(gateway.port)]
             with processes.child(command) as process:
@@ -119,6 +129,6 @@ def _connections_row(
 ) -> list[str]:
     load = Load(page, settings.size(CONNECTIONS, 50), settle=0, seconds=0.1)
     limits = ("--max-clients-per-address=5000", "--max-connections-per-address=5000")
-    opened = _open(settings, server, source, build, load, *limits)
+    opened = open_pages(settings, server, source, build, load, *limits)
     cost = exact(1e6 * opened.cpu / load.clients, 0)
     return [f"{load.clients:,}", build, exact(opened.seconds, 1), cost]

@@ -1,14 +1,15 @@
-"""CPU time and memory of processes, from /proc."""
+"""CPU time and memory of processes."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import time
 from pathlib import Path
 
 import attrs
 
-_TICKS = os.sysconf("SC_CLK_TCK")
+_libc = ctypes.CDLL(None)
 
 
 @attrs.frozen
@@ -29,9 +30,10 @@ class Moment:
 
 def cpu_seconds(pid: int) -> float:
     """User and system time of all threads of a process, in seconds."""
-    # The command's name, in parentheses, may itself hold blanks and parentheses.
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    clock = ctypes.c_int()
+    if error := _libc.clock_getcpuclockid(pid, ctypes.byref(clock)):
+        raise OSError(error, os.strerror(error))
+    return time.clock_gettime(clock.value)
 
 
 def descendants(pid: int) -> list[int]:

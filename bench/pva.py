@@ -1,9 +1,15 @@
 """What an update costs by pvAccess, beside Channel Access and pvxs: `python -m bench.pva`.
 
 A QSRV 2 IOC has PVs that change ten times a second. A process of its own takes them, by each
-client in turn, and does nothing with them: `--pvs` of them, for `--seconds`. The IOC has one core
-and the client another: on shared ones a client waits for the IOC's three busy threads. `cpp` is a
-client on pvxs (pvxscat.cpp), which is compiled against the headers of the package pvxslibs.
+client in turn, and does nothing with them: `--pvs` of them, for `--seconds`. `cpp` is a
+client on pvxs (pvxscat.cpp), which is compiled against the headers of the package pvxslibs;
+`python` is that of `pva` without its compiled part.
+
+The IOC's threads get no real-time priorities, which it would take where it may: on few cores,
+the one that scans would let those that send wait. `--images` measures gateways that pass on images
+of a megabyte at 30 Hz. Up to 2,000 PVs the IOC has one core and the
+client another: on shared ones a client waits for the IOC's three busy threads. More PVs take the
+IOC more than a core.
 """
 
 from __future__ import annotations
@@ -26,7 +32,7 @@ from bench.records import write_page
 from bench.settings import IN_PYTHON, OURS, Settings
 from bench.tools import build, build_pvxscat
 from harness.pva import PVAServer
-from pycawamp.demo.ports import PVAPorts
+from pycawamp.demo.ports import PVAPorts, free_ports
 from pycawamp.pv.interfaces import ISink
 from pycawamp.pv.values import Metadata, Reading
 
@@ -36,29 +42,41 @@ RECORD = """record(calc, "b:{number}") {{
 """
 
 
+MOST_ON_ONE_CORE = 2000
+"""PVs that an IOC on one core can serve."""
+NO_REAL_TIME = {"EPICS_ALLOW_POSIX_THREAD_PRIORITY_SCHEDULING": "NO"}
+
+
 def main() -> None:
     """Run the IOC, and a client by each protocol."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pvs", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--order", default="pva,cpp,ca,pva,cpp,ca", help="clients, in their order")
+    parser.add_argument(
+        "--order", default="pva,cpp,ca,python,pva,cpp,ca,python", help="clients, in their order"
+    )
     parser.add_argument(
         "--clients", metavar="N,M", help="measure whole gateways with so many clients instead"
     )
+    parser.add_argument("--images", action="store_true", help="with --clients (10): images")
     parser.add_argument("--client", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.client:
         print(json.dumps(_client(arguments.client, arguments.pvs, arguments.seconds)))
         return
+    if arguments.images:
+        _measure_images(arguments)
+        return
     ports = PVAPorts.free()
     cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, cores[:1])
+    shares = arguments.clients or arguments.pvs > MOST_ON_ONE_CORE
+    # The load client needs some of a core, too.
+    os.sched_setaffinity(0, cores if arguments.pvs > MOST_ON_ONE_CORE else cores[:1])
     with TemporaryDirectory() as folder:
         database = Path(folder, "records.db")
         database.write_text("".join(RECORD.format(number=n) for n in range(arguments.pvs)))
-        server = PVAServer(ports, "ioc", str(database))
-    # The load client needs some of a core, too.
-    os.sched_setaffinity(0, cores if arguments.clients else cores[1:2] or cores)
+        server = PVAServer(ports, "ioc", str(database), variables=NO_REAL_TIME)
+    os.sched_setaffinity(0, cores if shares else cores[1:2] or cores)
     environment = {
         **os.environ,
         **server.ca_ports.client_environment(),
@@ -106,9 +124,62 @@ def _measure_gateways(server: Ioc, folder: Path, arguments: argparse.Namespace) 
             print(protocol, "" if kind == OURS else "in Python", json.dumps(row), flush=True)
 
 
+IMAGES = """
+import threading, time
+
+posted = 0
+
+def post():
+    global posted
+    frame = np.zeros((1000, 1000), "u1")
+    due = time.monotonic()
+    while True:
+        due += 1 / 30
+        time.sleep(max(0, due - time.monotonic()))
+        pvs["image"].post(frame, timestamp=time.time())
+        posted += 1
+
+add("image", nt.NTNDArray(), np.zeros((1000, 1000), "u1"))
+threading.Thread(target=post, daemon=True).start()
+"""
+
+
+def _measure_images(arguments: argparse.Namespace) -> None:
+    """Measure gateways that pass on an image of a megabyte at 30 Hz."""
+    ports = PVAPorts.free()
+    server = PVAServer(ports, "shared")
+    server.run_now(f"exec({IMAGES!r}, globals())")
+    environment = {**os.environ, **free_ports().client_environment(), **ports.client_environment()}
+    ioc = Ioc(server.process.pid, environment)
+    try:
+        with TemporaryDirectory() as name:
+            folder = Path(name)
+            settings = Settings(arguments.seconds, False, (), 0, False, folder, build(folder))
+            page = folder / "page"
+            page.write_text('{"action":"connect","pv":"pva://image","arrays":"binary"}\n')
+            for clients in map(int, (arguments.clients or "10").split(",")):
+                with gateway(OURS, ioc, folder) as started:
+                    load = Load(page, clients, seconds=settings.seconds)
+                    before, begun = int(server.run_now("print(posted)")), time.monotonic()
+                    result = run(settings, started, ioc, load)
+                    posted = int(server.run_now("print(posted)")) - before
+                    took = time.monotonic() - begun
+                row = {
+                    "clients": clients,
+                    "posted_per_s": round(posted / took, 2),
+                    "delivered_per_s_each": round(result.per_second / clients, 2),
+                    "cores": round(result.gateway_cores, 3),
+                    "server_cores": round(result.ioc_cores, 3),
+                }
+                print("images", json.dumps(row), flush=True)
+    finally:
+        server.kill()
+
+
 def _commands(folder: Path, size: list[str]) -> dict[str, list[str]]:
     own = [sys.executable, "-m", "bench.pva", "--pvs", size[0], "--seconds", size[1], "--client"]
     commands = {protocol: [*own, protocol] for protocol in ("pva", "ca")}
+    commands["python"] = ["env", "PYCASERVER_FAST=0", *commands["pva"]]
     try:
         commands["cpp"] = [str(build_pvxscat(folder / "pvxscat")), *size]
     except (ImportError, OSError, subprocess.CalledProcessError) as error:
@@ -155,13 +226,16 @@ class CountingSink:
 def _client(protocol: str, pvs: int, seconds: float) -> dict[str, Any]:
     from twisted.internet import reactor as _reactor  # noqa: PLC0415 (only in the child)
 
+    from pycawamp.pv.ca import _fast  # noqa: PLC0415
     from pycawamp.pv.ca.backend import CABackend  # noqa: PLC0415
-    from pycawamp.pv.inbox import Inbox  # noqa: PLC0415
+    from pycawamp.pv.inbox import Inbox, InboxLimits  # noqa: PLC0415
     from pycawamp.pv.pva.backend import PVABackend  # noqa: PLC0415
 
     reactor: Any = _reactor
-    inbox = Inbox(reactor, lambda: None)
-    backend: Any = PVABackend(reactor) if protocol == "pva" else CABackend(reactor, inbox)
+    limits = InboxLimits()
+    inbox = Inbox(reactor, lambda: None, limits, _fast.load().intake(reactor, limits))
+    is_pva = protocol == "pva"
+    backend: Any = PVABackend(reactor, None, inbox) if is_pva else CABackend(reactor, inbox)
     sink = CountingSink()
     result: dict[str, Any] = {}
     before_memory = _resident()

@@ -15,15 +15,18 @@ _FLAGS = ["-O2", "-Wall", "-Wextra"]
 
 @attrs.frozen
 class Tools:
-    """Where the load client and the bare CA client are."""
+    """Where the load client, the bare CA client and the source of updates are."""
 
     load: Path
     calat: Path
+    source: Path
 
 
 def build(folder: Path) -> Tools:
     """The load client stands beside its source; calat is tied to one environment's libca."""
-    return Tools(_build_load(), _build_calat(folder / "calat"))
+    source = folder / "source"
+    _compile(HERE / "source.c", source, [])
+    return Tools(_build_load(), _build_calat(folder / "calat"), source)
 
 
 def _build_load() -> Path:

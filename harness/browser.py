@@ -9,7 +9,7 @@ import contextlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
@@ -113,6 +113,7 @@ class Browser:
         height: int = 900,
         hosts: Mapping[str, str] | None = None,
         timeout: float = TIMEOUT,
+        flags: Sequence[str] = (),
     ) -> None:
         """Start it.
 
@@ -121,6 +122,7 @@ class Browser:
             height: of the window.
             hosts: where a `host:port` is to be found instead of where it says.
             timeout: seconds that anything may take.
+            flags: of its command line, beside its own.
         """
         self._timeout = timeout
         self._profile = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
@@ -129,8 +131,8 @@ class Browser:
         options.binary_location = programs["chromium"] or ""
         size = f"--window-size={width},{height}"
         rules = ", ".join(f"MAP {name} {place}" for name, place in (hosts or {}).items())
-        flags = (f"--host-resolver-rules={rules}", f"--user-data-dir={self._profile.name}")
-        for flag in (*_FLAGS, size, *flags):
+        places = (f"--host-resolver-rules={rules}", f"--user-data-dir={self._profile.name}")
+        for flag in (*_FLAGS, size, *places, *flags):
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         options.add_experimental_option("perfLoggingPrefs", {"enablePage": False})

@@ -97,6 +97,15 @@ class Member:
         """What it said since it was started last."""
         return self.log.read_text(errors="replace").rpartition(f"--- {self.name}\n")[2]
 
+    @property
+    def ever_said(self) -> str:
+        """What it said since it was started first."""
+        return self.log.read_text(errors="replace")
+
+    def stop(self) -> None:
+        """Ask it to end."""
+        self.signal(signal.SIGTERM)
+
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
         if self.runs:
@@ -142,6 +151,11 @@ class Cluster:
     def members(self) -> list[Member]:
         """All processes."""
         return [*self.fronts, *self.edges, *self.ingests, *self.nodes]
+
+    @property
+    def is_overloaded(self) -> bool:
+        """Whether an ingest has left out updates, because an edge did not keep up."""
+        return any("does not keep up" in ingest.ever_said for ingest in self.ingests)
 
     def add_nodes(self, number: int) -> None:
         """Start NATS servers that know each other, as contrib/bus/nats.conf but open to all."""

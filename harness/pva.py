@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from subprocess import PIPE, Popen
 from threading import Lock
 
@@ -15,14 +16,20 @@ from pycawamp.demo.ports import PVAPorts, free_ports
 
 
 class PVAServer:
-    """A child process of harness.pva_server; its methods block, unless they say otherwise."""
+    """A child process of harness.pva_server; its methods block, unless they say otherwise.
 
-    def __init__(self, ports: PVAPorts, *arguments: str) -> None:
+    `variables` are more of its environment.
+    """
+
+    def __init__(
+        self, ports: PVAPorts, *arguments: str, variables: Mapping[str, str] | None = None
+    ) -> None:
         self.ports = ports
         self._talking = Lock()
         plain = {key: text for key, text in os.environ.items() if not key.startswith("EPICS_")}
         self.ca_ports = free_ports()
         environment = {**plain, **self.ca_ports.server_environment(), **ports.server_environment()}
+        environment |= variables or {}
         command = [sys.executable, pva_server.__file__, *arguments]
         self.process = Popen(command, stdin=PIPE, stdout=PIPE, text=True, env=environment)
         self._answer()

@@ -35,7 +35,7 @@ class FileWatcher(Service, Generic[T]):
     """
 
     interval = 1.0
-    """Seconds between looks at the files."""
+    """Seconds between checks of the files."""
     settle = 1.0
     """Seconds for which the files must stay the same."""
 

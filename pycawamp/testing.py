@@ -48,7 +48,7 @@ Predicate = Callable[[Any], object]
 
 
 class NotSeenError(AssertionError):
-    """An expected message was not received; the text has the last ones that were."""
+    """An expected message was not received; the text has the last messages."""
 
 
 NotSeen = NotSeenError
@@ -67,7 +67,7 @@ class WebSocketTestClient:
         self.payloads: list[bytes] = []
         """The payloads of all received messages."""
         self.arrivals: list[float] = []
-        """When each was received, by the reactor's clock."""
+        """The reactor's time of each message."""
         self.close_code: int | None = None
         """The code of the close frame; 1006 if the connection ended without one."""
         self.position = 0
@@ -123,11 +123,11 @@ class WebSocketTestClient:
         self.protocol.transport.pauseProducing()
 
     def resume_reading(self) -> None:
-        """Read again."""
+        """Continue to read."""
         self.protocol.transport.resumeProducing()
 
     def close(self, code: int = 1000) -> Deferred[int]:
-        """Close the connection; fires with the close code of the gateway."""
+        """Close the connection; fires with the gateway's close code."""
         self.protocol.sendClose(code)
         return self.when_closed()
 
@@ -147,7 +147,7 @@ class WebSocketTestClient:
 
     @property
     def protocol(self) -> Any:
-        """Autobahn's protocol, for anything else."""
+        """The protocol of Autobahn, for other uses."""
         if self._protocol is None:
             raise RuntimeError("this client is not connected")
         return self._protocol

@@ -116,7 +116,7 @@ test("details of a PV that is lost say the row's word, and no alarm that nobody 
   const lost = watch("disconnected", { met: true, update: { value: 1, timestamp: 1e9, severity: "NO_ALARM", status: "" } });
   const facts = Object.fromEntries(factsOf(lost, 1e9 + 5, true));
   assert.match(facts.State, /^disconnected: /);
-  assert.equal(facts.Alarm, "not known; last seen: none");
+  assert.equal(facts.Alarm, "unknown; last seen: none");
   assert.equal(facts["IOC time"], "2001-09-09 01:46:40.000 UTC (5 s ago)");
   assert.match(Object.fromEntries(factsOf(watch("disconnected"), 0)).State, /^not found: /);
   assert.match(Object.fromEntries(factsOf(watch("disconnected", { error: { code: "forbidden", message: "no rule" } }), 0)).State, /^forbidden: .*no rule/);

@@ -40,11 +40,11 @@ test("a file brings back all of a layout", () => {
 test("a file that is no layout is refused, with what was expected", () => {
   for (const [text, words] of [
     ["{", /not JSON/], ["[]", /object with "groups"/], ["{}", /"groups" to be a list/], ['{"groups": [1]}', /each group/],
-    ['{"groups": [{}]}', /"pvs" to be a list/], ['{"groups": [{"pvs": [1]}]}', /each PV/], ['{"groups": [{"pvs": [""]}]}', /not an empty text/],
+    ['{"groups": [{}]}', /"pvs" to be a list/], ['{"groups": [{"pvs": [1]}]}', /each PV/], ['{"groups": [{"pvs": [""]}]}', /not an empty string/],
     ['{"groups": [{"pvs": [{"pv": "a", "format": "roman"}]}]}', /"format" to be one of record/],
     ['{"groups": [{"pvs": [{"pv": "a", "width": 1.5}]}]}', /"width" to be a whole number from 1 to 999999/],
-    ['{"groups": [{"heading": 5, "pvs": []}]}', /"heading" to be a text/], ['{"groups": [], "pvs": []}', /unknown "pvs"/],
-    [`{"groups": [], "name": "${"x".repeat(101)}"}`, /"name" to be a text of at most 100/], ['{"groups": [], "rate": 5}', /"rate"/], ['{"groups": [], "view": 1}', /"view"/],
+    ['{"groups": [{"heading": 5, "pvs": []}]}', /"heading" to be a string/], ['{"groups": [], "pvs": []}', /unknown "pvs"/],
+    [`{"groups": [], "name": "${"x".repeat(101)}"}`, /"name" to be a string of at most 100/], ['{"groups": [], "rate": 5}', /"rate"/], ['{"groups": [], "view": 1}', /"view"/],
     ['{"groups": [], "charts": [5]}', /each chart to be a list/], [JSON.stringify({ groups: [], charts: Array.from({ length: 51 }, () => []) }), /at most 50 charts/],
     [JSON.stringify({ groups: [{ pvs: Array.from({ length: 20001 }, () => "a") }] }), /at most 20000/], [" ".repeat(2e6), /at most 1048576/],
   ]) assert.throws(() => layoutOf(text), words, text.slice(0, 80));

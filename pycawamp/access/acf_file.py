@@ -11,7 +11,7 @@ from attrs import field, frozen, mutable
 from pycawamp.pv.calc import Expression, ExpressionError
 
 from .acf import DEFAULT, Access, AccessRule, Acf, Group, Input, listed, union
-from .acf_tokens import Kind, Token, tokens
+from .acf_tokens import Token, TokenKind, tokens
 from .conditions import Condition
 from .hosts import HostSet
 from .names import unfit
@@ -73,13 +73,13 @@ class _Parser:
         readers = {"UAG": self._uag, "HAG": self._hag, "ASG": self._asg}
         while True:
             token = self._take()
-            if token.kind is Kind.KEYWORD and token.text in readers:
+            if token.kind is TokenKind.KEYWORD and token.text in readers:
                 readers[token.text]()
-            elif token.kind is Kind.NAME:
+            elif token.kind is TokenKind.NAME:
                 self._unknown_item(token)
             else:
                 raise token.place.error(f"expected UAG, HAG or ASG, found {token}")
-            if self._next.kind is Kind.END:
+            if self._next.kind is TokenKind.END:
                 return
 
     @property
@@ -88,11 +88,11 @@ class _Parser:
 
     def _take(self) -> Token:
         token = self._next
-        self._at += token.kind is not Kind.END
+        self._at += token.kind is not TokenKind.END
         return token
 
     def _is(self, mark: str) -> bool:
-        return self._next.kind is Kind.PUNCTUATION and self._next.text == mark
+        return self._next.kind is TokenKind.PUNCTUATION and self._next.text == mark
 
     def _skip(self, mark: str) -> bool:
         """Skip this mark if it is next, and return whether it was."""
@@ -106,8 +106,8 @@ class _Parser:
 
     def _name(self) -> Token:
         token = self._take()
-        if token.kind is not Kind.NAME:
-            written = token.kind in (Kind.INTEGER, Kind.FLOAT, Kind.KEYWORD)
+        if token.kind is not TokenKind.NAME:
+            written = token.kind in (TokenKind.INTEGER, TokenKind.FLOAT, TokenKind.KEYWORD)
             hint = f'; write "{token.text}"' if written else ""
             raise token.place.error(f"expected a name, found {token}{hint}")
         return token
@@ -161,9 +161,9 @@ class _Parser:
 
     def _asg_item(self, inputs: list[Input], rules: list[AccessRule]) -> None:
         token = self._take()
-        if token.kind is Kind.KEYWORD and token.text.startswith("INP"):
+        if token.kind is TokenKind.KEYWORD and token.text.startswith("INP"):
             inputs.append(Input(ord(token.text[3]) - ord("A"), self._input().text))
-        elif token.kind is Kind.KEYWORD and token.text == "RULE":
+        elif token.kind is TokenKind.KEYWORD and token.text == "RULE":
             rule = self._rule(token)
             if rule is not None:
                 rules.append(rule)
@@ -215,7 +215,7 @@ class _Parser:
     def _level(self) -> int:
         token = self._take()
         digits = token.text.lstrip("+-").lstrip("0")
-        is_level = token.kind is Kind.INTEGER and len(digits) <= _MAX_DIGITS
+        is_level = token.kind is TokenKind.INTEGER and len(digits) <= _MAX_DIGITS
         number = int(digits or "0") if is_level else -1
         if not 0 <= number <= _MAX_INTEGER or (number and token.text.startswith("-")):
             raise token.place.error(f"expected an access security level (0 or 1), found {token}")
@@ -238,14 +238,14 @@ class _Parser:
 
     def _condition(self, found: _Conditions, is_checked: bool) -> None:
         begin, token = self._at, self._take()
-        is_keyword = token.kind is Kind.KEYWORD
+        is_keyword = token.kind is TokenKind.KEYWORD
         if is_keyword and token.text in ("UAG", "HAG"):
             known = self.uags if token.text == "UAG" else self.hags
             names = found.uags if token.text == "UAG" else found.hags
             names += self._groups(token.text, known if is_checked else None)
         elif is_keyword and token.text == "CALC":
             found.calc = self._calc(is_checked)
-        elif is_keyword or token.kind is Kind.NAME:
+        elif is_keyword or token.kind is TokenKind.NAME:
             self._unknown_block(_MAX_DEPTH)
             found.unknown.append(self._text(begin))
         else:
@@ -283,7 +283,7 @@ class _Parser:
     def _unknown_block(self, depth: int) -> bool:
         """Skip an unknown element; return whether it ends with braces around one element."""
         if not depth:
-            raise self._next.place.error(f"expected blocks at most {_MAX_DEPTH} deep")
+            raise self._next.place.error(f"expected at most {_MAX_DEPTH} nested blocks")
         self._expect("(")
         if not self._skip(")"):
             self._elements(")")
@@ -299,20 +299,20 @@ class _Parser:
     def _is_block(self) -> bool:
         """Return whether a name with parentheses is next."""
         after = self._tokens[min(self._at + 1, len(self._tokens) - 1)]
-        return after.kind is Kind.PUNCTUATION and after.text == "("
+        return after.kind is TokenKind.PUNCTUATION and after.text == "("
 
     def _elements(self, end: str) -> list[Token]:
         return self._list(end, self._element)
 
     def _element(self) -> Token:
         token = self._take()
-        if token.kind in (Kind.PUNCTUATION, Kind.END):
+        if token.kind in (TokenKind.PUNCTUATION, TokenKind.END):
             raise token.place.error(f"expected a name or a number, found {token}")
         return token
 
     def _block_name(self) -> None:
         token = self._take()
-        if token.kind not in (Kind.NAME, Kind.KEYWORD):
+        if token.kind not in (TokenKind.NAME, TokenKind.KEYWORD):
             raise token.place.error(f"expected a name or '}}', found {token}")
 
     def _text(self, begin: int) -> str:
@@ -324,4 +324,4 @@ class _Parser:
 
 
 def _written(token: Token) -> str:
-    return listed([token.text]) if token.kind is Kind.NAME else token.text
+    return listed([token.text]) if token.kind is TokenKind.NAME else token.text

@@ -12,7 +12,7 @@ from .acf import FLOAT, INTEGER, KEYWORDS, UNQUOTED
 from .errors import Place
 
 
-class Kind(Enum):
+class TokenKind(Enum):
     """The kinds of tokens, with their names for error messages."""
 
     KEYWORD = "a keyword"
@@ -27,12 +27,12 @@ class Kind(Enum):
 class Token:
     """A token; `text` is without quotes, but with backslashes."""
 
-    kind: Kind
+    kind: TokenKind
     text: str
     place: Place
 
     def __str__(self) -> str:
-        return self.kind.value if self.kind is Kind.END else repr(self.text)
+        return self.kind.value if self.kind is TokenKind.END else repr(self.text)
 
 
 _SKIPPED = re.compile(r"(?:[ \t\r\n]|#[^\n]*)+")
@@ -56,7 +56,7 @@ def tokens(text: str, file: str) -> Iterator[Token]:
                 line, start = line + newlines, text.rindex("\n", 0, at) + 1
         place = Place(file, line, at - start + 1)
         if at == len(text):
-            yield Token(Kind.END, "", place)
+            yield Token(TokenKind.END, "", place)
             return
         token, at = _token(text, at, place)
         yield token
@@ -66,11 +66,11 @@ def _token(text: str, at: int, place: Place) -> tuple[Token, int]:
     if found := UNQUOTED.match(text, at):
         return Token(_kind(found.group()), found.group(), place), found.end()
     if found := _PUNCTUATION.match(text, at):
-        return Token(Kind.PUNCTUATION, found.group(), place), found.end()
+        return Token(TokenKind.PUNCTUATION, found.group(), place), found.end()
     if found := _QUOTED.match(text, at):
         if "\0" in found.group(1):
             raise place.error("expected a file without NUL")
-        return Token(Kind.NAME, found.group(1), place), found.end()
+        return Token(TokenKind.NAME, found.group(1), place), found.end()
     if text[at] == '"':
         raise place.error("expected a closing quote in the same line")
     if text[at] == "$":
@@ -78,9 +78,9 @@ def _token(text: str, at: int, place: Place) -> tuple[Token, int]:
     raise place.error(f"expected a name, a keyword or one of (){{}}, found {text[at]!r}")
 
 
-def _kind(word: str) -> Kind:
+def _kind(word: str) -> TokenKind:
     if KEYWORDS.fullmatch(word):
-        return Kind.KEYWORD
+        return TokenKind.KEYWORD
     if INTEGER.fullmatch(word):
-        return Kind.INTEGER
-    return Kind.FLOAT if FLOAT.fullmatch(word) else Kind.NAME
+        return TokenKind.INTEGER
+    return TokenKind.FLOAT if FLOAT.fullmatch(word) else TokenKind.NAME

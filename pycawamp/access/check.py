@@ -55,9 +55,12 @@ def _take_inputs(policy: Policy, values: dict[str, float]) -> None:
     names = set(inputs.names) if inputs is not None else set()
     for name in sorted(names | values.keys()):
         if name not in names:
-            print(f"--input: no INP of the file is {name}", file=sys.stderr)
+            print(f"--input: the file has no INP {name}", file=sys.stderr)
         elif name not in values:
-            print(f"{name} has no value (--input {name}=1): no CALC with it holds", file=sys.stderr)
+            print(
+                f"{name} has no value (--input {name}=1): no CALC that uses it applies",
+                file=sys.stderr,
+            )
         elif inputs is not None:
             inputs.take(name, values[name])
 
@@ -86,26 +89,26 @@ def _yes(allowed: bool) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pycaserver-access", description=__doc__)
     check = parser.add_subparsers(required=True, metavar="COMMAND").add_parser(
-        "check", help="print a decision and the lines that made it"
+        "check", help="print a decision and the lines that determine it"
     )
-    check.add_argument("--pvlist", metavar="FILE", help="PV list, as the CA gateway has it")
+    check.add_argument("--pvlist", metavar="FILE", help="PV list in the CA gateway's format")
     check.add_argument(
         "--pvlist-syntax",
         choices=[one.value for one in Syntax],
         help="as given to the gateway: for which build of the CA gateway the list is",
     )
     check.add_argument("--access", metavar="FILE", help="access security file (ACF)")
-    check.add_argument("--user", help="name of a logged-in user; none: not logged in")
+    check.add_argument("--user", help="name of the logged-in user (default: not logged in)")
     check.add_argument("--host", required=True, help="address of the client")
     check.add_argument("--host-name", metavar="NAME", help="name of the client's host, if known")
-    check.add_argument("--pv", required=True, help="name of the PV, as a client asks for it")
+    check.add_argument("--pv", required=True, help="name of the PV, as requested by the client")
     check.add_argument(
         "--input",
         metavar="PV=VALUE",
         type=_input,
         action="append",
         default=[],
-        help="value of a PV that INP names in the access security file; may be repeated",
+        help="value of a PV that is an INP in the access security file; may be repeated",
     )
     check.add_argument(
         "--allow-put",
@@ -115,7 +118,9 @@ def _parser() -> argparse.ArgumentParser:
         help="as given to the gateway: without it nobody writes, whatever --access says",
     )
     check.add_argument(
-        "--resolve", action="store_true", help="let host names in the files match their addresses"
+        "--resolve",
+        action="store_true",
+        help="look up host names in the files, so that they also match addresses",
     )
     return parser
 

@@ -7,7 +7,7 @@ from attrs import frozen
 class AccessFileError(Exception):
     """A PV list or access security file is invalid. The text is "file:line:column: message".
 
-    Lines and columns count from 1; they are 0, and not told, where the whole file is meant.
+    Lines and columns count from 1. If the error concerns the whole file, they are 0 and not shown.
     """
 
     file: str

@@ -20,10 +20,11 @@ class Verdict:
     trap_write: bool
     """Whether the access security file requests that writes are logged."""
     rules: tuple[str, ...]
-    """The lines that decided, for logs and operators, not for clients."""
+    """The lines that decide, for logs and operators, not for clients."""
     refusal: str = field(default="", eq=False)
-    """Which rule refuses to let the client read, for clients that ask for reasons: the name of the
-    file and the line, but not the text of the line, which may have hosts and other names."""
+    """The rule that forbids reading, for clients that request reasons: the name of the file and the
+    line, but not the text of the line, which may contain hosts and other names.
+    """
 
 
 Decide: TypeAlias = Callable[[str | None, str, str | None, str], Verdict]
@@ -50,10 +51,15 @@ class IPolicy(Interface):
 
 
 class IClassifyingPolicy(IPolicy):
-    """A policy that knows which clients it judges alike, so that they need not be judged each."""
+    """A policy that can group clients with equal access, to avoid a decision for each of them."""
 
     def kind(user: str | None, host: str, host_name: str | None) -> Hashable:
         """Return the kind of a client: clients of equal kinds have the same access to each PV.
 
-        Called for each request, as decisions may change at any time: so does the kind then.
+        Called for each request, because decisions, and so the kind, may change at any time.
+
+        Args:
+            user: The name of the user; None: anonymous.
+            host: The IP address of the client; "" for a UNIX socket.
+            host_name: The host name of the client, if known.
         """

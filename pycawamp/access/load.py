@@ -42,8 +42,8 @@ class AccessFiles:
     """Returns the addresses of a host name, such as `system_lookup`. Host names in the files then
     also match the addresses that they have when the files are read."""
     syntax: Syntax | None = None
-    """The build of the CA gateway that the PV list was written for; None: the default build,
-    and patterns that look as if written for another are errors."""
+    """The build of the CA gateway that the PV list was written for; None: the default build, and
+    patterns that look as if written for another build are errors."""
 
     def load(self) -> Policy:
         """Read the files, and return their policy.
@@ -87,8 +87,8 @@ def _check_end(text: str, path: Path) -> None:
     if "#" not in last and words and [word.upper() for word in words[1:2]] != ["DENY"]:
         place = Place(str(path), text.count("\n") + 1, len(last) + 1)
         raise place.error(
-            "expected a line feed at the end of the last line, which is without its last "
-            "character in the CA gateway"
+            "expected a line feed at the end of the last line; without one, the CA gateway drops "
+            "the last character"
         )
 
 

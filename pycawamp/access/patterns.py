@@ -8,7 +8,7 @@ import re2
 from attrs import field, frozen
 
 from .errors import PatternError
-from .syntax import Dialect, to_re2
+from .syntax import RegexLibrary, to_re2
 
 #: RE2's time is proportional to the length of the name and to the size of the pattern: at worst
 #: about 15 ns for each instruction and character. With these limits, the worst file takes about a
@@ -36,13 +36,13 @@ class Pattern:
     """A pattern of a PV list; a leading `!` negates it."""
 
     source: str
-    dialect: Dialect
+    library: RegexLibrary
     negated: bool = False
     expression: bytes = field(init=False, repr=False, eq=False)
     _regex: re2._Regexp = field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
-        expression = to_re2(self.source, self.dialect).encode("ascii")
+        expression = to_re2(self.source, self.library).encode("ascii")
         object.__setattr__(self, "expression", expression)
         object.__setattr__(self, "_regex", _compiled(expression, self.source))
         if self.size > MAX_SIZE:
@@ -61,7 +61,7 @@ class Pattern:
     @property
     def repeats_group(self) -> bool:
         """Whether a group is repeated; PCRE and RE2 capture different repetitions."""
-        return self.dialect is Dialect.PCRE and bool(_REPEATED_GROUP.search(self.source))
+        return self.library is RegexLibrary.PCRE and bool(_REPEATED_GROUP.search(self.source))
 
     def can_match(self, name: str) -> bool:
         """Return whether the pattern without `!` can match the whole name."""
@@ -74,7 +74,7 @@ class Pattern:
         name, there is no match in the CA gateway.
         """
         encoded = name.encode(errors="replace")
-        match = self._regex.match if self.dialect is Dialect.PCRE else self._regex.fullmatch
+        match = self._regex.match if self.library is RegexLibrary.PCRE else self._regex.fullmatch
         found = match(encoded)
         if found is None or found.end() != len(encoded):
             return ()
@@ -105,7 +105,9 @@ class PatternSet:
 
     @_pcre.default
     def _in_pcre(self) -> frozenset[int]:
-        return frozenset(at for at, one in enumerate(self.patterns) if one.dialect is Dialect.PCRE)
+        return frozenset(
+            at for at, one in enumerate(self.patterns) if one.library is RegexLibrary.PCRE
+        )
 
     def __attrs_post_init__(self) -> None:
         together = re2.Set.FullMatchSet(_options())

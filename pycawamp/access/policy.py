@@ -27,7 +27,7 @@ class Writers(Enum):
 _NO_PVLIST = "no PV list: every PV is served"
 _NO_PUTS = "puts are not enabled (--allow-put)"
 MOST_CLIENTS = 4096
-"""Clients for whom it is kept which lines apply."""
+"""Number of clients for which the applicable lines are cached."""
 _EVERY_PV = Grant(DEFAULT_ASG, DEFAULT_ASL, _NO_PVLIST)
 
 
@@ -41,7 +41,7 @@ def _rights_without_file(writers: Writers, logged_in: bool) -> Rights:
 def _lines_that_apply(
     pvlist: PVList | None, acf: Acf | None, user: str | None, host: str, host_name: str | None
 ) -> bytes:
-    """Return a byte for each line that concerns only some clients: 1 if it does this one."""
+    """Return a byte for each line that applies only to some clients: 1 if to this one."""
     denying = pvlist.concerning(host, host_name) if pvlist is not None else ()
     ruling = acf.rules_for(user, host, host_name) if acf is not None else ()
     return bytes((*denying, *ruling))
@@ -60,10 +60,10 @@ class Policy:
     acf: Acf | None = None
     """The access security file."""
     puts: bool = False
-    """Whether anybody may write."""
+    """Whether puts are allowed at all."""
     writers: Writers = Writers.NONE
     """Who may write if there is no access security file."""
-    #: Tells it from others, which judge differently.
+    #: Distinguishes it from other policies.
     _identity: object = field(init=False, eq=False, repr=False, factory=object)
     _lines_for: Callable[..., bytes] = field(init=False, eq=False, repr=False)
 
@@ -100,7 +100,7 @@ class Policy:
         )
 
     def kind(self, user: str | None, host: str, host_name: str | None) -> Hashable:
-        """Return the kind of a client, see `IClassifyingPolicy`: which lines apply to it now."""
+        """Return the kind of a client, see `IClassifyingPolicy`: the lines that apply to it."""
         # A user without a name is none.
         if not self.by_address:
             return self._identity, bool(user)

@@ -8,7 +8,16 @@ from .errors import file_name
 from .hosts import Lookup
 from .names import Spellings, spellings, unfit
 from .patterns import PatternSet
-from .pvlist_lines import DEFAULT_ASG, DEFAULT_ASL, Allow, Deny, Grant, Order, Rule, looked_up
+from .pvlist_lines import (
+    DEFAULT_ASG,
+    DEFAULT_ASL,
+    Allow,
+    Deny,
+    EvaluationOrder,
+    Grant,
+    Rule,
+    looked_up,
+)
 
 
 @frozen
@@ -56,7 +65,7 @@ class _Positions:
 class PVList:
     """A parsed PV list."""
 
-    order: Order
+    order: EvaluationOrder
     rules: tuple[Rule, ...]
     file: str = field(eq=False)
     #: Lines that are ignored or have an unexpected meaning, as "file:line: text".

@@ -15,7 +15,16 @@ from .errors import PatternError, Place
 from .hosts import HostSet
 from .patterns import MAX_TOTAL_SIZE, Pattern
 from .pvlist import PVList
-from .pvlist_lines import DEFAULT_ASG, DEFAULT_ASL, DIGITS, Allow, Deny, Order, Rule, Source
+from .pvlist_lines import (
+    DEFAULT_ASG,
+    DEFAULT_ASL,
+    DIGITS,
+    Allow,
+    DeniedHost,
+    Deny,
+    EvaluationOrder,
+    Rule,
+)
 from .syntax import Syntax, check_default
 
 #: Bytes of a line, including its end, that the CA gateway reads at once (into 1024 bytes).
@@ -84,7 +93,7 @@ def _lines(text: str, file: str) -> Iterator[_Line]:
 def _check_line(whole: str, line: str, start: Place) -> None:
     if len(whole.encode(errors="replace")) >= MAX_LINE:
         raise start.error(
-            f"expected a line of less than {MAX_LINE} bytes: the CA gateway takes the rest for "
+            f"expected a line of less than {MAX_LINE} bytes: the CA gateway reads the rest as "
             "another line"
         )
     for column, char in enumerate(line, 1):
@@ -108,7 +117,7 @@ class _Parser:
     """Parses one line after the other."""
 
     _syntax: Syntax | None
-    order: Order = Order.ALLOW_DENY
+    order: EvaluationOrder = EvaluationOrder.ALLOW_DENY
     rules: list[Rule] = field(factory=list)
     warnings: list[str] = field(factory=list)
     _left: int = MAX_TOTAL_SIZE
@@ -139,7 +148,7 @@ class _Parser:
         try:
             if self._syntax is None:
                 check_default(word.text)
-            return Pattern(word.text[negated:], syntax.dialect, negated)
+            return Pattern(word.text[negated:], syntax.library, negated)
         except PatternError as error:
             raise _inside(word, negated + error.offset).error(error.message) from None
 
@@ -177,16 +186,18 @@ class _Parser:
         if hosts and hosts[0].text.upper() == "FROM":
             hosts = hosts[1:]
             if not hosts:
-                self.warnings.append(line.end.said("DENY FROM without a host is DENY for all"))
+                self.warnings.append(
+                    line.end.said("DENY FROM without a host is a DENY for all hosts")
+                )
         for host in hosts:
             if not _HOST.fullmatch(host.text):
                 raise host.place.error(f"expected a host name or an address, found {host.text}")
         known = HostSet.of(host.text for host in hosts)
-        sources = tuple(Source(host.text, host.place) for host in hosts)
+        sources = tuple(DeniedHost(host.text, host.place) for host in hosts)
         return Deny(pattern, sources, line.place(0), known)
 
 
-_ODD = "{} is no host or condition here: {} takes a group and a level, and is for all hosts"
+_ODD = "{} is not a host or condition here: {} takes a group and a level, and is for all hosts"
 
 _COMMANDS: dict[str, Callable[[_Parser, _Line, Pattern], Rule]] = {
     "ALLOW": _Parser.allow,
@@ -198,9 +209,9 @@ _COMMANDS: dict[str, Callable[[_Parser, _Line, Pattern], Rule]] = {
 }
 
 
-def _order(line: _Line) -> Order:
+def _order(line: _Line) -> EvaluationOrder:
     said = ", ".join(word.text.upper() for word in line.listed[:2])
-    for order in Order:
+    for order in EvaluationOrder:
         if order.value == said:
             return order
     raise line.place(2).error("expected ALLOW, DENY or DENY, ALLOW")

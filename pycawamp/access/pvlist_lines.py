@@ -16,7 +16,7 @@ DEFAULT_ASL = 1
 DIGITS = tuple("0123456789")
 
 
-class Order(Enum):
+class EvaluationOrder(Enum):
     """Which of ALLOW and DENY is evaluated last, and overrides the other."""
 
     ALLOW_DENY = "ALLOW, DENY"
@@ -59,7 +59,7 @@ class Allow:
 
 
 @frozen
-class Source:
+class DeniedHost:
     """A host of a DENY FROM line."""
 
     name: str
@@ -71,7 +71,7 @@ class Deny:
     """A line that hides matching names from these hosts, or without hosts from all."""
 
     pattern: Pattern
-    sources: tuple[Source, ...]
+    sources: tuple[DeniedHost, ...]
     place: Place = field(eq=False)
     hosts: HostSet = field(eq=False)
     #: The line with its place.
@@ -86,11 +86,11 @@ class Deny:
         hosts = " ".join(source.name for source in self.sources)
         return f"{self.pattern} DENY FROM {hosts}" if hosts else f"{self.pattern} DENY"
 
-    def concerns(self, order: Order, host: str, host_name: str | None) -> bool:
+    def concerns(self, order: EvaluationOrder, host: str, host_name: str | None) -> bool:
         """Return whether the line is used: with DENY, ALLOW, lines without hosts are not."""
         if self.sources:
             return self.hosts.may_have(host, host_name)
-        return order is Order.ALLOW_DENY
+        return order is EvaluationOrder.ALLOW_DENY
 
 
 Rule = Allow | Deny
@@ -112,14 +112,14 @@ def _filled(template: str, captures: tuple[str, ...]) -> str:
 def looked_up(rule: Rule, lookup: Lookup) -> Rule:
     """Return the line with resolved hosts.
 
-    A host without an address is an error: it would not be denied, without notice.
+    A host without an address is an error, because it would silently not be denied.
     """
     if isinstance(rule, Allow) or not rule.sources:
         return rule
     return evolve(rule, hosts=_resolved(rule.sources, lookup))
 
 
-def _resolved(sources: Iterable[Source], lookup: Lookup) -> HostSet:
+def _resolved(sources: Iterable[DeniedHost], lookup: Lookup) -> HostSet:
     hosts = HostSet()
     for source in sources:
         one = HostSet.of([source.name]).look_up(lookup)

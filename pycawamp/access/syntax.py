@@ -16,7 +16,7 @@ from .errors import PatternError
 from .gnu import from_gnu, literal
 
 
-class Dialect(Enum):
+class RegexLibrary(Enum):
     """The library of regular expressions."""
 
     GNU = "gnu"
@@ -32,9 +32,9 @@ class Syntax(Enum):
     PCRE_NEG = "pcre-neg"
 
     @property
-    def dialect(self) -> Dialect:
+    def library(self) -> RegexLibrary:
         """The library that reads the patterns (USE_PCRE)."""
-        return Dialect(self.value.partition("-")[0])
+        return RegexLibrary(self.value.partition("-")[0])
 
     @property
     def negates(self) -> bool:
@@ -53,8 +53,8 @@ _SIGNS = (
 )
 _BRACKET = {
     # The first character may be "]". PCRE has escapes and classes in brackets, GNU has neither.
-    Dialect.PCRE: re.compile(r"\[\^?\]?(?:\[[:.=].*?[:.=]\]|\\.|[^\]\\])*\]"),
-    Dialect.GNU: re.compile(r"\[\^?\]?[^\]]*\]"),
+    RegexLibrary.PCRE: re.compile(r"\[\^?\]?(?:\[[:.=].*?[:.=]\]|\\.|[^\]\\])*\]"),
+    RegexLibrary.GNU: re.compile(r"\[\^?\]?[^\]]*\]"),
 }
 
 
@@ -66,10 +66,10 @@ class _Token:
     offset: int
 
 
-def _tokens(source: str, dialect: Dialect) -> Iterator[_Token]:
+def _tokens(source: str, library: RegexLibrary) -> Iterator[_Token]:
     at = 0
     while at < len(source):
-        bracket = _BRACKET[dialect].match(source, at) if source[at] == "[" else None
+        bracket = _BRACKET[library].match(source, at) if source[at] == "[" else None
         size = len(bracket.group()) if bracket else 2 if source[at] == "\\" else 1
         yield _Token(source[at : at + size], at)
         at += size
@@ -81,7 +81,7 @@ def check_default(source: str) -> None:
     Raises:
         PatternError: It looks as if written for another build than the default.
     """
-    for token in _tokens(source, Dialect.PCRE):
+    for token in _tokens(source, RegexLibrary.PCRE):
         for sign, what in _SIGNS:
             if sign.fullmatch(token.text) and (token.text != "!" or token.offset == 0):
                 raise PatternError(
@@ -123,7 +123,7 @@ _NAMED = re.compile(r"\(\?P?<(\w+)>")
 
 def _from_pcre(source: str) -> str:
     """Check a PCRE pattern, which RE2 accepts as it is, for unsupported elements."""
-    for token in _tokens(source, Dialect.PCRE):
+    for token in _tokens(source, RegexLibrary.PCRE):
         _check_pcre(token, source)
     names = [found.group(1) for found in _NAMED.finditer(source)]
     if len(set(names)) < len(names):
@@ -145,10 +145,10 @@ def _check_pcre(token: _Token, source: str) -> None:
                 raise PatternError(token.offset, message)
 
 
-_TO_RE2 = {Dialect.GNU: from_gnu, Dialect.PCRE: _from_pcre}
+_TO_RE2 = {RegexLibrary.GNU: from_gnu, RegexLibrary.PCRE: _from_pcre}
 
 
-def to_re2(source: str, dialect: Dialect) -> str:
+def to_re2(source: str, library: RegexLibrary) -> str:
     """Return the pattern in RE2's syntax, in ASCII and for bytes.
 
     Raises:
@@ -157,7 +157,7 @@ def to_re2(source: str, dialect: Dialect) -> str:
     # One character for each byte, as in the CA gateway's libraries.
     encoded = source.encode()
     try:
-        return _TO_RE2[dialect](encoded.decode("latin-1"))
+        return _TO_RE2[library](encoded.decode("latin-1"))
     except PatternError as error:
         offset = len(encoded[: error.offset].decode(errors="ignore"))
         raise evolve(error, offset=offset) from None

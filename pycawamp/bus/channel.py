@@ -10,14 +10,17 @@ from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
 from pycawamp.bus.link import Link
+from pycawamp.pv.ca.dbr import DBR_TYPES, decoder
 from pycawamp.pv.errors import BadValueError, NotConnectedError
-from pycawamp.pv.interfaces import IJudgingHandle, ISink, Requester
-from pycawamp.pv.values import Array, Metadata, Reading
+from pycawamp.pv.inbox import Intake
+from pycawamp.pv.interfaces import IJudgingHandle, ILimitedHandle, IRoutedSink, ISink, Requester
+from pycawamp.pv.routes import DirectStream, Route
+from pycawamp.pv.values import Array, FieldType, Metadata, Reading
 
 MOST_EARLY = 100
 """Updates of a new owner that are kept, and of those before the newest that are dropped."""
 MOST_WAITS = 4
-"""How often a new owner that is connected is waited for that has sent no value."""
+"""How often a new owner that is connected is waited for until it is level with the old one."""
 NOBODY = Requester(None, "", None, "")
 
 
@@ -31,7 +34,7 @@ class Waits(Protocol):
         """Call `end_overlap` with the channel's present next owner after a while."""
 
 
-@implementer(IJudgingHandle)
+@implementer(IJudgingHandle, ILimitedHandle)
 class Channel:
     """Brings what one or two ingests tell of a PV into the order that a sink expects.
 
@@ -43,6 +46,7 @@ class Channel:
         "_closed",
         "_described",
         "_early",
+        "_intake",
         "_latest",
         "_next_metadata",
         "_old_ones",
@@ -55,6 +59,8 @@ class Channel:
         "next",
         "number",
         "owner",
+        "rate",
+        "route",
         "slot",
     )
 
@@ -66,6 +72,7 @@ class Channel:
         sink: ISink,
         waits: Waits,
         closed: Callable[[Channel], None],
+        intake: Intake | None = None,
     ) -> None:
         self.name = name
         self.number = number
@@ -74,11 +81,16 @@ class Channel:
         """The ingest whose values count."""
         self.next: Link | None = None
         """The ingest that will be the owner, once it has told as much."""
+        self.rate: float | None = None
+        """The most updates per second that are wanted; None: all."""
+        self.route: Route | None = None
+        """The way of its owner's updates that need no Python, if there is one."""
         self.expectation: object | None = None
         """Set while the state has still to be told, since the owner is new."""
         self._sink = sink
         self._waits = waits
         self._closed = closed
+        self._intake = intake
         self._told: bool | str | None = None
         self._described: Metadata | None = None
         self._next_metadata: Metadata | None = None
@@ -94,7 +106,9 @@ class Channel:
         for link in (self.owner, self.next):
             if link is not None:
                 link.close(self)
-        self.owner = self.next = self.expectation = None
+        if self.route is not None:
+            self.route.close()
+        self.owner = self.next = self.expectation = self.route = None
         self._closed(self)
 
     def get(self) -> Deferred[Reading]:
@@ -116,6 +130,15 @@ class Channel:
         except BadValueError as error:
             return fail(error.with_traceback(None))
 
+    def limit(self, rate: float | None) -> None:
+        """Ask for so many updates per second at most; None: for all."""
+        if rate == self.rate:
+            return
+        self.rate = rate
+        for link in (self.owner, self.next):
+            if link is not None:
+                link.limit(self)
+
     # Whose it is
 
     def go_to(self, target: Link | None) -> None:
@@ -129,6 +152,7 @@ class Channel:
         elif target is not self.next:
             self._cancel_next()
             self.next = target
+            self._look_at_updates()
             target.open(self)
 
     def lose(self, link: Link) -> None:
@@ -137,6 +161,7 @@ class Channel:
             self._forget_next()
         elif link is self.owner:
             self.owner = None
+            self._renew_route()
             if self.next is not None and self._early is not None:
                 self.switch(self.next)
             elif self.next is not None:
@@ -150,6 +175,7 @@ class Channel:
     def restarted(self, link: Link) -> None:
         """Handle that its state will be told anew, if the ingest knows it."""
         if link is self.owner:
+            self._look_at_updates()
             self.expect()
         elif link is self.next:
             self._next_metadata = self._early = None
@@ -169,8 +195,8 @@ class Channel:
         """Make the next owner the owner, as it has had the time to get level."""
         if link is not self.next or self._early is None:
             return
-        if not self._early and self._patience:
-            # Its first value has not come: without the old owner there would be a gap.
+        if self._patience:
+            # It is not level: without the old owner there would be a gap.
             self._patience -= 1
             self._waits.expect_overlap(self)
         else:
@@ -181,6 +207,7 @@ class Channel:
         if link is not self.next or self._early is None:
             return
         before, self.owner = self.owner, link
+        self._renew_route()
         early, metadata = self._early, self._next_metadata
         self._forget_next()
         if before is not None:
@@ -199,12 +226,43 @@ class Channel:
 
     def _forget_next(self) -> None:
         self.next = self._next_metadata = self._early = None
+        if self.route is not None:
+            self.route.clear()
+
+    # Updates that need no Python
+
+    def direct_streams(self) -> list[DirectStream] | None:
+        """Return where updates may go; None while they have to be looked at."""
+        if self.next is not None or self._old_ones or not IRoutedSink.providedBy(self._sink):
+            return None
+        return cast("list[DirectStream] | None", cast(Any, self._sink).direct_streams())
+
+    def _look_at_updates(self) -> None:
+        """Have updates come here for now, and know the newest of those that did not."""
+        if self.route is not None:
+            self._latest = cast(Any, self._sink).latest
+            self.route.clear()
+
+    def _renew_route(self) -> None:
+        """Let updates take a new route: those of another owner, or of another type."""
+        self._look_at_updates()
+        if self.route is not None:
+            self.route.close()
+            self.route = None
+        described = self._described
+        type_ = _TYPES.get(described.type) if described is not None else None
+        if self._intake is None or type_ is None or not IRoutedSink.providedBy(self._sink):
+            return
+        decode = decoder(type_, 1)
+        self.route = self._intake.route(DBR_TYPES[type_], self, decode)
+        cast(Any, self._sink).routed(self.route)
 
     # What ingests tell
 
     def opened(self, link: Link) -> None:
         """Handle that its state, and then updates, will follow."""
         if link is self.owner:
+            self._look_at_updates()
             self._old_ones = MOST_EARLY
 
     def metadata(self, link: Link, metadata: Metadata) -> None:
@@ -216,7 +274,11 @@ class Channel:
 
     def connection(self, link: Link, connected: bool) -> None:
         """Handle that the PV has connected or disconnected there."""
-        if link is self.owner:
+        if link is self.owner and not connected and self._early is not None:
+            # The old one has nothing more to tell.
+            assert self.next is not None
+            self.switch(self.next)
+        elif link is self.owner:
             self._tell(connected)
         elif link is self.next:
             self._early = [] if connected else None
@@ -245,6 +307,8 @@ class Channel:
                 self._old_ones -= 1
                 return
             self._old_ones = 0
+            if self.route is not None:
+                self.route.clear()
         self._latest = reading
         self._sink.reading(reading)
         if self._early:
@@ -275,8 +339,11 @@ class Channel:
         return _stamp(reading) == _stamp(latest) and not _is_same(reading, latest)
 
     def _describe(self, metadata: Metadata) -> None:
-        if metadata != self._described:
+        before = self._described
+        if metadata != before:
             self._described = metadata
+            if before is None or before.type is not metadata.type:
+                self._renew_route()
             self._sink.metadata(metadata)
 
     def _tell(self, state: bool | str) -> None:
@@ -290,6 +357,17 @@ class Channel:
             self._sink.refused(state)
         else:
             self._sink.connection(state)
+
+
+_TYPES = {
+    FieldType.DOUBLE: FieldType.DOUBLE,
+    FieldType.FLOAT: FieldType.FLOAT,
+    FieldType.LONG: FieldType.LONG,
+    FieldType.SHORT: FieldType.LONG,
+    FieldType.CHAR: FieldType.LONG,
+    FieldType.ENUM: FieldType.LONG,
+}
+"""The types of Channel Access as which numbers take a route. Arrays are never sent as scalars."""
 
 
 def _stamp(reading: Reading) -> tuple[int, int]:

@@ -28,7 +28,7 @@ class Ask(IntEnum):
     START = 1
     """A new stream: nothing is open in it."""
     OPEN = 2
-    """PVs: pairs of the edge's number and the name."""
+    """PVs: the edge's number, the name, and (from version 2 on) the highest rate of each."""
     CLOSE = 3
     """PVs, by name."""
     STATUS = 4
@@ -37,6 +37,8 @@ class Ask(IntEnum):
     """A put that nobody waits for any more: where its reply was to go."""
     LEAVE = 6
     """Nothing any more: the edge stops."""
+    LIMIT = 7
+    """Other rates of PVs: the name and the rate of each. From version 2 on."""
 
 
 @attrs.frozen
@@ -51,17 +53,18 @@ class Control:
     """How many messages of this epoch before it changed what is open."""
     ask: Ask
     content: Any = None
+    version: int = VERSION
 
     def packed(self) -> bytes:
         """Return it as bytes."""
-        return pack([VERSION, *_values(self)])
+        return pack([self.version, self.session, self.epoch, self.number, self.ask, self.content])
 
     @classmethod
     def of(cls, message: bytes) -> Control:
         """Return what bytes say; raises BadBusMessageError."""
-        session, epoch, number, ask, content = _fields(message, 5)
+        version, session, epoch, number, ask, content = _fields(message, 5)
         try:
-            return cls(str(session), int(epoch), int(number), Ask(ask), content)
+            return cls(str(session), int(epoch), int(number), Ask(ask), content, version)
         except (TypeError, ValueError) as error:
             raise BadBusMessageError(str(error)) from None
 
@@ -75,16 +78,18 @@ class StreamStatus:
     """Of the last burst that was sent."""
     is_whole: bool
     """Whether all that the edge asked for in this epoch has come."""
+    version: int = VERSION
+    """That of the question."""
 
     def packed(self) -> bytes:
         """Return it as bytes."""
-        return pack([VERSION, *_values(self)])
+        return pack([self.version, self.run, self.number, self.is_whole])
 
     @classmethod
     def of(cls, message: bytes) -> StreamStatus:
         """Return what bytes say; raises BadBusMessageError."""
-        run, number, is_whole = _fields(message, 3)
-        return cls(run, number, bool(is_whole))
+        version, run, number, is_whole = _fields(message, 3)
+        return cls(run, number, bool(is_whole), version)
 
 
 @attrs.frozen
@@ -125,15 +130,17 @@ class GetRequest:
 
     run: int
     name: str
+    version: int = VERSION
 
     def packed(self) -> bytes:
         """Return it as bytes."""
-        return pack([VERSION, self.run, self.name])
+        return pack([self.version, self.run, self.name])
 
     @classmethod
     def of(cls, message: bytes) -> GetRequest:
         """Return what bytes say; raises BadBusMessageError."""
-        return cls(*_fields(message, 2))
+        version, run, name = _fields(message, 2)
+        return cls(run, str(name), version)
 
 
 @attrs.frozen
@@ -145,29 +152,31 @@ class PutRequest:
     value: Any
     wait: bool
     by: Requester
+    version: int = VERSION
 
     def packed(self) -> bytes:
         """Return it as bytes; raises ValueError if the value cannot be sent."""
-        return pack([VERSION, self.run, self.name, self.value, self.wait, list(_values(self.by))])
+        by = list(attrs.astuple(self.by))
+        return pack([self.version, self.run, self.name, self.value, self.wait, by])
 
     @classmethod
     def of(cls, message: bytes) -> PutRequest:
         """Return what bytes say; raises BadBusMessageError."""
-        run, name, value, wait, by = _fields(message, 5)
+        version, run, name, value, wait, by = _fields(message, 5)
         try:
-            return cls(run, str(name), value, bool(wait), Requester(*by))
+            return cls(run, str(name), value, bool(wait), Requester(*by), version)
         except TypeError as error:
             raise BadBusMessageError(str(error)) from None
 
 
-def answer(content: Any) -> bytes:
-    """Return the reply to a request that succeeded."""
-    return pack([VERSION, "", content])
+def answer(content: Any, version: int = VERSION) -> bytes:
+    """Return the reply to a request of a version that succeeded."""
+    return pack([version, "", content])
 
 
-def failure(error: PVError) -> bytes:
-    """Return the reply to a request that failed."""
-    return pack([VERSION, error.code, str(error)])
+def failure(error: PVError, version: int = VERSION) -> bytes:
+    """Return the reply to a request of a version that failed."""
+    return pack([version, error.code, str(error)])
 
 
 def result(message: bytes) -> Any:
@@ -177,23 +186,20 @@ def result(message: bytes) -> Any:
         PVError: The request failed.
         BadBusMessageError: It is no reply.
     """
-    code, content = _fields(message, 2)
+    _, code, content = _fields(message, 2)
     if not code:
         return content
     raise _ERRORS.get(str(code), RefusedError)(str(content))
 
 
-def _values(instance: Any) -> tuple[Any, ...]:
-    return tuple(getattr(instance, field.name) for field in attrs.fields(type(instance)))
-
-
 def _fields(message: bytes, number: int) -> list[Any]:
+    """Return the version of a message, and so many parts."""
     content = unpack(message)
     if not isinstance(content, list) or not content or content[0] not in VERSIONS:
         raise BadBusMessageError("a message of an unknown version")
     if len(content) != number + 1:
         raise BadBusMessageError(f"a message with {len(content) - 1} parts")
-    return content[1:]
+    return content
 
 
 _ERRORS: dict[str, type[PVError]] = {

@@ -24,6 +24,7 @@ from pycawamp.bus.protocol import Message
 from pycawamp.bus.requests import Requests
 from pycawamp.bus.slots import SLOTS, ShardKey, owners
 from pycawamp.pv.delay import DelayLine
+from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.interfaces import IBackend, IHandle, ISink
 
 ROLL_CALL = 0.3
@@ -65,6 +66,7 @@ class Edge:
             session=self._session,
             next_epoch=lambda: next(epochs),
             soon=lambda function: reactor.callLater(0, function),
+            intake=None,
             lost=self._lost,
         )
         self._links: dict[str, Link] = {}
@@ -91,6 +93,11 @@ class Edge:
         self._client.subscribe(self.data_subject, self._take)
         self._client.subscribe(subjects.BEATS, self._heard_beat)
         self._client.on_open.append(self._call_roll)
+
+    def use(self, inbox: Inbox) -> None:
+        """Count updates there, and send them without Python if its intake can; before `start`."""
+        self.took = inbox.count
+        self._self = attrs.evolve(self._self, intake=inbox.intake)
 
     def scheme(self, scheme: str) -> IBackend:
         """Return the backend of a scheme."""
@@ -133,15 +140,19 @@ class Edge:
         if self._roll_call is not None and self._roll_call.active():
             self._roll_call.cancel()
         self._cooperator.stop()
-        self._patience.clear()
-        self._left_patience.clear()
-        self._overlaps.clear()
-        return self._client.stopService()
+
+        # Afterwards: messages that arrive meanwhile may add to them.
+        def clear(_: object) -> None:
+            for waiting in (self._patience, self._left_patience, self._overlaps):
+                waiting.clear()
+
+        return self._client.stopService().addCallback(clear)
 
     def open(self, name: str, sink: ISink) -> IHandle:
         """Open a PV, by its name with its scheme."""
         slot = self._shard_key.slot(name.partition("://")[2])
-        channel = Channel(name, next(self._numbers), slot, sink, self, self._closed)
+        number, intake = next(self._numbers), self._self.intake
+        channel = Channel(name, number, slot, sink, self, self._closed, intake)
         self._channels[channel] = None
         channel.go_to(self._target(channel))
         return channel

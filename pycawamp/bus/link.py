@@ -15,7 +15,15 @@ from pycawamp.bus import subjects
 from pycawamp.bus.client import NATSClient
 from pycawamp.bus.control import Ask, Beat, Control, GetRequest, PutRequest, StreamStatus, result
 from pycawamp.bus.errors import BadBusMessageError
-from pycawamp.bus.messages import Burst, Kind, as_metadata, as_reading, sections
+from pycawamp.bus.messages import (
+    Burst,
+    Kind,
+    Scalar,
+    as_metadata,
+    as_reading,
+    scalars,
+    sections,
+)
 from pycawamp.bus.requests import ForbiddenError, NobodyThereError, ReplyLostError, Requests
 from pycawamp.pv.errors import (
     AccessError,
@@ -24,7 +32,9 @@ from pycawamp.pv.errors import (
     PutFailedError,
     RefusedError,
 )
+from pycawamp.pv.inbox import Intake
 from pycawamp.pv.interfaces import Requester
+from pycawamp.pv.routes import Route
 from pycawamp.pv.values import Metadata, Reading
 
 ASK_SECONDS = 0.2
@@ -34,6 +44,8 @@ AT_ONCE = 1000
 """PVs that are asked for in one iteration of the reactor."""
 IN_A_MESSAGE = 100
 """PVs that are asked for in one message."""
+_LIMITS = 2
+"""The version from which on rates are told."""
 
 
 class Receiver(Protocol):
@@ -42,6 +54,10 @@ class Receiver(Protocol):
     name: str
     number: int
     owner: Link | None
+    rate: float | None
+    """The most updates per second that are wanted; None: all."""
+    route: Route | None
+    """The way of its owner's updates that need no Python, if there is one."""
 
     def opened(self, link: Link) -> None:
         """Handle that its state, and then updates, will follow."""
@@ -78,6 +94,8 @@ class Self:
     session: str
     next_epoch: Callable[[], int]
     soon: Callable[[Callable[[], None]], object]
+    intake: Intake | None
+    """Sends updates without Python, where it is there."""
     lost: Callable[[Link, bool], None]
     """Called with a link whose ingest is gone, and whether it was silent for long."""
 
@@ -97,13 +115,17 @@ class Link:
         self.run = beat.run
         self.is_leaving = beat.is_leaving
         self.is_lost = False
+        assert beat.version is not None
+        self._version: int = beat.version
         self.epoch = 0
         self._burst = 0
         self._number = 0
         self._silent = 0
         self._open: dict[int, Receiver] = {}
         self._receivers: dict[int, Receiver] = {}
-        self._wanted: deque[tuple[Ask, Any]] = deque()
+        # Those of some of the receivers; a route that is closed sends nothing.
+        self._routes: dict[int, Route] = {}
+        self._wanted: deque[tuple[Ask, Receiver]] = deque()
         self._is_sending = False
 
     # What to ask for
@@ -113,20 +135,26 @@ class Link:
         self.epoch = self._edge.next_epoch()
         self._burst = self._number = 0
         self._receivers.clear()
+        self._routes.clear()
         self._wanted.clear()
         self._control(Ask.START)
         for receiver in self._open.values():
-            self._want(Ask.OPEN, [receiver.number, receiver.name])
+            self._want(Ask.OPEN, receiver)
 
     def open(self, receiver: Receiver) -> None:
         """Ask for a PV."""
         self._open[receiver.number] = receiver
-        self._want(Ask.OPEN, [receiver.number, receiver.name])
+        self._want(Ask.OPEN, receiver)
+
+    def limit(self, receiver: Receiver) -> None:
+        """Ask for another rate of a PV."""
+        if receiver.number in self._open and self._version >= _LIMITS and not self.is_lost:
+            self._want(Ask.LIMIT, receiver)
 
     def close(self, receiver: Receiver) -> None:
         """Ask for a PV no more."""
         if self._open.pop(receiver.number, None) is not None and not self.is_lost:
-            self._want(Ask.CLOSE, receiver.name)
+            self._want(Ask.CLOSE, receiver)
 
     def leave(self) -> None:
         """Ask for nothing any more: the edge stops."""
@@ -161,14 +189,16 @@ class Link:
     def get(self, name: str) -> Deferred[Reading]:
         """Ask the ingest to read a PV."""
         subject = subjects.get(self.ingest, self._edge.name)
-        asking = self._edge.requests.ask(subject, GetRequest(self.run, name).packed())
+        asking = self._edge.requests.ask(
+            subject, GetRequest(self.run, name, self._version).packed()
+        )
         asking.addErrback(_explain, "no ingest serves it now", None)
         return asking.addCallback(result).addCallback(as_reading).addErrback(_no_reply)
 
     def put(self, name: str, value: Any, wait: bool, by: Requester) -> Deferred[None]:
         """Ask the ingest to write a PV, once."""
         try:
-            packed = PutRequest(self.run, name, value, wait, by).packed()
+            packed = PutRequest(self.run, name, value, wait, by, self._version).packed()
         except ValueError as error:
             raise BadValueError(f"the value cannot be sent: {error}") from None
         if len(packed) > self._edge.client.max_payload:
@@ -196,22 +226,42 @@ class Link:
             return 0
         self._burst = header.number
         updates = 0
-        find = self._receivers.get
-        for scalars, record in sections(message):
-            if scalars is None:
+        intake, routes = self._edge.intake, self._routes
+        for place, record in sections(message):
+            if place is None:
                 updates += self._take_other(*record)
+            elif intake is None:
+                updates += self._take_scalars(scalars(message, place))
+            else:
+                span = place.start, place.stop
+                updates += intake.send_scalars(message, *span, routes, self._take_scalar)
+        return updates
+
+    def _take_scalar(self, pid: int, *fields: Any) -> bool:
+        """Handle an update that had no route; the next one has, if there is one now."""
+        was_update = self._take_scalars([(pid, *fields)]) > 0
+        receiver = self._receivers.get(pid)
+        route = receiver.route if receiver is not None and receiver.owner is self else None
+        if route is not None:
+            self._routes[pid] = route
+        else:
+            self._routes.pop(pid, None)
+        return was_update
+
+    def _take_scalars(self, found: Iterable[Scalar]) -> int:
+        updates = 0
+        find = self._receivers.get
+        for pid, severity, status, is_whole, seconds, nanoseconds, value in found:
+            receiver = find(pid)
+            if receiver is None:
                 continue
-            for pid, severity, status, is_whole, seconds, nanoseconds, value in scalars:
-                receiver = find(pid)
-                if receiver is None:
-                    continue
-                updates += 1
-                number = int(value) if is_whole else value
-                reading = Reading(status, severity, seconds, nanoseconds, number)
-                if receiver.owner is self:
-                    receiver.reading(reading)
-                else:
-                    receiver.next_reading(self, reading)
+            updates += 1
+            number = int(value) if is_whole else value
+            reading = Reading(status, severity, seconds, nanoseconds, number)
+            if receiver.owner is self:
+                receiver.reading(reading)
+            else:
+                receiver.next_reading(self, reading)
         return updates
 
     def _take_other(self, pid: int, kind: int, content: Any) -> bool:
@@ -276,13 +326,14 @@ class Link:
         return subjects.control(self.ingest, self._edge.name)
 
     def _packed(self, ask: Ask, content: Any = None) -> bytes:
-        return Control(self._edge.session, self.epoch, self._number, ask, content).packed()
+        control = Control(self._edge.session, self.epoch, self._number, ask, content, self._version)
+        return control.packed()
 
     def _control(self, ask: Ask, content: Any = None) -> None:
         self._edge.client.publish(self._control_subject, self._packed(ask, content))
 
-    def _want(self, ask: Ask, content: Any) -> None:
-        self._wanted.append((ask, content))
+    def _want(self, ask: Ask, receiver: Receiver) -> None:
+        self._wanted.append((ask, receiver))
         if not self._is_sending:
             self._is_sending = True
             self._edge.soon(self._send_wanted)
@@ -294,13 +345,24 @@ class Link:
             ask = self._wanted[0][0]
             contents: list[Any] = []
             while self._wanted and self._wanted[0][0] is ask and len(contents) < IN_A_MESSAGE:
-                contents.append(self._wanted.popleft()[1])
+                contents.append(self._content(*self._wanted.popleft()))
             self._number += 1
             self._control(ask, contents)
             left -= len(contents)
         if self._wanted and not self.is_lost:
             self._is_sending = True
             self._edge.soon(self._send_wanted)
+
+    def _content(self, ask: Ask, receiver: Receiver) -> Any:
+        """Return what is said of a PV, as it is now."""
+        match ask:
+            case Ask.OPEN if self._version >= _LIMITS:
+                return [receiver.number, receiver.name, receiver.rate]
+            case Ask.OPEN:
+                return [receiver.number, receiver.name]
+            case Ask.LIMIT:
+                return [receiver.name, receiver.rate]
+        return receiver.name
 
 
 def _explain(failure: Failure, nobody: str, lost: str | None) -> None:

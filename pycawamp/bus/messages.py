@@ -20,10 +20,10 @@ import numpy as np
 from pycawamp.bus.errors import BadBusMessageError
 from pycawamp.pv.values import FieldType, Image, Metadata, Reading, Status
 
-VERSION = 1
-"""The format of all messages. An ingest speaks this one and the one before."""
-VERSIONS = (1,)
-"""Those that this program speaks."""
+VERSION = 2
+"""The newest format of messages. Version 2 has the highest rate at which an edge wants a PV."""
+VERSIONS = (1, 2)
+"""Those that this program speaks: the newest, and the one before."""
 
 HEADER = Struct("<BxxxQII")
 """Version, the ingest's run, the stream's epoch, the burst's number."""
@@ -183,8 +183,14 @@ Scalar: TypeAlias = "tuple[int, int, int, int, int, int, float]"
 """A PV's number, severity, status, kind of number (1 is whole), seconds, nanoseconds, and value."""
 
 
-def sections(message: bytes) -> Iterator[tuple[Iterator[Scalar] | None, list[Any]]]:
-    """Return the sections of a burst: scalar readings, or None and a record of another kind.
+def scalars(message: bytes, place: slice) -> Iterator[Scalar]:
+    """Return the scalar readings of a section."""
+    found: Iterator[Any] = _SCALAR.iter_unpack(memoryview(message)[place])
+    return found
+
+
+def sections(message: bytes) -> Iterator[tuple[slice | None, list[Any]]]:
+    """Return the sections of a burst: the place of scalar readings, or None and another record.
 
     Raises:
         BadBusMessageError: It is not a burst.
@@ -194,11 +200,9 @@ def sections(message: bytes) -> Iterator[tuple[Iterator[Scalar] | None, list[Any
     while position < len(message):
         content, kind, position = _next_section(view, position)
         if kind == _SCALARS:
-            try:
-                scalars: Iterator[Any] = _SCALAR.iter_unpack(content)
-            except struct.error as error:
-                raise BadBusMessageError(str(error)) from None
-            yield scalars, []
+            if len(content) % _SCALAR.size:
+                raise BadBusMessageError(f"scalar readings of {len(content)} bytes")
+            yield slice(position - len(content), position), []
         elif kind == _OTHER:
             record = unpack(content)
             if not isinstance(record, list) or len(record) != 3:

@@ -29,6 +29,7 @@ class EdgeStream:
         self._client = client
         self._run = run
         self._subject = subject
+        self._version = VERSION
         self.epoch = 0
         self.number = 0
         """Of the last burst."""
@@ -38,9 +39,10 @@ class EdgeStream:
         self.conflated = 0
         """Updates that were replaced by newer ones."""
 
-    def start(self, epoch: int) -> None:
-        """Begin anew: nothing of what was sent before counts."""
+    def start(self, epoch: int, version: int = VERSION) -> None:
+        """Begin anew, in a version of the format: nothing of what was sent before counts."""
         self.epoch = epoch
+        self._version = version
         self.number = 0
         self._owed.clear()
         self._unhandled.clear()
@@ -77,7 +79,7 @@ class EdgeStream:
 
     def _publish(self, body: bytes) -> None:
         self.number += 1
-        header = HEADER.pack(VERSION, self._run, self.epoch, self.number)
+        header = HEADER.pack(self._version, self._run, self.epoch, self.number)
         self._client.publish(self._subject, header, body)
         self._unhandled.append((self.number, self._clock.seconds(), len(body)))
         self._unhandled_bytes += len(body)

@@ -31,7 +31,7 @@ class Arguments:
     timeout: float = 10.0
     """Seconds."""
     count: int | None = None
-    """For monitor: end after so many updates."""
+    """For monitor: end after this number of updates."""
     max_rate: float | None = None
     history: float = 0
     """For monitor: print the updates of so many seconds before, too."""

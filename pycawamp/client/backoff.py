@@ -14,8 +14,8 @@ _MOST_DOUBLINGS = 32
 class Backoff:
     """Exponential delays with full jitter, so that many clients do not reconnect at once.
 
-    A connection takes a gateway some 2.5 ms, with the rest after it: of 2,000 clients that try
-    within the first second, the last waits for some 5 s, half of what an attempt may take.
+    A connection takes a gateway about 2.5 ms, and as long for a pause: of 2,000 clients that
+    connect within the first second, the last waits for about 5 s, half of an attempt's timeout.
     """
 
     first: float = 1.0
@@ -26,7 +26,7 @@ class Backoff:
     """Returns random numbers from 0 to 1."""
 
     def delay(self, failures: int) -> float:
-        """Return the delay in seconds after so many failures in a row (1 or more)."""
+        """Return the delay in seconds after a number of consecutive failures (1 or more)."""
         doublings = min(failures - 1, _MOST_DOUBLINGS)
         longest: float = min(self.longest, self.first * 2.0**doublings)
         return self.random() * longest

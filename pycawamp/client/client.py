@@ -29,7 +29,7 @@ from pycawamp.wire.v2.codec import dumps
 TIMEOUT = 10.0
 """Seconds after which a request fails."""
 HISTORY_TIMEOUT = 30.0
-"""The same for a history: the gateway asks an archiver in its turn."""
+"""The same for a history, because the gateway may have to ask an archiver."""
 
 
 class GatewayClient:
@@ -144,9 +144,9 @@ class GatewayClient:
         return self._pvs.subscribe(name, listener, options)
 
     def reason(self, name: str) -> str | None:
-        """Return why a PV that is subscribed to is not connected, in words for people.
+        """Return why a subscribed PV is not connected, as text.
 
-        None if it is connected, or if that is not known. Without a connection to the gateway,
+        None if it is connected, or if the reason is unknown. Without a connection to the gateway,
         `problem` says why.
 
         Args:
@@ -237,13 +237,14 @@ class GatewayClient:
         points: int | None = None,
         timeout: float = HISTORY_TIMEOUT,
     ) -> Deferred[History]:
-        """Read a PV's numbers over time, as far as the gateway or its archiver has them.
+        """Read a PV's history from the gateway and its archiver.
 
         Args:
             name: The PV's name.
             start: UNIX seconds.
             end: UNIX seconds; None: now.
-            points: Samples at most. If there are more, the lowest and highest of each part.
+            points: Maximum number of samples. If there are more, the lowest and highest of each
+                interval are kept.
             timeout: Seconds.
 
         Returns:
@@ -347,7 +348,7 @@ class GatewayClient:
 
 
 def _plain(value: Any) -> Any:
-    """The value in a form that the encoder accepts: it does not accept all numpy arrays."""
+    """Return the value in a form that the encoder accepts, which some numpy arrays are not."""
     if not isinstance(value, np.ndarray):
         return value
     if value.dtype.kind not in "iuf" or value.ndim != 1:

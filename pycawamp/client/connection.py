@@ -17,7 +17,7 @@ Dial = Callable[[SocketUser], "Deferred[Socket]"]
 
 
 SOON = 0.3
-"""The part of the first wait after a gateway has said that it goes away: another may be there."""
+"""The fraction of the first delay if a gateway has closed the connection because it stops."""
 
 
 class State(Enum):
@@ -52,7 +52,7 @@ class Connection:
     ) -> None:
         self.state = State.WAITING
         self.problem = ""
-        """The reason why it is not open, or was lost last."""
+        """Why it is not open, or was last lost."""
         self.was_open = False
         """Whether the last handshake was completed."""
         self._clock = clock

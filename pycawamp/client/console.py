@@ -14,7 +14,7 @@ class Console:
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
         self.closed: Deferred[None] = Deferred()
-        """Fires when the results cannot be printed any more, as to a closed pipe."""
+        """Fires when results can no longer be printed, for example to a closed pipe."""
         self.failed = False
         """Whether printing failed, as on a full disk."""
         self._out = out

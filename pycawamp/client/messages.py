@@ -52,7 +52,7 @@ def _decode_binary(payload: bytes) -> Message:
 
 
 def _array(raw: bytes | memoryview, name: str, shape: list[int]) -> Array:
-    """Return the elements; the bytes themselves if their type is none of numpy's."""
+    """Return the elements, or the bytes themselves if numpy does not have the type."""
     if not _NUMBERS.fullmatch(name):
         return np.frombuffer(raw, np.uint8)
     return np.frombuffer(raw, np.dtype(name), math.prod(shape)).reshape(shape)
@@ -179,7 +179,7 @@ def metadata(message: Mapping[str, Any]) -> Metadata:
 
 
 def _field_type(name: str) -> FieldType:
-    """The type; what a later gateway has may be anything."""
+    """Return the type, or the name of a type that a later gateway may have."""
     try:
         return FieldType(name)
     except ValueError:

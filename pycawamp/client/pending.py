@@ -23,7 +23,7 @@ class Requests:
         self._last_id = 0
         self._waiting: dict[int, Answer] = {}
         self.unsent: dict[int, bytes] = {}
-        """Those that wait for the connection."""
+        """Requests that wait for the connection."""
 
     def next_id(self) -> int:
         """Return a new request id."""
@@ -33,8 +33,8 @@ class Requests:
     def add(self, request_id: int, name: str, timeout: float) -> Answer:
         """Return a Deferred that fires with the reply to a request.
 
-        It fails with `timeout` after so many seconds. A request that was cancelled or has timed out
-        is not sent any more.
+        It fails with `timeout` after a number of seconds. A request that was cancelled or has timed
+        out is not sent any more.
         """
         answer: Answer = Deferred()
         self._waiting[request_id] = answer

@@ -64,5 +64,5 @@ def _number(word: str) -> Any:
 
 
 def _whole(word: str) -> int:
-    """Return an integer, also from 0x1F."""
+    """Return an integer, decimal or as 0x1F."""
     return int(word, 0)

@@ -24,7 +24,7 @@ CLOSING_SECONDS = 1.0
 GOING_AWAY = 1001
 """The close code of a gateway that stops."""
 PING_SECONDS = 20.0
-"""Between pings; without an answer for as long, the connection is lost."""
+"""Seconds between pings; without an answer within another interval, the connection is lost."""
 
 
 class SocketUser(Protocol):
@@ -39,7 +39,7 @@ class SocketUser(Protocol):
     def socket_closed(self, problem: str, goes_away: bool = False) -> None:
         """Called once with the reason when the socket is closed or could not be opened.
 
-        `goes_away`: the gateway has closed it because it stops (1001).
+        `goes_away` is whether the gateway has closed it because it stops (1001).
         """
 
 
@@ -121,7 +121,7 @@ class SocketFactory(WebSocketClientFactory):  # type: ignore[misc]
 def dial(
     reactor: Any, target: Target, user: SocketUser, ping: float = PING_SECONDS
 ) -> Deferred[Socket]:
-    """Fires with a socket that is about to open; fails if there is nobody to talk to."""
+    """Return a Deferred of a socket that is being opened; fails if the host cannot be reached."""
     try:
         endpoint = _endpoint(reactor, target)
         return endpoint.connect(SocketFactory(reactor, target, user, ping))  # type: ignore[return-value]

@@ -21,7 +21,7 @@ class SubscribedPV:
         # Replaced on change, so that listeners may subscribe and unsubscribe during calls.
         self.subscriptions: tuple[Subscription, ...] = ()
         self.reason: str | None = None
-        """Why it is not connected, in the words of the gateway."""
+        """Why it is not connected, as the gateway reported."""
         self._is_refused = False
         self._connected: bool | None = None
         self._metadata: Metadata | None = None

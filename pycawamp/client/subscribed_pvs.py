@@ -13,7 +13,7 @@ from pycawamp.client.subscribed import MESSAGE_TYPES, SubscribedPV
 from pycawamp.client.subscriptions import Subscription, SubscriptionOptions
 
 MOST_NAMES = 1000
-"""Names in one request: well below the limits of a gateway."""
+"""Maximum names in a request, well below the limits of a gateway."""
 
 
 class SubscribedPVs:
@@ -72,7 +72,7 @@ class SubscribedPVs:
         return True
 
     def reason(self, name: str) -> str | None:
-        """Return why a PV is not connected, if the gateway has told it."""
+        """Return why a PV is not connected, if the gateway has sent a reason."""
         pv = self._pvs.get(name)
         return pv.reason if pv is not None else None
 
@@ -110,7 +110,7 @@ class SubscribedPVs:
 
 
 def _is_of_subscription(message: Message) -> bool:
-    """Whether it is not a reply. Replies to requests that have timed out have an id."""
+    """Return whether it is not a reply. Replies to requests that have timed out have an id."""
     is_for_connect = message.get("action", "connect") == "connect"
     return message.get("msg_type") in MESSAGE_TYPES and "id" not in message and is_for_connect
 

@@ -1,1 +1,1 @@
-"""Settings: what they are, and how the command line gives them."""
+"""Settings, and options that set them."""

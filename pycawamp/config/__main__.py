@@ -1,4 +1,4 @@
-"""`python -m pycawamp.config FILE`: bring the table of options in a Markdown file up to date."""
+"""`python -m pycawamp.config FILE`: update the table of options in a Markdown file."""
 
 import re
 import sys

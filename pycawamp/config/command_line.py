@@ -1,10 +1,11 @@
-"""The command line of a program, with the environment and a file below it."""
+"""The command line of a program, with options from the environment and a file."""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any, ClassVar, NoReturn
@@ -17,19 +18,19 @@ from pycawamp.config.option import Given, Option, OptionError
 from pycawamp.config.sources import from_environment, from_file, nearest
 
 
-class CommandLine(usage.Options):
-    """The options of a program, as twistd wants them. A subclass says which they are."""
+class CommandLine(usage.Options, ABC):
+    """The options of a program, for twistd. Subclasses define which."""
 
     synopsis = "[options]"
     available: ClassVar[Sequence[Option]] = ()
-    """The options that it has."""
+    """The options of this program."""
     known: ClassVar[Sequence[Option]] = ()
-    """Those of other programs too: their environment variables are no mistake."""
+    """All options, including those of other programs, whose environment variables are valid too."""
     optParameters: Sequence[Sequence[Any]] = []
     optFlags: Sequence[Sequence[Any]] = []
 
     def __init_subclass__(cls) -> None:
-        """Make what twisted.python.usage looks for."""
+        """Add what twisted.python.usage expects."""
         super().__init_subclass__()
         cls.optParameters = [
             [each.name, each.short, each.default, each.help]
@@ -53,12 +54,16 @@ class CommandLine(usage.Options):
         self.update(dict.fromkeys(self))
         self._several: dict[str, list[str]] = {}
 
+    @abstractmethod
     def take(self, given: dict[str, Any]) -> None:
-        """Make settings of the values of the options; raises OptionError if they do not go."""
-        raise NotImplementedError
+        """Set the settings from the values of the options.
+
+        Raises:
+            OptionError: The options contradict each other.
+        """
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Parse, or end the process with one line that says what was wrong."""
+        """Parse the arguments, or exit with a line that says what is wrong."""
         given = sys.argv[1:] if options is None else options
         try:
             super().parseOptions([_spelled_out(each) for each in given])  # type: ignore[no-untyped-call]
@@ -76,11 +81,11 @@ class CommandLine(usage.Options):
         sys.exit(0)
 
     def add(self, name: str, text: str) -> None:
-        """Take an option that may be repeated."""
+        """Add the value of an option that may be repeated."""
         self._several.setdefault(name, []).append(text)
 
     def postOptions(self) -> None:
-        """Check all values before anything is opened."""
+        """Check all values."""
         texts = self._texts()
         defaults = {
             each.name: [Given(each.default, f"--{each.name}")]
@@ -98,7 +103,7 @@ class CommandLine(usage.Options):
             sys.exit(0)
 
     def _texts(self) -> dict[str, list[Given]]:
-        """What was given: an option's arguments count before its variable, that before a file."""
+        """Return what was given; arguments take precedence over variables, these over the file."""
         arguments = self._arguments()
         names = {each.name for each in self.available}
         environment = from_environment(self.known or self.available, os.environ)
@@ -122,7 +127,7 @@ class CommandLine(usage.Options):
 
 
 def _collector(option: Option) -> Callable[[CommandLine, str], None]:
-    """What twisted.python.usage calls for an option that may be repeated."""
+    """Return the method for an option that may be repeated, for twisted.python.usage."""
 
     def collect(self: CommandLine, text: str) -> None:
         self.add(option.name, text)
@@ -134,7 +139,7 @@ def _collector(option: Option) -> Callable[[CommandLine, str], None]:
 
 
 def _with_hint(problem: str, available: Sequence[Option]) -> str:
-    """What getopt says, with the option that may have been meant."""
+    """Return getopt's message, with the most similar option."""
     unknown = re.fullmatch(r"option --(.*) not recognized", problem)
     return (
         problem
@@ -144,12 +149,12 @@ def _with_hint(problem: str, available: Sequence[Option]) -> str:
 
 
 def _spelled_out(argument: str) -> str:
-    """The argument, with the value that `--allow-put` has when none is given."""
+    """Return the argument, with the default value of `--allow-put`."""
     # getopt knows options with and without a value, but no optional ones.
     is_bare = len(argument) > len("--allow-") and "--allow-put".startswith(argument)
     return f"--allow-put={values.LOGGED_IN}" if is_bare else argument
 
 
 def refuse(problem: str) -> NoReturn:
-    """End the process: one line on stderr, exit status 1."""
+    """Exit with status 1, and one line on stderr."""
     raise SystemExit(f"pycaserver: {problem}")

@@ -1,4 +1,4 @@
-"""The options as texts: a configuration file to edit, and the table of the documentation."""
+"""Descriptions of options: a configuration file, and the table in the documentation."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pycawamp.config.option import Given, Option
 
 _HEAD = """\
 # Options of pycaserver, for twistd pycaserver --config FILE.
-# Those that begin with # are not given; they show the defaults.
-# A name of a file is relative to the folder of this one.
+# Lines that begin with # are not set; they show the defaults.
+# File names are relative to the folder of this file.
 """
 _TABLE = "| option | default | what it does |\n| --- | --- | --- |\n"
 
 
 def configuration_file(options: Iterable[Option], given: Mapping[str, Sequence[Given]]) -> str:
-    """A TOML file with all options: those that were given, and the others as comments."""
+    """Return a TOML file with all options; those that were not given are comments."""
     parts = [_HEAD]
     for option in options:
         if option.is_in_files:
@@ -29,14 +29,14 @@ def configuration_file(options: Iterable[Option], given: Mapping[str, Sequence[G
 
 
 def table(options: Iterable[Option]) -> str:
-    """A Markdown table of all options."""
+    """Return a Markdown table of all options."""
     return _TABLE + "".join(
         f"| `--{option.name}` | {option.default or ''} | {_help(option)} |\n" for option in options
     )
 
 
 def _anywhere(option: Option, text: str) -> str:
-    """The text, with the whole name of a file: the configuration file may be elsewhere."""
+    """Return the text with absolute file names: the configuration file may be elsewhere."""
     return str(option.parse(text)) if option.is_path else text
 
 

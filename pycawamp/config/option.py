@@ -1,4 +1,4 @@
-"""One option, however it is given: as an argument, by the environment, in a file."""
+"""Options, given as arguments, by environment variables, or in a file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pycawamp.config import types as values
 
 
 def _shown(default: object) -> str | None:
-    """A default as a user would write it."""
+    """Return a default as users write it."""
     return (
         default if default is None else f"{default:g}" if type(default) is float else f"{default}"
     )
@@ -19,13 +19,13 @@ def _shown(default: object) -> str | None:
 
 @attrs.frozen
 class Option:
-    """An option: everything that its users are told of it, and how its value is checked."""
+    """An option: its name, description, default, and parser."""
 
     name: str
     default: str | None = attrs.field(converter=_shown)
     help: str
     parse: Callable[[str], Any]
-    """Text to value; raises ValueError with what was expected."""
+    """Returns the value of a text; raises ValueError with what was expected."""
     short: str | None = None
     repeated: bool = False
     """Whether it may be given several times; `parse` then returns a list."""
@@ -34,24 +34,24 @@ class Option:
 
     @property
     def is_flag(self) -> bool:
-        """Whether it takes no value on the command line."""
+        """Whether it has no value on the command line."""
         return self.parse is values.flag
 
     @property
     def is_path(self) -> bool:
-        """Whether its value is the name of a file."""
+        """Whether its value is a file name."""
         return self.parse is values.path
 
     @property
     def variable(self) -> str:
-        """The environment variable that gives it."""
+        """The name of its environment variable."""
         return PREFIX + self.name.upper().replace("-", "_")
 
     def value(self, given: list[Given]) -> Any:
-        """The value of what was given, once or several times.
+        """Return the value of the text or texts that were given.
 
         Raises:
-            OptionError: it is not what the option takes.
+            OptionError: A text is invalid.
         """
         parsed = [self._parsed(each) for each in given]
         return [one for several in parsed for one in several] if self.repeated else parsed[-1]
@@ -65,15 +65,15 @@ class Option:
 
 @attrs.frozen
 class Given:
-    """The value that was given for an option, and where."""
+    """A text that was given for an option, and where."""
 
     text: str
     where: str
 
 
 class OptionError(ValueError):
-    """An option is not as it should be; the text says which, where, and what was expected."""
+    """An option is invalid; the text says which, where, and what was expected."""
 
 
 PREFIX = "PYCASERVER_"
-"""Begins the environment variables that give options."""
+"""The prefix of the options' environment variables."""

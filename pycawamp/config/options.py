@@ -1,4 +1,4 @@
-"""The options: each is written here once; argv, the environment and a file to settings."""
+"""The definitions of all options."""
 
 from __future__ import annotations
 
@@ -53,16 +53,16 @@ OPTIONS = (
     Option(
         "bus",
         None,
-        "NATS servers that PVs come from instead of IOCs, such as nats://one,two (docs/scaling.md)",
+        "NATS servers to get PVs from instead of IOCs, such as nats://one,two (docs/scaling.md)",
         values.bus,
     ),
     Option("name", None, "Name on the bus", values.bus_name),
     Option("bus-login", None, "File with USER:PASSWORD for the bus", values.path),
-    Option("bus-ca", None, "File with the certificates (PEM) that the bus's are of", values.path),
+    Option("bus-ca", None, "File with the certificates (PEM) to trust for the bus", values.path),
     Option(
         "shard-key",
         None,
-        "Regular expression for the part of a PV name that decides on its ingest",
+        "Regular expression for the part of a PV name that selects its ingest",
         values.shard_key,
     ),
     Option(
@@ -80,13 +80,13 @@ OPTIONS = (
     Option(
         "history",
         _GATEWAY.history,
-        "Seconds that are kept of each PV that holds a number; 0: none",
+        "Seconds of history to keep of each PV whose value is a number; 0: none",
         values.seconds_or_0,
     ),
     Option(
         "archiver",
         None,
-        "EPICS Archiver Appliance, such as http://archiver:17668/retrieval",
+        "URL of an EPICS Archiver Appliance, such as http://archiver:17668/retrieval",
         values.url,
     ),
     Option(
@@ -165,12 +165,12 @@ OPTIONS = (
     Option(
         "allow-host",
         None,
-        "Further host name of the gateway, besides those of this machine",
+        "Additional host name of the gateway, besides those of this machine",
         values.hosts,
         repeated=True,
     ),
     Option("layouts", None, "Folder with layouts of the console (docs/console.md)", values.folder),
-    Option("pv-names", None, "File with names of PVs to offer while one types", values.path),
+    Option("pv-names", None, "File with PV names to suggest in the console", values.path),
     Option(
         "channelfinder",
         None,
@@ -271,7 +271,7 @@ class Options(CommandLine):
     settings = Settings()
 
     def take(self, given: dict[str, Any]) -> None:
-        """Make the settings."""
+        """Set the settings."""
         self.settings = to_settings(given)
 
 
@@ -286,7 +286,7 @@ class IngestOptions(CommandLine):
     """The command line of `twistd pycaserver-ingest`."""
 
     longdesc = (
-        "Bring EPICS process variables onto a NATS bus, for gateways with --bus. IOCs are found "
+        "Publish EPICS process variables on a NATS bus, for gateways with --bus. IOCs are found "
         "by the EPICS_CA_* environment variables."
     )
     available = tuple(each for each in OPTIONS if each.name in _OF_INGESTS)
@@ -294,5 +294,5 @@ class IngestOptions(CommandLine):
     settings: IngestSettings
 
     def take(self, given: dict[str, Any]) -> None:
-        """Make the settings."""
+        """Set the settings."""
         self.settings = to_ingest_settings(given)

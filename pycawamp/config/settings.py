@@ -1,4 +1,4 @@
-"""The validated settings."""
+"""Settings, which are valid."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pycawamp.web.reports import ReportReaders
 from pycawamp.web.websocket import SocketLimits
 
 PROVIDERS = ("ca", "pva")
-"""The schemes of the protocols that PVs come by."""
+"""The schemes of the protocols of IOCs."""
 
 
 @attrs.frozen
@@ -27,19 +27,19 @@ class GatewaySettings:
     """Settings of a gateway; all times in seconds."""
 
     connect_timeout: float = 5.0
-    """When a client is told that a PV was not found."""
+    """Time until a client is told that a PV was not found."""
     linger: float = 10.0
-    """How long a channel stays open after its last client left."""
+    """Time for which a channel stays open after its last client has left."""
     history: float = 0.0
-    """History that is kept of each PV that holds a number; 0: none."""
+    """History to keep of each PV whose value is a number; 0: none."""
     archiver: str | None = None
-    """URL of the data retrieval of an EPICS Archiver Appliance."""
+    """The data_retrieval_url of an EPICS Archiver Appliance; None: no archiver."""
     own_repeater: bool = False
-    """Whether a CA repeater, if one must be started, ends with the gateway."""
+    """Whether a CA repeater that the gateway starts ends with the gateway."""
     default_provider: str = PROVIDERS[0]
-    """The scheme of names that have none."""
+    """The scheme of names without one."""
     put_log: str | None = None
-    """The file that gets a line for each put; None: the ordinary log."""
+    """The file to log puts to; None: the ordinary log."""
     socket: SocketLimits = attrs.Factory(SocketLimits)
     limits: Limits = attrs.Factory(Limits)
 
@@ -53,15 +53,15 @@ class DialectSettings:
     """Settings of the protocols of other gateways; all times in seconds."""
 
     names: tuple[str, ...] = DIALECTS
-    """Those that are served."""
+    """The protocols to serve."""
     pvws_throttle: float = 1.0
-    """The least time between two updates of a PV that is a scalar; 0: all are sent."""
+    """Minimum time between two updates of a scalar PV; 0: every update is sent."""
     pvws_array_throttle: float = 10.0
     """The same for arrays."""
 
 
 class LogFormat(Enum):
-    """The form of the log's lines."""
+    """The format of the log."""
 
     TEXT = "text"
     JSON = "json"
@@ -73,39 +73,39 @@ class LogSettings:
 
     format: LogFormat = LogFormat.TEXT
     level: str = "info"
-    """The least level: debug, info, warn, error or critical."""
+    """The lowest level: debug, info, warn, error or critical."""
     access: bool = False
-    """Whether each HTTP request gets a line."""
+    """Whether to log each HTTP request."""
 
 
 @attrs.frozen
 class ConsoleSettings:
-    """What can be set of the console."""
+    """Settings of the console."""
 
     layouts: str | None = None
     """The folder with layouts."""
     names: str | None = None
-    """The file with names of PVs to offer."""
+    """The file with PV names to suggest."""
     channelfinder: str | None = None
     """The URL of a ChannelFinder service."""
 
 
 @attrs.frozen
 class BusSettings:
-    """Where the bus is, and who connects to it."""
+    """The servers of the bus, and the login for it."""
 
     servers: Sequence[Server]
     name: str
     login: Path | None = None
-    """A file with user and password."""
+    """The file with user and password."""
     authorities: Path | None = None
-    """A file with certificates."""
+    """The file with trusted certificates."""
     shard_key: ShardKey = attrs.Factory(ShardKey)
 
 
 @attrs.frozen
 class Settings:
-    """All settings."""
+    """All settings of a gateway process."""
 
     ports: tuple[str, ...] = ("tcp:8888",)
     """Twisted endpoint descriptions."""
@@ -114,29 +114,29 @@ class Settings:
     pvlist_syntax: Syntax | None = None
     access: str | None = None
     writers: Writers | None = None
-    """Who may write, if no access file says so; None: puts are off."""
+    """Who may write if there is no access security file; None: nobody."""
     logins: LoginFiles | None = None
     rules: AuthenticationRules = attrs.Factory(AuthenticationRules)
     report_readers: ReportReaders = ReportReaders.LOCAL
-    """Who may see the pages about the gateway itself."""
+    """Who may see the pages about the gateway."""
     http: HTTPLimits = attrs.Factory(HTTPLimits)
     dialects: DialectSettings = attrs.Factory(DialectSettings)
     console: ConsoleSettings = attrs.Factory(ConsoleSettings)
     drain_time: float = 0.0
-    """Seconds over which clients are asked to leave before the gateway stops."""
+    """Seconds over which clients are disconnected before the gateway stops."""
     log: LogSettings = attrs.Factory(LogSettings)
     gateway: GatewaySettings = attrs.Factory(GatewaySettings)
     bus: BusSettings | None = None
-    """Where PVs come from; None: from IOCs."""
+    """The bus that PVs come from; None: PVs come from IOCs."""
 
 
 @attrs.frozen
 class IngestSettings:
-    """What the command line of an ingest asked for."""
+    """All settings of an ingest process."""
 
     bus: BusSettings
     gateway: GatewaySettings
-    """What it has in common with a gateway: where PVs come from, limits, the put log."""
+    """The settings shared with a gateway: sources of PVs, limits, the put log."""
     pvlist: str | None
     pvlist_syntax: Syntax | None
     access: str | None

@@ -18,16 +18,16 @@ else:
 
 
 _OF_OTHERS = re.compile(f"{PREFIX}(FAST$|PASSWORD$|TOKEN$|TEST_)")
-"""Variables that give no option: of the compiled part, the command-line client and the tests."""
+"""Environment variables of the compiled part, the command-line client and the tests."""
 
 
 def from_environment(
     options: Sequence[Option], environment: Mapping[str, str]
 ) -> dict[str, list[Given]]:
-    """The options that environment variables give; an empty variable gives none.
+    """Return the options given by environment variables; empty variables are ignored.
 
     Raises:
-        OptionError: a variable that begins as those of options do belongs to none.
+        OptionError: A variable begins with the prefix of options, but is not an option.
     """
     known = {option.variable: option for option in options}
     found = {}
@@ -44,10 +44,11 @@ def from_environment(
 
 
 def from_file(options: Sequence[Option], path: str) -> dict[str, list[Given]]:
-    """The options that a TOML file gives; names of files in it are relative to its folder.
+    """Return the options in a TOML file; file names in it are relative to its folder.
 
     Raises:
-        OptionError: the file cannot be read, is no TOML, or has something that is no option.
+        OptionError: The file cannot be read, is not TOML, or contains something that is not an
+        option.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -67,7 +68,7 @@ def from_file(options: Sequence[Option], path: str) -> dict[str, list[Given]]:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint at the name that was meant, if one is like it."""
+    """Return a hint with the most similar name, if there is one."""
     close = get_close_matches(name, list(known), n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
@@ -86,14 +87,14 @@ def _text(option: Option, value: Any, where: str) -> str:
             raise OptionError(f"{where}: expected true or false, got {value!r}")
         return "yes" if value else "no"
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        expected = "a list of texts or numbers" if option.repeated else "a text or a number"
+        expected = "a list of strings or numbers" if option.repeated else "a string or a number"
         shown = str(value).lower() if isinstance(value, bool) else repr(value)
         raise OptionError(f"{where}: expected {expected}, got {shown}")
     return str(value)
 
 
 def _line(text: str, key: str) -> int:
-    """The line that a key of the top level is in."""
+    """Return the line number of a top-level key."""
     # tomllib does not tell. A table's name is a key too.
     pattern = rf"""^\s*\[*\s*["']?{re.escape(key)}["']?\s*[=.\]]"""
     match = re.search(pattern, text, re.MULTILINE)

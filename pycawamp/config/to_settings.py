@@ -1,4 +1,4 @@
-"""The values of the options, to settings."""
+"""Conversion of option values to settings."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from pycawamp.web.websocket import SocketLimits
 
 
 def to_settings(given: dict[str, Any]) -> Settings:
-    """The settings that options mean: values by the names of the options.
+    """Return the settings of a gateway, given the values by option name.
 
     Raises:
-        OptionError: they do not go together.
+        OptionError: The options contradict each other.
     """
     _check(given)
     return Settings(
@@ -64,13 +64,13 @@ def to_settings(given: dict[str, Any]) -> Settings:
 
 
 def to_ingest_settings(given: dict[str, Any]) -> IngestSettings:
-    """The settings of an ingest that options mean: values by the names of the options.
+    """Return the settings of an ingest, given the values by option name.
 
     Raises:
-        OptionError: they do not go together.
+        OptionError: The options contradict each other.
     """
     if "bus" not in given:
-        raise OptionError("--bus is needed: where PVs are to go")
+        raise OptionError("--bus is required: where to publish PVs")
     _check_pairs(given)
     return IngestSettings(
         bus=_bus(given),
@@ -99,10 +99,10 @@ def _bus(given: dict[str, Any]) -> BusSettings:
 
 
 def _rules(given: dict[str, Any]) -> AuthenticationRules:
-    guarded = "allow-put" in given or bool(_LOGINS & set(given))
+    restricted = "allow-put" in given or bool(_LOGINS & set(given))
     return AuthenticationRules(
         proxies=Proxies.of(given.get("trust-proxy", []), given.get("user-header")),
-        origins=Origins.of(guarded, given.get("allow-origin", [])),
+        origins=Origins.of(restricted, given.get("allow-origin", [])),
         hosts=Hosts.of(given.get("allow-host", []), restricted="allow-put" in given),
         required=given["require-login"],
     )
@@ -133,7 +133,7 @@ def _http(given: dict[str, Any]) -> HTTPLimits:
 
 
 def _connections(given: dict[str, Any], name: str, clients: str) -> int:
-    """As asked for; else enough that pages are served beside the WebSockets."""
+    """Return the given limit, or by default enough to serve pages beside WebSockets."""
     return int(given.get(name, max(100, 2 * given[clients])))
 
 
@@ -185,15 +185,17 @@ def _check(given: dict[str, Any]) -> None:
     _check_pairs(given)
     logins = _LOGINS & set(given)
     if "bus" in given and given["demo"]:
-        raise OptionError("--demo and --bus do not go together: an ingest has the IOCs")
+        raise OptionError("--demo cannot be used with --bus: PVs come from ingests")
     if "user-header" in given and "trust-proxy" not in given:
-        raise OptionError("--user-header needs --trust-proxy: else anyone could set it")
+        raise OptionError(
+            "--user-header requires --trust-proxy: otherwise anyone could set the header"
+        )
     if given["require-login"] and not logins:
-        raise OptionError(f"--require-login needs a way to log in: {_WAYS}")
+        raise OptionError(f"--require-login requires a way to log in: {_WAYS}")
     by_login = given.get("allow-put") is Writers.LOGGED_IN
     if by_login and not logins and "access" not in given:
         raise OptionError(
-            f"--allow-put lets logged-in users write, so it needs a way to log in: {_WAYS}; "
+            f"--allow-put lets logged-in users write, so it requires a way to log in: {_WAYS}; "
             "--allow-put=anyone lets everybody write"
         )
 

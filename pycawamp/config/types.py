@@ -1,4 +1,4 @@
-"""The kinds of values that options take: text to value, or ValueError with what was expected."""
+"""The types of option values: functions that parse a text, or raise ValueError."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from pycawamp.web.proxy import UNIX
 from pycawamp.web.reports import ReportReaders
 
 MOST = 10**9
-"""No limit is larger: a slip of the finger is not to be one."""
+"""The maximum of all limits, to catch typing errors."""
 
 
 def flag(text: str) -> bool:
-    """Yes or no."""
+    """Parse yes or no."""
     if text.lower() not in _FLAGS:
         raise ValueError("yes or no")
     return _FLAGS[text.lower()]
 
 
 def ports(text: str) -> list[str]:
-    """The Twisted endpoint description that a number or a description means."""
+    """Return the Twisted endpoint description for a port number or a description."""
     return [_port(text)]
 
 
@@ -48,27 +48,27 @@ def _port(text: str) -> str:
 
 
 def seconds(text: str) -> float:
-    """A time above 0."""
+    """Parse a time above 0."""
     return _positive(text, "seconds, more than 0")
 
 
 def dialects(text: str) -> tuple[str, ...]:
-    """Names of protocols, between commas, or none."""
+    """Parse names of protocols, separated by commas, or none."""
     if text == "none":
         return ()
     found = tuple(part.strip() for part in text.split(","))
     if not set(found) <= set(DIALECTS):
-        raise ValueError(f"none, or some of {','.join(DIALECTS)}")
+        raise ValueError(f"none, or one or more of {','.join(DIALECTS)}")
     return found
 
 
 def seconds_or_0(text: str) -> float:
-    """A time of 0 or more."""
+    """Parse a time of 0 or more."""
     return 0.0 if text == "0" else _positive(text, "seconds, 0 or more")
 
 
 def interval(text: str) -> float:
-    """A time of a second or more: Autobahn's timers tick once a second."""
+    """Parse a time of at least one second, the resolution of Autobahn's timers."""
     value = seconds(text)
     if value < 1:
         raise ValueError("at least 1 second")
@@ -76,12 +76,12 @@ def interval(text: str) -> float:
 
 
 def rate(text: str) -> float:
-    """How often a second; above 0."""
-    return _positive(text, "a number a second, more than 0")
+    """Parse a number per second, above 0."""
+    return _positive(text, "a number per second, more than 0")
 
 
 def whole(least: int = 1) -> Callable[[str], int]:
-    """Whole numbers from a least one on."""
+    """Return a parser of whole numbers with a minimum."""
 
     def parse(text: str) -> int:
         if not (text.isascii() and text.isdigit()) or not least <= int(text) <= MOST:
@@ -92,7 +92,7 @@ def whole(least: int = 1) -> Callable[[str], int]:
 
 
 def one_of(words: Sequence[str]) -> Callable[[str], str]:
-    """One of some words."""
+    """Return a parser of one of some words."""
 
     def parse(text: str) -> str:
         if text not in words:
@@ -103,21 +103,21 @@ def one_of(words: Sequence[str]) -> Callable[[str], str]:
 
 
 def path(text: str) -> str:
-    """A file, wherever twistd goes to afterwards."""
+    """Parse a file name; return an absolute path, as twistd may change the directory."""
     if not text:
         raise ValueError("the name of a file")
     return os.path.abspath(text)
 
 
 def folder(text: str) -> str:
-    """A folder that is there, wherever twistd goes to afterwards."""
+    """Parse the name of an existing folder; return an absolute path."""
     if not text or not os.path.isdir(text):
         raise ValueError("the name of a folder that can be read")
     return os.path.abspath(text)
 
 
 def http_url(text: str) -> str:
-    """A URL of a service."""
+    """Parse the URL of a service."""
     try:
         parts = urlsplit(text)
         good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
@@ -129,14 +129,14 @@ def http_url(text: str) -> str:
 
 
 def some_text(text: str) -> str:
-    """Any text but none."""
+    """Parse a text that is not empty."""
     if not text.strip():
         raise ValueError("some text")
     return text
 
 
 def url(text: str) -> str:
-    """The URL of a server, without a query."""
+    """Parse the URL of a server, without a query."""
     try:
         parts = urlsplit(text)
         is_server = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -148,21 +148,21 @@ def url(text: str) -> str:
 
 
 def header(text: str) -> str:
-    """The name of an HTTP header."""
+    """Parse the name of an HTTP header."""
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", text):
         raise ValueError("the name of a header, such as X-Remote-User")
     return text
 
 
 def writers(text: str) -> Writers:
-    """Who may write."""
+    """Parse who may write."""
     if text not in _WRITERS:
         raise ValueError(" or ".join(_WRITERS))
     return _WRITERS[text]
 
 
 def log_format(text: str) -> LogFormat:
-    """The form of the log's lines."""
+    """Parse a format of the log."""
     try:
         return LogFormat(text)
     except ValueError:
@@ -170,7 +170,7 @@ def log_format(text: str) -> LogFormat:
 
 
 def log_level(text: str) -> str:
-    """The name of a level of the log."""
+    """Parse the name of a log level."""
     levels = [level.name for level in LogLevel.iterconstants()]
     if text not in levels:
         raise ValueError(f"one of {', '.join(levels)}")
@@ -178,7 +178,7 @@ def log_level(text: str) -> str:
 
 
 def pvlist_syntax(text: str) -> Syntax:
-    """The build of the CA gateway that a PV list is for."""
+    """Parse the build of the CA gateway that a PV list was written for."""
     try:
         return Syntax(text)
     except ValueError:
@@ -186,7 +186,7 @@ def pvlist_syntax(text: str) -> Syntax:
 
 
 def report_readers(text: str) -> ReportReaders:
-    """Who may see the pages about the gateway itself."""
+    """Parse who may see the pages about the gateway."""
     try:
         return ReportReaders(text)
     except ValueError:
@@ -194,7 +194,7 @@ def report_readers(text: str) -> ReportReaders:
 
 
 def proxies(text: str) -> list[str]:
-    """Addresses and networks, between commas."""
+    """Parse addresses and networks, separated by commas."""
     found = [part.strip() for part in text.split(",")]
     for part in found:
         try:
@@ -207,7 +207,7 @@ def proxies(text: str) -> list[str]:
 
 
 def origins(text: str) -> list[str]:
-    """Patterns of origins, between commas."""
+    """Parse patterns of origins, separated by commas."""
     found = [part.strip() for part in text.split(",")]
     try:
         Origins.of(True, found)
@@ -217,7 +217,7 @@ def origins(text: str) -> list[str]:
 
 
 def hosts(text: str) -> list[str]:
-    """Patterns of host names, between commas."""
+    """Parse patterns of host names, separated by commas."""
     found = [part.strip() for part in text.split(",")]
     try:
         Hosts.of(found)
@@ -227,19 +227,19 @@ def hosts(text: str) -> list[str]:
 
 
 def bus(text: str) -> tuple[Server, ...]:
-    """The servers of the bus."""
+    """Parse the servers of the bus."""
     return servers(text)
 
 
 def bus_name(text: str) -> str:
-    """A name on the bus."""
+    """Parse a name on the bus."""
     if not is_name(text):
         raise ValueError("at most 40 of the letters a-z, digits, - and _")
     return text
 
 
 def shard_key(text: str) -> ShardKey:
-    """The part of a name that decides on its ingest."""
+    """Parse a regular expression for the part of a name that selects its ingest."""
     return ShardKey(text)
 
 

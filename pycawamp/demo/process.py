@@ -80,7 +80,7 @@ class SoftIOC:
     ) -> None:
         self.ports = ports if ports is not None else free_ports()
         self.pva_ports = pva_ports
-        """Where it serves pvAccess; None if it does not."""
+        """The ports for pvAccess; None if it is not served."""
         self.output: deque[str] = deque(maxlen=KEPT_LINES)
         self._reactor = reactor
         self._command = ioc_command(databases, macros, access_file)
@@ -195,11 +195,11 @@ class _IOCProtocol(ProcessProtocol):
 
     def processEnded(self, reason: Failure) -> None:
         """Called when the process has ended and all output was read."""
-        self._ioc._ended(f"the IOC is gone: {reason.getErrorMessage()}")
+        self._ioc._ended(f"the IOC has exited: {reason.getErrorMessage()}")
 
 
 def _nothing(_: object) -> None:
-    """Discards a result."""
+    """Ignore a result."""
 
 
 class DemoIOC(Service):
@@ -275,7 +275,7 @@ class DemoIOC(Service):
         if not self.running:
             return
         self._log.error(
-            "{reason} It starts again in {delay} s. It last said:\n{output}",
+            "{reason} It is restarted in {delay} s. Its last output:\n{output}",
             reason=reason,
             delay=self._delay,
             output="\n".join(list(self._ioc.output)[-5:]),

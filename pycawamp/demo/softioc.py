@@ -25,13 +25,13 @@ from threading import Thread
 READY = "READY"
 FAST_SCANS = {"menuScan_01_second": ".01 second", "menuScan_001_second": ".001 second"}
 QSRV = {"pvAccessIOC": "PVAServerRegister.dbd", "qsrv": "qsrv.dbd"}
-"""Libraries of epicscorelibs that serve pvAccess, and what registers them."""
+"""Libraries of epicscorelibs that serve pvAccess, and their registration functions."""
 WIDTH, HEIGHT = 160, 120
-"""Pixels of a picture."""
+"""Size of an image in pixels."""
 PICTURE_SECONDS = 0.1
 DBR_USHORT = 4
 DBADDR_SIZE = 256
-"""Bytes for a DBADDR, which has fewer."""
+"""Bytes to allocate for a DBADDR, which is smaller."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -129,7 +129,7 @@ def _check(status: int, complaint: str) -> None:
 
 
 def _write_pictures(record: str) -> None:
-    """Write pictures of a moving beam spot into a waveform of USHORT, for ever."""
+    """Write images of a moving beam spot into a waveform of USHORT, forever."""
     import numpy as np  # noqa: PLC0415 (only the demo needs it)
     from epicscorelibs import ioc  # noqa: PLC0415 (see _start)
 

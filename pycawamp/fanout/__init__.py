@@ -1,1 +1,1 @@
-"""From one update to many clients: rendered once, handed over in one piece per turn."""
+"""From one update to many clients: rendered once, written once per client and flush cycle."""

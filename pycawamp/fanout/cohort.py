@@ -144,7 +144,7 @@ class Cohorts:
     def __init__(self, flush_cycle: FlushCycle) -> None:
         self._flush_cycle = flush_cycle
         self.touch = flush_cycle.touch_cohort
-        """To be called with a cohort when its buffer gets the first frame without `append`."""
+        """Called with a cohort when its buffer gets the first frame without `append`."""
         self._known: dict[tuple[Packing, int], Cohort] = {}
 
     def enter(self, packing: Packing) -> Cohort:
@@ -154,7 +154,7 @@ class Cohorts:
         return cohort
 
     def join(self, cohort: Cohort, outbox: Outbox, streams: int = 1) -> Cohort:
-        """Return the cohort of so many streams of a cohort, which an outbox has joined."""
+        """Return the cohort of a number of a cohort's streams after an outbox has joined them."""
 
         def change(members: list[Outbox]) -> None:
             members.append(outbox)
@@ -162,7 +162,7 @@ class Cohorts:
         return self._move(cohort, cohort.packing, cohort.key ^ outbox.token, change, streams)
 
     def leave(self, cohort: Cohort, outbox: Outbox) -> Cohort:
-        """Return the cohort of a stream that an outbox has left."""
+        """Return the cohort of a stream after an outbox has left it."""
         key = cohort.key ^ outbox.token
         return self._move(cohort, cohort.packing, key, lambda members: members.remove(outbox))
 
@@ -173,7 +173,7 @@ class Cohorts:
         return self._move(cohort, packing, cohort.key, lambda _: None)
 
     def drop(self, cohort: Cohort, streams: int = 1) -> None:
-        """Remove a stream that is closed, or so many that have moved."""
+        """Remove a stream that is closed, or a number of streams that have moved."""
         cohort.streams -= streams
         if not cohort.streams:
             del self._known[cohort.packing, cohort.key]

@@ -1,4 +1,4 @@
-"""Samples of how late updates are: from the IOC's time stamp to the sockets."""
+"""Samples of the delay of updates, from the IOC's time stamp to the write to the sockets."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import attrs
 from pycawamp.pv.interfaces import PVState
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
-"""The upper bounds of the histogram's buckets, in seconds; a last one has what is above."""
+"""The upper bounds of the histogram's buckets, in seconds; the last bucket has no upper bound."""
 WEIGHT = 1 / 8
-"""What a sample counts in the mean of an IOC."""
+"""The weight of a sample in the mean of an IOC."""
 MOST_IOCS = 10_000
-"""IOCs whose mean is kept."""
+"""Maximum number of IOCs whose mean is kept."""
 
 
 @attrs.frozen
@@ -24,11 +24,11 @@ class DelayStatistics:
     """A histogram of delays, since the start."""
 
     counts: tuple[int, ...]
-    """Samples in each bucket of `BOUNDS`, and above."""
+    """Number of samples in each bucket of `BOUNDS`, and above."""
     seconds: float
-    """The sum of all samples. An IOC's clock that is ahead counts as 0."""
+    """The sum of all samples; negative ones, if an IOC's clock is ahead, count as 0."""
     by_ioc: Mapping[str, float]
-    """The weighted mean of the last samples of each IOC; negative where its clock is ahead."""
+    """The weighted mean of recent samples of each IOC; negative if its clock is ahead."""
 
 
 class DeliveryDelays:
@@ -41,7 +41,7 @@ class DeliveryDelays:
         self._by_ioc: dict[str, float] = {}
 
     def take(self, pv: PVState) -> None:
-        """Take the newest update of a PV, which was written to sockets just now."""
+        """Take a sample from the newest update of a PV, which has just been written."""
         latest = pv.latest
         # The first one is as old as the record's last processing.
         if latest is None or not latest.seconds or pv.updates_of_connection < 2:
@@ -61,6 +61,6 @@ class DeliveryDelays:
             self._by_ioc[host] = delay
 
     def statistics(self) -> DelayStatistics:
-        """Return what was collected."""
+        """Return the statistics."""
         by_ioc = MappingProxyType(dict(self._by_ioc))
         return DelayStatistics(tuple(self._counts), self._seconds, by_ioc)

@@ -18,7 +18,7 @@ class Buffer(Protocol):
     """Collects frames, and the stream of each, for members that are paused."""
 
     joint: bytes
-    """Separates frames. To be changed only while there are none."""
+    """The separator of frames. Change it only while there are none."""
 
     def append(self, stream: Any, frame: bytes, /) -> bool:
         """Add a frame of a stream, and return whether it is the first frame."""
@@ -38,21 +38,21 @@ class Flushable(Protocol):
 
 
 class Delayed(Protocol):
-    """The part of a stream that tells how late its updates are."""
+    """The part of a stream that is needed for a sample of the delay."""
 
     @property
     def pv(self) -> PVState:
-        """The PV itself."""
+        """The PV."""
 
     @property
     def is_prompt(self) -> bool:
-        """Whether updates are sent as soon as they come."""
+        """Whether updates are sent without a pause."""
 
 
 class FlushCycle:
     """The cohorts and outboxes with pending messages; flushed once per reactor iteration.
 
-    `make_buffer` creates compiled buffers for cohorts, from what separates two frames; None:
+    `make_buffer` creates compiled buffers for cohorts, given the separator of frames; None:
     they collect frames in Python.
     """
 
@@ -62,16 +62,16 @@ class FlushCycle:
         self._clock = clock
         self.make_buffer = make_buffer
         self.flushed = clock.seconds()
-        """When the last flush began, by the reactor's clock."""
+        """The reactor's time when the last flush began."""
         self._scheduled = False
         self._cohorts: list[Flushable] = []
         self._outboxes: list[Flushable] = []
         self.messages = 0
-        """What was handed to clients since the start, without replies and what follows a pause."""
+        """Number of messages sent since the start, without replies and messages after a pause."""
         self.bytes = 0
-        """What was written to clients since the start."""
+        """Bytes written to clients since the start."""
         self.delays = DeliveryDelays()
-        """How late updates are, by a sample now and then."""
+        """Samples of the delay of updates."""
         self._sample: Delayed | None = None
         self._next_sample = self.flushed
         self._samples = 0
@@ -98,7 +98,7 @@ class FlushCycle:
             self.delays.take(sample.pv)
 
     def offer_sample(self, streams: Sequence[Delayed]) -> None:
-        """Take one of these streams, whose updates are about to be written, if it is time."""
+        """If it is time, sample the delay of one of these streams, which are about to be sent."""
         if self.flushed < self._next_sample:
             return
         self._samples += 1

@@ -18,11 +18,11 @@ class Framing:
     name: str = ""
     """The transport's name, for statistics and logs."""
     ping: bytes = b""
-    """Asks the client for a sign of life; empty if the transport has nothing for it."""
+    """A frame that the client answers; empty if the transport has none."""
     is_rfc6455: bool = False
-    """Whether text messages become unmasked text frames (RFC 6455), which C code writes too."""
+    """Whether text messages are unmasked text frames (RFC 6455), which C code can write too."""
     compress: Callable[[bytes], bytes | None] | None = None
-    """Compresses joined frames for all who get them; returns None if that does not pay.
+    """Compresses joined frames for all clients; returns None if it does not reduce the size enough.
 
-    What it returns is complete: each client can read it, whatever it got before.
+    The result does not depend on what a client has received before.
     """

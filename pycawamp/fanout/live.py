@@ -1,4 +1,4 @@
-"""Streams of PVs that were found, for clients that may join them without being judged each."""
+"""Streams of connected PVs that clients may join without an access decision for each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MOST_TABLES = 64
 
 
 class Named(NamedTuple):
-    """A stream, and its name as all clients share it."""
+    """A stream, and its name, which all clients share."""
 
     name: str
     stream: EncodedStream
@@ -22,9 +22,9 @@ Table: TypeAlias = dict[str, Named]
 
 
 class LiveStreams:
-    """A table of streams for each kind of client: those who get the same stream for a name.
+    """A table of streams for each kind of clients, which get the same stream for a name.
 
-    The oldest table is dropped if there are too many: its clients are judged one by one again.
+    If there are too many tables, the oldest is dropped: its clients need decisions again.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class LiveStreams:
         return table
 
     def forget(self, stream: EncodedStream) -> None:
-        """Drop a stream that is closed."""
+        """Remove a closed stream."""
         name = stream.name
         for table in self._tables.values():
             named = table.get(name)
@@ -52,5 +52,5 @@ class LiveStreams:
                 del table[name]
 
     def clear(self) -> None:
-        """Drop all: clients may be judged differently from now on."""
+        """Remove all streams: decisions may have changed."""
         self._tables.clear()

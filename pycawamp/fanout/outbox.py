@@ -17,7 +17,7 @@ FLUSH_BYTES = 2**19
 """Pending bytes that are written before the end of the flush cycle."""
 
 MAX_UNREAD_BYTES = 2**26
-"""Unread bytes of a client that sends more requests."""
+"""Maximum unread bytes of a client that sends requests."""
 
 
 class IWriter(Interface):
@@ -38,7 +38,7 @@ class Resendable(Delayed, Protocol):
         """The PV's name, as the client requested it."""
 
     def catch_up(self, outbox: Outbox, past: Past | None = None) -> None:
-        """Send the connection state, the past and the newest value."""
+        """Send the connection state, the history and the newest value."""
 
     def send_newest(self, outbox: Outbox) -> None:
         """Send the newest value."""
@@ -67,11 +67,11 @@ class Outbox:
         self._owed_past: dict[Resendable, Past] = {}
         self.token = secrets.randbits(128)
         self.written: float | None = None
-        """When it was written last, by the reactor's clock."""
+        """The reactor's time of the last write."""
         self.paused = False
         self._closed = False
         self.bytes = 0
-        """What was written since the client came."""
+        """Bytes written since the client connected."""
         self.conflated = 0
         """Number of updates that were replaced by newer ones."""
 
@@ -94,7 +94,7 @@ class Outbox:
 
     @property
     def owed(self) -> int:
-        """PVs that changed while the client could take nothing."""
+        """The PVs that have changed while the outbox was paused."""
         return len(self._owed)
 
     @property
@@ -104,7 +104,7 @@ class Outbox:
 
     @property
     def queued(self) -> int:
-        """Bytes that wait for the client in this process."""
+        """Unsent bytes in this process."""
         return self._pending_bytes + self._writer.backlog
 
     def mark_stale(self, streams: Sequence[Resendable], announcing: Iterable[Resendable]) -> None:
@@ -115,7 +115,7 @@ class Outbox:
         self._owed_state.update(announcing)
 
     def owe_past(self, stream: Resendable, past: Past) -> None:
-        """Record that the client is to get a stream's past with its state."""
+        """Record that a stream's history must be sent with its state."""
         self._owed_past[stream] = past
 
     def forget(self, stream: Resendable) -> None:
@@ -125,7 +125,7 @@ class Outbox:
         self._owed_state.discard(stream)
 
     def pause(self) -> None:
-        """Collect no frames: the client is slow."""
+        """Stop collecting frames: the client is slow."""
         self.paused = True
 
     def resume(self) -> None:
@@ -162,7 +162,7 @@ class Outbox:
             self._writer.write(data)
 
     def close(self) -> None:
-        """Drop all frames, and collect none."""
+        """Drop all frames, and collect no more."""
         self._closed = True
         self.paused = True
         self._frames = []

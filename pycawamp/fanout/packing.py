@@ -22,7 +22,7 @@ class Packing:
     deliver: Callable[[Outbox, bytes], None]
     """Passes joined messages to an outbox."""
     compress: Callable[[bytes], bytes | None] | None = None
-    """Makes compressed frames of joined messages, once for all outboxes; None: see `Framing`."""
+    """Compresses the frames of joined messages, once for all outboxes; None: see `Framing`."""
 
 
 @cache

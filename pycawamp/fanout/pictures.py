@@ -1,4 +1,4 @@
-"""Images of PVs as JPEG, made once for all clients that asked for the same."""
+"""Images of PVs as JPEG, compressed once for all clients with the same option."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from pycawamp.pv.values import Array, Image, Metadata, Reading
 from pycawamp.wire.dialect import ImageForm
 
 AT_ONCE = 1_000_000
-"""Bytes of pixels that are compressed at once; more are in a thread."""
+"""Bytes of pixels that are compressed in the reactor thread; larger images use another thread."""
 COLOURS = (3, 4)
 
 
 def compressed(reactor: Any, reading: Reading, form: ImageForm) -> Deferred[Reading]:
-    """Return a Deferred of an update with its image as JPEG, or as it is if that cannot be."""
+    """Return a Deferred of an update with its image as JPEG, or unchanged if that is impossible."""
     image = reading.value
     if not isinstance(image, Image) or image.codec:
         return succeed(reading)
@@ -35,7 +35,7 @@ def compressed(reactor: Any, reading: Reading, form: ImageForm) -> Deferred[Read
 
 
 def jpeg(image: Image, form: ImageForm) -> Image:
-    """Return an image as JPEG; the image itself if it has no pixels, or too many dimensions."""
+    """Return an image as JPEG; unchanged if it has no pixels, or too many dimensions."""
     import PIL.Image  # noqa: PLC0415 (an extra)
 
     pixels = _colours_last(image.pixels)
@@ -65,7 +65,7 @@ def _colours_last(pixels: Array) -> Array | None:
 
 
 def _bytes(pixels: Array) -> Array:
-    """Return numbers as 8 bits, from the lowest to the highest of the image."""
+    """Return numbers scaled to 8 bits, from the lowest to the highest of the image."""
     if pixels.dtype == np.uint8:
         return pixels
     numbers = pixels.astype(np.float32)
@@ -76,12 +76,16 @@ def _bytes(pixels: Array) -> Array:
 
 
 class PicturePV:
-    """A PV whose image is compressed."""
+    """A PV whose images are compressed."""
 
     def __init__(self, pv: PV) -> None:
         self._pv = pv
         self.latest: Reading | None = None
-        """The newest update that was compressed; None while disconnected."""
+        """The newest compressed update; None while disconnected."""
+        self.last: Reading | None = None
+        """See PVState."""
+        self.updates = 0
+        """How many updates were compressed."""
 
     @property
     def name(self) -> str:
@@ -90,57 +94,57 @@ class PicturePV:
 
     @property
     def connected(self) -> bool | None:
-        """As PVState."""
+        """See PVState."""
         return self._pv.connected
 
     @property
     def changed(self) -> float:
-        """As PVState."""
+        """See PVState."""
         return self._pv.changed
 
     @property
     def refusal(self) -> str | None:
-        """As PVState."""
+        """See PVState."""
         return self._pv.refusal
 
     @property
     def described(self) -> Metadata | None:
-        """As PVState."""
+        """See PVState."""
         return self._pv.described
 
     @property
     def updates_of_connection(self) -> int:
-        """As PVState."""
+        """See PVState."""
         return self._pv.updates_of_connection
 
     @property
     def is_overloaded(self) -> bool:
-        """As PVState."""
+        """See PVState."""
         return self._pv.is_overloaded
 
     @property
     def inputs(self) -> Sequence[PVState]:
-        """As PVState."""
+        """See PVState."""
         return self._pv.inputs
 
     def past(self, start: float) -> Samples:
-        """As PVState."""
+        """See PVState."""
         return self._pv.past(start)
 
     def reroute(self) -> None:
-        """As PVState."""
+        """See PVState."""
         self._pv.reroute()
 
     def redirect(self, stream: Any, cohort: Any) -> None:
-        """As PVState."""
+        """See PVState."""
         self._pv.redirect(stream, cohort)
 
 
 @implementer(ISubscriber)
 class PictureSubscription:
-    """A subscription whose images are compressed before its subscriber gets them.
+    """A subscription that compresses images before it passes them to its subscriber.
 
-    One is compressed at a time: meanwhile the newest replaces others.
+    One image is compressed at a time; meanwhile, only the newest update is kept.
     """
 
     _log = Logger()
@@ -180,16 +184,19 @@ class PictureSubscription:
             self._subscriber.metadata(pv, metadata)
 
     def connection(self, pv: PVState, connected: bool) -> None:
-        """Pass on that the PV has connected or disconnected; no image of before follows."""
+        """Pass on a connection or disconnection, and drop an older image."""
         self._connections += 1
         self._waiting = None
-        if self._picture_pv is not None:
-            self._picture_pv.latest = None
+        picture_pv = self._picture_pv
+        if picture_pv is not None:
+            picture_pv.last, picture_pv.latest = picture_pv.latest, None
         if self._subscriber is not None:
             self._subscriber.connection(pv, connected)
+        if picture_pv is not None:
+            picture_pv.last = None
 
     def reading(self, _pv: PVState, reading: Reading) -> None:
-        """Compress an update, or keep it until the one before is compressed."""
+        """Compress an update, or keep it until the previous one is done."""
         if self._picture_pv is None:
             self._before = [reading]
         else:
@@ -208,6 +215,7 @@ class PictureSubscription:
     def _tell(self, reading: Reading, connection: int) -> None:
         if connection == self._connections and self._subscriber is not None:
             self.pv.latest = reading
+            self.pv.updates += 1
             self._subscriber.reading(self.pv, reading)
 
     def _next(self) -> None:

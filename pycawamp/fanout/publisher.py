@@ -27,7 +27,7 @@ from pycawamp.pv.values import Metadata, Reading
 from pycawamp.wire.dialect import Encoding, ImageForm
 
 Key: TypeAlias = tuple[str, str, ImageForm | None]
-"""A PV's name, as clients requested it, that of its channel, and how its images are compressed."""
+"""A PV's name as requested, the name of its channel, and how its images are compressed."""
 
 
 @implementer(IStreaming)
@@ -63,7 +63,7 @@ class Publisher:
 
     @property
     def clients(self) -> int:
-        """How many clients there are on all streams."""
+        """Number of clients of all streams."""
         number = 0
         for stream in self._streams:
             number += len(stream.members)
@@ -76,6 +76,7 @@ class Publisher:
                 return stream
         made = self._make_stream(key)
         self._streams = (*self._streams, made)
+        self._subscription.pv.reroute()
         return made
 
     def close_unused(self) -> bool:
@@ -91,6 +92,7 @@ class Publisher:
                 content.forget()
         self._contents = tuple(content for content in self._contents if content in in_use)
         if self._streams:
+            self._subscription.pv.reroute()
             return False
         self._subscription.close()
         return True
@@ -127,14 +129,23 @@ class Publisher:
                 self._failed()
 
     def direct_streams(self) -> list[DirectStream] | None:
-        """Return how to write the updates of all streams; None if one of them needs `reading`."""
+        """Return how to write the updates of all streams; None if one needs `reading`."""
         direct: list[DirectStream] = []
         for stream in self._streams:
-            made = stream.direct_stream()
+            made = stream.direct_streams()
             if made is None:
                 return None
-            direct.append(made)
+            direct += made
         return direct
+
+    def highest_rate(self) -> float | None:
+        """Return how many updates per second the streams need; None: all."""
+        highest = 0.0
+        for stream in self._streams:
+            if stream.rate is None:
+                return None
+            highest = max(highest, stream.rate)
+        return highest or None
 
     def _failed(self) -> None:
         self._log.failure("{pv} cannot be encoded", pv=self.name)
@@ -190,14 +201,14 @@ class Publishers:
         outbox: Outbox,
         past: Past | None = None,
     ) -> EncodedStream:
-        """Send a PV to a client: its past, its current state, then every update.
+        """Send a PV to a client: its history and current state, then every update.
 
         Args:
             name: The PV's name, as the client requested it.
             real_name: The name of its channel.
             encoding: The form of the messages.
             outbox: The client's outbox.
-            past: How much of the past; None: nothing.
+            past: How much of the history; None: nothing.
         """
         key = name, real_name, encoding.image
         publisher = self._publishers.get(key)
@@ -218,7 +229,7 @@ class Publishers:
             self._drop_unused((stream.name, stream.pv.name, stream.encoding.image))
 
     def clients(self) -> dict[str, int]:
-        """Return how many clients each PV has, by the name of its channel."""
+        """Return the number of clients of each PV, by the name of its channel."""
         clients: dict[str, int] = {}
         for (_, real_name, _), publisher in self._publishers.items():
             clients[real_name] = clients.get(real_name, 0) + publisher.clients

@@ -28,7 +28,7 @@ class StreamKey:
     encoding: Encoding
     framing: Framing
     content: Hashable = attrs.field(init=False, eq=False)
-    """What the streams that share their bytes have in common."""
+    """The part of the key that streams with the same message payloads share."""
 
     @content.default
     def _content(self) -> Hashable:
@@ -39,7 +39,7 @@ class StreamKey:
 
 
 stream_key = lru_cache(maxsize=256)(StreamKey)
-"""Makes a key. Most streams are of a few kinds: they share one."""
+"""Returns a key; equal ones are shared, because most streams are of a few kinds."""
 
 
 class EncodedStream:
@@ -73,14 +73,14 @@ class EncodedStream:
         # The frames that precede the newest value, while the PV is connected.
         self._announced: bytes | None = None
         self.is_light = False
-        """Whether its PV was found, and the memory budget does not count its values."""
+        """Whether its PV is connected, and the memory budget does not count its values."""
         self._described = pv.described
         if pv.described is not None:
             self._prepare()
 
     @property
     def name(self) -> str:
-        """The PV's name, as the clients asked for it."""
+        """The PV's name, as requested by the clients."""
         return self.renderer.name
 
     @property
@@ -90,12 +90,17 @@ class EncodedStream:
 
     @property
     def pv(self) -> PVState:
-        """The PV itself."""
+        """The PV."""
         return self._pv
 
     @property
+    def rate(self) -> float | None:
+        """The most updates per second that it sends; None: all."""
+        return None
+
+    @property
     def is_prompt(self) -> bool:
-        """Whether updates are sent as soon as they come."""
+        """Whether updates are sent without a pause."""
         return True
 
     @property
@@ -105,15 +110,15 @@ class EncodedStream:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no client is left."""
+        """Whether there are no clients."""
         return not self._cohort.members
 
     def join(self, outbox: Outbox, past: Past | None = None) -> None:
-        """Add a client: send it the past and the current state, then every update.
+        """Add a client: send it the history and the current state, then every update.
 
         Args:
-            outbox: The client's.
-            past: How much of the past; None: nothing.
+            outbox: The client's outbox.
+            past: How much of the history; None: nothing.
         """
         self._move(self._cohorts.join(self._cohort, outbox))
         if self._pv.connected is None:
@@ -137,10 +142,9 @@ class EncodedStream:
     def close(self) -> None:
         """Release the cohort."""
         self._cohorts.drop(self._cohort)
-        self._pv.reroute()
 
-    def direct_stream(self) -> DirectStream | None:
-        """Return how to write updates without `reading`; None if that is not possible."""
+    def direct_streams(self) -> list[DirectStream] | None:
+        """Return how to write updates without `reading`, if at all; None: that is not possible."""
         cohort, framing = self._cohort, self.key.framing
         template, wrap = self.renderer.template(), cohort.packing.wrap
         is_framed = wrap is framing.text and framing.is_rfc6455
@@ -148,21 +152,12 @@ class EncodedStream:
         is_writable = is_framed or wrap is bytes
         if template is None or not is_writable or not isinstance(cohort, BufferedCohort):
             return None
-        return DirectStream(
-            cohort,
-            cohort.buffer,
-            self,
-            self._cohorts.touch,
-            is_framed,
-            template.before_value,
-            template.before_time,
-            template.after_time,
-            template.after_alarm,
-            template.has_alarm,
-        )
+        touch = self._cohorts.touch
+        made = (cohort, cohort.buffer, self, touch, is_framed, template.parts, template.severity)
+        return [DirectStream(*made)]
 
     def catch_up(self, outbox: Outbox, past: Past | None = None) -> None:
-        """Send a client the current state: connection, metadata, past, newest value."""
+        """Send a client the current state: connection, metadata, history, newest value."""
         announced = self._announced_frames()
         if announced:
             self._cohort.packing.deliver(outbox, announced)
@@ -182,7 +177,7 @@ class EncodedStream:
             self._cohort.packing.deliver(outbox, frame)
 
     def _send_past(self, outbox: Outbox, past: Past) -> None:
-        """Send a client what is kept of the past, but not the newest value."""
+        """Send a client the history, without the newest value."""
         samples = self._pv.past(time() - past.seconds)
         message = self.renderer.history(samples.thinned(past.points)) if len(samples) else None
         if message is not None:
@@ -274,9 +269,9 @@ class EncodedStream:
 
 
 def join_together(streams: Collection[EncodedStream], outbox: Outbox) -> None:
-    """Add a client to streams of PVs that were found.
+    """Add a client to streams of connected PVs.
 
-    As `EncodedStream.join` one after another does, but streams with the same clients move to
+    The effect is that of `EncodedStream.join` for each, but streams with the same clients move to
     another cohort in one step. If a state cannot be encoded, nothing has changed.
     """
     cohorts: dict[Cohort, list[EncodedStream]] = {}
@@ -296,7 +291,7 @@ def join_together(streams: Collection[EncodedStream], outbox: Outbox) -> None:
 
 
 def _states(streams: Iterable[EncodedStream]) -> list[tuple[Packing, list[bytes]]]:
-    """Return the frames with the states of streams in their order, for each packing in turn."""
+    """Return the frames with the states of streams in order, by packing."""
     states: list[tuple[Packing, list[bytes]]] = []
     last: Packing | None = None
     for stream in streams:

@@ -12,16 +12,19 @@ from pycawamp.fanout.content import Content
 from pycawamp.fanout.stream import EncodedStream, StreamKey
 from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.interfaces import PVState
+from pycawamp.pv.routes import DirectStream
 from pycawamp.pv.values import Metadata, Reading
 
+MOST_GAP = 0.1
+"""Seconds that the end of a pause may be late, to come with others."""
 MOST_LEFT_BEHIND = 1000
-"""Pauses that mean nothing any more and may be kept until they are over."""
+"""Maximum number of obsolete pauses that are kept until they are over."""
 
 
 class Pause:
-    """The time after an update in which a stream sends none.
+    """The time after an update in which a stream sends nothing.
 
-    It may last for days, so it holds no stream.
+    It may last for days, so it does not keep the stream alive.
     """
 
     __slots__ = ("_stream",)
@@ -36,28 +39,31 @@ class Pause:
         return stream is not None and stream.pause is self
 
     def end(self) -> None:
-        """Send the update that was held back."""
+        """Send the delayed update."""
         stream = self._stream()
         if stream is not None and stream.pause is self:
             stream.pause_over()
 
 
 class Throttle(DelayLine[Pause]):
-    """The streams of one rate (updates per second), and their pauses.
+    """The streams with one rate (updates per second), and their pauses.
 
-    The last stream that leaves ends all pauses.
+    When the last stream leaves, all pauses end.
     """
 
     def __init__(self, clock: IReactorTime, rate: float) -> None:
-        super().__init__(clock, 1 / rate, Pause.end)
+        pause = 1 / rate
+        # All clients are written to whenever pauses end.
+        super().__init__(clock, pause, Pause.end, gap=min(pause / 10, MOST_GAP))
+        self.rate = rate
         self._streams = 0
 
     def enter(self) -> None:
-        """Count a stream more."""
+        """Count one more stream."""
         self._streams += 1
 
     def leave(self) -> None:
-        """Count a stream less."""
+        """Count one stream less."""
         self._streams -= 1
         if not self._streams:
             self.clear()
@@ -66,12 +72,13 @@ class Throttle(DelayLine[Pause]):
 
 
 class ThrottledStream(EncodedStream):
-    """A stream with a highest rate: the first update goes at once, then the newest of each pause.
+    """A stream with a maximum rate: sends the first update at once, then the newest of each pause.
 
-    The rate is that of scalars or that of arrays, as the PV is now.
+    Scalars and arrays can have different rates. During a pause, it does not need updates: at the
+    end it checks whether there were any.
     """
 
-    __slots__ = ("__weakref__", "_newest", "_throttle", "_throttle_of", "pause")
+    __slots__ = ("__weakref__", "_sent", "_throttle", "_throttle_of", "pause")
 
     def __init__(
         self,
@@ -84,15 +91,21 @@ class ThrottledStream(EncodedStream):
         self._throttle_of = throttle_of
         self._throttle: Throttle | None = None
         self.pause: Pause | None = None
-        """The one that is not over."""
-        self._newest: Reading | None = None
+        """The current pause."""
+        self._sent: int | None = None
+        """How many updates the PV had had when one was sent; None: the newest is to be sent."""
         super().__init__(pv, key, content, cohorts)
         if pv.described is not None:
             self._set_rate(pv.described)
 
     @property
+    def rate(self) -> float | None:
+        """The most updates per second that it sends; None: all, or not known yet."""
+        return self._throttle.rate if self._throttle is not None else None
+
+    @property
     def is_prompt(self) -> bool:
-        """Whether updates are sent as soon as they come."""
+        """Whether updates are sent without a pause."""
         return False
 
     def close(self) -> None:
@@ -101,41 +114,52 @@ class ThrottledStream(EncodedStream):
         self._use(None)
 
     def metadata(self, metadata: Metadata) -> None:
-        """Store new metadata, and the rate that belongs to it."""
+        """Store new metadata, and the rate for it."""
         self._set_rate(metadata)
         super().metadata(metadata)
 
-    def direct_stream(self) -> None:
-        """Return None: each update has to be looked at."""
+    def direct_streams(self) -> list[DirectStream] | None:
+        """Return none at all within a pause; None: the next update is to be sent."""
+        if self._throttle is None:
+            return super().direct_streams()
+        return [] if self.pause is not None else None
 
     def reading(self, reading: Reading) -> None:
-        """Send an update now, or keep it until the pause is over."""
+        """Send an update now, or leave it until the pause is over."""
         if self.pause is not None:
-            self._newest = reading
+            self._sent = None
         else:
             self._send(reading)
 
     def connection(self) -> None:
         """Send a delayed update first, as it is the last of its connection."""
-        newest, self._newest = self._newest, None
+        last = self._pv.last if self._is_due else None
         # A connection without a value would be half the news.
         self.pause = None
         try:
-            if newest is not None:
-                super().reading(newest)
+            if last is not None:
+                super().reading(last)
         finally:
             super().connection()
 
     def pause_over(self) -> None:
         """Send a delayed update and pause again, or wait for the next update."""
-        newest, self._newest = self._newest, None
+        latest = self._pv.latest if self._is_due else None
         self.pause = None
-        if newest is not None and not self.is_empty:
-            self._send(newest)
+        if latest is not None and not self.is_empty:
+            self._send(latest)
+        else:
+            self._pv.reroute()
+
+    @property
+    def _is_due(self) -> bool:
+        """Whether something came in this pause."""
+        return self.pause is not None and self._sent != self._pv.updates
 
     def _send(self, reading: Reading) -> None:
         super().reading(reading)
         if self._throttle is not None:
+            self._sent = self._pv.updates
             self.pause = Pause(self)
             self._throttle.put(self.pause)
 
@@ -146,8 +170,8 @@ class ThrottledStream(EncodedStream):
     def _use(self, throttle: Throttle | None) -> None:
         if throttle is self._throttle:
             return
-        # What is kept back is of a PV that was a scalar before, or an array.
-        self.pause = self._newest = None
+        # What was left is of a PV that was a scalar before, or an array.
+        self.pause = None
         before, self._throttle = self._throttle, throttle
         if throttle is not None:
             throttle.enter()

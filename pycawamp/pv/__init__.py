@@ -1,1 +1,1 @@
-"""The EPICS side: channels, their values and who listens. It knows no browser."""
+"""Channels, their values and their subscribers. Independent of clients and their protocols."""

@@ -27,18 +27,18 @@ from pycawamp.pv.history import NO_SAMPLES, Samples
 from pycawamp.pv.values import SEVERITIES
 
 AT_ONCE = 4
-"""Requests that the archiver is asked at the same time, for all clients."""
+"""Maximum number of simultaneous requests to the archiver, for all clients."""
 MOST_WAITING = 500
-"""Requests that wait for their turn."""
+"""Maximum number of queued requests."""
 TIMEOUT = 10.0
-"""Seconds within which an answer has to be complete."""
+"""Seconds within which an answer must be complete."""
 CONNECT_TIMEOUT = 5.0
 MOST_BYTES = 2**20
-"""Bytes of an answer: parsing a larger one would keep clients waiting."""
+"""Maximum bytes of an answer. Parsing a larger one would block other clients."""
 POINTS_PER_BIN = 3
 _TOO_LATE = "the archiver did not answer within {:g} s"
 _ARCHIVED = re.compile(r"[A-Za-z0-9_:;.<>\[\]+/-]+")
-"""Names that an archiver may have. In particular, parentheses would be operators of its own."""
+"""Valid names for the archiver. In particular, parentheses would be operators."""
 
 _Sample = tuple[int, int, float, int]
 """UNIX seconds, nanoseconds, value, severity."""
@@ -61,23 +61,23 @@ class Archiver:
         self._turns = DeferredSemaphore(AT_ONCE)
 
     def close(self) -> Deferred[None]:
-        """Close connections that are kept open; fires when they are closed."""
+        """Close idle connections; fires when they are closed."""
         closed: Deferred[None] = self._pool.closeCachedConnections()
         return closed
 
     async def samples(self, name: str, start: float, end: float, points: int) -> Samples:
-        """Return the samples of a time, and the one before.
+        """Return the samples of a period, and the last one before it.
 
         Args:
             name: The PV's name, without a scheme.
             start: UNIX seconds.
             end: UNIX seconds.
-            points: The most samples. If there are more, each part of the time has its
-                lowest, highest and mean value.
+            points: Maximum number of samples. If there are more, each interval has its lowest,
+                highest and mean value.
 
         Raises:
-            ArchiverError: The archiver does not answer, or not with samples.
-            OverloadedError: Too many requests wait for it.
+            ArchiverError: The archiver does not answer, or its answer is invalid.
+            OverloadedError: Too many requests are queued.
         """
         if not _ARCHIVED.fullmatch(name) or end <= start:
             return NO_SAMPLES
@@ -121,7 +121,7 @@ class Archiver:
 
 
 class _Body(Protocol):
-    """Reads the body of a response, up to the most bytes."""
+    """Reads the body of a response, up to the maximum size."""
 
     def __init__(self, response: IResponse) -> None:
         self._read = BytesIO()
@@ -129,14 +129,14 @@ class _Body(Protocol):
         response.deliverBody(self)
 
     def dataReceived(self, data: bytes) -> None:
-        """Take a part."""
+        """Store a part."""
         if self._read.tell() + len(data) > MOST_BYTES:
             self._fail(ArchiverError(f"the archiver sent more than {MOST_BYTES} bytes"))
         else:
             self._read.write(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Fire with all that came, if it is complete."""
+        """Fire with the whole body if it is complete, otherwise fail."""
         if self.done.called:
             return
         if reason.check(ResponseDone, PotentialDataLoss):
@@ -172,11 +172,11 @@ def _parsed(body: bytes) -> Samples:
         samples = [sample for stored in found for each in stored["data"] for sample in _of(each)]
         return _columns(samples)
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        raise ArchiverError("the archiver's answer is not as documented") from None
+        raise ArchiverError("the archiver's answer is invalid") from None
 
 
 def _of(stored: dict[str, Any]) -> Iterator[_Sample]:
-    """Yield the samples in a stored one: itself, or those of a bin."""
+    """Yield the samples in a stored sample: itself, or those of a bin."""
     value = stored["val"]
     # Of a bin: mean, standard deviation, lowest, highest and number.
     values = [value] if not isinstance(value, list) else [value[2], value[3], value[0]]

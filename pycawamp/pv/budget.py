@@ -7,7 +7,7 @@ import attrs
 DEFAULT_LIMIT = 2**30
 """Bytes."""
 SHARE = 4
-"""A client may use this fraction of the limit (1/4)."""
+"""The fraction of the limit that one client may use (1/4)."""
 
 
 @attrs.define(eq=False)
@@ -25,21 +25,21 @@ class MemoryBudget:
     rendered: int = 0
     """Messages with large arrays, kept for clients that catch up."""
     requests: int = 0
-    """Unfinished gets and puts, and messages that have not arrived completely."""
+    """Unfinished gets and puts, and incomplete messages."""
     backlog: int = 0
     """Unsent data."""
     history: int = 0
-    """The last minutes of scalars."""
+    """Histories of PVs."""
 
     @property
     def used(self) -> int:
-        """The sum."""
+        """The sum of all counts."""
         shared = self.values + self.structured + self.rendered + self.history
         return shared + self.requests + self.backlog
 
     @property
     def share(self) -> int:
-        """Bytes of large arrays that one client may subscribe to."""
+        """Maximum bytes of large arrays that one client may subscribe to."""
         return self.limit // SHARE
 
     def has_room_for_values(self, size: int) -> bool:
@@ -51,7 +51,7 @@ class MemoryBudget:
         return self.history + size <= self.share and self.has_room(size)
 
     def has_room(self, size: int) -> bool:
-        """Return whether there is room for so many bytes."""
+        """Return whether there is room for this number of bytes."""
         return self.used + size <= self.limit
 
     def __str__(self) -> str:

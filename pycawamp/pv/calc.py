@@ -1,4 +1,4 @@
-"""CALC expressions by EPICS's own engine (libCom), as calc records and access security have."""
+"""CALC expressions, evaluated by EPICS's own engine (libCom), as in calc records."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from attrs import field, frozen
 from epicscorelibs.lib import Com_dsoinfo
 
 INPUTS = 21
-"""The inputs A to U; EPICS before 7.0.10 has those to L."""
+"""The inputs A to U; versions of EPICS before 7.0.10 have A to L."""
 MAX_OPERATORS = 70
-"""Operators, functions and parentheses of an expression.
+"""Maximum number of operators, functions and parentheses in an expression.
 
-`postfix` keeps those that wait for their operands in an array of 80, and does not look whether
-more come: 80 parentheses crash the process.
+`postfix` stores pending operators in an array of 80 elements without checking its bounds: 80
+parentheses crash the process.
 """
 
 _OPERATOR = re.compile(r"[A-Za-z_]\w+|[^\w\s.]", re.ASCII)
@@ -33,16 +33,20 @@ _libcom.calcPerform.argtypes = (POINTER(c_double), POINTER(c_double), c_char_p)
 
 
 class ExpressionError(ValueError):
-    """The text is no expression; says what the engine says of it."""
+    """The expression is invalid; the text is the engine's message."""
 
 
 @frozen
 class Expression:
-    """A compiled expression without assignments; ExpressionError if the text is none."""
+    """A compiled expression without assignments.
+
+    Raises:
+        ExpressionError: The text is not a valid expression, or too long.
+    """
 
     text: str
     inputs: int = field(init=False, eq=False)
-    """A bit for each input that it uses: 1 is A, 2 is B, …"""
+    """A bit for each input that the expression uses: 1 is A, 2 is B, …"""
     _compiled: ctypes.Array[ctypes.c_char] = field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -62,7 +66,12 @@ class Expression:
         object.__setattr__(self, "_compiled", compiled)
 
     def evaluate(self, values: Sequence[float], previous: float) -> float | None:
-        """The result for the values of A, B, …; `previous` is VAL. None: it cannot be computed."""
+        """Return the result, or None if it cannot be computed.
+
+        Args:
+            values: The values of A, B, …
+            previous: The value of VAL in the expression.
+        """
         arguments = (c_double * INPUTS)(*values)
         result = c_double(previous)
         failed = _libcom.calcPerform(arguments, byref(result), self._compiled)

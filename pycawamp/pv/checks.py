@@ -1,7 +1,7 @@
-"""Values that clients want to write: what can be wrong with them, whatever the protocol.
+"""Checks of values to write, for all protocols.
 
-A value is what JSON has: a number, a string, a boolean, or a list of them. BadValueError says
-what was wrong with it and what was expected.
+A value is JSON: a number, a string, a boolean, or a list of them. BadValueError says what was wrong
+and what was expected.
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ from pycawamp.pv.values import Array, FieldType, Metadata
 
 
 def elements(metadata: Metadata, value: Any) -> list[Any]:
-    """Return the elements of a value; of a scalar one."""
+    """Return the elements of a value, or a scalar in a list.
+
+    Raises:
+        BadValueError: An array is given for a scalar, or has too many elements.
+    """
     if not metadata.is_array:
         if isinstance(value, list | dict):
             raise BadValueError(f"expected {wanted(metadata)}, got {described(value)}")
@@ -29,7 +33,11 @@ def elements(metadata: Metadata, value: Any) -> list[Any]:
 
 
 def numbers(metadata: Metadata, values: list[Any], dtype: np.dtype[Any]) -> Array:
-    """Return numbers as an array of a type that holds each of them."""
+    """Return numbers as an array of a type that holds each of them exactly.
+
+    Raises:
+        BadValueError: An element is not a number, or not within the channel's range.
+    """
     # A set of types, not a look at each value: a million numbers are checked in C.
     for wrong in set(map(type, values)) - {int, float}:
         example = next(value for value in values if type(value) is wrong)
@@ -49,7 +57,7 @@ def numbers(metadata: Metadata, values: list[Any], dtype: np.dtype[Any]) -> Arra
 
 
 def _large_integers(values: list[Any], dtype: np.dtype[Any]) -> Array:
-    """Integers with more digits than a double has: none is lost."""
+    """Return integers with more digits than a double has, without loss."""
     limits = np.iinfo(dtype)
     whole = [int(value) for value in values]
     if whole and not int(limits.min) <= min(whole) <= max(whole) <= int(limits.max):
@@ -58,7 +66,11 @@ def _large_integers(values: list[Any], dtype: np.dtype[Any]) -> Array:
 
 
 def index(labels: tuple[str, ...], value: Any, highest: int) -> int:
-    """Return the index of an enum's state that is given by its label or its index."""
+    """Return the index of an enum's state, given its label or index.
+
+    Raises:
+        BadValueError: There is no such state.
+    """
     if isinstance(value, str) and value in labels:
         return labels.index(value)
     if type(value) is int and 0 <= value <= highest:
@@ -70,19 +82,23 @@ def index(labels: tuple[str, ...], value: Any, highest: int) -> int:
 
 
 def string(value: Any) -> bytes:
-    """Return a string as UTF-8."""
+    """Return a string as UTF-8.
+
+    Raises:
+        BadValueError: The value is not a string.
+    """
     if not isinstance(value, str):
         raise BadValueError(f"expected a string, got {described(value)}")
     return value.encode()
 
 
 def wanted(metadata: Metadata) -> str:
-    """Return the name of what a channel's elements are."""
+    """Return a text for the type of a channel's elements."""
     return _WANTED.get(metadata.type, "whole numbers" if metadata.is_array else "a whole number")
 
 
 def described(value: Any) -> str:
-    """Return the JSON type of a value, and the value itself if it is a scalar."""
+    """Return a text with the JSON type of a value, and the value itself if it is a scalar."""
     kind = json_type(value)
     if value is None or isinstance(value, list | dict):
         return kind
@@ -90,9 +106,9 @@ def described(value: Any) -> str:
 
 
 MAX_SHOWN = 40
-"""Characters of a value in an error message."""
+"""Maximum characters of a value in an error message."""
 _LARGEST = 8
-"""Bytes of an integer, from which a double does not hold all of them."""
+"""Bytes of the smallest integer type that a double cannot hold exactly."""
 _WANTED = {
     FieldType.STRING: "a string",
     FieldType.DOUBLE: "a number",

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 T = TypeVar("T")
 
 SLICE = 0.010
-"""Seconds of work at once, as many items may be due together."""
+"""Maximum seconds of work at a time, because many items may be due together."""
 
 
 class DelayLine(Generic[T]):
@@ -24,28 +24,36 @@ class DelayLine(Generic[T]):
         clock: The reactor.
         delay: Seconds.
         due: Called with each item that is due.
+        gap: Seconds. Items that become due within this time after others wait for its end, so
+            that they are passed on together. What is added while they are passed on is due
+            together again.
     """
 
-    def __init__(self, clock: IReactorTime, delay: float, due: Callable[[T], None]) -> None:
+    def __init__(
+        self, clock: IReactorTime, delay: float, due: Callable[[T], None], gap: float = 0.0
+    ) -> None:
         self._clock = clock
         self._delay = delay
         self._due = due
+        self._gap = gap
         self._waiting: deque[tuple[float, T]] = deque()
         self._timer: IDelayedCall | None = None
-        self._releasing = False
+        # When the items that are being passed on began to be; None: none are.
+        self._releasing: float | None = None
 
     def put(self, item: T) -> None:
         """Add an item."""
-        self._waiting.append((self._clock.seconds() + self._delay, item))
+        now = self._clock.seconds() if self._releasing is None else self._releasing
+        self._waiting.append((now + self._delay, item))
         # While items are being released, the timer is set afterwards, for the first that remains.
-        if self._timer is None and not self._releasing:
+        if self._timer is None and self._releasing is None:
             self._timer = self._clock.callLater(self._delay, self._release)
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def keep(self, wanted: Callable[[T], bool]) -> None:
-        """Remove all items that are not wanted."""
+        """Remove all items for which `wanted` returns False."""
         self._waiting = deque(item for item in self._waiting if wanted(item[1]))
 
     def clear(self) -> None:
@@ -58,15 +66,17 @@ class DelayLine(Generic[T]):
     def _release(self) -> None:
         self._timer = None
         now = self._clock.seconds()
-        self._releasing = True
+        least = self._gap
+        self._releasing = now
         try:
             while self._waiting and self._waiting[0][0] <= now:
                 self._due(self._waiting.popleft()[1])
                 if self._clock.seconds() >= now + SLICE:
                     # The rest is due in the next reactor iteration.
+                    least = 0.0
                     break
         finally:
-            self._releasing = False
+            self._releasing = None
             if self._waiting:
-                wait = max(0.0, self._waiting[0][0] - now)
+                wait = max(least, self._waiting[0][0] - now)
                 self._timer = self._clock.callLater(wait, self._release)

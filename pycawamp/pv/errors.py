@@ -57,7 +57,7 @@ class PVTimeoutError(PVError):
 
 
 class ArchiverError(PVError):
-    """The archiver did not answer, or not with samples."""
+    """The archiver did not answer, or its answer is invalid."""
 
     code = "archiver_failed"
 

@@ -1,4 +1,4 @@
-"""The last minutes of PVs that hold a number."""
+"""Histories of PVs whose values are numbers."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.values import SEVERITIES, Array, Reading
 
 MOST_SAMPLES = 8192
-"""Samples of one PV that are kept, whatever the time."""
+"""Maximum number of samples of a PV, whatever the time."""
 REFUSED = 256
-"""Samples between two requests for memory that was refused."""
+"""Number of samples between two requests for memory that was refused."""
 SEVERITY_SHIFT = 30
 _SAMPLE = Struct("=dII")
 """The value, UNIX seconds, and nanoseconds with the severity in the upper two bits."""
 _HELD = 96
-"""Bytes of a sample in a list of Python's."""
+"""Bytes of a sample in a Python list."""
 _LEAST = 16
 _DTYPE = np.dtype([("value", "f8"), ("seconds", "u4"), ("rest", "u4")])
 
 
 class Store(Protocol):
-    """The newest samples of one PV: those of some seconds, and the one before."""
+    """The newest samples of a PV: those of a number of seconds, and the last one before them."""
 
     def append(self, reading: Reading, /) -> None:
         """Add a number, or NaN for no value. Values of other types are ignored."""
@@ -38,19 +38,20 @@ class Store(Protocol):
         """Return all samples, oldest first: value (double), seconds and `rest` (uint32)."""
 
     def close(self) -> None:
-        """Give the memory back; nothing is kept any more."""
+        """Release the memory, and keep no more samples."""
 
     def __len__(self) -> int:
         """Return the number of samples."""
 
 
 class DequeStore:
-    """A store in Python; see pycawamp.pv.ca._fast for the one in C.
+    """A store in Python; the one in C is in pycawamp.pv.ca._fast.
 
     Args:
         keep: Seconds.
-        most: Samples.
-        reserve: Asked for a number of bytes more, and told of less by a negative one.
+        most: Maximum number of samples.
+        reserve: Called with a number of bytes to reserve, negative to release them; returns
+            whether there is room.
     """
 
     __slots__ = ("_keep", "_most", "_reserve", "_room", "_samples", "_until_asked")
@@ -85,7 +86,7 @@ class DequeStore:
         return b"".join(self._samples)
 
     def close(self) -> None:
-        """Give the memory back; nothing is kept any more."""
+        """Release the memory, and keep no more samples."""
         if self._reserve is not None:
             self._reserve(-self._room * _HELD)
             self._reserve = None
@@ -102,7 +103,7 @@ class DequeStore:
             samples.popleft()
 
     def _make_room(self) -> bool:
-        """Return whether there is room for one sample more, in place of the oldest if need be."""
+        """Return whether there is room for a sample, replacing the oldest if necessary."""
         if len(self._samples) < self._room:
             return True
         if self._room < self._most and not self._until_asked:
@@ -120,12 +121,12 @@ class DequeStore:
 
 @attrs.frozen
 class Past:
-    """How much of its history a client wants of a PV."""
+    """How much of a PV's history a client requests."""
 
     seconds: float
-    """Before now."""
+    """Seconds before now."""
     points: int
-    """Samples at most."""
+    """Maximum number of samples."""
 
 
 @attrs.frozen(eq=False)
@@ -156,13 +157,13 @@ class Samples:
         return len(self.seconds)
 
     def __getitem__(self, index: Any) -> Samples:
-        """Return the samples that a slice or an array of indices selects."""
+        """Return the samples selected by a slice or an array of indices."""
         return Samples(
             self.seconds[index], self.nanoseconds[index], self.values[index], self.severities[index]
         )
 
     def __add__(self, later: Samples) -> Samples:
-        """Return these samples and then `later`."""
+        """Return these samples followed by `later`."""
         return Samples(
             *(
                 np.concatenate([getattr(self, name), getattr(later, name)])
@@ -182,13 +183,13 @@ class Samples:
         return self[self.times < end]
 
     def between(self, start: float, end: float) -> Samples:
-        """Return the samples of a time, and the one before, which held at its start."""
+        """Return the samples of a period, and the last one before it, which is its first value."""
         times = self.times
         before = np.flatnonzero(times < start)[-1:]
         return self[np.concatenate([before, np.flatnonzero((times >= start) & (times <= end))])]
 
     def thinned(self, most: int) -> Samples:
-        """Return at most so many samples: of each part the first, lowest, highest and last."""
+        """Return at most `most` samples: first, lowest, highest and last of each interval."""
         if len(self) <= most:
             return self
         width = math.ceil(len(self) / max(1, most // 4))
@@ -206,7 +207,7 @@ NO_SAMPLES = Samples.of(b"")
 
 
 class Histories:
-    """Makes the stores of PVs, within the memory budget."""
+    """Creates the stores of PVs, within the memory budget."""
 
     def __init__(
         self,
@@ -214,12 +215,12 @@ class Histories:
         seconds: float,
         make: Callable[[int, int, Callable[[int], bool]], Store] | None = None,
     ) -> None:
-        """Create none yet.
+        """Create an object without stores.
 
         Args:
             budget: The memory budget. Histories may use a quarter of it.
-            seconds: How much is kept; 0: nothing.
-            make: Makes a store, if not in Python.
+            seconds: Seconds of history to keep; 0: none.
+            make: Creates a store; None: a `DequeStore`.
         """
         self._budget = budget
         self._seconds = math.ceil(seconds)
@@ -228,7 +229,7 @@ class Histories:
         self._asked = self._reserve
 
     def open(self) -> Store | None:
-        """Return the store of a new PV; None if nothing is to be kept."""
+        """Return the store of a new PV; None if no history is kept."""
         if not self._seconds:
             return None
         return self._make(self._seconds, MOST_SAMPLES, self._asked)

@@ -22,6 +22,7 @@ from pycawamp.pv.interfaces import (
     IChannelObserver,
     IComputedSink,
     IHandle,
+    ILimitedHandle,
     IRoutedSink,
     IStreaming,
     ISubscriber,
@@ -42,6 +43,7 @@ class PV:
 
     __slots__ = (
         "_latest",
+        "_limit",
         "_route",
         "_updates",
         "_updates_before",
@@ -52,6 +54,7 @@ class PV:
         "history",
         "inputs",
         "is_overloaded",
+        "last",
         "name",
         "refusal",
         "seconds",
@@ -68,11 +71,11 @@ class PV:
     ) -> None:
         self.name = name
         self.seconds = seconds
-        """The reactor's clock."""
+        """Returns the reactor's time."""
         self.since = seconds()
-        """When it was connected or lost last, or opened."""
+        """The reactor's time when it was last connected, lost, or opened."""
         self.found = found
-        """Called with the name when an IOC has answered for it for the first time."""
+        """Called with the name when an IOC answers for it for the first time."""
         self.connected: bool | None = None
         """None until it was found; False if it is disconnected, unreadable or refused."""
         self.changed = time()
@@ -82,9 +85,12 @@ class PV:
         self.described: Metadata | None = None
         """The last known metadata."""
         self._latest: Reading | None = None
+        self.last: Reading | None = None
+        """While subscribers are told of a change of `connected`: the newest update before it."""
         self._route: Route | None = None
         self.history = history
-        """Its last minutes; None if they are not kept."""
+        """Its recent samples; None if none are kept."""
+        self._limit: Callable[[float | None], None] | None = None
         self._updates = 0
         self._updates_before = 0
         self.inputs: Sequence[PVState] = ()
@@ -104,12 +110,12 @@ class PV:
 
     @property
     def updates(self) -> int:
-        """How many updates have come since it was opened."""
+        """Number of updates since it was opened."""
         return self._updates + (self._route.direct if self._route is not None else 0)
 
     @property
     def updates_of_connection(self) -> int:
-        """How many updates have come since it was connected."""
+        """Number of updates since it was connected."""
         return self.updates - self._updates_before
 
     def routed(self, route: Route) -> None:
@@ -121,20 +127,35 @@ class PV:
             route.keep(self.history)
 
     def kept(self) -> Samples:
-        """Return all of its history, with the newest update."""
+        """Return its whole history, including the newest update."""
         return NO_SAMPLES if self.history is None else Samples.of(self.history.samples())
 
     def past(self, start: float) -> Samples:
-        """Return what its history has from a time (UNIX seconds) on, without the newest update."""
+        """Return its history from a time (UNIX seconds) on, without the newest update."""
         samples, latest = self.kept(), self.latest
         if latest is not None and samples.ends_with(latest):
             samples = samples[:-1]
         return samples.between(start, math.inf)
 
     def reroute(self) -> None:
-        """Handle that subscribers, or what they do with updates, have changed."""
+        """Handle that its subscribers, or their use of updates, have changed."""
         if self._route is not None:
             self._route.clear()
+        if self._limit is not None and self.subscribers:
+            self._limit(self._highest_rate())
+
+    def limit_by(self, limit: Callable[[float | None], None]) -> None:
+        """Call a function with how many updates per second are needed, whenever that may change."""
+        self._limit = limit
+
+    def _highest_rate(self) -> float | None:
+        highest = 0.0
+        for subscriber in self.subscribers:
+            rate = subscriber.highest_rate() if IStreaming.providedBy(subscriber) else None
+            if rate is None:
+                return None
+            highest = max(highest, rate)
+        return highest
 
     def redirect(self, stream: Any, cohort: Any) -> None:
         """Handle that a stream's updates go to another cohort."""
@@ -180,7 +201,7 @@ class PV:
         if self.history is not None and self.connected and not connected:
             self.history.append(_gap())
         self.connected = connected
-        self._latest = None
+        self.last, self._latest = self.latest, None
         self._updates_before = self.updates
         if self._route is not None:
             self._route.forget_newest()
@@ -191,6 +212,7 @@ class PV:
                 subscriber.connection(self, connected)
             except Exception:
                 self._failed()
+        self.last = None
 
     def reading(self, reading: Reading) -> None:
         """Store an update, and notify subscribers."""
@@ -215,7 +237,7 @@ class PV:
         self._log.failure("A subscriber of {pv} failed", pv=self.name)
 
     def close(self) -> None:
-        """Drop the history: the channel is closed."""
+        """Delete the history: the channel is closed."""
         if self.history is not None:
             self.history.close()
 
@@ -231,7 +253,7 @@ class PV:
 
 
 def _gap() -> Reading:
-    """Return what a history has where a PV disconnects: no value, with the worst severity."""
+    """Return the history entry for a disconnection: no value, with the worst severity."""
     seconds, nanoseconds = divmod(time_ns(), 10**9)
     return Reading(0, len(SEVERITIES) - 1, seconds, nanoseconds, None)
 
@@ -257,7 +279,7 @@ class _Channel:
     pv: PV
     handle: IHandle
     left: int = 0
-    """How often the last subscriber has left: tells whether a linger is still the newest."""
+    """Number of times that the last subscriber has left; tells which linger is the newest."""
 
 
 class PVHub(Service):
@@ -269,7 +291,7 @@ class PVHub(Service):
         clock: The reactor.
         backend: Opens channels.
         linger: Seconds for which a channel stays open after its last subscriber has left.
-        histories: Makes what keeps the last minutes of each PV; None: nothing is kept.
+        histories: Creates the history of each PV; None: no history is kept.
     """
 
     def __init__(
@@ -309,15 +331,20 @@ class PVHub(Service):
         """Subscribe to a PV. The subscriber is first called with the current state, if known.
 
         Args:
-            name: The name of the channel; of another backend than the default one, with its
-                scheme.
+            name: The name of the channel, with its scheme unless that is the default.
             subscriber: An object that provides ISubscriber.
+
+        Returns:
+            A subscription; call its `close()` to unsubscribe.
         """
         channel = self._channels.get(name)
         if channel is None:
             history = self._histories.open() if self._histories is not None else None
             pv = PV(name, self._tell_found, self._seconds, history)
-            channel = self._channels[name] = _Channel(pv, self._backend.open(name, pv))
+            handle = self._backend.open(name, pv)
+            if ILimitedHandle.providedBy(handle):
+                pv.limit_by(handle.limit)
+            channel = self._channels[name] = _Channel(pv, handle)
         pv = channel.pv
         self._idle_searches.pop(name, None)
         pv.subscribers = (*pv.subscribers, subscriber)
@@ -346,7 +373,7 @@ class PVHub(Service):
 
     @property
     def pvs(self) -> list[PV]:
-        """The PVs of all open channels, the lingering ones included."""
+        """The PVs of all open channels, including those without subscribers."""
         return [channel.pv for channel in self._channels.values()]
 
     @property
@@ -370,14 +397,14 @@ class PVHub(Service):
         return channel is not None and channel.pv.connected is not None
 
     def close_idle(self, names: Iterable[str]) -> None:
-        """Close those channels of these names that have no subscribers."""
+        """Close the channels with these names that have no subscribers."""
         for name in names:
             channel = self._channels.get(name)
             if channel is not None and not channel.pv.subscribers:
                 self._close(channel)
 
     def close_idle_searches(self, number: int) -> int:
-        """Close up to so many channels that have no subscribers and were never found.
+        """Close at most this many channels that have no subscribers and were never found.
 
         Returns:
             The number of closed channels.

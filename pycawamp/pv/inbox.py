@@ -1,7 +1,8 @@
-"""The one way from Channel Access's threads to the reactor."""
+"""The queue from Channel Access's threads to the reactor."""
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Sized
 from threading import Lock
@@ -13,84 +14,87 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from pycawamp.pv.direct import Form, Updates
 from pycawamp.pv.routes import Planner, Route
 from pycawamp.pv.values import Reading
 
 Handler: TypeAlias = Callable[[Any], None]
 Clock: TypeAlias = Callable[[], float]
 Item: TypeAlias = tuple[Handler, Any, int]
-"""What waits: the handler, its argument, and the bytes that count against the bound."""
+"""A queued call: the handler, its argument, and the bytes that count for the limit."""
 
 SHORTEST_SLICE = 0.002
-"""Seconds; for few clients, who are served within it."""
+"""Seconds, used while sending takes little time."""
 SLICE_PER_SEND = 4.0
-"""How long a slice is, in terms of what sending it takes: the more clients, the longer."""
+"""Length of a slice as a multiple of the time for sending: longer with more clients."""
 SAMPLE_EVENTS = 100
-"""Events over which the pace is measured."""
+"""Number of events over which the pace is measured."""
 SAMPLE_SECONDS = 0.05
-"""Seconds of work over which the pace is measured, however few events it was."""
+"""Seconds of work over which the pace is measured, if there are fewer events."""
 LARGE = 4096
-"""Bytes of an event that may take as long as many others: the clock is looked at after it."""
+"""Bytes of an event that may take as long as many others, so the time is checked after it."""
 FEWEST = 1000
-"""Events that may wait at any pace: a burst of a page."""
+"""Number of events that may be queued at any pace: a burst of a page."""
 SHORT_REST = 0.001
-"""Seconds; below the resolution of the reactor's timers a rest is not worth a timer."""
+"""Seconds; a shorter rest is not worth a timer, whose resolution is limited."""
+MOST_SMALL = 3
+"""Slices of few updates in a row, not `SHORT_REST` apart: from then on it rests after each."""
 
 
 @attrs.frozen
 class InboxLimits:
-    """How much may wait, and how long the reactor works on it at a stretch."""
+    """How much may be queued, and for how long the reactor may work on it at a time."""
 
     events: int = 20_000
-    """The most, however fast they are handled."""
+    """Maximum number of events, however fast they are handled."""
     seconds: float = 0.4
-    """How long what waits may take to handle: what waits longer would be stale."""
+    """Maximum time to handle all queued events; later, they would be out of date."""
     bytes: int = 256 * 2**20
     slice: float = 0.010
-    """Seconds of work between two rounds of the event loop, at most."""
+    """Maximum seconds of work in one reactor iteration."""
 
 
 class Queue(Protocol):
-    """What waits for the reactor, oldest first.
+    """The queued calls for the reactor, oldest first.
 
-    Over its bounds it keeps only the newest update of each handler.
+    Above its limits, it keeps only the newest update of each handler.
     """
 
     most: int
-    """Events that may wait."""
+    """Maximum number of queued events."""
 
     @property
     def conflated(self) -> int:
-        """Updates that were replaced by a newer one of the same handler."""
+        """Number of updates that were replaced by a newer one of the same handler."""
 
     @property
     def depth(self) -> int:
-        """How much waits to be handled."""
+        """Number of queued events."""
 
     def attach(self, wake: Callable[[], None], failed: Callable[[Exception], None]) -> None:
-        """Set what wakes the reactor, and what is called with exceptions of handlers."""
+        """Set the function that wakes the reactor, and the one for exceptions of handlers."""
 
     def post(self, handler: Handler, news: Any, /) -> None:
         """Queue a call of handler(news); it is never dropped."""
 
     def post_update(self, handler: Handler, raw: Sized, /) -> None:
-        """Queue a call of handler(raw); over the bounds, only the newest raw is kept."""
+        """Queue a call of handler(raw); above the limits, only the newest `raw` is kept."""
 
     def work(self, clock: Clock, deadline: float, /) -> tuple[int, bool]:
-        """Handle what waits until the deadline; how many, and whether all."""
+        """Handle events until the deadline; return how many, and whether the queue is empty."""
 
     def sleep(self) -> bool:
-        """Wake the reactor when something comes; False, and nothing done, if something waits."""
+        """Wake the reactor on the next event; return False, without effect, unless empty."""
 
     def close(self) -> None:
-        """Keep nothing."""
+        """Drop all events, also future ones."""
 
 
 class Listener(Protocol):
-    """Who hears of the events of a subscription, or of the answer to a get."""
+    """Receives the events of a subscription, or the answer to a get."""
 
     def receive(self, raw: bytes, /) -> None:
-        """Take the DBR bytes of one event, on the reactor."""
+        """Handle the DBR data of an event, on the reactor."""
 
 
 class Intake(Queue, Protocol):
@@ -100,7 +104,7 @@ class Intake(Queue, Protocol):
     """The address of the callback for events."""
 
     def open(self) -> int:
-        """Return a file descriptor that is readable when an event has come to a sleeping queue."""
+        """Return a file descriptor that is readable once an event arrives in a sleeping queue."""
 
     def acknowledge(self) -> None:
         """Make the file descriptor unreadable."""
@@ -125,18 +129,46 @@ class Intake(Queue, Protocol):
         route: Route | None,
         /,
     ) -> int:
-        """Return the number to give libca for a subscription or a get.
+        """Return the user data for the callback of a subscription or get.
 
-        Events of `dbr_type` with at most `most` elements go where the `route` leads or to the
-        `listener`, as `header` bytes and `width` for each element. Of others `refuse` is called
-        with the listener, the status, the type and the count.
+        Events of `dbr_type` with at most `most` elements are passed along the `route` or to the
+        `listener`, as `header` bytes and `width` bytes per element. For other events, `refuse` is
+        called with the listener, the status, the type and the count.
         """
 
+    def send_scalars(
+        self,
+        message: bytes,
+        start: int,
+        end: int,
+        routes: dict[int, Route],
+        take: Callable[..., bool],
+        /,
+    ) -> int:
+        """Send the scalar readings of a burst of the bus, those of some PVs without Python.
+
+        Args:
+            message: Where they are, from `start` to `end`; see pycawamp.bus.messages.
+            start: Their position.
+            end: The position after them.
+            routes: By the numbers of PVs.
+            take: Called with the fields of the others; returns whether it was an update.
+
+        Returns:
+            How many updates there were.
+        """
+
+    def form(self, code: str, /) -> Form:
+        """Return a form of updates by pvAccess, with the code (as in struct) of their values."""
+
+    def updates(self) -> Updates:
+        """Return what queues the updates of a connection by pvAccess."""
+
     def forget(self, number: int, /) -> None:
-        """Ignore what libca still tells of a number."""
+        """Ignore further events with this user data."""
 
     def forget_all(self) -> None:
-        """Ignore all numbers."""
+        """Ignore all further events."""
 
 
 class DequeQueue:
@@ -156,13 +188,13 @@ class DequeQueue:
         self.conflated = 0
 
     def attach(self, wake: Callable[[], None], failed: Callable[[Exception], None]) -> None:
-        """Set what wakes the reactor, and what is called with exceptions of handlers."""
+        """Set the function that wakes the reactor, and the one for exceptions of handlers."""
         self._wake_reactor = wake
         self._failed = failed
 
     @property
     def depth(self) -> int:
-        """How much waits to be handled."""
+        """Number of queued events."""
         return len(self._queue) + len(self._overflow)
 
     # Any thread
@@ -178,7 +210,7 @@ class DequeQueue:
             self._wake()
 
     def post_update(self, handler: Handler, raw: Sized, /) -> None:
-        """Queue a call of handler(raw) in the reactor; over the bounds, only the newest is kept."""
+        """Queue a call of handler(raw); above the limits, only the newest `raw` is kept."""
         size = len(raw)
         self._bytes_in += size
         item = (handler, raw, size)
@@ -209,7 +241,7 @@ class DequeQueue:
     # The reactor
 
     def sleep(self) -> bool:
-        """Wake the reactor when something comes; False, and nothing done, if something waits."""
+        """Wake the reactor on the next event; return False, without effect, unless empty."""
         # Asleep first, then the last look: a thread that posts after the look sees
         # it asleep and wakes it.
         self._awake = False
@@ -219,7 +251,7 @@ class DequeQueue:
         return True
 
     def work(self, clock: Clock, deadline: float, /) -> tuple[int, bool]:
-        """Handle what waits until the deadline; how many, and whether all."""
+        """Handle events until the deadline; return how many, and whether the queue is empty."""
         handled = 0
         while clock() < deadline:
             items = self._next_items()
@@ -241,7 +273,7 @@ class DequeQueue:
         return handled, not self._queue and not self._overflowing
 
     def _next_items(self, most: int = 32) -> list[Item]:
-        """Some of what waits, oldest first; few enough for the clock to be looked at."""
+        """Return the oldest events, few enough to check the time after them."""
         if not self._queue and self._overflowing:
             with self._lock:
                 self._queue.extendleft(reversed(self._overflow.values()))
@@ -251,7 +283,7 @@ class DequeQueue:
         return [take() for _ in range(min(most, len(self._queue)))]
 
     def close(self) -> None:
-        """Keep nothing."""
+        """Drop all events, also future ones."""
         self._queue.clear()
         self._overflow = {}
 
@@ -259,15 +291,16 @@ class DequeQueue:
 class Inbox:
     """A first-in, first-out queue from any thread to handlers on the reactor.
 
-    The reactor is woken once per burst. It works in slices, so that sockets are served
-    between them under any load: short ones while sending costs little, so that nobody
-    waits for the end of a burst, longer ones with many clients. Once the queue is empty
-    it rests as long as sending took (the longest slice at most): the next updates gather
-    meanwhile, and share the costs per client. With few clients it does not rest, so a
-    lone update goes out at once.
+    The reactor is woken once per burst. It works in slices, between which sockets are served. The
+    slices are short while sending takes little time, so that no client waits for the end of a
+    burst, and longer with many clients. When the queue is empty, it rests for as long as sending
+    took (at most the longest slice), so that the next updates accumulate and share the cost per
+    client. With few clients it does not rest, so a single update is sent at once. If few updates at
+    a time keep arriving, it rests for a millisecond after each slice, until none has arrived,
+    because each slice has a cost too.
 
-    Over its bounds the inbox keeps only the newest update of each channel. `intake` takes
-    the place of the queue in Python, where there is one.
+    Above its limits, the inbox keeps only the newest update of each channel. `intake` replaces the
+    queue in Python, if there is one.
     """
 
     _log = Logger()
@@ -283,17 +316,17 @@ class Inbox:
         self._after_slice = after_slice
         self._limits = limits or InboxLimits()
         self.intake = intake
-        """What libca's callback fills without Python, if that is how events come."""
+        """The queue that libca's callback fills without Python; None: events are posted."""
         self._queue: Queue = DequeQueue(self._limits) if intake is None else intake
         self._queue.attach(self._wake, self._failed)
         # Not methods of this class: they are called for each event.
         self.post = self._queue.post
         """Queue a call of handler(news) in the reactor, from any thread; it is never dropped."""
         self.post_update = self._queue.post_update
-        """Queue a call of handler(raw) in the reactor; over the bounds, only the newest is kept.
+        """Queue a call of handler(raw) in the reactor; above the limits, only the newest is kept.
 
-        One thread at a time may be in here. That holds for Channel Access: libca
-        holds its callback lock around every event.
+        Only one thread at a time may call it. That holds for Channel Access: libca holds its
+        callback lock around every event.
         """
         self._descriptor: _WakeDescriptor | None = None
         self._slice = SHORTEST_SLICE
@@ -301,34 +334,37 @@ class Inbox:
         self._sampled_events = 0
         self._sampled_seconds = 0.0
         self._pace = self._limits.events / self._limits.seconds
-        """Events per second that are handled while there are any, sending included."""
+        """Events handled per second of work, including sending."""
         self._resting: IDelayedCall | None = None
+        self._small_slices = 0
+        self._ended = -math.inf
+        """When the last slice ended."""
         self._closed = False
         self.handled = 0
-        """What was handled since the start."""
+        """Number of events handled since the start."""
 
     @property
     def conflated(self) -> int:
-        """Updates that were replaced by a newer one of the same channel."""
+        """Number of updates that were replaced by a newer one of the same channel."""
         return self._queue.conflated
 
     @property
     def depth(self) -> int:
-        """How much waits to be handled."""
+        """Number of queued events."""
         return self._queue.depth
 
     def count(self, updates: int) -> None:
-        """Count updates that were handled without it."""
+        """Count updates that were handled elsewhere."""
         self.handled += updates
 
     def open(self) -> None:
-        """Watch for the intake's events; to be called after a fork, before the first event."""
+        """Start watching the intake. Call it after a fork, before the first event."""
         if self.intake is not None and self._descriptor is None:
             self._descriptor = _WakeDescriptor(self.intake, self._drain)
             self._reactor.addReader(self._descriptor)
 
     def close(self) -> None:
-        """Work no more, whatever still comes."""
+        """Handle no more events."""
         self._closed = True
         if self._resting is not None and self._resting.active():
             self._resting.cancel()
@@ -352,20 +388,37 @@ class Inbox:
         self.handled += handled
         worked = clock()
         self._after_slice()
-        sending = clock() - worked
+        self._count_small(handled, started)
+        self._ended = clock()
+        sending = self._ended - worked
         # A burst tells what sending costs, not an update that comes alone.
         if not finished or handled >= SAMPLE_EVENTS:
             self._adjust(handled, worked - started + sending)
         self._slice = min(max(SLICE_PER_SEND * sending, SHORTEST_SLICE), self._limits.slice)
         if self._closed:
             return
-        rest = min(sending, self._limits.slice) if finished else 0.0
-        if finished and rest <= SHORT_REST and self._queue.sleep():
+        rest = self._rest(sending) if finished else 0.0
+        if finished and not rest and self._queue.sleep():
             return
-        self._resting = self._reactor.callLater(rest if rest > SHORT_REST else 0, self._drain)
+        self._resting = self._reactor.callLater(rest, self._drain)
+
+    def _count_small(self, handled: int, started: float) -> None:
+        """Count the slices of few updates in a row; until there are none, once it rests."""
+        if not handled:
+            self._small_slices = 0
+        elif self._small_slices < MOST_SMALL:
+            is_small = handled < SAMPLE_EVENTS and started - self._ended < SHORT_REST
+            self._small_slices = self._small_slices + 1 if is_small else 0
+
+    def _rest(self, sending: float) -> float:
+        """Return how long to rest when all is handled; 0: until something comes."""
+        rest = min(sending, self._limits.slice)
+        if rest > SHORT_REST:
+            return rest
+        return SHORT_REST if self._small_slices == MOST_SMALL else 0.0
 
     def _adjust(self, handled: int, seconds: float) -> None:
-        """Limit what may wait to what can be handled in time, at the recent pace."""
+        """Limit the queue to what can be handled in time at the recent pace."""
         self._sampled_events += handled
         self._sampled_seconds += seconds
         enough = self._sampled_events >= SAMPLE_EVENTS or self._sampled_seconds >= SAMPLE_SECONDS
@@ -378,7 +431,7 @@ class Inbox:
 
 
 def has_descriptors(reactor: Any) -> bool:
-    """Whether a reactor can wait for an intake's file descriptor."""
+    """Return whether a reactor can watch an intake's file descriptor."""
     return IReactorFDSet.providedBy(reactor)
 
 
@@ -396,11 +449,11 @@ class _WakeDescriptor:
         return self._descriptor
 
     def logPrefix(self) -> str:
-        """Return what log lines of it begin with."""
+        """Return the prefix of log lines about it."""
         return "inbox"
 
     def doRead(self) -> None:
-        """Handle that something waits."""
+        """Handle that an event has arrived."""
         self._intake.acknowledge()
         self._drain()
 

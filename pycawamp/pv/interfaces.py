@@ -42,8 +42,16 @@ class PVState(Protocol):
         """The newest update of this connection; None while disconnected."""
 
     @property
+    def last(self) -> Reading | None:
+        """While subscribers are told of a change of `connected`: the newest update before it."""
+
+    @property
+    def updates(self) -> int:
+        """How many updates have come since it was opened."""
+
+    @property
     def updates_of_connection(self) -> int:
-        """How many updates have come since it was connected."""
+        """Number of updates since it was connected."""
 
     @property
     def is_overloaded(self) -> bool:
@@ -54,10 +62,10 @@ class PVState(Protocol):
         """The PVs that it is computed from; none, if it is no formula."""
 
     def past(self, start: float) -> Samples:
-        """Return what is kept of it from a time (UNIX seconds) on, without the newest update."""
+        """Return its history from a time (UNIX seconds) on, without the newest update."""
 
     def reroute(self) -> None:
-        """Handle that subscribers, or what they do with updates, have changed."""
+        """Handle that its subscribers, or their use of updates, have changed."""
 
     def redirect(self, stream: Any, cohort: Any) -> None:
         """Handle that a stream's updates go to another cohort."""
@@ -133,22 +141,29 @@ class IHandle(Interface):
 
 @attrs.frozen
 class Requester:
-    """Who wants to write a PV, and by which name."""
+    """The client that requests a write, and the name it used."""
 
     user: str | None
-    """None: nobody has logged in."""
+    """The user; None for an anonymous client."""
     host: str
     """The IP address; "" for a UNIX socket."""
     host_name: str | None
     pv: str
-    """The PV's name as it was judged: without scheme, before aliases."""
+    """The PV's name in access rules: without the scheme, before aliases."""
 
 
 class IJudgingHandle(IHandle):
-    """A channel whose source judges writes by who asks for them."""
+    """A handle whose source decides about writes by the client that requests them."""
 
     def put_for(requester: Requester, value: Any, wait: bool) -> Deferred[None]:
-        """Write a value, as `put` does."""
+        """Write a value for a client, like `IHandle.put`."""
+
+
+class ILimitedHandle(IHandle):
+    """A channel whose source can leave updates out."""
+
+    def limit(rate: float | None) -> None:
+        """Request at most this many updates per second, the newest ones; None: all."""
 
 
 class IBackend(Interface):
@@ -170,10 +185,10 @@ class IBackend(Interface):
 
 
 class IHealthCheck(Interface):
-    """A backend that may stop working without ending."""
+    """A backend that may stop working without an error."""
 
     def check() -> Deferred[None]:
-        """Fires when the backend has shown that it does its work."""
+        """Return a Deferred that fires when the backend has shown that it works."""
 
 
 class ISubscriber(Interface):
@@ -200,7 +215,10 @@ class IStreaming(ISubscriber):
     """A subscriber whose updates can be written without Python."""
 
     def direct_streams() -> list[DirectStream] | None:
-        """Return how to write them; None if `reading` has to be called for each update."""
+        """Return how to write the updates; None if `reading` must be called for each."""
+
+    def highest_rate() -> float | None:
+        """Return how many updates per second are needed; None: all."""
 
 
 class IChannelObserver(Interface):

@@ -143,7 +143,11 @@ class MemoryBackend:
 
 
 def _converted(metadata: Metadata, value: Any) -> Value:
-    """Return what a PV has once a value is written to it; raises BadValueError."""
+    """Return the value that a PV has after a write of `value`.
+
+    Raises:
+        BadValueError: The value is not valid for the PV.
+    """
     if metadata.type is FieldType.CHAR and metadata.is_array and isinstance(value, str):
         value = list(value.encode())
     values = checks.elements(metadata, value)
@@ -164,7 +168,7 @@ def _converted(metadata: Metadata, value: Any) -> Value:
 
 
 MAX_STATES = 16
-"""Of an enum: a state need not have a label."""
+"""Number of states of an enum, with or without labels."""
 _DTYPES = {
     FieldType.SHORT: "i2",
     FieldType.FLOAT: "f4",

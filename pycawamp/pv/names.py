@@ -1,10 +1,11 @@
-"""How long the name of a PV may be."""
+"""The maximum length of PV names."""
 
 from __future__ import annotations
 
 MAX_NAME = 500
-"""Bytes of UTF-8, modifiers included. A search request of Channel Access has room for about 1,000;
-clients, access rules and aliases of PVs all have this limit."""
+"""Maximum bytes of UTF-8, modifiers included. A search request of Channel Access has room for about
+1,000; the limit is the same for clients, access rules and aliases of PVs.
+"""
 
 
 def is_too_long(name: str) -> bool:

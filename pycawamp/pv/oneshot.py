@@ -64,7 +64,9 @@ class OneShotChannel:
         except DeferredTimeoutError:
             raise NotConnectedError(f"no IOC answered within {timeout:g} s") from None
         if self.pv.described is None:
-            raise RefusedError(self.pv.refusal)
+            if self.pv.refusal is not None:
+                raise RefusedError(self.pv.refusal)
+            raise NotConnectedError("no IOC serves it now")
         return self.described
 
     def give_up(self, error: Exception) -> None:
@@ -122,7 +124,7 @@ class OneShotChannel:
             value: A number, a string, a bool, or a list of them. It is not kept after the call.
             wait: Whether to wait until the record has finished processing.
             timeout: Seconds.
-            requester: Who wants it, if that is known.
+            requester: The client that requests the write, if known.
 
         Returns:
             A Deferred that fires when the record has finished, or without `wait` when the value

@@ -1,4 +1,4 @@
-"""The order of the writes to one channel, whatever the protocol."""
+"""The order of writes to a channel, for all protocols."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ P = TypeVar("P")
 
 
 class PutQueue(ABC, Generic[P]):
-    """Writes with completion: one is under way at a time, the others wait.
+    """Writes with completion: only one is under way at a time, the others wait.
 
     They do not wait behind a write without completion (`write_waiting` is called before it), nor
-    behind one that nobody waits for any more, which may never finish: then they are written
-    early, and finish together with the one under way.
+    behind one that nobody waits for any more, which may never finish. In these cases, they are
+    written early, and finish together with the one under way.
     """
 
     def __init__(self) -> None:
@@ -24,19 +24,19 @@ class PutQueue(ABC, Generic[P]):
 
     @abstractmethod
     def begin(self, put: P) -> None:
-        """Write with completion: it is the one under way."""
+        """Write with completion; called when no other write is under way."""
 
     @abstractmethod
     def write_early(self, put: P) -> None:
-        """Write while another is under way."""
+        """Write while another write is under way."""
 
     def add(self, put: P) -> None:
-        """Write when it is its turn."""
+        """Write in turn."""
         self._waiting.append(put)
         self.go_on()
 
     def abandon(self, put: P) -> None:
-        """Forget a write that nobody waits for, unless it was sent."""
+        """Cancel a write that nobody waits for any more, unless it was sent."""
         if put in self._waiting:
             self._waiting.remove(put)
         elif put is self.under_way:
@@ -44,7 +44,7 @@ class PutQueue(ABC, Generic[P]):
             self.go_on()
 
     def go_on(self) -> None:
-        """Write what need not wait, or wait any longer."""
+        """Send the writes whose turn has come."""
         if self.under_way is not None and self._is_abandoned:
             self.write_waiting()
         elif self.under_way is None and self._waiting:
@@ -53,12 +53,12 @@ class PutQueue(ABC, Generic[P]):
             self.begin(self.under_way)
 
     def write_waiting(self) -> None:
-        """Write all that wait."""
+        """Send all waiting writes."""
         while self._waiting:
             self.write_early(self._waiting.popleft())
 
     def take_all(self) -> tuple[P | None, deque[P]]:
-        """Remove and return the write under way, and those that wait."""
+        """Remove and return the write under way, and the waiting writes."""
         under_way, self.under_way = self.under_way, None
         waiting, self._waiting = self._waiting, deque()
         return under_way, waiting

@@ -1,4 +1,4 @@
-"""Why a PV shows no value, in words."""
+"""Why a PV has no value, as text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pycawamp.pv.interfaces import PVState
 
 
 def reason(pv: PVState) -> str | None:
-    """Return why a PV shows no value; None if it is connected."""
+    """Return why a PV has no value; None if it is connected."""
     if pv.connected:
         return None
     if pv.inputs:

@@ -29,17 +29,20 @@ class PVName:
     bare: str
     """The name without its scheme."""
     judged: str
-    """The name for access rules, limits and logs. Those of own PVs keep the scheme."""
+    """The name for access rules, limits and logs. Local PVs keep their scheme."""
 
 
 @implementer(IBackend, IHealthCheck)
 class Router:
-    """A backend that passes channels on to the backends of their schemes.
+    """A backend that opens channels with the backends of their schemes.
 
-    `backends` maps schemes to backends; names without a scheme have the scheme `default`.
     A channel is known by its bare name if it has the default scheme, otherwise by
-    scheme and name: `X` and `ca://X` are one channel. `own` are the schemes of PVs that are
-    the gateway's own, which access rules know by scheme and name.
+    scheme and name: `X` and `ca://X` are one channel.
+
+    Args:
+        backends: The backends, by scheme.
+        default: The scheme of names without a scheme.
+        own: The schemes of local PVs, which access rules know by scheme and name.
     """
 
     def __init__(
@@ -53,19 +56,25 @@ class Router:
         """Parse a name as requested by a client.
 
         Raises:
-            UnknownSchemeError: No backend has the scheme.
+            UnknownSchemeError: No backend has the scheme, or there are two.
         """
-        if text.startswith("=") and FORMULA in self._backends:
+        if self._is_short(text):
             text = f"{FORMULA}://{text[1:]}"
         match = _SCHEME.match(text) if "://" in text else None
         if match is None:
             return PVName(self._default, text, text)
-        scheme = match[1].lower()
+        scheme, bare = match[1].lower(), match[2]
         if scheme not in self._backends:
             known = ", ".join(f"{known}://" for known in self._backends)
             raise UnknownSchemeError(f"unknown scheme {match[1][:16]}://; expected one of {known}")
-        judged = f"{scheme}://{match[2]}" if scheme in self._own else match[2]
-        return PVName(scheme, match[2], judged)
+        if scheme == self._default and (self._is_short(bare) or _SCHEME.match(bare)):
+            # Without the default scheme, it would be the name of another channel.
+            raise UnknownSchemeError(f"expected a name without another scheme after {scheme}://")
+        judged = f"{scheme}://{bare}" if scheme in self._own else bare
+        return PVName(scheme, bare, judged)
+
+    def _is_short(self, text: str) -> bool:
+        return text.startswith("=") and FORMULA in self._backends
 
     def bare(self, text: str) -> str:
         """Return a client's name without its scheme, for logs."""
@@ -77,7 +86,7 @@ class Router:
     def channel_name(self, scheme: str, bare: str) -> str:
         """Return the name by which `open` knows the channel.
 
-        `bare` is the name as it was judged, or an alias of it.
+        `bare` is the name in access rules, or an alias of it.
         """
         return bare if scheme in (self._default, *self._own) else f"{scheme}://{bare}"
 
@@ -92,7 +101,7 @@ class Router:
         return gatherResults(stopping, consumeErrors=True).addCallback(lambda _: None)
 
     def check(self) -> Deferred[None]:
-        """Fires when all backends that can stop working have shown that they work."""
+        """Return a Deferred that fires when all backends with IHealthCheck work."""
         checks = [
             backend.check()
             for backend in self._backends.values()

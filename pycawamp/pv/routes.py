@@ -1,17 +1,34 @@
-"""How updates get from a channel to streams without Python."""
+"""The routes of updates from a channel to streams without Python."""
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Any, NamedTuple, Protocol
 
 from pycawamp.pv.values import Reading
 
 
+class Field(IntEnum):
+    """A member of an update of a scalar, as JSON. The numbers are those of render.h."""
+
+    VALUE = 0
+    """The value; null if it is no finite number."""
+    NUMBER = 1
+    """The same with "NaN", "Infinity" and "-Infinity", and chars with a sign."""
+    TIME = 2
+    """The UNIX time with nine digits after the point."""
+    SECONDS = 3
+    """The time without its fraction."""
+    NANOSECONDS = 4
+    """The fraction."""
+    ALARM = 5
+    """`,"severity":"…","status":"…"`."""
+
+
 class DirectStream(NamedTuple):
     """How to write a stream's updates. The C code reads the fields in this order.
 
-    An update is `before_value`, the value, `before_time`, the time stamp, `after_time`, the
-    alarm if `has_alarm`, and `after_alarm`; in a WebSocket text frame if `is_framed`.
+    An update is its parts, one after another, in a WebSocket text frame if `is_framed`.
     """
 
     cohort: Any
@@ -21,11 +38,9 @@ class DirectStream(NamedTuple):
     touch: Any
     """Called with the cohort when its buffer gets the first update."""
     is_framed: bool
-    before_value: bytes
-    before_time: bytes
-    after_time: bytes
-    after_alarm: bytes
-    has_alarm: bool
+    parts: tuple[bytes | Field, ...]
+    severity: int | None
+    """Only updates of this severity are written; None: all."""
 
 
 class Planner(Protocol):
@@ -39,7 +54,8 @@ class Route(Protocol):
     """The route of a subscription's updates: to the sink, or directly to streams.
 
     The first update goes to the sink. If the sink then returns its `direct_streams`, the following
-    ones go to these and not to the sink, until the route is cleared.
+    ones go to these and not to the sink, until the route is cleared. Updates that cannot be
+    written go to the sink; if one of the streams has a severity, this clears the route.
     """
 
     @property
@@ -48,19 +64,19 @@ class Route(Protocol):
 
     @property
     def direct(self) -> int:
-        """How many updates have bypassed the sink."""
+        """Number of updates that have bypassed the sink."""
 
     def clear(self) -> None:
-        """Send the next update to the sink, because its subscribers or their encodings changed."""
+        """Pass the next update to the sink: its subscribers or their encodings have changed."""
 
     def redirect(self, stream: Any, cohort: Any, /) -> None:
-        """Send the updates of a stream to another cohort; how they are written stays."""
+        """Pass the updates of a stream to another cohort, in the same form."""
 
     def close(self) -> None:
-        """Send all updates to the sink: the subscription ends."""
+        """Pass all updates to the sink: the subscription ends."""
 
     def keep(self, history: Any, /) -> None:
-        """Add what bypasses the sink to a compiled history too."""
+        """Also add updates that bypass the sink to a compiled history."""
 
     def take_newest(self) -> Reading | None:
         """Return the newest update if it bypassed the sink and was not taken yet."""

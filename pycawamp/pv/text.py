@@ -1,4 +1,4 @@
-"""Texts for error messages."""
+"""Helpers for error messages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def clip(text: str, most: int = 64) -> str:
-    """Truncate a text to so many characters, so that errors do not repeat long input."""
+    """Truncate a text to a number of characters, so that errors do not repeat long input."""
     return text if len(text) <= most else text[:most] + "…"
 
 

@@ -1,4 +1,4 @@
-"""Readings and metadata of PVs, with the terms of db_access.h and of the normative types."""
+"""Readings and metadata of PVs, in terms of db_access.h and the normative types."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EPICS_EPOCH = 631152000
 """UNIX seconds of 1990-01-01, where EPICS time stamps count from."""
 
 LARGE = 2**16
-"""Bytes; larger values are counted by the memory budget."""
+"""Bytes; the memory budget counts larger values."""
 
 
 class FieldType(Enum):
@@ -60,22 +60,22 @@ class Image(NamedTuple):
     """A picture, as in NTNDArray."""
 
     pixels: Array
-    """With the dimensions of the picture, or the bytes of a compressed picture."""
+    """An array with the dimensions of the picture, or the bytes of a compressed picture."""
     codec: str
     """The compression; empty if there is none."""
     shape: tuple[int, ...]
-    """Of the picture: rows, columns, and colors if it has any."""
+    """The dimensions of the picture: rows, columns, and colors if there are any."""
     attributes: Sequence[Mapping[str, Any]] = ()
-    """With `name` and `value` each."""
+    """Objects with `name` and `value`."""
 
 
 class Status(str):
-    """The name of a status, with the alarm's message that the server sent with it."""
+    """The name of a status, with the alarm message that the server sent."""
 
     message: str
 
     def __new__(cls, name: str, message: str) -> Status:
-        """Make one."""
+        """Create a status."""
         made = super().__new__(cls, name)
         made.message = message
         return made
@@ -90,14 +90,16 @@ class Reading(NamedTuple):
 
     status: int | str
     """A number of alarm.h, or the name of a status that Channel Access does not have; a Status
-    where the server sends a message that tells more."""
+    if the server sends a message with more information.
+    """
     severity: int
     seconds: int
     """The IOC's time stamp in UNIX seconds, without the fraction; 0 if there is none."""
     nanoseconds: int
     value: Value
-    """A number or a str for a scalar channel, None if it holds no element now; an array or a
-    list of str for an array channel; a dict for a table or a structure, an Image for an image."""
+    """A number or a str for a scalar channel, None if it has no element; an array or a list of str
+    for an array channel; a dict for a table or a structure, an Image for an image.
+    """
 
     @property
     def timestamp(self) -> float:
@@ -117,22 +119,22 @@ class Reading(NamedTuple):
 
 
 def name_of(names: tuple[str, ...], number: int) -> str:
-    """Return the name for a number, or the number as text if it has none."""
+    """Return the name for a number, or the number as text if there is none."""
     return names[number] if 0 <= number < len(names) else str(number)
 
 
 @attrs.frozen
 class Metadata:
-    """The metadata of a channel. None or empty: not applicable."""
+    """The metadata of a channel. None or empty: not available."""
 
     type: FieldType
     count: int
-    """Native element count; 0 for an array whose size has no limit that is known."""
+    """Native element count; 0 for an array without a known maximum."""
     host: str = ""
     """The IOC, as name:port."""
     read_access: bool = True
     write_access: bool | None = True
-    """None: the protocol does not tell."""
+    """None: unknown."""
     units: str = ""
     precision: int | None = None
     enum_strs: tuple[str, ...] = ()
@@ -147,17 +149,17 @@ class Metadata:
 
     description: str = ""
     form: str = ""
-    """How to show numbers, such as `Hex`; empty if it is not told, or `Default`."""
+    """How to show numbers, such as `Hex`; empty if unknown or `Default`."""
     is_array: bool = attrs.field(
         default=attrs.Factory(lambda self: self.count != 1, takes_self=True)
     )
     """Whether the channel's values are arrays, even with one element or none."""
     capacity: int = 0
-    """Size of the largest value so far in bytes, if `count` does not tell."""
+    """Bytes of the largest value so far, if `count` does not tell."""
 
     @property
     def size(self) -> int:
-        """Maximum size of the channel's values in bytes, as far as it is known."""
+        """Maximum bytes of the channel's values, as far as known."""
         return max(self.count * _WIDTHS.get(self.type, 0), self.capacity)
 
     @property

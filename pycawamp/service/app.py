@@ -47,7 +47,7 @@ from pycawamp.web.twisted_internals import check_twisted
 
 
 def makeService(options: Options) -> MultiService:
-    """The whole gateway, for twistd."""
+    """Return the service of the gateway, for twistd."""
     settings = options.settings
     return service_for_twistd(
         options.parent or {}, settings.log, lambda reactor: assemble(reactor, settings)
@@ -64,16 +64,16 @@ SEARCH_VARIABLES = (
     "EPICS_PVA_NAME_SERVERS",
     "EPICS_PVA_BROADCAST_PORT",
 )
-"""Environment variables that say where Channel Access and pvAccess search for PVs."""
+"""Environment variables that configure where Channel Access and pvAccess search for PVs."""
 
 
 def search_variables() -> dict[str, str]:
-    """Return where Channel Access and pvAccess search; nothing else of the environment is told."""
+    """Return the environment variables that configure where PVs are searched for."""
     return {name: os.environ[name] for name in SEARCH_VARIABLES if name in os.environ}
 
 
 class App(DrainingService):
-    """All of a gateway, as a service with named parts."""
+    """A whole gateway: a service with named parts."""
 
     def __init__(  # noqa: PLR0913 (the parts)
         self,
@@ -100,7 +100,7 @@ class App(DrainingService):
 
     @property
     def port(self) -> Port:
-        """The first of the ports."""
+        """The first port."""
         return self.ports[0]
 
     def statistics(self, *, each_channel: bool = True) -> Statistics:
@@ -117,10 +117,9 @@ class App(DrainingService):
 
 
 def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) -> App:
-    """The gateway with its ports and, if asked for, a demo IOC.
+    """Create the gateway with its ports and, if requested, a demo IOC.
 
-    All files are read here, before anything is opened. `backend` is where the PVs come from,
-    if not by Channel Access.
+    All files are read here, before anything is opened. `backend` replaces Channel Access.
     """
     try:
         check_twisted()
@@ -203,7 +202,7 @@ def _site_files(
 
 
 def _with_option(problem: str, settings: Settings) -> str:
-    """What is wrong with a file, after the option that named the file."""
+    """Return the problem of a file, with the option that names the file."""
     logins = settings.logins or LoginFiles()
     files = {
         "pvlist": settings.pvlist,
@@ -217,7 +216,7 @@ def _with_option(problem: str, settings: Settings) -> str:
 
 
 def _http_limits(settings: Settings) -> HTTPLimits:
-    """The limits of the port, within what file descriptors allow."""
+    """Return the limits of the ports, which depend on the number of file descriptors."""
     clients = settings.gateway.limits.clients
     connections = within(settings.http.connections, raise_limit(), clients)
     # A value by HTTP may be as large as one by WebSocket.

@@ -1,4 +1,4 @@
-"""The bus, as options name it."""
+"""Creation of bus clients from options."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pycawamp.service.gateway import BackendFactory
 
 
 def client_settings(settings: BusSettings) -> ClientSettings:
-    """Return how to connect to the bus; ends the process if a file cannot be read."""
+    """Return the settings of a connection to the bus; exits if a file cannot be read."""
     user, password = "", ""
     if settings.login is not None:
         text = _read("bus-login", settings.login).decode(errors="replace").strip()
@@ -33,16 +33,16 @@ def client_settings(settings: BusSettings) -> ClientSettings:
 
 
 def bus_edge(settings: BusSettings) -> tuple[ClientSettings, ShardKey]:
-    """Return what an edge is made of; ends the process if a file cannot be read."""
+    """Return the settings of an edge; exits if a file cannot be read."""
     return client_settings(settings), settings.shard_key
 
 
 def edge_backends(edge: Edge) -> Mapping[str, BackendFactory]:
-    """Return what makes the backends of all schemes whose PVs come over the bus."""
+    """Return the factories of the backends for all schemes whose PVs come over the bus."""
 
     def factory(scheme: str) -> BackendFactory:
         def make(_reactor: Any, inbox: Inbox) -> IBackend:
-            edge.took = inbox.count
+            edge.use(inbox)
             return edge.scheme(scheme)
 
         return make

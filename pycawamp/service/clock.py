@@ -1,4 +1,4 @@
-"""The clock by which a reactor measures time."""
+"""The clock of a reactor."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing import Any
 def use_monotonic_clock(reactor: Any) -> None:
     """Make a reactor measure time by `time.monotonic`.
 
-    Twisted's reactors use the wall clock: when it is set back, no timer fires for as long as the
-    step, and whoever computes a rate from `reactor.seconds()` gets a wrong one.
+    Twisted's reactors use the system clock: when it is set back, no timer fires for as long as the
+    step, and rates computed from `reactor.seconds()` are wrong.
+
+    Args:
+        reactor: A reactor on which nothing is scheduled yet.
 
     Raises:
-        RuntimeError: something is scheduled already, by the other clock.
+        RuntimeError: Something is scheduled already, by the other clock.
     """
     if reactor.getDelayedCalls():
         raise RuntimeError("expected a reactor on which nothing is scheduled yet")

@@ -1,4 +1,4 @@
-"""What the console asks for beside PVs: layouts, names of PVs, and who may write."""
+"""Resources of the console besides PVs: layouts, names of PVs, and who may write."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from pycawamp.service.gateway import Gateway
 from pycawamp.web.answer_page import Answer, AnswerPage
 from pycawamp.web.channelfinder import ChannelFinder
 from pycawamp.web.layouts import LayoutFolder, LayoutNames, LayoutPage
-from pycawamp.web.names import NamePage, Sources
+from pycawamp.web.names import NamePage, NameSources
 from pycawamp.web.pv_names import PVNames
 from pycawamp.web.request_quotas import RequestQuotas
 
 
 class ConsolePages(Service):
-    """The pages that the console asks for; `names` is the file of PV names."""
+    """The resources of the console; `names` is the file of PV names."""
 
     def __init__(
         self, reactor: Any, gateway: Gateway, settings: Settings, names: PVNames | None
@@ -36,7 +36,7 @@ class ConsolePages(Service):
         self._channelfinder = (
             None if console.channelfinder is None else ChannelFinder(reactor, console.channelfinder)
         )
-        sources = Sources(channelfinder=self._channelfinder)
+        sources = NameSources(channelfinder=self._channelfinder)
         answers: dict[str, Answer] = {"names": NamePage(gateway.hub, sources)}
         if names is not None:
             sources.indexes["file"] = lambda: succeed(names.index)
@@ -45,7 +45,7 @@ class ConsolePages(Service):
             sources.indexes["layout"] = LayoutNames(folder, in_thread, reactor).index
             answers["layouts"] = LayoutPage(folder, in_thread)
         self.resources = {path: _page(gateway, answer) for path, answer in answers.items()}
-        """By their paths."""
+        """The resources by their paths."""
 
     def stopService(self) -> Deferred[None] | None:
         """Close the connections to ChannelFinder."""
@@ -60,7 +60,7 @@ def _page(gateway: Gateway, answer: Answer) -> IResource:
 
 
 def console_configuration(settings: Settings) -> dict[str, Any]:
-    """Return what the console needs to know of this gateway."""
+    """Return the configuration that is sent to the console."""
     return {
         "version": version("pycaserver"),
         "puts": settings.writers is not None,

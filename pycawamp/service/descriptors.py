@@ -1,4 +1,4 @@
-"""File descriptors: as many as the system gives, and some that no client gets."""
+"""File descriptors: the limit, and a reserve that clients cannot use."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from twisted.logger import Logger
 from pycawamp.web.connections import ConnectionLimits
 
 MOST = 2**20
-"""More are not asked for: EPICS closes each possible one when it starts a process."""
+"""Maximum limit to set: EPICS closes all possible descriptors when it starts a process."""
 RESERVE = 1024
-"""Descriptors kept for Channel Access, one for each IOC, and for files; a quarter if few."""
+"""Descriptors reserved for Channel Access, one per IOC, and for files; a quarter if few."""
 
 _log = Logger()
 
 
 def raise_limit() -> int:
-    """Raise the soft limit of file descriptors to the hard one; what it is now."""
+    """Raise the soft limit of file descriptors to the hard limit; return it."""
     soft, hard = (MOST if limit == RLIM_INFINITY else limit for limit in getrlimit(RLIMIT_NOFILE))
     wanted = min(hard, MOST)
     if soft < wanted:
@@ -27,7 +27,7 @@ def raise_limit() -> int:
 
 
 def within(limits: ConnectionLimits, descriptors: int, clients: int) -> ConnectionLimits:
-    """Limits that leave the reserve; logs if these many clients cannot be served so."""
+    """Return limits of connections that leave the reserve; log if `clients` cannot be served."""
     most = descriptors - min(RESERVE, descriptors // 4)
     if most < clients:
         _log.warn(

@@ -1,4 +1,4 @@
-"""The protocols of other gateways, each served under the path that its displays ask for."""
+"""The protocols of other gateways, each served under its own path."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pycawamp.wire import epics2web, pvws
 
 
 def dialect_resources(gateway: Gateway, settings: DialectSettings) -> dict[str, IResource]:
-    """Return the resources of the protocols that are wanted, by their paths."""
+    """Return the resources of the enabled protocols, by their paths."""
     return {name: _RESOURCES[name](gateway, settings) for name in settings.names}
 
 

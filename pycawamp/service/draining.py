@@ -1,4 +1,4 @@
-"""SIGTERM without a crowd: clients are asked to go elsewhere one after the other."""
+"""Draining: on SIGTERM, clients are disconnected gradually."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from twisted.logger import Logger
 
 
 class Drainable(Protocol):
-    """Something that has clients."""
+    """A service with clients."""
 
     def drain(self, seconds: float) -> Deferred[None]:
-        """Close their connections, spread over a time; fires when all have gone or it is over."""
+        """Close the connections within a number of seconds; fires when all are closed."""
 
 
 class Leaver(Protocol):
-    """A port that is shared with other processes."""
+    """A port whose socket is shared with other processes."""
 
     def stopService(self) -> Deferred[Any]:
-        """Listen no more."""
+        """Stop listening."""
 
 
 class DrainingService(MultiService):
-    """Stops its services after it has drained the clients; with 0 `seconds` at once.
+    """A service that drains its clients before it stops; with `seconds` 0, it stops at once.
 
     `stopping` is called first.
     """
@@ -46,7 +46,7 @@ class DrainingService(MultiService):
         self._stopping = stopping
 
     def stopService(self) -> Deferred[Any]:
-        """Say that no clients are to come, have those that are there leave, then stop."""
+        """Refuse new clients, disconnect the present ones gradually, then stop."""
         self._stopping()
         if not self._seconds:
             return super().stopService()  # type: ignore[no-any-return,no-untyped-call]

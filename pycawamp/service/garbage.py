@@ -1,4 +1,4 @@
-"""Short garbage collections: they are the reactor's time."""
+"""Short garbage collections, because they block the reactor."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
 INTERVAL = 3600.0
-"""Seconds after which everything is looked at once more."""
+"""Seconds between two collections of all objects."""
 OLDEST = 2
-"""The generation whose collection is a full one."""
+"""The oldest generation of the garbage collector."""
 
 
 class ShortCollections(Service):
-    """Has the collector look once at what stays, not again and again.
+    """Keeps the garbage collector from scanning long-lived objects repeatedly.
 
-    Whatever survives a full collection is frozen. So the next one takes as long as what came since
-    is large, however many PVs are open: a client that opens and closes thousands of them cannot
-    stall the event loop for a tenth of a second each time. Frozen objects are freed as any other
-    when nothing refers to them. Only those in cycles wait until all are looked at again.
+    Objects that survive a full collection are frozen, so the duration of the next one depends only
+    on the number of new objects, however many PVs are open. Otherwise, a client that opens and
+    closes thousands of PVs could block the event loop for a tenth of a second each time. Frozen
+    objects are freed like others when their last reference is gone; only those in cycles remain
+    until the next collection of all objects.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
@@ -29,14 +30,14 @@ class ShortCollections(Service):
         self._unfreezing.clock = clock
 
     def startService(self) -> None:
-        """Collect and freeze all that was loaded, and from now on what stays."""
+        """Collect and freeze all present objects, and from now on all survivors."""
         super().startService()  # type: ignore[no-untyped-call]
         gc.callbacks.append(self._collected)
         gc.collect()
         self._unfreezing.start(INTERVAL, now=False)
 
     def stopService(self) -> None:
-        """Leave the collector as it was."""
+        """Restore the collector's state."""
         super().stopService()  # type: ignore[no-untyped-call]
         self._unfreezing.stop()
         gc.callbacks.remove(self._collected)

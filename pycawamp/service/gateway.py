@@ -1,4 +1,4 @@
-"""A gateway without a port: what others embed, and what the service listens for."""
+"""The embeddable gateway, which has no port of its own."""
 
 from __future__ import annotations
 
@@ -48,20 +48,29 @@ CA, PVA = PROVIDERS
 """The schemes of Channel Access and pvAccess."""
 
 BackendFactory: TypeAlias = Callable[[Any, Inbox], IBackend]
-"""Makes a backend from a reactor and the inbox through which it reports from other threads."""
+"""Creates a backend, given a reactor and the inbox through which it reports from other threads."""
 
 
 class Gateway(Service):
-    """PVs in by Channel Access and pvAccess, messages out by WebSocket, while the service runs.
+    """A service that makes PVs available by WebSocket and HTTP.
 
-    `hub` has the PVs: subscribe to it with an object of your own. `resource` takes the
-    WebSocket connections, and `api` the requests of the HTTP API (`/api/v1`): mount them in a
-    twisted.web Site of your own. `backend` serves the
-    names without a scheme in place of Channel Access; `backends` maps further schemes
-    (`"x"` for `x://NAME`), or `"ca"` and `"pva"`, to what makes their backend. `policy`
-    decides who may read and write; without one, everybody may read and nobody may write.
-    `authentication` tells who clients are; without one, all are anonymous, and where there is
-    a policy only pages of the same origin may connect.
+    Mount `resource` (WebSockets) and `api` (the HTTP API, at `api/v1`) in a twisted.web Site of
+    your own. `hub` has the PVs for other subscribers.
+
+    Args:
+        reactor: Twisted's reactor.
+        settings: The settings; by default `GatewaySettings()`.
+        backend: Serves names without a scheme in place of Channel Access.
+        policy: Decides who may read and write; by default, everybody may read and nobody may
+            write.
+        authentication: Authenticates clients. By default, all are anonymous, and with a policy,
+            only pages of the same origin may connect.
+        backends: Factories of further backends by scheme (`"x"` for `x://NAME`), or of those for
+            `"ca"` and `"pva"`.
+
+    Raises:
+        LibraryError: The Channel Access library cannot be loaded.
+        PutLogError: The put log cannot be written.
     """
 
     _log = Logger()
@@ -96,7 +105,7 @@ class Gateway(Service):
             "sim": SimulationBackend(reactor),
             FORMULA: formulas,
         }
-        self._pva = PVABackend(reactor, self._budget)
+        self._pva = PVABackend(reactor, self._budget, self._inbox)
         both = {CA: backend, PVA: self._pva}
         router = Router(both | own | made, default, own)
         histories = Histories(self._budget, settings.history, self._fast.history)
@@ -126,17 +135,19 @@ class Gateway(Service):
         self.api: IResource = Api(self._clients, authentication, self._streams)
         self.resource: IResource = self.resource_for(VERSION_1)
         self.readiness = Readiness()
-        """Whether load balancers should send clients here."""
+        """Whether load balancers should send clients to this gateway."""
         self._router = router
         liveness = Liveness(reactor, self.check)
         self.health: IResource = Health(liveness)
         self.ready: IResource = Health(liveness, self.readiness)
 
     def startService(self) -> None:
-        """Open the put log, as the user that twistd has become, and Channel Access.
+        """Open the put log and the backends.
 
-        Not before twistd's fork, which the threads of Channel Access would not survive. Raises
-        PutLogError if puts could not be logged.
+        Under twistd, call it after the fork, which the threads of Channel Access would not survive.
+
+        Raises:
+            PutLogError: The put log cannot be written.
         """
         self._put_log.open()
         self._log.info("Updates are handled {how}", how=str(self._fast))
@@ -145,14 +156,15 @@ class Gateway(Service):
         self.readiness.started = True
 
     def resource_for(self, encoding: Encoding) -> IResource:
-        """Return a resource that takes WebSocket connections in a dialect.
+        """Return a resource for WebSocket connections in a dialect.
 
-        `encoding` has the dialect, and the options that are in force at first.
+        Args:
+            encoding: The dialect, and the initial options.
         """
         return MonitorResource(self._sockets, self._authentication, encoding)
 
     def pages(self, make: Callable[[Clients, Authentication], IResource]) -> IResource:
-        """Return what a function makes of the clients and of the rules for letting them in."""
+        """Return the result of `make`, which gets the clients and their authentication."""
         return make(self._clients, self._authentication)
 
     @property
@@ -161,9 +173,11 @@ class Gateway(Service):
         return len(self._sessions)
 
     def statistics(self, *, each_channel: bool = True) -> Statistics:
-        """Return a snapshot: clients, channels, what was refused, the memory in use.
+        """Return a snapshot: clients, channels, refusals, memory.
 
-        Without `each_channel`, channels are only counted, which is quick.
+        Args:
+            each_channel: Whether to list channels, which takes about 1 ms per 1,000; otherwise they
+                are only counted.
         """
         found = snapshot(self.hub, self._sessions, self._inbox, each_channel=each_channel)
         clients = self._clients
@@ -179,16 +193,17 @@ class Gateway(Service):
     def decide(self, name: str, user: str | None, host: str) -> Verdict:
         """Return what a user at an address may do with a PV, and the name of its channel.
 
-        Raises BadMessageError if no backend serves the scheme of the name.
+        Raises:
+            BadMessageError: No backend serves the scheme of the name.
         """
         return decide_for(self._sessions.shared, Peer(host=host, user=user), name)
 
     def check(self) -> Deferred[None]:
-        """Fires when the sources of PVs have shown that they work: no call of libca hangs."""
+        """Return a Deferred that fires when the backends work: no call of libca hangs."""
         return self._router.check()
 
     def reauthorize(self) -> None:
-        """Apply a changed policy to what is open: what is forbidden now ends."""
+        """Apply a changed policy: end open subscriptions that are no longer allowed."""
         self._clients.check_clients()
         self._sessions.reauthorize()
 
@@ -197,16 +212,18 @@ class Gateway(Service):
         self._clients.check_clients()
 
     def drain(self, seconds: float) -> Deferred[None]:
-        """Close the clients' connections as going away (1001), spread over a time.
+        """Close the clients' connections (1001), spread over a number of seconds.
 
-        Fires when all have been asked to leave; `stopService` then ends what is left.
+        Returns:
+            A Deferred that fires when all close frames have been sent. `stopService` closes the
+            rest.
         """
         self.readiness.draining = True
         return self._clients.drain(seconds)
 
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[None], None, None]:
-        """Say goodbye to the clients, then free every channel."""
+        """Disconnect the clients, then close all channels."""
         super().stopService()  # type: ignore[no-untyped-call]
         self.readiness.draining = True
         yield self._clients.close_all()
@@ -224,7 +241,7 @@ class Gateway(Service):
                 clients=self._sessions.conflated,
             )
         if self.refusals.counts:
-            self._log.info("Refused in all: {refusals}", refusals=str(self.refusals))
+            self._log.info("Refused requests: {refusals}", refusals=str(self.refusals))
 
 
 def _authentication(reactor: Any, policy: IPolicy | None) -> Authentication:

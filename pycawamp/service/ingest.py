@@ -1,4 +1,4 @@
-"""What `twistd pycaserver-ingest` runs: PVs of IOCs in, bursts for edges out."""
+"""The service of `twistd pycaserver-ingest`: PVs from IOCs, published on the bus."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ from pycawamp.wire.names import checked_name
 
 CA, PVA = PROVIDERS
 NAMESAKE = 1
-"""The exit status of an ingest whose name another one has."""
+"""The exit status of an ingest if another one has the same name."""
 
 
 def makeService(options: Options) -> MultiService:
-    """The whole ingest, for twistd."""
+    """Return the service of the ingest, for twistd."""
     settings = options.settings
     return service_for_twistd(
         options.parent or {}, settings.log, lambda reactor: IngestApp(reactor, settings)
@@ -52,7 +52,7 @@ def makeService(options: Options) -> MultiService:
 
 
 class IngestApp(MultiService):
-    """All of an ingest, as a service: stops after its edges have gone to others."""
+    """A whole ingest: a service that hands over its edges before it stops."""
 
     _log = Logger()
 
@@ -71,7 +71,8 @@ class IngestApp(MultiService):
         except (LibraryError, PutLogError) as error:
             refuse(str(error))
         router = Router(
-            {CA: backend, PVA: PVABackend(reactor, budget)}, settings.gateway.default_provider
+            {CA: backend, PVA: PVABackend(reactor, budget, self._inbox)},
+            settings.gateway.default_provider,
         )
         self.hub = PVHub(reactor, router, settings.gateway.linger)
         files.follow(self.hub)
@@ -81,11 +82,11 @@ class IngestApp(MultiService):
             client,
             self.hub,
             name=settings.bus.name,
-            channel_name=partial(_channel_name, router),
             rules=PolicyRules(files, router, self._put_log),
             max_channels=settings.gateway.limits.channels,
             conflict=self._end,
         )
+        files.listen(lambda _policy: self.ingest.edges.judge_again())
         notifier = SystemdNotifier(reactor)
         reloader = HangupReloader(reactor, [files.reload])
         for part in (files, self.hub, self.ingest, client, reloader, notifier):
@@ -93,7 +94,7 @@ class IngestApp(MultiService):
         self._notifier = notifier
 
     def startService(self) -> None:
-        """Open the put log, and start all."""
+        """Open the put log, and start all parts."""
         try:
             self._put_log.open()
         except PutLogError as error:
@@ -102,7 +103,7 @@ class IngestApp(MultiService):
 
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[Any], Any, None]:
-        """Ask the edges to go to other ingests, then stop."""
+        """Hand over the edges to other ingests, then stop."""
         self._notifier.stopping()
         yield self.ingest.leave()
         yield super().stopService()  # type: ignore[no-untyped-call]
@@ -113,7 +114,7 @@ class IngestApp(MultiService):
         self.ingest.sources.flush()
 
     def _end(self) -> None:
-        self._log.critical("Another ingest has this name: it must be one of its own")
+        self._log.critical("Another ingest has the same name; names must be unique")
         # twistd knows no way to end with a status but a signal's.
         atexit.register(os._exit, NAMESAKE)
         self._reactor.stop()
@@ -121,11 +122,22 @@ class IngestApp(MultiService):
 
 @attrs.frozen
 class PolicyRules:
-    """Judges and logs the puts of edges by the files of this machine."""
+    """Decides what edges may read and write by this machine's access files, and logs their puts."""
 
     _policy: IPolicy
     _router: Router
     _log: PutLog
+
+    def channel_name(self, name: str) -> str:
+        """Return the name of a channel, of one with its scheme; raises UnknownSchemeError."""
+        parsed = self._router.parse(checked_name(name))
+        return self._router.channel_name(parsed.scheme, parsed.bare)
+
+    def may_read(self, edge: str, name: str) -> bool:
+        """Whether an edge gets a PV: judged as a user of its name, without an address."""
+        bare = self._router.bare(name)
+        verdict = self._policy.decide(edge, "", None, bare)
+        return verdict.read and verdict.real_name == bare
 
     def refusal(self, request: PutRequest) -> str | None:
         """Return why a put is refused; None if it is not."""
@@ -137,16 +149,11 @@ class PolicyRules:
         return "the ingest does not let you write it"
 
     def log(self, edge: str, request: PutRequest, outcome: str) -> None:
-        """Log a put and what became of it."""
+        """Log a put and its outcome."""
         by = request.by
         client = f"{by.host} by {edge}"
         record = PutRecord.of(by.user, client, self._router.bare(request.name), request.value)
         self._log.write(record, outcome)
-
-
-def _channel_name(router: Router, name: str) -> str:
-    parsed = router.parse(checked_name(name))
-    return router.channel_name(parsed.scheme, parsed.bare)
 
 
 def _policy(reactor: Any, settings: IngestSettings) -> PolicyWatcher:

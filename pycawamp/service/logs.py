@@ -1,4 +1,4 @@
-"""Where the log goes, and in which form."""
+"""The destination and the format of the log."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ _OF_TWISTED = frozenset({"message", "time", "system", "isError", "format", "logg
 
 
 class LogFile:
-    """A log file that others may move or cut off: it is appended to, and can be opened anew."""
+    """A log file that may be moved or truncated: it is appended to, and can be reopened."""
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path).absolute()
         self._file = self._open()
 
     def write(self, text: str) -> None:
-        """Append some lines."""
+        """Append lines."""
         self._file.write(text)
 
     def flush(self) -> None:
-        """Do nothing: each line is written at once."""
+        """Do nothing: each line is written immediately."""
 
     def reopen(self) -> None:
-        """Close the file, and go on with the one that has its name now.
+        """Close the file, and open the one that now has its name.
 
         Raises:
-            OSError: that file cannot be opened; the one before stays in use.
+            OSError: It cannot be opened; the previous file stays in use.
         """
         before, self._file = self._file, self._open()
         before.close()
@@ -59,7 +59,7 @@ class LogFile:
 
 
 class LogReopener(Service):
-    """Opens a log file anew at each SIGUSR1 while it runs."""
+    """A service that reopens a log file on SIGUSR1."""
 
     _log = Logger()
 
@@ -79,21 +79,21 @@ class LogReopener(Service):
         signal.signal(signal.SIGUSR1, self._before or signal.SIG_DFL)
 
     def reopen(self) -> None:
-        """Open the file anew now."""
+        """Reopen the file."""
         try:
             self._file.reopen()
         except OSError as error:
-            self._log.error("The log file cannot be opened anew: {error}", error=str(error))
+            self._log.error("The log file cannot be reopened: {error}", error=str(error))
 
     def _hear(self, _number: int, _frame: FrameType | None) -> None:
         self._reactor.callFromThread(self.reopen)
 
 
 def log_file(twistd: Mapping[str, Any]) -> LogFile | None:
-    """The file that twistd's options name for the log; None if it goes to stdout.
+    """Return the log file named by twistd's options; None for stdout.
 
     Raises:
-        OSError: it cannot be opened.
+        OSError: It cannot be opened.
     """
     name = twistd.get("logfile")
     if name == "-" or (not name and twistd.get("nodaemon")):
@@ -102,7 +102,7 @@ def log_file(twistd: Mapping[str, Any]) -> LogFile | None:
 
 
 def log_observer(settings: LogSettings, file: LogFile | None) -> ILogObserver:
-    """An observer that writes events of a level or above, in the form that is asked for."""
+    """Return an observer that writes events of at least a level, in a format."""
     out = cast("IO[Any]", file or sys.stdout)
     as_json = settings.format is LogFormat.JSON
     observer = FileLogObserver(out, json_line) if as_json else textFileLogObserver(out)
@@ -113,13 +113,13 @@ def log_observer(settings: LogSettings, file: LogFile | None) -> ILogObserver:
 def twistd_log(
     twistd_options: Mapping[str, Any], settings: LogSettings
 ) -> tuple[LogFile | None, ILogObserver | None]:
-    """The file that the log goes to, and what writes it; None: stdout, and what twistd has.
+    """Return the log file and its observer; None: stdout, and twistd's own observer.
 
-    Ends the process if the file cannot be written.
+    Exits if the file cannot be written.
     """
     if twistd_options.get("syslog"):
         if settings != LogSettings(access=settings.access):
-            refuse("--log-format and --log-level do not go with twistd's --syslog")
+            refuse("--log-format and --log-level cannot be used with twistd's --syslog")
         return None, None
     try:
         file = log_file(twistd_options)
@@ -129,7 +129,7 @@ def twistd_log(
 
 
 def json_line(event: LogEvent) -> str:
-    """An event as a JSON object in a line: time, level, system, message, and its other fields."""
+    """Return an event as one line of JSON: time, level, system, message, and its other fields."""
     line: dict[str, Any] = {
         "time": datetime.fromtimestamp(event["log_time"], timezone.utc).isoformat(),
         "level": event["log_level"].name if event.get("log_level") else "info",

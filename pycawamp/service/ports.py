@@ -1,4 +1,4 @@
-"""The ports: where the gateway listens."""
+"""The ports on which the gateway listens."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pycawamp.web.certificate import RenewedCertificate, tls_endpoint
 
 @attrs.frozen
 class Endpoint:
-    """Where to listen, as --port says it."""
+    """Where to listen, as given by --port."""
 
     description: str
     endpoint: IStreamServerEndpoint
@@ -32,19 +32,17 @@ class Endpoint:
 
 
 def endpoint(reactor: Any, description: str) -> Endpoint:
-    """Return the endpoint of a description; refuses to start if there can be none."""
+    """Return the endpoint of a description; exits if it is invalid."""
     try:
         if description.startswith("ssl:"):
             return Endpoint(description, *tls_endpoint(reactor, description))
         return Endpoint(description, serverFromString(reactor, description))
     except Exception as error:
-        refuse(
-            f"--port: {description} is no endpoint that can be used: {_reason(description, error)}"
-        )
+        refuse(f"--port: {description} is not a valid endpoint: {_reason(description, error)}")
 
 
 def _reason(description: str, error: BaseException) -> str:
-    """Why there is no endpoint: its parser raises whatever it stumbles over."""
+    """Return why a description is invalid: its parser may raise any exception."""
     if isinstance(error, IndexError) and description.startswith("systemd:"):
         return "systemd passed no socket with this index (its LISTEN_FDS says how many)"
     return str(error) if isinstance(error, ValueError) else repr(error)
@@ -62,7 +60,7 @@ def listening_ports(endpoints: Sequence[Endpoint], site: Site, demo: bool) -> li
 
 
 class Port(Service):
-    """Listens while the service runs; raises StartError if it cannot."""
+    """A service that listens; raises StartError if it cannot."""
 
     _log = Logger()
     _port: IListeningPort | None = None
@@ -78,21 +76,21 @@ class Port(Service):
 
     @property
     def is_shared(self) -> bool:
-        """Whether other processes may listen at the same socket."""
+        """Whether other processes may listen on the same socket."""
         return self._description.startswith("systemd:")
 
     @property
     def address(self) -> Any:
-        """Where it listens; None while it does not."""
+        """The address; None while it does not listen."""
         return self._port.getHost() if self._port is not None else None
 
     def privilegedStartService(self) -> None:
-        """Listen: before twistd gives root's rights up."""
+        """Listen, before twistd drops root privileges."""
         super().privilegedStartService()  # type: ignore[no-untyped-call]
         self._listen()
 
     def startService(self) -> None:
-        """Log where clients find it; listen first, where nobody called privilegedStartService."""
+        """Log the URL. Listen first, if privilegedStartService was not called."""
         super().startService()  # type: ignore[no-untyped-call]
         if self._listening is None:
             self._listen()
@@ -100,7 +98,7 @@ class Port(Service):
             self._listening.addCallback(self._announce)
 
     def stopService(self) -> Deferred[Any]:
-        """Listen no more; fires when the port is free."""
+        """Stop listening; fires when the port is free."""
         super().stopService()  # type: ignore[no-untyped-call]
         if self._listening is None:
             return succeed(None)
@@ -130,7 +128,7 @@ class Port(Service):
 
 
 def web_address(description: str, address: Any) -> str:
-    """What to type into a browser, if the endpoint is one for browsers."""
+    """Return the URL for browsers, if the endpoint has one."""
     if not isinstance(address, IPv4Address | IPv6Address):
         return description
     scheme = "https" if description.startswith("ssl") else "http"
@@ -139,11 +137,11 @@ def web_address(description: str, address: Any) -> str:
 
 
 def demo_text(where: str) -> str:
-    """What there is to try with --demo."""
+    """Return a text about the demo's records."""
     records = "\n".join(f"  {name:14} {text}" for name, text in RECORDS.items())
     socket = where.replace("http", "ws", 1) + "monitor"
     return (
-        f"This gateway has an IOC of its own, which only it can see. Its records:\n{records}\n"
+        f"This gateway runs its own IOC, which only it can reach. Its records:\n{records}\n"
         f"Try next: open {where}?pv=demo:sine,demo:mode,demo:alarm in a browser, or run\n"
         f"  python -m pycawamp.client {socket} monitor demo:sine"
     )

@@ -1,4 +1,4 @@
-"""SIGHUP: read all files again."""
+"""SIGHUP: reload all files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 
 class HangupReloader(Service):
-    """Calls functions at each SIGHUP while it runs; whoever handled it before does so too."""
+    """A service that calls functions on SIGHUP; a previous handler is called too."""
 
     _log = Logger()
 
@@ -31,7 +31,7 @@ class HangupReloader(Service):
             self._installed = True
 
     def stopService(self) -> None:
-        """Leave the signal to whoever had it before."""
+        """Restore the previous signal handler."""
         super().stopService()  # type: ignore[no-untyped-call]
         if self._installed:
             self._installed = False
@@ -39,7 +39,7 @@ class HangupReloader(Service):
             signal.signal(signal.SIGHUP, self._before or signal.SIG_DFL)
 
     def reload(self) -> None:
-        """Call the functions now."""
+        """Call the functions."""
         self._log.info("reading all files again")
         for function in self._functions:
             try:

@@ -1,4 +1,4 @@
-"""The files of a site: who may log in, what they may do, the certificates; read anew on SIGHUP."""
+"""The files of a site: access rules, logins, certificates, names of PVs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ class SiteFiles(MultiService):
 
     The files are read again when they change.
 
-    Making one reads the files: AccessFileError, LoginFileError, NamesFileError.
+    Raises:
+        AccessFileError: An access file is invalid.
+        LoginFileError: A password file or key is invalid.
+        NamesFileError: The file of PV names is invalid.
     """
 
     def __init__(
@@ -66,7 +69,7 @@ class SiteFiles(MultiService):
         HangupReloader(reactor, self._reloads).setServiceParent(self)  # type: ignore[no-untyped-call]
 
     def govern(self, gateway: Gateway) -> None:
-        """Apply changes also to what is open in a gateway."""
+        """Apply changes of files to the open connections of a gateway too."""
         self.policy.follow(gateway.hub)
         self.policy.listen(lambda _: gateway.reauthorize())
         if self.logins is not None:

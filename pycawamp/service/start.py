@@ -1,4 +1,4 @@
-"""Starting under twistd: what fails is told on stderr, and ends the process with status 1."""
+"""Starting under twistd: failures are reported on stderr, with exit status 1."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pycawamp.config.command_line import refuse
 
 
 class StartError(SystemExit, Exception):
-    """A service cannot start; the text says why.
+    """A service cannot start; the text is the reason.
 
-    As an Exception it makes twistd remove its pid file and tell the process that waits for the
-    daemon, which would wait for ever otherwise. As a SystemExit it ends the process without a
+    As an Exception, it makes twistd remove its pid file and notify the process that waits for the
+    daemon, which would otherwise wait forever. As a SystemExit, it ends the process without a
     traceback.
     """
 
@@ -27,12 +27,13 @@ class StartError(SystemExit, Exception):
 
 
 class StartReporter(MultiService):
-    """Starts its services; if one cannot start, writes why to stderr and raises StartError.
+    """Starts its services; if one fails, writes the reason to stderr and raises StartError.
 
-    `observer` gets the log, unless twistd has another (`--logger`). None: as twistd does.
+    `observer` receives the log, unless twistd has another one (`--logger`); None: twistd's default.
 
-    By then twistd has replaced `sys.stderr` by its log, and a daemon has no stderr. So this
-    duplicates the descriptor when it is made, and closes it once all services have started.
+    When services start, twistd has replaced `sys.stderr` by its log, and a daemon has no stderr.
+    Therefore the descriptor is duplicated in the constructor, and closed when all services have
+    started.
     """
 
     _log = Logger()
@@ -43,13 +44,13 @@ class StartReporter(MultiService):
         self._stderr: int | None = os.dup(2)
 
     def setServiceParent(self, parent: Any) -> None:
-        """Become part of an application; it gets the log observer, which twistd then uses."""
+        """Set the parent; an application gets the log observer, for twistd."""
         if self._observer is not None and isinstance(parent, Componentized):
             parent.setComponent(ILogObserver, self._observer)
         super().setServiceParent(parent)  # type: ignore[no-untyped-call]
 
     def privilegedStartService(self) -> None:
-        """Start what needs the rights that twistd is about to give up."""
+        """Start services that need root privileges."""
         self._attempt(super().privilegedStartService)
 
     def startService(self) -> None:
@@ -82,9 +83,9 @@ class StartReporter(MultiService):
 
 
 def check_user(twistd_options: Mapping[str, Any]) -> None:
-    """End the process if twistd's --uid or --gid cannot be followed.
+    """Exit if twistd's --uid or --gid cannot be applied.
 
-    twistd itself finds that out after it has become a daemon, and then hangs.
+    twistd itself notices this after it has become a daemon, and then hangs.
     """
     for option, own in (("uid", os.getuid()), ("gid", os.getgid())):
         wanted = twistd_options.get(option)

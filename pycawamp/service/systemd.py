@@ -1,4 +1,4 @@
-"""systemd's notifications: that the gateway is ready, stops, and has not hung."""
+"""Notifications of systemd: ready, stopping, watchdog."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from twisted.logger import Logger
 
 
 class SystemdNotifier(Service):
-    """Tells systemd READY, STOPPING and, twice in each WatchdogSec, WATCHDOG.
+    """Sends READY, STOPPING and, twice per WatchdogSec, WATCHDOG to systemd.
 
-    These come from the event loop: one that hangs sends none, and systemd restarts it. Does
-    nothing where NOTIFY_SOCKET is not set.
+    They are sent from the event loop: if it hangs, systemd restarts the process. Does nothing if
+    NOTIFY_SOCKET is not set.
     """
 
     _log = Logger()
@@ -34,21 +34,21 @@ class SystemdNotifier(Service):
         self.notify("STOPPING=1")
 
     def startService(self) -> None:
-        """Send READY, and from now on WATCHDOG."""
+        """Send READY, and WATCHDOG from now on."""
         super().startService()  # type: ignore[no-untyped-call]
         self.notify("READY=1")
         if self._watchdog:
             self._beat.start(self._watchdog / 2)
 
     def stopService(self) -> Deferred[None] | None:
-        """Send nothing any more."""
+        """Send no more notifications."""
         super().stopService()  # type: ignore[no-untyped-call]
         if self._beat.running:
             self._beat.stop()
         return None
 
     def notify(self, state: str) -> None:
-        """Send a state; a systemd that does not listen is logged, and no error."""
+        """Send a state; a failure is only logged."""
         if not self._address:
             return
         # An abstract socket is written with @ for its first byte.
@@ -58,4 +58,6 @@ class SystemdNotifier(Service):
                 sender.setblocking(False)
                 sender.sendto(state.encode(), address)
         except OSError as error:
-            self._log.warn("systemd was not told {state}: {error}", state=state, error=str(error))
+            self._log.warn(
+                "systemd could not be notified of {state}: {error}", state=state, error=str(error)
+            )

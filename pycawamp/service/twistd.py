@@ -1,4 +1,4 @@
-"""What the services of all twistd plugins have in common."""
+"""The service of a twistd plugin."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def service_for_twistd(
 
     Args:
         twistd_options: The options of twistd itself.
-        log: How to write the log.
-        make: Makes the application's part, given the reactor.
+        log: The settings of the log.
+        make: Creates the application's part, given the reactor.
     """
     # Here, not above: importing it installs it, and embedders choose their own.
     from twisted.internet import reactor  # noqa: PLC0415

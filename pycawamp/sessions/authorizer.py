@@ -1,8 +1,8 @@
-"""The rights of one client: reading, writing, and the number of its channels."""
+"""The rights of a client: reading, writing, and the number of its channels."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 
 import attrs
 
@@ -23,7 +23,7 @@ class ForbiddenError(BadMessageError):
     """The access rules do not let a client read a PV."""
 
     reason: str = ""
-    """Why, for clients that ask for reasons."""
+    """The reason, for clients that request reasons."""
 
 
 @attrs.frozen
@@ -37,16 +37,18 @@ class FormulaVerdict(Verdict):
 def decide_for(shared: Shared, peer: Peer, name: str, decide: Decide | None = None) -> Verdict:
     """Return what a client may do with a PV, and the name of its channel.
 
-    Rules see the name without its scheme, unless it is a PV of the gateway's own; of a formula,
-    they see its inputs. Raises BadMessageError: `bad_name` if no backend serves its scheme, or if
-    it is no formula that can be computed.
+    Rules use the name without its scheme, except for local PVs. For a formula, they use its inputs.
+
+    Raises:
+        BadMessageError: `bad_name` if no backend serves the name's scheme, or if a formula is
+            invalid.
     """
     decide = decide or shared.policy.decide
     router = shared.router
     try:
         parsed = router.parse(name)
         if parsed.scheme == FORMULA:
-            formula = Formula.parse(parsed.bare)
+            formula = Formula.parse(name, len(name) - len(parsed.bare))
             inputs = {each: _decide_input(shared, peer, each, decide) for each in formula.inputs}
             return _verdict(formula, inputs)
     except (UnknownSchemeError, FormulaError) as error:
@@ -90,16 +92,14 @@ def channels(verdict: Verdict) -> Iterator[str]:
     yield verdict.real_name
 
 
-def channels_of(pv: PVState) -> Iterator[str]:
-    """Yield the names of the channels of a PV that is open: of a formula, its inputs too."""
-    for each in pv.inputs:
-        yield from channels_of(each)
-    yield pv.name
+def needs(pv: PVState, real_names: Collection[str]) -> bool:
+    """Return whether a PV is one of these channels, or is computed from one of them."""
+    return pv.name in real_names or any(needs(each, real_names) for each in pv.inputs)
 
 
 @attrs.frozen(eq=False)
 class Authorizer:
-    """Decides what one client may do."""
+    """Decides what a client may do."""
 
     _shared: Shared
     _peer: Peer
@@ -108,7 +108,9 @@ class Authorizer:
     def authorize(self, name: str, decide: Decide | None = None) -> Verdict:
         """Return what the client may do with a PV, and the name of its channel.
 
-        Raises BadMessageError as `decide_for`, or ForbiddenError if the client may not read the PV.
+        Raises:
+            BadMessageError: `bad_name` if no backend serves the name's scheme.
+            ForbiddenError: The client may not read the PV.
         """
         verdict = decide_for(self._shared, self._peer, name, decide)
         if not verdict.read:
@@ -132,7 +134,7 @@ class Authorizer:
         return verdict
 
     def kind(self) -> Hashable | None:
-        """Return the kind of the client, as the policy judges now; None if it has no kinds."""
+        """Return the client's kind according to the current policy; None without kinds."""
         peer, policy = self._peer, self._shared.policy
         if not IClassifyingPolicy.providedBy(policy):
             return None
@@ -153,7 +155,7 @@ class Authorizer:
     def _reserve(self, real_name: str) -> None:
         shared, holder = self._shared, self._holder
         problem = shared.spellings.problem(real_name, holder)
-        problem = problem or shared.unresolved.admit(real_name, holder)
+        problem = problem or shared.unresolved.reserve(real_name, holder)
         if problem is not None:
             raise BadMessageError("too_many_pvs", problem)
         shared.spellings.add(real_name, holder)
@@ -167,7 +169,7 @@ class Authorizer:
                 shared.unresolved.closed(name)
 
     def close(self) -> None:
-        """Forget the channels that the client had opened: it is gone."""
+        """Release the client's names: it has disconnected."""
         self._shared.unresolved.leave(self._holder)
         self._shared.spellings.leave(self._holder)
 

@@ -1,4 +1,4 @@
-"""A token bucket, or a quota made of them, for each of a bounded number of keys."""
+"""Token buckets, or quotas made of them, for a bounded number of keys."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Refilling(Protocol):
 
     @property
     def is_full(self) -> bool:
-        """Whether nothing was taken for a while: a new one would be the same."""
+        """Whether it is in its initial state, so that it can be dropped."""
 
 
 K = TypeVar("K", bound=Hashable)
@@ -19,10 +19,9 @@ V = TypeVar("V", bound=Refilling)
 
 
 class BucketTable(Generic[K, V]):
-    """Makes a bucket for each key, and keeps at most `most` of them.
+    """Creates a bucket for each key, and keeps at most `most` of them.
 
-    To make room, those that are full are dropped, which changes nothing for anybody; if none
-    is, the oldest.
+    To make room, full buckets are dropped, which has no effect; if there are none, the oldest.
     """
 
     def __init__(self, make: Callable[[], V], most: int) -> None:

@@ -1,4 +1,4 @@
-"""The mistakes in a list of names."""
+"""The errors in a list of names."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.requests import PVsRequest
 
 MAX_ERRORS = 100
-"""Mistakes in a list that are told one by one."""
+"""Number of errors in a list that are reported individually."""
 
 
 class ListErrors:
-    """Reports the errors of a list of names: the first ones each, then how many more there are."""
+    """Reports the first errors in a list individually, then the number of the others."""
 
     def __init__(self, outgoing: Outgoing, request: PVsRequest) -> None:
         self._outgoing = outgoing
@@ -50,5 +50,7 @@ class ListErrors:
         """Report how many errors were not reported."""
         first = self._first_untold
         if first is not None:
-            text = f"{self._number - MAX_ERRORS} more of the list, the first: {first.message}"
+            text = (
+                f"{self._number - MAX_ERRORS} more errors in the list; the first: {first.message}"
+            )
             self._outgoing.refuse(attrs.evolve(first, message=text, pvname=None))

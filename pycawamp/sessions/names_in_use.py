@@ -1,4 +1,4 @@
-"""Which clients hold which names: counted for each client, for each address, and in all."""
+"""Names held by clients, counted per client, per address, and in total."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class Holder:
     """A client that holds names."""
 
     address: str
-    """Whose clients are counted together."""
+    """Clients with the same address are counted together."""
 
 
 class NamesInUse:
-    """Names and the clients that hold them; a name stays, without a client too, until `discard`."""
+    """Names and the clients that hold them; a name stays until `discard`, even without a client."""
 
     def __init__(self) -> None:
         self._holders: dict[str, set[Holder]] = {}
@@ -33,11 +33,11 @@ class NamesInUse:
         return name in self._holders
 
     def of_client(self, holder: Holder) -> Mapping[str, None]:
-        """The names that a client holds, the oldest first."""
+        """The names that a client holds, oldest first."""
         return self._by_client.get(holder, {})
 
     def of_address(self, address: str) -> Mapping[str, int]:
-        """The names that clients of an address hold."""
+        """The names held by clients with an address."""
         return self._by_address.get(address, {})
 
     def abandoned(self) -> list[str]:
@@ -46,22 +46,22 @@ class NamesInUse:
 
     @property
     def addresses(self) -> Collection[str]:
-        """The addresses whose clients hold names."""
+        """The addresses with clients that hold names."""
         return self._by_address.keys()
 
     def clients(self, address: str) -> Collection[Holder]:
-        """The clients of an address that hold names."""
+        """The clients with an address that hold names."""
         return self._clients.get(address, ())
 
     def add(self, name: str, holder: Holder) -> None:
-        """Record that a client, which did not hold it, holds a name."""
+        """Record that a client holds a name that it did not hold before."""
         self._holders.setdefault(name, set()).add(holder)
         self._by_client.setdefault(holder, {})[name] = None
         self._clients.setdefault(holder.address, set()).add(holder)
         self._by_address.setdefault(holder.address, Counter())[name] += 1
 
     def remove(self, name: str, holder: Holder) -> None:
-        """Record that a client does not hold a name any more."""
+        """Record that a client no longer holds a name."""
         self._holders[name].remove(holder)
         names = self._by_client[holder]
         del names[name]
@@ -76,7 +76,7 @@ class NamesInUse:
             del self._by_address[holder.address], self._clients[holder.address]
 
     def discard(self, name: str) -> None:
-        """Forget a name of all holders."""
+        """Remove a name from all holders."""
         for holder in list(self._holders.get(name, ())):
             self.remove(name, holder)
         self._holders.pop(name, None)

@@ -1,4 +1,4 @@
-"""Requests that an IOC must answer: each takes its time, and the client may leave meanwhile."""
+"""Requests that an IOC or archiver must answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pycawamp.pv.errors import BadValueError, OverloadedError, PVError
 from pycawamp.pv.interfaces import Requester
 from pycawamp.pv.oneshot import OneShotChannel
 from pycawamp.pv.values import Metadata
-from pycawamp.sessions.authorizer import Authorizer, channels_of
+from pycawamp.sessions.authorizer import Authorizer, needs
 from pycawamp.sessions.outgoing import Outgoing
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.put_order import PutOrder
@@ -34,35 +34,35 @@ from pycawamp.wire.v2.codec import dumps
 Work: TypeAlias = Coroutine[Deferred[Any], Any, None]
 
 LARGE_GETS_AT_ONCE = 4
-"""Gets of one client, among those, of arrays that the memory budget counts."""
+"""Simultaneous gets per client of arrays that the memory budget counts."""
 GETS_AT_ONCE = 32
-"""Gets of one client that IOCs are asked at the same time: each may bring a large array."""
+"""Simultaneous gets per client: each may return a large array."""
 HISTORIES_AT_ONCE = 2
-"""Histories of one client that are read at the same time: an archiver is slow."""
+"""Simultaneous reads of histories per client, because an archiver is slow."""
 UNDER_WAY = 1000
-"""Requests of one client that have not been answered: each takes some kilobytes."""
+"""Unanswered requests per client: each takes some kilobytes."""
 ANSWER = 4
-"""Memory of a get of an array, as a multiple of its size: the value and its message."""
+"""Memory for a get of an array, as a multiple of its size: the value and its message."""
 PUTS = 1000
-"""Puts of one client that have not finished."""
+"""Unfinished puts per client."""
 PUT_BYTES = 2**26
-"""Bytes of the values of one client's puts that have not finished."""
+"""Bytes of the values of unfinished puts per client."""
 GET_TIMEOUT = 10.0
-"""Seconds within which an IOC is to answer a get."""
+"""Seconds within which an IOC must answer a get."""
 OLD_VALUE_TIMEOUT = 0.5
-"""Seconds that a put waits for the value before it, which only the log wants."""
+"""Seconds that a put waits for the old value, which is only for the log."""
 
 
 NUMBER = 32
-"""Bytes of a number in a list, the pointer to it included."""
+"""Bytes of a number in a list, including the pointer."""
 DOUBLE = 8
-"""Bytes of the largest number that Channel Access has."""
+"""Bytes of the largest numeric type of Channel Access."""
 OBJECT = 24
-"""Bytes of an object, at most, for each byte of the JSON that it was."""
+"""Maximum bytes of an object per byte of its JSON."""
 
 
 class Operations:
-    """One client's gets, puts and infos that are under way."""
+    """The pending gets, puts and infos of a client."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Operations:
         self._attend(request, self._describe(request))
 
     def history(self, request: requests.ReadHistory) -> None:
-        """Read what is kept and archived of a PV."""
+        """Read a PV's history from the gateway and the archiver."""
         self._check_room(request)
         self._attend(request, self._tell_history(request))
 
@@ -107,14 +107,14 @@ class Operations:
         self._attend(attrs.evolve(request, value=None), self._write(request, request.value))
 
     def log_refused(self, mistake: BadMessageError, value: Any) -> None:
-        """Log a put that was refused before it was looked at: malformed, or one of too many."""
+        """Log a put that was refused before it was parsed, or because of a rate limit."""
         peer = self._peer
         bare = self._shared.router.bare
         record = PutRecord.of(peer.user, peer.address, bare(mistake.pvname or ""), value)
         self._shared.put_log.write(record, _outcome(mistake))
 
     def when_idle(self, function: Callable[[], None]) -> None:
-        """Call a function once nothing is under way; never, if the client leaves before."""
+        """Call a function when no request is pending, unless the client disconnects first."""
         self._idle = function
         self._check_idle()
 
@@ -131,9 +131,9 @@ class Operations:
             yield
 
     def give_up(self, real_names: Collection[str]) -> None:
-        """Fail what waits for these PVs, none of which was found: others need the room."""
+        """Fail requests that wait for these PVs, none of which was found, to free channels."""
         for one_shot in list(self._searching):
-            if not set(channels_of(one_shot.pv)).isdisjoint(real_names):
+            if needs(one_shot.pv, real_names):
                 one_shot.give_up(GAVE_WAY)
 
     async def _reach(self, one_shot: OneShotChannel, timeout: float) -> Metadata:
@@ -217,7 +217,7 @@ class Operations:
         record = PutRecord.of(peer.user, peer.address, bare_name, value)
         try:
             if not self._put_rate.take():
-                raise BadMessageError("rate_limited", "too many puts a second")
+                raise BadMessageError("rate_limited", "too many puts per second")
             verdict = self._authorizer.authorize_put(request.name)
             one_shot = self._one_shot(verdict)
             try:
@@ -245,11 +245,11 @@ class Operations:
 
     def _check_room(self, request: requests.PVRequest) -> None:
         if len(self._under_way) >= UNDER_WAY:
-            mistake = BadMessageError("overloaded", "too many requests wait for their answers")
+            mistake = BadMessageError("overloaded", "too many unanswered requests")
             raise requests.about(request, mistake)
 
     async def _read_back(self, one_shot: OneShotChannel, record: PutRecord) -> PutRecord:
-        """The record with what the PV holds now; of scalars only, as arrays are not clipped."""
+        """Return the record with the PV's present value, for scalars only."""
         if not one_shot.pv.connected or one_shot.described.is_array:
             return record
         try:
@@ -260,15 +260,15 @@ class Operations:
 
     @contextmanager
     def _counted(self, size: int) -> Iterator[Callable[[int], None]]:
-        """Count a put that has not finished; refuse it if there are too many.
+        """Count an unfinished put, or refuse it if there are too many.
 
-        The value is a function that takes another size, once less is held.
+        Yields a function that reduces the counted size.
         """
         budget, everyone = self._shared.budget, self._shared.puts
         if not self._puts.has_room(size):
-            raise BadMessageError("rate_limited", "too many puts that have not finished")
+            raise BadMessageError("rate_limited", "too many unfinished puts")
         if not everyone.has_room(size) or not budget.has_room(size):
-            raise OverloadedError("too many puts of all clients have not finished")
+            raise OverloadedError("too many unfinished puts of all clients")
 
         def recount(now: int) -> None:
             nonlocal size
@@ -316,7 +316,7 @@ class Operations:
 
 
 def _drop_tracebacks(failure: Failure) -> None:
-    """Forget where a failure came from: frames that refer to it would wait for the collector."""
+    """Remove tracebacks, whose frames would keep objects in cycles for the garbage collector."""
     failure.tb = None
     error: BaseException | None = failure.value
     while error is not None:
@@ -325,10 +325,10 @@ def _drop_tracebacks(failure: Failure) -> None:
 
 
 def _held_bytes(value: Any) -> int:
-    """Return about how many bytes a value takes in memory, or more.
+    """Return an upper bound of the memory that a value takes, in bytes.
 
-    Raises BadValueError for one that cannot be written as JSON: it is read to a depth of 1024,
-    and written to less.
+    Raises:
+        BadMessageError: The value is nested too deeply to be written as JSON.
     """
     if not isinstance(value, list | dict):
         return sys.getsizeof(value)
@@ -343,12 +343,12 @@ def _held_bytes(value: Any) -> int:
 
 
 def _written_bytes(value: Any) -> int:
-    """About how many bytes a value takes as DBR elements."""
+    """Return the approximate number of bytes of a value as DBR data."""
     return DOUBLE * len(value) if isinstance(value, list) else sys.getsizeof(value)
 
 
 def _mistake(error: BaseException | None) -> BadMessageError | None:
-    """Return the error for the client, or None if the client is not told."""
+    """Return the error for the client, or None if the client does not get one."""
     if isinstance(error, PVError):
         return BadMessageError(error.code, str(error))
     return error if isinstance(error, BadMessageError) else None

@@ -1,4 +1,4 @@
-"""Messages to one client."""
+"""Messages to a client."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HangUp: TypeAlias = Callable[[int, str], None]
 
 
 class Outgoing:
-    """Sends messages to one client, in its encoding."""
+    """Sends messages to a client, in its encoding."""
 
     _log = Logger()
 
@@ -33,19 +33,19 @@ class Outgoing:
         hang_up: HangUp,
         abuse: TokenBucket,
     ) -> None:
-        """Make the client's outbox.
+        """Create the client's outbox.
 
         Args:
-            shared: what all clients share.
-            writer: the client's socket.
-            address: the client's address, for the log.
-            encoding: the client's dialect and the options in force at first.
-            hang_up: closes its connection with a code and a reason.
-            abuse: the refusals that it may still meet before it is hung up on.
+            shared: The parts that all clients share.
+            writer: The client's socket.
+            address: The client's address, for the log.
+            encoding: The client's dialect and initial options.
+            hang_up: Closes the connection with a code and a reason.
+            abuse: Counts refused requests; when it is empty, the connection is closed.
         """
         self.outbox = Outbox(shared.flush_cycle, writer)
         self.encoding = encoding
-        """The options in force for what asks for no others."""
+        """The dialect and the default options of requests."""
         self._errors = shared.errors
         self._refusals = shared.refusals
         self._address = address
@@ -60,11 +60,11 @@ class Outgoing:
 
     @property
     def is_closed(self) -> bool:
-        """Whether the client is gone."""
+        """Whether the client has disconnected."""
         return self._closed
 
     def send(self, payload: bytes | None, is_binary: bool = False) -> None:
-        """Send a message at the end of this flush cycle, if there is one and the client is here."""
+        """Send a message, if there is one, at the end of this flush cycle."""
         if self._closed or payload is None:
             return
         framing = self.outbox.framing
@@ -76,7 +76,7 @@ class Outgoing:
             self.outbox.append(framing.text(payload))
 
     def refuse(self, mistake: BadMessageError) -> None:
-        """Send an error; close the connection of a client that makes too many."""
+        """Send an error; close the connection of a client that causes too many."""
         message = self.dialect.error(mistake)
         self.send(message)
         self._errors[mistake.code] += 1
@@ -90,7 +90,7 @@ class Outgoing:
             self._hang_up(1008, "too many requests")
 
     def fail(self, failure: Failure) -> None:
-        """Log an internal error, and tell the client that there was one."""
+        """Log an internal error, and send an error message."""
         self.log_failure(failure)
         self.refuse(FAILED)
 
@@ -99,15 +99,15 @@ class Outgoing:
         self._log.failure("A request of {client} failed", failure, client=self._address)
 
     def takes_answers(self) -> bool:
-        """Return whether the client reads what it asks for; hang up on one that does not."""
+        """Return whether the client reads its replies; if not, close the connection."""
         if not self.outbox.is_overfull:
             return True
-        self._refusals.count("asked on, but took no answers", self._address)
-        self._hang_up(1008, "took no answers")
+        self._refusals.count("sent more requests without reading the replies", self._address)
+        self._hang_up(1008, "did not read the replies")
         return False
 
     def close(self) -> None:
-        """Send nothing any more: the client is gone."""
+        """Send no more messages: the client has disconnected."""
         self._closed = True
         self.outbox.close()
 

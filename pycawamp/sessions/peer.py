@@ -16,17 +16,17 @@ class Peer:
     """The client at the other end of a connection, or of an HTTP request."""
 
     address: str = "?"
-    """For people: host and port."""
+    """Host and port, for logs."""
     host: str = ""
-    """The IP address, that behind a trusted proxy; "" for a UNIX socket."""
+    """The IP address, behind a trusted proxy that of its client; "" for a UNIX socket."""
     host_name: str | None = None
     user: str | None = None
     """The user; None for an anonymous client."""
     expires: float | None = None
-    """UNIX seconds at which the login ends; None: not by itself."""
+    """UNIX seconds at which the login expires; None: never."""
     is_valid: Callable[[], bool] = attrs.field(default=_always, repr=False, eq=False)
-    """Whether the files still let the user log in."""
+    """Returns whether the user may still log in according to the files."""
     agent: str = ""
-    """The program, as it calls itself."""
+    """The User-Agent header."""
     may_stay: Callable[[], bool] = attrs.field(default=_always, repr=False, eq=False)
-    """Whether a page of this origin may still connect: the rules may have changed."""
+    """Returns whether pages of this origin may still connect: the rules may have changed."""

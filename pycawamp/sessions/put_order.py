@@ -1,4 +1,4 @@
-"""The order in which one client's puts are sent."""
+"""The order in which a client's puts are sent."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 class PutOrder:
     """Sends puts to one PV in the order in which they arrived.
 
-    Before a put is sent, the old value may have to be read for the put log. One that need not be
-    read must not let a later put overtake.
+    Before a put is sent, the old value may have to be read for the put log. Without this class, a
+    later put that needs no read would be sent first.
     """
 
     def __init__(self) -> None:
         self._last: dict[str, Deferred[None]] = {}
-        """For each PV with puts that were not sent: fires when the last of them was."""
+        """For each PV with unsent puts, fires when the last of them was sent."""
 
     @contextmanager
     def join(self, name: str) -> Iterator[Deferred[None]]:
         """Join the queue of a PV until the end of the block, in which the put is sent.
 
-        The Deferred fires when those that joined before have been sent. If the block is cancelled,
-        the client has left: the next put is not sent, but will be cancelled too.
+        The Deferred fires when earlier puts have been sent. If the block is cancelled because the
+        client has disconnected, later puts are not sent either, because they will be cancelled too.
         """
         turn = self._last.get(name) or succeed(None)
         sent: Deferred[None] = Deferred()

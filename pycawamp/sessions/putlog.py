@@ -18,14 +18,14 @@ from pycawamp.pv.values import Reading
 from pycawamp.wire.v2.codec import dumps
 
 MAX_SHOWN = 200
-"""Characters of a value; an array of a million is not for a log."""
+"""Maximum characters of a value in the log."""
 MODE = 0o640
-"""Permissions of a new file: not readable by everybody."""
+"""Permissions of a new file: not readable by others."""
 
 
 @attrs.frozen
 class PutRecord:
-    """One put, as far as it got."""
+    """One put, as far as it was executed."""
 
     user: str | None
     client: str
@@ -38,7 +38,7 @@ class PutRecord:
 
     @classmethod
     def of(cls, user: str | None, client: str, name: str, new: Any) -> PutRecord:
-        """A record that holds no more of a value than it will show."""
+        """Return a record with values truncated to what the line shows."""
         return cls(user, client, name, new[:MAX_SHOWN] if isinstance(new, str | list) else new)
 
     def line(self, outcome: str) -> str:
@@ -70,7 +70,7 @@ def _shown(value: Any) -> str:
 
 
 def _printable(character: str) -> str:
-    """The character, or its JSON escape: some programs end a line at U+0085 or U+2028."""
+    """Return the character or its JSON escape: some programs end lines at U+0085 or U+2028."""
     return character if character.isprintable() else json.dumps(character)[1:-1]
 
 
@@ -79,15 +79,15 @@ def _utc_now() -> datetime:
 
 
 class PutLogError(Exception):
-    """The put log cannot be written; the text names the file and why."""
+    """The put log cannot be written; the text has the file and the reason."""
 
 
 class PutLog:
-    """Writes a line for each put to a file, or to the ordinary log where there is none.
+    """Writes a line for each put to a file, or to the ordinary log if there is none.
 
-    The file is opened for each line: puts are few, and whoever rotates logs may move
-    it away at any time. Lines that the file does not take go to the ordinary log and are
-    counted; the file gets their number as soon as it can be written again.
+    The file is opened for each line, so it can be rotated at any time. If it cannot be written,
+    lines go to the ordinary log and are counted; their number is added to the file when it can be
+    written again.
     """
 
     _log = Logger()
@@ -98,10 +98,14 @@ class PutLog:
         self.outcomes: Counter[str] = Counter()
         """The number of puts by outcome: `ok`, `sent`, or the code of an error."""
         self.missing = 0
-        """Lines that the file did not take since it could be written last."""
+        """Number of lines missing in the file since it was last written."""
 
     def check(self) -> None:
-        """Raise PutLogError if the file could not be written; creates nothing."""
+        """Check that the file can be written, without creating it.
+
+        Raises:
+            PutLogError: It cannot be written.
+        """
         if self._path is None:
             return
         place = self._path if os.path.exists(self._path) else os.path.dirname(self._path) or "."
@@ -113,7 +117,11 @@ class PutLog:
             raise self._error(f"{place} is not writable")
 
     def open(self) -> None:
-        """Create the file if there is none; PutLogError if it cannot be written."""
+        """Create the file if it does not exist.
+
+        Raises:
+            PutLogError: It cannot be written.
+        """
         if self._path is not None:
             try:
                 os.close(_open(self._path))
@@ -121,16 +129,16 @@ class PutLog:
                 raise self._error(error.strerror or str(error)) from None
 
     def close(self) -> None:
-        """Log how many lines the file still lacks: the gateway ends."""
+        """Log how many lines are missing in the file."""
         if self.missing:
             self._log.error(
-                "The put log {path} lacks its last {count} lines",
+                "The put log {path} is missing its last {count} lines",
                 path=self._path,
                 count=self.missing,
             )
 
     def write(self, record: PutRecord, outcome: str) -> None:
-        """Log a put and what became of it."""
+        """Log a put and its outcome."""
         self.outcomes[outcome.partition(":")[0]] += 1
         line = record.line(outcome)
         if self._path is None or not self._append(self._path, line):
@@ -154,7 +162,7 @@ class PutLog:
             return False
         if self.missing:
             self._log.info(
-                "The put log {path} is written again; it lacks {count} lines",
+                "The put log {path} can be written again; it is missing {count} lines",
                 path=path,
                 count=self.missing,
             )
@@ -166,7 +174,7 @@ class PutLog:
 
 
 def _append_lines(path: str, data: bytes) -> None:
-    """Append to a file; its last line may be torn, by a disk that was full."""
+    """Append to a file whose last line may be incomplete, because the disk was full."""
     descriptor = _open(path)
     try:
         size = os.fstat(descriptor).st_size

@@ -1,4 +1,4 @@
-"""The quota of one client."""
+"""The quota of a client."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pycawamp.sessions.limits import BURST, Limits
 from pycawamp.sessions.token_bucket import TokenBucket
 
 PATIENCE = 100
-"""Refused requests, beyond one a second, until the connection is closed (1008)."""
+"""Refused requests, in addition to one per second, until the connection is closed (1008)."""
 
 
 @attrs.define(eq=False)
 class UnderWay:
-    """Requests that have not ended: how many, of how many bytes, and the most of both."""
+    """Pending requests: their number and bytes, and the limits of both."""
 
     most: int
     most_bytes: int
@@ -22,23 +22,23 @@ class UnderWay:
     bytes: int = 0
 
     def has_room(self, size: int) -> bool:
-        """Whether one more, of so many bytes, may begin."""
+        """Return whether another request with this number of bytes may start."""
         return self.number < self.most and self.bytes + size <= self.most_bytes
 
     def begin(self, size: int) -> None:
-        """Count one more."""
+        """Count a request."""
         self.number += 1
         self.bytes += size
 
     def end(self, size: int) -> None:
-        """Count one less."""
+        """Remove a finished request."""
         self.number -= 1
         self.bytes -= size
 
 
 @attrs.frozen
 class Quota:
-    """The quota of one client."""
+    """The quota of a client."""
 
     requests: TokenBucket
     puts: TokenBucket
@@ -47,7 +47,7 @@ class Quota:
 
     @property
     def is_full(self) -> bool:
-        """Whether nothing was taken for a while: a new quota would be the same."""
+        """Whether it is in its initial state, so that it can be dropped."""
         return self.requests.is_full and self.puts.is_full and self.abuse.is_full
 
     @classmethod

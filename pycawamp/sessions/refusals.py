@@ -1,4 +1,4 @@
-"""Counts of what was refused, by kind."""
+"""Counts of refused requests, by kind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class RefusalCounter:
 
     _log = Logger()
     pause = 60.0
-    """Seconds between two lines of one kind: a flood of refusals must not flood the log."""
+    """Seconds between two log lines of one kind, so that refusals do not flood the log."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self.counts: Counter[str] = Counter()
@@ -21,7 +21,13 @@ class RefusalCounter:
         self._logged: dict[str, float] = {}
 
     def count(self, kind: str, who: str, detail: str = "") -> None:
-        """Count one refusal of a kind that a client met; log `detail` with it."""
+        """Count a refused request of a client.
+
+        Args:
+            kind: The kind of refusal.
+            who: The client, for the log.
+            detail: More text for the log.
+        """
         self.counts[kind] += 1
         now = self._clock.seconds()
         if now >= self._logged.get(kind, float("-inf")) + self.pause:

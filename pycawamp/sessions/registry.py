@@ -19,22 +19,22 @@ from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.router import Router
 from pycawamp.sessions.authorizer import Authorizer
+from pycawamp.sessions.history_reader import HistoryReader
 from pycawamp.sessions.limits import Limits
 from pycawamp.sessions.names_in_use import Holder
 from pycawamp.sessions.outgoing import HangUp, Outgoing
-from pycawamp.sessions.past import Past
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.quota import Quota, UnderWay
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.session import Session
-from pycawamp.sessions.shared import Searches, Shared
-from pycawamp.sessions.spellings import Spellings
+from pycawamp.sessions.shared import SearchTimeouts, Shared
+from pycawamp.sessions.spellings import SpellingLimits
 from pycawamp.sessions.unresolved import UnresolvedNames
 from pycawamp.wire.dialect import Encoding
 
 PUTS_IN_ALL = 10_000
-"""Puts of all clients that have not finished."""
+"""Unfinished puts of all clients."""
 
 
 class Sessions:
@@ -70,11 +70,11 @@ class Sessions:
             refusals=refusals or RefusalCounter(clock),
             errors=Counter(),
             budget=budget,
-            past=Past(hub, router, archiver),
+            past=HistoryReader(hub, router, archiver),
             unresolved=UnresolvedNames(hub, limits, self._give_up),
-            spellings=Spellings(hub, limits),
+            spellings=SpellingLimits(hub, limits),
             puts=UnderWay(PUTS_IN_ALL, budget.share),
-            searches=Searches(clock, connect_timeout),
+            search_timeouts=SearchTimeouts(clock, connect_timeout),
             cooperator=Cooperator(scheduler=lambda work: clock.callLater(0, work)),
         )
         self._open: dict[Outbox, Session] = {}
@@ -92,11 +92,10 @@ class Sessions:
         hang_up: HangUp = lambda _code, _reason: None,
         quota: Quota | None = None,
     ) -> Session:
-        """Begin the conversation with a client.
+        """Start the session of a client.
 
-        `encoding` has the client's dialect and the options that are in force at first.
-        `hang_up` closes its connection with a code and a reason. `quota` is what the client
-        may still take, if it is not a new one.
+        `encoding` has the client's dialect and initial options. `hang_up` closes its connection
+        with a code and a reason. `quota` is the client's quota; by default a new one.
         """
         shared = self.shared
         quota = quota or self.quota()
@@ -122,13 +121,13 @@ class Sessions:
         return session
 
     def quota(self) -> Quota:
-        """Return what a new client may take."""
+        """Return the quota of a new client."""
         return Quota.of(self.shared.clock, self.shared.limits)
 
     def close(self) -> None:
-        """Leave no timer behind: the gateway ends."""
+        """Cancel all timers."""
         self.shared.cooperator.stop()
-        self.shared.searches.clear()
+        self.shared.search_timeouts.clear()
         self.shared.publishers.close()
 
     def reauthorize(self) -> None:
@@ -173,7 +172,7 @@ class Sessions:
 
     @property
     def conflated(self) -> int:
-        """Updates, in all, that a slow client did not get because a newer one came first."""
+        """Number of updates that slow clients did not get because a newer one came first."""
         return self._conflated_by_closed + sum(outbox.conflated for outbox in self._open)
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""One client's conversation: what it asked for, and what it is told."""
+"""The session of a client: its requests, and the messages to it."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.names import checked_name
 
 NAMES_AT_ONCE = 20
-"""PVs of a long list that are connected before others have their turn."""
+"""PVs of a long list that are subscribed to before other clients are served."""
 TOGETHER = 200
-"""PVs of a long list that are connected in one step, where others show them already."""
+"""PVs of a long list that are subscribed to in one step, if others show them already."""
 NAMES_A_TOKEN = 5
-"""PVs of a long list that cost as much of the allowed rate as a request."""
+"""PVs of a long list that count as one request."""
 TOLD_AT_ONCE = 500
-"""PVs of the answer to a `list` that are told before others have their turn."""
+"""PVs in the reply to a `list` that are added before other clients are served."""
 TOLD_A_TOKEN = 50
-"""PVs of that answer that cost as much as a request."""
+"""PVs in that reply that count as one request."""
 HISTORY_TOKENS = 10
-"""Requests that reading a history costs as much as, besides itself."""
+"""Additional requests that a `history` request counts as."""
 BYTES_A_TOKEN = 2**14
-"""Bytes of a long message that cost as much as a request."""
+"""Bytes of a long message that count as one request."""
 
 
 class Session:
-    """One client: takes its requests, and tells it what comes of them. Made by Sessions.open."""
+    """The session of a client: handles its requests. Created by `Sessions.open`."""
 
     def __init__(  # noqa: PLR0913 (one of each thing that a client has of its own)
         self,
@@ -53,7 +53,7 @@ class Session:
     ) -> None:
         self.peer = peer
         self.since = time.time()
-        """UNIX seconds at which the client came."""
+        """UNIX seconds at which the client connected."""
         self.outgoing = outgoing
         self.subscriptions = Subscriptions(shared, outgoing, authorizer)
         self._operations = Operations(shared, outgoing, authorizer, peer, quota.puts)
@@ -63,19 +63,19 @@ class Session:
         self._requests = quota.requests
         self._rest: Iterator[None] | None = None
         self.number = next(shared.session_numbers)
-        """A number that no other session has."""
+        """A unique number."""
         self.opened = shared.clock.seconds()
-        """When it began, by the reactor's clock."""
+        """The reactor's time when it was created."""
         self.received: float | None = None
-        """When its last message came."""
+        """The reactor's time of the last message."""
 
     @property
     def outbox(self) -> Outbox:
-        """Messages that wait for the client."""
+        """The outbox of the client."""
         return self.outgoing.outbox
 
     def receive(self, payload: bytes, is_binary: bool = False) -> None:
-        """Do what a message asks for; a mistake in it is answered and changes nothing."""
+        """Handle a message. If it is invalid, an error is sent and nothing else happens."""
         self.received = self._shared.clock.seconds()
         try:
             if is_binary:
@@ -91,11 +91,11 @@ class Session:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a long list is still being worked on: what comes after it has to wait."""
+        """Whether a long list is being processed; later messages have to wait."""
         return self._rest is not None
 
     def go_on(self) -> None:
-        """Work on a long list, if there is one, a part at a time."""
+        """Process the next part of a long list, if there is one."""
         if self._rest is None or not self.outgoing.takes_answers():
             return
         try:
@@ -107,14 +107,14 @@ class Session:
             self.outgoing.fail(Failure())
 
     def may_ask(self) -> bool:
-        """Count a request that the connection itself answers; whether it may be answered."""
+        """Count a request that the connection answers itself; return whether it is allowed."""
         if self._requests.take():
             return True
         self.outgoing.refuse(_TOO_MANY)
         return False
 
     def finish(self, ended: Callable[[], None]) -> None:
-        """Close the session once no request is under way, and call a function then."""
+        """Close the session when no request is pending, then call a function."""
 
         def end() -> None:
             self.close()
@@ -132,12 +132,12 @@ class Session:
         self._closed()
 
     def give_up(self, real_names: Collection[str]) -> None:
-        """End the searches for these names: others need the room."""
+        """End the searches for these names, to free channels."""
         self.subscriptions.give_up(real_names)
         self._operations.give_up(real_names)
 
     def _turn_away(self, payload: bytes) -> None:
-        """Refuse a request that is one too many, by what is known of it."""
+        """Refuse a request because of a rate limit, without parsing all of it."""
         try:
             request = self.outgoing.dialect.parse(payload)
         except BadMessageError as mistake:
@@ -162,9 +162,9 @@ class Session:
         act_together: Callable[[Sequence[Any]], bool] = lambda _: False,
         at_once: int = NAMES_AT_ONCE,
     ) -> None:
-        """Do something with each PV of a request, a part at a time if they are many.
+        """Process the PVs of a request, in parts if there are many.
 
-        `act_together` does it with several at once, or returns False if it cannot.
+        `act_together` processes several at once, or returns False if that is not possible.
         """
         most, number = self._shared.limits.names, len(request.names)
         if number > most:
@@ -285,7 +285,7 @@ class Session:
 
 
 _NOT_SUBSCRIBED = BadMessageError("not_connected", "you are not subscribed to it")
-_TOO_MANY = BadMessageError("rate_limited", "too many requests a second")
+_TOO_MANY = BadMessageError("rate_limited", "too many requests per second")
 _DISPATCH: dict[type, Callable[[Session, Any], None]] = {
     requests.Connect: Session._connect,
     requests.Disconnect: Session._disconnect,

@@ -19,27 +19,27 @@ from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.oneshot import OneShotChannel
 from pycawamp.pv.router import Router
+from pycawamp.sessions.history_reader import HistoryReader
 from pycawamp.sessions.limits import Limits
-from pycawamp.sessions.past import Past
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.quota import UnderWay
 from pycawamp.sessions.refusals import RefusalCounter
-from pycawamp.sessions.spellings import Spellings
+from pycawamp.sessions.spellings import SpellingLimits
 from pycawamp.sessions.unresolved import UnresolvedNames
 
 STEPS_AT_ONCE = 100
-"""Subscriptions and requests of a client that has left that are ended in one reactor iteration."""
+"""Subscriptions and requests of a disconnected client that are ended per reactor iteration."""
 
 
 class PendingSearch(Protocol):
-    """A client's wait for a PV that was not found yet."""
+    """A client that waits for a PV to be found."""
 
     def end(self) -> None:
-        """Tell the client if the PV has not been found by now."""
+        """Notify the client if the PV has not been found yet."""
 
 
-class Searches:
-    """The waits for PVs, each until its client is told that the PV was not found."""
+class SearchTimeouts:
+    """The pending searches; after the timeout, clients are notified that the PV was not found."""
 
     def __init__(self, clock: IReactorTime, timeout: float) -> None:
         self._clock = clock
@@ -47,7 +47,7 @@ class Searches:
         self._waits: dict[float, DelayLine[PendingSearch]] = {}
 
     def put(self, search: PendingSearch, timeout: float | None = None) -> None:
-        """End a wait after `timeout` seconds, one of the few that dialects have, or as usual."""
+        """End a search after `timeout` seconds, or after the default time."""
         seconds = self._timeout if timeout is None else timeout
         waits = self._waits.get(seconds)
         if waits is None:
@@ -55,7 +55,7 @@ class Searches:
         waits.put(search)
 
     def clear(self) -> None:
-        """Forget all that waits."""
+        """Cancel all timers."""
         for waits in self._waits.values():
             waits.clear()
 
@@ -72,24 +72,24 @@ class Shared:
     policy: IPolicy
     put_log: PutLog
     connect_timeout: float
-    """Seconds until a client is told that a PV was not found."""
+    """Seconds until a client is notified that a PV was not found."""
     limits: Limits
     refusals: RefusalCounter
     errors: Counter[str]
-    """The errors that clients were told, by code."""
+    """Number of errors sent to clients, by code."""
     budget: MemoryBudget
-    past: Past
-    """Earlier updates."""
+    past: HistoryReader
+    """Reads histories."""
     unresolved: UnresolvedNames
-    spellings: Spellings
+    spellings: SpellingLimits
     puts: UnderWay
-    """The puts of all clients that have not finished."""
-    searches: Searches
+    """The unfinished puts of all clients."""
+    search_timeouts: SearchTimeouts
     cooperator: Cooperator
     session_numbers: Iterator[int] = attrs.field(factory=count)
 
     def one_shot(self, real_name: str) -> OneShotChannel:
-        """Return a short subscription to a PV."""
+        """Return a one-shot channel to a PV."""
         return OneShotChannel(self.hub, self.clock, real_name)
 
     def soon(self, function: Callable[[], object]) -> None:
@@ -97,6 +97,6 @@ class Shared:
         self.clock.callLater(0, function)
 
     def finish(self, work: Iterator[None]) -> None:
-        """Take the steps of some work, at once if they are few, else a little at a time."""
+        """Execute the steps of some work: a few at once, many in several reactor iterations."""
         if len(list(islice(work, STEPS_AT_ONCE))) == STEPS_AT_ONCE:
             self.cooperator.cooperate(work)

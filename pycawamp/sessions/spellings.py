@@ -1,4 +1,4 @@
-"""Names with modifiers, as ``X.[0:5]``: of one record there may be any number."""
+"""Names with modifiers, such as `X.[0:5]`; a record has any number of them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pycawamp.sessions.names_in_use import Holder, NamesInUse
 
 
 @implementer(IChannelObserver)
-class Spellings:
-    """Limits how many channels to one record there are by names with modifiers.
+class SpellingLimits:
+    """Limits the number of channels with modifiers per record.
 
-    Each is a channel of its own, for which the IOC sends all updates of the record once more. The
-    limits are for each client, each address, and in all; a name counts until its channel is closed.
+    Each is a separate channel, for which the IOC sends all updates of the record again. There are
+    limits per client, per address, and in total; a name counts until its channel is closed.
     """
 
     def __init__(self, hub: PVHub, limits: Limits) -> None:
@@ -27,7 +27,7 @@ class Spellings:
         hub.observers.append(self)
 
     def problem(self, name: str, holder: Holder) -> str | None:
-        """Why a client may not have a name; None if it may."""
+        """Return why a client may not use a name; None if it may."""
         record = modified_record(name)
         names = self._records.get(record) if record is not None else None
         if names is None:
@@ -55,7 +55,7 @@ class Spellings:
             self._records_of.setdefault(holder, set()).add(record)
 
     def leave(self, holder: Holder) -> None:
-        """Forget a client: what it had counts in all until its channels are closed."""
+        """Remove a client; in total, its names count until their channels are closed."""
         for record in self._records_of.pop(holder, ()):
             names = self._records.get(record)
             if names is not None:
@@ -63,10 +63,10 @@ class Spellings:
                     names.remove(name, holder)
 
     def found(self, name: str) -> None:
-        """Count a name as before."""
+        """Do nothing: a found name counts like others."""
 
     def closed(self, name: str) -> None:
-        """Count a name no more."""
+        """Remove a name."""
         record = modified_record(name)
         names = self._records.get(record) if record is not None else None
         if record is not None and names is not None:

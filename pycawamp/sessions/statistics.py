@@ -20,51 +20,51 @@ CONNECTED = "connected"
 DISCONNECTED = "disconnected"
 """Disconnected, or without read access."""
 REFUSED = "refused"
-"""An IOC is there, but does not send the value."""
+"""Connected, but the IOC refuses to send the value."""
 SEARCHING = "searching"
 """No IOC has answered yet."""
 
 
 # NamedTuples: there are thousands of these in each snapshot.
 class ClientStatistics(NamedTuple):
-    """One client."""
+    """A client."""
 
     address: str
-    """For people: host and port."""
+    """Host and port."""
     user: str | None
     since: float
-    """UNIX seconds at which it came."""
+    """UNIX seconds at which it connected."""
     transport: str
-    """How its messages are delimited, such as `websocket`."""
+    """The name of its framing, such as `websocket`."""
     pvs: int
-    """Its subscriptions."""
+    """Number of its subscriptions."""
     queued: int
-    """Bytes that wait for it in this process."""
+    """Unsent bytes in this process."""
     conflated: int
-    """Updates that it did not get because a newer one came first."""
+    """Updates that were replaced by newer ones before they were sent."""
     sent: int
-    """Bytes that were written to it."""
+    """Bytes written to it."""
 
 
 class ChannelStatistics(NamedTuple):
-    """One open channel."""
+    """An open channel."""
 
     name: str
     state: str
     """`searching`, `connected`, `disconnected` or `refused`."""
     subscribers: int
-    """Clients that are subscribed to it; 0 while it lingers, or is used by others."""
+    """Number of subscribed clients."""
     type: str | None
-    """The native type; None if no IOC has told it."""
+    """The native type; None if unknown."""
     host: str | None
-    """The IOC."""
+    """The IOC, as name:port."""
     updates: int
-    """Updates that have come since it was opened."""
+    """Updates since it was opened."""
 
 
 @attrs.frozen
 class MemoryStatistics:
-    """Bytes held for clients, as the memory budget counts them."""
+    """Bytes in use, as counted by the memory budget."""
 
     limit: int
     values: int
@@ -79,59 +79,56 @@ class Totals:
     """Counters since the start."""
 
     updates: int
-    """Events of IOCs that were handled, connections and metadata included."""
+    """Events from IOCs, including connections and metadata."""
     messages: int
-    """Messages of subscriptions that were sent to clients, without those that follow a pause."""
+    """Messages of subscriptions sent to clients, without those that follow a pause."""
     bytes: int
-    """Bytes that were written to clients, before TLS."""
+    """Bytes written to clients, before TLS."""
     puts: Mapping[str, int]
-    """By outcome: `ok`, `sent`, or an error's code."""
+    """Number of puts by outcome: `ok`, `sent`, or an error code."""
     errors: Mapping[str, int]
-    """Errors sent to clients, by code."""
+    """Number of errors sent to clients, by code."""
     dropped: int = 0
-    """Clients that took no data for too long, or for whom there was no memory."""
+    """Clients disconnected because they did not read, or for lack of memory."""
     overruns: int = 0
-    """Updates with which a pvAccess server told that it had replaced earlier ones."""
+    """Updates in which pvAccess servers reported that they had replaced earlier ones."""
     received: int = 0
-    """Bytes that came from clients, after TLS; with those of HTTP, for a gateway with a port."""
+    """Bytes received from clients, after TLS; with a port, including those of HTTP."""
     logins: Mapping[str, int] = MappingProxyType({})
-    """Logins by password or token, by outcome: `ok`, `failed`, `throttled` or `busy`."""
+    """Number of logins by outcome: `ok`, `failed`, `throttled` or `busy`."""
 
 
 @attrs.frozen
 class Statistics:
-    """A snapshot of a gateway. Nothing in it changes later."""
+    """A snapshot of a gateway. It does not change later."""
 
     clients: tuple[ClientStatistics, ...]
     channels: tuple[ChannelStatistics, ...]
-    """Empty, if they were not asked for one by one."""
+    """Empty if channels were only counted."""
     channels_by_state: Mapping[str, int]
-    """The number of channels in each state, also of states without channels."""
+    """The number of channels in each state, including states without channels."""
     subscriptions: int
-    """Of all clients."""
+    """Number of subscriptions of all clients."""
     conflated: int
-    """Updates, since the start, that slow clients did not get because a newer one came first."""
+    """Updates since the start that were replaced by newer ones for slow clients."""
     inbox_depth: int
     """Updates from IOCs that have not been handled yet."""
     inbox_conflated: int
-    """Updates, since the start, that were replaced by newer ones before they were handled."""
+    """Updates since the start that were replaced by newer ones before they were handled."""
     refusals: Mapping[str, int]
-    """Refusals since the start, by kind."""
+    """Refused requests since the start, by kind."""
     memory: MemoryStatistics
     totals: Totals
     delays: DelayStatistics
-    """The latency of sampled updates."""
+    """The delays of sampled updates."""
     connections: int | None = None
-    """Connections of the port, whatever they are for; None for a gateway without a port."""
+    """TCP connections; None for a gateway without a port."""
 
 
 def snapshot(
     hub: PVHub, sessions: Sessions, inbox: Inbox, *, each_channel: bool = True
 ) -> Statistics:
-    """Return the present state, without the channels one by one if not asked for.
-
-    Takes about 1 ms for each 1000 clients, and for each 1000 channels that are told.
-    """
+    """Return the current statistics. Takes about 1 ms per 1,000 clients and listed channels."""
     shared = sessions.shared
     clients = tuple(map(_client, sessions))
     channels = tuple(_channels(hub, shared.publishers)) if each_channel else ()

@@ -1,4 +1,4 @@
-"""The PVs that one client is subscribed to."""
+"""The subscriptions of a client."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from pycawamp.fanout.stream import EncodedStream, join_together
 from pycawamp.pv.history import Past
 from pycawamp.pv.interfaces import PVState
 from pycawamp.pv.reason import reason
-from pycawamp.sessions.authorizer import Authorizer, ForbiddenError, channels_of
+from pycawamp.sessions.authorizer import Authorizer, ForbiddenError, needs
 from pycawamp.sessions.outgoing import Outgoing
 from pycawamp.sessions.shared import Shared
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.errors import BadMessageError
 
 GAVE_WAY = BadMessageError(
-    "too_many_pvs", "no IOC has answered for it, and other clients need the room"
+    "too_many_pvs", "no IOC has answered for it, and other clients need the space"
 )
 
 
 class Subscriptions:
-    """The PVs that one client is subscribed to, by the names that it asked for."""
+    """The subscriptions of a client, by the names that it requested."""
 
     def __init__(self, shared: Shared, outgoing: Outgoing, authorizer: Authorizer) -> None:
         self._shared = shared
@@ -37,19 +37,19 @@ class Subscriptions:
         self._streams: dict[str, EncodedStream] = {}
         # Those that a changed policy ended: the next one may allow them again.
         self._forbidden: dict[str, Encoding] = {}
-        self._unresolved: dict[str, Search] = {}
+        self._unresolved: dict[str, SearchTimeout] = {}
         # Bytes, of those that the memory budget counts.
         self._large: dict[str, int] = {}
         self._large_bytes = 0
 
     @property
     def names(self) -> Collection[str]:
-        """As the client asked for them; those that a policy ended last."""
+        """The names as requested; those that the policy ended are last."""
         return [*self._streams, *self._forbidden]
 
     @property
     def pvs(self) -> list[tuple[str, PVState]]:
-        """The PVs, each with its name as the client asked for it."""
+        """The PVs, each with its name as requested."""
         return [(name, stream.pv) for name, stream in self._streams.items()]
 
     def __len__(self) -> int:
@@ -61,8 +61,9 @@ class Subscriptions:
     def open_together(self, names: Sequence[Any], encoding: Encoding) -> bool:
         """Subscribe to PVs that clients of the same kind show in the same encoding.
 
-        It is the same as to `open` them one after another, but takes a tenth of the time. False if
-        that cannot be known of all, or one of them is subscribed to: then nothing was done.
+        The effect is that of `open` for each, but it takes a tenth of the time. Returns False,
+        without effect, if it does not apply to all PVs, or if the client has subscribed to one of
+        them.
         """
         table = self._live(encoding)
         if not table or self._forbidden or len(self) + len(names) > self._shared.limits.pvs:
@@ -80,9 +81,12 @@ class Subscriptions:
         return bool(streams)
 
     def open(self, name: str, encoding: Encoding, past: Past | None = None) -> None:
-        """Subscribe to a PV, or ask for it anew; BadMessageError if the client may not.
+        """Subscribe to a PV, or send its state again.
 
-        The client gets as much of the past too as is kept.
+        If `past` is given, the history is sent too.
+
+        Raises:
+            BadMessageError: The client may not subscribe to it.
         """
         if name in self and not self._outgoing.dialect.answers_repeats:
             return
@@ -106,7 +110,7 @@ class Subscriptions:
             self._make_known(stream, encoding)
 
     def end(self, name: str) -> bool:
-        """End a subscription, if there is one; whether its PV may be shown as connected."""
+        """End a subscription, if there is one; return whether its PV may be shown as connected."""
         self._unresolved.pop(name, None)
         self._forbidden.pop(name, None)
         self._large_bytes -= self._large.pop(name, 0)
@@ -125,7 +129,7 @@ class Subscriptions:
             yield
 
     def weigh(self, name: str) -> None:
-        """Count an array, now that its size is known; end its subscription if it is too large."""
+        """Count an array whose size is now known; end its subscription if it is too large."""
         stream = self._streams.get(name)
         if stream is None or not _size(stream.pv):
             return
@@ -146,7 +150,8 @@ class Subscriptions:
     def reauthorize(self, decide: Decide) -> Iterator[None]:
         """Apply a changed policy to each PV, one at each step.
 
-        What is forbidden now ends; what an earlier policy ended and this one allows comes back.
+        Subscriptions that are no longer allowed end; those that an earlier policy ended are
+        restored.
         """
         forbidden = list(self._forbidden)
         for name, stream in list(self._streams.items()):
@@ -168,8 +173,8 @@ class Subscriptions:
                     self._outgoing.fail(Failure())
             yield
 
-    def end_search(self, search: Search) -> None:
-        """Tell the client that a PV has not been found yet; the search goes on."""
+    def end_search(self, search: SearchTimeout) -> None:
+        """Notify the client that a PV has not been found yet; the search continues."""
         stream = search.stream
         # Not if the client has left the PV, or asked for it anew.
         is_wanted = self._unresolved.get(stream.name) is search
@@ -179,9 +184,9 @@ class Subscriptions:
                 self._tell(stream, self._outgoing.dialect.not_found(stream.name))
 
     def give_up(self, real_names: Collection[str]) -> None:
-        """End the subscriptions to these PVs, none of which was found: others need the room."""
+        """End the subscriptions to these PVs, none of which was found, to free channels."""
         for name, stream in list(self._streams.items()):
-            if not set(channels_of(stream.pv)).isdisjoint(real_names):
+            if needs(stream.pv, real_names):
                 self.end(name)
                 self._outgoing.refuse(attrs.evolve(GAVE_WAY, action="connect", pvname=name))
 
@@ -189,7 +194,7 @@ class Subscriptions:
         """Return the streams of PVs that can be joined together; none if one cannot.
 
         Raises:
-            TypeError: One of the names cannot be a name.
+            TypeError: A name is not hashable.
         """
         streams: list[Named] = []
         for name in names:
@@ -201,7 +206,7 @@ class Subscriptions:
         return streams if len(streams) == 1 or len(set(streams)) == len(streams) else ()
 
     def _live(self, encoding: Encoding) -> Table | None:
-        """Return the streams that the client gets for names, as far as they are known."""
+        """Return the streams for names, as far as they are known."""
         kind = self._authorizer.kind()
         if kind is None:
             return None
@@ -227,8 +232,8 @@ class Subscriptions:
             if was_shown:
                 # It stands for another PV by now.
                 self._tell_lost(stream)
-            search = self._unresolved[stream.name] = Search(self, stream)
-            self._shared.searches.put(search, self._outgoing.dialect.search_timeout)
+            search = self._unresolved[stream.name] = SearchTimeout(self, stream)
+            self._shared.search_timeouts.put(search, self._outgoing.dialect.search_timeout)
         else:
             self.weigh(name)
         return stream
@@ -238,18 +243,18 @@ class Subscriptions:
             raise BadMessageError("overloaded", "the gateway's memory for arrays is full")
         others = self._large_bytes - self._large.get(name, 0)
         if others + _size(pv) > self._shared.budget.share:
-            text = "the arrays of the page are larger, together, than they may be"
+            text = "the arrays of this client are larger than the limit in total"
             raise BadMessageError("too_many_pvs", text)
 
     def _tell_lost(self, stream: EncodedStream, why: str | None = None) -> None:
-        """Tell the client that a PV is not there: its page shows no old value on.
+        """Send that a PV is not connected, so that pages do not show an old value.
 
         `why` is the reason, if it is not the state of the PV.
         """
         self._tell(stream, self._outgoing.dialect.connection(stream.name, False), why)
 
     def _tell(self, stream: EncodedStream, message: bytes | None, why: str | None = None) -> None:
-        """Tell the client that a PV is not there, and why if it asks."""
+        """Send that a PV is not connected, with the reason if requested."""
         why = why or reason(stream.pv)
         if why is not None and stream.encoding.reason:
             message = self._outgoing.dialect.disconnected(stream.name, why)
@@ -286,24 +291,24 @@ class Subscriptions:
 
 
 @attrs.frozen(eq=False)
-class Search:
-    """One request's wait for a PV, until it is found or the client has been told."""
+class SearchTimeout:
+    """A pending search of a request, until the PV is found or the client is notified."""
 
     subscriptions: Subscriptions
     stream: EncodedStream
 
     def end(self) -> None:
-        """The client has waited long enough."""
+        """Notify the client: it has waited long enough."""
         self.subscriptions.end_search(self)
 
 
 def _size(pv: PVState) -> int:
-    """Bytes of a PV's values, if the memory budget counts them."""
+    """Return the bytes of a PV's values that the memory budget counts."""
     return pv.described.size if pv.described is not None and pv.described.is_large else 0
 
 
 def _for(encoding: Encoding, verdict: Verdict) -> Encoding:
-    """The encoding for a client with these rights: metadata tells whether it may write."""
+    """Return the encoding for a client with these rights: metadata says whether it may write."""
     writable = verdict.write and encoding.metadata
     return encoding if writable == encoding.writable else _with_rights(encoding, writable)
 

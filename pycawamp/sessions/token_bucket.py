@@ -6,7 +6,7 @@ from twisted.internet.interfaces import IReactorTime
 
 
 class TokenBucket:
-    """Lets `rate` through per second, and `burst` at once after a rest."""
+    """Allows `rate` tokens per second, and `burst` at once."""
 
     __slots__ = ("_burst", "_clock", "_filled", "_rate", "_tokens")
 
@@ -29,15 +29,15 @@ class TokenBucket:
         return True
 
     def charge(self, tokens: float) -> None:
-        """Take tokens for a request that was accepted; the balance may go negative."""
+        """Take tokens for an accepted request; the balance may go negative."""
         self._tokens -= tokens
 
     def give_back(self) -> None:
-        """Put one back that was taken in vain."""
+        """Return a token."""
         self._tokens = min(self._burst, self._tokens + 1)
 
     @property
     def is_full(self) -> bool:
-        """Whether nothing was taken for a while: a new bucket would be the same."""
+        """Whether it is in its initial state, so that it can be dropped."""
         rested = (self._clock.seconds() - self._filled) * self._rate
         return self._tokens + rested >= self._burst

@@ -1,4 +1,4 @@
-"""Names that no IOC has answered for: they never take what PVs that exist need."""
+"""Names that no IOC has answered for; limited so that PVs that exist are always found."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from pycawamp.sessions.limits import Limits
 from pycawamp.sessions.names_in_use import Holder, NamesInUse
 
 GiveUp: TypeAlias = Callable[[Holder, Collection[str]], None]
-"""Has a client end its searches for some names."""
+"""Ends a client's searches for some names."""
 
 AT_ONCE = 100
-"""Names that are given up together: finding out whose they are takes its time."""
+"""Names that are given up together, because it takes time to find who holds most."""
 SHARE = 0.9
-"""Of the average."""
+"""The share of a client, as a fraction of the average."""
 ROUNDS = 10
-"""How many names are given up, at most, for one new name: clients may share them."""
+"""Maximum number of attempts to make room for one new name: clients may share names."""
 
 
 @implementer(IChannelObserver)
 class UnresolvedNames:
-    """Lets clients search for names, within limits for each client, each address, and in all.
+    """Allows clients to search for names, within limits per client, per address, and in total.
 
-    A PV that exists is unresolved too until it is found. So where a limit that clients share is
-    reached, the one that holds most gives up its oldest names, unless that is the one who asks.
-    A name that a client has left is counted for as long as its channel lingers.
+    A PV that exists is also unresolved until it is found. Therefore, when a shared limit is
+    reached, the client with most unresolved names loses its oldest ones, unless it is the one that
+    requests another. A name without clients counts until its channel is closed.
     """
 
     def __init__(self, hub: PVHub, limits: Limits, give_up: GiveUp) -> None:
@@ -40,8 +40,8 @@ class UnresolvedNames:
         self._names = NamesInUse()
         hub.observers.append(self)
 
-    def admit(self, name: str, holder: Holder) -> str | None:
-        """Record that a client searches for a name; return why it may not, or None."""
+    def reserve(self, name: str, holder: Holder) -> str | None:
+        """Record that a client searches for a name; return a reason if it may not."""
         own = self._names.of_client(holder)
         if name in own or self._hub.has_found(name):
             return None
@@ -57,7 +57,7 @@ class UnresolvedNames:
         return problem
 
     def leave(self, holder: Holder) -> None:
-        """Forget a client: what it searched for counts in all until its channels are closed."""
+        """Remove a client; in total, its names count until their channels are closed."""
         for name in list(self._names.of_client(holder)):
             if name in self._hub:
                 self._names.remove(name, holder)
@@ -65,23 +65,23 @@ class UnresolvedNames:
                 self._names.discard(name)
 
     def found(self, name: str) -> None:
-        """Count a name no more: an IOC has answered."""
+        """Remove a name that an IOC has answered for."""
         self._names.discard(name)
 
     def closed(self, name: str) -> None:
-        """Count a name no more: it is not searched for any more."""
+        """Remove a name that is no longer searched for."""
         self._names.discard(name)
 
     def _problem(self, name: str, holder: Holder) -> str | None:
-        """Which limit that clients share forbids one name more."""
+        """Return the shared limit that another name would exceed, as text."""
         if self._address_is_full(name, holder):
-            return "too many PVs of your address that no IOC has answered for"
+            return "too many PVs from your address that no IOC has answered for"
         if name in self._hub:
             return None
         if len(self._names) >= self._limits.unresolved_in_all:
             return "too many PVs of all clients that no IOC has answered for"
         if len(self._hub) >= self._limits.channels:
-            return "the gateway has as many PVs open as it may"
+            return "the gateway's limit of open channels is reached"
         return None
 
     def _address_is_full(self, name: str, holder: Holder) -> bool:
@@ -89,7 +89,7 @@ class UnresolvedNames:
         return name not in names and len(names) >= self._limits.unresolved_per_address
 
     def _make_room(self, name: str, holder: Holder) -> bool:
-        """End some searches; return False if the client has its share already."""
+        """End some searches; return False if the client already has its share."""
         names, address = self._names, holder.address
         if not self._address_is_full(name, holder):
             if self._hub.close_idle_searches(AT_ONCE):
@@ -121,9 +121,9 @@ class UnresolvedNames:
 
 
 def _share(number: int, holders: int) -> float:
-    """What each may have when others have to give way.
+    """Return the number of names that a client may have when others have to give way.
 
-    A little less than the average, so that the largest has several more, which are given up
-    together: to look for the largest takes its time, and so does to end subscriptions.
+    It is a little less than the average, so that the largest holder has several more than it, which
+    are given up together, because finding the largest and ending subscriptions take time.
     """
     return SHARE * number / max(holders, 1)

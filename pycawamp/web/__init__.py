@@ -1,1 +1,1 @@
-"""HTTP and WebSockets."""
+"""HTTP and WebSocket servers."""

@@ -1,4 +1,4 @@
-"""Answers that are made for each request, for programs to read."""
+"""Resources whose answers are created for each request."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ JSON = "application/json"
 
 @attrs.frozen
 class Reply:
-    """The answer of a page."""
+    """The answer of a resource."""
 
     body: bytes
     status: HTTPStatus = HTTPStatus.OK
@@ -39,7 +39,7 @@ class Reply:
 
 @attrs.frozen
 class Asker:
-    """The client, and its quota."""
+    """A client, and its quota."""
 
     clients: Clients
     client: Peer
@@ -53,7 +53,11 @@ class Asker:
             return False
 
     def charge(self, tokens: float) -> None:
-        """Count work as requests; RefusalError if there were too many."""
+        """Count work as a number of requests.
+
+        Raises:
+            RefusalError: The client has sent too many requests.
+        """
         if not self.quota.requests.take():
             raise RefusalError(429, "too many requests", (("Retry-After", "1"),))
         self.quota.requests.charge(tokens)
@@ -61,7 +65,7 @@ class Asker:
     def exchange(
         self, request: Request, encoding: Encoding, messages: list[bytes]
     ) -> Deferred[list[Message]]:
-        """Send messages, each of which has one reply; fires with these, as they came."""
+        """Send messages that have one reply each; fires with the replies."""
         exchange = Exchange(self.clients, self.client, self.quota, encoding)
         request.notifyFinish().addBoth(lambda _: exchange.cut())
         return exchange.ask(messages)
@@ -71,7 +75,7 @@ Answer: TypeAlias = Callable[[Request, Asker], "Reply | Deferred[Reply]"]
 
 
 class AnswerPage(Resource):
-    """Answers GET and HEAD, whatever follows in the path.
+    """Answers GET and HEAD, for all paths below it.
 
     Pages of the origins that may open a WebSocket may read the answer.
     """
@@ -93,10 +97,10 @@ class AnswerPage(Resource):
         self._answer = answer
 
     def render_GET(self, request: Request) -> int:
-        """Answer once the request is authenticated."""
+        """Authenticate the request, then answer."""
         _let_read(request, self._authentication.readers(request))
         pending = PendingRequest(self._authentication, request)
-        return pending.admit(lambda client: self._enter(request, client), socket=True)
+        return pending.authenticate(lambda client: self._enter(request, client), socket=True)
 
     render_HEAD = render_GET
 
@@ -130,7 +134,7 @@ class AnswerPage(Resource):
             elif isinstance(error, RefusalError):
                 Problem(error.status, error.text, headers=error.headers).answer(request)
             else:
-                self._log.failure("an answer failed", failure)
+                self._log.failure("a request failed", failure)
                 Problem(500, "the gateway failed; its log says why").answer(request)
 
         answering: Deferred[Any] = maybeDeferred(self._answer, request, asker)

@@ -1,4 +1,4 @@
-"""The HTTP API: requests of the protocol by HTTP, and Server-Sent Events."""
+"""The HTTP API: requests of the protocol, and Server-Sent Events."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ GET_OPTIONS = ("metadata", "text", "arrays")
 PUT_OPTIONS = ("wait", "timeout")
 STREAM_OPTIONS = (*GET_OPTIONS, "max_rate", "reason")
 TEXT_ARRAYS = ("json", "base64")
-"""Forms of arrays where messages are text."""
+"""Forms of arrays that can be part of a JSON message."""
 REQUEST_HEADERS = "Authorization, Content-Type, Last-Event-ID"
-"""Those that pages of other origins may send."""
+"""Headers that pages of other origins may send."""
 SNAPSHOT_AGE = 1
-"""Seconds for which a cache may answer others with a snapshot."""
+"""Seconds for which a cache may keep a snapshot."""
 PREFLIGHT_AGE = 600
 """Seconds for which a browser may keep the answer to a preflight request."""
 
 Act: TypeAlias = "Callable[[Request, Peer, str], Any]"
-"""Answers a request; the text is the PV name in its path, if there is one."""
+"""Answers a request; the text is the PV name in its path, if any."""
 
 
 class Api(Resource):
     """`/api/v1`: values as JSON, and streams of events.
 
-    Every request becomes requests of the protocol to a session, so what holds for WebSockets
-    holds here.
+    HTTP requests become requests of the protocol to a session, so the same rules apply as to
+    WebSockets.
     """
 
     isLeaf = True
@@ -76,7 +76,7 @@ class Api(Resource):
         }
 
     def render(self, request: Request) -> int:
-        """Answer, or refuse to."""
+        """Answer the request, or refuse it."""
         origin = self._authentication.readers(request)
         if origin is not None:
             _let_read(request, origin)
@@ -88,20 +88,20 @@ class Api(Resource):
             self._follow(request, route)
         return NOT_DONE_YET
 
-    def _route(self, request: Request) -> Route | None:
+    def _route(self, request: Request) -> ApiRoute | None:
         match [text_of(segment) for segment in request.postpath or ()]:
             case [kind] if kind in self._root:
-                return Route(self._root[kind])
+                return ApiRoute(self._root[kind])
             case ["pv", name]:
-                return Route(self._of_pv[""], name)
+                return ApiRoute(self._of_pv[""], name)
             case ["pv", name, kind] if kind in self._of_pv and kind:
-                return Route(self._of_pv[kind], name)
+                return ApiRoute(self._of_pv[kind], name)
         return None
 
-    def _follow(self, request: Request, route: Route | None) -> None:
+    def _follow(self, request: Request, route: ApiRoute | None) -> None:
         method = request.method.decode()
         if route is None:
-            text = "there is nothing here; a / in a PV name is written as %2F"
+            text = "not found; a / in a PV name is written as %2F"
             Problem(404, text).answer(request)
         elif method == "OPTIONS":
             _tell_methods(request, route.methods)
@@ -112,9 +112,11 @@ class Api(Resource):
         else:
             act = route.acts["GET" if method == "HEAD" else method]
             pending = PendingRequest(self._authentication, request, refuse)
-            pending.admit(lambda client: self._enter(act, request, client, route), socket=True)
+            pending.authenticate(
+                lambda client: self._enter(act, request, client, route), socket=True
+            )
 
-    def _enter(self, act: Act, request: Request, client: Peer, route: Route) -> None:
+    def _enter(self, act: Act, request: Request, client: Peer, route: ApiRoute) -> None:
         full = self._clients.full(client.host)
         if full is not None:
             self._authentication.refusals.count(full, client.host)
@@ -207,17 +209,17 @@ class Api(Resource):
 
 
 @attrs.frozen
-class Route:
-    """What a path stands for."""
+class ApiRoute:
+    """The resource at a path."""
 
     acts: Mapping[str, Act]
-    """By method."""
+    """Functions by HTTP method."""
     name: str = ""
     """The PV name in the path."""
 
     @property
     def methods(self) -> list[str]:
-        """The methods that it has."""
+        """The allowed methods."""
         others = [method for method in self.acts if method != "GET"]
         return ["GET", "HEAD", *others]
 
@@ -232,7 +234,7 @@ def _let_read(request: Request, origin: str) -> None:
 
 
 def _tell_methods(request: Request, methods: Sequence[str]) -> None:
-    """Answer a preflight request: browsers ask before they send what a page wants to send."""
+    """Answer a preflight request, which browsers send before a page's request."""
     request.setResponseCode(204)
     request.setHeader("allow", ", ".join([*methods, "OPTIONS"]))
     if request.responseHeaders.hasHeader("access-control-allow-origin"):
@@ -266,7 +268,11 @@ def _message(
 
 
 def _json_body(request: Request) -> bytes:
-    """Return the JSON text in a request's body; raises BadMessageError."""
+    """Return the JSON text in a request's body.
+
+    Raises:
+        BadMessageError: The body is not JSON.
+    """
     kind = (request.getHeader("content-type") or JSON).partition(";")[0].strip().lower()
     if kind != JSON:
         raise RefusalError(415, f"expected a body of type {JSON}, got {kind[:64]!a}")

@@ -20,7 +20,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.refusals import RefusalCounter
-from pycawamp.web.admission_pace import Pace
+from pycawamp.web.handshake_throttle import HandshakeThrottle
 from pycawamp.web.host import Hosts
 from pycawamp.web.login import (
     Bearer,
@@ -35,9 +35,9 @@ from pycawamp.web.password_verifier import VerifierBusyError
 from pycawamp.web.proxy import Proxies
 
 MAX_AGENT = 200
-"""Characters that are kept of what a client says it is."""
+"""Maximum characters of a User-Agent that are kept."""
 BEARER = "bearer."
-"""Begins the WebSocket subprotocol that carries a token: scripts cannot set headers."""
+"""Prefix of the WebSocket subprotocol that carries a token: scripts cannot set headers."""
 
 
 @attrs.frozen
@@ -51,18 +51,18 @@ class RefusalError(Exception):
 
 @attrs.frozen
 class AuthenticationRules:
-    """Which requests are let in."""
+    """Rules for accepting requests."""
 
     proxies: Proxies = attrs.Factory(Proxies)
     origins: Origins = attrs.Factory(Origins)
     """Origins whose pages may open a WebSocket."""
     hosts: Hosts = attrs.Factory(lambda: Hosts(restricted=False))
-    """Which names the gateway is reached by."""
+    """Host names of the gateway."""
     required: bool = False
     """Whether a login is required."""
 
     def restricted(self) -> AuthenticationRules:
-        """The same, where rights depend on the client's address."""
+        """Return the rules to use if rights depend on the client's address."""
         return evolve(
             self,
             origins=evolve(self.origins, restricted=True),
@@ -71,10 +71,16 @@ class AuthenticationRules:
 
 
 class Authentication:
-    """Admits requests by host name, origin, login and the headers of proxies.
+    """Authenticates requests by host name, origin, login and the headers of proxies.
 
-    While `by_address` says that rights depend on the client's address, the rules are the
-    restricted ones: any page could use those of its client's address otherwise.
+    Args:
+        clock: The reactor.
+        rules: Which requests are accepted; by default, pages of any origin, and no proxies.
+        logins: Checks passwords and tokens; None: there are no logins.
+        refusals: Counts refused requests.
+        by_address: Returns whether rights depend on the client's address. If they do, the
+            restricted rules apply, because any page could otherwise use the rights of its
+            visitor's address.
     """
 
     def __init__(
@@ -90,11 +96,11 @@ class Authentication:
         self._plain = rules or AuthenticationRules()
         self._restricted = self._plain.restricted()
         self._by_address = by_address
-        self.pace = Pace(clock)
+        self.handshakes = HandshakeThrottle(clock)
 
     @property
     def takes_other_pages(self) -> bool:
-        """Whether pages of another origin may open a WebSocket, all or some."""
+        """Whether pages of some other origin may open a WebSocket."""
         origins = self._rules.origins
         return not origins.restricted or bool(origins.patterns)
 
@@ -108,7 +114,7 @@ class Authentication:
         return self._restricted if self._by_address() else self._plain
 
     def readers(self, request: Request) -> str | None:
-        """Return whose pages may read the answer to a request: an origin, or `*`; else None."""
+        """Return whose pages may read the answer to a request: an origin, `*` or None."""
         rules = self._rules
         if not rules.origins.restricted:
             return "*"
@@ -123,12 +129,19 @@ class Authentication:
             return None
         return origin
 
-    async def admit(
+    async def authenticate(
         self, request: Request, *, socket: bool, required: bool = False, by_address: bool = False
     ) -> Peer:
-        """Return the client; RefusalError if it may not connect.
+        """Return the client.
 
-        `by_address`: what is asked for depends on the client's address, whatever else does.
+        Args:
+            request: The request.
+            socket: Whether it opens a WebSocket.
+            required: Whether a login is required, in addition to the rules.
+            by_address: Whether rights depend on the client's address for this resource.
+
+        Raises:
+            RefusalError: The client may not connect.
         """
         address = request.getClientAddress()
         at = address.host if isinstance(address, IPv4Address | IPv6Address) else ""
@@ -154,7 +167,7 @@ class Authentication:
         return not self._by_address()
 
     async def _identify(self, proxies: Proxies, at: str, host: str, headers: Headers) -> Peer:
-        """Return the user and until when; not yet from where."""
+        """Return the user and the expiry of the login, without an address."""
         try:
             user = proxies.user(at, headers)
             offered = _offered(headers)
@@ -171,7 +184,7 @@ class Authentication:
         try:
             return await logins.identify(credentials, host)
         except LoginFailedError:
-            raise self._challenge("the login is not good") from None
+            raise self._challenge("the login is not valid") from None
         except TooManyLoginsError:
             raise RefusalError(429, "too many failed logins", (("Retry-After", "10"),)) from None
         except VerifierBusyError:
@@ -198,7 +211,7 @@ def _page_refusal(
     # By TLS the browser has compared the name with the certificate.
     unknown = [] if schemes == ("https",) else _unknown(rules, web_hosts, schemes)
     if unknown:
-        text = f"this gateway has no host name {unknown[0]} (--allow-host)"
+        text = f"this gateway does not have the host name {unknown[0]} (--allow-host)"
         return "unknown host name", RefusalError(403, text)
     origin = origins[0] if origins else None
     own = web_hosts[-1] if web_hosts else None
@@ -209,7 +222,7 @@ def _page_refusal(
 
 
 def _unknown(rules: AuthenticationRules, hosts: list[str], schemes: tuple[str, ...]) -> list[str]:
-    """The hosts that are not the gateway's, as ASCII; those of pages that may connect are."""
+    """Return the hosts that are not the gateway's, as ASCII; hosts of allowed origins are."""
     return [
         ascii(host[:255])
         for host in hosts
@@ -219,7 +232,7 @@ def _unknown(rules: AuthenticationRules, hosts: list[str], schemes: tuple[str, .
 
 
 def _check_text(headers: Headers) -> None:
-    """Refuse headers that are no text before any of them is looked at."""
+    """Refuse headers that are not UTF-8."""
     try:
         for name, values in headers.getAllRawHeaders():
             for text in (name, *values):
@@ -229,9 +242,10 @@ def _check_text(headers: Headers) -> None:
 
 
 def _offered(headers: Headers) -> list[Credentials]:
-    """The credentials of a request: a token that a script gave before those of the browser.
+    """Return the credentials of a request; a token from a script precedes those of the browser.
 
-    ValueError if they are malformed, or several in one kind of header.
+    Raises:
+        ValueError: They are malformed, or a header has several.
     """
     found: list[Credentials] = []
     for value in headers.getRawHeaders("Sec-WebSocket-Protocol", []):
@@ -246,7 +260,7 @@ def _offered(headers: Headers) -> list[Credentials]:
 
 
 def without_token(reason: str) -> str:
-    """A text fit for a log, though it may quote a subprotocol."""
+    """Return a text for logs without the token in a quoted subprotocol."""
     return re.sub(rf"{re.escape(BEARER)}[^'\"\s]+", f"{BEARER}…", reason)
 
 
@@ -269,20 +283,20 @@ class PendingRequest:
         self._gone = False
         request.notifyFinish().addErrback(self._left)
 
-    def admit(
+    def authenticate(
         self, enter: Enter, *, socket: bool, required: bool = False, by_address: bool = False
     ) -> int:
         """Authenticate the request, then call `enter` with its peer; returns NOT_DONE_YET."""
-        admitting = self._authentication.admit(
+        authenticating = self._authentication.authenticate(
             self._request, socket=socket, required=required, by_address=by_address
         )
-        done = Deferred.fromCoroutine(admitting)
+        done = Deferred.fromCoroutine(authenticating)
         done.addCallback(self._enter_in_turn if socket else self._enter, enter)
         done.addErrback(self._refuse)
         return NOT_DONE_YET
 
     def _enter_in_turn(self, peer: Peer, enter: Enter) -> Deferred[None]:
-        return self._authentication.pace.call(lambda: self._enter(peer, enter))
+        return self._authentication.handshakes.call(lambda: self._enter(peer, enter))
 
     def _enter(self, peer: Peer, enter: Enter) -> None:
         if not self._gone:
@@ -327,11 +341,11 @@ class Guarded(Resource):
         self._required = required
 
     def render(self, request: Request) -> int:
-        """Answer once the request is authenticated."""
+        """Authenticate the request, then answer."""
 
         def enter(_: Peer) -> None:
             request.render(self._page)
 
-        return PendingRequest(self._authentication, request).admit(
+        return PendingRequest(self._authentication, request).authenticate(
             enter, socket=False, required=self._required
         )

@@ -27,21 +27,25 @@ _NAMES = (
 
 
 def check_autobahn() -> None:
-    """Raise InternalsError if this Autobahn lacks something of it."""
+    """Check that this version of Autobahn has the required internals.
+
+    Raises:
+        InternalsError: Something is missing.
+    """
     check_internals("autobahn", WebSocketServerProtocol, _NAMES)
 
 
 class FailureHooks(WebSocketServerProtocol):  # type: ignore[misc]
-    """Calls a method of its own for each reason to fail a connection."""
+    """Calls a method for each reason to fail a connection."""
 
     def on_bad_frame(self) -> None:
-        """Called before the connection is closed for breaking the protocol."""
+        """Called before the connection is closed because of an invalid frame."""
 
     def on_bad_text(self) -> None:
-        """Called before the connection is closed for a text that is not UTF-8."""
+        """Called before the connection is closed because a text is not UTF-8."""
 
     def on_too_large(self, limit: int) -> None:
-        """Called before the connection is closed for a message of more than `limit` bytes."""
+        """Called before the connection is closed because a message has more than `limit` bytes."""
 
     def _fail_connection(self, *args: Any, **keywords: Any) -> None:
         self.on_bad_frame()

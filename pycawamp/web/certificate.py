@@ -40,7 +40,7 @@ class CertificateFiles:
 
     key: Path
     certificate: Path
-    """The server's own certificate first; those that it is signed by may follow."""
+    """The server's certificate, optionally followed by intermediate ones."""
     chain: Path | None = None
 
     def load(self) -> SSL.Context:
@@ -70,7 +70,7 @@ class CertificateFiles:
 def _reason(error: Exception, files: CertificateFiles) -> str:
     if isinstance(error, OSError):
         return f"{error.filename} cannot be read: {error.strerror}"
-    return f"{files.key} and {files.certificate} are no key and its certificate in PEM"
+    return f"{files.key} and {files.certificate} are not a key and its certificate in PEM"
 
 
 @implementer(IOpenSSLContextFactory)
@@ -168,8 +168,8 @@ def tls_endpoint(reactor: Any, description: str) -> tuple[TLSEndpoint, RenewedCe
     unknown = sorted(set(settings) - set(_KEYS))
     if unknown or "privateKey" not in settings or not port.isdigit():
         raise ValueError(
-            "expected ssl:PORT:privateKey=FILE, and of certKey=, extraCertChain=, interface= and "
-            "backlog= what is needed"
+            "expected ssl:PORT:privateKey=FILE, and optionally certKey=, extraCertChain=, "
+            "interface= and backlog="
         )
     chain = settings.get("extraCertChain")
     key = Path(settings["privateKey"]).absolute()

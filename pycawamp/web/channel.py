@@ -1,4 +1,4 @@
-"""HTTP with bounds: on the time of a request, on its header, on its body."""
+"""HTTP connections, with limits of time, header and body."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ from pycawamp.web.twisted_internals import (
 )
 
 IDLE = 60.0
-"""Seconds that a connection is kept for the browser's next request."""
+"""Seconds for which an idle connection is kept open."""
 READ_AT_ONCE = 1024
-"""Bytes; the requests in them are answered in one go, before anybody else is served."""
+"""Bytes; the requests in them are answered before other clients are served."""
 HSTS = b"max-age=31536000"
 BODILESS = (b"GET", b"HEAD", b"OPTIONS")
 """Methods whose requests have no body."""
@@ -47,30 +47,30 @@ _REFUSED = b"HTTP/1.1 %b\r\nConnection: close\r\nContent-Type: %b\r\nContent-Len
 
 @attrs.frozen
 class HTTPLimits:
-    """Limits of a request before it is complete."""
+    """Limits of incomplete requests."""
 
     handshake_timeout: float = 10.0
-    """Seconds for a whole request, TLS handshake included."""
+    """Seconds for a whole request, including the TLS handshake."""
     max_header: int = 16384
-    """Bytes of its first line and header."""
+    """Bytes of the request line and headers."""
     bodies: BodyLimits = attrs.Factory(BodyLimits)
     connections: ConnectionLimits = attrs.Factory(ConnectionLimits)
 
 
-class Channel(HTTPChannel):
-    """One HTTP connection, until it becomes a WebSocket."""
+class GatewayHTTPChannel(HTTPChannel):
+    """An HTTP connection, until it becomes a WebSocket."""
 
     site: GatewaySite
     count: ConnectionCount
-    """How the connection is counted; a WebSocket takes it over."""
+    """The count of the connection; a WebSocket takes it over."""
     _deadline: IDelayedCall | None = None
     _header_size = 0
     _refused = False
     _body = 0
-    """Bytes of the body of the present request, as they are counted."""
+    """The counted bytes of the current request's body."""
 
     def connectionMade(self) -> None:
-        """Wait for the first request; TLS comes first, and its time counts."""
+        """Wait for the first request; the time for TLS is included."""
         limits = self.site.limits
         self.MAX_LENGTH = self.totalHeadersSize = limits.max_header
         super().connectionMade()  # type: ignore[no-untyped-call]
@@ -81,7 +81,7 @@ class Channel(HTTPChannel):
         self._expect_request()
 
     def dataReceived(self, data: bytes) -> None:
-        """Receive bytes; the first of a later request start its time limit."""
+        """Handle data; the first byte of a later request starts its timeout."""
         self.site.received += len(data)
         if self._refused:
             return
@@ -97,7 +97,7 @@ class Channel(HTTPChannel):
             self._expect_request()
 
     def lineReceived(self, line: bytes) -> None:
-        """Receive a line of the header."""
+        """Handle a line of the header."""
         self._header_size += len(line)
         if self._refused:
             return
@@ -107,11 +107,11 @@ class Channel(HTTPChannel):
             super().lineReceived(line)  # type: ignore[no-untyped-call]
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        """Refuse a header that is too large, whatever else is to come."""
+        """Refuse a header that is too large."""
         self._turn_away("header too large", 431)
 
     def allHeadersReceived(self) -> None:
-        """Refuse a body that is too large or of unknown length, and any that is not for a PUT."""
+        """Refuse a body that is too large, of unknown length, or not allowed."""
         # Not 0: a body. None: one of unknown length.
         refusal = self._body_problem() if self.length != 0 else None
         if refusal is not None:
@@ -124,7 +124,7 @@ class Channel(HTTPChannel):
         super().allHeadersReceived()  # type: ignore[no-untyped-call]
 
     def _body_problem(self) -> tuple[str, int] | None:
-        """Return the kind and the status of the refusal of a body; None if it may come."""
+        """Return the kind and status of the refusal of a body; None if it is allowed."""
         method = method_of(self)
         if method in BODILESS:
             return "request with a body", 413
@@ -139,7 +139,7 @@ class Channel(HTTPChannel):
         return None
 
     def checkPersistence(self, request: Request, version: bytes) -> bool:
-        """Keep the connection for later requests, while connections are not scarce."""
+        """Return whether to keep the connection open; not while connections are scarce."""
         persistent = super().checkPersistence(request, version)  # type: ignore[no-untyped-call]
         if persistent and self.count.is_scarce:
             request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
@@ -147,18 +147,18 @@ class Channel(HTTPChannel):
         return bool(persistent)
 
     def rawDataReceived(self, data: bytes) -> None:
-        """Take what comes while a request is being answered; of a refused one nothing."""
+        """Keep data that arrives while a request is being answered; discard it after a refusal."""
         if not self._refused:
             super().rawDataReceived(data)
 
     def allContentReceived(self) -> None:
-        """Process the request; there is no time limit from here on."""
+        """Process the request, without a timeout."""
         self._stop_waiting()
         self._header_size = 0
         super().allContentReceived()  # type: ignore[no-untyped-call]
 
     def requestDone(self, request: Request) -> None:
-        """Go on to what came meanwhile: it may be the beginning of another request."""
+        """Handle data that has arrived in the meantime, which may be another request."""
         self._end_body()
         began = has_more_requests(self)
         super().requestDone(request)  # type: ignore[no-untyped-call]
@@ -166,7 +166,7 @@ class Channel(HTTPChannel):
             self._expect_request()
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
-        """Wait for nothing any more."""
+        """Cancel the timeout."""
         self._stop_waiting()
         self._end_body()
         self.site.channels.discard(self)
@@ -208,14 +208,14 @@ class Channel(HTTPChannel):
 
 
 class GatewayRequest(Request):
-    """A request whose body is held in memory; the answer says if it came by TLS."""
+    """A request with its body in memory; the answer has HSTS if it came by TLS."""
 
     def gotLength(self, length: int | None) -> None:
-        """Prepare to take a body; it is small enough not to be written to a file."""
+        """Create the buffer for the body, which is never written to a file."""
         self.content = BytesIO()
 
     def process(self) -> None:
-        """Answer."""
+        """Answer the request."""
         if self.isSecure():  # type: ignore[no-untyped-call]
             self.setHeader(b"strict-transport-security", HSTS)  # type: ignore[no-untyped-call]
         super().process()  # type: ignore[no-untyped-call]
@@ -223,7 +223,7 @@ class GatewayRequest(Request):
 
 @provider(IAccessLogFormatter)
 def log_line(_timestamp: str, request: Request) -> str:
-    """A line for a request, with nothing that may be secret: no query, no referrer, no user."""
+    """Return a log line without what may be secret: query, referrer, user."""
     # Twisted's time stamp is by the reactor's clock, which need not be that of the day.
     timestamp = datetimeToLogString()
     path = request.path if request.path.startswith(b"/") else b"-"
@@ -238,16 +238,16 @@ def _shown(text: bytes, most: int = 200) -> str:
 
 
 class GatewaySite(Site):
-    """The gateway's port for browsers."""
+    """The HTTP server of the gateway."""
 
-    protocol = Channel  # type: ignore[assignment]
+    protocol = GatewayHTTPChannel  # type: ignore[assignment]
     noisy = False
     logs_requests = False
-    """Whether each request gets a line in the log."""
+    """Whether to log each request."""
     is_wrapped = False
-    """Whether the factory around this one takes no None for a protocol."""
+    """Whether the factory around this one requires a protocol for every connection."""
     received = 0
-    """Bytes of requests that came since the start."""
+    """Bytes of requests since the start."""
 
     def __init__(
         self,
@@ -270,10 +270,10 @@ class GatewaySite(Site):
         self.connections = Connections(limits.connections, proxies or Proxies())
         self.bodies = Bodies(limits.bodies)
         # Weak: one that became a WebSocket is never told that it ended.
-        self.channels: WeakSet[Channel] = WeakSet()
+        self.channels: WeakSet[GatewayHTTPChannel] = WeakSet()
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
-        """Take a connection that was accepted; None, which closes it at once, if one too many."""
+        """Return a protocol; None closes a connection above the limit."""
         full = self.connections.full(addr)
         if full is not None:
             self.refusals.count(full, getattr(addr, "host", "UNIX socket"))
@@ -283,12 +283,12 @@ class GatewaySite(Site):
         return channel
 
     def log(self, request: Any) -> None:
-        """Log a request, if that is asked for."""
+        """Log a request, if enabled."""
         if self.logs_requests:
             super().log(request)
 
     def stopFactory(self) -> None:
-        """End the connections that browsers keep for later requests."""
+        """Close idle connections."""
         super().stopFactory()
         for channel in list(self.channels):
             if channel.transport is not None:

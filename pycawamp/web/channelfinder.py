@@ -1,4 +1,4 @@
-"""ChannelFinder: a site's directory of PVs, asked by its REST interface."""
+"""A client of ChannelFinder, a directory of PVs."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ CONNECT_TIMEOUT = 2.0
 TIMEOUT = 3.0
 """Seconds for an answer."""
 MOST_CHANNELS = 100
-"""What is asked for at once."""
+"""Maximum number of channels per request."""
 MOST_BYTES = 2**21
-"""Of an answer."""
+"""Maximum bytes of an answer."""
 AT_ONCE = 4
-"""Requests under way."""
+"""Maximum number of simultaneous requests."""
 KEPT = 200
-"""Answers that are kept."""
+"""Maximum number of cached answers."""
 FRESH = 30.0
-"""Seconds for which they are."""
+"""Seconds for which answers are cached."""
 _SEPARATORS = frozenset("|,;")
-"""Between names in a query: a part of a name cannot have them."""
+"""Separators of names in a query, which a part of a name cannot contain."""
 _DESCRIPTION = "recordDesc"
 """The property in which RecCeiver stores DESC."""
 
 
 class ChannelFinderError(Exception):
-    """There is no answer from ChannelFinder; the text says why."""
+    """ChannelFinder did not answer; the text is the reason."""
 
 
 class ChannelFinder:
-    """Asks one ChannelFinder service for names of PVs, and keeps its answers for a while.
+    """Searches PV names with a ChannelFinder service, and caches its answers.
 
     `url` is that of the service, such as `http://cf.example.org:8080/ChannelFinder`.
     """
@@ -61,9 +61,9 @@ class ChannelFinder:
         self._fails = False
 
     def find(self, text: str) -> Deferred[list[tuple[str, str]]]:
-        """Return names that have a part, and what these PVs are.
+        """Return a Deferred of names with their descriptions.
 
-        Fires with ChannelFinderError if the service does not answer.
+        It fails with ChannelFinderError if the service does not answer.
         """
         done: Deferred[list[tuple[str, str]]] = Deferred()
         if _SEPARATORS & set(text):
@@ -74,7 +74,7 @@ class ChannelFinder:
             done.callback(kept[1])
             return done
         if self._under_way >= AT_ONCE:
-            done.errback(ChannelFinderError("ChannelFinder is asked for too much at once"))
+            done.errback(ChannelFinderError("too many requests to ChannelFinder at once"))
             return done
         self._under_way += 1
         asked = Deferred.fromCoroutine(self._ask(text)).addTimeout(TIMEOUT, self._reactor)
@@ -120,7 +120,7 @@ def _body(response: IResponse) -> Deferred[bytes]:
 
 
 class _Body(Protocol):
-    """Collects an answer, as far as it is not too large."""
+    """Collects the body of an answer, up to the maximum size."""
 
     def __init__(self) -> None:
         self.done: Deferred[bytes] = Deferred(lambda _: self._stop())
@@ -150,7 +150,7 @@ def _channels(body: bytes) -> Iterator[tuple[str, str]]:
     except BadMessageError as mistake:
         raise ChannelFinderError(f"its answer is {mistake.message}") from None
     if not isinstance(channels, list):
-        raise ChannelFinderError("its answer is no list of channels")
+        raise ChannelFinderError("its answer is not a list of channels")
     for channel in channels[:MOST_CHANNELS]:
         name = channel.get("name") if isinstance(channel, dict) else None
         if isinstance(name, str) and name:

@@ -1,4 +1,4 @@
-"""A line in the log for each client that connects, and one when it has gone."""
+"""Log lines for clients that connect and disconnect."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.token_bucket import TokenBucket
 
 RATE = 10.0
-"""Lines a second, in the long run."""
+"""Lines per second, on average."""
 BURST = 200.0
-"""Lines that may come at once."""
+"""Lines that are allowed at once."""
 SUMMARY = 10.0
-"""Seconds for which lines too many are counted before a line says how many they were."""
+"""Seconds after which a line gives the number of omitted lines."""
 MOST = 200
-"""Characters of what a client says of itself."""
+"""Maximum characters of a text sent by a client."""
 
 
 @attrs.frozen
 class ClientEntry:
-    """A client as the log tells of it."""
+    """A client in the log."""
 
     peer: Peer
     since: float
-    """When it connected, by the clock."""
+    """The clock's time when it connected."""
 
 
 class ClientLog:
-    """Logs clients that connect and disconnect; of a flood only their number."""
+    """Logs clients that connect and disconnect; of a flood, only their number."""
 
     _log = Logger()
 
@@ -54,7 +54,7 @@ class ClientLog:
         return entry
 
     def disconnected(self, entry: ClientEntry, pvs: int, reason: str) -> None:
-        """Log that a client has gone: the number of its PVs, and why."""
+        """Log that a client has disconnected, the number of its PVs, and the reason."""
         if self._may_tell("disconnected"):
             self._log.info(
                 "Disconnected: {client}, user {user}, {agent}, after {seconds:.1f} s "
@@ -68,7 +68,7 @@ class ClientLog:
             )
 
     def close(self) -> None:
-        """Log what is still to be logged."""
+        """Log the number of omitted lines."""
         if self._summary is not None:
             self._summary.cancel()
             self._summarize()
@@ -85,14 +85,14 @@ class ClientLog:
         self._summary = None
         untold, self._untold = self._untold, Counter()
         self._log.info(
-            "More clients than lines: {connected} connected and {disconnected} disconnected "
-            "without a line each",
+            "Not logged individually: {connected} connected and {disconnected} disconnected "
+            "clients",
             connected=untold["connected"],
             disconnected=untold["disconnected"],
         )
 
 
 def _shown(text: str) -> str:
-    """A text of a client's own, fit for a line."""
+    """Return a text sent by a client, escaped and truncated."""
     cut = text[:MOST] + ("…" if len(text) > MOST else "")
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in cut) or "-"

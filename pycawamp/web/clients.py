@@ -1,4 +1,4 @@
-"""The clients of all transports: counted together, and closed together."""
+"""The clients of all transports."""
 
 from __future__ import annotations
 
@@ -19,35 +19,46 @@ from pycawamp.web.client_log import ClientEntry, ClientLog
 from pycawamp.web.expiry import LoginExpiry
 from pycawamp.web.read_scheduler import ReadScheduler
 from pycawamp.web.transport import SlowConsumerMonitor
+from pycawamp.wire.errors import BadMessageError
 
 CLOSING = 2.0
-"""Seconds that a client has to take what was sent to it before the connection ends."""
+"""Seconds for a client to read pending data before the connection is closed."""
 LISTENING = 0.25
-"""The part of the drain time before the first client is disconnected."""
+"""The fraction of the drain time before the first client is disconnected."""
 DRAIN_STEP = 0.02
-"""Seconds between looks at how many are to leave."""
+"""Seconds between two steps of a drain."""
+EXPIRED = BadMessageError("unauthenticated", "the login has expired")
+_LOGIN = BadMessageError("unauthenticated", "the login is no longer valid")
+_ORIGIN = BadMessageError("forbidden", "pages of this origin may no longer connect")
+
+
+def reason_to_leave(client: Peer) -> BadMessageError | None:
+    """Return why a client may no longer be connected; None if it may."""
+    if not client.is_valid():
+        return _LOGIN
+    return None if client.may_stay() else _ORIGIN
 
 
 class Connection(Protocol):
-    """A client's connection, whatever its transport."""
+    """A client's connection, with any transport."""
 
     client: Peer
 
     def hang_up(self, code: int, reason: str) -> None:
-        """Close it with a WebSocket close code and a reason, as far as the transport has them."""
+        """Close it with a WebSocket close code and a reason, if the transport has them."""
 
     def cut(self) -> None:
-        """Close it without waiting for its client any longer."""
+        """Close it immediately."""
 
     def check_client(self) -> None:
         """Close the connection if its user or page may no longer connect."""
 
 
 class Clients:
-    """The clients that are connected, in all and by address, and what their connections share.
+    """The connected clients, in total and by address, and the parts that connections share.
 
-    `stall_timeout` is in seconds: a client that takes nothing for so long is dropped. `now`
-    tells UNIX seconds.
+    `stall_timeout` is in seconds: a client that reads nothing for this time is dropped. `now`
+    returns UNIX seconds.
     """
 
     _failures = Logger()
@@ -67,7 +78,7 @@ class Clients:
         self.read_scheduler = ReadScheduler(clock)
         self._now = now
         self.connections: dict[Connection, ClientEntry | None] = {}
-        """Those that are open, with their entries in the log."""
+        """The open connections, with their log entries."""
         self._log = ClientLog(clock)
         self._by_address: Counter[str] = Counter()
         self._all_closed: Deferred[None] | None = None
@@ -78,25 +89,25 @@ class Clients:
         return len(self.connections)
 
     def full(self, host: str) -> str | None:
-        """Return why an address may not have one client more; None if it may."""
+        """Return the reason why an address may not have another client; None if it may."""
         if self._is_leaving:
             return "the gateway is stopping"
         if len(self.connections) >= self.shared.limits.clients:
-            return "as many clients as may be"
+            return "the limit of clients is reached"
         if self._by_address[network_key(host)] >= self.shared.limits.clients_per_address:
-            return "as many clients of one address as may be"
+            return "the limit of clients per address is reached"
         return None
 
     def add(self, connection: Connection, *, logged: bool = True) -> None:
-        """Count a client, and log that it has connected."""
+        """Count a client, and log it."""
         entry = self._log.connected(connection.client) if logged else None
         self.connections[connection] = entry
         self._by_address[network_key(connection.client.host)] += 1
 
     def remove(self, connection: Connection, pvs: int = 0, reason: str = "closed") -> None:
-        """Count a client no more; one that is not counted is ignored.
+        """Remove a client, and log it; does nothing if it is not counted.
 
-        `pvs` is how many PVs it had, `reason` why it has gone: both are for the log.
+        `pvs` is the number of its PVs, and `reason` why it has disconnected; both are for the log.
         """
         if connection in self.connections:
             entry = self.connections.pop(connection)
@@ -111,7 +122,7 @@ class Clients:
             done.callback(None)
 
     def expiry(self, expired: Callable[[], None]) -> LoginExpiry:
-        """Return what calls a function once a login has expired."""
+        """Return an object that calls a function when a login has expired."""
         return LoginExpiry(self.clock, expired, self._now)
 
     def check_clients(self) -> None:
@@ -120,11 +131,11 @@ class Clients:
             connection.check_client()
 
     def drain(self, seconds: float) -> Deferred[None]:
-        """Close the connections as `going away` (1001), spread over a time.
+        """Close the connections as `going away` (1001), over a number of seconds.
 
-        In its first quarter none is closed, and new ones are taken: a load balancer is to notice
-        that the gateway is not ready before their clients come back. Then there are no new ones.
-        Fires when all have been asked to leave.
+        In the first quarter none is closed, and new ones are accepted, so that a load balancer
+        notices that the gateway is not ready before clients reconnect. Then new ones are refused.
+        Fires when all close frames have been sent.
         """
         started = self.clock.seconds()
         asked: set[Connection] = set()
@@ -153,9 +164,9 @@ class Clients:
         return done.addCallback(lambda _: None)
 
     def close_all(self, patience: float = 1.0) -> Deferred[None]:
-        """Close every connection as `going away` (1001); fires when all are gone.
+        """Close every connection as `going away` (1001); fires when all are closed.
 
-        Those that are still open after `patience` seconds are cut.
+        Those that are still open after `patience` seconds are aborted.
         """
         done: Deferred[None] = Deferred()
         if not self.connections:

@@ -1,4 +1,4 @@
-"""The connections of the port, counted from accept on: before TLS, before HTTP."""
+"""The TCP connections, counted from accept on."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class ConnectionLimits:
 
 
 class Connections:
-    """Counts connections, in all and for each address.
+    """Counts connections, in total and per address.
 
-    A trusted proxy's connections, and those by a UNIX socket, count in all only: whose they are
-    is known later.
+    Connections of a trusted proxy and of a UNIX socket only count in total, because their clients
+    are not known yet.
     """
 
     def __init__(self, limits: ConnectionLimits, proxies: Proxies) -> None:
@@ -37,12 +37,12 @@ class Connections:
         return self._number
 
     def full(self, address: IAddress | None) -> str | None:
-        """Why an address may not have one connection more; None if it may."""
+        """Return the reason why an address may not have another connection; None if it may."""
         key = self._key(address)
         if self._number >= self._limits.in_all:
-            return "as many connections as may be"
+            return "the limit of connections is reached"
         if key is not None and self._by_address[key] >= self._limits.per_address:
-            return "as many connections of one address as may be"
+            return "the limit of connections per address is reached"
         return None
 
     def enter(self, address: IAddress | None) -> ConnectionCount:
@@ -54,7 +54,7 @@ class Connections:
         return ConnectionCount(self, key)
 
     def leave(self, key: str | None) -> None:
-        """Count a connection no more."""
+        """Remove a connection."""
         self._number -= 1
         if key is not None:
             self._by_address[key] -= 1
@@ -78,23 +78,23 @@ class ConnectionCount:
 
     _connections: Connections
     address: str | None
-    """Whose connections are counted together; None for those that count in all only."""
+    """Connections with the same address are counted together; None: only in total."""
     _left: bool = False
 
     @property
     def is_scarce(self) -> bool:
-        """Whether others may soon lack what this connection takes."""
+        """Whether connections are scarce, in total or for this address."""
         return self._connections.are_scarce(self.address)
 
     def leave(self) -> None:
-        """Count it no more; a second time does nothing."""
+        """Remove the connection; repeated calls do nothing."""
         if not self._left:
             self._left = True
             self._connections.leave(self.address)
 
 
 class RefusedConnection(Protocol):
-    """A connection that is one too many, where a wrapper insists on a protocol for it."""
+    """A protocol for connections above the limit, if a wrapper requires one."""
 
     def connectionMade(self) -> None:
         """Close it."""

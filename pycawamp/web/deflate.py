@@ -1,10 +1,10 @@
-"""permessage-deflate (RFC 7692): what is agreed on with a client, and what is sent to it.
+"""permessage-deflate (RFC 7692): negotiation and compression.
 
-The frames that a cohort gets in a flush cycle are compressed together, once for all its members.
-Each such piece begins with a compressor of its own, so it refers to nothing that was sent before,
-and each member can inflate it whatever it has received until then. Everything else is sent to one
-client alone, and is not compressed: neither may come between the messages of a piece, nor does a
-client's own text share a compressor with anything.
+The frames of a cohort in a flush cycle are compressed together, once for all its members. Each
+such piece starts with a new compressor, so it does not refer to earlier data, and each member can
+inflate it whatever it has received before. Everything else is sent to one client only, and is not
+compressed: it must not come between the messages of a piece, and a client's own text never shares
+a compressor with other data.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from pycawamp.web.frames import WEBSOCKET, compressed_header, split
 
 NAME = "permessage-deflate"
 WINDOW_BITS = 12
-"""4 KiB hold the last 30 updates: more makes them hardly smaller, and the compressor slower."""
+"""4 KiB hold the last 30 updates. A larger window is slower and hardly reduces the size."""
 MEMORY_LEVEL = 5
 LEVEL = 1
 LEAST = 1024
-"""Bytes; less fits into one packet anyway."""
+"""Minimum bytes to compress; less fits into one packet anyway."""
 MOST = 2**20
-"""Bytes of a piece that are compressed, which takes 10 ms at most; the rest is sent as it is."""
+"""Maximum bytes of a piece to compress, which takes at most 10 ms; the rest is not compressed."""
 _TAIL = -4  # Of what ends a message, the receiver adds these bytes itself.
 _BITS = {str(bits): bits for bits in range(8, 16)}
 _LEAST_BITS = 9  # zlib has no smaller window.
 
 Parameters: TypeAlias = Mapping[str, Sequence[str | bool]]
-"""The values of each parameter of an offer; True is none."""
+"""The values of each parameter in an offer; True means no value."""
 
 
 @attrs.frozen
 class Deflate:
-    """What was agreed on with a client."""
+    """The negotiated parameters."""
 
     window_bits: int = WINDOW_BITS
     keeps_context: bool = True
-    """Whether a message may refer to the one before."""
+    """Whether a message may refer to the previous one."""
     parameters: tuple[str, ...] = attrs.field(default=(), eq=False)
-    """What the client is told beside."""
+    """Further parameters of the response."""
 
     @property
     def answer(self) -> str:
@@ -54,12 +54,12 @@ class Deflate:
 
     @property
     def framing(self) -> Framing:
-        """How messages are framed for it."""
+        """The framing with these parameters."""
         return _framing(self)
 
 
 def agree(offers: Iterable[tuple[str, Parameters]]) -> Deflate | None:
-    """Return what is agreed on: the first offer that can be met; None if there is none."""
+    """Return the parameters for the first acceptable offer; None if there is none."""
     for name, parameters in offers:
         agreed = _accept(parameters) if name == NAME else None
         if agreed is not None:
@@ -68,7 +68,7 @@ def agree(offers: Iterable[tuple[str, Parameters]]) -> Deflate | None:
 
 
 def compress(data: bytes, window_bits: int, keeps_context: bool) -> bytes | None:
-    """Return joined frames with their texts compressed; None if that does not pay."""
+    """Return joined frames with compressed texts; None if that does not reduce the size enough."""
     if len(data) < LEAST:
         return None
     view = memoryview(data)
@@ -102,7 +102,7 @@ def _framing(agreed: Deflate) -> Framing:
 
 
 def _accept(parameters: Parameters) -> Deflate | None:
-    """Return what can be agreed on; None for an offer that RFC 7692 says to decline."""
+    """Return the parameters for an offer; None if RFC 7692 requires to decline it."""
     window_bits, keeps_context = WINDOW_BITS, True
     told: list[str] = []
     for name, values in parameters.items():

@@ -1,4 +1,4 @@
-"""epics2web's pages beside its WebSocket: values by HTTP, and the PVs that were lost."""
+"""The HTTP resources of epics2web: values, and lost PVs."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from twisted.web.server import Request
 from pycawamp.web.answer_page import Answer, AnswerPage, Asker, Reply
 from pycawamp.web.authentication import Authentication, Guarded, RefusalError
 from pycawamp.web.clients import Clients
+from pycawamp.web.jquery import jquery_resource
 from pycawamp.web.query import text_of
 from pycawamp.web.request_quotas import RequestQuotas
 from pycawamp.web.site import DISPLAYS, Redirect, file_headers, static_resource
@@ -23,22 +24,22 @@ from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.v2.codec import dumps
 
 BOOKMARKED = (b"overview", b"console", b"test-camonitor", b"test-caget")
-"""Pages that epics2web has; here the console stands for them."""
+"""Pages of epics2web that are replaced by the console."""
 PATIENCE = 30.0
-"""Seconds for which a PV may be lost before that is told."""
+"""Seconds for which a PV may be lost before it is reported."""
 AT_ONCE = 200
-"""PVs that are looked at before others have their turn."""
+"""PVs that are checked before other clients are served."""
 A_TOKEN = 100
-"""PVs that cost as much as a request."""
+"""PVs that count as one request."""
 _CALLBACK = re.compile(r"[A-Za-z_$][\w$]*(\.[A-Za-z_$][\w$]*)*", re.ASCII)
 MOST_CALLBACK = 128
-"""Characters of the name of a JSONP callback."""
+"""Maximum characters of the name of a JSONP callback."""
 
 
 def epics2web_pages(
     clients: Clients, authentication: Authentication, socket: IResource
 ) -> IResource:
-    """Return the tree of `/epics2web`; `socket` takes the WebSockets."""
+    """Return the resources of `/epics2web`; `socket` is the one for WebSockets."""
     pages = Pages(clients, authentication)
     quotas = RequestQuotas(clients.sessions)
     answers: dict[bytes, Answer] = {b"caget": pages.caget, b"healthcheck": pages.healthcheck}
@@ -53,34 +54,20 @@ def epics2web_pages(
 
 
 def _resources(authentication: Authentication) -> IResource:
-    """Return the files that pages of WEDM load, by the names that they have at epics2web."""
-    files = static_resource(DISPLAYS / "epics2web", authentication, file_headers(authentication))
+    """Return the files that pages of WEDM load, by their names in epics2web."""
+    headers = file_headers(authentication)
+    files = static_resource(DISPLAYS / "epics2web", authentication, headers)
     for folder, name in ((b"js", b"epics2web"), (b"css", b"epics2web")):
         named = files.children[folder]
         named.putChild(b"%b.min.%b" % (name, folder), named.children[b"%b.%b" % (name, folder)])
-    no_jquery = NoJQuery()  # type: ignore[no-untyped-call]
-    files.children[b"js"].putChild(b"jquery-1.10.2.min.js", Guarded(authentication, no_jquery))
+    jquery = Guarded(authentication, jquery_resource(headers))
+    files.children[b"js"].putChild(b"jquery-1.10.2.min.js", jquery)
     return files
-
-
-class NoJQuery(Resource):
-    """Tells where jQuery is to come from."""
-
-    isLeaf = True
-
-    def render_GET(self, request: Request) -> bytes:
-        """Say that it is not here."""
-        request.setResponseCode(404)
-        request.setHeader("content-type", "text/plain; charset=utf-8")
-        return (
-            b"pycaserver does not bring jQuery, which pages of WEDM load from here. "
-            b"Serve jquery-1.10.2.min.js at this path by the proxy before the gateway.\n"
-        )
 
 
 @attrs.frozen
 class Pages:
-    """The answers."""
+    """Answers requests."""
 
     _clients: Clients
     _authentication: Authentication
@@ -97,7 +84,7 @@ class Pages:
         return replied.addCallback(_jsonp, callback)
 
     def healthcheck(self, _request: Request, asker: Asker) -> Deferred[Reply]:
-        """Answer with the PVs that have been lost for half a minute or more."""
+        """Answer with the PVs that were lost at least half a minute ago."""
         hub = self._clients.shared.hub
         asker.charge(len(hub) / A_TOKEN)
         lost: list[dict[str, str]] = []
@@ -117,7 +104,7 @@ class Pages:
         return done.addCallback(lambda _: Reply(dumps(lost), status if lost else HTTPStatus.OK))
 
     def _callback(self, request: Request) -> str | None:
-        """Return the function that a script is to call; None: the answer is JSON."""
+        """Return the function that a script calls; None: the answer is JSON."""
         given = request.args.get(b"jsonp")
         if given is None:
             return None
@@ -127,7 +114,7 @@ class Pages:
         # A page loads a script whose origin it does not tell, and reads what it brings.
         is_own = request.getHeader("sec-fetch-site") == "same-origin"
         if not is_own and self._authentication.readers(request) != "*":
-            raise RefusalError(403, "only pages of this gateway may load values as a script")
+            raise RefusalError(403, "only pages of this gateway may load values as scripts")
         return callback
 
 

@@ -29,14 +29,14 @@ def _binary(payload: bytes) -> bytes:
 
 
 MESSAGES = Framing(_text, _binary, "http")
-"""Messages one after another, each with its kind and its length."""
+"""A framing with the kind and length before each message."""
 
 
 @implementer(IWriter)
 class Exchange:
-    """Sends the messages of one HTTP request to a session of its own, and collects the replies.
+    """Sends the messages of an HTTP request to a new session, and collects the replies.
 
-    The session ends when all that it began is done: the client counts as connected until then,
+    The session ends when all its requests have finished. The client counts as connected until then,
     even if it is answered earlier.
     """
 
@@ -47,7 +47,7 @@ class Exchange:
     ) -> None:
         self.client = client
         self.backlog = 0
-        """Bytes of the replies that are held."""
+        """Bytes of the collected replies."""
         self._clients = clients
         self._expected = 0
         self._replies: list[Message] = []
@@ -59,9 +59,9 @@ class Exchange:
         clients.add(self, logged=False)
 
     def ask(self, messages: Sequence[bytes]) -> Deferred[list[Message]]:
-        """Send requests, each of which has one reply; fires with these, as they came.
+        """Send requests that have one reply each; fires with the replies.
 
-        Fails with CancelledError if the client has left before.
+        It fails with CancelledError if the client disconnects first.
         """
         self._expected = len(messages)
         self._clients.shared.finish(self._send(messages))
@@ -78,12 +78,12 @@ class Exchange:
             self._replied.callback(self._replies)
 
     def release(self) -> None:
-        """Count the replies no more: they have been sent."""
+        """Release the memory of the replies: they have been sent."""
         self._clients.shared.budget.requests -= self.backlog
         self.backlog = 0
 
     def cut(self) -> None:
-        """End the session: its client is gone, or the gateway is stopping."""
+        """End the session: its client has disconnected, or the gateway stops."""
         if self._session is not None:
             self._session.close()
             self._ended()
@@ -92,10 +92,10 @@ class Exchange:
         self.release()
 
     def hang_up(self, code: int, reason: str) -> None:
-        """Do nothing: the reply says what was wrong, and nothing else is to come."""
+        """Do nothing: the reply has the error, and there will be no other request."""
 
     def check_client(self) -> None:
-        """Do nothing: it is over soon."""
+        """Do nothing: the request ends soon."""
 
     def _send(self, messages: Sequence[bytes]) -> Iterator[None]:
         for message in messages:

@@ -1,4 +1,4 @@
-"""When a login expires, by the time of day."""
+"""Expiry of logins."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 EXPIRY_CHECK = 10.0
-"""Seconds between looks at whether a login has expired: the clock may be set."""
+"""Seconds between checks of the system clock, which may be set."""
 
 
 class LoginExpiry:
-    """Calls a function once the login of a connection has expired, until it is cancelled."""
+    """Calls a function once when the login of a connection has expired."""
 
     def __init__(
         self, clock: IReactorTime, expired: Callable[[], None], now: Callable[[], float] = time.time
@@ -23,12 +23,12 @@ class LoginExpiry:
         self._timer: IDelayedCall | None = None
 
     def watch(self, expires: float | None) -> None:
-        """Wait until a login expires, at UNIX seconds; None: never."""
+        """Start to watch a login that expires at this time, in UNIX seconds; None: never."""
         if expires is not None:
             self._wait(expires)
 
     def cancel(self) -> None:
-        """Wait no longer."""
+        """Stop watching."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

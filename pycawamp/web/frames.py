@@ -36,7 +36,7 @@ def compressed_header(size: int) -> bytes:
 
 
 def split(frames: bytes) -> Iterator[tuple[bool, int, int, int]]:
-    """Yield of each frame whether it is a text, and where it, its payload and its end are."""
+    """Yield for each frame whether it is a text, and where it, its payload and its end are."""
     start = 0
     while start < len(frames):
         payload, size = start + 2, frames[start + 1]

@@ -1,4 +1,4 @@
-"""`/healthz` and `/readyz`: what supervisors and load balancers ask."""
+"""`/healthz` and `/readyz`, for supervisors and load balancers."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from twisted.web.server import NOT_DONE_YET, Request
 from pycawamp.wire.v2.codec import dumps
 
 TIMEOUT = 2.0
-"""Seconds within which a backend has to answer."""
+"""Seconds within which a backend must answer."""
 
 
 @attrs.define(eq=False)
 class Readiness:
-    """Whether new clients should come here."""
+    """Whether load balancers should send clients to this gateway."""
 
     started: bool = False
     draining: bool = False
     source: Callable[[], str | None] = lambda: None
-    """Tells why the gateway would have no PVs to show; None if nothing is wrong."""
+    """Returns why no PVs are available; None if they are."""
 
     @property
     def problem(self) -> str | None:
-        """Why they should not; None if they should."""
+        """Return why they should not; None if they should."""
         if self.draining:
             return "draining"
         return self.source() if self.started else "starting"
 
 
 class Liveness:
-    """Asks whether the sources of PVs do their work; several askers share one question."""
+    """Checks whether the backends work; simultaneous requests share a check."""
 
     def __init__(self, clock: IReactorTime, check: Callable[[], Deferred[None]]) -> None:
         self._clock = clock
@@ -45,7 +45,7 @@ class Liveness:
         self._waiting: list[Deferred[str | None]] = []
 
     def problem(self) -> Deferred[str | None]:
-        """Fires with what is wrong, or with None."""
+        """Return a Deferred of the problem, or of None."""
         answer: Deferred[str | None] = Deferred()
         self._waiting.append(answer)
         if not self._is_checking:
@@ -67,9 +67,9 @@ class Liveness:
 
 
 class Health(Resource):
-    """Answers 200 while the event loop and Channel Access work, and, of `readiness`, all is well.
+    """Answers 200 while the event loop and Channel Access work, and `readiness` has no problem.
 
-    Nobody has to log in: it tells nothing else.
+    No login is required, because it returns nothing else.
     """
 
     isLeaf = True
@@ -80,7 +80,7 @@ class Health(Resource):
         self._readiness = readiness
 
     def render_GET(self, request: Request) -> int:
-        """Answer."""
+        """Answer the request."""
         self._answer(request)
         return NOT_DONE_YET
 

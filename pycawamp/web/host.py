@@ -12,7 +12,7 @@ import attrs
 from pycawamp.access.hosts import host_name
 
 AUTHORITY = r"([\w.-]+|\[[0-9a-fA-F:.]+\])(?::(\d{1,5}))?"
-"""A host name or address, and a port; for `re.ASCII`."""
+"""A host name or address with an optional port; use it with `re.ASCII`."""
 _AUTHORITY = re.compile(AUTHORITY, re.ASCII)
 _PATTERN = re.compile(r"[\w*-]+(\.[\w*-]+)*\.?", re.ASCII)
 _LOCAL = re.compile(r"(.+\.)?localhost")

@@ -11,9 +11,9 @@ import attrs
 import bcrypt
 
 MAX_PASSWORD = 1024
-"""UTF-8 bytes; what is longer is no password, but work for the hash."""
+"""UTF-8 bytes; longer ones are refused without hashing."""
 BCRYPT_BYTES = 72
-"""Of a password's bytes, bcrypt knows the first ones only, everywhere."""
+"""bcrypt uses only the first bytes of a password."""
 _BCRYPT = re.compile(r"\$2[aby]\$(0[4-9]|1[0-9])\$[./A-Za-z0-9]{53}")
 
 
@@ -27,7 +27,7 @@ class Passwords:
 
     entries: Mapping[str, str] = attrs.field(repr=False)
     _by_cost: Mapping[str, str] = attrs.field(init=False, repr=False, eq=False)
-    """An entry for each scheme and cost that there is."""
+    """One entry for each scheme and cost."""
 
     @_by_cost.default
     def _find_costs(self) -> Mapping[str, str]:
@@ -94,7 +94,7 @@ def _is_argon2(entry: str) -> bool:
 
 
 def _cost(entry: str) -> str:
-    """Return what the time to check an entry depends on: its scheme and parameters."""
+    """Return the scheme and parameters of an entry, which determine the time to check it."""
     return entry[4:6] if entry.startswith("$2") else entry.rsplit("$", 2)[0]
 
 

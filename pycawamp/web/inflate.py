@@ -9,23 +9,23 @@ from pycawamp.web.autobahn_internals import FailureHooks
 
 BAD_PAYLOAD = 1007
 MOST_STREAMS = 16
-"""Final blocks of a message. Senders have at most one; each costs more time than its bytes."""
+"""Maximum number of final blocks in a message. Valid ones have one; each takes time."""
 _END = b"\0\0\xff\xff"  # The sender leaves it out.
 
 
 class TooLargeError(Exception):
-    """A message inflates to more bytes than it may have."""
+    """A decompressed message is too large."""
 
 
 class CorruptError(Exception):
-    """A message cannot be inflated."""
+    """A message cannot be decompressed."""
 
 
 class Inflater:
-    """Inflates the messages of one client, each on its own.
+    """Decompresses the messages of a client separately.
 
-    Between messages nothing is kept but this object. `limit` is the largest message in bytes. It
-    has the methods that Autobahn calls of an extension.
+    Between messages, it has no state. `limit` is the maximum size of a message in bytes. It has the
+    methods that Autobahn calls on an extension.
     """
 
     EXTENSION_NAME = "permessage-deflate"
@@ -37,17 +37,17 @@ class Inflater:
         self._inflater: Any = None
 
     def start_decompress_message(self) -> None:
-        """Begin a message."""
+        """Start a message."""
         self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         self._room = self.limit
         self._streams = 1
 
     def decompress_message_data(self, data: bytes, max_output_len: int | None = None) -> bytes:
-        """Return a part of a message, or nothing if there was a mistake before.
+        """Return a decompressed part of a message, or nothing after an error.
 
         Raises:
-            TooLargeError: it has more bytes than it may have; no more than those were inflated.
-            CorruptError: it cannot be inflated.
+            TooLargeError: The message is too large; no more than `limit` bytes were decompressed.
+            CorruptError: The data is invalid.
         """
         inflated = b""
         while data and self._inflater is not None:
@@ -76,20 +76,20 @@ class Inflater:
         """End a message.
 
         Raises:
-            CorruptError: its end is missing.
+            CorruptError: It is incomplete.
         """
         self.decompress_message_data(_END)
         self._inflater = None
 
 
 class InflatingProtocol(FailureHooks):
-    """Closes the connection of a client whose compressed message is too large, or none."""
+    """Closes the connection if a compressed message is too large or invalid."""
 
     def on_corrupt(self) -> None:
-        """Called before the connection is closed for a message that cannot be inflated."""
+        """Called before the connection is closed because a message is invalid."""
 
     def onFrameData(self, payload: bytes) -> Any:
-        """Take a part of a frame."""
+        """Handle a part of a frame."""
         try:
             return super().onFrameData(payload)
         except TooLargeError:
@@ -100,7 +100,7 @@ class InflatingProtocol(FailureHooks):
         return False
 
     def onFrameEnd(self) -> Any:
-        """Take the end of a frame."""
+        """Handle the end of a frame."""
         try:
             return super().onFrameEnd()
         except CorruptError as error:

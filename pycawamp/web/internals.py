@@ -1,4 +1,4 @@
-"""Whether a class of a library has what the gateway uses of it beyond its public API."""
+"""Check that a class of a library has what the gateway uses beyond its public API."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from types import FunctionType
 
 
 class InternalsError(Exception):
-    """A library's version differs from those that the gateway was tested with."""
+    """A library's version is not supported."""
 
 
 def check_internals(distribution: str, kind: type, names: Iterable[str]) -> None:
-    """Raise InternalsError if a class does not know some attributes.
+    """Check that a class has some attributes, or uses them in its methods.
 
-    An attribute is known if the class has it, or one of its methods uses it.
+    Raises:
+        InternalsError: One is missing.
     """
     known = set(dir(kind))
     for base in kind.__mro__:
@@ -25,5 +26,5 @@ def check_internals(distribution: str, kind: type, names: Iterable[str]) -> None
     if missing:
         raise InternalsError(
             f"{distribution} {version(distribution)} cannot be used: its {kind.__name__} lacks "
-            f"{', '.join(missing)}; setup.cfg names the versions that can"
+            f"{', '.join(missing)}; setup.cfg lists the supported versions"
         )

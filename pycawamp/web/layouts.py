@@ -1,4 +1,4 @@
-"""The layouts of a folder, which the console shows and never changes."""
+"""Layouts of the console in a folder; they are never written."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from pycawamp.wire.v2.codec import dumps, loads
 ENDING = ".json"
 MOST_LAYOUTS = 1000
 MOST_ENTRIES = 10_000
-"""Entries of the folder that are looked at."""
+"""Maximum number of entries of the folder that are read."""
 MOST_BYTES = 2**20
-"""Of a layout."""
+"""Maximum bytes of a layout."""
 MOST_PVS = 200_000
-"""Names in all layouts that are offered while one types."""
+"""Maximum number of names in all layouts that are suggested."""
 FRESH = 30.0
-"""Seconds after which they are read again."""
+"""Seconds after which the layouts are read again."""
 _NAME = re.compile(r"[^\W_][\w .+-]{0,99}")
 
 
 class LayoutError(Exception):
-    """There is no such layout, or its file is no good; the text says what was expected."""
+    """A layout does not exist, or its file is invalid; the text says what was expected."""
 
 
 @attrs.frozen
@@ -65,7 +65,7 @@ class LayoutFolder:
         """Return the JSON text of a layout.
 
         Raises:
-            LayoutError: There is no such layout, or the file is no good.
+            LayoutError: The layout does not exist, or its file is invalid.
         """
         problem = f"{name[:100]}: no such layout"
         if not _NAME.fullmatch(name):
@@ -85,7 +85,7 @@ class LayoutFolder:
         return text
 
     def pvs(self) -> Iterator[str]:
-        """Yield the names of PVs in all layouts that are good."""
+        """Yield the PV names in all valid layouts."""
         for name in self.names():
             try:
                 layout = loads(self.read(name))
@@ -94,7 +94,11 @@ class LayoutFolder:
             yield from _pvs(layout["groups"])
 
     def _content(self, file: str) -> bytes:
-        """Return what is in a file of the folder, or a little more than may be; OSError."""
+        """Return the content of a file, or slightly more than the maximum.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
         folder = os.path.realpath(self.path)
         # A link within the folder is usual where files are mounted, one out of it is a mistake.
         path = os.path.realpath(os.path.join(folder, file))
@@ -108,7 +112,7 @@ class LayoutFolder:
 
 
 class LayoutNames:
-    """The names of the PVs in all layouts of a folder, read again now and then."""
+    """The PV names in all layouts of a folder, read again after some time."""
 
     def __init__(
         self, folder: LayoutFolder, in_thread: Callable[..., Deferred[Any]], clock: IReactorTime
@@ -121,7 +125,7 @@ class LayoutNames:
         self._waiting: list[Deferred[NameIndex]] | None = None
 
     def index(self) -> Deferred[NameIndex]:
-        """Fires with the names; those of before if the folder cannot be read."""
+        """Return a Deferred of the names, or of the previous ones if the folder cannot be read."""
         if self._clock.seconds() - self._read_at < FRESH:
             return succeed(self._index)
         answer: Deferred[NameIndex] = Deferred()
@@ -155,16 +159,20 @@ def _pvs(groups: list[Any]) -> Iterator[str]:
 
 @attrs.frozen
 class LayoutPage:
-    """Answers `/layouts` with the names of the layouts, and `/layouts/NAME` with one of them.
+    """Answers `/layouts` with the names of the layouts, and `/layouts/NAME` with a layout.
 
-    `in_thread` calls a function that blocks.
+    `in_thread` calls a blocking function.
     """
 
     _folder: LayoutFolder
     _in_thread: Callable[..., Deferred[Any]]
 
     def __call__(self, request: Request, asker: Asker) -> Deferred[Reply]:
-        """Answer a request; RefusalError if there is no such layout."""
+        """Answer a request.
+
+        Raises:
+            RefusalError: There is no such layout.
+        """
         asker.charge(1)
         path = [text_of(part) for part in request.postpath or [] if part]
         if len(path) > 1:

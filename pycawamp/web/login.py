@@ -107,15 +107,15 @@ class Logins(FileWatcher[tuple[Passwords | None, TokenKey | None]]):
         self._listeners: list[Callable[[], None]] = []
         self._passwords, self._key = files.read()
         self.outcomes = Counter({"ok": 0, "failed": 0, "throttled": 0, "busy": 0})
-        """Logins, by what became of them; several at once with the same credentials are one."""
+        """Number of logins by outcome; simultaneous ones with the same credentials count once."""
 
     def listen(self, listener: Callable[[], None]) -> None:
-        """Call a function after the files have changed."""
+        """Call a function when the files have changed."""
         self._listeners.append(listener)
 
     @property
     def challenges(self) -> list[str]:
-        """Values of WWW-Authenticate for the available schemes."""
+        """The values of WWW-Authenticate for the available schemes."""
         basic = ['Basic realm="pycaserver", charset="UTF-8"'] if self._passwords else []
         return basic + (['Bearer realm="pycaserver"'] if self._key else [])
 

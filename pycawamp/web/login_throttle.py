@@ -9,9 +9,9 @@ from pycawamp.sessions.bucket_table import BucketTable
 from pycawamp.sessions.token_bucket import TokenBucket
 
 AT_ONCE = 10
-"""Failures that an address has after a rest."""
+"""Failed logins that an address may have at once."""
 EVERY = 6.0
-"""Seconds until it has one more."""
+"""Seconds until it may have another one."""
 MOST_ADDRESSES = 10_000
 
 
@@ -28,5 +28,5 @@ class LoginThrottle:
         return self._buckets.of(network_key(host)).take()
 
     def succeeded(self, host: str) -> None:
-        """Do not count the last attempt as a failure."""
+        """Do not count the last attempt."""
         self._buckets.of(network_key(host)).give_back()

@@ -1,4 +1,4 @@
-"""`/metrics`: the gateway's statistics in the terms of Prometheus."""
+"""`/metrics`: the gateway's statistics for Prometheus."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5
 
 
 class GatewayCollector(Collector):
-    """Makes metrics of a snapshot. No label is what a client can choose."""
+    """Converts a snapshot to metrics. Clients cannot choose the values of labels."""
 
     def __init__(self, statistics: Callable[[], Statistics]) -> None:
         self._statistics = statistics
 
     def describe(self) -> Iterable[Metric]:
-        """Describe no metric: there are no values before the gateway runs."""
+        """Return no metrics: there are no values before the gateway runs."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """Yield all metrics, of one snapshot."""
+        """Yield all metrics of a snapshot."""
         found = self._statistics()
         yield InfoMetricFamily(
             "pycaserver", "The gateway.", value={"version": version("pycaserver")}
@@ -53,13 +53,13 @@ class GatewayCollector(Collector):
 
 
 class LoopLag(Service):
-    """Measures how late the event loop is, every second while it runs."""
+    """Measures the delay of the event loop every second."""
 
     def __init__(self, clock: IReactorTime, registry: CollectorRegistry) -> None:
         self._clock = clock
         self._histogram = Histogram(
             "pycaserver_event_loop_lag_seconds",
-            "How late the event loop called a timer, measured every second.",
+            "Delay of the event loop, measured every second.",
             buckets=LAG_BUCKETS,
             registry=registry,
         )
@@ -68,13 +68,13 @@ class LoopLag(Service):
         self._ticking.clock = clock
 
     def startService(self) -> None:
-        """Begin to measure."""
+        """Start measuring."""
         super().startService()  # type: ignore[no-untyped-call]
         self._due = self._clock.seconds() + LAG_INTERVAL
         self._ticking.start(LAG_INTERVAL, now=False)
 
     def stopService(self) -> None:
-        """Measure no more."""
+        """Stop measuring."""
         super().stopService()  # type: ignore[no-untyped-call]
         if self._ticking.running:
             self._ticking.stop()
@@ -88,7 +88,7 @@ class LoopLag(Service):
 
 
 class Metrics:
-    """All metrics, in a registry of their own: those of an embedding application are its own."""
+    """All metrics, in a separate registry from that of an embedding application."""
 
     def __init__(self, clock: IReactorTime, statistics: Callable[[], Statistics]) -> None:
         self._registry = CollectorRegistry()
@@ -97,7 +97,7 @@ class Metrics:
         self.lag = LoopLag(clock, self._registry)
 
     def text(self, accept: str) -> tuple[bytes, str]:
-        """Return the text that a scraper accepts, and its media type."""
+        """Return the text in an accepted format, and its media type."""
         encode, mime_type = choose_encoder(accept)
         return encode(self._registry), mime_type
 
@@ -105,52 +105,56 @@ class Metrics:
 def _clients(found: Statistics) -> Iterator[Metric]:
     by_transport = Counter(client.transport for client in found.clients)
     counts = {"websocket": 0, "sse": 0, "http": 0} | by_transport
-    yield _labelled("clients", "Clients that are connected.", "transport", counts)
+    yield _labelled("clients", "Connected clients.", "transport", counts)
     yield _gauge("subscriptions", "Subscriptions of all clients.", found.subscriptions)
     queued = sum(client.queued for client in found.clients)
-    yield _gauge("client_queue_bytes", "Bytes that wait for clients in this process.", queued)
+    yield _gauge("client_queue_bytes", "Bytes queued for clients in this process.", queued)
     if found.connections is not None:
-        text = "Connections of the port, whatever they are for."
+        text = "TCP connections."
         yield _gauge("connections", text, found.connections)
 
 
 def _channels(found: Statistics) -> Iterator[Metric]:
-    text = "Open channels, those without a client included."
+    text = "Open channels, including those without a client."
     yield _labelled("channels", text, "state", found.channels_by_state)
-    yield _gauge("inbox_updates", "Updates of IOCs that wait to be handled.", found.inbox_depth)
+    yield _gauge(
+        "inbox_updates", "Updates from IOCs that have not been handled yet.", found.inbox_depth
+    )
 
 
 def _memory(found: Statistics) -> Iterator[Metric]:
     memory = found.memory
     names = ("values", "rendered", "history", "requests", "backlog")
     parts = {name: getattr(memory, name) for name in names}
-    text = "Bytes that are held for clients, as --max-memory counts them."
+    text = "Memory that counts for --max-memory, in bytes."
     yield _labelled("memory_bytes", text, "part", parts)
-    yield _gauge("memory_limit_bytes", "The most of them, --max-memory.", memory.limit)
+    yield _gauge("memory_limit_bytes", "The limit of --max-memory, in bytes.", memory.limit)
 
 
 def _totals(found: Statistics) -> Iterator[Metric]:
     totals = found.totals
-    yield _counter("updates", "Updates of IOCs that were handled.", totals.updates)
-    yield _counter("messages", "Messages of subscriptions that were sent.", totals.messages)
-    yield _counter("sent_bytes", "Bytes that were written to clients.", totals.bytes)
-    yield _counter("received_bytes", "Bytes that came from clients.", totals.received)
+    yield _counter("updates", "Updates received from IOCs.", totals.updates)
+    yield _counter("messages", "Messages of subscriptions sent to clients.", totals.messages)
+    yield _counter("sent_bytes", "Bytes sent to clients.", totals.bytes)
+    yield _counter("received_bytes", "Bytes received from clients.", totals.received)
     yield _counters("logins", "Logins by password or token.", "outcome", totals.logins)
-    yield _counter("dropped_clients", "Clients that did not take their data.", totals.dropped)
+    yield _counter(
+        "dropped_clients", "Clients disconnected because they did not read.", totals.dropped
+    )
     conflated = {
         "client": found.conflated,
         "inbox": found.inbox_conflated,
         "server": totals.overruns,
     }
-    text = "Updates that were replaced by newer ones, for slow clients or under overload."
+    text = "Updates replaced by newer ones, for slow clients or under overload."
     yield _counters("conflated_updates", text, "at", conflated)
-    yield _counters("puts", "Puts, by what became of them.", "outcome", totals.puts)
-    yield _counters("errors", "Errors that clients were told.", "code", totals.errors)
-    yield _counters("refusals", "What was refused.", "kind", found.refusals)
+    yield _counters("puts", "Puts, by outcome.", "outcome", totals.puts)
+    yield _counters("errors", "Errors sent to clients.", "code", totals.errors)
+    yield _counters("refusals", "Refused requests.", "kind", found.refusals)
 
 
 def _delays(found: DelayStatistics) -> Metric:
-    text = "Seconds from the IOC's time stamp of an update to the sockets; a sample of them."
+    text = "Time from the IOC's time stamp to the write to the sockets, for a sample of updates."
     counts = zip((*map(str, BOUNDS), "+Inf"), accumulate(found.counts), strict=True)
     return HistogramMetricFamily(
         "pycaserver_update_delay_seconds", text, buckets=list(counts), sum_value=found.seconds

@@ -17,7 +17,7 @@ _EXPORT = re.compile(
     r"^export (?=(?:const|class|function\*?|async function\*?) (\w+))", re.MULTILINE
 )
 _COMMENT = re.compile(r"^[ \t]*(?:/\*\*(?:[^*]|\*(?!/))*\*/|//.*)\n", re.MULTILINE)
-"""A comment that has its lines to itself."""
+"""A comment on lines of its own."""
 _OTHER = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 
 

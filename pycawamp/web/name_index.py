@@ -1,4 +1,4 @@
-"""Names of PVs, searched for parts of them."""
+"""A searchable index of PV names."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import attrs
 
 
 @attrs.frozen
-class Pattern:
-    """A part of a name, in any case; `*` stands for any characters."""
+class NamePattern:
+    """A part of a name, in upper or lower case; `*` matches any characters."""
 
     parts: tuple[str, ...]
 
     @classmethod
-    def of(cls, text: str) -> Pattern:
-        """Return the pattern that was typed."""
+    def of(cls, text: str) -> NamePattern:
+        """Return the pattern for a text."""
         return cls(tuple(part for part in text.lower().split("*") if part))
 
     @property
     def longest(self) -> str:
-        """The part that fewest names have, most likely."""
+        """The longest part, which the fewest names are likely to contain."""
         return max(self.parts, key=len, default="")
 
     def matches(self, name: str) -> bool:
-        """Return whether a name has the parts, one after the other."""
+        """Return whether a name contains the parts in order."""
         at = 0
         lower = name.lower()
         for part in self.parts:
@@ -37,13 +37,13 @@ class Pattern:
         return True
 
     def place(self, name: str) -> tuple[bool, str]:
-        """Return what to sort by: names that begin so come first."""
+        """Return a sort key; names that begin with the pattern are first."""
         start = self.parts[0] if self.parts else ""
         return not name.lower().startswith(start), name
 
 
 class NameIndex:
-    """Names and their descriptions, searched without looking at each of them."""
+    """Names and their descriptions, searchable without checking each of them."""
 
     def __init__(self, named: Iterable[tuple[str, str]]) -> None:
         self._named = tuple(named)
@@ -55,7 +55,7 @@ class NameIndex:
     def __len__(self) -> int:
         return len(self._named)
 
-    def matching(self, pattern: Pattern) -> Iterator[tuple[str, str]]:
+    def matching(self, pattern: NamePattern) -> Iterator[tuple[str, str]]:
         """Yield the names that match, with their descriptions."""
         at = self._text.find(pattern.longest) if self._named else -1
         while 0 <= at < len(self._text):

@@ -1,4 +1,4 @@
-"""`/names`: the names of PVs that have a part, for the console to offer while one types."""
+"""`/names`: PV names that match a part of a name, for suggestions in the console."""
 
 from __future__ import annotations
 
@@ -14,47 +14,51 @@ from twisted.web.server import Request
 from pycawamp.pv.hub import PVHub
 from pycawamp.web.answer_page import Asker, Reply
 from pycawamp.web.channelfinder import ChannelFinder, ChannelFinderError
-from pycawamp.web.name_index import NameIndex, Pattern
+from pycawamp.web.name_index import NameIndex, NamePattern
 from pycawamp.web.query import text_of
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.v2.codec import dumps
 
 PART = "part"
 GATEWAY = "gateway"
-"""The source of names that the gateway carries."""
+"""The source of names with open channels."""
 MOST_PART = 100
-"""Characters of a part."""
+"""Maximum characters of a part."""
 MOST_FOUND = 500
-"""Names of each source that are looked at."""
+"""Maximum number of names of each source that are checked."""
 MOST_TOLD = 20
 A_TOKEN = 1000
-"""Names to search that cost as much as a request."""
+"""Names to search that count as one request."""
 AN_INDEX_TOKEN = 100_000
-"""The same of names in an index."""
+"""Names in an index that count as one request."""
 AT_ONCE = 200
-"""Names that are looked at before others have their turn."""
+"""Names that are checked before other clients are served."""
 
 
 @attrs.frozen
-class Sources:
-    """Where names come from."""
+class NameSources:
+    """The sources of names."""
 
     channelfinder: ChannelFinder | None = None
     indexes: dict[str, Callable[[], Deferred[NameIndex]]] = attrs.Factory(dict)
-    """What returns the names of files, by what the files are."""
+    """Functions that return the names in files, by the name of the source."""
 
 
 @attrs.frozen
 class NamePage:
-    """Answers `/names?part=TEXT`: names that the client may read, from all sources."""
+    """Answers `/names?part=TEXT` with names from all sources that the client may read."""
 
     _hub: PVHub
-    _sources: Sources
+    _sources: NameSources
 
     def __call__(self, request: Request, asker: Asker) -> Deferred[Reply]:
-        """Answer a request; BadMessageError for a bad query."""
+        """Answer a request.
+
+        Raises:
+            BadMessageError: The query is invalid.
+        """
         text = _part(request.args)
-        search = _Search(Pattern.of(text), asker)
+        search = _Search(NamePattern.of(text), asker)
         asker.charge(len(self._hub) / A_TOKEN)
         cooperate = asker.clients.shared.cooperator.cooperate
         parts: list[Deferred[Any]] = [cooperate(search.carried(self._hub)).whenDone()]
@@ -71,19 +75,19 @@ class NamePage:
 
 @attrs.define(eq=False)
 class _Search:
-    """One search: what was found, and what of it the client may know."""
+    """A search: the names found, and those that the client may read."""
 
-    _pattern: Pattern
+    _pattern: NamePattern
     _asker: Asker
     _found: dict[str, dict[str, str]] = attrs.Factory(lambda: {GATEWAY: {}})
-    """The names and descriptions, by source; the gateway's own come first."""
+    """The names and descriptions by source; the gateway's own are first."""
     _sources: dict[str, str] = attrs.Factory(dict)
     """The first source of each name."""
     _chosen: list[str] = attrs.Factory(list)
     _problem: str | None = None
 
     def carried(self, hub: PVHub) -> Iterator[None]:
-        """Search the PVs that the gateway carries; yields now and then."""
+        """Search the names with open channels; yields from time to time."""
         found = self._found[GATEWAY]
         for number, pv in enumerate(hub.pvs, 1):
             # What no IOC has is somebody's slip; what has a filter is no name to offer.
@@ -96,23 +100,23 @@ class _Search:
                 yield
 
     def take_index(self, index: NameIndex, source: str) -> None:
-        """Search the names of a file."""
+        """Add matching names of an index."""
         self._asker.quota.requests.charge(len(index) / AN_INDEX_TOKEN)
         self._found[source] = dict(islice(index.matching(self._pattern), MOST_FOUND))
 
     def take_channels(self, channels: list[tuple[str, str]]) -> None:
-        """Take what ChannelFinder has found."""
+        """Add the names found by ChannelFinder."""
         self._found["ChannelFinder"] = {
             name: description for name, description in channels if self._pattern.matches(name)
         }
 
     def failed(self, failure: Failure) -> None:
-        """Remember that ChannelFinder has not answered."""
+        """Record that ChannelFinder has not answered."""
         failure.trap(ChannelFinderError)
         self._problem = str(failure.value)
 
     def choose(self) -> Iterator[None]:
-        """Choose the first names that the client may read; yields now and then."""
+        """Choose the first names that the client may read; yields from time to time."""
         for source, found in self._found.items():
             for name in found:
                 self._sources.setdefault(name, source)
@@ -126,7 +130,7 @@ class _Search:
 
     @property
     def told(self) -> dict[str, Any]:
-        """What is answered."""
+        """The answer."""
         names = [
             {"name": name, "description": self._described(name), "source": self._sources[name]}
             for name in self._chosen

@@ -1,4 +1,4 @@
-"""The description of the HTTP API: an OpenAPI 3.1 document."""
+"""The OpenAPI 3.1 description of the HTTP API."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PRINTABLE = "^[ -~]*[!-~][ -~]*$"
 
 
 def document() -> Schema:
-    """Return the document; its paths are relative to where it was got."""
+    """Return the document; its paths are relative to its own URL."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -65,7 +65,7 @@ def _read() -> Schema:
 def _read_many() -> Schema:
     items = {"oneOf": [_ref("schemas", "Value"), _ref("schemas", "Error")]}
     content = {"application/json": {"schema": {"type": "array", "items": items}}}
-    text = "For each name its value or an error, in the order of the names"
+    text = "For each name, its value or an error, in the order of the names"
     return {
         "operationId": "getValues",
         "summary": "Read several PVs",
@@ -77,7 +77,7 @@ def _read_many() -> Schema:
 def _snapshot() -> Schema:
     return _read_many() | {
         "operationId": "getSnapshot",
-        "summary": "Read several PVs, by way of caches",
+        "summary": "Read several PVs through caches",
     }
 
 
@@ -129,7 +129,7 @@ def _stream_many() -> Schema:
 
 
 def _events() -> Schema:
-    text = "Server-Sent Events without end; the data of each is a message of the protocol"
+    text = "Endless Server-Sent Events; the data of each is a message of the protocol"
     return {"200": {"description": text, "content": {"text/event-stream": {}}}}
 
 
@@ -181,7 +181,7 @@ def _schemas() -> Schema:
                 {"type": ["number", "string"]},
                 {"type": "array", "items": {"type": ["number", "string"]}},
             ],
-            "description": "What a PV takes depends on its type: else the answer is 422",
+            "description": "The value must match the PV's type; otherwise the answer is 422",
         },
         "Problem": {
             "type": "object",
@@ -213,7 +213,7 @@ def _parameters() -> Schema:
             "in": "query",
             "required": True,
             "schema": {"type": "array", "items": name, "minItems": 1},
-            "description": "PV names, one for each time that the parameter is given",
+            "description": "PV names; repeat the parameter for each",
             "example": ["demo:setpoint", "demo:text"],
         },
         "metadata": _option("metadata", {"type": "boolean", "default": False}),
@@ -248,7 +248,7 @@ def _responses() -> Schema:
 
 
 def _problems(*more: int) -> Schema:
-    """The answers that say what was wrong: those of every request, and some more."""
+    """Return the error responses: those of every request, and some more."""
     statuses = {400, 401, 403, 404, 429, 431, 500, 502, 503, 504, *more}
     return {str(status): _ref("responses", str(status)) for status in sorted(statuses)}
 

@@ -1,4 +1,4 @@
-"""Password checks, which take a tenth of a second each, in threads and with a cache."""
+"""Password checks in threads, with a cache, because each takes a tenth of a second."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pycawamp.web.htpasswd import Passwords
 AT_ONCE = 2
 MOST_WAITING = 64
 GOOD_FOR = 60.0
-"""Seconds for which a good password need not be hashed again: a page has many parts."""
+"""Seconds for which a correct password is cached: a page sends many requests."""
 MOST_KNOWN = 1000
 
 

@@ -37,28 +37,28 @@ STATUSES = {
 """The HTTP status for each error code of docs/protocol.md."""
 
 RETRY_AFTER = "1"
-"""Seconds after which a request that was one too many may be repeated."""
+"""Seconds after which a refused request may be repeated."""
 
 
 @attrs.frozen
 class Problem:
-    """An error, as it is told to an HTTP client."""
+    """An error in an HTTP response."""
 
     status: int
     detail: str
     code: str | None = None
-    """As in an `error` message of the protocol."""
+    """The code of the `error` message."""
     pvname: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(cls, mistake: BadMessageError) -> Problem:
-        """Return the problem that a mistake of the protocol is."""
+        """Return the problem for an error of the protocol."""
         return cls(STATUSES[mistake.code], mistake.message, mistake.code, mistake.pvname)
 
     @classmethod
     def in_message(cls, payload: bytes) -> Problem:
-        """Return the problem that an `error` message tells of."""
+        """Return the problem for an `error` message."""
         told = loads(payload)
         return cls(STATUSES[told["code"]], told["message"], told["code"], told.get("pvname"))
 
@@ -74,7 +74,7 @@ class Problem:
         return dumps(told | {key: value for key, value in known.items() if value is not None})
 
     def answer(self, request: Request) -> None:
-        """Answer a request with it."""
+        """Answer a request with the problem."""
         headers = self.headers
         if self.status in {429, 503} and "Retry-After" not in dict(headers):
             headers = (*headers, ("Retry-After", RETRY_AFTER))

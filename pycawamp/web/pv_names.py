@@ -1,4 +1,4 @@
-"""A file with names of PVs, which the console offers while one types."""
+"""A file with PV names, which the console suggests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pycawamp.web.name_index import NameIndex
 
 MOST_NAMES = 1_000_000
 MOST_LENGTH = 2000
-"""Characters of a line."""
+"""Maximum characters of a line."""
 
 
 class NamesFileError(Exception):
@@ -24,8 +24,8 @@ class NamesFileError(Exception):
 class PVNames(FileWatcher[NameIndex]):
     """A service with the names in a file, which it reads again when it changes.
 
-    Each line has a name and, after a blank, what the PV is. Empty lines, and those that start
-    with `#`, are left out.
+    Each line has a name, optionally followed by a space and a description. Empty lines, and lines
+    that start with `#`, are ignored.
 
     Raises:
         NamesFileError: The file is invalid.
@@ -51,7 +51,7 @@ class PVNames(FileWatcher[NameIndex]):
         self.index = result
 
     def refuse(self, failure: Failure) -> None:
-        """Log why the previous names stay."""
+        """Log why the previous names are kept."""
         if failure.check(NamesFileError):
             self._log.error("{error}; the previous names stay", error=failure.value)
         else:

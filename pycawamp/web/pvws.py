@@ -1,4 +1,4 @@
-"""PVWS's pages beside its WebSocket: the gateway, its clients and its PVs."""
+"""The HTTP resources of PVWS: the gateway, its clients and its PVs."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from pycawamp.sessions.session import Session
 from pycawamp.web.answer_page import Answer, AnswerPage, Asker, Reply
 from pycawamp.web.authentication import Authentication, Guarded
 from pycawamp.web.clients import Clients
+from pycawamp.web.jquery import jquery_resource
 from pycawamp.web.problem import STATUSES
 from pycawamp.web.query import text_of
 from pycawamp.web.request_quotas import RequestQuotas
@@ -30,17 +31,17 @@ from pycawamp.wire.v2.codec import dumps, loads
 from pycawamp.wire.v2.text import formatter_for
 
 MOST_NAMES = 10_000
-"""PVs that are listed for all sockets together."""
+"""Maximum number of PVs in a list of all sockets."""
 MOST_TEXT = 100
-"""Characters of a value in a list."""
+"""Maximum characters of a value in a list."""
 AT_ONCE = 200
-"""PVs that are looked at before others have their turn."""
+"""PVs that are added before other clients are served."""
 A_TOKEN = 100
-"""PVs that cost as much as a request."""
+"""PVs that count as one request."""
 
 
 def pvws_pages(clients: Clients, authentication: Authentication, socket: IResource) -> IResource:
-    """Return the tree of `/pvws`; `socket` takes the WebSockets."""
+    """Return the resources of `/pvws`; `socket` is the one for WebSockets."""
     pages = Pages(clients)
     quotas = RequestQuotas(clients.sessions)
     answers: dict[bytes, Answer] = {
@@ -54,15 +55,19 @@ def pvws_pages(clients: Clients, authentication: Authentication, socket: IResour
     tree.putChild(b"pv", socket)
     for name, answer in answers.items():
         tree.putChild(name, AnswerPage(clients, authentication, quotas, answer))
-    files = static_resource(DISPLAYS / "pvws", authentication, file_headers(authentication))
-    tree.putChild(b"js", files.children[b"js"])
+    headers = file_headers(authentication)
+    files = static_resource(DISPLAYS / "pvws", authentication, headers)
+    for name in (b"js", b"img"):
+        tree.putChild(name, files.children[name])
+    jquery = Guarded(authentication, jquery_resource(headers))
+    files.children[b"js"].putChild(b"jquery.js", jquery)
     tree.putChild(b"", Guarded(authentication, Redirect(b"../")))
     return tree
 
 
 @frozen
 class Pages:
-    """The answers."""
+    """Answers requests."""
 
     _clients: Clients
     _started: float = field(factory=time.time)
@@ -103,7 +108,7 @@ class Pages:
         return sum(len(session.subscriptions) for session in self._sessions)
 
     def _work(self, asker: Asker, work: Iterator[Any], pvs: int) -> Deferred[Reply]:
-        """Do what may take its time, a little at a time; the last it yields is the answer."""
+        """Execute steps, some per reactor iteration; the last value they yield is the answer."""
         asker.charge(pvs / A_TOKEN)
         last: list[Any] = [None]
 
@@ -159,7 +164,7 @@ class Pages:
         clock = self._clients.clock
 
         def stamp(when: float | None) -> int:
-            """The time of day in milliseconds; 0 for never."""
+            """Return UNIX milliseconds; 0 for never."""
             return 0 if when is None else int(1000 * (time.time() + when - clock.seconds()))
 
         return {
@@ -179,7 +184,7 @@ def _value(replies: list[Message]) -> Reply:
 
 
 def _text(pv: PVState) -> str:
-    """Return a PV's value as a person reads it."""
+    """Return a PV's value formatted as text."""
     if pv.latest is None or pv.described is None:
         return ""
     show = formatter_for(pv.described)

@@ -1,4 +1,4 @@
-"""The query of a URL: PV names, and options as the protocol has them."""
+"""Parameters of URLs: PV names, and options of the protocol."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = "name"
 
 @attrs.frozen
 class Query:
-    """The parameters of a query; options have the types of the protocol where they can."""
+    """The parameters of a query; options are converted to the types of the protocol if possible."""
 
     names: tuple[str, ...]
     options: Mapping[str, Any]
@@ -28,8 +28,13 @@ class Query:
     ) -> Query:
         """Return the query in some parameters.
 
-        `known` are the options that may be set; `named` tells whether names may be given.
-        Raises BadMessageError `bad_request`. What an option may be, the protocol checks.
+        Args:
+            parameters: The decoded parameters.
+            known: The options that are allowed; their values are checked by the protocol.
+            named: Whether PV names are allowed.
+
+        Raises:
+            BadMessageError: `bad_request` if a parameter is invalid.
         """
         names: tuple[str, ...] = ()
         options: dict[str, Any] = {}
@@ -45,7 +50,11 @@ class Query:
 
 
 def text_of(raw: bytes) -> str:
-    """Return the text in a part of a URL; raises BadMessageError `bad_request`."""
+    """Return the decoded text in a part of a URL.
+
+    Raises:
+        BadMessageError: `bad_request` if it is not UTF-8.
+    """
     try:
         return raw.decode()
     except UnicodeDecodeError:

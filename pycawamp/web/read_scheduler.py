@@ -15,17 +15,17 @@ PIECE = 4096
 SLICE = 0.010
 """Seconds of work in a reactor iteration."""
 LONGEST_SLICE = 0.200
-"""Seconds; a slice may take as long as the rest of the iteration, so that pages open under load."""
+"""Seconds; a slice may take as long as the rest of the iteration, so pages open under load too."""
 
 
-class Reader(Protocol):
+class ScheduledReader(Protocol):
     """The part of a connection that the scheduler uses."""
 
     transport: Any
 
     @property
     def is_busy(self) -> bool:
-        """Whether it has more work with the data that it has."""
+        """Whether it has pending work with data that it has received."""
 
     def handle(self, data: bytes) -> None:
         """Continue with pending work, then handle more data, if any.
@@ -46,21 +46,21 @@ class ReadScheduler:
 
     def __init__(self, clock: IReactorTime) -> None:
         self.clock = clock
-        self._waiting: dict[Reader, deque[bytes]] = {}
-        """What is still to be handled, the connection whose turn it is first."""
+        self._waiting: dict[ScheduledReader, deque[bytes]] = {}
+        """The pending data by connection, in turn."""
         self._rested = 0.0
-        """When the last slice ended."""
+        """The reactor's time when the last slice ended."""
         self.received = 0
-        """Bytes that came since the start."""
+        """Bytes received since the start."""
         self._deadline = 0.0
-        """When the present slice ends."""
+        """The reactor's time when the current slice ends."""
 
     @property
     def is_over(self) -> bool:
         """Whether the time of this slice is over."""
         return self.clock.seconds() >= self._deadline
 
-    def take(self, reader: Reader, data: bytes) -> None:
+    def take(self, reader: ScheduledReader, data: bytes) -> None:
         """Handle data now, or after pending data."""
         self.received += len(data)
         pieces = self._waiting.get(reader)
@@ -74,15 +74,15 @@ class ReadScheduler:
             pieces = self._wait(reader)
         pieces.extend(data[at : at + PIECE] for at in range(0, len(data), PIECE))
 
-    def __contains__(self, reader: Reader) -> bool:
-        """Return whether data of a connection waits; meanwhile its socket is not read."""
+    def __contains__(self, reader: ScheduledReader) -> bool:
+        """Return whether a connection has pending data; meanwhile its socket is not read."""
         return reader in self._waiting
 
-    def drop(self, reader: Reader) -> None:
+    def drop(self, reader: ScheduledReader) -> None:
         """Drop the data of a closed connection."""
         self._waiting.pop(reader, None)
 
-    def _wait(self, reader: Reader) -> deque[bytes]:
+    def _wait(self, reader: ScheduledReader) -> deque[bytes]:
         reader.transport.pauseProducing()
         if not self._waiting:
             self._rested = self.clock.seconds()
@@ -100,7 +100,7 @@ class ReadScheduler:
         if self._waiting:
             self.clock.callLater(0, self._work)
 
-    def _handle_piece(self, reader: Reader) -> None:
+    def _handle_piece(self, reader: ScheduledReader) -> None:
         pieces = self._waiting.pop(reader)
         # It stays in the queue meanwhile, so that further data from TLS is handled after it.
         self._waiting[reader] = pieces

@@ -1,4 +1,4 @@
-"""Pages about the gateway itself, for those who run it."""
+"""Resources about the gateway itself, for operators."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ Report: TypeAlias = Callable[[Request, Peer], "tuple[bytes, str]"]
 
 
 class ReportReaders(Enum):
-    """The users who may see them."""
+    """The users who may see the reports."""
 
     LOCAL = "local"
-    """Who asks from this machine, and no proxy's clients."""
+    """Users of this machine, without a proxy."""
     LOGGED_IN = "logged-in"
     ANYONE = "anyone"
     NOBODY = "nobody"
 
 
 class ReportPage(Resource):
-    """A report, which is made for each request."""
+    """A report, which is created for each request."""
 
     isLeaf = True
 
@@ -42,9 +42,9 @@ class ReportPage(Resource):
         self._report = report
 
     def render_GET(self, request: Request) -> int:
-        """Answer once the request is authenticated."""
+        """Authenticate the request, then answer."""
         # Pages of other origins or host names may not read it by their visitors' rights.
-        return PendingRequest(self._authentication, request).admit(
+        return PendingRequest(self._authentication, request).authenticate(
             lambda peer: self._answer(request, peer),
             socket=True,
             required=self._readers is ReportReaders.LOGGED_IN,
@@ -55,8 +55,8 @@ class ReportPage(Resource):
 
     def _answer(self, request: Request, peer: Peer) -> None:
         if not self._may_read(request, peer):
-            self._authentication.refusals.count("report for others", peer.host)
-            raise RefusalError(403, "this is for others (--status)")
+            self._authentication.refusals.count("report not allowed", peer.host)
+            raise RefusalError(403, "you may not see this page (--status)")
         send(request, *self._report(request, peer))
 
     def _may_read(self, request: Request, peer: Peer) -> bool:
@@ -66,9 +66,9 @@ class ReportPage(Resource):
 
 
 def _is_local(request: Request, peer: Peer) -> bool:
-    """Return whether a request comes from this machine, and is none that a proxy passes on.
+    """Return whether a request comes from this machine, without a proxy.
 
-    What a trusted proxy says of its client has become the peer's address.
+    For a trusted proxy, the peer's address is that of its client.
     """
     if peer.host:
         if not ip_address(peer.host).is_loopback:

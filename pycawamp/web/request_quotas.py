@@ -1,4 +1,4 @@
-"""Quotas of HTTP clients: one for each address, however many requests it sends."""
+"""Quotas of HTTP clients, shared by all requests of a user and address."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pycawamp.sessions.quota import Quota
 from pycawamp.sessions.registry import Sessions
 
 MOST_CLIENTS = 10_000
-"""Quotas that are kept."""
+"""Maximum number of quotas."""
 
 
 class RequestQuotas:
-    """The quota of each user and address, as a WebSocket connection has one."""
+    """The quota of each user and address, like that of a WebSocket connection."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._quotas: BucketTable[tuple[str, str | None], Quota]
         self._quotas = BucketTable(sessions.quota, MOST_CLIENTS)
 
     def of(self, client: Peer) -> Quota:
-        """Return what a client may still take."""
+        """Return the quota of a client."""
         return self._quotas.of((network_key(client.host), client.user))

@@ -46,7 +46,7 @@ class MonitorResource(Resource):
         def enter(peer: Peer) -> None:
             self._enter(request, peer)
 
-        return PendingRequest(self._authentication, request).admit(enter, socket=True)
+        return PendingRequest(self._authentication, request).authenticate(enter, socket=True)
 
     def _enter(self, request: Request, peer: Peer) -> None:
         if "websocket" not in (request.getHeader("upgrade") or "").lower():

@@ -1,4 +1,4 @@
-"""Bodies of answers: a large one goes out as its client takes it."""
+"""Response bodies; a large one is written as its client reads it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from twisted.web.server import Request
 from zope.interface import implementer
 
 COMPRESSED = range(1000, 2**20)
-"""Lengths of bodies that are compressed: a longer one would take more than 10 ms."""
+"""Lengths of bodies that are compressed; a longer one would take more than 10 ms."""
 CHUNK = 2**16
-"""Bytes that are written at once; a body that is not longer is written as a whole."""
+"""Bytes that are written at once."""
 
 
 def send(request: Request, body: bytes, mime_type: str, status: HTTPStatus = HTTPStatus.OK) -> None:
@@ -54,9 +54,9 @@ def respond(  # noqa: PLR0913 (the parts of an answer, and what bounds its time)
     *,
     status: HTTPStatus = HTTPStatus.OK,
 ) -> Deferred[None]:
-    """Answer a request; fires when the body has been written, or the client is gone.
+    """Answer a request; fires when the body has been written, or the client has disconnected.
 
-    A client that takes nothing of a large body for `stall_timeout` seconds is dropped.
+    A client that reads nothing of a large body for `stall_timeout` seconds is dropped.
     """
     if request.method == b"HEAD" or len(body) <= CHUNK:
         send(request, body, mime_type, status)
@@ -77,7 +77,7 @@ def accepts_gzip(values: Iterable[str]) -> bool:
 
 @implementer(IPullProducer)
 class LargeBody:
-    """Writes a large body, a chunk whenever the client has taken the one before."""
+    """Writes a large body in chunks, as the client reads them."""
 
     def __init__(
         self, request: Request, body: bytes, clock: IReactorTime, stall_timeout: float
@@ -89,7 +89,7 @@ class LargeBody:
         self._done: Deferred[None] = Deferred()
 
     def start(self) -> Deferred[None]:
-        """Begin; fires when all was written, or the client is gone."""
+        """Start; fires when all was written, or the client has disconnected."""
         self._request.notifyFinish().addBoth(self._end)
         self._request.registerProducer(self, False)
         return self._done
@@ -104,7 +104,7 @@ class LargeBody:
             self._request.finish()
 
     def stopProducing(self) -> None:
-        """Write no more: the client is gone."""
+        """Stop: the client has disconnected."""
 
     def _stalled(self) -> None:
         self._request.transport.abortConnection()  # type: ignore[union-attr]

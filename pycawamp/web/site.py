@@ -23,7 +23,7 @@ from pycawamp.wire.v2.codec import dumps
 STATIC = Path(__file__).absolute().with_name("static")
 
 DISPLAYS = Path(__file__).absolute().with_name("displays")
-"""Files that displays for other gateways load."""
+"""Files for displays of other gateways."""
 
 ENTRIES = (
     "console/gateway.js",
@@ -32,7 +32,7 @@ ENTRIES = (
     "pycaserver-html.js",
     "pycaserver.js",
 )
-"""The modules that pages load with a script element; served joined with their imports."""
+"""The modules that pages load by a script element; each is joined with its imports."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -44,6 +44,7 @@ MIME_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
+    ".png": "image/png",
     ".svg": "image/svg+xml",
     ".ts": "text/plain; charset=utf-8",
 }
@@ -81,7 +82,7 @@ def root_resource(
 
 
 def file_headers(authentication: Authentication) -> dict[str, str]:
-    """The headers of files that pages of other origins may load, if any may connect."""
+    """Return the headers of files that pages of other origins may load, if any may connect."""
     headers = dict(PAGE_HEADERS)
     if authentication.takes_other_pages:
         # They import the library from here. `Authentication` checks whether they may connect.
@@ -90,7 +91,7 @@ def file_headers(authentication: Authentication) -> dict[str, str]:
 
 
 def _put(root: Resource, path: Sequence[bytes], part: IResource) -> None:
-    """Put a part at a path, whose folders are made."""
+    """Add a resource at a path, and create its parents."""
     folder = root
     for name in path[:-1]:
         folder.putChild(name, folder.children.get(name) or Resource())
@@ -106,7 +107,7 @@ def static_resource(
 ) -> Resource:
     """Return the resources of the files in a folder and its subfolders, which are read once.
 
-    `entries` are the paths of modules that are served joined with those that they import.
+    `entries` are the paths of modules that are joined with their imports.
     """
 
     def tree(part: Path) -> Resource:
@@ -128,7 +129,7 @@ def static_resource(
 
 
 LEAST_COMPRESSED = 500
-"""Bytes; less fits into one packet anyway."""
+"""Minimum bytes to compress; less fits into one packet anyway."""
 
 
 class Answer(Resource):
@@ -162,7 +163,7 @@ class Answer(Resource):
         return body
 
     def render_HEAD(self, request: Request) -> bytes:
-        """Answer without the body, about which Twisted would log a warning."""
+        """Answer without the body, which Twisted would log as a mistake."""
         request.setHeader("content-length", str(len(self.render_GET(request))))
         return b""
 
@@ -187,7 +188,7 @@ class Redirect(Resource):
 
 
 class Configuration(Resource):
-    """What the console is told of the gateway, and of its user."""
+    """The configuration of the console, including the user."""
 
     def __init__(
         self,
@@ -201,7 +202,7 @@ class Configuration(Resource):
         self._headers = headers
 
     def render(self, request: Request) -> int:
-        """Answer once it is known who asks."""
+        """Authenticate the request, then answer."""
         logins = self._authentication.logins
         takes_passwords = logins is not None and logins.takes_passwords
 
@@ -209,14 +210,14 @@ class Configuration(Resource):
             told = {**self._configuration, "user": peer.user, "login": takes_passwords}
             request.render(Answer(dumps(told), "application/json", self._headers))
 
-        return PendingRequest(self._authentication, request).admit(enter, socket=False)
+        return PendingRequest(self._authentication, request).authenticate(enter, socket=False)
 
 
 class Logout(Resource):
-    """Refuses any password, which makes a browser forget it; checks none.
+    """Refuses any password without checking it, which makes a browser forget it.
 
-    With HTTP authentication there is no other way. The browser asks for a password again, and
-    shows the page when its user cancels that.
+    HTTP authentication has no other way to log out. The browser asks for a password again, and
+    shows the page when the user cancels the dialog.
     """
 
     isLeaf = True
@@ -227,7 +228,7 @@ class Logout(Resource):
         self._page = (STATIC / "logged-out.html").read_bytes()
 
     def render_GET(self, request: Request) -> bytes:
-        """Answer 401, with the page."""
+        """Answer 401 with the page."""
         request.setResponseCode(401)
         for challenge in self._logins.challenges:
             request.responseHeaders.addRawHeader("www-authenticate", challenge)

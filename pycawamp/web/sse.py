@@ -1,4 +1,4 @@
-"""Server-Sent Events: a session whose client reads only."""
+"""Server-Sent Events."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pycawamp.fanout.framing import Framing
 from pycawamp.pv.delay import DelayLine
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.quota import Quota
-from pycawamp.web.clients import CLOSING, Clients
+from pycawamp.web.clients import CLOSING, EXPIRED, Clients, reason_to_leave
 from pycawamp.web.transport import ClientTransport
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.v2.dialect import VERSION_1
 
 MIME_TYPE = "text/event-stream"
 RECONNECT = b"retry: 2000\n\n"
-"""Tells browsers to connect again two seconds after a stream has ended."""
+"""Makes browsers reconnect two seconds after a stream has ended."""
 COMMENT = b":\n\n"
-"""Means nothing: it keeps proxies from closing a silent connection, and finds dead ones."""
+"""An empty comment, which keeps proxies from closing a silent connection, and detects dead ones."""
 
 
 def _event(payload: bytes) -> bytes:
@@ -33,11 +33,11 @@ def _no_event(_payload: bytes) -> bytes:
 
 
 EVENTS = Framing(_event, _no_event, "sse")
-"""One message in each event; the JSON of a message is one line."""
+"""A framing with one event per message; a message is one line of JSON."""
 
 
 class EventStream:
-    """One client that gets events until it goes away. It is a client as any other."""
+    """A client that receives events until it disconnects."""
 
     is_ended = False
     _pvs = 0
@@ -63,7 +63,7 @@ class EventStream:
         streams.keep_alive(self)
 
     def start(self, message: bytes) -> None:
-        """Send the beginning, and a request to the session: what comes of it are the events."""
+        """Send the first data, and pass a request to the session, which causes the events."""
         self._session.outbox.append(RECONNECT)
         self._session.receive(message)
         if self.is_busy:
@@ -72,16 +72,16 @@ class EventStream:
 
     @property
     def is_busy(self) -> bool:
-        """Whether the session is still at a long list of PVs."""
+        """Whether the session is processing a long list."""
         return not self.is_ended and self._session.is_busy
 
     def handle(self, _data: bytes) -> None:
-        """Go on with a long list of PVs."""
+        """Continue to process a long list."""
         if not self.is_ended:
             self._session.go_on()
 
     def comment(self) -> None:
-        """Send something that means nothing."""
+        """Send a comment."""
         self._session.outbox.append(COMMENT)
 
     def hang_up(self, code: int, reason: str) -> None:
@@ -94,23 +94,22 @@ class EventStream:
         self._channel.loseConnection()
 
     def cut(self) -> None:
-        """Close the connection without waiting for its client any longer."""
+        """Close the connection immediately."""
         self._client_transport.cut()
 
     def check_client(self) -> None:
         """Close the connection if the user or the page may no longer connect."""
-        if not self.client.is_valid():
-            self._log_out("the login is not good any more")
-        elif not self.client.may_stay():
-            self._log_out("pages of this origin may not connect any more", "forbidden")
+        reason = reason_to_leave(self.client)
+        if reason is not None:
+            self._log_out(reason)
 
     def _has_expired(self) -> None:
-        self._log_out("the login has expired")
+        self._log_out(EXPIRED)
 
-    def _log_out(self, text: str, code: str = "unauthenticated") -> None:
+    def _log_out(self, reason: BadMessageError) -> None:
         if not self.is_ended:
-            self._session.outgoing.refuse(BadMessageError(code, text))
-        self.hang_up(1008, text)
+            self._session.outgoing.refuse(reason)
+        self.hang_up(1008, reason.message)
 
     def _end_session(self) -> None:
         if not self.is_ended:
@@ -131,14 +130,14 @@ class EventStream:
 
 
 class EventStreams:
-    """Begins event streams, and keeps them alive with a comment every so many seconds."""
+    """Creates event streams, and sends comments to silent ones at intervals."""
 
     def __init__(self, clients: Clients, interval: float) -> None:
         self.clients = clients
         self._silent: DelayLine[EventStream] = DelayLine(clients.clock, interval, self._comment)
 
     def open(self, request: Request, client: Peer, quota: Quota, message: bytes) -> None:
-        """Answer a request by the events that a request of the protocol leads to."""
+        """Answer a request with the events that a request of the protocol causes."""
         request.setHeader("content-type", MIME_TYPE)
         request.setHeader("cache-control", "no-store")
         request.setHeader("x-content-type-options", "nosniff")
@@ -153,11 +152,11 @@ class EventStreams:
             EventStream(request, client, self, quota).start(message)
 
     def keep_alive(self, stream: EventStream) -> None:
-        """Send a comment to a stream after a while."""
+        """Send a comment to a stream after the interval."""
         self._silent.put(stream)
 
     def close(self) -> None:
-        """Keep no stream alive any more: the gateway ends."""
+        """Stop sending comments."""
         self._silent.clear()
 
     def _comment(self, stream: EventStream) -> None:

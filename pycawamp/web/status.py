@@ -1,4 +1,4 @@
-"""`/status`: what the gateway is doing, and why a PV is dead."""
+"""`/status`: what the gateway is doing, and why a PV is not connected."""
 
 from __future__ import annotations
 
@@ -25,31 +25,34 @@ from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.v2.codec import dumps
 
 MOST = 500
-"""Clients, and channels, that are told one by one."""
+"""Maximum number of clients and of channels that are listed."""
 SEARCH, NAME, USER, HOST = "search", "pv", "user", "host"
 SHORTEST = 1.0
-"""Seconds over which rates are told, at least."""
+"""Minimum seconds over which rates are computed."""
 
 
-class Source(Protocol):
-    """Where statistics come from."""
+class StatisticsSource(Protocol):
+    """The source of statistics."""
 
     def statistics(self, *, each_channel: bool = True) -> Statistics:
         """Return a snapshot."""
 
 
 class StatusReport:
-    """Makes the JSON of `/status`.
+    """Creates the JSON of `/status`.
 
-    The query may have `search`, a part of the names or addresses that are to be told one by one,
-    and `pv`, a name of which it is to be told why it is dead: for who asks, or for a `user` at
-    a `host`. `decide` tells what these may do, and `asked` whom the gateway asks for PVs, without
-    what is secret.
+    In the query, `search` is a part of the names or addresses to list, and `pv` is a name for which
+    to explain why it is not connected: to the client, or to a `user` at a `host`.
+
+    Args:
+        source: The gateway.
+        decide: Returns what a user at an address may do with a PV.
+        asked: Returns the configuration of searches for PVs, without secrets.
     """
 
     def __init__(
         self,
-        source: Source,
+        source: StatisticsSource,
         hub: PVHub,
         decide: Callable[[str, str | None, str], Verdict],
         asked: Callable[[], Mapping[str, str]],
@@ -65,7 +68,8 @@ class StatusReport:
     def __call__(self, request: Request, peer: Peer) -> tuple[bytes, str]:
         """Return the report as JSON, or the page that shows it, and the media type.
 
-        RefusalError for a bad query.
+        Raises:
+            RefusalError: The query is invalid.
         """
         if "text/html" in (request.getHeader("accept") or ""):
             for name, value in PAGE_HEADERS.items():
@@ -79,7 +83,7 @@ class StatusReport:
         return dumps(self.told(asker | query)), "application/json"
 
     def told(self, query: Mapping[str, str]) -> dict[str, Any]:
-        """Return what is told to a query."""
+        """Return the answer to a query."""
         now = time.time()
         found = self._source.statistics(each_channel=False)
         iocs = self._iocs(found.delays.by_ioc)
@@ -147,7 +151,7 @@ class StatusReport:
         }
 
     def _iocs(self, lags: Mapping[str, float]) -> list[dict[str, Any]]:
-        """By IOC, how many channels it has or had, and how many of them are connected."""
+        """Return for each IOC the number of its channels, and how many are connected."""
         counts: dict[str, list[int]] = {}
         for pv in self._hub:
             if pv.described is not None and pv.described.host:
@@ -173,7 +177,7 @@ class StatusReport:
         except BadMessageError as mistake:
             return {"name": name, "state": "closed", "reason": mistake.message}
         pv = self._hub.find(verdict.real_name)
-        told: dict[str, Any] = {"state": "closed", "reason": "nobody has asked for it lately"}
+        told: dict[str, Any] = {"state": "closed", "reason": "it has no open channel"}
         if pv is not None:
             told = self._channel(pv, now) | {"reason": reason(pv)}
         if not verdict.read:
@@ -200,7 +204,7 @@ class StatusReport:
 
 
 class Rates:
-    """Counts as numbers per second since the report before, if that was not too long ago."""
+    """Converts counts to rates since the previous report, unless that is too old."""
 
     def __init__(self) -> None:
         # Of the present report, and of the one that rates are told from.
@@ -209,10 +213,10 @@ class Rates:
         self._since = monotonic()
 
     def of(self, key: Hashable, count: int, age: float, young: int | None = None) -> float:
-        """Return the rate of what is counted.
+        """Return the rate of a count.
 
-        Without an earlier report it is the mean of what has been counted for `age` seconds: the
-        whole count, or `young`.
+        Without a previous report, it is the mean over `age` seconds: that of the whole count, or of
+        `young`.
         """
         self._new[key] = count
         before = self._old.get(key)
@@ -222,7 +226,7 @@ class Rates:
         return round((count - before) / max(seconds, SHORTEST), 3)
 
     def end(self) -> None:
-        """Tell the following rates from this report, unless it was too early for that."""
+        """Compute the following rates since this report, unless the previous one is too recent."""
         now = monotonic()
         if not self._old or now - self._since >= SHORTEST:
             self._old, self._since = self._new, now
@@ -234,7 +238,7 @@ def _query(parameters: Mapping[bytes, Collection[bytes]]) -> dict[str, str]:
     for raw, values in parameters.items():
         key = text_of(raw)
         if key not in {SEARCH, NAME, USER, HOST} or len(values) != 1:
-            text = f'expected at most one each of "{SEARCH}", "{NAME}", "{USER}" and "{HOST}"'
+            text = f'expected at most one of each of "{SEARCH}", "{NAME}", "{USER}" and "{HOST}"'
             raise BadMessageError("bad_request", text)
         found[key] = text_of(next(iter(values)))
     if found.get(HOST):

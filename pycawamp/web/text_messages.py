@@ -1,7 +1,7 @@
-"""Text messages of clients in one whole frame: nearly all that clients send.
+"""Text messages in one unfragmented frame: almost all messages of clients.
 
-Autobahn takes frames apart in a dozen calls, for all that RFC 6455 allows. Requests of pages are
-many and short, so they are taken from the data directly, where they are nothing special.
+Autobahn parses frames with a dozen calls each, to support all of RFC 6455. Requests of pages are
+many and short, so common frames are parsed directly.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ _MEDIUM = 126
 
 
 def take_text(data: bytes, at: int, most: int) -> tuple[bytes, int] | None:
-    """Take a text message from a frame that begins at `at`.
+    """Return the text message in the frame at a position.
 
     Args:
-        data: What the client has sent.
-        at: Where a frame begins.
-        most: Bytes that a message may have.
+        data: The received data.
+        at: The position of a frame.
+        most: Maximum bytes of a message.
 
     Returns:
-        The text and where the next frame begins. None if there is no such message: the frame is
-        incomplete, a fragment, a control frame or too large, or breaks the protocol.
+        The text and the position after the frame. None if there is no such message: the frame is
+        incomplete, a fragment, a control frame, too large or invalid.
     """
     if len(data) < at + 6 or data[at] != _FIN_TEXT:
         return None
@@ -42,11 +42,11 @@ def take_text(data: bytes, at: int, most: int) -> tuple[bytes, int] | None:
 
 
 def begins_text(data: bytes, most: int) -> bool:
-    """Return whether data is the beginning of a text message that is to be waited for.
+    """Return whether data is the beginning of a text message that is worth waiting for.
 
     Args:
-        data: What is left of what the client has sent.
-        most: Bytes of a message that is waited for.
+        data: The remaining received data.
+        most: Maximum bytes of a message to wait for.
     """
     if len(data) < 2:
         return data == b"" or data[0] == _FIN_TEXT

@@ -1,4 +1,4 @@
-"""Back-pressure: what a client's socket can take, and what becomes of one that takes nothing."""
+"""Flow control of clients' sockets; clients that do not read are dropped."""
 
 from __future__ import annotations
 
@@ -17,24 +17,23 @@ from pycawamp.pv.delay import DelayLine
 from pycawamp.web.twisted_internals import unsent
 
 HIGH_WATER = 2**19
-"""Bytes that wait in this process for one client before it counts as slow.
+"""Unsent bytes in this process above which a client is slow.
 
-More than a burst of a large page, so that a client which keeps up loses nothing.
+More than a burst of a large page, so that a client that keeps up loses nothing.
 """
 READ_AT_ONCE = 2**14
-"""Bytes of what a client sends.
+"""Bytes that are read from a client at once.
 
-Half a megabyte, which the transport would have to offer if its own mark were the one above, makes
-a read cost three times as much; and what pages ask for that open all at once is to wait in the
-kernel, not here.
+Twisted would offer half a megabyte for the mark above, which makes a read cost three times as much.
+The requests of many pages that open at once should wait in the kernel, not here.
 """
 RECOUNT = 1.0
-"""Seconds until it is looked at what slow clients have taken meanwhile."""
+"""Seconds between counts of the unsent data of slow clients."""
 
 
 @implementer(IPushProducer, IWriter)
 class ClientTransport:
-    """One client's socket: writes what it can take, pauses its outbox while it is full."""
+    """A client's socket: writes as much as it accepts, and pauses its outbox while it is full."""
 
     def __init__(
         self, transport: Any, slow_consumers: SlowConsumerMonitor, client: str, framing: Framing
@@ -42,15 +41,15 @@ class ClientTransport:
         self.transport = transport
         self.framing = framing
         self.client = client
-        """For people: the client's address."""
+        """The client's address, for logs."""
         self._slow_consumers = slow_consumers
         self._outbox: Outbox | None = None
         self.pauses = 0
-        """How often the client was slow: tells one pause from the next."""
+        """Number of pauses; distinguishes one from the next."""
         self.dropped: str | None = None
-        """Why the client was dropped, if it was."""
+        """The reason why the client was dropped, if it was."""
         self.counted = 0
-        """Bytes of the memory budget that wait for it."""
+        """Unsent bytes that are counted by the memory budget."""
         # Under TLS the bytes wait in the TCP transport below.
         self._socket = getattr(transport, "transport", transport)
         self._socket.bufferSize = READ_AT_ONCE
@@ -59,7 +58,7 @@ class ClientTransport:
             self._send = transport.socket.send
 
     def start(self, outbox: Outbox) -> None:
-        """Watch the transport for an outbox from now on."""
+        """Start flow control for an outbox."""
         self._outbox = outbox
         # twisted.web's channel registered itself; left there, it would stop *reading*
         # when the client is slow, and pongs would go unread.
@@ -72,7 +71,7 @@ class ClientTransport:
         self._slow_consumers.count(self, 0)
 
     def write(self, data: bytes) -> None:
-        """Send whole frames, or as much as the socket takes now; the transport keeps the rest."""
+        """Send frames as far as the socket accepts them now; the transport keeps the rest."""
         sent = 0
         if not self.backlog and self.transport.connected:
             # Straight from the bytes that all clients share into the kernel: the way
@@ -94,14 +93,14 @@ class ClientTransport:
                 self._pause()
 
     def cut(self) -> None:
-        """Close the connection now; what the kernel has taken still reaches a late reader."""
+        """Close the connection now; a slow reader still gets the data in the kernel."""
         if self.backlog:
             self.transport.abortConnection()
         else:
             self._socket.loseConnection()
 
     def pauseProducing(self) -> None:
-        """Wait for more: the transport is full sooner than a client is slow."""
+        """Do nothing: the transport is full before the client counts as slow."""
 
     def resumeProducing(self) -> None:
         """Handle that everything was sent."""
@@ -120,22 +119,22 @@ class ClientTransport:
 
     @property
     def is_paused(self) -> bool:
-        """Whether the client has not taken all yet."""
+        """Whether there is unsent data, and the outbox is paused."""
         return self._outbox is not None and self._outbox.paused
 
     @property
     def backlog(self) -> int:
-        """Bytes that wait in this process."""
+        """Unsent bytes in this process."""
         return unsent(self._socket)
 
 
 def _send_nothing(_data: bytes) -> int:
-    """Take nothing: what is encrypted goes through the transport."""
+    """Return 0: encrypted data is written by the transport."""
     return 0
 
 
 class SlowConsumerMonitor:
-    """Drops clients that took nothing for a while, though something waited for them."""
+    """Drops clients that read nothing for some time, although there is data for them."""
 
     _log = Logger()
 
@@ -150,10 +149,10 @@ class SlowConsumerMonitor:
             clock, timeout, self._check
         )
         self.dropped = 0
-        """Clients dropped so far."""
+        """Number of dropped clients."""
 
     def watch(self, client_transport: ClientTransport) -> None:
-        """Look at a slow client again after the timeout."""
+        """Check a slow client after the timeout."""
         self._watched.put((client_transport, client_transport.pauses, client_transport.backlog))
 
     def close(self) -> None:
@@ -164,14 +163,14 @@ class SlowConsumerMonitor:
             self._recount = None
 
     def has_room(self, client_transport: ClientTransport, size: int) -> bool:
-        """Whether so many bytes more may wait for a client; logs it if not."""
+        """Return whether a client may have more unsent bytes; log it if not."""
         if size <= HIGH_WATER or self._budget.has_room(size):
             return True
         self._log_full(client_transport, size)
         return False
 
     def count(self, client_transport: ClientTransport, backlog: int) -> None:
-        """Count what waits for a client; too little to be told when it has gone is not counted."""
+        """Count the unsent bytes of a client, unless they are too few to matter."""
         if backlog <= READ_AT_ONCE:
             backlog = 0
         self._budget.backlog += backlog - client_transport.counted
@@ -186,7 +185,7 @@ class SlowConsumerMonitor:
             self._recount.reset(0)
 
     def _count_anew(self) -> None:
-        """Count what clients have taken; drop those for whom most waits, if it is too much."""
+        """Count the unsent bytes again; if they are too many, drop those with most."""
         self._recount = None
         for each in list(self._counted):
             self.count(each, each.backlog)
@@ -199,9 +198,9 @@ class SlowConsumerMonitor:
 
     def _log_full(self, client_transport: ClientTransport, size: int) -> None:
         self.dropped += 1
-        client_transport.dropped = "memory was full, and too much waited for it"
+        client_transport.dropped = "memory was full, and it had too much unsent data"
         self._log.warn(
-            "Dropped {client}: {size} bytes waited for it, and memory is full ({budget})",
+            "Dropped {client}: {size} bytes were unsent, and memory is full ({budget})",
             client=client_transport.client,
             size=size,
             budget=self._budget,
@@ -213,7 +212,7 @@ class SlowConsumerMonitor:
             return
         if 0 < client_transport.backlog >= backlog:
             self.dropped += 1
-            client_transport.dropped = f"it took nothing for {self._timeout:g} s"
+            client_transport.dropped = f"it read nothing for {self._timeout:g} s"
             client_transport.transport.abortConnection()
         else:
             self.watch(client_transport)

@@ -11,7 +11,11 @@ from pycawamp.web.internals import check_internals
 
 
 def check_twisted() -> None:
-    """Raise InternalsError if this Twisted lacks something of it."""
+    """Check that this version of Twisted has the required internals.
+
+    Raises:
+        InternalsError: Something is missing.
+    """
     check_internals("twisted", Connection, ("dataBuffer", "offset", "_tempDataLen", "bufferSize"))
     names = (
         "_command",
@@ -24,7 +28,7 @@ def check_twisted() -> None:
 
 
 def unsent(connection: Any) -> int:
-    """Return the bytes that wait in a TCP connection until the kernel takes them."""
+    """Return the bytes of a TCP connection that the kernel has not accepted yet."""
     return int(len(connection.dataBuffer) - connection.offset + connection._tempDataLen)
 
 
@@ -34,20 +38,20 @@ def is_answering(channel: HTTPChannel) -> bool:
 
 
 def method_of(channel: HTTPChannel) -> bytes:
-    """Return the method of the request whose header has come."""
+    """Return the method of the request whose header has been received."""
     return bytes(channel._command)
 
 
 def is_blocked(channel: HTTPChannel) -> bool:
-    """Return whether the answers wait until the client takes them."""
+    """Return whether answers are waiting for the client to read."""
     return bool(channel._waitingForTransport)
 
 
 def has_more_requests(channel: HTTPChannel) -> bool:
-    """Return whether something came while a request was being answered."""
+    """Return whether data has arrived while a request was being answered."""
     return bool(channel._dataBuffer)
 
 
 def stop_reading(channel: HTTPChannel) -> None:
-    """Read nothing until the answers are taken."""
+    """Stop reading until the answers have been read."""
     channel._networkProducer.pauseProducing()

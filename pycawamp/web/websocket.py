@@ -1,4 +1,4 @@
-"""Autobahn's WebSocket protocol on one side, a session on the other."""
+"""WebSocket connections, which pass messages between Autobahn and sessions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from txaio import make_logger
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.session import Session
 from pycawamp.web.authentication import BEARER, without_token
-from pycawamp.web.clients import CLOSING, Clients
+from pycawamp.web.clients import CLOSING, EXPIRED, Clients, reason_to_leave
 from pycawamp.web.connections import ConnectionCount
 from pycawamp.web.deflate import Deflate, agree
 from pycawamp.web.expiry import LoginExpiry
@@ -33,20 +33,20 @@ class SocketLimits:
     """Limits of a client's connection."""
 
     ping_interval: float = 20.0
-    """Seconds, at least 1; a client that answers none within another interval is gone."""
+    """Seconds between pings, at least 1; a client that answers none within another is dropped."""
     stall_timeout: float = 30.0
-    """Seconds for which a client may take nothing while something waits for it."""
+    """Seconds after which a client that reads nothing of its pending data is dropped."""
     max_message: int = 2**20
-    """Bytes of a client's message; a longer one closes the connection (1009)."""
+    """Maximum bytes of a client's message; a longer one closes the connection (1009)."""
     compression: bool = False
-    """Whether to compress messages for clients that can read it (permessage-deflate)."""
+    """Whether to compress messages for clients that offer permessage-deflate."""
 
 
 SUBPROTOCOL = "pycaserver"
-"""A subprotocol that a page may offer beside its token, so that the token need not be selected."""
+"""A subprotocol that a page may offer besides its token, so that the token is not selected."""
 EXTENSIONS = "Sec-WebSocket-Extensions"
 WAITED_FOR = 4096
-"""Bytes of a message that is put together here; longer ones, and fragments, are by Autobahn."""
+"""Maximum bytes of a message that is assembled here; Autobahn handles longer ones and fragments."""
 PONG = 10
 """The opcode of a pong."""
 TRY_AGAIN_LATER = 1013
@@ -54,28 +54,28 @@ TRY_AGAIN_LATER = 1013
 
 
 def _subprotocol(offered: Sequence[str]) -> str | None:
-    """Select a subprotocol: browsers end a connection that selects none of those offered."""
+    """Select a subprotocol: browsers close a connection that selects none of those offered."""
     if SUBPROTOCOL in offered:
         return SUBPROTOCOL
     return next((name for name in offered if name.startswith(BEARER)), None)
 
 
 class MonitorProtocol(InflatingProtocol):
-    """One WebSocket connection: carries messages to and from its session."""
+    """A WebSocket connection, which passes messages to and from its session."""
 
     factory: MonitorFactory
     session: Session | None = None
     client = Peer()
     """The client; `peer` is Autobahn's."""
     encoding: Encoding = VERSION_1
-    """The dialect of this connection, and the options in force at first."""
+    """The dialect and the initial options."""
     # What it says of bad frames and handshakes is counted instead: no client fills the log.
     log = make_logger("critical")
     # Set by the factory: here, Autobahn formats all of them for its log.
     CONFIG_ATTRS: ClassVar[Sequence[str]] = ()
     _has_frames = False
     _pvs = 0
-    """The number of PVs that the session had when it ended."""
+    """The number of the session's PVs when it ended."""
     _message = bytearray()
     connection_count: ConnectionCount | None = None
     _client_transport: ClientTransport | None = None
@@ -89,7 +89,7 @@ class MonitorProtocol(InflatingProtocol):
         self.is_closed.addCallback(lambda _: None)
 
     def onConnect(self, request: Any) -> tuple[str | None, dict[str, str]]:
-        """Agree on the subprotocol and on compression."""
+        """Negotiate the subprotocol and compression."""
         # Autobahn would refuse clients with an offer that it cannot meet.
         self.websocket_extensions: list[Any] = []
         if self.factory.limits.compression:
@@ -98,7 +98,7 @@ class MonitorProtocol(InflatingProtocol):
         return _subprotocol(request.protocols), agreed
 
     def onOpen(self) -> None:
-        """Begin the session."""
+        """Start the session."""
         framing = WEBSOCKET
         if self._deflate is not None:
             framing = self._deflate.framing
@@ -124,11 +124,11 @@ class MonitorProtocol(InflatingProtocol):
 
     @property
     def is_busy(self) -> bool:
-        """Whether there are more frames to take, or the session is still at the last message."""
+        """Whether there are more frames, or the session is processing the last message."""
         return self._has_frames or (self.session is not None and self.session.is_busy)
 
     def handle(self, data: bytes) -> None:
-        """Go on with the last message; when it is done, take apart what the socket brought."""
+        """Continue with the last message, then parse received data."""
         self._has_frames = False
         if self.session is not None:
             self.session.go_on()
@@ -152,7 +152,7 @@ class MonitorProtocol(InflatingProtocol):
         )
 
     def _take_texts(self, data: bytes) -> bytes:
-        """Take whole text messages for as long as it may; return what is left for Autobahn."""
+        """Handle text messages while there is time; return the rest for Autobahn."""
         at, most, session = 0, self.maxMessagePayloadSize, self.session
         while self.session is session and session is not None and not session.is_busy:
             taken = take_text(data, at, most)
@@ -166,7 +166,7 @@ class MonitorProtocol(InflatingProtocol):
         return data[at:]
 
     def processData(self) -> bool:
-        """Handle one part of a frame; Autobahn calls it until none is left, or the slice ends."""
+        """Handle a part of a frame; Autobahn calls it until none is left, or the slice ends."""
         if self.is_busy or not super().processData():
             return False
         self._has_frames = self.factory.clients.read_scheduler.is_over
@@ -175,12 +175,12 @@ class MonitorProtocol(InflatingProtocol):
     # Autobahn's way to take a message apart: its own would keep each fragment, empty ones too.
 
     def onMessageBegin(self, isBinary: bool) -> None:
-        """Begin a message."""
+        """Start a message."""
         super().onMessageBegin(isBinary)
         self._take_message()
 
     def onMessageFrameData(self, payload: bytes) -> None:
-        """Take a part of a message, if there is memory for it."""
+        """Add a part of a message, if there is memory for it."""
         if self.failedByMe or self.session is None:
             return
         budget = self.factory.clients.shared.budget
@@ -188,7 +188,7 @@ class MonitorProtocol(InflatingProtocol):
             self._message += payload
             budget.requests += len(payload)
         else:
-            text = "there is no memory for the message: try again later"
+            text = "there is no memory for the message; try again later"
             self._explain(BadMessageError("overloaded", text))
             self.hang_up(TRY_AGAIN_LATER, text)
 
@@ -209,12 +209,12 @@ class MonitorProtocol(InflatingProtocol):
         return bytes(message)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        """Hand a whole message to the session."""
+        """Pass a whole message to the session."""
         if self.session is not None and self.session.outgoing.takes_answers():
             self.session.receive(payload, isBinary)
 
     def onPing(self, payload: bytes) -> None:
-        """Answer; pings are requests too, as far as their rate goes."""
+        """Answer; pings count as requests."""
         if (
             self.session is not None
             and self.session.outgoing.takes_answers()
@@ -223,7 +223,7 @@ class MonitorProtocol(InflatingProtocol):
             super().onPing(payload)
 
     def processControlFrame(self) -> bool:
-        """Count pongs that answer no ping: they are allowed, and mean nothing."""
+        """Count unsolicited pongs, which are allowed and have no meaning."""
         if self.current_frame.opcode != PONG:
             return bool(super().processControlFrame())
         payload = b"".join(self.control_frame_data)  # type: ignore[has-type]
@@ -241,7 +241,7 @@ class MonitorProtocol(InflatingProtocol):
             self.sendCloseFrame(code, reason.encode())
 
     def onAutoPingTimeout(self) -> None:
-        """Drop a client that answers no pings, unless its answer may wait behind its requests."""
+        """Drop a client that answers no pings, unless its pong may wait behind its requests."""
         clients = self.factory.clients
         if self in clients.read_scheduler:
             again = clients.clock.callLater(self.autoPingTimeout, self.onAutoPingTimeout)
@@ -250,25 +250,24 @@ class MonitorProtocol(InflatingProtocol):
             super().onAutoPingTimeout()
 
     def dropConnection(self, abort: bool = False) -> None:
-        """Close the connection; not later than a little later, if its client takes nothing."""
+        """Close the connection, after a short time even if its client does not read."""
         super().dropConnection(abort)
         if not abort and self._closing is None:
             self._closing = self.factory.clients.clock.callLater(CLOSING, self.cut)
 
     def cut(self) -> None:
-        """Close the connection without waiting for its client any longer."""
+        """Close the connection immediately."""
         if self._client_transport is not None:
             self._client_transport.cut()
 
     def check_client(self) -> None:
         """Close the connection if the user or the page may no longer connect."""
-        if not self.client.is_valid():
-            self._log_out("the login is not good any more")
-        elif not self.client.may_stay():
-            self._log_out("pages of this origin may not connect any more", "forbidden")
+        reason = reason_to_leave(self.client)
+        if reason is not None:
+            self._log_out(reason)
 
     def failHandshake(self, reason: str, *arguments: Any, **keywords: Any) -> None:
-        """Refuse a handshake; the client is told the reason, which may quote a header."""
+        """Refuse a handshake with the reason, which may quote a header."""
         self.factory.clients.shared.refusals.count("bad handshake", self.client.address)
         super().failHandshake(without_token(reason), *arguments, **keywords)
 
@@ -304,18 +303,18 @@ class MonitorProtocol(InflatingProtocol):
         return str(self.wasNotCleanReason) if self.droppedByMe else "the connection was lost"
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Count one connection less."""
+        """Remove the connection from the count."""
         super().connectionLost(reason)
         if self.connection_count is not None:
             self.connection_count.leave()
 
     def _has_expired(self) -> None:
-        self._log_out("the login has expired")
+        self._log_out(EXPIRED)
 
-    def _log_out(self, text: str, code: str = "unauthenticated") -> None:
+    def _log_out(self, reason: BadMessageError) -> None:
         if self.session is not None:
-            self.session.outgoing.refuse(BadMessageError(code, text))
-        self.hang_up(1008, text)
+            self.session.outgoing.refuse(reason)
+        self.hang_up(1008, reason.message)
 
     def _end_session(self) -> None:
         if self._expiry is not None:
@@ -329,7 +328,7 @@ class MonitorProtocol(InflatingProtocol):
             self.session = None
 
     def on_bad_frame(self) -> None:
-        """Count it."""
+        """Count the invalid frame."""
         self.factory.clients.shared.refusals.count("closed for a bad frame", self.client.address)
 
     def on_bad_text(self) -> None:
@@ -337,12 +336,12 @@ class MonitorProtocol(InflatingProtocol):
         self._explain(BadMessageError("bad_json", "not JSON: the text is not valid UTF-8"))
 
     def on_corrupt(self) -> None:
-        """Tell the client why; the connection is closed as for a bad text (1007)."""
+        """Send the reason; the connection is closed as for invalid text (1007)."""
         self._explain(BadMessageError("bad_json", "not JSON: the text cannot be inflated"))
 
     def on_too_large(self, limit: int) -> None:
         """Send the limit."""
-        self._explain(BadMessageError("too_large", f"a message has at most {limit} bytes"))
+        self._explain(BadMessageError("too_large", f"a message may have at most {limit} bytes"))
 
     def _explain(self, mistake: BadMessageError) -> None:
         """Send the reason before the connection is closed."""
@@ -352,7 +351,7 @@ class MonitorProtocol(InflatingProtocol):
 
 
 class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
-    """Makes a protocol for each connection."""
+    """Creates the protocol of each connection."""
 
     protocol = MonitorProtocol
 

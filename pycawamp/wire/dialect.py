@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import attrs
 
 from pycawamp.pv.history import Samples
+from pycawamp.pv.routes import Field
 from pycawamp.pv.values import Metadata, Reading
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.requests import Request
@@ -24,18 +25,12 @@ class Message(NamedTuple):
 
 @attrs.frozen
 class Template:
-    """The parts of an update's JSON that do not change, for C code that writes updates.
+    """The JSON of updates, for C code that writes them."""
 
-    An update is `before_value`, the value, `before_time`, the UNIX time stamp with nine digits
-    after the point, `after_time`, the alarm if it `has_alarm`
-    (`,"severity":"…","status":"…"`), and `after_alarm`.
-    """
-
-    before_value: bytes
-    before_time: bytes
-    after_time: bytes
-    after_alarm: bytes
-    has_alarm: bool
+    parts: tuple[bytes | Field, ...]
+    """The constant parts, and the fields between them."""
+    severity: int | None = None
+    """Only updates of this severity are like that; None: all."""
 
 
 class Renderer(ABC):
@@ -64,7 +59,7 @@ class Renderer(ABC):
         return ()
 
     def disconnected(self, reason: str, metadata: Metadata | None) -> Sequence[bytes]:
-        """Return what `connection(False, metadata)` does, with the reason for clients that ask."""
+        """Return the messages of `connection(False, metadata)`, with the reason if requested."""
         return self.connection(False, metadata)
 
     def refused(self, reason: str) -> Sequence[bytes]:
@@ -83,14 +78,15 @@ class Renderer(ABC):
         """Return the message for an update, for clients that have received all earlier ones."""
 
     def history(self, samples: Samples) -> bytes | None:
-        """Return the message with numbers from before the newest update; None: there is none."""
+        """Return the message with numbers from before the newest update, or None."""
         return None
 
     def template(self) -> Template | None:
         """Return the template of updates of a scalar, with the current metadata.
 
-        None if `update` has to be called for each. It is called for updates without a value
-        or with text that is not UTF-8 anyway.
+        None if `update` has to be called for each. It is called for updates of another severity
+        than the template's, without a value, or with text that is not UTF-8 anyway; the template
+        may be another one after that.
         """
         return None
 
@@ -109,15 +105,15 @@ class Dialect(ABC):
 
     name: str
     is_incremental = False
-    """Whether updates leave out what earlier ones told. `Renderer.newest` tells all."""
+    """Whether updates omit what has not changed. `Renderer.newest` has everything."""
     answers_repeats = True
-    """Whether subscribing again to a PV is answered by its present state."""
+    """Whether repeated subscriptions to a PV are answered with its current state."""
     search_timeout: float | None = None
-    """Seconds until a client is told that a PV was not found. None: as the gateway is set."""
+    """Seconds until a client is notified that a PV was not found. None: the gateway's setting."""
     pings_back = False
-    """Whether a ping is answered by a ping of the transport (RFC 6455, section 5.5.2)."""
+    """Whether a ping is answered with a ping of the transport (RFC 6455, section 5.5.2)."""
     puts_need_subscription = False
-    """Whether clients write only PVs that they are subscribed to."""
+    """Whether clients can only write PVs that they have subscribed to."""
 
     @abstractmethod
     def parse(self, payload: bytes) -> Request:
@@ -149,15 +145,19 @@ class Dialect(ABC):
         """Return the message for a PV that was not found, or may not be read any more."""
 
     def disconnected(self, name: str, reason: str) -> bytes | None:
-        """Return what `connection(name, False)` does, with the reason for clients that ask."""
+        """Return the message of `connection(name, False)`, with the reason if requested."""
         return self.connection(name, False)
 
     def not_found(self, name: str) -> bytes | None:
-        """Return the message that tells that a PV was not found in time."""
+        """Return the message for a PV that was not found in time."""
         return self.connection(name, False)
 
     def value_to_put(self, value: Any, metadata: Metadata) -> Any:
-        """Return what to write to a PV for the value in a message; raises BadValueError."""
+        """Return the value to write to a PV for the value in a message.
+
+        Raises:
+            BadValueError: The value is not valid for the PV.
+        """
         return value
 
     def history(
@@ -188,7 +188,7 @@ class ImageForm:
     jpeg: int
     """Quality, 1 to 100."""
     max: int | None = None
-    """The most pixels of a row or a column; None: all."""
+    """Maximum number of pixels per row and column; None: unlimited."""
 
 
 @attrs.frozen(cache_hash=True)
@@ -203,23 +203,23 @@ class Encoding:
     max_rate: float | None = None
     """Maximum updates per second and PV; the newest is kept. None: all."""
     max_array_rate: float | None = None
-    """The same for arrays; math.inf: all. None: as `max_rate`."""
+    """The same for arrays; math.inf: unlimited. None: like `max_rate`."""
     arrays: str = "json"
     """The form of arrays: json, base64 or binary."""
     batch: bool = False
     """Send each burst of messages as one JSON array."""
     reason: bool = False
-    """Tell why a PV is not connected."""
+    """Send the reason why a PV is not connected."""
     alarm_message: bool = False
-    """Send the alarm's message where it tells more than the status."""
+    """Send the alarm's message if it has more information than the status."""
     int64: str = "number"
     """The form of 64-bit integers in JSON: number or string."""
     attributes: bool = False
     """Send the attributes of images."""
     image: ImageForm | None = None
-    """How to compress images; None: they are sent as they are."""
+    """How to compress images; None: images are not changed."""
     writable: bool = False
-    """Whether the clients may write the PV, by the access rules."""
+    """Whether the access rules allow the clients to write the PV."""
 
     @property
     def content(self) -> Encoding:
@@ -231,11 +231,11 @@ class Encoding:
 
     @property
     def is_limited(self) -> bool:
-        """Whether not all updates of all PVs are sent."""
+        """Whether some updates may be omitted."""
         return any(rate not in (None, math.inf) for rate in (self.max_rate, self.max_array_rate))
 
     def rate_of(self, metadata: Metadata) -> float | None:
-        """Return the most updates per second of a PV; None if all are sent."""
+        """Return the maximum updates per second of a PV; None if it is unlimited."""
         rate = self.max_rate
         if metadata.is_array and self.max_array_rate is not None:
             rate = self.max_array_rate

@@ -1,4 +1,4 @@
-"""Validation of PV names, and texts for errors."""
+"""Validation of PV names."""
 
 from __future__ import annotations
 

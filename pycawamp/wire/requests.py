@@ -31,7 +31,7 @@ class PVsRequest(Request):
     """A request about any number of PVs."""
 
     names: Sequence[Any]
-    """As they were sent: a list may be long, so `checked_name` is called for a part at a time."""
+    """The names in the request, which `checked_name` has not checked yet: a list may be long."""
 
     @property
     def pvname(self) -> str | None:
@@ -59,7 +59,7 @@ class Connect(PVsRequest):
     action = "connect"
     options: Mapping[str, Any] = attrs.Factory(dict)
     past: Past | None = None
-    """What is sent of the past too, as far as it is kept."""
+    """How much of the history to send."""
 
 
 @attrs.frozen
@@ -92,7 +92,7 @@ class Put(PVRequest):
     action = "put"
     value: Any
     wait: bool
-    """Whether the reply waits until the record has finished processing."""
+    """Whether to reply when the record has finished processing."""
     timeout: float
     """Seconds."""
 
@@ -114,7 +114,7 @@ class ReadHistory(PVRequest):
     end: float | None
     """UNIX seconds; None: now."""
     points: int
-    """Samples at most."""
+    """Maximum number of samples."""
 
 
 @attrs.frozen
@@ -133,7 +133,7 @@ class Ping(Request):
 
 @attrs.frozen
 class Echo(Request):
-    """Asks for a message back."""
+    """Requests a copy of the message."""
 
     action = "echo"
     payload: bytes

@@ -127,7 +127,7 @@ class Check(SynchronousTestCase):
         self.assertEqual((status, out[0]), (3, "read: no"))
         self.assertIn("gate has no value", err)
         status, out, err = self.asked("A", "--input", "gate=1", "--input", "other=2")
-        self.assertEqual((status, err), (3, "--input: no INP of the file is other\n"))
+        self.assertEqual((status, err), (3, "--input: the file has no INP other\n"))
         status, out, err = self.asked("A", "--input", "gate=2")
         self.assertEqual((status, err), (0, ""))
         self.assertIn(f'because {self.access}:1: RULE(1,READ) {{ CALC("A=2") }}', out)

@@ -86,6 +86,15 @@ class Decisions(SynchronousTestCase):
         self.assertEqual(access(self.acf, 1, "carol"), Access.WRITE)
         self.assertEqual(access(self.acf, 2, "carol"), Access.NONE)
 
+    def test_wrapped_level(self) -> None:
+        """A level that EPICS takes for a negative number is written as it is read."""
+        text = "ASG(x) {RULE(4294967295,READ)}"
+        acf = parse_acf(text, "f")
+        self.assertEqual(access(acf, -1, None), Access.READ)
+        self.assertEqual(access(acf, 0, None), Access.NONE)
+        self.assertIn("RULE(4294967295,READ)", acf.text())
+        self.assertEqual(parse_acf(acf.text(), "f"), acf)
+
     def test_first_of_the_highest(self) -> None:
         """The first rule that gives the highest access says whether writes are trapped."""
         self.assertTrue(self.acf.rights("x", 0, "carol", "10.0.0.1", None).trap_write)
@@ -147,7 +156,7 @@ REFUSED = (
     ("A(x) {y} {z}", "1:12", "expected ',' and one more"),
     ("A(x) {B(y) z}", "1:13", "expected '(', found '}'"),
     ("A(x) {B(y), z}", "1:11", "expected a name or '}', found ','"),
-    ("A(){" * 200, "1:402", "expected blocks at most 100 deep"),
+    ("A(){" * 200, "1:402", "expected at most 100 nested blocks"),
     ("ASG(a) {RULE(1,READ,TRAP)}", "1:21", "expected one of TRAPWRITE, NOTRAPWRITE"),
     ("ASG(a) {RULE(x,READ)}", "1:14", "expected an access security level (0 or 1), found 'x'"),
     ("ASG(a) {RULE(-1,READ)}", "1:14", "expected an access security level"),

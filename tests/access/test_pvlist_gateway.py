@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.access.errors import AccessFileError, PatternError
 from pycawamp.access.patterns import Pattern
 from pycawamp.access.pvlist_file import parse_pvlist
-from pycawamp.access.syntax import Dialect, Syntax
+from pycawamp.access.syntax import RegexLibrary, Syntax
 from tests.support.ca_gateway_pvlist import (
     PCRE_LIBRARY,
     BadPatternError,
@@ -61,10 +61,10 @@ class Patterns(SynchronousTestCase):
         try:
             theirs = GNUPattern(source)
         except BadPatternError:
-            self.assertRaises(PatternError, Pattern, source, Dialect.GNU)
+            self.assertRaises(PatternError, Pattern, source, RegexLibrary.GNU)
             return
         try:
-            ours = Pattern(source, Dialect.GNU)
+            ours = Pattern(source, RegexLibrary.GNU)
         except PatternError as error:
             self.assertRegex(error.message, "without|smaller")
             return
@@ -74,7 +74,7 @@ class Patterns(SynchronousTestCase):
     def test_each_character(self) -> None:
         """Each operator and bracket is for the same characters."""
         for source in (r"\w", r"\W", r"\s", r"\S", ".", r"\.", "[[:digit:]]]*", r"[\w-]", "[^A-Z]"):
-            ours, theirs = Pattern(source, Dialect.GNU), GNUPattern(source)
+            ours, theirs = Pattern(source, RegexLibrary.GNU), GNUPattern(source)
             for code in range(1, 128):
                 name = chr(code)
                 self.assertEqual(
@@ -149,7 +149,7 @@ class PCREPatterns(SynchronousTestCase):
     def test_as_pcre(self, source: str, names: list[str]) -> None:
         """A pattern matches what it does in the gateway, or is refused."""
         try:
-            ours = Pattern(source, Dialect.PCRE)
+            ours = Pattern(source, RegexLibrary.PCRE)
         except PatternError:
             assume(False)
         theirs = PCREPattern(source)

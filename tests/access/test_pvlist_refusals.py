@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.access.errors import AccessFileError
 from pycawamp.access.patterns import Pattern, PatternSet
 from pycawamp.access.pvlist_file import parse_pvlist
-from pycawamp.access.syntax import Dialect, Syntax
+from pycawamp.access.syntax import RegexLibrary, Syntax
 from pycawamp.pv.names import MAX_NAME
 from tests.support.pvlists import lines, real
 
@@ -92,7 +92,7 @@ class Refusals(SynchronousTestCase):
 
     def test_engine_without_answer(self) -> None:
         """A DENY is found even if the engine fails to try all patterns at once."""
-        patterns = PatternSet(tuple(Pattern(one, Dialect.PCRE) for one in ("A", "B.*", ".*C")))
+        patterns = PatternSet(tuple(Pattern(one, RegexLibrary.PCRE) for one in ("A", "B.*", ".*C")))
         failing = re2.Set.FullMatchSet()
         failing.Compile()  # without patterns it never has an answer
         object.__setattr__(patterns, "_set", failing)

@@ -31,8 +31,8 @@ class Changing:
         return Verdict(may_read, False, self.real_names.get(pv, pv), False, ())
 
 
-class ReviewTests(SynchronousTestCase):
-    """Sessions.review."""
+class ReauthorizeTests(SynchronousTestCase):
+    """Sessions.reauthorize."""
 
     def setUp(self) -> None:
         """Open three clients of the same page."""
@@ -124,7 +124,7 @@ class ReviewTests(SynchronousTestCase):
         self.assertEqual(self.refused(), [ended] * 3)
 
     def test_gateway_ends(self) -> None:
-        """A review that is not done when the gateway ends is dropped."""
+        """A reauthorization that has not finished when the gateway ends is dropped."""
         self.gateway.sessions.reauthorize()
         self.gateway.sessions.close()
         self.gateway.flush_cycle()

@@ -52,9 +52,16 @@ class Ingest:
     def __init__(self) -> None:
         self.open_now = False
 
-    def open(self, _channel: Channel) -> None:
+        self.rates: list[float | None] = []
+
+    def open(self, channel: Channel) -> None:
         """Note that it is asked for."""
         self.open_now = True
+        self.rates.append(channel.rate)
+
+    def limit(self, channel: Channel) -> None:
+        """Note that another rate is asked for."""
+        self.rates.append(channel.rate)
 
     def close(self, _channel: Channel) -> None:
         """Note that it is not asked for."""
@@ -75,13 +82,16 @@ def as_link(ingest: Ingest) -> Link:
 
 
 class Waits:
-    """Lets nothing happen by itself."""
+    """Lets nothing happen by itself; counts what is waited for."""
+
+    overlaps = 0
 
     def expect_state(self, channel: Channel) -> None:
         """Do nothing."""
 
     def expect_overlap(self, channel: Channel) -> None:
-        """Do nothing."""
+        """Count it."""
+        self.overlaps += 1
 
 
 METADATA = Metadata(FieldType.DOUBLE, 1)
@@ -92,8 +102,8 @@ class ChannelTests(SynchronousTestCase):
 
     def channel(self) -> tuple[Channel, Seen, Ingest]:
         """A PV that its first owner has told about, up to the value 0."""
-        seen, first = Seen(), Ingest()
-        channel = Channel("ca://X", 1, 0, cast("ISink", seen), Waits(), lambda _channel: None)
+        seen, first, self.waits = Seen(), Ingest(), Waits()
+        channel = Channel("ca://X", 1, 0, cast("ISink", seen), self.waits, lambda _channel: None)
         channel.go_to(as_link(first))
         self.introduce(channel, first)
         first.tell(channel, 0)
@@ -166,6 +176,50 @@ class ChannelTests(SynchronousTestCase):
         self.assertEqual(seen.told, [METADATA, True, 0, 1])
         channel.go_to(as_link(first))
         self.assertFalse(second.open_now)
+
+    def test_old_owner_is_late(self) -> None:
+        """An old owner that has not sent what the new one began with is waited for."""
+        channel, seen, first = self.channel()
+        second = Ingest()
+        channel.go_to(as_link(second))
+        self.introduce(channel, second)
+        for number in (3, 4):
+            second.tell(channel, number)
+        channel.end_overlap(as_link(second))
+        self.assertEqual(self.waits.overlaps, 2)
+        for number in (1, 2, 3):
+            first.tell(channel, number)
+        second.tell(channel, 5)
+        self.assertEqual(seen.told, [METADATA, True, 0, 1, 2, 3, 4, 5])
+        self.assertFalse(first.open_now)
+
+    def test_old_owner_gets_nothing(self) -> None:
+        """One whose PV is lost is replaced at once, and after a while by one that is ahead."""
+        for is_lost in (True, False):
+            channel, seen, first = self.channel()
+            second = Ingest()
+            channel.go_to(as_link(second))
+            self.introduce(channel, second)
+            second.tell(channel, 3)
+            if is_lost:
+                channel.connection(as_link(first), False)
+            while first.open_now:
+                self.assertLess(self.waits.overlaps, 10)
+                channel.end_overlap(as_link(second))
+            self.assertEqual(seen.told, [METADATA, True, 0, 3])
+            self.assertEqual(self.waits.overlaps == 1, is_lost)
+
+    def test_rates(self) -> None:
+        """All owners are told what rate is wanted, once."""
+        channel, _, first = self.channel()
+        for rate in (2.0, 2.0, None):
+            channel.limit(rate)
+        second = Ingest()
+        channel.limit(1.0)
+        channel.go_to(as_link(second))
+        channel.limit(3.0)
+        self.assertEqual(first.rates, [None, 2.0, None, 1.0, 3.0])
+        self.assertEqual(second.rates, [1.0, 3.0])
 
 
 class Received:

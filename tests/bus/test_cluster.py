@@ -15,7 +15,7 @@ from pycawamp.access import Policy, Writers
 from pycawamp.bus import subjects
 from pycawamp.bus.client import ClientSettings, NATSClient, servers
 from pycawamp.bus.control import Ask, Beat, Control
-from pycawamp.bus.messages import HEADER, VERSION, Kind, as_reading, burst, sections
+from pycawamp.bus.messages import HEADER, VERSION, Kind, as_reading, burst, scalars, sections
 from pycawamp.bus.protocol import Message
 from pycawamp.testing import connect
 from tests.support.bus_case import BusTestCase, reactor, until_it
@@ -133,8 +133,27 @@ class ClusterTests(BusTestCase):
         yield until_it(lambda: not second.runs)
         assert second.process is not None
         self.assertEqual(second.process.returncode, 1)
-        self.assertIn("Another ingest has this name", second.said)
+        self.assertIn("Another ingest has the same name", second.said)
         self.assertTrue(cluster.ingests[0].runs)
+
+    @inlineCallbacks
+    def test_max_rate(self) -> Any:
+        """What viewers want at most is what comes over the bus, until one wants all."""
+        cluster = yield self.start()
+        page = yield self.page(cluster)
+        taken: list[int] = []
+        self.edge.took = taken.append
+        page.send({"action": "connect", "pv": f"{self.prefix}N", "max_rate": 2})
+        for _ in range(6):
+            yield page.until(msg_type="monitor")
+        # At the full rate there would be five for each that is shown.
+        self.assertLess(sum(taken), 12)
+        page.send({"action": "connect", "pv": f"{self.prefix}N"})
+        start = len(page.messages)
+        for _ in range(12):
+            yield page.until(msg_type="monitor")
+        values = [message["value"] for message in page.messages[start:] if "value" in message]
+        self.assertEqual(values[3:], counting(values[3:]))
 
     @inlineCallbacks
     def test_edge_that_falls_behind(self) -> Any:
@@ -230,8 +249,8 @@ class BareEdge:
 
     def _take(self, message: Message) -> None:
         self.number = burst(message.payload).number
-        for scalars, record in sections(message.payload):
-            if scalars is not None:
-                self.values += [scalar[-1] for scalar in scalars]
+        for place, record in sections(message.payload):
+            if place is not None:
+                self.values += [scalar[-1] for scalar in scalars(message.payload, place)]
             elif record[1] == Kind.READING:
                 self.values.append(as_reading(record[2]).value)  # type: ignore[arg-type]

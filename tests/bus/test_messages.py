@@ -37,6 +37,7 @@ from pycawamp.bus.messages import (
     metadata_record,
     other,
     reading_record,
+    scalars,
     sections,
 )
 from pycawamp.pv.errors import BadValueError, PutFailedError
@@ -104,13 +105,15 @@ def through(records: list[Record], only_scalars: bool = False) -> list[tuple[int
     for number, (_, body) in enumerate(bodies(records, only_scalars)):
         message = HEADER.pack(VERSION, 7, 1, number) + body
         assert burst(message) == (VERSION, 7, 1, number)
-        for scalars, record in sections(message):
-            if scalars is None:
+        for place, record in sections(message):
+            if place is None:
                 pid, kind, content = record
                 assert kind == Kind.READING
                 found.append((pid, as_reading(content)))
                 continue
-            for pid, severity, status, is_whole, seconds, nanoseconds, value in scalars:
+            for pid, severity, status, is_whole, seconds, nanoseconds, value in scalars(
+                message, place
+            ):
                 held = int(value) if is_whole else value
                 found.append((pid, Reading(status, severity, seconds, nanoseconds, held)))
     return found

@@ -144,7 +144,7 @@ class FileTests(RefusingTestCase):
                 f"pycaserver: --{name}: /no/such: cannot be read: No such file or directory",
             )
         self.assertIn(
-            "privateKey=/no/such is no endpoint that can be used: "
+            "privateKey=/no/such is not a valid endpoint: "
             "/no/such cannot be read: No such file or directory",
             self.refused("--port=ssl:1:privateKey=/no/such"),
         )

@@ -50,8 +50,10 @@ class BusOptionsTests(SynchronousTestCase):
         self.assertIn("--bus requires --name", self.refused("--bus=a"))
         for option in ("--name=A", "--bus-login=x", "--bus-ca=x", "--shard-key=x"):
             self.assertIn("requires --bus", self.refused(option))
-        self.assertIn("--demo and --bus", self.refused("--demo", "--bus=a", "--name=e1"))
-        self.assertIn("--bus is needed", self.refused(kind=IngestOptions))
+        self.assertIn(
+            "--demo cannot be used with --bus", self.refused("--demo", "--bus=a", "--name=e1")
+        )
+        self.assertIn("--bus is required", self.refused(kind=IngestOptions))
         self.assertIn("at most 40", self.refused("--bus=a", "--name=a.b"))
         self.assertIn("no regular expression", self.refused("--bus=a", "--name=a", "--shard-key=("))
         self.assertIn("--port", self.refused("--bus=a", "--name=A", "--port=1", kind=IngestOptions))

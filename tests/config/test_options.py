@@ -82,7 +82,9 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(settings_of("--dialects=epics2web").dialects.names, ("epics2web",))
         self.assertEqual(settings_of("--dialects", "none").dialects.names, ())
         for bad in ("", "wamp", "pvws,", "none,pvws"):
-            self.assertIn("none, or some of pvws,epics2web", self.refused(f"--dialects={bad}"))
+            self.assertIn(
+                "none, or one or more of pvws,epics2web", self.refused(f"--dialects={bad}")
+            )
 
     def test_pauses(self) -> None:
         """The throttles of PVWS are seconds, 0 for none."""

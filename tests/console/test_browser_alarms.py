@@ -149,4 +149,4 @@ class AlarmTests(WebTestCase):
         browser.until(sounds, "a sound")
         browser.driver.refresh()
         self.assertTrue(browser.find("#sound").is_selected())
-        self.assertIn("Click the page", browser.text("#sound-note"))
+        self.assertIn("Click on the page", browser.text("#sound-note"))

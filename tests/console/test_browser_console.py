@@ -66,6 +66,26 @@ class ConsoleTests(WebTestCase):
         browser.until_row(kept[1], has_value)
 
     @in_thread
+    def test_own_pvs(self) -> None:
+        """Formulas and PVs of the gateway itself are typed as they are, and stay in the address."""
+        browser = self.open()
+        formula = f"=max(`{self.pv('level')}`, 1) * 2"
+        table = f'loc://{self.pv("t")}<VTable>("x", "y")'
+        for name in (formula, table):
+            browser.find("#add textarea").send_keys(f"{name}\n")
+        self.assertEqual(browser.rows(), [formula, table])
+        for _ in range(2):
+            self.assertEqual(browser.until_row(formula, has_value).value, "2.5")
+            self.assertEqual(
+                browser.until_row(table, has_value).value,
+                "0 rows \N{MULTIPLICATION SIGN} 2 columns",
+            )
+            address = browser.driver.current_url
+            browser.open("about:blank")
+            browser.open(address)
+        self.assertEqual(browser.rows(), [formula, table])
+
+    @in_thread
     def test_value_changes(self) -> None:
         """A value that the IOC changes changes on the page, with its time."""
         browser = self.open("level")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from pycawamp.web import jquery
 from tests.support.console_case import WebTestCase, in_thread
 
 RECORDS = """
@@ -26,6 +27,12 @@ const client = (window.client = new PVWS(arguments[0], connection, take));
 client.reconnect_ms = 200;
 client.open();
 """
+JQUERY = ("/pvws/js/jquery.js", "/epics2web/resources/js/jquery-1.10.2.min.js")
+DECODED = """
+const image = new Image();
+image.src = arguments[0];
+return image.decode().then(() => [image.naturalWidth, image.naturalHeight]);
+"""
 EPICS2WEB_PAGE = """
 const heard = (window.heard = { events: [], info: {}, values: {} });
 const client = (window.client = new jlab.epics2web.ClientConnection(
@@ -35,6 +42,19 @@ for (const kind of ["open", "close", "connecting", "pong"]) {
 }
 client.oninfo = (event) => (heard.info[event.detail.pv] = event.detail);
 client.onupdate = (event) => (heard.values[event.detail.pv] = event.detail);
+"""
+
+CLOSING = """
+window.shown = {};
+for (const state of ["connected", "disconnected"]) {
+  shown[state] = document.body.appendChild(document.createElement("p"));
+  shown[state].className = `ws-${state}`;
+}
+heard.messages = [];
+client.onmessage = (event) => heard.messages.push(event.detail.type);
+client.onclosing = () => heard.events.push("closing");
+client.autoReconnect = false;
+client.close();
 """
 
 
@@ -96,6 +116,9 @@ class PVWSTests(DisplayTestCase):
         self.assertEqual(told, {"type": "list", "pvs": names})
         self.browser.run("client.clear(arguments[0])", names[1])
         self.assertNotIn(names[1], self.browser.run("return Object.keys(client.values)"))
+        # What is closed opens again: the icon of DBWR is clicked for that.
+        self.browser.run("heard.connected.length = 0; client.close()")
+        self.until("heard.connected.includes(false) && heard.connected.at(-1)")
         self.stop_gateway()
         self.until("heard.connected.at(-1) === false")
         self.serve()
@@ -143,10 +166,18 @@ class Epics2WebTests(DisplayTestCase):
         self.until("heard.events.includes('close')")
         self.serve()
         self.until("heard.events.lastIndexOf('pong') > heard.events.lastIndexOf('close')")
+        self.browser.run(CLOSING)
+        self.until("heard.events.at(-1) === 'close'")
+        self.assertEqual(self.browser.run("return heard.events.slice(-2)"), ["closing", "close"])
+        self.until("shown.disconnected.style.display === ''")
+        self.assertEqual(self.browser.run("return shown.connected.style.display"), "none")
+        self.browser.run("client.open(); client.onopen = () => client.ping();")
+        self.until("heard.messages.includes('pong')")
+        self.assertEqual(self.browser.run("return shown.connected.style.display"), "")
 
     @in_thread
     def test_files(self) -> None:
-        """What WEDM asks for beside is there; jQuery says where it is to come from."""
+        """What WEDM and DBWR ask for beside is there, jQuery as far as it is installed."""
         self.serve()
         self.browser.open(f"{self.origin}/")
         fetched = """return fetch(arguments[0]).then(async (answer) =>
@@ -161,6 +192,17 @@ class Epics2WebTests(DisplayTestCase):
         ):
             answer = self.browser.run(fetched, f"/epics2web/resources/{path}?v=3")
             self.assertEqual((answer[0], answer[1].split(";")[0]), (200, kind), path)
-        answer = self.browser.run(fetched, "/epics2web/resources/js/jquery-1.10.2.min.js")
-        self.assertEqual(answer[0], 404)
-        self.assertIn("does not bring jQuery", answer[2])
+        for icon in ("connected", "disconnected"):
+            size = self.browser.run(DECODED, f"/pvws/img/{icon}.png")
+            self.assertEqual(size, [24, 24])
+        for path in JQUERY:
+            answer = self.browser.run(fetched, path)
+            self.assertEqual((answer[0], answer[1].split(";")[0]), (200, "text/javascript"), path)
+            self.assertIn("jQuery", answer[2])
+        self.patch(jquery, "PACKAGE", "no-such-package")
+        self.stop_gateway()
+        self.serve()
+        for path in JQUERY:
+            answer = self.browser.run(fetched, path)
+            self.assertEqual(answer[0], 404)
+            self.assertIn("pip install", answer[2])

@@ -93,8 +93,8 @@ class PutTests(WebTestCase):
         self.browser.until_row(name, lambda row: row.outcome.startswith("✓"))
         # The record drives what it is told to its limit.
         self.browser.until_row(name, lambda row: row.value == "10.0")
-        row = self.browser.until_row(name, lambda row: "holds" in row.outcome)
-        self.assertRegex(row.outcome, r"Wrote 11 in .* s; it holds 10\.0$")
+        row = self.browser.until_row(name, lambda row: "now has" in row.outcome)
+        self.assertRegex(row.outcome, r"Wrote 11 in .* s; the PV now has 10\.0$")
 
     @in_thread
     def test_refused_by_ioc(self) -> None:

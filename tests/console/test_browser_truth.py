@@ -150,8 +150,8 @@ class ReadingTests(WebTestCase):
         """A step writes the next value, and Undo the one before; what it holds then is told."""
         name = self.unfold("level")
         self.browser.click('.step[aria-label="One step up"]')
-        row = self.browser.until_row(name, lambda row: "holds" in row.outcome)
-        self.assertRegex(row.outcome, r"^✓ Wrote 5\.1 in .* s; it holds 5\.1$")
+        row = self.browser.until_row(name, lambda row: "now has" in row.outcome)
+        self.assertRegex(row.outcome, r"^✓ Wrote 5\.1 in .* s; the PV now has 5\.1$")
         self.browser.click(".put .undo")
         row = self.browser.until_row(name, lambda row: "Undone" in row.outcome)
         self.browser.until_row(name, lambda row: row.value == "5.0")

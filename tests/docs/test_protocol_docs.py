@@ -57,7 +57,8 @@ class Example:
         requests = [_loads(line[2:]) for line in self.lines if line.startswith("→")]
         asked = [request for request in requests if isinstance(request, dict)]
         names = {name for each in asked for name in [each.get("pv"), *each.get("pvs", [])]}
-        return {name for name in names if isinstance(name, str) and name} - {"demo:nowhere"}
+        absent = {"demo:nowhere", "=`demo:setpoint` * "}
+        return {name for name in names if isinstance(name, str) and name} - absent
 
 
 def examples() -> list[Example]:

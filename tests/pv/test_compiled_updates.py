@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from typing import Any
 
@@ -24,6 +25,7 @@ from pycawamp.pv.history import Histories
 from pycawamp.pv.hub import PV, PVHub
 from pycawamp.pv.inbox import Inbox, InboxLimits
 from pycawamp.pv.router import Router
+from pycawamp.pv.routes import Field
 from pycawamp.pv.values import FieldType, Metadata
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.putlog import PutLog
@@ -31,9 +33,9 @@ from pycawamp.sessions.registry import Sessions
 from pycawamp.sessions.session import Session
 from pycawamp.web import deflate
 from pycawamp.web.deflate import Deflate
+from pycawamp.wire import epics2web, pvws
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.v2.dialect import VERSION_1, VERSION_2
-from pycawamp.wire.v2.updates import renderer, template
 from tests.pv.test_dbr import TIME, control_bytes
 from tests.pv.test_inbox import NATIVE, NOT_COMPILED, compiled
 from tests.pv.test_intake import PollingReactor, event_args
@@ -48,6 +50,17 @@ OPTIONS: tuple[dict[str, Any], ...] = (
 )
 EPICS_DAY = 86400
 KEEP = 600.0
+PAUSE = 0.2
+"""Seconds between two updates to a throttled client."""
+
+
+def now() -> float:
+    """The time of day."""
+    return 1_700_000_000.25
+
+
+PVWS, THROTTLED_PVWS = pvws.encoding(0, 0, now=now), pvws.encoding(PAUSE, 0, now=now)
+DIALECTS = (Encoding(VERSION_2), PVWS, THROTTLED_PVWS, epics2web.encoding())
 
 
 def time_bytes(
@@ -114,30 +127,35 @@ class ScalarTests(SynchronousTestCase):
     def check(self, field_type: FieldType, raw: bytes, encoding: Encoding) -> bool:
         """Compare what C and Python make of an event; whether C made anything."""
         assert NATIVE is not None
-        metadata = Metadata(field_type, 1, units='mm\u00b5"')
-        made_in_python = renderer('a"b', metadata, encoding)(dbr.decoder(field_type, 1)(raw))
-        parts = NATIVE.render(dbr.DBR_TYPES[field_type], raw, encoding.metadata)
-        form = template('a"b', metadata, encoding)
+        renderer = encoding.dialect.renderer('a"b', encoding)
+        renderer.describe(Metadata(field_type, 1, units='mm\u00b5"'))
+        reading = dbr.decoder(field_type, 1)(raw)
+        # The first one may tell more than those that C writes.
+        renderer.update(reading)
+        made_in_python = renderer.update(reading)
+        form = renderer.template()
         assert form is not None
-        if parts is None:
+        self.assertIn(form.severity, (None, reading.severity))
+        has_alarm = Field.ALARM in form.parts
+        fields = NATIVE.render(dbr.DBR_TYPES[field_type], raw, has_alarm)
+        if fields is None:
             return False
-        value, stamp, alarm = parts
-        made = b"".join((form.before_value, value, form.before_time, stamp, form.after_time, alarm))
-        self.assertEqual(made + form.after_alarm, made_in_python)
+        made = (fields[part] if isinstance(part, Field) else part for part in form.parts)
+        self.assertEqual(b"".join(made), made_in_python)
         return True
 
     def test_all_types(self) -> None:
         """Any value of any type is the same JSON; what C leaves to Python is odd."""
+        encodings = (Encoding(VERSION_2, metadata=True), *DIALECTS)
 
         @settings(max_examples=examples(3000), deadline=None)
-        @given(st.data(), st.sampled_from(list(dbr.DBR_TYPES)), st.booleans())
-        def run(data: Any, field_type: FieldType, metadata: bool) -> None:
+        @given(st.data(), st.sampled_from(list(dbr.DBR_TYPES)), st.sampled_from(encodings))
+        def run(data: Any, field_type: FieldType, encoding: Encoding) -> None:
             raw, count = data.draw(events(field_type))
-            encoding = Encoding(VERSION_2, metadata=metadata)
             if self.check(field_type, raw, encoding):
                 return
             status, severity, _, nanoseconds = struct.unpack_from("=hhII", raw)
-            odd_alarm = metadata and not (0 <= status < 22 and 0 <= severity < 4)
+            odd_alarm = encoding is encodings[0] and not (0 <= status < 22 and 0 <= severity < 4)
             is_odd = not count or odd_alarm or nanoseconds >= 10**9
             if field_type is FieldType.STRING and not is_odd:
                 with self.assertRaises(UnicodeDecodeError):
@@ -181,6 +199,14 @@ class Client:
     session: Session
     page: Page
 
+    def ask(self, action: str, name: str, **options: Any) -> None:
+        """Connect to a PV or disconnect from it; only the gateway's own protocol has options."""
+        if self.session.outgoing.dialect is VERSION_2:
+            ask(self.session, action, name, **options)
+        else:
+            kind = {"connect": "monitor", "disconnect": "clear"}[action]
+            self.session.receive(json.dumps({"type": kind, "pvs": [name]}).encode())
+
 
 class Gateway:
     """Sessions over Channel Access without a network: the test says what libca tells."""
@@ -212,12 +238,12 @@ class Gateway:
         """The open channels by name."""
         return {channel.name: channel for channel in self.backend.registry.channels.values()}
 
-    def come(self) -> None:
+    def come(self, encoding: Encoding = VERSION_1) -> None:
         """A client comes; every other one has agreed on compression."""
         page = Page()
         if len(self.peers) % 2:
             page.framing = Deflate().framing
-        session = self.sessions.open(page, Peer("test"), Encoding(VERSION_2), lambda *_: None)
+        session = self.sessions.open(page, Peer("test"), encoding, lambda *_: None)
         self.peers.append(Client(session, page))
 
     def connect(self, name: str, native: Metadata) -> None:
@@ -268,7 +294,7 @@ class UpdatesMachine(RuleBasedStateMachine):
         self.both = (Gateway(False), Gateway(True))
         self.up: dict[str, FieldType] = {}
         self.direct = 0
-        self.come()
+        self.come(VERSION_1)
         for name in ("a", "b"):
             self.join(0, name, {})
             self.connect(name, FieldType.DOUBLE, readable=True, same=False)
@@ -278,12 +304,12 @@ class UpdatesMachine(RuleBasedStateMachine):
         """How many clients there are."""
         return len(self.both[0].peers)
 
-    @rule()
+    @rule(encoding=st.sampled_from((VERSION_1, *DIALECTS)))
     @precondition(lambda self: self.peers < 4)
-    def come(self) -> None:
+    def come(self, encoding: Encoding) -> None:
         """A client comes."""
         for each in self.both:
-            each.come()
+            each.come(encoding)
 
     @rule(client=clients)
     @precondition(lambda self: self.peers)
@@ -300,14 +326,14 @@ class UpdatesMachine(RuleBasedStateMachine):
     def join(self, client: int, name: str, options: dict[str, Any]) -> None:
         """A client connects to a PV, again perhaps."""
         for each in self.both:
-            ask(each.peers[client % self.peers].session, "connect", name, **options)
+            each.peers[client % self.peers].ask("connect", name, **options)
 
     @rule(client=clients, name=st.sampled_from(NAMES))
     @precondition(lambda self: self.peers)
     def leave(self, client: int, name: str) -> None:
         """A client disconnects from a PV."""
         for each in self.both:
-            ask(each.peers[client % self.peers].session, "disconnect", name)
+            each.peers[client % self.peers].ask("disconnect", name)
 
     @rule(client=clients, paused=st.booleans())
     @precondition(lambda self: self.peers)
@@ -470,7 +496,7 @@ class UpdatesStateTests(SynchronousTestCase):
         self.patch(deflate, "LEAST", 1)
         steps = settings(max_examples=examples(80), stateful_step_count=40, deadline=None)
         run_state_machine_as_test(UpdatesMachine, settings=steps)
-        self.assertGreater(sum(map(bool, SEEN)), len(SEEN) // 10)
+        self.assertGreater(sum(map(bool, SEEN)), len(SEEN) // 20)
 
 
 class EncodingTests(SynchronousTestCase):
@@ -497,10 +523,17 @@ class EncodingTests(SynchronousTestCase):
             each.connect("a", Metadata(FieldType.DOUBLE, 1, "ioc:5064"))
             each.event("a", control_bytes(b"\1\0\0\0", b"mm", "d"), 1, 0)
 
-    def update(self, *numbers: float) -> None:
+    def come(self, *encodings: Encoding) -> None:
+        """One client more for each of these."""
+        for each in self.both:
+            for encoding in encodings:
+                each.come(encoding)
+                each.peers[-1].ask("connect", "a")
+
+    def update(self, *numbers: float, severity: int = 0) -> None:
         """The IOC sends values, each in a turn of its own."""
         for number in numbers:
-            raw = time_bytes(FieldType.DOUBLE, [number], (0, 0), (EPICS_DAY, 5))
+            raw = time_bytes(FieldType.DOUBLE, [number], (3, severity), (EPICS_DAY, 5))
             for each in self.both:
                 each.event("a", raw, 1, -1)
                 each.clock.advance(0.001)
@@ -526,14 +559,78 @@ class EncodingTests(SynchronousTestCase):
         self.start()
         self.update(1, 2, 3)
         self.check(direct=True)
-        for options in ({"text": True}, {"max_rate": 5}):
-            self.join(options)
-            self.update(4, 5, 6)
-            self.check(direct=False)
-            for each in self.both:
-                ask(each.peers[-1].session, "disconnect", "a")
-            self.update(7, 8, 9)
+        self.join({"text": True})
+        self.update(4, 5, 6)
+        self.check(direct=False)
+        for each in self.both:
+            each.peers[-1].ask("disconnect", "a")
+        self.update(7, 8, 9)
+        self.check(direct=True)
+
+    def test_dialects(self) -> None:
+        """Clients of other dialects are written to in C too, until an alarm comes or goes."""
+        self.come(*DIALECTS, *DIALECTS)
+        self.start()
+        self.update(1, 2, float("nan"), float("-inf"), 0.1)
+        self.check(direct=True)
+        for severity in (2, 1, 0):
+            self.update(3, severity=severity)
             self.check(direct=True)
+            self.update(4, 5, severity=severity)
+            self.check(direct=True)
+        values = [message.get("value") for message in self.both[1].peers[1].page.messages]
+        self.assertEqual(values, [1, 2, "NaN", "-Infinity", 0.1, *[3, 4, 5] * 3])
+
+    def test_throttled(self) -> None:
+        """Within a pause updates go past Python, and the newest comes at its end."""
+        self.join({}, {"max_rate": 1 / PAUSE})
+        self.come(THROTTLED_PVWS)
+        self.start()
+        self.update(1, 2, 3)
+        self.check(direct=True)
+        self.wait(PAUSE)
+        self.check(direct=True)
+        self.assertEqual(self.values(), [[1, 2, 3], [1, 3], [1, 3]])
+        self.wait(2 * PAUSE)
+        self.check(direct=False)
+        self.update(4, 5)
+        self.check(direct=True)
+        self.assertEqual(self.values(), [[4, 5], [4], [4]])
+        # The last value of a connection comes before the news of its end.
+        for each in self.both:
+            each.post("a", "lose", None)
+        self.wait(0.001)
+        self.assertEqual(self.values(), [[None], [5, None], [5, "NaN"]])
+        self.start()
+        self.update(6, 7)
+        self.check(direct=True)
+        self.assertEqual(self.values(), [[6, 7], [6], [6]])
+
+    def test_joins_within_a_pause(self) -> None:
+        """Who joins in a pause leaves the updates on their way past Python."""
+        self.come(THROTTLED_PVWS, THROTTLED_PVWS)
+        self.start()
+        self.update(1, 2)
+        self.come(THROTTLED_PVWS)
+        self.check(direct=True)
+        self.update(3)
+        self.wait(PAUSE)
+        self.check(direct=True)
+        self.assertEqual(self.values(), [[1, 3], [1, 3], [2, 3]])
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        for each in self.both:
+            each.clock.advance(seconds)
+
+    def values(self) -> list[list[Any]]:
+        """The value of each message that clients got since the last time; None: it has none."""
+        python, in_c = ([peer.page.take() for peer in each.peers] for each in self.both)
+        self.assertEqual(in_c, python)
+        return [
+            [each.get("value") for each in messages if each.get("conn") is not True]
+            for messages in in_c
+        ]
 
     def test_newcomer(self) -> None:
         """A newcomer is told the newest value, though Python has not seen it yet."""

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from pycawamp.pv.ca import _fast
-from pycawamp.pv.inbox import FEWEST, Inbox, InboxLimits, Intake
+from pycawamp.pv.inbox import FEWEST, SHORT_REST, Inbox, InboxLimits, Intake
 from tests.support.memory_gateway import SteppingReactor
 
 SLICE = 0.010
@@ -145,6 +145,25 @@ class InboxTests(SynchronousTestCase):
             self.clock.flush_cycle()
             self.assertEqual(len(self.handled), number + 1)
 
+    def test_gathers(self) -> None:
+        """Updates that keep coming a few at a time are gathered; once none has come, no more."""
+        handler = self.handler("a")
+
+        def update(seconds: float = 0.0002) -> int:
+            """Let one come, and return how many have been handled when the time is over."""
+            self.clock.advance(seconds)
+            self.inbox.post_update(handler, b"1")
+            self.clock.flush_cycle()
+            return len(self.handled)
+
+        # The first of them comes after a while.
+        self.assertEqual([update() for _ in range(6)], [1, 2, 3, 4, 4, 4])
+        self.clock.advance(SHORT_REST)
+        self.assertEqual(len(self.handled), 6)
+        self.assertEqual(self.clock.wakes, 4)
+        self.clock.advance(SHORT_REST)
+        self.assertEqual([update(), update(1), update(1)], [7, 8, 9])
+
     def test_newest_wins(self) -> None:
         """Over the bound of events only the newest update of each channel stays, in order."""
         self.inbox = self.make(events=3)
@@ -186,7 +205,7 @@ class InboxTests(SynchronousTestCase):
         self.assertEqual(self.handled[-1], ("a", b"last"))
 
     def test_bound_is_lifted(self) -> None:
-        """Once it has caught up after an overflow, nothing is merged any more."""
+        """Once it has caught up after an overflow, nothing is conflated any more."""
         self.inbox = self.make(events=10)
         handlers = [self.handler(str(number)) for number in range(5)]
         for _ in range(20):

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable
 from ctypes import c_void_p, create_string_buffer
 from ctypes import cast as ctypes_cast
 from select import select
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 from weakref import ref
 
 import attrs
+import orjson
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.trial.unittest import SynchronousTestCase, TestCase
@@ -30,6 +39,7 @@ from tests.support.memory_gateway import SteppingReactor
 DBR_TIME_DOUBLE = 20
 HEADER, WIDTH, MOST = 16, 8, 3
 LISTENERS = 4
+FEW_BYTES = 60
 
 
 def event_args(
@@ -103,10 +113,10 @@ class PollingReactor(SteppingReactor):
 class Side:
     """An inbox, and callbacks that fill it."""
 
-    def __init__(self, is_compiled: bool) -> None:
+    def __init__(self, is_compiled: bool, most_bytes: int) -> None:
         self.clock = PollingReactor()
         self.heard: list[Any] = []
-        limits = InboxLimits(events=5, slice=SLICE)
+        limits = InboxLimits(events=5, bytes=most_bytes, slice=SLICE)
         intake = compiled(limits) if is_compiled else None
         self.inbox = Inbox(self.clock, lambda: None, limits, intake)
         self.inbox.open()
@@ -162,8 +172,13 @@ class IntakeMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.sides = [Side(False), Side(True)]
         self.number = 0
+
+    @initialize(most_bytes=st.sampled_from([InboxLimits().bytes, FEW_BYTES]))
+    def start(self, most_bytes: int) -> None:
+        """Either bound may be the one that is reached."""
+        self.most_bytes = most_bytes
+        self.sides = [Side(False, most_bytes), Side(True, most_bytes)]
 
     def raw(self) -> bytes:
         """Bytes that no other event has."""
@@ -184,6 +199,8 @@ class IntakeMachine(RuleBasedStateMachine):
         count=st.sampled_from([0, 1, 2, MOST, MOST + 1, 2**31, 2**63, 2**64 - 1]),
         status=st.sampled_from([1, 1, 1, 0, 152, 368, -5]),
     )
+    # A refusal has other bytes in C, though as few.
+    @precondition(lambda self: self.most_bytes != FEW_BYTES)
     def odd_event(self, name: int, dbr_type: int, count: int, status: int) -> None:
         """An IOC sends something else than asked for, or fewer or more elements."""
         raw = self.raw()
@@ -227,7 +244,7 @@ class IntakeMachine(RuleBasedStateMachine):
 
     @rule()
     def settle(self) -> None:
-        """Both have handled the same, in the same order, and merged as many."""
+        """Both have handled the same, in the same order, and conflated as many."""
         for side in self.sides:
             while side.clock.getDelayedCalls():
                 side.work()
@@ -427,9 +444,30 @@ class WakeTests(TestCase):
 
 
 class LoadTests(SynchronousTestCase):
-    """The compiled part of another version than the package."""
+    """When the compiled part is not used, and what is said of it."""
+
+    def test_forced(self) -> None:
+        """PYCASERVER_FAST=0 has all done in Python."""
+        self.patch(os, "environ", os.environ | {"PYCASERVER_FAST": "0"})
+        fast = _fast.load()
+        self.assertEqual(str(fast), "in Python (PYCASERVER_FAST is 0)")
+        made = fast.intake(reactor, InboxLimits()), fast.frame_buffer, fast.history
+        self.assertEqual(made, (None, None, None))
+
+    def test_other_numbers(self) -> None:
+        """It is not used with an orjson that writes numbers in another way."""
+
+        def dumps(number: Any, option: int) -> bytes:
+            return orjson.dumps(number, option=option).replace(b"e+", b"e")
+
+        other = SimpleNamespace(__version__="9.0", dumps=dumps)
+        other.OPT_SERIALIZE_NUMPY = orjson.OPT_SERIALIZE_NUMPY
+        self.patch(_fast, "orjson", other)
+        self.assertEqual(str(_fast.load()), "in Python (orjson 9.0 formats 1e+16 differently)")
+
+    test_other_numbers.skip = NOT_COMPILED  # type: ignore[attr-defined]
 
     def test_other_version(self) -> None:
-        """It is not used, and the reason says what to do."""
+        """One of another version than the package is not used, and the reason says what to do."""
         self.patch(_fast, "INTERFACE", _fast.INTERFACE + 1)
         self.assertIn("install the package again", str(_fast.load()))

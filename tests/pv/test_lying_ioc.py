@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from twisted.internet import reactor
 from twisted.internet.defer import inlineCallbacks
 
+from pycawamp.pv.ca import _fast
 from pycawamp.pv.ca.dbr import DBR_TYPES
 from pycawamp.pv.values import FieldType
 from pycawamp.testing import WebSocketTestClient
@@ -80,6 +81,7 @@ class LyingServerTestCase(TwistdTestCase):
         reply = yield ask(client, "get", pv="good")
         self.assertEqual((reply["value"], reply["count"]), (1.0, 1))
         said = "\n".join(run.lines)
+        self.assertIn(f"Updates are handled {_fast.load()}", said)
         self.assertNotIn("Traceback", said)
         self.assertNotIn("ctypes callback", said)
 
@@ -133,7 +135,7 @@ class LyingCountTests(LyingServerTestCase):
         for name, pv in self.counts.items():
             client.send({"action": "connect", "pv": name})
             error = yield client.until(like(msg_type="error", pvname=name))
-            reason = f"where the PV has at most {pv.count}"
+            reason = f"the PV has at most {pv.count}"
             self.assertEqual((error["code"], error["action"]), ("refused", "connect"))
             self.assertIn(reason, error["message"])
             reply = yield ask(client, "get", pv=name)
@@ -146,7 +148,7 @@ class LyingCountTests(LyingServerTestCase):
         for name, data_type in TYPES.items():
             client.send({"action": "connect", "pv": name})
             error = yield client.until(like(msg_type="error", pvname=name))
-            reason = f"it sent DBR type {data_type}, not {TIME + DBR_TYPES[DOUBLE]} as asked"
+            reason = f"it sent DBR type {data_type}, not {TIME + DBR_TYPES[DOUBLE]} as requested"
             self.assertIn(reason, error["message"])
             reply = yield ask(client, "get", pv=name)
             self.assertIn(reason, reply["message"])

@@ -27,11 +27,14 @@ class RecordingPolicy:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.denied = ""
         self._policy = Policy()
 
     def decide(self, user: str | None, host: str, host_name: str | None, name: str) -> Verdict:
         """Allow it."""
         self.asked.append(name)
+        if name == self.denied:
+            return Verdict(False, False, name, False, ())
         return self._policy.decide(user, host, host_name, name)
 
 
@@ -60,6 +63,17 @@ class ParseTests(SynchronousTestCase):
         """The error names the schemes that there are."""
         error = self.assertRaises(UnknownSchemeError, self.router.parse, "pvx://X")
         self.assertEqual(str(error), "unknown scheme pvx://; expected one of ca://, toy://")
+
+    def test_two_schemes(self) -> None:
+        """Without the default scheme, they would be the name of another channel."""
+        for name in ("ca://toy://X", "CA://Toy://X", "ca://pvx://X", "ca://ca://X"):
+            error = self.assertRaises(UnknownSchemeError, self.router.parse, name)
+            self.assertIn("expected a name without another scheme after ca://", str(error))
+        own = MemoryBackend()
+        router = Router({"ca": MemoryBackend(), "eq": own}, default="ca", own=["eq"])
+        self.assertEqual(router.parse("=X"), PVName("eq", "X", "eq://X"))
+        self.assertRaises(UnknownSchemeError, router.parse, "ca://=X")
+        self.assertEqual(self.router.parse("ca://=X"), PVName("ca", "=X", "=X"))
 
 
 class SessionTests(SynchronousTestCase):
@@ -109,6 +123,15 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual((error["code"], error["pvname"]), ("bad_name", "what://X"))
         self.assertIn("ca://, toy://", error["message"])
         self.assertIn("monitor", [each["msg_type"] for each in told])
+
+    def test_no_way_around(self) -> None:
+        """Rules for a name hold however many schemes stand before it."""
+        self.policy.denied = "X"
+        told = []
+        for name in ("X", "ca://X", "toy://X", "ca://toy://X", "ca://ca://X"):
+            (answer,) = self.ask(action="get", pv=name)
+            told.append(answer["code"])
+        self.assertEqual(told, ["forbidden"] * 3 + ["bad_name"] * 2)
 
     def test_get(self) -> None:
         """One-shot requests follow the scheme too."""

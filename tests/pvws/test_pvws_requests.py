@@ -142,11 +142,11 @@ class RequestTests(PVWSTestCase):
         """Why a PV has no value is told as an error; so is a scheme that is not served."""
         fixture = yield self.start_gateway()
         client = yield fixture.connect(path=self.path)
-        client.send({"type": "subscribe", "pvs": ["loc://x<VTable>"]})
+        client.send({"type": "subscribe", "pvs": ["loc://x<VImage>"]})
         lost = yield client.receive()
         self.assertEqual((lost["severity"], lost["value"]), ("UNDEFINED", "NaN"))
         error = yield client.receive()
-        start = "loc://x<VTable>: there is no type <VTable> here"
+        start = "loc://x<VImage>: there is no type <VImage> here"
         self.assertTrue(error["message"].startswith(start), error)
         client.send({"type": "subscribe", "pvs": ["dev://x"]})
         error = yield client.receive()

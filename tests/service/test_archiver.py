@@ -189,7 +189,7 @@ class ArchiverTests(TestCase):
         bodies = (b"", b"<html>", b"{}", b'[{"data":[{"secs":1}]}]', b"[" * 10**5, b'[{"data":5}]')
         for text, answer in [
             *faults.items(),
-            *(("not as documented", lambda _, body=body: body) for body in bodies),
+            *(("is invalid", lambda _, body=body: body) for body in bodies),
         ]:
             self.appliance.answer = answer
             reply = yield self.read()

@@ -221,6 +221,6 @@ class RotationTests(LogTestCase):
         self.path.rename(moved)
         self.path.mkdir()
         os.kill(run.pid, signal.SIGUSR1)
-        yield until_true(lambda: "The log file cannot be opened anew" in moved.read_text())
+        yield until_true(lambda: "The log file cannot be reopened" in moved.read_text())
         yield self.connect(self.url)
         yield until_true(lambda: "Connected" in moved.read_text())

@@ -73,7 +73,7 @@ class FileTests(SynchronousTestCase):
         self.assertEqual([fields(line)["new"] for line in puts], [1, 2, 3])
         self.assertEqual(put_log.missing, 3)
         put_log.close()
-        self.assertIn("lacks its last 3 lines", self.said()[-1])
+        self.assertIn("is missing its last 3 lines", self.said()[-1])
 
     def test_refused(self) -> None:
         """A gateway is not made, or does not start, with a put log that cannot be written."""
@@ -122,7 +122,7 @@ class FullDiskTests(TwistdTestCase):
         self.assertEqual(len(told), 1)
         resource.prlimit(run.pid, resource.RLIMIT_FSIZE, (most, most))
         yield put(4)
-        yield run.until_line("written again; it lacks 2 lines")
+        yield run.until_line("can be written again; it is missing 2 lines")
         first, torn, missing, last = path.read_text().splitlines()
         self.assertEqual([fields(line)["new"] for line in (first, last)], [1, 4])
         self.assertEqual(len(torn), 30)

@@ -90,4 +90,4 @@ class LimitTests(MemoryGatewayTestCase):
             error = client.messages[-1]
             (error,) = error if is_batched else [error]
             self.assertEqual((error["msg_type"], error["code"]), ("error", "too_large"))
-            self.assertEqual(error["message"], "a message has at most 1048576 bytes")
+            self.assertEqual(error["message"], "a message may have at most 1048576 bytes")

@@ -139,9 +139,9 @@ class PutLogTests(SynchronousTestCase):
             got,
             [
                 ("X", 0, "ok"),
-                ("X", 1, "rate_limited: too many puts a second"),
-                ("X", 2, "rate_limited: too many requests a second"),
-                ("X", None, "rate_limited: too many requests a second"),
+                ("X", 1, "rate_limited: too many puts per second"),
+                ("X", 2, "rate_limited: too many requests per second"),
+                ("X", None, "rate_limited: too many requests per second"),
             ],
         )
 

@@ -148,6 +148,23 @@ class RateTests(SynchronousTestCase):
         for earlier, later in pairwise(times):
             self.assertApproximates(later - earlier, PAUSE, 0.0015)
 
+    def test_together(self) -> None:
+        """Pauses that end soon after each other end together, as each end is a write to all."""
+        names = [f"x{number}" for number in range(100)]
+        session, page = self.gateway.open()
+        for name in names:
+            self.gateway.backend.add(name, 0)
+            ask(session, "connect", name, max_rate=RATE)
+        for value in range(1, 4):
+            for name in names:
+                self.gateway.backend.set(name, value)
+                self.gateway.advance(0.001)
+        page.take()
+        for _ in range(500):
+            self.gateway.advance(0.001)
+        self.assertLess(len(page.writes), 20)
+        self.assertEqual([each["value"] for each in page.messages], 100 * [3])
+
     def test_others(self) -> None:
         """Clients of other rates, and of none, each get their own; equal ones the same bytes."""
         slow, twin = self.page_of(max_rate=RATE), self.page_of(max_rate=RATE)

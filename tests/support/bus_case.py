@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -49,11 +49,11 @@ class BusTestCase(IOCTestCase):
         if NATS is None:
             raise SkipTest("no nats-server: apt-get install nats-server")
 
-    def cluster(self) -> Cluster:
-        """A cluster of this test's own."""
+    def cluster(self, environment: Mapping[str, str] | None = None) -> Cluster:
+        """A cluster of this test's own; `environment` is how ingests find pvAccess servers."""
         folder = Path(self.mktemp())
         folder.mkdir(parents=True)
-        cluster = Cluster(folder, self.ports.client_environment())
+        cluster = Cluster(folder, {**self.ports.client_environment(), **(environment or {})})
         self.addCleanup(cluster.stop)
         return cluster
 
@@ -89,7 +89,9 @@ class BusTestCase(IOCTestCase):
     def page_of(self, settings: ClientSettings, policy: Policy | None = None) -> Any:
         """A client of an edge in this process that comes to the bus in some way."""
         edge = self.edge = Edge(reactor, settings, ShardKey())
-        fixture = GatewayFixture(reactor, policy=policy, backends=edge_backends(edge))
+        fixture = self.fixture = GatewayFixture(
+            reactor, policy=policy, backends=edge_backends(edge)
+        )
         self.addCleanup(fixture.stop)
         yield fixture.start()
         client: WebSocketTestClient = yield fixture.connect()

@@ -35,6 +35,15 @@ Case = TypeVar("Case", bound="ServiceTestCase")
 WIKI_PORT = free_ports().server
 """Where the browser finds `localhost:8888`, which old pages have in them."""
 
+ONE_RENDERER = (
+    "--disable-extensions",
+    "--disable-features=SpareRendererForSitePerProcess,Translate,OptimizationHints,MediaRouter",
+    "--disable-site-isolation-trials",
+    "--disable-software-rasterizer",
+    "--renderer-process-limit=1",
+)
+"""One process shows all pages: to start one for each takes as long as most tests."""
+
 
 def in_thread(test: Callable[[Case], None]) -> Callable[[Case], Deferred[None]]:
     """Makes a test that may block: selenium does."""
@@ -50,7 +59,11 @@ def the_browser() -> ConsoleBrowser:
     """The one browser of all tests; it ends with them."""
     if not _browsers:
         _browsers.append(
-            ConsoleBrowser(hosts={"localhost:8888": f"127.0.0.1:{WIKI_PORT}"}, timeout=allowed(15))
+            ConsoleBrowser(
+                hosts={"localhost:8888": f"127.0.0.1:{WIKI_PORT}"},
+                timeout=allowed(15),
+                flags=ONE_RENDERER,
+            )
         )
         reactor.addSystemEventTrigger("before", "shutdown", _quit)
         atexit.register(_quit)

@@ -17,6 +17,8 @@ from harness.pva import PVAServer
 from pycawamp.access import Policy, Writers
 from pycawamp.config.settings import GatewaySettings
 from pycawamp.demo.ports import PVAPorts, free_ports
+from pycawamp.pv.ca import _fast
+from pycawamp.pv.inbox import Inbox, InboxLimits
 from pycawamp.pv.interfaces import ISink
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.pva.backend import PVABackend
@@ -93,6 +95,8 @@ class PVATestCase(TestCase):
     """Tests with servers of their own."""
 
     timeout = allowed(120)
+    is_compiled = True
+    """Whether backends use the compiled part, if it is there."""
 
     def setUp(self) -> None:
         """Choose ports."""
@@ -152,8 +156,12 @@ class PVATestCase(TestCase):
     def start_backend(self, *others: PVAPorts, **variables: str) -> PVABackend:
         """Run a backend that sees this test's servers only."""
         self.set_environment({**self.ports.client_environment(*others), **variables})
-        backend = PVABackend(reactor)
+        limits = InboxLimits()
+        intake = _fast.load().intake(reactor, limits) if self.is_compiled else None
+        inbox = Inbox(reactor, lambda: None, limits, intake)
+        backend = PVABackend(reactor, None, inbox)
         backend.start()
+        self.addCleanup(inbox.close)
         self.addCleanup(backend.stop)
         return backend
 

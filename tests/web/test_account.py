@@ -86,7 +86,7 @@ class AccountPageTests(WebTestCase):
         self.assertIn("Logging in may help", browser.text(".hint"))
         self.assertEqual(browser.text("#account"), "Log in")
         browser.click("#account")
-        self.assertIn("you may write 0", browser.text("#account-panel"))
+        self.assertIn("You may write 0", browser.text("#account-panel"))
         self.assertEqual(violations(browser), [])
         where = f"alice:{quote(PASSWORD)}@{self.origin.removeprefix('http://')}"
         self.places = {where, self.origin.removeprefix("http://")}
@@ -99,7 +99,7 @@ class AccountPageTests(WebTestCase):
         browser.until_row(name, lambda row: row.form)
         self.assertFalse(browser.find(".hint").is_displayed())
         browser.click("#account")
-        self.assertIn("you may write 1", browser.text("#account-panel"))
+        self.assertIn("You may write 1", browser.text("#account-panel"))
         browser.click("#account-panel a")
         # Without a screen, nobody is asked for another password: the browser shows its own page.
         browser.until(lambda: browser.driver.title != name, "the logout")

@@ -44,7 +44,7 @@ class FloodTests(SynchronousTestCase):
             for _ in range(int(BURST)):
                 self.log.connected(Peer("::1", user="alice", agent="page"))
             self.log.close()
-        self.assertIn("without a line", formatEvent(events[-1]))
+        self.assertIn("Not logged individually", formatEvent(events[-1]))
         self.assertFalse(self.clock.getDelayedCalls())
 
     def test_strange(self) -> None:

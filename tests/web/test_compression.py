@@ -202,6 +202,10 @@ class RawClient(Protocol):
         """Whether some message has all these parts."""
         return any(all(part.encode() in text for part in parts) for text in self.texts)
 
+    def has_text(self, part: str) -> list[bool]:
+        """Whether each message has a part."""
+        return [part.encode() in text for text in self.texts]
+
     def say(self, *frames: bytes) -> Deferred[int]:
         """Send frames; fires with the code of the close frame that comes."""
         cast(Any, self.transport).write(b"".join(frames))
@@ -306,6 +310,26 @@ class CompressionTests(MemoryServiceTestCase):
         self.assertEqual(kinds, (COMPRESSED,) * messages)
         sent, shown = sum(map(len, payloads)), sum(map(len, client.texts[joined:]))
         self.assertLess(sent, part * shown)
+
+    @inlineCallbacks
+    def test_answers(self) -> Any:
+        """What is for one client alone is not compressed, nor among what is."""
+        secret = "x" * 200
+        client: RawClient = yield self.raw()
+        ask: Any = client.transport
+        asked = [PAGE, {"action": "list", "id": secret}, {"action": "nonsense", "id": secret}]
+        asked += [{"action": "get", "pv": name, "id": secret} for name in NAMES]
+        for request_ in [*asked, {"action": "ping"}]:
+            ask.write(client_frame(json.dumps(request_).encode()))
+        yield until_true(lambda: client.has("pong") and client.has(NAMES[-1], secret))
+        yield self.update()
+        ask.write(client_frame(json.dumps(asked[1]).encode()))
+        yield until_true(lambda: client.has(LAST, NAMES[-1]))
+        yield until_true(lambda: sum(client.has_text(secret)) == len(asked))
+        kinds = {first for first, _ in client.frames}
+        self.assertEqual(kinds, {TEXT, COMPRESSED})
+        for (first, _), has_secret in zip(client.frames, client.has_text(secret), strict=True):
+            self.assertFalse(has_secret and first == COMPRESSED)
 
     def test_frames(self) -> Any:
         """Messages of a turn are compressed together, each in a frame."""

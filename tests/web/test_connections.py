@@ -76,7 +76,7 @@ class CountTests(MemoryServiceTestCase):
         self.assertEqual(len(self.site.connections), 4)
         peers += yield gatherResults([self.come() for _ in range(4)])
         yield until_true(lambda: len(self.site.connections) == 8)
-        yield self.assert_full("as many connections of one address as may be")
+        yield self.assert_full("the limit of connections per address is reached")
         other = yield self.come(REQUEST, "127.0.0.2")
         yield until_true(lambda: b"200 OK" in other.data)
         for peer in peers:
@@ -92,7 +92,7 @@ class CountTests(MemoryServiceTestCase):
         self.begin("--max-connections=3")
         yield gatherResults([self.come(host=f"127.0.0.{each}") for each in (1, 2, 3)])
         yield until_true(lambda: len(self.site.connections) == 3)
-        yield self.assert_full("as many connections as may be", "127.0.0.4")
+        yield self.assert_full("the limit of connections is reached", "127.0.0.4")
 
     @inlineCallbacks
     def test_proxy(self) -> Any:
@@ -105,7 +105,7 @@ class CountTests(MemoryServiceTestCase):
         yield gatherResults([self.come() for _ in range(5)])
         yield gatherResults([self.come(host="127.0.0.2") for _ in range(2)])
         yield until_true(lambda: len(self.site.connections) == 7)
-        yield self.assert_full("as many connections of one address as may be", "127.0.0.2")
+        yield self.assert_full("the limit of connections per address is reached", "127.0.0.2")
         crowd = [{"X-Forwarded-For": "192.0.2.1"}] * 2
         yield gatherResults([self.connect(headers) for headers in crowd])
         statuses = []
@@ -151,7 +151,7 @@ class CountTests(MemoryServiceTestCase):
         self.begin("--port=haproxy:tcp:0:interface=127.0.0.1", "--max-connections-per-address=2")
         peers = yield gatherResults([self.come() for _ in range(2)])
         yield until_true(lambda: len(self.site.connections) == 2)
-        yield self.assert_full("as many connections of one address as may be")
+        yield self.assert_full("the limit of connections per address is reached")
         for peer in peers:
             peer.transport.abortConnection()
         yield until_true(lambda: len(self.site.connections) == 0)

@@ -31,7 +31,7 @@ class ServedLimitTests(MemoryServiceTestCase):
         first, second = yield gatherResults([self.connect(), self.connect()])
         refused = yield self.knock()
         self.assertEqual(refused.status, 503)
-        self.assert_counted(service, "as many clients as may be")
+        self.assert_counted(service, "the limit of clients is reached")
         yield first.close()
         third = yield self.connect()
         for client in (second, third):
@@ -46,7 +46,7 @@ class ServedLimitTests(MemoryServiceTestCase):
         refused = yield self.knock(X_Forwarded_For="192.0.2.1")
         other = yield self.knock(X_Forwarded_For="192.0.2.2")
         self.assertEqual((refused.status, other.status), (503, 101))
-        self.assert_counted(service, "as many clients of one address as may be")
+        self.assert_counted(service, "the limit of clients per address is reached")
         yield self.connect({"X-Forwarded-For": "2001:db8::1"})
         neighbour = yield self.knock(X_Forwarded_For="2001:db8::2")
         elsewhere = yield self.knock(X_Forwarded_For="2001:db8:0:1::1")
@@ -123,7 +123,7 @@ class ServedLimitTests(MemoryServiceTestCase):
         self.assertEqual(flooder.messages[-1]["code"], "rate_limited")
         other.send({"action": "ping"})
         yield other.until(msg_type="pong")
-        self.assert_counted(service, "too many requests a second")
+        self.assert_counted(service, "too many requests per second")
 
     @inlineCallbacks
     def test_control_frames(self) -> Any:

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.config.options import Options
 from pycawamp.service.app import App
 from pycawamp.web.channelfinder import MOST_BYTES
-from pycawamp.web.name_index import NameIndex, Pattern
+from pycawamp.web.name_index import NameIndex, NamePattern
 from tests.support.channelfinder import Channels
 from tests.support.service_case import MemoryServiceTestCase
 
@@ -109,7 +109,7 @@ class NameTests(MemoryServiceTestCase):
             answers.append((yield each))
         self.assertLessEqual(len(channels.held), 4)
         problems = {told["problem"] for told in answers}
-        busy = "ChannelFinder is asked for too much at once"
+        busy = "too many requests to ChannelFinder at once"
         self.assertEqual(problems, {busy, "ChannelFinder does not answer"})
         self.assertEqual({told["names"][0]["name"] for told in answers}, {"SR:file"})
         channels.held = None
@@ -158,10 +158,10 @@ class NameIndexTests(SynchronousTestCase):
         names = ["".join(source.choices("aAbB:İß", k=source.randrange(1, 7))) for _ in range(400)]
         index = NameIndex((name, name[::-1]) for name in names)
         for _ in range(400):
-            pattern = Pattern.of("".join(source.choices("aAb:İß*", k=source.randrange(1, 5))))
+            pattern = NamePattern.of("".join(source.choices("aAb:İß*", k=source.randrange(1, 5))))
             expected = [(name, name[::-1]) for name in names if pattern.matches(name)]
             self.assertEqual(list(index.matching(pattern)), expected)
-        self.assertEqual(list(NameIndex(()).matching(Pattern.of("a"))), [])
+        self.assertEqual(list(NameIndex(()).matching(NamePattern.of("a"))), [])
 
     def test_pattern(self) -> None:
         """Parts are found one after the other, in any case."""
@@ -172,4 +172,4 @@ class NameIndexTests(SynchronousTestCase):
             ("aa*a", "aa", False),
             ("*", "anything", True),
         ]:
-            self.assertEqual(Pattern.of(text).matches(name), found, text)
+            self.assertEqual(NamePattern.of(text).matches(name), found, text)

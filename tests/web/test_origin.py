@@ -13,7 +13,7 @@ from pycawamp.web.proxy import Proxies
 from tests.support.service_case import MemoryServiceTestCase
 
 HOST = "--allow-host=gateway"
-"""The name that `guarded.request` asks for."""
+"""The name that `request` asks for."""
 PATTERNS = ("https://*.lab.example", "http://panel:8080", "http://dev:*", "https://[::1]:8443")
 
 

@@ -143,7 +143,7 @@ class SlowClientTests(MemoryGatewayTestCase):
 
         @implementer(ILogObserver)
         def observe(event: LogEvent) -> None:
-            if event.get("reason") == "it took nothing for 0.5 s":
+            if event.get("reason") == "it read nothing for 0.5 s":
                 dropped.callback(event)
 
         globalLogPublisher.addObserver(observe)

@@ -31,12 +31,23 @@ class TextTests(SynchronousTestCase):
         text: str | None = page.take()[-1].get("text")
         return text
 
+    def test_no_precision(self) -> None:
+        """A number of which no precision is known is not rounded, but to the digits that count."""
+        for kind, value, text in (
+            (FieldType.DOUBLE, 2.5, "2.5"),
+            (FieldType.DOUBLE, 3.0, "3"),
+            (FieldType.DOUBLE, 0.1 + 0.2, "0.3"),
+            (FieldType.DOUBLE, 1.5e300, "1.5e+300"),
+            (FieldType.DOUBLE, math.nan, "nan"),
+            (FieldType.FLOAT, float(np.float32(0.1)), "0.1"),
+        ):
+            self.assertEqual(self.text(Metadata(kind, 1), value), text)
+
     def test_precision(self) -> None:
-        """Floating point has PREC digits, or none without a PREC; far from 1 an exponent."""
+        """Floating point has PREC digits, far from 1 an exponent."""
         for value, precision, text in [
             (1.23456, 2, "1.23"),
             (1.0, 0, "1"),
-            (2.7, None, "3"),
             (-0.001, 2, "-0.00"),
             (1e17, 2, "1.00e+17"),
             (1.5, 10, "1.5000000000e+00"),

@@ -1,1 +1,1 @@
-"""Channel Access."""
+"""The Channel Access backend."""

@@ -1,11 +1,11 @@
-"""Channel Access: PVs of real IOCs, by libca.
+"""The backend for PVs of IOCs, by libca.
 
-Three kinds of thread meet here:
+Three kinds of threads are involved:
 
-- the reactor's, which opens and closes channels and hears of their news;
-- one worker of ours, which owns libca's context and makes the CA calls, because
-  some of them wait for a lock that libca holds while it calls back;
-- libca's own, on which the callbacks come (pv.callbacks). Those only copy and post.
+- The reactor thread opens and closes channels and receives their events.
+- One worker thread owns libca's context and makes all CA calls, because some of them wait
+  for a lock that libca holds during callbacks.
+- libca's own threads run the callbacks (`callbacks`), which only copy the data and post it.
 """
 
 from __future__ import annotations
@@ -35,9 +35,18 @@ from pycawamp.pv.interfaces import IBackend, IHandle, IHealthCheck, ISink
 
 @implementer(IBackend, IHealthCheck)
 class CABackend:
-    """Opens channels by Channel Access, as the EPICS_CA_* environment says at `start`.
+    """Opens channels by Channel Access; reads the EPICS_CA_* environment at `start`.
 
-    It sees to it that a CA repeater runs; with `own_repeater`, one that ends with it.
+    It ensures that a CA repeater runs.
+
+    Args:
+        reactor: Twisted's reactor.
+        inbox: Passes events from libca's threads to the reactor.
+        own_repeater: Whether a repeater that has to be started ends with this backend.
+        budget: Counts the values of large arrays.
+
+    Raises:
+        LibraryError: libca cannot be loaded.
     """
 
     _log = Logger()
@@ -59,38 +68,38 @@ class CABackend:
         # Before all else that it is given, also by those who open channels before `start`.
         self._worker.do(self._create_context)
         self.registry = Registry(inbox.intake)
-        """What libca's callbacks are about: channels, monitors, gets and puts."""
+        """The channels, monitors, gets and puts that libca's callbacks are about."""
         self._circuits = Circuits(self._worker.do, self._confirm, self.registry.forget)
         self.refusals = RefusalLog(reactor)
-        """What IOCs refuse is logged here."""
+        """Logs what IOCs refuse."""
         self.held_refusals = HeldRefusals(reactor)
-        """Refusals that may be about rights that have not come yet."""
+        """Refusals that may be due to access rights that have not arrived yet."""
         self.callbacks = Callbacks(
             self._ca, inbox, self.registry, self.refusals, self._subscribe_soon
         )
-        """What libca calls."""
+        """The callback functions for libca."""
 
     # The reactor
 
     def start(self) -> None:
-        """Create libca's context: after twistd's fork, which libca's threads do not survive."""
+        """Create libca's context. Call it after twistd's fork, which threads do not survive."""
         self._inbox.open()
         self._worker.start()
 
     def stop(self) -> Deferred[None]:
-        """Free the context and all in it; fires when its threads are gone."""
-        self.held_refusals.close()
+        """Destroy the context and all channels; fires when libca's threads have ended."""
+        self.held_refusals.clear()
         self.registry.clear()
         return self._worker.stop(last=self._destroy_context)
 
     def check(self) -> Deferred[None]:
-        """Fires when the worker has done all that it was given before: no call of libca hangs."""
+        """Fires when the worker has finished its present jobs, so no call of libca hangs."""
         done: Deferred[None] = Deferred()
         self._worker.do(partial(self._reactor.callFromThread, done.callback, None))
         return done
 
     def open(self, name: str, sink: ISink) -> IHandle:
-        """Search for a channel for as long as the handle is open."""
+        """Open a channel; it is searched for until the handle is closed."""
         channel = Channel(name, self.next_key(), sink, self)
         self.registry.channels[channel.key] = channel
         self._worker.do(partial(self._create_channel, channel))
@@ -103,21 +112,21 @@ class CABackend:
         self._circuits.send(channel.at_libca, partial(self._clear_channel, channel))
 
     def lose(self, host: str) -> None:
-        """Handle that an IOC is lost."""
+        """Handle the loss of an IOC."""
         self._circuits.lose(host)
 
     def get(self, at_libca: AtLibca, pending: PendingGet) -> None:
-        """Ask for a channel's value; the answer goes to the pending get."""
+        """Request a channel's value, which is passed to the pending get."""
         self.registry.listen(pending)
         self._circuits.send(at_libca, partial(self._get, at_libca, pending))
 
     def put(self, at_libca: AtLibca, pending: PlainPut) -> None:
-        """Write; whether it was sent goes to the pending put."""
+        """Write without completion; the outcome is passed to the pending put."""
         job = partial(self._put, at_libca, pending)
         self._circuits.send(at_libca, job, len(pending.write.raw))
 
     def put_callback(self, at_libca: AtLibca, pending: PendingPut) -> None:
-        """Write with completion; what becomes of it goes to the pending put."""
+        """Write with completion; the outcome is passed to the pending put."""
         self.registry.puts[pending.key] = pending
         job = partial(self._put_callback, at_libca, pending)
         self._circuits.send(at_libca, job, len(pending.write.raw))
@@ -133,12 +142,12 @@ class CABackend:
         self.registry.forget(key)
 
     def next_key(self) -> int:
-        """A number for something that libca will call back about."""
+        """Return a unique number for the callbacks of a channel or request."""
         return self.registry.next_key()
 
     @property
     def kept_threads(self) -> int:
-        """How many of libca's threads hold a Python thread state: one per IOC in use."""
+        """Number of libca's threads that keep a Python thread state: one per connected IOC."""
         return self.callbacks.kept_threads
 
     # The worker
@@ -205,7 +214,7 @@ class CABackend:
         channel.at_libca.reserved = 0
 
     def _reserve(self, at_libca: AtLibca, monitors: tuple[Monitor, ...]) -> bool:
-        """Count the values that monitors bring; before they come, as nothing stops them after."""
+        """Count the largest possible values of monitors before they are subscribed to."""
         size = sum(monitor.reserved for monitor in monitors)
         if size and not self._budget.has_room_for_values(size):
             return False

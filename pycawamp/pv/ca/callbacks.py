@@ -1,8 +1,8 @@
-"""What libca calls, on threads of its own.
+"""The callbacks of libca, which run on libca's own threads.
 
-A callback is handed a number, not an object: one that comes after its channel was
-cleared finds nothing under the number, where a pointer would lead into freed memory.
-It copies what it got, posts that to the reactor, and is done.
+Callbacks get a number as user data, not a pointer to an object: a callback that arrives after its
+channel was cleared finds nothing under its number, where a pointer would refer to freed memory.
+A callback copies its data, posts it to the reactor, and returns.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ Subscribe: TypeAlias = Callable[[Channel, tuple[Monitor, ...]], None]
 
 
 class Registry:
-    """What callbacks are about, by the numbers that libca hands to them.
+    """The channels and requests that callbacks are about, by number.
 
-    With an intake, the numbers of listeners are its own.
+    With an intake, it chooses the numbers of listeners.
     """
 
     def __init__(self, intake: Intake | None = None) -> None:
@@ -40,11 +40,11 @@ class Registry:
         self._keys = itertools.count(1)
 
     def next_key(self) -> int:
-        """A number that nothing else has."""
+        """Return a unique number."""
         return next(self._keys)
 
     def listen(self, listener: Listener) -> None:
-        """Deliver events to a subscription or get; its key may change."""
+        """Deliver events to a subscription or get, whose key may change."""
         if self._intake is None:
             self.listeners[listener.key] = listener
         else:
@@ -66,7 +66,7 @@ class Registry:
             self._intake.forget(key)
 
     def clear(self) -> None:
-        """Stop delivering events."""
+        """Stop delivering all events."""
         self.channels.clear()
         self.listeners.clear()
         self.puts.clear()
@@ -75,9 +75,9 @@ class Registry:
 
 
 class Callbacks:
-    """The functions that libca is given; to be referenced for as long as it may call them.
+    """The callback functions for libca. Keep a reference for as long as libca may call them.
 
-    `subscribe` has a channel's monitors subscribed to; it is called on libca's threads.
+    `subscribe` subscribes to a channel's monitors; it is called on libca's threads.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Callbacks:
 
     @property
     def kept_threads(self) -> int:
-        """How many of libca's threads hold a Python thread state."""
+        """Number of libca's threads that keep a Python thread state."""
         return self._keeper.threads
 
     def _keep(self) -> None:
@@ -155,7 +155,7 @@ class Callbacks:
         )
 
     def monitors(self, channel: Channel, native: Metadata) -> tuple[Monitor, ...]:
-        """The channel's monitors: libca renews them by itself unless the type has changed."""
+        """Return the channel's monitors; libca renews them unless the type has changed."""
         at_libca = channel.at_libca
         shape = (native.type, native.count)
         if at_libca.shape != shape:
@@ -192,7 +192,7 @@ class Callbacks:
 
 
 def _refuse(listener: Listener, status: int, dbr_type: int, count: int) -> None:
-    """Tell a listener, on the reactor, of an event that is not what was asked for."""
+    """Report an invalid event to its listener, on the reactor."""
     if status != libca.ECA_NORMAL:
         listener.failed(libca.Refusal.by_status(status))
     else:
@@ -200,11 +200,11 @@ def _refuse(listener: Listener, status: int, dbr_type: int, count: int) -> None:
 
 
 def _mismatch(listener: Listener, dbr_type: int, count: int) -> libca.Refusal:
-    """What is wrong with an answer that is not of the type and count that were asked for."""
+    """Return how an answer differs from the requested type and count."""
     if dbr_type != listener.type:
-        reason = f"it sent DBR type {dbr_type}, not {listener.type} as asked"
+        reason = f"it sent DBR type {dbr_type}, not {listener.type} as requested"
         return libca.Refusal(libca.ECA_BADTYPE, reason)
-    reason = f"it sent {count} elements, where the PV has at most {listener.most}"
+    reason = f"it sent {count} elements; the PV has at most {listener.most}"
     return libca.Refusal(libca.ECA_BADCOUNT, reason)
 
 

@@ -1,4 +1,4 @@
-"""One Channel Access channel, as the reactor sees it."""
+"""A Channel Access channel, as seen by the reactor."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ from pycawamp.pv.values import Metadata, Reading
 T = TypeVar("T")
 
 MOST_EARLY = 100
-"""Updates that are kept for a channel until its metadata has come."""
+"""Maximum number of updates kept for a channel until its metadata has arrived."""
 
 
 class ChannelCalls(PutCalls, Protocol):
     """The calls of libca that a channel needs."""
 
     refusals: RefusalLog
-    """What IOCs refuse is logged here."""
+    """Logs what IOCs refuse."""
     held_refusals: HeldRefusals
-    """Refusals that may be about rights that have not come yet."""
+    """Refusals that may be due to access rights that have not arrived yet."""
 
     def free(self, channel: Channel) -> None:
         """Clear a channel's subscriptions, then the channel."""
 
     def lose(self, host: str) -> None:
-        """Handle that an IOC is lost."""
+        """Handle the loss of an IOC."""
 
     def get(self, at_libca: AtLibca, pending: PendingGet) -> None:
-        """Ask for a channel's value; the answer goes to the pending get."""
+        """Request a channel's value, which is passed to the pending get."""
 
 
 @implementer(IHandle)
 class Channel:
-    """Brings a channel's news into the order that a sink expects.
+    """Passes a channel's events to its sink in the order that the sink expects.
 
-    The sink hears of a connection once the channel is connected, may be read, and has
-    told its units and limits: so the first reading already has them.
+    The sink is told of a connection when the channel is connected and readable and its metadata
+    has arrived, so the first reading already has units and limits.
     """
 
     __slots__ = (
@@ -77,7 +77,7 @@ class Channel:
         self.native: Metadata | None = None
         """Type, count, host and rights; None while not connected."""
         self.monitors: tuple[Monitor, ...] = ()
-        """Those in force: what others still bring is of an earlier type, and ignored."""
+        """The current monitors. Events of earlier ones are ignored."""
         self.at_libca = AtLibca()
         self._sink = sink
         self._calls = calls
@@ -93,7 +93,7 @@ class Channel:
         self._gets: tuple[PendingGet, ...] = ()
 
     def close(self) -> None:
-        """Free subscription and channel; the sink hears nothing after this."""
+        """Clear the subscriptions and the channel; the sink is not called any more."""
         self._reroute()
         self.native = None
         self._held = None
@@ -107,7 +107,7 @@ class Channel:
         return self.native is not None and self.native.read_access
 
     def get(self) -> Deferred[Reading]:
-        """Ask the IOC for the present value."""
+        """Read the current value from the IOC, see `IHandle.get`."""
         if self.native is None:
             return fail(NotConnectedError("no IOC serves it now"))
         pending = PendingGet(self._calls.next_key(), self.native)
@@ -116,7 +116,7 @@ class Channel:
         return pending.answer.addBoth(self._got, pending)
 
     def put(self, value: Any, wait: bool) -> Deferred[None]:
-        """Write a value; see IHandle.put."""
+        """Write a value, see `IHandle.put`."""
         if self.native is None:
             return fail(NotConnectedError("no IOC serves it now"))
         try:
@@ -131,7 +131,7 @@ class Channel:
         return self._puts.complete(write) if wait else self._puts.send(write)
 
     def connect(self, news: tuple[Metadata, tuple[Monitor, ...]]) -> None:
-        """Handle a connection: store the type and rights, and the monitors in force."""
+        """Handle a connection: store type, rights and monitors."""
         self._reroute()
         self.native, self.monitors = news
         self.at_libca.host = self.native.host
@@ -147,21 +147,21 @@ class Channel:
             self._describe(self.native)
 
     def overload(self, _news: None) -> None:
-        """Handle that its values are not subscribed to: there is no memory for them."""
+        """Handle that its values are not subscribed to because the memory limit is reached."""
         if self.native is not None:
             self._overloaded = True
             self._describe(self._described or self.native)
             self._sink.overloaded()
 
     def lose(self, _news: None) -> None:
-        """Handle the loss of the channel."""
+        """Handle a disconnection."""
         self.native = None
         self._calls.lose(self.at_libca.host)
         self._fail_requests()
         self._tell()
 
     def set_access(self, rights: tuple[bool, bool]) -> None:
-        """Handle changed read and write access."""
+        """Handle changed access rights."""
         if self.native is None:
             return
         read, write = rights
@@ -173,20 +173,20 @@ class Channel:
             self._describe(attrs.evolve(self._described, read_access=read, write_access=write))
 
     def describe(self, raw: bytes) -> None:
-        """Take DBR_CTRL bytes: units, limits, precision or enum strings."""
+        """Handle DBR_CTRL data: units, limits, precision or labels."""
         if self.native is not None:
             self._complete = True
             self._describe(dbr.describe(self.native, raw))
 
     def go_undescribed(self, refusal: libca.Refusal) -> None:
-        """Go on without units, limits and labels: the IOC does not tell them."""
+        """Continue without units, limits and labels, which the IOC does not send."""
         if self.native is not None:
             self._log_refusal(refusal, f"units and limits of {self.name}")
             self._complete = True
             self._describe(attrs.evolve(self.native, refusal=refusal.reason))
 
     def update(self, reading: Reading) -> None:
-        """Take one update."""
+        """Decode an update, and pass it to the sink."""
         # A refusal that is held is over: values come.
         self._held = None
         if self._told is True:
@@ -198,14 +198,14 @@ class Channel:
             self._tell()
 
     def direct_streams(self) -> list[DirectStream] | None:
-        """Return the streams that `update` leads to, if it leads to nothing else."""
+        """Return the streams for updates if these need nothing else, otherwise None."""
         streams: list[DirectStream] | None = None
         if self._told is True and self._held is None and IRoutedSink.providedBy(self._sink):
             streams = self._sink.direct_streams()
         return streams
 
     def refuse(self, refusal: libca.Refusal) -> None:
-        """Handle that the IOC does not send the value: what was sent before is not current."""
+        """Handle an error status in place of a value: the last value is no longer current."""
         if self.native is None or refusal.reason == self._refusal:
             return
         if refusal.status != libca.ECA_NORDACCESS or self._told is not True:
@@ -214,10 +214,10 @@ class Channel:
             # So that the next value comes to `update`.
             self._reroute()
             self._held = refusal
-            self._calls.held_refusals.hold(partial(self._believe, refusal))
+            self._calls.held_refusals.put(partial(self._believe, refusal))
 
     def _believe(self, refusal: libca.Refusal) -> None:
-        """Handle a refusal that was held, unless values or other rights have come since."""
+        """Report a held refusal, unless values or other access rights have arrived since."""
         if self._held is refusal:
             self._refuse(refusal)
 

@@ -1,9 +1,9 @@
-"""What is sent to each IOC, in amounts that it has shown to take.
+"""Flow control of the requests to each IOC.
 
-A request to an IOC that has stopped reading waits inside libca once some 256 KiB (and what fits
-into the socket's buffers) are unsent, for half a minute, and all other requests behind it. So
-libca is not given more than `WINDOW` of puts until the IOC has answered a request that follows
-them. Until then, further requests to this IOC wait here, and those to others go on.
+If an IOC stops reading, libca blocks a request to it once about 256 KiB (and what fits into the
+socket's buffers) are unsent, for half a minute, and all other requests behind it. Therefore at
+most `WINDOW` bytes of puts are passed to libca until the IOC has answered a request that follows
+them. Until then, requests to this IOC wait here; those to other IOCs do not.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from pycawamp.pv.values import FieldType
 Job: TypeAlias = Callable[[], Any]
 
 WINDOW = 1 << 16
-"""Bytes of puts to an IOC that may be unconfirmed."""
+"""Maximum bytes of puts to an IOC that may be unconfirmed."""
 HEADER = 16
 """Bytes of a request without its value."""
 
 
 class Confirmation:
-    """A read of one element, of which only the answer matters: the IOC has taken what was before.
+    """A read of one element, whose answer shows that the IOC has received earlier requests.
 
-    Its attributes are those of a Monitor that a callback needs.
+    It has the attributes of a Monitor that a callback needs.
     """
 
     route = None
@@ -44,7 +44,7 @@ class Confirmation:
         self._confirmed = confirmed
 
     def receive(self, _raw: bytes) -> None:
-        """Take the answer."""
+        """Handle the answer."""
         self._confirmed()
 
     def failed(self, _refusal: libca.Refusal) -> None:
@@ -59,17 +59,17 @@ class Circuit:
     unconfirmed: int = 0
     """Bytes of puts since the last confirmation."""
     confirmation: Confirmation | None = None
-    """The one under way: requests are held until it is answered."""
+    """The pending confirmation; requests are held until it is answered."""
     held: deque[tuple[AtLibca, int, Job]] = attrs.Factory(deque)
 
 
 class Circuits:
-    """Passes requests to a worker, or holds them while their IOC does not answer.
+    """Passes requests to the worker, or holds them while their IOC does not answer.
 
     Args:
         do: Passes a job to the worker.
         confirm: Reads one element of a channel, and calls a function when the answer has come.
-        forget: Called with the key of a confirmation that is not waited for any more.
+        forget: Called with the key of a confirmation that is no longer needed.
     """
 
     def __init__(
@@ -84,7 +84,13 @@ class Circuits:
         self._circuits: dict[str, Circuit] = {}
 
     def send(self, at_libca: AtLibca, job: Job, size: int = 0) -> None:
-        """Do a request to a channel's IOC, after earlier ones; `size` is that of a put's value."""
+        """Pass a request to a channel's IOC, after earlier ones.
+
+        Args:
+            at_libca: The channel.
+            job: Makes the request; called by the worker.
+            size: Bytes of the value, for a put.
+        """
         circuit = self._circuits.setdefault(at_libca.host, Circuit())
         if circuit.confirmation is not None:
             circuit.held.append((at_libca, size, job))
@@ -92,7 +98,7 @@ class Circuits:
             self._send(circuit, at_libca, size, job)
 
     def lose(self, host: str) -> None:
-        """Handle that an IOC is lost: libca refuses what is sent to it, without waiting."""
+        """Release held requests: libca rejects requests to a lost IOC without blocking."""
         circuit = self._circuits.pop(host, None)
         if circuit is None:
             return

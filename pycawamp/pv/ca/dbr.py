@@ -1,7 +1,7 @@
-"""DBR bytes, as Channel Access hands them over, to Readings and Metadata.
+"""Decoding of DBR data to Readings and Metadata.
 
-The layouts are those of db_access.h: DBR_TIME_* and DBR_CTRL_* in native byte
-order, each with its own padding before the value.
+The layouts are those of db_access.h: DBR_TIME_* and DBR_CTRL_* in native byte order, each with
+its own padding before the value.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ Decoder: TypeAlias = Callable[[bytes], Reading]
 
 
 class Layout(NamedTuple):
-    """How a DBR_TIME type lies in memory."""
+    """The memory layout of a DBR_TIME type."""
 
     offset: int
     """Bytes before the first element."""
     width: int
     """Bytes of one element."""
     scalar: Struct
-    """status, severity, seconds, nanoseconds, value."""
+    """Reads status, severity, seconds, nanoseconds and value."""
     dtype: str
 
 
@@ -66,7 +66,7 @@ _HEADER = Struct("=hhII")
 
 
 def decoder(field_type: FieldType, count: int) -> Decoder:
-    """The function that decodes a channel's DBR_TIME bytes; count is the native one."""
+    """Return a function that decodes the DBR_TIME data of a channel with this native count."""
     return _decoder(field_type, count != 1)
 
 
@@ -108,7 +108,7 @@ def _string_decoder(layout: Layout) -> Decoder:
 
 
 def _empty(raw: bytes) -> Reading:
-    """An update of a scalar that has no element: one beyond an array's end, an empty waveform."""
+    """An update of a scalar without an element: beyond an array's end, or of an empty array."""
     status, severity, seconds, nanoseconds = _HEADER.unpack_from(raw)
     seconds, nanoseconds = _carried(seconds, nanoseconds)
     return Reading(status, severity, seconds + EPICS_EPOCH, nanoseconds, None)
@@ -129,7 +129,7 @@ def _array_decoder(layout: Layout, field_type: FieldType) -> Decoder:
 
 
 def _carried(seconds: int, nanoseconds: int) -> tuple[int, int]:
-    """A time stamp with less than a second of nanoseconds: IOCs may send up to 2**32."""
+    """Return seconds and nanoseconds below 10^9: IOCs may send up to 2^32."""
     return seconds + nanoseconds // NANOSECONDS, nanoseconds % NANOSECONDS
 
 
@@ -147,7 +147,7 @@ _CTRL_ENUM = Struct("=h")
 
 
 def describe(native: Metadata, raw: bytes) -> Metadata:
-    """The channel's metadata, completed by its DBR_CTRL bytes."""
+    """Return the channel's metadata, completed by its DBR_CTRL data."""
     # Without the alarm, which differs: records that are alike share one Metadata.
     return _describe(native, raw[4 : control_size(native.type)])
 
@@ -185,7 +185,7 @@ def _enum_strings(raw: bytes) -> tuple[str, ...]:
 
 
 def control_size(field_type: FieldType) -> int:
-    """Bytes of a DBR_CTRL value that describe() reads; 0 where there is nothing to know."""
+    """Return the bytes of DBR_CTRL data that `describe` reads; 0 if the type has no metadata."""
     if field_type is FieldType.ENUM:
         return 6 + MAX_ENUM_STATES * ENUM_STRING_SIZE
     layout = _CTRL_LAYOUTS.get(field_type)

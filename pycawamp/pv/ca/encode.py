@@ -1,8 +1,8 @@
-"""Values to DBR bytes: everything that can be wrong with a value is found here.
+"""Encoding of values to DBR data, with complete checks.
 
-Channel Access itself takes a good deal that nobody means: index 99 for a record that has
-16 states at most, a string for its first 39 bytes. So a value is checked
-against the channel's metadata before libca sees it, and it is written whole or not at all.
+Channel Access accepts values that nobody intends: index 99 for a record with 16 states, or the
+first 39 bytes of a longer string. Therefore a value is checked against the channel's metadata
+first, and is written as a whole or not at all.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pycawamp.pv.values import FieldType, Metadata
 
 @attrs.frozen
 class Write:
-    """What ca_array_put takes."""
+    """The arguments of ca_array_put."""
 
     type: FieldType
     count: int
@@ -29,9 +29,10 @@ class Write:
 
 
 def encode(metadata: Metadata, value: Any) -> Write:
-    """The DBR bytes of a value, as JSON has it: a number, a string, or a list of them.
+    """Return the DBR data of a JSON value: a number, a string, or a list of them.
 
-    BadValueError says what was wrong with it and what was expected.
+    Raises:
+        BadValueError: The value is not valid for the channel; the text says what was expected.
     """
     if metadata.type is FieldType.CHAR and metadata.is_array and isinstance(value, str):
         value = _characters(metadata, value)
@@ -51,7 +52,7 @@ def _encode_elements(metadata: Metadata, values: list[Any]) -> Write:
 
 
 def _is_rounded(values: list[Any], raw: bytes) -> bool:
-    """Whether a whole number is beyond 2**53 and has other digits as a double."""
+    """Return whether a whole number is above 2**53 and changes as a double."""
     numbers = np.frombuffer(raw)
     return bool((np.abs(numbers) >= 2**53).any()) and values != numbers.tolist()
 

@@ -1,8 +1,7 @@
-"""libca for ctypes: the calls, the structures its callbacks get, and their threads.
+"""ctypes bindings of libca: functions, callback structures, and thread states.
 
-pyepics finds the library (`epics.ca.find_libca`); `epicscorelibs` makes that EPICS 7's.
-The context is our own, apart from pyepics', so that an application that also uses
-pyepics keeps its own.
+pyepics finds the library (`epics.ca.find_libca`), and `epicscorelibs` makes it that of EPICS 7.
+The context is separate from that of pyepics, so an application can use pyepics as well.
 """
 
 from __future__ import annotations
@@ -37,23 +36,23 @@ DBE_ALARM: int = dbr.DBE_ALARM
 DBE_PROPERTY: int = dbr.DBE_PROPERTY
 PREEMPTIVE_CALLBACKS = 1
 TIME_TYPES: int = dbr.TIME_STRING - dbr.STRING
-"""What to add to a native type's number for its DBR_TIME type."""
+"""Offset from a native type's number to its DBR_TIME type."""
 CTRL_TYPES: int = dbr.CTRL_STRING - dbr.STRING
-"""What to add to a native type's number for its DBR_CTRL type."""
+"""Offset from a native type's number to its DBR_CTRL type."""
 
 chid_t = c_void_p
 
 
 class AccessArgs(Structure):
-    """struct access_rights_handler_args; the rights are two bit fields, pyepics has a byte."""
+    """struct access_rights_handler_args. The rights are two bit fields; pyepics has a byte."""
 
     _fields_ = (("chid", chid_t), ("read", c_uint, 1), ("write", c_uint, 1))
 
 
 class EventArgs(Structure):
-    """struct event_handler_args; the count, a long there, is never less than 0.
+    """struct event_handler_args. The count, a long there, is never negative.
 
-    In that of pyepics `usr` is a Python object, which libca would hand on after it was freed.
+    In pyepics, `usr` is a Python object, which libca would pass on after it was freed.
     """
 
     _fields_ = (
@@ -125,7 +124,11 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
 
 @functools.cache
 def load() -> Any:
-    """The libca that pyepics would use, with prototypes for what we call; LibraryError."""
+    """Return the libca that pyepics would use, with the prototypes of the functions used here.
+
+    Raises:
+        LibraryError: The library cannot be loaded.
+    """
     try:
         library = ctypes.CDLL(ca.find_libca())
         for name, (result, arguments) in _PROTOTYPES.items():
@@ -138,60 +141,60 @@ def load() -> Any:
     return library
 
 
-class Request(NamedTuple):
-    """What to ask a server for."""
+class DBRRequest(NamedTuple):
+    """The arguments of a subscription or get."""
 
     dbr_type: int
     elements: int
-    """0 for as many as there are."""
+    """Number of elements to request; 0: the current number."""
     most: int
-    """Elements that the answer can have at most."""
+    """Maximum number of elements in an answer."""
 
 
 @functools.cache
-def value_request(native_type: int, native_count: int) -> Request:
-    """How to ask for a channel's values.
+def value_request(native_type: int, native_count: int) -> DBRRequest:
+    """Return the request for a channel's values.
 
-    For as many elements as there are: asked for one, a server makes up a 0 where there is none.
+    It is for the current number of elements: if one element is requested, a server invents a 0 when
+    there is none.
     """
-    return Request(native_type + TIME_TYPES, 0, native_count or 1)
+    return DBRRequest(native_type + TIME_TYPES, 0, native_count or 1)
 
 
 @functools.cache
-def control_request(native_type: int, native_count: int) -> Request:
-    """How to ask for a channel's units, limits or labels."""
+def control_request(native_type: int, native_count: int) -> DBRRequest:
+    """Return the request for a channel's units, limits or labels."""
     # They come with a value; of a part beyond an array's end there is none.
-    return Request(native_type + CTRL_TYPES, min(native_count, 1), 1)
+    return DBRRequest(native_type + CTRL_TYPES, min(native_count, 1), 1)
 
 
 def message(status: int) -> str:
-    """What an ECA status means, in libca's words."""
+    """Return libca's text for an ECA status."""
     text: bytes = load().ca_message(status)
     return text.decode("utf-8", "replace")
 
 
 class Refusal(NamedTuple):
-    """Why a server did not send what it was asked for."""
+    """The reason why a server did not send what was requested."""
 
     status: int
     """The ECA status."""
     reason: str
-    """What it means, to a person."""
+    """The reason as text."""
 
     @classmethod
     def by_status(cls, status: int) -> Refusal:
-        """What the server said, in libca's words."""
+        """Return a refusal with libca's text for an ECA status."""
         return cls(status, message(status))
 
 
 class ThreadKeeper:
-    """Keeps Python's thread state of a libca thread for as long as the thread lives.
+    """Keeps the Python thread state of a libca thread for as long as the thread lives.
 
-    ctypes makes a new thread state for each callback on a thread that Python did
-    not start, and destroys it after: most of the cost of a monitor event (11.9 µs
-    against 1.8 µs, measured). Holding one reference more keeps it. libCom tells when
-    the thread ends (epicsAtThreadExit), and the reference is given back there, on
-    that thread, so that an IOC that comes and goes for years leaks nothing.
+    ctypes creates a thread state for each callback on a thread that Python did not start, and
+    destroys it afterwards. That is most of the cost of a monitor event (11.9 µs, 1.8 µs without).
+    An additional reference keeps the thread state. It is released on that thread when it ends
+    (epicsAtThreadExit), so IOCs that reconnect for years leak nothing.
     """
 
     def __init__(self, library: Any) -> None:
@@ -202,10 +205,10 @@ class ThreadKeeper:
         # Lives in the thread state: a new one has no `kept`, whatever its thread's number.
         self.local = threading.local()
         self.threads = 0
-        """How many threads are kept now."""
+        """Number of threads whose state is kept."""
 
     def keep(self) -> None:
-        """Keep the calling thread's state from now on; call it from a libca callback."""
+        """Keep the calling thread's state. Call it from a libca callback."""
         self.local.kept = True
         self._ensure()
         self.threads += 1

@@ -1,4 +1,4 @@
-"""The subscriptions of one channel: to its values, and to its units, limits and labels."""
+"""The subscriptions of a channel: to its values, and to its units, limits and labels."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from pycawamp.pv.values import Metadata, Reading
 
 
 class Monitored(Protocol):
-    """A channel, as its monitors see it."""
+    """A channel, as seen by its monitors."""
 
     monitors: tuple[Monitor, ...]
-    """Those in force: what others still bring is of an earlier type, and ignored."""
+    """The current monitors. Events of earlier ones are ignored."""
 
     @property
     def is_readable(self) -> bool:
         """Whether it is connected, and the IOC grants read access."""
 
     def update(self, reading: Reading) -> None:
-        """Take one update."""
+        """Handle an update."""
 
     def refuse(self, refusal: libca.Refusal) -> None:
         """Handle that the IOC does not send the value."""
 
     def describe(self, raw: bytes) -> None:
-        """Take DBR_CTRL bytes."""
+        """Handle DBR_CTRL data."""
 
     def go_undescribed(self, refusal: libca.Refusal) -> None:
-        """Go on without units, limits and labels."""
+        """Continue without units, limits and labels."""
 
     def direct_streams(self) -> list[DirectStream] | None:
-        """Return the streams that `update` leads to, if it leads to nothing else."""
+        """Return the streams for updates if these need nothing else, otherwise None."""
 
 
 class Monitor(ABC):
-    """One subscription at libca: what its callback needs, and who gets its bytes."""
+    """A subscription of libca: the data that its callback needs, and the handler of events."""
 
     __slots__ = (
         "channel",
@@ -54,37 +54,37 @@ class Monitor(ABC):
     )
 
     mask: ClassVar[int]
-    """Which events to be told of."""
+    """The events to subscribe to (DBE_*)."""
 
     def __init__(
-        self, channel: Monitored, key: int, request: libca.Request, header: int, width: int
+        self, channel: Monitored, key: int, request: libca.DBRRequest, header: int, width: int
     ) -> None:
         self.channel = channel
         self.key = key
-        """What libca hands to the callback."""
+        """The user data of the callback."""
         self.type, self.count, self.most = request
-        """DBR type and count to ask for, and the most elements that an event can have."""
+        """DBR type and element count to request, and the maximum element count of an event."""
         self.header = header
         self.width = width
-        """The DBR bytes are header + count * width long."""
+        """Bytes per element; the data has header + count * width bytes."""
         self.reserved = 0
         """Bytes of the largest value, if the memory budget counts it."""
         self.route: Route | None = None
-        """What may carry its events to streams without Python."""
+        """Can pass events to streams without Python."""
         self.event_id: int | None = None
-        """libca's name for the subscription."""
+        """The evid of the subscription in libca."""
 
     def close(self) -> None:
-        """Receive nothing any more: libca has let it go."""
+        """Handle no more events: the subscription is cleared."""
         if self.route is not None:
             self.route.close()
 
     @abstractmethod
     def receive(self, raw: bytes) -> None:
-        """Take the DBR bytes of one event, on the reactor."""
+        """Handle the DBR data of an event, on the reactor."""
 
     def failed(self, refusal: libca.Refusal) -> None:
-        """Take an event without data, or with what cannot be the PV's."""
+        """Handle an event without data, or with invalid data."""
         # Without read access there is nothing to send; that is told with the rights.
         channel = self.channel
         is_news = refusal.status != libca.ECA_NORDACCESS or channel.is_readable
@@ -93,11 +93,11 @@ class Monitor(ABC):
 
     @abstractmethod
     def refused(self, refusal: libca.Refusal) -> None:
-        """Handle a refusal of what was subscribed to."""
+        """Handle that the IOC refuses the subscription's data."""
 
 
 class ValueMonitor(Monitor):
-    """The subscription to DBR_TIME: each update, and each change of the alarm."""
+    """The DBR_TIME subscription: values and alarms."""
 
     __slots__ = ("_decode",)
 
@@ -116,23 +116,23 @@ class ValueMonitor(Monitor):
             self.route = intake.route(number, self, self._decode)
 
     def direct_streams(self) -> list[DirectStream] | None:
-        """Return the streams that get its updates; None if the channel has to hear them."""
+        """Return the streams for its updates; None if the channel needs them."""
         channel = self.channel
         return channel.direct_streams() if self in channel.monitors else None
 
     def receive(self, raw: bytes) -> None:
-        """Decode one update and hand it on."""
+        """Pass an update to the channel."""
         channel = self.channel
         if self in channel.monitors:
             channel.update(self._decode(raw))
 
     def refused(self, refusal: libca.Refusal) -> None:
-        """Hand on why there is no value."""
+        """Pass the refusal to the channel."""
         self.channel.refuse(refusal)
 
 
 class ControlMonitor(Monitor):
-    """The subscription to DBR_CTRL: at once, and when units, limits or labels change."""
+    """The DBR_CTRL subscription: the metadata, first and on changes."""
 
     __slots__ = ()
 
@@ -143,7 +143,7 @@ class ControlMonitor(Monitor):
         super().__init__(channel, key, request, dbr.control_size(native.type), 0)
 
     def receive(self, raw: bytes) -> None:
-        """Hand the DBR_CTRL bytes on."""
+        """Pass metadata to the channel."""
         if self in self.channel.monitors:
             self.channel.describe(raw)
 

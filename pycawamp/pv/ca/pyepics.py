@@ -1,6 +1,6 @@
-"""pyepics, told to use the libca of epicscorelibs: EPICS 7's.
+"""Import of pyepics, configured to use the libca of epicscorelibs (EPICS 7).
 
-The only module that imports pyepics: `epics.ca` looks for the library when it is imported.
+No other module imports pyepics, because `epics.ca` looks for the library when it is imported.
 """
 
 from __future__ import annotations

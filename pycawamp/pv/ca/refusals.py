@@ -1,20 +1,21 @@
-"""What IOCs refuse: a few lines in the log, however often they do; and when to believe it."""
+"""Errors of IOCs: how often they are logged, and when they are reported."""
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from pycawamp.pv.delay import DelayLine
+
 PAUSE = 60.0
-"""Seconds between two lines for one reason of one IOC."""
+"""Seconds between two log lines for one IOC and reason."""
 MOST_KINDS = 1000
-"""Pairs of IOC and reason that are told apart at the same time."""
+"""Maximum number of pairs of IOC and reason that are counted separately."""
 RIGHTS_DELAY = 0.5
-"""Seconds within which the access rights follow an event that was refused for want of them."""
+"""Seconds within which access rights follow an event that was refused because of them."""
 
 
 class RefusalLog:
@@ -28,7 +29,7 @@ class RefusalLog:
         self._kinds: OrderedDict[tuple[str, int], tuple[int, float]] = OrderedDict()
 
     def write(self, host: str, status: int, line: str) -> None:
-        """Log a refusal with an ECA status, unless one of its kind was logged just now."""
+        """Log a refusal with an ECA status, unless one of its kind was logged recently."""
         count, logged = self._kinds.pop((host, status), (0, float("-inf")))
         now = self._clock.seconds()
         if now >= logged + PAUSE:
@@ -44,36 +45,12 @@ class RefusalLog:
             self._kinds.popitem(last=False)
 
 
-class HeldRefusals:
-    """Holds refusals for want of read access until the new rights must have come.
+class HeldRefusals(DelayLine[Callable[[], None]]):
+    """Holds refusals for lack of read access until the new access rights must have arrived.
 
-    When an IOC takes read access away, it sends a refused event and the new rights, in either
-    order. The rights say all there is to say; only a server that does not send them is
-    believed by the event.
+    When an IOC withdraws read access, it sends a refused event and the new rights, in either order.
+    The rights are sufficient. The event is reported only if a server does not send them.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
-        self._clock = clock
-        self._held: deque[tuple[float, Callable[[], Any]]] = deque()
-        self._timer: IDelayedCall | None = None
-
-    def hold(self, believe: Callable[[], Any]) -> None:
-        """Call `believe` after RIGHTS_DELAY."""
-        self._held.append((self._clock.seconds() + RIGHTS_DELAY, believe))
-        if self._timer is None:
-            self._timer = self._clock.callLater(RIGHTS_DELAY, self._release)
-
-    def close(self) -> None:
-        """Drop what is held."""
-        self._held.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _release(self) -> None:
-        self._timer = None
-        now = self._clock.seconds()
-        while self._held and self._held[0][0] <= now:
-            self._held.popleft()[1]()
-        if self._held:
-            self._timer = self._clock.callLater(self._held[0][0] - now, self._release)
+        super().__init__(clock, RIGHTS_DELAY, lambda believe: believe())

@@ -1,11 +1,11 @@
-"""The CA repeater: hands the beacons of IOCs on to all Channel Access clients of a machine.
+"""The CA repeater, which passes beacons of IOCs to all Channel Access clients of a machine.
 
-Beacons arrive at one UDP port, which one process only can have. Where there is no
-repeater, libca runs one inside whoever first looks for a PV. That one ends with its
-process, and clients that had registered with it never register again: they miss the
-beacons, and so find an IOC that comes back only when their slow search gets to it. libca
-also leaves a dead child behind, from its attempt to run a program named caRepeater. So we
-have a repeater in a process of its own before libca looks.
+Beacons arrive at one UDP port, which only one process can open. If there is no repeater, libca
+runs one inside the first process that searches for a PV. That repeater ends with its process, and
+clients that have registered with it do not register again: they miss beacons, and find a restarted
+IOC only by their slow periodic search. libca also leaves a zombie process behind when it
+tries to run a program named caRepeater. Therefore a repeater is started in its own process
+before libca checks for one.
 
 Run as a script, this module is that process. It then needs neither this package nor site.
 """
@@ -30,7 +30,7 @@ CONFIRM = (17).to_bytes(2, "big")
 
 
 class Repeater:
-    """The repeater of this machine, or what became of the attempt to have one."""
+    """The repeater of this machine, or the reason why there is none."""
 
     def __init__(
         self,
@@ -41,25 +41,25 @@ class Repeater:
     ) -> None:
         self.port = port
         self.pid = pid
-        """The process, if it was started for this."""
+        """Process ID of a repeater that was started by `ensure_repeater`."""
         self.problem = problem
-        """Why there is none, in words. Clients work without, and find IOCs more slowly."""
+        """The reason as text. Without a repeater, clients find restarted IOCs later."""
         self._process = process
 
     def close(self) -> None:
-        """Ends a repeater that we own, in some milliseconds; leaves any other alone."""
+        """Stop the repeater if it is owned, which takes some milliseconds."""
         if self._process is not None:
             self._process.communicate()
             self._process = None
 
 
 def ensure_repeater(owned: bool = False) -> Repeater:
-    """Starts a repeater on EPICS_CA_REPEATER_PORT if there is none; never raises.
+    """Start a repeater on EPICS_CA_REPEATER_PORT if there is none. Never raises.
 
-    One that is owned ends with `close` or with this process. Any other outlives it,
-    because by then it serves the other clients of the machine too.
+    A repeater that is owned ends with `close` or with this process. Otherwise it continues, because
+    it also serves other clients of the machine.
 
-    It blocks until the repeater answers, typically for 0.1 s: not for the reactor's thread.
+    Blocks until the repeater answers, typically for 0.1 s, so call it in a thread.
     """
     port = repeater_port(os.environ)
     if _is_taken(port):
@@ -71,14 +71,14 @@ def ensure_repeater(owned: bool = False) -> Repeater:
 
 
 def repeater_port(environment: Mapping[str, str]) -> int:
-    """The UDP port in EPICS_CA_REPEATER_PORT; as in libca the default, if that is no port."""
+    """Return the UDP port in EPICS_CA_REPEATER_PORT, or like libca the default if it is invalid."""
     text = environment.get("EPICS_CA_REPEATER_PORT", "")
     port = int(text) if text.isdecimal() else 0
     return port if 0 < port < 65536 else DEFAULT_PORT
 
 
 def answers(port: int, seconds: float) -> bool:
-    """Asks the repeater on a port to register us until it confirms; False if it never does."""
+    """Register with the repeater on a port until it confirms; return False if it never does."""
     deadline = time.monotonic() + seconds
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(ASK_AGAIN_SECONDS)
@@ -143,7 +143,7 @@ def _command(mode: str) -> list[str]:
 
 
 def main(mode: str, library: str) -> None:
-    """The process: repeats until killed; until stdin ends, if owned."""
+    """Repeat beacons until killed, or if owned until stdin is closed."""
     if mode == "owned":
         threading.Thread(target=_repeat, args=(library,), daemon=True).start()
         sys.stdin.buffer.read()

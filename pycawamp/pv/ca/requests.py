@@ -1,4 +1,4 @@
-"""Reads and writes that are under way on one channel."""
+"""Pending gets and puts of a channel."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from pycawamp.pv.values import Metadata, Reading
 
 
 class PendingGet:
-    """One ca_array_get_callback: what its callback needs, as a Monitor has it."""
+    """A ca_array_get_callback, with the attributes of a Monitor that a callback needs."""
 
     route = None
-    """Its answer is for one only."""
+    """None: the answer is passed to `handler`."""
 
     def __init__(self, key: int, native: Metadata) -> None:
         layout = dbr.TIME_LAYOUTS[native.type]
@@ -37,16 +37,16 @@ class PendingGet:
         self.width = layout.width
         self.answer: Deferred[Reading] = Deferred(lambda _: None)
         self.refusal: libca.Refusal | None = None
-        """Why there was no value, if the IOC answered so."""
+        """The reason of the IOC if it refused to send the value."""
         self._decode = dbr.decoder(native.type, native.count)
 
     def receive(self, raw: bytes) -> None:
-        """Take the DBR bytes of the answer."""
+        """Handle the DBR data of the answer."""
         if not self.answer.called:
             self.answer.callback(self._decode(raw))
 
     def failed(self, refusal: libca.Refusal) -> None:
-        """Take an answer without a value."""
+        """Handle an answer without a value."""
         self.refusal = refusal
         if refusal.status == libca.ECA_DISCONN:
             self.fail(NotConnectedError("no IOC serves it now"))
@@ -56,13 +56,13 @@ class PendingGet:
             self.fail(RefusedError(f"the IOC does not send the value: {refusal.reason}"))
 
     def fail(self, error: PVError) -> None:
-        """End it with an error, unless it has ended."""
+        """Fail with an error, unless it has finished."""
         if not self.answer.called:
             self.answer.errback(Failure(error))
 
 
 class PendingPut:
-    """One write with completion: waits for earlier ones, then for the record."""
+    """A write with completion: waits for earlier ones, then for the record."""
 
     def __init__(self, key: int, write: Write, puts: Puts) -> None:
         self.key = key
@@ -71,25 +71,25 @@ class PendingPut:
         self._puts = puts
 
     def done(self, status: int) -> None:
-        """Take libca's word that the record has finished, or why not."""
+        """Handle the status of the completion."""
         _answer(self.answer, status)
         self._puts.finished(self, status)
 
     def fail(self, error: PVError) -> None:
-        """End it with an error, unless it has ended."""
+        """Fail with an error, unless it has finished."""
         if not self.answer.called:
             self.answer.errback(Failure(error))
 
 
 class PlainPut:
-    """One write without completion: done when libca has taken it."""
+    """A write without completion: finished when libca has accepted it."""
 
     def __init__(self, write: Write) -> None:
         self.write = write
         self.answer: Deferred[None] = Deferred(lambda _: None)
 
     def done(self, status: int) -> None:
-        """Take libca's word that it was sent, or why not."""
+        """Handle the status of ca_array_put."""
         _answer(self.answer, status)
 
 
@@ -106,26 +106,26 @@ class PutCalls(Protocol):
     """The calls of libca that writes need."""
 
     def next_key(self) -> int:
-        """A number for something that libca will call back about."""
+        """Return a unique number for the callback of a put."""
 
     def put(self, at_libca: AtLibca, pending: PlainPut) -> None:
-        """Write; whether it was sent goes to the pending put."""
+        """Write without completion; the outcome is passed to the pending put."""
 
     def put_callback(self, at_libca: AtLibca, pending: PendingPut) -> None:
-        """Write with completion; what becomes of it goes to the pending put."""
+        """Write with completion; the outcome is passed to the pending put."""
 
     def forget(self, key: int) -> None:
         """Stop reporting the outcome of a get or put."""
 
 
 class Puts(PutQueue[PendingPut]):
-    """The writes to one channel, in the order in which they were asked for.
+    """The writes to a channel, in the order of the requests.
 
-    Of those with completion, one is under way at a time: an IOC's server stops serving the
-    whole gateway when a second one comes on a channel before the first has finished. The
-    others wait, unless one without completion comes, which never waits: then they are
-    written before it, and have finished when the one under way has. The same holds once
-    nobody waits for the one under way any more: it may never finish.
+    Only one write with completion is under way at a time: if a second one arrives before the
+    first has finished, an IOC's server stops serving the whole gateway. The others wait, until a
+    write without completion arrives, which never waits: then they are written before it, and
+    finish together with the one under way. The same happens when nobody waits for the one under way
+    any more, because it may never finish.
     """
 
     def __init__(self, calls: PutCalls, at_libca: AtLibca) -> None:
@@ -136,23 +136,23 @@ class Puts(PutQueue[PendingPut]):
         self._written: list[PendingPut] = []
 
     def send(self, write: Write) -> Deferred[None]:
-        """Write at once; fires when the write was sent."""
+        """Write immediately; fires when the value was sent."""
         self.write_waiting()
         put = PlainPut(write)
         self._calls.put(self._at_libca, put)
         return put.answer
 
     def complete(self, write: Write) -> Deferred[None]:
-        """Write when it is its turn; fires when the record has finished.
+        """Write in turn; fires when the record has finished.
 
-        A cancelled one is not written any more, if it still waits.
+        If the Deferred is cancelled before its turn, nothing is written.
         """
         put = PendingPut(self._calls.next_key(), write, self)
         self.add(put)
         return put.answer
 
     def finished(self, put: PendingPut, status: int) -> None:
-        """End those that were written meanwhile, and send the next."""
+        """Finish the writes that were sent meanwhile, and send the next one."""
         if put is not self.under_way:
             return
         self.under_way = None
@@ -162,7 +162,7 @@ class Puts(PutQueue[PendingPut]):
         self.go_on()
 
     def lose(self) -> None:
-        """Fail all that wait: the channel was lost."""
+        """Fail all pending writes: the channel was lost."""
         under_way, waiting = self.take_all()
         written, self._written = self._written, []
         if under_way is not None:

@@ -1,4 +1,4 @@
-"""What libca has of a channel."""
+"""The state of a channel in libca."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pycawamp.pv.values import FieldType
 
 @attrs.define
 class AtLibca:
-    """What libca has of a channel. Not the reactor's to touch, but for `host`."""
+    """The state of a channel in libca. The reactor may only use `host`."""
 
     host: str = ""
-    """The IOC where it was connected last."""
+    """The IOC that it was last connected to."""
     chid: int | None = None
     shape: tuple[FieldType, int] | None = None
-    """The native type and count that the monitors were made for."""
+    """The native type and count for which the monitors were created."""
     monitors: tuple[Monitor, ...] = ()
-    """Those made for the shape; written by the connection callback."""
+    """The monitors for this shape; written by the connection callback."""
     subscribed: tuple[Monitor, ...] = ()
-    """Those that are subscribed; the worker's."""
+    """The subscribed monitors; used by the worker only."""
     reserved: int = 0
-    """Bytes of the memory budget that are its values'; the worker's."""
+    """Bytes counted by the memory budget for its values; used by the worker only."""
     cleared: bool = False
     """Whether the channel was closed; used by the worker only."""

@@ -1,4 +1,4 @@
-"""One thread that does jobs in order."""
+"""A thread that executes jobs in order."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ Job = Callable[[], Any]
 
 
 class Worker:
-    """Does jobs one after another on a thread of its own.
+    """Executes jobs one after another on its own thread.
 
-    `flush` runs whenever the jobs that waited are done, so that a burst of jobs
-    needs only one.
+    `flush` is called when no more jobs are queued, so once for a burst of jobs.
     """
 
     _log = Logger()
@@ -31,16 +30,16 @@ class Worker:
         self._stopped: Deferred[None] = Deferred()
 
     def start(self) -> None:
-        """Start the thread: after a fork, which a thread made before does not survive."""
+        """Start the thread. Call it after a fork, which threads do not survive."""
         # A daemon: if a library call never returned, the process could still end.
         Thread(target=self._run, name=self._name, daemon=True).start()
 
     def do(self, job: Job) -> None:
-        """Queue a job; may be called from any thread."""
+        """Queue a job. May be called from any thread."""
         self._jobs.put(job)
 
     def stop(self, last: Job) -> Deferred[None]:
-        """Skip the jobs that wait, do the last one and end; fires when that is done."""
+        """Skip queued jobs, execute `last`, and end the thread; fires when it has ended."""
         self._stopping = True
         self._last = last
         self._jobs.put(None)

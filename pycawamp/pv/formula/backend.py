@@ -48,7 +48,7 @@ class FormulaBackend:
         """Do nothing: there is nothing to set up."""
 
     def stop(self) -> Deferred[None]:
-        """Forget all."""
+        """Delete all formulas."""
         self._inputs.clear()
         self._formulas.clear()
         self._changed.clear()
@@ -97,7 +97,7 @@ class FormulaBackend:
                 source.subscription.close()
 
     def _mark(self, source: Input) -> None:
-        """Have the formulas of an input computed soon."""
+        """Schedule the computation of the formulas with an input."""
         self._changed[source] = None
         self._schedule()
 
@@ -108,15 +108,17 @@ class FormulaBackend:
 
     def _compute(self) -> None:
         self._timer = None
-        for source in self._changed:
+        for source in list(self._changed):
             self._check_size(source)
             self._due.update(source.formulas)
         self._changed.clear()
         some = list(islice(self._due, AT_ONCE))
-        for formula in some:
-            del self._due[formula]
-            formula.compute()
+        # Before formulas are computed, which may be inputs of others.
         self._next = self._clock.seconds() + len(some) / MOST_RATE
+        for formula in some:
+            # What one tells may lead to the end of another.
+            if self._due.pop(formula, True) is None:
+                formula.compute()
         if self._due:
             self._schedule()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import attrs
 
@@ -12,9 +12,8 @@ import attrs
 CHOICE, OR, AND, COMPARISON, SUM, PRODUCT, POWER, ATOM = range(8)
 
 
-@attrs.frozen
-class Calc:
-    """An expression."""
+class Calc(NamedTuple):
+    """An expression. A NamedTuple, as a token is."""
 
     text: str
     rank: int = ATOM

@@ -20,12 +20,12 @@ class Formula:
     expression: Expression
     _tokens: tuple[Token, ...]
     _names: frozenset[Token]
-    """Those that are names of PVs."""
+    """The tokens that are names of PVs."""
 
     @classmethod
-    def parse(cls, text: str) -> Formula:
-        """Return the formula in a text without its scheme; raises FormulaError."""
-        found = tuple(tokens(text))
+    def parse(cls, text: str, start: int = 0) -> Formula:
+        """Return the formula in a text from `start` on, after its scheme; raises FormulaError."""
+        found = tuple(tokens(text, start))
         parser = Parser(found)
         calc = parser.whole()
         try:

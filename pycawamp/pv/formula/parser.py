@@ -13,9 +13,9 @@ Operators of one line are computed from left to right, so 2*3^2 is 36, as it is 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from pycawamp.pv.calc import INPUTS, MAX_OPERATORS
+from pycawamp.pv.calc import INPUTS
 from pycawamp.pv.formula.calc import (
     CONSTANTS,
     FUNCTIONS,
@@ -31,9 +31,15 @@ from pycawamp.pv.formula.tokens import FormulaError, Kind, Token
 
 _FIRST = ord("A")
 _FUNCTIONS = {name.lower(): function for name, function in FUNCTIONS.items()}
-_COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
+LOGIC, COMPARISON, SUM, PRODUCT = range(1, 5)
+_LEVELS = {
+    **dict.fromkeys(("&", "&&", "|", "||"), LOGIC),
+    **dict.fromkeys(("==", "!=", "<", "<=", ">", ">="), COMPARISON),
+    **dict.fromkeys(("+", "-"), SUM),
+    **dict.fromkeys(("*", "/", "^", "%"), PRODUCT),
+}
 MOST_DEPTH = 20
-"""Of parentheses within parentheses."""
+"""Maximum nesting of parentheses."""
 
 
 class Parser:
@@ -50,8 +56,6 @@ class Parser:
 
     def whole(self) -> Calc:
         """Read all; raises FormulaError."""
-        if sum(token.kind is Kind.MARK for token in self._tokens) > MAX_OPERATORS:
-            raise FormulaError(f"expected at most {MAX_OPERATORS} operators and parentheses")
         calc = self._formula()
         if self._next.kind is not Kind.END:
             raise self._next.error("an operator or the end")
@@ -62,16 +66,14 @@ class Parser:
         return self._tokens[self._at]
 
     def _take(self) -> Token:
-        token = self._next
+        token = self._tokens[self._at]
         self._at += token.kind is not Kind.END
         return token
 
-    def _is(self, *marks: str) -> bool:
-        return self._next.kind is Kind.MARK and self._next.text in marks
-
     def _skip(self, mark: str) -> bool:
         """Skip this mark if it is next, and return whether it was."""
-        found = self._is(mark)
+        token = self._tokens[self._at]
+        found = token.text == mark and token.kind is Kind.MARK
         self._at += found
         return found
 
@@ -79,47 +81,42 @@ class Parser:
         if not self._skip(mark):
             raise self._next.error(repr(mark))
 
-    def _chain(self, operand: Callable[[], Calc], *marks: str) -> Calc:
-        calc = operand()
-        while self._is(*marks):
-            calc = binary(self._take().text, calc, operand())
-        return calc
-
     def _formula(self) -> Calc:
-        calc = self._chain(self._comparison, "&", "&&", "|", "||")
+        calc = self._operation(LOGIC)
         if not self._skip("?"):
             return calc
-        yes = self._comparison()
+        yes = self._operation(COMPARISON)
         self._expect(":")
         return choice(calc, yes, self._formula())
 
-    def _comparison(self) -> Calc:
-        return self._chain(self._sum, *_COMPARISONS)
-
-    def _sum(self) -> Calc:
-        return self._chain(self._product, "+", "-")
-
-    def _product(self) -> Calc:
-        return self._chain(self._factor, "*", "/", "^", "%")
+    def _operation(self, lowest: int) -> Calc:
+        """Read operands with operators of this level and of higher ones."""
+        calc = self._factor()
+        while True:
+            token = self._tokens[self._at]
+            level = _LEVELS.get(token.text, 0) if token.kind is Kind.MARK else 0
+            if level < lowest:
+                return calc
+            self._at += 1
+            calc = binary(token.text, calc, self._operation(level + 1))
 
     def _factor(self) -> Calc:
         return inverted(self._signed()) if self._skip("!") else self._signed()
 
     def _signed(self) -> Calc:
         if not self._skip("-"):
-            return self._operand()
-        if self._next.kind is Kind.NUMBER:
-            return Calc(f"-{self._operand().text}")
-        return negated(self._operand())
-
-    def _operand(self) -> Calc:
+            return self._operand(self._take())
         token = self._take()
+        operand = self._operand(token)
+        return Calc(f"-{operand.text}") if token.kind is Kind.NUMBER else negated(operand)
+
+    def _operand(self, token: Token) -> Calc:
         if token.kind is Kind.NUMBER:
             return self._number(token)
         if token.kind is Kind.QUOTED:
             return self._input(token)
         if token.kind is Kind.WORD:
-            return self._call(token) if self._is("(") else self._word(token)
+            return self._call(token) if self._skip("(") else self._word(token)
         if token.kind is Kind.MARK and token.text == "(":
             calc = self._inner(token)
             self._expect(")")
@@ -163,7 +160,6 @@ class Parser:
         return function.make(arguments)
 
     def _arguments(self, token: Token) -> list[Calc]:
-        self._expect("(")
         arguments = [self._inner(token)]
         while self._skip(","):
             arguments.append(self._inner(token))

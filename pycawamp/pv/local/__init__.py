@@ -1,1 +1,1 @@
-"""PVs of the gateway itself: loc:// holds what clients write, sim:// moves by itself."""
+"""Local PVs (loc://), which hold what clients write, and simulated PVs (sim://)."""

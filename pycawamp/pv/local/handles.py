@@ -1,4 +1,4 @@
-"""The handle on a PV that there is not."""
+"""The handle of a PV that does not exist."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pycawamp.pv.values import Reading
 @implementer(IHandle)
 @attrs.frozen(eq=False)
 class NoPV:
-    """Stands for a PV that there is not."""
+    """A handle of a PV that does not exist."""
 
     reason: str
 
@@ -24,9 +24,9 @@ class NoPV:
         """Do nothing."""
 
     def get(self) -> Deferred[Reading]:
-        """Fail."""
+        """Fail with NotConnectedError."""
         return fail(NotConnectedError(self.reason))
 
     def put(self, value: Any, wait: bool) -> Deferred[None]:
-        """Fail."""
+        """Fail with NotConnectedError."""
         return fail(NotConnectedError(self.reason))

@@ -1,4 +1,4 @@
-"""loc:// PVs: they hold what clients write, for as long as one looks at them."""
+"""Local PVs (loc://), which exist while they have subscribers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_PVS = 2000
 
 @attrs.define(eq=False)
 class LocalPV:
-    """One PV, and those who hear of it."""
+    """A local PV, and its sinks."""
 
     metadata: Metadata
     latest: Reading
@@ -33,7 +33,7 @@ class LocalPV:
 class LocalBackend:
     """PVs that are shared by all clients, by the name before the parentheses.
 
-    The first name that is opened decides on the type and the first value.
+    The first name that is opened determines the type and the initial value.
     """
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
@@ -44,15 +44,15 @@ class LocalBackend:
         return len(self._pvs)
 
     def start(self) -> None:
-        """Do nothing: there is nothing to set up."""
+        """Do nothing."""
 
     def stop(self) -> Deferred[None]:
-        """Forget all."""
+        """Delete all PVs."""
         self._pvs.clear()
         return succeed(None)
 
     def open(self, name: str, sink: ISink) -> IHandle:
-        """Report a PV to a sink; one that is new has the value in its name."""
+        """Open a channel. A new PV has the value in its name."""
         try:
             parsed = LocalName.parse(name)
             pv = self._pvs.get(parsed.base) or self._make(parsed)
@@ -66,17 +66,17 @@ class LocalBackend:
         return LocalHandle(self, parsed.base, sink)
 
     def find(self, base: str) -> LocalPV | None:
-        """Return a PV by its name; None if nobody looks at it."""
+        """Return a PV by its name; None if it does not exist."""
         return self._pvs.get(base)
 
     def set(self, pv: LocalPV, value: Value) -> None:
-        """Give a PV a value."""
+        """Set the value of a PV."""
         pv.latest = self._reading(value)
         for sink in list(pv.sinks):
             sink.reading(pv.latest)
 
     def close(self, base: str, sink: ISink) -> None:
-        """Unsubscribe a sink; a PV without sinks is removed."""
+        """Remove a sink; a PV without sinks is deleted."""
         pv = self._pvs.get(base)
         if pv is not None and sink in pv.sinks:
             pv.sinks.remove(sink)
@@ -85,7 +85,7 @@ class LocalBackend:
 
     def _make(self, name: LocalName) -> LocalPV:
         if len(self._pvs) >= MOST_PVS:
-            raise LocalNameError(f"there are {MOST_PVS} local PVs, as many as may be")
+            raise LocalNameError(f"the limit of {MOST_PVS} local PVs is reached")
         metadata, value = initial(name)
         pv = self._pvs[name.base] = LocalPV(metadata, self._reading(value))
         return pv
@@ -97,18 +97,18 @@ class LocalBackend:
 @implementer(IHandle)
 @attrs.frozen(eq=False)
 class LocalHandle:
-    """One sink's hold on a PV."""
+    """An open channel of a local PV."""
 
     _backend: LocalBackend
     _base: str
     _sink: ISink
 
     def close(self) -> None:
-        """Unsubscribe the sink."""
+        """Close the channel."""
         self._backend.close(self._base, self._sink)
 
     def get(self) -> Deferred[Reading]:
-        """Give the present value."""
+        """Return the current value."""
         pv = self._backend.find(self._base)
         return fail(NotConnectedError("there is no such PV")) if pv is None else succeed(pv.latest)
 

@@ -1,4 +1,4 @@
-"""Names of local PVs: `name<Type>(first, "second")`, as Phoebus has them."""
+"""Names of local PVs: `name<Type>(first, "second")`, as in Phoebus."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ARGUMENT = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^",]+))\s*(,|$)', re.DOTALL
 
 
 class LocalNameError(ValueError):
-    """The name stands for no local PV; the text says why."""
+    """The name is not a valid local PV; the text says why."""
 
 
 @attrs.frozen
@@ -39,7 +39,7 @@ class Argument:
             # Java's numbers have no underscores.
             return float(text.replace("_", "?"))
         except ValueError:
-            expected = f"expected a number or a text in quotes, got {self._shown}"
+            expected = f"expected a number or a quoted string, got {self._shown}"
             raise LocalNameError(expected) from None
 
     @property
@@ -49,17 +49,21 @@ class Argument:
 
 @attrs.frozen
 class LocalName:
-    """A name, taken apart."""
+    """A parsed name."""
 
     base: str
     type: str | None
-    """As in `<VDouble>`."""
+    """The text between `<` and `>`, such as VDouble."""
     arguments: tuple[Argument, ...]
-    """What is in parentheses."""
+    """The text in parentheses."""
 
     @classmethod
     def parse(cls, text: str) -> LocalName:
-        """Take a name apart; raises LocalNameError."""
+        """Parse a name.
+
+        Raises:
+            LocalNameError: The name is invalid.
+        """
         match = _NAME.fullmatch(text)
         if match is None or not match[1].strip():
             raise LocalNameError('expected a name such as x, x(5), x("text") or x<VLong>(5)')
@@ -67,7 +71,11 @@ class LocalName:
 
     @property
     def numbers(self) -> list[float]:
-        """The arguments, all of which must be numbers; raises LocalNameError."""
+        """Return the arguments as numbers.
+
+        Raises:
+            LocalNameError: One is not a number.
+        """
         return [number for argument in self.arguments for number in argument.numbers]
 
 
@@ -76,7 +84,9 @@ def _arguments(text: str) -> Iterator[Argument]:
     while is_more:
         match = _ARGUMENT.match(text, at)
         if match is None:
-            raise LocalNameError('expected numbers or "texts" between commas, in parentheses')
+            raise LocalNameError(
+                'expected numbers or "strings" in parentheses, separated by commas'
+            )
         quoted, plain, end = match.groups()
         if quoted is None:
             yield Argument(plain.strip(), is_quoted=False)

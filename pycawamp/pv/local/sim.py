@@ -1,4 +1,4 @@
-"""sim:// PVs: each moves by itself while it is open."""
+"""Simulated PVs (sim://), which change while they are open."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from pycawamp.pv.local.simulations import LOST, Simulation, simulation
 from pycawamp.pv.values import Reading
 
 MOST_WORK = 10_000.0
-"""Updates per second of all PVs; an array counts as one more for each `ELEMENTS` elements."""
+"""Maximum updates per second of all PVs; every `ELEMENTS` array elements count as one more."""
 ELEMENTS = 100
 
 
 @implementer(IHandle)
 class SimulatedPV:
-    """One PV."""
+    """A simulated PV."""
 
     def __init__(
         self, model: Simulation, sink: ISink, clock: IReactorTime, now: Callable[[], float]
     ) -> None:
         self.work = (1 + model.metadata.count // ELEMENTS) / model.period if model.period else 0.0
-        """What it costs, per second."""
+        """Its share of `MOST_WORK`."""
         self.closed: Callable[[], object] = lambda: None
         self._model = model
         self._sink = sink
@@ -47,7 +47,7 @@ class SimulatedPV:
         self._steps.clock = clock
 
     def start(self) -> None:
-        """Report to the sink from now on."""
+        """Start sending updates to the sink."""
         self._sink.metadata(attrs.evolve(self._model.metadata, write_access=False))
         if self._model.period:
             self._steps.start(self._model.period)
@@ -55,20 +55,20 @@ class SimulatedPV:
             self._step()
 
     def close(self) -> None:
-        """Move no more."""
+        """Stop."""
         if self._steps.running:
             self._steps.stop()
         closed, self.closed = self.closed, lambda: None
         closed()
 
     def get(self) -> Deferred[Reading]:
-        """Give the present value."""
+        """Return the current value."""
         if self._latest is None:
-            return fail(NotConnectedError("it is lost for now"))
+            return fail(NotConnectedError("it is disconnected for now"))
         return succeed(self._latest)
 
     def put(self, value: Any, wait: bool) -> Deferred[None]:
-        """Refuse: it moves by itself."""
+        """Fail: simulated PVs cannot be written."""
         return fail(PutFailedError("a simulated PV cannot be written"))
 
     def _step(self) -> None:
@@ -86,7 +86,7 @@ class SimulatedPV:
 
 @implementer(IBackend)
 class SimulationBackend:
-    """Simulated PVs, as many as are not too much work."""
+    """Simulated PVs, up to `MOST_WORK`."""
 
     def __init__(self, clock: IReactorTime, now: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -95,7 +95,7 @@ class SimulationBackend:
         self._work = 0.0
 
     def start(self) -> None:
-        """Do nothing: there is nothing to set up."""
+        """Do nothing."""
 
     def stop(self) -> Deferred[None]:
         """Stop all PVs."""
@@ -104,11 +104,11 @@ class SimulationBackend:
         return succeed(None)
 
     def open(self, name: str, sink: ISink) -> IHandle:
-        """Begin to move a PV."""
+        """Open a channel, and start its simulation."""
         try:
             pv = SimulatedPV(simulation(LocalName.parse(name)), sink, self._clock, self._now)
             if self._work + pv.work > MOST_WORK:
-                raise LocalNameError("there are as many simulated PVs as may be")
+                raise LocalNameError("the limit of simulated PVs is reached")
         except LocalNameError as error:
             sink.refused(str(error))
             return NoPV(str(error))

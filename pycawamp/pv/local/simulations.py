@@ -1,4 +1,4 @@
-"""What sim:// PVs do: the simulations of Phoebus, with the arguments that they take there."""
+"""The simulations of sim:// PVs, with the same arguments as in Phoebus."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pycawamp.pv.local.values import initial
 from pycawamp.pv.values import SEVERITIES, STATUSES, Array, FieldType, Metadata, Value
 
 FASTEST = 0.01
-"""Seconds between two updates of a PV, at least."""
+"""Minimum seconds between two updates of a PV."""
 MOST_SIZE = 10_000
-"""Elements of a wave."""
+"""Maximum number of elements of a waveform."""
 
 
 class Lost(Enum):
-    """What a step returns while the PV is not there."""
+    """Returned by a step while the PV is disconnected."""
 
     LOST = "lost"
 
@@ -30,12 +30,12 @@ class Lost(Enum):
 LOST = Lost.LOST
 
 Step: TypeAlias = "Callable[[int, float], Value | Lost]"
-"""The value of an update, by its number from 0 and by the seconds since the PV was opened."""
+"""Returns the value of an update, by its number from 0 and the seconds since the PV was opened."""
 
 
 @attrs.frozen
 class Simulation:
-    """A PV that moves by itself."""
+    """How a simulated PV changes."""
 
     metadata: Metadata
     period: float
@@ -74,7 +74,11 @@ _WARNING = _Limit.of("MINOR", "LOW", "HIGH")
 
 
 def simulation(name: LocalName) -> Simulation:
-    """Return what a name stands for; raises LocalNameError."""
+    """Return the simulation that a name describes.
+
+    Raises:
+        LocalNameError: There is no such simulation, or its arguments are invalid.
+    """
     base = name.base.lower()
     if base == "const":
         metadata, constant = initial(name)
@@ -242,7 +246,7 @@ def _strings(given: Sequence[float]) -> Simulation:
 
 
 def _form(name: str, given: Sequence[float], forms: dict[int, Sequence[float]]) -> Sequence[float]:
-    """Return all arguments of a simulation, by how many were given."""
+    """Return all arguments of a simulation, given the forms that it has."""
     form = forms.get(len(given))
     if form is None:
         counts = " or ".join(map(str, forms))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
+
+import numpy as np
 
 from pycawamp.pv import checks
 from pycawamp.pv.errors import BadValueError
 from pycawamp.pv.text import clip
+from pycawamp.pv.values import Array, FieldType, Metadata
 
 MOST_CELLS = 10_000
 MOST_COLUMNS = 100
 MOST_CHARACTERS = 10_000
-"""Of all texts of a table, the names of its columns included."""
+"""Maximum characters of all strings of a table, including its column names."""
 MOST_SHOWN = 200
 """Characters of a list in an error message."""
 
@@ -31,13 +33,9 @@ def table(value: Any) -> dict[str, Any]:
     columns = value["columns"]
     labels = value.get("labels") or list(columns)
     _check_labels(labels, len(columns))
-    for name, column in columns.items():
-        _check_column(name, column)
+    checked = {name: _checked(name, column) for name, column in columns.items()}
     _check_size(columns, labels)
-    return {
-        "labels": list(labels),
-        "columns": {name: column[:] for name, column in columns.items()},
-    }
+    return {"labels": list(labels), "columns": checked}
 
 
 def _check_labels(labels: Any, columns: int) -> None:
@@ -48,16 +46,24 @@ def _check_labels(labels: Any, columns: int) -> None:
         raise BadValueError(f'expected "labels" to be an array of {columns} strings')
 
 
-def _check_column(name: str, column: Any) -> None:
+def _checked(name: str, column: Any) -> Array | list[str]:
+    """Return a column as it is kept: numbers as an array, which takes least memory."""
     if not isinstance(column, list):
         got = checks.described(column)
         raise BadValueError(f"expected an array for the column {_shown(name)}, got {got}")
     kinds = set(map(type, column))
-    if not (kinds <= {int, float} or kinds <= {str} or kinds <= {bool}):
+    if kinds <= {str}:
+        return column[:]
+    if kinds == {bool}:
+        return np.array(column, np.bool_)
+    if not kinds <= {int, float}:
         kind = "numbers, of strings, or of true and false"
         raise BadValueError(f"expected an array of {kind} for the column {_shown(name)}")
-    if float in kinds and not all(map(math.isfinite, column)):
-        raise BadValueError(f"expected finite numbers in the column {_shown(name)}")
+    dtype = np.dtype(np.float64 if float in kinds else np.int64)
+    try:
+        return checks.numbers(Metadata(FieldType.DOUBLE, 0), column, dtype)
+    except BadValueError as error:
+        raise BadValueError(f"column {_shown(name)}: {error}") from None
 
 
 def _check_size(columns: dict[str, list[Any]], labels: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""What loc:// PVs hold: the type that a name asks for, and the values that it may be given."""
+"""The types and values of local PVs."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ from pycawamp.pv.values import FieldType, Metadata, Value
 
 MOST_ELEMENTS = 10_000
 MOST_CHARACTERS = 10_000
-"""Of a string, or of all strings of an array."""
+"""Maximum characters of a string, or of all strings of an array."""
 _TYPES = ("VDoubleArray", "VDouble", "VStringArray", "VString", "VEnum", "VLong", "VTable")
 
 
 def initial(name: LocalName) -> tuple[Metadata, Value]:
-    """Return the type and the first value of a PV; raises LocalNameError."""
+    """Return the type and the initial value of a PV.
+
+    Raises:
+        LocalNameError: The name has an unknown type, or a value that does not match it.
+    """
     arguments = name.arguments
     kind = _natural(arguments) if name.type is None else _type(name.type)
     if kind == "VEnum":
@@ -35,7 +39,11 @@ def initial(name: LocalName) -> tuple[Metadata, Value]:
 
 
 def converted(metadata: Metadata, value: Any) -> Value:
-    """Return the value that a PV holds once JSON's value is written; raises BadValueError."""
+    """Return the value that a PV has after a write of a JSON value.
+
+    Raises:
+        BadValueError: The value is not valid for the PV.
+    """
     if not metadata.is_array:
         return _CONVERTERS[metadata.type](metadata, value)
     if not isinstance(value, list):
@@ -51,7 +59,7 @@ def converted(metadata: Metadata, value: Any) -> Value:
 
 
 def _type(text: str) -> str:
-    """Return the type that a text means: as in Phoebus, `double` will do for `VDouble`."""
+    """Return the type that a name specifies; as in Phoebus, `double` also means `VDouble`."""
     for kind in _TYPES:
         if kind[1:].lower() in text.lower():
             return kind

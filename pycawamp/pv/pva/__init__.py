@@ -1,1 +1,1 @@
-"""pvAccess."""
+"""The pvAccess backend."""

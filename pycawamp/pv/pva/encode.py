@@ -1,4 +1,4 @@
-"""Values that clients want to write, to pvAccess: what is wrong with them is found here. No I/O."""
+"""Conversion of values to pvAccess, with complete checks. No I/O."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ MAX_INDEX = 2**31 - 1
 
 @attrs.frozen(eq=False)
 class Write:
-    """The leaves to write: path, type, and elements that were checked."""
+    """The leaves to write: path, type, and checked elements."""
 
     leaves: tuple[tuple[str, Scalar | ScalarArray, Any], ...]
 
 
 def encode(description: Description, metadata: Metadata, value: Any) -> Write:
-    """Return what to write for a value, as JSON has it.
+    """Return the leaves to write for a JSON value.
 
-    Raises BadValueError, which says what was wrong with it and what was expected.
+    Raises:
+        BadValueError: The value is not valid for the PV; the text says what was expected.
     """
     if metadata.type in (FieldType.TABLE, FieldType.IMAGE):
         raise BadValueError(f"expected another PV: {metadata.type.value}s cannot be written")
@@ -43,7 +44,7 @@ def encode(description: Description, metadata: Metadata, value: Any) -> Write:
 
 
 def encoded(write: Write, structure: Structure, order: Order) -> bytes | None:
-    """Return the bits and values of a PUT; None if the type has other leaves by now."""
+    """Return the bits and values of a PUT; None if the type has changed."""
     layout = layout_of(structure)
     bits: dict[int, bytes] = {}
     for path, leaf, elements in write.leaves:

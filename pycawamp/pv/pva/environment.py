@@ -1,4 +1,4 @@
-"""What the EPICS_PVA_* environment says: where to search, and for how long to wait."""
+"""The EPICS_PVA_* environment variables: where to search, and timeouts."""
 
 from __future__ import annotations
 
@@ -16,28 +16,29 @@ Address: TypeAlias = tuple[str, int]
 SERVER_PORT = 5075
 BROADCAST_PORT = 5076
 TIMEOUT = 30.0
-"""Seconds; as EPICS_PVA_CONN_TMO has it."""
+"""Seconds; the default of EPICS_PVA_CONN_TMO."""
 _SIOCGIFBRDADDR = 0x8919
 
 
 @attrs.frozen
 class Environment:
-    """Where servers are searched for."""
+    """Where to search for servers."""
 
     addresses: tuple[tuple[Address, bool], ...] = ()
-    """By UDP: address, and whether it is that of one host."""
+    """Addresses to search by UDP, and whether each is a unicast address."""
     name_servers: tuple[Address, ...] = ()
-    """By TCP."""
+    """Addresses to search by TCP."""
     beacons: tuple[Address, ...] = ()
-    """Where beacons come."""
+    """Addresses on which to receive beacons."""
     timeout: float = TIMEOUT
     """Seconds without a message after which a connection is lost."""
 
     @classmethod
     def read(cls, variables: Mapping[str, str]) -> Environment:
-        """Read the environment; raises ValueError that says what is wrong with it.
+        """Read the environment. Blocks while host names are resolved.
 
-        Host names are looked up: that may block.
+        Raises:
+            ValueError: A variable is invalid; the text says which and why.
         """
         port = _port(variables.get("EPICS_PVA_BROADCAST_PORT", ""), BROADCAST_PORT)
         addresses = list(_listed(variables, "EPICS_PVA_ADDR_LIST", port))

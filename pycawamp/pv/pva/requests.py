@@ -1,4 +1,4 @@
-"""Reads and writes that are under way on one channel."""
+"""Pending gets and puts of a channel."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _structure(circuit: Circuit, reader: Reader) -> Structure:
 
 
 class PendingGet:
-    """One GET: asks for the type, then for the value."""
+    """A GET: requests the type, then the value."""
 
     def __init__(self, circuit: Circuit, server_id: int) -> None:
         self.answer: Deferred[Reading] = Deferred(lambda _: self._end())
@@ -43,11 +43,11 @@ class PendingGet:
         self._structure: Structure | None = None
 
     def begin(self) -> None:
-        """Ask for the type."""
+        """Request the type."""
         self._send(INIT, messages.options({}, self._circuit.order))
 
     def received(self, subcommand: int, reader: Reader) -> None:
-        """Take the type, or the value."""
+        """Handle the type, or the value."""
         status = reader.status()
         if not status.is_success:
             self.fail(RefusedError(f"the IOC does not send the value: {status.text}"))
@@ -64,7 +64,7 @@ class PendingGet:
                 self.answer.callback(description.reading(state))
 
     def fail(self, error: PVError) -> None:
-        """End it with an error, unless it has ended."""
+        """Fail with an error, unless it has finished."""
         self._end()
         if not self.answer.called:
             self.answer.errback(Failure(error))
@@ -78,7 +78,7 @@ class PendingGet:
 
 
 class PendingPut:
-    """One PUT: asks for the type, then writes."""
+    """A PUT: requests the type, then writes."""
 
     def __init__(self, write: Write, puts: Puts) -> None:
         self.write = write
@@ -87,14 +87,18 @@ class PendingPut:
         self._number: int | None = None
 
     def begin(self, waits: bool) -> None:
-        """Ask for the type. `waits`: have the server answer when the record has finished."""
+        """Request the type.
+
+        Args:
+            waits: Whether the server answers when the record has finished.
+        """
         circuit = self._puts.circuit
         self._number = circuit.begin(self)
         options = {"block": "true"} if waits else {}
         self._send(INIT, messages.options(options, circuit.order))
 
     def received(self, subcommand: int, reader: Reader) -> None:
-        """Take the type, or what became of the write."""
+        """Handle the type, or the outcome of the write."""
         status = reader.status()
         if not subcommand & INIT or not status.is_success:
             self._end()
@@ -109,7 +113,7 @@ class PendingPut:
             self._send(DESTROY, values)
 
     def done(self, status: Status) -> None:
-        """Tell what became of the write."""
+        """Handle the outcome of the write."""
         if self.answer.called:
             return
         if status.is_success:
@@ -121,7 +125,7 @@ class PendingPut:
             self.answer.errback(Failure(PutFailedError(f"the write failed: {text}")))
 
     def fail(self, error: PVError) -> None:
-        """End it with an error, unless it has ended."""
+        """Fail with an error, unless it has finished."""
         self._end()
         if not self.answer.called:
             self.answer.errback(Failure(error))
@@ -137,12 +141,12 @@ class PendingPut:
 
 
 class Puts(PutQueue[PendingPut]):
-    """The writes to one channel, in the order in which they were asked for.
+    """The writes to a channel, in the order of the requests.
 
-    Of those with completion one is under way at a time: a record that is busy takes the value of
-    a second one later, after others that came behind it. The others wait, unless one without
-    completion comes, which never waits: then they are written before it, and have finished when
-    the one under way has. The same holds once nobody waits for the one under way any more.
+    Only one write with completion is under way at a time, because a busy record takes the value of
+    a second one later, after others that arrived behind it. The others wait, until a write without
+    completion arrives, which never waits: then they are written before it, and finish together with
+    the one under way. The same happens when nobody waits for the one under way any more.
     """
 
     def __init__(self, circuit: Circuit, server_id: int) -> None:
@@ -154,7 +158,7 @@ class Puts(PutQueue[PendingPut]):
         self._plain: dict[PendingPut, None] = {}
 
     def send(self, write: Write) -> Deferred[None]:
-        """Write at once; fires when the server has taken the value."""
+        """Write immediately; fires when the server has accepted the value."""
         self.write_waiting()
         put = PendingPut(write, self)
         self._plain[put] = None
@@ -162,16 +166,16 @@ class Puts(PutQueue[PendingPut]):
         return put.answer
 
     def complete(self, write: Write) -> Deferred[None]:
-        """Write when it is its turn; fires when the record has finished.
+        """Write in turn; fires when the record has finished.
 
-        A cancelled one is not written any more, if it still waits.
+        If the Deferred is cancelled before its turn, nothing is written.
         """
         put = PendingPut(write, self)
         self.add(put)
         return put.answer
 
     def finished(self, put: PendingPut, status: Status) -> None:
-        """End a write, and those that were written while it was under way; send the next."""
+        """Finish a write, and those that were sent while it was under way; send the next one."""
         if put in self._written:
             if status.is_success and self.under_way is not None:
                 self._written[put] = status
@@ -190,7 +194,7 @@ class Puts(PutQueue[PendingPut]):
         self.go_on()
 
     def lose(self) -> None:
-        """Fail all that wait: the channel was lost."""
+        """Fail all pending writes: the channel was lost."""
         under_way, waiting = self.take_all()
         sent = [*([under_way] if under_way else []), *self._written, *self._plain]
         self._written, self._plain = {}, {}
@@ -204,6 +208,6 @@ class Puts(PutQueue[PendingPut]):
         put.begin(waits=True)
 
     def write_early(self, put: PendingPut) -> None:
-        """Write without completion; it is done when the server has taken it and the other is."""
+        """Write without completion; finished when this one and the one under way have finished."""
         self._written[put] = None
         put.begin(waits=False)

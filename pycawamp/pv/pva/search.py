@@ -1,4 +1,4 @@
-"""Finding the servers of PVs: searches in few datagrams, at growing intervals."""
+"""Searches for PVs, in few datagrams and at growing intervals."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from pycawamp.pv.pva.messages import Command
 from pycawamp.pv.pva.wire import BIG, MALFORMED, Reader
 
 DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-"""Seconds between the searches for a name; the last from then on."""
+"""Seconds between searches for a name; the last delay is repeated."""
 DATAGRAM = 1400
-"""Bytes of a search, at most."""
+"""Maximum bytes of a search message."""
 AT_ONCE = 20
-"""Searches that are sent in a row."""
+"""Number of searches that are sent without a pause."""
 PAUSE = 0.01
-"""Seconds between two rows."""
+"""Seconds of the pause."""
 MAX_SERVERS = 10_000
-"""Servers whose beacons are told apart."""
+"""Maximum number of servers whose beacons are distinguished."""
 
 Found: TypeAlias = Callable[[Address], None]
 Names: TypeAlias = list[tuple[int, bytes]]
@@ -36,7 +36,7 @@ AskNameServers: TypeAlias = Callable[[int, Names], None]
 
 
 class Search:
-    """The search for one name, for as long as it is not found or ended."""
+    """The search for a name, until it is found or cancelled."""
 
     __slots__ = ("attempt", "delay", "found", "name", "number")
 
@@ -44,11 +44,11 @@ class Search:
         self.name = name
         self.number = number
         self.found = found
-        """Called with the server's address, once."""
+        """Called once with the server's address."""
         self.delay = 0
-        """How many of the delays have passed."""
+        """Number of elapsed delays."""
         self.attempt: object | None = None
-        """What it waits for now; a new one each time, so that what is out of date is known."""
+        """The current attempt, a new object each time, to recognize outdated ones."""
 
 
 class _BeaconListener(DatagramProtocol):
@@ -63,7 +63,7 @@ class _BeaconListener(DatagramProtocol):
 
 
 class Searcher(DatagramProtocol):
-    """Searches for names by UDP, and by what `ask_name_servers` sends to name servers."""
+    """Searches for names by UDP, and with name servers by `ask_name_servers`."""
 
     noisy = False
     _log = Logger()
@@ -83,11 +83,11 @@ class Searcher(DatagramProtocol):
         self._listeners: list[Any] = []
 
     def __len__(self) -> int:
-        """Return how many names have not been found."""
+        """Return the number of names that have not been found."""
         return len(self._searches)
 
     def start(self, environment: Environment) -> None:
-        """Open the socket that searches are sent from."""
+        """Open the socket for searches."""
         self._environment = environment
         self._listener = self._reactor.listenUDP(0, self, maxPacketSize=65536)
         self.transport.setBroadcastAllowed(True)  # type: ignore[union-attr]
@@ -120,7 +120,7 @@ class Searcher(DatagramProtocol):
         return gatherResults(closing).addCallback(lambda _: None)
 
     def open(self, name: bytes, found: Found, delay: int = 0) -> Search:
-        """Search for a name; `delay`: how many of the delays are left out."""
+        """Search for a name; `delay` is the number of delays to skip."""
         search = Search(name, next(self._numbers) & 0xFFFFFFFF, found)
         self._searches[search.number] = search
         search.delay = min(delay, len(DELAYS) - 1)
@@ -131,18 +131,22 @@ class Searcher(DatagramProtocol):
         return search
 
     def close(self, search: Search) -> None:
-        """End a search."""
+        """Cancel a search."""
         search.attempt = None
         self._searches.pop(search.number, None)
 
     def hurry(self) -> None:
-        """Search for all names anew: a server has come."""
+        """Restart all searches, because a server has started."""
         for search in self._searches.values():
             search.delay = 0
             self._enqueue(search)
 
     def answered(self, reader: Reader, host: str) -> None:
-        """Take a server's answer, from an address; raises DecodeError."""
+        """Handle an answer from an address.
+
+        Raises:
+            DecodeError: The answer is invalid.
+        """
         found = messages.search_response(reader)
         if found is None:
             return
@@ -153,7 +157,7 @@ class Searcher(DatagramProtocol):
                 search.found((found.host or host, found.port))
 
     def seen(self, reader: Reader, host: str) -> None:
-        """Take a beacon: names are searched for anew when it is a server's first."""
+        """Handle a beacon: the first one of a server restarts all searches."""
         beacon = messages.beacon(reader)
         address = beacon.host or host, beacon.port
         if self._guids.get(address) != beacon.guid:
@@ -163,7 +167,7 @@ class Searcher(DatagramProtocol):
             self.hurry()
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        """Take a datagram; what is no pvAccess is ignored."""
+        """Handle a datagram; an invalid one is ignored."""
         try:
             message = messages.first_datagram_message(datagram)
             if message is None:

@@ -1,7 +1,7 @@
-"""Types of pvAccess: their descriptions, and values of them. No I/O.
+"""pvAccess types and their values. No I/O.
 
-A type is a frozen value. Structures have fields, and their fields bits: bit 0 is the structure
-itself, the others follow depth first. A field that is no structure is a leaf.
+A type is a frozen value. A structure has fields and bits: bit 0 is the structure itself, the others
+are its fields, depth first. A field that is not a structure is a leaf.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import numpy as np
 from pycawamp.pv.pva.wire import LITTLE, DecodeError, Order, Reader, size, text
 
 MAX_FIELDS = 5000
-"""Fields of one type, those within others included."""
+"""Maximum number of fields of a type, including nested ones."""
 MAX_CACHED = 1000
-"""Types that a server may have this client keep."""
+"""Maximum number of types that a server may cache in this client."""
 MAX_KNOWN = 100
-"""Descriptions of a server that are recognized by their bytes."""
+"""Maximum number of type descriptions of a server that are recognized by their bytes."""
 COPIED = 1 << 16
-"""Bytes of an array up to which it is copied: kept, it would keep all that came with it."""
+"""Maximum bytes of an array that is copied; otherwise it would keep the whole buffer alive."""
 
 _NULL, _ID, _NEW_ID = 0xFF, 0xFE, 0xFD
 _STRUCTURE, _UNION, _ANY, _BOUNDED_STRING, _STRING = 0x80, 0x81, 0x82, 0x83, 0x60
@@ -41,45 +41,45 @@ FORMATS = {
     0x42: "f",
     0x43: "d",
 }
-"""Codes of numbers to those of struct; a bool is one, too."""
+"""Formats of the struct module by type code; a bool is a number here."""
 DTYPES = {
     code: {"?": "b1", "b": "i1", "h": "i2", "i": "i4", "q": "i8", "B": "u1", "H": "u2"}.get(
         form, {"I": "u4", "Q": "u8", "f": "f4", "d": "f8"}.get(form, "")
     )
     for code, form in FORMATS.items()
 }
-"""Codes of numbers to those of numpy, without the byte order."""
+"""numpy types by type code, without the byte order."""
 DOUBLE, INT, LONG, STRING = 0x43, 0x22, 0x23, _STRING
 
 
 @attrs.frozen
 class Scalar:
-    """A number or a string."""
+    """The type of a number or a string."""
 
     code: int
 
     @property
     def is_string(self) -> bool:
-        """Whether it is no number."""
+        """Whether it is a string."""
         return self.code == STRING
 
 
 @attrs.frozen
 class ScalarArray:
-    """Numbers or strings; with `fixed` always so many."""
+    """The type of an array of numbers or strings, with `fixed` of a fixed size."""
 
     code: int
     fixed: int | None = None
 
     @property
     def is_string(self) -> bool:
-        """Whether its elements are no numbers."""
+        """Whether its elements are strings."""
         return self.code == STRING
 
 
 @attrs.frozen
 class Union:
-    """One of several fields, or none."""
+    """The type of a value that is one of several fields, or null."""
 
     name: str
     fields: tuple[tuple[str, Type], ...]
@@ -87,31 +87,31 @@ class Union:
 
 @attrs.frozen
 class Variant:
-    """A value of any type, which comes with it."""
+    """The type of a value that is sent with its own type."""
 
 
 @attrs.frozen
 class ObjectArray:
-    """Structures, unions or values of any type."""
+    """The type of an array of structures, unions or variants."""
 
     element: Structure | Union | Variant
 
 
 @attrs.frozen(cache_hash=True)
 class Structure:
-    """Fields in their order."""
+    """The type of a structure: its fields in order."""
 
     name: str
     fields: tuple[tuple[str, Type], ...]
     bits: int = attrs.field(init=False, eq=False, repr=False)
-    """How many it has: one of its own, and those of its fields."""
+    """Number of bits: one of its own, and those of its fields."""
 
     @bits.default
     def _count(self) -> int:
         return 1 + sum(bits_of(field) for _, field in self.fields)
 
     def field(self, name: str) -> Type | None:
-        """Return the type of a field; None if there is none of the name."""
+        """Return the type of a field; None if there is no such field."""
         return next((field for each, field in self.fields if each == name), None)
 
 
@@ -119,12 +119,12 @@ Type: TypeAlias = Scalar | ScalarArray | Structure | Union | Variant | ObjectArr
 
 
 def bits_of(field: Type) -> int:
-    """Return how many bits a field has."""
+    """Return the number of bits of a field."""
     return field.bits if isinstance(field, Structure) else 1
 
 
 def leaves(structure: Structure, bit: int = 0, path: str = "") -> Iterator[tuple[int, str, Type]]:
-    """Yield the leaves depth first: bit, path with dots, type."""
+    """Yield for each leaf, depth first, its bit, path and type."""
     bit += 1
     for name, field in structure.fields:
         where = f"{path}{name}"
@@ -138,11 +138,11 @@ def leaves(structure: Structure, bit: int = 0, path: str = "") -> Iterator[tuple
 # Descriptions of types
 
 Registry: TypeAlias = dict[int, Type]
-"""The types that a server has had this client keep, by their numbers."""
+"""The types cached for a server, by number."""
 
 
 class TypeReader:
-    """Reads the descriptions of types that come by one connection."""
+    """Decodes the type descriptions of a connection."""
 
     def __init__(self) -> None:
         self._registry: Registry = {}
@@ -150,16 +150,16 @@ class TypeReader:
         self._known: dict[bytes, Type] = {}
 
     def type(self, reader: Reader) -> Type | None:
-        """Take a type's description; None where it says that there is nothing."""
+        """Decode a type; None for a null type."""
         return _Description(reader, self._registry).type()
 
     @property
     def has_numbers(self) -> bool:
-        """Whether the server has had types kept."""
+        """Whether the server has cached types."""
         return bool(self._registry)
 
     def rest(self, reader: Reader) -> Type | None:
-        """Take a type's description that is the rest of the message."""
+        """Decode a type that is the rest of the message."""
         position = reader.position
         raw = reader.raw(reader.left)
         known = self._known.get(raw)
@@ -260,7 +260,7 @@ class _Description:
 
 
 def describe(described: Type | None, order: Order) -> bytes:
-    """Encode the description of a type: what this client sends is made of few kinds."""
+    """Encode a type; only the kinds that this client sends are supported."""
     if described is None:
         return bytes((_NULL,))
     if isinstance(described, Scalar):
@@ -277,7 +277,7 @@ def describe(described: Type | None, order: Order) -> bytes:
 
 
 def decode(field: Type, reader: Reader, types: TypeReader) -> Any:
-    """Take a value: a number, string, array, list, dict, or None."""
+    """Decode a value: a number, string, array, list, dict, or None."""
     if isinstance(field, Scalar):
         return _scalar(field, reader)
     if isinstance(field, ScalarArray):
@@ -325,7 +325,7 @@ def _union(field: Union, reader: Reader, types: TypeReader) -> Any:
 
 
 def empty(field: Type) -> Any:
-    """Return what a field holds that was never told."""
+    """Return the value of a field that the server has not sent."""
     if isinstance(field, Scalar):
         return "" if field.is_string else _EMPTY.get(FORMATS[field.code], 0)
     if isinstance(field, ScalarArray):

@@ -1,7 +1,7 @@
 """The basic encodings of pvAccess: sizes, strings, bit sets, status. No I/O.
 
-After the pvAccess Protocol Specification. What comes from a server is not trusted: all that
-cannot be is a DecodeError, and what is counted is bounded.
+They follow the pvAccess Protocol Specification. Data of a server is not trusted: invalid data
+raises DecodeError, and all counts are bounded.
 """
 
 from __future__ import annotations
@@ -13,35 +13,35 @@ from struct import Struct
 from typing import NamedTuple
 
 MAX_OBJECTS = 1_000_000
-"""Strings, structures and unions in one message: each takes more memory than its bytes."""
+"""Maximum strings, structures and unions in a message; each takes more memory than its bytes."""
 MAX_DEPTH = 32
-"""Types and values within each other."""
+"""Maximum nesting of types and values."""
 
 _SMALL = 254
-"""Sizes from here on take four more bytes."""
+"""Sizes from this one on take four more bytes."""
 _NULL = 255
 
 
 class DecodeError(Exception):
-    """A server sent what is not pvAccess, or more of it than is taken."""
+    """A server sent invalid data, or more than is accepted."""
 
 
 MALFORMED = (DecodeError, struct.error, IndexError, ValueError, OverflowError, RecursionError)
-"""What decoding may raise."""
+"""The exceptions that decoding may raise."""
 
 
 class Order(NamedTuple):
     """A byte order, and the structs that use it."""
 
     sign: str
-    """As in struct and numpy: < or >."""
+    """`<` or `>`, as in struct and numpy."""
     flag: int
-    """Of a message's header."""
+    """The flag in a message's header."""
     u16: Struct
     u32: Struct
     u64: Struct
     operation: Struct
-    """The head of an operation's message: its number and the subcommand."""
+    """The header of an operation's message: its number and the subcommand."""
 
 
 def _order(sign: str, flag: int) -> Order:
@@ -55,20 +55,20 @@ ORDERS = (LITTLE, BIG)
 
 
 class Status(NamedTuple):
-    """What became of a request."""
+    """The outcome of a request."""
 
     kind: int
-    """-1 or 0: it succeeded; 1: with a warning; else it failed."""
+    """-1 or 0: success; 1: success with a warning; otherwise a failure."""
     text: str = ""
 
     @property
     def is_success(self) -> bool:
-        """Whether the request was fulfilled."""
+        """Whether the request has succeeded."""
         return self.kind <= 1
 
 
 class Reader:
-    """Takes one message apart. Every method raises DecodeError at the message's end."""
+    """Decodes a message. Every method raises DecodeError at the message's end."""
 
     __slots__ = ("_depth", "_objects", "buffer", "end", "order", "position")
 
@@ -82,11 +82,11 @@ class Reader:
 
     @property
     def left(self) -> int:
-        """Bytes that have not been taken."""
+        """Number of remaining bytes."""
         return self.end - self.position
 
     def skip(self, count: int) -> int:
-        """Take bytes; return where they begin."""
+        """Skip bytes; return where they begin."""
         start = self.position
         if count > self.end - start:
             raise DecodeError(f"{count} bytes expected, {self.end - start} left")
@@ -94,52 +94,52 @@ class Reader:
         return start
 
     def unpack(self, form: Struct) -> tuple[float | int | bool, ...]:
-        """Take fields of a fixed length."""
+        """Decode fields of a fixed length."""
         return form.unpack_from(self.buffer, self.skip(form.size))
 
     def byte(self) -> int:
-        """Take an unsigned 8-bit integer."""
+        """Decode an unsigned 8-bit integer."""
         return self.buffer[self.skip(1)]
 
     def u16(self) -> int:
-        """Take an unsigned 16-bit integer."""
+        """Decode an unsigned 16-bit integer."""
         return int(self.unpack(self.order.u16)[0])
 
     def u32(self) -> int:
-        """Take an unsigned 32-bit integer."""
+        """Decode an unsigned 32-bit integer."""
         return int(self.unpack(self.order.u32)[0])
 
     def raw(self, count: int) -> bytes:
-        """Take bytes."""
+        """Return a number of bytes."""
         start = self.skip(count)
         return self.buffer[start : start + count]
 
     def size(self) -> int | None:
-        """Take a size; None is that of what is null."""
+        """Decode a size; None for null."""
         size = self.byte()
         if size < _SMALL:
             return size
         return None if size == _NULL else self.u32()
 
     def count(self) -> int:
-        """Take the number of elements; 0 of what is null."""
+        """Decode a number of elements; 0 for null."""
         return self.size() or 0
 
     def text(self) -> str:
-        """Take a string: UTF-8, up to its NUL if it has one, with what is not replaced."""
+        """Decode a string of UTF-8, up to its NUL if it has one; invalid bytes are replaced."""
         raw = self.raw(self.count())
         if b"\0" in raw:
             raw = raw.split(b"\0", 1)[0]
         return raw.decode("utf-8", "replace")
 
     def charge(self, count: int) -> None:
-        """Count objects that are made of the message."""
+        """Count objects that are created from the message."""
         self._objects -= count
         if self._objects < 0:
             raise DecodeError(f"more than {MAX_OBJECTS} strings and structures")
 
     def objects(self, count: int) -> range:
-        """Count objects that are taken next, each of a byte at least."""
+        """Count objects to be decoded, each of which takes at least one byte."""
         if count > self.left:
             raise DecodeError(f"{count} elements expected, {self.left} bytes left")
         self.charge(count)
@@ -147,7 +147,7 @@ class Reader:
 
     @contextmanager
     def within(self) -> Iterator[None]:
-        """Count what lies within each other."""
+        """Count a level of nesting."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise DecodeError(f"types within more than {MAX_DEPTH} others")
@@ -157,13 +157,13 @@ class Reader:
             self._depth -= 1
 
     def bits(self) -> bytes:
-        """Take a bit set, as its bytes from the lowest bits on."""
+        """Decode a bit set; return its bytes, lowest bits first."""
         count = self.count()
         raw = self.raw(count)
         return raw if self.order is LITTLE else little_bits(raw)
 
     def status(self) -> Status:
-        """Take a status."""
+        """Decode a status."""
         kind = self.byte()
         if kind == _NULL:
             return Status(-1)
@@ -172,7 +172,7 @@ class Reader:
 
 
 def little_bits(raw: bytes) -> bytes:
-    """Bit sets are made of 64-bit integers, the last of them without its zeros above."""
+    """Return the bytes of a bit set: 64-bit integers, the last without leading zeros."""
     whole = len(raw) // 8 * 8
     words = [raw[start : start + 8][::-1] for start in range(0, whole, 8)]
     return b"".join(words) + raw[whole:]

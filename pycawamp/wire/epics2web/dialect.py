@@ -16,21 +16,25 @@ from pycawamp.wire.v2.codec import dumps
 
 @attrs.frozen
 class Epics2Web(Dialect):
-    """The dialect of docs/epics2web.md. It has no errors: mistakes are only logged."""
+    """The dialect of docs/epics2web.md. It has no error messages: errors are only logged."""
 
     name = "epics2web"
     search_timeout = 3.0
 
     def parse(self, payload: bytes) -> Request:
-        """Return the request in a text message; raises BadMessageError."""
+        """Parse a request.
+
+        Raises:
+            BadMessageError: The text message is not a valid request.
+        """
         return parse(payload)
 
     def renderer(self, name: str, encoding: Encoding) -> Renderer:
-        """Return a renderer for the PV that clients call `name`."""
+        """Return a renderer for a PV by the name that clients use."""
         return PVRenderer(name)
 
     def connection(self, name: str, connected: bool) -> bytes:
-        """Return the message that tells that a PV was not found, or is not shown any more."""
+        """Return the message for a PV that was not found, or may not be read any more."""
         return info(name, None)
 
     def pong(self, request: Request) -> bytes:
@@ -46,10 +50,14 @@ class CAGet(Dialect):
     search_timeout = 2.0
 
     labels: bool = True
-    """Whether the states of enums are told by their labels."""
+    """Whether enums have labels instead of indices."""
 
     def parse(self, payload: bytes) -> Request:
-        """Return the request for a PV's value; raises BadMessageError."""
+        """Parse a request.
+
+        Raises:
+            BadMessageError: The PV's name is invalid.
+        """
         number, _, name = payload.decode().partition(" ")
         try:
             return Get(checked_name(name), {}, id=int(number))
@@ -57,7 +65,7 @@ class CAGet(Dialect):
             raise attrs.evolve(mistake, id=int(number)) from None
 
     def renderer(self, name: str, encoding: Encoding) -> Renderer:
-        """Return a renderer for the PV that clients call `name`."""
+        """Return a renderer for a PV by the name that clients use."""
         return PVRenderer(name)
 
     def value(
@@ -69,7 +77,7 @@ class CAGet(Dialect):
         return Message(b'%d {"name":%b,"value":%b}' % (int(request.id or 0), name, value))
 
     def error(self, mistake: BadMessageError) -> bytes:
-        """Return the error, as epics2web has it."""
+        """Return the error in the form of epics2web."""
         kind = "TimeoutException" if mistake.code == "timeout" else "CAException"
         text = f"{mistake.pvname or 'Error'}: {mistake.message}"
         if mistake.code == "not_connected":

@@ -1,4 +1,4 @@
-"""What epics2web clients are told of a PV: what it is, and its first element."""
+"""Messages to epics2web clients about a PV: its type, and its first element."""
 
 from __future__ import annotations
 
@@ -9,43 +9,50 @@ from typing import Any, TypeAlias
 import numpy as np
 import orjson
 
+from pycawamp.pv.routes import Field
 from pycawamp.pv.values import FieldType, Image, Metadata, Reading, Value
-from pycawamp.wire.dialect import Renderer
+from pycawamp.wire.dialect import Renderer, Template
 from pycawamp.wire.v2.codec import dumps
 from pycawamp.wire.v2.text import label, long_string
 
 Show: TypeAlias = Callable[[Value], bytes]
-"""A value as JSON."""
+"""Returns a value as JSON."""
 
 
 class PVRenderer(Renderer):
-    """One PV's messages."""
+    """Renders the messages of a PV."""
 
-    __slots__ = ("_head", "_show")
+    __slots__ = ("_head", "_is_array", "_show")
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self._head = b'{"type":"update","pv":%b,"value":' % dumps(name)
+        self._is_array = False
 
     def describe(self, metadata: Metadata) -> None:
         """Use `metadata` from now on."""
+        self._is_array = metadata.is_array
         self._show = formatter_for(metadata)
 
     def described(self, metadata: Metadata) -> Sequence[bytes]:
-        """Tell changed metadata: the labels may be others."""
+        """Return the message for changed metadata, which may have new labels."""
         return (info(self.name, metadata),)
 
     def connection(self, connected: bool, metadata: Metadata | None) -> Sequence[bytes]:
-        """Tell that the PV was connected, and what it is, or that it was lost."""
+        """Return the message for a PV that has connected or disconnected."""
         return (info(self.name, metadata if connected else None),)
 
     def update(self, reading: Reading) -> bytes:
         """Return the message for an update."""
         return self._head + self._show(reading.value) + b"}"
 
+    def template(self) -> Template | None:
+        """Return the template of updates of scalars."""
+        return None if self._is_array else Template((self._head, Field.NUMBER, b"}"))
+
 
 def info(name: str, metadata: Metadata | None) -> bytes:
-    """Return the message that tells what a PV is; None: it is not connected."""
+    """Return the `info` message; None: the PV is not connected."""
     message: dict[str, Any] = {"type": "info", "pv": name, "connected": metadata is not None}
     if metadata is not None:
         message |= {"datatype": _DATATYPES[metadata.type], "count": metadata.count}
@@ -55,7 +62,7 @@ def info(name: str, metadata: Metadata | None) -> bytes:
 
 
 def formatter_for(metadata: Metadata, labels: bool = False) -> Show:
-    """Return the function that shows a PV's values; with `labels`, states of enums by label."""
+    """Return the function that formats a PV's values; with `labels`, enums by label."""
     if metadata.type is FieldType.CHAR and metadata.is_array:
         return lambda value: dumps(long_string(value, metadata.count))  # type: ignore[arg-type]
     show = _NUMBERS.get(metadata.type, _plain)

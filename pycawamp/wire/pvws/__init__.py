@@ -1,4 +1,4 @@
-"""The protocol of PVWS (docs/pvws.md): messages to requests, updates to messages."""
+"""The protocol of PVWS (docs/pvws.md)."""
 
 from pycawamp.wire.pvws.dialect import PVWS, PVGet, encoding
 from pycawamp.wire.pvws.requests import TYPES

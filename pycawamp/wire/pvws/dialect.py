@@ -34,29 +34,33 @@ class PVWS(Dialect):
     now: Now = time.time
 
     def parse(self, payload: bytes) -> Request:
-        """Return the request in a text message; raises BadMessageError."""
+        """Parse a request.
+
+        Raises:
+            BadMessageError: The text message is not a valid request.
+        """
         return parse(payload)
 
     def renderer(self, name: str, encoding: Encoding) -> Renderer:
-        """Return a renderer for the PV that clients call `name`."""
+        """Return a renderer for a PV by the name that clients use."""
         return PVRenderer(name, encoding.writable, self.now)
 
     def error(self, mistake: BadMessageError) -> bytes | None:
-        """Return an `error` message for what is about a PV; all else is only logged."""
+        """Return an `error` message if it is about a PV; other errors are only logged."""
         if mistake.pvname is None:
             return None
         return dumps({"type": "error", "message": _error_text(mistake)})
 
     def connection(self, name: str, connected: bool) -> bytes:
-        """Return the update that tells that a PV is not shown any more."""
+        """Return the update for a PV that may not be read any more."""
         return lost(b'{"type":"update","pv":%b,' % dumps(name), self.now())
 
     def not_found(self, name: str) -> bytes:
-        """Return the update without a value that tells that a PV was not found in time."""
+        """Return the update without a value for a PV that was not found in time."""
         return dumps({"type": "update", "pv": name, "readonly": True})
 
     def value_to_put(self, value: Any, metadata: Metadata) -> Any:
-        """Return what to write to a PV: text for a number is the number."""
+        """Return the value to write to a PV: text is converted for numeric PVs."""
         return converted(value, metadata)
 
     def listed(self, request: Request, names: Iterable[str]) -> bytes:
@@ -66,24 +70,28 @@ class PVWS(Dialect):
 
 @attrs.frozen
 class PVGet(Dialect):
-    """One value by HTTP: a message is a PV's name."""
+    """A value by HTTP: a message is a PV's name."""
 
     name = "pvget"
 
     now: Now = time.time
 
     def parse(self, payload: bytes) -> Request:
-        """Return the request for a PV's value; raises BadMessageError."""
+        """Parse a request.
+
+        Raises:
+            BadMessageError: The PV's name is invalid.
+        """
         return Get(checked_name(payload.decode()), {})
 
     def renderer(self, name: str, encoding: Encoding) -> PVRenderer:
-        """Return a renderer for the PV that clients call `name`."""
+        """Return a renderer for a PV by the name that clients use."""
         return PVRenderer(name, False, self.now)
 
     def value(
         self, request: Request, metadata: Metadata, reading: Reading, encoding: Encoding
     ) -> Message:
-        """Return an update with everything but who may write."""
+        """Return a complete update without `readonly`."""
         renderer = self.renderer(request.pvname or "", encoding)
         renderer.describe(metadata)
         return Message(renderer.snapshot(reading))
@@ -96,8 +104,10 @@ class PVGet(Dialect):
 def encoding(throttle: float = 1.0, array_throttle: float = 10.0, now: Now = time.time) -> Encoding:
     """Return the encoding of PVWS clients.
 
-    `throttle` is the least time in seconds between two updates of a PV, `array_throttle` that of
-    arrays; 0: all are sent.
+    Args:
+        throttle: Minimum seconds between two updates of a PV; 0: every update is sent.
+        array_throttle: The same for arrays.
+        now: Returns UNIX seconds.
     """
     return Encoding(
         PVWS(now), metadata=True, max_rate=_rate(throttle), max_array_rate=_rate(array_throttle)

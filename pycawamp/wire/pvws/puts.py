@@ -1,4 +1,4 @@
-"""Values that PVWS clients write: a display may send text for any PV."""
+"""Values to write from PVWS clients, which may send text for any PV."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from pycawamp.wire.v2.codec import dumps
 _WHOLE = frozenset([FieldType.SHORT, FieldType.LONG, FieldType.INT64, FieldType.CHAR])
 _FLOATING = frozenset([FieldType.DOUBLE, FieldType.FLOAT])
 _WIDEST = 2**53
-"""Up to here, all whole numbers are doubles."""
+"""Up to this number, all whole numbers are exact as doubles."""
 
 
 def converted(value: Any, metadata: Metadata) -> Any:
-    """Return the value for a PV: a text for a number as the number, and a number as text.
+    """Return the value to write: text is converted for numeric PVs, and numbers for string PVs.
 
-    Fractions are cut off for PVs of whole numbers, as a C cast does. One number for an array is
-    its first element, a text for a char array is its characters. Raises BadValueError.
+    For integers, fractions are truncated, like in a C cast. One number for an array is
+    its first element; text for a char array is its characters.
+
+    Raises:
+        BadValueError: The text is not a number.
     """
     if not metadata.is_array:
         return _element(value, metadata)
@@ -48,7 +51,7 @@ def _element(value: Any, metadata: Metadata) -> Any:
 
 
 def _state(value: Any, metadata: Metadata) -> Any:
-    """Return a label, or the index of a state."""
+    """Return the label or the index of a state."""
     if isinstance(value, str):
         if value in metadata.enum_strs:
             return value

@@ -1,35 +1,29 @@
-"""What PVWS clients send: JSON texts to requests."""
+"""Parsing of PVWS requests."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from pycawamp.pv.text import clip, json_type
+from pycawamp.wire import typed
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.names import checked_name
 from pycawamp.wire.requests import Connect, Disconnect, Echo, ListPVs, Ping, Put, Request
 from pycawamp.wire.v2.codec import dumps, loads
 
 PUT_TIMEOUT = 10.0
-"""Seconds within which a PV must be reachable to be written."""
+"""Seconds within which a PV must be connected to be written."""
 
 
 def parse(payload: bytes) -> Request:
-    """Return the request in a text message; raises BadMessageError."""
+    """Parse a text message.
+
+    Raises:
+        BadMessageError: It is not a valid request.
+    """
     message = loads(payload)
-    if not isinstance(message, dict):
-        raise BadMessageError("bad_request", f"expected a JSON object, got {json_type(message)}")
-    kind = message.get("type")
-    if kind == "echo":
+    if isinstance(message, dict) and message.get("type") == "echo":
         return Echo(payload)
-    if not isinstance(kind, str):
-        raise BadMessageError("bad_request", f'expected "type" with one of {_TYPE_NAMES}')
-    make = _MAKERS.get(kind)
-    if make is None:
-        text = f"unknown type {clip(kind)!r}; expected one of {_TYPE_NAMES}"
-        raise BadMessageError("unknown_action", text)
-    return make(message)
+    return typed.request(message, _MAKERS, TYPES)
 
 
 def _subscribe(message: dict[str, Any]) -> Request:
@@ -50,20 +44,17 @@ def _write(message: dict[str, Any]) -> Request:
 
 
 def _names(message: dict[str, Any]) -> list[str]:
-    names = message.get("pvs")
-    if not isinstance(names, list):
-        raise BadMessageError("bad_request", 'expected "pvs" with a list of PV names')
-    return [_text(name) for name in names]
+    return [_text(name) for name in typed.pv_names(message)]
 
 
 def _text(name: Any) -> str:
-    """Return a name as PVWS reads it: what is no string is taken for its text."""
+    """Return a name like PVWS: anything that is not a string is converted to text."""
     if isinstance(name, str):
         return name
     return "" if isinstance(name, list | dict) else dumps(name).decode()
 
 
-_MAKERS: dict[str, Callable[[dict[str, Any]], Request]] = {
+_MAKERS: typed.Makers = {
     "subscribe": _subscribe,
     "monitor": _subscribe,
     "clear": _clear,
@@ -73,4 +64,3 @@ _MAKERS: dict[str, Callable[[dict[str, Any]], Request]] = {
 }
 TYPES = (*_MAKERS, "echo")
 """The types of messages."""
-_TYPE_NAMES = ", ".join(TYPES)

@@ -1,4 +1,4 @@
-"""Updates as PVWS sends them: the metadata once, then what changes."""
+"""Updates of PVWS: complete at first, then with the members that have changed."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import TypeAlias
 import numpy as np
 import orjson
 
+from pycawamp.pv.routes import Field
 from pycawamp.pv.values import Array, FieldType, Metadata, Reading, Value
-from pycawamp.wire.dialect import Renderer
+from pycawamp.wire.dialect import Renderer, Template
 from pycawamp.wire.v2.codec import dumps
 from pycawamp.wire.v2.text import label
 
 Show: TypeAlias = Callable[[Value], bytes]
-"""A value as the members of an update that tell it."""
+"""Returns the members of an update for a value."""
 Now: TypeAlias = Callable[[], float]
-"""The time of day, in UNIX seconds."""
+"""Returns UNIX seconds."""
 
 SEVERITIES = (b"NONE", b"MINOR", b"MAJOR", b"INVALID")
 UNDEFINED = b"UNDEFINED"
@@ -26,14 +27,15 @@ _NANOSECONDS = 1_000_000_000
 
 
 class PVRenderer(Renderer):
-    """One PV's messages, for the clients that may write it or for those that may not.
+    """Renders the messages of a PV, for clients that may write it, or for those that may not.
 
-    Clients merge updates, so what is as it was told before is left out.
+    Clients merge updates, so members that have not changed are omitted.
     """
 
     __slots__ = (
         "_brief",
         "_head",
+        "_member",
         "_now",
         "_readonly",
         "_severity",
@@ -48,29 +50,32 @@ class PVRenderer(Renderer):
         self._now = now
         self._head = b'{"type":"update","pv":%b,' % dumps(name)
         self._brief = self._head.replace(b"%", b"%%") + b'%b,"seconds":%d,"nanos":%d}'
+        self._member: bytes | None = None
         self._whole = b""
         self._readonly = b""
         self._severity: int | None = None
-        """What clients were told last; None: they are to be told everything."""
+        """The severity in the last update; None: the next update is complete."""
 
     def describe(self, metadata: Metadata) -> None:
-        """Use `metadata` from now on, and tell it with the next update."""
+        """Use `metadata` from now on, and send it with the next update."""
         self._severity = None
         self._whole = described(metadata)
         self._readonly = b',"readonly":%b' % _bool(
             not self._writable or metadata.write_access is False
         )
+        self._member = member_of(metadata)
         self._show = formatter_for(metadata)
 
     def shown(self, metadata: Metadata) -> object:
-        """Return all of it: a change is told at once."""
+        """Return all metadata, so that any change is sent immediately."""
         return metadata
 
     def connection(self, connected: bool, metadata: Metadata | None) -> Sequence[bytes]:
-        """Tell that the PV was lost, by a value: clients keep the old one otherwise.
+        """Return the updates for a PV that has connected or disconnected.
 
-        Of one that is there and can be written, tell first that it cannot, as PVWS does:
-        cs-web-lib takes a PV for read-only whatever the first message about it says.
+        A disconnected PV gets a value, because clients otherwise keep the old one. For a connected
+        PV that is writable, a read-only update comes first, as with PVWS: cs-web-lib treats a PV as
+        read-only in the first message about it, whatever that says.
         """
         if connected:
             can_write = (
@@ -81,11 +86,11 @@ class PVRenderer(Renderer):
         return (lost(self._head, self._now()),)
 
     def refused(self, reason: str) -> Sequence[bytes]:
-        """Tell why there is no value, as an error."""
+        """Return an error with the reason why there is no value."""
         return (dumps({"type": "error", "message": f"{self.name}: {reason}"}),)
 
     def update(self, reading: Reading) -> bytes:
-        """Return the message for clients that have got every message before it."""
+        """Return the message for clients that have received all earlier ones."""
         _status, severity, seconds, nanoseconds, value = reading
         if severity == self._severity:
             return self._brief % (self._show(value), seconds, nanoseconds)
@@ -93,14 +98,23 @@ class PVRenderer(Renderer):
         return self._newest(reading) if is_first else self._line(reading)
 
     def newest(self, reading: Reading) -> bytes:
-        """Return the message with all there is to know."""
+        """Return a complete update."""
         if reading.severity != self._severity:
             # Those who get this now know something else than those who get each update.
             self._severity = None
         return self._newest(reading)
 
+    def template(self) -> Template | None:
+        """Return the template of updates whose severity clients were told, of most scalars."""
+        severity, member = self._severity, self._member
+        if severity is None or member is None:
+            return None
+        before = self._head + member
+        seconds, nanoseconds = (b',"seconds":', Field.SECONDS), (b',"nanos":', Field.NANOSECONDS)
+        return Template((before, Field.NUMBER, *seconds, *nanoseconds, b"}"), severity)
+
     def snapshot(self, reading: Reading) -> bytes:
-        """Return the message with all there is to know but who may write."""
+        """Return a complete update without `readonly`."""
         return self._line(reading, self._whole)
 
     def _newest(self, reading: Reading) -> bytes:
@@ -119,7 +133,7 @@ class PVRenderer(Renderer):
 
 
 def lost(head: bytes, now: float) -> bytes:
-    """Return the update that tells that a PV is not there."""
+    """Return the update for a disconnected PV."""
     seconds, nanoseconds = divmod(int(now * _NANOSECONDS), _NANOSECONDS)
     told = b'%b"severity":"UNDEFINED","value":"NaN","seconds":%d,"nanos":%d}'
     return told % (head, seconds, nanoseconds)
@@ -131,7 +145,7 @@ def severity_name(severity: int) -> bytes:
 
 
 def described(metadata: Metadata) -> bytes:
-    """Return the members of an update that tell a PV's metadata."""
+    """Return the members of an update for a PV's metadata."""
     parts = [b'"vtype":"%b"' % vtype(metadata)]
     if metadata.type is FieldType.ENUM and metadata.enum_strs and not metadata.is_array:
         parts.append(b'"labels":%b' % dumps(metadata.enum_strs))
@@ -141,14 +155,21 @@ def described(metadata: Metadata) -> bytes:
 
 
 def vtype(metadata: Metadata) -> bytes:
-    """Return the name of the type in VType, as display programs know it."""
+    """Return the name of the VType."""
     if _is_numeric(metadata) and metadata.type is FieldType.ENUM:
         return b"VShort"
     return _VTYPES[metadata.type] + (b"Array" if metadata.is_array else b"")
 
 
+def member_of(metadata: Metadata) -> bytes | None:
+    """Return the start of the only member that tells a value; None if it is written otherwise."""
+    if metadata.is_array or (metadata.type is FieldType.ENUM and metadata.enum_strs):
+        return None
+    return b'"text":' if metadata.type is FieldType.STRING else b'"value":'
+
+
 def formatter_for(metadata: Metadata) -> Show:
-    """Return the function that shows a PV's values."""
+    """Return the function that formats a PV's values."""
     if metadata.is_array:
         if metadata.type is FieldType.STRING:
             return lambda value: b'"text":' + dumps(dumps(value).decode())
@@ -163,7 +184,7 @@ def formatter_for(metadata: Metadata) -> Show:
 
 
 def _is_numeric(metadata: Metadata) -> bool:
-    """Whether clients take it for numbers: so an enum without labels, too."""
+    """Return whether clients treat the PV as a number, which includes enums without labels."""
     if metadata.type is FieldType.ENUM:
         return not metadata.enum_strs and not metadata.is_array
     return metadata.type not in _TEXTS

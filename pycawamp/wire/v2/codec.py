@@ -1,4 +1,4 @@
-"""JSON."""
+"""JSON encoding and decoding."""
 
 from __future__ import annotations
 

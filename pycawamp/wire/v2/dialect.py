@@ -82,7 +82,7 @@ class PVRenderer(Renderer):
     __slots__ = ("_encoding", "_metadata", "update")
 
     update: Render  # type: ignore[assignment]
-    """Renders an update. Not a method, which would call the same function."""
+    """Renders an update. It is not a method, which would only call the same function."""
 
     def __init__(self, name: str, encoding: Encoding) -> None:
         super().__init__(name)
@@ -124,10 +124,10 @@ class PVRenderer(Renderer):
 
     def refused(self, reason: str) -> Sequence[bytes]:
         """Return an `error` message."""
-        return (replies.refused(self.name, reason),)
+        return (replies.refused(self.name, reason, self._metadata),)
 
     def history(self, samples: Samples) -> bytes | None:
-        """Return a `history` message, if the PV holds a number."""
+        """Return a `history` message if the PV's value is a number."""
         metadata = self._metadata
         if metadata is None or not is_number(metadata):
             return None

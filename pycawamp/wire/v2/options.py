@@ -13,11 +13,11 @@ from pycawamp.wire.errors import BadMessageError
 INT64_FORMS = ("number", "string")
 QUALITIES = 1, 100
 SIZES = 16, 10_000
-"""Pixels to which images may be made smaller."""
+"""Minimum and maximum of the size to which images can be reduced, in pixels."""
 HAS_PILLOW = find_spec("PIL") is not None
 ARRAY_FORMS = ("json", "base64", "binary")
 MAX_RATE = 1000.0
-"""Updates per second: the finest that a max_rate can say."""
+"""Maximum of `max_rate`, in updates per second."""
 
 
 def parse_options(message: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,12 +65,12 @@ def _image_form(key: str, value: Any) -> ImageForm | None:
     if value is None:
         return None
     if not isinstance(value, dict) or "jpeg" not in value or value.keys() - {"jpeg", "max"}:
-        text = f'expected "{key}" to be null, or an object with "jpeg", and "max" if need be'
+        text = f'expected "{key}" to be null, or an object with "jpeg" and optionally "max"'
         raise BadMessageError("bad_request", text)
     quality = _whole(key, "jpeg", value["jpeg"], *QUALITIES)
     most = _whole(key, "max", value["max"], *SIZES) if "max" in value else None
     if not HAS_PILLOW:
-        text = f'this gateway has no "{key}": it needs pycaserver[images]'
+        text = f'this gateway does not support "{key}": it requires pycaserver[images]'
         raise BadMessageError("bad_request", text)
     return ImageForm(quality, most)
 
@@ -96,6 +96,6 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
 }
 
 OPTIONS = tuple(_CHECKS)
-"""The names of the options, in the order in which they are told."""
+"""The names of the options, in the order of `configured` messages."""
 ALWAYS_TOLD = OPTIONS[:6]
-"""Those that are told also where they are as without being set."""
+"""Options that `configured` messages contain even if they are not set."""

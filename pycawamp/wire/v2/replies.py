@@ -28,9 +28,10 @@ def error(mistake: BadMessageError) -> bytes:
     return dumps(message | _without_none(known))
 
 
-def refused(name: str, reason: str) -> bytes:
-    """Return the `error` message for a PV whose value the IOC refuses to send."""
-    text = f"the IOC does not send the value: {reason}"
+def refused(name: str, reason: str, metadata: Metadata | None) -> bytes:
+    """Return the `error` message for a PV whose value its source, mostly an IOC, does not send."""
+    is_ioc = metadata is None or metadata.host
+    text = f"the IOC does not send the value: {reason}" if is_ioc else reason
     return error(BadMessageError("refused", text, "connect", name))
 
 

@@ -27,21 +27,21 @@ from pycawamp.wire.v2.codec import loads
 from pycawamp.wire.v2.options import parse_options
 
 MAX_BARE_NAME = 256
-"""Characters of a name without JSON."""
+"""Maximum characters of a name without JSON."""
 MAX_BARE_BYTES = 4 * MAX_BARE_NAME
-"""UTF-8 bytes of a name without JSON."""
+"""Maximum UTF-8 bytes of a name without JSON."""
 MAX_ID = 256
-"""UTF-8 bytes of a request's id, which every reply repeats."""
+"""Maximum UTF-8 bytes of a request's id, which every reply repeats."""
 MAX_BRACKETS = 100_000
-"""Arrays and objects in a message, each of which takes thirty times the memory of its text."""
+"""Maximum arrays and objects in a message; each takes thirty times the memory of its text."""
 DEFAULT_TIMEOUT = 10.0
 MAX_TIMEOUT = 3600.0
 """Maximum timeout of a put in seconds."""
 MAX_TIME = 2**32 - 1
-"""UNIX seconds, in 2106."""
+"""Maximum UNIX seconds, in 2106."""
 MIN_POINTS = 12
 MAX_HISTORY = 86400.0
-"""Maximum seconds of history that a subscription begins with."""
+"""Maximum seconds of history sent with a subscription."""
 
 
 def parse(payload: bytes) -> Request:
@@ -63,7 +63,11 @@ def parse(payload: bytes) -> Request:
 
 
 def load(payload: bytes) -> Any:
-    """The value that a client's JSON text holds; BadMessageError `bad_json` if it has none."""
+    """Return the value of a client's JSON text.
+
+    Raises:
+        BadMessageError: `bad_json` if it is not valid.
+    """
     if len(payload) > MAX_BRACKETS and payload.count(b"[") + payload.count(b"{") > MAX_BRACKETS:
         raise BadMessageError("bad_json", f"expected at most {MAX_BRACKETS} arrays and objects")
     return loads(payload)

@@ -12,6 +12,10 @@ from pycawamp.pv.values import Array, FieldType, Metadata, Value, decoded
 
 NO_VALUE = ""
 """The text if there is no value."""
+DOUBLE_DIGITS = 15
+"""Significant digits of a number whose precision is not known."""
+SINGLE_DIGITS = 7
+"""The same of a number of single precision."""
 
 Show: TypeAlias = Callable[[Value], str]
 
@@ -19,7 +23,8 @@ Show: TypeAlias = Callable[[Value], str]
 def formatter_for(metadata: Metadata) -> Show | None:
     """Return the function that formats a channel's values, or None if they have no text.
 
-    Enums have their labels, floating point numbers PREC digits, char arrays are long strings.
+    Enums have their labels, floating point numbers PREC digits (as many as they have, if there is
+    no PREC), char arrays are long strings.
     Other arrays of numbers have no text.
     """
     if metadata.is_array:
@@ -31,9 +36,7 @@ def formatter_for(metadata: Metadata) -> Show | None:
     if metadata.type is FieldType.ENUM:
         return lambda value: label(metadata.enum_strs, value)  # type: ignore[arg-type]
     if metadata.type in _FLOATING:
-        precision = metadata.precision or 0
-        is_single = metadata.type is FieldType.FLOAT
-        return lambda value: decimal(value, precision, is_single)  # type: ignore[arg-type]
+        return _floating_formatter(metadata.precision, metadata.type is FieldType.FLOAT)
     return str
 
 
@@ -81,6 +84,13 @@ def long_string(characters: Array, size: int) -> str:
 def label(labels: tuple[str, ...], value: int) -> str:
     """Return the label of an enum's state, or its index if it has none."""
     return (labels[value] if 0 <= value < len(labels) else "") or str(value)
+
+
+def _floating_formatter(precision: int | None, is_single: bool) -> Show:
+    if precision is None:
+        digits = SINGLE_DIGITS if is_single else DOUBLE_DIGITS
+        return lambda value: f"{value:.{digits}g}"
+    return lambda value: decimal(value, precision, is_single)  # type: ignore[arg-type]
 
 
 def _array_formatter(metadata: Metadata) -> Show | None:

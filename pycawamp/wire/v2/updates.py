@@ -13,6 +13,7 @@ from typing import TypeAlias
 import numpy as np
 import orjson
 
+from pycawamp.pv.routes import Field
 from pycawamp.pv.values import (
     Array,
     FieldType,
@@ -50,16 +51,14 @@ def renderer(
 
 
 def template(name: str, metadata: Metadata, encoding: Encoding) -> Template | None:
-    """Return the template of a scalar's updates; None if they have a text."""
-    if encoding.text or metadata.is_array:
+    """Return the template of a scalar's updates; None if they have a text, or digits as one."""
+    has_digits = encoding.int64 == "string" and metadata.type in _LONG
+    if encoding.text or metadata.is_array or has_digits:
         return None
-    return Template(
-        _head(name, "monitor") + b'"value":',
-        b',"count":1,"timestamp":',
-        _units(metadata),
-        b"}",
-        encoding.metadata,
-    )
+    alarm = (Field.ALARM,) if encoding.metadata else ()
+    head = _head(name, "monitor") + b'"value":'
+    before_time = b',"count":1,"timestamp":'
+    return Template((head, Field.VALUE, before_time, Field.TIME, _units(metadata), *alarm, b"}"))
 
 
 def _head(name: str, msg_type: str) -> bytes:
@@ -116,7 +115,7 @@ def _line(head: bytes, value: Part, units: bytes, extras: list[Part], tail: byte
 
 
 def _stamp(reading: Reading) -> bytes:
-    """The time stamp; nothing where the server sends none."""
+    """Return the time stamp member; nothing if the server sends none."""
     seconds, nanoseconds = reading.seconds, reading.nanoseconds
     return b',"timestamp":%d.%09d' % (seconds, nanoseconds) if seconds else b""
 
@@ -161,7 +160,7 @@ def _scalar_json(metadata: Metadata, encoding: Encoding) -> Callable[[Value], by
 
 
 def _digits(value: Value) -> bytes:
-    """A whole number as a string: other languages have no integers of 64 bits."""
+    """Return a whole number as a string: other languages do not have 64-bit integers."""
     return orjson.dumps(None if value is None else str(value))
 
 

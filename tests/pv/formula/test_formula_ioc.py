@@ -105,7 +105,7 @@ class FormulaTests(V2TestCase):
         self.assertIn("a formula cannot be written", error["message"])
         pvws.send({"type": "subscribe", "pvs": ["=1 +"]})
         error = yield pvws.until(type="error")
-        self.assertIn("character 4: expected a number", error["message"])
+        self.assertIn("character 5: expected a number", error["message"])
         web = yield self.fixture.connect(path="epics2web/monitor")
         web.send({"type": "monitor", "pvs": [name]})
         info = yield web.until(type="info", pv=name, connected=True)
@@ -119,7 +119,7 @@ class FormulaTests(V2TestCase):
         self.assertEqual((answer.status, json.loads(answer.body)["value"]), (200, 10.0))
         answer = yield self.http(f"/api/v1/pv/{quote('=1 +', safe='')}")
         self.assertEqual(answer.status, 400)
-        self.assertIn("character 4: expected a number", answer.body)
+        self.assertIn("character 5: expected a number", answer.body)
         answer = yield self.http(f"/epics2web/caget?pv={quote(name, safe='')}")
         self.assertEqual(json.loads(answer.body)["data"][0]["value"], 10.0)
 

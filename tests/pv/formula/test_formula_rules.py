@@ -46,6 +46,9 @@ class RuleTests(ApiTestCase):
         reply = yield ask(other, "get", pv=FORMULA)
         self.assertEqual(reply["code"], "forbidden")
         self.assertEqual(reply["message"], "this gateway does not let you read its input nick")
+        other.send({"action": "connect", "pv": FORMULA})
+        error = yield other.until(msg_type="error")
+        self.assertEqual((error["code"], error["pvname"]), ("forbidden", FORMULA))
         for path, known in (("/pvws/pool", "pv"), ("/names?part=secret", "name")):
             names = []
             for headers in ({}, mary):

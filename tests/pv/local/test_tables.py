@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from twisted.internet.defer import inlineCallbacks
@@ -10,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.pv.errors import BadValueError
 from pycawamp.pv.local.tables import MOST_CELLS, MOST_CHARACTERS, MOST_COLUMNS, table
+from pycawamp.wire.v2.codec import dumps
 from tests.pv.local.test_local import LocalTestCase
 from tests.support.version2_case import ask
 
@@ -63,7 +63,8 @@ class CheckTests(SynchronousTestCase):
             ({"columns": {"x": [1, True]}}, "expected an array of numbers, of strings, or of true"),
             ({"columns": {"x": [None]}}, "expected an array of numbers, of strings, or of true"),
             ({"columns": {"x": [[1]]}}, "expected an array of numbers, of strings, or of true"),
-            ({"columns": {"x": [float("inf")]}}, "expected finite numbers in the column 'x'"),
+            ({"columns": {"x": [float("inf")]}}, "column 'x': expected finite numbers"),
+            ({"columns": {"x": [2**63]}}, "column 'x': expected numbers from -9223372036854775808"),
             ({"columns": {"x": []}, "labels": []}, None),
             ({"columns": {"x": []}, "labels": ["a", "b"]}, '"labels" to be an array of 1 strings'),
             ({"columns": {"x": []}, "labels": [1]}, '"labels" to be an array of 1 strings'),
@@ -97,4 +98,4 @@ class CheckTests(SynchronousTestCase):
         column = [1]
         kept = table({"columns": {"x": column}, "labels": ["X"]})
         column.append(2)
-        self.assertEqual(json.dumps(kept), '{"labels": ["X"], "columns": {"x": [1]}}')
+        self.assertEqual(dumps(kept), b'{"labels":["X"],"columns":{"x":[1]}}')

@@ -28,7 +28,9 @@ class SlowSink(RecordingSink):
 
 
 class OverloadTests(PVATestCase):
-    """A client before a server of p4p."""
+    """A client in Python before a server of p4p."""
+
+    is_compiled = False
 
     @inlineCallbacks
     def test_newest(self) -> Any:

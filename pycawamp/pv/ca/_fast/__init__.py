@@ -1,6 +1,6 @@
-"""The compiled way of events, where it could be built (see docs/decisions/0028).
+"""The compiled intake, where it could be built (see docs/decisions/0028).
 
-PYCASERVER_FAST=0 in the environment has all done in Python.
+With PYCASERVER_FAST=0 in the environment, everything is done in Python.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
-INTERFACE = 2
-"""What this package expects of the compiled part; also in module.c."""
+INTERFACE = 5
+"""Version of the interface to the compiled part; the same number is in module.c."""
 NUMBERS = (0.1, -0.0, 1.0, 1e12, 1.25e13, 1e15, 1e16, 1.25e17, 1e-5, 1e-6, 1e-7, 1.5e30, math.inf)
-"""What tells one way of writing numbers from another."""
+"""Numbers whose text differs between ways of formatting."""
 
 
 @attrs.frozen
 class Fast:
-    """The compiled part, or why it is not used."""
+    """The compiled part, or the reason why it is not used."""
 
     native: ModuleType | None
     reason: str = ""
-    """Why it is not used, in words."""
+    """The reason, as text; empty if it is used."""
 
     def intake(self, reactor: Any, limits: InboxLimits) -> Intake | None:
-        """Return a queue for events, if there can be one on this reactor."""
+        """Return a compiled queue for events; None if it cannot be used with this reactor."""
         if self.native is None or not has_descriptors(reactor):
             return None
         made: Intake = self.native.Intake(limits.events, limits.bytes)
@@ -45,12 +45,12 @@ class Fast:
 
     @property
     def frame_buffer(self) -> Any:
-        """The compiled type of buffers of frames, if it is there."""
+        """The compiled type of frame buffers; None without the compiled part."""
         return self.native.FrameBuffer if self.native is not None else None
 
     @property
     def history(self) -> Any:
-        """The compiled type of histories, if it is there."""
+        """The compiled type of histories; None without the compiled part."""
         return self.native.History if self.native is not None else None
 
     def __str__(self) -> str:
@@ -58,7 +58,7 @@ class Fast:
 
 
 def load() -> Fast:
-    """Load the compiled part, if it is there, wanted, and writes numbers as orjson does."""
+    """Load the compiled part, unless it is missing, disabled, or formats numbers unlike orjson."""
     if os.environ.get("PYCASERVER_FAST") == "0":
         return Fast(None, "PYCASERVER_FAST is 0")
     try:
@@ -74,5 +74,5 @@ def load() -> Fast:
             written = native.render(DBR_TYPES[field_type], raw, False)
             expected = orjson.dumps(number, option=orjson.OPT_SERIALIZE_NUMPY)
             if written is None or written[0] != expected:
-                return Fast(None, f"orjson {orjson.__version__} writes {number!r} otherwise")
+                return Fast(None, f"orjson {orjson.__version__} formats {number!r} differently")
     return Fast(native)

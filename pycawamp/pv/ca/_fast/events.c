@@ -277,6 +277,13 @@ static struct subscription *find(uint64_t number, struct events **events) {
   return *events ? subscription_find(*events, number) : NULL;
 }
 
+void events_post(struct events *events, uint64_t number, const void *bytes, size_t size) {
+  events_lock();
+  struct subscription *subscription = subscription_find(events, number);
+  if (subscription) push_event(events, subscription, EVENT, bytes, size, NULL);
+  events_unlock();
+}
+
 static void refuse(struct events *events, struct subscription *subscription,
                    const struct event_args *args) {
   struct refusal refusal = {args->status, args->type, args->count};

@@ -116,6 +116,9 @@ uint64_t subscription_number(const struct events *events, const struct subscript
 bool events_enlist(struct events *events);
 void events_delist(struct events *events);
 
+/* Queues an event of a subscription, if there is one of the number. Without the lock. */
+void events_post(struct events *events, uint64_t number, const void *bytes, size_t size);
+
 /* What libca is given. Without the lock, and without Python's. */
 void events_on_event(struct event_args args);
 

@@ -8,7 +8,10 @@
 #include <unistd.h>
 
 #include "events.h"
+#include "intake.h"
 #include "route.h"
+#include "scalars.h"
+#include "updates.h"
 
 enum {
   BATCH = 32,   /* nodes between two looks at the clock */
@@ -29,6 +32,11 @@ struct place { /* a value of `late` */
   uint64_t overflow_number;
   struct node *node;
 };
+
+struct events *intake_events(PyObject *intake) {
+  Intake *self = (Intake *)intake;
+  return self->closed ? NULL : &self->events;
+}
 
 /* Life */
 
@@ -336,6 +344,22 @@ static PyObject *intake_route(Intake *self, PyObject *args) {
   return native ? PyObject_CallObject((PyObject *)native->route_type, args) : NULL;
 }
 
+static PyObject *intake_updates(Intake *self, PyObject *unused) {
+  (void)unused;
+  struct native_state *native = PyType_GetModuleState(Py_TYPE(self));
+  return native ? updates_make(native->updates_type, (PyObject *)self) : NULL;
+}
+
+static PyObject *intake_send_scalars(Intake *self, PyObject *args) {
+  struct native_state *native = PyType_GetModuleState(Py_TYPE(self));
+  return native ? send_scalars(native->route_type, args) : NULL;
+}
+
+static PyObject *intake_form(Intake *self, PyObject *args) {
+  struct native_state *native = PyType_GetModuleState(Py_TYPE(self));
+  return native ? PyObject_CallObject((PyObject *)native->form_type, args) : NULL;
+}
+
 static PyObject *intake_forget(Intake *self, PyObject *argument) {
   unsigned long long number = PyLong_AsUnsignedLongLong(argument);
   if (PyErr_Occurred()) return NULL;
@@ -534,6 +558,9 @@ static PyMethodDef methods[] = {
     {"post_update", (PyCFunction)intake_post_update, METH_VARARGS, NULL},
     {"route", (PyCFunction)intake_route, METH_VARARGS, NULL},
     {"listen", (PyCFunction)intake_listen, METH_VARARGS, NULL},
+    {"updates", (PyCFunction)intake_updates, METH_NOARGS, NULL},
+    {"send_scalars", (PyCFunction)intake_send_scalars, METH_VARARGS, NULL},
+    {"form", (PyCFunction)intake_form, METH_VARARGS, NULL},
     {"forget", (PyCFunction)intake_forget, METH_O, NULL},
     {"forget_all", (PyCFunction)intake_forget_all, METH_NOARGS, NULL},
     {"work", (PyCFunction)intake_work, METH_VARARGS, NULL},

@@ -13,9 +13,13 @@ static PyObject *render_scalar(PyObject *module, PyObject *args) {
     return NULL;
   }
   if (!render((enum field_type)type, raw, (size_t)size, with_alarm, &rendered)) Py_RETURN_NONE;
-  return Py_BuildValue("y#y#y#", rendered.value, (Py_ssize_t)rendered.value_length, rendered.time,
-                       (Py_ssize_t)rendered.time_length, rendered.alarm,
-                       (Py_ssize_t)rendered.alarm_length);
+  PyObject *fields = PyTuple_New(FIELDS);
+  for (int i = 0; fields && i < FIELDS; i++) {
+    struct span field = rendered.fields[i];
+    PyObject *text = PyBytes_FromStringAndSize(field.text, (Py_ssize_t)field.length);
+    if (!text || PyTuple_SetItem(fields, i, text)) Py_CLEAR(fields);
+  }
+  return fields;
 }
 
 static PyTypeObject *add_type(PyObject *module, PyType_Spec *spec) {
@@ -25,7 +29,7 @@ static PyTypeObject *add_type(PyObject *module, PyType_Spec *spec) {
 }
 
 /* Also in __init__.py. To be raised with each change of what Python code uses. */
-enum { INTERFACE = 2 };
+enum { INTERFACE = 5 };
 
 static int execute(PyObject *module) {
   if (PyModule_AddIntConstant(module, "INTERFACE", INTERFACE)) return -1;
@@ -34,8 +38,10 @@ static int execute(PyObject *module) {
   state->route_type = add_type(module, &route_spec);
   state->buffer_type = add_type(module, &buffer_spec);
   state->history_type = add_type(module, &history_spec);
-  return state->intake_type && state->route_type && state->buffer_type && state->history_type ? 0
-                                                                                             : -1;
+  state->form_type = add_type(module, &form_spec);
+  state->direct_type = add_type(module, &direct_spec);
+  state->updates_type = add_type(module, &updates_spec);
+  return PyErr_Occurred() ? -1 : 0;
 }
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg) {
@@ -44,6 +50,9 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
   Py_VISIT(state->route_type);
   Py_VISIT(state->buffer_type);
   Py_VISIT(state->history_type);
+  Py_VISIT(state->form_type);
+  Py_VISIT(state->direct_type);
+  Py_VISIT(state->updates_type);
   return 0;
 }
 
@@ -53,6 +62,9 @@ static int module_clear(PyObject *module) {
   Py_CLEAR(state->route_type);
   Py_CLEAR(state->buffer_type);
   Py_CLEAR(state->history_type);
+  Py_CLEAR(state->form_type);
+  Py_CLEAR(state->direct_type);
+  Py_CLEAR(state->updates_type);
   return 0;
 }
 

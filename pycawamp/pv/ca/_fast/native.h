@@ -15,8 +15,10 @@
 /* Of one import of the module. */
 struct native_state {
   PyTypeObject *intake_type, *route_type, *buffer_type, *history_type;
+  PyTypeObject *form_type, *direct_type, *updates_type;
 };
 
 extern PyType_Spec intake_spec, route_spec, buffer_spec, history_spec;
+extern PyType_Spec form_spec, direct_spec, updates_spec;
 
 #endif

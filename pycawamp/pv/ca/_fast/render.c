@@ -7,10 +7,9 @@ int shortest_double(double value, char *out, int size);
 int shortest_float(float value, char *out, int size);
 
 enum {
-  EPICS_EPOCH = 631152000, /* 1990 in UNIX seconds */
-  NANOSECONDS = 1000000000,
   STRING_SIZE = 40,
   MOST_DIGITS = 40,
+  FRACTION = 9, /* digits */
 };
 
 /* Up to how many digits before the point, and zeros after it, orjson writes no exponent. */
@@ -208,6 +207,14 @@ static const char *const statuses[] = {
     "BAD_SUB",  "UDF",  "DISABLE", "SIMM",  "READ_ACCESS", "WRITE_ACCESS"};
 #define LENGTH(array) ((int)(sizeof(array) / sizeof *(array)))
 
+int status_number(const char *text, size_t length) {
+  for (int i = 0; i < LENGTH(statuses); i++)
+    if (strlen(statuses[i]) == length && !memcmp(statuses[i], text, length)) return i;
+  return -1;
+}
+
+const char *status_name(int number) { return statuses[number]; }
+
 static char *put_text(char *out, const char *text) { return put(out, text, strlen(text)); }
 
 static char *put_alarm(char *out, int16_t status, int16_t severity) {
@@ -222,11 +229,28 @@ static char *put_alarm(char *out, int16_t status, int16_t severity) {
 static char *put_time(char *out, uint32_t seconds, uint32_t nanoseconds) {
   out = put_unsigned(out, (uint64_t)seconds + EPICS_EPOCH);
   *out++ = '.';
-  for (int digit = 8; digit >= 0; digit--) {
+  for (int digit = FRACTION - 1; digit >= 0; digit--) {
     out[digit] = (char)('0' + nanoseconds % 10);
     nanoseconds /= 10;
   }
-  return out + 9;
+  return out + FRACTION;
+}
+
+/* The value as a number for those who want text for what JSON has no number for. */
+static struct span number_span(enum field_type type, const char *element,
+                               struct rendered *rendered) {
+  union number number = {0};
+  if (type != CHAR && type != DOUBLE && type != FLOAT) return rendered->fields[VALUE];
+  memcpy(&number, element, layouts[type].width);
+  if (type == CHAR) {
+    if (number.u8 < 128) return rendered->fields[VALUE];
+    char *end = put_signed(rendered->number, (int8_t)number.u8);
+    return (struct span){rendered->number, (size_t)(end - rendered->number)};
+  }
+  double value = type == FLOAT ? number.f32 : number.f64;
+  if (isfinite(value)) return rendered->fields[VALUE];
+  const char *text = isnan(value) ? "\"NaN\"" : value > 0 ? "\"Infinity\"" : "\"-Infinity\"";
+  return (struct span){text, strlen(text)};
 }
 
 struct header {
@@ -245,20 +269,51 @@ bool read_number(enum field_type type, const char *raw, struct numeric *number) 
   return true;
 }
 
+int read_status(const char *raw) {
+  struct header header;
+  memcpy(&header, raw, sizeof header);
+  return header.status;
+}
+
+size_t write_number(enum field_type type, const struct numeric *number, int status, char *raw) {
+  struct header header = {(int16_t)status, (int16_t)number->severity,
+                          number->seconds - EPICS_EPOCH, number->nanoseconds};
+  union number value = {0};
+  switch (type) {
+    case FLOAT: value.f32 = (float)number->value; break;
+    case LONG: value.i32 = (int32_t)number->value; break;
+    case DOUBLE: value.f64 = number->value; break;
+    default: return 0;
+  }
+  memset(raw, 0, layouts[type].offset);
+  memcpy(raw, &header, sizeof header);
+  memcpy(raw + layouts[type].offset, &value, layouts[type].width);
+  return render_size(type);
+}
+
 bool render(enum field_type type, const char *raw, size_t size, bool with_alarm,
             struct rendered *rendered) {
   struct header header;
   if (size != render_size(type)) return false;
   memcpy(&header, raw, sizeof header);
   if (header.nanoseconds >= NANOSECONDS) return false;
-  char *end = put_value(rendered->value, type, raw + layouts[type].offset);
+  const char *element = raw + layouts[type].offset;
+  struct span *fields = rendered->fields;
+  char *end = put_value(rendered->value, type, element);
   if (!end) return false;
-  rendered->value_length = (size_t)(end - rendered->value);
+  fields[VALUE] = (struct span){rendered->value, (size_t)(end - rendered->value)};
+  fields[NUMBER] = number_span(type, element, rendered);
   end = put_time(rendered->time, header.seconds, header.nanoseconds);
-  rendered->time_length = (size_t)(end - rendered->time);
-  rendered->alarm_length = 0;
+  fields[TIME] = (struct span){rendered->time, (size_t)(end - rendered->time)};
+  const char *fraction = end - FRACTION;
+  fields[SECONDS] = (struct span){rendered->time, (size_t)(fraction - 1 - rendered->time)};
+  while (fraction < end - 1 && *fraction == '0') fraction++;
+  fields[NANOS] = (struct span){fraction, (size_t)(end - fraction)};
+  fields[ALARM] = fields[FIELDS] = (struct span){"", 0};
+  rendered->severity = header.severity;
   if (!with_alarm) return true;
   end = put_alarm(rendered->alarm, header.status, header.severity);
-  if (end) rendered->alarm_length = (size_t)(end - rendered->alarm);
-  return end != NULL;
+  if (!end) return false;
+  fields[ALARM] = (struct span){rendered->alarm, (size_t)(end - rendered->alarm)};
+  return true;
 }

@@ -7,12 +7,22 @@
 #include <stdint.h>
 
 enum field_type { STRING, SHORT, FLOAT, ENUM, CHAR, LONG, DOUBLE, FIELD_TYPES };
-enum { MOST_VALUE = 256, MOST_TIME = 24, MOST_ALARM = 64 }; /* bytes */
+enum { EPICS_EPOCH = 631152000 /* 1990 in UNIX seconds */, NANOSECONDS = 1000000000 };
+enum { MOST_VALUE = 256, MOST_NUMBER = 8, MOST_TIME = 24, MOST_ALARM = 64 }; /* bytes */
 
-/* What is the same for all clients. */
+/* What an update tells: see Field in pv/routes.py. */
+enum field { VALUE, NUMBER, TIME, SECONDS, NANOS, ALARM, FIELDS };
+
+struct span {
+  const char *text;
+  size_t length;
+};
+
+/* What is the same for all clients. The last field is empty. */
 struct rendered {
-  char value[MOST_VALUE], time[MOST_TIME], alarm[MOST_ALARM];
-  size_t value_length, time_length, alarm_length;
+  struct span fields[FIELDS + 1];
+  int16_t severity;
+  char value[MOST_VALUE], number[MOST_NUMBER], time[MOST_TIME], alarm[MOST_ALARM];
 };
 
 /* A number and its time, as they are kept. */
@@ -31,5 +41,14 @@ bool render(enum field_type type, const char *raw, size_t size, bool with_alarm,
 
 /* The number in bytes that `render` took; false if they hold none. */
 bool read_number(enum field_type type, const char *raw, struct numeric *number);
+
+int read_status(const char *raw);
+
+/* Makes bytes that `render` takes: how many; 0 if the type is none of LONG, FLOAT and DOUBLE. */
+size_t write_number(enum field_type type, const struct numeric *number, int status, char *raw);
+
+/* The number of a status by its name, -1 if there is none, and back. */
+int status_number(const char *text, size_t length);
+const char *status_name(int number);
 
 #endif

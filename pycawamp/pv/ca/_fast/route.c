@@ -6,20 +6,26 @@
 
 #include "buffer.h"
 
-enum { PARTS = 4, FINAL_TEXT = 0x81 };
-enum { BEFORE_VALUE, BEFORE_TIME, AFTER_TIME, AFTER_ALARM };
+enum { FINAL_TEXT = 0x81 };
+
+struct part { /* some text that does not change, and a field; FIELDS: none */
+  size_t length;
+  enum field field;
+};
 
 struct entry { /* one stream */
   PyObject *cohort, *stream, *touch;
   FrameBuffer *buffer;
-  bool is_framed, has_alarm;
-  char *text;
-  size_t lengths[PARTS], length;
+  bool is_framed, has_severity;
+  long severity; /* of the updates that are written, if it has one */
+  char *text;    /* of all parts */
+  struct part *parts;
+  size_t count, length;
 };
 
 struct plan {
   int references; /* a plan may be dropped while it is followed */
-  bool has_alarm;
+  bool has_alarm, has_severity;
   size_t count;
   struct entry entries[];
 };
@@ -29,6 +35,7 @@ static void plan_release(struct plan *plan) {
   for (size_t i = 0; i < plan->count; i++) {
     struct entry *entry = &plan->entries[i];
     free(entry->text);
+    free(entry->parts);
     Py_XDECREF(entry->cohort);
     Py_XDECREF(entry->stream);
     Py_XDECREF(entry->touch);
@@ -37,28 +44,66 @@ static void plan_release(struct plan *plan) {
   free(plan);
 }
 
-/* Fills an entry from a tuple: see DirectStream in pv/routes.py. */
-static int fill(struct entry *entry, PyObject *item, PyTypeObject *buffer_type) {
-  PyObject *cohort, *buffer, *stream, *touch;
-  const char *parts[PARTS];
-  Py_ssize_t lengths[PARTS];
-  int is_framed, has_alarm;
-  if (!PyArg_ParseTuple(item, "OO!OOpy#y#y#y#p", &cohort, buffer_type, &buffer, &stream, &touch,
-                        &is_framed, &parts[0], &lengths[0], &parts[1], &lengths[1], &parts[2],
-                        &lengths[2], &parts[3], &lengths[3], &has_alarm))
+/* Adds what does not change, or a field, to an entry. */
+static int add_part(struct entry *entry, PyObject *item) {
+  struct part *part = &entry->parts[entry->count];
+  if (PyBytes_Check(item)) {
+    size_t more = (size_t)PyBytes_Size(item), length = entry->length + more;
+    char *text = realloc(entry->text, length + 1);
+    if (!text) {
+      PyErr_NoMemory();
+      return -1;
+    }
+    memcpy(text + entry->length, PyBytes_AsString(item), more);
+    entry->text = text;
+    entry->length = length;
+    part->length += more;
+    return 0;
+  }
+  long field = PyLong_AsLong(item);
+  if (field < 0 || field >= FIELDS) {
+    if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "no field");
     return -1;
-  for (int i = 0; i < PARTS; i++) entry->length += entry->lengths[i] = (size_t)lengths[i];
-  char *text = entry->text = malloc(entry->length + 1);
-  if (!text) {
+  }
+  part->field = (enum field)field;
+  entry->count++;
+  return 0;
+}
+
+static int add_parts(struct entry *entry, PyObject *items) {
+  Py_ssize_t count = PyTuple_Size(items);
+  entry->parts = calloc((size_t)count + 1, sizeof *entry->parts);
+  if (!entry->parts) {
     PyErr_NoMemory();
     return -1;
   }
-  for (int i = 0; i < PARTS; i++) {
-    memcpy(text, parts[i], entry->lengths[i]);
-    text += entry->lengths[i];
+  for (Py_ssize_t i = 0; i < count; i++)
+    if (add_part(entry, PyTuple_GetItem(items, i))) return -1;
+  entry->parts[entry->count++].field = FIELDS;
+  return 0;
+}
+
+static bool has_field(const struct entry *entry, enum field field) {
+  for (size_t i = 0; i < entry->count; i++)
+    if (entry->parts[i].field == field) return true;
+  return false;
+}
+
+/* Fills an entry from a tuple: see DirectStream in pv/routes.py. */
+static int fill(struct entry *entry, PyObject *item, PyTypeObject *buffer_type) {
+  PyObject *cohort, *buffer, *stream, *touch, *parts, *severity;
+  int is_framed;
+  if (!PyArg_ParseTuple(item, "OO!OOpO!O", &cohort, buffer_type, &buffer, &stream, &touch,
+                        &is_framed, &PyTuple_Type, &parts, &severity))
+    return -1;
+  entry->has_severity = severity != Py_None;
+  entry->severity = entry->has_severity ? PyLong_AsLong(severity) : 0;
+  if (PyErr_Occurred() || add_parts(entry, parts)) {
+    free(entry->text);
+    free(entry->parts);
+    return -1;
   }
   entry->is_framed = is_framed;
-  entry->has_alarm = has_alarm;
   entry->cohort = Py_NewRef(cohort);
   entry->buffer = (FrameBuffer *)Py_NewRef(buffer);
   entry->stream = Py_NewRef(stream);
@@ -81,7 +126,8 @@ static struct plan *plan_new(PyObject *items, PyTypeObject *buffer_type) {
       plan_release(plan);
       return NULL;
     }
-    plan->has_alarm |= entry->has_alarm;
+    plan->has_alarm |= has_field(entry, ALARM);
+    plan->has_severity |= entry->has_severity;
   }
   return plan;
 }
@@ -122,25 +168,21 @@ static char *put(char *out, const char *text, size_t length) {
 }
 
 static int send_entry(const struct entry *entry, const struct rendered *rendered) {
-  size_t alarm = entry->has_alarm ? rendered->alarm_length : 0;
-  size_t size = entry->length + rendered->value_length + rendered->time_length + alarm;
+  const struct part *end = entry->parts + entry->count;
+  size_t size = entry->length;
+  for (const struct part *part = entry->parts; part < end; part++)
+    size += rendered->fields[part->field].length;
   char header[10];
   size_t header_length = entry->is_framed ? put_header(header, size) : 0;
   char *out = buffer_extend(entry->buffer, entry->stream, header_length + size);
   if (!out) return -1;
   const char *text = entry->text;
-  const size_t *lengths = entry->lengths;
   out = put(out, header, header_length);
-  out = put(out, text, lengths[BEFORE_VALUE]);
-  text += lengths[BEFORE_VALUE];
-  out = put(out, rendered->value, rendered->value_length);
-  out = put(out, text, lengths[BEFORE_TIME]);
-  text += lengths[BEFORE_TIME];
-  out = put(out, rendered->time, rendered->time_length);
-  out = put(out, text, lengths[AFTER_TIME]);
-  text += lengths[AFTER_TIME];
-  out = put(out, rendered->alarm, alarm);
-  put(out, text, lengths[AFTER_ALARM]);
+  for (const struct part *part = entry->parts; part < end; part++) {
+    out = put(out, text, part->length);
+    text += part->length;
+    out = put(out, rendered->fields[part->field].text, rendered->fields[part->field].length);
+  }
   if (entry->buffer->count > 1) return 0;
   /* The first of this turn. */
   PyObject *result = PyObject_CallFunctionObjArgs(entry->touch, entry->cohort, NULL);
@@ -155,10 +197,22 @@ static int keep(Route *self, const char *raw) {
                       number.severity);
 }
 
+/* Whether all entries write updates of a severity. */
+static bool takes(const struct plan *plan, int16_t severity) {
+  for (size_t i = 0; plan->has_severity && i < plan->count; i++)
+    if (plan->entries[i].has_severity && plan->entries[i].severity != severity) return false;
+  return true;
+}
+
 int route_send(Route *self, const char *raw, size_t size) {
   struct rendered rendered;
-  if (self->state != DIRECT || !render(self->type, raw, size, self->plan->has_alarm, &rendered))
+  if (self->state != DIRECT) return 0;
+  if (!render(self->type, raw, size, self->plan->has_alarm, &rendered) ||
+      !takes(self->plan, rendered.severity)) {
+    /* After it, updates of another severity may be those that are written. */
+    if (self->plan->has_severity) forget_plan(self);
     return 0;
+  }
   self->direct++;
   self->raw_size = size;
   memcpy(self->raw, raw, size);
@@ -230,9 +284,8 @@ static PyObject *route_clear(Route *self, PyObject *unused) {
   Py_RETURN_NONE;
 }
 
-/* The entry of a stream in a plan that is not followed just now; NULL if there is none. */
 static struct entry *entry_of(struct plan *plan, PyObject *stream) {
-  for (size_t i = 0; plan->references == 1 && i < plan->count; i++)
+  for (size_t i = 0; i < plan->count; i++)
     if (plan->entries[i].stream == stream) return &plan->entries[i];
   return NULL;
 }
@@ -240,8 +293,9 @@ static struct entry *entry_of(struct plan *plan, PyObject *stream) {
 static PyObject *route_redirect(Route *self, PyObject *args) {
   PyObject *stream, *cohort;
   if (!PyArg_ParseTuple(args, "OO", &stream, &cohort)) return NULL;
-  struct entry *entry = self->plan ? entry_of(self->plan, stream) : NULL;
-  if (!entry) return route_clear(self, NULL);
+  if (!self->plan || self->plan->references > 1) return route_clear(self, NULL);
+  struct entry *entry = entry_of(self->plan, stream);
+  if (!entry) Py_RETURN_NONE; /* It gets nothing now. */
   struct native_state *native = PyType_GetModuleState(Py_TYPE(self));
   PyObject *buffer = native ? PyObject_GetAttrString(cohort, "buffer") : NULL;
   if (!buffer) return NULL;

@@ -92,7 +92,7 @@ export class PVClient {
    * @param {import("./types.js").PVOptions} [options]
    */
   pv(name, options) {
-    if (typeof name !== "string" || name === "") throw new TypeError("a PV's name is a text");
+    if (typeof name !== "string" || name === "") throw new TypeError("a PV name must be a string");
     if (this.state === "closed") throw new PVError("closed", "the client is closed");
     const known = this.#subscriptions.get(name);
     const subscription = known ?? new Subscription(name, this.state === "waiting" ? "unreachable" : "searching");
@@ -283,7 +283,7 @@ export class PVClient {
 
   /** @param {any} error */
   #unreadable(error) {
-    this.#events.emit("error", new PVError("bad_frame", `cannot read what the gateway sent: ${error.message}`));
+    this.#events.emit("error", new PVError("bad_frame", `invalid message from the gateway: ${error.message}`));
   }
 
   /** @param {Message} message */

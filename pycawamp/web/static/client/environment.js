@@ -18,6 +18,6 @@ export function environment(options = {}) {
 
 /** The gateway that served this page: `/monitor`, encrypted when the page is. */
 export function defaultUrl(location = globalThis.location) {
-  if (!location?.host) throw new TypeError("outside a served page, give the gateway's URL: new PVClient(url)");
+  if (!location?.host) throw new TypeError("the page has no host: pass the gateway's URL, new PVClient(url)");
   return `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/monitor`;
 }

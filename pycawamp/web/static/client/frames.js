@@ -26,7 +26,7 @@ export function messagesOf(data) {
  * @returns {Message}
  */
 function binaryMessage(buffer) {
-  if (!(buffer instanceof ArrayBuffer)) throw new TypeError("a binary frame is an ArrayBuffer");
+  if (!(buffer instanceof ArrayBuffer)) throw new TypeError("a binary frame must be an ArrayBuffer");
   const headerLength = new DataView(buffer).getUint32(0, true);
   const headerEnd = LENGTH_BYTES + headerLength;
   const start = Math.ceil(headerEnd / ALIGNMENT) * ALIGNMENT;

@@ -28,10 +28,10 @@ const MOST_POINTS = 8192;
 export function checked(options = {}) {
   const { metadata = false, text = false, maxRate = Infinity, arrays = "json", history = 0, points = MOST_POINTS } = options;
   const { alarmMessage = false, int64 = "number", attributes = false, image = null } = options;
-  if (!(maxRate > 0)) throw new RangeError("maxRate is updates per second, above 0");
-  if (!(history >= 0 && history <= DAY)) throw new RangeError(`history is seconds, at most ${DAY}`);
-  if (!(Number.isInteger(points) && points >= LEAST_POINTS && points <= MOST_POINTS)) throw new RangeError(`points is a number from ${LEAST_POINTS} to ${MOST_POINTS}`);
-  if (!ARRAYS.includes(arrays)) throw new RangeError(`arrays is one of ${ARRAYS.join(", ")}`);
+  if (!(maxRate > 0)) throw new RangeError("maxRate must be updates per second, above 0");
+  if (!(history >= 0 && history <= DAY)) throw new RangeError(`history must be seconds, at most ${DAY}`);
+  if (!(Number.isInteger(points) && points >= LEAST_POINTS && points <= MOST_POINTS)) throw new RangeError(`points must be a whole number from ${LEAST_POINTS} to ${MOST_POINTS}`);
+  if (!ARRAYS.includes(arrays)) throw new RangeError(`arrays must be one of ${ARRAYS.join(", ")}`);
   if (!INT64.includes(int64)) throw new RangeError(`int64 is one of ${INT64.join(", ")}`);
   return Object.freeze({
     metadata: Boolean(metadata), text: Boolean(text), maxRate: Number(maxRate), arrays, history: Number(history), points,

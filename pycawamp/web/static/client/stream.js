@@ -17,7 +17,7 @@ export class Stream {
   #onEnd;
 
   constructor({ size = 1, onEnd = () => {} } = {}) {
-    if (!(Number.isSafeInteger(size) && size > 0)) throw new RangeError("buffer is a whole number above 0");
+    if (!(Number.isSafeInteger(size) && size > 0)) throw new RangeError("buffer must be a whole number above 0");
     this.#size = size;
     this.#onEnd = onEnd;
   }

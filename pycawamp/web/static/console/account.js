@@ -5,7 +5,7 @@ const WRITERS = {
   nobody: "Nobody may write: this gateway only shows PVs.",
   anyone: "Everybody may write, as far as the IOCs allow it.",
   "logged-in": "Users who have logged in may write, as far as the IOCs allow it.",
-  rules: "The access rules of this gateway say for each PV who may write it.",
+  rules: "The gateway's access rules define who may write each PV.",
 };
 
 export class Account {
@@ -52,13 +52,13 @@ export class Account {
   #counted() {
     const known = this.#table.rows.map(({ watch }) => watch.metadata?.write_access).filter((access) => access !== undefined);
     const count = known.filter((access) => access !== false).length;
-    return known.length === 0 ? "" : `Of the ${known.length} PVs in the table that are known, you may write ${count}.`;
+    return known.length === 0 ? "" : `You may write ${count} of the ${known.length} connected PVs in the table.`;
   }
 
   #links() {
-    if (!this.#takesLogins) return this.user === null ? [] : ["The proxy before this gateway has told who you are. Log out there."];
+    if (!this.#takesLogins) return this.user === null ? [] : ["You are logged in by the proxy in front of this gateway. Log out there."];
     if (this.user === null) return [loginLink()];
-    return [el("a", { href: "logout" }, "Log out"), el("span", {}, "The browser then asks for a name and a password: cancel that.")];
+    return [el("a", { href: "logout" }, "Log out"), el("span", {}, "The browser then asks for a name and a password. Cancel that dialog.")];
   }
 }
 

@@ -45,13 +45,13 @@ export class ChartPanel {
     this.#canvas = el("canvas", { class: "chart", tabindex: "0", role: "img", title: HELP });
     this.#wave = waveSeries({ traces: () => this.#traces(), length: () => Math.max(1, ...this.#lines.map(({ watch }) => watch.update?.value?.length ?? 0)) });
     this.#chart = new Chart(this.#canvas, this.#series(), () => context.redraw());
-    this.#select = el("select", { "aria-label": "Axes of values", on: { change: () => this.#show(() => (this.#axes = this.#select.value)) } }, ...Object.entries(AXES).map(([value, label]) => el("option", { value }, label)));
+    this.#select = el("select", { "aria-label": "Value axes", on: { change: () => this.#show(() => (this.#axes = this.#select.value)) } }, ...Object.entries(AXES).map(([value, label]) => el("option", { value }, label)));
     this.#select.value = this.#axes;
     this.#buttons = {
-      pin: button("Pin", "Keep what is shown now, behind what comes, to compare", () => this.#togglePin()),
-      log: button("Log", "Logarithmic axis of values", () => this.#show(() => (this.#chart.axis.log = !this.#chart.axis.log))),
+      pin: button("Pin", "Keep the present traces for comparison", () => this.#togglePin()),
+      log: button("Log", "Logarithmic value axis", () => this.#show(() => (this.#chart.axis.log = !this.#chart.axis.log))),
       png: button("PNG", "Save the picture as a PNG file", () => this.#savePicture()),
-      live: button("Live", "Show the newest again", () => this.#show(() => this.#viewport.follow())),
+      live: button("Live", "Return to the newest values", () => this.#show(() => this.#viewport.follow())),
       close: button("Close", "Remove this chart", () => context.emptied(this)),
     };
     this.#spans = SPANS.map(([seconds, label]) => el("button", { type: "button", data: { seconds }, on: { click: () => this.#show(() => this.#viewport.follow(Number(seconds))) } }, String(label)));

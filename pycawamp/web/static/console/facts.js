@@ -25,7 +25,7 @@ function reading({ severity, status, timestamp, value }, now, utc, connected) {
   const raw = typeof value === "number" ? [["Raw value", String(value)]] : [];
   const alarm = alarmText(severity, status);
   const zone = neverProcessed(timestamp) ? "" : ` ${zoneName(timestamp, utc)}`;
-  return [["Alarm", connected ? alarm : `not known; last seen: ${alarm}`], ["IOC time", `${fullStamp(timestamp, utc)}${zone}${age}`], ...raw];
+  return [["Alarm", connected ? alarm : `unknown; last seen: ${alarm}`], ["IOC time", `${fullStamp(timestamp, utc)}${zone}${age}`], ...raw];
 }
 
 function alarmText(severity = "not known", status = "") {

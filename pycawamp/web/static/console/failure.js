@@ -2,10 +2,10 @@
 
 const REASONS = {
   forbidden: "you may not write this PV",
-  unauthenticated: "writing needs a login",
+  unauthenticated: "writing requires a login",
   not_connected: "the PV is disconnected",
   put_failed: "the IOC refused it",
-  bad_value: "the record does not take this value",
+  bad_value: "the PV cannot take this value",
   rate_limited: "too many requests in a short time; try again in a moment",
   too_large: "the value is too large",
   overloaded: "the gateway is overloaded; try again in a moment",
@@ -21,7 +21,7 @@ const BY_LOGIN = ["forbidden", "unauthenticated"];
 
 /** @param {{code?: string, message: string}} error @param {boolean} [loginMayHelp] */
 export function failureText({ code = "", message }, loginMayHelp = false) {
-  if (Object.hasOwn(UNSURE, code)) return `It may or may not have been written: ${UNSURE[code]}. Look at the value.`;
+  if (Object.hasOwn(UNSURE, code)) return `It may or may not have been written: ${UNSURE[code]}. Check the value.`;
   const reason = Object.hasOwn(REASONS, code) ? `${REASONS[code]} (${message})` : message;
   return `Not written: ${reason}${loginMayHelp && BY_LOGIN.includes(code) ? ". Logging in may help" : ""}`;
 }

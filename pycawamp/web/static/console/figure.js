@@ -33,8 +33,8 @@ export class Figure {
     this.#viewport = series.viewport;
     this.#chart = new Chart(this.#canvas, series, redraw);
     this.#spans = kind === "number" ? SPANS.map(([seconds, label]) => this.#spanButton(seconds, label)) : [];
-    this.#reset = button(kind === "number" ? "Live" : "All", "Show the newest again", () => this.#show(() => this.#viewport.follow()));
-    this.#log = button("Log", "Logarithmic axis of values", () => this.#show(() => (this.#chart.axis.log = !this.#chart.axis.log)));
+    this.#reset = button(kind === "number" ? "Live" : "All", "Return to the newest values", () => this.#show(() => this.#viewport.follow()));
+    this.#log = button("Log", "Logarithmic value axis", () => this.#show(() => (this.#chart.axis.log = !this.#chart.axis.log)));
     this.#limits = ["Lowest", "Highest"].map((which) => this.#limit(`${which} value shown`));
     const saves = [button("CSV", "Save the values as a CSV file", () => this.#saveValues()), button("PNG", "Save the picture as a PNG file", () => this.#savePicture())];
     this.element = el("figure", { class: "figure" }, this.#canvas,

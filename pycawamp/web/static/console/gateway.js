@@ -3,6 +3,7 @@
 import { el } from "./dom.js";
 
 const INTERVAL = 5000; // milliseconds between two reports
+/** @type {any} */
 const form = document.getElementById("search");
 let timer = 0;
 let shown = 0;

@@ -7,7 +7,7 @@ export class Heading {
 
   /** @param {string} text @param {() => void} changed it reads otherwise now */
   constructor(text, changed) {
-    this.handle = el("button", { class: "handle", type: "button", title: "Move: drag, or Alt with arrow keys" }, "⠿");
+    this.handle = el("button", { class: "handle", type: "button", title: "Move: drag, or Alt + arrow keys" }, "⠿");
     this.field = el("input", { class: "heading-text", type: "text", maxlength: String(MOST.heading), "aria-label": "Heading", on: { change: () => this.#named(changed) } });
     this.removal = el("button", { class: "remove", type: "button", title: "Remove the heading" }, "×");
     this.controls = [this.handle, this.field, this.removal];

@@ -1,6 +1,7 @@
-/** Wheel, drag, double click and keys on a picture. */
+/** Gestures on a picture, passed to its camera; a drag marks a region. */
 
-const CLICK_PIXELS = 4;
+import { CLICK_PIXELS, listen } from "../plot/listen.js";
+
 const ZOOM = 2;
 const SCROLL = 40;
 const KEYS = { ArrowLeft: [SCROLL, 0], ArrowRight: [-SCROLL, 0], ArrowUp: [0, SCROLL], ArrowDown: [0, -SCROLL] };
@@ -27,15 +28,7 @@ export class ImageGestures {
     this.#camera = camera;
     this.#sizes = sizes;
     this.#changed = changed;
-    const on = (event, react, options) => canvas.addEventListener(event, react, options);
-    on("wheel", (event) => this.#wheel(event), { passive: false });
-    on("pointerdown", (event) => this.#down(event));
-    on("pointermove", (event) => this.#move(event));
-    on("pointerup", () => this.#up());
-    on("pointercancel", () => this.#up());
-    on("pointerleave", () => this.#leave());
-    on("dblclick", () => this.reset());
-    on("keydown", (event) => this.#key(event));
+    listen(canvas, this, changed);
   }
 
   /** Shows all, without a region. */
@@ -45,61 +38,57 @@ export class ImageGestures {
     this.#changed();
   }
 
-  #wheel(event) {
-    event.preventDefault();
+  wheel(event) {
     this.#zoom(1.0015 ** -event.deltaY, this.#point(event));
   }
 
-  #down(event) {
-    if (event.button !== 0) return;
-    this.#canvas.setPointerCapture(event.pointerId);
+  press(event) {
     this.#drag = { start: this.#point(event), last: this.#point(event), scrolls: event.shiftKey, marks: false };
   }
 
-  #move(event) {
+  move(event) {
     const point = this.#point(event);
     const drag = this.#drag;
     this.hover = this.#pixel(point);
     if (drag?.scrolls) {
-      const { picture, surface } = this.#sizes();
-      this.#camera.scroll([point[0] - drag.last[0], point[1] - drag.last[1]], picture, surface);
+      this.#scroll([point[0] - drag.last[0], point[1] - drag.last[1]]);
       drag.last = point;
     } else if (drag) {
       drag.marks ||= Math.hypot(point[0] - drag.start[0], point[1] - drag.start[1]) > CLICK_PIXELS;
       if (drag.marks) this.region = this.#between(drag.start, point);
     }
-    this.#changed();
   }
 
-  #up() {
+  release() {
     if (this.#drag && !this.#drag.marks && !this.#drag.scrolls) this.region = null;
     this.#drag = null;
-    this.#changed();
   }
 
-  #leave() {
+  cancel() {
+    this.#drag = null;
+  }
+
+  leave() {
     if (!this.#drag) this.hover = null;
-    this.#changed();
   }
 
-  #key(event) {
-    if (event.altKey || event.ctrlKey || event.metaKey) return;
-    const { picture, surface } = this.#sizes();
+  action(key) {
+    const { surface } = this.#sizes();
     const middle = [surface.width / 2, surface.height / 2];
-    if (event.key === "+" || event.key === "=") this.#zoom(ZOOM, middle);
-    else if (event.key === "-") this.#zoom(1 / ZOOM, middle);
-    else if (event.key === "0" || event.key === "Home") this.reset();
-    else if (Object.hasOwn(KEYS, event.key)) this.#camera.scroll(KEYS[event.key], picture, surface);
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
-    this.#changed();
+    if (key === "+" || key === "=") return () => this.#zoom(ZOOM, middle);
+    if (key === "-") return () => this.#zoom(1 / ZOOM, middle);
+    if (key === "0" || key === "Home") return () => this.reset();
+    return Object.hasOwn(KEYS, key) ? () => this.#scroll(KEYS[key]) : null;
   }
 
   #zoom(factor, point) {
     const { picture, surface } = this.#sizes();
     this.#camera.zoomAt(factor, point, picture, surface);
-    this.#changed();
+  }
+
+  #scroll(by) {
+    const { picture, surface } = this.#sizes();
+    this.#camera.scroll(by, picture, surface);
   }
 
   /** @returns {[number, number]} where the pointer is on the canvas */

@@ -45,7 +45,7 @@ export class Keyboard {
     if (this.#table.isSorted) return this.#announcer.say("Rows cannot be moved while the worst alarms come first");
     const place = this.#table.move(entry, by);
     this.#table.moved();
-    this.#announcer.say(`${nameOf(entry)} is at place ${place} of ${this.#table.listed.length}`);
+    this.#announcer.say(`${nameOf(entry)} moved to position ${place} of ${this.#table.listed.length}`);
     entry.element.scrollIntoView({ block: "nearest" });
   }
 

@@ -75,7 +75,7 @@ export function layoutOf(text) {
   if (text.length > MOST.bytes) throw new Error(`expected at most ${MOST.bytes} characters`);
   const { name = "", rate = null, view = {}, charts = [], groups, ...others } = objectIn(parsed(text), "an object with \"groups\"");
   if (Object.keys(others).length > 0) throw new Error(`unknown ${JSON.stringify(Object.keys(others)[0])}; expected name, rate, view, charts and groups`);
-  if (rate !== null && typeof rate !== "string") throw new Error('expected "rate" to be a text such as "5"');
+  if (rate !== null && typeof rate !== "string") throw new Error('expected "rate" to be a string such as "5"');
   const items = listIn(groups, '"groups" to be a list').flatMap(itemsOf);
   if (items.length > MOST.items) throw new Error(`expected at most ${MOST.items} PVs and headings`);
   return { name: textIn(name, MOST.name, '"name"'), rate, charts: chartsIn(charts), view: viewOf(view), items };
@@ -120,7 +120,7 @@ function shownIn(given) {
   if (!Object.hasOwn(FORMATS, format)) throw new Error(`expected "format" to be one of ${Object.keys(FORMATS).join(", ")}`);
   if (width !== 0 && !isWidth(width)) throw new Error(`expected "width" to be a whole number from 1 to ${MOST.width}`);
   const name = textIn(pv, MOST.pv, '"pv"').trim();
-  if (name === "") throw new Error("expected the name of a PV, not an empty text");
+  if (name === "") throw new Error("expected the name of a PV, not an empty string");
   return shown(name, format, width);
 }
 
@@ -135,6 +135,6 @@ function listIn(given, expected) {
 }
 
 function textIn(given, most, what) {
-  if (typeof given !== "string" || given.length > most) throw new Error(`expected ${what} to be a text of at most ${most} characters`);
+  if (typeof given !== "string" || given.length > most) throw new Error(`expected ${what} to be a string of at most ${most} characters`);
   return given;
 }

@@ -117,7 +117,7 @@ export class LayoutPanel {
       const [file] = field.files;
       field.value = "";
       if (!file) return;
-      if (file.size > MOST.bytes) throw new Error(`${file.name}: a layout has at most ${MOST.bytes} bytes`);
+      if (file.size > MOST.bytes) throw new Error(`${file.name}: a layout may have at most ${MOST.bytes} bytes`);
       const found = layoutOf(await file.text());
       this.#open({ ...found, name: found.name || file.name.replace(/\.json$/, "") });
     });

@@ -71,7 +71,7 @@ export class PutForm {
     const step = stepOf(metadata);
     for (const button of this.#steps) {
       button.hidden = step === null;
-      button.title = `Write the value of now ${button.textContent} ${step}`;
+      button.title = `Write the current value ${button.textContent} ${step}`;
     }
   }
 
@@ -140,7 +140,7 @@ export class PutForm {
     try {
       const held = await pv.get();
       const text = isList(held.value) && metadata.type !== "char" ? `${held.value.length} elements` : textOf(held, metadata);
-      setText(this.#outcome, `${this.#outcome.textContent}; it holds ${text}`);
+      setText(this.#outcome, `${this.#outcome.textContent}; the PV now has ${text}`);
     } catch {
       // It was written all the same.
     }

@@ -43,7 +43,7 @@ export class Row {
     const { name } = watch;
     const canvas = el("canvas", { class: "trend", "aria-hidden": "true" });
     this.#trend = new Sparkline(canvas, () => this.visible && this.paintTrend());
-    this.handle = el("button", { class: "handle", type: "button", "aria-label": `Move ${name}`, title: "Move: drag, or Alt with arrow keys" }, "⠿");
+    this.handle = el("button", { class: "handle", type: "button", "aria-label": `Move ${name}`, title: "Move: drag, or Alt + arrow keys" }, "⠿");
     this.toggle = el("button", { class: "name", type: "button", "aria-expanded": "false", title: name }, name);
     this.removal = el("button", { class: "remove", type: "button", "aria-label": `Remove ${name}`, title: "Remove" }, "×");
     this.#cell = el("div", { class: "c-trend", role: "cell" }, canvas, this.#axis);

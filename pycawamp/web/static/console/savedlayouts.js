@@ -22,7 +22,7 @@ export function save(layout) {
   try {
     localStorage.setItem(KEY + layout.name, text);
   } catch {
-    throw new Error("This browser does not store it: its storage is full or switched off. Save the layout as a file.");
+    throw new Error("The browser cannot store the layout: its storage is full or disabled. Save it as a file.");
   }
 }
 

@@ -64,7 +64,7 @@ export class Sound {
 
   #say() {
     const isSilent = this.#box.checked && this.#context?.state !== "running";
-    this.#note.textContent = isSilent ? "Click the page once: browsers play nothing before." : "";
+    this.#note.textContent = isSilent ? "Click on the page once: browsers play no sound before that." : "";
   }
 }
 

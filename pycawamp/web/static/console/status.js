@@ -10,10 +10,10 @@ const WAITING = {
 };
 /** What the gateway's refusals are called, and what can be done. */
 const REFUSALS = {
-  forbidden: { badge: "FORBIDDEN", hint: "The gateway does not show this PV to you." },
-  unauthenticated: { badge: "FORBIDDEN", hint: "The gateway shows this PV only after a login." },
-  too_many_pvs: { badge: "TOO MANY PVS", hint: "The gateway shows no more PVs to one page or computer. Remove some." },
-  bad_name: { badge: "BAD NAME", hint: "This cannot be the name of a PV." },
+  forbidden: { badge: "FORBIDDEN", hint: "You may not read this PV." },
+  unauthenticated: { badge: "FORBIDDEN", hint: "You must log in to read this PV." },
+  too_many_pvs: { badge: "TOO MANY PVS", hint: "The limit of PVs per page or computer is reached. Remove some." },
+  bad_name: { badge: "BAD NAME", hint: "This is not a valid PV name." },
   rate_limited: { badge: "RATE LIMITED", hint: "Too many requests in a short time. Remove the PV and add it again." },
 };
 /** Of alarms: the word alone counts them, whatever their status. */

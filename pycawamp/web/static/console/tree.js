@@ -128,5 +128,5 @@ function leafText(value) {
   if (value === null) return "–";
   if (!Array.isArray(value)) return typeof value === "string" ? JSON.stringify(value) : scalarText(value, null);
   const shown = value.slice(0, SHOWN_ELEMENTS).map(leafText);
-  return `[${[...shown, ...(value.length > SHOWN_ELEMENTS ? [`… ${value.length} in all`] : [])].join(", ")}]`;
+  return `[${[...shown, ...(value.length > SHOWN_ELEMENTS ? [`… ${value.length} in total`] : [])].join(", ")}]`;
 }

@@ -9,7 +9,7 @@ export class WidthField {
   /** @param {() => void} changed the value is to be shown anew */
   constructor(watch, changed) {
     this.#watch = watch;
-    this.#field = el("input", { type: "text", class: "limit", inputmode: "numeric", placeholder: "none", title: "Pixels of a row, to see the array as a picture" });
+    this.#field = el("input", { type: "text", class: "limit", inputmode: "numeric", placeholder: "none", title: "Pixels per row, to show the array as a picture" });
     this.#field.value = watch.width > 0 ? String(watch.width) : "";
     this.#field.addEventListener("change", () => {
       watch.width = this.#typed();

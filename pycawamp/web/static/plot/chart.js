@@ -8,7 +8,7 @@ import { stepPen } from "./traces.js";
 
 const MARGIN = { top: 24, right: 12, bottom: 22 };
 const LABEL = 11;
-/** Axes of values that are drawn beside each other, where there is room for them. */
+/** Value axes that are drawn beside each other, where there is room for them. */
 const MOST_AXES = 4;
 /** A plot this wide (CSS pixels) for each axis more. */
 const ROOM_PER_AXIS = 220;

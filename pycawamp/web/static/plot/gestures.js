@@ -1,6 +1,7 @@
-/** Wheel, drag, double click and keys on a plot, told to its viewport in parts of its width. */
+/** Gestures on a plot, passed to its viewport as parts of its width. */
 
-const CLICK_PIXELS = 4;
+import { CLICK_PIXELS, listen } from "./listen.js";
+
 const KEYS = {
   "+": (viewport) => viewport.zoom(0.5, 0.5),
   "=": (viewport) => viewport.zoom(0.5, 0.5),
@@ -12,14 +13,13 @@ const KEYS = {
 };
 
 export class Gestures {
-  /** @type {[number, number] | null} what a drag has marked so far, 0 … 1 */
+  /** @type {[number, number] | null} the part marked by a drag, 0 … 1 */
   selection = null;
   /** @type {number | null} where the pointer is, 0 … 1 */
   hover = null;
   #canvas;
   #viewport;
   #area;
-  #changed;
   #drag = null;
 
   /** @param {() => {left: number, width: number}} area where in the canvas the plot lies */
@@ -27,33 +27,19 @@ export class Gestures {
     this.#canvas = canvas;
     this.#viewport = viewport;
     this.#area = area;
-    this.#changed = changed;
-    const on = (event, react, options) => canvas.addEventListener(event, react, options);
-    on("wheel", (event) => this.#wheel(event), { passive: false });
-    on("pointerdown", (event) => this.#down(event));
-    on("pointermove", (event) => this.#move(event));
-    on("pointerup", () => this.#up());
-    on("pointercancel", () => this.#leave());
-    on("pointerleave", () => this.#leave());
-    on("dblclick", () => this.#do(() => viewport.follow()));
-    on("keydown", (event) => this.#key(event));
+    listen(canvas, this, changed);
   }
 
-  #wheel(event) {
-    event.preventDefault();
-    if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
-      return this.#do(() => this.#viewport.pan((event.deltaX || event.deltaY) / 1000));
-    }
-    this.#do(() => this.#viewport.zoom(1.0015 ** event.deltaY, this.#part(event)));
+  wheel(event) {
+    if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) this.#viewport.pan((event.deltaX || event.deltaY) / 1000);
+    else this.#viewport.zoom(1.0015 ** event.deltaY, this.#part(event));
   }
 
-  #down(event) {
-    if (event.button !== 0) return;
-    this.#canvas.setPointerCapture(event.pointerId);
+  press(event) {
     this.#drag = { x: event.clientX, part: this.#part(event), pan: event.shiftKey };
   }
 
-  #move(event) {
+  move(event) {
     const part = this.#part(event);
     this.hover = part;
     const drag = this.#drag;
@@ -61,32 +47,28 @@ export class Gestures {
       this.#viewport.pan(drag.part - part);
       drag.part = part;
     } else if (drag && Math.abs(event.clientX - drag.x) > CLICK_PIXELS) this.selection = [drag.part, part];
-    this.#changed();
   }
 
-  #up() {
+  release() {
     const { selection } = this;
+    this.cancel();
+    if (selection) this.#viewport.select(...selection);
+  }
+
+  cancel() {
     this.#drag = this.selection = null;
-    this.#do(() => selection && this.#viewport.select(...selection));
   }
 
-  #leave() {
-    // A drag that leaves the plot is still a drag: the pointer is captured.
+  leave() {
     if (!this.#drag) this.hover = null;
-    this.#changed();
   }
 
-  #key(event) {
-    const act = Object.hasOwn(KEYS, event.key) && !event.altKey && !event.ctrlKey && !event.metaKey ? KEYS[event.key] : null;
-    if (!act) return;
-    event.preventDefault();
-    event.stopPropagation();
-    this.#do(() => act(this.#viewport));
+  reset() {
+    this.#viewport.follow();
   }
 
-  #do(act) {
-    act();
-    this.#changed();
+  action(key) {
+    return Object.hasOwn(KEYS, key) ? () => KEYS[key](this.#viewport) : null;
   }
 
   #part(event) {

@@ -1,4 +1,4 @@
-"""Earlier updates: those that the gateway has kept, and those of an archiver."""
+"""Histories of PVs, from the gateway and an archiver."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from pycawamp.wire.requests import ReadHistory
 
 
 @attrs.frozen(eq=False)
-class Past:
-    """Reads numbers over time: the newest from the gateway's memory, older ones from an archiver.
+class HistoryReader:
+    """Reads histories: recent samples from the gateway's memory, older ones from an archiver.
 
-    The archiver is asked for the time before the first sample in memory, so none is there twice.
+    The archiver is asked for the time before the first sample in memory, so there are no
+    duplicates.
     """
 
     _hub: PVHub
@@ -25,15 +26,15 @@ class Past:
     _archiver: Archiver | None = None
 
     async def samples(self, real_name: str, request: ReadHistory) -> Samples:
-        """Return the samples of a time, and the one before, which held at its start.
+        """Return the samples of a period, and the last one before it.
 
         Args:
             real_name: The name of the channel.
-            request: The time, and the number of samples.
+            request: The period, and the maximum number of samples.
 
         Raises:
-            ArchiverError: The archiver does not answer, or not with samples.
-            OverloadedError: Too many requests wait for the archiver.
+            ArchiverError: The archiver does not answer, or its answer is invalid.
+            OverloadedError: Too many requests to the archiver are queued.
         """
         pv = self._hub.find(real_name)
         kept = pv.kept() if pv is not None else NO_SAMPLES
@@ -49,6 +50,6 @@ class Past:
         return samples.thinned(request.points)
 
     def _archived_name(self, real_name: str) -> str | None:
-        """Return the name that an archiver knows; None for a PV of the gateway's own."""
+        """Return the PV's name in the archiver; None for a local PV."""
         parsed = self._router.parse(real_name)
         return parsed.bare if parsed.judged == parsed.bare else None

@@ -10,13 +10,13 @@ from twisted.internet.defer import Deferred, execute
 from twisted.internet.interfaces import IReactorTime
 
 REST = 1.0
-"""The pause after each admission, as a multiple of the time that it took."""
+"""The pause after each call, as a multiple of its duration."""
 
 
-class Pace:
+class HandshakeThrottle:
     """Calls functions one after another, with a pause of the same duration after each.
 
-    So they take at most half of the reactor's time. A single one is called immediately.
+    So they take at most half of the reactor's time. A single function is called immediately.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
@@ -25,7 +25,7 @@ class Pace:
         self._rests_until = float("-inf")
 
     def call(self, function: Callable[[], Any]) -> Deferred[Any]:
-        """Call a function when it is its turn; return a Deferred of its result."""
+        """Call a function in turn; return a Deferred of its result."""
         if not self._waiting and self._clock.seconds() >= self._rests_until:
             return self._run(function)
         done: Deferred[Any] = Deferred()

@@ -1,4 +1,4 @@
-"""Newcomers at the door, one at a time."""
+"""Handshakes of many new clients, one at a time."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Callable
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from pycawamp.web.admission_pace import REST, Pace
+from pycawamp.web.handshake_throttle import REST, HandshakeThrottle
 
 
-class PaceTests(SynchronousTestCase):
+class ThrottleTests(SynchronousTestCase):
     """Functions that take their time."""
 
     def setUp(self) -> None:
         """Nobody waits."""
         self.clock = Clock()
-        self.pace = Pace(self.clock)
+        self.throttle = HandshakeThrottle(self.clock)
         self.called: list[str] = []
 
     def job(self, name: str, seconds: float = 1.0) -> Callable[[], str]:
@@ -31,15 +31,15 @@ class PaceTests(SynchronousTestCase):
 
     def test_lone(self) -> None:
         """A lone one is called at once; so is the next, after the rest."""
-        self.assertEqual(self.successResultOf(self.pace.call(self.job("a"))), "a")
+        self.assertEqual(self.successResultOf(self.throttle.call(self.job("a"))), "a")
         self.clock.advance(REST)
-        self.assertEqual(self.successResultOf(self.pace.call(self.job("b"))), "b")
+        self.assertEqual(self.successResultOf(self.throttle.call(self.job("b"))), "b")
         self.clock.advance(REST)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_crowd(self) -> None:
         """Those of a crowd come in turn, each after a rest in terms of what the last took."""
-        calls = [self.pace.call(self.job(name, 0.5)) for name in "abc"]
+        calls = [self.throttle.call(self.job(name, 0.5)) for name in "abc"]
         self.assertEqual(self.called, ["a"])
         self.clock.advance(REST / 2 - 0.01)
         self.assertEqual(self.called, ["a"])
@@ -54,7 +54,7 @@ class PaceTests(SynchronousTestCase):
         def fail() -> None:
             raise ValueError("a mistake")
 
-        first, second = self.pace.call(fail), self.pace.call(self.job("b"))
+        first, second = self.throttle.call(fail), self.throttle.call(self.job("b"))
         self.failureResultOf(first, ValueError)
         self.clock.advance(0)
         self.assertEqual(self.successResultOf(second), "b")

@@ -1,0 +1,277 @@
+"""The edges that an ingest serves."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, TypeAlias
+
+import attrs
+from twisted.internet.task import Cooperator
+from twisted.logger import Logger
+
+from pycawamp.bus import subjects
+from pycawamp.bus.client import NATSClient
+from pycawamp.bus.control import Ask, Control, StreamStatus
+from pycawamp.bus.sources import Sources
+from pycawamp.bus.stream import EdgeStream
+from pycawamp.pv.interfaces import IHandle
+from pycawamp.pv.router import UnknownSchemeError
+
+MOST_SILENT = 10
+"""Ticks within which an edge has to say something, or it is taken for dead."""
+TELL_SECONDS = 60.0
+"""Between two lines of the log about an edge that does not keep up."""
+
+
+class ReadRules(Protocol):
+    """Which PVs edges get, and by what names the hub knows their channels."""
+
+    def channel_name(self, name: str) -> str:
+        """Return the name of a channel, of one with its scheme; raises UnknownSchemeError."""
+
+    def may_read(self, edge: str, name: str) -> bool:
+        """Whether an edge gets a PV, by its name with its scheme."""
+
+
+@attrs.define(eq=False)
+class ServedEdge:
+    """One run of an edge."""
+
+    name: str
+    stream: EdgeStream
+    open: dict[str, str] = attrs.Factory(dict)
+    """The PVs that it has open: their names, by those of their channels."""
+    refused: dict[str, None] = attrs.Factory(dict)
+    """The names of PVs that it asked for and may not read."""
+    number: int = 0
+    """Of the last message of the epoch that changed what is open."""
+    is_whole: bool = False
+    """Whether all messages of the epoch have come."""
+    silent: int = 0
+    """Ticks since it has said something."""
+    work: deque[Control] = attrs.Factory(deque)
+    waiting: int = 0
+    """Names in `work`."""
+    is_working: bool = False
+    told_conflated: int = 0
+    """Updates of which the log has told that they were replaced by newer ones."""
+    told_at: float = -math.inf
+
+
+Key: TypeAlias = tuple[str, str]
+"""The name of an edge, and which run of it."""
+
+
+class ServedEdges:
+    """Opens and closes PVs as edges ask for it.
+
+    `changed` is called when an edge may need less than before.
+    """
+
+    _log = Logger()
+
+    def __init__(  # noqa: PLR0913 (the parts)
+        self,
+        reactor: Any,
+        client: NATSClient,
+        sources: Sources,
+        *,
+        run: int,
+        rules: ReadRules,
+        max_channels: int,
+        changed: Callable[[], None],
+    ) -> None:
+        self._reactor = reactor
+        self._client = client
+        self._sources = sources
+        self._run = run
+        self._rules = rules
+        self._max_channels = max_channels
+        self._changed = changed
+        self._edges: dict[Key, ServedEdge] = {}
+        self._cooperator = Cooperator(scheduler=lambda work: reactor.callLater(0, work))
+
+    def __len__(self) -> int:
+        return len(self._edges)
+
+    @property
+    def has_pvs(self) -> bool:
+        """Whether an edge has PVs open, or asks for some."""
+        return any(edge.open or edge.work for edge in self._edges.values())
+
+    def handle(self, name: str, pv: str) -> IHandle | None:
+        """Return the handle of a PV that an edge of a name has open; else None."""
+        channel = self._rules.channel_name(pv)
+        has_it = any(key[0] == name and channel in edge.open for key, edge in self._edges.items())
+        return self._sources.handle(channel) if has_it else None
+
+    def close(self) -> None:
+        """Serve none any more."""
+        for key in list(self._edges):
+            self._drop(key)
+        self._cooperator.stop()
+
+    def tick(self) -> None:
+        """Drop edges that say nothing."""
+        for key, edge in list(self._edges.items()):
+            self._tell_conflated(edge)
+            edge.silent += 1
+            if edge.silent > MOST_SILENT:
+                self._log.warn("The edge {edge} is gone without a word", edge=edge.name)
+                self._drop(key)
+
+    def send_owed(self) -> None:
+        """Send what was kept while the bus took too little."""
+        for edge in self._edges.values():
+            edge.stream.send_owed()
+
+    def judge_again(self) -> None:
+        """Judge anew what edges may read: those for whom it has changed start anew."""
+        for edge in self._edges.values():
+            self._cooperator.cooperate(self._judge(edge))
+
+    def controlled(self, name: str, asked: Control, reply: str) -> None:
+        """Do what an edge asks for."""
+        key = name, asked.session
+        edge = self._edges.get(key)
+        if edge is not None:
+            edge.silent = 0
+        if asked.ask is Ask.STATUS:
+            self._tell_status(edge, asked, reply)
+        elif asked.ask is Ask.START:
+            self._start(key, asked)
+        elif asked.ask is Ask.LEAVE:
+            if edge is not None:
+                self._log.info("The edge {edge} has left", edge=edge.name)
+                self._drop(key)
+        elif edge is not None and edge.stream.epoch == asked.epoch:
+            self._change(key, edge, asked)
+
+    def _tell_conflated(self, edge: ServedEdge, is_last: bool = False) -> None:
+        """Log that an edge does not keep up, at most once a minute and when it is dropped."""
+        now, conflated = self._reactor.seconds(), edge.stream.conflated
+        is_time = is_last or now >= edge.told_at + TELL_SECONDS
+        if conflated > edge.told_conflated and is_time:
+            self._log.warn(
+                "The edge {edge} does not keep up: {count} updates were replaced by newer ones",
+                edge=edge.name,
+                count=conflated - edge.told_conflated,
+            )
+            edge.told_conflated, edge.told_at = conflated, now
+
+    def _tell_status(self, edge: ServedEdge | None, asked: Control, reply: str) -> None:
+        if edge is None or edge.stream.epoch != asked.epoch:
+            status = StreamStatus(self._run, 0, is_whole=False, version=asked.version)
+        else:
+            edge.stream.handled(int(asked.content))
+            is_whole = edge.is_whole and edge.number == asked.number
+            status = StreamStatus(self._run, edge.stream.number, is_whole, asked.version)
+        self._client.publish(reply, status.packed())
+
+    def _start(self, key: Key, asked: Control) -> None:
+        edge = self._edges.get(key)
+        if edge is None:
+            subject = subjects.data(*key)
+            stream = EdgeStream(self._reactor, self._client, self._run, subject)
+            edge = self._edges[key] = ServedEdge(key[0], stream)
+            self._log.info("The edge {edge} has come", edge=edge.name)
+        else:
+            self._close_all(edge)
+        edge.stream.start(asked.epoch, asked.version)
+        edge.number, edge.is_whole = 0, True
+
+    def _change(self, key: Key, edge: ServedEdge, asked: Control) -> None:
+        if asked.number != edge.number + 1 or not isinstance(asked.content, list):
+            edge.is_whole = False
+            return
+        edge.number += 1
+        edge.work.append(asked)
+        edge.waiting += len(asked.content)
+        if edge.waiting + len(edge.refused) > 2 * self._max_channels:
+            self._log.warn("The edge {edge} asks for more than there may be", edge=edge.name)
+            self._drop(key)
+        elif not edge.is_working:
+            edge.is_working = True
+            self._cooperator.cooperate(self._work(edge))
+
+    def _judge(self, edge: ServedEdge) -> Iterator[None]:
+        judged = [(name, True) for name in edge.open.values()]
+        judged += [(name, False) for name in edge.refused]
+        for name, could_read in judged:
+            if self._rules.may_read(edge.name, name) is not could_read:
+                # It will ask for everything again.
+                edge.is_whole = False
+                return
+            yield
+
+    def _work(self, edge: ServedEdge) -> Iterator[None]:
+        """Open and close what an edge asked for, a PV at each step."""
+        while edge.work:
+            asked = edge.work.popleft()
+            for each in asked.content:
+                edge.waiting -= 1
+                # After a new start it counts no more.
+                if asked.epoch == edge.stream.epoch:
+                    self._open_or_close(edge, asked.ask, each)
+                yield
+        edge.is_working = False
+        self._changed()
+
+    def _open_or_close(self, edge: ServedEdge, ask: Ask, content: Any) -> None:
+        try:
+            match ask:
+                case Ask.OPEN:
+                    # Version 1 tells no rate.
+                    number, name, *rates = content
+                    self._open(edge, int(number), str(name), _rate(*rates))
+                case Ask.LIMIT:
+                    name, rate = content
+                    channel = self._rules.channel_name(str(name))
+                    self._sources.limit(channel, edge.stream, _rate(rate))
+                case _:
+                    self._close(edge, str(content))
+        except Exception:
+            self._log.failure("What the edge {edge} asks for cannot be done", edge=edge.name)
+
+    def _open(self, edge: ServedEdge, number: int, name: str, rate: float | None) -> None:
+        try:
+            channel = self._rules.channel_name(name)
+        except UnknownSchemeError as error:
+            self._sources.refuse(edge.stream, number, str(error))
+            return
+        if not self._rules.may_read(edge.name, name):
+            edge.refused[name] = None
+            text = f"the ingest does not let the edge {edge.name} read it"
+            self._sources.refuse(edge.stream, number, text)
+        elif channel not in self._sources and len(self._sources) >= self._max_channels:
+            text = f"there are {self._max_channels} channels, as many as may be"
+            self._sources.refuse(edge.stream, number, text)
+        else:
+            edge.open[channel] = name
+            self._sources.open(channel, edge.stream, number, rate)
+
+    def _close(self, edge: ServedEdge, name: str) -> None:
+        edge.refused.pop(name, None)
+        channel = self._rules.channel_name(name)
+        if edge.open.pop(channel, None) is not None:
+            self._sources.close(channel, edge.stream)
+
+    def _close_all(self, edge: ServedEdge) -> None:
+        for name in edge.open:
+            self._sources.close(name, edge.stream)
+        edge.open.clear()
+        edge.refused.clear()
+        edge.work.clear()
+        edge.waiting = 0
+
+    def _drop(self, key: Key) -> None:
+        edge = self._edges.pop(key)
+        self._tell_conflated(edge, is_last=True)
+        self._close_all(edge)
+        self._changed()
+
+
+def _rate(rate: Any = None) -> float | None:
+    return None if rate is None else float(rate)

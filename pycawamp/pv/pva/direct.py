@@ -1,0 +1,140 @@
+"""Monitors of numbers whose updates go through the inbox, and past Python where they can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pycawamp.pv.direct import Direct, Fields, Form
+from pycawamp.pv.inbox import Inbox, Intake
+from pycawamp.pv.interfaces import IRoutedSink, ISink
+from pycawamp.pv.pva.describe import Description
+from pycawamp.pv.pva.layout import Plan
+from pycawamp.pv.pva.messages import Command, Message
+from pycawamp.pv.routes import DirectStream, Route
+from pycawamp.pv.values import Reading
+
+MONITOR = int(Command.MONITOR)
+
+
+class DirectUpdates:
+    """The direct updates of a connection."""
+
+    def __init__(self, inbox: Inbox, intake: Intake) -> None:
+        self.intake = intake
+        self.post = inbox.post
+        self._updates = intake.updates()
+        self._forms: dict[Description, tuple[Form, Callable[[bytes], Reading]]] = {}
+        self.take = self._updates.take
+        self.take_due = self._updates.take_due
+        self.listen = self._updates.listen
+        self.forget = self._updates.forget
+
+    def hold(self, message: Message) -> None:
+        """Leave further messages of a monitor to Python until this one was handled."""
+        command, order, buffer, start, end = message
+        if command == MONITOR and end - start >= order.u32.size:
+            self._updates.hold(order.u32.unpack_from(buffer, start)[0])
+
+    def form(self, description: Description) -> tuple[Form, Callable[[bytes], Reading]]:
+        """Return what updates of a type look like, and what decodes them."""
+        found = self._forms.get(description)
+        if found is None:
+            form: Form = self.intake.form(description.value_code)
+            found = self._forms[description] = form, _decoder(form)
+        return found
+
+
+def _decoder(form: Form) -> Callable[[bytes], Reading]:
+    fields, make = form.fields, Reading._make
+    return lambda raw: make(fields(raw))
+
+
+class DirectMonitor:
+    """A monitor of a number: what it hands over to the compiled part, and takes back."""
+
+    __slots__ = (
+        "_decode",
+        "_description",
+        "_direct",
+        "_form",
+        "_intake",
+        "_is_open",
+        "_sink",
+        "_subscription",
+        "route",
+    )
+
+    def __init__(
+        self,
+        updates: DirectUpdates,
+        number: int,
+        description: Description,
+        acknowledged: int,
+        sink: ISink,
+    ) -> None:
+        self._description = description
+        self._sink: ISink | None = sink
+        self._is_open = False
+        self._intake = updates.intake
+        self._form, self._decode = updates.form(description)
+        self.route: Route = self._intake.route(self._form.type, self, self._decode)
+        self._subscription = self._intake.listen(
+            self._form.type, 1, 0, 0, self, _refuse, self.route
+        )
+        self._direct: Direct = updates.listen(number, self._form, self._subscription, acknowledged)
+
+    def open(self) -> None:
+        """Let updates use the route: the sink is about to be connected."""
+        if self._sink is not None and IRoutedSink.providedBy(self._sink):
+            self._is_open = True
+            self._sink.routed(self.route)
+
+    def close(self) -> None:
+        """Pass on no more updates."""
+        self._sink = None
+        self._intake.forget(self._subscription)
+        self.route.close()
+
+    def add(self, bits: bytes, plan: Plan) -> None:
+        """Handle the updates of a plan from now on."""
+        leaves = self._description.leaves(plan)
+        if leaves is not None:
+            self._form.add(bits, leaves)
+
+    @property
+    def count(self) -> int:
+        """Updates that were taken and not acknowledged."""
+        return self._direct.count
+
+    def take(self, state: list[Any]) -> int:
+        """Bring a state up to date; return how many updates were not acknowledged."""
+        count, fields = self._direct.take()
+        if fields is not None:
+            self._description.store(fields, state)
+        return count
+
+    def release(self, count: int, state: list[Any] | None) -> None:
+        """Continue, with or without a state."""
+        fields: Fields | None = None if state is None else self._description.leaf_values(state)
+        self._direct.release(count, fields)
+
+    def disarm(self) -> None:
+        """Let Python handle the next message."""
+        self._direct.disarm()
+
+    def receive(self, raw: bytes, /) -> None:
+        """Pass on an update that does not use the route."""
+        if self._sink is not None:
+            self._sink.reading(self._decode(raw))
+
+    def direct_streams(self) -> list[DirectStream] | None:
+        """Return the streams that get all updates; None if the sink has to hear them."""
+        streams: list[DirectStream] | None = None
+        if self._is_open and self._sink is not None and IRoutedSink.providedBy(self._sink):
+            streams = self._sink.direct_streams()
+        return streams
+
+
+def _refuse(_monitor: DirectMonitor, _status: int, _type: int, _count: int) -> None:
+    """Do nothing: only libca refuses."""

@@ -1,0 +1,32 @@
+"""Two edges behind a real HAProxy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import inlineCallbacks
+
+from harness.cluster import Cluster
+from tests.service import test_replicas
+from tests.support.bus_case import BusTestCase
+
+
+class EdgeTests(test_replicas.HAProxyTestCase, BusTestCase):
+    """contrib/haproxy.cfg before edges."""
+
+    takes_clients = "The ingest A is there"
+
+    def options(self, port: int) -> list[str]:
+        """Have each at the bus, with a name of its own."""
+        return [f"--bus={self.bus}", f"--name=e{port}"]
+
+    @inlineCallbacks
+    def test_killed(self) -> Any:
+        """When an edge is killed, its pages go on at the other one within 2 s."""
+        cluster: Cluster = self.cluster()
+        cluster.add_nodes(1)
+        cluster.ingests = [cluster.ingest("A")]
+        yield self.up(*cluster.ingests)
+        self.bus = cluster.bus
+        yield self.start()
+        yield self.assert_one_is_enough()
