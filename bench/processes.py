@@ -126,10 +126,10 @@ def workers(number: int, server: Ioc, folder: Path) -> Iterator[tuple[int, list[
 
 
 @contextlib.contextmanager
-def demo(folder: Path) -> Iterator[int]:
+def demo(folder: Path, *options: str) -> Iterator[int]:
     """Starts ``pycaserver`` with the demo's records and puts for anyone; its port."""
     port = free_ports().server
-    command = _pycaserver(_endpoint(port), "--demo", "--allow-put=anyone")
+    command = _pycaserver(_endpoint(port), "--demo", "--allow-put=anyone", *options)
     with _listening(command, port, folder / "demo.log"):
         yield port
 

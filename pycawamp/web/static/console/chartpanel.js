@@ -2,7 +2,7 @@
 import { Chart } from "../plot/chart.js";
 import { stripTrace, timeAxis, waveSeries, waveTrace } from "../plot/series.js";
 import { timelineOf } from "../plot/views.js";
-import { el, setText } from "./dom.js";
+import { el, setClass, setText } from "./dom.js";
 import { download, fileName } from "./export.js";
 import { stripTraceOf, waveTraceOf } from "./figure.js";
 import { statusOf } from "./status.js";
@@ -21,6 +21,8 @@ const HELP = "Zoom: wheel, + and −, or drag. Scroll: Shift-drag or arrow keys.
 const PINNED = [2, 3];
 
 export class ChartPanel {
+  /** When it was painted, in milliseconds of the page. */
+  painted = -Infinity;
   #context;
   /** @type {{watch: Watch, number: number, hidden: boolean, strip: any, wave: any, row: any}[]} */
   #lines = [];
@@ -86,6 +88,7 @@ export class ChartPanel {
   }
 
   paint() {
+    this.painted = performance.now();
     this.#kind ||= this.#lines.find(({ watch }) => watch.update && CHARTED.includes(watch.kind))?.watch.kind ?? "";
     const isTime = this.#kind !== "array";
     this.#chart.draw();
@@ -198,7 +201,7 @@ export class ChartPanel {
       const read = cursor === null ? null : (this.#kind === "array" ? wave : strip).read(cursor, range);
       setText(row.value, read ? read.text : valueText(watch));
       row.value.classList.toggle("at-cursor", read !== null);
-      row.state.className = `badge is-${status.name}`;
+      setClass(row.state, `badge is-${status.name}`);
       setText(row.state, `${status.shape} ${status.badge}`);
       row.toggle.setAttribute("aria-pressed", String(!hidden));
       row.choose.setAttribute("aria-pressed", String(this.#chosen === watch.name));

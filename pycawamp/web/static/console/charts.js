@@ -4,6 +4,8 @@ import { CHARTED, ChartPanel } from "./chartpanel.js";
 
 const SPAN = 300;
 const CLOSEST = 0.1;
+/** A chart that was painted within this time (ms) can wait. */
+const RECENT = 80;
 
 export class Charts {
   /** @type {ChartPanel[]} */
@@ -77,6 +79,11 @@ export class Charts {
 
   tick() {
     for (const panel of this.#panels) this.#context.painter.mark(panel);
+  }
+
+  /** Time passed: traces move on, unless an update has just moved them. */
+  passed(now = performance.now()) {
+    for (const panel of this.#panels) if (now - panel.painted > RECENT) this.#context.painter.mark(panel);
   }
 
   freeze(frozen) {

@@ -115,7 +115,7 @@ let isTabDue = false;
 
 every(FIGURE_MS, () => {
   table.tickFigures();
-  charts.tick();
+  charts.passed();
 });
 every(TREND_MS, () => table.tick());
 every(SECOND_MS, () => {

@@ -10,6 +10,8 @@ import { arrayText } from "./valuetext.js";
 
 /** Minutes are for the details; a row shows what happened just now. */
 const TREND_SECONDS = 120;
+/** The kinds of values that have a trend, or a picture in its place. */
+const DRAWN = ["number", "array", "image"];
 
 export class Row {
   /** Whether the browser shows it. A row out of sight is not painted. */
@@ -21,6 +23,8 @@ export class Row {
   figureItem = { paint: () => this.details?.paintFigure() };
   #clock;
   #trend;
+  /** Where the trend is. */
+  #cell;
   /** @type {Picture | null} a small one, while it is in sight */
   #picture = null;
   #pictured = null;
@@ -42,13 +46,14 @@ export class Row {
     this.handle = el("button", { class: "handle", type: "button", "aria-label": `Move ${name}`, title: "Move: drag, or Alt + arrow keys" }, "⠿");
     this.toggle = el("button", { class: "name", type: "button", "aria-expanded": "false", title: name }, name);
     this.removal = el("button", { class: "remove", type: "button", "aria-label": `Remove ${name}`, title: "Remove" }, "×");
+    this.#cell = el("div", { class: "c-trend", role: "cell" }, canvas, this.#axis);
     this.#badge.append(this.#shape, this.#state);
     this.line = el("div", { class: "row", role: "row" },
       el("div", { class: "c-handle", role: "cell" }, this.handle),
       el("div", { class: "c-name", role: "rowheader" }, this.toggle, this.#description),
       el("div", { class: "c-value", role: "cell" }, this.#value, this.#units),
       el("div", { class: "c-state", role: "cell" }, this.#badge),
-      el("div", { class: "c-trend", role: "cell" }, canvas, this.#axis),
+      this.#cell,
       this.#time,
       el("div", { class: "c-remove", role: "cell" }, this.removal));
     this.element = el("div", { class: "entry", role: "rowgroup" }, this.line);
@@ -93,6 +98,7 @@ export class Row {
 
   paintTrend() {
     const { watch } = this;
+    this.#cell.classList.toggle("empty", !DRAWN.includes(watch.kind));
     this.#axis.hidden = watch.kind !== "array";
     if (watch.kind === "number") this.#trend.drawHistory(watch.history, this.#clock.now(), TREND_SECONDS);
     else if (watch.kind === "array") this.#trend.drawList(watch.update?.value ?? []);

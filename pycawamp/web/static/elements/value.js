@@ -6,7 +6,7 @@ import { define, PVElement, sheetOf } from "./element.js";
 
 /** Marks and outlines beside the colours. */
 const CSS = `
-  :host { font-variant-numeric: tabular-nums; }
+  :host { padding-inline: 4px; font-variant-numeric: tabular-nums; }
   :host([data-state="minor"]) { background: #ffe38a; color: #3b2a00; outline: 2px solid #b07900; }
   :host([data-state="major"]) { background: #b3151b; color: #fff; outline: 2px double #fff; outline-offset: -3px; }
   :host([data-state="invalid"]) { background: #7a1fa2; color: #fff; outline: 2px dashed #fff; outline-offset: -3px; }
