@@ -7,6 +7,7 @@ each process during the count; ratios are to the one process of the same row.
 from __future__ import annotations
 
 import argparse
+import math
 import signal
 import sys
 import tempfile
@@ -112,18 +113,31 @@ def viewers(settings: Settings, server: Ioc, source: Records) -> Table:
 
 
 def more_edges(settings: Settings, server: Ioc, source: Records) -> Table:
-    """What each further edge costs the ingest: all edges show the same page."""
+    """What each further edge costs the ingest: all edges show the same page.
+
+    The least of some counts, in turns: a machine is never quite idle.
+    """
+    numbers = (1, 2, 4)
+    per_event = dict.fromkeys(numbers, math.inf)
+    nats = dict.fromkeys(numbers, math.inf)
+    for _ in range(settings.size(TURNS, 1)):
+        for edges in numbers:
+            found = _cluster(settings, server, source, OURS, [1] * edges)
+            # Each edge has one viewer, who gets all events.
+            ingest = 1e6 * found.ingest / (found.per_second / edges)
+            per_event[edges] = min(per_event[edges], ingest)
+            nats[edges] = min(nats[edges], found.nats)
     rows = []
-    base = 0.0
-    for edges in (1, 2, 4):
-        found = _cluster(settings, server, source, OURS, [1] * edges)
-        # Each edge has one viewer, who gets all events.
-        per_event = 1e6 * found.ingest / (found.per_second / edges)
-        base = base or per_event
-        further = f"{100 * (per_event / base - 1) / (edges - 1):+.1f} %" if edges > 1 else "-"
-        rows.append([f"{edges}", exact(per_event), exact(found.nats, 3), further])
+    for edges in numbers:
+        more = 100 * (per_event[edges] / per_event[1] - 1)
+        further = f"{more / (edges - 1):+.1f} %" if edges > 1 else "-"
+        rows.append([f"{edges}", exact(per_event[edges]), exact(nats[edges], 3), further])
     columns = ("edges", "ingest, µs per event", "nats-server, cores", "per further edge")
     return Table("The same page on several edges, one viewer each", columns, rows)
+
+
+TURNS = 4
+"""Counts of each number of edges."""
 
 
 class Nowhere:

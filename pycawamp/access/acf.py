@@ -69,7 +69,8 @@ class AccessRule:
     def text(self) -> str:
         """The rule in the syntax of the file."""
         trap = ",TRAPWRITE" if self.trap_write else ""
-        head = f"RULE({self.level},{self.access.name}{trap})"
+        # EPICS reads levels as unsigned numbers, and compares them as signed ones.
+        head = f"RULE({self.level % 2**32},{self.access.name}{trap})"
         groups = (("UAG", self.uags), ("HAG", self.hags))
         body = [f"{kind}({listed(names)})" for kind, names in groups if names]
         if self.condition is not None:

@@ -140,10 +140,13 @@ class Edge:
         if self._roll_call is not None and self._roll_call.active():
             self._roll_call.cancel()
         self._cooperator.stop()
-        self._patience.clear()
-        self._left_patience.clear()
-        self._overlaps.clear()
-        return self._client.stopService()
+
+        # Afterwards: messages that arrive meanwhile may add to them.
+        def clear(_: object) -> None:
+            for waiting in (self._patience, self._left_patience, self._overlaps):
+                waiting.clear()
+
+        return self._client.stopService().addCallback(clear)
 
     def open(self, name: str, sink: ISink) -> IHandle:
         """Open a PV, by its name with its scheme."""

@@ -105,7 +105,7 @@ class Subscription:
 
     @property
     def due(self) -> SubscriptionOptions:
-        """What a request has to ask for: history only until it has come."""
+        """Return what to request: history only until it has arrived."""
         return self.options if self.awaits_history else self.options.without_history
 
     def close(self) -> None:
@@ -198,7 +198,7 @@ class Subscription:
 
 
 _ON_REQUEST = ("text", "alarm_message", "attributes")
-"""What only updates have whose request asked for it."""
+"""Members that only updates with the corresponding request have."""
 
 
 class UpdateThrottle:

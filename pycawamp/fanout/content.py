@@ -33,7 +33,7 @@ class Content:
         self, key: Hashable, renderer: Renderer, clock: IReactorTime, budget: MemoryBudget
     ) -> None:
         self.key = key
-        """What the streams that share it have in common."""
+        """The part of the key that streams with the same message payloads share."""
         self.renderer = renderer
         self._clock = clock
         self._budget = budget

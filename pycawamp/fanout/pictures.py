@@ -83,7 +83,7 @@ class PicturePV:
         self.latest: Reading | None = None
         """The newest compressed update; None while disconnected."""
         self.last: Reading | None = None
-        """As PVState."""
+        """See PVState."""
         self.updates = 0
         """How many updates were compressed."""
 
@@ -124,7 +124,7 @@ class PicturePV:
 
     @property
     def inputs(self) -> Sequence[PVState]:
-        """As PVState."""
+        """See PVState."""
         return self._pv.inputs
 
     def past(self, start: float) -> Samples:

@@ -28,7 +28,7 @@ class StreamKey:
     encoding: Encoding
     framing: Framing
     content: Hashable = attrs.field(init=False, eq=False)
-    """What the streams that share their bytes have in common."""
+    """The part of the key that streams with the same message payloads share."""
 
     @content.default
     def _content(self) -> Hashable:
@@ -39,7 +39,7 @@ class StreamKey:
 
 
 stream_key = lru_cache(maxsize=256)(StreamKey)
-"""Makes a key. Most streams are of a few kinds: they share one."""
+"""Returns a key; equal ones are shared, because most streams are of a few kinds."""
 
 
 class EncodedStream:

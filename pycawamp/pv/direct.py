@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Protocol, TypeAlias
 
 Fields: TypeAlias = tuple[Any, ...]
-"""What the leaves of a channel hold: severity, status, message, seconds, nanoseconds, value."""
+"""The leaves of a channel: severity, status, message, seconds, nanoseconds, value."""
 
 LEAVES, OTHER = "atmsnv", "-"
 """The names of the leaves of `Fields` in what `Form.add` takes, and that of any other."""
@@ -17,17 +17,14 @@ TEXT = "s"
 
 
 class Form(Protocol):
-    """What updates of one type look like."""
+    """The form of the updates of a type."""
 
     @property
     def type(self) -> int:
         """The DBR type of its values."""
 
     def add(self, bits: bytes, leaves: bytes, /) -> bool:
-        """Take updates with this bit set; False if they cannot be taken.
-
-        `leaves` has two characters for each leaf that comes: its code and its name.
-        """
+        """Handle updates with this bit set; return False if that is not possible."""
 
     def fields(self, raw: bytes, /) -> Fields:
         """Return the fields of a Reading from an update's bytes."""
@@ -44,14 +41,10 @@ class Direct(Protocol):
         """Return `count`, and what was taken since the last call; None if nothing was."""
 
     def release(self, count: int, fields: Fields | None, /) -> None:
-        """Go on after a message that Python has handled.
-
-        `fields` are what updates change from now on. With None, or without such fields as a
-        channel of Channel Access has, Python has to handle the next message too.
-        """
+        """Continue after a message that Python has handled."""
 
     def disarm(self) -> None:
-        """Have Python handle the next message."""
+        """Let Python handle the next message."""
 
 
 class Updates(Protocol):

@@ -91,10 +91,10 @@ class Queue(Protocol):
 
 
 class Listener(Protocol):
-    """Who hears of the events of a subscription, or of the answer to a get."""
+    """Receives the events of a subscription, or the answer to a get."""
 
     def receive(self, raw: bytes, /) -> None:
-        """Take the DBR bytes of one event, on the reactor."""
+        """Handle the DBR data of an event, on the reactor."""
 
 
 class Intake(Queue, Protocol):

@@ -163,7 +163,7 @@ class ILimitedHandle(IHandle):
     """A channel whose source can leave updates out."""
 
     def limit(rate: float | None) -> None:
-        """Ask for so many updates per second at most, the newest ones; None: for all."""
+        """Request at most this many updates per second, the newest ones; None: all."""
 
 
 class IBackend(Interface):

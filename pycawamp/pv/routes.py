@@ -9,7 +9,7 @@ from pycawamp.pv.values import Reading
 
 
 class Field(IntEnum):
-    """What an update tells of a scalar, as JSON. The numbers are those of render.h."""
+    """A member of an update of a scalar, as JSON. The numbers are those of render.h."""
 
     VALUE = 0
     """The value; null if it is no finite number."""

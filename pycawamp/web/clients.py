@@ -78,7 +78,7 @@ class Clients:
         self.read_scheduler = ReadScheduler(clock)
         self._now = now
         self.connections: dict[Connection, ClientEntry | None] = {}
-        """Those that are open, with their entries in the log."""
+        """The open connections, with their log entries."""
         self._log = ClientLog(clock)
         self._by_address: Counter[str] = Counter()
         self._all_closed: Deferred[None] | None = None

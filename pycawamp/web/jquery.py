@@ -24,7 +24,7 @@ def jquery_resource(headers: Mapping[str, str]) -> Resource:
 
 
 class NoJQuery(Resource):
-    """Tells where jQuery is to come from."""
+    """A response that says where to get jQuery."""
 
     isLeaf = True
 

@@ -28,7 +28,7 @@ class Template:
     """The JSON of updates, for C code that writes them."""
 
     parts: tuple[bytes | Field, ...]
-    """What does not change, and what each update tells."""
+    """The constant parts, and the fields between them."""
     severity: int | None = None
     """Only updates of this severity are like that; None: all."""
 

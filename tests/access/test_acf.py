@@ -86,6 +86,15 @@ class Decisions(SynchronousTestCase):
         self.assertEqual(access(self.acf, 1, "carol"), Access.WRITE)
         self.assertEqual(access(self.acf, 2, "carol"), Access.NONE)
 
+    def test_wrapped_level(self) -> None:
+        """A level that EPICS takes for a negative number is written as it is read."""
+        text = "ASG(x) {RULE(4294967295,READ)}"
+        acf = parse_acf(text, "f")
+        self.assertEqual(access(acf, -1, None), Access.READ)
+        self.assertEqual(access(acf, 0, None), Access.NONE)
+        self.assertIn("RULE(4294967295,READ)", acf.text())
+        self.assertEqual(parse_acf(acf.text(), "f"), acf)
+
     def test_first_of_the_highest(self) -> None:
         """The first rule that gives the highest access says whether writes are trapped."""
         self.assertTrue(self.acf.rights("x", 0, "carol", "10.0.0.1", None).trap_write)

@@ -148,7 +148,7 @@ class LyingCountTests(LyingServerTestCase):
         for name, data_type in TYPES.items():
             client.send({"action": "connect", "pv": name})
             error = yield client.until(like(msg_type="error", pvname=name))
-            reason = f"it sent DBR type {data_type}, not {TIME + DBR_TYPES[DOUBLE]} as asked"
+            reason = f"it sent DBR type {data_type}, not {TIME + DBR_TYPES[DOUBLE]} as requested"
             self.assertIn(reason, error["message"])
             reply = yield ask(client, "get", pv=name)
             self.assertIn(reason, reply["message"])

@@ -68,7 +68,7 @@ class CABackend:
         # Before all else that it is given, also by those who open channels before `start`.
         self._worker.do(self._create_context)
         self.registry = Registry(inbox.intake)
-        """What libca's callbacks are about: channels, monitors, gets and puts."""
+        """The channels, monitors, gets and puts that libca's callbacks are about."""
         self._circuits = Circuits(self._worker.do, self._confirm, self.registry.forget)
         self.refusals = RefusalLog(reactor)
         """Logs what IOCs refuse."""
@@ -77,7 +77,7 @@ class CABackend:
         self.callbacks = Callbacks(
             self._ca, inbox, self.registry, self.refusals, self._subscribe_soon
         )
-        """What libca calls."""
+        """The callback functions for libca."""
 
     # The reactor
 

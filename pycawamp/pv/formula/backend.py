@@ -48,7 +48,7 @@ class FormulaBackend:
         """Do nothing: there is nothing to set up."""
 
     def stop(self) -> Deferred[None]:
-        """Forget all."""
+        """Delete all formulas."""
         self._inputs.clear()
         self._formulas.clear()
         self._changed.clear()
@@ -97,7 +97,7 @@ class FormulaBackend:
                 source.subscription.close()
 
     def _mark(self, source: Input) -> None:
-        """Have the formulas of an input computed soon."""
+        """Schedule the computation of the formulas with an input."""
         self._changed[source] = None
         self._schedule()
 

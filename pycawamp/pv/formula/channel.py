@@ -42,15 +42,15 @@ class Input:
         return self.subscription.pv
 
     def metadata(self, pv: PVState, metadata: Metadata) -> None:
-        """Have the formulas computed."""
+        """Schedule the computation of the formulas."""
         self._changed(self)
 
     def connection(self, pv: PVState, connected: bool) -> None:
-        """Have the formulas computed."""
+        """Schedule the computation of the formulas."""
         self._changed(self)
 
     def reading(self, pv: PVState, reading: Reading) -> None:
-        """Have the formulas computed."""
+        """Schedule the computation of the formulas."""
         self._changed(self)
 
 
@@ -91,7 +91,7 @@ class FormulaPV:
         return fail(PutFailedError("a formula cannot be written"))
 
     def compute(self) -> None:
-        """Tell the sink what comes of the inputs now."""
+        """Pass the result for the current inputs to the sink."""
         refusal = next(filter(None, map(unfit, self._inputs)), None)
         readings = [pv.latest for pv in self._inputs]
         present = [reading for reading in readings if reading is not None]

@@ -20,7 +20,7 @@ class Formula:
     expression: Expression
     _tokens: tuple[Token, ...]
     _names: frozenset[Token]
-    """Those that are names of PVs."""
+    """The tokens that are names of PVs."""
 
     @classmethod
     def parse(cls, text: str, start: int = 0) -> Formula:

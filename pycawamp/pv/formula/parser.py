@@ -39,7 +39,7 @@ _LEVELS = {
     **dict.fromkeys(("*", "/", "^", "%"), PRODUCT),
 }
 MOST_DEPTH = 20
-"""Of parentheses within parentheses."""
+"""Maximum nesting of parentheses."""
 
 
 class Parser:

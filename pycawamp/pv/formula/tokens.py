@@ -1,4 +1,4 @@
-"""What a formula is written with: numbers, names, operators."""
+"""The tokens of formulas: numbers, names, operators."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Token(NamedTuple):
 
     kind: Kind
     text: str
-    """Of the name of a PV: without its quotes."""
+    """For the name of a PV, without quotes."""
     place: int
     """Its first character's number in the name of the formula, from 1."""
 

@@ -55,7 +55,7 @@ class LocalName:
     type: str | None
     """The text between `<` and `>`, such as VDouble."""
     arguments: tuple[Argument, ...]
-    """What is in parentheses."""
+    """The text in parentheses."""
 
     @classmethod
     def parse(cls, text: str) -> LocalName:

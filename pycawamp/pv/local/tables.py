@@ -14,7 +14,7 @@ from pycawamp.pv.values import Array, FieldType, Metadata
 MOST_CELLS = 10_000
 MOST_COLUMNS = 100
 MOST_CHARACTERS = 10_000
-"""Of all texts of a table, the names of its columns included."""
+"""Maximum characters of all strings of a table, including its column names."""
 MOST_SHOWN = 200
 """Characters of a list in an error message."""
 

@@ -1,4 +1,4 @@
-"""pvAccess: PVs of real servers, by a client of its own on the reactor."""
+"""The pvAccess backend, with a client of its own on the reactor."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from pycawamp.pv.pva.search import Names, Searcher
 from pycawamp.pv.pva.wire import Reader
 
 NAME_SERVER_PAUSE = 10.0
-"""Seconds until a name server that was lost is tried again."""
+"""Seconds until a lost name server is connected again."""
 
 
 @implementer(IBackend)
 class PVABackend:
-    """Opens channels by pvAccess, as the EPICS_PVA_* environment says at `start`."""
+    """Opens channels by pvAccess; reads the EPICS_PVA_* environment at `start`."""
 
     _log = Logger()
 
@@ -39,12 +39,12 @@ class PVABackend:
     ) -> None:
         self.budget = budget or MemoryBudget()
         self.overruns = 0
-        """Updates in which a server says that it left others out."""
+        """Number of updates in which servers reported overruns."""
         self.searcher = Searcher(reactor, self._ask_name_servers)
         self.watched: DelayLine[tuple[Monitor, tuple[int, int]]] = DelayLine(
             reactor, SILENCE, lambda item: item[0].look(item[1])
         )
-        """Monitors whose servers may have to be asked to go on."""
+        """Monitors whose servers may have to be asked to continue."""
         self.inbox = inbox
         """Where updates go that the compiled part takes; without one, all is done in Python."""
         self._reactor = reactor
@@ -77,7 +77,7 @@ class PVABackend:
             self._connect_name_server(address)
 
     def stop(self) -> Deferred[None]:
-        """Close all; fires when the socket of searches is closed."""
+        """Close everything; fires when the socket for searches is closed."""
         if not self._started:
             return succeed(None)
         self._started = False
@@ -90,7 +90,7 @@ class PVABackend:
         return self.searcher.stop()
 
     def open(self, name: str, sink: ISink) -> IHandle:
-        """Search for a channel for as long as the handle is open."""
+        """Open a channel; it is searched for until the handle is closed."""
         channel = Channel(name, sink, self)
         self._channels.add(channel)
         channel.open()
@@ -99,11 +99,11 @@ class PVABackend:
         return channel
 
     def forget(self, channel: Channel) -> None:
-        """Forget a channel that is closed."""
+        """Remove a closed channel."""
         self._channels.discard(channel)
 
     def circuit(self, address: Address) -> Circuit:
-        """Return the connection to a server, made if need be."""
+        """Return the connection to a server; connects if necessary."""
         circuit = self._circuits.get(address) or self._name_servers.get(address)
         if circuit is None:
             circuit = self._circuits[address] = self._make_circuit(address)
@@ -112,12 +112,12 @@ class PVABackend:
 
     @property
     def conflated(self) -> int:
-        """Updates that were replaced by newer ones before they were told."""
+        """Number of updates that were replaced by newer ones before they were passed on."""
         circuits = [*self._circuits.values(), *self._name_servers.values()]
         return self._conflated + sum(circuit.conflated for circuit in circuits)
 
     def seconds(self) -> float:
-        """Return the time."""
+        """Return the reactor's time."""
         now: float = self._reactor.seconds()
         return now
 
@@ -129,12 +129,12 @@ class PVABackend:
     # What circuits tell
 
     def validated(self, circuit: Circuit) -> None:
-        """Search by a name server from now on, for all that was not found before it was there."""
+        """Search with a name server, beginning with all names that have not been found."""
         if circuit.keeps_open:
             self.searcher.hurry()
 
     def closed(self, circuit: Circuit) -> None:
-        """Forget a circuit; a name server's is made again later."""
+        """Remove a circuit; that of a name server is connected again later."""
         address = circuit.address
         if circuit in (self._circuits.get(address), self._name_servers.get(address)):
             self._conflated += circuit.conflated
@@ -146,7 +146,7 @@ class PVABackend:
                 self._reactor.callLater(NAME_SERVER_PAUSE, self._connect_name_server, address)
 
     def answered(self, reader: Reader, host: str) -> None:
-        """Take an answer of a name server."""
+        """Handle an answer of a name server."""
         self.searcher.answered(reader, host)
 
     def _ask_name_servers(self, sequence: int, names: Names) -> None:
@@ -167,7 +167,7 @@ class PVABackend:
 
 
 def _account() -> Account:
-    """Return the user and host by which servers know this client."""
+    """Return the user and host name that are sent to servers."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError, ImportError):

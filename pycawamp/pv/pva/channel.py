@@ -1,4 +1,4 @@
-"""One pvAccess channel: its search, its monitor, and what it tells."""
+"""A pvAccess channel: its search, its monitor, and its events."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ from pycawamp.pv.pva.wire import DecodeError, Order, Reader, Status
 from pycawamp.pv.values import LARGE, Metadata, Reading
 
 QUEUE = 8
-"""Updates that a server may send before it hears that the first were handled."""
+"""Number of updates that a server may send ahead."""
 ACKNOWLEDGED = QUEUE // 2
-"""Updates after which that is told."""
+"""Number of updates after which an acknowledgement is sent."""
 STEADY = 5.0
-"""Seconds after which a connection that is lost is made again at once."""
+"""Seconds after which a lost connection is made again immediately."""
 SILENCE = 1.0
-"""Seconds after which a server that may have had to wait is asked to go on."""
+"""Seconds after which a server that may be waiting is asked to continue."""
 COMPARED = QUEUE + 4
-"""Updates after that which are not told if they bring nothing new."""
+"""Number of updates after that which are ignored if nothing has changed."""
 ACKNOWLEDGED_TO_QSRV_1 = 2
 """The same for servers that number their types, as pvAccessCPP does: QSRV 1 sends two ahead,
 whatever it is asked for."""
 QUIET = (1.0, 2.0, 5.0, 10.0, 30.0)
-"""Seconds until a channel or monitor that a server refused is asked for again."""
+"""Seconds until a refused channel or monitor is requested again."""
 
 
 class IClient(Protocol):
-    """What a channel needs of the backend that opens it."""
+    """The part of the backend that a channel needs."""
 
     searcher: Searcher
     budget: MemoryBudget
@@ -61,13 +61,13 @@ class IClient(Protocol):
     watched: DelayLine[tuple[Monitor, tuple[int, int]]]
 
     def seconds(self) -> float:
-        """Return the time."""
+        """Return the reactor's time."""
 
     def circuit(self, address: Address) -> Circuit:
-        """Return the connection to a server, made if need be."""
+        """Return the connection to a server; connects if necessary."""
 
     def forget(self, channel: Channel) -> None:
-        """Forget a channel that is closed."""
+        """Remove a closed channel."""
 
     def call_later(self, seconds: float, function: Callable[[], None]) -> IDelayedCall:
         """Call a function later."""
@@ -75,7 +75,7 @@ class IClient(Protocol):
 
 @implementer(IHandle)
 class Channel:
-    """A channel: searched for, opened and monitored for as long as the handle is open."""
+    """A channel: searched for, opened and monitored until the handle is closed."""
 
     __slots__ = (
         "_attempts",
@@ -118,13 +118,13 @@ class Channel:
     # The handle
 
     def open(self, delay: int = 0) -> None:
-        """Search for a server; `delay`: how many of the search's delays are left out."""
+        """Search for a server; `delay` is the number of delays to skip."""
         # The sink may close it within a call.
         if not self._is_closed:
             self._search = self._backend.searcher.open(self.name, self._found, delay)
 
     def close(self) -> None:
-        """Free the channel; the sink hears nothing after this."""
+        """Close the channel; the sink is not called any more."""
         self._backend.forget(self)
         if self._search is not None:
             self._backend.searcher.close(self._search)
@@ -135,13 +135,13 @@ class Channel:
             circuit.close_channel(self._number, server_id)
 
     def drop(self) -> None:
-        """Release everything: the gateway stops."""
+        """Release everything because the gateway stops."""
         self._is_closed = True
         self._cancel_retry()
         self._leave()
 
     def get(self) -> Deferred[Reading]:
-        """Ask the server for the present value."""
+        """Read the current value from the server."""
         if self._circuit is None or self._server_id is None:
             return fail(NotConnectedError("no IOC serves it now"))
         pending = PendingGet(self._circuit, self._server_id)
@@ -155,7 +155,7 @@ class Channel:
         return pending.answer.addBoth(got)
 
     def put(self, value: Any, wait: bool) -> Deferred[None]:
-        """Write a value; see IHandle.put."""
+        """Write a value, see `IHandle.put`."""
         monitor = self._monitor
         if self._circuit is None or self._server_id is None or monitor is None:
             return fail(NotConnectedError("no IOC serves it now"))
@@ -184,7 +184,7 @@ class Channel:
         self._subscribe()
 
     def not_created(self, status: Status) -> None:
-        """Tell why, and search again later."""
+        """Report the reason, and search again later."""
         circuit = self._circuit
         self._leave()
         if circuit is not None:
@@ -193,17 +193,17 @@ class Channel:
         self._try_again(self.open)
 
     def destroyed(self) -> None:
-        """Search for another server, or for the time when this one has it again."""
+        """Search again."""
         self.lost()
 
     def set_access(self, write: bool) -> None:
-        """Tell whether the server lets this client write."""
+        """Report whether the server allows this client to write."""
         self._write_access = write
         if self._monitor is not None:
             self._monitor.set_access(write)
 
     def lost(self) -> None:
-        """Tell that the channel was lost, and search for it."""
+        """Report that the channel was lost, and search again."""
         was_steady = self._told is True and self._backend.seconds() - self._connected_at > STEADY
         self._leave()
         self._cancel_retry()
@@ -214,7 +214,7 @@ class Channel:
         self.open(self._attempts + 1 if self._attempts > 1 else 0)
 
     def tell(self, state: bool | str) -> None:
-        """Tell the sink that the channel is connected, lost, or refused and why; once."""
+        """Report once to the sink that the channel is connected, lost, or refused."""
         if state == self._told:
             return
         self._told = state
@@ -224,7 +224,7 @@ class Channel:
             self._sink.connection(state)
 
     def _leave(self) -> None:
-        """Forget the server and all that was asked of it."""
+        """Release the server and all pending requests."""
         circuit, self._circuit = self._circuit, None
         monitor, self._monitor = self._monitor, None
         self._server_id = None
@@ -247,7 +247,7 @@ class Channel:
         self._monitor.begin(self._write_access)
 
     def monitor_failed(self, text: str) -> None:
-        """Tell why the server sends no updates, and ask again later."""
+        """Report why the server sends no updates, and subscribe again later."""
         if self._monitor is not None and self._circuit is not None:
             self._circuit.forget(self._monitor.number)
             self._monitor.close()
@@ -256,7 +256,7 @@ class Channel:
         self._try_again(self._subscribe)
 
     def monitor_works(self) -> None:
-        """Tell that the channel is connected: the first update has come."""
+        """Report that the channel is connected: the first update has arrived."""
         self._connected_at = self._backend.seconds()
         self.tell(True)
 
@@ -332,32 +332,32 @@ class Monitor:
         self.description: Description | None = None
         """How the type is shown; None until the server has told it."""
         self.metadata: Metadata | None = None
-        """What was last told of the channel."""
+        """The last metadata that was passed to the sink."""
         self.is_told = False
-        """Whether the sink has heard that the channel is connected."""
+        """Whether the sink knows that the channel is connected."""
 
     def begin(self, write_access: bool | None) -> None:
-        """Ask for the type."""
+        """Request the type."""
         self._write_access = write_access
         order = self._circuit.order
         options = messages.options({"queueSize": str(QUEUE), "pipeline": "true"}, order)
         self._send(INIT | PIPELINE, options + order.u32.pack(QUEUE))
 
     def close(self) -> None:
-        """Give back what was reserved, and tell nothing any more."""
+        """Release reserved memory, and pass on no more updates."""
         if self._direct is not None:
             self._direct.close()
         self._backend.budget.structured -= self._reserved
         self._reserved = 0
 
     def set_access(self, write: bool) -> None:
-        """Tell whether the server lets this client write."""
+        """Report whether the server allows this client to write."""
         self._write_access = write
         if self.metadata is not None:
             self._tell_metadata(self.metadata.capacity)
 
     def received(self, subcommand: int, reader: Reader) -> None:
-        """Take a message."""
+        """Handle a message."""
         direct = self._direct
         if direct is None:
             self._take(subcommand, reader)
@@ -407,7 +407,7 @@ class Monitor:
         self._send(START, b"")
 
     def update(self, order: Order, buffer: bytes, position: int, end: int) -> bool:
-        """Take an update of the value, as nearly all are; False if it is another."""
+        """Handle an update of the value, the most common kind; return False if it is another."""
         if not self.absorb(order, buffer, position, end):
             return False
         description = self.description
@@ -420,7 +420,7 @@ class Monitor:
         return True
 
     def absorb(self, order: Order, buffer: bytes, position: int, end: int) -> bool:
-        """Take an update of the value without telling it; False if it is another."""
+        """Store an update of the value without passing it on; return False if it is another."""
         description = self.description
         assert description is not None
         start = position + 1 + buffer[position]
@@ -435,7 +435,7 @@ class Monitor:
         return True
 
     def tell_newest(self) -> None:
-        """Tell what was absorbed last."""
+        """Pass on the last stored update."""
         if self.description is not None:
             self._tell_reading(self.description.reading(self._state))
 
@@ -476,7 +476,7 @@ class Monitor:
             self._circuit.updates[self.number] = self.update
 
     def acknowledge(self) -> None:
-        """Tell the server that as many updates were handled as are told at once."""
+        """Acknowledge a number of updates to the server."""
         # Always the same message: it is made once.
         self._acknowledgements += 1
         self._circuit.send(self._acknowledgement)
@@ -487,15 +487,15 @@ class Monitor:
 
     @property
     def _mark(self) -> tuple[int, int]:
-        """What changes with every update."""
+        """Return what changes with every update."""
         direct = self._direct
         return self._acknowledgements, self._unacknowledged + (direct.count if direct else 0)
 
     def look(self, mark: tuple[int, int]) -> None:
-        """Make the server continue, if nothing came since it may have had to wait.
+        """Make the server continue if it may be waiting and nothing has arrived.
 
-        A pvxs server that waited sends what it holds with the next value that is posted, not
-        when it hears that it may: the newest value could be kept back for ever.
+        A pvxs server that has waited sends a held update only with the next posted value, not when
+        it receives the acknowledgement: otherwise the newest value could be held back forever.
         """
         if not self._circuit.is_under_way(self.number):
             return
@@ -513,7 +513,7 @@ class Monitor:
     def _tell_all(
         self, description: Description, reading: Reading, before: Reading | None, plan: Plan
     ) -> None:
-        """Tell an update that is the first (`before` is None), or names more than the value."""
+        """Pass on an update that is the first (`before` is None) or changes more than the value."""
         size = bytes_of(reading.value)
         capacity = self.metadata.capacity if self.metadata is not None else 0
         self._tell_metadata(max(capacity, capacity_for(size)))

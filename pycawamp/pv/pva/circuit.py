@@ -1,4 +1,4 @@
-"""One connection to a server, shared by all channels that it serves."""
+"""A connection to a server, shared by all its channels."""
 
 from __future__ import annotations
 
@@ -24,59 +24,63 @@ from pycawamp.pv.pva.types import TypeReader
 from pycawamp.pv.pva.wire import LITTLE, MALFORMED, DecodeError, Order, Reader, Status
 
 READ_SIZES = (2**14, 2**18)
-"""Bytes that are read at once, and while more waits: large buffers cost more than small reads."""
+"""Bytes to read at once, normally and with a backlog: large buffers cost more than small reads."""
 CONNECT_TIMEOUT = 5.0
 """Seconds."""
 ECHO_PERIOD = 15.0
-"""Seconds between signs of life to a server, which closes connections without them."""
+"""Seconds between echo requests; servers close silent connections."""
 LOOKED_AT = 16
-"""Messages between two looks at the clock."""
+"""Number of messages between two checks of the time."""
 LARGE = 4096
-"""Bytes of a message after which the clock is looked at at once."""
+"""Bytes of a message after which the time is checked immediately."""
 BEHIND = 0.25
-"""Seconds for which messages have waited without a break after which updates are replaced."""
+"""Seconds of continuous backlog after which updates are replaced by newer ones."""
 MOST_AHEAD = 4
 """Reads that may wait in the inbox before no more is read."""
 MAX_AUTHENTICATIONS = 100
-"""Ways of authentication that a server may offer."""
+"""Maximum number of authentication methods that a server may offer."""
 
 
 Update: TypeAlias = Callable[[Order, bytes, int, int], bool]
 
 SHORTEST_UPDATE = 7
-"""Bytes of an update without any value."""
+"""Bytes of an update without values."""
 _MONITOR = int(Command.MONITOR)
 
 
 class Account(NamedTuple):
-    """Who this client is, for servers that ask."""
+    """The user and host name of this client, for servers that request them."""
 
     user: str
     host: str
 
 
 class IOperation(Protocol):
-    """A GET, PUT or MONITOR that is under way."""
+    """A pending GET, PUT or MONITOR."""
 
     def received(self, subcommand: int, reader: Reader) -> None:
-        """Take the rest of a message; may raise DecodeError."""
+        """Handle the rest of a message.
+
+        Raises:
+            DecodeError: It is invalid.
+        """
 
 
 class IMonitor(IOperation, Protocol):
-    """A MONITOR whose updates may be taken at once."""
+    """A MONITOR whose updates can be conflated."""
 
     def absorb(self, order: Order, buffer: bytes, position: int, end: int) -> bool:
-        """Take an update without telling it; False if it is not one of the value alone."""
+        """Store an update without passing it on; return False if it is not only the value."""
 
     def tell_newest(self) -> None:
-        """Tell what was absorbed last."""
+        """Pass on the last stored update."""
 
     def acknowledge(self) -> None:
-        """Tell the server that as many updates were handled as are told at once."""
+        """Acknowledge a number of updates to the server."""
 
 
 class IChannel(Protocol):
-    """A channel that a circuit serves."""
+    """A channel of a circuit."""
 
     name: bytes
 
@@ -84,10 +88,10 @@ class IChannel(Protocol):
         """Handle that the server has created the channel."""
 
     def not_created(self, status: Status) -> None:
-        """Handle that the server has not created the channel."""
+        """Handle that the server has refused to create the channel."""
 
     def destroyed(self) -> None:
-        """Handle that the server has ended the channel."""
+        """Handle that the server has closed the channel."""
 
     def set_access(self, write: bool) -> None:
         """Handle a change of the right to write."""
@@ -97,7 +101,7 @@ class IChannel(Protocol):
 
 
 class IOwner(Protocol):
-    """What makes circuits."""
+    """The owner of circuits."""
 
     inbox: Inbox | None
     """Where updates go that the compiled part takes."""
@@ -109,7 +113,7 @@ class IOwner(Protocol):
         """Handle that a circuit is closed."""
 
     def answered(self, reader: Reader, host: str) -> None:
-        """Take the answer to a search that came by the circuit."""
+        """Handle the answer to a search on the circuit."""
 
 
 class Circuit(TwistedProtocol):
@@ -131,15 +135,15 @@ class Circuit(TwistedProtocol):
         self.is_valid = False
         """Whether the server has accepted this client."""
         self.order: Order = LITTLE
-        """That of messages to the server."""
+        """The byte order of messages to the server."""
         self.keeps_open = False
-        """Whether it stays open without channels, as it is a name server's."""
+        """Whether it stays open without channels, like that of a name server."""
         self._reactor = reactor
         self._owner = owner
         self._account = account
         self._timeout = timeout
         self.direct: DirectUpdates | None = None
-        """What takes updates of numbers; None: all is done in Python."""
+        """Handles updates of numbers; None: everything is done in Python."""
         self._receiver = Receiver()
         inbox = owner.inbox
         if inbox is not None and inbox.intake is not None:
@@ -150,14 +154,14 @@ class Circuit(TwistedProtocol):
         self._numbers = itertools.count(1)
         self._operations: dict[int, IOperation] = {}
         self.updates: dict[int, Update] = {}
-        """What takes updates of monitors at once; False if it does not."""
+        """Handles an update of a monitor quickly; returns False if it cannot."""
         self._waiting: deque[Message] = deque()
         self._busy_since: float | None = None
-        """Since when messages have waited without a break."""
+        """The time since which there has been a backlog."""
         self._late: dict[int, IMonitor] = {}
-        """Monitors with an update that was taken and not told."""
+        """Monitors with a stored update that was not passed on."""
         self.conflated = 0
-        """Updates that were replaced by newer ones."""
+        """Number of updates that were replaced by newer ones."""
         self._working: IDelayedCall | None = None
         self._outgoing: list[bytes] = []
         self._sending: IDelayedCall | None = None
@@ -177,7 +181,7 @@ class Circuit(TwistedProtocol):
         self._reactor.connectTCP(*self.address, factory, timeout=CONNECT_TIMEOUT)
 
     def close(self) -> None:
-        """End the connection; channels are not told."""
+        """Close the connection without notifying channels."""
         self._channels.clear()
         self._end()
         if self.transport is not None:
@@ -186,7 +190,7 @@ class Circuit(TwistedProtocol):
     # Channels and operations
 
     def open_channel(self, channel: IChannel) -> int:
-        """Ask the server to create a channel; return its number."""
+        """Request the creation of a channel; return its number."""
         number = next(self._numbers) & 0xFFFFFFFF
         self._channels[number] = channel
         if self.is_valid:
@@ -194,7 +198,7 @@ class Circuit(TwistedProtocol):
         return number
 
     def close_channel(self, number: int, server_id: int | None) -> None:
-        """End a channel; the connection with the last."""
+        """Close a channel, and the connection with the last one."""
         self._channels.pop(number, None)
         if server_id is not None:
             self.send(messages.destroy_channel(server_id, number, self.order))
@@ -202,13 +206,13 @@ class Circuit(TwistedProtocol):
             self._reactor.callLater(0, self._close_unused)
 
     def begin(self, operation: IOperation) -> int:
-        """Register an operation for its messages; return its number."""
+        """Register an operation, which receives its messages; return its number."""
         number = next(self._numbers) & 0xFFFFFFFF
         self._operations[number] = operation
         return number
 
     def is_under_way(self, number: int) -> bool:
-        """Return whether an operation gets messages."""
+        """Return whether an operation is registered."""
         return number in self._operations
 
     def forget(self, number: int) -> None:
@@ -267,7 +271,7 @@ class Circuit(TwistedProtocol):
             self.direct.post(lambda _: self.fail(), None)
 
     def fail(self) -> None:
-        """Tell all channels that the connection was lost, or could not be made."""
+        """Notify all channels that the connection was lost or failed."""
         if self._closed:
             return
         self._end()
@@ -298,7 +302,7 @@ class Circuit(TwistedProtocol):
         self._echo = self._reactor.callLater(self._period, self._send_echo)
 
     def dataReceived(self, data: bytes) -> None:
-        """Take bytes of the server."""
+        """Handle received data."""
         self._heard = self._reactor.seconds()
         transport = self.transport
         transport.bufferSize = READ_SIZES[len(data) >= READ_SIZES[0]]  # type: ignore[union-attr]
@@ -332,7 +336,7 @@ class Circuit(TwistedProtocol):
             self._work()
 
     def _work(self) -> None:
-        """Handle what waits; read no more while something is left."""
+        """Handle pending messages; stop reading while there are more."""
         self._working = None
         clock, waiting = self._reactor.seconds, self._waiting
         now = clock()
@@ -382,7 +386,7 @@ class Circuit(TwistedProtocol):
                     break
 
     def _catch_up(self, now: float) -> None:
-        """Take what waits, then tell the newest of each PV: half of a slice for each."""
+        """Store pending updates, then pass on the newest of each PV: half a slice each."""
         clock, waiting = self._reactor.seconds, self._waiting
         while waiting and clock() < now + SLICE / 2:
             for _ in range(min(LOOKED_AT, len(waiting))):
@@ -506,7 +510,7 @@ class _Factory(ClientFactory):
         return self._circuit
 
     def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:
-        """Tell the channels."""
+        """Notify the channels."""
         self._circuit.fail()
 
 

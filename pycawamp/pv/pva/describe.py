@@ -1,4 +1,4 @@
-"""Normative types to readings and metadata. No I/O."""
+"""Conversion of normative types to readings and metadata. No I/O."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ FIELD_TYPES = {
 
 MAX_DIMENSIONS = 10
 MAX_QUICK = 50
-"""Plans of updates of values that are kept for a type and a byte order."""
+"""Maximum number of cached plans of value updates per type and byte order."""
 
 State: TypeAlias = list[Any]
 GetValue: TypeAlias = Callable[[State], Value]
@@ -62,14 +62,14 @@ _STATUS_NUMBERS = {name: number for number, name in enumerate(STATUSES)}
 _SHOWN = frozenset(
     ["value", "alarm", "timeStamp", "display", "control", "valueAlarm", "descriptor"]
 )
-"""The top fields of a structure that is shown by its value, whatever its name."""
+"""The top fields of a structure that is shown by its value, whatever its type ID."""
 _COMPOSED = (FieldType.STRUCTURE, FieldType.TABLE, FieldType.IMAGE)
 _LARGE_TYPES = (*_COMPOSED, FieldType.STRING)
 _FLOATING = (FieldType.DOUBLE, FieldType.FLOAT)
 
 
 class Description:
-    """How channels of one type are shown: shared by all of them."""
+    """How channels of a type are converted; shared by all of them."""
 
     def __init__(self, structure: Structure) -> None:
         self.layout: Layout = layout_of(structure)
@@ -91,18 +91,18 @@ class Description:
         self._quick: dict[bytes, Plan] = {}
         self._quick_big: dict[bytes, Plan] = {}
         self.may_be_large = self.is_array or self.type in _LARGE_TYPES
-        """Whether values are worth counting."""
+        """Whether values may have to be counted by the memory budget."""
         self.telling = frozenset(
             slot for path, slot in slots.items() if self._is_told_by_updates(path)
         )
-        """The slots of which an update is told as a new value."""
+        """The slots whose changes make a new reading."""
 
     def quick_plans(self, order: Order) -> dict[bytes, Plan]:
-        """Return the plans of updates of values, by their bit sets with their size."""
+        """The plans of value updates, by their bit sets with their size."""
         return self._quick if order is LITTLE else self._quick_big
 
     def add_quick_plan(self, bits: bytes, order: Order, plan: Plan) -> None:
-        """Keep the plan of updates of values."""
+        """Cache the plan of a value update."""
         plans = self.quick_plans(order)
         if len(plans) >= MAX_QUICK:
             plans.clear()
@@ -125,7 +125,7 @@ class Description:
         return tuple(state[slot] for slot in self._leaf_slots)
 
     def store(self, fields: direct.Fields, state: State) -> None:
-        """Take what `leaf_values` returns."""
+        """Store the result of `leaf_values`."""
         for slot, value in zip(self._leaf_slots, fields, strict=True):
             state[slot] = value
 
@@ -137,7 +137,7 @@ class Description:
         return FORMATS[field.code].replace("?", "")
 
     def _whole(self, path: str) -> int:
-        """Return the slot of a whole number, or that of 0 if there is none."""
+        """Return the slot of an integer, or that of 0 if there is none."""
         slot = self.layout.slots.get(path)
         return self.layout.zero if slot is None or not _is_whole(self.layout.fields[slot]) else slot
 
@@ -154,7 +154,7 @@ class Description:
         return path == self.value_path or top in ("alarm", "timeStamp")
 
     def reading(self, state: State) -> Reading:
-        """Return what a channel's state says of its value."""
+        """Return the reading for a channel's state."""
         seconds, nanoseconds = state[self._seconds], state[self._nanoseconds]
         if not 0 <= nanoseconds < NANOSECONDS:
             seconds, nanoseconds = (
@@ -173,10 +173,7 @@ class Description:
         )
 
     def metadata(self, state: State, host: str, write_access: bool | None) -> Metadata:
-        """Return what a channel's state says beside its value.
-
-        What is alike in many channels is kept once.
-        """
+        """Return the metadata for a channel's state."""
         slots, type_ = self.layout.slots, self.type
         for slot in self._text_slots:
             if isinstance(state[slot], list):
@@ -243,7 +240,7 @@ def same_metadata(metadata: Metadata) -> Metadata:
 
 
 def status(number: int, message: str) -> int | str:
-    """Return an alarm's status: that of Channel Access, where its name is the message."""
+    """Return an alarm's status: the Channel Access status if that is the alarm's message."""
     known = _STATUS_NUMBERS.get(message)
     if known is not None:
         return known
@@ -254,7 +251,7 @@ def status(number: int, message: str) -> int | str:
 
 
 def is_same(one: Reading, other: Reading) -> bool:
-    """Whether two readings have the same time stamp, alarm and value."""
+    """Return whether two readings have the same time stamp, alarm and value."""
     messages = (getattr(each.status, "message", "") for each in (one, other))
     if one[:4] != other[:4] or len(set(messages)) > 1:
         return False
@@ -264,7 +261,7 @@ def is_same(one: Reading, other: Reading) -> bool:
 
 
 def bytes_of(value: Value) -> int:
-    """Return about how many bytes a value takes, as far as that is worth counting."""
+    """Return the approximate bytes of a value, as far as it is worth counting."""
     if isinstance(value, np.ndarray):
         return value.nbytes
     if isinstance(value, Image):
@@ -277,7 +274,7 @@ def bytes_of(value: Value) -> int:
 
 
 def capacity_for(size: int) -> int:
-    """Return the size that is told of values with so many bytes: a power of two, if it matters."""
+    """Return the reported size for values of this size: a power of two, if large."""
     return 0 if size <= LARGE else 1 << (size - 1).bit_length()
 
 

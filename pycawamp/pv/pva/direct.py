@@ -18,7 +18,7 @@ MONITOR = int(Command.MONITOR)
 
 
 class DirectUpdates:
-    """Those of one connection."""
+    """The direct updates of a connection."""
 
     def __init__(self, inbox: Inbox, intake: Intake) -> None:
         self.intake = intake
@@ -31,7 +31,7 @@ class DirectUpdates:
         self.forget = self._updates.forget
 
     def hold(self, message: Message) -> None:
-        """Leave what follows of a monitor to Python, until this message was handled."""
+        """Leave further messages of a monitor to Python until this one was handled."""
         command, order, buffer, start, end = message
         if command == MONITOR and end - start >= order.u32.size:
             self._updates.hold(order.u32.unpack_from(buffer, start)[0])
@@ -85,19 +85,19 @@ class DirectMonitor:
         self._direct: Direct = updates.listen(number, self._form, self._subscription, acknowledged)
 
     def open(self) -> None:
-        """Let updates take the route: the sink is about to hear that the channel is connected."""
+        """Let updates use the route: the sink is about to be connected."""
         if self._sink is not None and IRoutedSink.providedBy(self._sink):
             self._is_open = True
             self._sink.routed(self.route)
 
     def close(self) -> None:
-        """Tell nothing any more."""
+        """Pass on no more updates."""
         self._sink = None
         self._intake.forget(self._subscription)
         self.route.close()
 
     def add(self, bits: bytes, plan: Plan) -> None:
-        """Take updates of a plan from now on."""
+        """Handle the updates of a plan from now on."""
         leaves = self._description.leaves(plan)
         if leaves is not None:
             self._form.add(bits, leaves)
@@ -115,16 +115,16 @@ class DirectMonitor:
         return count
 
     def release(self, count: int, state: list[Any] | None) -> None:
-        """Go on, with a state or without one."""
+        """Continue, with or without a state."""
         fields: Fields | None = None if state is None else self._description.leaf_values(state)
         self._direct.release(count, fields)
 
     def disarm(self) -> None:
-        """Have Python handle the next message."""
+        """Let Python handle the next message."""
         self._direct.disarm()
 
     def receive(self, raw: bytes, /) -> None:
-        """Tell an update that does not take the route."""
+        """Pass on an update that does not use the route."""
         if self._sink is not None:
             self._sink.reading(self._decode(raw))
 
@@ -137,4 +137,4 @@ class DirectMonitor:
 
 
 def _refuse(_monitor: DirectMonitor, _status: int, _type: int, _count: int) -> None:
-    """Take what only libca tells."""
+    """Do nothing: only libca refuses."""

@@ -1,7 +1,7 @@
-"""Updates of a structure: which leaves a bit set names, and how they lie in a message. No I/O.
+"""Updates of structures: the leaves in a bit set, and their layout in a message. No I/O.
 
-Nearly all updates of a channel name the same leaves. What these bits mean is worked out once,
-for all channels of the type.
+Almost all updates of a channel have the same bit set. Each bit set is analyzed once for all
+channels of the type.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from pycawamp.pv.pva.types import (
 from pycawamp.pv.pva.wire import LITTLE, DecodeError, Order, Reader
 
 SHORT = 100
-"""Bytes of a string for which a struct is kept, with its size."""
+"""Maximum bytes of a string for which a struct with its size is cached."""
 MAX_FORMS = 100
-"""Strings for which structs are kept, for each plan."""
+"""Maximum number of strings for which structs are cached per plan."""
 MAX_PLANS = 200
-"""Bit sets that are kept for a type and a byte order."""
+"""Maximum number of cached bit sets per type and byte order."""
 
 
 def _is_number(field: Type) -> bool:
@@ -42,10 +42,10 @@ def _form(named: list[tuple[int, Type]]) -> str:
 
 
 class Plan:
-    """What one bit set means: the leaves that it names, in the order in which they come.
+    """The leaves in a bit set, in the order of their values.
 
-    `slots` are those of all leaves. Where they are numbers, with a short string among them at
-    most, as most updates are, one struct takes them all: `quick`.
+    `slots` are those of all leaves. If they are numbers, with at most one short string, as in most
+    updates, one struct decodes them all: `quick`.
     """
 
     __slots__ = (
@@ -81,7 +81,7 @@ class Plan:
         self._forms: dict[bytes, tuple[Struct, str]] = {}
 
     def quick(self, buffer: bytes, start: int, end: int, state: list[Any]) -> bool:
-        """Take the leaves' values that end before the last byte; False if they do not."""
+        """Decode the leaves that end before the last byte; return False if they do not."""
         text_slot = self._text_slot
         if text_slot is None:
             form = self._plain
@@ -110,15 +110,15 @@ class Plan:
         return known
 
     def apply(self, reader: Reader, state: list[Any], types: TypeReader) -> None:
-        """Take the leaves' values into a channel's state."""
+        """Decode the leaves into a channel's state."""
         for slot, field in self.named:
             state[slot] = decode(field, reader, types)
 
 
 class Layout:
-    """A type's leaves and their bits. A channel's state has a value for each leaf, by its slot.
+    """The leaves of a type and their bits. A channel's state has a value for each leaf, by slot.
 
-    Slots are counted depth first. Two more follow, for what a type lacks: 0 and "".
+    Slots are numbered depth first. Two more follow for missing leaves: 0 and "".
     """
 
     def __init__(self, structure: Structure) -> None:
@@ -136,15 +136,15 @@ class Layout:
         self._big_plans: dict[bytes, Plan] = {}
 
     def state(self) -> list[Any]:
-        """Return the state of a channel that has told nothing yet."""
+        """Return the initial state of a channel."""
         return [*map(empty, self.fields), 0, ""]
 
     def plans(self, order: Order) -> dict[bytes, Plan]:
-        """Return the plans that are known, by their bit sets."""
+        """The known plans, by their bit sets."""
         return self._plans if order is LITTLE else self._big_plans
 
     def plan(self, bits: bytes, order: Order) -> Plan:
-        """Return what a bit set means."""
+        """Return the plan for a bit set."""
         plans = self.plans(order)
         plan = plans.get(bits)
         if plan is None:
@@ -166,7 +166,7 @@ class Layout:
 
 
 def _ends(structure: Structure, bit: int = 0) -> Iterator[tuple[int, int]]:
-    """Yield each bit, and the one after the last that it stands for."""
+    """Yield each bit, and the end of the range of bits that it stands for."""
     yield bit, bit + structure.bits
     bit += 1
     for _, field in structure.fields:

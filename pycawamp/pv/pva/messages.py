@@ -1,4 +1,4 @@
-"""The messages of pvAccess: from a stream of bytes, and to bytes. No I/O."""
+"""Encoding and decoding of pvAccess messages. No I/O."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ MAGIC = 0xCA
 VERSION = 2
 HEADER_SIZE = 8
 MAX_MESSAGE = 2**27
-"""Bytes of one message of a server, or of all segments of one."""
+"""Maximum bytes of a message, or of all its segments."""
 
 CONTROL, SEGMENTS, FIRST, LAST, FROM_SERVER, BIG_ENDIAN = 0x01, 0x30, 0x10, 0x20, 0x40, 0x80
 SET_BYTE_ORDER = 2
 """A control message."""
 
 INIT, DESTROY, START, PIPELINE = 0x08, 0x10, 0x44, 0x80
-"""Subcommands; those of a message are ored."""
+"""Flags of the subcommand."""
 
 TCP = "tcp"
 ADDRESS_SIZE = 16
 GUID_SIZE = 12
 _IPV4_IN_IPV6 = bytes(10) + b"\xff\xff"
 SEARCH_HEAD = 50
-"""Bytes of a search before its names, or less."""
+"""Maximum bytes of a search before its names."""
 NAME_HEAD = 7
-"""Bytes of a name in a search beside its characters, or less."""
+"""Maximum bytes of a name in a search in addition to its characters."""
 
 
 class Command(IntEnum):
-    """Those of application messages that this client knows."""
+    """The application messages that this client uses."""
 
     BEACON = 0
     VALIDATION = 1
@@ -52,7 +52,7 @@ class Command(IntEnum):
 
 
 class Message(NamedTuple):
-    """One message that was received: its payload is a part of a buffer."""
+    """A received message; its payload is part of a buffer."""
 
     command: int
     order: Order
@@ -62,7 +62,7 @@ class Message(NamedTuple):
 
     @property
     def reader(self) -> Reader:
-        """What takes the payload apart."""
+        """Return a reader of the payload."""
         return Reader(self.buffer, self.start, self.end, self.order)
 
 
@@ -73,12 +73,7 @@ _HEADERS = {False: Struct("<BBBBI"), True: Struct(">BBBBI")}
 
 
 class Receiver:
-    """Cuts a stream of bytes into application messages; joins the segments of one.
-
-    `take` is called with bytes and a position where a message may begin, and returns the position
-    of the first one that is to be returned by `feed`. Of messages that it did not see, because
-    they are segmented or not little-endian, `hold` is told.
-    """
+    """Splits a stream of bytes into application messages, and joins segments."""
 
     def __init__(
         self,
@@ -88,7 +83,7 @@ class Receiver:
         self._take_some = take
         self._hold = hold
         self.order = LITTLE
-        """The byte order in which the server wants messages."""
+        """The byte order that the server requires for messages."""
         self._held: list[bytes] = []
         self._held_size = 0
         self._needed = HEADER_SIZE
@@ -96,7 +91,11 @@ class Receiver:
         self._segments_size = 0
 
     def feed(self, data: bytes) -> list[Message]:
-        """Return the messages that are complete; raises DecodeError if it is no pvAccess."""
+        """Return the complete messages.
+
+        Raises:
+            DecodeError: The data is not pvAccess.
+        """
         if self._held:
             # A large message comes in many parts: they are joined once.
             self._held.append(data)
@@ -138,7 +137,7 @@ class Receiver:
         return messages
 
     def _take(self, data: bytes, position: int, end: int, messages: list[Message]) -> int:
-        """Take a message if it is complete; where it ends."""
+        """Decode a message if it is complete; return its end."""
         header = _HEADERS[data[position + 2] >= BIG_ENDIAN]
         magic, version, flags, command, size = header.unpack_from(data, position)
         if magic != MAGIC or not version:
@@ -245,18 +244,18 @@ def search(
 
 
 class Found(NamedTuple):
-    """A server's answer to a search."""
+    """The answer to a search."""
 
     guid: bytes
     host: str
-    """Empty: the address that the answer came from."""
+    """Empty: the sender's address."""
     port: int
     numbers: tuple[int, ...]
-    """Of the names that it has."""
+    """The numbers of the names that the server has."""
 
 
 def search_response(reader: Reader) -> Found | None:
-    """Take SEARCH_RESPONSE apart; None if it is of no use."""
+    """Decode SEARCH_RESPONSE; None if it has no names."""
     guid, _sequence = reader.raw(GUID_SIZE), reader.u32()
     host, port, protocol = _address(reader), reader.u16(), reader.text()
     is_found, count = reader.byte(), reader.u16()
@@ -267,7 +266,7 @@ def search_response(reader: Reader) -> Found | None:
 
 
 class Beacon(NamedTuple):
-    """A server's sign of life."""
+    """A beacon of a server."""
 
     guid: bytes
     host: str
@@ -275,7 +274,7 @@ class Beacon(NamedTuple):
 
 
 def beacon(reader: Reader) -> Beacon:
-    """Take BEACON apart."""
+    """Decode BEACON."""
     guid = reader.raw(GUID_SIZE)
     reader.skip(4)
     return Beacon(guid, _address(reader), reader.u16())
@@ -289,6 +288,10 @@ def _address(reader: Reader) -> str:
 
 
 def first_datagram_message(datagram: bytes) -> Message | None:
-    """Return the message in a datagram; None if it holds none. Raises DecodeError."""
+    """Return the message in a datagram; None if there is none.
+
+    Raises:
+        DecodeError: The datagram is invalid.
+    """
     messages = Receiver().feed(datagram)
     return messages[0] if messages else None
