@@ -2,6 +2,7 @@
 #include "history.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -21,8 +22,8 @@ static struct sample *at(const History *self, uint32_t index) {
 }
 
 /* 1 if there may be so much more, 0 if not, -1 with an exception set. */
-static int reserve(History *self, Py_ssize_t bytes) {
-  PyObject *answer = PyObject_CallFunction(self->reserve, "n", bytes);
+static int reserve(PyObject *asked, Py_ssize_t bytes) {
+  PyObject *answer = PyObject_CallFunction(asked, "n", bytes);
   if (!answer) return -1;
   int granted = PyObject_IsTrue(answer);
   Py_DECREF(answer);
@@ -39,13 +40,15 @@ static void copy(const History *self, struct sample *to) {
 /* 1 if it has the room now, 0 if there is no memory, -1 with an exception set. */
 static int resize(History *self, uint32_t room) {
   Py_ssize_t more = ((Py_ssize_t)room - (Py_ssize_t)self->room) * (Py_ssize_t)sizeof(struct sample);
-  struct sample *moved = malloc(room * sizeof *moved);
-  if (!moved) return 0;
-  int granted = reserve(self, more);
-  if (granted <= 0) {
-    free(moved);
-    return granted;
-  }
+  uint32_t before = self->room;
+  PyObject *asked = Py_NewRef(self->reserve);
+  int granted = reserve(asked, more);
+  /* What is asked may use the history. */
+  bool fits = self->reserve && self->room == before && self->length <= room;
+  struct sample *moved = granted > 0 && fits ? malloc(room * sizeof *moved) : NULL;
+  if (granted > 0 && !moved) granted = reserve(asked, -more) < 0 ? -1 : 0;
+  Py_DECREF(asked);
+  if (granted <= 0) return granted;
   copy(self, moved);
   free(self->samples);
   self->samples = moved;
@@ -86,7 +89,7 @@ static int make_room(History *self) {
 static int settle(History *self) {
   uint32_t waiting = self->waiting;
   self->waiting = 0;
-  for (uint32_t i = 0; i < waiting; i++) {
+  for (uint32_t i = 0; i < waiting && self->reserve; i++) {
     expire(self, self->recent[i].seconds);
     int granted = make_room(self);
     if (granted < 0) return -1;
@@ -197,8 +200,10 @@ static PyObject *history_close(History *self, PyObject *unused) {
   free(self->samples);
   self->samples = NULL;
   self->room = self->first = self->length = self->waiting = 0;
-  int told = self->reserve && room ? reserve(self, -(Py_ssize_t)(room * sizeof(struct sample))) : 0;
-  Py_CLEAR(self->reserve);
+  PyObject *asked = self->reserve;
+  self->reserve = NULL;
+  int told = asked && room ? reserve(asked, -(Py_ssize_t)(room * sizeof(struct sample))) : 0;
+  Py_XDECREF(asked);
   if (told < 0) return NULL;
   Py_RETURN_NONE;
 }

@@ -263,7 +263,7 @@ bool read_number(enum field_type type, const char *raw, struct numeric *number) 
   if (type == STRING) return false;
   memcpy(&header, raw, sizeof header);
   number->value = number_of(type, raw + layouts[type].offset);
-  number->seconds = header.seconds + EPICS_EPOCH;
+  number->seconds = (uint64_t)header.seconds + EPICS_EPOCH;
   number->nanoseconds = header.nanoseconds;
   number->severity = (unsigned)header.severity;
   return true;
@@ -277,7 +277,7 @@ int read_status(const char *raw) {
 
 size_t write_number(enum field_type type, const struct numeric *number, int status, char *raw) {
   struct header header = {(int16_t)status, (int16_t)number->severity,
-                          number->seconds - EPICS_EPOCH, number->nanoseconds};
+                          (uint32_t)(number->seconds - EPICS_EPOCH), number->nanoseconds};
   union number value = {0};
   switch (type) {
     case FLOAT: value.f32 = (float)number->value; break;

@@ -28,7 +28,8 @@ struct rendered {
 /* A number and its time, as they are kept. */
 struct numeric {
   double value;
-  uint32_t seconds, nanoseconds; /* UNIX */
+  uint64_t seconds; /* UNIX: up to 2126, which takes more than 32 bits */
+  uint32_t nanoseconds;
   unsigned severity;
 };
 

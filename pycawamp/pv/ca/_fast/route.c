@@ -193,8 +193,11 @@ static int send_entry(const struct entry *entry, const struct rendered *rendered
 static int keep(Route *self, const char *raw) {
   struct numeric number;
   if (!self->history || !read_number(self->type, raw, &number)) return 0;
-  return history_push(self->history, number.value, number.seconds, number.nanoseconds,
-                      number.severity);
+  History *history = (History *)Py_NewRef((PyObject *)self->history);
+  int failed = history_push(history, number.value, (uint32_t)number.seconds, number.nanoseconds,
+                            number.severity);
+  Py_DECREF((PyObject *)history);
+  return failed;
 }
 
 /* Whether all entries write updates of a severity. */
@@ -216,10 +219,9 @@ int route_send(Route *self, const char *raw, size_t size) {
   self->direct++;
   self->raw_size = size;
   memcpy(self->raw, raw, size);
-  if (keep(self, raw)) return -1;
   struct plan *plan = self->plan;
   plan->references++;
-  int failed = 0;
+  int failed = keep(self, raw);
   for (size_t i = 0; i < plan->count && !failed; i++)
     failed = send_entry(&plan->entries[i], &rendered);
   plan_release(plan);
@@ -293,15 +295,18 @@ static struct entry *entry_of(struct plan *plan, PyObject *stream) {
 static PyObject *route_redirect(Route *self, PyObject *args) {
   PyObject *stream, *cohort;
   if (!PyArg_ParseTuple(args, "OO", &stream, &cohort)) return NULL;
-  if (!self->plan || self->plan->references > 1) return route_clear(self, NULL);
-  struct entry *entry = entry_of(self->plan, stream);
-  if (!entry) Py_RETURN_NONE; /* It gets nothing now. */
   struct native_state *native = PyType_GetModuleState(Py_TYPE(self));
   PyObject *buffer = native ? PyObject_GetAttrString(cohort, "buffer") : NULL;
   if (!buffer) return NULL;
-  if (!PyObject_TypeCheck(buffer, native->buffer_type)) {
+  if (!self->plan || self->plan->references > 1 ||
+      !PyObject_TypeCheck(buffer, native->buffer_type)) {
     Py_DECREF(buffer);
     return route_clear(self, NULL);
+  }
+  struct entry *entry = entry_of(self->plan, stream);
+  if (!entry) { /* It gets nothing now. */
+    Py_DECREF(buffer);
+    Py_RETURN_NONE;
   }
   PyObject *old_cohort = entry->cohort, *old_buffer = (PyObject *)entry->buffer;
   entry->cohort = Py_NewRef(cohort);

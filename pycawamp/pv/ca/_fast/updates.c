@@ -136,13 +136,12 @@ static bool decode(const Form *form, const unsigned char *at, size_t left, struc
 
 /* Makes DBR_TIME bytes of it: how many; 0 if there are none that say the same. */
 static size_t compose(const Form *form, const struct state *state, char *raw) {
-  int64_t seconds = state->seconds - EPICS_EPOCH;
   int status = state->message == NO_MESSAGE ? 0 : state->message;
   if (state->message == NO_MESSAGE && state->status) return 0;
   if (state->severity < 0 || state->severity >= SEVERITIES) return 0;
-  if (state->seconds < EPICS_EPOCH || seconds > UINT32_MAX) return 0;
+  if (state->seconds < EPICS_EPOCH || state->seconds - EPICS_EPOCH > UINT32_MAX) return 0;
   if (state->nanoseconds < 0 || state->nanoseconds >= NANOSECONDS) return 0;
-  struct numeric number = {state->number, (uint32_t)state->seconds, (uint32_t)state->nanoseconds,
+  struct numeric number = {state->number, (uint64_t)state->seconds, (uint32_t)state->nanoseconds,
                            (unsigned)state->severity};
   if (!is_floating(form)) {
     if (state->whole < INT32_MIN || state->whole > INT32_MAX) return 0;
@@ -213,7 +212,7 @@ static PyObject *form_fields(Form *self, PyObject *raw) {
   }
   status = read_status(bytes);
   PyObject *value = value_object(self, number.value, (int64_t)number.value);
-  return value ? Py_BuildValue("iIIIN", status, number.severity, number.seconds,
+  return value ? Py_BuildValue("iIKIN", status, number.severity, (unsigned long long)number.seconds,
                                number.nanoseconds, value)
                : NULL;
 }
