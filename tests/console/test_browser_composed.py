@@ -85,7 +85,7 @@ class ComposedTests(PVAWebTestCase):
     @in_thread
     def test_grey(self) -> None:
         """A grey picture is painted between its ends, read out, zoomed and coloured."""
-        self.server.run(GREY)
+        self.server.run_now(GREY)
         self.unfold("pva://grey")
         browser = self.browser
         browser.until_row("pva://grey", lambda row: row.value == f"200 {TIMES} 100")
@@ -132,19 +132,19 @@ class ComposedTests(PVAWebTestCase):
         """Each picture that comes is painted, of another size too; a held range stays."""
         half = "np.where(np.arange(100) < {}, 0, 200).astype('u1') * np.ones((50, 1), 'u1')"
         for column, colour in ((20, 255), (90, 0)):
-            self.server.run(f"pvs['grey'].post({half.format(column)})")
+            self.server.run_now(f"pvs['grey'].post({half.format(column)})")
             self.until_pixel((colour,) * 3)
         self.assertGreater(float(self.until_told("frames/s").split(" · ")[1].split()[0]), 0)
         self.browser.click("figcaption button")
-        self.server.run("pvs['grey'].post(np.full((50, 100), 100, 'u1'))")
+        self.server.run_now("pvs['grey'].post(np.full((50, 100), 100, 'u1'))")
         self.until_pixel((127, 127, 127))
 
     @in_thread
     def test_odd(self) -> None:
         """Colours, 64-bit integers, tables, structures, and an array that is given a width."""
         for line in (*ODD, COMPRESSED.format(name="jpeg", hex=jpeg().hex(), codec="jpeg")):
-            self.server.run(line)
-        self.server.run(COMPRESSED.format(name="lz4", hex="00ff", codec="lz4"))
+            self.server.run_now(line)
+        self.server.run_now(COMPRESSED.format(name="lz4", hex="00ff", codec="lz4"))
         self.unfold("pva://colour")
         self.until_pixel((255, 129, 0))
         self.unfold("pva://long")
@@ -183,7 +183,7 @@ class ComposedTests(PVAWebTestCase):
         browser.until(lambda: "severity 0" in browser.run(FIELDS), "an opened branch")
         # What is open stays open when values change.
         kind = "pvs['tree'].current().type()"
-        self.server.run(f"pvs['tree'].post(Value({kind}, {{'place': {{'x': 3.5}}}}))")
+        self.server.run_now(f"pvs['tree'].post(Value({kind}, {{'place': {{'x': 3.5}}}}))")
         browser.until(lambda: "x 3.5" in browser.run(FIELDS), "the next value")
         self.assertIn("severity 0", browser.run(FIELDS))
         browser.find(".put input").send_keys('{"place": {"x": 4.5}}\n')

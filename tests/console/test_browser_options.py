@@ -46,7 +46,7 @@ class OptionTests(PVAWebTestCase):
     def test_options(self) -> None:
         """Digits, messages of alarms, attributes and JPEG come to handles that ask for them."""
         for line in SHOWN:
-            self.server.run(line)
+            self.server.run_now(line)
         self.open()
         found = self.browser.driver.execute_async_script(FIRST)
         self.assertEqual(

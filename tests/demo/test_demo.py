@@ -45,7 +45,7 @@ class DemoIOCTests(TestCase):
         self.assertEqual([first.ports, second.ports], [self.service.ports] * 2)
         [error] = _errors(events)
         self.assertIn("signal 9", error)
-        self.assertIn("starts again in 0.05 s", error)
+        self.assertIn("restarted in 0.05 s", error)
 
     @inlineCallbacks
     def test_stops_while_waiting(self) -> Any:

@@ -22,6 +22,9 @@ static size_t compose(const Route *route, const struct scalar *scalar, char *raw
   bool is_long = route->type == LONG;
   if (is_long != (scalar->is_whole != 0) || scalar->severity >= SEVERITIES) return 0;
   if (is_long && !(scalar->value >= INT32_MIN && scalar->value <= INT32_MAX)) return 0;
+  if (route->type == FLOAT && scalar->value == scalar->value &&
+      (double)(float)scalar->value != scalar->value)
+    return 0; /* More digits than it says: Python keeps them. */
   if (scalar->seconds < EPICS_EPOCH || scalar->nanoseconds >= NANOSECONDS) return 0;
   struct numeric numeric = {scalar->value, scalar->seconds, scalar->nanoseconds, scalar->severity};
   return write_number(route->type, &numeric, scalar->status, raw);
