@@ -111,7 +111,7 @@ test("thousands of samples cost one rectangle per pixel column, and lose no peak
 test("dashes of steps stay where they are while the picture moves", () => {
   const drawn = (origin, draw) => {
     const columns = new Set();
-    const context = { fillRect: (x, _y, width) => Array.from({ length: width }, (_, i) => columns.add(x + i + origin)) };
+    const context = { fillRect: (x, _y, width) => Array.from({ length: width }, (_, i) => columns.add(x + 0.5 + i + origin)) };
     draw(stepPen(context, 1, [3, 2], origin));
     return [...columns].sort((a, b) => a - b);
   };

@@ -37,7 +37,7 @@ return [...all].filter((each) => !each.disabled && each.tabIndex >= 0 && each.ch
 """
 WIDER = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
 LEGEND = ".multi .legend-name"
-LIVE = '.multi [title="Show the newest again"]'
+LIVE = '.multi [title="Return to the newest values"]'
 
 
 class AccessibleTests(WebTestCase):

@@ -55,7 +55,7 @@ chart.remove();
 main.append(chart);
 """
 CHART_DRAWN = """
-const canvas = document.querySelector("pv-chart").shadowRoot.querySelector("canvas");
+const canvas = document.querySelector("pv-chart").shadowRoot?.querySelector("canvas");
 if (!canvas?.width) return false;
 const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
 return data.some((part) => part !== 0);
@@ -261,7 +261,7 @@ class LayoutTests(WebTestCase):
         browser = self.open()
         self.addCleanup(self.tell_ioc, "level", 1.25)
         browser.run(ADD_ELEMENTS, self.pv("level"), self.pv("mask"))
-        text = "return document.querySelector('pv-value').shadowRoot.textContent"
+        text = "return document.querySelector('pv-value').shadowRoot?.textContent ?? ''"
         browser.until(lambda: browser.run(text).endswith("1.3 m"), "the value")
         self.assertEqual(browser.find("pv-value").get_attribute("data-state"), "ok")
         browser.until(lambda: browser.run(CHART_DRAWN), "the chart")
