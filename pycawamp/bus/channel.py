@@ -310,6 +310,9 @@ class Channel:
             if self.route is not None:
                 self.route.clear()
         self._latest = reading
+        if self.route is not None:
+            # It is newer than what the route has passed on, also where it came past it.
+            self.route.forget_newest()
         self._sink.reading(reading)
         if self._early:
             self._look_for_overlap()

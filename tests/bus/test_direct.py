@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
@@ -38,6 +38,7 @@ from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.registry import Sessions
 from pycawamp.web.frames import WEBSOCKET
 from pycawamp.wire.v2.dialect import VERSION_1
+from tests.support.examples import examples
 
 TYPES = (FieldType.DOUBLE, FieldType.FLOAT, FieldType.LONG, FieldType.ENUM)
 NUMBERS = st.one_of(
@@ -148,10 +149,16 @@ class DirectTests(SynchronousTestCase):
         if _fast.load().native is None:
             raise SkipTest("the compiled part is not there")
 
-    @settings(deadline=None, max_examples=80)
+    @settings(deadline=None, max_examples=examples(80))
+    @example(
+        FieldType.LONG,
+        # Then one that no scalar of the bus can hold.
+        [Reading(0, 0, 10**9, 0, number) for number in (0, 1, 2, 2**53 + 1)],
+        None,
+    )
     @given(st.sampled_from(TYPES), st.lists(READINGS, max_size=12), st.data())
     def test_same(
-        self, field_type: FieldType, readings: list[Reading], data: st.DataObject
+        self, field_type: FieldType, readings: list[Reading], data: st.DataObject | None
     ) -> None:
         """Whatever comes, in whatever bursts, each client gets the same bytes."""
         edges = [DirectEdge(is_compiled) for is_compiled in (False, True)]
@@ -159,7 +166,7 @@ class DirectTests(SynchronousTestCase):
             edge.introduce(0, field_type)
         records = [reading_record(7, reading) for reading in readings]
         while records:
-            size = data.draw(st.integers(1, len(records)))
+            size = data.draw(st.integers(1, len(records))) if data is not None else 1
             counts = {edge.take(0, records[:size]) for edge in edges}
             self.assertEqual(counts, {size})
             records = records[size:]
