@@ -32,8 +32,6 @@ static size_t compose(const Route *route, const struct scalar *scalar, char *raw
 
 /* Has Python take a scalar: whether it was an update of somebody's; -1 with an exception set. */
 static int tell(PyObject *take, const struct scalar *scalar, Route *route) {
-  /* What Python is told is newer than what it has not asked for. */
-  if (route) route->raw_size = 0;
   PyObject *result = PyObject_CallFunction(take, "IBBBIId", scalar->number, scalar->severity,
                                            scalar->status, scalar->is_whole, scalar->seconds,
                                            scalar->nanoseconds, scalar->value);
