@@ -12,7 +12,7 @@ from zope.interface import implementer
 from pycawamp.bus.link import Link
 from pycawamp.pv.ca.dbr import DBR_TYPES, decoder
 from pycawamp.pv.errors import BadValueError, NotConnectedError
-from pycawamp.pv.inbox import Intake
+from pycawamp.pv.intake import Intake
 from pycawamp.pv.interfaces import IJudgingHandle, ILimitedHandle, IRoutedSink, ISink, Requester
 from pycawamp.pv.routes import DirectStream, Route
 from pycawamp.pv.values import Array, FieldType, Metadata, Reading

@@ -13,8 +13,9 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from pycawamp.pv.history import Samples
-from pycawamp.pv.hub import PV, PVHub
+from pycawamp.pv.hub import PVHub
 from pycawamp.pv.interfaces import ISubscriber, PVState
+from pycawamp.pv.pv import PV
 from pycawamp.pv.values import Array, Image, Metadata, Reading
 from pycawamp.wire.dialect import ImageForm
 

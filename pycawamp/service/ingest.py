@@ -27,8 +27,9 @@ from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.ca import _fast
 from pycawamp.pv.ca.backend import CABackend
 from pycawamp.pv.errors import LibraryError
+from pycawamp.pv.event_queue import InboxLimits
 from pycawamp.pv.hub import PVHub
-from pycawamp.pv.inbox import Inbox, InboxLimits
+from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.pva.backend import PVABackend
 from pycawamp.pv.router import Router
 from pycawamp.service.bus import client_settings

@@ -14,7 +14,8 @@ import attrs
 from twisted.web.server import Request
 
 from pycawamp.access import Verdict
-from pycawamp.pv.hub import PV, PVHub
+from pycawamp.pv.hub import PVHub
+from pycawamp.pv.pv import PV
 from pycawamp.pv.reason import reason
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.statistics import ClientStatistics, Statistics, state

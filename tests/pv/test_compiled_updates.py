@@ -21,9 +21,11 @@ from pycawamp.pv.ca import dbr
 from pycawamp.pv.ca.backend import CABackend
 from pycawamp.pv.ca.channel import Channel
 from pycawamp.pv.ca.monitors import Monitor
+from pycawamp.pv.event_queue import InboxLimits
 from pycawamp.pv.history import Histories
-from pycawamp.pv.hub import PV, PVHub
-from pycawamp.pv.inbox import Inbox, InboxLimits
+from pycawamp.pv.hub import PVHub
+from pycawamp.pv.inbox import Inbox
+from pycawamp.pv.pv import PV
 from pycawamp.pv.router import Router
 from pycawamp.pv.routes import Field
 from pycawamp.pv.values import FieldType, Metadata

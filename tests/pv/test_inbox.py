@@ -11,7 +11,9 @@ from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from pycawamp.pv.ca import _fast
-from pycawamp.pv.inbox import FEWEST, SHORT_REST, Inbox, InboxLimits, Intake
+from pycawamp.pv.event_queue import InboxLimits
+from pycawamp.pv.inbox import FEWEST, SHORT_REST, Inbox
+from pycawamp.pv.intake import Intake
 from tests.support.memory_gateway import SteppingReactor
 
 SLICE = 0.010

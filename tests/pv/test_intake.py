@@ -31,7 +31,8 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from pycawamp.pv.ca import _fast, libca
 from pycawamp.pv.ca.callbacks import Callbacks, Registry
 from pycawamp.pv.ca.refusals import RefusalLog
-from pycawamp.pv.inbox import Inbox, InboxLimits
+from pycawamp.pv.event_queue import InboxLimits
+from pycawamp.pv.inbox import Inbox
 from tests.pv.test_inbox import NOT_COMPILED, SLICE, compiled
 from tests.support.examples import examples
 from tests.support.memory_gateway import SteppingReactor

@@ -19,7 +19,8 @@ from pycawamp.pv.ca.circuits import Confirmation
 from pycawamp.pv.ca.monitors import ControlMonitor, Monitor, ValueMonitor
 from pycawamp.pv.ca.refusals import RefusalLog
 from pycawamp.pv.ca.requests import PendingGet, PendingPut
-from pycawamp.pv.inbox import Inbox, Intake
+from pycawamp.pv.inbox import Inbox
+from pycawamp.pv.intake import Intake
 from pycawamp.pv.values import Metadata
 
 Listener: TypeAlias = "Monitor | PendingGet | Confirmation"

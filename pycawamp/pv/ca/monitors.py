@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar, Protocol
 
 from pycawamp.pv.ca import dbr, libca
-from pycawamp.pv.inbox import Intake
+from pycawamp.pv.intake import Intake
 from pycawamp.pv.routes import DirectStream, Route
 from pycawamp.pv.values import Metadata, Reading
 

@@ -14,8 +14,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.access import Policy
 from pycawamp.fanout.flush import FlushCycle
+from pycawamp.pv.event_queue import InboxLimits
 from pycawamp.pv.hub import PVHub
-from pycawamp.pv.inbox import SHORT_REST, Inbox, InboxLimits
+from pycawamp.pv.inbox import SHORT_REST, Inbox
 from pycawamp.pv.pva.backend import PVABackend
 from pycawamp.pv.pva.messages import Command
 from pycawamp.pv.pva.types import FORMATS, STRING, Scalar, ScalarArray, Structure, describe, leaves
