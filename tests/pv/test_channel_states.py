@@ -25,7 +25,7 @@ from pycawamp.pv.event_queue import InboxLimits
 from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.interfaces import ISink
 from pycawamp.pv.values import FieldType, Metadata, Reading
-from tests.pv.test_dbr import control_bytes, time_bytes
+from tests.support.dbr_bytes import control_bytes, time_bytes
 from tests.support.examples import examples
 from tests.support.memory_gateway import SteppingReactor
 

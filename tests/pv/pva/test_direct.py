@@ -29,9 +29,9 @@ from pycawamp.sessions.registry import Sessions
 from pycawamp.wire import epics2web, pvws
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.v2.dialect import VERSION_2
-from tests.pv.test_inbox import NATIVE, NOT_COMPILED, compiled
-from tests.pv.test_intake import PollingReactor
+from tests.support.compiled import NATIVE, NOT_COMPILED, compiled
 from tests.support.examples import examples
+from tests.support.libca_events import PollingReactor
 from tests.support.memory_gateway import Page, ask
 
 ADDRESS = ("192.0.2.1", 5075)
