@@ -42,8 +42,8 @@ class SubscribedPV:
         if self._connected is not None:
             subscription.connection(self._connected)
         if self.wanted != self.requested or subscription.awaits_history:
-            # The next request is answered with all that this subscription needs. Updates that
-            # are on their way may lack some of it.
+            # The reply to the next request has everything that this subscription needs, which
+            # updates may lack that were sent before.
             subscription.await_announcement()
             return
         if self._metadata is not None:

@@ -163,7 +163,7 @@ class PictureSubscription:
         self._picture_pv: PicturePV | None = None
         self._subscription = hub.subscribe(name, self)
         self._picture_pv = PicturePV(self._subscription.pv)
-        # Of the present state, a value may have come already.
+        # The current value may have been passed on while subscribing.
         for reading in self._before:
             self._take(reading)
 

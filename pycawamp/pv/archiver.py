@@ -101,7 +101,7 @@ class Archiver:
         except (ConnectError, DNSLookupError, UserError) as error:
             raise ArchiverError(f"the archiver cannot be reached: {error}") from None
         except ResponseFailed as error:
-            # The agent's answer to being cancelled, too.
+            # The agent fails with it after a timeout, too.
             if any(reason.check(CancelledError) for reason in error.reasons):
                 raise ArchiverError(_TOO_LATE.format(TIMEOUT)) from None
             raise ArchiverError("the archiver closed the connection") from None

@@ -75,7 +75,7 @@ class DequeQueue:
         self._most_bytes = limits.bytes
         self._queue: deque[Item] = deque()
         self._awake = False
-        # Two counters, each written by one side only: no lock, and no count lost.
+        # Two counters, each written by one side only, so that no lock is needed.
         self._bytes_in = 0
         self._bytes_out = 0
         self._overflowing = False
@@ -130,7 +130,7 @@ class DequeQueue:
             self._overflowing = True
 
     def _wake(self) -> None:
-        # Two threads may both find it asleep: the second drain finds nothing, no harm.
+        # Two threads may both find it asleep; the second drain then finds an empty queue.
         self._awake = True
         self._wake_reactor()
 
@@ -138,8 +138,8 @@ class DequeQueue:
 
     def sleep(self) -> bool:
         """Wake the reactor on the next event; return False, without effect, unless empty."""
-        # Asleep first, then the last look: a thread that posts after the look sees
-        # it asleep and wakes it.
+        # Set before the queue is checked: a thread that posts after the check sees that
+        # it is asleep, and wakes it.
         self._awake = False
         if self._queue or self._overflowing:
             self._awake = True

@@ -37,7 +37,7 @@ class _Channel:
     pv: PV
     handle: IHandle
     left: int = 0
-    """Number of times that the last subscriber has left; tells which linger is the newest."""
+    """Number of times that the last subscriber has left; identifies the newest linger time."""
 
 
 class PVHub(Service):

@@ -71,7 +71,7 @@ class Inbox:
         """
         self._descriptor: WakeDescriptor | None = None
         self._slice = SHORTEST_SLICE
-        # Of these the pace has not been told yet.
+        # Events and work since the pace was updated.
         self._sampled_events = 0
         self._sampled_seconds = 0.0
         self._pace = self._limits.events / self._limits.seconds
@@ -132,7 +132,7 @@ class Inbox:
         self._count_small(handled, started)
         self._ended = clock()
         sending = self._ended - worked
-        # A burst tells what sending costs, not an update that comes alone.
+        # The pace is measured with bursts, not with single updates.
         if not finished or handled >= SAMPLE_EVENTS:
             self._adjust(handled, worked - started + sending)
         self._slice = min(max(SLICE_PER_SEND * sending, SHORTEST_SLICE), self._limits.slice)
@@ -152,7 +152,7 @@ class Inbox:
             self._small_slices = self._small_slices + 1 if is_small else 0
 
     def _rest(self, sending: float) -> float:
-        """Return how long to rest when all is handled; 0: until something comes."""
+        """Return how long to rest after the queue was emptied; 0: until the next event."""
         rest = min(sending, self._limits.slice)
         if rest > SHORT_REST:
             return rest

@@ -1,4 +1,4 @@
-"""What an inbox needs of the compiled queue, and how the reactor watches that."""
+"""The compiled queue, as used by an inbox, and the reader of its file descriptor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pycawamp.pv.routes import Planner, Route
 from pycawamp.pv.values import Reading
 
 
-class Listener(Protocol):
+class EventListener(Protocol):
     """Receives the events of a subscription, or the answer to a get."""
 
     def receive(self, raw: bytes, /) -> None:
@@ -49,7 +49,7 @@ class Intake(Queue, Protocol):
         most: int,
         header: int,
         width: int,
-        listener: Listener,
+        listener: EventListener,
         refuse: Callable[[Any, int, int, int], None],
         route: Route | None,
         /,
@@ -87,7 +87,7 @@ class Intake(Queue, Protocol):
         """Return a form of updates by pvAccess, with the code (as in struct) of their values."""
 
     def updates(self) -> Updates:
-        """Return what queues the updates of a connection by pvAccess."""
+        """Return an object that queues the updates of a pvAccess connection."""
 
     def forget(self, number: int, /) -> None:
         """Ignore further events with this user data."""

@@ -70,7 +70,7 @@ class PV:
         """The last known metadata."""
         self._latest: Reading | None = None
         self.last: Reading | None = None
-        """While subscribers are told of a change of `connected`: the newest update before it."""
+        """During notifications of a change of `connected`: the newest update before it."""
         self._route: Route | None = None
         self.history = history
         """Its recent samples; None if none are kept."""
@@ -78,7 +78,7 @@ class PV:
         self._updates = 0
         self._updates_before = 0
         self.inputs: Sequence[PVState] = ()
-        """The PVs that it is computed from; none, if it is no formula."""
+        """The PVs that it is computed from; empty unless it is a formula."""
         self.is_overloaded = False
         """Whether it gets no values because the memory limit is reached."""
         # Replaced on change, so that subscribers may subscribe and unsubscribe during calls.

@@ -248,5 +248,5 @@ class Gateway(Service):
 def _authentication(reactor: Any, policy: IPolicy | None) -> Authentication:
     if policy is None:
         return Authentication(reactor)
-    # By which names the application is reached, only the application knows.
+    # Only the application knows its host names.
     return Authentication(reactor, AuthenticationRules(origins=Origins(restricted=True)))

@@ -116,7 +116,7 @@ class IngestApp(MultiService):
 
     def _end(self) -> None:
         self._log.critical("Another ingest has the same name; names must be unique")
-        # twistd knows no way to end with a status but a signal's.
+        # twistd cannot exit with another status than that of a signal.
         atexit.register(os._exit, NAMESAKE)
         self._reactor.stop()
 
@@ -130,12 +130,12 @@ class PolicyRules:
     _log: PutLog
 
     def channel_name(self, name: str) -> str:
-        """Return the name of a channel, of one with its scheme; raises UnknownSchemeError."""
+        """Return the name of a PV's channel; raises UnknownSchemeError."""
         parsed = self._router.parse(checked_name(name))
         return self._router.channel_name(parsed.scheme, parsed.bare)
 
     def may_read(self, edge: str, name: str) -> bool:
-        """Whether an edge gets a PV: judged as a user of its name, without an address."""
+        """Return whether an edge may read a PV: as a user with its name, without an address."""
         bare = self._router.bare(name)
         verdict = self._policy.decide(edge, "", None, bare)
         return verdict.read and verdict.real_name == bare

@@ -79,7 +79,7 @@ class SiteFiles(MultiService):
 def _with_own_names(settings: Settings) -> AuthenticationRules:
     rules = settings.rules
     if settings.writers is None and not settings.pvlist and not settings.access:
-        # Nothing here can make them count, and the resolver may be slow.
+        # Host names are not checked without these, and the resolver may be slow.
         return rules
     return evolve(rules, hosts=rules.hosts.and_names(own_names()))
 

@@ -74,16 +74,15 @@ class ClientTransport:
         """Send frames as far as the socket accepts them now; the transport keeps the rest."""
         sent = 0
         if not self.backlog and self.transport.connected:
-            # Straight from the bytes that all clients share into the kernel: the way
-            # through the transport copies them for each client, and asks the reactor
-            # to watch the socket and then not to.
+            # Directly from the bytes that all clients share to the kernel: the transport would
+            # copy them for each client, and make the reactor watch the socket and then stop.
             try:
                 sent = self._send(data)
             except OSError:
-                sent = 0  # Full, or gone: the transport finds out which.
+                sent = 0  # The socket is full or closed; the transport finds out which.
         if sent < len(data):
             if not self._slow_consumers.has_room(self, len(data) - sent):
-                # Nothing may follow half a frame, until the connection is gone.
+                # Nothing may follow a part of a frame until the connection is closed.
                 self._send = _send_nothing
                 self.transport.abortConnection()
                 return
@@ -142,7 +141,7 @@ class SlowConsumerMonitor:
         self._clock = clock
         self._timeout = timeout
         self._budget = budget
-        # Those for whom something waits. A dict, as an ordered set.
+        # Those with unsent data. A dict, as an ordered set.
         self._counted: dict[ClientTransport, None] = {}
         self._recount: IDelayedCall | None = None
         self._watched: DelayLine[tuple[ClientTransport, int, int]] = DelayLine(

@@ -185,7 +185,7 @@ class Callbacks:
             source = self._ca.ca_host_name(args.chid).decode("utf-8", "replace")
             context = f"{channel.name} of {source}"
         line = f"Channel Access: {libca.message(args.stat)} ({context})"
-        # In a flood the newest will do.
+        # Under load, only the newest is kept.
         self._inbox.post_update(self._log_exception, (source, args.stat, line))
 
     def _log_exception(self, news: tuple[str, int, str]) -> None:
@@ -209,5 +209,5 @@ def _mismatch(listener: Listener, dbr_type: int, count: int) -> libca.Refusal:
     return libca.Refusal(libca.ECA_BADCOUNT, reason)
 
 
-# Most channels of an IOC are alike in this: they share one value.
+# Equal for most channels of an IOC, which share one value.
 _native = lru_cache(maxsize=1024)(Metadata)

@@ -1,7 +1,7 @@
 from collections.abc import Callable, Sized
 from typing import Any
 
-from pycawamp.pv.intake import Listener
+from pycawamp.pv.intake import EventListener
 from pycawamp.pv.routes import Planner
 from pycawamp.pv.values import Reading
 
@@ -109,7 +109,7 @@ class Intake:
         most: int,
         header: int,
         width: int,
-        listener: Listener,
+        listener: EventListener,
         refuse: Callable[[Any, int, int, int], None],
         route: Route | None,
         /,
