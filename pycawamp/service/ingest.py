@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
-from pycawamp.access import AccessFileError, AccessFiles, Writers, system_lookup
+from pycawamp.access import AccessFileError
 from pycawamp.access.interfaces import IPolicy
 from pycawamp.access.watch import PolicyWatcher
 from pycawamp.bus.client import NATSClient
@@ -34,6 +34,7 @@ from pycawamp.pv.pva.backend import PVABackend
 from pycawamp.pv.router import Router
 from pycawamp.service.bus import client_settings
 from pycawamp.service.signals import HangupReloader
+from pycawamp.service.site_files import access_files
 from pycawamp.service.systemd import SystemdNotifier
 from pycawamp.service.twistd import service_for_twistd
 from pycawamp.sessions.putlog import PutLog, PutLogError, PutRecord
@@ -158,16 +159,8 @@ class PolicyRules:
 
 
 def _policy(reactor: Any, settings: IngestSettings) -> PolicyWatcher:
-    files = AccessFiles(
-        pvlist=settings.pvlist,
-        access=settings.access,
-        puts=settings.writers is not None,
-        writers=settings.writers or Writers.NONE,
-        lookup=system_lookup,
-        syntax=settings.pvlist_syntax,
-    )
     in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
     try:
-        return PolicyWatcher(files, reactor, run=in_thread)
+        return PolicyWatcher(access_files(settings), reactor, run=in_thread)
     except AccessFileError as error:
         refuse(str(error))
