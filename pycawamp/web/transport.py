@@ -131,7 +131,7 @@ class SlowConsumerMonitor:
         self._clock = clock
         self._timeout = timeout
         self._budget = budget
-        # Those for whom something waits. A dict, as an ordered set.
+        # Those with unsent data. A dict, as an ordered set.
         self._counted: dict[ClientTransport, None] = {}
         self._recount: IDelayedCall | None = None
         self._watched: DelayLine[tuple[ClientTransport, int, int]] = DelayLine(
