@@ -135,7 +135,7 @@ class LifeTests(PVATestCase):
         backend.open("x", sink)
         yield sink.until("reading")
         silent = SilentClient()
-        reactor.connectTCP(LOOPBACK, self.ports.server, silent)  # type: ignore[attr-defined]
+        reactor.connectTCP(LOOPBACK, self.ports.server, silent)
         yield deferLater(reactor, 6)
         yield silent.closed
         yield server.run('pvs["x"].post(2)')
