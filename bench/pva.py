@@ -233,7 +233,8 @@ def _client(protocol: str, pvs: int, seconds: float) -> dict[str, Any]:
 
     from pycawamp.pv.ca import _fast  # noqa: PLC0415
     from pycawamp.pv.ca.backend import CABackend  # noqa: PLC0415
-    from pycawamp.pv.inbox import Inbox, InboxLimits  # noqa: PLC0415
+    from pycawamp.pv.event_queue import InboxLimits  # noqa: PLC0415
+    from pycawamp.pv.inbox import Inbox  # noqa: PLC0415
     from pycawamp.pv.pva.backend import PVABackend  # noqa: PLC0415
 
     reactor: Any = _reactor

@@ -149,6 +149,8 @@ test("a number is written as was chosen for its row", () => {
 
 test("what an operator types is understood, or refused with what to type", () => {
   assert.throws(() => valueFrom("12,5", { type: "double" }), /comma.*12\.5/);
+  for (const list of ["1,5 2,5", "1,5; 2", "1 2,5"]) assert.throws(() => valueFrom(list, { type: "double", count: 4 }), /one number or two/, list);
+  for (const list of ["1,2,3", "1, 2 3", "1.5 2.5", "-1,-2;3"]) assert.equal(valueFrom(list, { type: "double", count: 4 }).length, list.includes("3") ? 3 : 2, list);
   assert.throws(() => valueFrom("2.5", { type: "long" }), /whole number/);
   assert.equal(valueFrom("0x10", { type: "double" }), 16);
   assert.deepEqual(valueFrom("on, 0", { type: "enum", count: 4, enum_strs: ["off", "on"] }), [1, 0]);

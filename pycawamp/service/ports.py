@@ -52,7 +52,7 @@ def listening_ports(endpoints: Sequence[Endpoint], site: Site, demo: bool) -> li
     """Return a service for each endpoint, all with the same site."""
     ports = []
     for number, each in enumerate(endpoints):
-        # What there is to try is told once.
+        # Only the first port logs the records of the demo.
         port = Port(each.endpoint, each.description, site, demo and number == 0)
         port.setName(f"port {number + 1}" if number else "port")  # type: ignore[no-untyped-call]
         ports.append(port)

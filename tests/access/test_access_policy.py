@@ -10,8 +10,8 @@ from zope.interface.verify import verifyObject
 from pycawamp.access import IPolicy, Policy, Verdict, Writers
 from pycawamp.access.acf_file import parse_acf
 from pycawamp.access.pvlist_file import parse_pvlist
-from tests.access import test_access_base
 from tests.support import pvlists
+from tests.support.acf_files import FILES
 from tests.support.examples import examples
 
 HOST = "192.0.2.1"
@@ -135,7 +135,7 @@ ANYTHING = st.text(max_size=12)
 POLICIES = st.builds(
     Policy,
     st.none() | pvlists.FILES.map(pvlists.lines),
-    st.none() | test_access_base.FILES.map(parse_acf),
+    st.none() | FILES.map(parse_acf),
     st.booleans(),
     st.sampled_from(Writers),
 )

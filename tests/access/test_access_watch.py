@@ -8,22 +8,13 @@ from pathlib import Path
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
-from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent
+from twisted.logger import Logger, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from pycawamp.access import AccessFileError, AccessFiles, IPolicy, Policy
 from pycawamp.access.watch import PolicyWatcher
-
-
-@implementer(ILogObserver)
-class Kept(list[LogEvent]):
-    """Keeps what is logged."""
-
-    def __call__(self, event: LogEvent) -> None:
-        """Keep one more."""
-        self.append(event)
+from tests.support.log_events import LogEvents
 
 
 class Watching(SynchronousTestCase):
@@ -35,7 +26,7 @@ class Watching(SynchronousTestCase):
         self.pvlist.write_text("A ALLOW\n")
         self.access.write_text("ASG(DEFAULT) {RULE(1,READ)}\n")
         self.clock = Clock()
-        self.events = Kept()
+        self.events = LogEvents()
         self.heard: list[Policy] = []
         self.watcher = self.made(AccessFiles(self.pvlist, self.access))
         self.watcher.listen(self.heard.append)

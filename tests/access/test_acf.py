@@ -10,7 +10,7 @@ from pycawamp.access.acf import Access, Acf
 from pycawamp.access.acf_file import parse_acf
 from pycawamp.access.errors import AccessFileError
 from pycawamp.access.inputs import FileInputs
-from tests.access.test_access_base import ASGS, CLIENTS, FILES
+from tests.support.acf_files import ASGS, CLIENTS, FILES
 from tests.support.examples import examples
 
 HOST = "192.0.2.1"

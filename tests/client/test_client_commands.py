@@ -7,13 +7,12 @@ import json
 import re
 from typing import Any
 
-from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 
 from pycawamp.access import Policy
 from tests.support.client_case import ClientTestCase, Secretive
 from tests.support.client_process import Ended, run_in_process
-from tests.support.timing import TIMEOUT
+from tests.support.watched_stream import Watched
 
 STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}"
 X = f"{'X':<30} "
@@ -25,28 +24,6 @@ class FullDisk(io.StringIO):
     def write(self, text: str) -> int:
         """Fail as a full disk does."""
         raise OSError(28, "No space left on device")
-
-
-class Watched(io.StringIO):
-    """A stream that tells when something was written."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._waiting: list[tuple[str, Deferred[None]]] = []
-
-    def until(self, text: str) -> Deferred[None]:
-        """Fires when this text has been written."""
-        found: Deferred[None] = Deferred()
-        self._waiting.append((text, found))
-        self.flush()
-        return found.addTimeout(TIMEOUT, reactor)
-
-    def flush(self) -> None:
-        """Look at what was written."""
-        for waiting in list(self._waiting):
-            if waiting[0] in self.getvalue():
-                self._waiting.remove(waiting)
-                waiting[1].callback(None)
 
 
 class CommandTests(ClientTestCase):

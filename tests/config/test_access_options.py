@@ -12,7 +12,7 @@ from pycawamp.config.options import OPTIONS, Options
 from pycawamp.config.settings import Settings
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.service.app import assemble
-from tests.web.test_login import entry
+from tests.support.logins import entry
 
 LIMITS = [option.name for option in OPTIONS if option.name.startswith("max-")]
 

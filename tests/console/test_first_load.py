@@ -19,7 +19,7 @@ from pycawamp.web.modules import Bundle, ModuleError
 from pycawamp.web.response import accepts_gzip
 from pycawamp.web.site import ENTRIES, STATIC
 from tests.support.console_case import ServiceTestCase, WebTestCase, in_thread
-from tests.web.test_site import TYPES
+from tests.support.media_types import TYPES
 
 reactor = cast(Any, installed_reactor)
 RECORDS = 'record(ao, "$(P)level") { field(VAL, "1.25") field(PINI, "YES") field(PREC, "2") }'

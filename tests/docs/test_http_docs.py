@@ -14,7 +14,7 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 
 from pycawamp.web.problem import STATUSES
-from tests.docs.test_protocol_docs import fixed
+from tests.support.fixed_text import fixed
 from tests.support.timing import allowed
 from tests.support.twistd import Twistd
 

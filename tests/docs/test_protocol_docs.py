@@ -24,21 +24,13 @@ from pycawamp.demo.process import DemoIOC, SoftIOC
 from pycawamp.pv import errors
 from pycawamp.testing import GatewayFixture, WebSocketTestClient
 from pycawamp.wire.v2.options import OPTIONS
+from tests.support.fixed_text import fixed
 from tests.support.version2_case import ANYONE, V2TestCase, like
 
 PAGE = Path(__file__).absolute().parents[2] / "docs" / "protocol.md"
 BLOCK = re.compile(r"^```(\w+)(?: ([\w-]+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 STARTS = ("→ ", "← ", "⇐ ")
 
-MOVING = ("demo:sine", "demo:ramp")
-"""Whose values are not those of the page."""
-ALWAYS = (
-    (r'"timestamp":\d+\.\d{9}', '"timestamp":T'),
-    (r'"timestamps":\[[^\]]*\]', '"timestamps":T'),
-    (r'"host":"(localhost|127\.0\.0\.1):\d+"', '"host":H'),
-    (r"within [\d.]+ s", "within S"),
-)
-IN_MOVING = ((r'"value":-?\d+\.\d+(e-\d+)?', '"value":V'),)
 BEFORE_EACH = {"demo:setpoint": "21.5", "demo:text": "Grüezi from EPICS"}
 
 
@@ -86,14 +78,6 @@ def _loads(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return None
-
-
-def fixed(text: str) -> str:
-    """A message without what is different each time."""
-    moving = IN_MOVING if any(f'"{name}"' in text for name in MOVING) else ()
-    for pattern, stand_in in (*ALWAYS, *moving):
-        text = re.sub(pattern, stand_in, text)
-    return text
 
 
 class Player:

@@ -7,20 +7,18 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from pycawamp.fanout.outbox import FLUSH_BYTES, MAX_UNREAD_BYTES, IWriter
-from pycawamp.pv.errors import NotConnectedError
-from pycawamp.pv.memory import MemoryBackend
-from pycawamp.pv.values import FieldType, Metadata, Reading
+from pycawamp.pv.values import FieldType, Metadata
 from pycawamp.sessions.operations import GETS_AT_ONCE
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.session import Session
 from pycawamp.web.frames import WEBSOCKET
 from pycawamp.wire.v2.dialect import VERSION_1
 from tests.support.memory_gateway import MemoryGateway, ask
+from tests.support.pending_gets import Pending
 from tests.support.websocket_frames import text_payloads
 
 LARGE = 100_000
@@ -144,32 +142,6 @@ class BacklogTests(SynchronousTestCase):
         told = self.read_all()
         self.assertEqual([each["value"] for each in told], ["y", "z"])
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
-
-
-class Pending(MemoryBackend):
-    """PVs whose IOC answers a get when it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: list[tuple[str, Deferred[Reading]]] = []
-
-    def get(self, name: str) -> Deferred[Reading]:
-        """Ask."""
-        answer: Deferred[Reading] = Deferred()
-        self.asked.append((name, answer))
-        return answer
-
-    def answer(self) -> None:
-        """Answer the oldest."""
-        name, answer = self.asked.pop(0)
-        super().get(name).chainDeferred(answer)
-
-    def remove(self, name: str) -> None:
-        """Make a PV disappear: who asked for it is told."""
-        super().remove(name)
-        asked, self.asked = self.asked, []
-        for _, answer in asked:
-            answer.errback(NotConnectedError("the IOC was lost"))
 
 
 class GetTests(SynchronousTestCase):

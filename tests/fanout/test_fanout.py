@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from collections import Counter
 from collections.abc import Iterable
@@ -12,17 +11,8 @@ import numpy as np
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.pv.values import FieldType, Metadata
-from tests.support.garbage import collect
+from tests.support.live_objects import fanout_objects
 from tests.support.memory_gateway import LINGER, MemoryGateway, Page, ask
-
-
-def fanout_objects() -> Counter[str]:
-    """What lives of pycawamp.fanout in this process, by class."""
-    collect()
-    kinds = (type(each) for each in gc.get_objects())
-    return Counter(
-        kind.__name__ for kind in kinds if str(kind.__module__).startswith("pycawamp.fanout.")
-    )
 
 
 class FanoutTests(SynchronousTestCase):

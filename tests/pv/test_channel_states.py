@@ -21,10 +21,11 @@ from pycawamp.pv.ca import libca
 from pycawamp.pv.ca.backend import CABackend
 from pycawamp.pv.ca.channel import Channel
 from pycawamp.pv.ca.monitors import ControlMonitor, Monitor, ValueMonitor
-from pycawamp.pv.inbox import Inbox, InboxLimits
+from pycawamp.pv.event_queue import InboxLimits
+from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.interfaces import ISink
 from pycawamp.pv.values import FieldType, Metadata, Reading
-from tests.pv.test_dbr import control_bytes, time_bytes
+from tests.support.dbr_bytes import control_bytes, time_bytes
 from tests.support.examples import examples
 from tests.support.memory_gateway import SteppingReactor
 

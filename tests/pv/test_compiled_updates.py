@@ -21,9 +21,11 @@ from pycawamp.pv.ca import dbr
 from pycawamp.pv.ca.backend import CABackend
 from pycawamp.pv.ca.channel import Channel
 from pycawamp.pv.ca.monitors import Monitor
+from pycawamp.pv.event_queue import InboxLimits
 from pycawamp.pv.history import Histories
-from pycawamp.pv.hub import PV, PVHub
-from pycawamp.pv.inbox import Inbox, InboxLimits
+from pycawamp.pv.hub import PVHub
+from pycawamp.pv.inbox import Inbox
+from pycawamp.pv.pv import PV
 from pycawamp.pv.router import Router
 from pycawamp.pv.routes import Field
 from pycawamp.pv.values import FieldType, Metadata
@@ -36,10 +38,10 @@ from pycawamp.web.deflate import Deflate
 from pycawamp.wire import epics2web, pvws
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.v2.dialect import VERSION_1, VERSION_2
-from tests.pv.test_dbr import TIME, control_bytes
-from tests.pv.test_inbox import NATIVE, NOT_COMPILED, compiled
-from tests.pv.test_intake import PollingReactor, event_args
+from tests.support.compiled import NATIVE, NOT_COMPILED, compiled
+from tests.support.dbr_bytes import TIME, control_bytes
 from tests.support.examples import examples
+from tests.support.libca_events import PollingReactor, event_args
 from tests.support.memory_gateway import Listener, Page, ask
 
 NAMES = ("a", "b", "ca://a")

@@ -11,37 +11,15 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.pv.ca import dbr
 from pycawamp.pv.values import FieldType, Metadata, Reading
+from tests.support.dbr_bytes import control_bytes, time_bytes
 
-# Of each type: the padding between stamp and value, and the struct code of one element.
-TIME = {
-    FieldType.STRING: (0, "40s"),
-    FieldType.SHORT: (2, "h"),
-    FieldType.FLOAT: (0, "f"),
-    FieldType.ENUM: (2, "H"),
-    FieldType.CHAR: (3, "B"),
-    FieldType.LONG: (0, "i"),
-    FieldType.DOUBLE: (4, "d"),
-}
 NUMBERS = [field_type for field_type in dbr.DBR_TYPES if field_type is not FieldType.STRING]
 EPICS_EPOCH = 631152000
-
-
-def time_bytes(field_type: FieldType, *values: Any, status: int = 3, severity: int = 2) -> bytes:
-    """A DBR_TIME value, stamped 1990-01-02 00:00:00.000000789."""
-    padding, code = TIME[field_type]
-    head = struct.pack("=hhII", status, severity, 86400, 789) + b"\xee" * padding
-    return head + struct.pack(f"={code * len(values)}", *values)
 
 
 def decode(field_type: FieldType, count: int, *values: Any) -> Reading:
     """What a channel of a native count makes of these elements."""
     return dbr.decoder(field_type, count)(time_bytes(field_type, *values))
-
-
-def control_bytes(head: bytes, units: bytes, limits: str) -> bytes:
-    """A DBR_CTRL value: limits 1 to 8 in the order of db_access.h, then a value."""
-    body = struct.pack(f"=8s8{limits}{limits}", units, *range(1, 9), 0)
-    return struct.pack("=hh", 0, 0) + head + body
 
 
 class TimeTests(SynchronousTestCase):

@@ -13,7 +13,7 @@ from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.ca import _fast
 from pycawamp.pv.history import DequeStore, Histories, Samples, Store
 from pycawamp.pv.values import Reading
-from tests.pv.test_inbox import NOT_COMPILED
+from tests.support.compiled import NOT_COMPILED
 from tests.support.examples import examples
 
 KEEP = 60

@@ -7,10 +7,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from pycawamp.pv.ca.backend import CABackend
-from pycawamp.pv.hub import PV, PVHub
+from pycawamp.pv.hub import PVHub
 from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.interfaces import IBackend, IHandle, ISink, ISubscriber, PVState
 from pycawamp.pv.memory import MemoryBackend
+from pycawamp.pv.pv import PV
 from pycawamp.pv.values import FieldType, Metadata
 from tests.support.memory_gateway import LINGER, Listener, SinkRecorder, SteppingReactor
 

@@ -10,20 +10,11 @@ from twisted.internet import reactor, threads
 from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from pycawamp.pv.ca import _fast
-from pycawamp.pv.inbox import FEWEST, SHORT_REST, Inbox, InboxLimits, Intake
+from pycawamp.pv.event_queue import InboxLimits
+from pycawamp.pv.inbox import FEWEST, SHORT_REST, Inbox
+from pycawamp.pv.intake import Intake
+from tests.support.compiled import NOT_COMPILED, SLICE, compiled
 from tests.support.memory_gateway import SteppingReactor
-
-SLICE = 0.010
-NATIVE = _fast.load().native
-NOT_COMPILED = None if NATIVE else "the compiled intake is not there"
-
-
-def compiled(limits: InboxLimits) -> Intake:
-    """A queue in C."""
-    assert NATIVE is not None
-    made: Intake = NATIVE.Intake(limits.events, limits.bytes)
-    return made
 
 
 class InboxTests(SynchronousTestCase):

@@ -5,9 +5,6 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable
-from ctypes import c_void_p, create_string_buffer
-from ctypes import cast as ctypes_cast
-from select import select
 from threading import Thread
 from types import SimpleNamespace
 from typing import Any
@@ -31,27 +28,22 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from pycawamp.pv.ca import _fast, libca
 from pycawamp.pv.ca.callbacks import Callbacks, Registry
 from pycawamp.pv.ca.refusals import RefusalLog
-from pycawamp.pv.inbox import Inbox, InboxLimits
-from tests.pv.test_inbox import NOT_COMPILED, SLICE, compiled
+from pycawamp.pv.event_queue import InboxLimits
+from pycawamp.pv.inbox import Inbox
+from tests.support.compiled import NOT_COMPILED, SLICE, compiled
 from tests.support.examples import examples
+from tests.support.libca_events import (
+    DBR_TIME_DOUBLE,
+    HEADER,
+    MOST,
+    WIDTH,
+    PollingReactor,
+    event_args,
+)
 from tests.support.memory_gateway import SteppingReactor
 
-DBR_TIME_DOUBLE = 20
-HEADER, WIDTH, MOST = 16, 8, 3
 LISTENERS = 4
 FEW_BYTES = 60
-
-
-def event_args(
-    number: int, raw: bytes, dbr_type: int = DBR_TIME_DOUBLE, count: int = 1, status: int = 1
-) -> libca.EventArgs:
-    """What libca hands to the callback."""
-    buffer = create_string_buffer(raw, len(raw) + HEADER + MOST * WIDTH)
-    args = libca.EventArgs()
-    args.usr, args.type, args.count, args.status = number, dbr_type, count, status
-    args.dbr = ctypes_cast(buffer, c_void_p).value
-    args.buffer = buffer
-    return args
 
 
 @attrs.define(eq=False)
@@ -87,27 +79,6 @@ class Hearing:
     """A listener that only passes events on."""
 
     receive: Callable[[bytes], None]
-
-
-class PollingReactor(SteppingReactor):
-    """A stepping reactor that waits for file descriptors too."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.readers: list[Any] = []
-
-    def addReader(self, reader: Any) -> None:
-        """Wait for a file descriptor."""
-        self.readers.append(reader)
-
-    def removeReader(self, reader: Any) -> None:
-        """Wait for it no more."""
-        self.readers.remove(reader)
-
-    def poll(self) -> None:
-        """Have those that are readable read in the next iteration."""
-        for reader in select(self.readers, [], [], 0)[0]:
-            self.callFromThread(reader.doRead)
 
 
 class Side:

@@ -11,11 +11,11 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.pv.ca.dbr import DBR_TYPES
-from pycawamp.pv.inbox import InboxLimits
+from pycawamp.pv.event_queue import InboxLimits
 from pycawamp.pv.pva.messages import Command
 from pycawamp.pv.values import EPICS_EPOCH, FieldType, Reading
 from tests.pv.pva.test_direct import message
-from tests.pv.test_inbox import NATIVE, NOT_COMPILED, compiled
+from tests.support.compiled import NATIVE, NOT_COMPILED, compiled
 from tests.support.examples import examples
 
 HEAD = struct.pack("<IB", 5, 0)

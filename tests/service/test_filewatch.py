@@ -11,13 +11,15 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.filewatch import FileWatcher, Run, UnreadableFileError
-from tests.access.test_access_watch import Kept
+from tests.support.log_events import LogEvents
 
 
 class Text(FileWatcher[str]):
     """The text of a file."""
 
-    def __init__(self, clock: Clock, path: Path, events: Kept, run: Run[str] | None = None) -> None:
+    def __init__(
+        self, clock: Clock, path: Path, events: LogEvents, run: Run[str] | None = None
+    ) -> None:
         if run is None:
             super().__init__(clock, (path, None))
         else:
@@ -47,7 +49,7 @@ class FileWatcherTests(SynchronousTestCase):
         self.clock = Clock()
         self.path = Path(self.mktemp())
         self.path.write_text("old")
-        self.events = Kept()
+        self.events = LogEvents()
         self.watcher = self.started()
 
     def started(self, run: Run[str] | None = None) -> Text:

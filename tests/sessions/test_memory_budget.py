@@ -16,8 +16,8 @@ from pycawamp.pv.values import FieldType, Metadata
 from pycawamp.sessions.limits import Limits
 from pycawamp.sessions.operations import ANSWER, LARGE_GETS_AT_ONCE, PUT_BYTES, PUTS
 from pycawamp.sessions.session import Session
-from tests.fanout.test_backlog import Pending
 from tests.support.memory_gateway import MemoryGateway, Page, ask
+from tests.support.pending_gets import Pending
 
 MIB = 2**20
 LIMIT = 64 * MIB

@@ -14,9 +14,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.config.settings import GatewaySettings
 from pycawamp.service.gateway import Gateway
 from pycawamp.sessions.putlog import PutLog, PutLogError, PutRecord
-from tests.access.test_access_watch import Kept
-from tests.sessions.test_v2_put_log import fields
 from tests.support.ioc_case import until_true
+from tests.support.log_events import LogEvents
+from tests.support.put_log import fields
 from tests.support.service_case import reactor
 from tests.support.twistd_case import LOOPBACK, TwistdTestCase
 
@@ -29,7 +29,7 @@ class FileTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Choose a file, and watch the log."""
         self.path = Path(self.mktemp())
-        self.events = Kept()
+        self.events = LogEvents()
 
     def put_log(self, path: str) -> PutLog:
         """A put log whose complaints are kept."""

@@ -12,9 +12,9 @@ from pycawamp.pv.interfaces import IHandle, ISink
 from pycawamp.pv.memory import MemoryHandle
 from pycawamp.pv.values import FieldType, Metadata
 from pycawamp.sessions.session import Session
-from tests.fanout.test_backlog import Pending
 from tests.support.garbage import left_to_the_collector
 from tests.support.memory_gateway import MemoryGateway, ask
+from tests.support.pending_gets import Pending
 from tests.support.version2_case import ANYONE
 
 

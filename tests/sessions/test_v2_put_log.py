@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -25,25 +23,20 @@ from pycawamp.sessions.limits import BURST, Limits
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.putlog import PutLog, PutRecord
 from pycawamp.wire.v2.dialect import VERSION_1
-from tests.fanout.test_backlog import Pending
 from tests.support.examples import examples
 from tests.support.ioc_case import until_true
 from tests.support.memory_gateway import CONNECT_TIMEOUT, MemoryGateway, Page, ask
+from tests.support.pending_gets import Pending
+from tests.support.put_log import fields
 from tests.support.timing import allowed
 from tests.support.version2_case import ANYONE, V2TestCase, like
 
 USERS = Policy(puts=True, writers=Writers.LOGGED_IN)
-FIELDS = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)')
 
 
 def now() -> datetime:
     """A fixed moment."""
     return datetime(2026, 7, 1, 12, 0, 0, 250_000, timezone.utc)
-
-
-def fields(line: str) -> dict[str, Any]:
-    """What a line of the log says."""
-    return {key: json.loads(text) for key, text in FIELDS.findall(line)}
 
 
 class PutLogTests(SynchronousTestCase):

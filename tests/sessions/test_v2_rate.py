@@ -15,8 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.fanout.throttle import MOST_LEFT_BEHIND
 from pycawamp.pv.values import FieldType, Metadata
-from tests.fanout.test_fanout import fanout_objects
 from tests.support.examples import examples
+from tests.support.live_objects import fanout_objects
 from tests.support.memory_gateway import LINGER, MemoryGateway, Page, ask
 from tests.support.timing import allowed
 from tests.support.version2_case import V2TestCase, like

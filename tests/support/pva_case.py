@@ -18,7 +18,8 @@ from pycawamp.access import Policy, Writers
 from pycawamp.config.settings import GatewaySettings
 from pycawamp.demo.ports import PVAPorts, free_ports
 from pycawamp.pv.ca import _fast
-from pycawamp.pv.inbox import Inbox, InboxLimits
+from pycawamp.pv.event_queue import InboxLimits
+from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.interfaces import ISink
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.pva.backend import PVABackend

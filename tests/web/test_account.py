@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from tests.support.axe import violations
 from tests.support.console_case import ServiceTestCase, WebTestCase, in_thread
-from tests.web.test_login import PASSWORD, entry
+from tests.support.logins import PASSWORD, entry
 
 RECORDS = 'record(ao, "$(P)level") { field(VAL, "1.25") field(PINI, "YES") field(PREC, "2") }'
 

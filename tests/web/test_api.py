@@ -10,11 +10,10 @@ import numpy as np
 from twisted.internet.defer import gatherResults, inlineCallbacks
 
 from pycawamp.pv.values import FieldType, Metadata
-from tests.support.api_case import ApiTestCase
+from tests.support.api_case import API, ApiTestCase
 from tests.support.ioc_case import until_true
 from tests.support.service_case import basic
 
-API = "/api/v1"
 ELSEWHERE = "https://elsewhere.example"
 
 

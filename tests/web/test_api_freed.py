@@ -6,10 +6,9 @@ from typing import Any
 
 from twisted.internet.defer import inlineCallbacks
 
-from tests.support.api_case import ApiTestCase
+from tests.support.api_case import API, ApiTestCase
 from tests.support.garbage import left_to_the_collector
 from tests.support.ioc_case import until_true
-from tests.web.test_api import API
 
 OURS = ("pycawamp.web.", "pycawamp.sessions.")
 

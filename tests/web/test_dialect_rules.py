@@ -9,9 +9,9 @@ from twisted.internet.defer import inlineCallbacks
 from pycawamp.testing import WebSocketTestClient, connect
 from tests.support.api_case import ApiTestCase
 from tests.support.http_reader import UPGRADE
+from tests.support.logins import PASSWORD, entry
+from tests.support.scrape import values
 from tests.support.service_case import basic, reactor
-from tests.web.test_login import PASSWORD, entry
-from tests.web.test_metrics import values
 
 SOCKETS = ("/pvws/pv", "/epics2web/monitor")
 PAGES = (

@@ -14,17 +14,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.web.htpasswd import Passwords
 from tests.support.http_reader import request
+from tests.support.logins import PASSWORD, entry
 from tests.support.service_case import MemoryServiceTestCase, basic, reactor
 from tests.support.timing import allowed
 
-PASSWORD = "geheim 🔑"
-COST = 4
 ACF = "UAG(ops) {alice}\nASG(DEFAULT) { RULE(1,READ) RULE(1,WRITE) { UAG(ops) } }\n"
-
-
-def entry(user: str, password: str = PASSWORD) -> str:
-    """A line of a password file, at bcrypt's lowest cost."""
-    return f"{user}:{bcrypt.hashpw(password.encode(), bcrypt.gensalt(COST)).decode()}\n"
 
 
 class LoginTests(MemoryServiceTestCase):

@@ -13,10 +13,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
 from harness.browser import Browser, missing
+from tests.support.logins import PASSWORD, SECRET, entry
 from tests.support.service_case import MemoryServiceTestCase
 from tests.support.timing import allowed
-from tests.web.test_login import PASSWORD, entry
-from tests.web.test_tokens import SECRET
 
 T = TypeVar("T")
 

@@ -7,25 +7,16 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from prometheus_client.parser import text_string_to_metric_families
 from twisted.internet.defer import inlineCallbacks
 
 from pycawamp.web.metrics import Metrics
 from tests.support.api_case import ApiTestCase
 from tests.support.ioc_case import until_true
+from tests.support.scrape import values
 from tests.support.service_case import reactor
 from tests.support.timing import allowed
 
 CHANNELS = 10_000
-
-
-def values(text: str) -> dict[str, dict[tuple[str, ...], float]]:
-    """By metric and labels, what a scrape says."""
-    found: dict[str, dict[tuple[str, ...], float]] = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            found.setdefault(sample.name, {})[tuple(sample.labels.values())] = sample.value
-    return found
 
 
 class MetricsTests(ApiTestCase):

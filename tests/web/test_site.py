@@ -13,16 +13,10 @@ from zope.interface import provider
 
 from pycawamp.web.site import ENTRIES, STATIC
 from tests.support.console_case import Reply, ServiceTestCase, in_thread
+from tests.support.media_types import TYPES
 
 ROOT = Path(__file__).parents[2]
 PARTS = sorted(path.relative_to(STATIC).as_posix() for path in STATIC.rglob("*") if path.is_file())
-TYPES = {
-    "": "text/html; charset=utf-8",
-    "config.json": "application/json",
-    "static/console.css": "text/css; charset=utf-8",
-    "static/icon.svg": "image/svg+xml",
-    "static/pycaserver.js": "text/javascript; charset=utf-8",
-}
 IMPORT = re.compile(r"""(?:^|\n)\s*(?:import|export)\b[^;"']*?["']([^"']+)["']""")
 REFERENCE = re.compile(r"""(?:src|href)="([^"]+)\"""")
 

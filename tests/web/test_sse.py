@@ -11,10 +11,9 @@ import numpy as np
 from twisted.internet.defer import inlineCallbacks
 from twisted.internet.task import deferLater
 
-from tests.support.api_case import ApiTestCase, EventClient
+from tests.support.api_case import API, ApiTestCase, EventClient
 from tests.support.ioc_case import until_true
 from tests.support.service_case import reactor
-from tests.web.test_api import API
 
 
 def is_monitor(message: Any) -> bool:

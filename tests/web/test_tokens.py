@@ -23,10 +23,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.web.htpasswd import LoginFileError
 from pycawamp.web.tokens import BadTokenError, TokenKey, read_key
+from tests.support.logins import SECRET
 from tests.support.service_case import MemoryServiceTestCase
 
 NOW = 1_700_000_000.0
-SECRET = "a secret of at least thirty-two bytes"
 CLAIMS = {"sub": "alice", "exp": NOW + 60}
 RSA = rsa.generate_private_key(65537, 2048)
 EC = ec.generate_private_key(ec.SECP256R1())

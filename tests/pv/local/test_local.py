@@ -2,58 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from twisted.internet import reactor
-from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.defer import inlineCallbacks
 from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase, TestCase
+from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.access import Policy
 from pycawamp.access.pvlist_file import parse_pvlist
-from pycawamp.config.settings import GatewaySettings
 from pycawamp.pv.local import loc, sim
 from pycawamp.pv.local.loc import LocalBackend
 from pycawamp.pv.local.names import LocalName
 from pycawamp.pv.local.sim import SimulationBackend
 from pycawamp.pv.local.simulations import simulation
-from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.values import SEVERITIES, STATUSES
-from pycawamp.testing import GatewayFixture, WebSocketTestClient
 from tests.support.ioc_case import until_true
+from tests.support.local_case import LocalTestCase
 from tests.support.memory_gateway import SinkRecorder
-from tests.support.timing import allowed
-from tests.support.version2_case import ANYONE, ask
+from tests.support.version2_case import ask
 
 WITHOUT_WRITES = Policy()
-
-
-class LocalTestCase(TestCase):
-    """Tests with a gateway of their own."""
-
-    timeout = allowed(60)
-    policy = ANYONE
-
-    @inlineCallbacks
-    def start(self) -> Generator[Deferred[Any], Any, WebSocketTestClient]:
-        """Run the gateway; fires with its first client."""
-        settings = GatewaySettings(linger=0.05)
-        self.fixture = GatewayFixture(
-            reactor, settings, backend=MemoryBackend(), policy=self.policy
-        )
-        self.addCleanup(self.fixture.stop)
-        yield self.fixture.start()
-        client: WebSocketTestClient = yield self.fixture.connect()
-        return client
-
-    @inlineCallbacks
-    def value(self, client: WebSocketTestClient, name: str) -> Generator[Deferred[Any], Any, Any]:
-        """What a PV holds, or the error."""
-        reply = yield ask(client, "get", pv=name)
-        return reply.get("value", reply.get("message"))
 
 
 class LocTests(LocalTestCase):

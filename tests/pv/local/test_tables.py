@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.pv.errors import BadValueError
 from pycawamp.pv.local.tables import MOST_CELLS, MOST_CHARACTERS, MOST_COLUMNS, table
 from pycawamp.wire.v2.codec import dumps
-from tests.pv.local.test_local import LocalTestCase
+from tests.support.local_case import LocalTestCase
 from tests.support.version2_case import ask
 
 NAME = 'loc://t<VTable>("x", "y")'

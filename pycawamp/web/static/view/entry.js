@@ -5,6 +5,8 @@ import { isList } from "./reading.js";
 const ELEMENT = /"((?:[^"\\]|\\.)*)"(?=[\s,;]|$)|[^\s,;]+/gs;
 /** What needs no quotes. */
 const PLAIN = /^(?!\[\]$)[^\s,;"\\]+$/;
+const DECIMAL_COMMA = /\d+,\d+/;
+const SEPARATED = /\d\s*[\s;]\s*[-+.\d]/;
 const COMMA = /^[+-]?\d*,\d+$/;
 export const INTEGERS = ["long", "short", "char", "int8", "uint8", "uint16", "uint32", "int64", "uint64"];
 /** Types of values that nobody writes. */
@@ -25,6 +27,7 @@ export function valueFrom(text, metadata) {
   const isArray = (metadata?.count ?? 1) !== 1;
   if (type === "structure") return fields(text);
   if (type === "char" && isArray) return text;
+  if (isArray && type !== "string") refuseDecimalCommas(text);
   if (isArray) return elementsIn(text).map((item) => one(item, type, metadata?.enum_strs));
   return one(text, type, metadata?.enum_strs);
 }
@@ -59,8 +62,15 @@ function elementsIn(text) {
   return elements;
 }
 
+/** Where blanks or semicolons are between elements, a comma may be meant as a decimal point. */
+function refuseDecimalCommas(text) {
+  const [doubtful] = DECIMAL_COMMA.exec(text) ?? [];
+  if (doubtful && SEPARATED.test(text)) throw new RangeError(`“${doubtful}” may be one number or two. Type a decimal point, or a blank after the comma.`);
+}
+
 /** A list of strings as it would be typed. */
 export function typedList(strings) {
+  if (strings.length === 0) return "[]";
   return strings.map((each) => (PLAIN.test(each) ? each : `"${each.replace(/["\\]/g, "\\$&")}"`)).join(", ");
 }
 
