@@ -13,12 +13,13 @@ from twisted.internet.testing import StringTransport
 
 from pycawamp.pv.ca import _fast
 from pycawamp.pv.errors import PVError
-from pycawamp.pv.inbox import SHORT_REST, Inbox, InboxLimits
+from pycawamp.pv.event_queue import InboxLimits
+from pycawamp.pv.inbox import SHORT_REST, Inbox
 from pycawamp.pv.interfaces import IHandle
 from pycawamp.pv.pva.backend import PVABackend
 from pycawamp.pv.pva.environment import Address
 from pycawamp.pv.pva.wire import LITTLE, Reader, text
-from tests.pv.test_intake import PollingReactor
+from tests.support.libca_events import PollingReactor
 from tests.support.pva_case import RecordingSink
 
 FOLDER = Path(__file__).parent / "recorded"

@@ -21,7 +21,7 @@ from pycawamp.pv.pva.types import Structure, TypeReader
 from pycawamp.pv.pva.wire import BIG, LITTLE, MALFORMED, Reader
 from pycawamp.pv.values import Image
 from tests.pv.pva.recordings import SERVERS, Connection, Recording, Replay, Step, recording
-from tests.pv.test_inbox import NOT_COMPILED
+from tests.support.compiled import NOT_COMPILED
 from tests.support.examples import examples
 
 RECORDINGS = {server: recording(server) for server in SERVERS}
