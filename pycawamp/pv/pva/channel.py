@@ -483,7 +483,9 @@ class Monitor:
         self._acknowledgements += 1
         self._circuit.send(self._acknowledgement)
         before, self._acknowledged_at = self._acknowledged_at, self._backend.seconds()
-        if self._acknowledged_at - before < SILENCE and not self._is_watched:
+        is_quick = self._acknowledged_at - before < SILENCE
+        # Of a busy gateway acknowledgements are as rare as those of a quiet PV.
+        if (is_quick or self._circuit.behind_at >= before) and not self._is_watched:
             self._is_watched = True
             self._backend.watched.put((self, self._mark))
 

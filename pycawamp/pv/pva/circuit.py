@@ -35,6 +35,8 @@ LARGE = 4096
 """Bytes of a message after which the time is checked immediately."""
 BEHIND = 0.25
 """Seconds of continuous backlog after which updates are replaced by newer ones."""
+LATE = 0.1
+"""Seconds between reading and handling after which there was more than could be handled at once."""
 MOST_AHEAD = 4
 """Reads that may wait in the inbox before no more is read."""
 MAX_AUTHENTICATIONS = 100
@@ -154,6 +156,8 @@ class Circuit(TwistedProtocol):
         self._waiting: deque[Message] = deque()
         self._busy_since: float | None = None
         """The time since which there has been a backlog."""
+        self.behind_at = 0.0
+        """When there was last more to handle than at once."""
         self._late: dict[int, IMonitor] = {}
         """Monitors with a stored update that was not passed on."""
         self.conflated = 0
@@ -301,7 +305,10 @@ class Circuit(TwistedProtocol):
         """Handle received data."""
         self._heard = self._reactor.seconds()
         transport = self.transport
-        transport.bufferSize = READ_SIZES[len(data) >= READ_SIZES[0]]  # type: ignore[union-attr]
+        waits_more = len(data) >= READ_SIZES[0]
+        transport.bufferSize = READ_SIZES[waits_more]  # type: ignore[union-attr]
+        if waits_more:
+            self.behind_at = self._heard
         try:
             received = self._receiver.feed(data)
         except MALFORMED as error:
@@ -310,19 +317,22 @@ class Circuit(TwistedProtocol):
         self.order = self._receiver.order
         if self.direct is not None:
             self._ahead += 1
-            self.direct.post(self._handle_read, (received, self.direct.take_due()))
+            self.direct.post(self._handle_read, (received, self.direct.take_due(), self._heard))
             self._throttle()
             return
         self._waiting += received
         if self._working is None:
             self._work()
 
-    def _handle_read(self, news: tuple[list[Message], list[int]]) -> None:
+    def _handle_read(self, news: tuple[list[Message], list[int], float]) -> None:
         """Handle the messages that were read, and acknowledge the updates among them."""
         self._ahead -= 1
         if self._closed:
             return
-        received, due = news
+        received, due, heard = news
+        now = self._reactor.seconds()
+        if now - heard > LATE:
+            self.behind_at = now
         for number in due:
             operation = self._operations.get(number)
             if operation is not None:
@@ -346,6 +356,7 @@ class Circuit(TwistedProtocol):
         is_busy = bool(waiting or self._late)
         self._busy_since = (self._busy_since or now) if is_busy else None
         if is_busy:
+            self.behind_at = now
             self._working = self._reactor.callLater(0, self._work)
         self._throttle()
 
