@@ -30,6 +30,7 @@ MODE = Metadata(FieldType.ENUM, 1, enum_strs=("Idle", "Busy"))
 TEXT = Metadata(FieldType.STRING, 1)
 DOUBLES = Metadata(FieldType.DOUBLE, 5, precision=1)
 CHARS = Metadata(FieldType.CHAR, 10)
+TREE = Metadata(FieldType.STRUCTURE, 1)
 PLAIN = Style()
 
 
@@ -158,6 +159,11 @@ class PuttingTests(SynchronousTestCase):
             ("1 2 x", DOUBLES, [1, 2, "x"]),
             ("1", DOUBLES, [1]),
             ("two words", CHARS, "two words"),
+            ("18446744073709551615", Metadata(FieldType.UINT64, 1), 2**64 - 1),
+            ("true", Metadata(FieldType.BOOL, 1), True),
+            ("1", Metadata(FieldType.BOOL, 1), 1),
+            ('{"x": {"y": 9007199254740993}}', TREE, {"x": {"y": 2**53 + 1}}),
+            ("{x", TREE, "{x"),
         ]:
             self.assertEqual(value_to_put(words.split(), metadata), value)
 

@@ -80,11 +80,14 @@ class MessagesTests(SynchronousTestCase):
             ([1, 2.5], float),
             ([], float),
             ([None, 1], float),
+            ([2**64 - 1], np.uint64),
         ]
         for numbers, dtype in arrays:
             array = _value(numbers)
             np.testing.assert_array_equal(array, np.array(numbers, float))
             self.assertEqual(array.dtype, dtype)
+        for exact in ([1, 2**64 - 1], [2**64 - 2, 2**63 + 1], [-(2**63), 2**63 - 1]):
+            self.assertEqual(_value(exact).tolist(), exact)
         self.assertEqual(_value(["a", "b"]), ("a", "b"))
         packed = {"dtype": "<i4", "shape": [2], "base64": b64encode(b"\1\0\0\0\2\0\0\0").decode()}
         np.testing.assert_array_equal(_value(packed), [1, 2])

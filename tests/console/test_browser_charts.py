@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pycawamp.pv import archiver
 from tests.support.archiver import ArchiverAppliance, Stored
@@ -160,7 +160,8 @@ class ChartTests(WebTestCase):
         browser.unfold(self.pv("count"))
         values = [value for value in self._saved() if value > 0]
         self.assertLess(values[0], opened - 15)
-        self.assertEqual(values, list(range(values[0], values[0] + len(values))))
+        first = int(values[0])
+        self.assertEqual(values, list(range(first, first + len(values))))
         # Zooming out loads more.
         script = "document.querySelector('.details canvas').focus()"
         browser.run(script)
@@ -172,13 +173,35 @@ class ChartTests(WebTestCase):
         self.assertEqual(older[:3], [older[0], older[0] - 1, older[0] - 2])
         self.assertEqual(sorted(set(older) & set(values)), values)
 
-    def _saved(self) -> list[Any]:
+    @in_thread
+    def test_archive_stays(self) -> None:
+        """Samples of an archiver are requested once, and stay visible while new values arrive."""
+        self.patch(archiver, "TIMEOUT", 5)
+        appliance: ArchiverAppliance = self.wait(ArchiverAppliance)
+        self.addCleanup(appliance.stop)
+        name = self.pv("count")
+        start = int(time.time()) - 86400
+        appliance.samples[name] = [Stored(start + 20 * i, 0, -i) for i in range(4000)]
+        browser = self.open("count", options=("--archiver", appliance.url))
+        browser.until_row(name, lambda row: row.value)
+        browser.unfold(name)
+        browser.run("document.querySelector('.details canvas').focus()")
+        for _ in range(9):
+            browser.press("-")
+        browser.until(lambda: len(self._saved()) > 500, "the archive in the chart")
+        asked = len(appliance.asked)
+        seen = int(browser.until_row(name, bool).value)
+        browser.until_row(name, lambda row: int(row.value) > seen + 15)
+        self.assertEqual(len(appliance.asked), asked)
+        self.assertGreater(len(self._saved()), 500)
+
+    def _saved(self) -> list[float]:
         """Return the values that the chart saves."""
         self.browser.run(_SAVED)
         self.browser.click('.details figcaption button[title*="CSV"]')
         text = self.browser.until(lambda: self.browser.run("return saved[0]"), "the file")
         values = [line.split(",")[1] for line in text.split("\r\n")[1:-1]]
-        return [int(value) for value in values if value]
+        return [float(value) for value in values if value]
 
     def _name(self, record: str) -> str:
         return f'#rows .name[title="{self.pv(record)}"]'

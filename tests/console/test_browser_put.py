@@ -48,7 +48,9 @@ class PutTests(WebTestCase):
         name = self.unfold("setpoint", *PUTS)
         self.browser.find(".put input").send_keys("7.25\n")
         row = self.browser.until_row(name, lambda row: row.outcome.startswith("✓"))
-        self.assertIn("Wrote 7.25", row.outcome)
+        # PREC rounds what the row shows; the outcome must not look as if the IOC had done so.
+        row = self.browser.until_row(name, lambda row: "now has" in row.outcome)
+        self.assertRegex(row.outcome, r"Wrote 7\.25 in .* s; the PV now has 7\.25$")
         self.browser.until_row(name, lambda row: row.facts["Raw value"] == "7.25")
         self.assertIn("7.25", self.ask_ioc(f'dbgf("{name}")'))
 
@@ -68,6 +70,9 @@ class PutTests(WebTestCase):
         name = self.unfold("text", *PUTS)
         self.browser.find(".put input").send_keys("Grüße, Welt\n")
         self.browser.until_row(name, lambda row: row.value == "Grüße, Welt")
+        self.browser.until_row(name, lambda row: "now has “Grüße, Welt”" in row.outcome)
+        self.browser.find(".put input").send_keys("\n")
+        self.browser.until_row(name, lambda row: "now has “”" in row.outcome)
 
     @in_thread
     def test_no_number(self) -> None:

@@ -15,6 +15,7 @@ from tests.support.console_case import WebTestCase, in_thread
 EPICS_EPOCH = 631152000
 RECORDS = """
 record(ao, "$(P)stamped") { field(TSE, "-2") field(VAL, "1") field(MDEL, "-1") field(EGU, "A") }
+record(calc, "$(P)ticks") { field(INPA, "$(P)ticks") field(CALC, "A+1") field(SCAN, ".1 second") }
 """
 _SAVE = """
 window.saved = [];
@@ -85,17 +86,23 @@ class StampTests(WebTestCase):
         browser.until_row(name, lambda row: row.value == "2")
         browser.until(lambda: "ahead: values are drawn when they" in browser.text(".note"), "why")
         self.assertLessEqual(max(self.samples()), time.time() + 2)
+        browser.until_row(name, lambda row: "in the future" in row.facts["IOC time"])
+
+    def open_behind(self, *records: str) -> None:
+        """Open the console on a computer whose clock is five minutes behind."""
+        script = self.browser.command("Page.addScriptToEvaluateOnNewDocument", source=_CLOCK)
+        try:
+            self.open(*records)
+        finally:
+            self.browser.command("Page.removeScriptToEvaluateOnNewDocument", **script)
 
     @in_thread
     def test_wrong_clock(self) -> None:
         """On a computer whose clock is behind, times are those of the gateway, as the page says."""
         now = int(time.time())
         self.update(1, now)
-        script = self.browser.command("Page.addScriptToEvaluateOnNewDocument", source=_CLOCK)
-        try:
-            browser = self.open("stamped")
-        finally:
-            self.browser.command("Page.removeScriptToEvaluateOnNewDocument", **script)
+        self.open_behind("stamped")
+        browser = self.browser
         name = self.pv("stamped")
         browser.unfold(name)
         browser.until(
@@ -103,6 +110,24 @@ class StampTests(WebTestCase):
         )
         browser.until(lambda: browser.text(".note") == "", "no note")
         self.assertEqual(self.samples(), {float(now): 1.0})
+
+    @in_thread
+    def test_wrong_clock_history(self) -> None:
+        """What came before the page knew that its clock is behind is drawn when it was, too."""
+        name = self.pv("ticks")
+        self.serve("--history", "60")
+        browser = self.open("ticks")
+        first = int(browser.until_row(name, lambda row: row.value).value)
+        browser.until_row(name, lambda row: int(row.value or 0) > first + 10)
+        self.open_behind("ticks")
+        browser.unfold(name)
+        browser.until(lambda: "5 min 0 s behind" in browser.text("#clock"), "the clock's note")
+        browser.until_row(name, lambda row: int(row.value or 0) > first + 30)
+        times = {value: at for at, value in self.samples().items()}
+        self.assertLessEqual(min(times), first + 5)
+        start = min(times.values())
+        for value, at in times.items():
+            self.assertLess(abs(at - start - (value - min(times)) / 10), 2, value)
 
 
 STATES = """

@@ -65,9 +65,9 @@ class ValueTests(WebTestCase):
         name = self.unfold("strings")
         field = self.browser.find(".put input")
         for typed, outcome, shown in [
-            ('"a b", "c"', "✓ Wrote 2 elements", "a b c"),
-            ('one "two,2" ""', "✓ Wrote 3 elements", "one two,2 "),
-            ("[]", "✓ Wrote 0 elements", ""),
+            ('"a b", "c"', '✓ Wrote "a b", c in', '"a b", c'),
+            ('one "two,2" ""', '✓ Wrote one, "two,2", "" in', 'one, "two,2", ""'),
+            ("[]", "✓ Wrote [] in", "[]"),
         ]:
             field.send_keys(f"{typed}\n")
             self.browser.click("dialog.confirm .danger")

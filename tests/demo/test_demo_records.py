@@ -13,7 +13,8 @@ from twisted.internet.interfaces import IReactorProcess
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from pycawamp.demo.process import SoftIOC
-from pycawamp.demo.records import DATABASE, RECORDS
+from pycawamp.demo.records import DATABASE, GROUPS, RECORDS
+from pycawamp.service.ports import demo_text
 from tests.support.ca_client import run_client
 from tests.support.timing import allowed
 
@@ -202,6 +203,15 @@ class ListTests(SynchronousTestCase):
         }
         self.assertEqual(names, set(RECORDS))
         self.assertEqual(names, set(UPDATES))
+
+    def test_shown(self) -> None:
+        """A gateway names them all when it starts, and so does README."""
+        readme = Path(__file__).parents[2] / "README.md"
+        told = demo_text("http://localhost:8888/").splitlines()
+        lines = {line.split()[0] for line in told if line.startswith("  ")}
+        for name in (*RECORDS, *GROUPS):
+            self.assertIn(name, lines)
+            self.assertIn(f"| `{name}` |", readme.read_text())
 
     def test_described(self) -> None:
         """Every record has a description."""

@@ -105,10 +105,10 @@ class PVATestCase(TestCase):
 
     @inlineCallbacks
     def serve(
-        self, *lines: str, ports: PVAPorts | None = None
+        self, *lines: str, ports: PVAPorts | None = None, **variables: str
     ) -> Generator[Deferred[Any], Any, PVAServer]:
-        """Serve PVs of p4p, which these lines add."""
-        server: PVAServer = yield self._start(ports, "shared")
+        """Serve PVs of p4p, which these lines add; `variables` are of the server's environment."""
+        server: PVAServer = yield self._start(ports, "shared", **variables)
         for line in lines:
             yield server.run(line)
         return server
@@ -134,9 +134,10 @@ class PVATestCase(TestCase):
 
     @inlineCallbacks
     def _start(
-        self, ports: PVAPorts | None, *arguments: str
+        self, ports: PVAPorts | None, *arguments: str, **variables: str
     ) -> Generator[Deferred[Any], Any, PVAServer]:
-        server: PVAServer = yield deferToThread(PVAServer, ports or self.ports, *arguments)
+        ports = ports or self.ports
+        server: PVAServer = yield deferToThread(PVAServer, ports, *arguments, variables=variables)
         self.addCleanup(server.kill)
         return server
 

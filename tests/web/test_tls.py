@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 from OpenSSL import SSL
 from twisted.internet import ssl
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.endpoints import SSL4ClientEndpoint
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.filewatch import FileWatcher
@@ -44,10 +46,15 @@ class TLSTests(MemoryServiceTestCase):
         return ask(endpoint, data, TLSReader)
 
     @inlineCallbacks
-    def open_socket(self) -> Any:
-        """Fires with a client that trusts the certificate."""
+    def open_socket(self, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> Any:
+        """Fires with a client that trusts the certificate, with TLS up to a version."""
         trust = ssl.Certificate.loadPEM(self.files.certificate.read_bytes())
-        settings = ssl.optionsForClientTLS("localhost", trustRoot=trust)
+        options = {"lowerMaximumSecurityTo": version}
+        if version is not ssl.TLSVersion.TLSv1_3:
+            options["insecurelyLowerMinimumTo"] = ssl.TLSVersion.TLSv1_2
+        settings = ssl.optionsForClientTLS(
+            "localhost", trustRoot=trust, extraCertificateOptions=options
+        )
         endpoint = SSL4ClientEndpoint(reactor, "127.0.0.1", self.port, settings)
         client = yield connect(reactor, f"wss://localhost:{self.port}/monitor", endpoint)
         self.addCleanup(client.abort)
@@ -74,6 +81,45 @@ class TLSTests(MemoryServiceTestCase):
             client.send({"action": "ping", "id": number})
         yield client.until(id=numbers[-1])
         self.assertEqual([message["id"] for message in client.messages], numbers)
+
+    @inlineCallbacks
+    def test_slow(self) -> Any:
+        """A client that reads late gets large and small updates whole and in order, and pongs."""
+        self.serve_tls()
+        wave = np.random.default_rng(1).random(5_000)
+        self.backend.add("wave", wave)
+        self.backend.add("counter", 0)
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            self.backend.set("wave", wave)
+            self.backend.set("counter", 0)
+            client = yield self.open_socket(version)
+            for name in ("wave", "counter"):
+                client.send(name)
+                yield client.until(pvname=name, msg_type="monitor")
+            pongs: list[bytes] = []
+            client.protocol.onPong = pongs.append
+            for count in range(1, 301):
+                if count == 101:
+                    client.stop_reading()
+                elif count == 201:
+                    client.resume_reading()
+                self.backend.set("wave", np.roll(wave, count))
+                self.backend.set("counter", count)
+                client.protocol.sendPing(b"%d" % count)
+                yield deferLater(reactor, 0, bool)
+            self.backend.set("counter", -1)
+            yield client.until(pvname="counter", value=-1)
+            updates = [m for m in client.messages if m["msg_type"] == "monitor"]
+            *counts, _ = [m["value"] for m in updates if m["pvname"] == "counter"]
+            self.assertEqual(counts, sorted(counts))
+            self.assertGreater(len(counts), 10)
+            rolls = [m["value"].index(wave[0]) for m in updates if m["pvname"] == "wave"]
+            self.assertEqual(rolls, sorted(rolls))
+            # The last update may overtake the last pong.
+            client.send({"action": "ping", "id": 1})
+            yield client.until(id=1)
+            self.assertEqual(pongs, [b"%d" % count for count in range(1, 301)])
+            client.abort()
 
     @inlineCallbacks
     def test_stop_beside_late(self) -> Any:

@@ -32,7 +32,7 @@ from pycawamp.pv.pva.messages import DESTROY, INIT, PIPELINE, START, Command
 from pycawamp.pv.pva.requests import PendingGet, Puts
 from pycawamp.pv.pva.search import Search, Searcher
 from pycawamp.pv.pva.types import Structure
-from pycawamp.pv.pva.wire import DecodeError, Order, Reader, Status
+from pycawamp.pv.pva.wire import DecodeError, Order, Reader, RequestStatus
 from pycawamp.pv.values import LARGE, Metadata, Reading
 
 QUEUE = 8
@@ -160,7 +160,7 @@ class Channel:
         if self._circuit is None or self._server_id is None or monitor is None:
             return fail(NotConnectedError("no IOC serves it now"))
         if monitor.description is None or monitor.metadata is None:
-            return fail(NotConnectedError("its server does not tell its type"))
+            return fail(NotConnectedError("the server has not sent the type yet"))
         try:
             write = encode(monitor.description, monitor.metadata, value)
         except BadValueError as error:
@@ -179,17 +179,17 @@ class Channel:
     def created(self, server_id: int) -> None:
         """Subscribe."""
         if self._server_id is not None:
-            raise DecodeError("a channel was made twice")
+            raise DecodeError("the channel was created twice")
         self._server_id = server_id
         self._subscribe()
 
-    def not_created(self, status: Status) -> None:
+    def not_created(self, status: RequestStatus) -> None:
         """Report the reason, and search again later."""
         circuit = self._circuit
         self._leave()
         if circuit is not None:
             circuit.close_channel(self._number, None)
-        self.tell(status.text or "it refuses the channel")
+        self.tell(status.text or "the server refused the channel")
         self._try_again(self.open)
 
     def destroyed(self) -> None:
@@ -378,19 +378,21 @@ class Monitor:
         if self.description is not None and (status is None or reader.left):
             self._update(self.description, reader)
         if status is not None:
-            reason = status.text if not status.is_success else "its updates have ended"
-            self._channel.monitor_failed(reason or "it sends no updates any more")
+            reason = (
+                status.text if not status.is_success else "the server has ended the subscription"
+            )
+            self._channel.monitor_failed(reason or "the server has ended the subscription")
 
     def _begun(self, reader: Reader) -> None:
         status = reader.status()
         if not status.is_success:
-            self._channel.monitor_failed(status.text or "it refuses a subscription")
+            self._channel.monitor_failed(status.text or "the server refused the subscription")
             return
         if self.description is not None:
-            raise DecodeError("a monitor began twice")
+            raise DecodeError("the subscription was created twice")
         structure = self._circuit.types.rest(reader)
         if not isinstance(structure, Structure):
-            raise DecodeError("a channel that is no structure")
+            raise DecodeError("the channel is not a structure")
         self.description = description_of(structure)
         self._state = self.description.layout.state()
         if self._circuit.types.has_numbers:

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import ClientFactory
@@ -19,9 +19,9 @@ from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.pva import messages
 from pycawamp.pv.pva.direct import DirectUpdates
 from pycawamp.pv.pva.environment import Address
-from pycawamp.pv.pva.messages import Command, Message, Receiver
+from pycawamp.pv.pva.messages import Account, Command, Message, Receiver
 from pycawamp.pv.pva.types import TypeReader
-from pycawamp.pv.pva.wire import LITTLE, MALFORMED, DecodeError, Order, Reader, Status
+from pycawamp.pv.pva.wire import LITTLE, MALFORMED, DecodeError, Order, Reader, RequestStatus
 
 READ_SIZES = (2**14, 2**18)
 """Bytes to read at once, normally and with a backlog: large buffers cost more than small reads."""
@@ -46,13 +46,6 @@ Update: TypeAlias = Callable[[Order, bytes, int, int], bool]
 SHORTEST_UPDATE = 7
 """Bytes of an update without values."""
 _MONITOR = int(Command.MONITOR)
-
-
-class Account(NamedTuple):
-    """The user and host name of this client, for servers that request them."""
-
-    user: str
-    host: str
 
 
 class IOperation(Protocol):
@@ -87,7 +80,7 @@ class IChannel(Protocol):
     def created(self, server_id: int) -> None:
         """Handle that the server has created the channel."""
 
-    def not_created(self, status: Status) -> None:
+    def not_created(self, status: RequestStatus) -> None:
         """Handle that the server has refused to create the channel."""
 
     def destroyed(self) -> None:
@@ -115,6 +108,9 @@ class IOwner(Protocol):
     def answered(self, reader: Reader, host: str) -> None:
         """Handle the answer to a search on the circuit."""
 
+    def account_refused(self, circuit: Circuit) -> None:
+        """Handle that the server of a circuit refuses this client's user and host name."""
+
 
 class Circuit(TwistedProtocol):
     """A TCP connection to a server.
@@ -128,7 +124,7 @@ class Circuit(TwistedProtocol):
     _log = Logger()
 
     def __init__(
-        self, reactor: Any, address: Address, owner: IOwner, account: Account, timeout: float
+        self, reactor: Any, address: Address, owner: IOwner, account: Account | None, timeout: float
     ) -> None:
         self.address = address
         self.types = TypeReader()
@@ -294,7 +290,7 @@ class Circuit(TwistedProtocol):
 
     def _send_echo(self) -> None:
         if self._reactor.seconds() - self._heard > self._timeout:
-            self._log.warn("{server} has not answered for some time", server=self.name)
+            self._log.warn("{server} does not respond; the connection is closed", server=self.name)
             self._abort()
             return
         if self.is_valid:
@@ -432,11 +428,11 @@ class Circuit(TwistedProtocol):
         except MALFORMED as error:
             self._give_up(error)
         except Exception:
-            self._log.failure("A message of {server} could not be handled", server=self.name)
+            self._log.failure("A message from {server} could not be handled", server=self.name)
             self._abort()
 
     def _give_up(self, error: Exception) -> None:
-        self._log.warn("{server} sent what is no pvAccess: {error}", server=self.name, error=error)
+        self._log.warn("{server} sent an invalid message: {error}", server=self.name, error=error)
         self._abort()
 
     def _abort(self) -> None:
@@ -457,16 +453,23 @@ class Circuit(TwistedProtocol):
         reader.skip(6)
         count = reader.count()
         if count > MAX_AUTHENTICATIONS:
-            raise DecodeError(f"{count} ways of authentication")
+            raise DecodeError(f"{count} authentication methods")
         offered = [reader.text() for _ in range(count)]
-        auth = "ca" if "ca" in offered else "anonymous"
-        self.send(messages.validation(auth, *self._account, self.order))
+        if "ca" not in offered:
+            self._account = None
+        self.send(messages.validation(self._account, self.order))
 
     def _on_validated(self, reader: Reader) -> None:
         status = reader.status()
-        if not status.is_success:
-            raise DecodeError(f"it does not accept this client: {status.text}")
         if self.is_valid:
+            return
+        if not status.is_success:
+            text = "{server} refuses this client{user}: {reason}"
+            user = f" as user {self._account.user}" if self._account else ""
+            self._log.warn(text, server=self.name, user=user, reason=status.text)
+            if self._account is not None:
+                self._owner.account_refused(self)
+            self._abort()
             return
         self.is_valid = True
         for number, channel in self._channels.items():
