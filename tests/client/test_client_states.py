@@ -172,7 +172,7 @@ class ClientMachine(ChangingPVsMachine):
             self.session.receive(self.requests.popleft())
 
     @rule()
-    def turn(self) -> None:
+    def iterate(self) -> None:
         """End the reactor iteration on both sides."""
         self.gateway.flush_cycle()
         if self.session is not None:
@@ -194,10 +194,10 @@ class ClientMachine(ChangingPVsMachine):
     def settle(self) -> None:
         """Deliver all pending messages; listeners then have the current state."""
         for _ in range(3):
-            self.turn()
+            self.iterate()
             while self.requests:
                 self.ask_gateway()
-            self.turn()
+            self.iterate()
             while self.frames:
                 self.hear()
             self.wait(PAUSE)

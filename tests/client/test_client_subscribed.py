@@ -13,7 +13,7 @@ from pycawamp.client.subscriptions import SubscriptionOptions, UpdateThrottle, s
 from tests.support.client_case import Recorder
 
 
-class PaceTests(SynchronousTestCase):
+class ThrottleTests(SynchronousTestCase):
     """UpdateThrottle."""
 
     def setUp(self) -> None:
@@ -72,7 +72,7 @@ class FeedsTests(SynchronousTestCase):
         """Subscribe with a listener that does nothing."""
         return self.pvs.subscribe(name, Recorder(), SubscriptionOptions(**options))
 
-    def turn(self) -> list[dict[str, Any]]:
+    def iterate(self) -> list[dict[str, Any]]:
         """Return what is sent in this reactor iteration."""
         self.clock.advance(0)
         sent = list(self.sent)
@@ -87,7 +87,7 @@ class FeedsTests(SynchronousTestCase):
         self.subscribe("C", metadata=False, max_rate=5.0)
         connect = {"action": "connect"}
         self.assertEqual(
-            self.turn(),
+            self.iterate(),
             [
                 {**connect, "metadata": True, "pvs": ["A", "B"]},
                 {**connect, "max_rate": 5.0, "pv": "C"},
@@ -98,45 +98,45 @@ class FeedsTests(SynchronousTestCase):
         """No request for a PV opened and closed in one iteration, or for options of others."""
         self.pvs.opened()
         self.subscribe("A").close()
-        self.assertEqual(self.turn(), [])
+        self.assertEqual(self.iterate(), [])
         kept = self.subscribe("A")
-        self.turn()
+        self.iterate()
         self.subscribe("A", metadata=False).close()
         self.subscribe("A")
-        self.assertEqual(self.turn(), [])
+        self.assertEqual(self.iterate(), [])
         kept.close()
-        self.assertEqual(self.turn(), [])
+        self.assertEqual(self.iterate(), [])
 
     def test_disconnect(self) -> None:
         """When the last subscription is closed, the PV is disconnected; the next requests it."""
         self.pvs.opened()
         first, second = self.subscribe("A"), self.subscribe("A", text=True)
-        self.turn()
+        self.iterate()
         second.close()
-        [request] = self.turn()
+        [request] = self.iterate()
         self.assertEqual(request, {"action": "connect", "metadata": True, "pv": "A"})
         first.close()
-        self.assertEqual(self.turn(), [{"action": "disconnect", "pv": "A"}])
+        self.assertEqual(self.iterate(), [{"action": "disconnect", "pv": "A"}])
         self.subscribe("A")
-        self.assertEqual([each["action"] for each in self.turn()], ["connect"])
+        self.assertEqual([each["action"] for each in self.iterate()], ["connect"])
 
     def test_lost_in_the_same_turn(self) -> None:
         """Pending requests of a lost connection are sent on the next one."""
         self.pvs.opened()
         self.subscribe("A")
         self.pvs.lost()
-        self.assertEqual(self.turn(), [])
+        self.assertEqual(self.iterate(), [])
         self.pvs.opened()
-        self.assertEqual([each.get("pv") for each in self.turn()], ["A"])
+        self.assertEqual([each.get("pv") for each in self.iterate()], ["A"])
 
     def test_answer_to_another(self) -> None:
         """A subscription that needs more than a pending request gets it with its own answer."""
         self.pvs.opened()
         self.subscribe("A", metadata=False)
-        self.turn()
+        self.iterate()
         recorder = Recorder()
         self.pvs.subscribe("A", recorder, SubscriptionOptions(metadata=False, text=True))
-        self.turn()
+        self.iterate()
         connection = {"msg_type": "connection", "pvname": "A", "conn": True}
         monitor = {"msg_type": "monitor", "pvname": "A", "value": 1, "count": 1, "timestamp": 1.5}
         complete = {**monitor, "text": "one"}
@@ -163,17 +163,17 @@ class FeedsTests(SynchronousTestCase):
         """A refused PV is requested again by a new subscription, not when one is closed."""
         self.pvs.opened()
         first, second = self.subscribe("A"), self.subscribe("A")
-        self.turn()
+        self.iterate()
         refusal = {"msg_type": "error", "code": "forbidden", "pvname": "A", "action": "connect"}
         self.assertTrue(self.pvs.take(refusal))
         second.close()
-        self.assertEqual(self.turn(), [])
+        self.assertEqual(self.iterate(), [])
         self.subscribe("A")
-        self.assertEqual([each["action"] for each in self.turn()], ["connect"])
+        self.assertEqual([each["action"] for each in self.iterate()], ["connect"])
         self.pvs.take(refusal)
         self.pvs.take({"msg_type": "connection", "pvname": "A", "conn": True})
         self.subscribe("A")
-        self.assertEqual(self.turn(), [])
+        self.assertEqual(self.iterate(), [])
         first.close()
 
     def test_not_of_the_subscription(self) -> None:
@@ -190,5 +190,5 @@ class FeedsTests(SynchronousTestCase):
         for number in range(2 * MOST_NAMES + 1):
             self.subscribe(f"P{number}")
         self.pvs.opened()
-        sizes = [len(each.get("pvs", [each.get("pv")])) for each in self.turn()]
+        sizes = [len(each.get("pvs", [each.get("pv")])) for each in self.iterate()]
         self.assertEqual(sizes, [MOST_NAMES, MOST_NAMES, 1])

@@ -317,11 +317,11 @@ class UpdatesMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.peers)
     def go(self, client: int) -> None:
         """Remove a client."""
-        self.turn()
+        self.iterate()
         client %= self.peers
         for each in self.both:
             each.peers.pop(client).session.close()
-        self.turn()
+        self.iterate()
 
     @rule(client=clients, name=st.sampled_from(NAMES), options=st.sampled_from(OPTIONS))
     @precondition(lambda self: self.peers)
@@ -428,7 +428,7 @@ class UpdatesMachine(RuleBasedStateMachine):
             for each in self.both:
                 each.event(name, raw, count, -1)
             if soon:
-                self.turn()
+                self.iterate()
 
     @rule(name=pvs, status=st.sampled_from([152, 368]))
     def refuse(self, name: str, status: int) -> None:
@@ -438,7 +438,7 @@ class UpdatesMachine(RuleBasedStateMachine):
                 each.event(name, b"", 0, -1, status)
 
     @rule()
-    def turn(self) -> None:
+    def iterate(self) -> None:
         """Do what is due in the reactor."""
         for each in self.both:
             each.clock.advance(0.001)
@@ -468,7 +468,7 @@ class UpdatesMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """All clients catch up."""
-        self.turn()
+        self.iterate()
         self.wait(0.3)
         for each in self.both:
             each.end()

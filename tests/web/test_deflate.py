@@ -216,7 +216,7 @@ class TwinsMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.twins) > 1)
     def go(self, pair: int) -> None:
         """Remove two clients."""
-        self.turn()
+        self.iterate()
         twins = self.twins.pop(pair % len(self.twins))
         twins.close()
         self.gone.append(twins)
@@ -240,7 +240,7 @@ class TwinsMachine(RuleBasedStateMachine):
     @rule(pair=pairs, paused=st.booleans())
     def pause(self, pair: int, paused: bool) -> None:
         """Clients stop reading, or read again; earlier messages were sent before."""
-        self.turn()
+        self.iterate()
         self.twins[pair % len(self.twins)].pause(paused)
 
     @rule(names=numbers, text=st.text(st.characters(codec="utf-8"), max_size=60))
@@ -259,7 +259,7 @@ class TwinsMachine(RuleBasedStateMachine):
         (self.up.add if connected else self.up.discard)(name)
 
     @rule()
-    def turn(self) -> None:
+    def iterate(self) -> None:
         """End the reactor iteration."""
         self.gateway.flush_cycle()
 
