@@ -17,7 +17,7 @@ from tests.support.pva_case import PVATestCase, RecordingSink
 PVS = 100
 FEW = 10
 POSTS = "[pv.post(float(n)) for n in range({first}, {last}) for pv in pvs.values()] and None"
-SPENT = 0.003
+SPENT = 0.001
 """Seconds that each update takes."""
 
 
