@@ -64,6 +64,22 @@ class DecoderTests(SynchronousTestCase):
         self.assertEqual(types.type(reader(b"\xfe\x00\x07")), first)
         self.assertRaises(MALFORMED, types.type, reader(b"\xfe\x00\x08"))
 
+    def test_bounds(self) -> None:
+        """Strings and arrays of a limited or a fixed size are read by what was sent of them."""
+        for described, raw, value in (
+            ("8305", "03616263", "abc"),
+            ("3305", "0200000000000000010000000000000002", [1, 2]),
+            ("3b02", "00000000000000010000000000000002", [1, 2]),
+            ("7802", "01610162", ["a", "b"]),
+        ):
+            types = TypeReader()
+            taken = reader(bytes.fromhex(described + raw))
+            kind = types.type(taken)
+            assert kind is not None
+            found = decode(kind, taken, types)
+            self.assertEqual(found if isinstance(found, str) else list(found), value)
+            self.assertEqual(taken.left, 0)
+
     def test_segments(self) -> None:
         """A message in segments is one message, however its bytes come."""
         payload = bytes(range(200))
