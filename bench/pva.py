@@ -262,7 +262,7 @@ def _cpu(pid: int) -> float:
 
 @implementer(ISink)
 class CountingSink:
-    """Counts updates, and how late every 97th is."""
+    """Counts updates, and measures how late every 97th is."""
 
     count = 0
     connected = 0
@@ -271,14 +271,14 @@ class CountingSink:
         self.latencies: list[float] = []
 
     def metadata(self, metadata: Metadata) -> None:
-        """Take metadata."""
+        """Ignore metadata."""
 
     def connection(self, connected: bool) -> None:
         """Count a channel."""
         self.connected += 1
 
     def refused(self, reason: str) -> None:
-        """Take a refusal."""
+        """Ignore a refusal."""
 
     def reading(self, reading: Reading) -> None:
         """Count an update."""
@@ -287,7 +287,7 @@ class CountingSink:
             self.latencies.append(time.time() - reading.timestamp)
 
     def overloaded(self) -> None:
-        """Take an overload."""
+        """Ignore an overload."""
 
 
 def _client(protocol: str, pvs: int, seconds: float) -> dict[str, Any]:

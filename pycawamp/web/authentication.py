@@ -161,9 +161,9 @@ class Authentication:
         only_open = _page_refusal(self._restricted, at, request, socket) is not None
         agent = headers.getRawHeaders("User-Agent", [""])[0][:MAX_AGENT]
         peer = evolve(peer, address=f"{host or 'UNIX socket'}{port}", host=host, agent=agent)
-        return evolve(peer, may_stay=self._admits_all) if only_open else peer
+        return evolve(peer, may_stay=self._allows_all) if only_open else peer
 
-    def _admits_all(self) -> bool:
+    def _allows_all(self) -> bool:
         return not self._by_address()
 
     async def _identify(self, proxies: Proxies, at: str, host: str, headers: Headers) -> Peer:

@@ -1,4 +1,4 @@
-"""The same access files, decided by EPICS base itself (libCom's asLib), as a yardstick."""
+"""Access security files, compared with the decisions of EPICS base itself (libCom's asLib)."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class _Base(Structure):
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No error messages of the C library on stderr."""
+    """Suppress error messages of the C library on stderr."""
     kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     try:
@@ -124,19 +124,19 @@ class Base:
             getattr(self._lib, name).restype = c_long
 
     def load(self, text: str) -> bool:
-        """Take this file into force; whether it is good."""
+        """Put this file into force; return whether it is valid."""
         with _quiet():
             good = self._lib.asInitMem(c_char_p(text.encode()), None) == 0
             self._lib.errlogFlush()
         return bool(good)
 
     def start_inputs(self) -> None:
-        """Take all inputs for bad, as asCa.c does before it searches for their PVs."""
+        """Mark all inputs as invalid, as asCa.c does before it searches for their PVs."""
         for group, inp in self._inputs():
             group.bad |= 1 << inp.index
 
     def event(self, pv: str, value: float | str) -> None:
-        """Tell the inputs of this PV what asCa.c would tell them."""
+        """Pass an event to the inputs of this PV, as asCa.c does."""
         for group, inp in self._inputs():
             bit = 1 << inp.index
             if inp.pv.decode() != pv:
@@ -157,7 +157,7 @@ class Base:
                 yield group, inp
 
     def rights(self, asg: str, asl: int, user: str, host: str) -> tuple[int, bool]:
-        """Access and trapping for a client."""
+        """Return access and trapping for a client."""
         member, client = c_void_p(), POINTER(_Client)()
         # It keeps the pointers: to be held until the client is removed.
         held = [ctypes.create_string_buffer(text.encode()) for text in (asg, user, host)]
@@ -248,14 +248,14 @@ BAD = (
 
 
 class AgainstBase(SynchronousTestCase):
-    """This gateway and an IOC decide alike."""
+    """This gateway and an IOC make the same decisions."""
 
     def setUp(self) -> None:
         """Load EPICS base."""
         self.base = Base()
 
     def test_grammar(self) -> None:
-        """What EPICS base takes and refuses, this parser takes and refuses."""
+        """This parser accepts and refuses the same files as EPICS base."""
         for text in GOOD:
             self.assertTrue(self.base.load(text), text)
             parse_acf(text)
@@ -273,7 +273,7 @@ class AgainstBase(SynchronousTestCase):
         asl: int,
         events: list[tuple[str, float | str]],
     ) -> None:
-        """Each client has the access, and the trapping of writes, that an IOC would give."""
+        """Each client has the access, and the trapping of writes, as with an IOC."""
         self._compare(text, client, asg, asl, events)
 
     @settings(deadline=None, max_examples=examples(150))
@@ -309,13 +309,13 @@ class AgainstBase(SynchronousTestCase):
     @settings(deadline=None, max_examples=examples(50))
     @given(FILES)
     def test_printed(self, text: str) -> None:
-        """What is printed here can be given to an IOC."""
+        """A file printed here has the same meaning for an IOC."""
         self.assertTrue(self.base.load(str(parse_acf(text))))
 
     @settings(deadline=None, max_examples=examples(150))
     @given(FILES, st.data())
     def test_same_files(self, text: str, data: st.DataObject) -> None:
-        """A file with something put in or taken out is taken by both or by none."""
+        """A file with something inserted or removed is accepted by both or by none."""
         at = data.draw(st.integers(0, len(text)))
         end = data.draw(st.integers(at, min(len(text), at + 3)))
         put = data.draw(st.lists(st.sampled_from(_PUT_IN), max_size=2).map("".join))

@@ -40,7 +40,7 @@ class PVAGatewayTests(PVATestCase):
 
     @inlineCallbacks
     def test_monitor(self) -> Generator[Deferred[Any], Any, None]:
-        """A PV is shown by the name that was asked for, with all that Channel Access has."""
+        """A PV is shown by the requested name, with everything that Channel Access has."""
         client = yield self.start()
         client.send({"action": "configure", "metadata": True, "text": True})
         client.send({"action": "connect", "pv": "pva://position"})
@@ -67,7 +67,7 @@ class PVAGatewayTests(PVATestCase):
 
     @inlineCallbacks
     def test_put(self) -> Generator[Deferred[Any], Any, None]:
-        """Values are written, and what is wrong is told."""
+        """Values are written, and errors reported."""
         client = yield self.start()
         reply = yield ask(client, "put", pv="pva://mode", value="idle")
         self.assertTrue(reply["ok"])
@@ -118,7 +118,7 @@ class PVAGatewayTests(PVATestCase):
 
     @inlineCallbacks
     def test_rules(self) -> Generator[Deferred[Any], Any, None]:
-        """Rules see the name without its scheme: no scheme gets around them."""
+        """Rules use the name without its scheme, which no scheme bypasses."""
         pvlist = parse_pvlist("EVALUATION ORDER ALLOW, DENY\n.* ALLOW\nsecret DENY\n")
         policy = Policy(pvlist=pvlist, puts=True, writers=Writers.ANYONE)
         client = yield self.start(policy=policy)

@@ -28,7 +28,7 @@ class RulesTests(PVATestCase):
 
     @inlineCallbacks
     def test_put_log(self) -> Generator[Deferred[Any], Any, None]:
-        """Puts are logged by the name without its scheme; what the IOC forbids is forbidden."""
+        """Puts are logged by the name without its scheme; those the IOC refuses are forbidden."""
         yield self.serve_records(RECORDS, access=ACCESS)
         log = Path(self.mktemp())
         fixture = yield self.start_gateway(GatewaySettings(put_log=str(log)))
@@ -62,7 +62,7 @@ class RulesTests(PVATestCase):
 
     @inlineCallbacks
     def test_overruns(self) -> Generator[Deferred[Any], Any, None]:
-        """Updates that a server left out while the gateway was busy are counted."""
+        """Updates that a server omitted while the gateway was busy are counted."""
         server = yield self.serve_records(RECORDS, "ioc1")
         fixture = yield self.start_gateway()
         client = yield fixture.connect()

@@ -1,4 +1,4 @@
-"""Two gateways behind a real HAProxy, or nginx: pages go on when one is killed or stopped."""
+"""Two gateways behind a real HAProxy, or nginx: pages continue when one stops."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class HAProxyTests(HAProxyTestCase):
 
     @inlineCallbacks
     def test_killed(self) -> Any:
-        """When one gateway is killed, its pages go on at the other one within 2 s."""
+        """When one gateway is killed, its pages continue at the other one within 2 s."""
         yield self.start()
         yield self.assert_one_is_enough()
         killed = self.replicas[0]
@@ -82,7 +82,7 @@ class NginxTests(ReplicaTestCase):
 
     @inlineCallbacks
     def test_stopped(self) -> Any:
-        """When the gateway that has the pages is stopped, they go on at the other one."""
+        """When the gateway of the pages is stopped, they continue at the other one."""
         yield self.start()
         stopped, other = sorted(self.replicas, key=lambda replica: -replica.clients)
         self.assertEqual(stopped.clients, len(self.pages))

@@ -27,7 +27,7 @@ class TLSTests(MemoryServiceTestCase):
     """--port ssl:…"""
 
     def setUp(self) -> None:
-        """Have a certificate."""
+        """Make a certificate."""
         super().setUp()
         self.patch(FileWatcher, "interval", 0.05)
         self.patch(FileWatcher, "settle", 0.2)
@@ -40,7 +40,7 @@ class TLSTests(MemoryServiceTestCase):
         return service
 
     def ask(self, data: bytes = b"", **options: Any) -> Deferred[HTTPReader]:
-        """Fires with the certificate that is shown, and the answer."""
+        """Fires with the certificate of the server, and the response."""
         settings = ssl.CertificateOptions(verify=False, **options)
         endpoint = SSL4ClientEndpoint(reactor, "127.0.0.1", self.port, settings)
         return ask(endpoint, data, TLSReader)
@@ -62,7 +62,7 @@ class TLSTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_hsts(self) -> Any:
-        """Pages by TLS tell the browser to come by TLS only; others do not."""
+        """Pages by TLS make the browser use TLS only; others do not."""
         self.serve_tls()
         for path in ("/", "/static/pycaserver.js", "/nowhere"):
             seen = yield self.ask(request(path, {"Connection": "close"}))
@@ -123,7 +123,7 @@ class TLSTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_stop_beside_late(self) -> Any:
-        """A client that reads on only after the gateway has gone still sees why."""
+        """A client that reads only after the gateway has stopped still sees why."""
         service = self.serve_tls()
         client = yield self.open_socket()
         client.stop_reading()
@@ -134,7 +134,7 @@ class TLSTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_renewed(self) -> Any:
-        """A renewed certificate is shown to the next connection; open ones live on."""
+        """A renewed certificate is used for the next connection; open ones stay."""
         self.serve_tls()
         client = yield self.open_socket()
         before = yield self.ask(request("/", {"Connection": "close"}))
@@ -149,7 +149,7 @@ class TLSTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_half_renewed(self) -> Any:
-        """While key and certificate do not fit, or one is missing, the old pair is shown."""
+        """While key and certificate do not match, or one is missing, the old pair is used."""
         self.serve_tls()
         before = yield self.ask(request("/", {"Connection": "close"}))
         context = self.certificate.getContext()
@@ -194,7 +194,7 @@ class EndpointTests(SynchronousTestCase):
     """Descriptions."""
 
     def test_refused(self) -> None:
-        """What names no usable key and certificate is refused."""
+        """A description without a usable key and certificate is refused."""
         files = write_certificate(Path(self.mktemp()))
         other = write_certificate(Path(self.mktemp()))
         for description in (
@@ -209,7 +209,7 @@ class EndpointTests(SynchronousTestCase):
             self.assertRaises(ValueError, tls_endpoint, reactor, description)
 
     def test_one_file(self) -> None:
-        """Key and certificate may be in one file, with those who signed it after them."""
+        """Key and certificate may be in one file, with intermediate certificates after them."""
         files = write_certificate(Path(self.mktemp()))
         signer = write_certificate(Path(self.mktemp()))
         both = files.key.with_name("both.pem")
@@ -223,12 +223,12 @@ def _description(files: CertificateFiles) -> str:
 
 
 class TLSReader(HTTPReader):
-    """A client that also looks at the server's certificate."""
+    """A client that also records the server's certificate."""
 
     serial = 0
 
     def dataReceived(self, data: bytes) -> None:
-        """Overrides HTTPReader: look at the certificate."""
+        """Overrides HTTPReader: record the certificate."""
         super().dataReceived(data)
         certificate = cast(Any, self.transport).getPeerCertificate()
         self.serial = certificate.get_serial_number()
