@@ -8,6 +8,7 @@ from collections.abc import Generator
 from functools import partial
 from typing import Any
 
+import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, inlineCallbacks
@@ -18,7 +19,15 @@ from pycawamp.pv.pva import channel as channel_module
 from pycawamp.pv.pva import messages
 from pycawamp.pv.pva.describe import description_of
 from pycawamp.pv.pva.messages import Receiver
-from pycawamp.pv.pva.types import Structure, TypeReader, decode, describe
+from pycawamp.pv.pva.types import (
+    COPIED,
+    DOUBLE,
+    ScalarArray,
+    Structure,
+    TypeReader,
+    decode,
+    describe,
+)
 from pycawamp.pv.pva.wire import BIG, LITTLE, MALFORMED, ORDERS, Order, Reader, bit_set
 from tests.support.examples import examples
 from tests.support.ioc_case import until_true
@@ -79,6 +88,16 @@ class DecoderTests(SynchronousTestCase):
             found = decode(kind, taken, types)
             self.assertEqual(found if isinstance(found, str) else list(found), value)
             self.assertEqual(taken.left, 0)
+
+    def test_copied(self) -> None:
+        """A small array keeps nothing else of the burst in which it came."""
+        types = TypeReader()
+        for order in ORDERS:
+            for count, is_copied in ((8, True), (COPIED // 8 + 1, order is BIG)):
+                burst = b"\xfe" + order.u32.pack(count) + bytes(8 * count + 1000)
+                array = decode(ScalarArray(DOUBLE), reader(burst, order), types)
+                kept = np.shares_memory(array, np.frombuffer(burst, "u1"))
+                self.assertEqual(kept, not is_copied)
 
     def test_segments(self) -> None:
         """A message in segments is one message, however its bytes come."""
