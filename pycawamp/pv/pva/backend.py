@@ -18,10 +18,11 @@ from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.interfaces import IBackend, IHandle, ISink
 from pycawamp.pv.pva import messages
-from pycawamp.pv.pva.channel import SILENCE, Channel, Monitor
+from pycawamp.pv.pva.channel import Channel
 from pycawamp.pv.pva.circuit import Circuit
 from pycawamp.pv.pva.environment import Address, Environment
 from pycawamp.pv.pva.messages import Account
+from pycawamp.pv.pva.monitor import SILENCE, Monitor
 from pycawamp.pv.pva.search import Names, Searcher
 from pycawamp.pv.pva.wire import Reader
 
