@@ -120,7 +120,7 @@ class PVABackend:
     def conflated(self) -> int:
         """Number of updates that were replaced by newer ones before they were passed on."""
         circuits = [*self._circuits.values(), *self._name_servers.values()]
-        return self._conflated + sum(circuit.conflated for circuit in circuits)
+        return self._conflated + sum(circuit.backlog.conflated for circuit in circuits)
 
     def seconds(self) -> float:
         """Return the reactor's time."""
@@ -143,7 +143,7 @@ class PVABackend:
         """Remove a circuit; that of a name server is connected again later."""
         address = circuit.address
         if circuit in (self._circuits.get(address), self._name_servers.get(address)):
-            self._conflated += circuit.conflated
+            self._conflated += circuit.backlog.conflated
         if self._circuits.get(address) is circuit:
             del self._circuits[address]
         if self._name_servers.get(address) is circuit:

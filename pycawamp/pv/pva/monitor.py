@@ -261,7 +261,7 @@ class Monitor:
     def _go_quickly(self) -> None:
         """Take the next updates the quick way; where there is a better one, they take that."""
         if self._direct is None:
-            self._circuit.updates[self.number] = self.update
+            self._circuit.backlog.updates[self.number] = self.update
 
     def acknowledge(self) -> None:
         """Acknowledge a number of updates to the server."""
@@ -271,7 +271,7 @@ class Monitor:
         before, self._acknowledged_at = self._acknowledged_at, self._backend.seconds()
         is_quick = self._acknowledged_at - before < SILENCE
         # Of a busy gateway acknowledgements are as rare as those of a quiet PV.
-        if (is_quick or self._circuit.behind_at >= before) and not self._is_watched:
+        if (is_quick or self._circuit.backlog.behind_at >= before) and not self._is_watched:
             self._is_watched = True
             self._backend.watched.put((self, self._mark))
 
@@ -295,7 +295,7 @@ class Monitor:
             self._is_watched = False
             self._compared = COMPARED
             # The next updates go the slow way.
-            self._circuit.updates.pop(self.number, None)
+            self._circuit.backlog.updates.pop(self.number, None)
             if self._direct is not None:
                 self._direct.disarm()
             self._send(START, b"")
