@@ -105,6 +105,17 @@ class LifeTests(PVATestCase):
         self.assertEqual(reading.value, 3)
 
     @inlineCallbacks
+    def test_addresses(self) -> Generator[Deferred[Any], Any, None]:
+        """Names are searched for at several addresses."""
+        yield self.serve(ADD.format(value=4))
+        sink = RecordingSink()
+        nobody = PVAPorts.free()
+        self.ports, server = nobody, self.ports
+        self.start_backend(server).open("x", sink)
+        reading = yield sink.until("reading")
+        self.assertEqual(reading.value, 4)
+
+    @inlineCallbacks
     def test_two_servers(self) -> Generator[Deferred[Any], Any, None]:
         """One server that hangs holds no other up; its PVs are told as lost, and come back."""
         other = PVAPorts.free()
