@@ -93,9 +93,7 @@ class Subscriptions:
         try:
             verdict = self._authorizer.authorize(name)
         except ReadForbiddenError as mistake:
-            if encoding.reason:
-                message = self._outgoing.dialect.disconnected(name, mistake.reason)
-                self._outgoing.send(message)
+            self._forbid(name, encoding, mistake.reason)
             raise
         is_new = name not in self._streams and name not in self._forbidden
         if is_new and len(self) >= self._shared.limits.pvs:
@@ -274,6 +272,17 @@ class Subscriptions:
         encoding = _for(stream.encoding, verdict)
         if encoding != stream.encoding or verdict.real_name != stream.pv.name:
             self._join(name, verdict, encoding)
+
+    def _forbid(self, name: str, encoding: Encoding, why: str) -> None:
+        """End a subscription whose repetition was refused; keep its new options, to restore it."""
+        has_ended, stream = name in self._forbidden, self._streams.get(name)
+        was_shown = self.end(name)
+        if encoding.reason:
+            self._outgoing.send(self._outgoing.dialect.disconnected(name, why))
+        elif stream is not None and was_shown:
+            self._tell_lost(stream, why)
+        if has_ended or stream is not None:
+            self._forbidden[name] = encoding
 
     def _restore(self, name: str, decide: Decide) -> None:
         try:
