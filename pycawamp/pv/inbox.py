@@ -74,8 +74,8 @@ class Queue(Protocol):
     def attach(self, wake: Callable[[], None], failed: Callable[[Exception], None]) -> None:
         """Set the function that wakes the reactor, and the one for exceptions of handlers."""
 
-    def post(self, handler: Handler, news: Any, /) -> None:
-        """Queue a call of handler(news); it is never dropped."""
+    def post(self, handler: Handler, news: Any, size: int = 0, /) -> None:
+        """Queue a call of handler(news), which takes `size` bytes; it is never dropped."""
 
     def post_update(self, handler: Handler, raw: Sized, /) -> None:
         """Queue a call of handler(raw); above the limits, only the newest `raw` is kept."""
@@ -199,9 +199,11 @@ class DequeQueue:
 
     # Any thread
 
-    def post(self, handler: Handler, news: Any, /) -> None:
+    def post(self, handler: Handler, news: Any, size: int = 0, /) -> None:
         """Queue a call of handler(news) in the reactor; it is never dropped."""
-        item = (handler, news, 0)
+        if size:
+            self._bytes_in += size
+        item = (handler, news, size)
         if self._overflowing:
             self._post_late(object(), item)
         else:
@@ -321,7 +323,11 @@ class Inbox:
         self._queue.attach(self._wake, self._failed)
         # Not methods of this class: they are called for each event.
         self.post = self._queue.post
-        """Queue a call of handler(news) in the reactor, from any thread; it is never dropped."""
+        """Queue a call of handler(news) in the reactor, from any thread; it is never dropped.
+
+        With the size of the news in bytes, the time is checked after a large one. Then the rule of
+        `post_update` holds: only one thread at a time.
+        """
         self.post_update = self._queue.post_update
         """Queue a call of handler(raw) in the reactor; above the limits, only the newest is kept.
 
