@@ -64,9 +64,7 @@ class Ingest(Service):
         self._conflict = conflict
         self._beat = Beat(secrets.randbits(63), time.time(), is_leaving=False)
         run = self._beat.run
-        self.sources = Sources(
-            reactor, hub, lambda flush: reactor.callLater(0, flush), make_buffer
-        )
+        self.sources = Sources(reactor, hub, lambda flush: reactor.callLater(0, flush), make_buffer)
         self.edges = ServedEdges(
             reactor,
             client,

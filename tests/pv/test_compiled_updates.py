@@ -18,12 +18,8 @@ from pycawamp.access import Policy
 from pycawamp.fanout.flush import FlushCycle
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.ca import dbr
-from pycawamp.pv.ca.backend import CABackend
-from pycawamp.pv.ca.channel import Channel
-from pycawamp.pv.ca.monitors import Monitor
 from pycawamp.pv.history import Histories
 from pycawamp.pv.hub import PV, PVHub
-from pycawamp.pv.inbox import Inbox, InboxLimits
 from pycawamp.pv.router import Router
 from pycawamp.pv.routes import Field
 from pycawamp.pv.values import FieldType, Metadata
@@ -37,10 +33,11 @@ from pycawamp.wire import epics2web, pvws
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.v2.dialect import VERSION_1, VERSION_2
 from tests.pv.test_dbr import TIME, control_bytes
-from tests.pv.test_inbox import NATIVE, NOT_COMPILED, compiled
-from tests.pv.test_intake import PollingReactor, event_args
+from tests.pv.test_inbox import NATIVE, NOT_COMPILED
+from tests.pv.test_intake import PollingReactor
 from tests.support.examples import examples
 from tests.support.memory_gateway import Listener, Page, ask
+from tests.support.offline_ca import OfflineCA
 
 NAMES = ("a", "b", "ca://a")
 """The last is the first, by another name."""
@@ -208,21 +205,14 @@ class Client:
             self.session.receive(json.dumps({"type": kind, "pvs": [name]}).encode())
 
 
-class Gateway:
-    """Sessions over Channel Access without a network: the test says what libca tells."""
+class Gateway(OfflineCA):
+    """Sessions over Channel Access without a network."""
 
     def __init__(self, is_compiled: bool) -> None:
-        self.clock = PollingReactor()
-        limits = InboxLimits(events=12)
-        intake = compiled(limits) if is_compiled else None
         assert NATIVE is not None
-        flush_cycle = (
-            FlushCycle(self.clock, NATIVE.FrameBuffer) if is_compiled else FlushCycle(self.clock)
-        )
-        self.inbox = Inbox(self.clock, flush_cycle.flush, limits, intake)
-        self.inbox.open()
-        # Never started: nothing is asked of libca.
-        self.backend = CABackend(self.clock, self.inbox)
+        clock = PollingReactor()
+        flush_cycle = FlushCycle(clock, NATIVE.FrameBuffer) if is_compiled else FlushCycle(clock)
+        super().__init__(clock, flush_cycle.flush, is_compiled)
         router = Router({"ca": self.backend}, default="ca")
         store = NATIVE.History if is_compiled else None
         histories = Histories(MemoryBudget(), KEEP, store)
@@ -231,12 +221,6 @@ class Gateway:
             self.clock, self.hub, router, flush_cycle, policy=Policy(), put_log=PutLog(None)
         )
         self.peers: list[Client] = []
-        self.monitors: dict[str, tuple[Monitor, ...]] = {}
-
-    @property
-    def channels(self) -> dict[str, Channel]:
-        """The open channels by name."""
-        return {channel.name: channel for channel in self.backend.registry.channels.values()}
 
     def come(self, encoding: Encoding = VERSION_1) -> None:
         """A client comes; every other one has agreed on compression."""
@@ -246,40 +230,11 @@ class Gateway:
         session = self.sessions.open(page, Peer("test"), encoding, lambda *_: None)
         self.peers.append(Client(session, page))
 
-    def connect(self, name: str, native: Metadata) -> None:
-        """Libca has connected a channel, of another type perhaps."""
-        channel = self.channels[name]
-        callbacks, registry = self.backend.callbacks, self.backend.registry
-        before = channel.at_libca.monitors
-        monitors = callbacks.monitors(channel, native)
-        if monitors is not before:
-            for monitor in before:
-                registry.forget(monitor.key)
-                monitor.close()
-            for monitor in monitors:
-                registry.listen(monitor)
-        self.inbox.post(channel.connect, (native, monitors))
-        self.inbox.post(channel.set_access, (native.read_access, True))
-
-    def event(self, name: str, raw: bytes, count: int, which: int, status: int = 1) -> None:
-        """Libca has an event of the value (-1) or the properties (0)."""
-        monitors = self.channels[name].at_libca.monitors
-        monitor = monitors[which]
-        args = event_args(monitor.key, raw, monitor.type, count, status)
-        self.backend.callbacks.event(args)
-        self.clock.poll()
-
-    def post(self, name: str, method: str, news: Any) -> None:
-        """Tell a channel what comes otherwise than by events."""
-        self.inbox.post(getattr(self.channels[name], method), news)
-
     def end(self) -> None:
         """Free all."""
         for peer in self.peers:
             peer.session.close()
-        self.clock.advance(100)
-        self.backend.registry.clear()
-        self.inbox.close()
+        super().end()
 
 
 class UpdatesMachine(RuleBasedStateMachine):
