@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
 from harness.browser import Browser, missing
+from tests.support.console_case import the_browser
 from tests.support.service_case import MemoryServiceTestCase
 from tests.support.timing import allowed
 from tests.web.test_login import PASSWORD, entry
@@ -47,11 +48,12 @@ class BrowserTests(MemoryServiceTestCase):
         """Do something with a browser, in a thread: it blocks."""
 
         def run() -> T:
-            browser = Browser()
+            # It has passwords of other ports only: each test has a gateway of its own.
+            browser = the_browser()
             try:
                 return steps(browser)
             finally:
-                browser.quit()
+                browser.leave()
 
         return deferToThread(run)
 
