@@ -1,7 +1,8 @@
 /** What writes: a field, buttons of an enum, steps. There when, and only when, the gateway says that this user may. */
+import { jsonOf } from "../client/json.js";
 import { FLOATS, INTEGERS, UNWRITABLE, lengthWarning, limitWarning, typedList, valueFrom } from "../view/entry.js";
 import { formattedText } from "../view/format.js";
-import { isList, textOf } from "../view/reading.js";
+import { exactValue, isList, textOf } from "../view/reading.js";
 import { confirmed } from "./confirm.js";
 import { el, setText } from "./dom.js";
 import { failureText } from "./failure.js";
@@ -156,7 +157,7 @@ export class PutForm {
     if (isList(value)) return value.length > MOST_TOLD ? `${value.length} elements` : typedList(Array.from(value, String));
     if (typeof value === "string") return `“${value}”`;
     if (value === undefined) return "no value";
-    if (value !== null && typeof value === "object") return JSON.stringify(value);
+    if (value !== null && typeof value === "object") return jsonOf(value);
     const isPlain = format === "record" && !metadata?.enum_strs;
     return isPlain ? String(value) : formattedText({ value, count: 1 }, metadata, format);
   }
@@ -180,12 +181,10 @@ function stepOf({ type, count, precision = 0, enum_strs: labels }) {
   return FLOATS.includes(type) ? Number(`1e-${Math.min(Math.max(precision, 0), 15)}`) : null;
 }
 
-/** A value as it can be written again; undefined if there is none, or if it may have lost digits. */
+/** A value as it can be written again; undefined if there is none. */
 function writable(update, metadata) {
   if (!update || update.count === 0 && !isList(update.value)) return undefined;
-  const numbers = Array.isArray(update.value) ? update.value : [update.value];
-  if (INTEGERS.includes(metadata.type) && numbers.some((each) => typeof each === "number" && !Number.isSafeInteger(each))) return undefined;
-  return metadata.type === "char" && metadata.count !== 1 ? textOf(update, metadata) : update.value;
+  return metadata.type === "char" && metadata.count !== 1 ? textOf(update, metadata) : exactValue(update, metadata);
 }
 
 function choice(label, labels) {
