@@ -36,7 +36,7 @@ export class Watch {
   /** Whether the next value is the first of a connection. */
   #isFirst = true;
   #kind = "text";
-  /** What a paused page goes on showing, or null. */
+  /** @type {{update: any, history: History | null} | null} what a paused page goes on showing */
   #frozen = null;
 
   /** @param {{changed: (watch: Watch) => void, counted: () => void, now: () => number, archived: () => boolean}} on */
