@@ -56,7 +56,7 @@ class ChartTests(WebTestCase):
     INITIAL: ClassVar[dict[str, object]] = {"volts": 5, "amps": 7}
 
     def legends(self) -> list[list[str]]:
-        """The PVs of each chart, without their prefix."""
+        """Return the PVs of each chart, without their prefix."""
         found: list[list[str]] = self.browser.run(_LEGENDS)
         return [[name.removeprefix(self.prefix) for name in names] for names in found]
 
@@ -65,12 +65,12 @@ class ChartTests(WebTestCase):
         self.browser.until(lambda: self.legends() == list(expected), f"the charts {expected}")
 
     def pixels(self, colour: str, canvas: str = ".multi .chart") -> int:
-        """How many pixels of a chart have a colour of the style sheet."""
+        """Return how many pixels of a chart have a colour of the style sheet."""
         found: int = self.browser.run(_PIXELS, canvas, f"--{colour}")
         return found
 
     def until_drawn(self, colour: str, drawn: bool = True) -> None:
-        """Wait until something of a colour is drawn in the first chart, or nothing is."""
+        """Wait until the first chart has, or does not have, pixels of a colour."""
         self.browser.until(lambda: (self.pixels(colour) > 5) == drawn, f"{colour} in the chart")
 
     def press_button(self, text: str) -> None:
@@ -81,7 +81,7 @@ class ChartTests(WebTestCase):
 
     @in_thread
     def test_charts(self) -> None:
-        """Rows come into a chart by key, button and drag; it is in the address, and looks right."""
+        """Rows are added to a chart by key, button and drag; the address contains it."""
         records = ("count", "volts", "amps", "text", "one", "two")
         browser = self.open(*records, options=("--history", "60"))
         for record in ("amps", "text", "two"):
@@ -147,7 +147,7 @@ class ChartTests(WebTestCase):
 
     @in_thread
     def test_history(self) -> None:
-        """A page that opens shows what came before, without a gap; older samples are archived."""
+        """A page that opens shows the history, without a gap; older samples are archived."""
         self.patch(archiver, "TIMEOUT", 5)
         appliance: ArchiverAppliance = self.wait(ArchiverAppliance)
         self.addCleanup(appliance.stop)
@@ -177,7 +177,7 @@ class ChartTests(WebTestCase):
 
     @in_thread
     def test_archive_stays(self) -> None:
-        """What an archiver sent is asked for once, and stays in sight while new values come."""
+        """Samples of an archiver are requested once, and stay visible while new values arrive."""
         self.patch(archiver, "TIMEOUT", 5)
         appliance: ArchiverAppliance = self.wait(ArchiverAppliance)
         self.addCleanup(appliance.stop)
@@ -198,7 +198,7 @@ class ChartTests(WebTestCase):
         self.assertGreater(len(self._saved()), 500)
 
     def _saved(self) -> list[float]:
-        """The values that the chart saves."""
+        """Return the values that the chart saves."""
         self.browser.run(_SAVED)
         self.browser.click('.details figcaption button[title*="CSV"]')
         text = self.browser.until(lambda: self.browser.run("return saved[0]"), "the file")

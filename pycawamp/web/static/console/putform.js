@@ -181,9 +181,11 @@ function stepOf({ type, count, precision = 0, enum_strs: labels }) {
   return FLOATS.includes(type) ? Number(`1e-${Math.min(Math.max(precision, 0), 15)}`) : null;
 }
 
-/** A value as it can be written again; undefined if there is none. */
+/** A value as it can be written again; undefined if there is none, or if it may have lost digits. */
 function writable(update, metadata) {
   if (!update || update.count === 0 && !isList(update.value)) return undefined;
+  const numbers = Array.isArray(update.value) ? update.value : [update.value];
+  if (INTEGERS.includes(metadata.type) && numbers.some((each) => typeof each === "number" && !Number.isSafeInteger(each))) return undefined;
   return metadata.type === "char" && metadata.count !== 1 ? textOf(update, metadata) : update.value;
 }
 
