@@ -10,7 +10,7 @@ the one that scans lets those that send wait, so that a burst is sent at once, b
 `--real-time` leaves them these priorities. `--images` measures gateways that pass on images of a
 megabyte at 30 Hz. Up to 2,000 PVs the IOC has one core and the
 client another: on shared ones a client waits for the IOC's three busy threads. More PVs take the
-IOC more than a core.
+IOC more than a core. `--unfound` searches for PVs that nobody has.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from twisted.internet.protocol import DatagramProtocol
 from zope.interface import implementer
 
 from bench.loader import Load, run
@@ -63,6 +64,9 @@ def main() -> None:
         "--real-time", action="store_true", help="let the IOC use real-time priorities"
     )
     parser.add_argument("--images", action="store_true", help="with --clients (10): images")
+    parser.add_argument(
+        "--unfound", action="store_true", help="measure searches for PVs that nobody has instead"
+    )
     parser.add_argument("--client", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.client:
@@ -70,6 +74,9 @@ def main() -> None:
         return
     if arguments.images:
         _measure_images(arguments)
+        return
+    if arguments.unfound:
+        _measure_unfound(arguments)
         return
     ports = PVAPorts.free()
     cores = sorted(os.sched_getaffinity(0))
@@ -179,6 +186,61 @@ def _measure_images(arguments: argparse.Namespace) -> None:
                 print("images", json.dumps(row), flush=True)
     finally:
         server.kill()
+
+
+UNTIL = (1, 10, 20, 60)
+"""Seconds after which a row ends."""
+
+
+def _measure_unfound(arguments: argparse.Namespace) -> None:
+    """Measure the searches for PVs that no server has, in this process."""
+    from twisted.internet import reactor as _reactor  # noqa: PLC0415 (only here)
+
+    from pycawamp.pv.pva.backend import PVABackend  # noqa: PLC0415
+
+    reactor: Any = _reactor
+    ports = PVAPorts.free()
+    os.environ.update(ports.client_environment())
+    backend, sink, memory = PVABackend(reactor), CountingSink(), _resident()
+    # Of nobody who answers; it counts.
+    listener = CountingDatagrams()
+    reactor.listenUDP(ports.search, listener, "127.0.0.1", 65536)
+    started = [time.monotonic(), time.process_time(), 0]
+
+    def row(until: int) -> None:
+        then, used, datagrams = started
+        started[:] = time.monotonic(), time.process_time(), listener.count
+        took = started[0] - then
+        result = {
+            "pvs": arguments.pvs,
+            "until_s": until,
+            "cores": round((started[1] - used) / took, 4),
+            "datagrams_per_s": round((listener.count - datagrams) / took),
+            "kib": round((_resident() - memory) / 1024),
+        }
+        print("unfound", json.dumps(result), flush=True)
+        if until == UNTIL[-1]:
+            reactor.stop()
+
+    def begin() -> None:
+        backend.start()
+        for number in range(arguments.pvs):
+            backend.open(f"unfound:pv:{number}", sink)
+        for until in UNTIL:
+            reactor.callLater(until, row, until)
+
+    reactor.callWhenRunning(begin)
+    reactor.run()
+
+
+class CountingDatagrams(DatagramProtocol):
+    """Counts datagrams."""
+
+    count = 0
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        """Count one."""
+        self.count += 1
 
 
 def _commands(folder: Path, size: list[str]) -> dict[str, list[str]]:

@@ -137,11 +137,15 @@ class Browser:
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         options.add_experimental_option("perfLoggingPrefs", {"enablePage": False})
         self.driver = Chrome(options, Service(programs["chromedriver"]))
-        self.driver.set_page_load_timeout(timeout)
-        self.driver.set_script_timeout(timeout)
-        # Away from the browser's own page for new tabs.
-        self.driver.get("about:blank")
-        self.heard()
+        try:
+            self.driver.set_page_load_timeout(timeout)
+            self.driver.set_script_timeout(timeout)
+            # Away from the browser's own page for new tabs.
+            self.driver.get("about:blank")
+            self.heard()
+        except BaseException:
+            self.quit()
+            raise
 
     @property
     def pid(self) -> int:

@@ -159,29 +159,28 @@ class Cluster:
 
     def add_nodes(self, number: int) -> None:
         """Start NATS servers that know each other, as contrib/bus/nats.conf but open to all."""
-        ports = free_ports(3 * number)
-        clients, routes, reports = ports[:number], ports[number : 2 * number], ports[2 * number :]
+        routes = free_ports(number)
+        added = [self.node(f"nats{index + 1}", routes[index], routes) for index in range(number)]
+        for node in added:
+            node.is_up = functools.partial(_is_routed, number - 1)
+        self.nodes += added
+        _start_all(added)
+
+    def node(self, name: str, listens_for_routes: int, routes: Sequence[int]) -> Member:
+        """Return a NATS server that is not started yet, and connects to the ports in `routes`."""
+        client, report = free_ports(2)
         urls = ", ".join(f'"nats://127.0.0.1:{port}"' for port in routes)
-        for index, (client, route, report) in enumerate(zip(clients, routes, reports, strict=True)):
-            name = f"nats{index + 1}"
-            configuration = self.folder / f"{name}.conf"
-            configuration.write_text(
-                f'server_name: {name}\nlisten: "127.0.0.1:{client}"\nmax_payload: 16MB\n'
-                f'http: "127.0.0.1:{report}"\n'
-                'max_pending: 64MB\nwrite_deadline: "1s"\nping_interval: "5s"\nping_max: 2\n'
-                f'cluster {{ name: pycaserver, listen: "127.0.0.1:{route}", routes: [{urls}], '
-                f"connect_retries: 10 }}\n"
-            )
-            command = [self.program, "-c", str(configuration)]
-            node = Member(
-                name,
-                command,
-                self.folder / f"{name}.log",
-                functools.partial(_is_routed, number - 1),
-            )
-            node.port, node.report = client, f"http://127.0.0.1:{report}"
-            self.nodes.append(node)
-        _start_all(self.nodes[-number:])
+        configuration = self.folder / f"{name}.conf"
+        configuration.write_text(
+            f'server_name: {name}\nlisten: "127.0.0.1:{client}"\nmax_payload: 16MB\n'
+            f'http: "127.0.0.1:{report}"\n'
+            'max_pending: 64MB\nwrite_deadline: "1s"\nping_interval: "5s"\nping_max: 2\n'
+            f'cluster {{ name: pycaserver, listen: "127.0.0.1:{listens_for_routes}", '
+            f"routes: [{urls}], connect_retries: 10 }}\n"
+        )
+        command = [self.program, "-c", str(configuration)]
+        log = self.folder / f"{name}.log"
+        return Member(name, command, log, listens, port=client, report=f"http://127.0.0.1:{report}")
 
     @property
     def program(self) -> str:
@@ -190,11 +189,16 @@ class Cluster:
             raise ClusterError("there is no nats-server: apt-get install nats-server")
         return NATS
 
-    def ingest(self, name: str, *options: str, has_bus: bool = True) -> Member:
-        """Return an ingest that is not started yet; without `has_bus`, options name the bus."""
+    def ingest(
+        self, name: str, *options: str, has_bus: bool = True, bus: str | None = None
+    ) -> Member:
+        """Return an ingest that is not started yet.
+
+        `bus` is the bus, if it is not to know all servers; without `has_bus`, options name it.
+        """
         command = [*_twistd("pycaserver-ingest"), *options]
         if has_bus:
-            command += ["--bus", self.bus, "--name", name]
+            command += ["--bus", bus or self.bus, "--name", name]
         log = self.folder / f"ingest-{name}.log"
         return Member(name, command, log, _says_ready, self._ca)
 

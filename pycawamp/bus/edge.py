@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
 from typing import Any, TypeAlias
 
@@ -19,7 +19,7 @@ from pycawamp.bus.channel import Channel
 from pycawamp.bus.client import ClientSettings, NATSClient
 from pycawamp.bus.control import Beat
 from pycawamp.bus.link import ASK_SECONDS, Link, Self, all_of
-from pycawamp.bus.messages import burst
+from pycawamp.bus.messages import Burst, burst
 from pycawamp.bus.protocol import Message
 from pycawamp.bus.requests import Requests
 from pycawamp.bus.slots import SLOTS, ShardKey, owners
@@ -52,8 +52,7 @@ class Edge:
 
     def __init__(self, reactor: Any, settings: ClientSettings, shard_key: ShardKey) -> None:
         self._reactor = reactor
-        self.took: Callable[[int], None] = lambda _updates: None
-        """Called with the number of updates that were handled."""
+        self._inbox: Inbox | None = None
         self._name = settings.name
         self._session = secrets.token_hex(8)
         self._shard_key = shard_key
@@ -95,8 +94,8 @@ class Edge:
         self._client.on_open.append(self._call_roll)
 
     def use(self, inbox: Inbox) -> None:
-        """Count updates there, and send them without Python if its intake can; before `start`."""
-        self.took = inbox.count
+        """Queue bursts there, and send updates without Python if its intake can; before `start`."""
+        self._inbox = inbox
         self._self = attrs.evolve(self._self, intake=inbox.intake)
 
     def scheme(self, scheme: str) -> IBackend:
@@ -267,10 +266,18 @@ class Edge:
     # What comes
 
     def _take(self, message: Message) -> None:
+        """Queue a burst: what is sent to clients is collected until the end of a slice."""
         header = burst(message.payload)
         link = self._runs.get(header.run)
-        if link is not None:
-            self.took(link.take(header, message.payload))
+        if link is not None and link.arrived(header):
+            assert self._inbox is not None
+            self._inbox.post(self._handle, (link, header, message.payload), len(message.payload))
+
+    def _handle(self, news: tuple[Link, Burst, bytes]) -> None:
+        assert self._inbox is not None
+        link, header, message = news
+        # The inbox counts each call as one.
+        self._inbox.count(link.handle(header, message) - 1)
 
 
 @implementer(IBackend)

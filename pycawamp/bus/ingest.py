@@ -22,6 +22,7 @@ from pycawamp.bus.requests import Requests
 from pycawamp.bus.served import ReadRules, ServedEdges
 from pycawamp.bus.sources import Sources
 from pycawamp.pv.hub import PVHub
+from pycawamp.pv.routes import Buffer
 
 BEAT_SECONDS = 0.5
 OTHER_SECONDS = 5.0
@@ -39,7 +40,8 @@ class Rules(ReadRules, PutRules, Protocol):
 class Ingest(Service):
     """Serves edges while it runs. The hub and the client are services beside it.
 
-    `conflict` is called when another ingest has the same name.
+    `conflict` is called when another ingest has the same name. `make_buffer` creates compiled
+    buffers; None: updates are packed in Python.
     """
 
     _log = Logger()
@@ -54,6 +56,7 @@ class Ingest(Service):
         rules: Rules,
         max_channels: int,
         conflict: Callable[[], None],
+        make_buffer: Callable[[bytes], Buffer] | None = None,
     ) -> None:
         self._reactor = reactor
         self._client = client
@@ -61,7 +64,7 @@ class Ingest(Service):
         self._conflict = conflict
         self._beat = Beat(secrets.randbits(63), time.time(), is_leaving=False)
         run = self._beat.run
-        self.sources = Sources(reactor, hub, lambda flush: reactor.callLater(0, flush))
+        self.sources = Sources(reactor, hub, lambda flush: reactor.callLater(0, flush), make_buffer)
         self.edges = ServedEdges(
             reactor,
             client,

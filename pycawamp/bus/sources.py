@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
 
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from pycawamp.bus.messages import Kind, Record, bodies, metadata_record, other, reading_record
+from pycawamp.bus.messages import (
+    SCALAR_HEAD,
+    Kind,
+    Piece,
+    Record,
+    bodies,
+    metadata_record,
+    other,
+    reading_record,
+)
 from pycawamp.bus.stream import EdgeStream
 from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.hub import PVHub, Subscription
-from pycawamp.pv.interfaces import IHandle, ISubscriber, PVState
+from pycawamp.pv.interfaces import IHandle, IStreaming, PVState
+from pycawamp.pv.routes import Buffer, DirectStream, Field
 from pycawamp.pv.values import Metadata, Reading
 
 LOWEST_RATE, HIGHEST_RATE = 0.1, 1000.0
@@ -24,83 +34,138 @@ Wanted: TypeAlias = Mapping[EdgeStream, "float | None"]
 """The edges that want a PV, and how many updates per second each wants at most; None: all."""
 
 
+class RecordBuffer:
+    """Collects scalar readings where there is no compiled buffer."""
+
+    joint = b""
+
+    def __init__(self) -> None:
+        self._records: list[bytes] = []
+
+    def append(self, _stream: Any, record: bytes, /) -> bool:
+        """Add a record, and return whether it is the first one."""
+        self._records.append(record)
+        return len(self._records) == 1
+
+    def take(self) -> tuple[bytes, list[Any]]:
+        """Remove all records; return them joined."""
+        records, self._records = self._records, []
+        return b"".join(records), []
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+
 class Group:
-    """The edges that want the same PVs, and the records for them until the next flush."""
+    """The edges that want the same PVs, and the records for them until the next flush.
 
-    __slots__ = ("_touch", "edges", "only_scalars", "records", "sources")
+    Scalar readings are collected in the buffer, where C code can add some too.
+    """
 
-    def __init__(self, edges: frozenset[EdgeStream], touch: Callable[[Group], None]) -> None:
+    __slots__ = ("_pieces", "_touch", "buffer", "edges", "sources")
+
+    def __init__(
+        self, edges: frozenset[EdgeStream], buffer: Buffer, touch: Callable[[Group], None]
+    ) -> None:
         self.edges = edges
-        self.records: list[Record] = []
-        self.only_scalars = True
+        self.buffer = buffer
         self.sources = 0
         """The PVs that these edges want, and no other."""
+        self._pieces: list[Piece] = []
         self._touch = touch
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no records."""
+        return not self._pieces and not self.buffer
 
     def add(self, record: Record) -> None:
         """Add a record."""
-        if not self.records:
-            self._touch(self)
-        self.records.append(record)
-        if not isinstance(record, bytes):
-            self.only_scalars = False
+        if isinstance(record, bytes):
+            if self.buffer.append(self, record):
+                self._touch(self)
+            return
+        self._settle()
+        self._pieces.append(record)
+        self._touch(self)
 
     def flush(self) -> None:
         """Send the records to all edges of the group."""
-        records, self.records = self.records, []
-        only_scalars, self.only_scalars = self.only_scalars, True
-        for part, body in bodies(records, only_scalars):
+        self._settle()
+        pieces, self._pieces = self._pieces, []
+        for part, body in bodies(pieces):
             for edge in self.edges:
                 edge.send(part, body)
+
+    def direct_stream(self, pid: int) -> DirectStream:
+        """Return how to write the updates of a PV, given its number on the bus."""
+        parts = SCALAR_HEAD.pack(pid), Field.SCALAR
+        return DirectStream(self, self.buffer, self, self._touch, False, parts, None)
+
+    def _settle(self) -> None:
+        if self.buffer:
+            self._pieces.append(self.buffer.take()[0])
 
 
 class Limited:
     """The edges that want a PV at most at a rate.
 
-    The first update is sent at once, then the newest of each pause.
+    The first update is sent at once, then the newest of each pause. Within a pause, updates need
+    not be seen: at its end it looks whether there were any.
     """
 
-    __slots__ = ("_newest", "_pause", "_pauses", "group")
+    __slots__ = ("_pause", "_pauses", "_sent", "_source", "group")
 
-    def __init__(self, group: Group, pauses: Pauses) -> None:
+    def __init__(self, source: Source, group: Group, pauses: Pauses) -> None:
         self.group = group
+        self._source = source
         self._pauses = pauses
-        self._newest: Record | None = None
         # The one that is not over.
         self._pause: object | None = None
+        # How many updates the PV had had when one was sent.
+        self._sent = 0
 
     @property
     def rate(self) -> float:
         """Updates per second."""
         return self._pauses.rate
 
-    def update(self, record: Record) -> None:
-        """Pass on an update now, or keep it until the pause is over."""
-        if self._pause is not None:
-            self._newest = record
-            return
-        self.group.add(record)
+    @property
+    def is_paused(self) -> bool:
+        """Whether updates are not sent now."""
+        return self._pause is not None
+
+    def send(self, reading: Reading) -> None:
+        """Send an update, and pause."""
+        self.group.add(reading_record(self._source.pid, reading))
+        self._sent = self._source.pv.updates
         self._pause = object()
         self._pauses.put((self, self._pause))
 
-    def state(self, record: Record) -> None:
-        """Pass on what is no update, and before it what was kept."""
-        self.release()
-        self.group.add(record)
-
     def release(self) -> None:
-        """Pass on what was kept, and end the pause."""
-        newest, self._newest, self._pause = self._newest, None, None
+        """Send the newest update, if it came in the pause, and end the pause."""
+        newest = self._newest
+        self._pause = None
         if newest is not None:
-            self.group.add(newest)
+            self.group.add(reading_record(self._source.pid, newest))
 
     def pause_over(self, pause: object) -> None:
-        """Pass on what was kept and pause again, or wait for the next update."""
+        """Send the newest update and pause again, or wait for the next one."""
         if pause is not self._pause:
             return
-        newest, self._newest, self._pause = self._newest, None, None
+        newest = self._newest
+        self._pause = None
         if newest is not None:
-            self.update(newest)
+            self.send(newest)
+        else:
+            self._source.pv.reroute()
+
+    @property
+    def _newest(self) -> Reading | None:
+        pv = self._source.pv
+        if self._pause is None or self._sent == pv.updates:
+            return None
+        return pv.latest if pv.latest is not None else pv.last
 
 
 class Pauses(DelayLine[tuple[Limited, object]]):
@@ -111,7 +176,7 @@ class Pauses(DelayLine[tuple[Limited, object]]):
         self.rate = rate
 
 
-@implementer(ISubscriber)
+@implementer(IStreaming)
 class Source:
     """One PV, for the edges that want it."""
 
@@ -126,6 +191,12 @@ class Source:
         self.limited: tuple[Limited, ...] = ()
         """The others, by rate."""
         self.subscription: Subscription | None = None
+
+    @property
+    def pv(self) -> PVState:
+        """The PV in the hub."""
+        assert self.subscription is not None
+        return self.subscription.pv
 
     @property
     def wanted(self) -> Wanted:
@@ -155,17 +226,26 @@ class Source:
 
     def reading(self, _pv: PVState, reading: Reading) -> None:
         """Pass on an update."""
-        record = reading_record(self.pid, reading)
         if self.group is not None:
-            self.group.add(record)
+            self.group.add(reading_record(self.pid, reading))
         for each in self.limited:
-            each.update(record)
+            if not each.is_paused:
+                each.send(reading)
+
+    def direct_streams(self) -> list[DirectStream] | None:
+        """Return how to write its updates; None if the next one is to be passed to `reading`."""
+        if not all(each.is_paused for each in self.limited):
+            return None
+        return [self.group.direct_stream(self.pid)] if self.group is not None else []
+
+    def highest_rate(self) -> float | None:
+        """Return how many updates per second the edges need; None: all."""
+        return None if self.group is not None else max(each.rate for each in self.limited)
 
     def snapshot(self, number: int) -> Iterator[Record]:
         """The records of its present state, for an edge that calls it by a number of its own."""
         yield other(self.pid, Kind.OPENED, number)
-        assert self.subscription is not None
-        pv = self.subscription.pv
+        pv = self.pv
         if pv.described is not None:
             yield metadata_record(self.pid, pv.described)
         if pv.is_overloaded:
@@ -180,7 +260,10 @@ class Source:
         if self.group is not None:
             self.group.add(record)
         for each in self.limited:
-            each.state(record)
+            each.release()
+            each.group.add(record)
+        if self.limited:
+            self.pv.reroute()
 
     def _state(self, pv: PVState, connected: bool) -> Record:
         if pv.refusal is not None:
@@ -191,15 +274,24 @@ class Source:
 class Sources:
     """The PVs that edges want: each has one subscription to the hub.
 
-    `soon` is called with a function that is to be called soon, once.
+    Args:
+        clock: The reactor.
+        hub: Where the PVs are.
+        soon: Called with a function that is to be called soon, once.
+        make_buffer: Creates compiled buffers; None: updates are packed in Python.
     """
 
     def __init__(
-        self, clock: IReactorTime, hub: PVHub, soon: Callable[[Callable[[], None]], object]
+        self,
+        clock: IReactorTime,
+        hub: PVHub,
+        soon: Callable[[Callable[[], None]], object],
+        make_buffer: Callable[[bytes], Buffer] | None = None,
     ) -> None:
         self._clock = clock
         self._hub = hub
         self._soon = soon
+        self._make_buffer = make_buffer
         self._sources: dict[str, Source] = {}
         self._groups: dict[frozenset[EdgeStream], Group] = {}
         self._touched: list[Group] = []
@@ -272,7 +364,7 @@ class Sources:
         everything = by_rate.pop(None, None)
         source.group = self._group(frozenset(everything)) if everything else None
         source.limited = tuple(
-            Limited(self._group(frozenset(edges)), self._pauses_of(rate))
+            Limited(source, self._group(frozenset(edges)), self._pauses_of(rate))
             for rate, edges in by_rate.items()
             if rate is not None
         )
@@ -285,6 +377,8 @@ class Sources:
             del self._sources[source.name]
             if source.subscription is not None:
                 source.subscription.close()
+        else:
+            source.pv.reroute()
 
     def _pauses_of(self, rate: float) -> Pauses:
         pauses = self._pauses.get(rate)
@@ -295,11 +389,13 @@ class Sources:
     def _group(self, edges: frozenset[EdgeStream]) -> Group:
         group = self._groups.get(edges)
         if group is None:
-            group = self._groups[edges] = Group(edges, self._touch)
+            make = self._make_buffer
+            buffer = make(b"") if make is not None else RecordBuffer()
+            group = self._groups[edges] = Group(edges, buffer, self._touch)
         return group
 
     def _drop_unused(self, group: Group) -> None:
-        if not group.sources and not group.records and self._groups.get(group.edges) is group:
+        if not group.sources and group.is_empty and self._groups.get(group.edges) is group:
             del self._groups[group.edges]
 
     def _touch(self, group: Group) -> None:

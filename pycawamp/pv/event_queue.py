@@ -51,8 +51,8 @@ class Queue(Protocol):
     def attach(self, wake: Callable[[], None], failed: Callable[[Exception], None]) -> None:
         """Set the function that wakes the reactor, and the one for exceptions of handlers."""
 
-    def post(self, handler: Handler, news: Any, /) -> None:
-        """Queue a call of handler(news); it is never dropped."""
+    def post(self, handler: Handler, news: Any, size: int = 0, /) -> None:
+        """Queue a call of handler(news), which takes `size` bytes; it is never dropped."""
 
     def post_update(self, handler: Handler, raw: Sized, /) -> None:
         """Queue a call of handler(raw); above the limits, only the newest `raw` is kept."""
@@ -95,9 +95,11 @@ class DequeQueue:
 
     # Any thread
 
-    def post(self, handler: Handler, news: Any, /) -> None:
+    def post(self, handler: Handler, news: Any, size: int = 0, /) -> None:
         """Queue a call of handler(news) in the reactor; it is never dropped."""
-        item = (handler, news, 0)
+        if size:
+            self._bytes_in += size
+        item = (handler, news, size)
         if self._overflowing:
             self._post_late(object(), item)
         else:

@@ -62,7 +62,11 @@ class Inbox:
         self._queue.attach(self._wake, self._failed)
         # Not methods of this class: they are called for each event.
         self.post = self._queue.post
-        """Queue a call of handler(news) in the reactor, from any thread; it is never dropped."""
+        """Queue a call of handler(news) in the reactor, from any thread; it is never dropped.
+
+        With the size of the news in bytes, the time is checked after a large one. Then the rule of
+        `post_update` holds: only one thread at a time.
+        """
         self.post_update = self._queue.post_update
         """Queue a call of handler(raw) in the reactor; above the limits, only the newest is kept.
 

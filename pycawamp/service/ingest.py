@@ -65,7 +65,8 @@ class IngestApp(MultiService):
         self._put_log = PutLog(settings.gateway.put_log)
         budget = MemoryBudget(settings.gateway.limits.memory)
         limits = InboxLimits(bytes=budget.share)
-        intake = _fast.load().intake(reactor, limits)
+        fast = _fast.load()
+        intake = fast.intake(reactor, limits)
         self._inbox = Inbox(reactor, self._flush, limits, intake)
         try:
             self._put_log.check()
@@ -87,6 +88,7 @@ class IngestApp(MultiService):
             rules=PolicyRules(files, router, self._put_log),
             max_channels=settings.gateway.limits.channels,
             conflict=self._end,
+            make_buffer=fast.frame_buffer,
         )
         files.listen(lambda _policy: self.ingest.edges.judge_again())
         notifier = SystemdNotifier(reactor)

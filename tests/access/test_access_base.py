@@ -19,7 +19,7 @@ from ctypes import (
 )
 from typing import TypeVar
 
-from epicscorelibs.path import get_lib
+from epicscorelibs.lib import Com_dsoinfo
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -119,7 +119,7 @@ class Base:
     """EPICS base's access security, in this process."""
 
     def __init__(self) -> None:
-        self._lib = ctypes.CDLL(get_lib("Com"))
+        self._lib = ctypes.CDLL(Com_dsoinfo.sofilename)
         for name in ("asInitMem", "asAddMember", "asAddClient"):
             getattr(self._lib, name).restype = c_long
 

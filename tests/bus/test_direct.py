@@ -127,10 +127,11 @@ class DirectEdge:
     def take(self, ingest: int, records: Sequence[Record]) -> int:
         """Take what an ingest has sent; return how many updates it had."""
         link, updates = self.links[ingest], 0
-        for _, body in bodies(records, only_scalars=False):
+        for _, body in bodies(records):
             self.numbers[ingest] += 1
             header = HEADER.pack(VERSION, 1, link.epoch, self.numbers[ingest])
-            updates += link.take(burst(header + body), header + body)
+            if link.arrived(burst(header)):
+                updates += link.handle(burst(header), header + body)
         self.cycle.flush()
         return updates
 

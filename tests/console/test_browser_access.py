@@ -16,6 +16,7 @@ record(ao, "$(P)hot") {
   field(VAL, "99") field(PINI, "YES") field(EGU, "°C") field(HIGH, "5") field(HSV, "MINOR")
 }
 record(ao, "$(P)hotter") { field(VAL, "99") field(PINI, "YES") field(HIHI, "5") field(HHSV, "MAJOR") }
+record(ao, "$(P)large") { field(VAL, "1.25e14") field(PINI, "YES") field(PREC, "3") field(EGU, "Hz") }
 record(ao, "$(P)broken") { field(VAL, "1") field(PINI, "YES") field(HIGH, "0") field(HSV, "INVALID") }
 record(waveform, "$(P)wave") { field(FTVL, "DOUBLE") field(NELM, "3") field(INP, [1, 5, 2.5]) }
 record(stringout, "$(P)name-so-long-that-with-its-prefix-it-is-the-limit0") {
@@ -23,7 +24,7 @@ record(stringout, "$(P)name-so-long-that-with-its-prefix-it-is-the-limit0") {
 }
 """  # noqa: E501
 LONG = "name-so-long-that-with-its-prefix-it-is-the-limit0"
-EVERY_STATE = ("level", "hot", "hotter", "broken", "wave", LONG, "nobody")
+EVERY_STATE = ("level", "large", "hot", "hotter", "broken", "wave", LONG, "nobody")
 PUTS = ("--allow-put=anyone", "--connect-timeout=0.3")
 
 
@@ -98,8 +99,22 @@ class PhoneTests(AccessibleTestCase):
         self.open_everything()
         self.assertEqual(self.browser.run("return window.innerWidth"), 390)
         self.assert_fits()
+        # A number is shown with all its digits.
+        large = "[title='125000000000000.000']"
+        sizes = (
+            f"const e = document.querySelector(`{large}`); return [e.scrollWidth, e.clientWidth]"
+        )
+        self.browser.until(
+            lambda: self.browser.run(f"return document.querySelector(`{large}`)"), large
+        )
+        width, space = self.browser.run(sizes)
+        self.assertLessEqual(width, space)
         self.browser.press("?")
         self.assert_fits()
+        # It begins at its top, with the button that closes it in sight.
+        self.assertEqual(self.browser.run("return document.querySelector('#help').scrollTop"), 0)
+        bottom = "return document.activeElement.getBoundingClientRect().bottom - innerHeight"
+        self.assertLess(self.browser.run(bottom), 0)
 
     @in_thread
     def test_empty(self) -> None:

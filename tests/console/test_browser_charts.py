@@ -37,8 +37,10 @@ return Array.from(document.querySelectorAll(".multi"), (chart) =>
 _PIXELS = """
 const canvas = document.querySelectorAll(arguments[0])[0];
 const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-const wanted = getComputedStyle(document.documentElement).getPropertyValue(arguments[1]).trim();
-const [r, g, b] = [1, 3, 5].map((at) => parseInt(wanted.slice(at, at + 2), 16));
+const probe = document.body.appendChild(document.createElement("i"));
+probe.style.color = `var(${arguments[1]})`;
+const [r, g, b] = getComputedStyle(probe).color.match(/\\d+/g).map(Number);
+probe.remove();
 let found = 0;
 for (let i = 0; i < data.length; i += 4) {
   if (data[i] === r && data[i + 1] === g && data[i + 2] === b && data[i + 3] === 255) found += 1;

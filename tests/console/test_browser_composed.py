@@ -21,6 +21,8 @@ ODD = (
     "add('colour', nt.NTNDArray(), np.full((10, 20, 3), [250, 128, 3], 'u1'))",
     "add('long', nt.NTNDArray(), np.arange(-100, 100).reshape(10, 20))",
     "add('longs', nt.NTScalar('aL'), np.array([1, 2**64 - 1], 'u8'))",
+    "add('whole', nt.NTScalar('l'), 1)",
+    "add('locked', nt.NTScalar('d'), 1.5, takes=False)",
     "add('table', nt.NTTable([('name', 's'), ('x', 'd')]),"
     " [{'name': '<b>one</b>', 'x': 1.5}, {'name': 'two', 'x': float('nan')}])",
     "add('tree', None, Value(Type([('place', ('S', None, [('x', 'd'), ('name', 's')])),"
@@ -161,6 +163,7 @@ class ComposedTests(PVAWebTestCase):
         self.assertEqual(cells, ["<b>one</b>", "1.5", "two", "NaN"])
         self.unfold("pva://tree")
         self._check_tree()
+        self._check_writes()
         self.unfold(self.pv("data"))
         self.browser.find(".side input.limit").send_keys("4\n")
         self.until_told(f"4 {TIMES} 3")
@@ -172,6 +175,18 @@ class ComposedTests(PVAWebTestCase):
         self.browser.unfold(self.pv("data"))
         self.until_pixel((60, 60, 60), x=0.55)
         self.assertEqual(self.browser.find(".side input.limit").get_property("value"), "4")
+
+    def _check_writes(self) -> None:
+        browser = self.browser
+        self.unfold("pva://whole")
+        browser.find(".put input").send_keys("9007199254740993\n")
+        browser.until(lambda: "\N{CHECK MARK}" in browser.text(".put output"), "what was written")
+        held = self.server.run_now("print(int(pvs['whole'].current()))")
+        self.assertEqual(held, str(2**53 + 1))
+        # Whether it may be written is not known before it was tried: the field is there.
+        self.unfold("pva://locked")
+        browser.find(".put input").send_keys("2\n")
+        browser.until(lambda: "Put not" in browser.text(".put output"), "the refusal")
 
     def _check_tree(self) -> None:
         browser = self.browser

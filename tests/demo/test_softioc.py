@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +17,7 @@ from twisted.internet.protocol import Factory, ProcessProtocol, Protocol
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from pycawamp.demo import softioc
 from pycawamp.demo.process import CAPorts, IOCError, SoftIOC, free_ports
 from tests.support.ca_client import run_client
 from tests.support.timing import allowed
@@ -52,6 +54,12 @@ def ready(_):
     print("up", flush=True)
 reactor.callWhenRunning(lambda: ioc.start().addCallback(ready))
 reactor.run()
+"""
+MODULES = """
+import sys
+from pycawamp.demo import softioc
+softioc.main(sys.argv[1:])
+print(*sys.modules)
 """
 
 
@@ -194,6 +202,29 @@ class SoftIOCTests(TestCase):
         watcher = yield _connect(ports.server)
         process.signalProcess("KILL")
         yield gatherResults([parent.ended, watcher.lost])
+
+
+class StartTests(SynchronousTestCase):
+    """The process alone."""
+
+    def test_imports(self) -> None:
+        """It starts without setuptools, which takes longer to import than the IOC to start."""
+        database = Path(self.mktemp())
+        database.write_text('record(ao, "X") {}')
+        command = [sys.executable, "-c", MODULES, str(database)]
+        environment = free_ports().ioc_environment()
+        ended = subprocess.run(
+            command,
+            check=True,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        ready, *modules = ended.stdout.split()
+        self.assertEqual(ready, softioc.READY)
+        self.assertIn("epicscorelibs", modules)
+        self.assertNotIn("setuptools", modules)
 
 
 class PortTests(SynchronousTestCase):

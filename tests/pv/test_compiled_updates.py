@@ -18,13 +18,8 @@ from pycawamp.access import Policy
 from pycawamp.fanout.flush import FlushCycle
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.ca import dbr
-from pycawamp.pv.ca.backend import CABackend
-from pycawamp.pv.ca.channel import Channel
-from pycawamp.pv.ca.monitors import Monitor
-from pycawamp.pv.event_queue import InboxLimits
 from pycawamp.pv.history import Histories
 from pycawamp.pv.hub import PVHub
-from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.pv import PV
 from pycawamp.pv.router import Router
 from pycawamp.pv.routes import Field
@@ -38,11 +33,12 @@ from pycawamp.web.deflate import Deflate
 from pycawamp.wire import epics2web, pvws
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.v2.dialect import VERSION_1, VERSION_2
-from tests.support.compiled import NATIVE, NOT_COMPILED, compiled
+from tests.support.compiled import NATIVE, NOT_COMPILED
 from tests.support.dbr_bytes import TIME, control_bytes
 from tests.support.examples import examples
-from tests.support.libca_events import PollingReactor, event_args
+from tests.support.libca_events import PollingReactor
 from tests.support.memory_gateway import Listener, Page, ask
+from tests.support.offline_ca import OfflineCA
 
 NAMES = ("a", "b", "ca://a")
 """The last is the first, by another name."""
@@ -210,21 +206,14 @@ class Client:
             self.session.receive(json.dumps({"type": kind, "pvs": [name]}).encode())
 
 
-class Gateway:
+class Gateway(OfflineCA):
     """Sessions with Channel Access without a network: the test calls libca's callbacks."""
 
     def __init__(self, is_compiled: bool) -> None:
-        self.clock = PollingReactor()
-        limits = InboxLimits(events=12)
-        intake = compiled(limits) if is_compiled else None
         assert NATIVE is not None
-        flush_cycle = (
-            FlushCycle(self.clock, NATIVE.FrameBuffer) if is_compiled else FlushCycle(self.clock)
-        )
-        self.inbox = Inbox(self.clock, flush_cycle.flush, limits, intake)
-        self.inbox.open()
-        # Never started: nothing is asked of libca.
-        self.backend = CABackend(self.clock, self.inbox)
+        clock = PollingReactor()
+        flush_cycle = FlushCycle(clock, NATIVE.FrameBuffer) if is_compiled else FlushCycle(clock)
+        super().__init__(clock, flush_cycle.flush, is_compiled)
         router = Router({"ca": self.backend}, default="ca")
         store = NATIVE.History if is_compiled else None
         histories = Histories(MemoryBudget(), KEEP, store)
@@ -233,12 +222,6 @@ class Gateway:
             self.clock, self.hub, router, flush_cycle, policy=Policy(), put_log=PutLog(None)
         )
         self.peers: list[Client] = []
-        self.monitors: dict[str, tuple[Monitor, ...]] = {}
-
-    @property
-    def channels(self) -> dict[str, Channel]:
-        """The open channels by name."""
-        return {channel.name: channel for channel in self.backend.registry.channels.values()}
 
     def come(self, encoding: Encoding = VERSION_1) -> None:
         """Add a client; every other one uses compression."""
@@ -248,40 +231,11 @@ class Gateway:
         session = self.sessions.open(page, Peer("test"), encoding, lambda *_: None)
         self.peers.append(Client(session, page))
 
-    def connect(self, name: str, native: Metadata) -> None:
-        """Connect a channel, possibly with another type."""
-        channel = self.channels[name]
-        callbacks, registry = self.backend.callbacks, self.backend.registry
-        before = channel.at_libca.monitors
-        monitors = callbacks.monitors(channel, native)
-        if monitors is not before:
-            for monitor in before:
-                registry.forget(monitor.key)
-                monitor.close()
-            for monitor in monitors:
-                registry.listen(monitor)
-        self.inbox.post(channel.connect, (native, monitors))
-        self.inbox.post(channel.set_access, (native.read_access, True))
-
-    def event(self, name: str, raw: bytes, count: int, which: int, status: int = 1) -> None:
-        """Pass on an event of the value (-1) or the properties (0)."""
-        monitors = self.channels[name].at_libca.monitors
-        monitor = monitors[which]
-        args = event_args(monitor.key, raw, monitor.type, count, status)
-        self.backend.callbacks.event(args)
-        self.clock.poll()
-
-    def post(self, name: str, method: str, news: Any) -> None:
-        """Pass something other than an event to a channel."""
-        self.inbox.post(getattr(self.channels[name], method), news)
-
     def end(self) -> None:
         """Close everything."""
         for peer in self.peers:
             peer.session.close()
-        self.clock.advance(100)
-        self.backend.registry.clear()
-        self.inbox.close()
+        super().end()
 
 
 class UpdatesMachine(RuleBasedStateMachine):

@@ -86,16 +86,16 @@ class _Searches(DatagramProtocol):
         """Have the names that begin with x."""
         found = messages.first_datagram_message(datagram)
         assert found is not None
-        reader, order = found.reader, found.order
+        reader, order = found.reader, self._server.order
         sequence = reader.raw(4)
         reader.skip(4 + 16 + 2)
         for _ in range(reader.count()):
             reader.text()
         numbers = []
         for _ in range(reader.u16()):
-            number = reader.raw(4)
+            number = reader.u32()
             if reader.text().startswith("x"):
-                numbers.append(number)
+                numbers.append(order.u32.pack(number))
         head = bytes(12) + sequence + bytes(16) + order.u16.pack(self._server.ports.server)
         tail = text("tcp", order) + b"\x01" + order.u16.pack(len(numbers)) + b"".join(numbers)
         reply = messages.message(Command.SEARCH_RESPONSE, head + tail, order)

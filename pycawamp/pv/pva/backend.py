@@ -18,10 +18,11 @@ from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.interfaces import IBackend, IHandle, ISink
 from pycawamp.pv.pva import messages
-from pycawamp.pv.pva.channel import SILENCE, Channel, Monitor
+from pycawamp.pv.pva.channel import Channel
 from pycawamp.pv.pva.circuit import Circuit
 from pycawamp.pv.pva.environment import Address, Environment
 from pycawamp.pv.pva.messages import Account
+from pycawamp.pv.pva.monitor import SILENCE, Monitor
 from pycawamp.pv.pva.search import Names, Searcher
 from pycawamp.pv.pva.wire import Reader
 
@@ -119,7 +120,7 @@ class PVABackend:
     def conflated(self) -> int:
         """Number of updates that were replaced by newer ones before they were passed on."""
         circuits = [*self._circuits.values(), *self._name_servers.values()]
-        return self._conflated + sum(circuit.conflated for circuit in circuits)
+        return self._conflated + sum(circuit.backlog.conflated for circuit in circuits)
 
     def seconds(self) -> float:
         """Return the reactor's time."""
@@ -142,7 +143,7 @@ class PVABackend:
         """Remove a circuit; that of a name server is connected again later."""
         address = circuit.address
         if circuit in (self._circuits.get(address), self._name_servers.get(address)):
-            self._conflated += circuit.conflated
+            self._conflated += circuit.backlog.conflated
         if self._circuits.get(address) is circuit:
             del self._circuits[address]
         if self._name_servers.get(address) is circuit:

@@ -24,6 +24,7 @@ from tests.support.pva_case import PVATestCase, RecordingSink
 NAMES = 10_000
 FEWER = 2000
 """Names whose searches of minutes are counted."""
+BROADCAST = "127.255.255.255"
 STEP = 0.05
 """Seconds by which time passes."""
 
@@ -57,6 +58,27 @@ class UnfoundTests(PVATestCase):
             handle.close()
         self.assertEqual(len(backend.searcher), 0)
         self.assertEqual(sink.calls, [])
+
+
+class AddressTests(PVATestCase):
+    """Searches on real sockets."""
+
+    @inlineCallbacks
+    def test_broadcast(self) -> Generator[Deferred[Any], Any, None]:
+        """They go to unicast and to broadcast addresses, and say to which of them."""
+        port, addresses = self.ports.search, (LOOPBACK, BROADCAST)
+        listeners = {address: Listener() for address in addresses}
+        for address, listener in listeners.items():
+            opened = reactor.listenUDP(port, listener, address, 65536)  # type: ignore[attr-defined]
+            self.addCleanup(opened.stopListening)
+        searcher = Searcher(reactor, lambda *_: None)
+        targets = tuple(((address, port), address == LOOPBACK) for address in addresses)
+        searcher.start(Environment(addresses=targets))
+        self.addCleanup(searcher.stop)
+        searcher.open(b"x", lambda _: None)
+        yield until_true(lambda: all(listener.datagrams for listener in listeners.values()))
+        flags = [listener.datagrams[0][12] for listener in listeners.values()]
+        self.assertEqual(flags, [0x80, 0])
 
 
 class FastClock(Clock):

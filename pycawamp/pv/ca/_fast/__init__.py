@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
-INTERFACE = 5
+INTERFACE = 6
 """Version of the interface to the compiled part; the same number is in module.c."""
 NUMBERS = (0.1, -0.0, 1.0, 1e12, 1.25e13, 1e15, 1e16, 1.25e17, 1e-5, 1e-6, 1e-7, 1.5e30, math.inf)
 """Numbers whose text differs between ways of formatting."""

@@ -242,11 +242,20 @@ static PyObject *posted(Intake *self, struct node *node) {
 
 static PyObject *intake_post(Intake *self, PyObject *args) {
   PyObject *handler, *news;
-  if (!PyArg_ParseTuple(args, "OO", &handler, &news)) return NULL;
+  Py_ssize_t size = 0;
+  if (!PyArg_ParseTuple(args, "OO|n", &handler, &news, &size)) return NULL;
+  if (size < 0) {
+    PyErr_SetString(PyExc_ValueError, "expected a number of bytes");
+    return NULL;
+  }
   if (self->closed) Py_RETURN_NONE;
   events_lock();
   struct node *node = new_call(self, CALL, handler, news);
-  if (node) events_push(&self->events, node);
+  if (node) {
+    node->size = (size_t)size;
+    self->events.bytes += node->size;
+    events_push(&self->events, node);
+  }
   return posted(self, node);
 }
 

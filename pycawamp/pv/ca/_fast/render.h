@@ -11,17 +11,29 @@ enum { EPICS_EPOCH = 631152000 /* 1990 in UNIX seconds */, NANOSECONDS = 1000000
 enum { MOST_VALUE = 256, MOST_NUMBER = 8, MOST_TIME = 24, MOST_ALARM = 64 }; /* bytes */
 
 /* The members of an update: see Field in pv/routes.py. */
-enum field { VALUE, NUMBER, TIME, SECONDS, NANOS, ALARM, FIELDS };
+enum field { VALUE, NUMBER, TIME, SECONDS, NANOS, ALARM, SCALAR, FIELDS };
 
 struct span {
   const char *text;
   size_t length;
 };
 
+/* The members that are needed. */
+enum { WITH_TEXT = 1, WITH_ALARM = 2 /* text, too */, WITH_SCALAR = 4 };
+
+/* As _SCALAR in bus/messages.py; numbers are little-endian. */
+struct scalar {
+  uint32_t number;
+  uint8_t severity, status, is_whole, unused;
+  uint32_t seconds, nanoseconds;
+  double value;
+};
+
 /* The members of an update, rendered once for all clients. The last one is empty. */
 struct rendered {
   struct span fields[FIELDS + 1];
   int16_t severity;
+  struct scalar scalar;
   char value[MOST_VALUE], number[MOST_NUMBER], time[MOST_TIME], alarm[MOST_ALARM];
 };
 
@@ -37,7 +49,7 @@ struct numeric {
 size_t render_size(enum field_type type);
 
 /* False if Python has to render it: no value, text that is not UTF-8, numbers out of range. */
-bool render(enum field_type type, const char *raw, size_t size, bool with_alarm,
+bool render(enum field_type type, const char *raw, size_t size, unsigned wanted,
             struct rendered *rendered);
 
 /* The number in bytes that `render` has accepted; false if there is none. */

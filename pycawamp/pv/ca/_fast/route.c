@@ -25,7 +25,8 @@ struct entry { /* one stream */
 
 struct plan {
   int references; /* a plan may be dropped while it is used */
-  bool has_alarm, has_severity;
+  unsigned wanted; /* members to render */
+  bool has_severity;
   size_t count;
   struct entry entries[];
 };
@@ -83,10 +84,16 @@ static int add_parts(struct entry *entry, PyObject *items) {
   return 0;
 }
 
-static bool has_field(const struct entry *entry, enum field field) {
-  for (size_t i = 0; i < entry->count; i++)
-    if (entry->parts[i].field == field) return true;
-  return false;
+static unsigned wanted_by(const struct entry *entry) {
+  unsigned wanted = 0;
+  for (size_t i = 0; i < entry->count; i++) {
+    enum field field = entry->parts[i].field;
+    if (field == SCALAR)
+      wanted |= WITH_SCALAR;
+    else if (field < FIELDS)
+      wanted |= WITH_TEXT | (field == ALARM ? WITH_ALARM : 0);
+  }
+  return wanted;
 }
 
 /* Fills an entry from a tuple: see DirectStream in pv/routes.py. */
@@ -126,7 +133,7 @@ static struct plan *plan_new(PyObject *items, PyTypeObject *buffer_type) {
       plan_release(plan);
       return NULL;
     }
-    plan->has_alarm |= has_field(entry, ALARM);
+    plan->wanted |= wanted_by(entry);
     plan->has_severity |= entry->has_severity;
   }
   return plan;
@@ -210,7 +217,7 @@ static bool takes(const struct plan *plan, int16_t severity) {
 int route_send(Route *self, const char *raw, size_t size) {
   struct rendered rendered;
   if (self->state != DIRECT) return 0;
-  if (!render(self->type, raw, size, self->plan->has_alarm, &rendered) ||
+  if (!render(self->type, raw, size, self->plan->wanted, &rendered) ||
       !takes(self->plan, rendered.severity)) {
     /* After it, the plan may be for updates of another severity. */
     if (self->plan->has_severity) forget_plan(self);

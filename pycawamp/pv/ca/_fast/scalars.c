@@ -9,14 +9,6 @@
 
 enum { SEVERITIES = 4 };
 
-/* As _SCALAR in bus/messages.py; numbers are little-endian. */
-struct scalar {
-  uint32_t number;
-  uint8_t severity, status, is_whole, unused;
-  uint32_t seconds, nanoseconds;
-  double value;
-};
-
 /* Writes DBR_TIME bytes for a route; returns their number, 0 if there is no equivalent. */
 static size_t compose(const Route *route, const struct scalar *scalar, char *raw) {
   bool is_long = route->type == LONG;

@@ -260,6 +260,8 @@ function clockChanged() {
 
 function showHelp() {
   part("help").showModal();
+  // The focus is on the button at its end.
+  part("help").scrollTop = 0;
 }
 
 /** Drawing waits for whoever looks. */

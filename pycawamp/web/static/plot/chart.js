@@ -179,7 +179,7 @@ export class Chart {
     });
     Object.assign(context, { strokeStyle: colours.grid, fillStyle: colours.muted, lineWidth: 1, textAlign: "center" });
     const nameEnd = 6 + context.measureText(this.#series.xName()).width;
-    for (const { at, label } of this.#series.xTicks(range, Math.floor(this.#width / 110))) {
+    for (const { at, label } of this.#series.xTicks(range, Math.max(3, Math.floor(this.#width / 110)))) {
       const place = Math.round(x(at)) + 0.5;
       context.moveTo(place, MARGIN.top);
       context.lineTo(place, bottom);
