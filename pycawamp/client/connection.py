@@ -45,7 +45,11 @@ class ConnectionUser(Protocol):
 
 
 class Connection:
-    """Connects and reconnects until it is closed."""
+    """Connects and reconnects until it is closed.
+
+    Twisted's ClientService cannot connect immediately while it waits, and does not return the
+    reason of a failed attempt.
+    """
 
     def __init__(
         self, clock: IReactorTime, dial: Dial, backoff: Backoff, user: ConnectionUser
