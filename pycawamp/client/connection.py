@@ -47,8 +47,7 @@ class ConnectionUser(Protocol):
 class Connection:
     """Connects and reconnects until it is closed.
 
-    Twisted's ClientService cannot connect immediately while it waits, and does not return the
-    reason of a failed attempt.
+    Twisted's ClientService cannot be made to connect immediately while it waits.
     """
 
     def __init__(
