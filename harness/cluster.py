@@ -26,11 +26,11 @@ _libc = ctypes.CDLL(None)
 
 
 class ClusterError(Exception):
-    """A process of the cluster did not start; the text has what it said."""
+    """A process of the cluster did not start; the text has its output."""
 
 
 def free_ports(number: int) -> list[int]:
-    """Return ports that nobody listens at."""
+    """Return unused ports."""
     with contextlib.ExitStack() as stack:
         found = []
         for _ in range(number):
@@ -60,7 +60,7 @@ class Member:
         return self.process.pid
 
     def launch(self) -> None:
-        """Start it; what it says goes to its log."""
+        """Start it; its output goes to its log."""
         plain = {key: text for key, text in os.environ.items() if not key.startswith("EPICS_")}
         with self.log.open("a") as log:
             log.write(f"--- {self.name}\n")
@@ -75,7 +75,7 @@ class Member:
             )
 
     def wait(self, seconds: float = 90.0) -> None:
-        """Block until it is up."""
+        """Block until it is ready."""
         deadline = time.monotonic() + seconds
         while not self.is_up(self):
             if not self.runs or time.monotonic() > deadline:
@@ -83,27 +83,27 @@ class Member:
             time.sleep(0.02)
 
     def start(self) -> None:
-        """Start it, and block until it is up."""
+        """Start it, and block until it is ready."""
         self.launch()
         self.wait()
 
     @property
     def runs(self) -> bool:
-        """Whether it has not ended."""
+        """Return whether it is running."""
         return self.process is not None and self.process.poll() is None
 
     @property
     def said(self) -> str:
-        """What it said since it was started last."""
+        """Return its output since the last start."""
         return self.log.read_text(errors="replace").rpartition(f"--- {self.name}\n")[2]
 
     @property
     def ever_said(self) -> str:
-        """What it said since it was started first."""
+        """Return its output since the first start."""
         return self.log.read_text(errors="replace")
 
     def stop(self) -> None:
-        """Ask it to end."""
+        """Send SIGTERM."""
         self.signal(signal.SIGTERM)
 
     def signal(self, number: signal.Signals) -> None:
@@ -112,7 +112,7 @@ class Member:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """Kill it, and block until it is gone."""
+        """Kill it, and block until it has ended."""
         self.signal(signal.SIGKILL)
         if self.process is not None:
             self.process.wait()
@@ -131,7 +131,7 @@ class Cluster:
         self.ingests: list[Member] = []
         self.edges: list[Member] = []
         self.fronts: list[Member] = []
-        """What is before the edges."""
+        """The proxy before the edges."""
 
     @property
     def bus(self) -> str:
@@ -154,7 +154,7 @@ class Cluster:
 
     @property
     def is_overloaded(self) -> bool:
-        """Whether an ingest has left out updates, because an edge did not keep up."""
+        """Return whether an ingest has omitted updates because an edge was too slow."""
         return any("does not keep up" in ingest.ever_said for ingest in self.ingests)
 
     def add_nodes(self, number: int) -> None:
@@ -243,14 +243,14 @@ def _twistd(plugin: str) -> list[str]:
 
 
 def listens(member: Member) -> bool:
-    """Whether a process accepts connections."""
+    """Return whether a process accepts connections."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", member.port), 1):
         return True
     return False
 
 
 def _is_routed(routes: int, member: Member) -> bool:
-    """Whether a NATS server has routes to all others: before, it would be alone."""
+    """Return whether a NATS server has routes to all others."""
     url = f"{member.report}/routez"
     with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=1) as answer:
         return listens(member) and int(json.load(answer)["num_routes"]) >= routes
@@ -258,7 +258,7 @@ def _is_routed(routes: int, member: Member) -> bool:
 
 
 def _local_ports(pid: int) -> set[int]:
-    """The TCP ports at this end of a process's connections."""
+    """Return the local TCP ports of a process's connections."""
     sockets = set()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""A whole cluster on this machine, to look at and to break: `make cluster-demo`."""
+"""A whole cluster on this machine, to look at and to try failures: `make cluster-demo`."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _start(cluster: Cluster, port: int) -> None:
 
 
 def _balancer(program: str, cluster: Cluster, port: int) -> list[str]:
-    """The command for contrib/haproxy.cfg, with the ports of this cluster."""
+    """Return the command for contrib/haproxy.cfg, with the ports of this cluster."""
     text = (ROOT / "contrib" / "haproxy.cfg").read_text()
     text = text.replace(" :8080", f" 127.0.0.1:{port}")
     for documented, edge in zip(("8001", "8002"), cluster.edges, strict=True):

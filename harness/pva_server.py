@@ -12,7 +12,10 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+from pycawamp.demo.softioc import QSRV, EPICSBase
 
 READY = "READY"
 
@@ -38,37 +41,35 @@ def _flush() -> None:
 
 
 def _ioc(is_qsrv2: bool, database: str, access: str = "") -> Callable[[str], Any]:
-    from epicscorelibs import ioc  # noqa: PLC0415 (loading it starts EPICS's threads)
-    from epicscorelibs.path import get_lib  # noqa: PLC0415
-
     stdout = os.dup(1)
     os.dup2(2, 1)
+    base = EPICSBase()
+    core = base.core
     if is_qsrv2:
-        import pvxslibs.path  # noqa: PLC0415
-        from setuptools_dso.runtime import find_dso  # noqa: PLC0415
+        import pvxslibs  # noqa: PLC0415
+        from pvxslibs.lib import pvxsIoc_dsoinfo  # noqa: PLC0415
 
         os.environ["PVXS_QSRV_ENABLE"] = "YES"
-        ctypes.CDLL(find_dso("pvxslibs.lib.pvxsIoc"), ctypes.RTLD_GLOBAL)
-        extra = [(b"pvxsIoc.dbd", pvxslibs.path.dbd_path)]
+        ctypes.CDLL(pvxsIoc_dsoinfo.sofilename, ctypes.RTLD_GLOBAL)
+        extra = [(b"pvxsIoc.dbd", Path(pvxslibs.__file__).with_name("dbd"))]
     else:
-        for library in ("pvAccessIOC", "qsrv"):
-            ctypes.CDLL(get_lib(library), ctypes.RTLD_GLOBAL)
-        names = (b"PVAServerRegister.dbd", b"qsrv.dbd")
-        extra = [(name, ioc.DEFAULT_DBD_PATH) for name in names]
-    ioc.iocshRegisterCommon()
-    for name, path in ((b"base.dbd", ioc.DEFAULT_DBD_PATH), *extra):
-        assert not ioc.dbLoadDatabase(name, os.fsencode(path), None), name
-    assert not ioc.registerRecordDeviceDriver(ioc.pdbbase)
-    assert not ioc.dbLoadRecords(os.fsencode(database), b"")
+        for library in QSRV:
+            base.load(library)
+        extra = [(name.encode(), base.dbd) for name in QSRV.values()]
+    core.iocshRegisterCommon()
+    for name, path in ((b"base.dbd", base.dbd), *extra):
+        assert not core.dbLoadDatabase(name, os.fsencode(path), None), name
+    assert not core.registerAllRecordDeviceDrivers(base.pdbbase)
+    assert not core.dbLoadRecords(os.fsencode(database), b"")
     if access:
-        assert not ioc.dbCore.asSetFilename(os.fsencode(access))
-    assert not ioc.iocInit()
+        assert not core.asSetFilename(os.fsencode(access))
+    assert not core.iocInit()
     _flush()
     os.dup2(stdout, 1)
 
     def run(line: str) -> None:
-        ioc.ioc(line)
-        ioc.Com.errlogFlush()
+        base.run(line)
+        base.com.errlogFlush()
 
     return run
 
@@ -84,7 +85,7 @@ def _shared() -> Callable[[str], Any]:
     pvs: dict[str, Any] = {}
 
     class Takes:
-        """Takes each value that is put."""
+        """Accepts each written value."""
 
         def put(self, pv: Any, operation: Any) -> None:
             pv.post(operation.value())

@@ -37,7 +37,7 @@ from pycawamp.pv.errors import (
     PutFailedError,
     RefusedError,
 )
-from pycawamp.pv.inbox import Intake
+from pycawamp.pv.intake import Intake
 from pycawamp.pv.interfaces import Requester
 from pycawamp.pv.routes import Route
 from pycawamp.pv.values import Metadata, Reading

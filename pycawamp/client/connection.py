@@ -78,7 +78,7 @@ class Connection:
     def send(self, payload: bytes) -> None:
         """Send a message, if the socket is open."""
         if self._socket is not None and self._socket.can_send:
-            # What is asked for is short.
+            # Requests are short.
             self._socket.sendMessage(payload, doNotCompress=True)
 
     def is_well(self) -> None:

@@ -10,15 +10,17 @@ It does not import other modules of this package, since it is run as a script, f
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
 import ctypes
+import importlib
 import itertools
 import os
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Thread
 
@@ -34,7 +36,42 @@ DBADDR_SIZE = 256
 """Bytes to allocate for a DBADDR, which is smaller."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+class EPICSBase:
+    """EPICS base, as far as an IOC needs it. Loading it starts threads.
+
+    epicscorelibs.ioc would do, but imports setuptools, which takes twice as long as all the rest.
+    """
+
+    def __init__(self) -> None:
+        self.com = self.load("Com")
+        self.core = self.load("dbCore")
+        self.load("dbRecStd")
+        atexit.register(self.com.epicsExitCallAtExits)
+
+    @staticmethod
+    def load(library: str) -> ctypes.CDLL:
+        """Load a library of epicscorelibs, such as `qsrv`."""
+        info = importlib.import_module(f"epicscorelibs.lib.{library}_dsoinfo")
+        return ctypes.CDLL(info.sofilename, ctypes.RTLD_GLOBAL)
+
+    @property
+    def dbd(self) -> Path:
+        """The folder of DBD files."""
+        import epicscorelibs  # noqa: PLC0415 (only processes with an IOC need it)
+
+        return Path(epicscorelibs.__file__).with_name("dbd")
+
+    @property
+    def pdbbase(self) -> ctypes.c_void_p:
+        """What DBD files and databases have been loaded into."""
+        return ctypes.c_void_p.in_dll(self.core, "pdbbase")
+
+    def run(self, line: str) -> None:
+        """Execute a line in the IOC shell."""
+        self.com.iocshCmd(line.encode())
+
+
+def main(argv: Sequence[str] | None = None, make_base: Callable[[], EPICSBase] = EPICSBase) -> int:
     """Run an IOC with the databases in argv until stdin ends; return the exit status."""
     arguments = _parser().parse_args(argv)
     # Ctrl-C is sent to the whole process group. The parent stops the IOC.
@@ -44,13 +81,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ["PATH"] = os.devnull
     try:
         with _stdout_to_stderr():
-            _start(arguments.databases, arguments.macros, arguments.access_file, arguments.pva)
+            base = make_base()
+            _start(base, arguments)
     except RuntimeError as error:
         print(error, file=sys.stderr)
         return 1
     if arguments.pictures:
-        Thread(target=_write_pictures, args=(arguments.pictures,), daemon=True).start()
-    _serve_shell()
+        pictures = (base, arguments.pictures)
+        Thread(target=_write_pictures, args=pictures, daemon=True).start()
+    _serve_shell(base)
     return 0
 
 
@@ -80,32 +119,31 @@ def _stdout_to_stderr() -> Iterator[None]:
         os.close(stdout)
 
 
-def _start(databases: Sequence[str], macros: str, access_file: str | None, pva: bool) -> None:
+def _start(base: EPICSBase, arguments: argparse.Namespace) -> None:
     """Start the IOC.
 
     Raises:
         RuntimeError: EPICS has failed, and printed the reason to stderr.
     """
-    from epicscorelibs import ioc  # noqa: PLC0415 (loading it starts EPICS's threads)
-    from epicscorelibs.path import get_lib  # noqa: PLC0415
-
-    libraries = QSRV if pva else {}
+    core = base.core
+    macros = arguments.macros.encode()
+    libraries = QSRV if arguments.pva else {}
     for library in libraries:
-        ctypes.CDLL(get_lib(library), ctypes.RTLD_GLOBAL)
-    ioc.iocshRegisterCommon()
-    with _fast_scan_menu(Path(ioc.DEFAULT_DBD_PATH)) as menu:
+        base.load(library)
+    core.iocshRegisterCommon()
+    with _fast_scan_menu(base.dbd) as menu:
         # EPICS keeps the first of two menus with the same name, so this must precede base.dbd.
-        _check(ioc.dbLoadDatabase(os.fsencode(menu), None, None), f"cannot load {menu}")
-    dbd_path = os.fsencode(ioc.DEFAULT_DBD_PATH)
+        _check(core.dbLoadDatabase(os.fsencode(menu), None, None), f"cannot load {menu}")
+    dbd_path = os.fsencode(base.dbd)
     for name in ("base.dbd", *libraries.values()):
-        _check(ioc.dbLoadDatabase(name.encode(), dbd_path, None), f"cannot load {name}")
-    _check(ioc.registerRecordDeviceDriver(ioc.pdbbase), "cannot register record types")
-    for database in databases:
-        status = ioc.dbLoadRecords(os.fsencode(database), macros.encode())
+        _check(core.dbLoadDatabase(name.encode(), dbd_path, None), f"cannot load {name}")
+    _check(core.registerAllRecordDeviceDrivers(base.pdbbase), "cannot register record types")
+    for database in arguments.databases:
+        status = core.dbLoadRecords(os.fsencode(database), macros)
         _check(status, f"cannot load {database}")
-    if access_file is not None:
-        _check(ioc.dbCore.asSetFilename(os.fsencode(access_file)), f"cannot use {access_file}")
-    _check(ioc.iocInit(), "iocInit failed")
+    if (access_file := arguments.access_file) is not None:
+        _check(core.asSetFilename(os.fsencode(access_file)), f"cannot use {access_file}")
+    _check(core.iocInit(), "iocInit failed")
 
 
 @contextlib.contextmanager
@@ -128,13 +166,12 @@ def _check(status: int, complaint: str) -> None:
         raise RuntimeError(f"softioc: {complaint}")
 
 
-def _write_pictures(record: str) -> None:
+def _write_pictures(base: EPICSBase, record: str) -> None:
     """Write images of a moving beam spot into a waveform of USHORT, forever."""
     import numpy as np  # noqa: PLC0415 (only the demo needs it)
-    from epicscorelibs import ioc  # noqa: PLC0415 (see _start)
 
     address = ctypes.create_string_buffer(DBADDR_SIZE)
-    if ioc.dbCore.dbNameToAddr(record.encode(), address):
+    if base.core.dbNameToAddr(record.encode(), address):
         raise RuntimeError(f"softioc: no record {record}")
     noise = np.random.default_rng(1).normal(0, 8, (8, HEIGHT, WIDTH))
     rows, columns = np.ogrid[:HEIGHT, :WIDTH]
@@ -144,19 +181,17 @@ def _write_pictures(record: str) -> None:
         y = HEIGHT * (0.5 + 0.2 * np.sin(1.4 * turn))
         spot = np.exp(-(((columns - x) / 16) ** 2) - ((rows - y) / 9) ** 2)
         pixels = (60 + 3000 * spot + noise[number % len(noise)]).clip(0).astype(np.uint16)
-        ioc.dbCore.dbPutField(
+        base.core.dbPutField(
             address, DBR_USHORT, pixels.ctypes.data_as(ctypes.c_void_p), pixels.size
         )
         time.sleep(PICTURE_SECONDS)
 
 
-def _serve_shell() -> None:
-    from epicscorelibs import ioc  # noqa: PLC0415 (see _start)
-
+def _serve_shell(base: EPICSBase) -> None:
     print(READY, flush=True)
     for line in sys.stdin:
-        ioc.ioc(line.rstrip("\n"))
-        ioc.Com.errlogFlush()
+        base.run(line.rstrip("\n"))
+        base.com.errlogFlush()
         _flush()
         print(READY, flush=True)
 

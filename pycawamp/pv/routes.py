@@ -62,7 +62,7 @@ class DirectStream(NamedTuple):
 
 
 class Planner(Protocol):
-    """Knows where a route may lead."""
+    """Decides whether updates may bypass the sink."""
 
     def direct_streams(self) -> list[DirectStream] | None:
         """Return the streams that get all updates; None if they have to go to the sink."""

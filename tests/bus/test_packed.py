@@ -21,9 +21,9 @@ from pycawamp.pv.router import Router
 from pycawamp.pv.values import FieldType, Metadata
 from tests.bus.test_published import Bus
 from tests.pv.test_compiled_updates import events, time_bytes
-from tests.pv.test_inbox import NATIVE, NOT_COMPILED
-from tests.pv.test_intake import PollingReactor
+from tests.support.compiled import NATIVE, NOT_COMPILED
 from tests.support.examples import examples
+from tests.support.libca_events import PollingReactor
 from tests.support.offline_ca import OfflineCA
 
 NAMES = ("a", "b", "c")

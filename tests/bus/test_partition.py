@@ -10,8 +10,8 @@ from twisted.protocols.portforward import ProxyFactory, ProxyServer
 from harness.cluster import Cluster, free_ports
 from pycawamp.bus.client import ClientSettings, Server
 from pycawamp.bus.edge import Edge
-from tests.bus.test_faults import PVS, RECORDS, Watch
 from tests.support.bus_case import BusTestCase, reactor, until_it
+from tests.support.counters import PVS, RECORDS, Watch
 
 
 class Wire(ProxyFactory):

@@ -16,7 +16,7 @@ from twisted.internet.utils import getProcessOutputAndValue
 from pycawamp.demo.process import CAPorts
 
 _PRELUDE = """
-import epicscorelibs.path.pyepics
+import pycawamp.pv.ca.pyepics
 import ctypes, epics, json, sys, threading, time
 def answer(value):
     print(json.dumps(value))

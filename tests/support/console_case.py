@@ -65,7 +65,7 @@ def the_browser() -> ConsoleBrowser:
                 flags=ONE_RENDERER,
             )
         )
-        reactor.addSystemEventTrigger("before", "shutdown", _quit)
+        # Not when the reactor shuts down: in a worker of `trial -j` it does after each test.
         atexit.register(_quit)
     return _browsers[0]
 

@@ -8,10 +8,11 @@ from typing import Any
 from pycawamp.pv.ca.backend import CABackend
 from pycawamp.pv.ca.channel import Channel
 from pycawamp.pv.ca.monitors import Monitor
-from pycawamp.pv.inbox import Inbox, InboxLimits
+from pycawamp.pv.event_queue import InboxLimits
+from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.values import Metadata
-from tests.pv.test_inbox import compiled
-from tests.pv.test_intake import PollingReactor, event_args
+from tests.support.compiled import compiled
+from tests.support.libca_events import PollingReactor, event_args
 
 
 class OfflineCA:

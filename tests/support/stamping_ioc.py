@@ -9,32 +9,29 @@ from __future__ import annotations
 import ctypes
 import sys
 
-from epicscorelibs import ioc
-
 from pycawamp.demo import softioc
 
 
-def stamp(name: str, seconds: str, nanoseconds: str) -> None:
-    """Set the TIME field of a record, which nothing in a database can."""
-    # A dbAddr: the record, the field, and what is of no concern here.
-    address = (ctypes.c_void_p * 32)()
-    if ioc.dbCore.dbNameToAddr(f"{name}.TIME".encode(), address):
-        raise ValueError(f"no record {name}")
-    field = ctypes.cast(ctypes.c_void_p(address[1]), ctypes.POINTER(ctypes.c_uint32))
-    field[0], field[1] = int(seconds), int(nanoseconds)
+class StampingBase(softioc.EPICSBase):
+    """EPICS base with the command `stamp`."""
 
+    def run(self, line: str) -> None:
+        """Run a line: `stamp`, or what the IOC shell knows."""
+        command, *arguments = line.split()
+        if command == "stamp":
+            self.stamp(*arguments)
+        else:
+            super().run(line)
 
-def shell(line: str) -> None:
-    """Run a line: `stamp`, or what the IOC shell knows."""
-    command, *arguments = line.split()
-    if command == "stamp":
-        stamp(*arguments)
-    else:
-        iocsh(line)
+    def stamp(self, name: str, seconds: str, nanoseconds: str) -> None:
+        """Set the TIME field of a record, which nothing in a database can."""
+        # A dbAddr: the record, the field, and what is of no concern here.
+        address = (ctypes.c_void_p * 32)()
+        if self.core.dbNameToAddr(f"{name}.TIME".encode(), address):
+            raise ValueError(f"no record {name}")
+        field = ctypes.cast(ctypes.c_void_p(address[1]), ctypes.POINTER(ctypes.c_uint32))
+        field[0], field[1] = int(seconds), int(nanoseconds)
 
-
-iocsh = ioc.ioc
-ioc.ioc = shell
 
 if __name__ == "__main__":
-    sys.exit(softioc.main())
+    sys.exit(softioc.main(make_base=StampingBase))

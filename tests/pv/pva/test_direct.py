@@ -14,8 +14,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.access import Policy
 from pycawamp.fanout.flush import FlushCycle
+from pycawamp.pv.event_queue import InboxLimits
 from pycawamp.pv.hub import PVHub
-from pycawamp.pv.inbox import SHORT_REST, Inbox, InboxLimits
+from pycawamp.pv.inbox import SHORT_REST, Inbox
 from pycawamp.pv.pva.backend import PVABackend
 from pycawamp.pv.pva.messages import Command
 from pycawamp.pv.pva.types import FORMATS, STRING, Scalar, ScalarArray, Structure, describe, leaves
@@ -28,9 +29,9 @@ from pycawamp.sessions.registry import Sessions
 from pycawamp.wire import epics2web, pvws
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.v2.dialect import VERSION_2
-from tests.pv.test_inbox import NATIVE, NOT_COMPILED, compiled
-from tests.pv.test_intake import PollingReactor
+from tests.support.compiled import NATIVE, NOT_COMPILED, compiled
 from tests.support.examples import examples
+from tests.support.libca_events import PollingReactor
 from tests.support.memory_gateway import Page, ask
 
 ADDRESS = ("192.0.2.1", 5075)

@@ -15,7 +15,8 @@ import numpy as np
 import orjson
 
 from pycawamp.pv.ca.dbr import DBR_TYPES, TIME_LAYOUTS
-from pycawamp.pv.inbox import InboxLimits, Intake, has_descriptors
+from pycawamp.pv.event_queue import InboxLimits
+from pycawamp.pv.intake import Intake, has_descriptors
 from pycawamp.pv.values import FieldType
 
 if TYPE_CHECKING:

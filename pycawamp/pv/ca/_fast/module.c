@@ -29,7 +29,7 @@ static PyTypeObject *add_type(PyObject *module, PyType_Spec *spec) {
   return (PyTypeObject *)type;
 }
 
-/* Also in __init__.py. To be raised with each change of what Python code uses. */
+/* Also in __init__.py. Increase it with each change of the interface to Python. */
 enum { INTERFACE = 6 };
 
 static int execute(PyObject *module) {

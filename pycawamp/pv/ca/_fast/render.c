@@ -13,7 +13,7 @@ enum {
   FRACTION = 9, /* digits */
 };
 
-/* Up to how many digits before the point, and zeros after it, orjson writes no exponent. */
+/* Maximum digits before the point, and zeros after it, for which orjson writes no exponent. */
 struct plain {
   int digits, zeros;
 };
@@ -54,7 +54,7 @@ static char *put_zeros(char *out, int number) {
   return out;
 }
 
-/* From "-1.25e+16" to what orjson makes of these digits. */
+/* Converts "-1.25e+16" to orjson's format. */
 static char *lay_out(char *out, const char *scientific, int length, struct plain plain) {
   char digits[MOST_DIGITS];
   int count = 0, exponent = 0, at = 0;
@@ -237,7 +237,7 @@ static char *put_time(char *out, uint32_t seconds, uint32_t nanoseconds) {
   return out + FRACTION;
 }
 
-/* The value as a number for those who want text for what JSON has no number for. */
+/* The value: chars with a sign, and text if JSON has no such number. */
 static struct span number_span(enum field_type type, const char *element,
                                struct rendered *rendered) {
   union number number = {0};

@@ -115,6 +115,10 @@ export class ChartPanel {
     for (const { watch } of this.#lines) watch.setRate(rate);
   }
 
+  clockChanged() {
+    for (const { watch } of this.#lines) watch.clockChanged();
+  }
+
   close() {
     for (const { watch } of this.#lines) watch.close();
     this.#chart.release();

@@ -20,12 +20,16 @@ function stateText({ word, hint }) {
 
 /** @returns {[string, string][]} */
 function reading({ severity, status, timestamp, value }, now, utc, connected) {
-  const age = neverProcessed(timestamp) ? "" : ` (${duration(now - timestamp)} ago)`;
+  const age = neverProcessed(timestamp) ? "" : ` (${ageText(now - timestamp)})`;
   /** @type {[string, string][]} */
   const raw = typeof value === "number" ? [["Raw value", String(value)]] : [];
   const alarm = alarmText(severity, status);
   const zone = neverProcessed(timestamp) ? "" : ` ${zoneName(timestamp, utc)}`;
   return [["Alarm", connected ? alarm : `unknown; last seen: ${alarm}`], ["IOC time", `${fullStamp(timestamp, utc)}${zone}${age}`], ...raw];
+}
+
+function ageText(seconds) {
+  return seconds < -1 ? `${duration(-seconds)} in the future` : `${duration(seconds)} ago`;
 }
 
 function alarmText(severity = "not known", status = "") {

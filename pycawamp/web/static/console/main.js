@@ -255,10 +255,13 @@ function clockChanged() {
   const seconds = gatewayClock.offset / 1000;
   part("clock").textContent = seconds === 0 ? "" : `This computer's clock is ${duration(Math.abs(seconds))} ${seconds > 0 ? "behind" : "ahead of"} the gateway's.`;
   table.clockChanged();
+  charts.clockChanged();
 }
 
 function showHelp() {
   part("help").showModal();
+  // The focus is on the button at its end.
+  part("help").scrollTop = 0;
 }
 
 /** Drawing waits for whoever looks. */

@@ -29,6 +29,8 @@ export class Watch {
   #stamps = new Stamps();
   /** The time of the first sample that came as an update. */
   #seam = Infinity;
+  /** @type {import("../client/types.js").History | null} what came from the gateway and seemed to be later than now */
+  #doubtful = null;
   #now;
   #archived;
   /** Whether the next value is the first of a connection. */
@@ -54,7 +56,7 @@ export class Watch {
     this.past = new Past(this.#pv, () => on.changed(this));
     this.#pv.on("history", (history) => {
       this.past.available = true;
-      this.#history.catchUp(history, on.now() + AHEAD);
+      this.#catchUp(history);
       on.changed(this);
     });
     this.#pv.on("metadata", () => on.changed(this));
@@ -135,9 +137,12 @@ export class Watch {
 
   /** Times are others now: what was taken for a wrong time stamp may be right. */
   clockChanged() {
+    const { arrivedSince } = this.#stamps;
     const { last } = this.#pv;
-    if (!last || this.timeNote === "") return;
-    if (this.#history.length === 1) this.#history.clear();
+    if (!last || (arrivedSince === Infinity && !this.#doubtful)) return;
+    this.#history.forget(arrivedSince);
+    if (this.#seam >= arrivedSince) this.#seam = Infinity;
+    if (this.#doubtful) this.#catchUp(this.#doubtful);
     this.#isFirst = true;
     this.#record(last);
   }
@@ -159,6 +164,10 @@ export class Watch {
     this.#history.push(time, value, Math.max(0, SEVERITIES.indexOf(severity)));
     this.#seam = Math.min(this.#seam, time);
     this.#isFirst = false;
+  }
+
+  #catchUp(history) {
+    this.#doubtful = this.#history.catchUp(history, this.#now() + AHEAD) ? null : history;
   }
 
   #connection(connected) {

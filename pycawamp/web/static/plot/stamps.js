@@ -13,6 +13,8 @@ const PATIENCE = 10;
 export class Stamps {
   /** What a chart has to say about the newest sample's time; "" if nothing. */
   note = "";
+  /** Since when samples are drawn when they arrive; Infinity: they are not. */
+  arrivedSince = Infinity;
   /** When lateness began and how much it was, or null. */
   #late = null;
 
@@ -35,11 +37,13 @@ export class Stamps {
 
   #arrived(reason, now) {
     this.note = `${reason}: values are drawn when they arrive.`;
+    this.arrivedSince = Math.min(this.arrivedSince, now);
     return now;
   }
 
   #believed(note, at) {
     this.note = note;
+    this.arrivedSince = Infinity;
     return at;
   }
 

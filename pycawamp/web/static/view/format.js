@@ -1,5 +1,6 @@
 /** How a number is written: as its record says, or as somebody chose for a row. */
-import { isEmpty, textOf } from "./reading.js";
+import { typedList } from "./entry.js";
+import { isEmpty, isList, textOf } from "./reading.js";
 
 /** @type {Record<string, {label: string, text: ((value: number) => string) | null}>} */
 export const FORMATS = {
@@ -18,6 +19,8 @@ export const FORMATS = {
 export function formattedText(update, metadata, format = "record") {
   const write = FORMATS[format]?.text;
   const { value } = update;
+  // As it would be typed: otherwise it cannot be seen where an element ends.
+  if (isList(value) && metadata?.type === "string") return typedList(Array.from(value));
   return write && typeof value === "number" && Number.isFinite(value) && !isEmpty(update) ? write(value) : textOf(update, metadata);
 }
 
