@@ -39,15 +39,15 @@ from pycawamp.bus.link import Link, Self
 from pycawamp.bus.messages import (
     HEADER,
     VERSION,
-    Kind,
     Record,
+    RecordKind,
     bodies,
     burst,
     other,
     reading_record,
 )
-from pycawamp.bus.requests import Requests
-from pycawamp.bus.sources import Sources
+from pycawamp.bus.published import PublishedPVs
+from pycawamp.bus.requests import NATSRequests
 from pycawamp.bus.stream import EdgeStream
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.interfaces import ISubscriber, PVState
@@ -254,7 +254,7 @@ ROUNDS = 100
 
 def _packed(edges: int) -> float:
     backend, clock, sink = MemoryBackend(), Clock(), Nowhere()
-    sources = Sources(clock, PVHub(clock, backend), lambda _flush: None)
+    sources = PublishedPVs(clock, PVHub(clock, backend), lambda _flush: None)
     streams = [EdgeStream(clock, cast("NATSClient", sink), 1, f"e{n}") for n in range(edges)]
     for index in range(BURST):
         backend.add(f"X{index}", 0.0)
@@ -279,7 +279,7 @@ def _taken() -> float:
     link = Link(
         Self(
             client=cast("NATSClient", Nowhere()),
-            requests=cast("Requests", None),
+            requests=cast("NATSRequests", None),
             name="e1",
             session="1",
             next_epoch=lambda: 1,
@@ -297,8 +297,8 @@ def _taken() -> float:
         pv = hub.subscribe(f"X{index}", Ignorant()).pv
         channel = Channel(f"X{index}", index, 0, pv, cast("Waits", None), lambda _channel: None)
         channel.go_to(link)
-        opened.append(other(index, Kind.OPENED, index))
-        opened.append(other(index, Kind.CONNECTION, True))
+        opened.append(other(index, RecordKind.OPENED, index))
+        opened.append(other(index, RecordKind.CONNECTION, True))
     bursts = count(1)
 
     def take(records: Sequence[Record]) -> None:

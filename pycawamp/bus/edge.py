@@ -21,7 +21,7 @@ from pycawamp.bus.control import Beat
 from pycawamp.bus.link import ASK_SECONDS, Link, Self, all_of
 from pycawamp.bus.messages import Burst, burst
 from pycawamp.bus.protocol import Message
-from pycawamp.bus.requests import Requests
+from pycawamp.bus.requests import NATSRequests
 from pycawamp.bus.slots import SLOTS, ShardKey, owners
 from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.inbox import Inbox
@@ -60,7 +60,7 @@ class Edge:
         epochs = count(1)
         self._self = Self(
             client=self._client,
-            requests=Requests(self._client, subjects.replies(self._name, self._session)),
+            requests=NATSRequests(self._client, subjects.replies(self._name, self._session)),
             name=self._name,
             session=self._session,
             next_epoch=lambda: next(epochs),
@@ -118,7 +118,7 @@ class Edge:
     @property
     def shares(self) -> dict[str, int]:
         """How many PVs are asked of each ingest that is there, by its name."""
-        return {name: len(link.open_receivers) for name, link in self._links.items()}
+        return {name: len(link.open_channels) for name, link in self._links.items()}
 
     def start(self) -> None:
         """Connect to the bus; once for each backend."""
@@ -221,7 +221,7 @@ class Edge:
         self._self.requests.lose(link.ingest)
         self._count_owners()
         self._is_late = is_silent
-        for channel in link.open_receivers:
+        for channel in link.open_channels:
             assert isinstance(channel, Channel)
             was_owner = channel.owner is link
             channel.lose(link)

@@ -17,14 +17,19 @@ from pycawamp.bus.control import Ask, Beat, Control, GetRequest, PutRequest, Str
 from pycawamp.bus.errors import BadBusMessageError
 from pycawamp.bus.messages import (
     Burst,
-    Kind,
+    RecordKind,
     Scalar,
     as_metadata,
     as_reading,
     scalars,
     sections,
 )
-from pycawamp.bus.requests import ForbiddenError, NobodyThereError, ReplyLostError, Requests
+from pycawamp.bus.requests import (
+    NATSRequests,
+    NobodyThereError,
+    PermissionsViolationError,
+    ReplyLostError,
+)
 from pycawamp.pv.errors import (
     AccessError,
     BadValueError,
@@ -49,7 +54,7 @@ _LIMITS = 2
 """The version from which on rates are told."""
 
 
-class Receiver(Protocol):
+class LinkedChannel(Protocol):
     """One PV of an edge."""
 
     name: str
@@ -90,7 +95,7 @@ class Self:
     """What an edge's links have in common."""
 
     client: NATSClient
-    requests: Requests
+    requests: NATSRequests
     name: str
     session: str
     next_epoch: Callable[[], int]
@@ -123,11 +128,11 @@ class Link:
         self._handled = 0
         self._number = 0
         self._silent = 0
-        self._open: dict[int, Receiver] = {}
-        self._receivers: dict[int, Receiver] = {}
-        # Those of some of the receivers; a route that is closed sends nothing.
+        self._open: dict[int, LinkedChannel] = {}
+        self._channels: dict[int, LinkedChannel] = {}
+        # Those of some of the channels; a route that is closed sends nothing.
         self._routes: dict[int, Route] = {}
-        self._wanted: deque[tuple[Ask, Receiver]] = deque()
+        self._wanted: deque[tuple[Ask, LinkedChannel]] = deque()
         self._is_sending = False
 
     # What to ask for
@@ -136,34 +141,34 @@ class Link:
         """Ask for a new stream, with all PVs that are open."""
         self.epoch = self._edge.next_epoch()
         self._arrived = self._handled = self._number = 0
-        self._receivers.clear()
+        self._channels.clear()
         self._routes.clear()
         self._wanted.clear()
         self._control(Ask.START)
-        for receiver in self._open.values():
-            self._want(Ask.OPEN, receiver)
+        for channel in self._open.values():
+            self._want(Ask.OPEN, channel)
 
-    def open(self, receiver: Receiver) -> None:
+    def open(self, channel: LinkedChannel) -> None:
         """Ask for a PV."""
-        self._open[receiver.number] = receiver
-        self._want(Ask.OPEN, receiver)
+        self._open[channel.number] = channel
+        self._want(Ask.OPEN, channel)
 
-    def limit(self, receiver: Receiver) -> None:
+    def limit(self, channel: LinkedChannel) -> None:
         """Ask for another rate of a PV."""
-        if receiver.number in self._open and self._version >= _LIMITS and not self.is_lost:
-            self._want(Ask.LIMIT, receiver)
+        if channel.number in self._open and self._version >= _LIMITS and not self.is_lost:
+            self._want(Ask.LIMIT, channel)
 
-    def close(self, receiver: Receiver) -> None:
+    def close(self, channel: LinkedChannel) -> None:
         """Ask for a PV no more."""
-        if self._open.pop(receiver.number, None) is not None and not self.is_lost:
-            self._want(Ask.CLOSE, receiver)
+        if self._open.pop(channel.number, None) is not None and not self.is_lost:
+            self._want(Ask.CLOSE, channel)
 
     def leave(self) -> None:
         """Ask for nothing any more: the edge stops."""
         self._control(Ask.LEAVE)
 
     @property
-    def open_receivers(self) -> list[Receiver]:
+    def open_channels(self) -> list[LinkedChannel]:
         """The PVs that are asked for."""
         return list(self._open.values())
 
@@ -249,8 +254,8 @@ class Link:
     def _take_scalar(self, pid: int, *fields: Any) -> bool:
         """Handle an update that had no route; the next one has, if there is one now."""
         was_update = self._take_scalars([(pid, *fields)]) > 0
-        receiver = self._receivers.get(pid)
-        route = receiver.route if receiver is not None and receiver.owner is self else None
+        channel = self._channels.get(pid)
+        route = channel.route if channel is not None and channel.owner is self else None
         if route is not None:
             self._routes[pid] = route
         else:
@@ -259,45 +264,45 @@ class Link:
 
     def _take_scalars(self, found: Iterable[Scalar]) -> int:
         updates = 0
-        find = self._receivers.get
+        find = self._channels.get
         for pid, severity, status, is_whole, seconds, nanoseconds, value in found:
-            receiver = find(pid)
-            if receiver is None:
+            channel = find(pid)
+            if channel is None:
                 continue
             updates += 1
             number = int(value) if is_whole else value
             reading = Reading(status, severity, seconds, nanoseconds, number)
-            if receiver.owner is self:
-                receiver.reading(reading)
+            if channel.owner is self:
+                channel.reading(reading)
             else:
-                receiver.next_reading(self, reading)
+                channel.next_reading(self, reading)
         return updates
 
     def _take_other(self, pid: int, kind: int, content: Any) -> bool:
         """Handle another record; return whether it was an update."""
-        if kind == Kind.OPENED:
+        if kind == RecordKind.OPENED:
             opened = self._open.get(content)
             if opened is not None:
-                self._receivers[pid] = opened
+                self._channels[pid] = opened
                 opened.opened(self)
             return False
-        receiver = self._receivers.get(pid)
-        if receiver is None:
+        channel = self._channels.get(pid)
+        if channel is None:
             return False
         match kind:
-            case Kind.READING if receiver.owner is self:
-                receiver.reading(as_reading(content))
-            case Kind.READING:
-                receiver.next_reading(self, as_reading(content))
-            case Kind.METADATA:
-                receiver.metadata(self, as_metadata(content))
-            case Kind.CONNECTION:
-                receiver.connection(self, bool(content))
-            case Kind.REFUSED:
-                receiver.refused(self, str(content))
-            case Kind.OVERLOADED:
-                receiver.overloaded(self)
-        return kind == Kind.READING
+            case RecordKind.READING if channel.owner is self:
+                channel.reading(as_reading(content))
+            case RecordKind.READING:
+                channel.next_reading(self, as_reading(content))
+            case RecordKind.METADATA:
+                channel.metadata(self, as_metadata(content))
+            case RecordKind.CONNECTION:
+                channel.connection(self, bool(content))
+            case RecordKind.REFUSED:
+                channel.refused(self, str(content))
+            case RecordKind.OVERLOADED:
+                channel.overloaded(self)
+        return kind == RecordKind.READING
 
     def _told(self, reply: bytes, epoch: int) -> None:
         status = StreamStatus.of(reply)
@@ -320,8 +325,8 @@ class Link:
     def _restart(self, why: str) -> None:
         self._log.info("Starting the stream of {ingest} anew: {why}", ingest=self.ingest, why=why)
         self.start()
-        for receiver in self.open_receivers:
-            receiver.restarted(self)
+        for channel in self.open_channels:
+            channel.restarted(self)
 
     def _lose(self, is_silent: bool) -> None:
         if not self.is_lost:
@@ -341,8 +346,8 @@ class Link:
     def _control(self, ask: Ask, content: Any = None) -> None:
         self._edge.client.publish(self._control_subject, self._packed(ask, content))
 
-    def _want(self, ask: Ask, receiver: Receiver) -> None:
-        self._wanted.append((ask, receiver))
+    def _want(self, ask: Ask, channel: LinkedChannel) -> None:
+        self._wanted.append((ask, channel))
         if not self._is_sending:
             self._is_sending = True
             self._edge.soon(self._send_wanted)
@@ -362,23 +367,23 @@ class Link:
             self._is_sending = True
             self._edge.soon(self._send_wanted)
 
-    def _content(self, ask: Ask, receiver: Receiver) -> Any:
+    def _content(self, ask: Ask, channel: LinkedChannel) -> Any:
         """Return what is said of a PV, as it is now."""
         match ask:
             case Ask.OPEN if self._version >= _LIMITS:
-                return [receiver.number, receiver.name, receiver.rate]
+                return [channel.number, channel.name, channel.rate]
             case Ask.OPEN:
-                return [receiver.number, receiver.name]
+                return [channel.number, channel.name]
             case Ask.LIMIT:
-                return [receiver.name, receiver.rate]
-        return receiver.name
+                return [channel.name, channel.rate]
+        return channel.name
 
 
 def _explain(failure: Failure, nobody: str, lost: str | None) -> None:
     """Raise, for the outcome of a request, the error that says what became of it."""
     if failure.check(NobodyThereError):
         raise NotConnectedError(nobody)
-    if failure.check(ForbiddenError):
+    if failure.check(PermissionsViolationError):
         raise AccessError("the bus does not let this gateway do that")
     if failure.check(ReplyLostError):
         raise NotConnectedError("the ingest was lost") if lost is None else PutFailedError(lost)

@@ -29,7 +29,7 @@ VERSIONS = (1, 2)
 HEADER = Struct("<BxxxQII")
 """Version, the ingest's run, the stream's epoch, the burst's number."""
 _SECTION = Struct("<BxxxI")
-"""Kind, bytes."""
+"""RecordKind, bytes."""
 _SCALAR = Struct("<IBBBxIId")
 """PV number, severity, status, kind of number, seconds, nanoseconds, value."""
 _FLOAT, _INT = 0, 1
@@ -40,7 +40,7 @@ BURST = 2**16
 """Bytes of a burst, unless a single record is larger: so much is handled at a stretch."""
 
 
-class Kind(IntEnum):
+class RecordKind(IntEnum):
     """The kinds of records beside scalar readings."""
 
     OPENED = 1
@@ -56,7 +56,7 @@ class Other(NamedTuple):
     """A record that is not a scalar reading."""
 
     pid: int
-    kind: Kind
+    kind: RecordKind
     payload: bytes
 
 
@@ -91,15 +91,15 @@ def reading_record(pid: int, reading: Reading) -> Record:
             return _SCALAR.pack(pid, severity, status, number, seconds, nanoseconds, value)
         except struct.error:
             pass  # A status by name, or a time before 1970.
-    return other(pid, Kind.READING, tuple(reading))
+    return other(pid, RecordKind.READING, tuple(reading))
 
 
 def metadata_record(pid: int, metadata: Metadata) -> Other:
     """Return the record of metadata."""
-    return other(pid, Kind.METADATA, _described(metadata))
+    return other(pid, RecordKind.METADATA, _described(metadata))
 
 
-def other(pid: int, kind: Kind, content: Any) -> Other:
+def other(pid: int, kind: RecordKind, content: Any) -> Other:
     """Return a record of another kind than a scalar reading."""
     return Other(pid, kind, pack([pid, int(kind), content]))
 
@@ -108,10 +108,10 @@ def key(record: Record) -> object:
     """Return what a newer record of the same PV replaces: those with the same key."""
     if isinstance(record, bytes):
         return record[: SCALAR_HEAD.size]
-    if record.kind is Kind.READING:
+    if record.kind is RecordKind.READING:
         return SCALAR_HEAD.pack(record.pid)
     if record.kind in _STATES:
-        return record.pid, Kind.CONNECTION
+        return record.pid, RecordKind.CONNECTION
     return record.pid, record.kind
 
 
@@ -311,7 +311,7 @@ def _restored(code: int, data: bytes) -> Any:
 
 
 _FIELDS = tuple(field.name for field in attrs.fields(Metadata))
-_STATES = frozenset((Kind.CONNECTION, Kind.REFUSED, Kind.OVERLOADED))
+_STATES = frozenset((RecordKind.CONNECTION, RecordKind.REFUSED, RecordKind.OVERLOADED))
 _ARRAY, _IMAGE, _STATUS = 1, 2, 3
 _KINDS = "biuf"
 _LONGEST_HEAD = 200

@@ -11,9 +11,9 @@ from pycawamp.bus.client import NATSClient
 from pycawamp.bus.messages import (
     HEADER,
     VERSION,
-    Kind,
     Piece,
     Record,
+    RecordKind,
     bodies,
     each_record,
     key,
@@ -108,6 +108,6 @@ class EdgeStream:
                     f"the value takes {len(record.payload)} bytes, more than the bus lets through "
                     f"(max_payload, {self._client.max_payload})"
                 )
-                refusal = [other(record.pid, Kind.REFUSED, text)]
+                refusal = [other(record.pid, RecordKind.REFUSED, text)]
                 for told, body in bodies(refusal):
                     self.send(told, body)

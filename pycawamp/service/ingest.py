@@ -115,7 +115,7 @@ class IngestApp(MultiService):
         self._put_log.close()
 
     def _flush(self) -> None:
-        self.ingest.sources.flush()
+        self.ingest.published.flush()
 
     def _end(self) -> None:
         self._log.critical("Another ingest has the same name; names must be unique")

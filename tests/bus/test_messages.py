@@ -28,8 +28,8 @@ from pycawamp.bus.messages import (
     BURST,
     HEADER,
     VERSION,
-    Kind,
     Record,
+    RecordKind,
     as_metadata,
     as_reading,
     bodies,
@@ -110,7 +110,7 @@ def through(records: Sequence[Record]) -> list[tuple[int, Reading]]:
         for place, record in sections(message):
             if place is None:
                 pid, kind, content = record
-                assert kind == Kind.READING
+                assert kind == RecordKind.READING
                 found.append((pid, as_reading(content)))
                 continue
             for pid, severity, status, is_whole, seconds, nanoseconds, value in scalars(
@@ -171,7 +171,7 @@ class MessageTests(SynchronousTestCase):
         """Metadata come out as they were."""
         ((_, body),) = bodies([metadata_record(3, metadata)])
         ((_, (pid, kind, content)),) = sections(HEADER.pack(VERSION, 1, 1, 1) + body)
-        self.assertEqual((pid, kind, as_metadata(content)), (3, Kind.METADATA, metadata))
+        self.assertEqual((pid, kind, as_metadata(content)), (3, RecordKind.METADATA, metadata))
 
     def test_later_fields(self) -> None:
         """Fields of metadata that this version does not know are ignored, missing ones default."""
@@ -192,17 +192,20 @@ class MessageTests(SynchronousTestCase):
         """A newer value replaces an older one, and a state the state before; nothing else."""
         scalar = reading_record(5, Reading(0, 0, 1, 2, 0.5))
         array = reading_record(5, Reading(0, 0, 1, 2, np.zeros(3)))
-        connected, refused = other(5, Kind.CONNECTION, True), other(5, Kind.REFUSED, "why")
+        connected, refused = (
+            other(5, RecordKind.CONNECTION, True),
+            other(5, RecordKind.REFUSED, "why"),
+        )
         self.assertEqual(key(scalar), key(array))
         self.assertEqual(key(connected), key(refused))
         described = metadata_record(5, Metadata(FieldType.LONG, 1))
-        keys = {key(scalar), key(connected), key(described), key(other(5, Kind.OPENED, 1))}
+        keys = {key(scalar), key(connected), key(described), key(other(5, RecordKind.OPENED, 1))}
         self.assertEqual(len(keys), 4)
         self.assertNotEqual(key(scalar), key(reading_record(6, Reading(0, 0, 1, 2, 0.5))))
 
 
 class ControlTests(SynchronousTestCase):
-    """Requests and their replies."""
+    """NATSRequests and their replies."""
 
     def test_round_trip(self) -> None:
         """What is asked comes out as it was."""

@@ -12,14 +12,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.bus.client import NATSClient
 from pycawamp.bus.messages import scalars, sections
-from pycawamp.bus.sources import Sources
+from pycawamp.bus.published import PublishedPVs
 from pycawamp.bus.stream import EdgeStream
 from pycawamp.pv.ca import dbr
 from pycawamp.pv.ca.libca import Refusal
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.router import Router
 from pycawamp.pv.values import FieldType, Metadata
-from tests.bus.test_sources import Bus
+from tests.bus.test_published import Bus
 from tests.pv.test_compiled_updates import events, time_bytes
 from tests.support.compiled import NATIVE, NOT_COMPILED
 from tests.support.examples import examples
@@ -39,7 +39,7 @@ class OfflineIngest(OfflineCA):
         assert NATIVE is not None
         super().__init__(PollingReactor(), self._flush, is_compiled)
         self.hub = PVHub(self.clock, Router({"ca": self.backend}, default="ca"))
-        self.sources = Sources(
+        self.published = PublishedPVs(
             self.clock,
             self.hub,
             lambda flush: self.clock.callLater(0, flush),
@@ -50,7 +50,7 @@ class OfflineIngest(OfflineCA):
         self.edges = {name: EdgeStream(self.clock, client, 1, name) for name in EDGES}
 
     def _flush(self) -> None:
-        self.sources.flush()
+        self.published.flush()
 
     @property
     def direct(self) -> int:
@@ -77,19 +77,19 @@ class PackingMachine(RuleBasedStateMachine):
     def open(self, edge: str, name: str, rate: float | None) -> None:
         """An edge wants a PV, or wants it otherwise."""
         for each in self.both:
-            each.sources.open(name, each.edges[edge], EDGES.index(edge), rate)
+            each.published.open(name, each.edges[edge], EDGES.index(edge), rate)
 
     @rule(edge=edges, name=names, rate=st.sampled_from(RATES))
     def limit(self, edge: str, name: str, rate: float | None) -> None:
         """An edge wants a PV at another rate."""
         for each in self.both:
-            each.sources.limit(name, each.edges[edge], rate)
+            each.published.limit(name, each.edges[edge], rate)
 
     @rule(edge=edges, name=names)
     def close(self, edge: str, name: str) -> None:
         """An edge does not want a PV any more."""
         for each in self.both:
-            each.sources.close(name, each.edges[edge])
+            each.published.close(name, each.edges[edge])
 
     @rule(name=names, field_type=st.sampled_from(list(dbr.DBR_TYPES)))
     def connect(self, name: str, field_type: FieldType) -> None:

@@ -16,8 +16,8 @@ const MOST_BUTTONS = 8;
 export class PutForm {
   #watch;
   /** What the user edits: an input, a select, or a group of buttons. */
-  #field = null;
-  #shape = null;
+  #field = /** @type {any} */ (null);
+  #shape = "";
   #isBusy = false;
   /** What was there before the last write: a value, or undefined. */
   #before;
@@ -97,10 +97,11 @@ export class PutForm {
 
   #step(by) {
     const { metadata, pv } = this.#watch;
+    const step = stepOf(metadata) ?? 0;
     // Beyond 2^53 a number may have lost its last digits.
     if (typeof pv.last?.value !== "number" || !(Math.abs(pv.last.value) <= Number.MAX_SAFE_INTEGER)) return this.#say("failed", "There is no value to step from.");
     // Sums of decimal fractions have a tail that nobody meant.
-    return this.#ask(Number((pv.last.value + by * stepOf(metadata)).toPrecision(15)));
+    return this.#ask(Number((pv.last.value + by * step).toPrecision(15)));
   }
 
   /** Asks first where a write may do harm. */

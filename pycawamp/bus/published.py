@@ -12,9 +12,9 @@ from zope.interface import implementer
 
 from pycawamp.bus.messages import (
     SCALAR_HEAD,
-    Kind,
     Piece,
     Record,
+    RecordKind,
     bodies,
     metadata_record,
     other,
@@ -56,20 +56,20 @@ class RecordBuffer:
         return len(self._records)
 
 
-class Group:
+class EdgeGroup:
     """The edges that want the same PVs, and the records for them until the next flush.
 
     Scalar readings are collected in the buffer, where C code can add some too.
     """
 
-    __slots__ = ("_pieces", "_touch", "buffer", "edges", "sources")
+    __slots__ = ("_pieces", "_touch", "buffer", "edges", "pvs")
 
     def __init__(
-        self, edges: frozenset[EdgeStream], buffer: Buffer, touch: Callable[[Group], None]
+        self, edges: frozenset[EdgeStream], buffer: Buffer, touch: Callable[[EdgeGroup], None]
     ) -> None:
         self.edges = edges
         self.buffer = buffer
-        self.sources = 0
+        self.pvs = 0
         """The PVs that these edges want, and no other."""
         self._pieces: list[Piece] = []
         self._touch = touch
@@ -114,11 +114,11 @@ class Limited:
     not be seen: at its end it looks whether there were any.
     """
 
-    __slots__ = ("_pause", "_pauses", "_sent", "_source", "group")
+    __slots__ = ("_pause", "_pauses", "_published_pv", "_sent", "group")
 
-    def __init__(self, source: Source, group: Group, pauses: Pauses) -> None:
+    def __init__(self, published: PublishedPV, group: EdgeGroup, pauses: Pauses) -> None:
         self.group = group
-        self._source = source
+        self._published_pv = published
         self._pauses = pauses
         # The one that is not over.
         self._pause: object | None = None
@@ -137,8 +137,8 @@ class Limited:
 
     def send(self, reading: Reading) -> None:
         """Send an update, and pause."""
-        self.group.add(reading_record(self._source.pid, reading))
-        self._sent = self._source.pv.updates
+        self.group.add(reading_record(self._published_pv.pid, reading))
+        self._sent = self._published_pv.pv.updates
         self._pause = object()
         self._pauses.put((self, self._pause))
 
@@ -147,7 +147,7 @@ class Limited:
         newest = self._newest
         self._pause = None
         if newest is not None:
-            self.group.add(reading_record(self._source.pid, newest))
+            self.group.add(reading_record(self._published_pv.pid, newest))
 
     def pause_over(self, pause: object) -> None:
         """Send the newest update and pause again, or wait for the next one."""
@@ -158,11 +158,11 @@ class Limited:
         if newest is not None:
             self.send(newest)
         else:
-            self._source.pv.reroute()
+            self._published_pv.pv.reroute()
 
     @property
     def _newest(self) -> Reading | None:
-        pv = self._source.pv
+        pv = self._published_pv.pv
         if self._pause is None or self._sent == pv.updates:
             return None
         return pv.latest if pv.latest is not None else pv.last
@@ -177,7 +177,7 @@ class Pauses(DelayLine[tuple[Limited, object]]):
 
 
 @implementer(IStreaming)
-class Source:
+class PublishedPV:
     """One PV, for the edges that want it."""
 
     __slots__ = ("group", "limited", "name", "pid", "subscription")
@@ -186,7 +186,7 @@ class Source:
         self.pid = pid
         """Its number on the bus, as long as this ingest runs."""
         self.name = name
-        self.group: Group | None = None
+        self.group: EdgeGroup | None = None
         """The edges that want all updates."""
         self.limited: tuple[Limited, ...] = ()
         """The others, by rate."""
@@ -209,7 +209,7 @@ class Source:
         return found
 
     @property
-    def groups(self) -> list[Group]:
+    def groups(self) -> list[EdgeGroup]:
         """All groups of edges."""
         alone = [self.group] if self.group is not None else []
         return [*alone, *(each.group for each in self.limited)]
@@ -218,7 +218,7 @@ class Source:
         """Pass on metadata."""
         self._tell(metadata_record(self.pid, metadata))
         if pv.is_overloaded:
-            self._tell(other(self.pid, Kind.OVERLOADED, None))
+            self._tell(other(self.pid, RecordKind.OVERLOADED, None))
 
     def connection(self, pv: PVState, connected: bool) -> None:
         """Pass on that the PV has connected or disconnected."""
@@ -240,16 +240,17 @@ class Source:
 
     def highest_rate(self) -> float | None:
         """Return how many updates per second the edges need; None: all."""
-        return None if self.group is not None else max(each.rate for each in self.limited)
+        rates = (each.rate for each in self.limited)
+        return None if self.group is not None else max(rates, default=None)
 
     def snapshot(self, number: int) -> Iterator[Record]:
         """The records of its present state, for an edge that calls it by a number of its own."""
-        yield other(self.pid, Kind.OPENED, number)
+        yield other(self.pid, RecordKind.OPENED, number)
         pv = self.pv
         if pv.described is not None:
             yield metadata_record(self.pid, pv.described)
         if pv.is_overloaded:
-            yield other(self.pid, Kind.OVERLOADED, None)
+            yield other(self.pid, RecordKind.OVERLOADED, None)
         if pv.connected is not None:
             yield self._state(pv, pv.connected)
         latest = pv.latest
@@ -267,11 +268,11 @@ class Source:
 
     def _state(self, pv: PVState, connected: bool) -> Record:
         if pv.refusal is not None:
-            return other(self.pid, Kind.REFUSED, pv.refusal)
-        return other(self.pid, Kind.CONNECTION, connected)
+            return other(self.pid, RecordKind.REFUSED, pv.refusal)
+        return other(self.pid, RecordKind.CONNECTION, connected)
 
 
-class Sources:
+class PublishedPVs:
     """The PVs that edges want: each has one subscription to the hub.
 
     Args:
@@ -292,52 +293,52 @@ class Sources:
         self._hub = hub
         self._soon = soon
         self._make_buffer = make_buffer
-        self._sources: dict[str, Source] = {}
-        self._groups: dict[frozenset[EdgeStream], Group] = {}
-        self._touched: list[Group] = []
+        self._published: dict[str, PublishedPV] = {}
+        self._groups: dict[frozenset[EdgeStream], EdgeGroup] = {}
+        self._touched: list[EdgeGroup] = []
         self._pids = count(1)
         self._pauses: WeakValueDictionary[float, Pauses] = WeakValueDictionary()
 
     def __len__(self) -> int:
-        return len(self._sources)
+        return len(self._published)
 
     def __contains__(self, name: str) -> bool:
-        return name in self._sources
+        return name in self._published
 
     def handle(self, name: str) -> IHandle | None:
         """Return the backend's handle of a PV that an edge has open; else None."""
-        return self._hub.handle(name) if name in self._sources else None
+        return self._hub.handle(name) if name in self._published else None
 
     def open(self, name: str, edge: EdgeStream, number: int, rate: float | None = None) -> None:
         """Send a PV to an edge: its state, then all updates, or so many per second."""
-        source = self._sources.get(name)
-        if source is None:
-            source = self._sources[name] = Source(next(self._pids), name)
-            source.subscription = self._hub.subscribe(name, source)
-        self._regroup(source, {**source.wanted, edge: _kept(rate)})
+        published = self._published.get(name)
+        if published is None:
+            published = self._published[name] = PublishedPV(next(self._pids), name)
+            published.subscription = self._hub.subscribe(name, published)
+        self._regroup(published, {**published.wanted, edge: _kept(rate)})
         alone = self._group(frozenset((edge,)))
-        for record in source.snapshot(number):
+        for record in published.snapshot(number):
             alone.add(record)
 
     def limit(self, name: str, edge: EdgeStream, rate: float | None) -> None:
         """Send so many updates of a PV per second to an edge that has it open."""
-        source = self._sources.get(name)
-        if source is not None and edge in source.wanted:
-            self._regroup(source, {**source.wanted, edge: _kept(rate)})
+        published = self._published.get(name)
+        if published is not None and edge in published.wanted:
+            self._regroup(published, {**published.wanted, edge: _kept(rate)})
 
     def refuse(self, edge: EdgeStream, number: int, reason: str) -> None:
         """Tell an edge why it does not get a PV."""
         alone = self._group(frozenset((edge,)))
         pid = next(self._pids)
-        alone.add(other(pid, Kind.OPENED, number))
-        alone.add(other(pid, Kind.REFUSED, reason))
+        alone.add(other(pid, RecordKind.OPENED, number))
+        alone.add(other(pid, RecordKind.REFUSED, reason))
 
     def close(self, name: str, edge: EdgeStream) -> None:
         """Send a PV to an edge no more."""
-        source = self._sources.get(name)
-        if source is not None:
-            wanted = {each: rate for each, rate in source.wanted.items() if each is not edge}
-            self._regroup(source, wanted)
+        published = self._published.get(name)
+        if published is not None:
+            wanted = {each: rate for each, rate in published.wanted.items() if each is not edge}
+            self._regroup(published, wanted)
 
     def flush(self) -> None:
         """Send all that was collected: first to single edges, whose snapshots come before updates.
@@ -351,10 +352,10 @@ class Sources:
             group.flush()
             self._drop_unused(group)
 
-    def _regroup(self, source: Source, wanted: Wanted) -> None:
-        for each in source.limited:
+    def _regroup(self, published: PublishedPV, wanted: Wanted) -> None:
+        for each in published.limited:
             each.release()
-        before = source.groups
+        before = published.groups
         for group in before:
             # What was collected is for those who wanted it then, and before any snapshot.
             group.flush()
@@ -362,23 +363,23 @@ class Sources:
         for edge, rate in wanted.items():
             by_rate.setdefault(rate, set()).add(edge)
         everything = by_rate.pop(None, None)
-        source.group = self._group(frozenset(everything)) if everything else None
-        source.limited = tuple(
-            Limited(source, self._group(frozenset(edges)), self._pauses_of(rate))
+        published.group = self._group(frozenset(everything)) if everything else None
+        published.limited = tuple(
+            Limited(published, self._group(frozenset(edges)), self._pauses_of(rate))
             for rate, edges in by_rate.items()
             if rate is not None
         )
-        for group in source.groups:
-            group.sources += 1
+        for group in published.groups:
+            group.pvs += 1
         for group in before:
-            group.sources -= 1
+            group.pvs -= 1
             self._drop_unused(group)
         if not wanted:
-            del self._sources[source.name]
-            if source.subscription is not None:
-                source.subscription.close()
+            del self._published[published.name]
+            if published.subscription is not None:
+                published.subscription.close()
         else:
-            source.pv.reroute()
+            published.pv.reroute()
 
     def _pauses_of(self, rate: float) -> Pauses:
         pauses = self._pauses.get(rate)
@@ -386,19 +387,19 @@ class Sources:
             pauses = self._pauses[rate] = Pauses(self._clock, rate)
         return pauses
 
-    def _group(self, edges: frozenset[EdgeStream]) -> Group:
+    def _group(self, edges: frozenset[EdgeStream]) -> EdgeGroup:
         group = self._groups.get(edges)
         if group is None:
             make = self._make_buffer
             buffer = make(b"") if make is not None else RecordBuffer()
-            group = self._groups[edges] = Group(edges, buffer, self._touch)
+            group = self._groups[edges] = EdgeGroup(edges, buffer, self._touch)
         return group
 
-    def _drop_unused(self, group: Group) -> None:
-        if not group.sources and group.is_empty and self._groups.get(group.edges) is group:
+    def _drop_unused(self, group: EdgeGroup) -> None:
+        if not group.pvs and group.is_empty and self._groups.get(group.edges) is group:
             del self._groups[group.edges]
 
-    def _touch(self, group: Group) -> None:
+    def _touch(self, group: EdgeGroup) -> None:
         if not self._touched:
             self._soon(self.flush)
         self._touched.append(group)
