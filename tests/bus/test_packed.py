@@ -42,7 +42,6 @@ class OfflineIngest(OfflineCA):
         self.published = PublishedPVs(
             self.clock,
             self.hub,
-            lambda flush: self.clock.callLater(0, flush),
             NATIVE.FrameBuffer if is_compiled else None,
         )
         self.bus = Bus()

@@ -26,7 +26,7 @@ class RateTests(SynchronousTestCase):
         """Have a PV with the value 0, and three edges."""
         self.clock, self.bus, backend = Clock(), Bus(), MemoryBackend()
         backend.add("X", 0)
-        self.published = PublishedPVs(self.clock, PVHub(self.clock, backend), lambda _flush: None)
+        self.published = PublishedPVs(self.clock, PVHub(self.clock, backend))
         client = cast("NATSClient", self.bus)
         self.edges = {
             name: EdgeStream(self.clock, client, 1, name) for name in ("all", "one", "two")
