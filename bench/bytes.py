@@ -30,7 +30,7 @@ COLUMNS = ("transport", "batch", "compressed", "bytes per message",
 
 @attrs.frozen
 class Way:
-    """How a burst gets to the clients."""
+    """How a burst is sent to the clients."""
 
     tls: bool
     batch: bool
@@ -38,7 +38,7 @@ class Way:
 
 
 def burst() -> list[bytes]:
-    """Version 1 messages whose values and times are random in all their digits."""
+    """Return Version 1 messages with values and times of random digits."""
     return [
         b'{"msg_type":"monitor","pvname":"BENCH:COUNT%05d","value":%.6f,"count":1,'
         b'"timestamp":1700000000.%09d,"units":"mm"}'
@@ -48,14 +48,14 @@ def burst() -> list[bytes]:
 
 
 def frames(messages: list[bytes], batch: bool) -> bytes:
-    """Frames as a set's buffer has them."""
+    """Return frames as in a set's buffer."""
     if batch:
         return text_frame(b"[%b]" % b",".join(messages))
     return b"".join(map(text_frame, messages))
 
 
 class Wire:
-    """A client's socket, and who reads at its other end."""
+    """A client's socket, and the reader at its other end."""
 
     def __init__(self, context: SSL.Context | None) -> None:
         self._near, self._far = socket.socketpair()
@@ -63,7 +63,7 @@ class Wire:
         self._tls = _connected(context) if context is not None else None
 
     def send(self, data: bytes) -> None:
-        """Send a burst, encrypted in memory as Twisted does it."""
+        """Send a burst, encrypted in memory like by Twisted."""
         if self._tls is not None:
             for start in range(0, len(data), 2**16):
                 self._tls.send(data[start : start + 2**16])
@@ -71,7 +71,7 @@ class Wire:
         self._near.sendall(data)
 
     def drain(self) -> None:
-        """Read all that was sent."""
+        """Read everything that was sent."""
         self._far.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             while self._far.recv(ROOM):

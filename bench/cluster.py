@@ -7,15 +7,18 @@ each process during the count; ratios are to the one process of the same row.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
+import os
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
+from threading import Event, Thread
 from typing import cast
 
 import attrs
@@ -36,15 +39,15 @@ from pycawamp.bus.link import Link, Self
 from pycawamp.bus.messages import (
     HEADER,
     VERSION,
-    Kind,
     Record,
+    RecordKind,
     bodies,
     burst,
     other,
     reading_record,
 )
-from pycawamp.bus.requests import Requests
-from pycawamp.bus.sources import Sources
+from pycawamp.bus.published import PublishedPVs
+from pycawamp.bus.requests import NATSRequests
 from pycawamp.bus.stream import EdgeStream
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.interfaces import ISubscriber, PVState
@@ -94,8 +97,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         source = records.counters(folder, settings.size(1000, 100), 10)
         with processes.ioc(source.database) as server:
-            for table in (viewers(settings, server, source), more_edges(settings, server, source)):
-                print(f"\n{table.markdown()}", flush=True)
+            for measure in (viewers, more_edges, slow_edge, puts):
+                print(f"\n{measure(settings, server, source).markdown()}", flush=True)
     return 0
 
 
@@ -140,6 +143,89 @@ TURNS = 4
 """Counts of each number of edges."""
 
 
+def slow_edge(settings: Settings, server: Ioc, source: Records) -> Table:
+    """What viewers of two edges see while a third edge hangs, or gets too little CPU time."""
+    viewers = settings.size(20, 1)
+    rows = []
+    states: dict[str, Callable[[int], contextlib.AbstractContextManager[object]]] = {
+        "is well": contextlib.nullcontext,
+        "hangs": _stopped,
+        "runs a sixth of the time": _slow,
+    }
+    for state, disturbed in states.items():
+        with _edges(settings, server, OURS, 3) as cluster:
+            *others, third = cluster.edges
+            with ThreadPoolExecutor() as pool:
+                load = Load(source.page, 1, seconds=settings.seconds + SPARE_S, settle=4.0)
+                own = pool.submit(_count, settings, server, third, load)
+                seen = _load(
+                    settings, server, source, cluster, others, [viewers] * 2, disturbed(third.pid)
+                )
+                latency = pair(own.result().latency("p50"), own.result().latency("p99"))
+        found = [f"{pair(each.latency('p50'), each.latency('p99'))}" for each in seen.results]
+        rows.append([state, *found, "-" if disturbed is _stopped else latency])
+    columns = ("the third edge", "one edge", "another edge", "the third edge itself")
+    return Table("Two edges beside a third one: p50 / p99, ms", columns, rows)
+
+
+SPARE_S = 6.0
+"""Seconds for which the third edge is counted longer: the others start later, and it is freed."""
+STOPPED_S, RUNNING_S = 0.25, 0.05
+
+
+@contextlib.contextmanager
+def _stopped(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def _slow(pid: int) -> Iterator[None]:
+    """Let a process run for a part of the time only."""
+    over = Event()
+
+    def hold_up() -> None:
+        while not over.wait(RUNNING_S):
+            with _stopped(pid):
+                over.wait(STOPPED_S)
+
+    thread = Thread(target=hold_up)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def puts(settings: Settings, _server: Ioc, _source: Records) -> Table:
+    """How long a put takes at one process, and at an edge; both at the same IOC, in turns."""
+    database = settings.folder / "puts.db"
+    database.write_text('record(ao, "put:AO") {}\n')
+    anyone, rate = "--allow-put=anyone", "--max-put-rate=1000000"
+    with (
+        processes.ioc(database) as server,
+        processes.gateway(OURS, server, settings.folder, anyone, rate) as one,
+        _edges(settings, server, OURS, 1, [anyone], [anyone, rate]) as cluster,
+    ):
+        ports = one.port, cluster.edges[0].port
+        words = settings.size(2000, 100), "put:AO", *ports
+        command = [sys.executable, "-m", "bench.puts", *map(str, words)]
+        with processes.child(command) as client:
+            found = loader.read(client)
+    milliseconds = [found[str(port)] for port in ports]
+    rows = [
+        [where, exact(each["p50"], 2), exact(each["p99"], 2)]
+        for where, each in zip(("one process", "an edge"), milliseconds, strict=True)
+    ]
+    more = [exact(milliseconds[1][each] - milliseconds[0][each], 2) for each in ("p50", "p99")]
+    rows.append(["difference", *more])
+    return Table("A put, until the record was processed", ("at", "p50, ms", "p99, ms"), rows)
+
+
 class Nowhere:
     """Takes the place of a NATS client, and sends nothing."""
 
@@ -168,7 +254,7 @@ ROUNDS = 100
 
 def _packed(edges: int) -> float:
     backend, clock, sink = MemoryBackend(), Clock(), Nowhere()
-    sources = Sources(clock, PVHub(clock, backend), lambda _flush: None)
+    sources = PublishedPVs(clock, PVHub(clock, backend), lambda _flush: None)
     streams = [EdgeStream(clock, cast("NATSClient", sink), 1, f"e{n}") for n in range(edges)]
     for index in range(BURST):
         backend.add(f"X{index}", 0.0)
@@ -193,7 +279,7 @@ def _taken() -> float:
     link = Link(
         Self(
             client=cast("NATSClient", Nowhere()),
-            requests=cast("Requests", None),
+            requests=cast("NATSRequests", None),
             name="e1",
             session="1",
             next_epoch=lambda: 1,
@@ -211,14 +297,15 @@ def _taken() -> float:
         pv = hub.subscribe(f"X{index}", Ignorant()).pv
         channel = Channel(f"X{index}", index, 0, pv, cast("Waits", None), lambda _channel: None)
         channel.go_to(link)
-        opened.append(other(index, Kind.OPENED, index))
-        opened.append(other(index, Kind.CONNECTION, True))
+        opened.append(other(index, RecordKind.OPENED, index))
+        opened.append(other(index, RecordKind.CONNECTION, True))
     bursts = count(1)
 
     def take(records: Sequence[Record]) -> None:
-        for _, body in bodies(records, only_scalars=False):
+        for _, body in bodies(records):
             message = HEADER.pack(VERSION, 1, 1, next(bursts)) + body
-            assert link.take(burst(message), message) in (0, BURST)
+            assert link.arrived(burst(message))
+            assert link.handle(burst(message), message) in (0, BURST)
 
     take(opened)
     stamps = count(1)
@@ -226,10 +313,11 @@ def _taken() -> float:
     def once() -> None:
         reading = Reading(0, 0, 1795394257, next(stamps), 0.5)
         records = [reading_record(index, reading) for index in range(1, BURST + 1)]
-        (body,) = (body for _, body in bodies(records, only_scalars=True))
+        (body,) = (body for _, body in bodies(records))
         message = HEADER.pack(VERSION, 1, 1, next(bursts)) + body
         started = time.perf_counter()
-        assert link.take(burst(message), message) == BURST
+        assert link.arrived(burst(message))
+        assert link.handle(burst(message), message) == BURST
         times.append(time.perf_counter() - started)
 
     times: list[float] = []
@@ -273,34 +361,67 @@ def _one_process(
 def _cluster(
     settings: Settings, server: Ioc, source: Records, build: str, counts: Sequence[int]
 ) -> Measured:
+    with _edges(settings, server, build, len(counts)) as cluster:
+        return _load(settings, server, source, cluster, cluster.edges, counts)
+
+
+@contextlib.contextmanager
+def _edges(  # noqa: PLR0913, PLR0917 (what runs, and how)
+    settings: Settings,
+    server: Ioc,
+    build: str,
+    number: int,
+    of_ingest: Sequence[str] = (),
+    of_edges: Sequence[str] = (),
+) -> Iterator[Cluster]:
+    """Run a NATS server, an ingest and edges, with options."""
     folder = Path(tempfile.mkdtemp(dir=settings.folder))
     fast = {"PYCASERVER_FAST": "0" if build == IN_PYTHON else "1"}
     cluster = Cluster(folder, {**server.environment, **fast})
     try:
         cluster.add_nodes(1)
-        cluster.add_ingests("A")
-        cluster.edges = [cluster.edge(f"e{index}") for index in range(len(counts))]
+        cluster.add_ingests("A", options=of_ingest)
+        cluster.edges = [cluster.edge(f"e{index}", *of_edges) for index in range(number)]
         for edge in cluster.edges:
             edge.environment = {**edge.environment, **fast}
             edge.start()
-        return _load(settings, server, source, cluster, counts)
+        yield cluster
     finally:
         cluster.stop()
 
 
-def _load(
-    settings: Settings, server: Ioc, source: Records, cluster: Cluster, counts: Sequence[int]
+def _load(  # noqa: PLR0913, PLR0917 (what is measured, and what beside it)
+    settings: Settings,
+    server: Ioc,
+    source: Records,
+    cluster: Cluster,
+    edges: Sequence[Member],
+    counts: Sequence[int],
+    during: contextlib.AbstractContextManager[object] | None = None,
 ) -> Measured:
-    def run(edge: Member, count: int) -> Result:
-        gateway = Gateway(OURS, edge.pid, edge.port)
-        load = Load(source.page, count, seconds=settings.seconds, settle=4.0)
-        watched = cluster.ingests[0].pid, cluster.nodes[0].pid
-        return loader.run(settings, gateway, server, load, watched)
+    watched = cluster.ingests[0].pid, cluster.nodes[0].pid
+
+    def run(index: int) -> Result:
+        load = Load(source.page, counts[index], seconds=settings.seconds, settle=4.0)
+        beside = during if not index else None
+        return _count(settings, server, edges[index], load, watched, beside)
 
     with ThreadPoolExecutor() as pool:
-        results = list(pool.map(run, cluster.edges, counts))
+        results = list(pool.map(run, range(len(edges))))
     ingest, nats = results[0].others
     return Measured(results, ingest, nats, [each.gateway_cores for each in results])
+
+
+def _count(  # noqa: PLR0913, PLR0917 (as above)
+    settings: Settings,
+    server: Ioc,
+    edge: Member,
+    load: Load,
+    others: Sequence[int] = (),
+    during: contextlib.AbstractContextManager[object] | None = None,
+) -> Result:
+    gateway = Gateway(OURS, edge.pid, edge.port)
+    return loader.run(settings, gateway, server, load, others, during=during)
 
 
 def _rows(count: int, build: str, source: Records, one: Result, two: Measured) -> list[list[str]]:

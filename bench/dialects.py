@@ -30,7 +30,7 @@ OPENING_COLUMNS = (
 
 @attrs.frozen
 class Protocol:
-    """What clients speak, and the options of their gateway."""
+    """The protocol of the clients, and the options of their gateway."""
 
     name: str
     path: str

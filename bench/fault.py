@@ -1,4 +1,4 @@
-"""What the scenarios of `bench.faults` get, and what comes of each."""
+"""The options of the scenarios of `bench.faults`, and their results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.tools import Tools
 
 
 class Skipped(Exception):  # noqa: N818 (as SkipTest)
-    """This machine does not have, or does not permit, what a scenario needs."""
+    """A scenario needs something that this machine does not have or permit."""
 
 
 @attrs.frozen
@@ -42,11 +42,11 @@ class Outcome:
     counted: int
     """Values that the gateway counts as replaced by newer ones."""
     seen: str
-    """What else clients saw."""
+    """Other observations of clients."""
     median: float
     longest: float
-    """Seconds until all was as before."""
+    """Seconds until the normal state was restored."""
     measured: str
-    """What these seconds are."""
+    """The meaning of these seconds."""
     upstream: int = 0
     """Values that the IOC replaced by newer ones in its own queue, before it sent them."""

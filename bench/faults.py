@@ -47,7 +47,7 @@ COLUMNS = (
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the scenarios; the exit status is 1 if one failed."""
+    """Run the scenarios; return 1 if one failed."""
     parser = argparse.ArgumentParser("python -m bench.faults", description=__doc__)
     parser.add_argument("--only", metavar="A,B", help=f"run only some of {', '.join(FAULTS)}")
     parser.add_argument("--kills", type=int, default=10, help="how often the IOC is killed")

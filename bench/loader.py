@@ -21,7 +21,7 @@ OPEN_S = 45.0  # how long a build may take until every client has every first va
 
 @attrs.frozen
 class Load:
-    """What the clients do. ``slow`` of them never read; ``step`` asks for a search for gaps."""
+    """What the clients do: `slow` of them never read; `step` makes them search for gaps."""
 
     page: Path
     clients: int = 1
@@ -148,7 +148,7 @@ def floor_alone(settings: Settings, server: Ioc, names: Path) -> dict[str, Any]:
 
 
 def read(process: subprocess.Popen[str]) -> dict[str, Any]:
-    """The next line of figures that a program prints."""
+    """Return the next line of figures that a program prints."""
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:

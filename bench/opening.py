@@ -32,7 +32,7 @@ CONNECTIONS_COLUMNS = ("connections", "build", "all open s", "µs CPU per connec
 
 @attrs.frozen
 class Opened:
-    """What the opening of all pages took."""
+    """The cost of opening all pages."""
 
     seconds: float | None
     cpu: float

@@ -28,7 +28,7 @@ CUT_S = 20.0
 
 
 async def ioc_killed(case: Case) -> Outcome:
-    """The IOC is killed (`kill -9`) under load, and started anew."""
+    """The IOC is killed (`kill -9`) under load, and restarted."""
     source = records.counters(case.folder, 200, 10)
     ports = free_ports()
     recoveries = []
@@ -69,7 +69,7 @@ async def ioc_killed(case: Case) -> Outcome:
 
 
 async def ioc_frozen(case: Case) -> Outcome:
-    """The IOC stops (SIGSTOP) for longer than clients wait, and goes on (SIGCONT)."""
+    """The IOC is stopped (SIGSTOP) for longer than clients wait, and continued (SIGCONT)."""
     source = records.counters(case.folder, case.size(10_000), 0.5)
     with processes.ioc(source.database) as server:
         environment = {**server.environment, **IMPATIENT}
@@ -99,7 +99,7 @@ async def ioc_frozen(case: Case) -> Outcome:
 
 
 async def network_cut(case: Case) -> Outcome:
-    """The network between gateway and IOC is cut, and comes back."""
+    """The network between gateway and IOC is cut, and restored."""
     source = records.counters(case.folder, 200, 10)
     with (
         _namespace(),
@@ -130,7 +130,7 @@ async def network_cut(case: Case) -> Outcome:
 
 @contextlib.contextmanager
 def _namespace() -> Iterator[None]:
-    """A network namespace that one virtual cable leads to."""
+    """A network namespace at the end of one virtual cable."""
     try:
         _ip("netns", "add", NAMESPACE)
     except (OSError, subprocess.CalledProcessError) as error:

@@ -28,12 +28,12 @@ _libc = ctypes.CDLL(None)
 
 
 class ChildError(Exception):
-    """A child process ended, or did not come up in time."""
+    """A child process ended, or did not start in time."""
 
 
 @attrs.frozen
 class Ioc:
-    """A running IOC and the environment in which clients find it, and nothing else."""
+    """A running IOC, and the environment in which clients find only this one."""
 
     pid: int
     environment: dict[str, str]
@@ -71,7 +71,7 @@ def ioc(database: Path) -> Iterator[Ioc]:
 
 @contextlib.contextmanager
 def repeater(ports: CAPorts) -> Iterator[None]:
-    """Run a CA repeater, for gateways would leave one behind."""
+    """Run a CA repeater, as gateways would leave one behind."""
     program = (
         "from pycawamp.pv.ca import repeater as r; print(r.ensure_repeater(True)); open(0).read()"
     )

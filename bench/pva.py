@@ -6,10 +6,11 @@ client on pvxs (pvxscat.cpp), which is compiled against the headers of the packa
 `python` is that of `pva` without its compiled part.
 
 The IOC's threads get no real-time priorities, which it would take where it may: on few cores,
-the one that scans would let those that send wait. `--images` measures gateways that pass on images
-of a megabyte at 30 Hz. Up to 2,000 PVs the IOC has one core and the
+the one that scans lets those that send wait, so that a burst is sent at once, but late.
+`--real-time` leaves them these priorities. `--images` measures gateways that pass on images of a
+megabyte at 30 Hz. Up to 2,000 PVs the IOC has one core and the
 client another: on shared ones a client waits for the IOC's three busy threads. More PVs take the
-IOC more than a core.
+IOC more than a core. `--unfound` searches for PVs that nobody has.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from twisted.internet.protocol import DatagramProtocol
 from zope.interface import implementer
 
 from bench.loader import Load, run
@@ -58,7 +60,13 @@ def main() -> None:
     parser.add_argument(
         "--clients", metavar="N,M", help="measure whole gateways with so many clients instead"
     )
+    parser.add_argument(
+        "--real-time", action="store_true", help="let the IOC use real-time priorities"
+    )
     parser.add_argument("--images", action="store_true", help="with --clients (10): images")
+    parser.add_argument(
+        "--unfound", action="store_true", help="measure searches for PVs that nobody has instead"
+    )
     parser.add_argument("--client", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.client:
@@ -66,6 +74,9 @@ def main() -> None:
         return
     if arguments.images:
         _measure_images(arguments)
+        return
+    if arguments.unfound:
+        _measure_unfound(arguments)
         return
     ports = PVAPorts.free()
     cores = sorted(os.sched_getaffinity(0))
@@ -75,7 +86,8 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         database = Path(folder, "records.db")
         database.write_text("".join(RECORD.format(number=n) for n in range(arguments.pvs)))
-        server = PVAServer(ports, "ioc", str(database), variables=NO_REAL_TIME)
+        variables = {} if arguments.real_time else NO_REAL_TIME
+        server = PVAServer(ports, "ioc", str(database), variables=variables)
     os.sched_setaffinity(0, cores if shares else cores[1:2] or cores)
     environment = {
         **os.environ,
@@ -176,6 +188,61 @@ def _measure_images(arguments: argparse.Namespace) -> None:
         server.kill()
 
 
+UNTIL = (1, 10, 20, 60)
+"""Seconds after which a row ends."""
+
+
+def _measure_unfound(arguments: argparse.Namespace) -> None:
+    """Measure the searches for PVs that no server has, in this process."""
+    from twisted.internet import reactor as _reactor  # noqa: PLC0415 (only here)
+
+    from pycawamp.pv.pva.backend import PVABackend  # noqa: PLC0415
+
+    reactor: Any = _reactor
+    ports = PVAPorts.free()
+    os.environ.update(ports.client_environment())
+    backend, sink, memory = PVABackend(reactor), CountingSink(), _resident()
+    # Of nobody who answers; it counts.
+    listener = CountingDatagrams()
+    reactor.listenUDP(ports.search, listener, "127.0.0.1", 65536)
+    started = [time.monotonic(), time.process_time(), 0]
+
+    def row(until: int) -> None:
+        then, used, datagrams = started
+        started[:] = time.monotonic(), time.process_time(), listener.count
+        took = started[0] - then
+        result = {
+            "pvs": arguments.pvs,
+            "until_s": until,
+            "cores": round((started[1] - used) / took, 4),
+            "datagrams_per_s": round((listener.count - datagrams) / took),
+            "kib": round((_resident() - memory) / 1024),
+        }
+        print("unfound", json.dumps(result), flush=True)
+        if until == UNTIL[-1]:
+            reactor.stop()
+
+    def begin() -> None:
+        backend.start()
+        for number in range(arguments.pvs):
+            backend.open(f"unfound:pv:{number}", sink)
+        for until in UNTIL:
+            reactor.callLater(until, row, until)
+
+    reactor.callWhenRunning(begin)
+    reactor.run()
+
+
+class CountingDatagrams(DatagramProtocol):
+    """Counts datagrams."""
+
+    count = 0
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        """Count one."""
+        self.count += 1
+
+
 def _commands(folder: Path, size: list[str]) -> dict[str, list[str]]:
     own = [sys.executable, "-m", "bench.pva", "--pvs", size[0], "--seconds", size[1], "--client"]
     commands = {protocol: [*own, protocol] for protocol in ("pva", "ca")}
@@ -195,7 +262,7 @@ def _cpu(pid: int) -> float:
 
 @implementer(ISink)
 class CountingSink:
-    """Counts updates, and how late every 97th is."""
+    """Counts updates, and measures how late every 97th is."""
 
     count = 0
     connected = 0
@@ -204,14 +271,14 @@ class CountingSink:
         self.latencies: list[float] = []
 
     def metadata(self, metadata: Metadata) -> None:
-        """Take metadata."""
+        """Ignore metadata."""
 
     def connection(self, connected: bool) -> None:
         """Count a channel."""
         self.connected += 1
 
     def refused(self, reason: str) -> None:
-        """Take a refusal."""
+        """Ignore a refusal."""
 
     def reading(self, reading: Reading) -> None:
         """Count an update."""
@@ -220,7 +287,7 @@ class CountingSink:
             self.latencies.append(time.time() - reading.timestamp)
 
     def overloaded(self) -> None:
-        """Take an overload."""
+        """Ignore an overload."""
 
 
 def _client(protocol: str, pvs: int, seconds: float) -> dict[str, Any]:
@@ -228,7 +295,8 @@ def _client(protocol: str, pvs: int, seconds: float) -> dict[str, Any]:
 
     from pycawamp.pv.ca import _fast  # noqa: PLC0415
     from pycawamp.pv.ca.backend import CABackend  # noqa: PLC0415
-    from pycawamp.pv.inbox import Inbox, InboxLimits  # noqa: PLC0415
+    from pycawamp.pv.event_queue import InboxLimits  # noqa: PLC0415
+    from pycawamp.pv.inbox import Inbox  # noqa: PLC0415
     from pycawamp.pv.pva.backend import PVABackend  # noqa: PLC0415
 
     reactor: Any = _reactor

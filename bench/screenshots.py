@@ -82,7 +82,7 @@ def _save(browser: ConsoleBrowser, path: Path) -> None:
 
 @contextlib.contextmanager
 def _watching(port: int, folder: Path) -> Iterator[None]:
-    """Show the PVs to somebody, so that the gateway keeps what they do."""
+    """Show the PVs to a client, so that the gateway keeps their history."""
     client = [sys.executable, "-m", "pycawamp.client", f"127.0.0.1:{port}"]
     # Not the images: they have no history.
     numbers = [name for name in NAMES if not name.startswith("pva://")]

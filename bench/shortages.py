@@ -101,7 +101,7 @@ async def crowd(case: Case) -> Outcome:
 
 
 async def clock_steps(case: Case) -> Outcome:
-    """The system's clock is set, back and forth, under the gateway."""
+    """The system's clock is set back and forth under the gateway."""
     library = next(Path("/usr/lib").glob("**/faketime/libfaketimeMT.so.1"), None)
     if library is None:
         raise Skipped("there is no libfaketime (Debian: faketime)")
@@ -148,7 +148,7 @@ def _set_clock(offset: Path, seconds: int) -> None:
 
 
 async def full_disk(case: Case) -> Outcome:
-    """The disk of the put log is full, and has room again."""
+    """The disk of the put log is full, and then has room again."""
     source = records.counters(case.folder, 10, 1)
     with _small_disk(case.folder / "disk") as disk, processes.ioc(source.database) as server:
         put_log = disk / "puts.log"
@@ -197,7 +197,7 @@ def _mount(options: str, folder: Path) -> None:
 
 
 async def descriptors_out(case: Case) -> Outcome:
-    """Strangers open more connections than the gateway has file descriptors."""
+    """Other clients open more connections than the gateway has file descriptors."""
     source = records.counters(case.folder, 200, 10)
     with processes.ioc(source.database) as server, _poor_gateway(case, server) as gateway:
         watch = Watch(case.reactor, gateway.port, source.names)

@@ -1,4 +1,4 @@
-"""A fixed rate of updates, beyond what an IOC brings: how much of it arrives, and what it costs."""
+"""Updates at a fixed rate, above that of an IOC: how many arrive, and their cost."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Source:
     _process: subprocess.Popen[str]
 
     def figures(self) -> dict[str, float]:
-        """What it has made, sent and skipped so far, and its clock."""
+        """Return the numbers made, sent and skipped so far, and its clock."""
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
@@ -104,7 +104,7 @@ class _Counted:
 
 
 def _metrics(gateway: Gateway) -> dict[str, float]:
-    """What the gateway has taken, and replaced by newer updates."""
+    """Return how many updates the gateway has handled, and replaced by newer ones."""
     with urlopen(f"http://127.0.0.1:{gateway.port}/metrics", timeout=10) as response:
         text: str = response.read().decode()
     values = {"taken": 0.0, "conflated": 0.0}

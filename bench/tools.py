@@ -15,7 +15,7 @@ _FLAGS = ["-O2", "-Wall", "-Wextra"]
 
 @attrs.frozen
 class Tools:
-    """Where the load client, the bare CA client and the source of updates are."""
+    """The paths of the load client, the bare CA client and the source of updates."""
 
     load: Path
     calat: Path

@@ -1,4 +1,4 @@
-"""A client that counts what it gets of counters, and what it does not get."""
+"""A client that counts which updates of counters it gets, and which are missing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Watch(Listener):
         self.lost = 0
         """Values that are missing between two of one connection."""
         self.disconnections = 0
-        """How often a PV was told to be disconnected."""
+        """Number of times that a PV was reported as disconnected."""
         self.longest_pause = 0.0
         """Seconds between two updates of any PV, at most, since `mark`."""
         self._last_update: float | None = None
@@ -45,12 +45,12 @@ class Watch(Listener):
             self.client.subscribe(name, self, metadata=False)
 
     def mark(self) -> None:
-        """Begin to look for updates and pauses anew."""
+        """Start to look for updates and pauses again."""
         self.fresh = set()
         self.longest_pause, self._last_update = 0.0, None
 
     def connection(self, name: str, connected: bool) -> None:
-        """Take a connection or its end."""
+        """Handle a connection or a disconnect."""
         self._values.pop(name, None)
         if connected:
             self.connected.add(name)
@@ -59,7 +59,7 @@ class Watch(Listener):
             self.disconnections += 1
 
     def update(self, name: str, update: Update) -> None:
-        """Take an update."""
+        """Handle an update."""
         value, last = update.value, self._values.get(name)
         assert isinstance(value, float)
         self._values[name] = value
@@ -73,7 +73,7 @@ class Watch(Listener):
         self._last_update = now
 
     async def until(self, holds: Callable[[], bool], what: str) -> float:
-        """Wait until something holds; how many seconds it took."""
+        """Wait for a condition; return the seconds it took."""
         started = time.monotonic()
         while not holds():
             if time.monotonic() - started > PATIENCE_S:
@@ -82,29 +82,29 @@ class Watch(Listener):
         return time.monotonic() - started
 
     async def until_all_fresh(self) -> float:
-        """Wait until each PV is connected and was updated since `mark`; the seconds it took."""
+        """Wait until each PV is connected and was updated since `mark`; return the seconds."""
         count = len(self.names)
         return await self.until(
             lambda: len(self.fresh) == len(self.connected) == count, "all PVs are updated"
         )
 
     async def rest(self, seconds: float) -> None:
-        """Let time pass."""
+        """Wait for some time."""
         await deferLater(self._reactor, seconds)
 
     def close(self) -> Deferred[None]:
-        """Close the connection; fires then."""
+        """Close the connection; fires when it is closed."""
         return self.client.close()
 
 
 async def conflated(port: int) -> int:
-    """How many updates the gateway has replaced by newer ones, as it counts them."""
+    """Return how many updates the gateway has replaced by newer ones."""
     found = await metrics(port)
     return int(sum(value for name, value in found.items() if name[0] == CONFLATED))
 
 
 async def metrics(port: int) -> dict[tuple[str, ...], float]:
-    """What the gateway tells of itself, by name and labels."""
+    """Return the gateway's metrics, by name and labels."""
     text = await deferToThread(_read, f"http://127.0.0.1:{port}/metrics")
     return {
         (sample.name, *sample.labels.values()): sample.value

@@ -28,7 +28,7 @@ COLUMNS = (
 
 @attrs.frozen
 class Result:
-    """What some processes delivered together."""
+    """The messages that some processes delivered together."""
 
     per_second: float
     cores: tuple[float, ...]

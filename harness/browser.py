@@ -35,10 +35,10 @@ with contextlib.suppress(ImportError):
     _NOT_CLICKED = (ElementClickInterceptedException, ElementNotInteractableException)
 
 TIMEOUT = 15.0
-"""Seconds that anything may take, unless told otherwise."""
+"""Default timeout in seconds."""
 
 MOVE_MS = 10
-"""How long the pointer takes from one place to another."""
+"""Duration of a movement of the pointer."""
 
 _FLAGS = (
     "--headless=new",
@@ -74,7 +74,7 @@ _STEPS = 5
 
 
 def missing() -> str | None:
-    """What to install, as a sentence; None if all is there."""
+    """Return what to install, as a sentence; None if everything is there."""
     if find_spec("selenium") is None:
         return "no selenium: pip install selenium"
     absent = [name for name, path in _programs().items() if path is None]
@@ -92,15 +92,15 @@ def _programs() -> dict[str, str | None]:
 
 @mutable
 class Heard:
-    """What the browser said and asked for since it was last looked at."""
+    """The browser's log and requests since the last look."""
 
     errors: list[str] = field(factory=list)
     """Of the console: exceptions, failed loads, violations of the Content-Security-Policy."""
     requests: list[str] = field(factory=list)
-    """The URLs of everything that was asked of the network, WebSockets too."""
+    """The URLs of all requests, also of WebSockets."""
 
     def outside(self, places: Container[str]) -> list[str]:
-        """The requests that went elsewhere than to some `host:port`."""
+        """Return the requests to other hosts than some `host:port`."""
         return [url for url in self.requests if urlsplit(url).netloc not in places]
 
 
@@ -149,26 +149,26 @@ class Browser:
 
     @property
     def pid(self) -> int:
-        """Of the driver, whose descendants are the browser."""
+        """The process ID of the driver, whose descendants are the browser."""
         return int(self.driver.service.process.pid)
 
     def quit(self) -> None:
-        """End it."""
+        """End the browser."""
         self.driver.quit()
         self._profile.cleanup()
 
     def open(self, url: str) -> None:
-        """Go to a page; returns when it has loaded."""
+        """Open a page; returns when it has loaded."""
         self.driver.get(url)
 
     def leave(self) -> None:
-        """Close the page, with its connections, and undo what was set for it."""
+        """Close the page, with its connections, and undo its settings."""
         self.command("Emulation.clearDeviceMetricsOverride")
         self.command("Emulation.setEmulatedMedia", features=[])
         self.driver.get("about:blank")
 
     def heard(self) -> Heard:
-        """What came since the last call."""
+        """Return log and requests since the last call."""
         heard = Heard()
         for entry in self.driver.get_log("browser"):  # type: ignore[no-untyped-call]
             if entry["level"] == "SEVERE" or "Content Security Policy" in entry["message"]:
@@ -178,12 +178,12 @@ class Browser:
         return heard
 
     def command(self, name: str, **parameters: Any) -> dict[str, Any]:
-        """A command of the Chrome DevTools Protocol."""
+        """Execute a command of the Chrome DevTools Protocol."""
         answer: dict[str, Any] = self.driver.execute_cdp_cmd(name, parameters)
         return answer
 
     def phone(self) -> None:
-        """Be as small as a phone, with fingers."""
+        """Emulate a phone, with touch."""
         self.size(390, 844, scale=2, mobile=True)
 
     def size(self, width: int, height: int, scale: float = 1, mobile: bool = False) -> None:
@@ -197,16 +197,16 @@ class Browser:
         )
 
     def prefer(self, scheme: str) -> None:
-        """Be a system that is set to `light` or `dark`."""
+        """Emulate a system with a `light` or `dark` theme."""
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self.command("Emulation.setEmulatedMedia", features=[feature])
 
     def run(self, script: str, *arguments: Any) -> Any:
-        """Run JavaScript in the page; what it returns."""
+        """Run JavaScript in the page; return its result."""
         return self.driver.execute_script(script, *arguments)
 
     def find(self, selector: str) -> WebElement:
-        """The first element that a CSS selector chooses, as soon as there is one."""
+        """Return the first element of a CSS selector, as soon as there is one."""
         found = self.until(lambda: self.driver.find_elements(By.CSS_SELECTOR, selector), selector)
         element: WebElement = found[0]
         return element
@@ -229,7 +229,7 @@ class Browser:
         self.until(clicked, f"a click on {target}")
 
     def press(self, *keys: str, alt: bool = False) -> None:
-        """Press keys, one after the other, wherever the focus is; `ARROW_UP` and the like too."""
+        """Press keys, one after the other, in the focused element; `ARROW_UP` and the like too."""
         actions = ActionChains(self.driver, duration=MOVE_MS)
         if alt:
             actions.key_down(Keys.ALT)
@@ -260,16 +260,16 @@ class Browser:
         Select(self.find(selector)).select_by_visible_text(text)
 
     def drawn(self, selector: str) -> bool:
-        """Whether there is anything on a <canvas>."""
+        """Return whether a <canvas> has any pixels."""
         return bool(self.run(_DRAWN, selector))
 
     def focused(self) -> str:
-        """The label or text of what has the focus."""
+        """Return the label or text of the focused element."""
         label = "document.activeElement.getAttribute('aria-label')"
         return str(self.run(f"return {label} ?? document.activeElement.textContent"))
 
     def text(self, selector: str) -> str:
-        """The text of an element, also of one that is out of sight."""
+        """Return the text of an element, also of an invisible one."""
         return str(self.find(selector).get_property("textContent"))
 
     def until(self, condition: Callable[[], Any], what: str, seconds: float | None = None) -> Any:

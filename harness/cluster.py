@@ -26,11 +26,11 @@ _libc = ctypes.CDLL(None)
 
 
 class ClusterError(Exception):
-    """A process of the cluster did not start; the text has what it said."""
+    """A process of the cluster did not start; the text has its output."""
 
 
 def free_ports(number: int) -> list[int]:
-    """Return ports that nobody listens at."""
+    """Return unused ports."""
     with contextlib.ExitStack() as stack:
         found = []
         for _ in range(number):
@@ -60,7 +60,7 @@ class Member:
         return self.process.pid
 
     def launch(self) -> None:
-        """Start it; what it says goes to its log."""
+        """Start it; its output goes to its log."""
         plain = {key: text for key, text in os.environ.items() if not key.startswith("EPICS_")}
         with self.log.open("a") as log:
             log.write(f"--- {self.name}\n")
@@ -75,7 +75,7 @@ class Member:
             )
 
     def wait(self, seconds: float = 90.0) -> None:
-        """Block until it is up."""
+        """Block until it is ready."""
         deadline = time.monotonic() + seconds
         while not self.is_up(self):
             if not self.runs or time.monotonic() > deadline:
@@ -83,27 +83,27 @@ class Member:
             time.sleep(0.02)
 
     def start(self) -> None:
-        """Start it, and block until it is up."""
+        """Start it, and block until it is ready."""
         self.launch()
         self.wait()
 
     @property
     def runs(self) -> bool:
-        """Whether it has not ended."""
+        """Return whether it is running."""
         return self.process is not None and self.process.poll() is None
 
     @property
     def said(self) -> str:
-        """What it said since it was started last."""
+        """Return its output since the last start."""
         return self.log.read_text(errors="replace").rpartition(f"--- {self.name}\n")[2]
 
     @property
     def ever_said(self) -> str:
-        """What it said since it was started first."""
+        """Return its output since the first start."""
         return self.log.read_text(errors="replace")
 
     def stop(self) -> None:
-        """Ask it to end."""
+        """Send SIGTERM."""
         self.signal(signal.SIGTERM)
 
     def signal(self, number: signal.Signals) -> None:
@@ -112,7 +112,7 @@ class Member:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """Kill it, and block until it is gone."""
+        """Kill it, and block until it has ended."""
         self.signal(signal.SIGKILL)
         if self.process is not None:
             self.process.wait()
@@ -131,7 +131,7 @@ class Cluster:
         self.ingests: list[Member] = []
         self.edges: list[Member] = []
         self.fronts: list[Member] = []
-        """What is before the edges."""
+        """The proxy before the edges."""
 
     @property
     def bus(self) -> str:
@@ -154,34 +154,33 @@ class Cluster:
 
     @property
     def is_overloaded(self) -> bool:
-        """Whether an ingest has left out updates, because an edge did not keep up."""
+        """Return whether an ingest has omitted updates because an edge was too slow."""
         return any("does not keep up" in ingest.ever_said for ingest in self.ingests)
 
     def add_nodes(self, number: int) -> None:
         """Start NATS servers that know each other, as contrib/bus/nats.conf but open to all."""
-        ports = free_ports(3 * number)
-        clients, routes, reports = ports[:number], ports[number : 2 * number], ports[2 * number :]
+        routes = free_ports(number)
+        added = [self.node(f"nats{index + 1}", routes[index], routes) for index in range(number)]
+        for node in added:
+            node.is_up = functools.partial(_is_routed, number - 1)
+        self.nodes += added
+        _start_all(added)
+
+    def node(self, name: str, listens_for_routes: int, routes: Sequence[int]) -> Member:
+        """Return a NATS server that is not started yet, and connects to the ports in `routes`."""
+        client, report = free_ports(2)
         urls = ", ".join(f'"nats://127.0.0.1:{port}"' for port in routes)
-        for index, (client, route, report) in enumerate(zip(clients, routes, reports, strict=True)):
-            name = f"nats{index + 1}"
-            configuration = self.folder / f"{name}.conf"
-            configuration.write_text(
-                f'server_name: {name}\nlisten: "127.0.0.1:{client}"\nmax_payload: 16MB\n'
-                f'http: "127.0.0.1:{report}"\n'
-                'max_pending: 64MB\nwrite_deadline: "1s"\nping_interval: "5s"\nping_max: 2\n'
-                f'cluster {{ name: pycaserver, listen: "127.0.0.1:{route}", routes: [{urls}], '
-                f"connect_retries: 10 }}\n"
-            )
-            command = [self.program, "-c", str(configuration)]
-            node = Member(
-                name,
-                command,
-                self.folder / f"{name}.log",
-                functools.partial(_is_routed, number - 1),
-            )
-            node.port, node.report = client, f"http://127.0.0.1:{report}"
-            self.nodes.append(node)
-        _start_all(self.nodes[-number:])
+        configuration = self.folder / f"{name}.conf"
+        configuration.write_text(
+            f'server_name: {name}\nlisten: "127.0.0.1:{client}"\nmax_payload: 16MB\n'
+            f'http: "127.0.0.1:{report}"\n'
+            'max_pending: 64MB\nwrite_deadline: "1s"\nping_interval: "5s"\nping_max: 2\n'
+            f'cluster {{ name: pycaserver, listen: "127.0.0.1:{listens_for_routes}", '
+            f"routes: [{urls}], connect_retries: 10 }}\n"
+        )
+        command = [self.program, "-c", str(configuration)]
+        log = self.folder / f"{name}.log"
+        return Member(name, command, log, listens, port=client, report=f"http://127.0.0.1:{report}")
 
     @property
     def program(self) -> str:
@@ -190,11 +189,16 @@ class Cluster:
             raise ClusterError("there is no nats-server: apt-get install nats-server")
         return NATS
 
-    def ingest(self, name: str, *options: str, has_bus: bool = True) -> Member:
-        """Return an ingest that is not started yet; without `has_bus`, options name the bus."""
+    def ingest(
+        self, name: str, *options: str, has_bus: bool = True, bus: str | None = None
+    ) -> Member:
+        """Return an ingest that is not started yet.
+
+        `bus` is the bus, if it is not to know all servers; without `has_bus`, options name it.
+        """
         command = [*_twistd("pycaserver-ingest"), *options]
         if has_bus:
-            command += ["--bus", self.bus, "--name", name]
+            command += ["--bus", bus or self.bus, "--name", name]
         log = self.folder / f"ingest-{name}.log"
         return Member(name, command, log, _says_ready, self._ca)
 
@@ -239,14 +243,14 @@ def _twistd(plugin: str) -> list[str]:
 
 
 def listens(member: Member) -> bool:
-    """Whether a process accepts connections."""
+    """Return whether a process accepts connections."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", member.port), 1):
         return True
     return False
 
 
 def _is_routed(routes: int, member: Member) -> bool:
-    """Whether a NATS server has routes to all others: before, it would be alone."""
+    """Return whether a NATS server has routes to all others."""
     url = f"{member.report}/routez"
     with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=1) as answer:
         return listens(member) and int(json.load(answer)["num_routes"]) >= routes
@@ -254,7 +258,7 @@ def _is_routed(routes: int, member: Member) -> bool:
 
 
 def _local_ports(pid: int) -> set[int]:
-    """The TCP ports at this end of a process's connections."""
+    """Return the local TCP ports of a process's connections."""
     sockets = set()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(OSError):

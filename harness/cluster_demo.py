@@ -1,4 +1,4 @@
-"""A whole cluster on this machine, to look at and to break: `make cluster-demo`."""
+"""A whole cluster on this machine, to look at and to try failures: `make cluster-demo`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from harness.cluster import Cluster, ClusterError, Member, listens
@@ -15,6 +16,7 @@ from pycawamp.demo.ports import free_ports as free_ca_ports
 from pycawamp.demo.records import DATABASE
 
 ROOT = Path(__file__).parents[1]
+LOOK_S, AWAY_S = 0.5, 10
 HAPROXY = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
 
 
@@ -32,7 +34,7 @@ def main() -> int:
         try:
             _start(cluster, port)
             _tell(cluster, port)
-            signal.pause()
+            _keep_up(cluster)
         except ClusterError as error:
             print(error, file=sys.stderr)
             return 1
@@ -60,7 +62,7 @@ def _start(cluster: Cluster, port: int) -> None:
 
 
 def _balancer(program: str, cluster: Cluster, port: int) -> list[str]:
-    """The command for contrib/haproxy.cfg, with the ports of this cluster."""
+    """Return the command for contrib/haproxy.cfg, with the ports of this cluster."""
     text = (ROOT / "contrib" / "haproxy.cfg").read_text()
     text = text.replace(" :8080", f" 127.0.0.1:{port}")
     for documented, edge in zip(("8001", "8002"), cluster.edges, strict=True):
@@ -77,7 +79,25 @@ def _tell(cluster: Cluster, port: int) -> None:
         print("(one edge only: there is no HAProxy; apt-get install haproxy)")
     for member in cluster.members:
         print(f"  kill -9 {member.pid:<8} # {member.name}")
+    print("kill -STOP and kill -CONT make one hang for a while.")
     print(f"What they say is in {cluster.folder}. Ctrl-C ends all of it.", flush=True)
+
+
+def _keep_up(cluster: Cluster) -> None:
+    """Start again what was killed, after a while, for ever."""
+    ended: dict[str, float] = {}
+    while True:
+        time.sleep(LOOK_S)
+        for member in cluster.members:
+            if member.runs:
+                continue
+            if member.name not in ended:
+                ended[member.name] = time.monotonic()
+                print(f"{member.name} has ended; it is started again in {AWAY_S} s", flush=True)
+            elif time.monotonic() - ended[member.name] >= AWAY_S:
+                del ended[member.name]
+                member.launch()
+                print(f"  kill -9 {member.pid:<8} # {member.name}, again", flush=True)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ return {
 
 @frozen
 class Row:
-    """A row of the console's table, as it is on the screen."""
+    """A row of the console's table, as shown."""
 
     value: str
     units: str
@@ -57,12 +57,12 @@ class ConsoleBrowser(Browser):
         self.until_row(name, lambda row: row.open)
 
     def row(self, name: str) -> Row | None:
-        """A row of the console; None if there is none of that name."""
+        """Return a row of the console; None if there is none of that name."""
         found = self.run(_ROW, name)
         return Row(**found) if found else None
 
     def rows(self) -> list[str]:
-        """The names in the console's table, from top to bottom."""
+        """Return the names in the console's table, from top to bottom."""
         names: list[str] = self.run(
             "return Array.from(document.querySelectorAll('#rows .name'), (e) => e.textContent)"
         )
@@ -71,7 +71,7 @@ class ConsoleBrowser(Browser):
     def until_row(
         self, name: str, fits: Callable[[Row], object], seconds: float | None = None
     ) -> Row:
-        """Wait until a row is there and fits; the row."""
+        """Wait until a row exists and matches; return it."""
         seen: list[Row | None] = []
 
         def look() -> Row | None:

@@ -42,11 +42,11 @@ class IOCProcess:
 
     @property
     def pid(self) -> int:
-        """Its process."""
+        """Its process ID."""
         return self._process.pid
 
     def query(self, line: str) -> str:
-        """Run one line in its shell; return what that printed."""
+        """Run one line in its shell; return the output."""
         assert self._process.stdin is not None
         with self._talking:
             self._process.stdin.write(f"{line}\n")
@@ -54,7 +54,7 @@ class IOCProcess:
             return self._answer()
 
     def kill(self) -> None:
-        """End it as a crash would."""
+        """Kill it, as in a crash."""
         self._process.kill()
         self._process.communicate()
 

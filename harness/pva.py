@@ -35,11 +35,11 @@ class PVAServer:
         self._answer()
 
     def run(self, line: str) -> Deferred[str]:
-        """Run a line; fires with what that printed."""
+        """Run a line; fires with its output."""
         return deferToThread(self.run_now, line)
 
     def run_now(self, line: str) -> str:
-        """Run a line; return what that printed."""
+        """Run a line; return its output."""
         with self._talking:
             assert self.process.stdin is not None
             self.process.stdin.write(f"{line}\n")
@@ -56,6 +56,6 @@ class PVAServer:
         raise AssertionError(f"the server ended: {lines}")
 
     def kill(self) -> None:
-        """End it as a crash would."""
+        """Kill it, as in a crash."""
         self.process.kill()
         self.process.communicate()

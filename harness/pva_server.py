@@ -85,7 +85,7 @@ def _shared() -> Callable[[str], Any]:
     pvs: dict[str, Any] = {}
 
     class Takes:
-        """Takes each value that is put."""
+        """Accepts each written value."""
 
         def put(self, pv: Any, operation: Any) -> None:
             pv.post(operation.value())

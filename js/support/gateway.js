@@ -7,6 +7,8 @@ import { binaryFrame, inBase64 } from "./encode.js";
 export class FakeGateway {
   /** Every request of every client, in order. */
   requests = [];
+  /** The same, as they came. */
+  texts = [];
   records = new Map();
   #clients = new Set();
   #http;
@@ -77,7 +79,10 @@ export class FakeGateway {
     const client = new Client(socket, this);
     this.#clients.add(client);
     socket.on("close", () => this.#clients.delete(client));
-    socket.on("message", (data) => client.receive(JSON.parse(data)));
+    socket.on("message", (data) => {
+      this.texts.push(String(data));
+      client.receive(JSON.parse(data));
+    });
   }
 }
 

@@ -28,6 +28,21 @@ test("put resolves when done and carries wait and timeout", async (t) => {
   ]);
 });
 
+test("put writes integers of 64 bits to the digit", async (t) => {
+  const gateway = await gatewayFor(t);
+  gateway.add("X", 5);
+  const pv = clientFor(t, gateway.url).pv("X");
+  for (const value of [
+    2n ** 53n + 1n, BigInt64Array.of(-(2n ** 63n), 1n), BigUint64Array.of(2n ** 64n - 1n), [2n ** 64n - 1n, 5],
+    { a: { b: 2n ** 60n + 1n }, c: Uint8Array.of(1, 2), d: undefined, e: null, f: 'q"' }, 0.1, Float32Array.of(0.5, NaN), "9007199254740993",
+  ]) await pv.put(value);
+  const puts = gateway.texts.filter((text) => text.startsWith('{"action":"put"'));
+  assert.deepEqual(puts.map((text) => /"value":(.*),"wait"/.exec(text)[1]), [
+    "9007199254740993", "[-9223372036854775808,1]", "[18446744073709551615]", "[18446744073709551615,5]",
+    '{"a":{"b":1152921504606846977},"c":[1,2],"e":null,"f":"q\\""}', "0.1", "[0.5,null]", '"9007199254740993"',
+  ]);
+});
+
 for (const code of ["forbidden", "bad_value", "put_failed", "timeout", "rate_limited"]) {
   test(`put rejects with ${code}`, async (t) => {
     const gateway = await gatewayFor(t);

@@ -5,7 +5,7 @@ import { alarmOf } from "../../pycawamp/web/static/view/alarm.js";
 import { FORMATS, formattedText } from "../../pycawamp/web/static/view/format.js";
 import { Painter } from "../../pycawamp/web/static/view/painter.js";
 import { printf } from "../../pycawamp/web/static/view/printf.js";
-import { textOf } from "../../pycawamp/web/static/view/reading.js";
+import { exactValue, textOf } from "../../pycawamp/web/static/view/reading.js";
 import { duration, neverProcessed, timeOfDay, zoneName } from "../../pycawamp/web/static/view/time.js";
 
 // What C's printf gives for the same.
@@ -60,7 +60,30 @@ test("what is typed becomes what the record takes", () => {
   assert.equal(valueFrom("a long text, really", { type: "char", count: 100 }), "a long text, really");
   assert.deepEqual(valueFrom("1, 2;3\n4", { type: "double", count: 8 }), [1, 2, 3, 4]);
   assert.equal(valueFrom("abc", null), "abc");
+  assert.deepEqual([valueFrom("true", { type: "bool" }), valueFrom("false", { type: "bool" }), valueFrom("1", { type: "bool" })], [true, false, 1]);
   for (const text of ["", "  ", "1.5 V", "Infinity"]) assert.throws(() => valueFrom(text, { type: "double" }), RangeError);
+});
+
+test("an integer that a number cannot hold is typed with all digits", () => {
+  assert.equal(valueFrom("9007199254740993", { type: "int64" }), 9007199254740993n);
+  assert.equal(valueFrom("-9223372036854775808", { type: "int64" }), -(2n ** 63n));
+  assert.equal(valueFrom("0xFFFFFFFFFFFFFFFF", { type: "uint64" }), 2n ** 64n - 1n);
+  assert.equal(valueFrom("+12", { type: "int64" }), 12);
+  assert.deepEqual(valueFrom("1, 18446744073709551615", { type: "uint64", count: 0 }), [1, 2n ** 64n - 1n]);
+  assert.equal(valueFrom("1" + "0".repeat(23), { type: "double" }), 1e23);
+  assert.throws(() => valueFrom("1.5", { type: "int64" }), RangeError);
+  assert.match(limitWarning(2n ** 60n, { control_limits: [0, 5] }), /above the control limit of 5/);
+});
+
+test("an integer that a number cannot hold is shown with all digits of its text", () => {
+  const [update, metadata] = [{ value: 2 ** 53, text: "9007199254740993", count: 1 }, { type: "int64" }];
+  assert.equal(exactValue(update, metadata), 9007199254740993n);
+  assert.equal(exactValue(update, { type: "double" }), 2 ** 53);
+  assert.equal(exactValue({ ...update, text: undefined }, metadata), 2 ** 53);
+  assert.equal(exactValue({ value: 5, text: "5" }, metadata), 5);
+  const negative = { value: -(2 ** 63), text: "-9223372036854775807", count: 1 };
+  const shown = ["record", "hex", "exponential"].map((format) => formattedText(negative, metadata, format));
+  assert.deepEqual(shown, ["-9223372036854775807", "-0x7FFFFFFFFFFFFFFF", "-9.2234e18"]);
 });
 
 test("an element in quotes may have separators", () => {
@@ -137,6 +160,8 @@ test("a number is written as was chosen for its row", () => {
 
 test("what an operator types is understood, or refused with what to type", () => {
   assert.throws(() => valueFrom("12,5", { type: "double" }), /comma.*12\.5/);
+  for (const list of ["1,5 2,5", "1,5; 2", "1 2,5"]) assert.throws(() => valueFrom(list, { type: "double", count: 4 }), /one number or two/, list);
+  for (const list of ["1,2,3", "1, 2 3", "1.5 2.5", "-1,-2;3"]) assert.equal(valueFrom(list, { type: "double", count: 4 }).length, list.includes("3") ? 3 : 2, list);
   assert.throws(() => valueFrom("2.5", { type: "long" }), /whole number/);
   assert.equal(valueFrom("0x10", { type: "double" }), 16);
   assert.deepEqual(valueFrom("on, 0", { type: "enum", count: 4, enum_strs: ["off", "on"] }), [1, 0]);

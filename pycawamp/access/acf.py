@@ -104,7 +104,7 @@ class Input:
 
 
 @frozen
-class Group:
+class SecurityGroup:
     """An ASG."""
 
     inputs: tuple[Input, ...] = ()
@@ -122,7 +122,7 @@ class Acf:
 
     uags: Mapping[str, tuple[str, ...]]
     hags: Mapping[str, tuple[str, ...]]
-    asgs: Mapping[str, Group]
+    asgs: Mapping[str, SecurityGroup]
     file: str = field(eq=False)
     #: What EPICS ignores, as "file:line: text".
     warnings: tuple[str, ...] = field(eq=False, default=())

@@ -10,7 +10,7 @@ from attrs import field, frozen, mutable
 
 from pycawamp.pv.calc import Expression, ExpressionError
 
-from .acf import DEFAULT, Access, AccessRule, Acf, Group, Input, listed, union
+from .acf import DEFAULT, Access, AccessRule, Acf, Input, SecurityGroup, listed, union
 from .acf_tokens import Token, TokenKind, tokens
 from .conditions import Condition
 from .hosts import HostSet
@@ -36,7 +36,7 @@ def parse_acf(text: str, file: str = "<access>") -> Acf:
     """
     parser = _Parser(list(tokens(text.removeprefix("\ufeff"), file)))
     parser.file()
-    parser.asgs.setdefault(DEFAULT, Group())
+    parser.asgs.setdefault(DEFAULT, SecurityGroup())
     return Acf(parser.uags, parser.hags, parser.asgs, file, tuple(parser.warnings))
 
 
@@ -66,7 +66,7 @@ class _Parser:
     _at: int = 0
     uags: dict[str, tuple[str, ...]] = field(factory=dict)
     hags: dict[str, tuple[str, ...]] = field(factory=dict)
-    asgs: dict[str, Group] = field(factory=dict)
+    asgs: dict[str, SecurityGroup] = field(factory=dict)
     warnings: list[str] = field(factory=list)
 
     def file(self) -> None:
@@ -149,7 +149,7 @@ class _Parser:
         # EPICS defines DEFAULT itself, so it may be defined once more while it is empty.
         if token.text in self.asgs and token.text != DEFAULT:
             raise token.place.error(f"expected a new name, {token} is defined above")
-        if not self.asgs.get(token.text, Group()).is_empty:
+        if not self.asgs.get(token.text, SecurityGroup()).is_empty:
             raise token.place.error(f"expected a new name, {token} has rules above")
         inputs: list[Input] = []
         rules: list[AccessRule] = []
@@ -157,7 +157,7 @@ class _Parser:
             self._asg_item(inputs, rules)
             while not self._skip("}"):
                 self._asg_item(inputs, rules)
-        self.asgs[token.text] = Group(tuple(inputs), tuple(rules))
+        self.asgs[token.text] = SecurityGroup(tuple(inputs), tuple(rules))
 
     def _asg_item(self, inputs: list[Input], rules: list[AccessRule]) -> None:
         token = self._take()

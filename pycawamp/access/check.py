@@ -115,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         const="logged-in",
         choices=_WRITERS,
-        help="as given to the gateway: without it nobody writes, whatever --access says",
+        help="as for the gateway; without it, nobody may write, whatever --access allows",
     )
     check.add_argument(
         "--resolve",

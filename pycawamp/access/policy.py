@@ -101,7 +101,7 @@ class Policy:
 
     def kind(self, user: str | None, host: str, host_name: str | None) -> Hashable:
         """Return the kind of a client, see `IClassifyingPolicy`: the lines that apply to it."""
-        # A user without a name is none.
+        # An empty user name counts as anonymous.
         if not self.by_address:
             return self._identity, bool(user)
         met = self.acf.conditions_met if self.acf is not None else ()

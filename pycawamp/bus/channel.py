@@ -12,8 +12,8 @@ from zope.interface import implementer
 from pycawamp.bus.link import Link
 from pycawamp.pv.ca.dbr import DBR_TYPES, decoder
 from pycawamp.pv.errors import BadValueError, NotConnectedError
-from pycawamp.pv.inbox import Intake
-from pycawamp.pv.interfaces import IJudgingHandle, ILimitedHandle, IRoutedSink, ISink, Requester
+from pycawamp.pv.intake import Intake
+from pycawamp.pv.interfaces import IAuthorizingHandle, ILimitedHandle, IRoutedSink, ISink, Requester
 from pycawamp.pv.routes import DirectStream, Route
 from pycawamp.pv.values import Array, FieldType, Metadata, Reading
 
@@ -34,7 +34,7 @@ class Waits(Protocol):
         """Call `end_overlap` with the channel's present next owner after a while."""
 
 
-@implementer(IJudgingHandle, ILimitedHandle)
+@implementer(IAuthorizingHandle, ILimitedHandle)
 class Channel:
     """Brings what one or two ingests tell of a PV into the order that a sink expects.
 

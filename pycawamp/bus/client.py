@@ -99,6 +99,9 @@ class NATSClient(Service):
         self._delays = iter(DELAYS)
         self._protocol: NATSProtocol | None = None
         self._opened: NATSProtocol | None = None
+        self._server: Server | None = None
+        # The reason why each server could not be reached, which is told once.
+        self._problems: dict[Server, str] = {}
         self._connecting: Deferred[Any] | None = None
         self._retry: IDelayedCall | None = None
         self._numbers = count(1)
@@ -172,7 +175,7 @@ class NATSClient(Service):
 
     def _connect(self) -> None:
         self._retry = None
-        server = next(self._servers)
+        server = self._server = next(self._servers)
         factory = Factory.forProtocol(lambda: self._new_protocol(server))
         factory.noisy = False
         endpoint = HostnameEndpoint(
@@ -198,10 +201,17 @@ class NATSClient(Service):
             if not self.running:
                 result.abort("stopped")
         elif self.running:
-            self._log.debug(
-                "{server} cannot be reached: {error}", server=server, error=result.value
-            )
+            self._tell_problem(str(result.value))
             self._try_later()
+
+    def _tell_problem(self, reason: str) -> None:
+        """Log why the present server cannot be reached, unless that was the reason before."""
+        server = self._server
+        if server is not None and self._problems.get(server) != reason:
+            self._problems[server] = reason
+            self._log.warn(
+                "Cannot connect to the bus at {server}: {reason}", server=server, reason=reason
+            )
 
     def _try_later(self) -> None:
         delay = next(self._delays, DELAYS[-1])
@@ -213,6 +223,7 @@ class NATSClient(Service):
         """Handle that messages can be sent."""
         self._protocol = self._opened = protocol
         self._delays = iter(DELAYS)
+        self._problems.clear()
         for number, (subject, _) in self._subscriptions.items():
             protocol.subscribe(number, subject)
         self._log.info("Connected to the bus")
@@ -229,7 +240,8 @@ class NATSClient(Service):
 
     def refused(self, reason: str) -> None:
         """Handle an error that the server tells."""
-        self._log.error("The bus refuses: {reason}", reason=reason)
+        if self._opened is not None:
+            self._log.error("The bus refuses: {reason}", reason=reason)
         match = _FORBIDDEN.search(reason)
         if match is not None:
             for each in list(self.on_forbidden):
@@ -252,6 +264,8 @@ class NATSClient(Service):
         elif self.running:
             if was_open:
                 self._log.warn("The connection to the bus is lost: {reason}", reason=reason)
+            else:
+                self._tell_problem(reason)
             self._try_later()
 
     def _ping(self) -> None:

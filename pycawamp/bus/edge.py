@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
 from typing import Any, TypeAlias
 
@@ -19,9 +19,9 @@ from pycawamp.bus.channel import Channel
 from pycawamp.bus.client import ClientSettings, NATSClient
 from pycawamp.bus.control import Beat
 from pycawamp.bus.link import ASK_SECONDS, Link, Self, all_of
-from pycawamp.bus.messages import burst
+from pycawamp.bus.messages import Burst, burst
 from pycawamp.bus.protocol import Message
-from pycawamp.bus.requests import Requests
+from pycawamp.bus.requests import NATSRequests
 from pycawamp.bus.slots import SLOTS, ShardKey, owners
 from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.inbox import Inbox
@@ -52,8 +52,7 @@ class Edge:
 
     def __init__(self, reactor: Any, settings: ClientSettings, shard_key: ShardKey) -> None:
         self._reactor = reactor
-        self.took: Callable[[int], None] = lambda _updates: None
-        """Called with the number of updates that were handled."""
+        self._inbox: Inbox | None = None
         self._name = settings.name
         self._session = secrets.token_hex(8)
         self._shard_key = shard_key
@@ -61,7 +60,7 @@ class Edge:
         epochs = count(1)
         self._self = Self(
             client=self._client,
-            requests=Requests(self._client, subjects.replies(self._name, self._session)),
+            requests=NATSRequests(self._client, subjects.replies(self._name, self._session)),
             name=self._name,
             session=self._session,
             next_epoch=lambda: next(epochs),
@@ -95,8 +94,8 @@ class Edge:
         self._client.on_open.append(self._call_roll)
 
     def use(self, inbox: Inbox) -> None:
-        """Count updates there, and send them without Python if its intake can; before `start`."""
-        self.took = inbox.count
+        """Queue bursts there, and send updates without Python if its intake can; before `start`."""
+        self._inbox = inbox
         self._self = attrs.evolve(self._self, intake=inbox.intake)
 
     def scheme(self, scheme: str) -> IBackend:
@@ -119,7 +118,7 @@ class Edge:
     @property
     def shares(self) -> dict[str, int]:
         """How many PVs are asked of each ingest that is there, by its name."""
-        return {name: len(link.open_receivers) for name, link in self._links.items()}
+        return {name: len(link.open_channels) for name, link in self._links.items()}
 
     def start(self) -> None:
         """Connect to the bus; once for each backend."""
@@ -222,7 +221,7 @@ class Edge:
         self._self.requests.lose(link.ingest)
         self._count_owners()
         self._is_late = is_silent
-        for channel in link.open_receivers:
+        for channel in link.open_channels:
             assert isinstance(channel, Channel)
             was_owner = channel.owner is link
             channel.lose(link)
@@ -267,10 +266,18 @@ class Edge:
     # What comes
 
     def _take(self, message: Message) -> None:
+        """Queue a burst: what is sent to clients is collected until the end of a slice."""
         header = burst(message.payload)
         link = self._runs.get(header.run)
-        if link is not None:
-            self.took(link.take(header, message.payload))
+        if link is not None and link.arrived(header):
+            assert self._inbox is not None
+            self._inbox.post(self._handle, (link, header, message.payload), len(message.payload))
+
+    def _handle(self, news: tuple[Link, Burst, bytes]) -> None:
+        assert self._inbox is not None
+        link, header, message = news
+        # The inbox counts each call as one.
+        self._inbox.count(link.handle(header, message) - 1)
 
 
 @implementer(IBackend)

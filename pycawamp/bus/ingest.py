@@ -18,10 +18,11 @@ from pycawamp.bus.answers import Answers, PutRules
 from pycawamp.bus.client import NATSClient
 from pycawamp.bus.control import Ask, Beat, Control
 from pycawamp.bus.protocol import Message
-from pycawamp.bus.requests import Requests
+from pycawamp.bus.published import PublishedPVs
+from pycawamp.bus.requests import NATSRequests
 from pycawamp.bus.served import ReadRules, ServedEdges
-from pycawamp.bus.sources import Sources
 from pycawamp.pv.hub import PVHub
+from pycawamp.pv.routes import Buffer
 
 BEAT_SECONDS = 0.5
 OTHER_SECONDS = 5.0
@@ -39,7 +40,8 @@ class Rules(ReadRules, PutRules, Protocol):
 class Ingest(Service):
     """Serves edges while it runs. The hub and the client are services beside it.
 
-    `conflict` is called when another ingest has the same name.
+    `conflict` is called when another ingest has the same name. `make_buffer` creates compiled
+    buffers; None: updates are packed in Python.
     """
 
     _log = Logger()
@@ -54,6 +56,7 @@ class Ingest(Service):
         rules: Rules,
         max_channels: int,
         conflict: Callable[[], None],
+        make_buffer: Callable[[bytes], Buffer] | None = None,
     ) -> None:
         self._reactor = reactor
         self._client = client
@@ -61,11 +64,13 @@ class Ingest(Service):
         self._conflict = conflict
         self._beat = Beat(secrets.randbits(63), time.time(), is_leaving=False)
         run = self._beat.run
-        self.sources = Sources(reactor, hub, lambda flush: reactor.callLater(0, flush))
+        self.published = PublishedPVs(
+            reactor, hub, lambda flush: reactor.callLater(0, flush), make_buffer
+        )
         self.edges = ServedEdges(
             reactor,
             client,
-            self.sources,
+            self.published,
             run=run,
             rules=rules,
             max_channels=max_channels,
@@ -76,7 +81,7 @@ class Ingest(Service):
         self._beats = LoopingCall(self._tick)
         self._beats.clock = reactor
         self._left: Deferred[None] | None = None
-        self._requests = Requests(client, subjects.replies(name, f"{run:x}"))
+        self._requests = NATSRequests(client, subjects.replies(name, f"{run:x}"))
         self._is_serving = False
         client.on_open.append(self._opened)
         client.on_writable.append(self.edges.send_owed)

@@ -17,14 +17,19 @@ from pycawamp.bus.control import Ask, Beat, Control, GetRequest, PutRequest, Str
 from pycawamp.bus.errors import BadBusMessageError
 from pycawamp.bus.messages import (
     Burst,
-    Kind,
+    RecordKind,
     Scalar,
     as_metadata,
     as_reading,
     scalars,
     sections,
 )
-from pycawamp.bus.requests import ForbiddenError, NobodyThereError, ReplyLostError, Requests
+from pycawamp.bus.requests import (
+    NATSRequests,
+    NobodyThereError,
+    PermissionsViolationError,
+    ReplyLostError,
+)
 from pycawamp.pv.errors import (
     AccessError,
     BadValueError,
@@ -32,13 +37,14 @@ from pycawamp.pv.errors import (
     PutFailedError,
     RefusedError,
 )
-from pycawamp.pv.inbox import Intake
+from pycawamp.pv.intake import Intake
 from pycawamp.pv.interfaces import Requester
 from pycawamp.pv.routes import Route
 from pycawamp.pv.values import Metadata, Reading
 
-ASK_SECONDS = 0.2
-MOST_SILENT = 15
+ASK_SECONDS = 0.1
+"""Between two questions, so that of a PV at 10 Hz one value is lost when an ingest dies."""
+MOST_SILENT = 30
 """Questions without an answer, after which an ingest is taken for dead."""
 AT_ONCE = 1000
 """PVs that are asked for in one iteration of the reactor."""
@@ -48,7 +54,7 @@ _LIMITS = 2
 """The version from which on rates are told."""
 
 
-class Receiver(Protocol):
+class LinkedChannel(Protocol):
     """One PV of an edge."""
 
     name: str
@@ -89,7 +95,7 @@ class Self:
     """What an edge's links have in common."""
 
     client: NATSClient
-    requests: Requests
+    requests: NATSRequests
     name: str
     session: str
     next_epoch: Callable[[], int]
@@ -118,14 +124,15 @@ class Link:
         assert beat.version is not None
         self._version: int = beat.version
         self.epoch = 0
-        self._burst = 0
+        self._arrived = 0
+        self._handled = 0
         self._number = 0
         self._silent = 0
-        self._open: dict[int, Receiver] = {}
-        self._receivers: dict[int, Receiver] = {}
-        # Those of some of the receivers; a route that is closed sends nothing.
+        self._open: dict[int, LinkedChannel] = {}
+        self._channels: dict[int, LinkedChannel] = {}
+        # Those of some of the channels; a route that is closed sends nothing.
         self._routes: dict[int, Route] = {}
-        self._wanted: deque[tuple[Ask, Receiver]] = deque()
+        self._wanted: deque[tuple[Ask, LinkedChannel]] = deque()
         self._is_sending = False
 
     # What to ask for
@@ -133,40 +140,40 @@ class Link:
     def start(self) -> None:
         """Ask for a new stream, with all PVs that are open."""
         self.epoch = self._edge.next_epoch()
-        self._burst = self._number = 0
-        self._receivers.clear()
+        self._arrived = self._handled = self._number = 0
+        self._channels.clear()
         self._routes.clear()
         self._wanted.clear()
         self._control(Ask.START)
-        for receiver in self._open.values():
-            self._want(Ask.OPEN, receiver)
+        for channel in self._open.values():
+            self._want(Ask.OPEN, channel)
 
-    def open(self, receiver: Receiver) -> None:
+    def open(self, channel: LinkedChannel) -> None:
         """Ask for a PV."""
-        self._open[receiver.number] = receiver
-        self._want(Ask.OPEN, receiver)
+        self._open[channel.number] = channel
+        self._want(Ask.OPEN, channel)
 
-    def limit(self, receiver: Receiver) -> None:
+    def limit(self, channel: LinkedChannel) -> None:
         """Ask for another rate of a PV."""
-        if receiver.number in self._open and self._version >= _LIMITS and not self.is_lost:
-            self._want(Ask.LIMIT, receiver)
+        if channel.number in self._open and self._version >= _LIMITS and not self.is_lost:
+            self._want(Ask.LIMIT, channel)
 
-    def close(self, receiver: Receiver) -> None:
+    def close(self, channel: LinkedChannel) -> None:
         """Ask for a PV no more."""
-        if self._open.pop(receiver.number, None) is not None and not self.is_lost:
-            self._want(Ask.CLOSE, receiver)
+        if self._open.pop(channel.number, None) is not None and not self.is_lost:
+            self._want(Ask.CLOSE, channel)
 
     def leave(self) -> None:
         """Ask for nothing any more: the edge stops."""
         self._control(Ask.LEAVE)
 
     @property
-    def open_receivers(self) -> list[Receiver]:
+    def open_channels(self) -> list[LinkedChannel]:
         """The PVs that are asked for."""
         return list(self._open.values())
 
     def tick(self) -> None:
-        """Ask whether the ingest is there and the stream is whole; five times a second.
+        """Ask whether the ingest is there and the stream is whole; ten times a second.
 
         Questions are counted, not seconds: while this process did not run, it could hear nothing.
         """
@@ -179,7 +186,7 @@ class Link:
     def ask_status(self) -> None:
         """Ask whether the ingest is there and the stream is whole."""
         epoch = self.epoch
-        asked = self._packed(Ask.STATUS, self._burst)
+        asked = self._packed(Ask.STATUS, self._handled)
         asking = self._edge.requests.ask(self._control_subject, asked)
         asking.addCallback(self._told, epoch)
         asking.addErrback(self._not_told)
@@ -217,14 +224,21 @@ class Link:
 
     # What comes
 
-    def take(self, header: Burst, message: bytes) -> int:
+    def arrived(self, header: Burst) -> bool:
+        """Return whether a burst that has arrived is the next one, and is to be handled."""
+        if header.epoch != self.epoch:
+            return False
+        if header.number != self._arrived + 1:
+            self._restart(f"burst {header.number} came after {self._arrived}")
+            return False
+        self._arrived = header.number
+        return True
+
+    def handle(self, header: Burst, message: bytes) -> int:
         """Handle a burst; return how many updates it had."""
         if header.epoch != self.epoch:
             return 0
-        if header.number != self._burst + 1:
-            self._restart(f"burst {header.number} came after {self._burst}")
-            return 0
-        self._burst = header.number
+        self._handled = header.number
         updates = 0
         intake, routes = self._edge.intake, self._routes
         for place, record in sections(message):
@@ -240,8 +254,8 @@ class Link:
     def _take_scalar(self, pid: int, *fields: Any) -> bool:
         """Handle an update that had no route; the next one has, if there is one now."""
         was_update = self._take_scalars([(pid, *fields)]) > 0
-        receiver = self._receivers.get(pid)
-        route = receiver.route if receiver is not None and receiver.owner is self else None
+        channel = self._channels.get(pid)
+        route = channel.route if channel is not None and channel.owner is self else None
         if route is not None:
             self._routes[pid] = route
         else:
@@ -250,45 +264,45 @@ class Link:
 
     def _take_scalars(self, found: Iterable[Scalar]) -> int:
         updates = 0
-        find = self._receivers.get
+        find = self._channels.get
         for pid, severity, status, is_whole, seconds, nanoseconds, value in found:
-            receiver = find(pid)
-            if receiver is None:
+            channel = find(pid)
+            if channel is None:
                 continue
             updates += 1
             number = int(value) if is_whole else value
             reading = Reading(status, severity, seconds, nanoseconds, number)
-            if receiver.owner is self:
-                receiver.reading(reading)
+            if channel.owner is self:
+                channel.reading(reading)
             else:
-                receiver.next_reading(self, reading)
+                channel.next_reading(self, reading)
         return updates
 
     def _take_other(self, pid: int, kind: int, content: Any) -> bool:
         """Handle another record; return whether it was an update."""
-        if kind == Kind.OPENED:
+        if kind == RecordKind.OPENED:
             opened = self._open.get(content)
             if opened is not None:
-                self._receivers[pid] = opened
+                self._channels[pid] = opened
                 opened.opened(self)
             return False
-        receiver = self._receivers.get(pid)
-        if receiver is None:
+        channel = self._channels.get(pid)
+        if channel is None:
             return False
         match kind:
-            case Kind.READING if receiver.owner is self:
-                receiver.reading(as_reading(content))
-            case Kind.READING:
-                receiver.next_reading(self, as_reading(content))
-            case Kind.METADATA:
-                receiver.metadata(self, as_metadata(content))
-            case Kind.CONNECTION:
-                receiver.connection(self, bool(content))
-            case Kind.REFUSED:
-                receiver.refused(self, str(content))
-            case Kind.OVERLOADED:
-                receiver.overloaded(self)
-        return kind == Kind.READING
+            case RecordKind.READING if channel.owner is self:
+                channel.reading(as_reading(content))
+            case RecordKind.READING:
+                channel.next_reading(self, as_reading(content))
+            case RecordKind.METADATA:
+                channel.metadata(self, as_metadata(content))
+            case RecordKind.CONNECTION:
+                channel.connection(self, bool(content))
+            case RecordKind.REFUSED:
+                channel.refused(self, str(content))
+            case RecordKind.OVERLOADED:
+                channel.overloaded(self)
+        return kind == RecordKind.READING
 
     def _told(self, reply: bytes, epoch: int) -> None:
         status = StreamStatus.of(reply)
@@ -299,8 +313,8 @@ class Link:
             self._lose(is_silent=False)
             return
         self._silent = 0
-        if epoch == self.epoch and not (status.is_whole and status.number == self._burst):
-            self._restart(f"the ingest has sent burst {status.number}, {self._burst} has come")
+        if epoch == self.epoch and not (status.is_whole and status.number == self._arrived):
+            self._restart(f"the ingest has sent burst {status.number}, {self._arrived} has come")
 
     def _not_told(self, failure: Failure) -> None:
         if failure.check(NobodyThereError) and self._edge.client.is_open and not self.is_lost:
@@ -311,8 +325,8 @@ class Link:
     def _restart(self, why: str) -> None:
         self._log.info("Starting the stream of {ingest} anew: {why}", ingest=self.ingest, why=why)
         self.start()
-        for receiver in self.open_receivers:
-            receiver.restarted(self)
+        for channel in self.open_channels:
+            channel.restarted(self)
 
     def _lose(self, is_silent: bool) -> None:
         if not self.is_lost:
@@ -332,8 +346,8 @@ class Link:
     def _control(self, ask: Ask, content: Any = None) -> None:
         self._edge.client.publish(self._control_subject, self._packed(ask, content))
 
-    def _want(self, ask: Ask, receiver: Receiver) -> None:
-        self._wanted.append((ask, receiver))
+    def _want(self, ask: Ask, channel: LinkedChannel) -> None:
+        self._wanted.append((ask, channel))
         if not self._is_sending:
             self._is_sending = True
             self._edge.soon(self._send_wanted)
@@ -353,23 +367,23 @@ class Link:
             self._is_sending = True
             self._edge.soon(self._send_wanted)
 
-    def _content(self, ask: Ask, receiver: Receiver) -> Any:
+    def _content(self, ask: Ask, channel: LinkedChannel) -> Any:
         """Return what is said of a PV, as it is now."""
         match ask:
             case Ask.OPEN if self._version >= _LIMITS:
-                return [receiver.number, receiver.name, receiver.rate]
+                return [channel.number, channel.name, channel.rate]
             case Ask.OPEN:
-                return [receiver.number, receiver.name]
+                return [channel.number, channel.name]
             case Ask.LIMIT:
-                return [receiver.name, receiver.rate]
-        return receiver.name
+                return [channel.name, channel.rate]
+        return channel.name
 
 
 def _explain(failure: Failure, nobody: str, lost: str | None) -> None:
     """Raise, for the outcome of a request, the error that says what became of it."""
     if failure.check(NobodyThereError):
         raise NotConnectedError(nobody)
-    if failure.check(ForbiddenError):
+    if failure.check(PermissionsViolationError):
         raise AccessError("the bus does not let this gateway do that")
     if failure.check(ReplyLostError):
         raise NotConnectedError("the ingest was lost") if lost is None else PutFailedError(lost)

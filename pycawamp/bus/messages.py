@@ -8,10 +8,11 @@ IOC. Numbers are little-endian.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
+from itertools import groupby
 from struct import Struct
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import attrs
 import msgpack
@@ -28,7 +29,7 @@ VERSIONS = (1, 2)
 HEADER = Struct("<BxxxQII")
 """Version, the ingest's run, the stream's epoch, the burst's number."""
 _SECTION = Struct("<BxxxI")
-"""Kind, bytes."""
+"""RecordKind, bytes."""
 _SCALAR = Struct("<IBBBxIId")
 """PV number, severity, status, kind of number, seconds, nanoseconds, value."""
 _FLOAT, _INT = 0, 1
@@ -39,7 +40,7 @@ BURST = 2**16
 """Bytes of a burst, unless a single record is larger: so much is handled at a stretch."""
 
 
-class Kind(IntEnum):
+class RecordKind(IntEnum):
     """The kinds of records beside scalar readings."""
 
     OPENED = 1
@@ -55,12 +56,16 @@ class Other(NamedTuple):
     """A record that is not a scalar reading."""
 
     pid: int
-    kind: Kind
+    kind: RecordKind
     payload: bytes
 
 
 Record: TypeAlias = "bytes | Other"
 """A record of one PV: bytes for a scalar reading."""
+Piece: TypeAlias = Record
+"""A record, or the bytes of any number of scalar readings."""
+SCALAR_HEAD = Struct("<I")
+"""The PV's number, at the start of a scalar reading. The compiled part writes the rest."""
 
 
 class Burst(NamedTuple):
@@ -86,15 +91,15 @@ def reading_record(pid: int, reading: Reading) -> Record:
             return _SCALAR.pack(pid, severity, status, number, seconds, nanoseconds, value)
         except struct.error:
             pass  # A status by name, or a time before 1970.
-    return other(pid, Kind.READING, tuple(reading))
+    return other(pid, RecordKind.READING, tuple(reading))
 
 
 def metadata_record(pid: int, metadata: Metadata) -> Other:
     """Return the record of metadata."""
-    return other(pid, Kind.METADATA, _described(metadata))
+    return other(pid, RecordKind.METADATA, _described(metadata))
 
 
-def other(pid: int, kind: Kind, content: Any) -> Other:
+def other(pid: int, kind: RecordKind, content: Any) -> Other:
     """Return a record of another kind than a scalar reading."""
     return Other(pid, kind, pack([pid, int(kind), content]))
 
@@ -102,48 +107,56 @@ def other(pid: int, kind: Kind, content: Any) -> Other:
 def key(record: Record) -> object:
     """Return what a newer record of the same PV replaces: those with the same key."""
     if isinstance(record, bytes):
-        return record[:4]
-    if record.kind is Kind.READING:
-        return struct.pack("<I", record.pid)
+        return record[: SCALAR_HEAD.size]
+    if record.kind is RecordKind.READING:
+        return SCALAR_HEAD.pack(record.pid)
     if record.kind in _STATES:
-        return record.pid, Kind.CONNECTION
+        return record.pid, RecordKind.CONNECTION
     return record.pid, record.kind
 
 
-def bodies(records: Sequence[Record], only_scalars: bool) -> Iterator[tuple[list[Record], bytes]]:
+def bodies(pieces: Iterable[Piece]) -> Iterator[tuple[list[Piece], bytes]]:
     """Divide records into the bodies of bursts, each with the records in it."""
-    if only_scalars:
-        step = BURST // _SCALAR.size
-        for start in range(0, len(records), step):
-            scalars = list(records[start : start + step])
-            yield scalars, _section(_SCALARS, b"".join(scalars))  # type: ignore[arg-type]
-        return
-    part: list[Record] = []
+    part: list[Piece] = []
     size = 0
-    for record in records:
-        piece = record if isinstance(record, bytes) else record.payload
-        if size and size + len(piece) > BURST:
+    for piece in _divided(pieces):
+        more = len(piece) if isinstance(piece, bytes) else len(piece.payload)
+        if size and size + more > BURST:
             yield part, _sections(part)
             part, size = [], 0
-        part.append(record)
-        size += len(piece)
+        part.append(piece)
+        size += more
     if part:
         yield part, _sections(part)
 
 
-def _sections(records: Sequence[Record]) -> bytes:
+def each_record(pieces: Iterable[Piece]) -> Iterator[Record]:
+    """Return the records, also of many scalar readings each by itself."""
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            for start in range(0, len(piece), _SCALAR.size):
+                yield piece[start : start + _SCALAR.size]
+        else:
+            yield piece
+
+
+def _divided(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    step = BURST // _SCALAR.size * _SCALAR.size
+    for piece in pieces:
+        if isinstance(piece, bytes) and len(piece) > step:
+            for start in range(0, len(piece), step):
+                yield piece[start : start + step]
+        else:
+            yield piece
+
+
+def _sections(pieces: Iterable[Piece]) -> bytes:
     sections: list[bytes] = []
-    run: list[bytes] = []
-    for record in records:
-        if isinstance(record, bytes):
-            run.append(record)
-            continue
-        if run:
-            sections.append(_section(_SCALARS, b"".join(run)))
-            run = []
-        sections.append(_section(_OTHER, record.payload))
-    if run:
-        sections.append(_section(_SCALARS, b"".join(run)))
+    for is_scalar, some in groupby(pieces, lambda piece: isinstance(piece, bytes)):
+        if is_scalar:
+            sections.append(_section(_SCALARS, b"".join(cast("Iterator[bytes]", some))))
+        else:
+            sections += [_section(_OTHER, cast("Other", each).payload) for each in some]
     return b"".join(sections)
 
 
@@ -298,7 +311,7 @@ def _restored(code: int, data: bytes) -> Any:
 
 
 _FIELDS = tuple(field.name for field in attrs.fields(Metadata))
-_STATES = frozenset((Kind.CONNECTION, Kind.REFUSED, Kind.OVERLOADED))
+_STATES = frozenset((RecordKind.CONNECTION, RecordKind.REFUSED, RecordKind.OVERLOADED))
 _ARRAY, _IMAGE, _STATUS = 1, 2, 3
 _KINDS = "biuf"
 _LONGEST_HEAD = 200

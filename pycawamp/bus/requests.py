@@ -1,4 +1,4 @@
-"""Requests over the bus: each has a subject of its own for its reply."""
+"""NATSRequests over the bus: each has a subject of its own for its reply."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class NobodyThereError(Exception):
     """Nobody has got the request."""
 
 
-class ForbiddenError(Exception):
+class PermissionsViolationError(Exception):
     """The bus does not let this user send the request: nobody has got it."""
 
 
@@ -23,7 +23,7 @@ class ReplyLostError(Exception):
     """The request was sent, but its reply will not come."""
 
 
-class Requests:
+class NATSRequests:
     """The requests that have not been answered."""
 
     def __init__(self, client: NATSClient, prefix: str) -> None:
@@ -34,7 +34,9 @@ class Requests:
         client.subscribe(f"{prefix}.*", self._answered)
         client.on_closed.append(lambda: self._fail(lambda _: True, ReplyLostError))
         client.on_forbidden.append(
-            lambda forbidden: self._fail(lambda subject: subject == forbidden, ForbiddenError)
+            lambda forbidden: self._fail(
+                lambda subject: subject == forbidden, PermissionsViolationError
+            )
         )
 
     def ask(
@@ -48,7 +50,7 @@ class Requests:
             given_up: Called with where the reply was to go, when the Deferred is cancelled.
 
         Returns:
-            A Deferred of the reply. It fails with NobodyThereError, ForbiddenError or
+            A Deferred of the reply. It fails with NobodyThereError, PermissionsViolationError or
             ReplyLostError.
         """
         reply = f"{self._prefix}.{next(self._numbers)}"

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from pycawamp.bus import subjects
 from pycawamp.bus.client import NATSClient
 from pycawamp.bus.control import Ask, Control, StreamStatus
-from pycawamp.bus.sources import Sources
+from pycawamp.bus.published import PublishedPVs
 from pycawamp.bus.stream import EdgeStream
 from pycawamp.pv.interfaces import IHandle
 from pycawamp.pv.router import UnknownSchemeError
@@ -76,7 +76,7 @@ class ServedEdges:
         self,
         reactor: Any,
         client: NATSClient,
-        sources: Sources,
+        published: PublishedPVs,
         *,
         run: int,
         rules: ReadRules,
@@ -85,7 +85,7 @@ class ServedEdges:
     ) -> None:
         self._reactor = reactor
         self._client = client
-        self._sources = sources
+        self._published = published
         self._run = run
         self._rules = rules
         self._max_channels = max_channels
@@ -105,7 +105,7 @@ class ServedEdges:
         """Return the handle of a PV that an edge of a name has open; else None."""
         channel = self._rules.channel_name(pv)
         has_it = any(key[0] == name and channel in edge.open for key, edge in self._edges.items())
-        return self._sources.handle(channel) if has_it else None
+        return self._published.handle(channel) if has_it else None
 
     def close(self) -> None:
         """Serve none any more."""
@@ -229,7 +229,7 @@ class ServedEdges:
                 case Ask.LIMIT:
                     name, rate = content
                     channel = self._rules.channel_name(str(name))
-                    self._sources.limit(channel, edge.stream, _rate(rate))
+                    self._published.limit(channel, edge.stream, _rate(rate))
                 case _:
                     self._close(edge, str(content))
         except Exception:
@@ -239,28 +239,28 @@ class ServedEdges:
         try:
             channel = self._rules.channel_name(name)
         except UnknownSchemeError as error:
-            self._sources.refuse(edge.stream, number, str(error))
+            self._published.refuse(edge.stream, number, str(error))
             return
         if not self._rules.may_read(edge.name, name):
             edge.refused[name] = None
             text = f"the ingest does not let the edge {edge.name} read it"
-            self._sources.refuse(edge.stream, number, text)
-        elif channel not in self._sources and len(self._sources) >= self._max_channels:
+            self._published.refuse(edge.stream, number, text)
+        elif channel not in self._published and len(self._published) >= self._max_channels:
             text = f"there are {self._max_channels} channels, as many as may be"
-            self._sources.refuse(edge.stream, number, text)
+            self._published.refuse(edge.stream, number, text)
         else:
             edge.open[channel] = name
-            self._sources.open(channel, edge.stream, number, rate)
+            self._published.open(channel, edge.stream, number, rate)
 
     def _close(self, edge: ServedEdge, name: str) -> None:
         edge.refused.pop(name, None)
         channel = self._rules.channel_name(name)
         if edge.open.pop(channel, None) is not None:
-            self._sources.close(channel, edge.stream)
+            self._published.close(channel, edge.stream)
 
     def _close_all(self, edge: ServedEdge) -> None:
         for name in edge.open:
-            self._sources.close(name, edge.stream)
+            self._published.close(name, edge.stream)
         edge.open.clear()
         edge.refused.clear()
         edge.work.clear()

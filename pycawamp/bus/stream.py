@@ -8,7 +8,17 @@ from collections.abc import Sequence
 from twisted.internet.interfaces import IReactorTime
 
 from pycawamp.bus.client import NATSClient
-from pycawamp.bus.messages import HEADER, VERSION, Kind, Record, bodies, key, other
+from pycawamp.bus.messages import (
+    HEADER,
+    VERSION,
+    Piece,
+    Record,
+    RecordKind,
+    bodies,
+    each_record,
+    key,
+    other,
+)
 
 BEHIND = 0.6
 """Seconds after which an edge that has not told that it has handled a burst gets no more."""
@@ -48,12 +58,12 @@ class EdgeStream:
         self._unhandled.clear()
         self._unhandled_bytes = 0
 
-    def send(self, records: Sequence[Record], body: bytes) -> None:
-        """Send a burst, or keep what it has for later."""
+    def send(self, pieces: Sequence[Piece], body: bytes) -> None:
+        """Send a burst, or keep the records in it for later."""
         if self._owed or not self._may_send:
-            self._owe(records)
+            self._owe(pieces)
         elif len(body) + MARGIN > self._client.max_payload:
-            self._send_refusals(records)
+            self._send_refusals(pieces)
         else:
             self._publish(body)
 
@@ -68,8 +78,8 @@ class EdgeStream:
         if not self._owed or not self._may_send:
             return
         owed, self._owed = list(self._owed.values()), {}
-        for records, body in bodies(owed, only_scalars=False):
-            self.send(records, body)
+        for pieces, body in bodies(owed):
+            self.send(pieces, body)
 
     @property
     def _may_send(self) -> bool:
@@ -84,20 +94,20 @@ class EdgeStream:
         self._unhandled.append((self.number, self._clock.seconds(), len(body)))
         self._unhandled_bytes += len(body)
 
-    def _owe(self, records: Sequence[Record]) -> None:
-        for record in records:
+    def _owe(self, pieces: Sequence[Piece]) -> None:
+        for record in each_record(pieces):
             replaced = self._owed.pop(key(record), None)
             self.conflated += replaced is not None
             self._owed[key(record)] = record
 
-    def _send_refusals(self, records: Sequence[Record]) -> None:
+    def _send_refusals(self, pieces: Sequence[Piece]) -> None:
         """Tell which values are too large for the bus: bodies with several records never are."""
-        for record in records:
+        for record in pieces:
             if not isinstance(record, bytes):
                 text = (
                     f"the value takes {len(record.payload)} bytes, more than the bus lets through "
                     f"(max_payload, {self._client.max_payload})"
                 )
-                refusal = [other(record.pid, Kind.REFUSED, text)]
-                for parts, body in bodies(refusal, only_scalars=False):
-                    self.send(parts, body)
+                refusal = [other(record.pid, RecordKind.REFUSED, text)]
+                for told, body in bodies(refusal):
+                    self.send(told, body)

@@ -45,7 +45,7 @@ def parse(argv: Sequence[str], environment: Mapping[str, str] = os.environ) -> A
     """Parse argv; print one line to stderr and exit with status 1 if it is invalid."""
     parser = make_parser()
     # A negative number is a value, not an option; argparse recognizes only plain decimals.
-    found, rest = parser.parse_known_args([_guarded(each) for each in argv])
+    found, rest = parser.parse_known_args([_escaped(each) for each in argv])
     if any(each.startswith("-") for each in rest):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
@@ -69,7 +69,7 @@ def _words(found: Namespace, rest: list[str]) -> tuple[tuple[str, ...], tuple[st
     return (*found.pvs, *rest), ()
 
 
-def _guarded(text: str) -> str:
+def _escaped(text: str) -> str:
     return f" {text}" if _is_negative(text) else text
 
 

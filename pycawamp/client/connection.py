@@ -45,7 +45,10 @@ class ConnectionUser(Protocol):
 
 
 class Connection:
-    """Connects and reconnects until it is closed."""
+    """Connects and reconnects until it is closed.
+
+    Twisted's ClientService cannot be made to connect immediately while it waits.
+    """
 
     def __init__(
         self, clock: IReactorTime, dial: Dial, backoff: Backoff, user: ConnectionUser
@@ -78,7 +81,7 @@ class Connection:
     def send(self, payload: bytes) -> None:
         """Send a message, if the socket is open."""
         if self._socket is not None and self._socket.can_send:
-            # What is asked for is short.
+            # Requests are short.
             self._socket.sendMessage(payload, doNotCompress=True)
 
     def is_well(self) -> None:

@@ -125,6 +125,10 @@ def _listed(values: list[Any]) -> Value:
         return tuple(values)
     # A null is NaN or infinite; None becomes NaN as a float.
     array: Array = np.array(values, float if None in values or not values else None)
+    is_whole = bool(values) and type(values[0]) is int and set(map(type, values)) == {int}
+    if array.dtype.kind == "f" and is_whole and min(values) >= 0:
+        # numpy takes doubles for integers of which some need 64 bits without a sign.
+        array = np.array(values, np.uint64)
     array.setflags(write=False)
     return array
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
+
 from pycawamp.client.values import GatewayError
 from pycawamp.pv.values import FieldType, Metadata
 
@@ -47,9 +49,24 @@ def _counted(words: Sequence[str]) -> Sequence[str]:
 def _element(word: str, metadata: Metadata, numbers: bool) -> Any:
     if metadata.type is FieldType.STRING:
         return word
+    if metadata.type is FieldType.STRUCTURE:
+        return _parsed(word)
+    if metadata.type is FieldType.BOOL and word in _BOOLS:
+        return _BOOLS[word]
     if metadata.type is FieldType.ENUM and word in metadata.enum_strs and not numbers:
         return word
     return _number(word)
+
+
+_BOOLS = {"true": True, "false": False}
+
+
+def _parsed(word: str) -> Any:
+    """Return an object given as JSON."""
+    try:
+        return orjson.loads(word)
+    except orjson.JSONDecodeError:
+        return word
 
 
 def _number(word: str) -> Any:

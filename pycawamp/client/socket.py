@@ -126,7 +126,7 @@ def dial(
         endpoint = _endpoint(reactor, target)
         return endpoint.connect(SocketFactory(reactor, target, user, ping))  # type: ignore[return-value]
     except Exception:
-        # A file of authorities that is not there, or a header that cannot be.
+        # A missing file of certificates, or an invalid header.
         return fail(Failure())
 
 

@@ -42,8 +42,8 @@ class SubscribedPV:
         if self._connected is not None:
             subscription.connection(self._connected)
         if self.wanted != self.requested or subscription.awaits_history:
-            # The next request is answered with all that this subscription needs. Updates that
-            # are on their way may lack some of it.
+            # The reply to the next request has everything that this subscription needs, which
+            # updates may lack that were sent before.
             subscription.await_announcement()
             return
         if self._metadata is not None:
@@ -61,7 +61,7 @@ class SubscribedPV:
         self.requested = None
         for subscription in self.subscriptions:
             subscription.lose()
-        self._turn(False)
+        self._set_connected(False)
 
     def take(self, message: Message) -> None:
         """Handle a message about the PV."""
@@ -73,7 +73,7 @@ class SubscribedPV:
         if self._connected and error.code != "rate_limited":
             # The subscription has ended; but a rate limit refuses a change of one that
             # continues.
-            self._turn(False, error.message)
+            self._set_connected(False, error.message)
         for subscription in self.subscriptions:
             subscription.error(error)
 
@@ -82,9 +82,9 @@ class SubscribedPV:
         self._is_refused = self._is_refused and not connected
         # Sent again, it is the answer to changed options, and the same value follows.
         self._expects_snapshot = connected and self._connected is True
-        self._turn(connected, message.get("reason"))
+        self._set_connected(connected, message.get("reason"))
 
-    def _turn(self, connected: bool, reason: str | None = None) -> None:
+    def _set_connected(self, connected: bool, reason: str | None = None) -> None:
         self.reason = reason
         if not connected:
             self._latest = self._metadata = None

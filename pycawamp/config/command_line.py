@@ -50,7 +50,7 @@ class CommandLine(usage.Options, ABC):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        # The defaults were for --help: what remains empty may be given elsewhere.
+        # The defaults were for --help: other options may be given in the environment or a file.
         self.update(dict.fromkeys(self))
         self._several: dict[str, list[str]] = {}
 

@@ -95,7 +95,7 @@ def _text(option: Option, value: Any, where: str) -> str:
 
 def _line(text: str, key: str) -> int:
     """Return the line number of a top-level key."""
-    # tomllib does not tell. A table's name is a key too.
+    # tomllib does not return it. A table's name is a key too.
     pattern = rf"""^\s*\[*\s*["']?{re.escape(key)}["']?\s*[=.\]]"""
     match = re.search(pattern, text, re.MULTILINE)
     return text.count("\n", 0, match.start() + len(match[0])) + 1 if match else 1

@@ -25,7 +25,7 @@ from twisted.python.failure import Failure
 
 from pycawamp.demo import softioc
 from pycawamp.demo.ports import CAPorts, PVAPorts, free_ports
-from pycawamp.demo.records import DATABASE, PICTURES, RECORDS
+from pycawamp.demo.records import DATABASE, GROUPS, PICTURES, RECORDS
 
 __all__ = ["CAPorts", "DemoIOC", "IOCError", "SoftIOC", "free_ports", "ioc_command"]
 
@@ -266,7 +266,8 @@ class DemoIOC(Service):
 
     def _up(self, _: None) -> None:
         self._delay = self._first_delay
-        self._log.info("the demo IOC serves {count} records", count=len(RECORDS))
+        count = len(RECORDS) + len(GROUPS)
+        self._log.info("The demo IOC serves {count} PVs", count=count)
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
             waiter.callback(self._ioc)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from pycawamp.fanout.flush import Buffer, FlushCycle
+from pycawamp.fanout.flush import FlushCycle
 from pycawamp.fanout.outbox import Outbox, Resendable
 from pycawamp.fanout.packing import Packing
+from pycawamp.pv.routes import Buffer
 
 Change: TypeAlias = Callable[[list[Outbox]], None]
 """Changes a list of outboxes."""

@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
 
 from pycawamp.fanout.delays import DeliveryDelays
 from pycawamp.pv.interfaces import PVState
+from pycawamp.pv.routes import Buffer
 
 SAMPLE_INTERVAL = 0.01
 """Seconds between two samples of the delay of updates."""
-
-
-class Buffer(Protocol):
-    """Collects frames, and the stream of each, for members that are paused."""
-
-    joint: bytes
-    """The separator of frames. Change it only while there are none."""
-
-    def append(self, stream: Any, frame: bytes, /) -> bool:
-        """Add a frame of a stream, and return whether it is the first frame."""
-
-    def take(self) -> tuple[bytes, list[Any]]:
-        """Remove all frames; return them joined, and their streams."""
-
-    def __len__(self) -> int:
-        """Return the number of frames."""
 
 
 class Flushable(Protocol):

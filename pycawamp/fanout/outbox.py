@@ -62,9 +62,9 @@ class Outbox:
         self._batch: list[bytes] = []
         self._pending_bytes = 0
         # Streams whose values are stale, and those whose state is too. A dict is an ordered set.
-        self._owed: dict[Resendable, None] = {}
-        self._owed_state: set[Resendable] = set()
-        self._owed_past: dict[Resendable, Past] = {}
+        self._stale: dict[Resendable, None] = {}
+        self._stale_states: set[Resendable] = set()
+        self._stale_histories: dict[Resendable, Past] = {}
         self.token = secrets.randbits(128)
         self.written: float | None = None
         """The reactor's time of the last write."""
@@ -93,9 +93,9 @@ class Outbox:
         self._count(data)
 
     @property
-    def owed(self) -> int:
-        """The PVs that have changed while the outbox was paused."""
-        return len(self._owed)
+    def stale(self) -> int:
+        """Number of PVs that have changed while the outbox was paused."""
+        return len(self._stale)
 
     @property
     def is_overfull(self) -> bool:
@@ -109,20 +109,20 @@ class Outbox:
 
     def mark_stale(self, streams: Sequence[Resendable], announcing: Iterable[Resendable]) -> None:
         """Record the streams that have changed while the outbox is paused."""
-        stale = len(self._owed)
-        self._owed.update(dict.fromkeys(streams))
-        self.conflated += len(streams) - (len(self._owed) - stale)
-        self._owed_state.update(announcing)
+        before = len(self._stale)
+        self._stale.update(dict.fromkeys(streams))
+        self.conflated += len(streams) - (len(self._stale) - before)
+        self._stale_states.update(announcing)
 
-    def owe_past(self, stream: Resendable, past: Past) -> None:
+    def add_history(self, stream: Resendable, past: Past) -> None:
         """Record that a stream's history must be sent with its state."""
-        self._owed_past[stream] = past
+        self._stale_histories[stream] = past
 
     def forget(self, stream: Resendable) -> None:
         """Drop a stream that the client has left."""
-        self._owed_past.pop(stream, None)
-        self._owed.pop(stream, None)
-        self._owed_state.discard(stream)
+        self._stale_histories.pop(stream, None)
+        self._stale.pop(stream, None)
+        self._stale_states.discard(stream)
 
     def pause(self) -> None:
         """Stop collecting frames: the client is slow."""
@@ -136,7 +136,7 @@ class Outbox:
         # follow the newer values that are sent here.
         self._flush_cycle.settle()
         self.paused = False
-        stale, self._owed = self._owed, {}
+        stale, self._stale = self._stale, {}
         streams = iter(stale)
         for stream in streams:
             try:
@@ -145,7 +145,7 @@ class Outbox:
                 self._log.failure("{pv} cannot be encoded", pv=stream.name)
             if self.paused:
                 # The rest is still stale.
-                self._owed.update(dict.fromkeys(streams))
+                self._stale.update(dict.fromkeys(streams))
                 break
 
     def flush(self) -> None:
@@ -168,18 +168,18 @@ class Outbox:
         self._frames = []
         self._batch = []
         self._pending_bytes = 0
-        self._owed = {}
-        self._owed_state = set()
-        self._owed_past = {}
+        self._stale = {}
+        self._stale_states = set()
+        self._stale_histories = {}
 
     def _close_batch(self) -> None:
         batch, self._batch = self._batch, []
         self._frames.append(self.framing.text(b"[" + b",".join(batch) + b"]"))
 
     def _settle(self, stream: Resendable) -> None:
-        if stream in self._owed_state:
-            self._owed_state.remove(stream)
-            stream.catch_up(self, self._owed_past.pop(stream, None))
+        if stream in self._stale_states:
+            self._stale_states.remove(stream)
+            stream.catch_up(self, self._stale_histories.pop(stream, None))
         else:
             stream.send_newest(self)
 

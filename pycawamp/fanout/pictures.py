@@ -13,8 +13,9 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from pycawamp.pv.history import Samples
-from pycawamp.pv.hub import PV, PVHub
+from pycawamp.pv.hub import PVHub
 from pycawamp.pv.interfaces import ISubscriber, PVState
+from pycawamp.pv.pv import PV
 from pycawamp.pv.values import Array, Image, Metadata, Reading
 from pycawamp.wire.dialect import ImageForm
 
@@ -162,7 +163,7 @@ class PictureSubscription:
         self._picture_pv: PicturePV | None = None
         self._subscription = hub.subscribe(name, self)
         self._picture_pv = PicturePV(self._subscription.pv)
-        # Of the present state, a value may have come already.
+        # The current value may have been passed on while subscribing.
         for reading in self._before:
             self._take(reading)
 

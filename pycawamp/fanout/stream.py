@@ -126,7 +126,7 @@ class EncodedStream:
         if outbox.paused:
             outbox.mark_stale([self], [self])
             if past is not None:
-                outbox.owe_past(self, past)
+                outbox.add_history(self, past)
             return
         try:
             self.catch_up(outbox, past)

@@ -53,7 +53,7 @@ class Throttle(DelayLine[Pause]):
 
     def __init__(self, clock: IReactorTime, rate: float) -> None:
         pause = 1 / rate
-        # All clients are written to whenever pauses end.
+        # Pauses that end together cause one write per client.
         super().__init__(clock, pause, Pause.end, gap=min(pause / 10, MOST_GAP))
         self.rate = rate
         self._streams = 0
@@ -134,7 +134,7 @@ class ThrottledStream(EncodedStream):
     def connection(self) -> None:
         """Send a delayed update first, as it is the last of its connection."""
         last = self._pv.last if self._is_due else None
-        # A connection without a value would be half the news.
+        # The first value is sent together with the connection.
         self.pause = None
         try:
             if last is not None:
@@ -170,7 +170,7 @@ class ThrottledStream(EncodedStream):
     def _use(self, throttle: Throttle | None) -> None:
         if throttle is self._throttle:
             return
-        # What was left is of a PV that was a scalar before, or an array.
+        # A delayed update belongs to the previous type of the PV.
         self.pause = None
         before, self._throttle = self._throttle, throttle
         if throttle is not None:

@@ -7,7 +7,6 @@ import math
 import re
 from collections.abc import Iterator
 from datetime import datetime, timezone
-from io import BytesIO
 from typing import Any
 from urllib.parse import quote
 
@@ -15,15 +14,14 @@ import numpy as np
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.internet.defer import TimeoutError as DeferredTimeoutError
 from twisted.internet.error import ConnectError, ConnectingCancelledError, DNSLookupError, UserError
-from twisted.internet.protocol import Protocol, connectionDone
-from twisted.python.failure import Failure
-from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone, ResponseFailed
-from twisted.web.http import NOT_FOUND, OK, PotentialDataLoss
+from twisted.web.client import Agent, HTTPConnectionPool, ResponseFailed
+from twisted.web.http import NOT_FOUND, OK
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
 from pycawamp.pv.errors import ArchiverError, OverloadedError
 from pycawamp.pv.history import NO_SAMPLES, Samples
+from pycawamp.pv.http_body import Body, BodyError
 from pycawamp.pv.values import SEVERITIES
 
 AT_ONCE = 4
@@ -101,7 +99,7 @@ class Archiver:
         except (ConnectError, DNSLookupError, UserError) as error:
             raise ArchiverError(f"the archiver cannot be reached: {error}") from None
         except ResponseFailed as error:
-            # The agent's answer to being cancelled, too.
+            # The agent fails with it after a timeout, too.
             if any(reason.check(CancelledError) for reason in error.reasons):
                 raise ArchiverError(_TOO_LATE.format(TIMEOUT)) from None
             raise ArchiverError("the archiver closed the connection") from None
@@ -109,49 +107,17 @@ class Archiver:
     async def _read(self, url: str) -> bytes:
         accepted = Headers({"Accept": ["application/json"]})
         response: IResponse = await self._agent.request(b"GET", url.encode(), accepted)
-        body = _Body(response)
         # Also of an error: the connection can be used again only when it is read.
-        found = await body.done
+        try:
+            found = await Body(response, MOST_BYTES).done
+        except BodyError as error:
+            raise ArchiverError(f"the archiver {error}") from None
         if response.code == NOT_FOUND:
             # The PV is not archived.
             return b"[]"
         if response.code != OK:
             raise ArchiverError(f"the archiver answered with the HTTP status {response.code}")
         return found
-
-
-class _Body(Protocol):
-    """Reads the body of a response, up to the maximum size."""
-
-    def __init__(self, response: IResponse) -> None:
-        self._read = BytesIO()
-        self.done: Deferred[bytes] = Deferred(self._abort)
-        response.deliverBody(self)
-
-    def dataReceived(self, data: bytes) -> None:
-        """Store a part."""
-        if self._read.tell() + len(data) > MOST_BYTES:
-            self._fail(ArchiverError(f"the archiver sent more than {MOST_BYTES} bytes"))
-        else:
-            self._read.write(data)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Fire with the whole body if it is complete, otherwise fail."""
-        if self.done.called:
-            return
-        if reason.check(ResponseDone, PotentialDataLoss):
-            self.done.callback(self._read.getvalue())
-        else:
-            self.done.errback(ArchiverError("the archiver closed the connection"))
-
-    def _fail(self, error: ArchiverError) -> None:
-        if not self.done.called:
-            self.done.errback(error)
-            self._abort()
-
-    def _abort(self, _done: Any = None) -> None:
-        if self.transport is not None:
-            self.transport.abortConnection()  # type: ignore[attr-defined]
 
 
 def _quoted(text: str) -> str:

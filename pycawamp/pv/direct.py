@@ -1,6 +1,6 @@
 """Updates of numbers by pvAccess that need no Python, from a connection's bytes to streams.
 
-What is here is compiled, and made by an intake (see pycawamp.pv.inbox).
+What is here is compiled, and made by an intake (see pycawamp.pv.intake).
 """
 
 from __future__ import annotations

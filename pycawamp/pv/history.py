@@ -98,7 +98,7 @@ class DequeStore:
 
     def _expire(self, now: int) -> None:
         samples = self._samples
-        # The one before the time that is kept stays: it held at its start.
+        # The last one before the period is kept: it is the value at its start.
         while len(samples) > 1 and _SAMPLE.unpack(samples[1])[1] < now - self._keep:
             samples.popleft()
 

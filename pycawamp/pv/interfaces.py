@@ -43,7 +43,7 @@ class PVState(Protocol):
 
     @property
     def last(self) -> Reading | None:
-        """While subscribers are told of a change of `connected`: the newest update before it."""
+        """During notifications of a change of `connected`: the newest update before it."""
 
     @property
     def updates(self) -> int:
@@ -59,7 +59,7 @@ class PVState(Protocol):
 
     @property
     def inputs(self) -> Sequence[PVState]:
-        """The PVs that it is computed from; none, if it is no formula."""
+        """The PVs that it is computed from; empty unless it is a formula."""
 
     def past(self, start: float) -> Samples:
         """Return its history from a time (UNIX seconds) on, without the newest update."""
@@ -152,7 +152,7 @@ class Requester:
     """The PV's name in access rules: without the scheme, before aliases."""
 
 
-class IJudgingHandle(IHandle):
+class IAuthorizingHandle(IHandle):
     """A handle whose source decides about writes by the client that requests them."""
 
     def put_for(requester: Requester, value: Any, wait: bool) -> Deferred[None]:

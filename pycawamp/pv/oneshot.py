@@ -19,7 +19,7 @@ from pycawamp.pv.errors import (
     RefusedError,
 )
 from pycawamp.pv.hub import PVHub
-from pycawamp.pv.interfaces import IJudgingHandle, ISubscriber, PVState, Requester
+from pycawamp.pv.interfaces import IAuthorizingHandle, ISubscriber, PVState, Requester
 from pycawamp.pv.values import Metadata, Reading
 
 
@@ -135,7 +135,7 @@ class OneShotChannel:
         if metadata is None or metadata.write_access is False:
             return fail(AccessError("the IOC grants no write access"))
         writing: Deferred[None]
-        if requester is not None and IJudgingHandle.providedBy(self._handle):
+        if requester is not None and IAuthorizingHandle.providedBy(self._handle):
             writing = self._handle.put_for(requester, value, wait)
         else:
             writing = self._handle.put(value, wait)

@@ -28,7 +28,7 @@ class PVName:
     scheme: str
     bare: str
     """The name without its scheme."""
-    judged: str
+    access_name: str
     """The name for access rules, limits and logs. Local PVs keep their scheme."""
 
 
@@ -36,13 +36,13 @@ class PVName:
 class Router:
     """A backend that opens channels with the backends of their schemes.
 
-    A channel is known by its bare name if it has the default scheme, otherwise by
+    A channel is identified by its bare name if it has the default scheme, otherwise by
     scheme and name: `X` and `ca://X` are one channel.
 
     Args:
         backends: The backends, by scheme.
         default: The scheme of names without a scheme.
-        own: The schemes of local PVs, which access rules know by scheme and name.
+        own: The schemes of local PVs, whose names in access rules include the scheme.
     """
 
     def __init__(
@@ -70,8 +70,8 @@ class Router:
         if scheme == self._default and (self._is_short(bare) or _SCHEME.match(bare)):
             # Without the default scheme, it would be the name of another channel.
             raise UnknownSchemeError(f"expected a name without another scheme after {scheme}://")
-        judged = f"{scheme}://{bare}" if scheme in self._own else bare
-        return PVName(scheme, bare, judged)
+        access_name = f"{scheme}://{bare}" if scheme in self._own else bare
+        return PVName(scheme, bare, access_name)
 
     def _is_short(self, text: str) -> bool:
         return text.startswith("=") and FORMULA in self._backends
@@ -79,12 +79,12 @@ class Router:
     def bare(self, text: str) -> str:
         """Return a client's name without its scheme, for logs."""
         try:
-            return self.parse(text).judged
+            return self.parse(text).access_name
         except UnknownSchemeError:
             return text
 
     def channel_name(self, scheme: str, bare: str) -> str:
-        """Return the name by which `open` knows the channel.
+        """Return the name of the channel for `open`.
 
         `bare` is the name in access rules, or an alias of it.
         """

@@ -8,8 +8,24 @@ from typing import Any, NamedTuple, Protocol
 from pycawamp.pv.values import Reading
 
 
+class Buffer(Protocol):
+    """Collects frames, and the stream of each, for members that are paused."""
+
+    joint: bytes
+    """The separator of frames. Change it only while there are none."""
+
+    def append(self, stream: Any, frame: bytes, /) -> bool:
+        """Add a frame of a stream, and return whether it is the first frame."""
+
+    def take(self) -> tuple[bytes, list[Any]]:
+        """Remove all frames; return them joined, and their streams."""
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+
+
 class Field(IntEnum):
-    """A member of an update of a scalar, as JSON. The numbers are those of render.h."""
+    """A member of an update of a scalar, as JSON or binary. The numbers are those of render.h."""
 
     VALUE = 0
     """The value; null if it is no finite number."""
@@ -23,6 +39,8 @@ class Field(IntEnum):
     """The fraction."""
     ALARM = 5
     """`,"severity":"…","status":"…"`."""
+    SCALAR = 6
+    """A scalar reading of the bus, without the PV's number (see pycawamp.bus.messages)."""
 
 
 class DirectStream(NamedTuple):
@@ -44,7 +62,7 @@ class DirectStream(NamedTuple):
 
 
 class Planner(Protocol):
-    """Knows where a route may lead."""
+    """Decides whether updates may bypass the sink."""
 
     def direct_streams(self) -> list[DirectStream] | None:
         """Return the streams that get all updates; None if they have to go to the sink."""

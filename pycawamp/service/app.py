@@ -132,7 +132,7 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
     demo = None
     if settings.demo:
         demo = DemoIOC(reactor)
-        # Before Channel Access and pvAccess are opened: they are to see this IOC and no other.
+        # Before Channel Access and pvAccess are opened, which must find this IOC only.
         os.environ.update(demo.client_environment())
     try:
         edge = Edge(reactor, *bus_edge(settings.bus)) if settings.bus is not None else None
@@ -164,7 +164,7 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
         reactor, root, _http_limits(settings), files.refusals, settings.rules.proxies
     )
     site.logs_requests = settings.log.access
-    # Of Twisted's own endpoints the only one that puts a factory around the site.
+    # The only one of Twisted's own endpoints that wraps the site's factory.
     site.is_wrapped = any(each.description.startswith("haproxy:") for each in endpoints)
     app = App(
         files=files,

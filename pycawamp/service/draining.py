@@ -52,7 +52,7 @@ class DrainingService(MultiService):
             return super().stopService()  # type: ignore[no-any-return,no-untyped-call]
         self._log.info("Draining for {seconds:g} s", seconds=self._seconds)
         for port in self._shared_ports:
-            # The other processes accept: a client that came here would only be sent away.
+            # The other processes accept new clients; this one would disconnect them.
             port.stopService()
         return self._drain_and_stop()
 

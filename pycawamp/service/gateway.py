@@ -18,10 +18,11 @@ from pycawamp.pv.archiver import Archiver
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.ca import _fast
 from pycawamp.pv.ca.backend import CABackend
+from pycawamp.pv.event_queue import InboxLimits
 from pycawamp.pv.formula.backend import FormulaBackend
 from pycawamp.pv.history import Histories
 from pycawamp.pv.hub import PVHub
-from pycawamp.pv.inbox import Inbox, InboxLimits
+from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.interfaces import IBackend
 from pycawamp.pv.local.loc import LocalBackend
 from pycawamp.pv.local.sim import SimulationBackend
@@ -247,5 +248,5 @@ class Gateway(Service):
 def _authentication(reactor: Any, policy: IPolicy | None) -> Authentication:
     if policy is None:
         return Authentication(reactor)
-    # By which names the application is reached, only the application knows.
+    # Only the application knows its host names.
     return Authentication(reactor, AuthenticationRules(origins=Origins(restricted=True)))

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
-from pycawamp.access import AccessFileError, AccessFiles, Writers, system_lookup
+from pycawamp.access import AccessFileError
 from pycawamp.access.interfaces import IPolicy
 from pycawamp.access.watch import PolicyWatcher
 from pycawamp.bus.client import NATSClient
@@ -27,12 +27,14 @@ from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.ca import _fast
 from pycawamp.pv.ca.backend import CABackend
 from pycawamp.pv.errors import LibraryError
+from pycawamp.pv.event_queue import InboxLimits
 from pycawamp.pv.hub import PVHub
-from pycawamp.pv.inbox import Inbox, InboxLimits
+from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.pva.backend import PVABackend
 from pycawamp.pv.router import Router
 from pycawamp.service.bus import client_settings
 from pycawamp.service.signals import HangupReloader
+from pycawamp.service.site_files import access_files
 from pycawamp.service.systemd import SystemdNotifier
 from pycawamp.service.twistd import service_for_twistd
 from pycawamp.sessions.putlog import PutLog, PutLogError, PutRecord
@@ -63,7 +65,8 @@ class IngestApp(MultiService):
         self._put_log = PutLog(settings.gateway.put_log)
         budget = MemoryBudget(settings.gateway.limits.memory)
         limits = InboxLimits(bytes=budget.share)
-        intake = _fast.load().intake(reactor, limits)
+        fast = _fast.load()
+        intake = fast.intake(reactor, limits)
         self._inbox = Inbox(reactor, self._flush, limits, intake)
         try:
             self._put_log.check()
@@ -85,6 +88,7 @@ class IngestApp(MultiService):
             rules=PolicyRules(files, router, self._put_log),
             max_channels=settings.gateway.limits.channels,
             conflict=self._end,
+            make_buffer=fast.frame_buffer,
         )
         files.listen(lambda _policy: self.ingest.edges.judge_again())
         notifier = SystemdNotifier(reactor)
@@ -111,11 +115,11 @@ class IngestApp(MultiService):
         self._put_log.close()
 
     def _flush(self) -> None:
-        self.ingest.sources.flush()
+        self.ingest.published.flush()
 
     def _end(self) -> None:
         self._log.critical("Another ingest has the same name; names must be unique")
-        # twistd knows no way to end with a status but a signal's.
+        # twistd cannot exit with another status than that of a signal.
         atexit.register(os._exit, NAMESAKE)
         self._reactor.stop()
 
@@ -129,12 +133,12 @@ class PolicyRules:
     _log: PutLog
 
     def channel_name(self, name: str) -> str:
-        """Return the name of a channel, of one with its scheme; raises UnknownSchemeError."""
+        """Return the name of a PV's channel; raises UnknownSchemeError."""
         parsed = self._router.parse(checked_name(name))
         return self._router.channel_name(parsed.scheme, parsed.bare)
 
     def may_read(self, edge: str, name: str) -> bool:
-        """Whether an edge gets a PV: judged as a user of its name, without an address."""
+        """Return whether an edge may read a PV: as a user with its name, without an address."""
         bare = self._router.bare(name)
         verdict = self._policy.decide(edge, "", None, bare)
         return verdict.read and verdict.real_name == bare
@@ -157,16 +161,8 @@ class PolicyRules:
 
 
 def _policy(reactor: Any, settings: IngestSettings) -> PolicyWatcher:
-    files = AccessFiles(
-        pvlist=settings.pvlist,
-        access=settings.access,
-        puts=settings.writers is not None,
-        writers=settings.writers or Writers.NONE,
-        lookup=system_lookup,
-        syntax=settings.pvlist_syntax,
-    )
     in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
     try:
-        return PolicyWatcher(files, reactor, run=in_thread)
+        return PolicyWatcher(access_files(settings), reactor, run=in_thread)
     except AccessFileError as error:
         refuse(str(error))

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from twisted.web.server import Site
 
 from pycawamp.config.command_line import refuse
-from pycawamp.demo.records import RECORDS
+from pycawamp.demo.records import GROUPS, RECORDS
 from pycawamp.service.start import StartError
 from pycawamp.web.certificate import RenewedCertificate, tls_endpoint
 
@@ -52,7 +52,7 @@ def listening_ports(endpoints: Sequence[Endpoint], site: Site, demo: bool) -> li
     """Return a service for each endpoint, all with the same site."""
     ports = []
     for number, each in enumerate(endpoints):
-        # What there is to try is told once.
+        # Only the first port logs the records of the demo.
         port = Port(each.endpoint, each.description, site, demo and number == 0)
         port.setName(f"port {number + 1}" if number else "port")  # type: ignore[no-untyped-call]
         ports.append(port)
@@ -60,7 +60,10 @@ def listening_ports(endpoints: Sequence[Endpoint], site: Site, demo: bool) -> li
 
 
 class Port(Service):
-    """A service that listens; raises StartError if it cannot."""
+    """A service that listens; raises StartError if it cannot.
+
+    Twisted's StreamServerEndpointService only logs a failure, and does not return the port.
+    """
 
     _log = Logger()
     _port: IListeningPort | None = None
@@ -138,7 +141,8 @@ def web_address(description: str, address: Any) -> str:
 
 def demo_text(where: str) -> str:
     """Return a text about the demo's records."""
-    records = "\n".join(f"  {name:14} {text}" for name, text in RECORDS.items())
+    names = {**RECORDS, **GROUPS}
+    records = "\n".join(f"  {name:18} {text}" for name, text in names.items())
     socket = where.replace("http", "ws", 1) + "monitor"
     return (
         f"This gateway runs its own IOC, which only it can reach. Its records:\n{records}\n"

@@ -13,7 +13,7 @@ from twisted.internet.threads import deferToThreadPool
 
 from pycawamp.access import AccessFiles, Writers, system_lookup
 from pycawamp.access.watch import PolicyWatcher
-from pycawamp.config.settings import Settings
+from pycawamp.config.settings import IngestSettings, Settings
 from pycawamp.service.gateway import Gateway
 from pycawamp.service.signals import HangupReloader
 from pycawamp.sessions.refusals import RefusalCounter
@@ -42,7 +42,7 @@ class SiteFiles(MultiService):
         self.setName("files")  # type: ignore[no-untyped-call]
         self.refusals = RefusalCounter(reactor)
         in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
-        self.policy = PolicyWatcher(_access_files(settings), reactor, run=in_thread)
+        self.policy = PolicyWatcher(access_files(settings), reactor, run=in_thread)
         self.policy.setServiceParent(self)  # type: ignore[no-untyped-call]
         self._reloads: list[Callable[[], object]] = [self.policy.reload]
         self.logins: Logins | None = None
@@ -79,12 +79,13 @@ class SiteFiles(MultiService):
 def _with_own_names(settings: Settings) -> AuthenticationRules:
     rules = settings.rules
     if settings.writers is None and not settings.pvlist and not settings.access:
-        # Nothing here can make them count, and the resolver may be slow.
+        # Host names are not checked without these, and the resolver may be slow.
         return rules
     return evolve(rules, hosts=rules.hosts.and_names(own_names()))
 
 
-def _access_files(settings: Settings) -> AccessFiles:
+def access_files(settings: Settings | IngestSettings) -> AccessFiles:
+    """Return the access files of a process, and the settings of their policy."""
     return AccessFiles(
         pvlist=settings.pvlist,
         access=settings.access,

@@ -19,7 +19,7 @@ from pycawamp.wire.errors import BadMessageError
 
 
 @attrs.frozen
-class ForbiddenError(BadMessageError):
+class ReadForbiddenError(BadMessageError):
     """The access rules do not let a client read a PV."""
 
     reason: str = ""
@@ -28,7 +28,7 @@ class ForbiddenError(BadMessageError):
 
 @attrs.frozen
 class FormulaVerdict(Verdict):
-    """A client's access to a formula: that to all of its inputs, and nobody may write it."""
+    """A client's access to a formula: that to all of its inputs; it cannot be written."""
 
     inputs: Mapping[str, Verdict] = attrs.field(factory=dict, eq=False)
     """By the names that the formula has for them."""
@@ -53,7 +53,7 @@ def decide_for(shared: Shared, peer: Peer, name: str, decide: Decide | None = No
             return _verdict(formula, inputs)
     except (UnknownSchemeError, FormulaError) as error:
         raise BadMessageError("bad_name", str(error), pvname=name) from None
-    verdict = decide(peer.user, peer.host, peer.host_name, parsed.judged)
+    verdict = decide(peer.user, peer.host, peer.host_name, parsed.access_name)
     channel_name = router.channel_name(parsed.scheme, verdict.real_name)
     if channel_name == verdict.real_name:
         return verdict
@@ -110,7 +110,7 @@ class Authorizer:
 
         Raises:
             BadMessageError: `bad_name` if no backend serves the name's scheme.
-            ForbiddenError: The client may not read the PV.
+            ReadForbiddenError: The client may not read the PV.
         """
         verdict = decide_for(self._shared, self._peer, name, decide)
         if not verdict.read:
@@ -118,7 +118,7 @@ class Authorizer:
             rule = f" ({verdict.refusal})" if verdict.refusal else ""
             reason = f"the access rules do not let you read {what}{rule}"
             text = f"this gateway does not let you read {what}"
-            raise ForbiddenError("forbidden", text, pvname=name, reason=reason)
+            raise ReadForbiddenError("forbidden", text, pvname=name, reason=reason)
         return verdict
 
     def authorize_put(self, name: str) -> Verdict:
@@ -161,7 +161,7 @@ class Authorizer:
         shared.spellings.add(real_name, holder)
 
     def _withdraw(self, real_names: Iterable[str]) -> None:
-        """Count channels no more that are not opened after all."""
+        """Stop counting channels that were not opened after all."""
         shared = self._shared
         for name in real_names:
             if name not in shared.hub:
@@ -175,7 +175,7 @@ class Authorizer:
 
 
 def _refused_part(verdict: Verdict) -> str:
-    """Return what of a PV may not be read, in words."""
+    """Return a text that names the part of a PV that may not be read."""
     inputs = verdict.inputs if isinstance(verdict, FormulaVerdict) else {}
     name = _first_refused(inputs)
     return "it" if name is None else f"its input {clip(name)}"

@@ -52,4 +52,4 @@ class HistoryReader:
     def _archived_name(self, real_name: str) -> str | None:
         """Return the PV's name in the archiver; None for a local PV."""
         parsed = self._router.parse(real_name)
-        return parsed.bare if parsed.judged == parsed.bare else None
+        return parsed.bare if parsed.access_name == parsed.bare else None

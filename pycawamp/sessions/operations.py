@@ -121,7 +121,7 @@ class Operations:
     def close(self) -> Iterator[None]:
         """Cancel all pending operations, one at each step. Puts already sent are not undone."""
         self._idle = None
-        # Those that wait for their turn first: it would come with the end of the others.
+        # Waiting ones first: they would start when active ones end.
         for semaphore in (self._gets, self._large_gets, self._histories):
             for turn in list(semaphore.waiting):
                 turn.cancel()
@@ -154,7 +154,7 @@ class Operations:
             try:
                 await self._answer(request, encoding, one_shot)
             finally:
-                # Not within this call: of a lost PV one get after the other would fail in it.
+                # Not within this call, in which all gets of a lost PV would fail recursively.
                 self._shared.soon(semaphore.release)
         finally:
             one_shot.close()
@@ -171,8 +171,8 @@ class Operations:
                 raise BadMessageError("rate_limited", "too many unread replies")
             if self._outgoing.is_closed:
                 raise CancelledError
-            # As it is now: while this waited the PV may have come back as another, or its units
-            # may have changed.
+            # The current metadata: meanwhile, the PV may have reconnected with another type, or
+            # its units may have changed.
             metadata = one_shot.described
             message = self._outgoing.dialect.value(request, metadata, reading, encoding)
             if message is not None:
@@ -255,7 +255,7 @@ class Operations:
         try:
             return attrs.evolve(record, after=await one_shot.get(GET_TIMEOUT))
         except (PVError, CancelledError):
-            # It was written all the same.
+            # The value was written nevertheless.
             return record
 
     @contextmanager

@@ -58,7 +58,7 @@ class PutRecord:
 
 def _shown(value: Any) -> str:
     if isinstance(value, str | list | np.ndarray):
-        # Before it is rendered, not after: this is the reactor's time.
+        # Before it is rendered, which takes time in the reactor.
         value = value[:MAX_SHOWN]
     try:
         text = dumps(value).decode()

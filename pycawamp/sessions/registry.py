@@ -133,9 +133,9 @@ class Sessions:
     def reauthorize(self) -> None:
         """Apply a changed policy to everything that is open, in slices."""
         self.shared.publishers.live.clear()
-        # Those who look at the same page are judged alike.
+        # Clients with the same page need the same decisions.
         self._decide = cache(self.shared.policy.decide)
-        # Who waits already keeps the place: a policy that changes often is to reach all.
+        # Waiting sessions keep their place, so each is reached even if the policy changes often.
         self._unauthorized.update(dict.fromkeys(self._open.values()))
         if not self._is_reauthorizing:
             self._is_reauthorizing = True
@@ -144,7 +144,7 @@ class Sessions:
     def _reauthorize(self) -> Iterator[None]:
         while self._unauthorized:
             session = next(iter(self._unauthorized))
-            # Before it is looked at: a change meanwhile concerns it again.
+            # Removed first, so that a change meanwhile adds it again.
             del self._unauthorized[session]
             if session.outbox in self._open:
                 yield from session.subscriptions.reauthorize(self._decide)
@@ -158,7 +158,7 @@ class Sessions:
         """End the subscriptions to a large array of clients that have too many large arrays."""
         for outbox in publisher.outboxes:
             session = self._open.get(outbox)
-            # None: the client is gone, and its many subscriptions are still being ended.
+            # None: the client has disconnected, and its many subscriptions are still being ended.
             if session is not None:
                 session.subscriptions.weigh(publisher.name)
 

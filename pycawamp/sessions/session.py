@@ -28,9 +28,9 @@ TOGETHER = 200
 """PVs of a long list that are subscribed to in one step, if others show them already."""
 NAMES_A_TOKEN = 5
 """PVs of a long list that count as one request."""
-TOLD_AT_ONCE = 500
+LISTED_AT_ONCE = 500
 """PVs in the reply to a `list` that are added before other clients are served."""
-TOLD_A_TOKEN = 50
+LISTED_PER_TOKEN = 50
 """PVs in that reply that count as one request."""
 HISTORY_TOKENS = 10
 """Additional requests that a `history` request counts as."""
@@ -232,7 +232,7 @@ class Session:
         def open_together(names: Sequence[Any]) -> bool:
             return past is None and subscriptions.open_together(names, encoding)
 
-        # Rendering the history of twenty PVs would keep others waiting.
+        # Rendering the history of twenty PVs would delay other clients.
         at_once = 1 if past else NAMES_AT_ONCE
         self._work_on(
             request, lambda name: subscriptions.open(name, encoding, past), open_together, at_once
@@ -242,18 +242,18 @@ class Session:
         self._work_on(request, self.subscriptions.end)
 
     def _configure(self, request: requests.Configure) -> None:
-        # In a batch or not, what was said so far goes out before what comes.
+        # Send earlier messages first, as `batch` may change.
         self.outbox.flush()
         self.outgoing.encoding = attrs.evolve(self.outgoing.encoding, **request.options)
         self.outgoing.send(self.outgoing.dialect.configured(request, self.outgoing.encoding))
 
     def _list(self, request: requests.ListPVs) -> None:
-        self._requests.charge(len(self.subscriptions.names) / TOLD_A_TOKEN)
+        self._requests.charge(len(self.subscriptions.names) / LISTED_PER_TOKEN)
         self._begin(self._list_parts(request))
 
     def _list_parts(self, request: requests.ListPVs) -> Iterator[None]:
-        # A long answer takes as many turns as asking for its PVs took.
-        for _ in range(TOLD_AT_ONCE, len(self.subscriptions.names), TOLD_AT_ONCE):
+        # A long reply is created in several reactor iterations, like a long request.
+        for _ in range(LISTED_AT_ONCE, len(self.subscriptions.names), LISTED_AT_ONCE):
             yield
         self.outgoing.send(self.outgoing.dialect.listed(request, self.subscriptions.names))
 

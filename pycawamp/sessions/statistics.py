@@ -11,8 +11,9 @@ import attrs
 from pycawamp.fanout.delays import DelayStatistics
 from pycawamp.fanout.publisher import Publishers
 from pycawamp.pv.budget import MemoryBudget
-from pycawamp.pv.hub import PV, PVHub
+from pycawamp.pv.hub import PVHub
 from pycawamp.pv.inbox import Inbox
+from pycawamp.pv.pv import PV
 from pycawamp.sessions.registry import Sessions
 from pycawamp.sessions.session import Session
 

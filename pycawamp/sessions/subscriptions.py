@@ -16,7 +16,7 @@ from pycawamp.fanout.stream import EncodedStream, join_together
 from pycawamp.pv.history import Past
 from pycawamp.pv.interfaces import PVState
 from pycawamp.pv.reason import reason
-from pycawamp.sessions.authorizer import Authorizer, ForbiddenError, needs
+from pycawamp.sessions.authorizer import Authorizer, ReadForbiddenError, needs
 from pycawamp.sessions.outgoing import Outgoing
 from pycawamp.sessions.shared import Shared
 from pycawamp.wire.dialect import Encoding
@@ -75,7 +75,7 @@ class Subscriptions:
             else:
                 join_together([stream for _, stream in streams], self._outgoing.outbox)
         except Exception:
-            # One cannot be encoded, or is no name: the client is told which.
+            # One cannot be encoded or is not a name: `open` reports which.
             return False
         self._streams.update(streams)
         return bool(streams)
@@ -92,10 +92,8 @@ class Subscriptions:
             return
         try:
             verdict = self._authorizer.authorize(name)
-        except ForbiddenError as mistake:
-            if encoding.reason:
-                message = self._outgoing.dialect.disconnected(name, mistake.reason)
-                self._outgoing.send(message)
+        except ReadForbiddenError as mistake:
+            self._forbid(name, encoding, mistake.reason)
             raise
         is_new = name not in self._streams and name not in self._forbidden
         if is_new and len(self) >= self._shared.limits.pvs:
@@ -103,7 +101,7 @@ class Subscriptions:
         self._authorizer.reserve_channels(verdict)
         pv = self._shared.hub.find(verdict.real_name)
         if pv is not None:
-            # Before it is joined, which would bring its value.
+            # Before it is joined, which would send its value.
             self._check_size(name, pv)
         stream = self._join(name, verdict, _for(encoding, verdict), past)
         if modified_record(verdict.real_name) is None:
@@ -118,7 +116,7 @@ class Subscriptions:
         if stream is None:
             return False
         self._shared.publishers.leave(stream, self._outgoing.outbox)
-        # Also if it was lost since: a slow client may not have been told.
+        # Also if it has disconnected since, which a slow client may not have received.
         return stream.pv.connected is not None
 
     def close(self) -> Iterator[None]:
@@ -140,7 +138,7 @@ class Subscriptions:
             self._tell_lost(stream, refusal.message)
             self._outgoing.refuse(attrs.evolve(refusal, action="connect", pvname=name))
             hub, real_name = self._shared.hub, stream.pv.name
-            # Not within this call: the channel is telling its metadata.
+            # Not within this call, in which the channel passes on its metadata.
             self._shared.soon(lambda: hub.close_unused(real_name))
         else:
             size = _size(stream.pv)
@@ -176,7 +174,7 @@ class Subscriptions:
     def end_search(self, search: SearchTimeout) -> None:
         """Notify the client that a PV has not been found yet; the search continues."""
         stream = search.stream
-        # Not if the client has left the PV, or asked for it anew.
+        # Not if the client has unsubscribed from the PV, or subscribed to it again.
         is_wanted = self._unresolved.get(stream.name) is search
         if is_wanted:
             del self._unresolved[stream.name]
@@ -222,15 +220,15 @@ class Subscriptions:
     def _join(
         self, name: str, verdict: Verdict, encoding: Encoding, past: Past | None = None
     ) -> EncodedStream:
-        # Asking again is answered again: leave first, so that the state is told anew.
+        # A repeated request is answered again: leave first, so that the state is sent again.
         was_shown = self.end(name)
         outbox = self._outgoing.outbox
         stream = self._shared.publishers.join(name, verdict.real_name, encoding, outbox, past)
-        # By the name that all clients share: one of their own each would be a third of the memory.
+        # By the name that all clients share: separate copies would be a third of the memory.
         self._streams[stream.name] = stream
         if stream.pv.connected is None:
             if was_shown:
-                # It stands for another PV by now.
+                # The name now stands for another PV.
                 self._tell_lost(stream)
             search = self._unresolved[stream.name] = SearchTimeout(self, stream)
             self._shared.search_timeouts.put(search, self._outgoing.dialect.search_timeout)
@@ -266,7 +264,7 @@ class Subscriptions:
             verdict = self._authorizer.authorize(name, decide)
         except BadMessageError as mistake:
             if self.end(name):
-                why = mistake.reason if isinstance(mistake, ForbiddenError) else None
+                why = mistake.reason if isinstance(mistake, ReadForbiddenError) else None
                 self._tell_lost(stream, why)
             self._forbidden[stream.name] = stream.encoding
             self._outgoing.refuse(mistake)
@@ -275,11 +273,22 @@ class Subscriptions:
         if encoding != stream.encoding or verdict.real_name != stream.pv.name:
             self._join(name, verdict, encoding)
 
+    def _forbid(self, name: str, encoding: Encoding, why: str) -> None:
+        """End a subscription whose repetition was refused; keep its new options, to restore it."""
+        has_ended, stream = name in self._forbidden, self._streams.get(name)
+        was_shown = self.end(name)
+        if encoding.reason:
+            self._outgoing.send(self._outgoing.dialect.disconnected(name, why))
+        elif stream is not None and was_shown:
+            self._tell_lost(stream, why)
+        if has_ended or stream is not None:
+            self._forbidden[name] = encoding
+
     def _restore(self, name: str, decide: Decide) -> None:
         try:
             verdict = self._authorizer.authorize(name, decide)
         except BadMessageError:
-            # The client was told when it ended.
+            # The client was notified when it ended.
             return
         try:
             self._authorizer.reserve_channels(verdict)

@@ -13,7 +13,7 @@ class TokenBucket:
     def __init__(self, clock: IReactorTime, rate: float, burst: float) -> None:
         self._clock = clock
         self._rate = rate
-        # A whole one must fit in, or nothing ever gets through.
+        # At least one token, otherwise no request would ever be allowed.
         self._burst = max(1.0, burst)
         self._tokens = self._burst
         self._filled = clock.seconds()

@@ -161,9 +161,9 @@ class Authentication:
         only_open = _page_refusal(self._restricted, at, request, socket) is not None
         agent = headers.getRawHeaders("User-Agent", [""])[0][:MAX_AGENT]
         peer = evolve(peer, address=f"{host or 'UNIX socket'}{port}", host=host, agent=agent)
-        return evolve(peer, may_stay=self._admits_all) if only_open else peer
+        return evolve(peer, may_stay=self._allows_all) if only_open else peer
 
-    def _admits_all(self) -> bool:
+    def _allows_all(self) -> bool:
         return not self._by_address()
 
     async def _identify(self, proxies: Proxies, at: str, host: str, headers: Headers) -> Peer:
@@ -194,7 +194,7 @@ class Authentication:
     def _challenge(self, text: str) -> RefusalError:
         challenges = self.logins.challenges if self.logins is not None else []
         headers = tuple(("WWW-Authenticate", challenge) for challenge in challenges)
-        # Without any way to log in here it is the proxy that should have seen to it.
+        # Without logins here, the proxy should have authenticated the user.
         return RefusalError(401 if challenges else 403, text, headers)
 
 
@@ -208,7 +208,7 @@ def _page_refusal(
         return "malformed request", RefusalError(400, "more than one Origin or Host")
     web_hosts = rules.proxies.web_hosts(at, headers)
     schemes = rules.proxies.schemes(at, headers, request.isSecure())
-    # By TLS the browser has compared the name with the certificate.
+    # With TLS, the browser has compared the name with the certificate.
     unknown = [] if schemes == ("https",) else _unknown(rules, web_hosts, schemes)
     if unknown:
         text = f"this gateway does not have the host name {unknown[0]} (--allow-host)"
@@ -316,7 +316,7 @@ class PendingRequest:
 
 def refuse(request: Request, refusal: RefusalError) -> None:
     """Answer a request with a refusal."""
-    # Twisted has no words for some of them.
+    # Twisted has no reason phrase for some of them.
     request.setResponseCode(refusal.status, HTTPStatus(refusal.status).phrase.encode())
     request.setHeader("content-type", "text/plain; charset=utf-8")
     request.setHeader("x-content-type-options", "nosniff")

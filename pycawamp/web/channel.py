@@ -89,7 +89,7 @@ class GatewayHTTPChannel(HTTPChannel):
             self._expect_request()
         super().dataReceived(data)  # type: ignore[no-untyped-call]
         if is_blocked(self) and not is_answering(self):
-            # Twisted reads on where the answers filled the transport while one was being given.
+            # Twisted continues to read if the transport became full while a request was answered.
             stop_reading(self)
         # A request ends with an empty line: this one was answered, and another began.
         began = not data.endswith(b"\r\n\r\n") and not is_answering(self)
@@ -115,7 +115,7 @@ class GatewayHTTPChannel(HTTPChannel):
         # Not 0: a body. None: one of unknown length.
         refusal = self._body_problem() if self.length != 0 else None
         if refusal is not None:
-            # Before Twisted would tell the client to go on.
+            # Before Twisted sends 100 Continue.
             self._turn_away(*refusal)
             return
         if self.length:
@@ -224,7 +224,7 @@ class GatewayRequest(Request):
 @provider(IAccessLogFormatter)
 def log_line(_timestamp: str, request: Request) -> str:
     """Return a log line without what may be secret: query, referrer, user."""
-    # Twisted's time stamp is by the reactor's clock, which need not be that of the day.
+    # Twisted's time stamp is that of the reactor's clock, which need not be the system clock.
     timestamp = datetimeToLogString()
     path = request.path if request.path.startswith(b"/") else b"-"
     agent = request.getHeader(b"user-agent") or b"-"
@@ -269,7 +269,7 @@ class GatewaySite(Site):
         self.refusals = refusals
         self.connections = Connections(limits.connections, proxies or Proxies())
         self.bodies = Bodies(limits.bodies)
-        # Weak: one that became a WebSocket is never told that it ended.
+        # Weak, as `connectionLost` is not called for those that became a WebSocket.
         self.channels: WeakSet[GatewayHTTPChannel] = WeakSet()
 
     def buildProtocol(self, addr: IAddress | None) -> Any:

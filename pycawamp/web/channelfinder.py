@@ -8,14 +8,12 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from twisted.internet.defer import Deferred
-from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone
-from twisted.web.http import PotentialDataLoss
+from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IResponse
 
+from pycawamp.pv.http_body import Body, BodyError
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.v2.codec import loads
 
@@ -90,7 +88,10 @@ class ChannelFinder:
         url = f"{self._url}?~name={name}&~size={MOST_CHANNELS}"
         headers = Headers({"Accept": ["application/json"], "User-Agent": ["pycaserver"]})
         response = await self._agent.request(b"GET", url.encode(), headers)
-        body = await _body(response)
+        try:
+            body = await Body(response, MOST_BYTES).done
+        except BodyError as error:
+            raise ChannelFinderError(f"it {error}") from None
         if response.code != 200:
             raise ChannelFinderError(f"it answered {response.code}")
         return list(_channels(body))
@@ -111,37 +112,6 @@ class ChannelFinder:
         if len(self._answers) > KEPT:
             self._answers.popitem(last=False)
         return result
-
-
-def _body(response: IResponse) -> Deferred[bytes]:
-    body = _Body()
-    response.deliverBody(body)
-    return body.done
-
-
-class _Body(Protocol):
-    """Collects the body of an answer, up to the maximum size."""
-
-    def __init__(self) -> None:
-        self.done: Deferred[bytes] = Deferred(lambda _: self._stop())
-        self._data = bytearray()
-
-    def dataReceived(self, data: bytes) -> None:
-        self._data += data
-        if len(self._data) > MOST_BYTES:
-            self._stop()
-
-    def _stop(self) -> None:
-        transport: Any = self.transport
-        transport.loseConnection()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self.done.called:
-            return
-        if reason.check(ResponseDone, PotentialDataLoss) and len(self._data) <= MOST_BYTES:
-            self.done.callback(bytes(self._data))
-        else:
-            self.done.errback(ChannelFinderError("its answer is too large or incomplete"))
 
 
 def _channels(body: bytes) -> Iterator[tuple[str, str]]:

@@ -28,7 +28,7 @@ LEAST = 1024
 """Minimum bytes to compress; less fits into one packet anyway."""
 MOST = 2**20
 """Maximum bytes of a piece to compress, which takes at most 10 ms; the rest is not compressed."""
-_TAIL = -4  # Of what ends a message, the receiver adds these bytes itself.
+_TAIL = -4  # The end of a compressed message; it is not sent, as the receiver appends it.
 _BITS = {str(bits): bits for bits in range(8, 16)}
 _LEAST_BITS = 9  # zlib has no smaller window.
 
@@ -92,7 +92,7 @@ def compress(data: bytes, window_bits: int, keeps_context: bool) -> bytes | None
 
 @cache
 def _framing(agreed: Deflate) -> Framing:
-    # One for all who have agreed on the same: they share their cohorts.
+    # One framing for all clients with the same parameters, so that they share cohorts.
     return attrs.evolve(
         WEBSOCKET,
         compress=partial(
@@ -114,7 +114,7 @@ def _accept(parameters: Parameters) -> Deflate | None:
             window_bits = min(WINDOW_BITS, _BITS[str(value)])
             told.append(f"{name}={window_bits}")
         elif name == "client_max_window_bits" and (value is True or value in _BITS):
-            pass  # What comes is inflated with the largest window.
+            pass  # Messages of clients are inflated with the largest window.
         elif name != "client_no_context_takeover" or value is not True:
             return None
     return Deflate(window_bits, keeps_context, tuple(told))

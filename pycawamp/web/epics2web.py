@@ -111,7 +111,7 @@ class Pages:
         callback = text_of(given[0])
         if len(callback) > MOST_CALLBACK or not _CALLBACK.fullmatch(callback):
             raise BadMessageError("bad_request", 'expected "jsonp" with the name of a function')
-        # A page loads a script whose origin it does not tell, and reads what it brings.
+        # Requests for scripts have no Origin, and the page can read what the script contains.
         is_own = request.getHeader("sec-fetch-site") == "same-origin"
         if not is_own and self._authentication.readers(request) != "*":
             raise RefusalError(403, "only pages of this gateway may load values as scripts")

@@ -87,7 +87,7 @@ class Exchange:
         if self._session is not None:
             self._session.close()
             self._ended()
-        # Lets go of all that waits for the replies.
+        # Cancels everything that waits for the replies.
         self._replied.cancel()
         self.release()
 
@@ -105,7 +105,7 @@ class Exchange:
             yield
 
     def _ended(self) -> None:
-        # It refers to this in its turn, and both would wait for the garbage collector.
+        # It refers to this object, so both would be a reference cycle.
         self._session = None
         self._clients.remove(self)
 

@@ -10,7 +10,7 @@ from pycawamp.web.autobahn_internals import FailureHooks
 BAD_PAYLOAD = 1007
 MOST_STREAMS = 16
 """Maximum number of final blocks in a message. Valid ones have one; each takes time."""
-_END = b"\0\0\xff\xff"  # The sender leaves it out.
+_END = b"\0\0\xff\xff"  # The end of a compressed message, which is not sent.
 
 
 class TooLargeError(Exception):
@@ -52,7 +52,7 @@ class Inflater:
         inflated = b""
         while data and self._inflater is not None:
             try:
-                # One byte more than there is room for tells that it is too large.
+                # One byte more than allowed, to detect messages that are too large.
                 part = self._inflater.decompress(data, self._room + 1)
             except zlib.error as error:
                 self._inflater = None

@@ -90,7 +90,7 @@ class _Search:
         """Search the names with open channels; yields from time to time."""
         found = self._found[GATEWAY]
         for number, pv in enumerate(hub.pvs, 1):
-            # What no IOC has is somebody's slip; what has a filter is no name to offer.
+            # A name that no IOC has may be a typing error; names with filters are not suggested.
             known = pv.described is not None and "{" not in pv.name
             if known and self._pattern.matches(pv.name):
                 found[pv.name] = ""

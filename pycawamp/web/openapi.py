@@ -46,7 +46,7 @@ def document() -> Schema:
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
             },
         },
-        # Whether anybody has to log in, and for what, is the gateway's own business.
+        # Whether a login is required depends on the options of the gateway.
         "security": [{}, {"basic": []}, {"bearer": []}],
     }
 

@@ -172,7 +172,7 @@ class Pages:
             "created": stamp(session.opened),
             "last_client_message": stamp(session.received),
             "last_message_sent": stamp(session.outbox.written),
-            "queued": session.outbox.owed,
+            "queued": session.outbox.stale,
         }
 
 

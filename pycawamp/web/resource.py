@@ -63,8 +63,8 @@ class MonitorResource(Resource):
         if body is not NOT_DONE_YET:
             refuse(request, RefusalError(request.code, "WebSockets need HTTP/1.1"))
             return
-        # The HTTP request has ended. Nothing else would tell it, and its references would stay
-        # until a garbage collection.
+        # The HTTP request has ended. Nothing else would notify it, and its references would
+        # remain until a garbage collection.
         request.connectionLost(Failure(ConnectionDone()))
 
 

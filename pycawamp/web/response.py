@@ -26,7 +26,7 @@ def send(request: Request, body: bytes, mime_type: str, status: HTTPStatus = HTT
 
 
 def _set_head(request: Request, body: bytes, mime_type: str, status: HTTPStatus) -> None:
-    # With the phrase: Twisted has no words for some of them.
+    # With the reason phrase, which Twisted does not have for some of them.
     request.setResponseCode(status, status.phrase.encode())
     request.setHeader("content-type", mime_type)
     request.setHeader("content-length", str(len(body)))

@@ -14,7 +14,8 @@ import attrs
 from twisted.web.server import Request
 
 from pycawamp.access import Verdict
-from pycawamp.pv.hub import PV, PVHub
+from pycawamp.pv.hub import PVHub
+from pycawamp.pv.pv import PV
 from pycawamp.pv.reason import reason
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.statistics import ClientStatistics, Statistics, state
@@ -207,7 +208,7 @@ class Rates:
     """Converts counts to rates since the previous report, unless that is too old."""
 
     def __init__(self) -> None:
-        # Of the present report, and of the one that rates are told from.
+        # Of the current report, and of the one to which it is compared.
         self._new: dict[Hashable, int] = {}
         self._old: dict[Hashable, int] = {}
         self._since = monotonic()

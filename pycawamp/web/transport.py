@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
-from twisted.internet.tcp import Connection
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -14,6 +12,7 @@ from pycawamp.fanout.framing import Framing
 from pycawamp.fanout.outbox import IWriter, Outbox
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.delay import DelayLine
+from pycawamp.web.client_socket import direct_sender
 from pycawamp.web.twisted_internals import unsent
 
 HIGH_WATER = 2**19
@@ -53,9 +52,7 @@ class ClientTransport:
         # Under TLS the bytes wait in the TCP transport below.
         self._socket = getattr(transport, "transport", transport)
         self._socket.bufferSize = READ_AT_ONCE
-        self._send: Callable[[bytes], int] = _send_nothing
-        if isinstance(transport, Connection) and not transport.TLS:
-            self._send = transport.socket.send
+        self._send = direct_sender(transport)
 
     def start(self, outbox: Outbox) -> None:
         """Start flow control for an outbox."""
@@ -72,25 +69,22 @@ class ClientTransport:
 
     def write(self, data: bytes) -> None:
         """Send frames as far as the socket accepts them now; the transport keeps the rest."""
-        sent = 0
         if not self.backlog and self.transport.connected:
-            # Straight from the bytes that all clients share into the kernel: the way
-            # through the transport copies them for each client, and asks the reactor
-            # to watch the socket and then not to.
-            try:
-                sent = self._send(data)
-            except OSError:
-                sent = 0  # Full, or gone: the transport finds out which.
-        if sent < len(data):
-            if not self._slow_consumers.has_room(self, len(data) - sent):
-                # Nothing may follow half a frame, until the connection is gone.
-                self._send = _send_nothing
-                self.transport.abortConnection()
-                return
-            self.transport.write(data[sent:] if sent else data)
-            self._slow_consumers.count(self, self.backlog)
-            if self.backlog > HIGH_WATER and not self.is_paused:
-                self._pause()
+            left = self._send(data)
+        else:
+            self.transport.write(data)
+            left = len(data)
+        if left:
+            self._count_unsent(left)
+
+    def _count_unsent(self, added: int) -> None:
+        """Count the unsent bytes, some of which were added: pause, or drop the client."""
+        if not self._slow_consumers.has_room(self, added):
+            self.transport.abortConnection()
+            return
+        self._slow_consumers.count(self, self.backlog)
+        if self.backlog > HIGH_WATER and not self.is_paused:
+            self._pause()
 
     def cut(self) -> None:
         """Close the connection now; a slow reader still gets the data in the kernel."""
@@ -128,11 +122,6 @@ class ClientTransport:
         return unsent(self._socket)
 
 
-def _send_nothing(_data: bytes) -> int:
-    """Return 0: encrypted data is written by the transport."""
-    return 0
-
-
 class SlowConsumerMonitor:
     """Drops clients that read nothing for some time, although there is data for them."""
 
@@ -142,7 +131,7 @@ class SlowConsumerMonitor:
         self._clock = clock
         self._timeout = timeout
         self._budget = budget
-        # Those for whom something waits. A dict, as an ordered set.
+        # Those with unsent data. A dict, as an ordered set.
         self._counted: dict[ClientTransport, None] = {}
         self._recount: IDelayedCall | None = None
         self._watched: DelayLine[tuple[ClientTransport, int, int]] = DelayLine(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.tcp import Connection
+from twisted.protocols.tls import BufferingTLSTransport
 from twisted.web.http import HTTPChannel
 
 from pycawamp.web.internals import check_internals
@@ -17,6 +18,11 @@ def check_twisted() -> None:
         InternalsError: Something is missing.
     """
     check_internals("twisted", Connection, ("dataBuffer", "offset", "_tempDataLen", "bufferSize"))
+    check_internals(
+        "twisted",
+        BufferingTLSTransport,
+        ("_aggregator", "_appSendBuffer", "_handshakeDone", "_lostTLSConnection"),
+    )
     names = (
         "_command",
         "_handlingRequest",
@@ -30,6 +36,17 @@ def check_twisted() -> None:
 def unsent(connection: Any) -> int:
     """Return the bytes of a TCP connection that the kernel has not accepted yet."""
     return int(len(connection.dataBuffer) - connection.offset + connection._tempDataLen)
+
+
+def flush_writes(transport: BufferingTLSTransport) -> None:
+    """Encrypt now what was written to a TLS transport in this reactor iteration."""
+    transport._aggregator.flush()
+
+
+def can_encrypt(transport: BufferingTLSTransport) -> bool:
+    """Return whether a TLS connection is open, and nothing waits to be encrypted."""
+    is_open = transport._handshakeDone and not transport._lostTLSConnection
+    return is_open and not (transport._appSendBuffer or transport.disconnecting)
 
 
 def is_answering(channel: HTTPChannel) -> bool:

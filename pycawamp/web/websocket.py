@@ -69,7 +69,7 @@ class MonitorProtocol(InflatingProtocol):
     """The client; `peer` is Autobahn's."""
     encoding: Encoding = VERSION_1
     """The dialect and the initial options."""
-    # What it says of bad frames and handshakes is counted instead: no client fills the log.
+    # Invalid frames and handshakes are counted instead, so that no client can fill the log.
     log = make_logger("critical")
     # Set by the factory: here, Autobahn formats all of them for its log.
     CONFIG_ATTRS: ClassVar[Sequence[str]] = ()
@@ -115,9 +115,9 @@ class MonitorProtocol(InflatingProtocol):
         self._expiry.watch(self.client.expires)
 
     def dataReceived(self, data: bytes) -> None:
-        """Handle received bytes when it is this client's turn."""
+        """Handle received bytes, in turn with other clients."""
         if self.state == self.STATE_CONNECTING:
-            # The handshake, which `Authentication` has let in; what follows is counted.
+            # The handshake of an authenticated client; what follows is counted.
             self.handle(data)
         else:
             self.factory.clients.read_scheduler.take(self, data)
@@ -138,12 +138,12 @@ class MonitorProtocol(InflatingProtocol):
             if begins_text(data, WAITED_FOR):
                 self.data = data
                 return
-        # Not dataReceived, which formats what it would log in colours.
+        # Not dataReceived, which formats log messages that are not written.
         self._dataReceived(data)
 
     @property
     def _is_between_messages(self) -> bool:
-        # While a ping waits for its answer, Autobahn is to see each sign of life.
+        # While a pong is awaited, Autobahn must see all received data.
         return (
             self.state == self.STATE_OPEN
             and self.current_frame is None
@@ -172,7 +172,7 @@ class MonitorProtocol(InflatingProtocol):
         self._has_frames = self.factory.clients.read_scheduler.is_over
         return not self._has_frames
 
-    # Autobahn's way to take a message apart: its own would keep each fragment, empty ones too.
+    # Overridden because Autobahn would keep each fragment, even empty ones.
 
     def onMessageBegin(self, isBinary: bool) -> None:
         """Start a message."""
@@ -287,7 +287,7 @@ class MonitorProtocol(InflatingProtocol):
         self.factory.clients.read_scheduler.drop(self)
         timer: Any = self.closeHandshakeTimeoutCall  # type: ignore[has-type]
         if timer is not None:
-            # Autobahn forgets it where the connection ends without an answer.
+            # Autobahn does not cancel it if the connection ends without an answer.
             timer.cancel()
             self.closeHandshakeTimeoutCall = None
         self.factory.clients.remove(self, self._pvs, self._why_closed(wasClean, code, reason))
@@ -370,7 +370,7 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
             # Dropping would reset the connection, with no close frame that says why.
             failByDrop=False,
             autoPingInterval=limits.ping_interval,
-            # Autobahn's timers end up to a second before their time.
+            # Autobahn's timers fire up to a second early.
             autoPingTimeout=limits.ping_interval + 1,
             maxMessagePayloadSize=limits.max_message,
             maxFramePayloadSize=limits.max_message,

@@ -30,7 +30,7 @@ class Template:
     parts: tuple[bytes | Field, ...]
     """The constant parts, and the fields between them."""
     severity: int | None = None
-    """Only updates of this severity are like that; None: all."""
+    """Only for updates of this severity; None: for all."""
 
 
 class Renderer(ABC):

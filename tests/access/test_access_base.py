@@ -1,4 +1,4 @@
-"""The same access files, decided by EPICS base itself (libCom's asLib), as a yardstick."""
+"""Access security files, compared with the decisions of EPICS base itself (libCom's asLib)."""
 
 from __future__ import annotations
 
@@ -27,64 +27,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.access.acf_file import parse_acf
 from pycawamp.access.errors import AccessFileError
 from pycawamp.access.inputs import FileInputs
+from tests.support.acf_files import (
+    ASGS,
+    CALCULATED_GROUPS,
+    CLIENTS,
+    FILES,
+)
 from tests.support.examples import examples
 
-UAGS = ("ops", "sup", "a:b")
-HAGS = ("cr", "h-1", "office")
-ASGS = ("DEFAULT", "locked", "b.c", "unknown")
-USERS = ("alice", "bob", "O'Neil", "RULE")
-HOSTS = ("mars", "venus.lab", "10.0.0.1")
-
-
-def _names(names: tuple[str, ...]) -> st.SearchStrategy[str]:
-    quoted = st.sampled_from(names).map(lambda name: f'"{name}"')
-    return st.lists(quoted, min_size=1, max_size=3).map(", ".join)
-
-
-def _body(kind: str, name: str, members: str | None) -> str:
-    return f'{kind}("{name}")' + (f" {{{members}}}" if members else "")
-
-
-EXPRESSIONS = ("A", "A=1", "A+B=2", "B>0||A", "VAL+A", "A#1", "!A", "C", "1", "1/A", "NAN+A")
-UNKNOWN = (
-    'METHOD("x509", "tls")',
-    "METHOD()",
-    "AUTHORITY(a) {b(1) c() {d, 2.5}}",
-    "PROTOCOL(TLS)",
-    "RULE(1,READ) {UAG}",
-    "INPB(x)",
-)
-CONDITIONS = st.lists(
-    st.one_of(
-        _names(UAGS).map("UAG({})".format),
-        _names(HAGS).map("HAG({})".format),
-        _names(UAGS).map("UAG({})".format),
-        st.sampled_from(EXPRESSIONS).map('CALC("{}")'.format),
-        st.sampled_from(UNKNOWN),
-    ),
-    max_size=2,
-).map(lambda found: " {" + " ".join(found) + "}" if found else "")
-RULES = st.builds(
-    "RULE({}, {}{}){}".format,
-    st.sampled_from(["0", "1", "2", "+1", "-0", "4294967296"]),
-    st.sampled_from(["NONE", "READ", "WRITE"]),
-    st.sampled_from(["", ", TRAPWRITE", ",NOTRAPWRITE # as usual\n"]),
-    CONDITIONS,
-)
-# One with conditions of its own is taken by EPICS 7.0.10 for the conditions of the rule before.
-FOR_CALLS = st.just("RULE(1, RPC)")
-INPUTS = st.builds("INP{}({})".format, st.sampled_from("ABC"), st.sampled_from(["x", "y", "z"]))
-GROUPS = st.tuples(*(st.none() | _names(USERS) for _ in UAGS))
-PLACES = st.tuples(*(st.none() | _names(HOSTS) for _ in HAGS))
-SETS = st.tuples(
-    *(
-        st.none() | st.lists(RULES | INPUTS | FOR_CALLS, min_size=1, max_size=6).map("\n".join)
-        for _ in range(3)
-    )
-)
-ITEMS = st.sampled_from(
-    ["", 'AUTHORITY(x, "y z") {AUTHORITY(w)}', "later(1) {a, b}", "x() {1}{2,3}"]
-)
 EVENTS = st.lists(
     st.tuples(
         st.sampled_from(["x", "y", "z"]),
@@ -92,35 +42,6 @@ EVENTS = st.lists(
     ),
     max_size=6,
 )
-
-
-def _file(
-    users: tuple[str | None, ...],
-    hosts: tuple[str | None, ...],
-    rules: tuple[str | None, ...],
-    item: str = "",
-) -> str:
-    parts = [("UAG", UAGS, users), ("HAG", HAGS, hosts), ("ASG", ASGS[:3], rules)]
-    return f"{item}\n" + "\n".join(
-        _body(kind, name, of)
-        for kind, names, bodies in parts
-        for name, of in zip(names, bodies, strict=True)
-    )
-
-
-# All INPs before all RULEs, or mixed: EPICS does not mind.
-CALCULATED = st.builds(
-    "RULE({},{}{}) {{CALC({})}}".format,
-    st.integers(0, 1),
-    st.sampled_from(["READ", "WRITE"]),
-    st.sampled_from(["", ",TRAPWRITE"]),
-    st.sampled_from(EXPRESSIONS).map('"{}"'.format),
-)
-CALCULATED_GROUPS = st.lists(CALCULATED | INPUTS, min_size=3, max_size=8).map(
-    lambda items: "ASG(a) {INPA(x) " + "\n".join(items) + "}"
-)
-FILES = st.builds(_file, GROUPS, PLACES, SETS, ITEMS)
-CLIENTS = st.tuples(st.sampled_from((*USERS, "mallory")), st.sampled_from((*HOSTS, "pluto")))
 
 
 class _Client(Structure):
@@ -183,7 +104,7 @@ class _Base(Structure):
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No error messages of the C library on stderr."""
+    """Suppress error messages of the C library on stderr."""
     kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     try:
@@ -203,19 +124,19 @@ class Base:
             getattr(self._lib, name).restype = c_long
 
     def load(self, text: str) -> bool:
-        """Take this file into force; whether it is good."""
+        """Put this file into force; return whether it is valid."""
         with _quiet():
             good = self._lib.asInitMem(c_char_p(text.encode()), None) == 0
             self._lib.errlogFlush()
         return bool(good)
 
     def start_inputs(self) -> None:
-        """Take all inputs for bad, as asCa.c does before it searches for their PVs."""
+        """Mark all inputs as invalid, as asCa.c does before it searches for their PVs."""
         for group, inp in self._inputs():
             group.bad |= 1 << inp.index
 
     def event(self, pv: str, value: float | str) -> None:
-        """Tell the inputs of this PV what asCa.c would tell them."""
+        """Pass an event to the inputs of this PV, as asCa.c does."""
         for group, inp in self._inputs():
             bit = 1 << inp.index
             if inp.pv.decode() != pv:
@@ -236,7 +157,7 @@ class Base:
                 yield group, inp
 
     def rights(self, asg: str, asl: int, user: str, host: str) -> tuple[int, bool]:
-        """Access and trapping for a client."""
+        """Return access and trapping for a client."""
         member, client = c_void_p(), POINTER(_Client)()
         # It keeps the pointers: to be held until the client is removed.
         held = [ctypes.create_string_buffer(text.encode()) for text in (asg, user, host)]
@@ -327,14 +248,14 @@ BAD = (
 
 
 class AgainstBase(SynchronousTestCase):
-    """This gateway and an IOC decide alike."""
+    """This gateway and an IOC make the same decisions."""
 
     def setUp(self) -> None:
         """Load EPICS base."""
         self.base = Base()
 
     def test_grammar(self) -> None:
-        """What EPICS base takes and refuses, this parser takes and refuses."""
+        """This parser accepts and refuses the same files as EPICS base."""
         for text in GOOD:
             self.assertTrue(self.base.load(text), text)
             parse_acf(text)
@@ -352,7 +273,7 @@ class AgainstBase(SynchronousTestCase):
         asl: int,
         events: list[tuple[str, float | str]],
     ) -> None:
-        """Each client has the access, and the trapping of writes, that an IOC would give."""
+        """Each client has the access, and the trapping of writes, as with an IOC."""
         self._compare(text, client, asg, asl, events)
 
     @settings(deadline=None, max_examples=examples(150))
@@ -388,13 +309,13 @@ class AgainstBase(SynchronousTestCase):
     @settings(deadline=None, max_examples=examples(50))
     @given(FILES)
     def test_printed(self, text: str) -> None:
-        """What is printed here can be given to an IOC."""
+        """A file printed here has the same meaning for an IOC."""
         self.assertTrue(self.base.load(str(parse_acf(text))))
 
     @settings(deadline=None, max_examples=examples(150))
     @given(FILES, st.data())
     def test_same_files(self, text: str, data: st.DataObject) -> None:
-        """A file with something put in or taken out is taken by both or by none."""
+        """A file with something inserted or removed is accepted by both or by none."""
         at = data.draw(st.integers(0, len(text)))
         end = data.draw(st.integers(at, min(len(text), at + 3)))
         put = data.draw(st.lists(st.sampled_from(_PUT_IN), max_size=2).map("".join))

@@ -1,4 +1,4 @@
-"""The command that tells a decision and the lines that made it."""
+"""The command that prints a decision, and the lines that lead to it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Check(SynchronousTestCase):
         return self.run_with(*files, "--host", "127.0.0.1", "--pv", pv, *more)
 
     def test_granted(self) -> None:
-        """What may be read exits with 0 and shows rights, real name and lines."""
+        """For a readable PV, it exits with 0 and prints rights, real name and lines."""
         status, out, err = self.asked("old:A", "--user", "alice", "--allow-put")
         self.assertEqual((status, err), (0, ""))
         rule = f"because {self.access}:2: RULE(0,WRITE,TRAPWRITE) {{ UAG(u) }}"
@@ -53,44 +53,44 @@ class Check(SynchronousTestCase):
         )
 
     def test_puts_off(self) -> None:
-        """Without --allow-put nobody writes, as at the gateway, and the last line says so."""
+        """Without --allow-put, all puts are refused, as by the gateway; the last line says so."""
         status, out, _ = self.asked("old:A", "--user", "alice")
         self.assertEqual((status, out[:2]), (0, ["read: yes", "write: no"]))
         self.assertEqual(out[-1], "because puts are not enabled (--allow-put)")
 
     def test_forbidden(self) -> None:
-        """What may not be read exits with 3."""
+        """For a PV that may not be read, it exits with 3."""
         status, out, _ = self.asked("old:A")
         self.assertEqual((status, out[:2]), (3, ["read: no", "write: no"]))
 
     def test_no_files(self) -> None:
-        """Without files the gateway's own rule is shown."""
+        """Without files, the gateway's own rule is shown."""
         for more, write in (((), "no"), (("--allow-put", "anyone"), "yes")):
             status, out, _ = self.run_with("--host", "127.0.0.1", "--pv", "A", *more)
             self.assertEqual((status, out[:2]), (0, ["read: yes", f"write: {write}"]))
 
     def test_resolve(self) -> None:
-        """With --resolve a host's name in a file means its addresses."""
+        """With --resolve, host names in a file include their addresses."""
         self.assertEqual(self.asked("TEST")[0], 0)
         self.assertEqual(self.asked("TEST", "--resolve")[0], 3)
         self.assertEqual(self.asked("TEST", "--host-name", "LOCALHOST")[0], 3)
 
     def test_bad_file(self) -> None:
-        """A bad file exits with 1 and tells file:line:column and what was expected."""
+        """An invalid file exits with 1 and prints file:line:column and what was expected."""
         self.access.write_text("ASG(a) {\n  CALC\n}")
         status, out, err = self.asked("A")
         self.assertEqual((status, out), (1, []))
         self.assertEqual(err, f"{self.access}:2:3: expected INPA to INPU or RULE, found 'CALC'\n")
 
     def test_unresolved(self) -> None:
-        """A host in DENY FROM that has no address is an error, as it would be denied nothing."""
+        """A host in DENY FROM without an address is an error, as nothing would be denied."""
         self.pvlist.write_text("# list\nTEST DENY FROM ::1, nowhere.invalid")
         status, _, err = self.asked("A", "--resolve")
         self.assertEqual(status, 1)
         self.assertIn(f"{self.pvlist}:2:21: expected a host that has an address", err)
 
     def test_unreadable(self) -> None:
-        """A file that is missing, cut off, not UTF-8, or far too large is told by name."""
+        """A file that is missing, incomplete, not UTF-8, or too large is named."""
         for content, place in (
             (b"A ALLOW # \xfc\n\xc3\xa9b\xff\n", ":2:3: expected printable characters in UTF-8"),
             (b"A ALLOW\nB ALLOW", ":2:8: expected a line feed at the end"),
@@ -107,7 +107,7 @@ class Check(SynchronousTestCase):
         self.assertIn("expected a file of at most", self.asked("A")[2])
 
     def test_documented_files(self) -> None:
-        """The examples of the documentation do what it says of them."""
+        """The examples of the documentation print what it says."""
         text = (Path(__file__).parents[2] / "docs" / "access.md").read_text()
         blocks = [block for block in text.split("```")[1::2] if "pycaserver-access" not in block]
         pvlist, acf = blocks
@@ -121,7 +121,7 @@ class Check(SynchronousTestCase):
         self.assertEqual(self.asked("TEST:A.VAL")[0], 3)
 
     def test_inputs(self) -> None:
-        """Rules with CALC are decided for the values given; an INP without one is told."""
+        """Rules with CALC are evaluated with the given values; an INP without one is named."""
         self.access.write_text('ASG(DEFAULT) {INPA(gate) RULE(1,READ) {CALC("A=2")}}\n')
         status, out, err = self.asked("A")
         self.assertEqual((status, out[0]), (3, "read: no"))
@@ -133,14 +133,14 @@ class Check(SynchronousTestCase):
         self.assertIn(f'because {self.access}:1: RULE(1,READ) {{ CALC("A=2") }}', out)
 
     def test_warnings(self) -> None:
-        """What the file says in vain is told."""
+        """Parts of a file that have no effect are named."""
         self.access.write_text("ASG(DEFAULT) {RULE(1,READ)\nRULE(1,WRITE) {METHOD(x509)}}\n")
         status, _, err = self.asked("A")
         self.assertEqual(status, 0)
         self.assertIn(f"{self.access}:2: ignored, as EPICS does not know it: RULE(1,WRITE)", err)
 
     def test_syntax(self) -> None:
-        """A list for another build of the CA gateway is read as that does."""
+        """A list for another build of the CA gateway is read like that build does."""
         self.pvlist.write_text("(A|B) ALLOW\n")
         self.assertEqual(self.asked("A")[0], 1)
         self.assertEqual(self.asked("A", "--pvlist-syntax", "pcre")[0], 0)

@@ -36,13 +36,13 @@ class Served(MemoryServiceTestCase):
 
     @inlineCallbacks
     def until_writable(self, client: Any, writable: bool) -> Any:
-        """Fires when the client has been told whether it may write."""
+        """Fires when the client has received whether it may write."""
         message = yield client.until(msg_type="metadata", pvname="X")
         self.assertEqual(message["write_access"], writable)
 
     @inlineCallbacks
     def test_writing(self) -> Any:
-        """Puts, and what metadata says of them, follow the value of an INP, its alarm and loss."""
+        """Puts, and write access in metadata, follow the value of an INP, its alarm and loss."""
         self.backend.add("gate", 0)
         self.serve("--allow-put=anyone", "--access", self.write("acf", GATED))
         client = yield self.connect()
@@ -66,7 +66,7 @@ class Served(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_reading(self) -> Any:
-        """A subscription ends when the rule that lets it read holds no more."""
+        """A subscription ends when the rule that allows it no longer applies."""
         self.backend.add("gate", 1)
         rule = 'ASG(DEFAULT) {INPA(gate) RULE(1,READ) {CALC("A")}}'
         self.serve("--access", self.write("acf", rule))
@@ -79,7 +79,7 @@ class Served(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_pvlist_syntax(self) -> Any:
-        """--pvlist-syntax names the build that the list is for."""
+        """--pvlist-syntax is the build that the list was written for."""
         pvlist = self.write("pvlist", "(X|Z) ALLOW\n")
         self.serve("--pvlist", pvlist, "--pvlist-syntax", "pcre")
         client = yield self.connect()
@@ -90,7 +90,7 @@ class Served(MemoryServiceTestCase):
         self.assertRaises(SystemExit, self.serve, "--pvlist", pvlist)
 
     def test_stopped(self) -> None:
-        """A service that stopped leaves no subscription to its INPs behind."""
+        """A stopped service leaves no subscription to its INPs."""
         files = AccessFiles(access=Path(self.write("acf", GATED)))
         gateway = MemoryGateway()
         gateway.backend.add("gate", 1)
@@ -106,7 +106,7 @@ class Served(MemoryServiceTestCase):
 
 @implementer(ISubscriber)
 class _Deaf:
-    """Hears of a PV, and does nothing."""
+    """A subscriber that does nothing."""
 
     def metadata(self, pv: PVState, metadata: Metadata) -> None:
         """Do nothing."""
@@ -119,10 +119,10 @@ class _Deaf:
 
 
 class Reloaded(SynchronousTestCase):
-    """A new file in the place of the old one."""
+    """A new file that replaces the old one."""
 
     def test_same_input(self) -> None:
-        """A new file that names the same PV has its value at once, over the same channel."""
+        """With a new file with the same PV, its value is known at once, by the same channel."""
         path = Path(self.mktemp())
         path.write_text(GATED)
         gateway = MemoryGateway()
@@ -193,7 +193,7 @@ class _Restless:
         self.asked: list[str | None] = []
 
     def decide(self, user: str | None, host: str, host_name: str | None, pv: str) -> Verdict:
-        """Let all, and change."""
+        """Allow everything, and change."""
         self.asked.append(user)
         if self.changes:
             self.changes -= 1
@@ -202,7 +202,7 @@ class _Restless:
 
 
 class RealIOC(IOCTestCase):
-    """The same with the record of a real IOC."""
+    """The same with a record of a real IOC."""
 
     @inlineCallbacks
     def test_record(self) -> Any:

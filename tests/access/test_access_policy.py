@@ -10,8 +10,8 @@ from zope.interface.verify import verifyObject
 from pycawamp.access import IPolicy, Policy, Verdict, Writers
 from pycawamp.access.acf_file import parse_acf
 from pycawamp.access.pvlist_file import parse_pvlist
-from tests.access import test_access_base
 from tests.support import pvlists
+from tests.support.acf_files import FILES
 from tests.support.examples import examples
 
 HOST = "192.0.2.1"
@@ -44,21 +44,21 @@ def may(policy: Policy, pv: str, user: str | None = "alice", host: str = HOST) -
 
 
 class NoFiles(SynchronousTestCase):
-    """What holds without access files."""
+    """Rules without access files."""
 
     def test_interface(self) -> None:
-        """A policy is what others ask for a verdict."""
+        """A policy provides the interface for decisions."""
         self.assertTrue(verifyObject(IPolicy, Policy()))
 
     def test_default(self) -> None:
-        """All may read each PV under its own name, none may write."""
+        """Everybody may read each PV under its own name; nobody may write."""
         verdict = Policy().decide("alice", HOST, None, "X.{}")
         self.assertEqual((verdict.read, verdict.write), (True, False))
         self.assertEqual(verdict.real_name, "X.{}")
         self.assertIn("puts are not enabled (--allow-put)", verdict.rules)
 
     def test_writers(self) -> None:
-        """The base rule says who writes: nobody, the logged-in or anyone."""
+        """The base rule decides who may write: nobody, users with a login, or anyone."""
         for writers, logged_in, not_logged_in in (
             (Writers.NONE, "r", "r"),
             (Writers.LOGGED_IN, "rw", "r"),
@@ -71,16 +71,16 @@ class NoFiles(SynchronousTestCase):
             self.assertEqual(may(Policy(writers=writers), "X"), "r")
 
     def test_no_name(self) -> None:
-        """What cannot be a name is refused without files too."""
+        """Invalid names are refused without files too."""
         for pv in ("", "X\0.VAL", "\ud800"):
             self.assertEqual(may(Policy(puts=True, writers=Writers.ANYONE), pv), "")
 
 
 class WithFiles(SynchronousTestCase):
-    """What holds with them."""
+    """Rules with access files."""
 
     def test_list_alone(self) -> None:
-        """With a PV list only, the base rule says who writes to what it serves."""
+        """With a PV list only, the base rule decides who may write."""
         policy = Policy(PVLIST, puts=True, writers=Writers.LOGGED_IN)
         self.assertEqual([may(policy, pv) for pv in ("A", "TEST:A")], ["rw", ""])
         self.assertEqual(may(policy, "A", None), "r")
@@ -91,7 +91,7 @@ class WithFiles(SynchronousTestCase):
         self.assertEqual([may(policy, "MOTOR:1", user) for user in ("alice", "eve")], ["rw", "r"])
 
     def test_both(self) -> None:
-        """The group and level that the list gives are those that access security decides on."""
+        """Access security uses the group and level in the list."""
         policy = Policy(PVLIST, ACF, puts=True)
         self.assertEqual(may(policy, "MOTOR:1", "alice", "10.0.0.1"), "rw")
         self.assertEqual(may(policy, "MOTOR:1", "alice"), "r")
@@ -104,7 +104,7 @@ class WithFiles(SynchronousTestCase):
         self.assertEqual((verdict.read, verdict.write, verdict.trap_write), (True, False, False))
 
     def test_verdict(self) -> None:
-        """A verdict has the real name, whether writes are trapped and the lines that decided."""
+        """A verdict has the real name, whether writes are trapped, and the lines that decide."""
         verdict = Policy(PVLIST, ACF, puts=True).decide("alice", "10.0.0.1", None, "MOTOR:1")
         rules = (
             "list:3: MOTOR:.* ALLOW motors 0",
@@ -115,7 +115,7 @@ class WithFiles(SynchronousTestCase):
         self.assertEqual(old.real_name, "NEW:1.VAL")
 
     def test_denied(self) -> None:
-        """A denied PV keeps its name to itself, and the line is told."""
+        """The verdict about a denied PV does not reveal the real name, and has the line."""
         verdict = Policy(PVLIST, ACF, puts=True).decide("alice", HOST, None, "TEST:1.DESC")
         self.assertEqual(
             verdict, Verdict(False, False, "TEST:1.DESC", False, ("list:4: TEST:.* DENY",))
@@ -135,21 +135,21 @@ ANYTHING = st.text(max_size=12)
 POLICIES = st.builds(
     Policy,
     st.none() | pvlists.FILES.map(pvlists.lines),
-    st.none() | test_access_base.FILES.map(parse_acf),
+    st.none() | FILES.map(parse_acf),
     st.booleans(),
     st.sampled_from(Writers),
 )
 
 
 class Properties(SynchronousTestCase):
-    """What holds for each policy."""
+    """Properties of every policy."""
 
     @settings(deadline=None, max_examples=examples(200))
     @given(POLICIES, st.none() | ANYTHING, ANYTHING, st.none() | ANYTHING, ANYTHING)
     def test_total(
         self, policy: Policy, user: str | None, host: str, name: str | None, pv: str
     ) -> None:
-        """Whatever is asked, there is a verdict with a reason; writing needs puts and reading."""
+        """Every decision has a reason; writing requires puts and read access."""
         verdict = policy.decide(user, host, name, pv)
         self.assertTrue(verdict.rules and all(verdict.rules))
         self.assertFalse(verdict.write and not (policy.puts and verdict.read))

@@ -1,4 +1,4 @@
-"""The policy in force follows the access files."""
+"""The policy follows the access files."""
 
 from __future__ import annotations
 
@@ -8,34 +8,25 @@ from pathlib import Path
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
-from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent
+from twisted.logger import Logger, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from pycawamp.access import AccessFileError, AccessFiles, IPolicy, Policy
 from pycawamp.access.watch import PolicyWatcher
-
-
-@implementer(ILogObserver)
-class Kept(list[LogEvent]):
-    """Keeps what is logged."""
-
-    def __call__(self, event: LogEvent) -> None:
-        """Keep one more."""
-        self.append(event)
+from tests.support.log_events import LogEvents
 
 
 class Watching(SynchronousTestCase):
-    """A watcher with real files and a clock of the test's."""
+    """Tests of a watcher with real files and a clock that the test controls."""
 
     def setUp(self) -> None:
-        """Start watching a list that serves A."""
+        """Start to watch a list that allows A."""
         self.pvlist, self.access = Path(self.mktemp()), Path(self.mktemp())
         self.pvlist.write_text("A ALLOW\n")
         self.access.write_text("ASG(DEFAULT) {RULE(1,READ)}\n")
         self.clock = Clock()
-        self.events = Kept()
+        self.events = LogEvents()
         self.heard: list[Policy] = []
         self.watcher = self.made(AccessFiles(self.pvlist, self.access))
         self.watcher.listen(self.heard.append)
@@ -55,20 +46,20 @@ class Watching(SynchronousTestCase):
         return [str(formatEvent(one)) for one in self.events if one["log_level"].name == "error"]
 
     def test_at_first(self) -> None:
-        """The files are in force as soon as the watcher is made."""
+        """The files are in force as soon as the watcher is created."""
         self.assertTrue(verifyObject(IPolicy, self.watcher))
         self.assertEqual([self.serves(pv) for pv in "AB"], [True, False])
         self.wait()
         self.assertEqual(self.heard, [])
 
     def test_bad_at_first(self) -> None:
-        """With bad files no watcher is made; the error tells the place."""
+        """With invalid files, no watcher is created; the error has the position."""
         self.pvlist.write_text("A\n")
         error = self.assertRaises(AccessFileError, self.made, AccessFiles(self.pvlist))
         self.assertEqual((error.file, error.line, error.column), (str(self.pvlist), 1, 2))
 
     def test_change(self) -> None:
-        """A changed file comes into force, and listeners get the new policy after that."""
+        """A changed file comes into force, and then listeners get the new policy."""
         seen: list[bool] = []
         self.watcher.listen(lambda policy: seen.append(self.watcher.policy is policy))
         self.pvlist.write_text("B.* ALLOW\n")
@@ -83,7 +74,7 @@ class Watching(SynchronousTestCase):
         self.assertFalse(self.serves("A"))
 
     def test_being_written(self) -> None:
-        """A file is not read while it still changes from look to look."""
+        """A file is not read while it still changes."""
         for size in range(1, 5):
             self.pvlist.write_text("B ALL"[:size])
             self.wait(1)
@@ -94,7 +85,7 @@ class Watching(SynchronousTestCase):
         self.assertTrue(self.serves("B"))
 
     def test_replaced(self) -> None:
-        """A file renamed over the old one is a change, be it as large and as old."""
+        """A file that was renamed to the old name is a change, even with the same size and time."""
         new, times = Path(self.mktemp()), self.pvlist.stat()
         new.write_text("B ALLOW\n")
         os.utime(new, ns=(times.st_atime_ns, times.st_mtime_ns))
@@ -103,7 +94,7 @@ class Watching(SynchronousTestCase):
         self.assertTrue(self.serves("B"))
 
     def test_bad_change(self) -> None:
-        """A bad file is told once, and leaves the old policy in force."""
+        """An invalid file is logged once, and the old policy stays in force."""
         self.pvlist.write_text("B ALLOW\nC PERMIT\n")
         self.wait(10)
         self.assertEqual([self.serves(pv) for pv in "AB"], [True, False])
@@ -113,7 +104,7 @@ class Watching(SynchronousTestCase):
         self.assertIsNotNone(self.watcher.error)
 
     def test_repaired(self) -> None:
-        """After a bad file the next good one comes into force, and the next bad one is told."""
+        """After an invalid file, the next valid one comes into force; the next error is logged."""
         for text, serves, errors in (("B", "A", 1), ("B ALLOW\n", "B", 1), ("C", "B", 2)):
             self.pvlist.write_text(text)
             self.wait()
@@ -121,7 +112,7 @@ class Watching(SynchronousTestCase):
             self.assertEqual(len(self.errors()), errors)
 
     def test_gone(self) -> None:
-        """A file that is gone is an error as any other, until it is back."""
+        """A missing file is an error like any other, until it is back."""
         self.pvlist.unlink()
         self.wait(10)
         self.assertTrue(self.serves("A"))
@@ -131,7 +122,7 @@ class Watching(SynchronousTestCase):
         self.assertTrue(self.serves("B"))
 
     def test_reload(self) -> None:
-        """A reload reads settled files at once and tells whether they are good; once."""
+        """A reload reads settled files at once, and returns whether they are valid."""
         self.assertTrue(self.successResultOf(self.watcher.reload()))
         self.pvlist.write_text("B ALLOW\n")
         reload = self.watcher.reload()
@@ -147,7 +138,7 @@ class Watching(SynchronousTestCase):
         self.assertTrue(self.serves("B"))
 
     def test_slow_lookup(self) -> None:
-        """While files are read elsewhere the rules before are in force; the last read wins."""
+        """While files are read in a thread, the old rules are in force; the last read counts."""
         reads: list[tuple[Deferred[Policy], Policy]] = []
 
         def run(load: Callable[[], Policy]) -> Deferred[Policy]:
@@ -178,7 +169,7 @@ class Watching(SynchronousTestCase):
         self.assertTrue(watcher.decide(None, "192.0.2.1", None, "C").read)
 
     def test_mistake_of_ours(self) -> None:
-        """Whatever goes wrong while files are read, the rules before it stay in force."""
+        """Whatever error occurs while files are read, the old rules stay in force."""
         watcher = PolicyWatcher(
             AccessFiles(self.pvlist, self.access),
             self.clock,
@@ -190,7 +181,7 @@ class Watching(SynchronousTestCase):
         self.assertIn("log_failure", self.events[-1])
 
     def test_listeners(self) -> None:
-        """A listener that fails keeps no other from hearing; one that stopped hears nothing."""
+        """A failing listener does not affect others; a removed one is not called."""
         stopped: list[Policy] = []
         after: list[Policy] = []
 
@@ -206,7 +197,7 @@ class Watching(SynchronousTestCase):
         self.assertIn("log_failure", self.events[-1])
 
     def test_stopped(self) -> None:
-        """A stopped service looks no more, and keeps its policy."""
+        """A stopped service does not check the files, and keeps its policy."""
         self.watcher.stopService()
         self.pvlist.write_text("B ALLOW\n")
         self.wait()
@@ -214,7 +205,7 @@ class Watching(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_no_files(self) -> None:
-        """Without files there is nothing to look at."""
+        """Without files, nothing is checked."""
         watcher = self.made(AccessFiles())
         self.watcher.stopService()
         watcher.startService()

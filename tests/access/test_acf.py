@@ -10,7 +10,7 @@ from pycawamp.access.acf import Access, Acf
 from pycawamp.access.acf_file import parse_acf
 from pycawamp.access.errors import AccessFileError
 from pycawamp.access.inputs import FileInputs
-from tests.access.test_access_base import ASGS, CLIENTS, FILES
+from tests.support.acf_files import ASGS, CLIENTS, FILES
 from tests.support.examples import examples
 
 HOST = "192.0.2.1"
@@ -48,18 +48,18 @@ def group(acf: Acf, asg: str, user: str | None = None) -> Access:
 
 
 class Decisions(SynchronousTestCase):
-    """Who may do what by a file."""
+    """Decisions by a file."""
 
     def setUp(self) -> None:
         """Read the example."""
         self.acf = parse_acf(LINAC, "f")
 
     def test_no_conditions(self) -> None:
-        """A rule without conditions is for everyone, logged in or not."""
+        """A rule without conditions applies to everyone, with or without a login."""
         self.assertEqual(access(self.acf, 1, None), Access.READ)
 
     def test_user_and_host(self) -> None:
-        """A rule with UAG and HAG needs one of its users at one of its hosts."""
+        """A rule with UAG and HAG requires one of its users at one of its hosts."""
         self.assertEqual(access(self.acf, 0, "alice", "10.0.0.1"), Access.WRITE)
         self.assertEqual(access(self.acf, 0, "bob", HOST, "silver.LAB."), Access.WRITE)
         self.assertEqual(access(self.acf, 0, "alice"), Access.READ)
@@ -67,27 +67,27 @@ class Decisions(SynchronousTestCase):
         self.assertEqual(access(self.acf, 0, None, "10.0.0.1"), Access.READ)
 
     def test_users_are_exact(self) -> None:
-        """Names of users compare with their case."""
+        """Names of users are case-sensitive."""
         self.assertEqual(access(self.acf, 0, "Alice", "10.0.0.1"), Access.READ)
 
     def test_hosts_are_whole(self) -> None:
-        """A host's name is compared whole, so that nobody's domain can lend it."""
+        """A host's name is compared as a whole, so that another domain cannot imitate it."""
         self.assertEqual(access(self.acf, 0, "alice", HOST, "MARS"), Access.WRITE)
         self.assertEqual(access(self.acf, 0, "alice", HOST, "mars.evil.example"), Access.READ)
         self.assertEqual(access(self.acf, 0, "alice", HOST, "10.0.0.1"), Access.READ)
 
     def test_mapped_address(self) -> None:
-        """An IPv4 address is the same when a socket shows it as IPv6."""
+        """An IPv4 address is the same if a socket reports it as IPv6."""
         self.assertEqual(access(self.acf, 0, "alice", "::ffff:10.0.0.1"), Access.WRITE)
 
     def test_level(self) -> None:
-        """A rule is for fields of its level and below."""
+        """A rule applies to fields of its level and below."""
         self.assertEqual(access(self.acf, 1, "alice", "10.0.0.1"), Access.READ)
         self.assertEqual(access(self.acf, 1, "carol"), Access.WRITE)
         self.assertEqual(access(self.acf, 2, "carol"), Access.NONE)
 
     def test_wrapped_level(self) -> None:
-        """A level that EPICS takes for a negative number is written as it is read."""
+        """A level that EPICS reads as a negative number is written as it is read."""
         text = "ASG(x) {RULE(4294967295,READ)}"
         acf = parse_acf(text, "f")
         self.assertEqual(access(acf, -1, None), Access.READ)
@@ -96,14 +96,14 @@ class Decisions(SynchronousTestCase):
         self.assertEqual(parse_acf(acf.text(), "f"), acf)
 
     def test_first_of_the_highest(self) -> None:
-        """The first rule that gives the highest access says whether writes are trapped."""
+        """The first rule that grants the highest access decides whether writes are trapped."""
         self.assertTrue(self.acf.rights("x", 0, "carol", "10.0.0.1", None).trap_write)
         found = self.acf.rights("x", 0, "carol", HOST, None)
         self.assertFalse(found.trap_write)
         self.assertEqual(found.rule, "f:13: RULE(1,WRITE) { UAG(sup) }")
 
     def test_unknown_group(self) -> None:
-        """A group that the file does not have is DEFAULT; one without rules gives nothing."""
+        """An undefined group is DEFAULT; one without rules grants nothing."""
         self.assertEqual(group(self.acf, "nowhere"), Access.READ)
         self.assertEqual(group(self.acf, ""), Access.READ)
         self.assertEqual(group(self.acf, "closed"), Access.NONE)
@@ -112,16 +112,16 @@ class Decisions(SynchronousTestCase):
         )
 
     def test_no_default(self) -> None:
-        """Without ASG(DEFAULT) a PV of no group may not even be read."""
+        """Without ASG(DEFAULT), a PV without a group may not even be read."""
         self.assertEqual(access(parse_acf("ASG(a) {RULE(1,READ)}"), 0, "alice"), Access.NONE)
 
     def test_none_takes_nothing(self) -> None:
-        """NONE does not take away what another rule gives."""
+        """NONE does not revoke what another rule grants."""
         self.assertEqual(group(self.acf, "critical", "carol"), Access.WRITE)
         self.assertEqual(group(self.acf, "critical"), Access.NONE)
 
     def test_empty_group(self) -> None:
-        """A rule for a group of nobody applies to nobody."""
+        """A rule for an empty group applies to nobody."""
         acf = parse_acf("UAG(nobody) HAG(nowhere) ASG(a) {RULE(1,READ) {UAG(nobody)}}")
         self.assertEqual(group(acf, "a", "alice"), Access.NONE)
         self.assertEqual(group(acf, "a"), Access.NONE)
@@ -136,7 +136,7 @@ class Decisions(SynchronousTestCase):
         self.assertEqual(access(self.acf, 0, "alice", "10.9.9.9"), Access.READ)
 
     def test_default_again(self) -> None:
-        """ASG(DEFAULT) may be said again as long as it has no rules."""
+        """ASG(DEFAULT) may be repeated as long as it has no rules."""
         acf = parse_acf("ASG(DEFAULT) ASG(DEFAULT) {RULE(1,READ)}")
         self.assertEqual(access(acf, 0, None), Access.READ)
 
@@ -185,10 +185,10 @@ REFUSED = (
 
 
 class Ignored(SynchronousTestCase):
-    """What EPICS takes without knowing it: the rule is ignored, and the log says so."""
+    """Elements that EPICS accepts but does not know: the rule is ignored, with a log line."""
 
     def test_rules(self) -> None:
-        """A rule with an element, or for a right, that EPICS does not know gives nothing."""
+        """A rule with an unknown element, or for an unknown right, grants nothing."""
         acf = parse_acf(
             "ASG(DEFAULT) {\n"
             '  RULE(1,READ) {METHOD("x509", tls) AUTHORITY(a) {b(1) c(){2.5,d}}}\n'
@@ -206,7 +206,7 @@ class Ignored(SynchronousTestCase):
         )
 
     def test_items(self) -> None:
-        """Whole items beside UAG, HAG and ASG are skipped."""
+        """Unknown items beside UAG, HAG and ASG are skipped."""
         acf = parse_acf('AUTHORITY(a,"b c"){AUTHORITY(d){e}} x(){1}{2,3} ASG(a){RULE(1,READ)}', "f")
         self.assertEqual(group(acf, "a"), Access.READ)
         self.assertEqual(len(acf.warnings), 2)
@@ -229,12 +229,12 @@ class Calculated(SynchronousTestCase):
         return [group(self.acf, name) for name in "abcd"]
 
     def test_at_first(self) -> None:
-        """Without values no condition holds, nor does one ever without inputs, as in EPICS."""
+        """Without values no condition is met, nor ever without inputs, as in EPICS."""
         self.assertEqual(sorted(self.inputs.names), ["X", "Y"])
         self.assertEqual(self.rights(), [Access.NONE] * 4)
 
     def test_values(self) -> None:
-        """A condition holds while its result is 1, and it is told when one does or no more."""
+        """A condition is met while its result is 1; changes of this are reported."""
         none, read, write = Access
         self.assertTrue(self.inputs.take("X", 1.0))
         self.assertEqual(self.rights(), [none, read, none, none])
@@ -245,7 +245,7 @@ class Calculated(SynchronousTestCase):
         self.assertEqual(self.rights(), [write, read, none, none])
 
     def test_bad(self) -> None:
-        """A condition does not hold while an input that it uses is INVALID or not connected."""
+        """A condition is not met while an input that it uses is INVALID or not connected."""
         none, read, write = Access
         for is_lost in (True, False):
             self.inputs.take("X", 0.0)
@@ -257,16 +257,16 @@ class Calculated(SynchronousTestCase):
             self.assertEqual(self.rights(), [write, read, none, none])
 
     def test_odd_names(self) -> None:
-        """An INP that cannot be the name of a PV is taken, and never has a value."""
+        """An INP with an invalid PV name is accepted, and never has a value."""
         inputs = FileInputs(parse_acf('ASG(a) {INPA("") INPB("a\tb") RULE(1,READ)}'))
         self.assertEqual(list(inputs.names), [])
 
 
 class Refusals(SynchronousTestCase):
-    """What is not understood refuses the file, with its place."""
+    """Invalid files are refused, with the position."""
 
     def test_places(self) -> None:
-        """Each mistake is told with file, line, column and what was expected."""
+        """Each error has file, line, column and what was expected."""
         for text, place, message in REFUSED:
             error = self.assertRaises(AccessFileError, parse_acf, text, "f")
             self.assertTrue(str(error).startswith(f"f:{place}: expected"), (text, str(error)))
@@ -274,12 +274,12 @@ class Refusals(SynchronousTestCase):
 
 
 class Properties(SynchronousTestCase):
-    """What holds for each file."""
+    """Properties of every file."""
 
     @settings(deadline=None, max_examples=examples(150))
     @given(FILES, CLIENTS, st.sampled_from(ASGS), st.integers(0, 2))
     def test_round_trip(self, text: str, client: tuple[str, str], asg: str, asl: int) -> None:
-        """A printed file, parsed again, is equal and decides the same."""
+        """A printed file, parsed again, is equal and leads to the same decisions."""
         acf = parse_acf(text, "f")
         again = parse_acf(str(acf), "f")
         self.assertEqual(again, acf)
@@ -291,13 +291,13 @@ class Properties(SynchronousTestCase):
     @given(st.text() | st.text('UAGHSRLE(){},"\\#$ \n01', max_size=60))
     @example("ASG(a) {RULE(²,READ)}")
     def test_any_text(self, text: str) -> None:
-        """Any text is a file, or an error with a place."""
+        """Any text is a valid file, or an error with a position."""
         self._parsed(text)
 
     @settings(deadline=None, max_examples=examples(150))
     @given(FILES, st.data())
     def test_mutated(self, text: str, data: st.DataObject) -> None:
-        """A file with something put in or taken out is a file, or an error with a place."""
+        """A file with something inserted or removed is valid, or an error with a position."""
         at = data.draw(st.integers(0, len(text)))
         end = data.draw(st.integers(at, min(len(text), at + 5)))
         self._parsed(text[:at] + data.draw(st.text('(){},"\\#\n 1A\0é', max_size=3)) + text[end:])

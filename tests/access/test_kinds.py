@@ -1,4 +1,4 @@
-"""Kinds of clients: those of one kind are judged alike."""
+"""Kinds of clients: clients of one kind have the same access."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class KindTests(SynchronousTestCase):
     """Policy.kind."""
 
     def test_interface(self) -> None:
-        """A policy knows kinds."""
+        """A policy provides kinds."""
         self.assertTrue(verifyObject(IClassifyingPolicy, Policy()))
 
     def test_alike(self) -> None:
-        """Clients of one kind have the same access to each PV; others make few kinds."""
+        """Clients of one kind have the same access to each PV; most clients share few kinds."""
         for policy, kinds in (
             (Policy(), 2),
             (Policy(puts=True, writers=Writers.LOGGED_IN), 2),
@@ -63,11 +63,11 @@ class KindTests(SynchronousTestCase):
             self.assertGreater(len(found), 1)
 
     def test_others(self) -> None:
-        """A kind is of one policy only."""
+        """Kinds of different policies differ."""
         self.assertNotEqual(Policy().kind(None, "", None), Policy().kind(None, "", None))
 
     def test_conditions(self) -> None:
-        """A kind changes with what a CALC says."""
+        """A kind changes with the result of a CALC."""
         policy = Policy(acf=ACF, puts=True)
         inputs = FileInputs(ACF)
         kinds = set()

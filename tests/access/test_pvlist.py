@@ -1,4 +1,4 @@
-"""PV lists: the CA gateway's semantics, and no way around a DENY by another spelling."""
+"""PV lists: the CA gateway's semantics, and no other spelling that bypasses a DENY."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tests.support.pvlists import HOST, OTHER_SPELLINGS, lines, real
 
 
 class GatewaySemantics(SynchronousTestCase):
-    """What the CA gateway does with a list."""
+    """Lists are evaluated as by the CA gateway."""
 
     def test_nothing_matches(self) -> None:
-        """A name that no ALLOW or ALIAS line matches is not served, nor is any by an empty list."""
+        """A name that no ALLOW or ALIAS line matches is not served; an empty list serves none."""
         self.assertIsNone(real(lines("A ALLOW"), "B"))
         self.assertIsNone(real(lines(""), "B"))
 
@@ -28,7 +28,7 @@ class GatewaySemantics(SynchronousTestCase):
             self.assertIsNone(real(pvlist, name), name)
 
     def test_defaults(self) -> None:
-        """Without a group and level a PV is in DEFAULT at level 1, not at a lower one."""
+        """Without a group and level, a PV is in DEFAULT at level 1, not at a lower one."""
         pvlist = lines("A ALLOW ops 0", "B ALLOW", "C ALLOW ops")
         found = [pvlist.resolve(name, HOST) for name in "ABC"]
         self.assertEqual(
@@ -50,13 +50,13 @@ class GatewaySemantics(SynchronousTestCase):
             self.assertEqual(real(pvlist, "U1"), "U1")
 
     def test_deny_then_allow(self) -> None:
-        """With DENY, ALLOW a DENY line is overridden by each ALLOW, wherever both stand."""
+        """With DENY, ALLOW, each matching ALLOW overrides a DENY, whatever their order."""
         pvlist = lines("EVALUATION ORDER DENY, ALLOW", "A.* ALLOW", ".* DENY")
         self.assertEqual(real(pvlist, "A1"), "A1")
         self.assertIsNone(real(pvlist, "B1"))
 
     def test_last_order(self) -> None:
-        """The last EVALUATION ORDER line holds for the whole file."""
+        """The last EVALUATION ORDER line applies to the whole file."""
         first, last = "EVALUATION ORDER DENY, ALLOW", "EVALUATION ORDER ALLOW DENY"
         self.assertEqual(real(lines(first, "A ALLOW", "A DENY"), "A"), "A")
         self.assertIsNone(real(lines(first, "A ALLOW", "A DENY", last), "A"))
@@ -74,19 +74,19 @@ class GatewaySemantics(SynchronousTestCase):
             self.assertEqual(real(pvlist, "U1", "10.0.0.1"), "U1")
 
     def test_deny_without_from(self) -> None:
-        """The word FROM may be left out before the hosts."""
+        """The word FROM may be omitted before the hosts."""
         pvlist = lines(".* ALLOW", "T.* deny 10.0.0.1 10.0.0.2")
         self.assertIsNone(real(pvlist, "T1", "10.0.0.2"))
         self.assertEqual(real(pvlist, "T1"), "T1")
 
     def test_unqualified_host(self) -> None:
-        """A host without a domain in DENY FROM is that host in each domain."""
+        """A host without a domain in DENY FROM stands for that host in each domain."""
         pvlist = lines(".* ALLOW", ".* DENY FROM scope")
         self.assertIsNone(real(pvlist, "A", HOST, "scope.lab.example"))
         self.assertEqual(real(pvlist, "A", HOST, "lab.scope"), "A")
 
     def test_alias(self) -> None:
-        r"""ALIAS serves the real name, its \1 to \9 being what the pattern captured."""
+        r"""ALIAS serves the real name; \1 to \9 are the groups of the pattern."""
         pvlist = lines(r"ps([0-9])(:x)? ALIAS PSCurrent\1.ai\2 PowerSupply 0")
         self.assertEqual(real(pvlist, "ps7"), "PSCurrent7.ai")
         self.assertEqual(real(pvlist, "ps7:x"), "PSCurrent7.ai:x")
@@ -94,13 +94,13 @@ class GatewaySemantics(SynchronousTestCase):
         self.assertEqual(real(lines(r"(.*) ALIAS \0\:\1\\"), "A"), "A:A\\")
 
     def test_alias_of_denied(self) -> None:
-        """DENY is about the name asked for: the real name of an alias may well be denied."""
+        """DENY applies to the requested name: the real name of an alias may be denied."""
         pvlist = lines(r"gateway:(.*) ALIAS ioc:\1", "ioc:.* DENY", "gwtest:.* ALLOW")
         self.assertEqual(real(pvlist, "gateway:ai"), "ioc:ai")
         self.assertIsNone(real(pvlist, "ioc:ai"))
 
     def test_default_build(self) -> None:
-        r"""A list that names no build is in the GNU library's syntax, with or without \(…\)."""
+        r"""A list without a syntax is in the GNU library's syntax, with or without \(…\)."""
         pvlist = lines(r"ps\([0-9]\) ALIAS PSCurrent\1.ai ps 1", r"c\|d+ ALLOW", syntax=None)
         self.assertEqual(real(pvlist, "ps7"), "PSCurrent7.ai")
         self.assertEqual(real(pvlist, "dd"), "dd")
@@ -111,7 +111,7 @@ class GatewaySemantics(SynchronousTestCase):
         self.assertIsNone(real(pvlist, "SECRET:A"))
 
     def test_other_builds(self) -> None:
-        """What only other builds of the gateway read as it looks must name its build."""
+        """Patterns that only other builds of the gateway read as they look require a syntax."""
         for pattern, column in (
             ("(A|B):.*", 1),
             ("!A", 1),
@@ -127,7 +127,7 @@ class GatewaySemantics(SynchronousTestCase):
             lines(f"{pattern} DENY", syntax=Syntax.PCRE_NEG)
 
     def test_plain_exclamation_mark(self) -> None:
-        """Without USE_NEG_REGEXP a ! is a plain character."""
+        """Without USE_NEG_REGEXP, a ! is a plain character."""
         for syntax in (Syntax.GNU, Syntax.PCRE):
             pvlist = lines("!X.* ALLOW", syntax=syntax)
             self.assertIsNone(real(pvlist, "Y"))
@@ -143,14 +143,14 @@ class GatewaySemantics(SynchronousTestCase):
         self.assertIsNone(real(lines(".* ALLOW", "!A|AB DENY"), "AB"))
 
     def test_bytes(self) -> None:
-        """A pattern is for bytes, as in the gateway: a dot is no letter of two."""
+        """Patterns match bytes, as in the gateway: a dot does not match a letter of two."""
         for syntax in (Syntax.GNU, Syntax.PCRE):
             self.assertIsNone(real(lines("A. ALLOW", syntax=syntax), "Aé"))
             self.assertEqual(real(lines("A..|Aé ALLOW", syntax=Syntax.PCRE), "Aé"), "Aé")
             self.assertEqual(real(lines("Aé ALIAS é", syntax=syntax), "Aé"), "é")
 
     def test_negated(self) -> None:
-        """A pattern after ! matches what it does not, as in a gateway built for that."""
+        """A pattern after ! matches all other names, as in a gateway built with that option."""
         pvlist = lines("!gateway:.* DENY FROM 10.0.0.1", ".* ALLOW")
         self.assertEqual(real(pvlist, "gateway:load", "10.0.0.1"), "gateway:load")
         self.assertEqual(real(pvlist, "gateway:load.DESC", "10.0.0.1"), "gateway:load.DESC")
@@ -158,16 +158,16 @@ class GatewaySemantics(SynchronousTestCase):
         self.assertEqual(real(pvlist, "BEAM"), "BEAM")
 
     def test_undocumented_commands(self) -> None:
-        """PATTERN and PV are ALLOW, as the gateway's code has them."""
+        """PATTERN and PV mean ALLOW, as in the gateway's code."""
         self.assertEqual(real(lines("A.* PATTERN", "B.* pv"), "B1"), "B1")
 
     def test_level_of_the_line_before(self) -> None:
-        """A level is not lower than the one that the gateway keeps from the line before."""
+        """A level is not lower than the one that the gateway keeps from the previous line."""
         pvlist = lines("A ALLOW ops 2", "B ALLOW ops", "C ALLOW", "D ALLOW ops")
         self.assertEqual([pvlist.resolve(name, HOST).asl for name in "ABCD"], [2, 2, 1, 1])
 
     def test_accepted_as_the_gateway_does(self) -> None:
-        """What the gateway takes is taken as it does, with a warning where that is odd."""
+        """What the gateway accepts has the same meaning, with a warning if that is unexpected."""
         pvlist = lines("A ALLOW FROM host", "B ALLOW ops 1 more", "C ALLOW ops x", "D ALLOW o 2x")
         found = [pvlist.resolve(name, HOST) for name in "ABCD"]
         self.assertEqual(
@@ -182,16 +182,16 @@ class GatewaySemantics(SynchronousTestCase):
         self.assertIsNotNone(real(lines(r"a\(b\)**c+? ALLOW", syntax=None), "abcc"))
 
     def test_comments(self) -> None:
-        """What follows # is a comment; blank lines, tabs, a byte order mark are nothing."""
+        """Text after # is a comment; blank lines, tabs, a byte order mark are ignored."""
         pvlist = parse_pvlist("\ufeff# list\r\n\r\n\tA\tALLOW\tops # read\n")
         self.assertEqual(pvlist.resolve("A", HOST).asg, "ops")
 
 
 class Spelling(SynchronousTestCase):
-    """No other spelling of a channel gets round a line."""
+    """No other spelling of a channel bypasses a line."""
 
     def test_denied_record(self) -> None:
-        """A record that is denied is denied with each field, modifier and filter."""
+        """A denied record is denied with each field, modifier and filter."""
         pvlist = lines(".* ALLOW", "SECRET DENY", "S2 DENY FROM 10.0.0.1")
         for spelling in OTHER_SPELLINGS:
             self.assertIsNone(real(pvlist, spelling.format("SECRET")), spelling)
@@ -207,40 +207,40 @@ class Spelling(SynchronousTestCase):
             self.assertEqual(real(pvlist, name), name)
 
     def test_denied_field(self) -> None:
-        """A field that is denied is denied with modifiers too."""
+        """A denied field is denied with modifiers too."""
         pvlist = lines(".* ALLOW", r".*\.PROC DENY")
         for name in ("X.PROC", "X.PROC$", "X.PROC[0]", "X.PROC{}"):
             self.assertIsNone(real(pvlist, name), name)
         self.assertEqual(real(pvlist, "X"), "X")
 
     def test_allow_is_as_asked(self) -> None:
-        """ALLOW is about the name as asked for: for one field alone, nothing else is served."""
+        """ALLOW applies to the requested name: for one field, nothing else is served."""
         pvlist = lines(r".*\.DESC ALLOW")
         self.assertEqual(real(pvlist, "X.DESC"), "X.DESC")
         for name in ("X", "X.VAL", "X.VAL.DESC$"):
             self.assertIsNone(real(pvlist, name), name)
 
     def test_allowed_by_filter_text(self) -> None:
-        """What is written in a filter does not make a name one that ALLOW means."""
+        """The content of a filter does not make a name match an ALLOW."""
         pvlist = lines(r".*PUBLIC.* ALLOW")
         self.assertIsNone(real(pvlist, 'SECRET.{"PUBLIC":{}}'))
         self.assertEqual(real(pvlist, "PUBLIC.{}"), "PUBLIC.{}")
 
     def test_negated_allow(self) -> None:
-        """All but X allowed means without X's fields and filters."""
+        """A list that allows all but X does not allow X's fields and filters."""
         pvlist = lines("!X ALLOW")
         self.assertEqual(real(pvlist, "Y.DESC"), "Y.DESC")
         for spelling in OTHER_SPELLINGS:
             self.assertIsNone(real(pvlist, spelling.format("X")), spelling)
 
     def test_negated_deny(self) -> None:
-        """All but PUBLIC denied cannot be passed by a filter that mentions it."""
+        """A list that denies all but PUBLIC cannot be bypassed by a filter that contains it."""
         pvlist = lines("!.*PUBLIC.* DENY", ".* ALLOW")
         self.assertIsNone(real(pvlist, 'SECRET.{"PUBLIC":{}}'))
         self.assertEqual(real(pvlist, "PUBLIC.DESC"), "PUBLIC.DESC")
 
     def test_stricter_group_of_the_record(self) -> None:
-        """A later line for the record counts for its fields, though their names do not match."""
+        """A later line for the record applies to its fields, though their names do not match."""
         pvlist = lines(".* ALLOW", "motor[0-9] ALLOW MOTORS 0")
         for name in ("motor1.VAL", "motor1.STOP", "motor1.{}", "motor1$"):
             grants = pvlist.resolve(name, HOST).grants
@@ -248,22 +248,22 @@ class Spelling(SynchronousTestCase):
         self.assertEqual([one.asg for one in pvlist.resolve("motor1", HOST).grants], ["MOTORS"])
 
     def test_own_line_of_a_field(self) -> None:
-        """A line for a field after that of the record is the only one that counts."""
+        """A line for a field after that of the record is the only one that applies."""
         pvlist = lines(".* ALLOW closed", r".*\.DESC ALLOW open")
         grants = pvlist.resolve("X.DESC", HOST).grants
         self.assertEqual([one.asg for one in grants], ["open"])
 
     def test_unfit_names(self) -> None:
-        """A name with a NUL or another control character, none or too many is never served."""
+        """A name with a control character, without characters, or too long is never served."""
         pvlist = lines(".* ALLOW", "(?s:.*) ALLOW", "!x ALLOW")
         for name in ("", "X\0Y", "X\n", "X\x7f", "\ud800", "X" * (MAX_NAME + 1), "ü" * 251):
             self.assertIsNone(real(pvlist, name), name.encode(errors="replace"))
 
     def test_longest_name(self) -> None:
-        """The longest name that a client may ask for is the longest that a rule may allow."""
+        """Clients and rules have the same maximum length of a name."""
         for name in ("X" * MAX_NAME, "ü" * 250):
             self.assertEqual(real(lines(".* ALLOW"), checked_name(name)), name)
 
     def test_unfit_real_name(self) -> None:
-        """An alias that would make an empty name serves nothing."""
+        """An alias that results in an empty name serves nothing."""
         self.assertIsNone(real(lines(r"a(x?) ALIAS \1"), "a"))

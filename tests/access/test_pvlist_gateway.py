@@ -46,7 +46,7 @@ NAMES = st.lists(
 
 
 class Patterns(SynchronousTestCase):
-    """One pattern, against glibc."""
+    """Single patterns, compared with glibc."""
 
     @settings(deadline=None, max_examples=examples(500))
     @given(PATTERNS, st.lists(NAMES, min_size=1, max_size=8))
@@ -57,7 +57,7 @@ class Patterns(SynchronousTestCase):
     @example("[[:digit:]]", ["1", "d]", ":]"])
     @example(".", ["é"])
     def test_as_glibc(self, source: str, names: list[str]) -> None:
-        """A pattern matches and captures what it does in the gateway, or is refused."""
+        """A pattern matches and captures as in the gateway, or is refused."""
         try:
             theirs = GNUPattern(source)
         except BadPatternError:
@@ -72,7 +72,7 @@ class Patterns(SynchronousTestCase):
             self.assertEqual(ours.captures(name), theirs.captures(name), name)
 
     def test_each_character(self) -> None:
-        """Each operator and bracket is for the same characters."""
+        """Each operator and bracket matches the same characters."""
         for source in (r"\w", r"\W", r"\s", r"\S", ".", r"\.", "[[:digit:]]]*", r"[\w-]", "[^A-Z]"):
             ours, theirs = Pattern(source, RegexLibrary.GNU), GNUPattern(source)
             for code in range(1, 128):
@@ -135,7 +135,7 @@ PCRE_PATTERNS = st.lists(st.sampled_from(PCRE_PIECES), min_size=1, max_size=5).m
 
 
 class PCREPatterns(SynchronousTestCase):
-    """One pattern, against the library of gateways that are built with USE_PCRE."""
+    """Single patterns, compared with the library of gateways built with USE_PCRE."""
 
     if PCRE_LIBRARY is None:
         skip = "libpcre (not pcre2) is not installed"
@@ -147,7 +147,7 @@ class PCREPatterns(SynchronousTestCase):
     @example("A*?", ["AA"])
     @example("^*", ["A"])
     def test_as_pcre(self, source: str, names: list[str]) -> None:
-        """A pattern matches what it does in the gateway, or is refused."""
+        """A pattern matches as in the gateway, or is refused."""
         try:
             ours = Pattern(source, RegexLibrary.PCRE)
         except PatternError:
@@ -157,7 +157,7 @@ class PCREPatterns(SynchronousTestCase):
             captured, expected = ours.captures(name), theirs.captures(name)
             self.assertEqual(bool(captured), bool(expected), name)
             if not ours.repeats_group:
-                # Groups that took no part are empty.
+                # Groups without a match are empty.
                 padding = ("",) * (len(captured) - len(expected))
                 self.assertEqual(captured, (*expected, *padding))
 
@@ -180,7 +180,7 @@ FILES = st.lists(LINES, max_size=8).map(lambda lines: "".join(f"{line}\n" for li
 
 
 class Lists(SynchronousTestCase):
-    """Whole lists, against the gateway's default build."""
+    """Whole lists, compared with the gateway's default build."""
 
     @settings(deadline=None, max_examples=examples(400))
     @given(FILES, st.lists(NAMES, min_size=1, max_size=8), st.sampled_from(HOSTS), st.booleans())
@@ -192,7 +192,7 @@ class Lists(SynchronousTestCase):
     @example("A ALLOW g 2\nB ALLOW g\n", ["B"], HOSTS[0], False)
     @example("X ALLOW FROM 10.0.0.1\n", ["X"], HOSTS[1], False)
     def test_never_more(self, text: str, names: list[str], host: str, named: bool) -> None:
-        """What is served, is served by the gateway too, as the same PV with the same rights."""
+        """A served name is also served by the gateway, as the same PV with the same rights."""
         try:
             ours = parse_pvlist(text, "f", Syntax.GNU if named else None)
         except AccessFileError:
@@ -211,7 +211,7 @@ class Lists(SynchronousTestCase):
     @settings(deadline=None, max_examples=examples(150))
     @given(FILES, st.lists(NAMES, min_size=1, max_size=8), st.sampled_from(HOSTS))
     def test_never_less(self, text: str, names: list[str], host: str) -> None:
-        """What the gateway serves is served, unless the list denies another spelling of it."""
+        """A name that the gateway serves is served, unless another spelling of it is denied."""
         try:
             ours = parse_pvlist(text, "f", Syntax.GNU)
         except AccessFileError:

@@ -1,4 +1,4 @@
-"""What a PV list must not say, and the line that says what is wrong."""
+"""Invalid PV lists, and the errors."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ REFUSED_GNU = (
 
 
 class Refusals(SynchronousTestCase):
-    """A line that is not understood refuses the file, with its place."""
+    """A line that is not understood is an error with its position."""
 
     def test_places(self) -> None:
-        """Each mistake is told with file, line, column and what was expected."""
+        """Each error has file, line, column and what was expected."""
         self._check(REFUSED, Syntax.PCRE_NEG)
 
     def test_places_in_gnu_syntax(self) -> None:
-        """So are those of the GNU library's syntax."""
+        """So have errors in the GNU library's syntax."""
         self._check(REFUSED_GNU, None)
 
     def _check(self, refused: tuple[tuple[str, str, str], ...], syntax: Syntax | None) -> None:
@@ -78,12 +78,12 @@ class Refusals(SynchronousTestCase):
             self.assertIn(message, str(error))
 
     def test_linear_time(self) -> None:
-        """A pattern that takes others exponential time is matched at once."""
+        """A pattern that takes other libraries exponential time is matched at once."""
         pvlist = lines("(a*)*(a|aa)*(a|a?)+b DENY", ".* ALLOW")
         self.assertEqual(real(pvlist, "a" * MAX_NAME), "a" * MAX_NAME)
 
     def test_sizes(self) -> None:
-        """A pattern, or all together, that would take long for each name are refused."""
+        """Patterns that would take long for each name, alone or together, are refused."""
         error = self.assertRaises(AccessFileError, lines, "A ALLOW", "!x(abcd){300} DENY")
         self.assertIn("f:2:2: expected a smaller pattern", str(error))
         many = [f"{at}[ab]{{900}} ALLOW" for at in range(120)]
@@ -91,7 +91,7 @@ class Refusals(SynchronousTestCase):
         self.assertRegex(str(error), "f:1[01][0-9]:1: expected fewer or smaller patterns")
 
     def test_engine_without_answer(self) -> None:
-        """A DENY is found even if the engine fails to try all patterns at once."""
+        """A DENY is found even if the engine cannot match all patterns at once."""
         patterns = PatternSet(tuple(Pattern(one, RegexLibrary.PCRE) for one in ("A", "B.*", ".*C")))
         failing = re2.Set.FullMatchSet()
         failing.Compile()  # without patterns it never has an answer

@@ -1,4 +1,4 @@
-"""A policy that changes while clients look: a little at a time, and the newest counts."""
+"""A policy that changes while clients are connected: applied in steps; the newest counts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAMES = [f"pv{number}" for number in range(200)]
 
 @implementer(IPolicy)
 class Changing:
-    """Forbids what starts with a prefix, and counts how often it is asked."""
+    """Forbids names with a prefix, and counts the decisions."""
 
     def __init__(self) -> None:
         self.forbidden = "-"
@@ -56,7 +56,7 @@ class ReauthorizeTests(SynchronousTestCase):
         return page
 
     def refused(self) -> list[list[str]]:
-        """The PVs that each page is told to be lost, and then forbidden."""
+        """Return the PVs that each page has lost, and then those that are forbidden."""
         self.gateway.flush_cycle()
         found = []
         for page in self.pages:
@@ -69,7 +69,7 @@ class ReauthorizeTests(SynchronousTestCase):
         return found
 
     def test_applied(self) -> None:
-        """What is forbidden now ends, for all who look; they are judged once, as they are alike."""
+        """Subscriptions that are now forbidden end; clients of one kind need one decision."""
         self.policy.forbidden = "pv1"
         self.gateway.sessions.reauthorize()
         ended = [name for name in NAMES if name.startswith("pv1")]
@@ -82,7 +82,7 @@ class ReauthorizeTests(SynchronousTestCase):
         self.assertEqual(shown, [name for name in NAMES if name not in ended])
 
     def test_alias_of_nothing(self) -> None:
-        """A name that now stands for a PV which nobody serves is lost, until it appears."""
+        """A name that now stands for a PV that no IOC has is lost, until that appears."""
         self.policy.real_names["pv7"] = "other"
         self.gateway.sessions.reauthorize()
         self.gateway.flush_cycle()
@@ -94,7 +94,7 @@ class ReauthorizeTests(SynchronousTestCase):
         self.assertEqual(told, [True, 5])
 
     def test_lost_and_forbidden(self) -> None:
-        """A slow client is told that a PV is lost, also if it was when it could take nothing."""
+        """A slow client gets that a PV is lost, even if that happened while it was paused."""
         outbox = self.sessions[0].outbox
         outbox.pause()
         self.gateway.backend.remove("pv7")
@@ -109,13 +109,13 @@ class ReauthorizeTests(SynchronousTestCase):
         )
 
     def test_nothing_at_once(self) -> None:
-        """The call itself decides nothing: other clients are served between the parts."""
+        """The call itself makes no decision: other clients are served between the steps."""
         self.policy.forbidden = "pv"
         self.gateway.sessions.reauthorize()
         self.assertEqual(self.policy.asked, 0)
 
     def test_newest_counts(self) -> None:
-        """A second change takes the place of the first, of which the rest is not looked at."""
+        """A second change replaces the first, whose remaining steps are dropped."""
         self.policy.forbidden = "pv1"
         self.gateway.sessions.reauthorize()
         self.policy.forbidden = "pv2"
@@ -124,7 +124,7 @@ class ReauthorizeTests(SynchronousTestCase):
         self.assertEqual(self.refused(), [ended] * 3)
 
     def test_gateway_ends(self) -> None:
-        """A reauthorization that has not finished when the gateway ends is dropped."""
+        """A reauthorization that has not finished when the gateway stops is dropped."""
         self.gateway.sessions.reauthorize()
         self.gateway.sessions.close()
         self.gateway.flush_cycle()

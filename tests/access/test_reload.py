@@ -1,4 +1,4 @@
-"""SIGHUP and changed files: what is open follows the new rules, bad ones change nothing."""
+"""SIGHUP and changed files: subscriptions follow valid new rules only."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ class ReloadTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def hang_up(self, text: str = "new access rules are in force") -> Any:
-        """Send this process a SIGHUP; fires when the log says what came of it."""
+        """Send this process a SIGHUP; fires when the result was logged."""
         said = self.log.until(text)
         os.kill(os.getpid(), signal.SIGHUP)
         yield said
 
     @inlineCallbacks
     def test_forbidden(self) -> Any:
-        """A PV that became forbidden is told as lost and ends with an error; the others go on."""
+        """A PV that is now forbidden is lost, with an error; the others continue."""
         pvlist = self.write("pvlist", ".* ALLOW\n")
         self.serve("--pvlist", pvlist)
         client = yield self.connect()
@@ -86,7 +86,7 @@ class ReloadTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_write_access(self) -> Any:
-        """A change of write access is announced to those who asked for metadata."""
+        """A change of write access is sent to clients that requested metadata."""
         self.write("acf", "ASG(DEFAULT) {RULE(1,READ)}")
         self.serve("--allow-put=anyone", "--access", str(self.folder / "acf"))
         client = yield self.connect()
@@ -100,7 +100,7 @@ class ReloadTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_bad(self) -> Any:
-        """A bad new file is told in the log, with file:line:column, and changes nothing."""
+        """An invalid new file is logged, with file:line:column, and changes nothing."""
         pvlist = self.write("pvlist", ".* ALLOW\nY DENY\n")
         self.serve("--pvlist", pvlist)
         client = yield self.connect()
@@ -117,7 +117,7 @@ class ReloadTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_change(self) -> Any:
-        """A changed file is taken up without any signal."""
+        """A changed file is used without a signal."""
         self.write("pvlist", ".* ALLOW\n")
         self.serve("--pvlist", str(self.folder / "pvlist"))
         client = yield self.connect()
@@ -129,7 +129,7 @@ class ReloadTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_alias(self) -> Any:
-        """An alias that leads elsewhere now leads the open subscription there."""
+        """If an alias changes, the open subscription moves to the new PV."""
         self.write("pvlist", "Z ALIAS X\n")
         self.serve("--pvlist", str(self.folder / "pvlist"))
         client = yield self.connect()
@@ -143,10 +143,7 @@ class ReloadTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_comes_back(self) -> Any:
-        """A subscription that a policy ended comes back with one that allows it, as it was.
-
-        One that the client has disconnected meanwhile, or that was refused at first, does not.
-        """
+        """A subscription that a policy ended is restored by one that allows it."""
         self.backend.add("Z", 1)
         self.write("pvlist", ".* ALLOW\nZ DENY\n")
         self.serve("--pvlist", str(self.folder / "pvlist"))
@@ -192,7 +189,7 @@ class ReloadTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_half_written(self) -> Any:
-        """SIGHUP while a list is written: neither its empty nor its first half is ever in force."""
+        """While a list is being written, neither its empty nor its first half is ever in force."""
         # Longer than this test may be held up between two lines.
         self.patch(FileWatcher, "settle", 3.0)
         self.backend.add("SECRET", 1)
@@ -221,7 +218,7 @@ class ReloadTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_empty(self) -> Any:
-        """An empty list is an error, and the list before it stays in force."""
+        """An empty list is an error, and the previous list stays in force."""
         pvlist = self.write("pvlist", ".* ALLOW\n")
         self.serve("--pvlist", pvlist)
         client = yield self.connect()
@@ -240,7 +237,7 @@ class SignalTests(TestCase):
 
     @inlineCallbacks
     def test_chain(self) -> Any:
-        """Who had the signal before hears it too, and alone after the end."""
+        """A previous handler of the signal is called too, and restored at the end."""
         heard: list[str] = []
         before = signal.signal(signal.SIGHUP, lambda *_: heard.append("before"))
         self.addCleanup(signal.signal, signal.SIGHUP, before)
@@ -259,7 +256,7 @@ class SignalTests(TestCase):
 
     @inlineCallbacks
     def test_other_thread(self) -> Any:
-        """Beside the main thread, where Python takes no signals, it starts without."""
+        """It starts outside the main thread, where Python does not handle signals."""
         before = signal.getsignal(signal.SIGHUP)
         reloading = HangupReloader(reactor, [])
         yield deferToThread(reloading.startService)

@@ -18,8 +18,8 @@ from pycawamp.bus.link import Link, Self
 from pycawamp.bus.messages import (
     HEADER,
     VERSION,
-    Kind,
     Record,
+    RecordKind,
     bodies,
     burst,
     metadata_record,
@@ -127,17 +127,18 @@ class DirectEdge:
     def take(self, ingest: int, records: Sequence[Record]) -> int:
         """Take what an ingest has sent; return how many updates it had."""
         link, updates = self.links[ingest], 0
-        for _, body in bodies(records, only_scalars=False):
+        for _, body in bodies(records):
             self.numbers[ingest] += 1
             header = HEADER.pack(VERSION, 1, link.epoch, self.numbers[ingest])
-            updates += link.take(burst(header + body), header + body)
+            if link.arrived(burst(header)):
+                updates += link.handle(burst(header), header + body)
         self.cycle.flush()
         return updates
 
     def introduce(self, ingest: int, field_type: FieldType) -> None:
         """Have an ingest tell the PV's state."""
         metadata = metadata_record(7, Metadata(field_type, 1, enum_strs=("a", "b")))
-        records = [other(7, Kind.OPENED, 1), metadata, other(7, Kind.CONNECTION, True)]
+        records = [other(7, RecordKind.OPENED, 1), metadata, other(7, RecordKind.CONNECTION, True)]
         self.take(ingest, records)
 
 
@@ -225,7 +226,7 @@ class DirectTests(SynchronousTestCase):
         edge = DirectEdge(is_compiled=True)
         edge.introduce(0, FieldType.DOUBLE)
         edge.take(0, self.readings(1, 2, 3))
-        edge.take(0, [other(7, Kind.CONNECTION, False)])
+        edge.take(0, [other(7, RecordKind.CONNECTION, False)])
         edge.introduce(0, FieldType.LONG)
         whole = [reading_record(7, Reading(0, 0, 10**9 + at, 0, at)) for at in range(4, 8)]
         edge.take(0, whole)

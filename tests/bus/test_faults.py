@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from itertools import pairwise
 from typing import Any
 
 from twisted.internet.defer import inlineCallbacks
@@ -13,91 +12,14 @@ from twisted.internet.task import deferLater
 
 from harness.cluster import Cluster, Member
 from pycawamp.bus.slots import owners, slot
-from pycawamp.testing import WebSocketTestClient
 from tests.support.bus_case import BusTestCase, reactor, until_it
+from tests.support.counters import PVS, RECORDS, Watch
 from tests.support.timing import allowed
 
-PVS = 12
-RECORDS = "".join(
-    f'record(calc, "$(P)N{number}") {{ field(SCAN, ".1 second") field(CALC, "VAL+1") }}\n'
-    for number in range(PVS)
-)
 LOAD_SECONDS = float(os.environ.get("PYCASERVER_TEST_LOAD", "4"))
+KILLS = 3
+"""How often an ingest may be killed until no PV loses more than one value."""
 BURNER = [sys.executable, "-c", "while True: pass"]
-
-
-class Watch:
-    """What a page has seen of counters since a moment."""
-
-    def __init__(self, client: WebSocketTestClient) -> None:
-        self.client = client
-        self.start_again()
-
-    def start_again(self) -> None:
-        """Count from now on; what came before says where the counters are."""
-        self.first = len(self.client.messages)
-        self.since = reactor.seconds()
-
-    @property
-    def values(self) -> dict[str, list[tuple[float, float]]]:
-        """When each PV had which value, with the last one before."""
-        found: dict[str, list[tuple[float, float]]] = {}
-        for index, message in enumerate(self.client.messages):
-            if message["msg_type"] == "monitor":
-                seen = found.setdefault(message["pvname"], [])
-                if index < self.first:
-                    seen.clear()
-                seen.append((self.client.arrivals[index], message["value"]))
-        return found
-
-    def all_values(self, name: str) -> list[float]:
-        """All values of a PV since the page was opened."""
-        return [
-            message["value"]
-            for message in self.client.messages
-            if message["msg_type"] == "monitor" and message["pvname"] == name
-        ]
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether all PVs have a value that is newer than the beginning."""
-        values = self.values
-        return len(values) == PVS and all(len(seen) > 3 for seen in values.values())
-
-    @property
-    def longest_silence(self) -> float:
-        """Seconds between two values of a PV, or since the beginning."""
-        silences = [0.0]
-        for seen in self.values.values():
-            times = [max(at, self.since) for at, _ in seen]
-            silences += [later - earlier for earlier, later in pairwise(times)]
-        return max(silences)
-
-    @property
-    def most_lost(self) -> float:
-        """Values of one PV that did not come."""
-        return max(
-            sum(max(0.0, later - earlier - 1) for (_, earlier), (_, later) in pairwise(seen))
-            for seen in self.values.values()
-        )
-
-    @property
-    def repeated(self) -> list[tuple[str, float, float]]:
-        """Values that came twice, or after a later one."""
-        return [
-            (name, earlier, later)
-            for name, seen in self.values.items()
-            for (_, earlier), (_, later) in pairwise(seen)
-            if later <= earlier
-        ]
-
-    @property
-    def lost_connections(self) -> int:
-        """How often a PV was told to be disconnected."""
-        return sum(
-            message["msg_type"] == "connection" and not message["conn"]
-            for message in self.client.messages[self.first :]
-        )
 
 
 class FaultTests(BusTestCase):
@@ -129,16 +51,23 @@ class FaultTests(BusTestCase):
 
     @inlineCallbacks
     def test_ingest_killed(self) -> Any:
-        """The other ingest takes over: nobody is told, no more than a second is missing."""
+        """The other ingest takes over: nobody is told, and a PV loses one value at most."""
         cluster, watch = yield self.start()
         killed = cluster.ingests[0]
-        watch.start_again()
-        killed.kill()
-        yield until_it(lambda: watch.is_complete)
-        self.assertEqual(watch.lost_connections, 0)
-        self.assertLess(watch.longest_silence, allowed(1))
-        self.assertLessEqual(watch.most_lost, allowed(3))
-        self.assertEqual(watch.repeated, [])
+        for _ in range(KILLS):
+            watch.start_again()
+            killed.kill()
+            yield until_it(lambda: watch.is_complete)
+            self.assertEqual(watch.lost_connections, 0)
+            self.assertLess(watch.longest_silence, allowed(1))
+            self.assertEqual(watch.repeated, [])
+            if watch.most_lost <= 1:
+                break
+            # A busy machine, unless it happens again.
+            yield self.up(killed)
+            yield until_it(lambda: self.edge.shares.get("A", 0) > 0)
+            yield self.see(watch)
+        self.assertLessEqual(watch.most_lost, 1)
         # It comes back, and has its share again without a gap.
         watch.start_again()
         yield self.up(killed)

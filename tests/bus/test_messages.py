@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import attrs
 import numpy as np
@@ -27,12 +28,13 @@ from pycawamp.bus.messages import (
     BURST,
     HEADER,
     VERSION,
-    Kind,
     Record,
+    RecordKind,
     as_metadata,
     as_reading,
     bodies,
     burst,
+    each_record,
     key,
     metadata_record,
     other,
@@ -99,16 +101,16 @@ METADATA = st.builds(
 )
 
 
-def through(records: list[Record], only_scalars: bool = False) -> list[tuple[int, Reading]]:
+def through(records: Sequence[Record]) -> list[tuple[int, Reading]]:
     """The readings of records that were bursts in between, with their PVs."""
     found: list[tuple[int, Reading]] = []
-    for number, (_, body) in enumerate(bodies(records, only_scalars)):
+    for number, (_, body) in enumerate(bodies(records)):
         message = HEADER.pack(VERSION, 7, 1, number) + body
         assert burst(message) == (VERSION, 7, 1, number)
         for place, record in sections(message):
             if place is None:
                 pid, kind, content = record
-                assert kind == Kind.READING
+                assert kind == RecordKind.READING
                 found.append((pid, as_reading(content)))
                 continue
             for pid, severity, status, is_whole, seconds, nanoseconds, value in scalars(
@@ -151,24 +153,25 @@ class MessageTests(SynchronousTestCase):
 
     def test_many(self) -> None:
         """Many readings are divided into bursts, all of them small."""
-        for only_scalars in (True, False):
-            records = [reading_record(pid, Reading(0, 0, 1, 2, 0.5)) for pid in range(1, 10_000)]
-            parts = [(part, len(body)) for part, body in bodies(records, only_scalars)]
+        records = [reading_record(pid, Reading(0, 0, 1, 2, 0.5)) for pid in range(1, 10_000)]
+        joined = b"".join(cast("list[bytes]", records))
+        for pieces in (records, [joined], [joined[:240], joined[240:]]):
+            parts = [(part, len(body)) for part, body in bodies(pieces)]
             self.assertTrue(all(size <= BURST + 100 for _, size in parts))
-            self.assertEqual([each for part, _ in parts for each in part], records)
-            self.assertEqual(len(through(records, only_scalars)), 9_999)
+            self.assertEqual([each for part, _ in parts for each in each_record(part)], records)
+            self.assertEqual(len(through(pieces)), 9_999)
         large = reading_record(1, Reading(0, 0, 1, 2, np.zeros(10**6)))
         small = reading_record(2, Reading(0, 0, 1, 2, 1.0))
-        sizes = [len(body) for _, body in bodies([small, large, small], only_scalars=False)]
+        sizes = [len(body) for _, body in bodies([small, large, small])]
         self.assertEqual([size > BURST for size in sizes], [False, True, False])
 
     @settings(deadline=None, max_examples=100)
     @given(METADATA)
     def test_metadata(self, metadata: Metadata) -> None:
         """Metadata come out as they were."""
-        ((_, body),) = bodies([metadata_record(3, metadata)], only_scalars=False)
+        ((_, body),) = bodies([metadata_record(3, metadata)])
         ((_, (pid, kind, content)),) = sections(HEADER.pack(VERSION, 1, 1, 1) + body)
-        self.assertEqual((pid, kind, as_metadata(content)), (3, Kind.METADATA, metadata))
+        self.assertEqual((pid, kind, as_metadata(content)), (3, RecordKind.METADATA, metadata))
 
     def test_later_fields(self) -> None:
         """Fields of metadata that this version does not know are ignored, missing ones default."""
@@ -189,17 +192,20 @@ class MessageTests(SynchronousTestCase):
         """A newer value replaces an older one, and a state the state before; nothing else."""
         scalar = reading_record(5, Reading(0, 0, 1, 2, 0.5))
         array = reading_record(5, Reading(0, 0, 1, 2, np.zeros(3)))
-        connected, refused = other(5, Kind.CONNECTION, True), other(5, Kind.REFUSED, "why")
+        connected, refused = (
+            other(5, RecordKind.CONNECTION, True),
+            other(5, RecordKind.REFUSED, "why"),
+        )
         self.assertEqual(key(scalar), key(array))
         self.assertEqual(key(connected), key(refused))
         described = metadata_record(5, Metadata(FieldType.LONG, 1))
-        keys = {key(scalar), key(connected), key(described), key(other(5, Kind.OPENED, 1))}
+        keys = {key(scalar), key(connected), key(described), key(other(5, RecordKind.OPENED, 1))}
         self.assertEqual(len(keys), 4)
         self.assertNotEqual(key(scalar), key(reading_record(6, Reading(0, 0, 1, 2, 0.5))))
 
 
 class ControlTests(SynchronousTestCase):
-    """Requests and their replies."""
+    """NATSRequests and their replies."""
 
     def test_round_trip(self) -> None:
         """What is asked comes out as it was."""

@@ -7,11 +7,11 @@ from typing import Any
 from twisted.internet.defer import inlineCallbacks
 
 from harness.cluster import Cluster
-from tests.service import test_replicas
 from tests.support.bus_case import BusTestCase
+from tests.support.replicas import HAProxyTestCase
 
 
-class EdgeTests(test_replicas.HAProxyTestCase, BusTestCase):
+class EdgeTests(HAProxyTestCase, BusTestCase):
     """contrib/haproxy.cfg before edges."""
 
     takes_clients = "The ingest A is there"

@@ -10,8 +10,8 @@ from harness.cluster import Cluster, Member
 from pycawamp.access import Policy, Writers
 from pycawamp.bus import control, messages
 from pycawamp.testing import WebSocketTestClient, connect
-from tests.bus import test_faults
 from tests.support.bus_case import BusTestCase, reactor, until_it
+from tests.support.counters import PVS, RECORDS, Watch
 
 ANYONE = Policy(puts=True, writers=Writers.ANYONE)
 BEFORE = messages.VERSION - 1
@@ -30,7 +30,7 @@ class UpgradeTests(BusTestCase):
     def test_rolling(self) -> Any:
         """Nothing is lost or repeated while ingests are upgraded, and all requests work."""
         yield self.start_ioc(
-            test_faults.RECORDS + 'record(ao, "$(P)AO") { field(VAL, "1") field(PINI, "YES") }'
+            RECORDS + 'record(ao, "$(P)AO") { field(VAL, "1") field(PINI, "YES") }'
         )
         for module in (control, messages):
             self.patch(module, "VERSIONS", (BEFORE,))
@@ -44,9 +44,9 @@ class UpgradeTests(BusTestCase):
         yield self.up(*cluster.ingests, edge)
         cluster.edges = [edge]
         page = yield self.page(cluster, ANYONE)
-        names = [f"{self.prefix}N{number}" for number in range(test_faults.PVS)]
+        names = [f"{self.prefix}N{number}" for number in range(PVS)]
         page.send({"action": "connect", "pvs": names})
-        watch = test_faults.Watch(page)
+        watch = Watch(page)
         yield until_it(lambda: watch.is_complete)
         same = yield self.fixture.connect()
         yield self.use(same)

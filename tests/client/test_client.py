@@ -20,7 +20,7 @@ class SubscribeTests(ClientTestCase):
 
     @inlineCallbacks
     def test_present_state(self) -> Any:
-        """A listener hears connection, metadata and value, and then each update in order."""
+        """A listener gets connection, metadata and value, and then each update in order."""
         yield self.start()
         recorder = self.listen(self.client(), "X")
         yield recorder.until_value(1.5)
@@ -33,7 +33,7 @@ class SubscribeTests(ClientTestCase):
 
     @inlineCallbacks
     def test_update(self) -> Any:
-        """An update has value, count, time stamp and alarm, and the text if asked for."""
+        """An update has value, count, time stamp and alarm, and the text if requested."""
         yield self.start()
         recorder = self.listen(self.client(), "X", text=True)
         yield recorder.until("update")
@@ -46,7 +46,7 @@ class SubscribeTests(ClientTestCase):
 
     @inlineCallbacks
     def test_metadata(self) -> Any:
-        """Metadata comes as a value, and again when it changes; not at all if not asked for."""
+        """Metadata is sent, and sent again when it changes, if requested."""
         yield self.start()
         client = self.client()
         recorder = self.listen(client, "X")
@@ -62,7 +62,7 @@ class SubscribeTests(ClientTestCase):
 
     @inlineCallbacks
     def test_arrays(self) -> Any:
-        """Arrays arrive the same in all three encodings: numpy arrays that nobody can change."""
+        """Arrays are the same in all three encodings: read-only numpy arrays."""
         yield self.start()
         for arrays in ("json", "base64", "binary"):
             client = self.client(arrays=arrays)
@@ -85,7 +85,7 @@ class SubscribeTests(ClientTestCase):
 
     @inlineCallbacks
     def test_close(self) -> Any:
-        """A closed subscription hears nothing more, and the gateway ends its own."""
+        """A closed subscription gets nothing more, and that of the gateway ends."""
         yield self.start()
         client, recorder = self.client(), Recorder()
         subscription = client.subscribe("X", recorder)
@@ -106,7 +106,7 @@ class SubscribeTests(ClientTestCase):
 
         class Once(Recorder):
             def update(self, name: str, update: Any) -> None:
-                """Hear one, and no other."""
+                """Receive one update, and close."""
                 super().update(name, update)
                 subscriptions.pop().close()
 
@@ -119,7 +119,7 @@ class SubscribeTests(ClientTestCase):
 
     @inlineCallbacks
     def test_many(self) -> Any:
-        """Thousands of PVs are asked for in few messages, and all are heard."""
+        """Thousands of PVs are requested in few messages, and all are received."""
         yield self.start()
         names = [f"P{number}" for number in range(2500)]
         for number, name in enumerate(names):
@@ -131,7 +131,7 @@ class SubscribeTests(ClientTestCase):
 
     @inlineCallbacks
     def test_comes_and_goes(self) -> Any:
-        """A PV that is not found, appears and is lost is told as such."""
+        """A PV that is not found, appears and is lost is reported as such."""
         yield self.start()
         recorder = self.listen(self.client(), "late")
         yield recorder.until("connection", lambda connected: not connected)
@@ -152,7 +152,7 @@ class SubscribeTests(ClientTestCase):
 
     @inlineCallbacks
     def test_refused_then_allowed(self) -> Any:
-        """Whoever joins a PV that was refused has it asked for again: it may be allowed by now."""
+        """A new subscription requests a refused PV again: it may be allowed now."""
         policy = Secretive()
         yield self.start(policy)
         self.backend.add("secret", 1)
@@ -168,7 +168,7 @@ class SubscribeTests(ClientTestCase):
 
     @inlineCallbacks
     def test_failing_listener(self) -> Any:
-        """A listener that raises is logged, and disturbs nobody."""
+        """An exception of a listener is logged, and does not affect others."""
         yield self.start()
         client = self.client()
 
@@ -189,7 +189,7 @@ class SharingTests(ClientTestCase):
 
     @inlineCallbacks
     def test_newcomer(self) -> Any:
-        """A newcomer is told what is known before subscribe returns; the others hear nothing."""
+        """A new listener gets the known state before subscribe returns; the others get nothing."""
         yield self.start()
         client = self.client()
         first = self.listen(client, "X")
@@ -200,7 +200,7 @@ class SharingTests(ClientTestCase):
 
     @inlineCallbacks
     def test_stronger_newcomer(self) -> Any:
-        """A newcomer that wants more gets it; those before hear nothing twice."""
+        """A new listener that requests more gets it; earlier listeners get nothing twice."""
         yield self.start()
         client = self.client()
         first = self.listen(client, "X")
@@ -215,7 +215,7 @@ class SharingTests(ClientTestCase):
 
     @inlineCallbacks
     def test_rates(self) -> Any:
-        """Each listener has its own rate, and the last value reaches them all."""
+        """Each listener has its own rate, and each gets the last value."""
         yield self.start()
         client = self.client()
         slow = self.listen(client, "X", max_rate=10)

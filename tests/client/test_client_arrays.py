@@ -34,11 +34,11 @@ def binary(header: dict[str, Any], elements: bytes) -> bytes:
 
 
 class ImageTests(PVATestCase):
-    """The client at a gateway before a server of p4p."""
+    """The client with a gateway of PVs of a p4p server."""
 
     @inlineCallbacks
     def test_values(self) -> Any:
-        """Images have rows and columns, whichever way they come; all is printed."""
+        """Images have rows and columns in every form; all elements are printed."""
         yield self.serve(*SHOWN)
         fixture = yield self.start_gateway()
         for arrays in ("base64", "binary"):
@@ -57,7 +57,7 @@ class ImageTests(PVATestCase):
 
 
 class StrangeArrayTests(SynchronousTestCase):
-    """Arrays of types that are not known, and compressed images."""
+    """Arrays of unknown types, and compressed images."""
 
     def taken(self, dtype: str, shape: list[int], elements: bytes, **keys: Any) -> Update:
         """The update in a binary message."""
@@ -72,13 +72,13 @@ class StrangeArrayTests(SynchronousTestCase):
             self.assertEqual(found.value.tolist(), [1, 2, 3, 4], dtype)  # type: ignore[union-attr]
 
     def test_codec(self) -> None:
-        """Of a compressed image there are the bytes, and the name of the compression."""
+        """A compressed image consists of the bytes, and the name of the compression."""
         found = self.taken("|u1", [3], b"abc", codec="jpeg", image_shape=[4, 5])
         self.assertEqual((found.value.tobytes(), found.codec), (b"abc", "jpeg"))  # type: ignore[union-attr]
 
     @given(st.text(max_size=5) | st.from_regex(r"[<>|=]?[a-z?][0-9]{1,2}", fullmatch=True))
     def test_any_type(self, dtype: str) -> None:
-        """No name of a type raises anything but the client's own error."""
+        """No type name raises anything but the client's own error."""
         try:
             self.taken(dtype, [1], bytes(8))
         except Exception as error:

@@ -18,7 +18,7 @@ class CommandLineTests(ClientTestCase):
 
     @inlineCallbacks
     def test_get(self) -> Any:
-        """`get` prints a line for each PV, in the order asked for; or JSON; or what fails."""
+        """`get` prints a line for each PV, in the order of the arguments; or JSON; or an error."""
         yield self.start()
         text, as_json = yield gatherResults(
             [
@@ -37,7 +37,7 @@ class CommandLineTests(ClientTestCase):
 
     @inlineCallbacks
     def test_info(self) -> Any:
-        """`info` prints what a PV says of itself, for people or as JSON."""
+        """`info` prints a PV's metadata, formatted or as JSON."""
         yield self.start()
         text, as_json = yield gatherResults(
             [run(self.url, "info", "M"), run_in_process(self.url, "--json", "info", "X", "M")]
@@ -52,7 +52,7 @@ class CommandLineTests(ClientTestCase):
 
     @inlineCallbacks
     def test_put(self) -> Any:
-        """`put` writes, and prints what was and what is now, for people or as JSON."""
+        """`put` writes, and prints the old and the new value, formatted or as JSON."""
         yield self.start()
         text, as_json = yield gatherResults(
             [
@@ -68,7 +68,7 @@ class CommandLineTests(ClientTestCase):
 
     @inlineCallbacks
     def test_monitor(self) -> Any:
-        """`monitor` goes on when its gateway is back, and ends with Ctrl-C: exit status 0."""
+        """`monitor` continues when its gateway is back, and ends with Ctrl-C: exit status 0."""
         yield self.start()
         monitor = CommandLine(self.url, "monitor", "X")
         yield monitor.until("1.50")
@@ -88,7 +88,7 @@ class CommandLineTests(ClientTestCase):
 
     @inlineCallbacks
     def test_closed_pipe(self) -> Any:
-        """When nobody reads any more, as after `| head -1`, it ends without a word."""
+        """When its output is closed, as after `| head -1`, it ends without a message."""
         yield self.start()
         monitor = CommandLine(self.url, "monitor", "--json", "X")
         yield monitor.until('"value":1.5')
@@ -100,7 +100,7 @@ class CommandLineTests(ClientTestCase):
 
     @inlineCallbacks
     def test_no_gateway(self) -> Any:
-        """Where no gateway is, it says so in one line; --help tells how it is used."""
+        """Without a gateway, it prints one line; --help describes the usage."""
         yield self.start()
         yield self.stop()
         host = self.url.removeprefix("ws://").removesuffix("/monitor")

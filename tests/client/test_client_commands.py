@@ -7,50 +7,27 @@ import json
 import re
 from typing import Any
 
-from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 
 from pycawamp.access import Policy
 from tests.support.client_case import ClientTestCase, Secretive
 from tests.support.client_process import Ended, run_in_process
-from tests.support.timing import TIMEOUT
+from tests.support.watched_stream import Watched
 
 STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}"
 X = f"{'X':<30} "
 
 
 class FullDisk(io.StringIO):
-    """A stream that takes nothing."""
+    """A stream that cannot be written."""
 
     def write(self, text: str) -> int:
-        """Fail as a full disk does."""
+        """Fail as with a full disk."""
         raise OSError(28, "No space left on device")
 
 
-class Watched(io.StringIO):
-    """A stream that tells when something was written."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._waiting: list[tuple[str, Deferred[None]]] = []
-
-    def until(self, text: str) -> Deferred[None]:
-        """Fires when this text has been written."""
-        found: Deferred[None] = Deferred()
-        self._waiting.append((text, found))
-        self.flush()
-        return found.addTimeout(TIMEOUT, reactor)
-
-    def flush(self) -> None:
-        """Look at what was written."""
-        for waiting in list(self._waiting):
-            if waiting[0] in self.getvalue():
-                self._waiting.remove(waiting)
-                waiting[1].callback(None)
-
-
 class CommandTests(ClientTestCase):
-    """Run."""
+    """Commands run in this process."""
 
     def run_line(self, *line: str, out: io.StringIO | None = None) -> Deferred[Ended]:
         """Fires with how a command line ended."""
@@ -68,7 +45,7 @@ class CommandTests(ClientTestCase):
 
     @inlineCallbacks
     def test_put_formats(self) -> Any:
-        """`put` prints the new value only if told to be terse, and takes a counted array."""
+        """With -t, `put` prints only the new value; with -a, it takes a counted array."""
         yield self.start()
         terse = yield self.run_line("put", "-t", "--no-wait", "X", "7")
         self.assertEqual((terse.lines, terse.status), (["7.00"], 0))
@@ -77,7 +54,7 @@ class CommandTests(ClientTestCase):
 
     @inlineCallbacks
     def test_errors(self) -> Any:
-        """What fails is one line each on stderr and exit status 1; the rest is printed."""
+        """Each failure is one line on stderr and exit status 1; the rest is printed."""
         yield self.start(Secretive())
         get = yield self.run_line("get", "nonesuch", "X", "secret")
         refused = "secret: forbidden: this gateway does not let you read it"
@@ -96,7 +73,7 @@ class CommandTests(ClientTestCase):
 
     @inlineCallbacks
     def test_no_write_access(self) -> Any:
-        """A put that is not allowed says so, after what the PV is."""
+        """A put that is not allowed prints the error, after the old value."""
         yield self.start(Policy())
         ended = yield self.run_line("put", "X", "1")
         self.assertEqual((ended.lines, ended.status), ([f"Old : {X}1.50"], 1))
@@ -104,7 +81,7 @@ class CommandTests(ClientTestCase):
 
     @inlineCallbacks
     def test_monitor(self) -> Any:
-        """`monitor` prints updates, alarms, losses and what is not found, until its count."""
+        """`monitor` prints updates, alarms, losses and missing PVs, up to its count."""
         yield self.start()
         self.backend.set("X", 99.0, severity=2, status=3)
         out = Watched()
@@ -127,7 +104,7 @@ class CommandTests(ClientTestCase):
 
     @inlineCallbacks
     def test_monitor_json(self) -> Any:
-        """`monitor --json` prints one object a line, connections too, as the gateway has them."""
+        """`monitor --json` prints one object per line, also for connections, like the gateway."""
         yield self.start()
         ended = yield self.run_line("monitor", "--json", "--count", "1", "A")
         connection, update = map(json.loads, ended.lines)
@@ -136,7 +113,7 @@ class CommandTests(ClientTestCase):
 
     @inlineCallbacks
     def test_cannot_print(self) -> Any:
-        """Results that cannot be printed end it with a line and exit status 1."""
+        """If results cannot be printed, it ends with a line and exit status 1."""
         yield self.start()
         for line in (("monitor", "X"), ("get", "X")):
             ended = yield self.run_line(*line, out=FullDisk())

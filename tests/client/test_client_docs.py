@@ -1,4 +1,4 @@
-"""docs/client.md: its examples run, its command lines are understood."""
+"""docs/client.md: its examples run, its command lines are valid."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class DocsTests(ClientTestCase):
 
     @inlineCallbacks
     def test_users_test(self) -> Any:
-        """The test that the page gives to users passes, under trial."""
+        """The test in the page passes, under trial."""
         *_, code = blocks("python")
         folder = Path(self.mktemp())
         folder.mkdir(parents=True)
@@ -83,7 +83,7 @@ class CommandLinesTests(SynchronousTestCase):
     """The command lines of the page."""
 
     def test_command_lines(self) -> None:
-        """Every command line is understood."""
+        """Every command line is valid."""
         lines = [line for block in blocks("console") for line in block.splitlines()]
         commands = [line for line in lines if line.startswith("$")]
         self.assertGreater(len(commands), 5)

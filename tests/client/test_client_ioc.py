@@ -27,7 +27,7 @@ record(calcout, "$(P)slow") {
 
 
 class IOCClientTests(V2TestCase):
-    """GatewayClient at an IOC."""
+    """GatewayClient with an IOC."""
 
     @inlineCallbacks
     def start_client_of_ioc(self) -> Any:
@@ -39,14 +39,14 @@ class IOCClientTests(V2TestCase):
         return ioc, client
 
     def listen(self, client: GatewayClient, name: str, **options: Any) -> Recorder:
-        """Have a new listener hear of a record of this test."""
+        """Subscribe a new listener to a record of this test."""
         recorder = Recorder()
         client.subscribe(self.prefix + name, recorder, **options)
         return recorder
 
     @inlineCallbacks
     def test_records(self) -> Any:
-        """Values, alarms, metadata and puts of records of all kinds pass through."""
+        """Values, alarms, metadata and puts of records of all kinds."""
         ioc, client = yield self.start_client_of_ioc()
         ao = self.listen(client, "ao", text=True)
         update = yield ao.until_value(1.5)
@@ -73,7 +73,7 @@ class IOCClientTests(V2TestCase):
 
     @inlineCallbacks
     def test_slow_put(self) -> Any:
-        """A put waits for the record: a slow one is `timeout`, an IOC that dies `put_failed`."""
+        """A put waits for the record: a slow one is `timeout`, a killed IOC `put_failed`."""
         ioc, client = yield self.start_client_of_ioc()
         slow = self.listen(client, "slow")
         yield slow.until("update")

@@ -23,7 +23,7 @@ STAMP = re.compile(r'"timestamp":(\d+\.\d+)')
 
 
 class NumberCommandTests(V2TestCase):
-    """Each command, on numbers that it once could not show."""
+    """Each command, with numbers that are hard to show."""
 
     @inlineCallbacks
     def run_on(
@@ -60,7 +60,7 @@ class NumberCommandTests(V2TestCase):
 
     @inlineCallbacks
     def test_digits(self) -> Any:
-        """Whole numbers are written with all digits, single precision shows as in EPICS."""
+        """Whole numbers are written with all digits; single precision is shown as in EPICS."""
         _, client = yield self.start_all_for_commands()
         yield self.run_on("put", "whole", "-9007199254740993")
         digits = yield self.value(client, "digits")
@@ -71,7 +71,7 @@ class NumberCommandTests(V2TestCase):
 
     @inlineCallbacks
     def test_stamps(self) -> Any:
-        """--json has all nine digits of a time stamp, those that the gateway sent."""
+        """--json prints all nine digits of a time stamp, as sent by the gateway."""
         _, client = yield self.start_all_for_commands()
         for name, value in [("long", 5), ("shorts", [1, 2])]:
             yield self.put(client, name, value)

@@ -31,11 +31,11 @@ SHOWN = (
 
 
 class PVAOptionTests(PVATestCase):
-    """A gateway before a server of p4p."""
+    """A gateway of PVs of a p4p server."""
 
     @inlineCallbacks
     def test_options(self) -> Any:
-        """Messages of alarms, attributes and JPEG come to those who ask for them."""
+        """Messages of alarms, attributes and JPEGs are sent if requested."""
         yield self.serve(*SHOWN)
         fixture = yield self.start_gateway()
         client = GatewayClient(reactor, fixture.url)
@@ -64,13 +64,13 @@ class PVAOptionTests(PVATestCase):
 
 
 class HistoryTests(ClientTestCase):
-    """A gateway that keeps a minute, over PVs in memory."""
+    """A gateway that keeps a minute of history, of PVs in memory."""
 
     settings = GatewaySettings(connect_timeout=0.1, history=60)
 
     @inlineCallbacks
     def test_history(self) -> Any:
-        """What was before comes once, before the first update; again on a new connection."""
+        """History is sent once, before the first update, and again on a new connection."""
         yield self.start()
         client = self.client()
         first = self.listen(client, "X")
@@ -103,7 +103,7 @@ class HistoryTests(ClientTestCase):
 
     @inlineCallbacks
     def test_command(self) -> Any:
-        """`monitor --history` prints what was before, in the form of what follows."""
+        """`monitor --history` prints the history in the format of updates."""
         yield self.start()
         watching = self.listen(self.client(), "X")
         yield watching.until_value(1.5)
@@ -124,10 +124,10 @@ class HistoryTests(ClientTestCase):
 
 
 class RequestTests(SynchronousTestCase):
-    """SubscribedPVs: what the gateway is asked for."""
+    """SubscribedPVs: the requests to the gateway."""
 
     def test_history_once(self) -> None:
-        """History is asked for until it, or a value without it, has come."""
+        """History is requested until it, or a value without it, has arrived."""
         clock, sent = Clock(), list[dict[str, Any]]()
         pvs = SubscribedPVs(clock, clock, sent.append)
         pvs.opened()
@@ -163,7 +163,7 @@ class RequestTests(SynchronousTestCase):
         self.assertEqual(recorders[0].kinds.count("history"), 1)
 
     def test_strongest(self) -> None:
-        """Together they ask for what loses least."""
+        """Together, subscriptions request the form that loses least."""
         fine, small = ImageForm(90), ImageForm(50, 64)
         options = [
             SubscriptionOptions(image=small, history=10, points=50),

@@ -7,9 +7,9 @@ from typing import Any
 
 from twisted.internet.defer import inlineCallbacks
 
-from tests.client.test_client_commands import Watched
 from tests.support.client_case import ClientTestCase, Secretive
 from tests.support.client_process import run_in_process
+from tests.support.watched_stream import Watched
 
 
 class ReasonTests(ClientTestCase):

@@ -1,4 +1,4 @@
-"""The client when its gateway goes, comes back, or is not there at all."""
+"""The client when its gateway stops, comes back, or does not exist."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class BackoffTests(SynchronousTestCase):
     """Backoff."""
 
     def test_longest_waits(self) -> None:
-        """The most that a wait can take doubles from 1 s to 30 s, and stays there."""
+        """The maximum delay doubles from 1 s to 30 s, and stays there."""
         waits = [Backoff(random=lambda: 1.0).delay(failures) for failures in range(1, 8)]
         self.assertEqual(waits, [1, 2, 4, 8, 16, 30, 30])
         self.assertEqual(Backoff(random=lambda: 1.0).delay(10**9), 30)
 
     def test_full_jitter(self) -> None:
-        """A wait is anything from nothing to the longest: the random source decides."""
+        """A delay is between zero and the maximum, by the random source."""
         source, again = random.Random(7), random.Random(7)
         backoff = Backoff(random=source.random)
         waits = [backoff.delay(failures) for failures in (1, 2, 3)]
@@ -32,11 +32,11 @@ class BackoffTests(SynchronousTestCase):
 
 
 class ReconnectTests(ClientTestCase):
-    """GatewayClient and a gateway that is restarted."""
+    """GatewayClient with a gateway that is restarted."""
 
     @inlineCallbacks
     def test_resubscribes(self) -> Any:
-        """A gateway that comes back is asked for everything again."""
+        """After a reconnect, everything is requested again."""
         yield self.start()
         watcher = StateWatcher()
         client = self.client(on_state=watcher)
@@ -58,7 +58,7 @@ class ReconnectTests(ClientTestCase):
 
     @inlineCallbacks
     def test_changes_meanwhile(self) -> Any:
-        """What was closed or subscribed while the gateway was gone holds when it is back."""
+        """Subscriptions closed or opened without a gateway take effect when it is back."""
         yield self.start()
         watcher = StateWatcher()
         client = self.client(on_state=watcher)
@@ -76,7 +76,7 @@ class ReconnectTests(ClientTestCase):
 
     @inlineCallbacks
     def test_pending_fail(self) -> Any:
-        """What waits for an answer when the gateway goes fails; what is asked then, at once."""
+        """When the gateway stops, pending requests fail; new ones fail at once."""
         yield self.start()
         watcher = StateWatcher()
         client = self.client(on_state=watcher, backoff=Backoff(random=lambda: 1.0))
@@ -92,7 +92,7 @@ class ReconnectTests(ClientTestCase):
 
     @inlineCallbacks
     def test_nobody_there(self) -> Any:
-        """Where nobody listens the client says so, tells listeners, and goes on trying."""
+        """Without a gateway, the client reports it to listeners, and keeps trying."""
         yield self.start()
         yield self.stop()
         client = self.client()
@@ -105,7 +105,7 @@ class ReconnectTests(ClientTestCase):
 
     @inlineCallbacks
     def test_schedule(self) -> Any:
-        """Attempts follow the back-off by the client's clock; a gateway that talks resets it."""
+        """Attempts follow the delays by the client's clock; a message of a gateway resets them."""
         yield self.start()
         yield self.stop()
         clock, watcher, numbers = Clock(), StateWatcher(), random.Random(1)

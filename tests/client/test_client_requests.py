@@ -1,4 +1,4 @@
-"""What a client asks of a real gateway once, and the client's end."""
+"""Single requests of a client to a real gateway, and closing the client."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class RequestTests(ClientTestCase):
 
     @inlineCallbacks
     def test_before_open(self) -> Any:
-        """Requests made at once are sent when the connection is open."""
+        """Requests made before the connection are sent when it is open."""
         yield self.start()
         client = self.client()
         self.assertIs(client.state, State.CONNECTING)
@@ -27,7 +27,7 @@ class RequestTests(ClientTestCase):
 
     @inlineCallbacks
     def test_plain_get(self) -> Any:
-        """A get brings alarm and text only if asked for."""
+        """A get has alarm and text only if requested."""
         yield self.start()
         update = yield self.client().get("X", metadata=False)
         self.assertEqual((update.severity, update.status, update.text), (None, None, None))
@@ -51,7 +51,7 @@ class RequestTests(ClientTestCase):
 
     @inlineCallbacks
     def test_info(self) -> Any:
-        """Info brings what the PV says of itself."""
+        """Info returns the PV's metadata."""
         yield self.start()
         metadata = yield self.client().info("M")
         self.assertEqual(metadata.type, FieldType.ENUM)
@@ -60,7 +60,7 @@ class RequestTests(ClientTestCase):
 
     @inlineCallbacks
     def test_errors(self) -> Any:
-        """What the gateway refuses fails with its code, and with the PV's name."""
+        """A refused request fails with its code, and with the PV's name."""
         yield self.start(Secretive())
         client = self.client()
         requests: list[tuple[Deferred[Any], str]] = [
@@ -86,7 +86,7 @@ class RequestTests(ClientTestCase):
 
     @inlineCallbacks
     def test_timeout(self) -> Any:
-        """A request that is not answered in time fails with `timeout`; others go on."""
+        """A request without an answer in time fails with `timeout`; others are not affected."""
         yield self.start()
         client = self.client()
         yield client.when_open()
@@ -106,7 +106,7 @@ class RequestTests(ClientTestCase):
 
     @inlineCallbacks
     def test_order(self) -> Any:
-        """Puts to one PV take place in the order of the calls."""
+        """Puts to one PV are executed in the order of the calls."""
         yield self.start()
         client = self.client()
         recorder = self.listen(client, "X")
@@ -121,7 +121,7 @@ class CloseTests(ClientTestCase):
 
     @inlineCallbacks
     def test_close(self) -> Any:
-        """Closing fails what is under way, tells nobody anything more, and is for good."""
+        """Closing fails pending requests, stops all reports, and is final."""
         yield self.start()
         watcher = StateWatcher()
         client = self.client(on_state=watcher)
@@ -149,7 +149,7 @@ class CloseTests(ClientTestCase):
 
     @inlineCallbacks
     def test_no_update_after_close(self) -> Any:
-        """A listener that closes the client hears nothing of the rest of a burst."""
+        """A listener that closes the client gets nothing of the rest of a burst."""
         yield self.start()
         client = self.client()
         first = self.listen(client, "X")

@@ -41,7 +41,7 @@ ASKED = st.builds(
 @implementer(IListener)
 @attrs.define(eq=False)
 class Listener:
-    """Believes what it is told, if it can be believed."""
+    """A listener that checks that what it gets is consistent."""
 
     options: SubscriptionOptions
     connected: bool | None = None
@@ -52,27 +52,27 @@ class Listener:
     mistakes: list[str] = attrs.Factory(list)
 
     def expect(self, condition: object, what: str) -> None:
-        """Note what cannot be believed: an exception would only be logged."""
+        """Record an inconsistency: an exception would only be logged."""
         if not condition:
             self.mistakes.append(what)
 
     def connection(self, _name: str, connected: bool) -> None:
-        """Believe it."""
+        """Check metadata."""
         self.expect(connected is not self.connected, f"{connected} twice")
         self.connected, self.newest = connected, None
         self.refused = self.refused and not connected
 
     def metadata(self, _name: str, _metadata: Metadata) -> None:
-        """Believe it."""
+        """Check a connection."""
         self.expect(self.connected, "metadata without a connection")
         self.described = True
 
     def history(self, _name: str, _history: History) -> None:
-        """Nobody asks for it."""
+        """History is not requested here."""
         self.expect(False, "history")
 
     def update(self, _name: str, update: Update) -> None:
-        """Believe it, if it is news."""
+        """Check an update, which must be new."""
         self.expect(self.connected, f"{update.value} without a connection")
         if self.options.metadata and update.severity is not None:
             self.expect(self.described, f"{update.value} without metadata")
@@ -84,14 +84,14 @@ class Listener:
 
     @property
     def has_all(self) -> bool:
-        """Whether the newest update has all that was asked for."""
+        """Return whether the newest update has everything that was requested."""
         newest, options = self.newest, self.options
         assert newest is not None
         has_alarm = newest.severity is not None or not options.metadata
         return has_alarm and (newest.text is not None or not options.text)
 
     def error(self, _name: str, error: GatewayError) -> None:
-        """Believe it."""
+        """Check an error."""
         self.expect(error.code == "forbidden", str(error))
         self.expect(not self.connected, "refused, but connected")
         self.refused = True
@@ -104,7 +104,7 @@ def number(update: Update) -> float:
 
 
 class ClientMachine(ChangingPVsMachine):
-    """What listeners are told, whoever else listens."""
+    """What listeners get, independent of other listeners."""
 
     numbers = st.integers(0, MOST_LISTENERS - 1)
     names = st.sampled_from(NAMES)
@@ -120,14 +120,14 @@ class ClientMachine(ChangingPVsMachine):
         self.listeners: list[tuple[str, Listener]] = []
 
     def send(self, message: dict[str, Any]) -> None:
-        """Have a request on its way."""
+        """Queue a request."""
         if self.session is not None:
             self.requests.append(json.dumps(message).encode())
 
     @rule(name=names, options=ASKED)
     @precondition(lambda self: len(self.listeners) < MOST_LISTENERS)
     def subscribe(self, name: str, options: SubscriptionOptions) -> None:
-        """One more listens."""
+        """Add a listener."""
         listener = Listener(options)
         self.listeners.append((name, listener))
         listener.subscription = self.pvs.subscribe(name, listener, options)
@@ -135,7 +135,7 @@ class ClientMachine(ChangingPVsMachine):
     @rule(number=numbers)
     @precondition(lambda self: self.listeners)
     def leave(self, number: int) -> None:
-        """One listens no more."""
+        """Remove a listener."""
         _, listener = self.listeners.pop(number % len(self.listeners))
         assert listener.subscription is not None
         listener.subscription.close()
@@ -143,7 +143,7 @@ class ClientMachine(ChangingPVsMachine):
     @rule()
     @precondition(lambda self: self.session is None)
     def connect(self) -> None:
-        """The gateway is reached."""
+        """Connect to the gateway."""
         self.session, self.page = self.gateway.open()
         self.send({"action": "configure", "batch": True})
         self.pvs.opened()
@@ -151,7 +151,7 @@ class ClientMachine(ChangingPVsMachine):
     @rule()
     @precondition(lambda self: self.session is not None)
     def disconnect(self) -> None:
-        """The gateway is lost, with all that was on its way."""
+        """Lose the connection, with all pending messages."""
         assert self.session is not None
         self.session.close()
         self.session = None
@@ -161,43 +161,43 @@ class ClientMachine(ChangingPVsMachine):
 
     @rule(name=names)
     def update(self, name: str) -> None:
-        """A PV changes, or appears."""
+        """Change a PV, or create it."""
         self.counter += 1
         self.post(name, self.counter)
 
     @rule()
     def ask_gateway(self) -> None:
-        """The oldest request arrives."""
+        """Deliver the oldest request."""
         if self.requests and self.session is not None:
             self.session.receive(self.requests.popleft())
 
     @rule()
-    def turn(self) -> None:
-        """A turn of the loop ends on both sides."""
+    def iterate(self) -> None:
+        """End the reactor iteration on both sides."""
         self.gateway.flush_cycle()
         if self.session is not None:
             self.frames.extend(json.dumps(each).encode() for each in self.page.take())
 
     @rule()
     def hear(self) -> None:
-        """The oldest frame arrives."""
+        """Deliver the oldest frame."""
         if self.frames:
             for message in messages.decode(self.frames.popleft(), False):
                 self.pvs.take(message)
 
     @rule(seconds=st.sampled_from([0.03, 0.1, PAUSE]))
     def wait(self, seconds: float) -> None:
-        """Time passes."""
+        """Let time pass."""
         self.gateway.advance(seconds)
 
     @rule()
     def settle(self) -> None:
-        """All that is on its way arrives; listeners know what is."""
+        """Deliver all pending messages; listeners then have the current state."""
         for _ in range(3):
-            self.turn()
+            self.iterate()
             while self.requests:
                 self.ask_gateway()
-            self.turn()
+            self.iterate()
             while self.frames:
                 self.hear()
             self.wait(PAUSE)
@@ -216,12 +216,12 @@ class ClientMachine(ChangingPVsMachine):
 
     @invariant()
     def no_mistakes(self) -> None:
-        """Nobody was told what cannot be believed."""
+        """No listener got anything inconsistent."""
         for name, listener in self.listeners:
             assert not listener.mistakes, (name, listener.mistakes)
 
     def teardown(self) -> None:
-        """All settle; then all leave, and the gateway is asked for nothing."""
+        """Deliver everything, then remove all listeners: the client requests nothing more."""
         self.settle()
         while self.listeners:
             self.leave(0)
@@ -235,8 +235,6 @@ class ClientStateTests(SynchronousTestCase):
     """ClientMachine."""
 
     def test_states(self) -> None:
-        """Each listener hears of connection, metadata and news in this order, no older value
-        after a newer one, none twice, all that it asked for, and of the newest.
-        """
+        """Listeners get connection, metadata and updates in order and once, and the last state."""
         steps = settings(max_examples=examples(150), stateful_step_count=50, deadline=None)
         run_state_machine_as_test(ClientMachine, settings=steps)

@@ -1,4 +1,4 @@
-"""The client at servers that are no gateway, or no good one, or want to know who comes."""
+"""The client with servers that are not gateways, fail, or require credentials."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ from tests.support.timing import allowed
 
 
 class Strange(WebSocketServerProtocol):  # type: ignore[misc]
-    """A WebSocket server that does as its factory's test says."""
+    """A WebSocket server that behaves as its factory's test says."""
 
     def onConnect(self, request: Any) -> None:
-        """Keep the HTTP headers."""
+        """Store the HTTP headers."""
         self.factory.asked = request.headers
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        """Answer with what the test prepared, whatever was said."""
+        """Answer with the prepared messages."""
         answers, self.factory.answers = self.factory.answers, []
         for answer, is_binary in answers:
             self.sendMessage(answer, is_binary)
 
     def onPing(self, payload: bytes) -> None:
-        """Keep silent."""
+        """Send nothing."""
 
 
 class StrangeTests(TestCase):
-    """GatewayClient and a server of the test's own."""
+    """GatewayClient and a server of this test."""
 
     timeout = allowed(60)
 
@@ -76,14 +76,14 @@ class StrangeTests(TestCase):
 
     @inlineCallbacks
     def problem_at(self, target: str | Target) -> Any:
-        """Fires with why the first attempt to connect fails."""
+        """Return a Deferred of the reason why the first attempt to connect fails."""
         error = yield self.assertFailure(self.client(target).when_open(), GatewayError)
         self.assertEqual(error.code, "unreachable")
         return error.message
 
     @inlineCallbacks
     def test_mute(self) -> Any:
-        """A gateway that answers no pings is given up."""
+        """A connection whose pings are not answered is closed."""
         _, url = yield self.start()
         watcher = StateWatcher()
         client = self.client(url, ping_interval=0.2, on_state=watcher)
@@ -93,7 +93,7 @@ class StrangeTests(TestCase):
 
     @inlineCallbacks
     def test_nonsense(self) -> Any:
-        """What cannot be read is logged and passed by; what follows is heard."""
+        """Invalid messages are logged and ignored; later ones are received."""
         good = b'{"msg_type":"connection","pvname":"X","conn":true}'
         _, url = yield self.start(
             (b"{", False),
@@ -117,7 +117,7 @@ class StrangeTests(TestCase):
 
     @inlineCallbacks
     def test_login(self) -> Any:
-        """User and password, a token, and further headers reach the server."""
+        """The server gets user and password, a token, and further headers."""
         factory, url = yield self.start()
         basic = "Basic " + b64encode("me:pä:ss".encode()).decode()
         for target, login in [
@@ -132,18 +132,18 @@ class StrangeTests(TestCase):
 
     @inlineCallbacks
     def test_not_found(self) -> Any:
-        """A web server that has no such path is told by its answer."""
+        """The error of a web server without such a path contains its status."""
         url = yield self.serve(Site(Resource()))
         message = yield self.problem_at(f"{url}/elsewhere?token=secret")
         self.assertEqual(message, f"cannot reach {url}/elsewhere: the server answers 404 Not Found")
 
     @inlineCallbacks
     def test_hangs_up(self) -> Any:
-        """A server that hangs up is told as such."""
+        """A server that closes the connection is reported as such."""
 
         class HangsUp(Protocol):
             def connectionMade(self) -> None:
-                """Hang up."""
+                """Close the connection."""
                 assert self.transport is not None
                 self.transport.loseConnection()
 
@@ -157,7 +157,7 @@ class StrangeTests(TestCase):
 
         class Silent(Protocol):
             def dataReceived(self, data: bytes) -> None:
-                """Have got the request, and say nothing."""
+                """Record the request, and send nothing."""
                 if not reached.called:
                     reached.callback(None)
 
@@ -169,19 +169,19 @@ class StrangeTests(TestCase):
 
     @inlineCallbacks
     def test_unknown_host(self) -> Any:
-        """A host that nobody knows is told as such."""
+        """An unknown host is reported as such."""
         message = yield self.problem_at("ws://nonesuch.invalid:1")
         self.assertEqual(message, "cannot reach ws://nonesuch.invalid:1/monitor: no such host")
 
     @inlineCallbacks
     def test_missing_authorities(self) -> Any:
-        """A file of certificates that is not there is told as such."""
+        """A missing file of certificates is reported as such."""
         target = Target("wss://localhost:1", authorities="/nonesuch.pem")
         self.assertIn("No such file", (yield self.problem_at(target)))
 
 
 class EncryptedTests(ClientTestCase):
-    """GatewayClient by wss."""
+    """GatewayClient with wss."""
 
     @inlineCallbacks
     def start_encrypted(self) -> Any:
@@ -206,13 +206,13 @@ class EncryptedTests(ClientTestCase):
 
     @inlineCallbacks
     def test_trusted(self) -> Any:
-        """A certificate of a trusted authority, for the right host, is taken."""
+        """A certificate of a trusted authority, for the right host, is accepted."""
         url, authorities = yield self.start_encrypted()
         self.assertEqual((yield self.value_by(Target(url, authorities=authorities))), 1.5)
 
     @inlineCallbacks
     def test_unknown(self) -> Any:
-        """A certificate of an authority that nobody knows is refused, unless nobody looks."""
+        """A certificate of an unknown authority is refused, unless verification is off."""
         url, _ = yield self.start_encrypted()
         error = yield self.assertFailure(self.value_by(Target(url)), GatewayError)
         self.assertIn("TLS: certificate verify failed", error.message)
@@ -231,7 +231,7 @@ class EncryptedTests(ClientTestCase):
 
     @inlineCallbacks
     def test_endpoint(self) -> Any:
-        """An endpoint of one's own is connected to, such as a UNIX socket."""
+        """The client connects to a given endpoint, such as a UNIX socket."""
         yield self.start()
         path = self.mktemp()
         port = reactor.listenUNIX(path, self.site)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""What a client asks of its gateway for its listeners, and how often it tells them."""
+"""What a client requests from its gateway for its listeners, and how often it calls them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pycawamp.client.subscriptions import SubscriptionOptions, UpdateThrottle, s
 from tests.support.client_case import Recorder
 
 
-class PaceTests(SynchronousTestCase):
+class ThrottleTests(SynchronousTestCase):
     """UpdateThrottle."""
 
     def setUp(self) -> None:
-        """Let through two per second."""
+        """Allow two updates per second."""
         self.clock = Clock()
         self.delivered: list[Any] = []
         self.throttle = UpdateThrottle(
@@ -25,12 +25,12 @@ class PaceTests(SynchronousTestCase):
         )
 
     def take(self, *values: int) -> None:
-        """Have updates arrive."""
+        """Pass on updates."""
         for value in values:
             self.throttle.take(Update("X", value, 1, 1.5))
 
     def test_first_and_last(self) -> None:
-        """The first goes at once; of the others the newest, when the pause is over."""
+        """The first update is delivered at once; then the newest, at the end of the pause."""
         self.take(1, 2, 3)
         self.assertEqual(self.delivered, [1])
         self.clock.advance(0.5)
@@ -40,7 +40,7 @@ class PaceTests(SynchronousTestCase):
         self.assertEqual(self.delivered, [1, 3, 4])
 
     def test_flush(self) -> None:
-        """What is kept back goes before the connection is told as lost; then it starts anew."""
+        """A delayed update is delivered before a disconnect; then there is no pause."""
         self.take(1, 2)
         self.throttle.flush()
         self.take(3)
@@ -49,7 +49,7 @@ class PaceTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_strongest(self) -> None:
-        """The strongest options serve all: no rate if one wants every update, else the highest."""
+        """The requested options satisfy all: no rate if one needs all updates, else the highest."""
         slow, fast = (
             SubscriptionOptions(metadata=False, max_rate=1.0),
             SubscriptionOptions(text=True, max_rate=5.0),
@@ -60,34 +60,34 @@ class PaceTests(SynchronousTestCase):
 
 
 class FeedsTests(SynchronousTestCase):
-    """SubscribedPVs: what the gateway is asked for."""
+    """SubscribedPVs: the requests to the gateway."""
 
     def setUp(self) -> None:
-        """Keep what is sent."""
+        """Store sent messages."""
         self.clock = Clock()
         self.sent: list[dict[str, Any]] = []
         self.pvs = SubscribedPVs(self.clock, self.clock, self.sent.append)
 
     def subscribe(self, name: str, **options: Any) -> Any:
-        """Subscribe, and do not listen."""
+        """Subscribe with a listener that does nothing."""
         return self.pvs.subscribe(name, Recorder(), SubscriptionOptions(**options))
 
-    def turn(self) -> list[dict[str, Any]]:
-        """What is sent in this turn."""
+    def iterate(self) -> list[dict[str, Any]]:
+        """Return what is sent in this reactor iteration."""
         self.clock.advance(0)
         sent = list(self.sent)
         self.sent.clear()
         return sent
 
     def test_one_request(self) -> None:
-        """What is subscribed in one turn with the same options goes in one request."""
+        """Subscriptions of one reactor iteration with the same options are one request."""
         self.pvs.opened()
         for name in ("A", "B", "A"):
             self.subscribe(name)
         self.subscribe("C", metadata=False, max_rate=5.0)
         connect = {"action": "connect"}
         self.assertEqual(
-            self.turn(),
+            self.iterate(),
             [
                 {**connect, "metadata": True, "pvs": ["A", "B"]},
                 {**connect, "max_rate": 5.0, "pv": "C"},
@@ -95,48 +95,48 @@ class FeedsTests(SynchronousTestCase):
         )
 
     def test_nothing_for_nothing(self) -> None:
-        """Who comes and goes within a turn, or wants no more than others, costs no request."""
+        """No request for a PV opened and closed in one iteration, or for options of others."""
         self.pvs.opened()
         self.subscribe("A").close()
-        self.assertEqual(self.turn(), [])
+        self.assertEqual(self.iterate(), [])
         kept = self.subscribe("A")
-        self.turn()
+        self.iterate()
         self.subscribe("A", metadata=False).close()
         self.subscribe("A")
-        self.assertEqual(self.turn(), [])
+        self.assertEqual(self.iterate(), [])
         kept.close()
-        self.assertEqual(self.turn(), [])
+        self.assertEqual(self.iterate(), [])
 
     def test_disconnect(self) -> None:
-        """When the last has left, the gateway is told; who comes back is asked for again."""
+        """When the last subscription is closed, the PV is disconnected; the next requests it."""
         self.pvs.opened()
         first, second = self.subscribe("A"), self.subscribe("A", text=True)
-        self.turn()
+        self.iterate()
         second.close()
-        [request] = self.turn()
+        [request] = self.iterate()
         self.assertEqual(request, {"action": "connect", "metadata": True, "pv": "A"})
         first.close()
-        self.assertEqual(self.turn(), [{"action": "disconnect", "pv": "A"}])
+        self.assertEqual(self.iterate(), [{"action": "disconnect", "pv": "A"}])
         self.subscribe("A")
-        self.assertEqual([each["action"] for each in self.turn()], ["connect"])
+        self.assertEqual([each["action"] for each in self.iterate()], ["connect"])
 
     def test_lost_in_the_same_turn(self) -> None:
-        """What was to be asked when the gateway was lost is asked when it is back."""
+        """Pending requests of a lost connection are sent on the next one."""
         self.pvs.opened()
         self.subscribe("A")
         self.pvs.lost()
-        self.assertEqual(self.turn(), [])
+        self.assertEqual(self.iterate(), [])
         self.pvs.opened()
-        self.assertEqual([each.get("pv") for each in self.turn()], ["A"])
+        self.assertEqual([each.get("pv") for each in self.iterate()], ["A"])
 
     def test_answer_to_another(self) -> None:
-        """Who wants more than what is under way gets the rest with its own answer."""
+        """A subscription that needs more than a pending request gets it with its own answer."""
         self.pvs.opened()
         self.subscribe("A", metadata=False)
-        self.turn()
+        self.iterate()
         recorder = Recorder()
         self.pvs.subscribe("A", recorder, SubscriptionOptions(metadata=False, text=True))
-        self.turn()
+        self.iterate()
         connection = {"msg_type": "connection", "pvname": "A", "conn": True}
         monitor = {"msg_type": "monitor", "pvname": "A", "value": 1, "count": 1, "timestamp": 1.5}
         complete = {**monitor, "text": "one"}
@@ -146,7 +146,7 @@ class FeedsTests(SynchronousTestCase):
         self.assertEqual(heard, [None, "one"])
 
     def test_alarm_alone(self) -> None:
-        """An alarm that came without a new time stamp is news, whoever it was asked for by."""
+        """An alarm without a new time stamp is an update, whichever request it answers."""
         self.pvs.opened()
         recorder = Recorder()
         self.pvs.subscribe("A", recorder, SubscriptionOptions())
@@ -160,24 +160,24 @@ class FeedsTests(SynchronousTestCase):
         self.assertEqual(heard, ["NO_ALARM", "MAJOR"])
 
     def test_refused(self) -> None:
-        """What was refused is asked for again when somebody joins, not when somebody leaves."""
+        """A refused PV is requested again by a new subscription, not when one is closed."""
         self.pvs.opened()
         first, second = self.subscribe("A"), self.subscribe("A")
-        self.turn()
+        self.iterate()
         refusal = {"msg_type": "error", "code": "forbidden", "pvname": "A", "action": "connect"}
         self.assertTrue(self.pvs.take(refusal))
         second.close()
-        self.assertEqual(self.turn(), [])
+        self.assertEqual(self.iterate(), [])
         self.subscribe("A")
-        self.assertEqual([each["action"] for each in self.turn()], ["connect"])
+        self.assertEqual([each["action"] for each in self.iterate()], ["connect"])
         self.pvs.take(refusal)
         self.pvs.take({"msg_type": "connection", "pvname": "A", "conn": True})
         self.subscribe("A")
-        self.assertEqual(self.turn(), [])
+        self.assertEqual(self.iterate(), [])
         first.close()
 
     def test_not_of_the_subscription(self) -> None:
-        """Errors that answer other requests are not the subscription's."""
+        """Errors of other requests do not affect the subscription."""
         recorder = Recorder()
         self.pvs.subscribe("A", recorder, SubscriptionOptions())
         error = {"msg_type": "error", "code": "not_connected", "pvname": "A"}
@@ -186,9 +186,9 @@ class FeedsTests(SynchronousTestCase):
         self.assertEqual(recorder.heard, [])
 
     def test_large(self) -> None:
-        """A large page goes in requests that a gateway takes."""
+        """A large page is divided into requests that a gateway accepts."""
         for number in range(2 * MOST_NAMES + 1):
             self.subscribe(f"P{number}")
         self.pvs.opened()
-        sizes = [len(each.get("pvs", [each.get("pv")])) for each in self.turn()]
+        sizes = [len(each.get("pvs", [each.get("pv")])) for each in self.iterate()]
         self.assertEqual(sizes, [MOST_NAMES, MOST_NAMES, 1])

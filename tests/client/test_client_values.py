@@ -1,4 +1,4 @@
-"""What the client makes of messages and URLs, without any socket."""
+"""Decoding of messages and URLs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class MessagesTests(SynchronousTestCase):
     """messages.decode, update and metadata."""
 
     def test_batch(self) -> None:
-        """A frame holds one message, or an array of them."""
+        """A frame contains one message, or an array of them."""
         told = {**MONITOR, "timestamp_ns": 1_500_000_000}
         self.assertEqual(messages.decode(json.dumps(MONITOR).encode(), False), [told])
         batch = json.dumps([MONITOR, MONITOR]).encode()
@@ -40,7 +40,7 @@ class MessagesTests(SynchronousTestCase):
         self.assertEqual([messages.update(each).timestamp_ns for each in found], stamps)
 
     def test_binary(self) -> None:
-        """A binary frame is a header and elements, of any type and at any padding."""
+        """A binary frame is a header and elements, of any type and with any padding."""
         for padding in range(8):
             for dtype in ("<f8", "<f4", "<i4", "<i2", "<u2", "|u1"):
                 array = np.arange(5).astype(dtype)
@@ -53,7 +53,7 @@ class MessagesTests(SynchronousTestCase):
                 self.assertEqual(message["value"].dtype, array.dtype)
 
     def test_bad_frames(self) -> None:
-        """What is neither is `bad_frame`, be it text or binary."""
+        """Anything else is `bad_frame`, as text or binary."""
         for payload, is_binary in [
             (b"", False),
             (b"7", False),
@@ -69,7 +69,7 @@ class MessagesTests(SynchronousTestCase):
             self.assertEqual(error.code, "bad_frame", payload)
 
     def test_values(self) -> None:
-        """Scalars stay, null is NaN, lists of numbers become arrays and of strings tuples."""
+        """Scalars are unchanged, null is NaN, lists of numbers become arrays, strings tuples."""
         for value in (5, 5.5, "text", ""):
             self.assertEqual(_value(value), value)
         self.assertTrue(math.isnan(_value(None)))
@@ -80,17 +80,20 @@ class MessagesTests(SynchronousTestCase):
             ([1, 2.5], float),
             ([], float),
             ([None, 1], float),
+            ([2**64 - 1], np.uint64),
         ]
         for numbers, dtype in arrays:
             array = _value(numbers)
             np.testing.assert_array_equal(array, np.array(numbers, float))
             self.assertEqual(array.dtype, dtype)
+        for exact in ([1, 2**64 - 1], [2**64 - 2, 2**63 + 1], [-(2**63), 2**63 - 1]):
+            self.assertEqual(_value(exact).tolist(), exact)
         self.assertEqual(_value(["a", "b"]), ("a", "b"))
         packed = {"dtype": "<i4", "shape": [2], "base64": b64encode(b"\1\0\0\0\2\0\0\0").decode()}
         np.testing.assert_array_equal(_value(packed), [1, 2])
 
     def test_bad_updates(self) -> None:
-        """An update that lacks something is `bad_frame`."""
+        """An incomplete update is `bad_frame`."""
         for message in (
             {},
             {"pvname": "X", "value": 5},
@@ -101,7 +104,7 @@ class MessagesTests(SynchronousTestCase):
             self.assertEqual(error.code, "bad_frame")
 
     def test_metadata(self) -> None:
-        """Metadata has what the message says; what is absent does not apply."""
+        """Metadata has the message's keys; missing ones do not apply."""
         metadata = messages.metadata({"type": "short", "count": 3, "alarm_limits": [None, 2]})
         self.assertEqual((metadata.type, metadata.count), (FieldType.SHORT, 3))
         assert metadata.alarm_limits is not None
@@ -117,7 +120,7 @@ class MessagesTests(SynchronousTestCase):
         self.assertEqual((update.value, update.timestamp), ({"a": [1, 2]}, 0))
 
     def test_equal_updates(self) -> None:
-        """Updates are equal if all they say is, arrays included."""
+        """Updates are equal if all members are, arrays included."""
         for value in (np.array([1, 2]), ("a", "b"), 5.5, "text"):
             self.assertEqual(Update("X", value, 2, 1.5), Update("X", value, 2, 1.5))
         self.assertNotEqual(Update("X", np.array([1]), 1, 1.5), Update("X", np.array([2]), 1, 1.5))
@@ -127,7 +130,7 @@ class TargetTests(SynchronousTestCase):
     """full_url and Target."""
 
     def test_full_urls(self) -> None:
-        """What is missing of a URL is added; a browser's address will do."""
+        """Missing parts of a URL are added; the address in a browser is accepted."""
         for text, url in [
             ("host:8888", "ws://host:8888/monitor"),
             ("ws://host", "ws://host/monitor"),
@@ -139,12 +142,12 @@ class TargetTests(SynchronousTestCase):
             self.assertEqual(full_url(text), url)
 
     def test_no_urls(self) -> None:
-        """What can be no gateway's URL is a ValueError."""
+        """An invalid URL is a ValueError."""
         for text in ("", "ftp://host", "ws://", "ws://host:99999", "ws://host:0", "ws://a:b@host"):
             self.assertRaises(ValueError, full_url, text)
 
     def test_ports(self) -> None:
-        """Without a port it is that of HTTP or HTTPS."""
+        """The default port is that of HTTP or HTTPS."""
         ports = [Target(url).port for url in ("ws://host", "wss://host", "host:8888")]
         self.assertEqual(ports, [80, 443, 8888])
         self.assertEqual(Target("[::1]:8888").host, "::1")

@@ -1,4 +1,4 @@
-"""Options of access, logins and limits: what they mean, and the line that refuses the others."""
+"""Options of access, logins and limits: their settings, and the errors."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pycawamp.config.options import OPTIONS, Options
 from pycawamp.config.settings import Settings
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.service.app import assemble
-from tests.web.test_login import entry
+from tests.support.logins import entry
 
 LIMITS = [option.name for option in OPTIONS if option.name.startswith("max-")]
 
 
 def settings_of(*argv: str) -> Settings:
-    """The settings that a command line means."""
+    """Return the settings of a command line."""
     options = Options()
     options.parseOptions(argv)
     return options.settings
@@ -28,7 +28,7 @@ class RefusingTestCase(SynchronousTestCase):
     """Tests of refusals."""
 
     def refused(self, *argv: str) -> str:
-        """The one line that the gateway is refused with before anything is opened."""
+        """Return the error before anything is opened, which is one line."""
 
         def start() -> None:
             assemble(reactor, settings_of(*argv), MemoryBackend())
@@ -45,7 +45,7 @@ class PutTests(RefusingTestCase):
     """--allow-put."""
 
     def test_values(self) -> None:
-        """Without it nobody writes; bare it means who has logged in; anyone must be said."""
+        """Without it nobody may write; without a value, users with a login; or `anyone`."""
         self.assertIsNone(settings_of().writers)
         self.assertIs(settings_of("--allow-put=anyone").writers, Writers.ANYONE)
         for bare in ("--allow-put", "--allow-put=logged-in", "--allow-p"):
@@ -54,14 +54,14 @@ class PutTests(RefusingTestCase):
         self.assertIs(settings_of("--allow-put", "--access=f").writers, Writers.LOGGED_IN)
 
     def test_nobody_can_log_in(self) -> None:
-        """Bare without logins and access file is refused, and told what to do."""
+        """Without a value, it requires logins or an access file; the error says so."""
         line = self.refused("--allow-put")
         for hint in ("--htpasswd", "--allow-put=anyone"):
             self.assertIn(hint, line)
         self.assertIn("'everyone'", self.refused("--allow-put=everyone"))
 
     def test_guarded(self) -> None:
-        """With puts or logins pages of elsewhere stay out; without they come in."""
+        """With puts or logins, pages of other origins may not connect; without, they may."""
         self.assertFalse(settings_of().rules.origins.restricted)
         self.assertFalse(settings_of("--pvlist=f").rules.origins.restricted)
         for argv in (
@@ -77,7 +77,7 @@ class ValueTests(RefusingTestCase):
     """Values."""
 
     def test_files(self) -> None:
-        """Files are found from wherever twistd started."""
+        """Files are found whatever twistd's working directory is."""
         settings = settings_of("--pvlist=a", "--access=b", "--htpasswd=c")
         self.assertEqual(settings.pvlist, str(Path("a").absolute()))
         self.assertEqual(settings.access, str(Path("b").absolute()))
@@ -85,7 +85,7 @@ class ValueTests(RefusingTestCase):
         self.assertEqual(settings.logins.htpasswd, Path("c").absolute())
 
     def test_repeated(self) -> None:
-        """Proxies and origins may be given several times, and several at a time."""
+        """Proxies and origins may be given several times, and several at once."""
         rules = settings_of(
             "--trust-proxy=10.0.0.1,fd00::/8",
             "--trust-proxy=unix",
@@ -105,7 +105,7 @@ class ValueTests(RefusingTestCase):
         self.assertEqual(settings.http.max_header, 600)
 
     def test_bad_values(self) -> None:
-        """Each bad value is refused with the option, the value and what was expected."""
+        """Each invalid value is refused with the option, the value and what was expected."""
         bad = [(name, value) for name in LIMITS for value in ("", "0", "-1", "x", "nan", "inf")]
         bad += [("handshake-timeout", "0"), ("max-pvs", "1.5"), ("max-pvs", "٣")]
         bad += [("trust-proxy", "localhost"), ("trust-proxy", "10.0.0.1/8"), ("trust-proxy", "")]
@@ -117,7 +117,7 @@ class ValueTests(RefusingTestCase):
             self.assertIn(repr(value), line)
 
     def test_of_no_use(self) -> None:
-        """Options that mean nothing without another are refused: they would mislead."""
+        """Options that have no effect without another one are refused."""
         for argv in (
             ["--jwt-audience=x"],
             ["--jwt-issuer=x"],
@@ -131,13 +131,13 @@ class FileTests(RefusingTestCase):
     """Files, which are read before anything is opened."""
 
     def write(self, text: str) -> str:
-        """A file with this in it; its path."""
+        """Return the path of a file with this content."""
         path = Path(self.mktemp())
         path.write_text(text)
         return str(path)
 
     def test_missing(self) -> None:
-        """A file that is not there is refused; the option and the file are named once."""
+        """A missing file is refused; the option and the file are named once."""
         for name in ("pvlist", "access", "htpasswd", "jwt-key"):
             self.assertEqual(
                 self.refused(f"--{name}=/no/such"),
@@ -150,12 +150,12 @@ class FileTests(RefusingTestCase):
         )
 
     def test_no_socket(self) -> None:
-        """A socket that systemd did not pass is refused in words."""
+        """A socket that systemd did not pass is refused with a text."""
         line = self.refused("--port=systemd:domain=INET:index=0")
         self.assertIn("systemd passed no socket with this index", line)
 
     def test_mistakes(self) -> None:
-        """A mistake in a file is told with its place."""
+        """An error in a file has its position."""
         for name, text, place in (
             ("pvlist", "X ALLOW\nY DNY\n", ":2:"),
             ("access", "ASG(DEFAULT) {RULE(1,READ) {CALC(x)}}", ":1:"),
@@ -171,6 +171,6 @@ class FileTests(RefusingTestCase):
             self.assertIn(place, line)
 
     def test_nothing_secret(self) -> None:
-        """What is in a password file is not told."""
+        """The content of a password file is not shown."""
         line = self.refused(f"--htpasswd={self.write('alice:plaintext')}")
         self.assertNotIn("plaintext", line)

@@ -18,21 +18,21 @@ SCALING = Path(__file__).parents[2] / "docs" / "scaling.md"
 
 
 def ingest(*argv: str) -> IngestSettings:
-    """The settings that the command line of an ingest means."""
+    """Return the settings of an ingest's command line."""
     options = IngestOptions()
     options.parseOptions(argv)
     return options.settings
 
 
 class BusOptionsTests(SynchronousTestCase):
-    """Where the bus is, and who connects to it."""
+    """The bus, and the login for it."""
 
     def refused(self, *argv: str, kind: type[Options | IngestOptions] = Options) -> str:
-        """The line that a command line is refused with."""
+        """Return the error for a command line."""
         return str(self.assertRaises(SystemExit, kind().parseOptions, argv).code)
 
     def test_servers(self) -> None:
-        """Servers are named with or without ports, for TLS or not."""
+        """Servers are given with or without ports, with or without TLS."""
         for given, servers in (
             ("nats://a,b:4223", [Server("a"), Server("b", 4223)]),
             ("tls://a, [::1]:5", [Server("a", 4222, True), Server("::1", 5, True)]),
@@ -46,7 +46,7 @@ class BusOptionsTests(SynchronousTestCase):
             self.assertIn("--bus: expected servers such as nats://one,two:4222", line)
 
     def test_together(self) -> None:
-        """A bus needs a name, and the other options need a bus."""
+        """A bus requires a name, and the other options require a bus."""
         self.assertIn("--bus requires --name", self.refused("--bus=a"))
         for option in ("--name=A", "--bus-login=x", "--bus-ca=x", "--shard-key=x"):
             self.assertIn("requires --bus", self.refused(option))
@@ -65,7 +65,7 @@ class BusOptionsTests(SynchronousTestCase):
         self.assertIsNone(options.settings.bus)
 
     def test_login(self) -> None:
-        """The login is in a file; a file without one is refused, and so is no certificate."""
+        """The login is in a file; a file without one is refused, as is one without certificates."""
         path = Path(self.mktemp())
         path.write_text("ann:secret:with:colons\n")
         found = client_settings(BusSettings((Server("a"),), "A", login=path))
@@ -82,7 +82,7 @@ class BusOptionsTests(SynchronousTestCase):
         )
 
     def test_documented(self) -> None:
-        """docs/scaling.md names all options of an ingest, and no other."""
+        """docs/scaling.md contains all options of an ingest, and no others."""
         listed = re.search(r"An ingest takes (.*?)\. \[", SCALING.read_text(), re.DOTALL)
         assert listed is not None
         named = set(re.findall(r"`([a-z-]+)`", listed[1]))

@@ -1,4 +1,4 @@
-"""The command line: argv to settings, or one line that says what is wrong."""
+"""The command line: argv to settings, or one line with the error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pycawamp.config.settings import Settings
 
 
 def settings_of(*argv: str) -> Settings:
-    """The settings that a command line means."""
+    """Return the settings of a command line."""
     options = Options()
     options.parseOptions(argv)
     return options.settings
@@ -22,7 +22,7 @@ class OptionsTests(SynchronousTestCase):
     """Options."""
 
     def refused(self, *argv: str) -> str:
-        """The one line that a command line is refused with."""
+        """Return the error for a command line."""
         ended: SystemExit = self.assertRaises(SystemExit, settings_of, *argv)
         line = str(ended.code)
         # A text, which Python prints on stderr, exiting with status 1.
@@ -55,7 +55,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(settings_of("-p", "81").ports, ("tcp:81",))
 
     def test_times(self) -> None:
-        """Times are seconds, fractions too."""
+        """Times are seconds, also fractions."""
         settings = settings_of("--connect-timeout=0.5", "--linger", "1e2", "--stall-timeout=3")
         self.assertEqual(settings.gateway.connect_timeout, 0.5)
         self.assertEqual(settings.gateway.linger, 100)
@@ -63,12 +63,12 @@ class OptionsTests(SynchronousTestCase):
         self.assertTrue(settings_of("--demo").demo)
 
     def test_bad_port(self) -> None:
-        """What can be no port is refused, and named."""
+        """Invalid ports are refused, and named."""
         for port in ("", "bogus", "99999", "-1", "8888x", "80 80", "٣", "1" * 30):
             self.assertIn("--port", self.refused("--port", port))
 
     def test_bad_times(self) -> None:
-        """What can be no time is refused, with the option and the value."""
+        """Invalid times are refused, with the option and the value."""
         for name in ("connect-timeout", "linger", "stall-timeout", "ping-interval"):
             for value in ("", "soon", "-1", "nan", "inf", "5s"):
                 line = self.refused(f"--{name}={value}")
@@ -77,7 +77,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertIn("at least 1", self.refused("--ping-interval=0.9"))
 
     def test_dialects(self) -> None:
-        """Protocols of other gateways are served unless the option says which."""
+        """Protocols of other gateways are served unless the option selects some."""
         self.assertEqual(settings_of().dialects.names, ("pvws", "epics2web"))
         self.assertEqual(settings_of("--dialects=epics2web").dialects.names, ("epics2web",))
         self.assertEqual(settings_of("--dialects", "none").dialects.names, ())
@@ -96,7 +96,7 @@ class OptionsTests(SynchronousTestCase):
             self.assertIn("--pvws-throttle", self.refused(f"--pvws-throttle={bad}"))
 
     def test_unknown(self) -> None:
-        """Unknown options and stray arguments are refused, and named."""
+        """Unknown options and unexpected arguments are refused, and named."""
         self.assertIn("bogus", self.refused("--bogus"))
         self.assertIn("'8888'", self.refused("8888"))
         self.assertIn("--port", self.refused("--port"))

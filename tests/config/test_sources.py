@@ -1,4 +1,4 @@
-"""Options from a file and from the environment, and what of them counts."""
+"""Options from a file and from the environment, and their precedence."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.examples import examples
 
 
 def settings_of(*argv: str) -> Settings:
-    """The settings that a command line means."""
+    """Return the settings of a command line."""
     options = Options()
     options.parseOptions(argv)
     return options.settings
@@ -33,13 +33,13 @@ class SourceTestCase(SynchronousTestCase):
     """Tests with a configuration file."""
 
     def setUp(self) -> None:
-        """Have a folder."""
+        """Make a folder."""
         self.folder = Path(self.mktemp()).absolute()
         self.folder.mkdir(parents=True)
         self.path = str(self.folder / "pycaserver.toml")
 
     def write(self, text: str) -> str:
-        """Make a configuration file; the option that names it."""
+        """Make a configuration file; return the option that names it."""
         Path(self.path).write_text(text)
         return f"--config={self.path}"
 
@@ -48,7 +48,7 @@ class SourceTestCase(SynchronousTestCase):
         self.patch(os, "environ", {**os.environ, variable: text})
 
     def refused(self, *argv: str) -> str:
-        """The one line that a command line is refused with."""
+        """Return the error for a command line."""
         ended: SystemExit = self.assertRaises(SystemExit, settings_of, *argv)
         line = str(ended.code)
         self.assertTrue(line.startswith("pycaserver: "), line)
@@ -60,7 +60,7 @@ class FileTests(SourceTestCase):
     """--config."""
 
     def test_values(self) -> None:
-        """A file gives options of all kinds: texts, numbers, yes and no, lists."""
+        """A file sets options of all kinds: texts, numbers, yes and no, lists."""
         settings = settings_of(
             self.write(
                 'port = ["tcp:1", 2]\nmax-pvs = 7\nlinger = 0.5\ndemo = true\n'
@@ -76,7 +76,7 @@ class FileTests(SourceTestCase):
         self.assertFalse(settings.rules.required)
 
     def test_empty(self) -> None:
-        """An empty file, and an empty list, give nothing."""
+        """An empty file, and an empty list, set nothing."""
         self.assertEqual(settings_of(self.write("")), settings_of())
         self.assertEqual(settings_of(self.write("port = []\n")), settings_of())
 
@@ -87,7 +87,7 @@ class FileTests(SourceTestCase):
         self.assertEqual(settings.access, "/etc/b")
 
     def test_unknown(self) -> None:
-        """What is no option is refused, with its line and the option that is most like it."""
+        """Unknown keys are refused, with the line and the most similar option."""
         for text, line, key, hint in (
             ("# max-pv = 1\n\nmax-pv = 1\n", 3, "max-pv", "max-pvs"),
             ('"conect-timeout" = 1\n', 1, "conect-timeout", "connect-timeout"),
@@ -101,7 +101,7 @@ class FileTests(SourceTestCase):
                 self.assertEqual(told.partition("; did you mean ")[2], f"{hint}?" if hint else "")
 
     def test_bad_values(self) -> None:
-        """A bad value is refused with file, line, option, what was expected and what it is."""
+        """An invalid value is refused with file, line, option, what was expected and the value."""
         for text, line, told in (
             ("\nmax-pvs = 0\n", 2, "max-pvs: expected a whole number from 1"),
             ("max-pvs = 1.5\n", 1, "got '1.5'"),
@@ -120,7 +120,7 @@ class FileTests(SourceTestCase):
                 self.assertEqual(refusal.count(self.path), 1, refusal)
 
     def test_no_toml(self) -> None:
-        """A file that is no TOML is refused with the place; so is one that is no text."""
+        """A file that is not TOML is refused with the position; so is one that is not text."""
         self.assertIn("line 2", self.refused(self.write("linger = 1\nmax-pvs 5\n")))
         Path(self.path).write_bytes(b"linger = \xff\n")
         self.assertIn(f"{self.path}: expected a TOML file", self.refused(f"--config={self.path}"))
@@ -138,7 +138,7 @@ class EnvironmentTests(SourceTestCase):
     """PYCASERVER_*."""
 
     def test_values(self) -> None:
-        """Variables give options of all kinds; several values have commas between them."""
+        """Variables set options of all kinds; several values are separated by commas."""
         self.set("PYCASERVER_MAX_PVS", "7")
         self.set("PYCASERVER_DEMO", "on")
         self.set("PYCASERVER_PORT", "tcp:1, 2")
@@ -148,18 +148,18 @@ class EnvironmentTests(SourceTestCase):
         self.assertEqual(settings.ports, ("tcp:1", "tcp:2"))
 
     def test_empty(self) -> None:
-        """An empty variable gives nothing."""
+        """An empty variable sets nothing."""
         self.set("PYCASERVER_MAX_PVS", "")
         self.assertEqual(settings_of(), Settings(rules=settings_of().rules))
 
     def test_of_others(self) -> None:
-        """The variables of the client and of the compiled part give no option."""
+        """The variables of the client and of the compiled part are not options."""
         self.set("PYCASERVER_PASSWORD", "secret")
         self.set("PYCASERVER_FAST", "0")
         self.assertEqual(settings_of(), Settings(rules=settings_of().rules))
 
     def test_bad(self) -> None:
-        """A bad value is refused with its variable; so is a variable of no option."""
+        """An invalid value is refused with its variable; so is an unknown variable."""
         self.set("PYCASERVER_MAX_PVS", "many")
         self.assertIn("PYCASERVER_MAX_PVS: expected a whole number", self.refused())
         self.set("PYCASERVER_MAX_PVS", "1")
@@ -173,7 +173,7 @@ class EnvironmentTests(SourceTestCase):
         )
 
     def test_order(self) -> None:
-        """Arguments count before variables, these before the file, this before defaults."""
+        """Arguments take precedence over variables, these over the file, this over defaults."""
         config = self.write("max-pvs = 1\nport = [1, 2]\n")
         self.assertEqual(settings_of(config).gateway.limits.pvs, 1)
         self.set("PYCASERVER_MAX_PVS", "2")
@@ -184,7 +184,7 @@ class EnvironmentTests(SourceTestCase):
         self.assertTrue(settings_of(self.write("demo = false\n")).demo)
 
     def test_config(self) -> None:
-        """A variable may name the file; an argument names another."""
+        """A variable may name the file; an argument takes precedence."""
         self.write("max-pvs = 1\n")
         self.set("PYCASERVER_CONFIG", self.path)
         self.assertEqual(settings_of().gateway.limits.pvs, 1)
@@ -197,7 +197,7 @@ class PrintTests(SourceTestCase):
     """--print-config."""
 
     def printed(self, *argv: str) -> str:
-        """What is printed."""
+        """Return what is printed."""
         output = io.StringIO()
         with contextlib.redirect_stdout(output):
             ended: SystemExit = self.assertRaises(SystemExit, settings_of, *argv, "--print-config")
@@ -205,7 +205,7 @@ class PrintTests(SourceTestCase):
         return output.getvalue()
 
     def test_template(self) -> None:
-        """Without options it prints all of them as comments: a file that changes nothing."""
+        """Without options, it prints all of them as comments: the file changes nothing."""
         text = self.printed()
         self.assertEqual(settings_of(self.write(text)), settings_of())
         names = [option.name for option in OPTIONS if option.is_in_files]
@@ -226,7 +226,7 @@ class PrintTests(SourceTestCase):
         self.assertEqual(settings_of(self.write("\n".join(given_ones))), settings_of())
 
     def test_given(self) -> None:
-        """A command line and the file that it prints mean the same, wherever the file is."""
+        """A command line and the file that it prints have the same settings, in any folder."""
         argv = (
             "--port=1",
             "--port=unix:/tmp/a b",
@@ -243,13 +243,13 @@ class PrintTests(SourceTestCase):
         self.assertEqual(settings_of(self.write(self.printed(*argv))), expected)
 
     def test_refused(self) -> None:
-        """What the gateway would refuse is refused."""
+        """Invalid options are refused."""
         self.assertIn("--max-pvs", self.refused("--max-pvs=0", "--print-config"))
 
     @hypothesis_settings(max_examples=examples(100), deadline=None)
     @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
     def test_any_text(self, text: str) -> None:
-        """Any text is written so that it is read as it was."""
+        """Any text is written so that it is read unchanged."""
         text = text.strip() or "x"
         (option,) = [each for each in OPTIONS if each.name == "jwt-issuer"]
         written = configuration_file([option], {"jwt-issuer": [Given(text, "")]})

@@ -30,7 +30,7 @@ GOOD = {"OK", "NON-STRICT", "INFORMATIONAL"}
 
 @inlineCallbacks
 def main(reactor: Any, wstest: str = "wstest", *cases: str) -> Generator[Deferred[Any], Any, None]:
-    """Serve the echo and let the suite at it."""
+    """Serve the echo, and run the suite."""
     endpoint = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
     port = yield endpoint.listen(echo_site(reactor, LARGEST))
     folder = Path(tempfile.mkdtemp(prefix="conformance-"))
@@ -51,7 +51,7 @@ def main(reactor: Any, wstest: str = "wstest", *cases: str) -> Generator[Deferre
 
 
 def report(cases: dict[str, dict[str, Any]], folder: Path) -> None:
-    """Print what came of the cases."""
+    """Print the outcome of the cases."""
     outcomes = Counter(case["behavior"] for case in cases.values())
     closing = Counter(case["behaviorClose"] for case in cases.values())
     print(f"{len(cases)} cases: {dict(outcomes)}; closing: {dict(closing)}; {folder}/index.html")

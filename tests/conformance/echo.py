@@ -1,4 +1,4 @@
-"""The gateway's WebSockets with an echo in place of PVs: all but the session is the real thing."""
+"""The gateway's WebSockets with an echo instead of sessions; everything else is unchanged."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ class EchoSession:
         self.outbox.append(frame if compressed is None else compressed)
 
     def go_on(self) -> None:
-        """Have nothing more to do about the last message."""
+        """Do nothing: there is no more work for the last message."""
 
     def send(self, payload: bytes) -> None:
-        """Explain nothing: the suite expects a close frame and no message before it."""
+        """Send nothing: the suite expects a close frame without a message before it."""
 
     def takes_answers(self) -> bool:
-        """Have every message taken."""
+        """Accept every message."""
         return True
 
     def may_ask(self) -> bool:
-        """Have every ping answered."""
+        """Answer every ping."""
         return True
 
     def close(self) -> None:
@@ -59,7 +59,7 @@ class EchoSession:
 
 
 class EchoSessions:
-    """Opens such sessions, as far as the WebSocket protocol knows."""
+    """Opens echo sessions, for the WebSocket protocol."""
 
     def __init__(self, reactor: Any) -> None:
         self.shared = self
@@ -70,7 +70,7 @@ class EchoSessions:
         self._flush_cycle = FlushCycle(reactor)
 
     def open(self, writer: IWriter, peer: Peer, encoding: Encoding, hang_up: HangUp) -> EchoSession:
-        """Begin an echo."""
+        """Return an echo."""
         return EchoSession(self._flush_cycle, writer)
 
 

@@ -1,4 +1,4 @@
-"""The console for everybody, in a real browser: by keys, at a phone's width, by axe's rules."""
+"""Accessibility of the console in a real browser: keys, a phone's width, axe's rules."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ record(ao, "$(P)hot") {
   field(VAL, "99") field(PINI, "YES") field(EGU, "°C") field(HIGH, "5") field(HSV, "MINOR")
 }
 record(ao, "$(P)hotter") { field(VAL, "99") field(PINI, "YES") field(HIHI, "5") field(HHSV, "MAJOR") }
+record(ao, "$(P)large") { field(VAL, "1.25e14") field(PINI, "YES") field(PREC, "3") field(EGU, "Hz") }
 record(ao, "$(P)broken") { field(VAL, "1") field(PINI, "YES") field(HIGH, "0") field(HSV, "INVALID") }
 record(waveform, "$(P)wave") { field(FTVL, "DOUBLE") field(NELM, "3") field(INP, [1, 5, 2.5]) }
 record(stringout, "$(P)name-so-long-that-with-its-prefix-it-is-the-limit0") {
@@ -23,7 +24,7 @@ record(stringout, "$(P)name-so-long-that-with-its-prefix-it-is-the-limit0") {
 }
 """  # noqa: E501
 LONG = "name-so-long-that-with-its-prefix-it-is-the-limit0"
-EVERY_STATE = ("level", "hot", "hotter", "broken", "wave", LONG, "nobody")
+EVERY_STATE = ("level", "large", "hot", "hotter", "broken", "wave", LONG, "nobody")
 PUTS = ("--allow-put=anyone", "--connect-timeout=0.3")
 
 
@@ -34,7 +35,7 @@ class AccessibleTestCase(WebTestCase):
     INITIAL: ClassVar[dict[str, object]] = {"level": 1.25}
 
     def open_everything(self) -> None:
-        """Show rows of every state, three of them unfolded."""
+        """Show rows in every state, three of them unfolded."""
         browser = self.open(*EVERY_STATE, options=PUTS)
         browser.until_row(self.pv("nobody"), lambda row: row.state == "NOT FOUND")
         browser.until_row(self.pv(LONG), lambda row: row.value != "")
@@ -44,36 +45,36 @@ class AccessibleTestCase(WebTestCase):
 
 
 class AxeTests(AccessibleTestCase):
-    """What axe-core has to say."""
+    """The rules of axe-core."""
 
     def check(self) -> None:
-        """Fail with what axe finds on the page as it is now."""
+        """Fail with the violations that axe finds on the page."""
         self.assertEqual(violations(self.browser), [])
 
     @in_thread
     def test_light(self) -> None:
-        """Nothing of a table with every state breaks axe's rules, in light colours."""
+        """A table with every state violates no rule in light colours."""
         self.browser.prefer("light")
         self.open_everything()
         self.check()
 
     @in_thread
     def test_dark(self) -> None:
-        """Nothing of it does in dark colours."""
+        """It violates no rule in dark colours."""
         self.browser.prefer("dark")
         self.open_everything()
         self.check()
 
     @in_thread
     def test_phone(self) -> None:
-        """Nothing of it does at a phone's width."""
+        """It violates no rule at a phone's width."""
         self.browser.phone()
         self.open_everything()
         self.check()
 
     @in_thread
     def test_empty_and_help(self) -> None:
-        """Nothing does on the empty page with the demo's records, nor in the help."""
+        """The empty page with the demo's records, and the help, violate no rule."""
         browser = self.open(options=("--demo",))
         browser.find(".offers")
         self.check()
@@ -85,7 +86,7 @@ class PhoneTests(AccessibleTestCase):
     """A small window."""
 
     def assert_fits(self) -> None:
-        """Nothing makes the page wider than the window."""
+        """No content is wider than the window."""
         width, window = self.browser.run(
             "return [document.documentElement.scrollWidth, window.innerWidth]"
         )
@@ -93,17 +94,31 @@ class PhoneTests(AccessibleTestCase):
 
     @in_thread
     def test_width(self) -> None:
-        """At a phone's width nothing scrolls sideways: not the table, its details or the help."""
+        """At a phone's width nothing scrolls sideways: the table, its details and the help."""
         self.browser.phone()
         self.open_everything()
         self.assertEqual(self.browser.run("return window.innerWidth"), 390)
         self.assert_fits()
+        # A number is shown with all its digits.
+        large = "[title='125000000000000.000']"
+        sizes = (
+            f"const e = document.querySelector(`{large}`); return [e.scrollWidth, e.clientWidth]"
+        )
+        self.browser.until(
+            lambda: self.browser.run(f"return document.querySelector(`{large}`)"), large
+        )
+        width, space = self.browser.run(sizes)
+        self.assertLessEqual(width, space)
         self.browser.press("?")
         self.assert_fits()
+        # It begins at its top, with the button that closes it in sight.
+        self.assertEqual(self.browser.run("return document.querySelector('#help').scrollTop"), 0)
+        bottom = "return document.activeElement.getBoundingClientRect().bottom - innerHeight"
+        self.assertLess(self.browser.run(bottom), 0)
 
     @in_thread
     def test_empty(self) -> None:
-        """At a phone's width nothing of the empty page scrolls sideways."""
+        """At a phone's width, the empty page does not scroll sideways."""
         self.browser.phone()
         browser = self.open(options=("--demo",))
         browser.find(".offers")
@@ -111,7 +126,7 @@ class PhoneTests(AccessibleTestCase):
 
 
 class KeyboardTests(AccessibleTestCase):
-    """Everything by keys alone."""
+    """Keys only."""
 
     @in_thread
     def test_table(self) -> None:
@@ -144,7 +159,7 @@ class KeyboardTests(AccessibleTestCase):
 
     @in_thread
     def test_pause_and_help(self) -> None:
-        """Keys pause the page and show the help, but not where one types."""
+        """Keys pause the page and show the help, but not while typing."""
         browser = self.open()
         browser.press("/", "p")
         self.assertFalse(browser.find("#banner").is_displayed())
@@ -158,7 +173,7 @@ class KeyboardTests(AccessibleTestCase):
 
     @in_thread
     def test_focus_is_in_sight(self) -> None:
-        """What the arrow keys go to is not hidden behind the bars at the top and the bottom."""
+        """The selected row is not hidden behind the bars at the top and the bottom."""
         browser = self.open(*(f"absent{number}" for number in range(35)))
         browser.run("document.querySelector('#rows .name').focus()")
         covered = """

@@ -1,4 +1,4 @@
-"""Whoever sees little, or has no mouse: axe-core on every open panel, and the keyboard alone."""
+"""Accessibility: axe-core on every open panel, and the keyboard alone."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class AccessibleTests(WebTestCase):
     INITIAL: ClassVar[dict[str, object]] = {"level": 9, "mode": 1}
 
     def start(self) -> ConsoleBrowser:
-        """Open a page with all of it."""
+        """Open a page with all of these."""
         folder = Path(self.mktemp()).absolute()
         folder.mkdir()
         (folder / "Pumps.json").write_text('{"groups": [{"pvs": ["a"]}]}')
@@ -63,7 +63,7 @@ class AccessibleTests(WebTestCase):
         return browser
 
     def check(self, where: str) -> None:
-        """Expect that axe finds nothing, and that nothing sticks out at the side."""
+        """Check that axe finds nothing, and that no content is too wide."""
         self.assertEqual(violations(self.browser), [], where)
         self.assertLessEqual(self.browser.run(WIDER), 0, where)
 
@@ -93,7 +93,7 @@ class AccessibleTests(WebTestCase):
 
     @in_thread
     def test_keyboard(self) -> None:
-        """Tab comes to every control of charts and layouts, and goes on; keys do what they say."""
+        """Tab reaches every control of charts and layouts and leaves it; keys work."""
         browser = self.start()
         browser.run(WATCH_FOCUS)
         browser.press("l", "/")

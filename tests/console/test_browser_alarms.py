@@ -1,4 +1,4 @@
-"""Alarms in a real browser: the list, acknowledgement, the tab, the sound, filter and order."""
+"""Alarms in a real browser: list, acknowledgement, tab, sound, filter and order."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class AlarmTests(WebTestCase):
         return {name: [state, *rest] for state, name, *rest in rows}
 
     def until_listed(self, record: str, state: str) -> list[str]:
-        """Wait until a PV is in the list with a state; its row: state, value, since, ack."""
+        """Wait until a PV is in the list with a state; return state, value, since, ack."""
         name = self.pv(record)
         found: list[str] = self.browser.until(
             lambda: (row := self.listed().get(name)) and row[0] == state and row,
@@ -57,11 +57,11 @@ class AlarmTests(WebTestCase):
         browser.until(lambda: browser.driver.title.startswith(start), f"the title {start}")
 
     def icon(self) -> str:
-        """Where the tab's icon comes from."""
+        """Return the URL of the tab's icon."""
         return str(self.browser.find('link[rel="icon"]').get_attribute("href"))
 
     def shown(self) -> list[str]:
-        """The names in sight, from top to bottom."""
+        """Return the visible names, from top to bottom."""
         names: list[str] = self.browser.run(
             "return Array.from(document.querySelectorAll('#rows .entry:not([hidden]) .name'),"
             " (name) => name.textContent)"
@@ -70,7 +70,7 @@ class AlarmTests(WebTestCase):
 
     @in_thread
     def test_list(self) -> None:
-        """What is in alarm is listed, acknowledged in this browser, new when it comes again."""
+        """Alarms are listed, acknowledged in this browser, and new when they occur again."""
         browser = self.open("level", "other", "nobody", options=OPTIONS)
         browser.until_row(self.pv("other"), lambda row: row.value != "")
         browser.press("a")
@@ -107,7 +107,7 @@ class AlarmTests(WebTestCase):
 
     @in_thread
     def test_filter_and_order(self) -> None:
-        """Rows that are not in alarm are hidden on demand, and the worst come first."""
+        """Rows without an alarm are hidden on request, and the worst alarms are first."""
         records = ("quiet", "other", "level")
         browser = self.open(*records, rest="&show=alarms&worst=1")
         quiet, other, level = (self.pv(record) for record in records)
@@ -126,13 +126,13 @@ class AlarmTests(WebTestCase):
         self.assertNotIn("worst", browser.driver.current_url)
 
     def choose_shown(self, browser: ConsoleBrowser, text: str) -> None:
-        """Choose which rows are shown."""
+        """Select which rows are shown."""
         browser.click("#layout-button")
         browser.choose("#layouts label:nth-of-type(2) select", text)
 
     @in_thread
     def test_sound(self) -> None:
-        """A new alarm sounds, one that is acknowledged does not, and the choice is remembered."""
+        """A new alarm sounds, an acknowledged one does not, and the choice is stored."""
         browser = self.open("level")
         browser.until_row(self.pv("level"), lambda row: row.value != "")
         browser.press("a")

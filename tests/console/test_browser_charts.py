@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pycawamp.pv import archiver
 from tests.support.archiver import ArchiverAppliance, Stored
@@ -37,8 +37,10 @@ return Array.from(document.querySelectorAll(".multi"), (chart) =>
 _PIXELS = """
 const canvas = document.querySelectorAll(arguments[0])[0];
 const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-const wanted = getComputedStyle(document.documentElement).getPropertyValue(arguments[1]).trim();
-const [r, g, b] = [1, 3, 5].map((at) => parseInt(wanted.slice(at, at + 2), 16));
+const probe = document.body.appendChild(document.createElement("i"));
+probe.style.color = `var(${arguments[1]})`;
+const [r, g, b] = getComputedStyle(probe).color.match(/\\d+/g).map(Number);
+probe.remove();
 let found = 0;
 for (let i = 0; i < data.length; i += 4) {
   if (data[i] === r && data[i + 1] === g && data[i + 2] === b && data[i + 3] === 255) found += 1;
@@ -54,7 +56,7 @@ class ChartTests(WebTestCase):
     INITIAL: ClassVar[dict[str, object]] = {"volts": 5, "amps": 7}
 
     def legends(self) -> list[list[str]]:
-        """The PVs of each chart, without their prefix."""
+        """Return the PVs of each chart, without their prefix."""
         found: list[list[str]] = self.browser.run(_LEGENDS)
         return [[name.removeprefix(self.prefix) for name in names] for names in found]
 
@@ -63,12 +65,12 @@ class ChartTests(WebTestCase):
         self.browser.until(lambda: self.legends() == list(expected), f"the charts {expected}")
 
     def pixels(self, colour: str, canvas: str = ".multi .chart") -> int:
-        """How many pixels of a chart have a colour of the style sheet."""
+        """Return how many pixels of a chart have a colour of the style sheet."""
         found: int = self.browser.run(_PIXELS, canvas, f"--{colour}")
         return found
 
     def until_drawn(self, colour: str, drawn: bool = True) -> None:
-        """Wait until something of a colour is drawn in the first chart, or nothing is."""
+        """Wait until the first chart has, or does not have, pixels of a colour."""
         self.browser.until(lambda: (self.pixels(colour) > 5) == drawn, f"{colour} in the chart")
 
     def press_button(self, text: str) -> None:
@@ -79,7 +81,7 @@ class ChartTests(WebTestCase):
 
     @in_thread
     def test_charts(self) -> None:
-        """Rows come into a chart by key, button and drag; it is in the address, and looks right."""
+        """Rows are added to a chart by key, button and drag; the address contains it."""
         records = ("count", "volts", "amps", "text", "one", "two")
         browser = self.open(*records, options=("--history", "60"))
         for record in ("amps", "text", "two"):
@@ -145,7 +147,7 @@ class ChartTests(WebTestCase):
 
     @in_thread
     def test_history(self) -> None:
-        """A page that opens shows what came before, without a gap; older samples are archived."""
+        """A page that opens shows the history, without a gap; older samples are archived."""
         self.patch(archiver, "TIMEOUT", 5)
         appliance: ArchiverAppliance = self.wait(ArchiverAppliance)
         self.addCleanup(appliance.stop)
@@ -160,7 +162,8 @@ class ChartTests(WebTestCase):
         browser.unfold(self.pv("count"))
         values = [value for value in self._saved() if value > 0]
         self.assertLess(values[0], opened - 15)
-        self.assertEqual(values, list(range(values[0], values[0] + len(values))))
+        first = int(values[0])
+        self.assertEqual(values, list(range(first, first + len(values))))
         # Zooming out loads more.
         script = "document.querySelector('.details canvas').focus()"
         browser.run(script)
@@ -172,13 +175,35 @@ class ChartTests(WebTestCase):
         self.assertEqual(older[:3], [older[0], older[0] - 1, older[0] - 2])
         self.assertEqual(sorted(set(older) & set(values)), values)
 
-    def _saved(self) -> list[Any]:
-        """The values that the chart saves."""
+    @in_thread
+    def test_archive_stays(self) -> None:
+        """Samples of an archiver are requested once, and stay visible while new values arrive."""
+        self.patch(archiver, "TIMEOUT", 5)
+        appliance: ArchiverAppliance = self.wait(ArchiverAppliance)
+        self.addCleanup(appliance.stop)
+        name = self.pv("count")
+        start = int(time.time()) - 86400
+        appliance.samples[name] = [Stored(start + 20 * i, 0, -i) for i in range(4000)]
+        browser = self.open("count", options=("--archiver", appliance.url))
+        browser.until_row(name, lambda row: row.value)
+        browser.unfold(name)
+        browser.run("document.querySelector('.details canvas').focus()")
+        for _ in range(9):
+            browser.press("-")
+        browser.until(lambda: len(self._saved()) > 500, "the archive in the chart")
+        asked = len(appliance.asked)
+        seen = int(browser.until_row(name, bool).value)
+        browser.until_row(name, lambda row: int(row.value) > seen + 15)
+        self.assertEqual(len(appliance.asked), asked)
+        self.assertGreater(len(self._saved()), 500)
+
+    def _saved(self) -> list[float]:
+        """Return the values that the chart saves."""
         self.browser.run(_SAVED)
         self.browser.click('.details figcaption button[title*="CSV"]')
         text = self.browser.until(lambda: self.browser.run("return saved[0]"), "the file")
         values = [line.split(",")[1] for line in text.split("\r\n")[1:-1]]
-        return [int(value) for value in values if value]
+        return [float(value) for value in values if value]
 
     def _name(self, record: str) -> str:
         return f'#rows .name[title="{self.pv(record)}"]'

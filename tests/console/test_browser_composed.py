@@ -1,4 +1,4 @@
-"""Pictures, tables and structures in a real browser, of real pvAccess servers and an IOC."""
+"""Images, tables and structures in a real browser, of real pvAccess servers and an IOC."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ ODD = (
     "add('colour', nt.NTNDArray(), np.full((10, 20, 3), [250, 128, 3], 'u1'))",
     "add('long', nt.NTNDArray(), np.arange(-100, 100).reshape(10, 20))",
     "add('longs', nt.NTScalar('aL'), np.array([1, 2**64 - 1], 'u8'))",
+    "add('whole', nt.NTScalar('l'), 1)",
+    "add('locked', nt.NTScalar('d'), 1.5, takes=False)",
     "add('table', nt.NTTable([('name', 's'), ('x', 'd')]),"
     " [{'name': '<b>one</b>', 'x': 1.5}, {'name': 'two', 'x': float('nan')}])",
     "add('tree', None, Value(Type([('place', ('S', None, [('x', 'd'), ('name', 's')])),"
@@ -45,19 +47,19 @@ FIELDS = "return document.querySelector('.tree').innerText.split('\\n').filter(B
 
 
 def jpeg() -> bytes:
-    """A picture of 16 x 8 pixels, all of them the same orange."""
+    """An image of 16 x 8 pixels, all of them the same orange."""
     stream = io.BytesIO()
     Image.new("RGB", (16, 8), (240, 120, 0)).save(stream, "JPEG", quality=95)
     return stream.getvalue()
 
 
 class ComposedTests(PVAWebTestCase):
-    """The console's details of values that are no number."""
+    """The console's details of values that are not numbers."""
 
     RECORDS: ClassVar[str] = RECORDS
 
     def unfold(self, name: str) -> None:
-        """Show one PV's details, and nothing else."""
+        """Show only one PV's details."""
         if self.gateway is None:
             self.serve("--allow-put=anyone")
         self.browser.open("about:blank")
@@ -66,7 +68,7 @@ class ComposedTests(PVAWebTestCase):
         self.browser.unfold(name)
 
     def until_pixel(self, expected: tuple[int, int, int], x: float = 0.5, y: float = 0.5) -> None:
-        """Wait until the picture is painted, and has this colour (about) there."""
+        """Wait until the image is drawn, and has approximately this colour there."""
 
         def is_there() -> bool:
             seen = self.browser.run(PIXEL, x, y)
@@ -77,14 +79,14 @@ class ComposedTests(PVAWebTestCase):
         self.browser.until(is_there, f"{expected} at {x}, {y}")
 
     def until_told(self, part: str) -> str:
-        """Wait until the line below the picture has this; the line."""
+        """Wait until the line below the image contains this; return the line."""
         browser = self.browser
         browser.until(lambda: part in browser.text(".figure .note"), part)
         return browser.text(".figure .note")
 
     @in_thread
     def test_grey(self) -> None:
-        """A grey picture is painted between its ends, read out, zoomed and coloured."""
+        """A gray image is drawn with its own range, and can be read, zoomed and coloured."""
         self.server.run_now(GREY)
         self.unfold("pva://grey")
         browser = self.browser
@@ -129,7 +131,7 @@ class ComposedTests(PVAWebTestCase):
         self.until_pixel((127, 127, 127), x=0.02)
 
     def _check_frames(self) -> None:
-        """Each picture that comes is painted, of another size too; a held range stays."""
+        """Each new image is drawn, also with another size; a fixed range stays."""
         half = "np.where(np.arange(100) < {}, 0, 200).astype('u1') * np.ones((50, 1), 'u1')"
         for column, colour in ((20, 255), (90, 0)):
             self.server.run_now(f"pvs['grey'].post({half.format(column)})")
@@ -141,7 +143,7 @@ class ComposedTests(PVAWebTestCase):
 
     @in_thread
     def test_odd(self) -> None:
-        """Colours, 64-bit integers, tables, structures, and an array that is given a width."""
+        """Colours, 64-bit integers, tables, structures, and an array with a given width."""
         for line in (*ODD, COMPRESSED.format(name="jpeg", hex=jpeg().hex(), codec="jpeg")):
             self.server.run_now(line)
         self.server.run_now(COMPRESSED.format(name="lz4", hex="00ff", codec="lz4"))
@@ -161,6 +163,7 @@ class ComposedTests(PVAWebTestCase):
         self.assertEqual(cells, ["<b>one</b>", "1.5", "two", "NaN"])
         self.unfold("pva://tree")
         self._check_tree()
+        self._check_writes()
         self.unfold(self.pv("data"))
         self.browser.find(".side input.limit").send_keys("4\n")
         self.until_told(f"4 {TIMES} 3")
@@ -172,6 +175,22 @@ class ComposedTests(PVAWebTestCase):
         self.browser.unfold(self.pv("data"))
         self.until_pixel((60, 60, 60), x=0.55)
         self.assertEqual(self.browser.find(".side input.limit").get_property("value"), "4")
+
+    def _check_writes(self) -> None:
+        browser = self.browser
+        self.unfold("pva://whole")
+        browser.find(".put input").send_keys("9007199254740993\n")
+        browser.until(lambda: "\N{CHECK MARK}" in browser.text(".put output"), "what was written")
+        held = self.server.run_now("print(int(pvs['whole'].current()))")
+        self.assertEqual(held, str(2**53 + 1))
+        told = f"the PV now has {2**53 + 1}"
+        browser.until(lambda: told in browser.text(".put output"), "all digits of what it has")
+        raw = "return document.querySelector('.facts').innerText"
+        browser.until(lambda: str(2**53 + 1) in browser.run(raw), "all digits of the raw value")
+        # Whether it may be written is not known before it was tried: the field is there.
+        self.unfold("pva://locked")
+        browser.find(".put input").send_keys("2\n")
+        browser.until(lambda: "Put not" in browser.text(".put output"), "the refusal")
 
     def _check_tree(self) -> None:
         browser = self.browser

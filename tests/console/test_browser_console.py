@@ -35,7 +35,7 @@ class ConsoleTests(WebTestCase):
 
     @in_thread
     def test_add(self) -> None:
-        """Names typed with spaces, commas and lines between become rows with values."""
+        """Names separated by spaces, commas and new lines become rows with values."""
         browser = self.open()
         self.assertEqual(browser.rows(), [])
         names = [self.pv(name) for name in ("level", "mode", "text", "wave")]
@@ -51,7 +51,7 @@ class ConsoleTests(WebTestCase):
 
     @in_thread
     def test_link(self) -> None:
-        """A link with names opens them in order, and the address follows the list."""
+        """A link with names opens them in order, and the address is updated with the list."""
         browser = self.open("text", "level")
         self.assertEqual(browser.rows(), [self.pv("text"), self.pv("level")])
         browser.find("#add textarea").send_keys(self.pv("mode") + "\n")
@@ -67,7 +67,7 @@ class ConsoleTests(WebTestCase):
 
     @in_thread
     def test_own_pvs(self) -> None:
-        """Formulas and PVs of the gateway itself are typed as they are, and stay in the address."""
+        """Formulas and PVs of the gateway itself are typed unchanged, and stay in the address."""
         browser = self.open()
         formula = f"=max(`{self.pv('level')}`, 1) * 2"
         table = f'loc://{self.pv("t")}<VTable>("x", "y")'
@@ -87,7 +87,7 @@ class ConsoleTests(WebTestCase):
 
     @in_thread
     def test_value_changes(self) -> None:
-        """A value that the IOC changes changes on the page, with its time."""
+        """A change of a value by the IOC is shown, with its time."""
         browser = self.open("level")
         before = browser.until_row(self.pv("level"), has_value)
         self.tell_ioc("level", 3.5)
@@ -98,7 +98,7 @@ class ConsoleTests(WebTestCase):
 
     @in_thread
     def test_alarms(self) -> None:
-        """Each severity has a colour, a shape and a word of its own, and says its status."""
+        """Each severity has its own colour, shape and text, and the status."""
         browser = self.open("level", "mode")
         seen = [browser.until_row(self.pv("level"), has_value)]
         for value, state in ((6, "MINOR HIGH"), (9, "MAJOR HIHI")):
@@ -115,7 +115,7 @@ class ConsoleTests(WebTestCase):
 
     @in_thread
     def test_details(self) -> None:
-        """A click unfolds limits, access, host and a plot; another folds them."""
+        """A click unfolds limits, access, host and a plot; another one folds them."""
         browser = self.open("level")
         name = self.pv("level")
         browser.until_row(name, has_value)
@@ -131,7 +131,7 @@ class ConsoleTests(WebTestCase):
 
     @in_thread
     def test_strip_chart(self) -> None:
-        """The strip chart shows what came, the wheel zooms it, and hovering reads a value."""
+        """The strip chart shows the updates, the wheel zooms it, and hovering shows a value."""
         browser = self.open("level")
         browser.until_row(self.pv("level"), has_value)
         browser.click("#rows .name")
@@ -150,7 +150,7 @@ class ConsoleTests(WebTestCase):
 
     @in_thread
     def test_long_text(self) -> None:
-        """A char array is a text, and unfolds as one."""
+        """A char array is shown as text, also when unfolded."""
         browser = self.open("message")
         text = "A text of many characters"
         browser.until_row(self.pv("message"), lambda row: row.value == text)
@@ -159,7 +159,7 @@ class ConsoleTests(WebTestCase):
 
     @in_thread
     def test_not_found(self) -> None:
-        """A name that nobody serves is searched for, then said to be not found, with a shape."""
+        """An unknown name is shown as searching, then as not found, with a shape."""
         browser = self.open("nobody", options=("--connect-timeout=0.5",))
         searching = browser.until_row(self.pv("nobody"), bool)
         self.assertIn(searching.state, {"SEARCHING", "NOT FOUND"})
@@ -168,7 +168,7 @@ class ConsoleTests(WebTestCase):
 
     @in_thread
     def test_pause(self) -> None:
-        """A paused page stands still and says so; resumed it shows what is now."""
+        """A paused page does not change and says so; when resumed, it shows current values."""
         browser = self.open("level")
         name = self.pv("level")
         browser.until_row(name, has_value)
@@ -190,7 +190,7 @@ class ConsoleTests(WebTestCase):
 
     @in_thread
     def test_rate(self) -> None:
-        """The rate is in the address, and a slow one still ends with the newest value."""
+        """The rate is in the address; with a low one, the newest value is still shown."""
         browser = self.open("level")
         name = self.pv("level")
         browser.until_row(name, has_value)
@@ -202,7 +202,7 @@ class ConsoleTests(WebTestCase):
 
     @in_thread
     def test_move_by_drag(self) -> None:
-        """A row dragged by its handle goes to another place, and the address follows."""
+        """A row can be dragged by its handle to another place, and the address is updated."""
         browser = self.open("level", "mode", "text")
         browser.until_row(self.pv("text"), has_value)
         browser.drag(f'[aria-label="Move {self.pv("text")}"]', 0, -90)
@@ -212,7 +212,7 @@ class ConsoleTests(WebTestCase):
 
     @in_thread
     def test_theme(self) -> None:
-        """Dark follows the system unless a choice was made, which the browser remembers."""
+        """The theme follows the system unless one was selected, which the browser stores."""
         browser = self.open()
         background = "return getComputedStyle(document.body).backgroundColor"
         browser.prefer("light")
@@ -231,7 +231,7 @@ class DemoConsoleTests(WebTestCase):
 
     @in_thread
     def test_offer(self) -> None:
-        """The empty page offers the demo's records, and shows those that are chosen."""
+        """The empty page lists the demo's records, and shows those that are selected."""
         browser = self.open(options=("--demo",))
         browser.click(".offers button")
         row = browser.until_row("demo:sine", has_value)
@@ -244,10 +244,10 @@ class DemoConsoleTests(WebTestCase):
 
 
 def has_value(row: Row) -> bool:
-    """Whether a row has its first value."""
+    """Return whether a row has its first value."""
     return row.value != ""
 
 
 def in_state(state: str) -> Callable[[Row], bool]:
-    """Whether a row says a state."""
+    """Return whether a row shows a state."""
     return lambda row: row.state == state

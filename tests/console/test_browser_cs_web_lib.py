@@ -39,7 +39,7 @@ DISCONNECTED = "3px dotted"
 
 
 def bundle(folder: Path) -> None:
-    """Make the page, with all that it needs of the library, in a folder."""
+    """Make the page, with the needed files of the library, in a folder."""
     output = folder.absolute() / "page.js"
     command = ["npm", "run", "--silent", "bundle", "--", f"--outfile={output}"]
     subprocess.run(command, check=True, cwd=DISPLAYS, timeout=allowed(60))
@@ -48,13 +48,13 @@ def bundle(folder: Path) -> None:
 
 
 class CsWebLibPageTests(WebTestCase):
-    """The page comes from another server than the gateway, as at a site."""
+    """The page comes from another server than the gateway."""
 
     timeout = allowed(150)
     expected_errors = "WebSocket connection to|Error from ws"
 
     def setUp(self) -> Deferred[None]:  # type: ignore[override]
-        """Say what is missing."""
+        """Skip if a program is missing."""
         need_displays()
         return super().setUp()
 
@@ -81,7 +81,7 @@ class CsWebLibPageTests(WebTestCase):
         return int(port.getHost().port)
 
     def shows(self, level: str, mode: str, text: str) -> None:
-        """Wait until the text widgets show these."""
+        """Wait until the text widgets show these values."""
 
         def shown() -> bool:
             texts = self.browser.run(TEXTS)
@@ -90,12 +90,12 @@ class CsWebLibPageTests(WebTestCase):
         self.browser.until(shown, f"{level}, {mode}, {text} and the keep-alive")
 
     def is_outlined(self, outline: str) -> None:
-        """Wait until the first widget has an outline like this."""
+        """Wait until the first widget has this outline."""
         self.browser.until(lambda: self.browser.run(OUTLINE).startswith(outline), outline)
 
     @in_thread
     def test_display(self) -> None:
-        """Values, alarms, writes by a widget, a lost IOC, and a gateway that starts again."""
+        """Values, alarms, writes by a widget, a lost IOC, and a restarted gateway."""
         ioc = self.wait(self.start_ioc, RECORDS)
         self.open_page()
         self.shows("1.50 mm", "Idle", "Grüezi")

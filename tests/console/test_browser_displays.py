@@ -1,4 +1,4 @@
-"""Displays for other gateways, in a real browser: with the scripts that they load from there."""
+"""Displays for other gateways, in a real browser: with the scripts that they load from it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class DisplayTestCase(WebTestCase):
     INITIAL: ClassVar[dict[str, object]] = {"level": 1.25, "mode": 0}
 
     def load(self, name: str, *paths: str) -> None:
-        """Load scripts, the last of which makes a global name."""
+        """Load scripts, the last of which defines a global name."""
         self.serve("--allow-put=anyone", "--pvws-throttle=0", "--pvws-array-throttle=0")
         self.browser.open(f"{self.origin}/")
         for path in paths:
@@ -78,7 +78,7 @@ class DisplayTestCase(WebTestCase):
         self.browser.until(lambda: self.browser.run(found), f"the script with {name}")
 
     def until(self, expression: str, *arguments: Any) -> Any:
-        """Wait until an expression of the page is true; its value."""
+        """Wait until an expression of the page is true; return its value."""
         return self.browser.until(
             lambda: self.browser.run(f"return {expression}", *arguments), expression
         )
@@ -91,7 +91,7 @@ class PVWSTests(DisplayTestCase):
 
     @in_thread
     def test_client(self) -> None:
-        """It shows, merges, writes, lists, and connects again."""
+        """It shows, merges, writes, lists, and reconnects."""
         self.load("PVWS", "/pvws/js/base64.js", "/pvws/js/pvws.js")
         socket = f"{self.origin.replace('http', 'ws')}/pvws/pv"
         self.browser.run(PVWS_PAGE, socket)
@@ -126,7 +126,7 @@ class PVWSTests(DisplayTestCase):
 
     @in_thread
     def test_base64(self) -> None:
-        """Bytes come back as they were."""
+        """Bytes are returned unchanged."""
         self.load("fromByteArray", "/pvws/js/base64.js")
         for numbers in ([], [0], [255, 0, 128], list(range(256))):
             text = self.browser.run("return fromByteArray(Uint8Array.from(arguments[0]))", numbers)
@@ -141,7 +141,7 @@ class Epics2WebTests(DisplayTestCase):
 
     @in_thread
     def test_client(self) -> None:
-        """It shows, asks in parts, keeps itself alive, and connects again."""
+        """It shows values, requests them in parts, keeps the connection open, and reconnects."""
         script = "/epics2web/resources/js/epics2web.min.js?v=1.2"
         self.load("jlab", script)
         self.until("jlab.epics2web.ClientConnection !== undefined")
@@ -177,7 +177,7 @@ class Epics2WebTests(DisplayTestCase):
 
     @in_thread
     def test_files(self) -> None:
-        """What WEDM and DBWR ask for beside is there, jQuery as far as it is installed."""
+        """Further files for WEDM and DBWR exist, jQuery if it is installed."""
         self.serve()
         self.browser.open(f"{self.origin}/")
         fetched = """return fetch(arguments[0]).then(async (answer) =>

@@ -1,4 +1,4 @@
-"""Charts draw only what is new: the picture must be the one that drawing all of it makes."""
+"""Charts draw only new samples: the image must be the same as when drawing everything."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class LayerTests(WebTestCase):
     """Charts in a page of the gateway's."""
 
     def compare(self, ratio: float, log: bool) -> list[Any]:
-        """Draw both ways on a screen with so many device pixels in a CSS pixel."""
+        """Draw both ways on a screen with this number of device pixels per CSS pixel."""
         self.browser.size(800, 600, scale=ratio)
         self.open()
         found: list[Any] = self.browser.driver.execute_async_script(COMPARE, ratio, log)
@@ -69,7 +69,7 @@ class LayerTests(WebTestCase):
 
     @in_thread
     def test_same_picture(self) -> None:
-        """After hundreds of updates the picture is as if drawn at once, on any screen."""
+        """After hundreds of updates, the image is the same as if drawn at once, on any screen."""
         for ratio, log in ((1.0, False), (1.5, True), (2.0, False)):
             width, differing, drawn, per_step = self.compare(ratio, log)
             self.assertEqual(width, round(601 * ratio))

@@ -1,4 +1,4 @@
-"""Layouts in a real browser: headings, formats, columns, files, the wall; and what can be saved."""
+"""Layouts in a real browser: headings, formats, columns, files, wall display; and saving."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class LayoutTests(WebTestCase):
         return folder
 
     def until_saved(self, folder: Path, ending: str) -> bytes:
-        """Wait until the browser has saved a file; what is in it."""
+        """Wait until the browser has saved a file; return its content."""
 
         def content() -> bytes | None:
             files = list(folder.glob(f"*{ending}"))
@@ -93,7 +93,7 @@ class LayoutTests(WebTestCase):
         return saved
 
     def downloads(self) -> Path:
-        """The folder that the browser saves files to from now on."""
+        """Set the folder that the browser saves files to."""
         folder = self.folder()
         self.browser.command(
             "Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder)
@@ -102,7 +102,7 @@ class LayoutTests(WebTestCase):
 
     @in_thread
     def test_groups(self) -> None:
-        """Headings, formats, columns and descriptions are in the address, and come back."""
+        """Headings, formats, columns and descriptions are in the address, and are restored."""
         level, mask, third = self.names()
         browser = self.open("level", "mask", "third")
         self.until_value("mask", "255")
@@ -205,7 +205,7 @@ class LayoutTests(WebTestCase):
 
     @in_thread
     def test_wall(self) -> None:
-        """On a wall there are no controls; Escape brings them back."""
+        """In the wall display there are no controls; Escape shows them again."""
         browser = self.open("level", rest="&wall=1&name=Hall")
         self.until_value("level", "1.25")
         hidden = ("#add", "#rows .handle", "#rows .remove", "#alarms")
@@ -234,7 +234,7 @@ class LayoutTests(WebTestCase):
 
     @in_thread
     def test_suggestions(self) -> None:
-        """Names are offered while one types, and chosen by keys or by a click."""
+        """Names are suggested while typing, and selected by keys or by a click."""
         level, mask, third = self.names()
         names = Path(self.mktemp()).absolute()
         names.write_text(f"{level} How <i>high</i>\n{mask}\n{third}\n")
@@ -276,7 +276,7 @@ class LayoutTests(WebTestCase):
 
     @in_thread
     def test_saved_pictures_and_values(self) -> None:
-        """A chart is saved as a picture and as numbers, and a value and a link are copied."""
+        """A chart is saved as an image and as numbers; a value and a link are copied."""
         browser = self.open("level")
         self.until_value("level", "1.25")
         browser.unfold(self.pv("level"))
@@ -298,7 +298,7 @@ class LayoutTests(WebTestCase):
             self.assertEqual(self.pasted(browser), told)
 
     def pasted(self, browser: ConsoleBrowser) -> str:
-        """What is on the clipboard."""
+        """Return the content of the clipboard."""
         field = browser.find("#add textarea")
         field.clear()
         field.send_keys(Keys.CONTROL, "v")
@@ -308,7 +308,7 @@ class LayoutTests(WebTestCase):
 
 
 def picture(data: bytes) -> tuple[int, int, list[bytes]]:
-    """The width and height of a PNG, and its lines of pixels."""
+    """Return the width and height of a PNG, and its lines of pixels."""
     assert data.startswith(b"\x89PNG\r\n\x1a\n")
     parts: dict[bytes, bytes] = {}
     at = 8

@@ -1,4 +1,4 @@
-"""Pages in a real browser while IOCs and gateways come and go."""
+"""Pages in a real browser while IOCs and gateways stop and start."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ record(calc, "$(P)count") { field(SCAN, ".1 second") field(CALC, "VAL+1") field(
 
 
 class LifeTests(WebTestCase):
-    """Losses, and what comes after."""
+    """Lost IOCs."""
 
     RECORDS: ClassVar[str] = RECORDS
 
     @in_thread
     def test_ioc_restarts(self) -> None:
-        """A killed IOC's PV says DISCONNECTED and keeps its last value; it comes back by itself."""
+        """A killed IOC's PV is DISCONNECTED and keeps its last value; it reconnects by itself."""
         name = self.pv("count")
         browser = self.open("count")
         browser.until_row(name, lambda row: row.state == "OK" and row.value != "")
@@ -33,7 +33,7 @@ class LifeTests(WebTestCase):
 
 
 class GatewayLifeTests(WebTestCase):
-    """The gateway itself goes."""
+    """Lost gateways."""
 
     RECORDS: ClassVar[str] = RECORDS
     # Chromium writes into the console what it could not load.
@@ -41,7 +41,7 @@ class GatewayLifeTests(WebTestCase):
 
     @in_thread
     def test_gateway_restarts(self) -> None:
-        """The page says that the gateway is gone and since when, and goes on when it is back."""
+        """The page shows that the gateway is lost and since when, and continues when it is back."""
         name = self.pv("count")
         browser = self.open("count")
         browser.until_row(name, lambda row: row.state == "OK" and row.value != "")

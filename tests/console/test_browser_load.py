@@ -20,7 +20,7 @@ class LoadTests(WebTestCase):
 
     @in_thread
     def test_many(self) -> None:
-        """The page takes all updates, goes on drawing, and rows out of sight cost no painting."""
+        """The page handles all updates and keeps drawing; invisible rows are not painted."""
         browser = self.open(*(str(number) for number in range(PVS)))
         # DevTools copies each frame of a WebSocket while its network part is on.
         browser.command("Network.disable")
@@ -53,10 +53,10 @@ class LoadTests(WebTestCase):
         browser.until_row(self.pv(str(PVS - 1)), lambda row: row.value != "")
 
     def look_again(self) -> None:
-        """Have the requests noted again."""
+        """Record requests again."""
         self.browser.command("Network.enable")
 
 
 def updates_per_second(text: str) -> float:
-    """What the line at the bottom says."""
+    """Return the line at the bottom."""
     return float(text.removesuffix(" updates/s").replace(",", "") or 0)

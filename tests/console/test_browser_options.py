@@ -40,11 +40,11 @@ import("/static/pycaserver.js").then(async ({ PVClient }) => {
 
 
 class OptionTests(PVAWebTestCase):
-    """A page of the gateway's."""
+    """A page of the gateway."""
 
     @in_thread
     def test_options(self) -> None:
-        """Digits, messages of alarms, attributes and JPEG come to handles that ask for them."""
+        """Digits, messages of alarms, attributes and JPEGs are sent to handles that need them."""
         for line in SHOWN:
             self.server.run_now(line)
         self.open()

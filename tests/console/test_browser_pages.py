@@ -1,4 +1,4 @@
-"""Pages that other servers have, in a real browser: those of old, and those with data-pv."""
+"""Pages on other servers, in a real browser: old ones, and those with data-pv."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class PageTestCase(WebTestCase):
     INITIAL: ClassVar[dict[str, object]] = {"level": 1.25, "switch": 0, "mode": 0}
 
     def setUp(self) -> Deferred[None]:  # type: ignore[override]
-        """Have the gateway at the usual place."""
+        """Map the usual address to the gateway."""
         ready = super().setUp()
         self.origin = f"http://127.0.0.1:{WIKI_PORT}"
         return ready
@@ -100,7 +100,7 @@ class OldPageTests(PageTestCase):
 
     @in_thread
     def test_first(self) -> None:
-        """A page that sends bare names, on a socket for each, shows values and their loss."""
+        """A page with a socket per bare name shows values and lost connections."""
         browser = self.open_page("first.html")
         names = ("level", "text", "wave", "nobody")
         shown = {name: f'[data-pv="{self.pv(name)}"]' for name in names}
@@ -118,7 +118,7 @@ class OldPageTests(PageTestCase):
 
     @in_thread
     def test_wiki(self) -> None:
-        """The wiki's snippets, to the letter, get what the wiki says, and nothing besides."""
+        """The wiki's snippets, unchanged, get what the wiki describes, and nothing else."""
         script = (PAGES / "wiki.js").read_text()
         for snippet in WIKI:
             self.assertIn(snippet, script)
@@ -142,7 +142,7 @@ class OldPageTests(PageTestCase):
 
     @in_thread
     def test_puts(self) -> None:
-        """A page of another origin may not connect where there are puts, unless it is allowed."""
+        """With puts, a page of another origin may not connect, unless it is allowed."""
         self.expected_errors = "403"
         browser = self.open_page("wiki.html", "--allow-put=anyone")
         browser.until(lambda: browser.run("return ws.readyState") == 3, "its end")
@@ -159,12 +159,12 @@ class ElementTests(PageTestCase):
         return browser
 
     def value(self, selector: str) -> Any:
-        """What a control shows."""
+        """Return what a control shows."""
         return self.browser.find(selector).get_property("value")
 
     @in_thread
     def test_shown(self) -> None:
-        """Values are formatted, bars have their ranges, and what there is not stays as written."""
+        """Values are formatted, bars have their ranges, and missing ones keep their text."""
         browser = self.open_elements()
         browser.until(lambda: browser.text("#markup") == "<b>bold</b>", "the markup as text")
         self.assertEqual([self.value("#bar"), self.value("#field")], [1.25, "1.25"])
@@ -186,7 +186,7 @@ class ElementTests(PageTestCase):
 
     @in_thread
     def test_lists_and_numbers(self) -> None:
-        """A choice among labels that are numbers, and strings with blanks, are what was meant."""
+        """Labels that are numbers, and strings with blanks, are written correctly."""
         browser = self.open_elements("--allow-put=anyone", "--allow-origin=PAGES", library="")
         browser.until(lambda: browser.find("#gain").is_enabled(), "leave to write")
         for label, index in [("1", "1"), ("0", "3"), ("2", "0")]:
@@ -232,7 +232,7 @@ class ElementTests(PageTestCase):
 
     @in_thread
     def test_changed(self) -> None:
-        """Elements that come later are bound, and those that change their PV follow it."""
+        """Elements that are added later are bound, and those whose PV changes are updated."""
         browser = self.open_elements()
         browser.run(
             """

@@ -19,7 +19,7 @@ PUTS = ("--allow-put=anyone",)
 
 
 class PutTests(WebTestCase):
-    """The field that writes."""
+    """The field for writing."""
 
     RECORDS: ClassVar[str] = RECORDS
     INITIAL: ClassVar[dict[str, object]] = {
@@ -34,7 +34,7 @@ class PutTests(WebTestCase):
     """
 
     def unfold(self, record: str, *options: str) -> str:
-        """Open the console with one record and its details; the PV's name."""
+        """Open the console with one record and its details; return the PV's name."""
         name = self.pv(record)
         browser = self.open(record, options=options)
         browser.until_row(name, lambda row: row.value != "")
@@ -44,17 +44,19 @@ class PutTests(WebTestCase):
 
     @in_thread
     def test_put(self) -> None:
-        """A number that is written goes to the IOC and comes back, and the outcome is told."""
+        """A written number is sent to the IOC and shown, with the outcome."""
         name = self.unfold("setpoint", *PUTS)
         self.browser.find(".put input").send_keys("7.25\n")
         row = self.browser.until_row(name, lambda row: row.outcome.startswith("✓"))
-        self.assertIn("Wrote 7.25", row.outcome)
+        # PREC rounds what the row shows; the outcome must not look as if the IOC had done so.
+        row = self.browser.until_row(name, lambda row: "now has" in row.outcome)
+        self.assertRegex(row.outcome, r"Wrote 7\.25 in .* s; the PV now has 7\.25$")
         self.browser.until_row(name, lambda row: row.facts["Raw value"] == "7.25")
         self.assertIn("7.25", self.ask_ioc(f'dbgf("{name}")'))
 
     @in_thread
     def test_choice(self) -> None:
-        """An enum is written by choosing its label."""
+        """An enum is written by selecting its label."""
         name = self.unfold("mode", *PUTS)
         self.browser.click(".put .choices button:nth-child(2)")
         row = self.browser.until_row(name, lambda row: row.value == "Running")
@@ -64,14 +66,17 @@ class PutTests(WebTestCase):
 
     @in_thread
     def test_text(self) -> None:
-        """A text is written as it is, spaces and umlauts too."""
+        """A text is written unchanged, including spaces and umlauts."""
         name = self.unfold("text", *PUTS)
         self.browser.find(".put input").send_keys("Grüße, Welt\n")
         self.browser.until_row(name, lambda row: row.value == "Grüße, Welt")
+        self.browser.until_row(name, lambda row: "now has “Grüße, Welt”" in row.outcome)
+        self.browser.find(".put input").send_keys("\n")
+        self.browser.until_row(name, lambda row: "now has “”" in row.outcome)
 
     @in_thread
     def test_no_number(self) -> None:
-        """What is no number is not sent, and the reason is told."""
+        """Text for a number is not sent, and the reason is shown."""
         name = self.unfold("setpoint", *PUTS)
         self.browser.find(".put input").send_keys("five\n")
         row = self.browser.until_row(name, lambda row: row.outcome != "")
@@ -79,7 +84,7 @@ class PutTests(WebTestCase):
 
     @in_thread
     def test_outside_limits(self) -> None:
-        """A value outside the control limits is written only after a question; Escape says no."""
+        """A value outside the control limits has to be confirmed; Escape cancels."""
         name = self.unfold("setpoint", *PUTS)
         field = self.browser.find(".put input")
         field.send_keys("11\n")
@@ -98,14 +103,14 @@ class PutTests(WebTestCase):
 
     @in_thread
     def test_refused_by_ioc(self) -> None:
-        """There is no field where the IOC forbids writing, though the gateway allows it."""
+        """There is no field if the IOC forbids writing, even if the gateway allows it."""
         name = self.unfold("fixed", *PUTS)
         row = self.browser.until_row(name, lambda row: bool(row.facts))
         self.assertEqual((row.form, row.facts["Access"]), (False, "read, no write"))
 
     @in_thread
     def test_refused_meanwhile(self) -> None:
-        """A put that is refused though the field was there says why."""
+        """A put that is refused although there is a field shows the reason."""
         name = self.unfold("setpoint", *PUTS)
         field = self.browser.find(".put input")
         field.send_keys("6")
@@ -118,7 +123,7 @@ class PutTests(WebTestCase):
 
     @in_thread
     def test_puts_off(self) -> None:
-        """A gateway without puts shows no field."""
+        """With a gateway without puts there is no field."""
         name = self.unfold("setpoint")
         row = self.browser.until_row(name, lambda row: "Host" in row.facts)
         self.assertEqual((row.form, row.facts["Access"]), (False, "read, no write"))

@@ -1,4 +1,4 @@
-"""PV names and values that are markup, in a real browser: data, and never anything else."""
+"""PV names and values that are markup, in a real browser: they are only data."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class SafetyTests(WebTestCase):
     RECORDS: ClassVar[str] = RECORDS
 
     def assert_no_markup(self) -> None:
-        """Nothing in the page was made from data, and nothing of it was run."""
+        """Check that no element was created from data, and no script of it was run."""
         made = "#rows :is(img, script, b, i, s, u), title *"
         self.assertEqual(self.browser.run(f"return document.querySelectorAll('{made}').length"), 0)
 
     @in_thread
     def test_names(self) -> None:
-        """Names that are markup or mean something to JavaScript are shown as text."""
+        """Names that are markup, or have a meaning in JavaScript, are shown as text."""
         browser = self.open(options=("--connect-timeout=0.3",))
         field = browser.find("#add textarea")
         field.send_keys("\\n".join(NAMES).replace("\\n", " ") + "\n")
@@ -78,7 +78,7 @@ class SafetyTests(WebTestCase):
 
     @in_thread
     def test_policy(self) -> None:
-        """A script that got into the page all the same is not run, nor may it call outside."""
+        """A script that was inserted into the page is not run, nor may it connect elsewhere."""
         browser = self.open()
         script = """
         const done = arguments[0];
@@ -98,7 +98,7 @@ class SafetyTests(WebTestCase):
 
     @in_thread
     def test_configuration(self) -> None:
-        """The console's page asks its gateway only, for its parts, its configuration and PVs."""
+        """The console's page sends requests to its gateway only."""
         browser = self.open("text")
         browser.until_row(self.pv("text"), lambda row: row.value)
         requests = browser.heard().requests

@@ -1,4 +1,4 @@
-"""The console's times, states and outcomes in a real browser: what it shows is what is."""
+"""The console's times, states and outcomes in a real browser are correct."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tests.support.console_case import WebTestCase, in_thread
 EPICS_EPOCH = 631152000
 RECORDS = """
 record(ao, "$(P)stamped") { field(TSE, "-2") field(VAL, "1") field(MDEL, "-1") field(EGU, "A") }
+record(calc, "$(P)ticks") { field(INPA, "$(P)ticks") field(CALC, "A+1") field(SCAN, ".1 second") }
 """
 _SAVE = """
 window.saved = [];
@@ -28,22 +29,22 @@ _CLOCK = "{ const now = Date.now; Date.now = () => now() - 300000; }"
 
 
 class StampTests(WebTestCase):
-    """Charts of values that come late, from IOCs with other clocks, on computers with others."""
+    """Charts of late values, from IOCs with other clocks, on computers with other clocks."""
 
     RECORDS: ClassVar[str] = RECORDS
 
     def setUp(self) -> object:  # type: ignore[override]
-        """Have an IOC that sets time stamps."""
+        """Start an IOC that sets time stamps."""
         self.patch(softioc, "__file__", stamping_ioc.__file__)
         return super().setUp()
 
     def update(self, value: float, stamp: float) -> None:
-        """Have the record post a value of a time."""
+        """Post a value of the record with a time."""
         self.ask_ioc(f"stamp {self.pv('stamped')} {int(stamp) - EPICS_EPOCH} 0")
         self.tell_ioc("stamped", value)
 
     def samples(self) -> dict[float, float]:
-        """What the chart shows, values by times, as it saves them."""
+        """Return the values of the chart by times, as it saves them."""
         self.browser.run(_SAVE)
         self.browser.click('figcaption button[title*="CSV"]')
         text = self.browser.until(lambda: self.browser.run("return saved[0]"), "the file")
@@ -57,7 +58,7 @@ class StampTests(WebTestCase):
 
     @in_thread
     def test_late(self) -> None:
-        """Values that come late are drawn when they were, and the chart says that they are late."""
+        """Late values are drawn at their time, and the chart says that they are late."""
         now = int(time.time())
         self.update(1, now - 200)
         browser = self.open("stamped")
@@ -74,7 +75,7 @@ class StampTests(WebTestCase):
 
     @in_thread
     def test_ahead(self) -> None:
-        """Values from the future are drawn when they come, and the chart says why."""
+        """Values from the future are drawn on arrival, and the chart says why."""
         now = int(time.time())
         self.update(1, now - 10)
         browser = self.open("stamped")
@@ -85,17 +86,23 @@ class StampTests(WebTestCase):
         browser.until_row(name, lambda row: row.value == "2")
         browser.until(lambda: "ahead: values are drawn when they" in browser.text(".note"), "why")
         self.assertLessEqual(max(self.samples()), time.time() + 2)
+        browser.until_row(name, lambda row: "in the future" in row.facts["IOC time"])
+
+    def open_behind(self, *records: str) -> None:
+        """Open the console on a computer whose clock is five minutes behind."""
+        script = self.browser.command("Page.addScriptToEvaluateOnNewDocument", source=_CLOCK)
+        try:
+            self.open(*records)
+        finally:
+            self.browser.command("Page.removeScriptToEvaluateOnNewDocument", **script)
 
     @in_thread
     def test_wrong_clock(self) -> None:
-        """On a computer whose clock is behind, times are the gateway's, and that is said."""
+        """On a computer whose clock is behind, times are those of the gateway, as the page says."""
         now = int(time.time())
         self.update(1, now)
-        script = self.browser.command("Page.addScriptToEvaluateOnNewDocument", source=_CLOCK)
-        try:
-            browser = self.open("stamped")
-        finally:
-            self.browser.command("Page.removeScriptToEvaluateOnNewDocument", **script)
+        self.open_behind("stamped")
+        browser = self.browser
         name = self.pv("stamped")
         browser.unfold(name)
         browser.until(
@@ -103,6 +110,24 @@ class StampTests(WebTestCase):
         )
         browser.until(lambda: browser.text(".note") == "", "no note")
         self.assertEqual(self.samples(), {float(now): 1.0})
+
+    @in_thread
+    def test_wrong_clock_history(self) -> None:
+        """What came before the page knew that its clock is behind is drawn when it was, too."""
+        name = self.pv("ticks")
+        self.serve("--history", "60")
+        browser = self.open("ticks")
+        first = int(browser.until_row(name, lambda row: row.value).value)
+        browser.until_row(name, lambda row: int(row.value or 0) > first + 10)
+        self.open_behind("ticks")
+        browser.unfold(name)
+        browser.until(lambda: "5 min 0 s behind" in browser.text("#clock"), "the clock's note")
+        browser.until_row(name, lambda row: int(row.value or 0) > first + 30)
+        times = {value: at for at, value in self.samples().items()}
+        self.assertLessEqual(min(times), first + 5)
+        start = min(times.values())
+        for value, at in times.items():
+            self.assertLess(abs(at - start - (value - min(times)) / 10), 2, value)
 
 
 STATES = """
@@ -119,7 +144,7 @@ class ReadingTests(WebTestCase):
     INITIAL: ClassVar[dict[str, object]] = {"level": 5}
 
     def unfold(self, *records: str) -> str:
-        """Open the console with these, the first one unfolded; its name."""
+        """Open the console with these PVs, the first one unfolded; return its name."""
         name = self.pv(records[0])
         self.open(*records, options=("--allow-put=anyone", "--connect-timeout=0.5"))
         self.browser.until_row(name, lambda row: row.value != "")
@@ -129,15 +154,21 @@ class ReadingTests(WebTestCase):
 
     @in_thread
     def test_tiny(self) -> None:
-        """A number that its precision would hide is shown, and in the format that is chosen."""
+        """A number that its precision would hide is shown, and in the selected format."""
         name = self.unfold("tiny")
         self.assertEqual(self.browser.until_row(name, bool).value, "1.2e-9")
         self.browser.choose(".format select", "exponential")
         self.browser.until_row(name, lambda row: row.value == "1.2000e-9")
+        # The axis is fixed by two numbers, and a page that waits for the second says so.
+        low, high = (f'[aria-label="{which} value shown"]' for which in ("Lowest", "Highest"))
+        self.browser.find(low).send_keys("1e-10\n")
+        self.browser.until(lambda: "enter two numbers" in self.browser.text(".note"), "what to do")
+        self.browser.find(high).send_keys("1e-8\n")
+        self.browser.until(lambda: self.browser.text(".note") == "", "no note")
 
     @in_thread
     def test_one_word(self) -> None:
-        """A PV that is not found is so in its row, its details and the line at the bottom."""
+        """A PV that is not found is shown as such in its row, its details and at the bottom."""
         self.unfold("level", "nobody")
         nobody = self.pv("nobody")
         self.browser.until_row(nobody, lambda row: row.state == "NOT FOUND")
@@ -147,7 +178,7 @@ class ReadingTests(WebTestCase):
 
     @in_thread
     def test_steps_and_undo(self) -> None:
-        """A step writes the next value, and Undo the one before; what it holds then is told."""
+        """A step writes the next value, and Undo the previous one; the current value is shown."""
         name = self.unfold("level")
         self.browser.click('.step[aria-label="One step up"]')
         row = self.browser.until_row(name, lambda row: "now has" in row.outcome)
@@ -159,7 +190,7 @@ class ReadingTests(WebTestCase):
 
     @in_thread
     def test_typing_clears_outcome(self) -> None:
-        """A decimal comma is refused with what to type; the error goes when one types on."""
+        """A decimal comma is refused with a hint; the error disappears while typing."""
         name = self.unfold("level")
         field = self.browser.find(".put input")
         self.assertEqual(field.get_attribute("placeholder"), "new value")
@@ -170,7 +201,7 @@ class ReadingTests(WebTestCase):
 
     @in_thread
     def test_shorter_array(self) -> None:
-        """An array that would change its length is written after a question only."""
+        """A write that would change the length of an array has to be confirmed."""
         name = self.unfold("wave")
         self.browser.find(".put input").send_keys("1, 2\n")
         question = self.browser.text("dialog.confirm")
@@ -181,7 +212,7 @@ class ReadingTests(WebTestCase):
 
     @in_thread
     def test_removal_undone(self) -> None:
-        """A removed row comes back where it was, and so do all that were cleared."""
+        """A removed row is restored at its place, and so are all cleared rows."""
         browser = self.open("tiny", "level", "wave")
         names = [self.pv(name) for name in ("tiny", "level", "wave")]
         browser.click(f'[aria-label="Remove {names[1]}"]')
@@ -197,7 +228,7 @@ class ReadingTests(WebTestCase):
 
     @in_thread
     def test_utc(self) -> None:
-        """Times are told in UTC or by the local clock, and the page says which."""
+        """Times are in UTC or by the local clock, and the page says which."""
         browser = self.open("level")
         name = self.pv("level")
         browser.command("Emulation.setTimezoneOverride", timezoneId="Asia/Kolkata")
@@ -216,5 +247,5 @@ class ReadingTests(WebTestCase):
 
 
 def shows(value: str) -> Callable[[Row], bool]:
-    """Whether a row shows a value."""
+    """Return whether a row shows a value."""
     return lambda row: row.value == value

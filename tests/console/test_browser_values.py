@@ -1,4 +1,4 @@
-"""Names, lists and labels that a page must not mistake for others, in a real browser."""
+"""Names, lists and labels that could be confused with others, in a real browser."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PUTS = ("--allow-put=anyone",)
 
 
 def has(value: str, outcome: str = "", raw: str | None = None) -> Callable[[Row], bool]:
-    """What a row fits that shows this value, and says this of a put."""
+    """Return a predicate: a row shows this value, and this outcome of a put."""
 
     def fits(row: Row) -> bool:
         is_raw = raw is None or row.facts["Raw value"] == raw
@@ -31,13 +31,13 @@ def has(value: str, outcome: str = "", raw: str | None = None) -> Callable[[Row]
 
 
 class ValueTests(WebTestCase):
-    """The console's links, and its fields."""
+    """The console's links and fields."""
 
     RECORDS: ClassVar[str] = RECORDS
     INITIAL: ClassVar[dict[str, object]] = {"gain": 0, "strings": ""}
 
     def unfold(self, record: str) -> str:
-        """Open the console with one record and its details; the PV's name."""
+        """Open the console with one record and its details; return the PV's name."""
         name = self.pv(record)
         self.open(record, options=PUTS)
         self.browser.until_row(name, lambda row: row.state not in {"SEARCHING", ""})
@@ -47,7 +47,7 @@ class ValueTests(WebTestCase):
 
     @in_thread
     def test_links(self) -> None:
-        """A plus is a plus in a link; names with commas come back by the page's own."""
+        """A plus is a plus in a link; names with commas are restored from the page's own link."""
         browser = self.open("a+b:c")
         plus, odd, plain = self.pv("a+b:c"), self.pv("a,b;c"), self.pv("plain")
         self.assertEqual(browser.rows(), [plus])
@@ -65,9 +65,9 @@ class ValueTests(WebTestCase):
         name = self.unfold("strings")
         field = self.browser.find(".put input")
         for typed, outcome, shown in [
-            ('"a b", "c"', "✓ Wrote 2 elements", "a b c"),
-            ('one "two,2" ""', "✓ Wrote 3 elements", "one two,2 "),
-            ("[]", "✓ Wrote 0 elements", ""),
+            ('"a b", "c"', '✓ Wrote "a b", c in', '"a b", c'),
+            ('one "two,2" ""', '✓ Wrote one, "two,2", "" in', 'one, "two,2", ""'),
+            ("[]", "✓ Wrote [] in", "[]"),
         ]:
             field.send_keys(f"{typed}\n")
             self.browser.click("dialog.confirm .danger")
@@ -78,7 +78,7 @@ class ValueTests(WebTestCase):
 
     @in_thread
     def test_choices(self) -> None:
-        """What is chosen is written, also where labels are numbers, or a state has none."""
+        """The selected state is written, also if labels are numbers, or a state has none."""
         name = self.unfold("gain")
         for label, index in [("3", "1"), ("2", "2"), ("0", "3"), ("1", "0")]:
             self.browser.click(f".put .choices button:nth-child({int(index) + 1})")

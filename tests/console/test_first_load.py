@@ -1,4 +1,4 @@
-"""How much a browser asks for until it shows a value, and what it is answered."""
+"""The requests of a browser until it shows a value, and the responses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pycawamp.web.modules import Bundle, ModuleError
 from pycawamp.web.response import accepts_gzip
 from pycawamp.web.site import ENTRIES, STATIC
 from tests.support.console_case import ServiceTestCase, WebTestCase, in_thread
-from tests.web.test_site import TYPES
+from tests.support.media_types import TYPES
 
 reactor = cast(Any, installed_reactor)
 RECORDS = 'record(ao, "$(P)level") { field(VAL, "1.25") field(PINI, "YES") field(PREC, "2") }'
@@ -33,7 +33,7 @@ MOST_BYTES = 100_000
 
 
 class FirstLoadTests(WebTestCase):
-    """The console, in a browser that has never seen it."""
+    """The console, in a browser with an empty cache."""
 
     RECORDS: ClassVar[str] = RECORDS
 
@@ -55,7 +55,7 @@ class FirstLoadTests(WebTestCase):
 
     @in_thread
     def test_again(self) -> None:
-        """A later load is told of each part that nothing has changed."""
+        """A later load gets 304 for each file."""
         browser = self.open("level")
         self.until_shown()
         browser.driver.refresh()
@@ -64,7 +64,7 @@ class FirstLoadTests(WebTestCase):
 
     @in_thread
     def test_prefix(self) -> None:
-        """The page works below a path that a proxy takes away, and asks for nothing beside it."""
+        """The page works below a path that a proxy removes, and requests nothing else."""
         self.serve()
         listening = self.wait(self.proxy)
         where = f"127.0.0.1:{listening.getHost().port}"
@@ -78,7 +78,7 @@ class FirstLoadTests(WebTestCase):
 
     @inlineCallbacks
     def proxy(self) -> Generator[Deferred[Any], Any, Any]:
-        """Listen where the gateway is to be found below `PREFIX`."""
+        """Listen where the gateway is available below `PREFIX`."""
         factory = ProxyFactory("127.0.0.1", int(self.origin.rpartition(":")[2]))
         factory.protocol = _PrefixServer
         factory.noisy = False
@@ -92,7 +92,7 @@ class CompressionTests(ServiceTestCase):
 
     @in_thread
     def test_compressed(self) -> None:
-        """Who accepts gzip gets it where it is worth it, with a tag of its own."""
+        """Clients that accept gzip get it where it reduces the size, with its own tag."""
         compressed = 0
         for path in TYPES:
             plain = self.ask(f"/{path}", accept_encoding="identity")
@@ -113,7 +113,7 @@ class CompressionTests(ServiceTestCase):
 
     @in_thread
     def test_unchanged(self) -> None:
-        """Each form is told apart by its tag: 304 for the one, all of the other."""
+        """Each form has its tag: 304 for that one, everything of the other."""
         path = "/static/console.css"
         tags = {
             encoding: self.ask(path, accept_encoding=encoding).headers["etag"]
@@ -132,7 +132,7 @@ class CompressionTests(ServiceTestCase):
                 self.assertEqual(head.headers["etag"], whole.headers["etag"])
 
     def test_accepted(self) -> None:
-        """Weights and stars are understood."""
+        """Weights and stars are supported."""
         for values, accepted in [
             ([], False),
             ([""], False),
@@ -156,7 +156,7 @@ class BundleTests(SynchronousTestCase):
     """Modules that are joined."""
 
     def bundle(self, **modules: str) -> str:
-        """The module `a` joined with those that it imports, but for `other`."""
+        """Return the module `a` joined with its imports, except for `other`."""
         folder = Path(self.mktemp())
         folder.mkdir()
         for name, text in modules.items():
@@ -164,7 +164,7 @@ class BundleTests(SynchronousTestCase):
         return Bundle(folder, "a.js", ["a.js", "other.js"]).text
 
     def test_entries(self) -> None:
-        """An entry refers to other entries only, so that these are one object to all."""
+        """An entry imports other entries only, so that their exports are the same for all."""
         for entry in ENTRIES:
             text = Bundle(STATIC, entry, ENTRIES).text
             found = re.findall(r"""^(?:import|export)\b.* from ["'](.*)["'];""", text, re.MULTILINE)
@@ -172,7 +172,7 @@ class BundleTests(SynchronousTestCase):
             self.assertLessEqual(set(targets), {(STATIC / each).resolve() for each in ENTRIES})
 
     def test_order(self) -> None:
-        """What is imported comes first and once, whoever imports it."""
+        """Imported modules come first and once, however many import them."""
         text = self.bundle(
             a='import { b as x } from "./b.js";\nimport { c } from "./c.js";\nx(c);\n',
             b='import { c } from "./c.js";\nexport const b = (n) => n + c;\n',
@@ -184,7 +184,7 @@ class BundleTests(SynchronousTestCase):
         self.assertNotIn("import", text)
 
     def test_exports(self) -> None:
-        """Only what the entry exports is exported, by the names that it gives."""
+        """Only the entry's exports are exported, by the names that it gives."""
         text = self.bundle(
             a='export { b as x } from "./b.js";\nexport class A {}\n',
             b='export { c as b } from "./c.js";\nexport { o } from "./other.js";\n',
@@ -196,13 +196,13 @@ class BundleTests(SynchronousTestCase):
         self.assertTrue(text.startswith('import * as $other from "./other.js";\n'))
 
     def test_comments(self) -> None:
-        """Comments on lines of their own are left out, and nothing else."""
+        """Comment lines are removed, and nothing else."""
         code = 'const url = "http://x"; // 1\n/** @type {2} */ const two = `/* 2 */`;\n'
         comments = "/** One.\n * @type {number}\n */\n  // Two.\n", "    /** Three. */\n"
         self.assertEqual(self.bundle(a=comments[0] + code + comments[1] + code), code + code)
 
     def test_refused(self) -> None:
-        """What it cannot join is an error that names the module, not a page that does not work."""
+        """An unsupported form is an error that names the module."""
         for text in (
             'import "./b.js";',
             'import b from "./b.js";',
@@ -224,7 +224,7 @@ PREFIX = "/gateway/1/"
 
 
 class _PrefixServer(ProxyServer):
-    """Takes the prefix from the path of each request."""
+    """Removes the prefix from the path of each request."""
 
     def dataReceived(self, data: bytes) -> None:
         super().dataReceived(data.replace(b"GET " + PREFIX.encode(), b"GET /", 1))  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""The demo IOC as a service: it comes back when it dies, and ends with the service."""
+"""The demo IOC as a service: it is restarted when it dies, and ends with the service."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class DemoIOCTests(TestCase):
     """DemoIOC as a service."""
 
     def setUp(self) -> None:
-        """Makes the service, which hurries."""
+        """Create the service, with short delays."""
         self.service = DemoIOC(reactor, restart_seconds=0.05)
 
     @inlineCallbacks
     def test_stops_while_starting(self) -> Any:
-        """A service stopped before its IOC is up leaves nothing behind either."""
+        """A service stopped before its IOC is ready leaves no process behind."""
         with capturedLogs() as events:
             self.service.startService()
             yield self.service.stopService()
@@ -33,7 +33,7 @@ class DemoIOCTests(TestCase):
 
     @inlineCallbacks
     def test_comes_back(self) -> Any:
-        """An IOC that dies is told of and starts again on its ports; stopping is no death."""
+        """An IOC that dies is logged, and restarted on its ports; stopping is not logged."""
         with capturedLogs() as events:
             self.service.startService()
             first = yield self.service.when_up()
@@ -49,7 +49,7 @@ class DemoIOCTests(TestCase):
 
     @inlineCallbacks
     def test_stops_while_waiting(self) -> Any:
-        """A service stopped between two IOCs starts no more."""
+        """A service stopped between two IOCs starts no other."""
         self.service.startService()
         ioc = yield self.service.when_up()
         ended = ioc.when_ended()

@@ -23,7 +23,7 @@ class GroupTests(PVATestCase):
 
     @inlineCallbacks
     def test_as_listed(self) -> Any:
-        """Each is there, is what it is said to be, and moves."""
+        """Each PV exists, has the described type, and changes."""
         service = DemoIOC(reactor, pva_ports=self.ports)
         self.addCleanup(service.stopService)
         service.startService()

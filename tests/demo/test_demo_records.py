@@ -1,4 +1,4 @@
-"""The demo's records: every one listed is there and does what it says, on a real IOC."""
+"""The demo's records on a real IOC: each one listed exists and behaves as described."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from twisted.internet.interfaces import IReactorProcess
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from pycawamp.demo.process import SoftIOC
-from pycawamp.demo.records import DATABASE, RECORDS
+from pycawamp.demo.records import DATABASE, GROUPS, RECORDS
+from pycawamp.service.ports import demo_text
 from tests.support.ca_client import run_client
 from tests.support.timing import allowed
 
@@ -93,7 +94,7 @@ class RecordTests(TestCase):
 
     @inlineCallbacks
     def test_as_listed(self) -> Any:
-        """Each record moves, or stands still, as its line in the list says."""
+        """Each record changes, or does not change, as its line in the list says."""
         yield self.start()
         said = [line for line in self.ioc.output if "not achievable" not in line]
         self.assertNotRegex("\n".join(said), "(?i)error|warning")
@@ -111,15 +112,15 @@ class RecordTests(TestCase):
         self._check_fields()
 
     def values(self, name: str) -> list[Any]:
-        """The values a record was seen with."""
+        """Return the values that were received of a record."""
         return [value for value, _, _ in self.updates[name]]
 
     def severities(self, name: str) -> set[int]:
-        """The severities a record was seen with."""
+        """Return the severities that were received of a record."""
         return {severity for _, severity, _ in self.updates[name]}
 
     def hertz(self, name: str) -> float:
-        """How often a record was updated, by its own stamps, the first value left out."""
+        """Return the number of updates by the record's time stamps, without the first value."""
         stamps = [stamp for _, _, stamp in self.updates[name][1:]]
         return float((len(stamps) - 1) / (stamps[-1] - stamps[0]))
 
@@ -179,7 +180,7 @@ class RecordTests(TestCase):
 
     @inlineCallbacks
     def test_setpoint(self) -> Any:
-        """The setpoint can be set, is held within its drive limits and has all its alarms."""
+        """The setpoint can be set, is limited to its drive limits and has all its alarms."""
         yield self.start()
         client = yield run_client(reactor, self.ioc.ports, WAYS_OF_SETPOINT)
         self.assertEqual(
@@ -191,10 +192,10 @@ class RecordTests(TestCase):
 
 
 class ListTests(SynchronousTestCase):
-    """The list against the text of the database."""
+    """The list compared with the text of the database."""
 
     def test_complete(self) -> None:
-        """Every record that is for people is listed, and nothing else."""
+        """Every record for users is listed, and nothing else."""
         text = Path(DATABASE).read_text(encoding="utf-8")
         names = {
             "demo:" + name
@@ -203,8 +204,17 @@ class ListTests(SynchronousTestCase):
         self.assertEqual(names, set(RECORDS))
         self.assertEqual(names, set(UPDATES))
 
+    def test_shown(self) -> None:
+        """A gateway names them all when it starts, and so does README."""
+        readme = Path(__file__).parents[2] / "README.md"
+        told = demo_text("http://localhost:8888/").splitlines()
+        lines = {line.split()[0] for line in told if line.startswith("  ")}
+        for name in (*RECORDS, *GROUPS):
+            self.assertIn(name, lines)
+            self.assertIn(f"| `{name}` |", readme.read_text())
+
     def test_described(self) -> None:
-        """Every record, for people or not, has a description."""
+        """Every record has a description."""
         text = Path(DATABASE).read_text(encoding="utf-8")
         for body in re.split(r"^record\(", text, flags=re.M)[1:]:
             self.assertRegex(body, r'field\(DESC, ".+"\)')

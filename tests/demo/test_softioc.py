@@ -78,14 +78,14 @@ class SoftIOCTests(TestCase):
         ports: CAPorts | None = None,
         access_file: str | None = None,
     ) -> SoftIOC:
-        """An IOC that does not outlast the test."""
+        """Return an IOC that is stopped at the end of the test."""
         ioc = SoftIOC(reactor, [database or self.database], "P=T:", ports, access_file)
         self.addCleanup(ioc.stop)
         return ioc
 
     @inlineCallbacks
     def test_serves_and_obeys(self) -> Any:
-        """The IOC serves its records and runs the lines of its shell in order."""
+        """The IOC serves its records and executes the lines of its shell in order."""
         ioc = self.make()
         self.assertFalse(ioc.running)
         yield ioc.start()
@@ -124,7 +124,7 @@ class SoftIOCTests(TestCase):
 
     @inlineCallbacks
     def test_kill(self) -> Any:
-        """A killed IOC fails what was asked of it, tells who watches it, and takes no more."""
+        """When an IOC is killed, pending and later queries fail, and `ended` fires."""
         ioc = self.make()
         yield ioc.start()
         ended, query = ioc.when_ended(), ioc.query("epicsThreadSleep 10")
@@ -137,7 +137,7 @@ class SoftIOCTests(TestCase):
 
     @inlineCallbacks
     def test_stop(self) -> Any:
-        """A stopped IOC exits in order, well before it would be forced."""
+        """A stopped IOC exits, well before it would be killed."""
         ioc = self.make()
         yield ioc.start()
         ended = ioc.when_ended()
@@ -147,7 +147,7 @@ class SoftIOCTests(TestCase):
 
     @inlineCallbacks
     def test_stop_hung(self) -> Any:
-        """An IOC that hangs is ended by force."""
+        """An IOC that hangs is killed."""
         ioc = self.make()
         yield ioc.start()
         ioc.command("epicsThreadSleep 60")
@@ -158,7 +158,7 @@ class SoftIOCTests(TestCase):
 
     @inlineCallbacks
     def test_restart(self) -> Any:
-        """Another IOC takes over the ports of a killed one, on loopback and nowhere else."""
+        """Another IOC uses the ports of a killed one, on loopback only."""
         first = self.make()
         yield first.start()
         yield _connect(first.ports.server)
@@ -177,7 +177,7 @@ class SoftIOCTests(TestCase):
 
     @inlineCallbacks
     def test_access_file(self) -> Any:
-        """The rules of an access file hold for clients."""
+        """The rules of an access file apply to clients."""
         rules = self.mktemp()
         Path(rules).write_text("ASG(DEFAULT) { RULE(1, READ) }")
         ioc = self.make(access_file=rules)
@@ -240,7 +240,7 @@ class PortTests(SynchronousTestCase):
                     one.bind(("127.0.0.1", port))
 
     def test_environments(self) -> None:
-        """Both environments name the ports and no address but loopback."""
+        """Both environments contain the ports and no address but loopback."""
         client, server = CAPorts(1, 2).client_environment(), CAPorts(1, 2).server_environment()
         self.assertEqual(client["EPICS_CA_ADDR_LIST"], "127.0.0.1:1")
         self.assertEqual(client["EPICS_CA_REPEATER_PORT"], "2")
@@ -250,7 +250,7 @@ class PortTests(SynchronousTestCase):
 
 
 class _Watcher(Protocol):
-    """A connection to the IOC that knows when it ends."""
+    """A connection to the IOC that detects when it ends."""
 
     def __init__(self) -> None:
         self.lost: Deferred[None] = Deferred()
@@ -260,7 +260,7 @@ class _Watcher(Protocol):
 
 
 class _Parent(ProcessProtocol):
-    """A process that starts an IOC and says so."""
+    """A process that starts an IOC and reports that."""
 
     def __init__(self) -> None:
         self.up: Deferred[None] = Deferred()

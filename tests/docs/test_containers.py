@@ -1,4 +1,4 @@
-"""Containerfile and contrib/compose.yaml: read as far as it goes without an engine, else run."""
+"""Containerfile and contrib/compose.yaml: checked without an engine, and run with one."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ContainerfileTests(SynchronousTestCase):
     """Without an engine."""
 
     def test_command(self) -> None:
-        """The command has options that there are, and does not run as root."""
+        """The command has options that exist, and does not run as root."""
         parts = dict(instructions())
         self.assertEqual(json.loads(parts["ENTRYPOINT"]), ["pycaserver"])
         options = Options()
@@ -65,7 +65,7 @@ class ContainerfileTests(SynchronousTestCase):
         self.assertGreater(float(gateway["stop_grace_period"].rstrip("s")), drain + 5)
 
     def test_mounts(self) -> None:
-        """The files that the compose file gives its containers exist, and are YAML."""
+        """The files that the compose file mounts exist, and are YAML."""
         services = yaml.safe_load((ROOT / "contrib" / "compose.yaml").read_text())["services"]
         mounts = [mount for service in services.values() for mount in service.get("volumes", [])]
         places = [mount.partition(":")[0] for mount in mounts if mount.startswith(".")]
@@ -81,7 +81,7 @@ class ScrapeTests(TwistdTestCase):
 
     @inlineCallbacks
     def test_scraped(self) -> Any:
-        """Where Prometheus is told to look, a gateway of the compose file shows its metrics."""
+        """At the target of Prometheus, a gateway of the compose file serves its metrics."""
         (job,) = yaml.safe_load((ROOT / "contrib" / "prometheus.yml").read_text())["scrape_configs"]
         self.assertEqual(job["static_configs"], [{"targets": ["127.0.0.1:8888"]}])
         run = self.twistd()
@@ -98,7 +98,7 @@ class HealthTests(TwistdTestCase):
 
     @inlineCallbacks
     def test_health(self) -> Any:
-        """Its command succeeds while a gateway is well, and fails when there is none."""
+        """Its command succeeds while a gateway is healthy, and fails without one."""
         found = re.search(r"CMD (\[.*)$", dict(instructions())["HEALTHCHECK"])
         assert found is not None
         program, *arguments = json.loads(found[1])

@@ -49,7 +49,7 @@ def examples(dialect: str) -> list[Example]:
 
 
 def fixed(message: str) -> str:
-    """A message without what is different each time."""
+    """Return a message without what differs from run to run."""
     return STAMP.sub('"seconds":S,"nanos":N', message)
 
 
@@ -60,7 +60,7 @@ class DialectPageTests(DialectTestCase):
     def play(
         self, example: Example, client: WebSocketTestClient
     ) -> Generator[Deferred[Any], Any, None]:
-        """Say what the client says, and compare what comes."""
+        """Send the client's messages, and compare what is received."""
         for line in example.lines:
             if line.startswith("→ "):
                 client.send(line[2:])
@@ -89,11 +89,11 @@ class DialectPageTests(DialectTestCase):
             yield fixture.stop()
 
     def test_pvws(self) -> Any:
-        """Each example of docs/pvws.md goes as the page has it."""
+        """Each example of docs/pvws.md has the messages of the page."""
         return self.play_page("pvws", "pvws/pv")
 
     def test_epics2web(self) -> Any:
-        """Each example of docs/epics2web.md goes as the page has it."""
+        """Each example of docs/epics2web.md has the messages of the page."""
         return self.play_page("epics2web", "epics2web/monitor")
 
     def test_complete(self) -> None:

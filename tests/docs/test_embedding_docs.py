@@ -51,7 +51,7 @@ ASG(DEFAULT) {
 
 @inlineCallbacks
 def get_page(url: str) -> Generator[Deferred[Any], Any, bytes]:
-    """The body of a page that is there."""
+    """Return the body of a page, once it is available."""
     response = yield Agent(reactor).request(b"GET", url.encode())
     body: bytes = yield readBody(response)
     assert response.code == 200, (url, response.code)
@@ -66,11 +66,11 @@ def example(name: str) -> str:
 
 
 class EmbeddingTests(IOCTestCase):
-    """Each example, run for real."""
+    """Each example is run."""
 
     @inlineCallbacks
     def test_tac(self) -> Generator[Deferred[Any], Any, None]:
-        """The .tac file serves PVs under twistd, on the Site's own port."""
+        """The .tac file serves PVs under twistd, on the Site's port."""
         yield self.start_ioc(ALARM)
         tac = Path(self.mktemp())
         text = example("gateway.tac").replace("tcp:8888", "tcp:0")
@@ -117,7 +117,7 @@ class EmbeddingTests(IOCTestCase):
 
     @inlineCallbacks
     def test_own_policy(self) -> Generator[Deferred[Any], Any, None]:
-        """The example of a policy is asked for each put."""
+        """The example of a policy is called for each put."""
         names: dict[str, Any] = {}
         exec(example("maintenance.py"), names)
         policy = names["MaintenancePolicy"]()
@@ -136,7 +136,7 @@ class EmbeddingTests(IOCTestCase):
 
     @inlineCallbacks
     def test_hub(self) -> Generator[Deferred[Any], Any, None]:
-        """The hub's subscriber hears of an alarm and of the IOC's death, with no browser."""
+        """The hub's subscriber gets an alarm and the IOC's death, without a browser."""
         ioc = yield self.start_ioc(ALARM)
         fixture = yield self.start_gateway()
         heard: list[str] = []
@@ -163,7 +163,7 @@ class EmbeddingTests(IOCTestCase):
 
     @inlineCallbacks
     def test_test(self) -> Generator[Deferred[Any], Any, None]:
-        """The test of a user's own passes under trial."""
+        """The test in the page passes under trial."""
         folder = Path(self.mktemp())
         folder.mkdir()
         (folder / "test_mine.py").write_text(example("test_mine.py"))

@@ -1,4 +1,4 @@
-"""docs/http.md: its commands are run, and answered as the page has it."""
+"""docs/http.md: its commands are run, and answered as on the page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 
 from pycawamp.web.problem import STATUSES
-from tests.docs.test_protocol_docs import fixed
+from tests.support.fixed_text import fixed
 from tests.support.timing import allowed
 from tests.support.twistd import Twistd
 
@@ -29,7 +29,7 @@ class CommandTests(TestCase):
 
     @inlineCallbacks
     def test_commands(self) -> Generator[Deferred[Any], Any, None]:
-        """Each answer is that of the page, but for line breaks and what moves."""
+        """Each response is that of the page, except for line breaks and changing values."""
         if shutil.which("curl") is None:
             raise SkipTest("no curl: apt-get install curl")
         run = Twistd(reactor)
@@ -52,7 +52,7 @@ class TableTests(SynchronousTestCase):
     """The table of statuses."""
 
     def test_codes(self) -> None:
-        """Each code of the protocol that a request can lead to is with its status."""
+        """Each code of the protocol that a request can lead to is listed with its status."""
         rows = dict(re.findall(r"^\| ([\d, ]+) \| (.*) \|$", PAGE.read_text(), re.M))
         # By HTTP, a message is what the gateway makes of a request.
         for code in STATUSES.keys() - {"unknown_action", "too_large", "unauthenticated"}:

@@ -1,4 +1,4 @@
-"""What says the same in several places: versions, Python versions, the index of decisions."""
+"""Facts that are in several files: versions, Python versions, the index of decisions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SETUP.read(ROOT / "setup.cfg")
 
 
 class MetadataTests(SynchronousTestCase):
-    """The project's files about itself."""
+    """The project's metadata."""
 
     def test_versions(self) -> None:
         """All files have the version of setup.cfg."""
@@ -34,8 +34,14 @@ class MetadataTests(SynchronousTestCase):
         }
         self.assertEqual(found, {SETUP["metadata"]["version"]})
 
+    def test_authors(self) -> None:
+        """The package has the authors of the citation."""
+        citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+        authors = ", ".join(author["name"] for author in citation["authors"])
+        self.assertEqual(SETUP["metadata"]["author"], authors)
+
     def test_pythons(self) -> None:
-        """The classifiers name the versions of Python that CI runs, from the required one on."""
+        """The classifiers are the versions of Python that CI runs, from the required one on."""
         named = re.findall(r":: Python :: (3\.\d+)", SETUP["metadata"]["classifiers"])
         workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
         self.assertEqual(named, workflow["jobs"]["test"]["strategy"]["matrix"]["python"])

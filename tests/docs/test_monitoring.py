@@ -1,4 +1,4 @@
-"""What is made of /metrics: the table in the documentation, alert rules and a dashboard."""
+"""Uses of /metrics: the table in the documentation, alert rules and a dashboard."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def dashboards() -> Iterator[tuple[str, str]]:
 
 
 class MetricsTests(ApiTestCase):
-    """Beside a scrape of a whole gateway."""
+    """Compared with a scrape of a whole gateway."""
 
     @inlineCallbacks
     def scrape(self) -> Any:
@@ -82,7 +82,7 @@ class MetricsTests(ApiTestCase):
 
     @inlineCallbacks
     def test_used(self) -> Any:
-        """Alert rules and panels use metrics and labels that there are."""
+        """Alert rules and panels use existing metrics and labels."""
         text = yield self.scrape()
         names: set[str] = set()
         labels = {"instance", "job"}
@@ -105,13 +105,13 @@ class MetricsTests(ApiTestCase):
             self.assertLessEqual(said, labels, what)
 
     def test_told(self) -> None:
-        """The documentation tells what to do about each alert."""
+        """The documentation explains each alert."""
         told = set(re.findall(r"^\| `(Pycaserver[A-Za-z]+)` \|", OPERATIONS, re.MULTILINE))
         self.assertEqual(told, set(rules()))
 
     @inlineCallbacks
     def test_promtool(self) -> Any:
-        """Prometheus takes the alert rules and its configuration, and finds the names good."""
+        """The alert rules, the configuration and the names of metrics are valid for promtool."""
         promtool = shutil.which("promtool")
         if promtool is None:
             raise SkipTest("there is no promtool (Debian's package prometheus)")

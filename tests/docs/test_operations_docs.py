@@ -23,19 +23,19 @@ class OptionTests(SynchronousTestCase):
     """The options."""
 
     def test_table(self) -> None:
-        """The table is the one that is made of the options."""
+        """The table is the one that is generated from the options."""
         made = f"<!-- Made by: make options -->\n{table(OPTIONS)}"
         self.assertTrue(made in TEXT, "the options have changed: run make options")
 
     def test_known(self) -> None:
-        """Each option of the gateway that the page tells of exists."""
+        """Each option of the gateway that the page mentions exists."""
         known = {each.rstrip("=") for each in Options().longOpt}
         for text in (TEXT, SCALING):
             told = set(re.findall(r"`--([a-z-]+)", text))
             self.assertLessEqual(told, known)
 
     def test_commands(self) -> None:
-        """The commands that run a gateway have options and values that are good."""
+        """The commands that run a gateway have valid options and values."""
         blocks = re.findall(r"^```sh\n(.*?)^```", TEXT + SCALING, re.DOTALL | re.MULTILINE)
         found = re.findall(r"pycaserver (--p[^>\n]*)", "".join(blocks))
         self.assertGreaterEqual(len(found), 5)
@@ -50,7 +50,7 @@ class OptionTests(SynchronousTestCase):
             self.assertNotEqual(options.settings.ports, ())
 
     def test_file(self) -> None:
-        """The file that the page has made means what its command line does."""
+        """The file on the page has the same meaning as its command line."""
         folder = self.mktemp()
         os.makedirs(folder)
         before = os.getcwd()

@@ -24,21 +24,13 @@ from pycawamp.demo.process import DemoIOC, SoftIOC
 from pycawamp.pv import errors
 from pycawamp.testing import GatewayFixture, WebSocketTestClient
 from pycawamp.wire.v2.options import OPTIONS
+from tests.support.fixed_text import fixed
 from tests.support.version2_case import ANYONE, V2TestCase, like
 
 PAGE = Path(__file__).absolute().parents[2] / "docs" / "protocol.md"
 BLOCK = re.compile(r"^```(\w+)(?: ([\w-]+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 STARTS = ("→ ", "← ", "⇐ ")
 
-MOVING = ("demo:sine", "demo:ramp")
-"""Whose values are not those of the page."""
-ALWAYS = (
-    (r'"timestamp":\d+\.\d{9}', '"timestamp":T'),
-    (r'"timestamps":\[[^\]]*\]', '"timestamps":T'),
-    (r'"host":"(localhost|127\.0\.0\.1):\d+"', '"host":H'),
-    (r"within [\d.]+ s", "within S"),
-)
-IN_MOVING = ((r'"value":-?\d+\.\d+(e-\d+)?', '"value":V'),)
 BEFORE_EACH = {"demo:setpoint": "21.5", "demo:text": "Grüezi from EPICS"}
 
 
@@ -53,7 +45,7 @@ class Example:
 
     @property
     def names(self) -> set[str]:
-        """The PVs that it asks for, but for those that are not there."""
+        """The PVs that it requests, except for those that do not exist."""
         requests = [_loads(line[2:]) for line in self.lines if line.startswith("→")]
         asked = [request for request in requests if isinstance(request, dict)]
         names = {name for each in asked for name in [each.get("pv"), *each.get("pvs", [])]}
@@ -62,7 +54,7 @@ class Example:
 
 
 def examples() -> list[Example]:
-    """The conversations of the page."""
+    """Return the conversations of the page."""
     text = PAGE.read_text()
     return [
         Example(text[: block.start()].count("\n") + 1, block[2] or "", tuple(_lines(block[3])))
@@ -88,14 +80,6 @@ def _loads(text: str) -> Any:
         return None
 
 
-def fixed(text: str) -> str:
-    """A message without what is different each time."""
-    moving = IN_MOVING if any(f'"{name}"' in text for name in MOVING) else ()
-    for pattern, stand_in in (*ALWAYS, *moving):
-        text = re.sub(pattern, stand_in, text)
-    return text
-
-
 class Player:
     """Plays one example with one client."""
 
@@ -106,7 +90,7 @@ class Player:
 
     @inlineCallbacks
     def play(self) -> Generator[Deferred[Any], Any, list[tuple[str, str]]]:
-        """Say and hear it all; fires with pairs of what the page has and what came."""
+        """Play the example; fires with pairs of expected and received messages."""
         pairs = []
         for line in self._example.lines:
             if line.startswith("→"):
@@ -120,7 +104,7 @@ class Player:
         return pairs
 
     def _fits(self, expected: Any, message: Any) -> bool:
-        """Whether to compare it: not if it is one more update of a record that has had one."""
+        """Return whether to compare it: not if it is another update of a changing record."""
         head = _message_head(message)
         is_more = head[0] == "monitor" and head[1] in self._updated
         return not is_more or head == expected
@@ -144,7 +128,7 @@ def _message_head(message: Any) -> tuple[Any, Any]:
 
 
 def _binary_text(frame: bytes) -> str:
-    """A binary message as the page shows it."""
+    """Return a binary message as the page shows it."""
     size = int.from_bytes(frame[:4], "little")
     header = frame[4 : 4 + size].decode()
     start = 4 + size + -(4 + size) % 8
@@ -170,7 +154,7 @@ class PlayTests(V2TestCase):
 
     @inlineCallbacks
     def play(self, ioc: SoftIOC, fixture: GatewayFixture, example: Example) -> Any:
-        """Play one example, and compare all that came."""
+        """Play one example, and compare all messages."""
         for name, value in BEFORE_EACH.items():
             yield ioc.query(f'dbpf("{name}","{value}")')
         client = yield fixture.connect()
@@ -191,7 +175,7 @@ class PlayTests(V2TestCase):
 
     @inlineCallbacks
     def test_examples(self) -> Any:
-        """Each example goes as the page has it: same messages, same keys, same order."""
+        """Each example has the messages of the page: same keys, same order."""
         ioc = yield self.start_demo()
         settings = GatewaySettings(connect_timeout=1)
         self.assertGreater(len(examples()), 15)
@@ -258,10 +242,10 @@ TYPES: dict[str, tuple[str, list[Any]]] = {
 
 
 class PageTests(SynchronousTestCase):
-    """What the page says, as far as it can be looked up."""
+    """Statements of the page that can be looked up."""
 
     def test_codes(self) -> None:
-        """Every error code that the package gives is explained."""
+        """Every error code of the package is explained."""
         table = PAGE.read_text().partition("## Errors")[2].partition("\n## ")[0]
         explained = set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE))
         sources = (PAGE.parents[2] / "pycawamp").rglob("*.py")

@@ -1,4 +1,4 @@
-"""docs/security.md: its commands, files and nginx configuration do what they say."""
+"""docs/security.md: its commands, files and nginx configuration work as described."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ def blocks(language: str) -> list[str]:
 
 
 def commands(program: str) -> list[list[str]]:
-    """The arguments of each command of a program."""
+    """Return the arguments of each command of a program."""
     lines = [line for block in blocks("sh") for line in block.splitlines()]
     return [shlex.split(line) for line in lines if line.startswith(program)]
 
 
 class DocumentedTests(MemoryServiceTestCase):
-    """The recipes, in a folder that has the files they name."""
+    """The recipes, in a folder with their files."""
 
     def setUp(self) -> None:
-        """Have the files."""
+        """Make the files."""
         super().setUp()
         before = os.getcwd()
         os.chdir(self.folder)
@@ -75,7 +75,7 @@ class DocumentedTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def check(self, number: int) -> Any:
-        """What a documented `pycaserver-access` says."""
+        """Return the output of a documented `pycaserver-access`."""
         arguments = ["-m", "pycawamp.access.check", *commands("pycaserver-access")[number][1:]]
         output, _, status = yield getProcessOutputAndValue(sys.executable, arguments, os.environ)
         self.assertEqual(status, 0)
@@ -83,7 +83,7 @@ class DocumentedTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_public(self) -> Any:
-        """The public page shows what the list allows, and lets nobody write."""
+        """The public page shows what the list allows, and nobody can write."""
         said = yield self.check(0)
         self.assertIn("read: yes\nwrite: no", said)
         for name in ("BEAM:CURRENT", "BEAM:TEST:X", "OTHER"):
@@ -102,7 +102,7 @@ class DocumentedTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_operators(self) -> Any:
-        """The documented one-liner makes a password file; its user writes from the control room."""
+        """The documented command makes a password file; its user writes from the control room."""
         said = yield self.check(1)
         self.assertIn("write: yes (trapped)", said)
         (line,) = [line for line in blocks("sh")[1].splitlines() if line]
@@ -127,7 +127,7 @@ class DocumentedTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_nginx(self) -> Any:
-        """A real nginx with the documented configuration lets in whom the sign-on knows."""
+        """A real nginx with the documented configuration accepts users of the sign-on service."""
         if NGINX is None:
             raise SkipTest("no nginx: apt-get install nginx-light")
         socket = self.folder / "s"
@@ -198,10 +198,10 @@ class DocumentedTests(MemoryServiceTestCase):
 
 
 class OptionTests(MemoryServiceTestCase):
-    """What the page says of options."""
+    """Statements of the page about options."""
 
     def test_defaults(self) -> None:
-        """Each limit is told with its default, and each option that is told of exists."""
+        """Each limit is listed with its default, and each mentioned option exists."""
         defaults = {option.name: option.default for option in OPTIONS}
         told = dict(re.findall(r"^\| `--([\w-]+)`[^|]*\| (\d+) \|", TEXT, re.MULTILINE))
         limits = {name for name, value in defaults.items() if name.startswith("max-") and value}
@@ -213,12 +213,12 @@ class OptionTests(MemoryServiceTestCase):
 
 
 class SignOn(Resource):
-    """A single sign-on service that knows one session."""
+    """A single sign-on service with one session."""
 
     isLeaf = True
 
     def render_GET(self, request: Request) -> bytes:
-        """Say whose session it is."""
+        """Answer with the user of the session."""
         if request.getCookie(b"session") != b"good":
             request.setResponseCode(401)
         else:

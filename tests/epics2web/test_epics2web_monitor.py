@@ -1,4 +1,4 @@
-"""epics2web's WebSocket: what clients are told of real records."""
+"""epics2web's WebSocket: the messages about real records."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class MonitorTests(Epics2WebTestCase):
 
     @inlineCallbacks
     def test_types(self) -> Any:
-        """First what it is, then its first element."""
+        """The first message has the type, the second the first element."""
         _, _, client = yield self.start_all(RECORDS)
         labels = {"enum-labels": ["Idle", "Busy"]}
         expected: dict[str, tuple[str, int, dict[str, Any], Any]] = {
@@ -77,7 +77,7 @@ class MonitorTests(Epics2WebTestCase):
 
     @inlineCallbacks
     def test_updates(self) -> Any:
-        """Every change comes, for as long as the PV is not cleared."""
+        """Every change is sent until the PV is cleared."""
         ioc, _, client = yield self.start_all(RECORDS)
         yield self.first(client, "long")
         for value in (1, 2):
@@ -95,7 +95,7 @@ class MonitorTests(Epics2WebTestCase):
 
     @inlineCallbacks
     def test_repeat(self) -> Any:
-        """Asking again is answered again."""
+        """A repeated request is answered again."""
         _, _, client = yield self.start_all(RECORDS)
         told = []
         for _ in range(2):
@@ -106,7 +106,7 @@ class MonitorTests(Epics2WebTestCase):
 
     @inlineCallbacks
     def test_labels_changed(self) -> Any:
-        """Changed labels are told."""
+        """Changed labels are sent."""
         ioc, _, client = yield self.start_all(RECORDS)
         yield self.first(client, "enum")
         yield ioc.query(f'dbpf("{self.prefix}enum.ONST", "Moving")')
@@ -123,7 +123,7 @@ class MonitorTests(Epics2WebTestCase):
 
     @inlineCallbacks
     def test_mistakes(self) -> Any:
-        """What is no request is logged, answered by nothing, and harms nobody."""
+        """An invalid request is logged, not answered, and affects nobody else."""
         _, fixture, client = yield self.start_all(RECORDS)
         for text in (
             "no JSON",
@@ -144,7 +144,7 @@ class MonitorTests(Epics2WebTestCase):
 
     @inlineCallbacks
     def test_many_names(self) -> Any:
-        """A message of 128 KiB is taken."""
+        """A message of 128 KiB is accepted."""
         _, _, client = yield self.start_all(RECORDS)
         names = [f"{self.prefix}{name}" for name in ("double", "long")]
         client.send(json.dumps({"type": "monitor", "pvs": names}).ljust(2**17))
@@ -153,7 +153,7 @@ class MonitorTests(Epics2WebTestCase):
 
     @inlineCallbacks
     def test_not_found(self) -> Any:
-        """A PV that is not there is told after three seconds, to who comes later too."""
+        """A PV that is not found is reported after three seconds, also to later clients."""
         _, fixture, first = yield self.start_all(RECORDS)
         wanted = {"type": "info", "pv": f"{self.prefix}nowhere", "connected": False}
         for client in (first, (yield fixture.connect(path=self.path))):
@@ -164,7 +164,7 @@ class MonitorTests(Epics2WebTestCase):
 
     @inlineCallbacks
     def test_lost(self) -> Any:
-        """A lost PV is told, and told again when it comes back."""
+        """A lost PV is reported, and again when it is back."""
         ioc = yield self.start_ioc(RECORDS)
         fixture = yield self.start_gateway()
         client = yield fixture.connect(path=self.path)

@@ -1,4 +1,4 @@
-"""What epics2web serves by HTTP."""
+"""The HTTP resources of epics2web."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class CagetTests(ApiTestCase):
 
     @inlineCallbacks
     def test_values(self) -> Any:
-        """Values come in the order of the request, states of enums by label unless `n` is given."""
+        """Values are in the order of the request, enums by label unless `n` is given."""
         states = Metadata(FieldType.ENUM, 1, enum_strs=("Off", "On"))
         self.backend.add("enum", 1, states)
         self.backend.add("text", "Grüezi")
@@ -44,7 +44,7 @@ class CagetTests(ApiTestCase):
 
     @inlineCallbacks
     def test_failure(self) -> Any:
-        """One failure fails the whole call, with status 200, after two seconds."""
+        """One failure makes the whole call fail, with status 200, after two seconds."""
         self.serve()
         started = reactor.seconds()
         reply = yield self.call("GET", "/epics2web/caget?pv=X&pv=nowhere&pv=neither")
@@ -56,7 +56,7 @@ class CagetTests(ApiTestCase):
 
     @inlineCallbacks
     def test_jsonp(self) -> Any:
-        """A callback is the name of a function, and nothing else."""
+        """A callback must be the name of a function."""
         self.serve()
         for callback in ("cb", "jQuery1102_5", "app.loaded.$x"):
             reply = yield self.call("GET", f"/epics2web/caget?pv=X&jsonp={callback}")
@@ -69,7 +69,7 @@ class CagetTests(ApiTestCase):
 
     @inlineCallbacks
     def test_jsonp_elsewhere(self) -> Any:
-        """With puts, a page of elsewhere cannot read values by loading them as a script."""
+        """With puts, a page of another origin cannot read values by loading them as a script."""
         self.serve("--allow-put=anyone")
         path = "/epics2web/caget?pv=X&jsonp=cb"
         reply = yield self.call("GET", path)
@@ -80,11 +80,11 @@ class CagetTests(ApiTestCase):
 
 
 class HealthTests(ApiTestCase):
-    """/epics2web/healthcheck, and what is bookmarked."""
+    """/epics2web/healthcheck, and bookmarked pages."""
 
     @inlineCallbacks
     def test_healthcheck(self) -> Any:
-        """PVs that were lost a while ago are told with status 503."""
+        """PVs that were lost some time ago are listed with status 503."""
         self.patch(epics2web, "PATIENCE", 0.2)
         self.backend.add("Y", 2)
         self.serve()

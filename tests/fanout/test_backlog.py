@@ -1,4 +1,4 @@
-"""What waits for one client is bounded, whatever it asks for and however slowly it reads."""
+"""The pending data of a client is limited, whatever it requests and however slowly it reads."""
 
 from __future__ import annotations
 
@@ -7,20 +7,18 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from pycawamp.fanout.outbox import FLUSH_BYTES, MAX_UNREAD_BYTES, IWriter
-from pycawamp.pv.errors import NotConnectedError
-from pycawamp.pv.memory import MemoryBackend
-from pycawamp.pv.values import FieldType, Metadata, Reading
+from pycawamp.pv.values import FieldType, Metadata
 from pycawamp.sessions.operations import GETS_AT_ONCE
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.session import Session
 from pycawamp.web.frames import WEBSOCKET
 from pycawamp.wire.v2.dialect import VERSION_1
 from tests.support.memory_gateway import MemoryGateway, ask
+from tests.support.pending_gets import Pending
 from tests.support.websocket_frames import text_payloads
 
 LARGE = 100_000
@@ -28,30 +26,30 @@ LARGE = 100_000
 
 @implementer(IWriter)
 class SlowPage:
-    """A page that takes what is written to it only when it is told to."""
+    """A page that reads only when a test calls `read`."""
 
     framing = WEBSOCKET
 
     def __init__(self) -> None:
         self.session: Session
         self.most = 0
-        """The most that ever waited."""
+        """The maximum pending bytes so far."""
         self._data = b""
 
     @property
     def backlog(self) -> int:
-        """Bytes that wait."""
+        """Pending bytes."""
         return len(self._data)
 
     def write(self, data: bytes) -> None:
-        """Have frames wait."""
+        """Store frames."""
         self._data += data
         self.most = max(self.most, self.backlog)
         if self.backlog > FLUSH_BYTES:
             self.session.outbox.pause()
 
     def read(self) -> list[Any]:
-        """Take all that waits."""
+        """Return all pending data."""
         data, self._data = self._data, b""
         if self.session.outbox.paused:
             self.session.outbox.resume()
@@ -73,13 +71,13 @@ class BacklogTests(SynchronousTestCase):
         )
 
     def connect_all(self) -> None:
-        """Ask for all PVs in one list."""
+        """Request all PVs in one list."""
         self.session.receive(json.dumps({"action": "connect", "pvs": self.names}).encode())
         while self.session.is_busy:
             self.session.go_on()
 
     def read_all(self) -> list[Any]:
-        """All that the page is told, as it goes on reading."""
+        """Return everything that the page gets, while it keeps reading."""
         messages: list[Any] = []
         while True:
             self.gateway.flush_cycle()
@@ -90,7 +88,7 @@ class BacklogTests(SynchronousTestCase):
             messages += new
 
     def test_opening(self) -> None:
-        """A page that opens is told all of its PVs, but no faster than it reads."""
+        """A page that opens gets all of its PVs, but no faster than it reads."""
         for batch in (False, True):
             self.page.most = 0
             ask(self.session, "configure", "", batch=batch)
@@ -105,7 +103,7 @@ class BacklogTests(SynchronousTestCase):
                 ask(self.session, "disconnect", name)
 
     def test_asking_again(self) -> None:
-        """Who asks for a PV again and again is told it once for what it has not read."""
+        """A client that requests a PV repeatedly without reading gets it once."""
         for _ in range(100):
             ask(self.session, "connect", "pv0")
         self.assertLess(self.page.most, FLUSH_BYTES + 2 * LARGE)
@@ -113,7 +111,7 @@ class BacklogTests(SynchronousTestCase):
         self.assertLess(len(told), 20)
 
     def test_catching_up(self) -> None:
-        """A client that reads again is told the newest of each PV, once, as fast as it reads."""
+        """A client that reads again gets the newest value of each PV, once, as fast as it reads."""
         self.connect_all()
         self.read_all()
         self.page.most = 0
@@ -128,7 +126,7 @@ class BacklogTests(SynchronousTestCase):
         self.assertLess(self.page.most, FLUSH_BYTES + 2 * LARGE)
 
     def test_one_cannot_be_shown(self) -> None:
-        """What cannot be shown to a client that reads again keeps nothing else from it."""
+        """A value that cannot be rendered for a client that reads again does not affect others."""
         names = ["pv0", "odd", "pv1"]
         self.gateway.backend.add("odd", np.array([65], np.uint8), Metadata(FieldType.CHAR, 3))
         for name in names:
@@ -146,34 +144,8 @@ class BacklogTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
 
 
-class Pending(MemoryBackend):
-    """PVs whose IOC answers a get when it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: list[tuple[str, Deferred[Reading]]] = []
-
-    def get(self, name: str) -> Deferred[Reading]:
-        """Ask."""
-        answer: Deferred[Reading] = Deferred()
-        self.asked.append((name, answer))
-        return answer
-
-    def answer(self) -> None:
-        """Answer the oldest."""
-        name, answer = self.asked.pop(0)
-        super().get(name).chainDeferred(answer)
-
-    def remove(self, name: str) -> None:
-        """Make a PV disappear: who asked for it is told."""
-        super().remove(name)
-        asked, self.asked = self.asked, []
-        for _, answer in asked:
-            answer.errback(NotConnectedError("the IOC was lost"))
-
-
 class GetTests(SynchronousTestCase):
-    """Gets that an IOC takes its time to answer."""
+    """Gets that an IOC answers late."""
 
     def setUp(self) -> None:
         """Open a client."""
@@ -183,7 +155,7 @@ class GetTests(SynchronousTestCase):
         self.session, self.page = self.gateway.open()
 
     def test_few_at_once(self) -> None:
-        """An IOC is asked for a few at a time; all are answered, in their order."""
+        """An IOC gets a few requests at a time; all are answered, in order."""
         for number in range(100):
             ask(self.session, "get", "X", id=number)
         while self.backend.asked:
@@ -193,7 +165,7 @@ class GetTests(SynchronousTestCase):
         self.assertEqual([each["id"] for each in self.page.take()], list(range(100)))
 
     def test_lost(self) -> None:
-        """Of a PV that is lost each get is refused, once, and others are asked for as before."""
+        """Each get of a lost PV is refused, once; those of other PVs continue."""
         for number in range(1000):
             ask(self.session, "get", "X", id=number)
         self.backend.remove("X")
@@ -207,7 +179,7 @@ class GetTests(SynchronousTestCase):
         self.assertEqual(len(self.backend.asked), GETS_AT_ONCE)
 
     def test_comes_back_as_another(self) -> None:
-        """A PV that has another type when a get's turn comes is shown as what it is then."""
+        """If the type of a PV changes while a get waits, the reply has the new type."""
         for number in range(GETS_AT_ONCE + 1):
             ask(self.session, "get", "X", id=number)
         self.backend.remove("X")
@@ -219,7 +191,7 @@ class GetTests(SynchronousTestCase):
         self.assertEqual(self.page.take()[-1]["value"], [0, 1, 2])
 
     def test_client_leaves(self) -> None:
-        """Of a client that leaves, no more is asked for."""
+        """For a client that disconnects, no more requests are sent."""
         ask(self.session, "get", "late")
         for _ in range(100):
             ask(self.session, "get", "X")
@@ -230,7 +202,7 @@ class GetTests(SynchronousTestCase):
         self.assertEqual(len(self.backend.asked), GETS_AT_ONCE)
 
     def test_later_options(self) -> None:
-        """What is configured after a get does not change its answer."""
+        """A `configure` after a get does not affect its reply."""
         ask(self.session, "get", "X")
         ask(self.session, "configure", "", text=True, metadata=True)
         self.backend.answer()
@@ -239,7 +211,7 @@ class GetTests(SynchronousTestCase):
         self.assertEqual((value["msg_type"], "text" in value), ("value", False))
 
     def test_unread(self) -> None:
-        """A client that reads none of its answers is refused more of them."""
+        """A client that does not read its replies gets no more of them."""
         ask(self.session, "get", "X")
         self.page.backlog = MAX_UNREAD_BYTES + 1
         self.backend.answer()

@@ -1,4 +1,4 @@
-"""Samples of how late updates are."""
+"""Samples of the delay of updates."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class DelayTests(SynchronousTestCase):
     """DeliveryDelays, of sessions over in-memory PVs."""
 
     def setUp(self) -> None:
-        """Have a PV with a time stamp of its IOC, and a clock that is 0.2 s later."""
+        """Make a PV with a time stamp of its IOC, and a clock that is 0.2 s later."""
         self.now = STAMP + 0.2
         self.gateway = MemoryGateway(backend=MemoryBackend(now=lambda: STAMP))
         self.gateway.backend.add("X", 1.5, Metadata(FieldType.DOUBLE, 1, IOC))
@@ -27,7 +27,7 @@ class DelayTests(SynchronousTestCase):
         self.flush_cycle.delays = DeliveryDelays(lambda: self.now)
 
     def subscribe(self, **options: float) -> Session:
-        """A client of the PV, which has had its first value."""
+        """Return a client of the PV that has got its first value."""
         session, _ = self.gateway.open()
         ask(session, "connect", "X", **options)
         self.gateway.flush_cycle()
@@ -35,14 +35,14 @@ class DelayTests(SynchronousTestCase):
         return session
 
     def update(self, times: int = 1) -> DelayStatistics:
-        """Send updates, each in a flush cycle of its own."""
+        """Send updates, each in its own flush cycle."""
         for _ in range(times):
             self.gateway.backend.set("X", self.gateway.clock.seconds())
             self.gateway.flush_cycle()
         return self.flush_cycle.delays.statistics()
 
     def test_late(self) -> None:
-        """An update is counted by how late it is, and for its IOC; the first one is not."""
+        """An update is counted by its delay, and for its IOC; the first one is not."""
         self.subscribe()
         self.assertEqual(sum(self.flush_cycle.delays.statistics().counts), 0)
         found = self.update()
@@ -51,7 +51,7 @@ class DelayTests(SynchronousTestCase):
         self.assertAlmostEqual(found.by_ioc[IOC], 0.2)
 
     def test_ahead(self) -> None:
-        """Where the IOC's clock is ahead, its mean is negative, and the sum does not fall."""
+        """If the IOC's clock is ahead, its mean is negative, and the sum does not decrease."""
         self.now = STAMP - 1
         self.subscribe()
         found = self.update()
@@ -59,14 +59,14 @@ class DelayTests(SynchronousTestCase):
         self.assertAlmostEqual(found.by_ioc[IOC], -1)
 
     def test_sampled(self) -> None:
-        """Of many flush cycles within an interval, one is looked at."""
+        """Of many flush cycles within an interval, one is sampled."""
         self.subscribe()
         self.assertEqual(sum(self.update(10).counts), 1)
         self.gateway.advance(SAMPLE_INTERVAL)
         self.assertEqual(sum(self.update(10).counts), 2)
 
     def test_not_prompt(self) -> None:
-        """What a client wants late, or takes late, is no delay."""
+        """Updates that are late because of the client are not sampled."""
         self.subscribe(max_rate=10)
         self.assertEqual(sum(self.update().counts), 0)
         self.gateway = MemoryGateway(backend=self.gateway.backend)

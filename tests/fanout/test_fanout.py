@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from collections import Counter
 from collections.abc import Iterable
@@ -12,17 +11,8 @@ import numpy as np
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.pv.values import FieldType, Metadata
-from tests.support.garbage import collect
+from tests.support.live_objects import fanout_objects
 from tests.support.memory_gateway import LINGER, MemoryGateway, Page, ask
-
-
-def fanout_objects() -> Counter[str]:
-    """What lives of pycawamp.fanout in this process, by class."""
-    collect()
-    kinds = (type(each) for each in gc.get_objects())
-    return Counter(
-        kind.__name__ for kind in kinds if str(kind.__module__).startswith("pycawamp.fanout.")
-    )
 
 
 class FanoutTests(SynchronousTestCase):
@@ -35,7 +25,7 @@ class FanoutTests(SynchronousTestCase):
             self.gateway.backend.add(name, 0)
 
     def page_of(self, names: Iterable[str], **options: Any) -> Page:
-        """A client's page that shows these PVs, its first values taken."""
+        """Return a client's page that shows these PVs, and has read the first values."""
         session, page = self.gateway.open()
         for name in names:
             ask(session, "connect", name, **options)
@@ -44,7 +34,7 @@ class FanoutTests(SynchronousTestCase):
         return page
 
     def values(self, page: Page) -> list[tuple[str, int]]:
-        """The updates that a page got since the last time, the turn being over."""
+        """Return the updates that a page got since the last call, at the end of a flush cycle."""
         self.gateway.flush_cycle()
         return [
             (message["pvname"], message["value"])
@@ -53,7 +43,7 @@ class FanoutTests(SynchronousTestCase):
         ]
 
     def test_equal_pages_share(self) -> None:
-        """Clients of equal pages are handed the very same bytes, in whatever order they joined."""
+        """Clients of equal pages get the very same bytes, in whatever order they joined."""
         pages = [self.page_of("abc"), self.page_of("cab"), self.page_of("bca")]
         for round_ in range(1, 4):
             for name in "abc":
@@ -74,7 +64,7 @@ class FanoutTests(SynchronousTestCase):
             self.assertEqual(sorted(self.values(page)), [(name, 1) for name in names])
 
     def test_one_encoding_fails(self) -> None:
-        """What cannot be shown as one client wants it is shown to all the others."""
+        """A value that cannot be rendered for one client is sent to all the others."""
         chars = Metadata(FieldType.CHAR, 3)
         self.gateway.backend.add("odd", np.array([65, 66], np.uint8), chars)
         before = self.page_of(["odd"])
@@ -92,7 +82,7 @@ class FanoutTests(SynchronousTestCase):
         session.close()
 
     def test_newcomer_fails(self) -> None:
-        """A PV that cannot be shown to a newcomer is an error to it, and nothing of it stays."""
+        """A PV that cannot be rendered for a new client is an error for it, and leaves nothing."""
         publishers = self.gateway.sessions.shared.publishers
         self.gateway.backend.add("odd", [67], Metadata(FieldType.CHAR, 3))  # type: ignore[list-item]
         session, page = self.gateway.open()
@@ -109,7 +99,7 @@ class FanoutTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 2)
 
     def test_order_across_joins(self) -> None:
-        """Updates of a PV keep their order while others join and leave within the turn."""
+        """Updates of a PV stay in order while others join and leave within a flush cycle."""
         page = self.page_of("ab")
         for value in range(1, 10):
             self.gateway.backend.set("a", value)
@@ -123,7 +113,7 @@ class FanoutTests(SynchronousTestCase):
             self.assertEqual([v for n, v in got if n == name], list(range(1, 10)))
 
     def test_newcomer_gets_nothing_older(self) -> None:
-        """A newcomer within a turn gets the newest value, no older one, then all that follow."""
+        """A client that joins in a flush cycle gets the newest value, then all that follow."""
         self.page_of("a")
         self.gateway.backend.set("a", 1)
         self.gateway.backend.set("a", 2)
@@ -133,7 +123,7 @@ class FanoutTests(SynchronousTestCase):
         self.assertEqual(self.values(page), [("a", 2), ("a", 3)])
 
     def test_leaver_gets_nothing_newer(self) -> None:
-        """Who leaves within a turn gets what came before, and nothing that comes after."""
+        """A client that leaves in a flush cycle gets earlier updates, and nothing later."""
         session, page = self.gateway.open()
         ask(session, "connect", "a")
         self.gateway.backend.set("a", 1)
@@ -142,7 +132,7 @@ class FanoutTests(SynchronousTestCase):
         self.assertEqual(self.values(page), [("a", 0), ("a", 1)])
 
     def test_swapped_membership(self) -> None:
-        """Two clients that swap their PVs within a turn each get what is theirs."""
+        """Two clients that swap their PVs within a flush cycle each get their own updates."""
         (one, one_page), (two, two_page) = self.gateway.open(), self.gateway.open()
         ask(one, "connect", "a")
         ask(two, "connect", "b")
@@ -174,7 +164,7 @@ class FanoutTests(SynchronousTestCase):
         self.assertEqual(self.gateway.sessions.conflated, 2 * 98)
 
     def test_paused_beside_others(self) -> None:
-        """A paused client changes nothing for those with an equal page."""
+        """A paused client does not affect those with an equal page."""
         slow, _ = self.gateway.open()
         for name in "ab":
             ask(slow, "connect", name)
@@ -185,7 +175,7 @@ class FanoutTests(SynchronousTestCase):
         self.assertEqual(self.values(quick), [("a", value) for value in range(1, 50)])
 
     def test_paused_within_turn(self) -> None:
-        """What was gathered before a pause is not sent in part: each update is whole."""
+        """Frames collected before a pause are not sent in part: each update is complete."""
         session, page = self.gateway.open()
         ask(session, "connect", "a")
         self.values(page)
@@ -197,7 +187,7 @@ class FanoutTests(SynchronousTestCase):
         self.assertEqual(self.values(page)[-1], ("a", 2))
 
     def test_resumed_within_turn(self) -> None:
-        """A client that resumes in the turn of an update gets nothing older after the newest."""
+        """A client that resumes in the cycle of an update gets nothing older after the newest."""
         session, page = self.gateway.open()
         ask(session, "connect", "a")
         self.values(page)
@@ -209,7 +199,7 @@ class FanoutTests(SynchronousTestCase):
         self.assertEqual(self.values(page), [("a", 2), ("a", 3)])
 
     def test_lost_while_paused(self) -> None:
-        """A paused client learns on resuming that a PV was lost, or that it was and is back."""
+        """When resumed, a client gets that a PV was lost, or that it was lost and is back."""
         session, page = self.gateway.open()
         ask(session, "connect", "a")
         ask(session, "connect", "b")
@@ -228,7 +218,7 @@ class FanoutTests(SynchronousTestCase):
         self.assertEqual(told, {"a": [False], "b": [True, 7]})
 
     def test_requests_while_paused(self) -> None:
-        """A paused client that connects and leaves gets what it holds when it resumes."""
+        """A paused client that joins and leaves PVs gets its current ones when it resumes."""
         session, page = self.gateway.open()
         ask(session, "connect", "a")
         self.values(page)
@@ -242,7 +232,7 @@ class FanoutTests(SynchronousTestCase):
         self.assertEqual(self.values(page), [("b", 2)])
 
     def test_no_leak(self) -> None:
-        """After all have left, nothing is left of what served them."""
+        """After all clients have left, no objects are left."""
         before = fanout_objects()
         sessions = []
         for names in ("ab", "ab", "bc", "abcd", "d", "cd"):

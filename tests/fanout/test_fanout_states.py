@@ -20,17 +20,17 @@ MOST_CLIENTS = 5
 
 @attrs.define
 class Told:
-    """What one client is to be told of one PV."""
+    """What one client should get of one PV."""
 
     expected: list[Any] = attrs.Factory(list)
-    """conn or value, in order, had the client never been slow."""
+    """conn or value, in order, if the client were never slow."""
     slow: bool = False
     """Whether it was ever slow, so that it may miss some."""
 
 
 @attrs.define(eq=False)
 class Client:
-    """One client, and what it is to be told."""
+    """One client, and what it should get."""
 
     session: Session
     page: Page
@@ -38,7 +38,7 @@ class Client:
     told: dict[str, Told] = attrs.Factory(lambda: {name: Told() for name in NAMES})
 
     def got(self, name: str) -> list[Any]:
-        """The conn or value of one PV, in the order they came."""
+        """Return the conn or value of one PV, in the order in which they were received."""
         return [
             message.get("conn", message.get("value"))
             for received in self.page.messages
@@ -48,7 +48,7 @@ class Client:
 
 
 class FanoutMachine(RuleBasedStateMachine):
-    """What clients are told, beside what they are to be told."""
+    """What clients get, compared with what they should get."""
 
     clients = st.integers(0, MOST_CLIENTS - 1)
     names = st.sampled_from(NAMES)
@@ -65,11 +65,11 @@ class FanoutMachine(RuleBasedStateMachine):
         self.counter = 100
 
     def client(self, number: int) -> Client:
-        """One of those that are there."""
+        """Return one of the clients."""
         return self.open[number % len(self.open)]
 
     def tell(self, name: str, *news: Any) -> None:
-        """Expect that all who hold a PV are told."""
+        """Expect that all clients of a PV get this."""
         for client in self.open:
             if name in client.held:
                 told = client.told[name]
@@ -79,13 +79,13 @@ class FanoutMachine(RuleBasedStateMachine):
     @rule()
     @precondition(lambda self: len(self.open) < MOST_CLIENTS)
     def come(self) -> None:
-        """A client comes."""
+        """Add a client."""
         self.open.append(Client(*self.gateway.open()))
 
     @rule(number=clients)
     @precondition(lambda self: self.open)
     def go(self, number: int) -> None:
-        """A client goes without a word; what it got until then is looked at."""
+        """Disconnect a client; what it got until then is checked."""
         client = self.client(number)
         self.gateway.flush_cycle()
         self.check(client)
@@ -98,7 +98,7 @@ class FanoutMachine(RuleBasedStateMachine):
     @rule(number=clients, name=names, options=options)
     @precondition(lambda self: self.open)
     def join(self, number: int, name: str, options: dict[str, Any]) -> None:
-        """A client connects to a PV, again perhaps, and is told the present state."""
+        """A client connects to a PV, possibly again, and gets the current state."""
         client = self.client(number)
         ask(client.session, "connect", name, **options)
         client.held.add(name)
@@ -113,7 +113,7 @@ class FanoutMachine(RuleBasedStateMachine):
     @rule(number=clients, name=names)
     @precondition(lambda self: self.open)
     def leave(self, number: int, name: str) -> None:
-        """A client disconnects from a PV, perhaps from one that it does not hold."""
+        """A client disconnects from a PV, possibly from one that it does not have."""
         client = self.client(number)
         ask(client.session, "disconnect", name)
         if name in client.held and client.session.outbox.paused:
@@ -122,7 +122,7 @@ class FanoutMachine(RuleBasedStateMachine):
 
     @rule(name=names)
     def update(self, name: str) -> None:
-        """A PV changes, or appears."""
+        """Change a PV, or create it."""
         self.counter += 1
         if name not in self.values:
             self.values[name] = self.counter
@@ -137,7 +137,7 @@ class FanoutMachine(RuleBasedStateMachine):
 
     @rule(name=names)
     def lose(self, name: str) -> None:
-        """A PV's IOC dies."""
+        """Disconnect a PV."""
         if name in self.values:
             del self.values[name]
             self.gateway.backend.remove(name)
@@ -146,7 +146,7 @@ class FanoutMachine(RuleBasedStateMachine):
     @rule(number=clients)
     @precondition(lambda self: self.open)
     def pause(self, number: int) -> None:
-        """A client's socket is full. What was gathered in this turn it gets later."""
+        """Fill a client's socket. What was collected in this flush cycle is sent later."""
         client = self.client(number)
         for name in client.held:
             client.told[name].slow = True
@@ -155,20 +155,20 @@ class FanoutMachine(RuleBasedStateMachine):
     @rule(number=clients)
     @precondition(lambda self: self.open)
     def resume(self, number: int) -> None:
-        """A client's socket has room again."""
+        """Empty a client's socket."""
         client = self.client(number)
         if client.session.outbox.paused:
             client.session.outbox.resume()
 
     @rule()
     def flush_cycle(self) -> None:
-        """The reactor's turn ends."""
+        """End the flush cycle."""
         self.gateway.flush_cycle()
         for client in self.open:
             self.check(client)
 
     def check(self, client: Client) -> None:
-        """One client was told what it was to be told."""
+        """Check what one client got."""
         for name, told in client.told.items():
             got = client.got(name)
             if not told.slow:
@@ -180,7 +180,7 @@ class FanoutMachine(RuleBasedStateMachine):
                 assert got[-1] == self.values.get(name, False), (name, got)
 
     def teardown(self) -> None:
-        """All catch up, and hold what is; then all go, and nothing is left."""
+        """All clients catch up, and have the current state; then all leave, and nothing remains."""
         for number in range(len(self.open)):
             self.resume(number)
         self.flush_cycle()

@@ -1,4 +1,4 @@
-"""What is over on the side of Channel Access is freed at once, without the garbage collector."""
+"""Closed objects of Channel Access are freed at once, without the garbage collector."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class CAFreedTests(IOCTestCase):
 
     @inlineCallbacks
     def test_channels_and_requests(self) -> Any:
-        """Channels that were dropped are freed, with gets and puts, good, bad and abandoned."""
+        """Dropped channels are freed, with gets and puts that succeeded, failed or were dropped."""
         yield self.borrow_ioc(RECORDS)
         self.see_own_ioc()
         backend = CABackend(reactor, Inbox(reactor, lambda: None))
@@ -45,7 +45,7 @@ class CAFreedTests(IOCTestCase):
         self.assertEqual(ours, {})
 
     async def use(self, hub: PVHub) -> None:
-        """Read and write, and leave."""
+        """Read and write, and disconnect."""
         for name in ("a", "c"):
             one_shot = OneShotChannel(hub, reactor, self.prefix + name)
             await one_shot.reach(10.0)

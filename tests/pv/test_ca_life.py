@@ -1,4 +1,4 @@
-"""IOCs that come late, die, and come back as something else; access given and taken."""
+"""IOCs that start late, die, and change on restart; access given and revoked."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class LifeTests(IOCTestCase):
 
     @inlineCallbacks
     def test_appears_late(self) -> Any:
-        """A PV that is not found is told as conn false in time, and as true when it appears."""
+        """A PV that is not found is reported as conn false in time, and as true when it appears."""
         fixture = yield self.start_gateway(GatewaySettings(connect_timeout=1))
         first, second = yield connect_all(fixture, 2)
         started = reactor.seconds()
@@ -76,7 +76,7 @@ class LifeTests(IOCTestCase):
 
     @inlineCallbacks
     def test_restart(self) -> Any:
-        """An IOC dies: conn false; it comes back: true and a value, whatever the PV is now."""
+        """An IOC dies: conn false; it restarts: true and a value, whatever type the PV has now."""
         names = ("same", "type", "enum", "length", "array", "gone")
         ioc = yield self.start_ioc(BEFORE)
         fixture = yield self.start_gateway()
@@ -100,7 +100,7 @@ class LifeTests(IOCTestCase):
 
     @inlineCallbacks
     def until_all(self, client: WebSocketTestClient, types: dict[str, str]) -> Any:
-        """Of each PV, the next message of a type; fires when all came."""
+        """Return the next message of a type for each PV; fires when all were received."""
         found: dict[str, Any] = {}
         while len(found) < len(types):
             message = yield client.receive()
@@ -111,7 +111,7 @@ class LifeTests(IOCTestCase):
 
     @inlineCallbacks
     def assert_after(self, client: WebSocketTestClient, names: tuple[str, ...]) -> Any:
-        """A client sees each PV connect and has its first value, and nothing of the one gone."""
+        """A client gets a connection and a first value of each PV, and no old value."""
         expected = {
             "same": (2.5, 1, "mm"),
             "type": ("text", 1, None),
@@ -130,11 +130,11 @@ class LifeTests(IOCTestCase):
 
 
 class AccessTests(IOCTestCase):
-    """Read access, given and taken by the IOC's access security."""
+    """Read access, given and revoked by the IOC's access security."""
 
     @inlineCallbacks
     def allow(self, ioc: SoftIOC, rules: str) -> Any:
-        """Have the IOC take other rules."""
+        """Make the IOC use other rules."""
         Path(self.rules).write_text(rules)
         yield ioc.query("asInit")
 
@@ -149,7 +149,7 @@ class AccessTests(IOCTestCase):
 
     @inlineCallbacks
     def assert_readable(self, client: WebSocketTestClient) -> Any:
-        """A client is told that both PVs are connected, and their first values, with units."""
+        """A client gets that both PVs are connected, and their first values, with units."""
         values: dict[str, Any] = {}
         connected: set[str] = set()
         while len(values) < 2:
@@ -167,7 +167,7 @@ class AccessTests(IOCTestCase):
 
     @inlineCallbacks
     def assert_unreadable(self, client: WebSocketTestClient) -> Any:
-        """A client is told that both PVs are not connected."""
+        """A client gets that both PVs are not connected."""
         told: dict[str, bool] = {}
         while len(told) < 2:
             message = yield client.receive()
@@ -180,7 +180,7 @@ class AccessTests(IOCTestCase):
 
     @inlineCallbacks
     def test_lost_and_regained(self) -> Any:
-        """Read access that is taken is told as conn false; once it is back, true and a value."""
+        """Revoked read access is reported as conn false; once it is back, true and a value."""
         ioc = yield self.start_secrets(READABLE)
         fixture = yield self.start_gateway()
         client, late = yield connect_all(fixture, 2)
@@ -203,7 +203,7 @@ class AccessTests(IOCTestCase):
 
     @inlineCallbacks
     def test_given_late(self) -> Any:
-        """A PV that may not be read is told as conn false at once; then true, units included."""
+        """A PV that may not be read is conn false at once; then true, with units."""
         ioc = yield self.start_secrets(UNREADABLE)
         client = yield self.start_client(GatewaySettings(connect_timeout=60))
         self.subscribe(client, "a", "b")

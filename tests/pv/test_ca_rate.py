@@ -1,4 +1,4 @@
-"""Fast records: nothing is lost while everyone keeps up."""
+"""Fast records: no update is lost while all clients keep up."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class RecordTests(IOCTestCase):
 
     @inlineCallbacks
     def look(self, client: WebSocketTestClient, *names: str) -> Any:
-        """The first messages of some PVs of this test: of each, connection and monitor."""
+        """Return the first messages of PVs of this test: connection and monitor of each."""
         self.subscribe(client, *names)
         messages: dict[str, list[Any]] = {name: [] for name in names}
         while any(len(those) < 2 for those in messages.values()):
@@ -78,7 +78,7 @@ class RecordTests(IOCTestCase):
 
     @inlineCallbacks
     def test_records(self) -> Any:
-        """Each kind of record, field and filter gives value, count and units as in the contract."""
+        """Each kind of record, field and filter has the documented value, count and units."""
         started = time.time()
         yield self.start_ioc(RECORDS)
         client = yield self.start_client()
@@ -131,7 +131,7 @@ class RecordTests(IOCTestCase):
 
     @inlineCallbacks
     def test_odd_records(self) -> Any:
-        """Units that CA cuts, a record that never processed, and bytes that are not UTF-8."""
+        """Truncated units, a record that never processed, and bytes that are not UTF-8."""
         # Not UTF-8: the one byte B0 stands for a degree sign.
         yield self.start_ioc(RECORDS.replace("LATIN1", "\udcb0"))
         client = yield self.start_client()
@@ -159,7 +159,7 @@ class RecordTests(IOCTestCase):
 
     @inlineCallbacks
     def test_growing_array(self) -> Any:
-        """An array's updates have the length that it has then, none and one included."""
+        """An array's updates have its current length, also one and zero."""
         ioc = yield self.borrow_ioc(RECORDS)
         client = yield self.start_client()
         yield self.look(client, "one")
@@ -170,7 +170,7 @@ class RecordTests(IOCTestCase):
 
     @inlineCallbacks
     def test_deadband_filter(self) -> Any:
-        """A channel filter filters for who asked for it, and for nobody else."""
+        """A channel filter applies to the client that requested it, and to no other."""
         ioc = yield self.borrow_ioc(RECORDS)
         client = yield self.start_client()
         filtered = 'ao.{"dbnd":{"abs":1}}'
@@ -188,7 +188,7 @@ class RecordTests(IOCTestCase):
 
     @inlineCallbacks
     def test_bad_names(self) -> Any:
-        """Names that no IOC has, or that are odd, are not found; the others are not disturbed."""
+        """Names that no IOC has, or unusual ones, are not found; others are not affected."""
         yield self.borrow_ioc(RECORDS)
         client = yield self.start_client(GatewaySettings(connect_timeout=1))
         yield self.look(client, "ao")

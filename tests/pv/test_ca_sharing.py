@@ -27,11 +27,11 @@ ALL_SERVED = {"a": 2, "b": 1, "c": 2}
 
 
 class SharingTests(IOCTestCase):
-    """What the IOC knows of the gateway."""
+    """The channels of the gateway, as the IOC reports them."""
 
     @inlineCallbacks
     def assert_served(self, ioc: Shell, expected: dict[str, int]) -> Any:
-        """The IOC serves these channels, each with so many subscriptions."""
+        """The IOC serves these channels, each with this number of subscriptions."""
         counts = yield subscription_counts(ioc)
         self.assertEqual({self.prefix + name: n for name, n in expected.items()}, counts)
 
@@ -45,7 +45,7 @@ class SharingTests(IOCTestCase):
 
     @inlineCallbacks
     def test_shared(self) -> Any:
-        """Thirty clients have one channel and the same updates; newcomers change nothing."""
+        """Thirty clients have one channel and the same updates; more clients change nothing."""
         ioc = yield self.borrow_ioc(RECORDS)
         fixture = yield self.start_gateway()
         clients = yield connect_all(fixture, 30)
@@ -71,7 +71,7 @@ class SharingTests(IOCTestCase):
 
     @inlineCallbacks
     def test_freed(self) -> Any:
-        """After the linger of the last client's leaving, subscription and channel are cleared."""
+        """After the linger time without clients, subscription and channel are cleared."""
         ioc = yield self.borrow_ioc(RECORDS)
         fixture = yield self.start_gateway(GatewaySettings(linger=0.3))
         first, second = yield connect_all(fixture, 2)
@@ -90,7 +90,7 @@ class SharingTests(IOCTestCase):
 
     @inlineCallbacks
     def test_threads_let_go(self) -> Any:
-        """Of libca's threads those of an IOC are let go when its last channel is closed."""
+        """Thread states of libca's threads are released when an IOC's last channel is closed."""
         ioc = yield self.borrow_ioc(RECORDS)
         self.see_own_ioc()
         inbox = Inbox(reactor, after_slice=lambda: None)

@@ -1,4 +1,4 @@
-"""Random fates of a record, and what a channel makes of libca's news of it (Hypothesis)."""
+"""Random events of a record, and what a channel makes of them (Hypothesis)."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from pycawamp.pv.ca import libca
 from pycawamp.pv.ca.backend import CABackend
 from pycawamp.pv.ca.channel import Channel
 from pycawamp.pv.ca.monitors import ControlMonitor, Monitor, ValueMonitor
-from pycawamp.pv.inbox import Inbox, InboxLimits
+from pycawamp.pv.event_queue import InboxLimits
+from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.interfaces import ISink
 from pycawamp.pv.values import FieldType, Metadata, Reading
-from tests.pv.test_dbr import control_bytes, time_bytes
+from tests.support.dbr_bytes import control_bytes, time_bytes
 from tests.support.examples import examples
 from tests.support.memory_gateway import SteppingReactor
 
@@ -38,7 +39,7 @@ REFUSALS = (libca.Refusal(152, "Channel read request failed"), NO_ACCESS)
 @implementer(ISink)
 @attrs.define
 class Sink:
-    """Believes what it is told, if it can be believed."""
+    """A sink that checks that what it gets is consistent."""
 
     clock: SteppingReactor
     described: Metadata | None = None
@@ -48,35 +49,35 @@ class Sink:
     """Since the connection."""
     refusal: str | None = None
     mistakes: list[str] = attrs.Factory(list)
-    """What could not be believed: an exception would only be logged."""
+    """Inconsistencies: an exception would only be logged."""
 
     def expect(self, condition: object, what: str) -> None:
-        """Note a mistake."""
+        """Record an inconsistency."""
         if not condition:
             self.mistakes.append(what)
 
     def metadata(self, metadata: Metadata) -> None:
-        """Believe it."""
+        """Check a connection."""
         self.described = metadata
 
     def overloaded(self) -> None:
-        """Not believe it: there is memory."""
+        """Record an inconsistency: there is memory."""
         self.expect(False, "overloaded")
 
     def connection(self, connected: bool) -> None:
-        """Believe it."""
+        """Check a refusal."""
         described = self.described
         may_be = described is not None and described.read_access and not self.connected
         self.expect(may_be or not connected, f"connected, {described}")
         self.connected, self.has_value, self.refusal = connected, False, None
 
     def refused(self, reason: str) -> None:
-        """Believe it."""
+        """Check metadata."""
         self.expect(self.described, f"refused before it was described: {reason}")
         self.connected, self.has_value, self.refusal = False, False, reason
 
     def reading(self, reading: Reading) -> None:
-        """Believe it, after a while."""
+        """Check an update, which takes some time."""
         value = int(cast(float, reading.value))
         self.expect(self.connected, f"{value} while there is no connection")
         self.expect(value >= self.newest, f"{value} after {self.newest}")
@@ -88,7 +89,7 @@ class Sink:
 
 
 class ChannelMachine(RuleBasedStateMachine):
-    """One record, as an IOC serves it, and a channel behind an inbox that overflows soon."""
+    """One record of an IOC, and a channel behind an inbox with a low limit."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -110,7 +111,7 @@ class ChannelMachine(RuleBasedStateMachine):
 
     @property
     def native(self) -> Metadata:
-        """What a connection tells."""
+        """Return the state of a connection."""
         return Metadata(
             self.type, 1, "ioc:5064", read_access=self.readable, write_access=self.writable
         )
@@ -118,7 +119,7 @@ class ChannelMachine(RuleBasedStateMachine):
     @rule(field_type=st.sampled_from(TYPES), stays=st.booleans())
     @precondition(lambda self: not self.is_up)
     def start(self, field_type: FieldType, stays: bool) -> None:
-        """The IOC starts, with a record of another type perhaps."""
+        """Start the IOC, possibly with a record of another type."""
         self.is_up = True
         self.value += 1
         before, type_before = self.monitors, self.type
@@ -136,39 +137,39 @@ class ChannelMachine(RuleBasedStateMachine):
     @rule()
     @precondition(lambda self: self.is_up)
     def die(self) -> None:
-        """The IOC dies."""
+        """Kill the IOC."""
         self.is_up = False
         self.inbox.post(self.channel.lose, None)
 
     @rule()
     def update(self) -> None:
-        """The record is processed."""
+        """Process the record."""
         self.value += 1
         if self.is_up and self.readable:
             self.tell_value()
 
     @rule(refusal=st.sampled_from([None, *REFUSALS]))
     def refuse(self, refusal: libca.Refusal | None) -> None:
-        """The IOC refuses to send the value, or does not any more."""
+        """The IOC refuses to send the value, or stops refusing."""
         self.refusal = refusal
         self.update()
 
     @rule()
     def rename_units(self) -> None:
-        """Somebody writes the record's EGU."""
+        """Change the record's EGU."""
         self.units += 1
         if self.is_up and self.readable:
             self.tell_units()
 
     @rule(readable=st.booleans(), writable=st.booleans(), refused_first=st.booleans())
     def change_access(self, readable: bool, writable: bool, refused_first: bool) -> None:
-        """The access rights change; an IOC tells it by rights and events, in either order."""
+        """Change the access rights; an IOC sends the rights and events in either order."""
         self.readable, self.writable = readable, writable
         if self.is_up:
             self.tell_access(refused_first)
 
     def tell_access(self, refused_first: bool = False) -> None:
-        """Tell the rights; with a right to read, the server tells everything anew."""
+        """Send the rights; with read access, the server sends everything again."""
         if not self.readable and refused_first:
             self.refuse_events()
         self.inbox.post(self.channel.set_access, (self.readable, self.writable))
@@ -179,7 +180,7 @@ class ChannelMachine(RuleBasedStateMachine):
             self.refuse_events()
 
     def refuse_events(self) -> None:
-        """Send the events that tell of no read access."""
+        """Send the events for lost read access."""
         for monitor in self.monitors:
             self.inbox.post_update(monitor.failed, NO_ACCESS)
 
@@ -191,12 +192,12 @@ class ChannelMachine(RuleBasedStateMachine):
             self.inbox.post_update(self.monitors[-1].failed, self.refusal)
 
     def post_value(self, monitors: tuple[Monitor, ...], field_type: FieldType, value: int) -> None:
-        """Have an event come to the subscription to the value."""
+        """Send an event to the subscription to the value."""
         element = str(value).encode() if field_type is FieldType.STRING else value
         self.inbox.post_update(monitors[-1].receive, time_bytes(field_type, element))
 
     def tell_units(self) -> None:
-        """Send an event of the properties, where there are any."""
+        """Send an event of the properties, if there are any."""
         if self.type is FieldType.STRING:
             return
         head, limits = (b"\0" * 4, "d") if self.type is FieldType.DOUBLE else (b"", "i")
@@ -205,14 +206,14 @@ class ChannelMachine(RuleBasedStateMachine):
 
     @rule()
     def work(self) -> None:
-        """The reactor does a slice of what waits."""
+        """Run a slice of the reactor's work."""
         due = [call for call in self.clock.getDelayedCalls() if call.active()]
         if due:
             self.clock.advance(max(0.0, due[0].getTime() - self.clock.seconds()))
 
     @rule()
     def settle(self) -> None:
-        """The reactor does all that waits; the sink knows what is."""
+        """Do all of the reactor's work; the sink has the current state."""
         while self.clock.getDelayedCalls():
             self.work()
         readable = self.is_up and self.readable and self.refusal is None
@@ -233,11 +234,11 @@ class ChannelMachine(RuleBasedStateMachine):
 
     @invariant()
     def no_mistakes(self) -> None:
-        """The sink was told nothing that cannot be believed."""
+        """The sink got nothing inconsistent."""
         assert not self.sink.mistakes, self.sink.mistakes
 
     def teardown(self) -> None:
-        """All settles."""
+        """Everything is handled."""
         self.settle()
 
 
@@ -245,8 +246,6 @@ class ChannelStateTests(SynchronousTestCase):
     """ChannelMachine."""
 
     def test_states(self) -> None:
-        """A sink hears of metadata, connection and values in this order, of no value while there
-        is no connection, of none older than another, none without units; and in the end of what is.
-        """
+        """A sink gets metadata, connection and values in order, and the last state at the end."""
         steps = settings(max_examples=examples(150), stateful_step_count=40, deadline=None)
         run_state_machine_as_test(ChannelMachine, settings=steps)

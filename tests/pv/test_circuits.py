@@ -1,4 +1,4 @@
-"""Which requests are passed on, and which are held until their IOC has answered."""
+"""Requests that are passed on, and requests that are held until their IOC has answered."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class CircuitTests(SynchronousTestCase):
     """Requests to two IOCs."""
 
     def setUp(self) -> None:
-        """Collect what is done."""
+        """Collect the executed requests."""
         self.done: list[str] = []
         self.asked: list[Confirmation] = []
         self.forgotten: list[int] = []
@@ -20,7 +20,7 @@ class CircuitTests(SynchronousTestCase):
         self.channel, self.other = AtLibca(host="a:1"), AtLibca(host="b:1")
 
     def confirm(self, _at_libca: AtLibca, confirmed: Job) -> Confirmation:
-        """Ask for a confirmation, which the test gives."""
+        """Request a confirmation, which the test gives."""
         self.asked.append(Confirmation(len(self.asked), confirmed))
         return self.asked[-1]
 
@@ -34,7 +34,7 @@ class CircuitTests(SynchronousTestCase):
             self.circuits.send(to or self.channel, job, size)
 
     def test_window(self) -> None:
-        """Beyond the window, requests of any kind are held, in order, until the answer comes."""
+        """Beyond the window, requests of any kind are held, in order, until the answer arrives."""
         self.send("small", size=8)
         self.send("large", size=WINDOW)
         self.send("next", size=WINDOW)
@@ -49,7 +49,7 @@ class CircuitTests(SynchronousTestCase):
         self.assertEqual((len(self.asked), self.forgotten), (2, [0, 1]))
 
     def test_small(self) -> None:
-        """Many small puts are a window too."""
+        """Many small puts fill a window too."""
         sizes = 3 * [WINDOW // 3]
         for size in sizes:
             self.send("put", size=size)
@@ -57,7 +57,7 @@ class CircuitTests(SynchronousTestCase):
         self.assertEqual(self.done, 3 * ["put"])
 
     def test_lost(self) -> None:
-        """When the IOC is lost, libca refuses what was held; a late answer has no effect."""
+        """When the IOC is lost, held requests are passed on; a late answer has no effect."""
         self.send("large", size=WINDOW)
         self.send("clear", "put")
         self.circuits.lose("b:1")

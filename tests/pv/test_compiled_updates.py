@@ -1,4 +1,4 @@
-"""What clients are sent of libca's events, compiled and in Python: the same bytes (Hypothesis)."""
+"""Messages for libca's events, compiled and in Python: the same bytes (Hypothesis)."""
 
 from __future__ import annotations
 
@@ -18,12 +18,9 @@ from pycawamp.access import Policy
 from pycawamp.fanout.flush import FlushCycle
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.ca import dbr
-from pycawamp.pv.ca.backend import CABackend
-from pycawamp.pv.ca.channel import Channel
-from pycawamp.pv.ca.monitors import Monitor
 from pycawamp.pv.history import Histories
-from pycawamp.pv.hub import PV, PVHub
-from pycawamp.pv.inbox import Inbox, InboxLimits
+from pycawamp.pv.hub import PVHub
+from pycawamp.pv.pv import PV
 from pycawamp.pv.router import Router
 from pycawamp.pv.routes import Field
 from pycawamp.pv.values import FieldType, Metadata
@@ -36,11 +33,12 @@ from pycawamp.web.deflate import Deflate
 from pycawamp.wire import epics2web, pvws
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.v2.dialect import VERSION_1, VERSION_2
-from tests.pv.test_dbr import TIME, control_bytes
-from tests.pv.test_inbox import NATIVE, NOT_COMPILED, compiled
-from tests.pv.test_intake import PollingReactor, event_args
+from tests.support.compiled import NATIVE, NOT_COMPILED
+from tests.support.dbr_bytes import TIME, control_bytes
 from tests.support.examples import examples
+from tests.support.libca_events import PollingReactor
 from tests.support.memory_gateway import Listener, Page, ask
+from tests.support.offline_ca import OfflineCA
 
 NAMES = ("a", "b", "ca://a")
 """The last is the first, by another name."""
@@ -99,7 +97,7 @@ ELEMENTS: dict[FieldType, st.SearchStrategy[Any]] = {
 
 
 def unpack(source: str, target: str, bits: int) -> float:
-    """The number with these bits."""
+    """Return the number with these bits."""
     (number,) = struct.unpack(target, struct.pack(source, bits))
     return float(number)
 
@@ -113,19 +111,19 @@ STAMPS = st.tuples(integers(32, False), st.one_of(st.integers(0, 999_999_999), i
 
 @st.composite
 def events(draw: Any, field_type: FieldType) -> tuple[bytes, int]:
-    """The bytes of an event of a scalar, and their count: now and then there is no value."""
+    """Return the bytes of an event of a scalar, and its count; sometimes there is no value."""
     count = draw(st.sampled_from([1, 1, 1, 1, 0]))
     values = [draw(ELEMENTS[field_type]) for _ in range(count)]
     return time_bytes(field_type, values, draw(ALARMS), draw(STAMPS)), count
 
 
 class ScalarTests(SynchronousTestCase):
-    """One event at a time."""
+    """Single events."""
 
     skip = NOT_COMPILED
 
     def check(self, field_type: FieldType, raw: bytes, encoding: Encoding) -> bool:
-        """Compare what C and Python make of an event; whether C made anything."""
+        """Compare the results of C and Python for an event; return whether C had one."""
         assert NATIVE is not None
         renderer = encoding.dialect.renderer('a"b', encoding)
         renderer.describe(Metadata(field_type, 1, units='mm\u00b5"'))
@@ -145,7 +143,7 @@ class ScalarTests(SynchronousTestCase):
         return True
 
     def test_all_types(self) -> None:
-        """Any value of any type is the same JSON; what C leaves to Python is odd."""
+        """Any value of any type is the same JSON; C leaves only unusual ones to Python."""
         encodings = (Encoding(VERSION_2, metadata=True), *DIALECTS)
 
         @settings(max_examples=examples(3000), deadline=None)
@@ -208,21 +206,14 @@ class Client:
             self.session.receive(json.dumps({"type": kind, "pvs": [name]}).encode())
 
 
-class Gateway:
-    """Sessions over Channel Access without a network: the test says what libca tells."""
+class Gateway(OfflineCA):
+    """Sessions with Channel Access without a network: the test calls libca's callbacks."""
 
     def __init__(self, is_compiled: bool) -> None:
-        self.clock = PollingReactor()
-        limits = InboxLimits(events=12)
-        intake = compiled(limits) if is_compiled else None
         assert NATIVE is not None
-        flush_cycle = (
-            FlushCycle(self.clock, NATIVE.FrameBuffer) if is_compiled else FlushCycle(self.clock)
-        )
-        self.inbox = Inbox(self.clock, flush_cycle.flush, limits, intake)
-        self.inbox.open()
-        # Never started: nothing is asked of libca.
-        self.backend = CABackend(self.clock, self.inbox)
+        clock = PollingReactor()
+        flush_cycle = FlushCycle(clock, NATIVE.FrameBuffer) if is_compiled else FlushCycle(clock)
+        super().__init__(clock, flush_cycle.flush, is_compiled)
         router = Router({"ca": self.backend}, default="ca")
         store = NATIVE.History if is_compiled else None
         histories = Histories(MemoryBudget(), KEEP, store)
@@ -231,59 +222,24 @@ class Gateway:
             self.clock, self.hub, router, flush_cycle, policy=Policy(), put_log=PutLog(None)
         )
         self.peers: list[Client] = []
-        self.monitors: dict[str, tuple[Monitor, ...]] = {}
-
-    @property
-    def channels(self) -> dict[str, Channel]:
-        """The open channels by name."""
-        return {channel.name: channel for channel in self.backend.registry.channels.values()}
 
     def come(self, encoding: Encoding = VERSION_1) -> None:
-        """A client comes; every other one has agreed on compression."""
+        """Add a client; every other one uses compression."""
         page = Page()
         if len(self.peers) % 2:
             page.framing = Deflate().framing
         session = self.sessions.open(page, Peer("test"), encoding, lambda *_: None)
         self.peers.append(Client(session, page))
 
-    def connect(self, name: str, native: Metadata) -> None:
-        """Libca has connected a channel, of another type perhaps."""
-        channel = self.channels[name]
-        callbacks, registry = self.backend.callbacks, self.backend.registry
-        before = channel.at_libca.monitors
-        monitors = callbacks.monitors(channel, native)
-        if monitors is not before:
-            for monitor in before:
-                registry.forget(monitor.key)
-                monitor.close()
-            for monitor in monitors:
-                registry.listen(monitor)
-        self.inbox.post(channel.connect, (native, monitors))
-        self.inbox.post(channel.set_access, (native.read_access, True))
-
-    def event(self, name: str, raw: bytes, count: int, which: int, status: int = 1) -> None:
-        """Libca has an event of the value (-1) or the properties (0)."""
-        monitors = self.channels[name].at_libca.monitors
-        monitor = monitors[which]
-        args = event_args(monitor.key, raw, monitor.type, count, status)
-        self.backend.callbacks.event(args)
-        self.clock.poll()
-
-    def post(self, name: str, method: str, news: Any) -> None:
-        """Tell a channel what comes otherwise than by events."""
-        self.inbox.post(getattr(self.channels[name], method), news)
-
     def end(self) -> None:
-        """Free all."""
+        """Close everything."""
         for peer in self.peers:
             peer.session.close()
-        self.clock.advance(100)
-        self.backend.registry.clear()
-        self.inbox.close()
+        super().end()
 
 
 class UpdatesMachine(RuleBasedStateMachine):
-    """The same record, and the same clients, before both."""
+    """The same record and the same clients with both."""
 
     pvs = st.sampled_from(["a", "b"])
     clients = st.integers(0, 3)
@@ -301,30 +257,30 @@ class UpdatesMachine(RuleBasedStateMachine):
 
     @property
     def peers(self) -> int:
-        """How many clients there are."""
+        """Return the number of clients."""
         return len(self.both[0].peers)
 
     @rule(encoding=st.sampled_from((VERSION_1, *DIALECTS)))
     @precondition(lambda self: self.peers < 4)
     def come(self, encoding: Encoding) -> None:
-        """A client comes."""
+        """Add a client."""
         for each in self.both:
             each.come(encoding)
 
     @rule(client=clients)
     @precondition(lambda self: self.peers)
     def go(self, client: int) -> None:
-        """A client goes."""
-        self.turn()
+        """Remove a client."""
+        self.iterate()
         client %= self.peers
         for each in self.both:
             each.peers.pop(client).session.close()
-        self.turn()
+        self.iterate()
 
     @rule(client=clients, name=st.sampled_from(NAMES), options=st.sampled_from(OPTIONS))
     @precondition(lambda self: self.peers)
     def join(self, client: int, name: str, options: dict[str, Any]) -> None:
-        """A client connects to a PV, again perhaps."""
+        """A client connects to a PV, possibly again."""
         for each in self.both:
             each.peers[client % self.peers].ask("connect", name, **options)
 
@@ -338,7 +294,7 @@ class UpdatesMachine(RuleBasedStateMachine):
     @rule(client=clients, paused=st.booleans())
     @precondition(lambda self: self.peers)
     def pause(self, client: int, paused: bool) -> None:
-        """A client's socket is full, or has room again."""
+        """Fill a client's socket, or empty it."""
         for each in self.both:
             outbox = each.peers[client % self.peers].session.outbox
             if paused:
@@ -347,7 +303,7 @@ class UpdatesMachine(RuleBasedStateMachine):
                 outbox.resume()
 
     def has(self, name: str) -> bool:
-        """Whether the channel is open."""
+        """Return whether the channel is open."""
         return name in self.both[0].channels
 
     @rule(
@@ -357,7 +313,7 @@ class UpdatesMachine(RuleBasedStateMachine):
         same=st.booleans(),
     )
     def connect(self, name: str, field_type: FieldType, readable: bool, same: bool) -> None:
-        """An IOC is found, or comes back as something else."""
+        """Connect an IOC, possibly with another type."""
         if not self.has(name):
             return
         if name in self.up:
@@ -382,7 +338,7 @@ class UpdatesMachine(RuleBasedStateMachine):
 
     @rule(name=pvs, readable=st.booleans())
     def access(self, name: str, readable: bool) -> None:
-        """Read access is given or taken."""
+        """Read access is given or revoked."""
         if self.has(name) and name in self.up:
             for each in self.both:
                 each.post(name, "set_access", (readable, True))
@@ -391,7 +347,7 @@ class UpdatesMachine(RuleBasedStateMachine):
 
     @rule(name=pvs, units=st.sampled_from(["mm", "V", ""]))
     def describe(self, name: str, units: str) -> None:
-        """An IOC tells units or labels."""
+        """Change units or labels."""
         if not self.has(name) or name not in self.up:
             return
         field_type = self.up[name]
@@ -416,7 +372,7 @@ class UpdatesMachine(RuleBasedStateMachine):
 
     @rule(name=pvs, data=st.data(), times=st.integers(1, 4), soon=st.booleans())
     def update(self, name: str, data: Any, times: int, soon: bool) -> None:
-        """The record is processed."""
+        """Process the record."""
         if not self.has(name) or name not in self.up:
             return
         for _ in range(times):
@@ -426,7 +382,7 @@ class UpdatesMachine(RuleBasedStateMachine):
             for each in self.both:
                 each.event(name, raw, count, -1)
             if soon:
-                self.turn()
+                self.iterate()
 
     @rule(name=pvs, status=st.sampled_from([152, 368]))
     def refuse(self, name: str, status: int) -> None:
@@ -436,14 +392,14 @@ class UpdatesMachine(RuleBasedStateMachine):
                 each.event(name, b"", 0, -1, status)
 
     @rule()
-    def turn(self) -> None:
-        """The reactor does what is due."""
+    def iterate(self) -> None:
+        """Do what is due in the reactor."""
         for each in self.both:
             each.clock.advance(0.001)
 
     @rule(seconds=st.sampled_from([0.1, 0.3, 20.0]))
     def wait(self, seconds: float) -> None:
-        """Time passes: pauses end, unused channels close."""
+        """Let time pass: pauses end, unused channels are closed."""
         for each in self.both:
             each.clock.advance(seconds)
         for name in list(self.up):
@@ -452,7 +408,7 @@ class UpdatesMachine(RuleBasedStateMachine):
         self.compare()
 
     def compare(self) -> None:
-        """Both have sent the same bytes, and replaced as many updates."""
+        """Both have sent the same bytes, and replaced the same number of updates."""
         python, in_c = self.both
         for one, other in zip(python.peers, in_c.peers, strict=True):
             assert b"".join(other.page.writes) == b"".join(one.page.writes)
@@ -465,8 +421,8 @@ class UpdatesMachine(RuleBasedStateMachine):
             assert kept(mine) == kept(other_pv)
 
     def teardown(self) -> None:
-        """All catch up."""
-        self.turn()
+        """All clients catch up."""
+        self.iterate()
         self.wait(0.3)
         for each in self.both:
             each.end()
@@ -474,7 +430,7 @@ class UpdatesMachine(RuleBasedStateMachine):
 
 
 def kept(pv: PV) -> list[Any]:
-    """What the history of a PV has; where there is no number, not when: it may be the clock's."""
+    """Return the history of a PV; without a number, without the time, which may be the clock's."""
     samples = pv.kept()
     is_number = ~np.isnan(samples.values)
     parts = (samples.seconds, samples.nanoseconds, samples.values)
@@ -482,7 +438,7 @@ def kept(pv: PV) -> list[Any]:
 
 
 SEEN: list[int] = []
-"""How many updates of each machine came where they could go past Python."""
+"""The number of updates of each machine that bypassed Python, where that was possible."""
 
 
 class UpdatesStateTests(SynchronousTestCase):
@@ -491,7 +447,7 @@ class UpdatesStateTests(SynchronousTestCase):
     skip = NOT_COMPILED
 
     def test_states(self) -> None:
-        """The same bytes to every client, whatever comes in which order."""
+        """Every client gets the same bytes, whatever happens in which order."""
         SEEN.clear()
         self.patch(deflate, "LEAST", 1)
         steps = settings(max_examples=examples(80), stateful_step_count=40, deadline=None)
@@ -511,27 +467,27 @@ class EncodingTests(SynchronousTestCase):
             self.addCleanup(each.end)
 
     def join(self, *options: dict[str, Any], name: str = "a") -> None:
-        """One client more for each of these options."""
+        """Add a client for each of these options."""
         for each in self.both:
             for option in options:
                 each.come()
                 ask(each.peers[-1].session, "connect", name, **option)
 
     def start(self) -> None:
-        """The IOC comes, with the PV."""
+        """Connect the IOC, with the PV."""
         for each in self.both:
             each.connect("a", Metadata(FieldType.DOUBLE, 1, "ioc:5064"))
             each.event("a", control_bytes(b"\1\0\0\0", b"mm", "d"), 1, 0)
 
     def come(self, *encodings: Encoding) -> None:
-        """One client more for each of these."""
+        """Add a client for each of these."""
         for each in self.both:
             for encoding in encodings:
                 each.come(encoding)
                 each.peers[-1].ask("connect", "a")
 
     def update(self, *numbers: float, severity: int = 0) -> None:
-        """The IOC sends values, each in a turn of its own."""
+        """Send values, each in its own reactor iteration."""
         for number in numbers:
             raw = time_bytes(FieldType.DOUBLE, [number], (3, severity), (EPICS_DAY, 5))
             for each in self.both:
@@ -539,7 +495,7 @@ class EncodingTests(SynchronousTestCase):
                 each.clock.advance(0.001)
 
     def check(self, direct: bool) -> None:
-        """All clients of both have got the same; whether the last updates went past Python."""
+        """All clients of both got the same; return whether the last updates bypassed Python."""
         python, in_c = self.both
         for one, other in zip(python.peers, in_c.peers, strict=True):
             self.assertEqual(b"".join(other.page.writes), b"".join(one.page.writes))
@@ -547,7 +503,7 @@ class EncodingTests(SynchronousTestCase):
         self.assertIs(route is not None and route.is_direct, direct)
 
     def test_encodings(self) -> None:
-        """What is made in C goes past Python, by whatever name; with another encoding nothing."""
+        """Updates bypass Python, by any name; with another encoding, they do not."""
         plain: tuple[dict[str, Any], ...] = (
             {},
             {"metadata": True},
@@ -568,7 +524,7 @@ class EncodingTests(SynchronousTestCase):
         self.check(direct=True)
 
     def test_dialects(self) -> None:
-        """Clients of other dialects are written to in C too, until an alarm comes or goes."""
+        """Clients of other dialects are written to in C too, until an alarm changes."""
         self.come(*DIALECTS, *DIALECTS)
         self.start()
         self.update(1, 2, float("nan"), float("-inf"), 0.1)
@@ -582,7 +538,7 @@ class EncodingTests(SynchronousTestCase):
         self.assertEqual(values, [1, 2, "NaN", "-Infinity", 0.1, *[3, 4, 5] * 3])
 
     def test_throttled(self) -> None:
-        """Within a pause updates go past Python, and the newest comes at its end."""
+        """In a pause, updates bypass Python, and the newest is sent at its end."""
         self.join({}, {"max_rate": 1 / PAUSE})
         self.come(THROTTLED_PVWS)
         self.start()
@@ -607,7 +563,7 @@ class EncodingTests(SynchronousTestCase):
         self.assertEqual(self.values(), [[6, 7], [6], [6]])
 
     def test_joins_within_a_pause(self) -> None:
-        """Who joins in a pause leaves the updates on their way past Python."""
+        """A client that joins in a pause does not affect the route of updates."""
         self.come(THROTTLED_PVWS, THROTTLED_PVWS)
         self.start()
         self.update(1, 2)
@@ -624,7 +580,7 @@ class EncodingTests(SynchronousTestCase):
             each.clock.advance(seconds)
 
     def values(self) -> list[list[Any]]:
-        """The value of each message that clients got since the last time; None: it has none."""
+        """Return the values that clients got since the last call; None: without a value."""
         python, in_c = ([peer.page.take() for peer in each.peers] for each in self.both)
         self.assertEqual(in_c, python)
         return [
@@ -633,7 +589,7 @@ class EncodingTests(SynchronousTestCase):
         ]
 
     def test_newcomer(self) -> None:
-        """A newcomer is told the newest value, though Python has not seen it yet."""
+        """A client that joins gets the newest value, though it has bypassed Python."""
         self.join({})
         self.start()
         self.update(1, 2, 3)
@@ -645,7 +601,7 @@ class EncodingTests(SynchronousTestCase):
         self.assertEqual([messages[-1]["value"] for messages in pages], [3, 3, 3])
 
     def test_slow_client(self) -> None:
-        """A slow client is told the newest value when it has room; what it missed is counted."""
+        """A slow client gets the newest value when it reads again; missed ones are counted."""
         self.join({}, {})
         self.start()
         self.update(1)
@@ -662,7 +618,7 @@ class EncodingTests(SynchronousTestCase):
         self.check(direct=True)
 
     def test_long_frames(self) -> None:
-        """Frames of more than 125 bytes, and of more than 65,535, have their longer headers."""
+        """Frames of more than 125 bytes, and of more than 65,535, have longer headers."""
         self.join({}, name="a")
         for each in self.both:
             each.come()
@@ -675,7 +631,7 @@ class EncodingTests(SynchronousTestCase):
         self.check(direct=True)
 
     def test_lone_subscriber(self) -> None:
-        """Who listens in the gateway itself hears each update, also beside clients."""
+        """A subscriber in the gateway gets each update, also beside clients."""
         self.join({})
         self.start()
         self.update(1, 2)

@@ -1,4 +1,4 @@
-"""DBR bytes to readings and metadata; the bytes are made here after db_access.h."""
+"""DBR bytes to readings and metadata; the bytes are laid out as in db_access.h."""
 
 from __future__ import annotations
 
@@ -11,37 +11,15 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.pv.ca import dbr
 from pycawamp.pv.values import FieldType, Metadata, Reading
+from tests.support.dbr_bytes import control_bytes, time_bytes
 
-# Of each type: the padding between stamp and value, and the struct code of one element.
-TIME = {
-    FieldType.STRING: (0, "40s"),
-    FieldType.SHORT: (2, "h"),
-    FieldType.FLOAT: (0, "f"),
-    FieldType.ENUM: (2, "H"),
-    FieldType.CHAR: (3, "B"),
-    FieldType.LONG: (0, "i"),
-    FieldType.DOUBLE: (4, "d"),
-}
 NUMBERS = [field_type for field_type in dbr.DBR_TYPES if field_type is not FieldType.STRING]
 EPICS_EPOCH = 631152000
 
 
-def time_bytes(field_type: FieldType, *values: Any, status: int = 3, severity: int = 2) -> bytes:
-    """A DBR_TIME value, stamped 1990-01-02 00:00:00.000000789."""
-    padding, code = TIME[field_type]
-    head = struct.pack("=hhII", status, severity, 86400, 789) + b"\xee" * padding
-    return head + struct.pack(f"={code * len(values)}", *values)
-
-
 def decode(field_type: FieldType, count: int, *values: Any) -> Reading:
-    """What a channel of a native count makes of these elements."""
+    """Return what a channel with a native count makes of these elements."""
     return dbr.decoder(field_type, count)(time_bytes(field_type, *values))
-
-
-def control_bytes(head: bytes, units: bytes, limits: str) -> bytes:
-    """A DBR_CTRL value: limits 1 to 8 in the order of db_access.h, then a value."""
-    body = struct.pack(f"=8s8{limits}{limits}", units, *range(1, 9), 0)
-    return struct.pack("=hh", 0, 0) + head + body
 
 
 class TimeTests(SynchronousTestCase):
@@ -76,7 +54,7 @@ class TimeTests(SynchronousTestCase):
         self.assertEqual(decode(FieldType.STRING, 1, b"text").value, "text")
 
     def test_arrays(self) -> None:
-        """Channels of a native count other than 1 give arrays, whatever they hold now."""
+        """Channels with a native count other than 1 give arrays, whatever their current length."""
         for field_type in NUMBERS:
             for held in ((), (7,), (1, 2, 3)):
                 value = decode(field_type, 10, *held).value
@@ -99,7 +77,7 @@ class TimeTests(SynchronousTestCase):
             self.assertEqual(value.tolist(), held)
 
     def test_strings(self) -> None:
-        """A string ends at its NUL or its 40 bytes; what is not UTF-8 is Latin-1."""
+        """A string ends at its NUL or its 40 bytes; if it is not UTF-8, it is Latin-1."""
         for raw, text in [
             (b"", ""),
             (b"a\0rest", "a"),
@@ -117,7 +95,7 @@ class ControlTests(SynchronousTestCase):
     """Metadata of DBR_CTRL values."""
 
     def describe(self, field_type: FieldType, raw: bytes) -> Metadata:
-        """What a channel says of itself, completed by these bytes."""
+        """Return a channel's metadata, completed by these bytes."""
         self.assertLessEqual(dbr.control_size(field_type), len(raw))
         native = Metadata(field_type, 3, host="ioc:5064", write_access=False)
         metadata = dbr.describe(native, raw)
@@ -126,7 +104,7 @@ class ControlTests(SynchronousTestCase):
         return metadata
 
     def test_numbers(self) -> None:
-        """Units and limits of each numeric type are found, precision where there is one."""
+        """Units and limits of each numeric type are decoded, and the precision if there is one."""
         for field_type, head, limits, precision in [
             (FieldType.SHORT, b"", "h", None),
             (FieldType.CHAR, b"", "B", None),
@@ -144,7 +122,7 @@ class ControlTests(SynchronousTestCase):
             self.assertEqual(metadata.enum_strs, ())
 
     def test_units(self) -> None:
-        """Units that fill their 8 bytes, or are cut within a character, are still text."""
+        """Units that fill their 8 bytes, or are truncated within a character, are still text."""
         for raw, units in [
             (b"", ""),
             (b"furlongs", "furlongs"),
@@ -156,7 +134,7 @@ class ControlTests(SynchronousTestCase):
             self.assertEqual(self.describe(FieldType.DOUBLE, control).units, units)
 
     def test_enums(self) -> None:
-        """The labels of an enum are found, however many it has; one may fill its 26 bytes."""
+        """The labels of an enum are decoded, whatever their number; one may fill its 26 bytes."""
         for labels in ([], ["Off", "On"], ["x" * 26, "", "Grün"], list("abcdefghijklmnop")):
             padded = b"".join(label.encode().ljust(26, b"\0") for label in labels)
             raw = struct.pack("=hhh", 0, 0, len(labels)) + padded.ljust(26 * 16, b"\0") + b"\0\0"
@@ -165,5 +143,5 @@ class ControlTests(SynchronousTestCase):
             self.assertEqual((metadata.units, metadata.display_limits), ("", None))
 
     def test_strings(self) -> None:
-        """Of strings there is nothing more to know."""
+        """Strings have no further metadata."""
         self.assertEqual(dbr.control_size(FieldType.STRING), 0)

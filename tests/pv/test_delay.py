@@ -1,4 +1,4 @@
-"""The delay line: one timer for all that waits equally long."""
+"""The delay line: one timer for all items with the same delay."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pycawamp.pv.delay import DelayLine
 
 
 class DelayLineTests(SynchronousTestCase):
-    """DelayLine on a clock that the test moves."""
+    """DelayLine on a clock that the test controls."""
 
     def setUp(self) -> None:
-        """Make a line of 10 s that notes what came due."""
+        """Make a line of 10 s that records due items."""
         self.clock = Clock()
         self.due: list[str] = []
         self.line: DelayLine[str] = DelayLine(self.clock, 10, self.due.append)
@@ -22,7 +22,7 @@ class DelayLineTests(SynchronousTestCase):
         self.clock.advance(seconds)
 
     def test_due(self) -> None:
-        """An item comes due once its delay has passed, not before, and only once."""
+        """An item is due after its delay, not before, and only once."""
         self.line.put("a")
         self.advance(9.9)
         self.assertEqual(self.due, [])
@@ -54,7 +54,7 @@ class DelayLineTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_put_when_due(self) -> None:
-        """An item put in while another comes due waits its own delay."""
+        """An item that is added while another becomes due waits for its own delay."""
 
         def due(left: int) -> None:
             if left:
@@ -68,7 +68,7 @@ class DelayLineTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_put_when_due_while_others_wait(self) -> None:
-        """An item put in while another comes due does not make those that wait come late."""
+        """An item that is added while another becomes due does not delay waiting ones."""
         due: list[tuple[str, float]] = []
 
         def again(name: str) -> None:
@@ -84,7 +84,7 @@ class DelayLineTests(SynchronousTestCase):
         self.assertEqual(due, [("a", 10), ("b", 11), ("a", 20), ("b", 21)])
 
     def test_due_fails(self) -> None:
-        """An item that fails when it comes due does not keep the others from it."""
+        """An exception for one item does not affect the others."""
 
         def fail(name: str) -> None:
             if name == "a":
@@ -99,7 +99,7 @@ class DelayLineTests(SynchronousTestCase):
         self.assertEqual(self.due, ["b"])
 
     def test_keep(self) -> None:
-        """What is not kept never comes due; the rest does, in its order."""
+        """Removed items never become due; the others do, in order."""
         for item in "abcd":
             self.line.put(item)
         self.line.keep(lambda item: item in "bd")
@@ -108,7 +108,7 @@ class DelayLineTests(SynchronousTestCase):
         self.assertEqual(self.due, ["b", "d"])
 
     def test_clear(self) -> None:
-        """A cleared line forgets its items and leaves no timer, and can be used again."""
+        """A cleared line has no items and no timer, and can be used again."""
         self.line.put("a")
         self.line.clear()
         self.assertEqual(self.clock.getDelayedCalls(), [])

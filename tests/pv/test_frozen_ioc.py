@@ -1,4 +1,4 @@
-"""An IOC that stops reading, beside one that goes on."""
+"""An IOC that stops reading, beside one that continues."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ OTHER = 'record(ao, "other:a") { field(VAL, "3") field(PINI, "YES") }'
 
 
 class FrozenIOCTests(TwistdTestCase):
-    """Writes to an IOC that does not take them."""
+    """Writes to an IOC that does not read them."""
 
     @inlineCallbacks
     def start_other(self, records: str) -> Any:
-        """Run an IOC on ports of its own."""
+        """Run an IOC on its own ports."""
         database = Path(self.mktemp())
         database.parent.mkdir(parents=True, exist_ok=True)
         database.write_text(records)
@@ -41,9 +41,7 @@ class FrozenIOCTests(TwistdTestCase):
 
     @inlineCallbacks
     def test_writes(self) -> Any:
-        """Whoever writes more than it takes holds up nobody who uses another IOC. It is written
-        once the IOC goes on, but for puts that have timed out.
-        """
+        """Puts to an IOC that does not read do not delay clients of another IOC."""
         frozen = yield self.start_other(FROZEN)
         other = yield self.start_other(OTHER)
         addresses = " ".join(f"127.0.0.1:{ioc.ports.server}" for ioc in (frozen, other))
@@ -86,5 +84,5 @@ class FrozenIOCTests(TwistdTestCase):
 
     @staticmethod
     def puts() -> list[tuple[str, bool]]:
-        """Return the puts that are to succeed, in their order."""
+        """Return the puts that should succeed, in order."""
         return [(f"put {number}", True) for number in range(PUTS)]

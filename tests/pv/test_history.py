@@ -1,4 +1,4 @@
-"""What is kept of a PV: compiled and in Python, and within the memory budget."""
+"""The history of a PV: compiled and in Python, and within the memory budget."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.ca import _fast
 from pycawamp.pv.history import DequeStore, Histories, Samples, Store
 from pycawamp.pv.values import Reading
-from tests.pv.test_inbox import NOT_COMPILED
+from tests.support.compiled import NOT_COMPILED
 from tests.support.examples import examples
 
 KEEP = 60
@@ -27,7 +27,7 @@ def reading(seconds: int, value: Any, nanoseconds: int = 0, severity: int = 0) -
 
 
 def samples_of(store: Store) -> Samples:
-    """What a store has."""
+    """Return the content of a store."""
     return Samples.of(store.samples())
 
 
@@ -49,13 +49,13 @@ class StoreTests(SynchronousTestCase):
     skip = NOT_COMPILED
 
     def make(self, most: int = MOST, room: float = math.inf) -> list[Store]:
-        """A store of each kind, with so many bytes at most."""
+        """Return a store of each kind, with a maximum number of bytes."""
         return [make(KEEP, most, lambda size: size <= room) for make in (DequeStore, _history())]
 
     @settings(max_examples=examples(50), deadline=None)
     @given(READINGS)
     def test_alike(self, readings: list[Reading]) -> None:
-        """Both keep the same of any updates, byte for byte."""
+        """Both keep the same for any updates, byte for byte."""
         in_python, in_c = self.make()
         for each in readings:
             in_python.append(each)
@@ -64,14 +64,14 @@ class StoreTests(SynchronousTestCase):
         self.assertEqual(len(in_c), len(in_python))
 
     def test_time(self) -> None:
-        """What is older than the time that is kept goes, but for the one that held then."""
+        """Samples older than the period are dropped, except for the last of them."""
         for store in self.make():
             for seconds in range(0, 100, 10):
                 store.append(reading(NOON + seconds, float(seconds)))
             self.assertEqual(samples_of(store).values.tolist(), [20, 30, 40, 50, 60, 70, 80, 90])
 
     def test_number(self) -> None:
-        """There are no more than the most samples: the newest."""
+        """There are at most the maximum number of samples: the newest."""
         for store in self.make():
             for number in range(3 * MOST):
                 store.append(reading(NOON, number, number))
@@ -104,7 +104,7 @@ class BudgetTests(SynchronousTestCase):
     """The memory of all histories together."""
 
     def test_share(self) -> None:
-        """All use a quarter of the limit at most, and give it back when they are closed."""
+        """Together they use at most a quarter of the limit, and release it when closed."""
         for make in (None, _fast.load().history):
             budget = MemoryBudget(2**20)
             histories = Histories(budget, 300, make)
@@ -124,7 +124,7 @@ class BudgetTests(SynchronousTestCase):
             self.assertEqual(budget.history, 0)
 
     def test_shrinks(self) -> None:
-        """A PV that has become slow gives memory back."""
+        """A PV with fewer updates than before releases memory."""
         if NOT_COMPILED:
             raise SkipTest(NOT_COMPILED)
         budget = MemoryBudget()
@@ -140,10 +140,10 @@ class BudgetTests(SynchronousTestCase):
 
 
 class SamplesTests(SynchronousTestCase):
-    """Parts of what is kept."""
+    """Parts of a history."""
 
     def test_between(self) -> None:
-        """A part begins with the sample that held at its start."""
+        """A part begins with the last sample before its start."""
         store = DequeStore(KEEP, MOST, lambda _: True)
         for seconds in range(5):
             store.append(reading(NOON + seconds, seconds))
@@ -158,7 +158,7 @@ class SamplesTests(SynchronousTestCase):
         st.integers(4, 60),
     )
     def test_thinned(self, values: list[float | None], most: int) -> None:
-        """No peak is lost, nor the first or last; and there are not more than asked for."""
+        """Extremes, the first and the last sample are kept; there are not more than requested."""
         store = DequeStore(KEEP, 1000, lambda _: True)
         for number, value in enumerate(values):
             store.append(reading(NOON, value, number))

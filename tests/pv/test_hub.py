@@ -1,4 +1,4 @@
-"""The hub: one channel per name, shared, with the present state for whoever comes."""
+"""The hub: one channel per name, shared, with the current state for new subscribers."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from pycawamp.pv.ca.backend import CABackend
-from pycawamp.pv.hub import PV, PVHub
+from pycawamp.pv.hub import PVHub
 from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.interfaces import IBackend, IHandle, ISink, ISubscriber, PVState
 from pycawamp.pv.memory import MemoryBackend
+from pycawamp.pv.pv import PV
 from pycawamp.pv.values import FieldType, Metadata
 from tests.support.memory_gateway import LINGER, Listener, SinkRecorder, SteppingReactor
 
@@ -34,7 +35,7 @@ class HubTests(SynchronousTestCase):
         self.clock.advance(seconds)
 
     def test_interfaces(self) -> None:
-        """What the seams promise is there, on both sides of each."""
+        """Both sides of each interface provide it."""
         verifyObject(ISink, PV("X", lambda _: None))
         verifyObject(ISink, SinkRecorder())
         verifyObject(ISubscriber, Listener())
@@ -43,7 +44,7 @@ class HubTests(SynchronousTestCase):
         verifyObject(IBackend, CABackend(reactor, Inbox(reactor, lambda: None)))
 
     def test_shares_channel(self) -> None:
-        """However many subscribe to a name, there is one channel, and all hear each update."""
+        """All subscribers to a name share one channel, and each gets every update."""
         self.backend.add("X", 1.0)
         listeners = [Listener() for _ in range(5)]
         for listener in listeners:
@@ -55,7 +56,7 @@ class HubTests(SynchronousTestCase):
             self.assertEqual(listener.take(), heard)
 
     def test_one_fails(self) -> None:
-        """A subscriber that fails is logged, and the others hear all the same."""
+        """A failing subscriber is logged, and the others are called nevertheless."""
         self.backend.add("X", 1.0)
         before, failing, behind = Listener(), Listener(), Listener()
         for listener in (before, failing, behind):
@@ -70,7 +71,7 @@ class HubTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 4)
 
     def test_newcomer_fails(self) -> None:
-        """Of a subscriber that fails from the start nothing stays."""
+        """A subscriber that fails at once leaves nothing behind."""
         self.backend.add("X", 1.0)
         failing = Listener()
         failing.reading = _fail  # type: ignore[assignment,method-assign]
@@ -79,7 +80,7 @@ class HubTests(SynchronousTestCase):
         self.assertEqual(len(self.hub), 0)
 
     def test_snapshot(self) -> None:
-        """A newcomer hears metadata, connection and the newest value at once; others nothing."""
+        """A new subscriber gets metadata, connection and the newest value; others get nothing."""
         metadata = Metadata(FieldType.DOUBLE, 1, units="mm")
         self.backend.add("X", 1.0, metadata)
         first, newcomer = Listener(), Listener()
@@ -92,7 +93,7 @@ class HubTests(SynchronousTestCase):
         self.assertEqual(first.heard, [])
 
     def test_not_found(self) -> None:
-        """Of a PV that is not there nothing is heard, until it appears."""
+        """Of a PV that does not exist nothing is reported until it appears."""
         listener = Listener()
         subscription = self.hub.subscribe("X", listener)
         self.assertIs(subscription.pv.connected, None)
@@ -101,7 +102,7 @@ class HubTests(SynchronousTestCase):
         self.assertEqual(listener.take(), [("connection", "X", True), ("reading", "X", "text")])
 
     def test_lost(self) -> None:
-        """A newcomer to a lost PV hears that it is lost, and no old value."""
+        """A new subscriber to a lost PV gets that it is lost, and no old value."""
         self.backend.add("X", 1.0)
         self.hub.subscribe("X", Listener())
         self.backend.remove("X")
@@ -110,7 +111,7 @@ class HubTests(SynchronousTestCase):
         self.assertEqual(newcomer.take(), [("connection", "X", False)])
 
     def test_close(self) -> None:
-        """A closed subscription hears no more, can be closed again, and costs others nothing."""
+        """A closed subscription gets nothing, can be closed again, and does not affect others."""
         self.backend.add("X", 1.0)
         leaver, stayer = Listener(), Listener()
         subscription = self.hub.subscribe("X", leaver)
@@ -123,7 +124,7 @@ class HubTests(SynchronousTestCase):
         self.assertEqual(stayer.take()[-1], ("reading", "X", 2.0))
 
     def test_leaving_while_called(self) -> None:
-        """A subscriber may leave, or bring another, while it is called."""
+        """A subscriber may leave, or add another, while it is called."""
         self.backend.add("X", 1.0)
         hub = self.hub
 
@@ -146,7 +147,7 @@ class HubTests(SynchronousTestCase):
         self.assertEqual([value for *_, value in successor.take()][-1], 3.0)
 
     def test_linger(self) -> None:
-        """The channel stays open for the linger after the last one left, and is then closed."""
+        """After the last one left, the channel stays open for the linger time, then it closes."""
         subscription = self.hub.subscribe("X", Listener())
         subscription.close()
         self.advance(LINGER - 0.1)
@@ -155,7 +156,7 @@ class HubTests(SynchronousTestCase):
         self.assertEqual((self.hub.names, self.backend.handles), ([], []))
 
     def test_linger_starts_anew(self) -> None:
-        """Whoever returns within the linger finds the channel open, and it lingers anew."""
+        """A subscriber within the linger time finds the channel open; it then starts again."""
         subscription = self.hub.subscribe("X", Listener())
         (handle,) = self.backend.handles
         for _ in range(3):
@@ -172,7 +173,7 @@ class HubTests(SynchronousTestCase):
         self.assertEqual(self.backend.handles, [])
 
     def test_reopened_after_linger(self) -> None:
-        """After the linger a name is searched for anew."""
+        """After the linger time, a name is searched for again."""
         self.backend.add("X", 1.0)
         self.hub.subscribe("X", Listener()).close()
         self.advance(LINGER)
@@ -181,7 +182,7 @@ class HubTests(SynchronousTestCase):
         self.assertEqual(listener.take(), [("connection", "X", True), ("reading", "X", 1.0)])
 
     def test_stop(self) -> None:
-        """A stopped hub has freed its channels, also the lingering ones, and left no timer."""
+        """A stopped hub has closed its channels, also the lingering ones, and left no timer."""
         self.hub.subscribe("X", Listener())
         self.hub.subscribe("Y", Listener()).close()
         self.successResultOf(self.hub.stopService())

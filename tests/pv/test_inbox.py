@@ -1,4 +1,4 @@
-"""The inbox: foreign threads to the reactor, in order and bounded."""
+"""The inbox: from other threads to the reactor, in order and limited."""
 
 from __future__ import annotations
 
@@ -10,31 +10,22 @@ from twisted.internet import reactor, threads
 from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from pycawamp.pv.ca import _fast
-from pycawamp.pv.inbox import FEWEST, SHORT_REST, Inbox, InboxLimits, Intake
+from pycawamp.pv.event_queue import InboxLimits
+from pycawamp.pv.inbox import FEWEST, SHORT_REST, Inbox
+from pycawamp.pv.intake import Intake
+from tests.support.compiled import NOT_COMPILED, SLICE, compiled
 from tests.support.memory_gateway import SteppingReactor
-
-SLICE = 0.010
-NATIVE = _fast.load().native
-NOT_COMPILED = None if NATIVE else "the compiled intake is not there"
-
-
-def compiled(limits: InboxLimits) -> Intake:
-    """A queue in C."""
-    assert NATIVE is not None
-    made: Intake = NATIVE.Intake(limits.events, limits.bytes)
-    return made
 
 
 class InboxTests(SynchronousTestCase):
-    """Inbox on a clock that the test moves."""
+    """Inbox on a clock that the test controls."""
 
     def intake(self, limits: InboxLimits) -> Intake | None:
-        """What is to take the place of the queue in Python."""
+        """Return the intake that replaces the queue in Python, if any."""
         return None
 
     def setUp(self) -> None:
-        """Make an inbox that notes what it hands over and when a slice ends."""
+        """Make an inbox that records handled events and the ends of slices."""
         self.clock = SteppingReactor()
         self.handled: list[Any] = []
         self.slices: list[float] = []
@@ -42,17 +33,17 @@ class InboxTests(SynchronousTestCase):
         self.inbox = self.make()
 
     def make(self, **limits: Any) -> Inbox:
-        """An inbox with some limits."""
+        """Return an inbox with some limits."""
         limited = InboxLimits(slice=SLICE, **limits)
         return Inbox(self.clock, self.end_slice, limited, self.intake(limited))
 
     def end_slice(self) -> None:
-        """Take note that a slice ended."""
+        """Record the end of a slice."""
         self.slices.append(self.clock.seconds())
         self.clock.pass_time(self.sending)
 
     def handler(self, name: str, takes: float = 0.0) -> Any:
-        """A channel's handler, whose work takes some time."""
+        """Return a channel's handler, whose work takes some time."""
 
         def handle(news: Any) -> None:
             self.handled.append((name, news))
@@ -61,7 +52,7 @@ class InboxTests(SynchronousTestCase):
         return handle
 
     def test_order(self) -> None:
-        """Updates and other news leave in the order they came, whatever their channel."""
+        """Updates and other events are handled in order, whatever their channel."""
         a, b = self.handler("a"), self.handler("b")
         self.inbox.post(a, "up")
         for number in range(100):
@@ -82,7 +73,7 @@ class InboxTests(SynchronousTestCase):
         self.assertEqual(len(self.handled), 100)
 
     def test_slices(self) -> None:
-        """No stretch of work is much longer than a slice, and each is followed by a flush."""
+        """No work is much longer than a slice, and each slice is followed by a flush."""
         work = self.handler("a", takes=SLICE / 100)
         for number in range(1000):
             self.inbox.post_update(work, b"%d" % number)
@@ -94,7 +85,7 @@ class InboxTests(SynchronousTestCase):
         self.assertEqual([news for _, news in self.handled], [b"%d" % n for n in range(1000)])
 
     def test_large_updates(self) -> None:
-        """The clock is looked at after each large update, and none changes places."""
+        """The time is checked after each large update, and the order is kept."""
         work = self.handler("a", takes=SLICE)
         updates = [b"%d" % number * 10_000 for number in range(10)]
         for raw in updates:
@@ -104,7 +95,7 @@ class InboxTests(SynchronousTestCase):
         self.assertEqual([news for _, news in self.handled], updates)
 
     def test_slow_updates(self) -> None:
-        """Fewer updates may wait where each takes long, however few are handled in one go."""
+        """Fewer updates may wait if each takes long, however few are handled at once."""
         work = self.handler("a", takes=SLICE / 2)
         for number in range(2000):
             self.inbox.post_update(work, b"%d" % number)
@@ -115,7 +106,7 @@ class InboxTests(SynchronousTestCase):
         self.assertEqual(self.inbox.conflated, 2000 - FEWEST - 1)
 
     def test_lone_updates(self) -> None:
-        """That sending one update takes long says nothing of a burst, of which none is lost."""
+        """A long time to send one update does not reduce the limit for a burst."""
         self.sending = SLICE / 5
         handler = self.handler("a")
         for _ in range(1000):
@@ -127,7 +118,7 @@ class InboxTests(SynchronousTestCase):
         self.assertEqual(self.inbox.conflated, 0)
 
     def test_rest(self) -> None:
-        """After sending it rests as long as that took, so that the next burst gathers."""
+        """After sending, it rests for as long as that took, so that the next burst accumulates."""
         self.sending = 0.006
         self.inbox.post_update(self.handler("a"), b"1")
         self.clock.flush_cycle()
@@ -139,18 +130,18 @@ class InboxTests(SynchronousTestCase):
         self.assertEqual(len(self.handled), 2)
 
     def test_no_rest_when_idle(self) -> None:
-        """A lone update goes out in the turn it wakes."""
+        """A lone update is sent in the reactor iteration in which it arrives."""
         for number in range(3):
             self.inbox.post_update(self.handler("a"), b"%d" % number)
             self.clock.flush_cycle()
             self.assertEqual(len(self.handled), number + 1)
 
     def test_gathers(self) -> None:
-        """Updates that keep coming a few at a time are gathered; once none has come, no more."""
+        """A steady flow of a few updates is collected; after a pause, no more."""
         handler = self.handler("a")
 
         def update(seconds: float = 0.0002) -> int:
-            """Let one come, and return how many have been handled when the time is over."""
+            """Post one update, and return how many have been handled after a time."""
             self.clock.advance(seconds)
             self.inbox.post_update(handler, b"1")
             self.clock.flush_cycle()
@@ -165,7 +156,7 @@ class InboxTests(SynchronousTestCase):
         self.assertEqual([update(), update(1), update(1)], [7, 8, 9])
 
     def test_newest_wins(self) -> None:
-        """Over the bound of events only the newest update of each channel stays, in order."""
+        """Above the limit of events, only the newest update of each channel is kept, in order."""
         self.inbox = self.make(events=3)
         a, b, c = self.handler("a"), self.handler("b"), self.handler("c")
         for handler, raw in [(a, b"1"), (b, b"1"), (c, b"1"), (a, b"2"), (b, b"2")]:
@@ -178,7 +169,7 @@ class InboxTests(SynchronousTestCase):
         self.assertEqual(self.handled, expected)
 
     def test_byte_bound(self) -> None:
-        """The bytes that wait are bounded too."""
+        """The bytes that wait are limited too."""
         self.inbox = self.make(bytes=1000)
         a = self.handler("a")
         for number in range(100):
@@ -189,7 +180,7 @@ class InboxTests(SynchronousTestCase):
         self.assertEqual(self.handled[-1], ("a", bytes([99]) * 400))
 
     def test_news_never_dropped(self) -> None:
-        """Connections and other news survive an overflow, in order with the updates."""
+        """Connections and other events survive an overflow, in order with the updates."""
         self.inbox = self.make(events=1)
         a = self.handler("a")
         self.inbox.post_update(a, b"1")
@@ -205,7 +196,7 @@ class InboxTests(SynchronousTestCase):
         self.assertEqual(self.handled[-1], ("a", b"last"))
 
     def test_bound_is_lifted(self) -> None:
-        """Once it has caught up after an overflow, nothing is conflated any more."""
+        """When an overflow has been handled, nothing is conflated any more."""
         self.inbox = self.make(events=10)
         handlers = [self.handler(str(number)) for number in range(5)]
         for _ in range(20):
@@ -221,7 +212,7 @@ class InboxTests(SynchronousTestCase):
         self.assertEqual(len(self.handled), done + 10)
 
     def test_failing_handler(self) -> None:
-        """A handler that fails is logged and costs no other update."""
+        """A failing handler is logged, and no other update is lost."""
 
         def fail(news: Any) -> None:
             raise ZeroDivisionError(news)
@@ -234,7 +225,7 @@ class InboxTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_close(self) -> None:
-        """A closed inbox hands nothing over any more, and leaves no timer."""
+        """A closed inbox handles nothing more, and leaves no timer."""
         self.sending = 0.006
         self.inbox.post_update(self.handler("a"), b"1")
         self.clock.flush_cycle()
@@ -247,12 +238,12 @@ class InboxTests(SynchronousTestCase):
 
 
 class CompiledInboxTests(InboxTests):
-    """The same of the compiled intake."""
+    """The same with the compiled intake."""
 
     skip = NOT_COMPILED
 
     def intake(self, limits: InboxLimits) -> Intake | None:
-        """It takes the place of the queue in Python."""
+        """Return the compiled intake."""
         return compiled(limits)
 
 
@@ -260,12 +251,12 @@ class ThreadTests(TestCase):
     """Inbox with real threads and the real reactor."""
 
     def intake(self, limits: InboxLimits) -> Intake | None:
-        """What is to take the place of the queue in Python."""
+        """Return the intake that replaces the queue in Python, if any."""
         return None
 
     @inlineCallbacks
     def test_threads(self) -> Any:
-        """Of many threads that post at once nothing is lost, and each one's order is kept."""
+        """With many threads that post at once, nothing is lost, and each thread's order is kept."""
         each, posters = 5000, 4
         handled: dict[int, list[int]] = {poster: [] for poster in range(posters)}
         done: Deferred[None] = Deferred()
@@ -323,10 +314,10 @@ class ThreadTests(TestCase):
 
 
 class CompiledThreadTests(ThreadTests):
-    """The same of the compiled intake."""
+    """The same with the compiled intake."""
 
     skip = NOT_COMPILED
 
     def intake(self, limits: InboxLimits) -> Intake | None:
-        """It takes the place of the queue in Python."""
+        """Return the compiled intake."""
         return compiled(limits)

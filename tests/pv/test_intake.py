@@ -1,13 +1,10 @@
-"""The compiled intake does what the inbox and the callbacks in Python do (Hypothesis)."""
+"""The compiled intake behaves like the inbox and the callbacks in Python (Hypothesis)."""
 
 from __future__ import annotations
 
 import gc
 import os
 from collections.abc import Callable
-from ctypes import c_void_p, create_string_buffer
-from ctypes import cast as ctypes_cast
-from select import select
 from threading import Thread
 from types import SimpleNamespace
 from typing import Any
@@ -31,27 +28,22 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from pycawamp.pv.ca import _fast, libca
 from pycawamp.pv.ca.callbacks import Callbacks, Registry
 from pycawamp.pv.ca.refusals import RefusalLog
-from pycawamp.pv.inbox import Inbox, InboxLimits
-from tests.pv.test_inbox import NOT_COMPILED, SLICE, compiled
+from pycawamp.pv.event_queue import InboxLimits
+from pycawamp.pv.inbox import Inbox
+from tests.support.compiled import NOT_COMPILED, SLICE, compiled
 from tests.support.examples import examples
+from tests.support.libca_events import (
+    DBR_TIME_DOUBLE,
+    HEADER,
+    MOST,
+    WIDTH,
+    PollingReactor,
+    event_args,
+)
 from tests.support.memory_gateway import SteppingReactor
 
-DBR_TIME_DOUBLE = 20
-HEADER, WIDTH, MOST = 16, 8, 3
 LISTENERS = 4
 FEW_BYTES = 60
-
-
-def event_args(
-    number: int, raw: bytes, dbr_type: int = DBR_TIME_DOUBLE, count: int = 1, status: int = 1
-) -> libca.EventArgs:
-    """What libca hands to the callback."""
-    buffer = create_string_buffer(raw, len(raw) + HEADER + MOST * WIDTH)
-    args = libca.EventArgs()
-    args.usr, args.type, args.count, args.status = number, dbr_type, count, status
-    args.dbr = ctypes_cast(buffer, c_void_p).value
-    args.buffer = buffer
-    return args
 
 
 @attrs.define(eq=False)
@@ -69,16 +61,16 @@ class Listener:
     route: None = None
 
     def receive(self, raw: bytes) -> None:
-        """Hear an event; now and then that takes its time."""
+        """Handle an event; sometimes that takes long."""
         self.heard.append((self.name, raw))
         self.clock.pass_time(SLICE / 7)
 
     def hear(self, raw: bytes) -> None:
-        """Hear what Python posts: no event of libca's, so it replaces none."""
+        """Handle an event posted by Python, which replaces none of libca's."""
         self.heard.append((self.name, "posted", raw))
 
     def failed(self, refusal: libca.Refusal) -> None:
-        """Hear of what is no event."""
+        """Handle an invalid event."""
         self.heard.append((self.name, refusal))
 
 
@@ -87,27 +79,6 @@ class Hearing:
     """A listener that only passes events on."""
 
     receive: Callable[[bytes], None]
-
-
-class PollingReactor(SteppingReactor):
-    """A stepping reactor that waits for file descriptors too."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.readers: list[Any] = []
-
-    def addReader(self, reader: Any) -> None:
-        """Wait for a file descriptor."""
-        self.readers.append(reader)
-
-    def removeReader(self, reader: Any) -> None:
-        """Wait for it no more."""
-        self.readers.remove(reader)
-
-    def poll(self) -> None:
-        """Have those that are readable read in the next iteration."""
-        for reader in select(self.readers, [], [], 0)[0]:
-            self.callFromThread(reader.doRead)
 
 
 class Side:
@@ -130,14 +101,14 @@ class Side:
             self.registry.listen(listener)  # type: ignore[arg-type]
 
     def event(self, name: int, raw: bytes, dbr_type: int, count: int, status: int) -> None:
-        """Have libca tell of an event."""
+        """Call libca's callback with an event."""
         key = self.listeners[name].key
         self.callbacks.event(event_args(key, raw, dbr_type, count, status))
         if not self.clock.getDelayedCalls():
             self.clock.poll()
 
     def replace(self, name: int) -> None:
-        """End a subscription, and begin another."""
+        """End a subscription, and start another."""
         self.registry.forget(self.listeners[name].key)
         self.listeners[name] = Listener(name, self.heard, self.clock)
         self.listeners[name].key = self.registry.next_key()
@@ -152,13 +123,13 @@ class Side:
         self.inbox.post_update(self.listeners[name].hear, raw)
 
     def work(self) -> None:
-        """Let the reactor do a slice."""
+        """Run a slice."""
         due = [call for call in self.clock.getDelayedCalls() if call.active()]
         if due:
             self.clock.advance(max(0.0, due[0].getTime() - self.clock.seconds()))
 
     def end(self) -> None:
-        """Free all."""
+        """Close everything."""
         while self.clock.getDelayedCalls():
             self.work()
         self.inbox.close()
@@ -176,18 +147,18 @@ class IntakeMachine(RuleBasedStateMachine):
 
     @initialize(most_bytes=st.sampled_from([InboxLimits().bytes, FEW_BYTES]))
     def start(self, most_bytes: int) -> None:
-        """Either bound may be the one that is reached."""
+        """Either limit may be the one that is reached."""
         self.most_bytes = most_bytes
         self.sides = [Side(False, most_bytes), Side(True, most_bytes)]
 
     def raw(self) -> bytes:
-        """Bytes that no other event has."""
+        """Return bytes that no other event has."""
         self.number += 1
         return b"%024d" % self.number
 
     @rule(name=names, times=st.integers(1, 9))
     def burst(self, name: int, times: int) -> None:
-        """An IOC sends updates."""
+        """Send updates."""
         for _ in range(times):
             raw = self.raw()
             for side in self.sides:
@@ -202,14 +173,14 @@ class IntakeMachine(RuleBasedStateMachine):
     # A refusal has other bytes in C, though as few.
     @precondition(lambda self: self.most_bytes != FEW_BYTES)
     def odd_event(self, name: int, dbr_type: int, count: int, status: int) -> None:
-        """An IOC sends something else than asked for, or fewer or more elements."""
+        """Send another type than requested, or fewer or more elements."""
         raw = self.raw()
         for side in self.sides:
             side.event(name, raw, dbr_type, count, status)
 
     @rule(number=st.integers(1, 2**64 - 1))
     def unknown(self, number: int) -> None:
-        """Libca tells of a number that means nothing, any more or at all."""
+        """Send an event with an invalid number."""
         if number not in (listener.key for side in self.sides for listener in side.listeners):
             for side in self.sides:
                 side.callbacks.event(event_args(number, b"x" * 24))
@@ -224,27 +195,27 @@ class IntakeMachine(RuleBasedStateMachine):
 
     @rule()
     def news(self) -> None:
-        """Python posts something."""
+        """Post something from Python."""
         text = self.raw().decode()
         for side in self.sides:
             side.news(text)
 
     @rule(name=names)
     def update(self, name: int) -> None:
-        """Python posts an update."""
+        """Post an update from Python."""
         raw = self.raw()
         for side in self.sides:
             side.update(name, raw)
 
     @rule()
     def work(self) -> None:
-        """Each reactor does a slice."""
+        """Run a slice on each side."""
         for side in self.sides:
             side.work()
 
     @rule()
     def settle(self) -> None:
-        """Both have handled the same, in the same order, and conflated as many."""
+        """Both have handled the same, in the same order, and conflated the same number."""
         for side in self.sides:
             while side.clock.getDelayedCalls():
                 side.work()
@@ -254,7 +225,7 @@ class IntakeMachine(RuleBasedStateMachine):
         assert in_c.clock.wakes == python.clock.wakes
 
     def teardown(self) -> None:
-        """Nothing is left."""
+        """Nothing remains."""
         self.settle()
         for side in self.sides:
             side.end()
@@ -285,17 +256,17 @@ class IntakeTests(SynchronousTestCase):
         self.heard: list[Any] = []
 
     def listen(self) -> int:
-        """One subscription more."""
+        """Add a subscription."""
         return self.intake.listen(
             DBR_TIME_DOUBLE, MOST, HEADER, WIDTH, Hearing(self.heard.append), lambda *_: None, None
         )
 
     def event(self, number: int, raw: bytes = b"v" * 24) -> None:
-        """Libca tells of an event."""
+        """Call libca's callback with an event."""
         libca.EventCallback(self.intake.callback)(event_args(number, raw))
 
     def test_two_intakes(self) -> None:
-        """Each number belongs to one intake; none means anything once that is closed."""
+        """Each number belongs to one intake; it is invalid once that is closed."""
         other = compiled(InboxLimits())
         Inbox(self.clock, lambda: None, intake=other)
         heard: list[Any] = []
@@ -315,7 +286,7 @@ class IntakeTests(SynchronousTestCase):
         self.assertEqual(heard, [])
 
     def test_large(self) -> None:
-        """A large array comes whole."""
+        """A large array is passed on completely."""
         most = 100_000
         number = self.intake.listen(
             DBR_TIME_DOUBLE, most, HEADER, WIDTH, Hearing(self.heard.append), lambda *_: None, None
@@ -328,7 +299,7 @@ class IntakeTests(SynchronousTestCase):
         self.assertEqual(self.heard, [raw])
 
     def test_nothing_is_kept(self) -> None:
-        """What a handler holds is freed when its subscription ends, and with the intake."""
+        """Objects of a handler are freed when its subscription ends, and with the intake."""
 
         class Held:
             def receive(self, _raw: bytes) -> None:
@@ -353,7 +324,7 @@ class IntakeTests(SynchronousTestCase):
         self.assertIsNone(kept[-1]())
 
     def test_cycle_is_collected(self) -> None:
-        """An intake that nobody closed goes, with all that it holds, when nobody refers to it."""
+        """An unreferenced intake that was not closed is freed, with everything in it."""
 
         class Owner:
             def __init__(self) -> None:
@@ -372,7 +343,7 @@ class IntakeTests(SynchronousTestCase):
         self.assertIsNone(owner())
 
     def test_base_exception(self) -> None:
-        """What is no Exception, such as KeyboardInterrupt, is not swallowed."""
+        """Other exceptions than Exception, such as KeyboardInterrupt, are raised."""
 
         def interrupt(_news: Any) -> None:
             raise KeyboardInterrupt
@@ -392,7 +363,7 @@ class WakeTests(TestCase):
 
     @inlineCallbacks
     def test_wake(self) -> Any:
-        """Events of threads that Python does not know of wake the reactor; none is lost."""
+        """Events of threads unknown to Python wake the reactor; none is lost."""
         rounds, threads = 3000, 3
         limits = InboxLimits()
         intake = compiled(limits)
@@ -444,10 +415,10 @@ class WakeTests(TestCase):
 
 
 class LoadTests(SynchronousTestCase):
-    """When the compiled part is not used, and what is said of it."""
+    """When the compiled part is not used, and the reason."""
 
     def test_forced(self) -> None:
-        """PYCASERVER_FAST=0 has all done in Python."""
+        """With PYCASERVER_FAST=0, everything is done in Python."""
         self.patch(os, "environ", os.environ | {"PYCASERVER_FAST": "0"})
         fast = _fast.load()
         self.assertEqual(str(fast), "in Python (PYCASERVER_FAST is 0)")
@@ -455,7 +426,7 @@ class LoadTests(SynchronousTestCase):
         self.assertEqual(made, (None, None, None))
 
     def test_other_numbers(self) -> None:
-        """It is not used with an orjson that writes numbers in another way."""
+        """It is not used with an orjson that formats numbers differently."""
 
         def dumps(number: Any, option: int) -> bytes:
             return orjson.dumps(number, option=option).replace(b"e+", b"e")

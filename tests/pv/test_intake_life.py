@@ -21,13 +21,13 @@ RECORDS = "".join(
 
 
 class StopTests(IOCTestCase):
-    """A gateway of many PVs that comes and goes."""
+    """A gateway with many PVs that starts and stops."""
 
     timeout = allowed(300)
 
     @inlineCallbacks
     def test_stops(self) -> Any:
-        """Many times a gateway stops amid connections and events; each has shown values."""
+        """A gateway stops many times during connections and events; each has shown values."""
         yield self.start_ioc(RECORDS)
         names = [f"{self.prefix}n{number}" for number in range(PVS)]
         for stop in range(STOPS):

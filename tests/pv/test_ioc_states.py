@@ -1,4 +1,4 @@
-"""What a real IOC may do to a PV's value and metadata: keep them back, refuse, empty, change."""
+"""States of a real IOC's values and metadata: missing, refused, empty, changed."""
 
 from __future__ import annotations
 
@@ -47,9 +47,7 @@ class KeptBackTests(V2TestCase):
 
     @inlineCallbacks
     def test_subscription(self) -> Any:
-        """A subscriber is told the connection and the metadata at once, and the value when it
-        comes.
-        """
+        """A subscriber gets the connection and the metadata at once, and the value later."""
         ioc, _, client = yield self.start_all(RECORDS)
         yield ioc.query("dbStateCreate red")
         name = self.prefix + "kept" + SYNC
@@ -69,7 +67,7 @@ class RefusalTests(V2TestCase):
 
     @inlineCallbacks
     def test_put(self) -> Any:
-        """A put that the record does not take has the IOC's words."""
+        """The error of a refused put has the IOC's text."""
         _, _, client = yield self.start_all(RECORDS)
         reply = yield self.ask(client, "put", "disabled", value=3)
         self.assertEqual(reply["code"], "put_failed")
@@ -77,11 +75,11 @@ class RefusalTests(V2TestCase):
 
 
 class RefusalLogTests(TwistdTestCase):
-    """What a real IOC refuses, in the log."""
+    """Refusals of a real IOC, in the log."""
 
     @inlineCallbacks
     def test_put(self) -> Any:
-        """A put that does not wait has been answered: its refusal is a line with the PV's name."""
+        """A put without completion was answered: its refusal is a line with the PV's name."""
         yield self.start_ioc(RECORDS)
         run = self.twistd()
         ready = yield run.serve("--port", LOOPBACK, "--allow-put=anyone")
@@ -93,11 +91,11 @@ class RefusalLogTests(TwistdTestCase):
 
 
 class NoValueTests(V2TestCase):
-    """PVs that hold nothing now: no value is not 0."""
+    """PVs without elements: no value is not 0."""
 
     @inlineCallbacks
     def test_scalars(self) -> Any:
-        """What has no element is null with a count of 0, until it has one, in every encoding."""
+        """A PV without an element is null with a count of 0, in every encoding."""
         ioc, fixture, client = yield self.start_all(RECORDS)
         plain = yield fixture.connect()
         cases = {
@@ -137,7 +135,7 @@ class NoValueTests(V2TestCase):
 
     @inlineCallbacks
     def test_put(self) -> Any:
-        """What is empty can be written."""
+        """An empty PV can be written."""
         _, _, client = yield self.start_all(RECORDS)
         for name, value in (("one", 4.0), ("words", "b")):
             outcome = yield self.put(client, name, value)
@@ -147,11 +145,11 @@ class NoValueTests(V2TestCase):
 
 
 class DerivedTests(V2TestCase):
-    """What is shown beside a value follows its own changes, though the value stays."""
+    """Metadata that updates show changes, though the value does not."""
 
     @inlineCallbacks
     def test_text(self) -> Any:
-        """With PREC, or a label, the text is told anew at once, to those who see it only."""
+        """With PREC, or a label, the text is sent again at once, to clients that show it only."""
         ioc, fixture, client = yield self.start_all(RECORDS)
         plain = yield fixture.connect()
         slow = yield fixture.connect()
@@ -178,7 +176,7 @@ class DerivedTests(V2TestCase):
 
     @inlineCallbacks
     def test_units(self) -> Any:
-        """With EGU, every client is told the value anew, also in Version 1 and in binary frames."""
+        """With EGU, every client gets the value again, also in Version 1 and in binary frames."""
         ioc, fixture, plain = yield self.start_all(RECORDS)
         asking = yield fixture.connect()
         binary = yield fixture.connect()
@@ -199,7 +197,7 @@ class DerivedTests(V2TestCase):
 
     @inlineCallbacks
     def test_get(self) -> Any:
-        """A get shows what its answer came with."""
+        """A get has the metadata at the time of its answer."""
         ioc, _, client = yield self.start_all(RECORDS)
         reply = yield self.ask(client, "get", "ao", text=True)
         self.assertEqual((reply["text"], reply["units"]), ("1.3", "mm"))

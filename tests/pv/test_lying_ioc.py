@@ -1,4 +1,4 @@
-"""A server that lies: counts, types and states that its messages do not bear out."""
+"""A server whose messages have wrong counts, types and states."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def saying(payload: bytes, control: bytes = ZEROS, **more: Any) -> Callable[[Req
 
 
 class LyingServerTestCase(TwistdTestCase):
-    """Tests with a lying server and a gateway that is a process of its own: it may crash."""
+    """Tests with such a server, and a gateway in its own process, as it may crash."""
 
     def serve(self, **pvs: LyingPV) -> CAServer:
-        """Run a server with these PVs, and one that tells the truth."""
+        """Run a server with these PVs, and a correct one."""
         server = CAServer(reactor, self.ports, good=LyingPV(answer=saying(ONE)), **pvs)
         server.start()
         self.addCleanup(server.stop)
@@ -77,7 +77,7 @@ class LyingServerTestCase(TwistdTestCase):
 
     @inlineCallbacks
     def assert_good(self, run: Twistd, client: Any) -> Any:
-        """The gateway lives, serves what is true, and found no fault in itself."""
+        """The gateway is running, serves other PVs, and has logged no internal error."""
         reply = yield ask(client, "get", pv="good")
         self.assertEqual((reply["value"], reply["count"]), (1.0, 1))
         said = "\n".join(run.lines)
@@ -87,7 +87,7 @@ class LyingServerTestCase(TwistdTestCase):
 
 
 class LyingCountTests(LyingServerTestCase):
-    """Events and answers whose count or type is not that of what was asked for."""
+    """Events and answers with another count or type than requested."""
 
     counts: ClassVar = {
         "char": LyingPV(CHAR, 4, answer=saying(time_bytes(CHAR, 1, 2), count=50_000_000)),
@@ -118,7 +118,7 @@ class LyingCountTests(LyingServerTestCase):
 
     @inlineCallbacks
     def test_lies(self) -> Any:
-        """Counts, types, channels, empty values and labels, at one gateway: it starts slowly."""
+        """Counts, types, channels, empty values and labels, with one gateway, to save time."""
         run, client = yield self.start(
             **self.counts, **self.types, **self.channels, **self.empty, **self.labels
         )
@@ -131,7 +131,7 @@ class LyingCountTests(LyingServerTestCase):
 
     @inlineCallbacks
     def assert_counts(self, client: WebSocketTestClient) -> Any:
-        """A count beyond the PV's is refused, to a subscriber and to a get: no byte is believed."""
+        """A count beyond the PV's is refused, for a subscriber and a get: no byte is used."""
         for name, pv in self.counts.items():
             client.send({"action": "connect", "pv": name})
             error = yield client.until(like(msg_type="error", pvname=name))
@@ -144,7 +144,7 @@ class LyingCountTests(LyingServerTestCase):
 
     @inlineCallbacks
     def assert_types(self, client: WebSocketTestClient) -> Any:
-        """So is a value of another type than was asked for, known to Channel Access or not."""
+        """So is a value of another type than requested, known to Channel Access or not."""
         for name, data_type in TYPES.items():
             client.send({"action": "connect", "pv": name})
             error = yield client.until(like(msg_type="error", pvname=name))
@@ -155,7 +155,7 @@ class LyingCountTests(LyingServerTestCase):
 
     @inlineCallbacks
     def assert_channels(self, client: WebSocketTestClient) -> Any:
-        """A channel of no length is an array; one with all rights but to read is not connected."""
+        """A channel without a length is an array; one without read access is not connected."""
         client.send({"action": "connect", "pv": "count"})
         monitor = yield client.until(like(msg_type="monitor", pvname="count"))
         self.assertEqual(monitor["value"], [1.0])
@@ -164,7 +164,7 @@ class LyingCountTests(LyingServerTestCase):
 
     @inlineCallbacks
     def assert_empty(self, client: WebSocketTestClient) -> Any:
-        """A scalar without an element has no value; an array has none; nothing is logged."""
+        """A scalar without an element has no value; an array is empty; nothing is logged."""
         values: dict[str, Any] = {"number": None, "word": None, "array": []}
         for name, value in values.items():
             client.send({"action": "connect", "pv": name})
@@ -175,14 +175,14 @@ class LyingCountTests(LyingServerTestCase):
 
     @inlineCallbacks
     def assert_labels(self, client: WebSocketTestClient) -> Any:
-        """An enum of 30,000 labels, or of fewer than none, has those that fit."""
+        """An enum with 30,000 labels, or a negative number of them, has those that are valid."""
         for name, labels in {"full": ["on"] * 16, "negative": None}.items():
             reply = yield ask(client, "info", pv=name)
             self.assertEqual(reply.get("enum_strs"), labels)
 
     @inlineCallbacks
     def test_channel_type(self) -> Any:
-        """At a channel of a type that there is not, libca leaves its server; the log says so."""
+        """With an invalid channel type, libca disconnects from the server; the log says so."""
         run, client = yield self.start(pv=LyingPV(type_number=99))
         client.send({"action": "connect", "pv": "pv"})
         yield run.until_line(f"Virtual circuit disconnect .localhost:{self.ports.server}")
@@ -192,7 +192,7 @@ class LyingCountTests(LyingServerTestCase):
 
     @inlineCallbacks
     def test_flood(self) -> Any:
-        """100,000 lies in one go are a few lines in the log, and nobody else's loss."""
+        """100,000 invalid events are a few log lines, and other clients lose nothing."""
         pv = LyingPV(CHAR, 4, answer=saying(time_bytes(CHAR, 1), count=5))
         run, client = yield self.start(flood=pv)
         client.send({"action": "connect", "pv": "flood"})
@@ -212,7 +212,7 @@ class BadStatusTests(LyingServerTestCase):
 
     @inlineCallbacks
     def test_all(self) -> Any:
-        """To a subscription, a get and a put, at one gateway: it starts slowly."""
+        """For a subscription, a get and a put, with one gateway, to save time."""
 
         def answer(request: Request) -> None:
             if request.is_control:
@@ -233,7 +233,7 @@ class BadStatusTests(LyingServerTestCase):
 
     @inlineCallbacks
     def assert_value(self, pv: LyingPV, run: Twistd, client: WebSocketTestClient) -> Any:
-        """Who looks at a PV is told what its server says, and is shown no old value as current."""
+        """Clients get the server's status, and no old value as if it were current."""
         statuses = {GETFAIL: "Channel read request failed", NORDACCESS: "Read access denied"}
         client.send({"action": "connect", "pv": "value"})
         yield client.until(msg_type="monitor")
@@ -256,7 +256,7 @@ class BadStatusTests(LyingServerTestCase):
 
     @inlineCallbacks
     def assert_exception(self, client: WebSocketTestClient) -> Any:
-        """A server that answers with CA_PROTO_ERROR is heard too, with a status unknown or not."""
+        """A server that answers with CA_PROTO_ERROR is reported too, with any status."""
         client.send({"action": "connect", "pv": "failing"})
         error = yield client.until(like(msg_type="error", pvname="failing"))
         self.assertIn("Channel read request failed", error["message"])
@@ -266,7 +266,7 @@ class BadStatusTests(LyingServerTestCase):
 
     @inlineCallbacks
     def assert_put(self, run: Twistd, client: WebSocketTestClient) -> Any:
-        """A put with completion has the server's words, in the reply and in the log."""
+        """A put with completion has the server's status, in the reply and in the log."""
         reply = yield ask(client, "put", pv="failing", value=5)
         self.assertEqual(reply["code"], "put_failed")
         self.assertIn("Channel write request failed", reply["message"])
@@ -274,7 +274,7 @@ class BadStatusTests(LyingServerTestCase):
 
     @inlineCallbacks
     def test_get(self) -> Any:
-        """A get has the status of its own answer, whatever the subscription says."""
+        """A get has the status of its own answer, whatever the subscription has."""
 
         def answer(request: Request) -> None:
             if request.command == READ_NOTIFY:
@@ -293,7 +293,7 @@ class BadStatusTests(LyingServerTestCase):
 
     @inlineCallbacks
     def test_metadata(self) -> Any:
-        """Without units and limits the value is served, and the metadata says what is amiss."""
+        """Without units and limits the value is served, and the metadata has the reason."""
 
         def answer(request: Request) -> None:
             request.answer(ONE, status=GETFAIL if request.is_control else 1)

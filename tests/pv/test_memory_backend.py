@@ -1,4 +1,4 @@
-"""The in-memory backend: product code, so that tests may trust it."""
+"""The in-memory backend, which is part of the product and used by tests."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class MemoryTests(SynchronousTestCase):
     """MemoryBackend with one sink."""
 
     def setUp(self) -> None:
-        """Make a backend whose time stands still."""
+        """Make a backend whose time does not change."""
         self.backend = MemoryBackend(now=lambda: 12.25)
         self.sink = SinkRecorder()
 
     def heard(self) -> list[object]:
-        """What the sink heard since the last time, but for metadata."""
+        """Return what the sink got since the last call, without metadata."""
         heard, self.sink.heard = self.sink.heard, []
         return [each for each in heard if each[0] != "metadata"]
 
@@ -35,7 +35,7 @@ class MemoryTests(SynchronousTestCase):
         self.assertEqual(self.sink.heard, expected)
 
     def test_life(self) -> None:
-        """A PV appears, changes, disappears and comes back, and the sink hears all of it."""
+        """A PV appears, changes, disappears and comes back, and the sink gets all of it."""
         self.backend.open("X", self.sink)
         self.assertEqual(self.heard(), [])
         self.backend.add("X", 1.0)
@@ -53,7 +53,7 @@ class MemoryTests(SynchronousTestCase):
         self.assertEqual(self.heard(), [("connection", False)])
 
     def test_close(self) -> None:
-        """A closed handle's sink hears no more; other sinks of the PV do."""
+        """A closed handle's sink gets nothing more; other sinks of the PV do."""
         other = SinkRecorder()
         self.backend.add("X", 1.0)
         handle = self.backend.open("X", self.sink)
@@ -85,7 +85,7 @@ class MemoryTests(SynchronousTestCase):
         self.assertEqual(types, {**expected, "a": ("DOUBLE", 3), "l": ("STRING", 3)})
 
     def test_put(self) -> None:
-        """What is written is of the PV's type; what cannot be is refused, and changes nothing."""
+        """A written value has the PV's type; an invalid one is refused, and changes nothing."""
         labels = ("Off", "On")
         for kind, count, value, expected in (
             (FieldType.DOUBLE, 1, 3, 3.0),

@@ -1,4 +1,4 @@
-"""The compiled part with bytes and callbacks at the edges of what it is given."""
+"""The compiled part with unusual bytes, and with callbacks that change its state."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.pv.ca.dbr import DBR_TYPES
-from pycawamp.pv.inbox import InboxLimits
+from pycawamp.pv.event_queue import InboxLimits
 from pycawamp.pv.pva.messages import Command
 from pycawamp.pv.values import EPICS_EPOCH, FieldType, Reading
 from tests.pv.pva.test_direct import message
-from tests.pv.test_inbox import NATIVE, NOT_COMPILED, compiled
+from tests.support.compiled import NATIVE, NOT_COMPILED, compiled
 from tests.support.examples import examples
 
 HEAD = struct.pack("<IB", 5, 0)
 NOON = 1795394771
 LONG = struct.pack("<IBBBxIId", 7, 0, 0, 1, NOON, 0, math.nan)
-"""A whole number of the bus that is none."""
+"""Make a whole number of the bus that is NaN."""
 
 
 @attrs.define(eq=False, slots=False)
 class Updates:
-    """A monitor of a double or int, with the time and the alarm, and what is told of it."""
+    """A monitor of a double or int, with the time and the alarm, and its updates."""
 
     code: str = "d"
     heard: list[bytes] = attrs.Factory(list)
@@ -43,11 +43,11 @@ class Updates:
         self.direct.release(0, (0, 0, "", EPICS_EPOCH, 0, 0))
 
     def receive(self, raw: bytes) -> None:
-        """Hear of an update."""
+        """Store an update."""
         self.heard.append(raw)
 
     def work(self) -> list[Any]:
-        """Return what was told."""
+        """Return the updates."""
         self.intake.work(lambda: 0.0, 1.0)
         return [self.form.fields(raw) for raw in self.heard]
 
@@ -63,7 +63,7 @@ class UpdatesTests(SynchronousTestCase):
     skip = NOT_COMPILED
 
     def test_times(self) -> None:
-        """The last time that there is in Channel Access is told as it is; no other is taken."""
+        """The last time of Channel Access is decoded; a later one is not."""
         last = EPICS_EPOCH + 2**32 - 1
         for seconds, taken in (
             *((EPICS_EPOCH, True), (2**32, True), (last, True)),
@@ -76,7 +76,7 @@ class UpdatesTests(SynchronousTestCase):
             monitor.intake.close()
 
     def test_any_bytes(self) -> None:
-        """Whatever the bytes are, whole messages are taken, each once, or none."""
+        """Whatever the bytes are, each complete message is handled once, or left to Python."""
         chance = random.Random(5)
         for _ in range(examples(300)):
             monitor = Updates(chance.choice("dfbBhHiIqQ"))
@@ -103,7 +103,7 @@ class UpdatesTests(SynchronousTestCase):
 
 
 class Cohort:
-    """A cohort whose buffer is asked for, which runs code first."""
+    """A cohort whose buffer is a property that runs code first."""
 
     def __init__(self, action: Any) -> None:
         self.action = action
@@ -117,7 +117,7 @@ class Cohort:
 
 
 class CallbackTests(SynchronousTestCase):
-    """What Python does in the middle of C."""
+    """Calls of Python from C."""
 
     skip = NOT_COMPILED
 
@@ -181,7 +181,7 @@ class CallbackTests(SynchronousTestCase):
         self.assertEqual((sum(asked), len(history)), (0, 0))
 
     def test_whole_number_that_is_none(self) -> None:
-        """Python hears of a whole number that is NaN; nobody is sent one."""
+        """Python handles a whole number that is NaN; it is not sent to any stream."""
         intake, route, buffer = self.route(FieldType.LONG)
         told: list[Any] = []
 

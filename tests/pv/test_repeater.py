@@ -1,4 +1,4 @@
-"""The CA repeater: a process of real libca, started where there is none."""
+"""The CA repeater: a process with real libca, started if there is none."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ class RepeaterTests(TestCase):
     """ensure_repeater with its process."""
 
     def setUp(self) -> None:
-        """Chooses a port of our own."""
+        """Choose a port."""
         self.ports = free_ports()
         self.port = self.ports.repeater
         self.set_environment(str(self.port))
 
     def set_environment(self, port: str) -> None:
-        """Sets EPICS_CA_REPEATER_PORT for this test and the processes it starts."""
+        """Set EPICS_CA_REPEATER_PORT for this test and the processes that it starts."""
         before = os.environ.pop(VARIABLE, None)
         os.environ[VARIABLE] = port
         self.addCleanup(os.environ.pop, VARIABLE)
@@ -81,7 +81,7 @@ class RepeaterTests(TestCase):
 
     @inlineCallbacks
     def ensure_owned(self) -> Any:
-        """A repeater that does not outlast the test."""
+        """Return a repeater that is stopped at the end of the test."""
         repeater = yield deferToThread(ensure_repeater, owned=True)
         self.addCleanup(repeater.close)
         self.assertIsNone(repeater.problem)
@@ -89,7 +89,7 @@ class RepeaterTests(TestCase):
 
     @inlineCallbacks
     def test_owned(self) -> Any:
-        """An owned repeater answers at once and is gone when closed."""
+        """An owned repeater answers at once, and is stopped when closed."""
         repeater = yield self.ensure_owned()
         self.assertTrue(Path(f"/proc/{repeater.pid}").exists())
         self.assertTrue(answers(self.port, 1))
@@ -99,7 +99,7 @@ class RepeaterTests(TestCase):
 
     @inlineCallbacks
     def test_one_is_enough(self) -> Any:
-        """Where there is a repeater no other is started, and closing does not end it."""
+        """If there is a repeater, no other is started, and closing does not end it."""
         yield self.ensure_owned()
         second = ensure_repeater(owned=True)
         self.assertEqual((second.pid, second.problem), (None, None))
@@ -108,7 +108,7 @@ class RepeaterTests(TestCase):
 
     @inlineCallbacks
     def test_outlives_its_starter(self) -> Any:
-        """A detached repeater outlives its starter and holds nothing of it."""
+        """A detached repeater outlives its starter, and holds none of its descriptors."""
         [[pid, problem, children, session]] = yield self.run_gateways(1)
         self.assertIsNone(problem)
         self.assertEqual(children, [])
@@ -124,14 +124,14 @@ class RepeaterTests(TestCase):
 
     @inlineCallbacks
     def test_race(self) -> Any:
-        """Of several that start at once all find a repeater, and one stays."""
+        """If several start one at once, all find a repeater, and one stays."""
         results = yield self.run_gateways(3)
         self.assertEqual([problem for _, problem, _, _ in results], [None] * 3)
         self.assertTrue(answers(self.port, 1))
 
     @inlineCallbacks
     def test_libca_content(self) -> Any:
-        """With a repeater libca complains of nothing and starts no process."""
+        """With a repeater, libca logs nothing and starts no process."""
         yield self.ensure_owned()
         client = yield run_client(reactor, self.ports, SEARCH)
         self.assertEqual((client.answer, client.stderr), ([], ""))
@@ -164,7 +164,7 @@ class RepeaterTests(TestCase):
 
     @inlineCallbacks
     def test_hopeless(self) -> Any:
-        """Where no process can be started the problem is told, not raised."""
+        """If no process can be started, the problem is reported, not raised."""
         self.patch(sys, "executable", "/nonexistent/python")
         for owned in (True, False):
             repeater = yield deferToThread(ensure_repeater, owned=owned)
@@ -182,7 +182,7 @@ class RepeaterTests(TestCase):
 
     @inlineCallbacks
     def run_gateways(self, count: int) -> Any:
-        """What each of some processes says that start a repeater at once, and end."""
+        """Start a repeater in some processes at once; return their output."""
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         command = (sys.executable, ["-c", GATEWAY], environment)
         finished = yield gatherResults(
@@ -199,7 +199,7 @@ class PortTests(SynchronousTestCase):
     """repeater_port."""
 
     def test_as_libca(self) -> None:
-        """The environment names the port; what is no port means the default, as in libca."""
+        """The environment contains the port; an invalid one means the default, as in libca."""
         for text, port in [("5999", 5999), ("", DEFAULT_PORT), ("x", DEFAULT_PORT)]:
             self.assertEqual(repeater_port({VARIABLE: text}), port)
         self.assertEqual(repeater_port({VARIABLE: "70000"}), DEFAULT_PORT)

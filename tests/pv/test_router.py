@@ -1,4 +1,4 @@
-"""Schemes of PV names: which backend serves a name, and what rules and logs see of it."""
+"""Schemes of PV names: which backend serves a name, and what rules and logs use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.memory_gateway import Page, SteppingReactor
 
 @implementer(IPolicy)
 class RecordingPolicy:
-    """Lets everybody do everything, and remembers which names it was asked for."""
+    """Allows everything, and records the names."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -39,14 +39,14 @@ class RecordingPolicy:
 
 
 class ParseTests(SynchronousTestCase):
-    """Names taken apart."""
+    """Parsed names."""
 
     def setUp(self) -> None:
         """Have two schemes."""
         self.router = Router({"ca": MemoryBackend(), "toy": MemoryBackend()}, default="ca")
 
     def test_names(self) -> None:
-        """A scheme is what stands before ://, in any case; all else is the name."""
+        """A scheme is the part before ://, in any case; the rest is the name."""
         parse = self.router.parse
         self.assertEqual(parse("X"), PVName("ca", "X", "X"))
         self.assertEqual(parse("CA://X"), PVName("ca", "X", "X"))
@@ -55,12 +55,12 @@ class ParseTests(SynchronousTestCase):
         self.assertEqual(parse("://X"), PVName("ca", "://X", "://X"))
 
     def test_channels(self) -> None:
-        """The default scheme has no part in a channel's name."""
+        """The default scheme is not part of a channel's name."""
         self.assertEqual(self.router.channel_name("ca", "X"), "X")
         self.assertEqual(self.router.channel_name("toy", "X"), "toy://X")
 
     def test_unknown(self) -> None:
-        """The error names the schemes that there are."""
+        """The error lists the known schemes."""
         error = self.assertRaises(UnknownSchemeError, self.router.parse, "pvx://X")
         self.assertEqual(str(error), "unknown scheme pvx://; expected one of ca://, toy://")
 
@@ -97,27 +97,27 @@ class SessionTests(SynchronousTestCase):
         self.session = sessions.open(self.page, Peer("test"), VERSION_1)
 
     def ask(self, **request: Any) -> list[Any]:
-        """Send a request, and return what the client is told."""
+        """Send a request, and return what the client gets."""
         self.session.receive(json.dumps(request).encode())
         self.clock.flush_cycle()
         return self.page.take()
 
     def test_one_channel(self) -> None:
-        """X and ca://X are one channel, each told by the name that was asked for."""
+        """X and ca://X are one channel; messages have the requested name."""
         told = self.ask(action="connect", pvs=["X", "ca://X"])
         values = {each["pvname"]: each["value"] for each in told if each["msg_type"] == "monitor"}
         self.assertEqual(values, {"X": 1, "ca://X": 1})
         self.assertEqual(self.hub.names, ["X"])
 
     def test_other_backend(self) -> None:
-        """Another scheme is another channel; rules see the same name."""
+        """Another scheme is another channel; rules use the same name."""
         told = self.ask(action="connect", pvs=["X", "toy://X"])
         values = {each["pvname"]: each["value"] for each in told if each["msg_type"] == "monitor"}
         self.assertEqual(values, {"X": 1, "toy://X": 2})
         self.assertEqual(set(self.policy.asked), {"X"})
 
     def test_unknown(self) -> None:
-        """A scheme that nobody serves is a bad name; the others are served."""
+        """An unknown scheme is a bad name; others are served."""
         told = self.ask(action="connect", pvs=["what://X", "X"], id=1)
         (error,) = [each for each in told if each["msg_type"] == "error"]
         self.assertEqual((error["code"], error["pvname"]), ("bad_name", "what://X"))
@@ -125,7 +125,7 @@ class SessionTests(SynchronousTestCase):
         self.assertIn("monitor", [each["msg_type"] for each in told])
 
     def test_no_way_around(self) -> None:
-        """Rules for a name hold however many schemes stand before it."""
+        """Rules for a name apply whatever number of schemes precede it."""
         self.policy.denied = "X"
         told = []
         for name in ("X", "ca://X", "toy://X", "ca://toy://X", "ca://ca://X"):
@@ -134,6 +134,6 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(told, ["forbidden"] * 3 + ["bad_name"] * 2)
 
     def test_get(self) -> None:
-        """One-shot requests follow the scheme too."""
+        """Single requests use the scheme too."""
         (answer,) = self.ask(action="get", pv="toy://X", id=1)
         self.assertEqual((answer["pvname"], answer["value"]), ("toy://X", 2))

@@ -46,12 +46,12 @@ class Library(ProcessProtocol):
         self._waiting: tuple[Predicate, Deferred[Any]] | None = None
 
     def do(self, command: str, pv: str, **more: Any) -> None:
-        """Have the library do something."""
+        """Send a command to the library."""
         line = json.dumps({"do": command, "pv": pv, **more})
         self.transport.write(line.encode() + b"\n")  # type: ignore[union-attr]
 
     def until(self, timeout: float = 20, **keys: Any) -> Deferred[Any]:
-        """Fires with the next that it tells with these keys."""
+        """Fires with the library's next message with these keys."""
         found: Deferred[Any] = Deferred(lambda _: None)
         self._waiting = lambda told: told.items() >= keys.items(), found
         self._look()
@@ -62,21 +62,21 @@ class Library(ProcessProtocol):
         return found.addTimeout(timeout, reactor, not_seen)
 
     def outReceived(self, data: bytes) -> None:
-        """Take lines."""
+        """Handle lines."""
         *lines, self._partial = (self._partial + data).split(b"\n")
         self.told += [json.loads(line) for line in lines]
         self._look()
 
     def errReceived(self, data: bytes) -> None:
-        """Keep what goes wrong."""
+        """Store errors."""
         self.errors += data
 
     def processEnded(self, reason: Failure) -> None:
-        """Take note of the end."""
+        """Record the end of the process."""
         self.ended.callback(None)
 
     def stop(self) -> Deferred[None]:
-        """End it; fires when it has."""
+        """End the process; fires when it has ended."""
         with contextlib.suppress(ProcessExitedAlready):
             self.transport.signalProcess("KILL")  # type: ignore[union-attr]
         return self.ended
@@ -98,13 +98,13 @@ class CsWebLibTests(PVWSTestCase):
     dialects = DialectSettings(pvws_throttle=0.1, pvws_array_throttle=0.1)
 
     def setUp(self) -> None:
-        """Say what is missing."""
+        """Skip if something is missing."""
         super().setUp()
         need_displays()
 
     @inlineCallbacks
     def start_library(self, fixture: GatewayFixture) -> Generator[Deferred[Any], Any, Library]:
-        """Run it; fires when its keep-alive has a value."""
+        """Run it; fires when its keep-alive PV has a value."""
         library = Library()
         place = fixture.url.split("/")[2]
         command = ["node", str(DISPLAYS / "cs-web-lib.cjs"), place]
@@ -117,7 +117,7 @@ class CsWebLibTests(PVWSTestCase):
 
     @inlineCallbacks
     def test_life(self) -> Any:
-        """It shows values, alarms and rights, writes, and outlives losses of any kind."""
+        """It shows values, alarms and rights, writes, and survives losses of any kind."""
         ioc = yield self.start_ioc(RECORDS)
         fixture = yield self.start_gateway()
         library = yield self.start_library(fixture)

@@ -1,4 +1,4 @@
-"""Whatever happens, a client that merges updates has what the PV is (Hypothesis)."""
+"""A client that merges updates always has the PV's state (Hypothesis)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Display:
     has: dict[str, Any]
 
     def read(self) -> None:
-        """Take what came."""
+        """Merge received updates."""
         for message in self.page.take():
             assert message["type"] == "update", message
             # A display that shows a value has been told what kind of value it is.
@@ -76,7 +76,7 @@ class MergingMachine(RuleBasedStateMachine):
 
     @rule(encoding=st.sampled_from(ENCODINGS))
     def join(self, encoding: Any) -> None:
-        """One client more."""
+        """Add a client."""
         if len(self.displays) == 5:
             return
         page = Page()
@@ -86,13 +86,13 @@ class MergingMachine(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 4))
     def leave(self, number: int) -> None:
-        """One client less."""
+        """Remove a client."""
         if number < len(self.displays):
             self.displays.pop(number).session.close()
 
     @rule(value=st.integers(0, 3), severity=st.integers(0, 3))
     def update(self, value: int, severity: int) -> None:
-        """A new value."""
+        """Set a value."""
         if self.is_there:
             self.severity = severity
             self.gateway.backend.set("X", self._value(value), severity)
@@ -102,7 +102,7 @@ class MergingMachine(RuleBasedStateMachine):
         severities=st.lists(st.sampled_from([0, 2]), max_size=4),
     )
     def join_amid_updates(self, encoding: Any, severities: list[int]) -> None:
-        """One client more, between updates that alarms come and go with."""
+        """Add a client between updates with alarms."""
         for number, severity in enumerate(severities):
             self.update(number, severity)
             if number == len(severities) // 2:
@@ -110,7 +110,7 @@ class MergingMachine(RuleBasedStateMachine):
 
     @rule(units=st.sampled_from(["mm", "km"]), writable=st.booleans())
     def describe(self, units: str, writable: bool) -> None:
-        """Other units or rights."""
+        """Change units or rights."""
         if self.is_there:
             kind, count = self.metadata.type, self.metadata.count
             self.metadata = Metadata(kind, count, units=units, write_access=writable)
@@ -121,7 +121,7 @@ class MergingMachine(RuleBasedStateMachine):
         count=st.sampled_from([1, 3]),
     )
     def come(self, kind: FieldType, count: int) -> None:
-        """Its IOC comes, with a PV of this type."""
+        """Connect its IOC, with a PV of this type."""
         if not self.is_there:
             self.metadata = Metadata(kind, count, units="mm")
             self.severity = 0
@@ -130,20 +130,20 @@ class MergingMachine(RuleBasedStateMachine):
 
     @rule()
     def go(self) -> None:
-        """Its IOC goes."""
+        """Disconnect its IOC."""
         if self.is_there:
             self.gateway.backend.remove("X")
             self.is_there = False
 
     @rule(number=st.integers(0, 4))
     def stall(self, number: int) -> None:
-        """A client takes nothing for now."""
+        """Stop reading."""
         if number < len(self.displays):
             self.displays[number].session.outbox.pause()
 
     @rule(number=st.integers(0, 4))
     def go_on(self, number: int) -> None:
-        """A client takes data again."""
+        """Read again."""
         if number < len(self.displays):
             self.displays[number].session.outbox.resume()
 
@@ -160,7 +160,7 @@ class MergingMachine(RuleBasedStateMachine):
             display.read()
 
     def teardown(self) -> None:
-        """When all is quiet, each client has what there is."""
+        """When everything was sent, each client has the current state."""
         for display in self.displays:
             display.session.outbox.resume()
         self.gateway.advance(SLOWEST)
@@ -200,14 +200,14 @@ class MergingTests(SynchronousTestCase):
     """Clients that merge."""
 
     def test_merging(self) -> None:
-        """Clients that merge have what there is."""
+        """Merged updates are the current state."""
         run_state_machine_as_test(
             MergingMachine,
             settings=settings(max_examples=examples(300), stateful_step_count=25, deadline=None),
         )
 
     def test_severity_of_a_newcomer(self) -> None:
-        """A newcomer that saw an alarm within a pause is told when it was over at its end."""
+        """A client that joined during an alarm, in a pause, gets its end with the pause."""
         machine = MergingMachine()
         machine.come(FieldType.DOUBLE, 1)
         machine.join(ENCODINGS[1])
@@ -219,7 +219,7 @@ class MergingTests(SynchronousTestCase):
         machine.teardown()
 
     def test_severity_at_other_rates(self) -> None:
-        """Clients of a low rate are told of an alarm that others were told of before."""
+        """Clients with a low rate get an alarm that others got before."""
         machine = MergingMachine()
         machine.come(FieldType.DOUBLE, 1)
         for encoding in ENCODINGS[:2]:
@@ -234,7 +234,7 @@ class NumberTests(SynchronousTestCase):
     """Numbers as JSON."""
 
     def shown(self, metadata: Metadata, values: Iterable[Any]) -> list[Any]:
-        """The values of updates."""
+        """Return the values of updates."""
         renderer = PVRenderer("X", True, now)
         renderer.describe(metadata)
         updates = [json.loads(renderer.update(Reading(0, 0, 1, 2, each))) for each in values]
@@ -242,7 +242,7 @@ class NumberTests(SynchronousTestCase):
 
     @given(st.lists(st.floats()))
     def test_doubles(self, numbers: list[float]) -> None:
-        """Every double comes as it is; what JSON has no number for is a text that float reads."""
+        """Every double is exact; what JSON has no number for is a text that float() can read."""
         shown = self.shown(Metadata(FieldType.DOUBLE, 1), numbers)
         for got, number in zip(shown, numbers, strict=True):
             self.assertEqual(isinstance(got, str), not math.isfinite(number))
@@ -250,7 +250,7 @@ class NumberTests(SynchronousTestCase):
 
     @given(st.lists(st.floats(width=32)))
     def test_floats(self, numbers: list[float]) -> None:
-        """Every single is nearest to what comes, in its shortest digits."""
+        """Every single is the nearest number, in its shortest digits."""
         shown = self.shown(Metadata(FieldType.FLOAT, 1), numbers)
         for got, number in zip(shown, numbers, strict=True):
             self.assertTrue(
@@ -265,11 +265,11 @@ class NumberTests(SynchronousTestCase):
         self.assertEqual(shown, [0, 127, -128, -1])
 
     def test_no_value(self) -> None:
-        """A scalar that holds no element now is NaN."""
+        """A scalar without an element is NaN."""
         self.assertEqual(self.shown(Metadata(FieldType.LONG, 1), [None, 3]), ["NaN", 3])
 
     def test_enum_without_labels(self) -> None:
-        """It comes as a number, with limits that say nothing."""
+        """It is a number, with limits that have no effect."""
         renderer = PVRenderer("X", True, now)
         renderer.describe(Metadata(FieldType.ENUM, 1))
         update = json.loads(renderer.update(Reading(0, 0, 1, 2, 3)))

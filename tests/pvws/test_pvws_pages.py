@@ -1,4 +1,4 @@
-"""What PVWS serves by HTTP."""
+"""The HTTP resources of PVWS."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class PageTests(ApiTestCase):
 
     @inlineCallbacks
     def socket(self, *names: str) -> Any:
-        """A client with some PVs."""
+        """Return a client with some PVs."""
         client = yield connect(reactor, f"ws://127.0.0.1:{self.port}/pvws/pv")
         self.addCleanup(client.abort)
         client.send({"type": "subscribe", "pvs": list(names)})
@@ -33,7 +33,7 @@ class PageTests(ApiTestCase):
 
     @inlineCallbacks
     def test_info(self) -> Any:
-        """What it is, and since when; any tail is taken, the environment is never told."""
+        """The name and the start time; any suffix is accepted; there is no environment."""
         self.serve()
         for path in ("info", "info/x", "info?env=true"):
             reply = yield self.call("GET", f"/pvws/{path}")
@@ -45,7 +45,7 @@ class PageTests(ApiTestCase):
 
     @inlineCallbacks
     def test_other_origin(self) -> Any:
-        """A page of another origin reads the facts if it may open a WebSocket, and with logins."""
+        """A page of another origin may read it if it may open a WebSocket, and with logins."""
         self.serve()
         reply = yield self.call("GET", "/pvws/info", Origin=ELSEWHERE)
         self.assertEqual(reply.headers["access-control-allow-origin"], ELSEWHERE)
@@ -54,7 +54,7 @@ class PageTests(ApiTestCase):
 
     @inlineCallbacks
     def test_restricted_origin(self) -> Any:
-        """With puts, only pages of named origins do."""
+        """With puts, only pages of listed origins may."""
         self.serve("--allow-put=anyone", "--allow-origin", ELSEWHERE)
         reply = yield self.call("GET", "/pvws/info", Origin=ELSEWHERE)
         self.assertEqual(reply.headers["access-control-allow-origin"], ELSEWHERE)
@@ -111,7 +111,7 @@ class PageTests(ApiTestCase):
 
     @inlineCallbacks
     def test_rules(self) -> Any:
-        """Who may not read a PV is not told of it."""
+        """A client that may not read a PV does not see it."""
         pvlist = self.write("pvlist", PVLIST)
         self.backend.add("secret", 5.0)
         self.serve("--pvlist", pvlist)
@@ -123,7 +123,7 @@ class PageTests(ApiTestCase):
 
     @inlineCallbacks
     def test_pvget(self) -> Any:
-        """A value is an update but for `readonly`."""
+        """A value is an update without `readonly`."""
         self.serve("--connect-timeout", "0.2")
         client = yield self.socket("ca://X")
         reply = yield self.call("GET", "/pvws/pvget?name=ca%3A%2F%2FX")
@@ -155,14 +155,14 @@ class PageTests(ApiTestCase):
 
     @inlineCallbacks
     def test_console(self) -> Any:
-        """The address itself leads to the console, under any prefix."""
+        """The address itself redirects to the console, under any prefix."""
         self.serve()
         reply = yield self.call("GET", "/pvws/")
         self.assertEqual((reply.status, reply.headers["location"]), (303, "../"))
 
     @inlineCallbacks
     def test_dialects(self) -> Any:
-        """What --dialects does not name is not served."""
+        """Dialects that are not in --dialects are not served."""
         self.serve("--dialects", "epics2web")
         reply = yield self.call("GET", "/pvws/info")
         self.assertEqual(reply.status, 404)
@@ -171,7 +171,7 @@ class PageTests(ApiTestCase):
 
     @inlineCallbacks
     def test_too_many(self) -> Any:
-        """Requests are counted as those of WebSockets are."""
+        """Requests are counted like those of WebSockets."""
         self.serve("--max-request-rate", "0.2")
         statuses = []
         for _ in range(8):

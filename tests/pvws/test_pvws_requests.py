@@ -1,4 +1,4 @@
-"""What PVWS clients ask for, and what they are told of mistakes."""
+"""Requests of PVWS clients, and errors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class RequestTests(PVWSTestCase):
 
     @inlineCallbacks
     def test_repeat(self) -> Any:
-        """Subscribing again says nothing; the same PV with its scheme is one more."""
+        """A repeated subscription is ignored; the same PV with its scheme is another one."""
         _, _, client = yield self.start_all(RECORDS)
         for kind in ("subscribe", "monitor"):
             self.ask(client, kind, "a", "b", "a")
@@ -52,7 +52,7 @@ class RequestTests(PVWSTestCase):
 
     @inlineCallbacks
     def test_clear(self) -> Any:
-        """What is cleared comes no more, and can be asked for anew."""
+        """A cleared PV gets no more updates, and can be requested again."""
         _, fixture, client = yield self.start_all(RECORDS)
         other = yield fixture.connect(path="pvws/pv")
         for each in (client, other):
@@ -69,7 +69,7 @@ class RequestTests(PVWSTestCase):
 
     @inlineCallbacks
     def test_list(self) -> Any:
-        """The list has names that were never found too."""
+        """The list includes names that were never found."""
         _, _, client = yield self.start_all(RECORDS)
         client.send({"type": "list"})
         told = yield client.receive()
@@ -81,7 +81,7 @@ class RequestTests(PVWSTestCase):
 
     @inlineCallbacks
     def test_names_of_other_types(self) -> Any:
-        """Names that are no strings are taken for their text."""
+        """Names that are not strings are converted to text."""
         _, _, client = yield self.start_all(RECORDS)
         client.send({"type": "subscribe", "pvs": [5, True, None, {}, ["x"], f"{self.prefix}a"]})
         yield client.until(pv=f"{self.prefix}a")
@@ -103,7 +103,7 @@ class RequestTests(PVWSTestCase):
 
     @inlineCallbacks
     def test_echo(self) -> Any:
-        """An echo comes back as the text that it was."""
+        """An echo returns the same text."""
         _, _, client = yield self.start_all(RECORDS)
         text = '{ "body" : "Grüezi" ,  "type":"echo", "n": 1.50 }'
         client.send(text)
@@ -112,7 +112,7 @@ class RequestTests(PVWSTestCase):
 
     @inlineCallbacks
     def test_mistakes(self) -> Any:
-        """What is no request is logged, answered by nothing, and harms nobody."""
+        """An invalid request is logged, not answered, and affects nobody else."""
         _, fixture, client = yield self.start_all(RECORDS)
         for text in (
             "no JSON",
@@ -139,7 +139,7 @@ class RequestTests(PVWSTestCase):
 
     @inlineCallbacks
     def test_refused(self) -> Any:
-        """Why a PV has no value is told as an error; so is a scheme that is not served."""
+        """The reason why a PV has no value is an error; so is an unknown scheme."""
         fixture = yield self.start_gateway()
         client = yield fixture.connect(path=self.path)
         client.send({"type": "subscribe", "pvs": ["loc://x<VImage>"]})
@@ -154,7 +154,7 @@ class RequestTests(PVWSTestCase):
 
     @inlineCallbacks
     def test_many_at_once(self) -> Any:
-        """500 subscriptions of one PV each, and a message of 128 KiB, trip no limit."""
+        """500 subscriptions of one PV each, and a message of 128 KiB, exceed no limit."""
         records = RECORDS + "".join(
             f'record(ao, "$(P)n{number}") {{ field(VAL, "{number}") field(PINI, "YES") }}\n'
             for number in range(500)
@@ -179,7 +179,7 @@ class WriteTests(PVWSTestCase):
 
     @inlineCallbacks
     def test_values(self) -> Any:
-        """Numbers, and texts for numbers, are written as the record's type has them."""
+        """Numbers, and texts for numbers, are converted to the record's type."""
         _, _, client = yield self.start_all(RECORDS)
         expected: dict[str, list[tuple[Any, dict[str, Any]]]] = {
             "double": [
@@ -217,7 +217,7 @@ class WriteTests(PVWSTestCase):
 
     @inlineCallbacks
     def test_bad_values(self) -> Any:
-        """A value that the PV cannot have is refused, with what was wrong; nothing is written."""
+        """An invalid value is refused, with what was wrong; nothing is written."""
         _, _, client = yield self.start_all(RECORDS)
         for name, value, text in (
             ("double", "much", "expected a number, got 'much'"),
@@ -241,7 +241,7 @@ class WriteTests(PVWSTestCase):
 
     @inlineCallbacks
     def test_unknown(self) -> Any:
-        """Only PVs that the client is subscribed to are written."""
+        """Only PVs that the client has subscribed to are written."""
         _, _, client = yield self.start_all(RECORDS)
         self.write(client, "a", 5)
         error = yield client.receive()
@@ -252,7 +252,7 @@ class WriteTests(PVWSTestCase):
 
     @inlineCallbacks
     def test_order(self) -> Any:
-        """Writes go out in their order."""
+        """Writes are sent in order."""
         _, _, client = yield self.start_all(RECORDS)
         yield self.first(client, "double")
         for value in range(1, 101):
@@ -263,13 +263,13 @@ class WriteTests(PVWSTestCase):
 
 
 class RightsTests(PVWSTestCase):
-    """What may not be written."""
+    """Refused writes."""
 
     policy = Policy()
 
     @inlineCallbacks
     def test_puts_are_off(self) -> Any:
-        """Where the gateway lets nobody write, every PV is read-only."""
+        """If nobody may write, every PV is read-only."""
         _, _, client = yield self.start_all(RECORDS)
         update = yield self.first(client, "a")
         self.assertIs(update["readonly"], True)
@@ -280,11 +280,11 @@ class RightsTests(PVWSTestCase):
 
 
 class IOCRightsTests(PVWSTestCase):
-    """Rights that the IOC gives."""
+    """Access rights of the IOC."""
 
     @inlineCallbacks
     def test_ioc_rights(self) -> Any:
-        """What the IOC does not let clients write is read-only, and told whole on a change."""
+        """A PV that the IOC protects is read-only; a change is sent with all members."""
         access = self.mktemp()
         with open(access, "w") as file:
             file.write(READABLE)

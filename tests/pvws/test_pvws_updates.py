@@ -1,4 +1,4 @@
-"""Updates of real records in PVWS's words: types, metadata, severities, losses."""
+"""Updates of real records in PVWS's format: types, metadata, severities, losses."""
 
 from __future__ import annotations
 
@@ -69,11 +69,11 @@ TAIL = ["readonly", "seconds", "nanos"]
 
 
 class UpdateTests(PVWSTestCase):
-    """What clients are told of records."""
+    """Messages about records."""
 
     @inlineCallbacks
     def test_double(self) -> Any:
-        """The first update has everything, in PVWS's order."""
+        """The first update has all members, in PVWS's order."""
         _, _, client = yield self.start_all(RECORDS)
         update = yield self.first(client, "double")
         self.assertEqual(list(update), [*HEAD, *DISPLAY, "severity", "value", *TAIL])
@@ -143,7 +143,7 @@ class UpdateTests(PVWSTestCase):
 
     @inlineCallbacks
     def test_severity(self) -> Any:
-        """The severity comes with the first update and where it changes, as does nothing else."""
+        """The severity is in the first update and in those where it changes."""
         _, _, client = yield self.start_all(RECORDS)
         yield self.first(client, "double")
         brief = ["type", "pv", "value", "seconds", "nanos"]
@@ -163,7 +163,7 @@ class UpdateTests(PVWSTestCase):
 
     @inlineCallbacks
     def test_metadata_changed(self) -> Any:
-        """Changed units have everything told anew, to all who look."""
+        """Changed units are sent to all clients with all members."""
         ioc, fixture, client = yield self.start_all(RECORDS)
         other = yield fixture.connect(path="pvws/pv")
         for each in (client, other):
@@ -178,7 +178,7 @@ class UpdateTests(PVWSTestCase):
 
     @inlineCallbacks
     def test_shared(self) -> Any:
-        """Clients with the same PVs get the same bytes; a newcomer gets everything first."""
+        """Clients with the same PVs get the same bytes; a new client gets everything first."""
         _, fixture, client = yield self.start_all(RECORDS)
         yield self.first(client, "double")
         self.write(client, "double", 8.5)
@@ -196,7 +196,7 @@ class UpdateTests(PVWSTestCase):
 
     @inlineCallbacks
     def test_lost(self) -> Any:
-        """A lost PV is a value that is none, whatever its type; it comes back with everything."""
+        """A lost PV has an update without a value; when it is back, one with all members."""
         ioc = yield self.start_ioc(RECORDS)
         fixture = yield self.start_gateway()
         client = yield fixture.connect(path="pvws/pv")
@@ -226,11 +226,11 @@ class UpdateTests(PVWSTestCase):
 
 
 class AbsenceTests(PVWSTestCase):
-    """PVs that are not there."""
+    """PVs that do not exist."""
 
     @inlineCallbacks
     def test_not_found(self) -> Any:
-        """A PV that is not there is told as an update without a value, after a second."""
+        """A PV that is not found has an update without a value, after a second."""
         _, _, client = yield self.start_all(RECORDS)
         started = reactor.seconds()
         self.ask(client, "subscribe", "nowhere")
@@ -242,7 +242,7 @@ class AbsenceTests(PVWSTestCase):
 
     @inlineCallbacks
     def test_found_late(self) -> Any:
-        """A PV that appears later has an update with everything then."""
+        """When a PV appears later, its update has all members."""
         fixture = yield self.start_gateway()
         client = yield fixture.connect(path="pvws/pv")
         self.ask(client, "subscribe", "double")
@@ -270,13 +270,13 @@ class AbsenceTests(PVWSTestCase):
 
 
 class ReadOnlyTests(PVWSTestCase):
-    """A gateway through which nobody writes."""
+    """A gateway through which nobody may write."""
 
     policy = Policy()
 
     @inlineCallbacks
     def test_nothing_before_the_value(self) -> Any:
-        """Of a PV that is there, the first that comes is its value."""
+        """If a PV exists, the first message is its value."""
         _, _, client = yield self.start_all(RECORDS)
         names = ["double", "long", "enum", "doubles"]
         self.ask(client, "subscribe", *names)
@@ -293,7 +293,7 @@ class ThrottleTests(PVWSTestCase):
 
     @inlineCallbacks
     def test_throttles(self) -> Any:
-        """Scalars and arrays come at rates of their own, the newest at the end of each pause."""
+        """Scalars and arrays have different rates, with the newest value at the end of a pause."""
         ioc, _, client = yield self.start_all(RECORDS)
         for name in ("count", "longs"):
             yield self.first(client, name)
@@ -323,7 +323,7 @@ class ThrottleTests(PVWSTestCase):
 
     @inlineCallbacks
     def test_lost_at_once(self) -> Any:
-        """That a PV was lost waits for nothing."""
+        """A lost PV is reported at once."""
         ioc = yield self.start_ioc(RECORDS)
         fixture = yield self.start_gateway()
         client = yield fixture.connect(path="pvws/pv")

@@ -1,4 +1,4 @@
-"""Readers that are written as those of Grafana's archiver plug-in and of pvinfo."""
+"""Clients written like Grafana's archiver plug-in and pvinfo."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Plot:
 
 
 class GrafanaTests(PVWSTestCase):
-    """A socket for each PV, of which the reader only reads."""
+    """A reader with a socket for each PV."""
 
     policy = Policy()
 
@@ -71,7 +71,7 @@ class GrafanaTests(PVWSTestCase):
 
     @inlineCallbacks
     def test_plot(self) -> Any:
-        """Each message is a point of the present value, none of them of 1970."""
+        """Each message is a point with the current value, none of them in 1970."""
         ioc = yield self.start_ioc(RECORDS)
         fixture = yield self.start_gateway()
         clients = []
@@ -97,11 +97,11 @@ class GrafanaTests(PVWSTestCase):
 
 
 class PVInfoTests(PVWSTestCase):
-    """A page that shows anything of which it is told."""
+    """A page that shows any PV in its messages."""
 
     @inlineCallbacks
     def test_values(self) -> Any:
-        """The text, else the array, else the value; the time of what was never processed."""
+        """Return the text, else the array, else the value, also if the record never processed."""
         _, _, client = yield self.start_all(RECORDS)
         shown = {}
         for name in ("text", "mode", "bytes", "never"):
@@ -113,7 +113,7 @@ class PVInfoTests(PVWSTestCase):
 
     @inlineCallbacks
     def test_service_switch(self) -> Any:
-        """A client that goes over to another host says so as it closes, and nobody minds."""
+        """A client that changes to another host closes with a message, which is accepted."""
         _, fixture, client = yield self.start_all(RECORDS)
         yield self.first(client, "level")
         code = yield client.close(SERVICE_SWITCH)
@@ -122,7 +122,7 @@ class PVInfoTests(PVWSTestCase):
 
 
 def shown_value(update: dict[str, Any]) -> Any:
-    """Return what pvinfo shows: of several members that tell a value, the first that is there."""
+    """Return what pvinfo shows: the first existing member with a value."""
     if "text" in update:
         return update["text"]
     for member, dtype in (

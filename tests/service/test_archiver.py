@@ -35,12 +35,12 @@ RECORDED = b"""[
 { "secs": 1351725022, "val": 43, "nanos": 1, "severity":1, "status":4 }
 ] }
  ]"""
-"""An answer with all that its JSON may have: fields, NaN, whole numbers, line breaks."""
+"""Return a response with all that its JSON may have: fields, NaN, integers, line breaks."""
 
 
 @implementer(IPolicy)
 class NotSecret:
-    """Everybody may read everything but names with SECRET; `alias` is another name of `old`."""
+    """Everybody may read everything but names with SECRET; `alias` stands for `old`."""
 
     def decide(self, _user: str | None, _host: str, _host_name: Any, name: str) -> Verdict:
         """Return the rights for a PV."""
@@ -73,14 +73,14 @@ class ArchiverTests(TestCase):
         end: float | None = None,
         points: int = 8192,
     ) -> Deferred[dict[str, Any]]:
-        """Ask for the history of a PV, of the last day if nothing else is said."""
+        """Request the history of a PV, by default of the last day."""
         start = self.now - DAY if start is None else start
         keys = {"pv": name, "from": start, "to": end, "points": points}
         return ask(self.client, "history", **keys)
 
     @inlineCallbacks
     def test_archived(self) -> Generator[Deferred[Any], Any, None]:
-        """Samples of a PV that nobody shows, with the one that held at the start."""
+        """Samples of a PV without clients, with the last one before the start."""
         start = int(self.now) - DAY
         self.appliance.samples["old"] = [
             Stored(start - 5000, 1, 0.5), Stored(start + 10, 250_000_000, 1.5, 2, 3),
@@ -107,7 +107,7 @@ class ArchiverTests(TestCase):
 
     @inlineCallbacks
     def test_recorded(self) -> Generator[Deferred[Any], Any, None]:
-        """An answer as the appliance writes it is understood."""
+        """A response in the appliance's format is understood."""
         self.appliance.answer = lambda _: RECORDED
         reply = yield self.read(start=1351725000, end=1351725030)
         self.assertEqual(reply["values"], [42.5, None, 43.0])
@@ -115,7 +115,7 @@ class ArchiverTests(TestCase):
 
     @inlineCallbacks
     def test_joined(self) -> Generator[Deferred[Any], Any, None]:
-        """The archive ends where the gateway's memory begins: no sample is missing or twice."""
+        """The archive ends where the gateway's memory begins: no sample is missing or repeated."""
         seconds = int(self.now) - 100
         self.appliance.samples["old"] = [Stored(seconds + i, 0, i) for i in range(90)]
         self.now = seconds + 50
@@ -135,7 +135,7 @@ class ArchiverTests(TestCase):
 
     @inlineCallbacks
     def test_many(self) -> Generator[Deferred[Any], Any, None]:
-        """Of more samples than asked for, each part has its lowest and highest."""
+        """Of more samples than requested, each part has its lowest and highest."""
         seconds = int(self.now) - DAY
         stored = [Stored(seconds + 10 * i, 0, i % 100) for i in range(DAY // 10)]
         stored[4321] = stored[4321]._replace(val=1e6)
@@ -148,7 +148,7 @@ class ArchiverTests(TestCase):
 
     @inlineCallbacks
     def test_rules(self) -> Generator[Deferred[Any], Any, None]:
-        """Rules apply, by whatever name; no name is an operator of the appliance."""
+        """Rules apply, by any name; no name is an operator of the appliance."""
         self.appliance.samples |= {name: [Stored(int(self.now) - 9, 0, 1)] for name in ("old", "X")}
         reply = yield self.read("MY:SECRET")
         self.assertEqual(reply["code"], "forbidden")
@@ -163,7 +163,7 @@ class ArchiverTests(TestCase):
 
     @inlineCallbacks
     def test_faults(self) -> Generator[Deferred[Any], Any, None]:
-        """Whatever the appliance does, the client is told, and nothing else is asked."""
+        """Each failure of the appliance is reported, and does not affect other requests."""
         patience = self.patch(archiver, "TIMEOUT", 0.2)
 
         def redirect(request: Request) -> bytes:
@@ -208,7 +208,7 @@ class ArchiverTests(TestCase):
 
     @inlineCallbacks
     def test_turns(self) -> Generator[Deferred[Any], Any, None]:
-        """Few requests are made at once; who leaves meanwhile is not waited for."""
+        """Few requests are made at once; those of disconnected clients are dropped."""
         self.appliance.answer = never
         others = []
         for _ in range(4):
@@ -227,12 +227,12 @@ class ArchiverTests(TestCase):
         self.assertEqual(reply["values"], [])
 
     def client_pings(self) -> Deferred[dict[str, Any]]:
-        """The gateway does everything else meanwhile."""
+        """The gateway is not blocked meanwhile."""
         return ask(self.client, "ping")
 
     @inlineCallbacks
     def test_bad_requests(self) -> Generator[Deferred[Any], Any, None]:
-        """What is no time is refused; a long time ago is nothing."""
+        """Invalid times are refused; for times long ago there are no samples."""
         wrong: list[dict[str, Any]] = [
             {}, {"from": "now"}, {"from": -1}, {"from": 1e20}, {"from": True}, {"from": 5, "to": 4},
             {"from": 5, "to": "x"}, {"from": 5, "points": MIN_POINTS - 1},

@@ -1,4 +1,4 @@
-"""The system's clock is set back and forth under a gateway: nobody notices."""
+"""The system's clock is set back and forth under a gateway, without effect on clients."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECRET = "s" * 40
 
 
 def faketime() -> str | None:
-    """The library that lets a process see another time than the machine's."""
+    """The library that gives a process another time than the machine's."""
     for folder in FOLDERS:
         for found in Path(folder).glob("**/faketime/libfaketimeMT.so.1"):
             return str(found)
@@ -31,11 +31,11 @@ def faketime() -> str | None:
 
 
 class SteppedClockTests(TwistdTestCase):
-    """A real gateway, for which CLOCK_REALTIME is what a file says."""
+    """A real gateway whose CLOCK_REALTIME is read from a file."""
 
     @inlineCallbacks
     def run_gateway(self, *options: str) -> Any:
-        """Run a gateway whose clock `step` sets; where its clients connect."""
+        """Run a gateway whose clock `step` sets; return the address for clients."""
         library = faketime()
         if library is None:
             if os.environ.get("CI") == "true":
@@ -56,13 +56,13 @@ class SteppedClockTests(TwistdTestCase):
         return ready[1].replace("http", "ws") + "monitor"
 
     def step(self, seconds: int) -> None:
-        """Set the gateway's clock this far off the machine's."""
+        """Set the difference of the gateway's clock."""
         new = self.offset.with_suffix(".new")
         new.write_text(f"{seconds:+d}\n")
         new.rename(self.offset)
 
     def values(self, client: WebSocketTestClient, count: int) -> Deferred[Any]:
-        """Fires when a client has got so many more values."""
+        """Fires when a client has got this number of further values."""
         left = [count]
 
         def is_last(message: Any) -> bool:
@@ -75,7 +75,7 @@ class SteppedClockTests(TwistdTestCase):
 
     @inlineCallbacks
     def test_stepped(self) -> Any:
-        """Open clients go on, slow ones too, and new ones come in, whichever way it was set."""
+        """Open clients continue, slow ones too, and new ones can connect, for either direction."""
         yield self.start_ioc(RECORD)
         url = yield self.run_gateway("--ping-interval=1", "--stall-timeout=5")
         plain = yield self.connect(url)
@@ -102,7 +102,7 @@ class SteppedClockTests(TwistdTestCase):
 
     @inlineCallbacks
     def test_token(self) -> Any:
-        """A token's `exp` is a time of day: a clock that is set past it ends the connection."""
+        """A token's `exp` is by the system's clock: setting that past it ends the connection."""
         yield self.start_ioc(RECORD)
         key = Path(self.mktemp()).absolute()
         key.parent.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ class SteppedClockTests(TwistdTestCase):
 
 @inlineCallbacks
 def date(url: str) -> Any:
-    """Fires with the time of day that a gateway has, in UNIX seconds."""
+    """Return a Deferred of the gateway's time in UNIX seconds."""
     page = url.replace("ws", "http", 1).replace("/monitor", "/config.json")
     response = yield Agent(reactor).request(b"GET", page.encode())
     yield readBody(response)

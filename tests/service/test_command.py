@@ -17,7 +17,7 @@ class CommandTests(TwistdTestCase):
     """`pycaserver`."""
 
     def setUp(self) -> None:
-        """Have a folder."""
+        """Make a folder."""
         super().setUp()
         self.folder = Path(self.mktemp()).absolute()
         self.folder.mkdir(parents=True)
@@ -57,7 +57,7 @@ class CommandTests(TwistdTestCase):
 
     @inlineCallbacks
     def test_mistake(self) -> Any:
-        """A mistake in the file ends it with one line on stderr and status 1."""
+        """An error in the file ends it with one line on stderr and status 1."""
         config = self.folder / "pycaserver.toml"
         config.write_text("max-pv = 1\n")
         run = self.twistd({"PYCASERVER_CONFIG": str(config)})

@@ -36,14 +36,14 @@ class DrainTests(TwistdTestCase):
 
     @inlineCallbacks
     def get(self, url: str) -> Any:
-        """Fires with status and text of an answer."""
+        """Return a Deferred of the status and the text of a response."""
         response = yield Agent(reactor).request(b"GET", url.encode())
         body = yield readBody(response)
         return response.code, body.decode()
 
     @inlineCallbacks
     def test_spread(self) -> Any:
-        """A gateway that stops is not ready at once; its clients leave one after the other."""
+        """When a gateway stops, it is not ready at once; its clients are closed one by one."""
         yield self.start_ioc(RECORD)
         run = self.twistd()
         ready = yield run.serve("--port", LOOPBACK, "--drain-time=4")
@@ -80,7 +80,7 @@ class NotifyTests(TwistdTestCase):
 
     @inlineCallbacks
     def test_told(self) -> Any:
-        """Systemd is told when clients can come, again and again that all is well, and the end."""
+        """READY, WATCHDOG repeatedly, and STOPPING are sent to systemd."""
         # A path of a UNIX socket has 107 bytes at most.
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
@@ -100,7 +100,7 @@ class NotifyTests(TwistdTestCase):
         self.assertIn("WATCHDOG=1", after)
 
     def test_environment(self) -> None:
-        """Without systemd, or with a watchdog for another process, nothing is told."""
+        """Without systemd, or with a watchdog for another process, nothing is sent."""
         clock = Clock()
         for environment in (
             {},
@@ -113,11 +113,11 @@ class NotifyTests(TwistdTestCase):
 
 
 class WorkerTests(TwistdTestCase):
-    """Processes that share a listening socket, as those of pycaserver@.service do."""
+    """Processes that share a listening socket, as with pycaserver@.service."""
 
     @inlineCallbacks
     def test_shared(self) -> Any:
-        """Two workers serve one port; when one stops, the other takes all who come."""
+        """Two workers serve one port; when one stops, the other accepts all clients."""
         yield self.start_ioc(RECORD)
         with socket.create_server(("127.0.0.1", 0), backlog=1024) as shared:
             url = f"ws://127.0.0.1:{shared.getsockname()[1]}/monitor"
@@ -147,7 +147,7 @@ class WorkerTests(TwistdTestCase):
             yield other.when_ended()
 
     def worker(self, shared: socket.socket) -> Twistd:
-        """A worker that was given the socket."""
+        """A worker with the socket."""
         run = self.twistd()
         run.start(
             f"--port={SHARED}", "--drain-time=2", program="pycaserver", shared=shared.fileno()
@@ -159,7 +159,7 @@ class UnitTests(SynchronousTestCase):
     """contrib/systemd."""
 
     def test_options(self) -> None:
-        """The commands of the units have options that there are."""
+        """The commands of the units have options that exist."""
         for name in GATEWAYS:
             (line,) = re.findall(r"^ExecStart=(.*)$", (UNITS / name).read_text(), re.MULTILINE)
             _, config, path, *options = shlex.split(line)
@@ -169,7 +169,7 @@ class UnitTests(SynchronousTestCase):
             self.assertEqual(parsed.settings.drain_time, 10)
 
     def test_stop(self) -> None:
-        """Systemd waits for longer than the clients have to leave."""
+        """The timeout of systemd is longer than a drain."""
         for name in GATEWAYS:
             text = (UNITS / name).read_text()
             (drain,) = re.findall(r"--drain-time (\d+)", text)
@@ -178,11 +178,11 @@ class UnitTests(SynchronousTestCase):
 
 
 class VerifyTests(TwistdTestCase):
-    """systemd's own check of its units."""
+    """systemd's own check of the units."""
 
     @inlineCallbacks
     def test_verify(self) -> Any:
-        """Systemd has nothing to say against the units."""
+        """The units have no problems."""
         program = shutil.which("systemd-analyze")
         if program is None:
             raise SkipTest("no systemd-analyze: apt-get install systemd")
@@ -197,7 +197,7 @@ class VerifyTests(TwistdTestCase):
 
 
 class _Systemd(DatagramProtocol):
-    """What a process tells systemd."""
+    """Receives the notifications of a process."""
 
     def __init__(self) -> None:
         self.states: list[str] = []

@@ -1,4 +1,4 @@
-"""Files that are read again when they change, and never by halves."""
+"""Files that are read again when they change, but never partially."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.filewatch import FileWatcher, Run, UnreadableFileError
-from tests.access.test_access_watch import Kept
+from tests.support.log_events import LogEvents
 
 
 class Text(FileWatcher[str]):
     """The text of a file."""
 
-    def __init__(self, clock: Clock, path: Path, events: Kept, run: Run[str] | None = None) -> None:
+    def __init__(
+        self, clock: Clock, path: Path, events: LogEvents, run: Run[str] | None = None
+    ) -> None:
         if run is None:
             super().__init__(clock, (path, None))
         else:
@@ -40,14 +42,14 @@ class Text(FileWatcher[str]):
 
 
 class FileWatcherTests(SynchronousTestCase):
-    """FileWatcher, with real files and a clock of the test's."""
+    """FileWatcher, with real files and a clock that the test controls."""
 
     def setUp(self) -> None:
         """Make a file."""
         self.clock = Clock()
         self.path = Path(self.mktemp())
         self.path.write_text("old")
-        self.events = Kept()
+        self.events = LogEvents()
         self.watcher = self.started()
 
     def started(self, run: Run[str] | None = None) -> Text:
@@ -66,7 +68,7 @@ class FileWatcherTests(SynchronousTestCase):
         self.assertEqual(self.watcher.texts, [])
 
     def test_settles(self) -> None:
-        """A change is taken when the file has stayed the same for `settle` seconds, not before."""
+        """A change is read when the file has stayed the same for `settle` seconds, not before."""
         for text in ("n", "ne", "new"):
             self.path.write_text(text)
             self.wait(0.75)
@@ -75,7 +77,7 @@ class FileWatcherTests(SynchronousTestCase):
         self.assertEqual(self.watcher.texts, ["new"])
 
     def test_reload_settles(self) -> None:
-        """A reload does not take a file that has just changed; it is answered when it settles."""
+        """A reload does not read a file that has just changed; it is answered when that settles."""
         reloads = []
         for text in ("n", "ne", "new"):
             self.path.write_text(text)
@@ -87,7 +89,7 @@ class FileWatcherTests(SynchronousTestCase):
         self.assertEqual(self.watcher.texts, ["new"])
 
     def test_changed_while_read(self) -> None:
-        """What was read of a file that changed meanwhile is dropped, and read again."""
+        """The content of a file that changed while it was read is dropped, and read again."""
         reads: list[tuple[Deferred[str], str]] = []
 
         def run(read: object) -> Deferred[str]:
@@ -108,13 +110,13 @@ class FileWatcherTests(SynchronousTestCase):
         self.assertEqual(len(reads), 2)
 
     def test_permissions(self) -> None:
-        """A file that got other permissions is read again: it may not have been readable."""
+        """A file with other permissions is read again: it may not have been readable."""
         self.path.chmod(0o600)
         self.wait(3)
         self.assertEqual(self.watcher.texts, ["old"])
 
     def test_gone(self) -> None:
-        """A file that is gone is told once; it is read when it is back."""
+        """A missing file is logged once; it is read when it is back."""
         self.path.unlink()
         self.wait(10)
         self.assertEqual(len(self.watcher.failures), 1)
@@ -124,7 +126,7 @@ class FileWatcherTests(SynchronousTestCase):
         self.assertEqual(self.watcher.texts, ["new"])
 
     def test_stumbles(self) -> None:
-        """One that fails on a change is logged, and goes on to look."""
+        """A failing check of a change is logged, and checks continue."""
         self.path.write_text("stumble")
         self.wait(3)
         self.assertIn("log_failure", self.events[-1])

@@ -1,4 +1,4 @@
-"""The log of the real gateway: its file, its forms, its lines about clients."""
+"""The log of the real gateway: its file, its formats, its lines about clients."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class LogTestCase(TwistdTestCase):
 
     @inlineCallbacks
     def get_page(self) -> Any:
-        """Fires when a page was got."""
+        """Fires when a page was received."""
         response = yield Agent(reactor).request(b"GET", f"{self.where}?pv=secret".encode())
         yield readBody(response)
 
@@ -51,7 +51,7 @@ class ClientTests(LogTestCase):
 
     @inlineCallbacks
     def test_lines(self) -> Any:
-        """Each client has a line when it comes and one when it goes, with all about it."""
+        """Each client has a line when it connects and one when it disconnects, with details."""
         yield self.start_ioc(RECORD)
         run = yield self.serve()
         yield self.get_page()
@@ -76,7 +76,7 @@ class ClientTests(LogTestCase):
 
     @inlineCallbacks
     def test_requests(self) -> Any:
-        """Requests have a line if asked for, without what may be secret."""
+        """Requests have a line if enabled, without what may be secret."""
         run = yield self.serve("--access-log")
         yield self.get_page()
         yield self.connect(self.url)
@@ -90,7 +90,7 @@ class FormTests(LogTestCase):
 
     @inlineCallbacks
     def test_json(self) -> Any:
-        """Each line is an object, with a text and with what the text is made of."""
+        """Each line is an object, with the text and its parts."""
         run = yield self.serve("--log-format=json")
         yield self.connect(self.url)
         yield run.until_line("Connected: ")
@@ -108,16 +108,16 @@ class FormTests(LogTestCase):
 
 
 class ObserverTests(SynchronousTestCase):
-    """What writes the lines."""
+    """The observers."""
 
     def written(self, settings: LogSettings, log: Callable[[Logger], None]) -> str:
-        """What is in the file after something was logged."""
+        """Return the content of the file after something was logged."""
         path = Path(self.mktemp())
         log(Logger("test", observer=log_observer(settings, LogFile(path))))
         return path.read_text()
 
     def test_level(self) -> None:
-        """What is below the level is left out."""
+        """Events below the level are omitted."""
 
         def log(logger: Logger) -> None:
             logger.info("low")
@@ -144,7 +144,7 @@ class ObserverTests(SynchronousTestCase):
         self.assertIn("ValueError: two\nlines", event["traceback"])
 
     def test_anything(self) -> None:
-        """What JSON does not have is told as a text; what has none, too."""
+        """Values that are not JSON are text; those without a text are logged too."""
 
         class Dumb:
             def __str__(self) -> str:
@@ -159,7 +159,7 @@ class ObserverTests(SynchronousTestCase):
 
 
 class RotationTests(LogTestCase):
-    """A log file that logrotate, or somebody, takes away."""
+    """A log file that is renamed, by logrotate or otherwise."""
 
     @inlineCallbacks
     def start(self) -> Any:
@@ -176,7 +176,7 @@ class RotationTests(LogTestCase):
 
     @inlineCallbacks
     def rotate(self, how: str) -> Any:
-        """Run logrotate with a configuration of this file."""
+        """Run logrotate with a configuration for this file."""
         if LOGROTATE is None:
             raise SkipTest("no logrotate: apt-get install logrotate")
         configuration = self.path.with_name("logrotate.conf")
@@ -190,7 +190,7 @@ class RotationTests(LogTestCase):
 
     @inlineCallbacks
     def assert_rotated(self) -> Any:
-        """What comes now is in the file, what was before in the other one."""
+        """New lines are in the file, old ones in the other one."""
         yield self.connect(self.url)
         yield until_true(lambda: self.path.exists() and "Connected" in self.path.read_text())
         text = self.path.read_text()
@@ -200,14 +200,14 @@ class RotationTests(LogTestCase):
 
     @inlineCallbacks
     def test_copied(self) -> Any:
-        """With copytruncate no signal is needed."""
+        """With copytruncate, no signal is needed."""
         yield self.start()
         yield self.rotate("copytruncate")
         yield self.assert_rotated()
 
     @inlineCallbacks
     def test_renamed(self) -> Any:
-        """A file that was renamed is left at SIGUSR1 for a new one of its name."""
+        """After a rename, SIGUSR1 makes it open a new file with the old name."""
         run = yield self.start()
         yield self.rotate(f"nocreate\npostrotate\nkill -USR1 {run.pid}\nendscript")
         yield until_true(self.path.exists)
@@ -215,7 +215,7 @@ class RotationTests(LogTestCase):
 
     @inlineCallbacks
     def test_cannot_reopen(self) -> Any:
-        """If the new file cannot be opened, the old one stays in use, and says so."""
+        """If the new file cannot be opened, the old one stays in use, with a line about it."""
         run = yield self.start()
         moved = self.path.with_name("moved")
         self.path.rename(moved)

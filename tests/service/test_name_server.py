@@ -1,4 +1,4 @@
-"""IOCs found without broadcasts, as docs/operations.md has it."""
+"""IOCs that are found without broadcasts, as docs/operations.md describes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class NameServerTests(TwistdTestCase):
 
     @inlineCallbacks
     def test_found(self) -> Any:
-        """An IOC that is asked by TCP, and by nothing else, has its PVs shown."""
+        """PVs of an IOC are found by TCP only."""
         yield self.start_ioc(RECORD)
         run = self.twistd(
             {

@@ -1,4 +1,4 @@
-"""What applications that embed the gateway import."""
+"""The names that applications import to embed the gateway."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class PublicTests(SynchronousTestCase):
     """The names of `pycawamp`."""
 
     def test_all(self) -> None:
-        """Each name is there, and is told by dir()."""
+        """Each name exists, and is in dir()."""
         for name in pycawamp.__all__:
             self.assertIsNotNone(getattr(pycawamp, name))
         self.assertLessEqual(set(pycawamp.__all__), set(dir(pycawamp)))
@@ -37,7 +37,7 @@ class PublicTests(SynchronousTestCase):
         self.assertIs(Reading, import_module("pycawamp.pv.values").Reading)
 
     def test_typed(self) -> None:
-        """Type checkers are told of each name, from the module that it is loaded from."""
+        """Type checkers get each name from the module that it is loaded from."""
         tree = ast.parse((ROOT / "pycawamp" / "__init__.py").read_text())
         (types,) = (node for node in tree.body if isinstance(node, ast.If))
         told = {
@@ -59,7 +59,7 @@ class PublicTests(SynchronousTestCase):
         self.assertEqual([name for name in names if name not in pycawamp.__all__], [])
 
     def test_earlier_paths(self) -> None:
-        """The paths that were documented before lead to the same."""
+        """Old import paths that were documented still work."""
         for path in (
             "pycawamp.gateway.Gateway",
             "pycawamp.gateway.GatewaySettings",
@@ -77,7 +77,7 @@ class PublicTests(SynchronousTestCase):
             self.assertIs(getattr(import_module(module), name), getattr(pycawamp, name))
 
     def test_light(self) -> None:
-        """To import the package loads nothing else of it, nor of Twisted: twistd loads it often."""
+        """Importing the package loads nothing else of it or of Twisted, as twistd does so often."""
         script = "import sys, pycawamp; print(*sorted(sys.modules))"
         loaded = subprocess.run(
             [sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=ROOT

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 
 from pycawamp.access import Policy, Writers
@@ -19,6 +20,7 @@ record(ao, "position") { field(VAL, "1.5") field(EGU, "mm") field(PREC, "2") fie
 record(int64out, "count") { field(VAL, "9007199254740993") field(PINI, "YES") }
 record(waveform, "counts") { field(FTVL, "UINT64") field(NELM, "4") }
 record(mbbo, "mode") { field(ZRST, "idle") field(ONST, "run") field(VAL, "1") field(PINI, "YES") }
+record(calcout, "slow") { field(CALC, "A") field(ODLY, "1") field(OUT, "position") }
 record(ao, "secret") { field(VAL, "7") field(PINI, "YES") }
 """
 
@@ -38,7 +40,7 @@ class PVAGatewayTests(PVATestCase):
 
     @inlineCallbacks
     def test_monitor(self) -> Generator[Deferred[Any], Any, None]:
-        """A PV is shown by the name that was asked for, with all that Channel Access has."""
+        """A PV is shown by the requested name, with everything that Channel Access has."""
         client = yield self.start()
         client.send({"action": "configure", "metadata": True, "text": True})
         client.send({"action": "connect", "pv": "pva://position"})
@@ -65,7 +67,7 @@ class PVAGatewayTests(PVATestCase):
 
     @inlineCallbacks
     def test_put(self) -> Generator[Deferred[Any], Any, None]:
-        """Values are written, and what is wrong is told."""
+        """Values are written, and errors reported."""
         client = yield self.start()
         reply = yield ask(client, "put", pv="pva://mode", value="idle")
         self.assertTrue(reply["ok"])
@@ -74,6 +76,31 @@ class PVAGatewayTests(PVATestCase):
         reply = yield ask(client, "put", pv="pva://position", value="12")
         self.assertEqual(reply["code"], "bad_value")
         self.assertEqual(reply["message"], "expected a number, got the string '12'")
+
+    @inlineCallbacks
+    def test_slow_put(self) -> Generator[Deferred[Any], Any, None]:
+        """A put waits for its record, one without `wait` for nothing; both fail with the IOC."""
+        client = yield self.start()
+        begun = reactor.seconds()
+        client.send({"action": "put", "pv": "pva://slow.A", "value": 5, "id": 1})
+        client.send({"action": "put", "pv": "pva://slow.A", "value": 6, "wait": False, "id": 2})
+        client.send({"action": "get", "pv": "pva://slow.A", "id": 3})
+        replies = []
+        for _ in range(3):
+            reply = yield client.until(lambda message: "id" in message)
+            replies.append(reply["id"])
+        self.assertEqual((replies[-1], reply["ok"]), (1, True))
+        self.assertGreaterEqual(reactor.seconds() - begun, 1.0)
+        reply = yield ask(client, "get", pv="pva://slow.A")
+        self.assertEqual(reply["value"], 6)
+        client.send({"action": "put", "pv": "pva://slow.A", "value": 7, "id": 4})
+        client.send({"action": "put", "pv": "pva://slow.A", "value": 8, "id": 5})
+        # The IOC has the first when it has answered this.
+        yield ask(client, "get", pv="pva://slow.A")
+        self.server.kill()
+        for number in (4, 5):
+            reply = yield client.until(msg_type="error", id=number)
+            self.assertEqual(reply["code"], "put_failed")
 
     @inlineCallbacks
     def test_default_provider(self) -> Generator[Deferred[Any], Any, None]:
@@ -91,7 +118,7 @@ class PVAGatewayTests(PVATestCase):
 
     @inlineCallbacks
     def test_rules(self) -> Generator[Deferred[Any], Any, None]:
-        """Rules see the name without its scheme: no scheme gets around them."""
+        """Rules use the name without its scheme, which no scheme bypasses."""
         pvlist = parse_pvlist("EVALUATION ORDER ALLOW, DENY\n.* ALLOW\nsecret DENY\n")
         policy = Policy(pvlist=pvlist, puts=True, writers=Writers.ANYONE)
         client = yield self.start(policy=policy)

@@ -34,7 +34,7 @@ NAMED = (
 
 
 def picture(payload: bytes) -> tuple[dict[str, Any], PIL.Image.Image]:
-    """The header of a binary message, and the JPEG that it has."""
+    """Return the header of a binary message, and the JPEG in it."""
     size = int.from_bytes(payload[:4], "little")
     start = 4 + size + -(4 + size) % 8
     return json.loads(payload[4 : 4 + size]), PIL.Image.open(io.BytesIO(payload[start:]))
@@ -53,7 +53,7 @@ class OptionTests(PVATestCase):
 
     @inlineCallbacks
     def test_plain(self) -> Generator[Deferred[Any], Any, None]:
-        """Messages of alarms, digits as strings, attributes: for clients that ask for them."""
+        """Messages of alarms, digits as strings, attributes: for clients that request them."""
         client = yield self.start(*SHOWN, *NAMED)
         reply = yield ask(client, "configure", metadata=True, alarm_message=True, int64="string")
         self.assertEqual((reply["alarm_message"], reply["int64"]), (True, "string"))
@@ -83,7 +83,7 @@ class OptionTests(PVATestCase):
 
     @inlineCallbacks
     def test_pictures(self) -> Generator[Deferred[Any], Any, None]:
-        """Images are compressed once for all that ask for the same, as new ones come too."""
+        """Images are compressed once for all clients with the same option, also new ones."""
         client = yield self.start(*SHOWN)
         other = yield self.fixture.connect()
         options = {"arrays": "binary", "image": {"jpeg": 85, "max": 64}}

@@ -15,11 +15,13 @@ from tests.support.version2_case import ask
 
 RECORDS = """
 record(ao, "position") { field(VAL, "1.5") field(PREC, "2") field(PINI, "YES") }
+record(ao, "hidden") { field(VAL, "3") field(PINI, "YES") field(ASG, "HIDDEN") }
 record(ao, "locked") { field(VAL, "7") field(PINI, "YES") field(ASG, "LOCKED") }
 """
 ACCESS = """
 ASG(DEFAULT) { RULE(1, WRITE) }
 ASG(LOCKED) { RULE(1, READ) }
+ASG(HIDDEN) { RULE(1, NONE) }
 """
 
 
@@ -28,7 +30,7 @@ class RulesTests(PVATestCase):
 
     @inlineCallbacks
     def test_put_log(self) -> Generator[Deferred[Any], Any, None]:
-        """Puts are logged by the name without its scheme; what the IOC forbids is forbidden."""
+        """Puts are logged by the name without its scheme; those the IOC refuses are forbidden."""
         yield self.serve_records(RECORDS, access=ACCESS)
         log = Path(self.mktemp())
         fixture = yield self.start_gateway(GatewaySettings(put_log=str(log)))
@@ -38,6 +40,9 @@ class RulesTests(PVATestCase):
         reply = yield ask(client, "put", pv="pva://locked", value=8)
         self.assertEqual(reply["code"], "forbidden", reply)
         self.assertIn("not permitted", reply["message"])
+        # docs/security.md: QSRV serves for reading what Channel Access refuses.
+        reply = yield ask(client, "get", pv="pva://hidden")
+        self.assertEqual(reply["value"], 3)
         done, refused = log.read_text().splitlines()
         for part in ('pv="position"', "old=1.5", "new=2.5", 'outcome="ok"', "after=2.5"):
             self.assertIn(part, done)
@@ -62,7 +67,7 @@ class RulesTests(PVATestCase):
 
     @inlineCallbacks
     def test_overruns(self) -> Generator[Deferred[Any], Any, None]:
-        """Updates that a server left out while the gateway was busy are counted."""
+        """Updates that a server omitted while the gateway was busy are counted."""
         server = yield self.serve_records(RECORDS, "ioc1")
         fixture = yield self.start_gateway()
         client = yield fixture.connect()

@@ -1,188 +1,21 @@
-"""Two gateways behind a real HAProxy, or nginx: pages go on when one is killed or stopped."""
+"""Two gateways behind a real HAProxy, or nginx: pages continue when one stops."""
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from twisted.internet import reactor as installed_reactor
-from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
+from twisted.internet.defer import gatherResults, inlineCallbacks
 from twisted.trial.unittest import SkipTest
 
-from harness.cluster import free_ports
-from pycawamp.client import GatewayClient, Listener, Update
 from tests.support.ioc_case import until_true
-from tests.support.timing import allowed
-from tests.support.twistd import Twistd, listens
-from tests.support.twistd_case import TwistdTestCase
+from tests.support.replicas import (
+    HAProxyTestCase,
+    ReplicaTestCase,
+)
 
-reactor = cast(Any, installed_reactor)
-ROOT = Path(__file__).parents[2]
-HAPROXY = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-NODE = shutil.which("node")
-RECORD = 'record(calc, "$(P)N") { field(SCAN, ".1 second") field(CALC, "VAL+1") }'
-SLACK = 1.0
-"""Seconds that a busy machine may take longer."""
-
-
-class Watcher(Listener):
-    """A page that watches a counter: notes when updates came."""
-
-    def __init__(self) -> None:
-        self.values: list[float] = []
-        self.longest_gap = 0.0
-        self._last = reactor.seconds()
-
-    def update(self, name: str, update: Update) -> None:
-        """Take an update of the client."""
-        self.take(float(cast(float, update.value)))
-
-    def take(self, value: float) -> None:
-        """Note a value."""
-        now = reactor.seconds()
-        if self.values:
-            self.longest_gap = max(self.longest_gap, now - self._last)
-        self._last = now
-        self.values.append(value)
-
-    def start_again(self) -> None:
-        """Forget the gaps so far."""
-        self.longest_gap = 0.0
-
-    def until_more(self, number: int) -> Deferred[None]:
-        """Fires when it has seen that many more updates."""
-        wanted = len(self.values) + number
-        waiting: Deferred[None] = until_true(lambda: len(self.values) >= wanted)
-        return waiting
-
-
-class Replica:
-    """One gateway, at a port that stays the same when it is started again."""
-
-    def __init__(self, case: ReplicaTestCase, port: int) -> None:
-        self.port = port
-        self._case = case
-        self.run: Twistd
-
-    def start(self) -> Deferred[re.Match[str]]:
-        """Fires when it is ready."""
-        self.run = self._case.twistd()
-        return self.run.serve(
-            f"--port=tcp:{self.port}:interface=127.0.0.1",
-            "--drain-time=2",
-            "--trust-proxy=127.0.0.1",
-            *self._case.options(self.port),
-        )
-
-    @property
-    def clients(self) -> int:
-        """How many clients it has."""
-        said = "\n".join(self.run.lines)
-        return said.count("] Connected: ") - said.count("] Disconnected: ")
-
-
-class ReplicaTestCase(TwistdTestCase):
-    """Tests with 10 pages of the Python client and one of the JavaScript client."""
-
-    timeout = allowed(240)
-    takes_clients = "is ready"
-    """What a gateway says when it can be used."""
-
-    def balancer(self, front: int) -> list[str]:
-        """The command that runs a load balancer at a port of the loopback interface."""
-        raise NotImplementedError
-
-    def options(self, port: int) -> list[str]:
-        """Further options of the gateway at a port."""
-        del port
-        return []
-
-    @inlineCallbacks
-    def start(self) -> Any:
-        """Have the IOC, the gateways, the load balancer and the pages."""
-        yield self.start_ioc(RECORD)
-        self.replicas = [Replica(self, port) for port in free_ports(2)]
-        for replica in self.replicas:
-            yield replica.start()
-            yield replica.run.until_line(self.takes_clients)
-        (front,) = free_ports(1)
-        self.proxy = self.twistd()
-        self.proxy.run(self.balancer(front))
-        yield until_true(lambda: listens(front))
-        self.url = f"ws://127.0.0.1:{front}/monitor"
-        self.pages = [self.open_page() for _ in range(10)]
-        if NODE is not None and (ROOT / "js" / "node_modules" / "ws").exists():
-            self.pages.append(self.javascript_page(NODE))
-        yield gatherResults([page.until_more(5) for page in self.pages])
-        self.assertEqual(sum(replica.clients for replica in self.replicas), len(self.pages))
-        for page in self.pages:
-            page.start_again()
-
-    def configuration(self, name: str, documented: str, front: int) -> str:
-        """A configuration of contrib/ with the ports of this test."""
-        text = (ROOT / "contrib" / name).read_text()
-        for port, ours in (
-            (documented, f"127.0.0.1:{front}"),
-            ("127.0.0.1:8001", f"127.0.0.1:{self.replicas[0].port}"),
-            ("127.0.0.1:8002", f"127.0.0.1:{self.replicas[1].port}"),
-        ):
-            self.assertEqual(text.count(f" {port}"), 1, port)
-            text = text.replace(f" {port}", f" {ours}")
-        return text
-
-    def write(self, text: str) -> str:
-        """A file with this in it; its path."""
-        path = Path(self.mktemp()).absolute()
-        path.write_text(text)
-        return str(path)
-
-    def open_page(self) -> Watcher:
-        """A page of the Python client."""
-        watcher = Watcher()
-        client = GatewayClient(reactor, self.url)
-        self.addCleanup(client.close)
-        client.subscribe(f"{self.prefix}N", watcher)
-        return watcher
-
-    def javascript_page(self, node: str) -> Watcher:
-        """A page of the JavaScript client."""
-        watcher = Watcher()
-        run = self.twistd()
-        run.run([node, str(ROOT / "js" / "support" / "watch.js"), self.url, f"{self.prefix}N"])
-        run.on_line = lambda line: watcher.take(float(line.removeprefix("value ")))
-        return watcher
-
-    @inlineCallbacks
-    def assert_go_on(self, gap: float) -> Any:
-        """All pages see updates, in order, and none waited for longer."""
-        yield gatherResults([page.until_more(5) for page in self.pages])
-        for page in self.pages:
-            self.assertEqual(page.values, sorted(page.values))
-            self.assertLess(page.longest_gap, allowed(gap + SLACK))
-
-
-class HAProxyTestCase(ReplicaTestCase):
-    """Tests with contrib/haproxy.cfg."""
-
-    def balancer(self, front: int) -> list[str]:
-        """Run HAProxy."""
-        if HAPROXY is None:
-            raise SkipTest("no HAProxy: apt-get install haproxy")
-        return [HAPROXY, "-db", "-f", self.write(self.configuration("haproxy.cfg", ":8080", front))]
-
-    @inlineCallbacks
-    def assert_one_is_enough(self) -> Any:
-        """When one gateway is killed, its pages go on at the other one within 2 s."""
-        # Pages with one URL are rendered for by one gateway, up to 1.25 times its share.
-        self.assertGreater(min(replica.clients for replica in self.replicas), 0)
-        killed, other = self.replicas
-        killed.run.signal("KILL")
-        yield killed.run.when_ended()
-        yield until_true(lambda: other.clients == len(self.pages))
-        yield self.assert_go_on(2.0)
 
 
 class HAProxyTests(HAProxyTestCase):
@@ -190,7 +23,7 @@ class HAProxyTests(HAProxyTestCase):
 
     @inlineCallbacks
     def test_killed(self) -> Any:
-        """When one gateway is killed, its pages go on at the other one within 2 s."""
+        """When one gateway is killed, its pages continue at the other one within 2 s."""
         yield self.start()
         yield self.assert_one_is_enough()
         killed = self.replicas[0]
@@ -249,7 +82,7 @@ class NginxTests(ReplicaTestCase):
 
     @inlineCallbacks
     def test_stopped(self) -> Any:
-        """When the gateway that has the pages is stopped, they go on at the other one."""
+        """When the gateway of the pages is stopped, they continue at the other one."""
         yield self.start()
         stopped, other = sorted(self.replicas, key=lambda replica: -replica.clients)
         self.assertEqual(stopped.clients, len(self.pages))

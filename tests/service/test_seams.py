@@ -1,4 +1,4 @@
-"""The seams hold: a backend and a dialect from elsewhere, on a real gateway and real sockets."""
+"""A backend and a dialect from outside the product, on a real gateway and real sockets."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from tests.support.toy_dialect import Arrays
 
 
 class ToyTests(SynchronousTestCase):
-    """What comes from elsewhere here."""
+    """The backend and the dialect."""
 
     def test_size(self) -> None:
-        """A backend and a dialect take less than 60 lines each."""
+        """Each has less than 60 lines."""
         for module in (toy_backend, toy_dialect):
             self.assertLess(len(Path(str(module.__file__)).read_text().splitlines()), 60)
 
 
 class SeamTests(TestCase):
-    """A gateway with count:// PVs, and the dialect of arrays beside its own."""
+    """A gateway with count:// PVs, and the dialect of arrays in addition to its own."""
 
     @inlineCallbacks
     def setUp(self) -> Generator[Deferred[Any], Any, None]:  # type: ignore[override]
@@ -61,7 +61,7 @@ class SeamTests(TestCase):
 
     @inlineCallbacks
     def test_backend(self) -> Generator[Deferred[Any], Any, None]:
-        """A PV of another backend is monitored, read, described and written as any other."""
+        """A PV of another backend is monitored, read, described and written like any other."""
         client = yield self.connect("monitor")
         client.send({"action": "connect", "pv": "count://100"})
         first = yield client.until(msg_type="monitor")
@@ -80,7 +80,7 @@ class SeamTests(TestCase):
 
     @inlineCallbacks
     def test_dialect(self) -> Generator[Deferred[Any], Any, None]:
-        """Clients of another dialect see the same PVs, beside those of the gateway's own."""
+        """Clients of another dialect get the same PVs, beside clients of the gateway's own."""
         arrays = yield self.connect("arrays")
         objects = yield self.connect("monitor")
         for client, request in (
@@ -100,7 +100,7 @@ class SeamTests(TestCase):
 
     @inlineCallbacks
     def test_terse_dialect(self) -> Generator[Deferred[Any], Any, None]:
-        """What a dialect says of itself holds, and is asked of nobody else."""
+        """The properties of a dialect are used."""
         client = yield self.connect("terse")
         client.send(["set", "X", 1])
         client.send(["nonsense"])

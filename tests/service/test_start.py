@@ -1,4 +1,4 @@
-"""A gateway that cannot start says why on stderr and exits with 1, as a daemon too."""
+"""A gateway that cannot start prints why on stderr and exits with 1, also as a daemon."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.support.ioc_case import until_true
 from tests.support.twistd_case import LOOPBACK, TwistdTestCase
 
 OTHER_USER = 65534
-"""`nobody`: a user that owns none of the files."""
+"""`nobody`: a user who does not own the files."""
 
 
 class StartTestCase(TwistdTestCase):
-    """Tests with files that only the user who runs them may read."""
+    """Tests with files that only the current user may read."""
 
     def setUp(self) -> None:
-        """Make a folder that everybody may look into."""
+        """Make a folder that everybody may enter."""
         super().setUp()
         # Not among trial's, which may be for one user only.
         self.folder = Path(mkdtemp())
@@ -34,7 +34,7 @@ class StartTestCase(TwistdTestCase):
         self.addCleanup(rmtree, self.folder)
 
     def write(self, name: str, text: str, mode: int = 0o644) -> str:
-        """A file of the test's own; its path."""
+        """Return the path of a file of the test."""
         path = self.folder / name
         path.write_text(text)
         path.chmod(mode)
@@ -69,11 +69,11 @@ class StartTestCase(TwistdTestCase):
 
 
 class FailureTests(StartTestCase):
-    """What can keep a gateway from starting."""
+    """Reasons why a gateway cannot start."""
 
     @inlineCallbacks
     def test_port_in_use(self) -> Any:
-        """A port that another process has."""
+        """A port that another process uses."""
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
             expected, option = (
@@ -99,7 +99,7 @@ class FailureTests(StartTestCase):
 
     @inlineCallbacks
     def test_started_daemon(self) -> Any:
-        """A daemon that starts keeps no copy of the stderr that it was started with."""
+        """A daemon does not keep a copy of the stderr that it was started with."""
         run = self.twistd()
         where, pid_file = self.folder / "socket", self.folder / "pid"
         run.start(
@@ -115,10 +115,10 @@ class FailureTests(StartTestCase):
 
 
 class UserTests(StartTestCase):
-    """twistd's --uid: the files must be readable by the user whom the gateway becomes."""
+    """twistd's --uid: the user that the gateway becomes must be able to read the files."""
 
     def setUp(self) -> None:
-        """Be root."""
+        """Require root."""
         super().setUp()
         if os.geteuid() != 0:
             raise SkipTest("only root can become another user")
@@ -130,7 +130,7 @@ class UserTests(StartTestCase):
 
     @inlineCallbacks
     def test_private_files(self) -> Any:
-        """A file that only root may read is refused: a change to it would never be seen."""
+        """A file that only root may read is refused: changes could not be read."""
         users = self.write("users", f"alice:$2y$04${'a' * 53}\n", 0o600)
         cases = {
             "--pvlist": self.write("pvlist", ".* ALLOW\n", 0o600),
@@ -167,7 +167,7 @@ class UserTests(StartTestCase):
         )
 
     def test_not_root(self) -> None:
-        """Only root can become another user: twistd would find out as a daemon, and hang."""
+        """Only root can become another user; otherwise twistd would hang as a daemon."""
         for options in ({"uid": OTHER_USER + 1}, {"gid": OTHER_USER + 1}):
             refused = self.assertRaises(
                 SystemExit, runAsEffectiveUser, OTHER_USER, OTHER_USER, check_user, options

@@ -1,4 +1,4 @@
-"""The gateway as users run it: the real `twistd pycaserver`, in a process of its own."""
+"""The gateway as users run it: the real `twistd pycaserver`, in its own process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.timing import allowed
 from tests.support.twistd_case import LOOPBACK, RECORD, TwistdTestCase, unix_endpoint
 
 STOPS = int(os.environ.get("PYCASERVER_TEST_STOPS", "2"))
-"""How often to stop a gateway in the test of stopping; 50 make a thorough one."""
+"""How often to stop a gateway in the test of stopping; use 50 for a thorough test."""
 PVS = 1000
 RECORDS = "".join(
     f'record(calc, "$(P){number}") {{ field(SCAN, "1 second") field(CALC, "VAL+1") }}\n'
@@ -36,7 +36,7 @@ class StopTests(TwistdTestCase):
 
     @inlineCallbacks
     def stop(self, name: str) -> Any:
-        """Run a gateway, open all PVs, and stop it; how that went."""
+        """Run a gateway, open all PVs, and stop it; return its output."""
         run = self.twistd()
         ready = yield run.serve("--port", LOOPBACK)
         url = ready[1].replace("http", "ws") + "monitor"
@@ -67,10 +67,7 @@ class StopTests(TwistdTestCase):
 
     @inlineCallbacks
     def test_stop(self) -> Any:
-        """With 1,000 PVs open, a signal has the clients told 1001 and the process gone in 2 s.
-
-        It ends as twistd does on a signal: by that signal.
-        """
+        """With 1,000 PVs open, a signal closes clients with 1001 and ends the process in 2 s."""
         yield self.start_ioc(RECORDS)
         for _ in range(0, STOPS, 2):
             ends = yield gatherResults([self.stop("TERM"), self.stop("INT")])
@@ -79,7 +76,7 @@ class StopTests(TwistdTestCase):
 
 
 class DaemonTests(TwistdTestCase):
-    """Without -n: twistd forks, and goes on in the background."""
+    """Without -n: twistd forks, and continues in the background."""
 
     @inlineCallbacks
     def test_daemon(self) -> Any:
@@ -129,7 +126,7 @@ class EndpointTests(TwistdTestCase):
 
 
 class RefusalTests(TwistdTestCase):
-    """What cannot be done is one line, and exit status 1."""
+    """Errors are one line, with exit status 1."""
 
     @inlineCallbacks
     def test_bad_option(self) -> Any:
@@ -144,7 +141,7 @@ class RefusalTests(TwistdTestCase):
 
 
 class OutputTests(TwistdTestCase):
-    """What a gateway says."""
+    """The output of a gateway."""
 
     @inlineCallbacks
     def test_quiet(self) -> Any:
@@ -175,7 +172,7 @@ class OutputTests(TwistdTestCase):
 
 
 def processes_with(variable: str, word: str) -> list[int]:
-    """The processes that have a variable in their environment and a word in their command."""
+    """Return the processes with a variable in their environment and a word in their command."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -189,7 +186,7 @@ def processes_with(variable: str, word: str) -> list[int]:
 
 
 def _when_gone(pid: int) -> Deferred[None]:
-    """Fires when a process that is not our child has ended."""
+    """Fires when a process that is not a child has ended."""
     gone: Deferred[None] = Deferred()
     descriptor = os.pidfd_open(pid)
 

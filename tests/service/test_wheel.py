@@ -1,4 +1,4 @@
-"""What is installed from a wheel."""
+"""The content of the wheel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = "from setuptools import build_meta; build_meta.build_wheel('dist')"
 SOURCES = {".c", ".cpp", ".h"}
-"""What a wheel has in compiled form, if at all."""
+"""Return the compiled files of a wheel, if any."""
 BUILT = {".pyc", ".so"}
 
 

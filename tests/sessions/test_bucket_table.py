@@ -1,4 +1,4 @@
-"""A bounded number of token buckets: which are dropped for others."""
+"""A limited number of token buckets, and which of them are dropped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pycawamp.sessions.token_bucket import TokenBucket
 
 
 class BucketTableTests(SynchronousTestCase):
-    """Three buckets of two tokens, of which one comes back each second."""
+    """Three buckets with two tokens, one of which is restored each second."""
 
     def setUp(self) -> None:
         """Make the table."""
@@ -24,7 +24,7 @@ class BucketTableTests(SynchronousTestCase):
         self.assertIsNot(self.table.of("a"), self.table.of("b"))
 
     def test_full_are_dropped(self) -> None:
-        """Buckets that are full make room; one that was taken from stays."""
+        """Full buckets are dropped first; a used one stays."""
         first, taken = self.table.of("a"), self.table.of("b")
         self.table.of("c")
         taken.take(2)
@@ -33,7 +33,7 @@ class BucketTableTests(SynchronousTestCase):
         self.assertIsNot(self.table.of("a"), first)
 
     def test_oldest_is_dropped(self) -> None:
-        """If none is full, the oldest makes room."""
+        """If none is full, the oldest one is dropped."""
         buckets = {key: self.table.of(key) for key in "abc"}
         for bucket in buckets.values():
             bucket.take(2)

@@ -1,4 +1,4 @@
-"""What is over is freed at once, without the garbage collector."""
+"""Closed objects are freed at once, without the garbage collector."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class FreedTests(SynchronousTestCase):
         self.assertEqual(left["pycawamp.sessions.session.Session"], 1)
 
     def test_session(self) -> None:
-        """A closed session is freed with all that it had open, found or not."""
+        """A closed session is freed with everything that it had open, found or not."""
 
         def work(gateway: MemoryGateway) -> None:
             session, page = gateway.open()
@@ -63,7 +63,7 @@ class FreedTests(SynchronousTestCase):
         self.assertEqual({each() for each in freed}, {None})
 
     def test_many(self) -> None:
-        """So is one with so much open that it takes several reactor iterations to end it."""
+        """So is one with so many PVs that ending it takes several reactor iterations."""
         names = [f"X.[0:{number}]" for number in range(40)] + [f"n{each}" for each in range(400)]
 
         def work(gateway: MemoryGateway) -> None:
@@ -78,7 +78,7 @@ class FreedTests(SynchronousTestCase):
         self.assert_freed(work)
 
     def test_requests(self) -> None:
-        """Requests that were answered are freed: get, put and info, good and bad."""
+        """Answered requests are freed: get, put and info, successful or not."""
         session, page = self.gateway.open()
 
         def work(gateway: MemoryGateway) -> None:
@@ -95,7 +95,7 @@ class FreedTests(SynchronousTestCase):
         self.assert_freed(work)
 
     def test_requests_of_one_who_left(self) -> None:
-        """So are those of a client that leaves before they are answered."""
+        """So are those of a client that disconnects before they are answered."""
 
         def work(gateway: MemoryGateway) -> None:
             session, _ = gateway.open()
@@ -109,5 +109,5 @@ class FreedTests(SynchronousTestCase):
         self.assert_freed(work)
 
     def test_enabled_again(self) -> None:
-        """The collector is on after that."""
+        """The collector is enabled afterwards."""
         self.assertTrue(gc.isenabled())

@@ -1,4 +1,4 @@
-"""Limits: what is still let through, what is not, and that it is counted."""
+"""Limits: which requests are allowed, which are refused, and that refusals are counted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class BucketTests(SynchronousTestCase):
     """Token buckets."""
 
     def test_bucket(self) -> None:
-        """A burst goes through at once, then the rate; a rest is worth a burst at most."""
+        """A burst is allowed at once, then the rate; a pause restores at most a burst."""
         clock = SteppingReactor()
         bucket = TokenBucket(clock, 2, 5)
         self.assertEqual([bucket.take() for _ in range(6)], [True] * 5 + [False])
@@ -36,7 +36,7 @@ class BucketTests(SynchronousTestCase):
         self.assertEqual([bucket.take() for _ in range(6)], [True] * 5 + [False])
 
     def test_slow_rate(self) -> None:
-        """At less than one in a burst's time, one goes through all the same."""
+        """With less than one per burst time, one is allowed nevertheless."""
         clock = SteppingReactor()
         bucket = TokenBucket(clock, 0.01, 0.2)
         self.assertEqual([bucket.take(), bucket.take()], [True, False])
@@ -44,7 +44,7 @@ class BucketTests(SynchronousTestCase):
         self.assertTrue(bucket.take())
 
     def test_tally(self) -> None:
-        """Every refusal is counted; of one kind, one a minute is logged."""
+        """Every refusal is counted; one per minute and kind is logged."""
         clock = SteppingReactor()
         logged: list[Any] = []
         observer = cast(ILogObserver, logged.append)
@@ -62,10 +62,10 @@ class BucketTests(SynchronousTestCase):
 
 
 class SessionLimitTests(SynchronousTestCase):
-    """What one client may ask for."""
+    """Limits of one client."""
 
     def open(self, **limits: Any) -> Session:
-        """A client of a gateway with these limits, whose connection notes that it is closed."""
+        """Make a client of a gateway with these limits, whose connection records its end."""
         self.gateway = MemoryGateway(
             Policy(puts=True, writers=Writers.ANYONE), limits=Limits(**limits)
         )
@@ -78,16 +78,16 @@ class SessionLimitTests(SynchronousTestCase):
         )
 
     def codes(self) -> list[str]:
-        """The codes of the errors since the last time."""
+        """Return the codes of the errors since the last call."""
         self.gateway.flush_cycle()
         return [each["code"] for each in self.page.take() if each["msg_type"] == "error"]
 
     def count(self) -> int:
-        """How many refusals were counted."""
+        """Return the number of refusals."""
         return self.gateway.sessions.shared.refusals.counts.total()
 
     def test_requests(self) -> None:
-        """Beyond the rate a request is answered by `rate_limited`, with its id; time heals."""
+        """Beyond the rate, a request is answered by `rate_limited`, with its id, for some time."""
         session = self.open(request_rate=1)
         for _ in range(int(BURST)):
             session.receive(PING)
@@ -102,7 +102,7 @@ class SessionLimitTests(SynchronousTestCase):
         self.assertEqual((self.count(), self.closed), (1, []))
 
     def test_refused_by_name(self) -> None:
-        """A refused request that is about one PV is answered with its action and its name."""
+        """A refused request about one PV is answered with its action and its name."""
         session = self.open(request_rate=1)
         for _ in range(int(BURST)):
             session.receive(PING)
@@ -129,7 +129,7 @@ class SessionLimitTests(SynchronousTestCase):
         )
 
     def test_abuse(self) -> None:
-        """Who goes on is closed with 1008, also by what is no request at all."""
+        """A client that continues is closed with 1008, even if it sends invalid requests."""
         for payload in (PING, b"{", b"X", b"[" * 1000):
             session = self.open(request_rate=1)
             for _ in range(int(BURST) + PATIENCE):
@@ -139,7 +139,7 @@ class SessionLimitTests(SynchronousTestCase):
             self.assertEqual(self.closed, [1008])
 
     def test_puts(self) -> None:
-        """Puts have a rate of their own."""
+        """Puts have their own rate."""
         session = self.open(put_rate=1 / BURST)
         ask(session, "put", "X0", value=2)
         ask(session, "put", "X0", value=3)
@@ -150,7 +150,7 @@ class SessionLimitTests(SynchronousTestCase):
         self.assertEqual(self.count(), 1)
 
     def test_pvs(self) -> None:
-        """One PV more than may be is refused by name; leaving one makes room."""
+        """One PV above the limit is refused by name; disconnecting from one allows another."""
         session = self.open(pvs=3)
         names = [f"X{number}" for number in range(4)]
         session.receive(json.dumps({"action": "connect", "pvs": names}).encode())
@@ -165,7 +165,7 @@ class SessionLimitTests(SynchronousTestCase):
         self.assertEqual(self.count(), 1)
 
     def test_channels(self) -> None:
-        """One channel more than may be open in all is refused; an open one is shared."""
+        """One channel above the total limit is refused; an open one can be shared."""
         first = self.open(channels=2)
         second = self.gateway.sessions.open(Page(), Peer("other"), VERSION_1)
         ask(second, "connect", "X0")
@@ -181,7 +181,7 @@ class SessionLimitTests(SynchronousTestCase):
         self.assertEqual(self.codes(), [])
 
     def test_unresolved(self) -> None:
-        """Of names without an answer, one more than may be is refused; found ones do not count."""
+        """Of unresolved names, one above the limit is refused; found ones do not count."""
         session = self.open(unresolved=2)
         for name in ("X0", "X1", "X2", "no1", "no2", "X0"):
             ask(session, "connect", name)
@@ -195,7 +195,7 @@ class SessionLimitTests(SynchronousTestCase):
         self.assertEqual(self.codes(), [])
 
     def test_unresolved_churn(self) -> None:
-        """Leaving a name makes no room until its channel's linger is over."""
+        """Disconnecting from a name allows another after its channel's linger time."""
         session = self.open(unresolved=2)
         for name in ("no1", "no2"):
             ask(session, "connect", name)
@@ -208,7 +208,7 @@ class SessionLimitTests(SynchronousTestCase):
         self.assertEqual(self.codes(), [])
 
     def test_long_list(self) -> None:
-        """A long answer to a short question counts for more than one request."""
+        """A long reply to a short request counts as several requests."""
         session = self.open(request_rate=10)
         session.receive(
             json.dumps({"action": "connect", "pvs": [f"N{n}" for n in range(5000)]}).encode()

@@ -1,4 +1,4 @@
-"""What the gateway holds for its clients is bounded, per client and in all."""
+"""The gateway's memory for its clients is limited, per client and in total."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pycawamp.pv.values import FieldType, Metadata
 from pycawamp.sessions.limits import Limits
 from pycawamp.sessions.operations import ANSWER, LARGE_GETS_AT_ONCE, PUT_BYTES, PUTS
 from pycawamp.sessions.session import Session
-from tests.fanout.test_backlog import Pending
 from tests.support.memory_gateway import MemoryGateway, Page, ask
+from tests.support.pending_gets import Pending
 
 MIB = 2**20
 LIMIT = 64 * MIB
@@ -27,7 +27,7 @@ ANYONE = Policy(puts=True, writers=Writers.ANYONE)
 
 
 class SlowRecords(MemoryBackend):
-    """PVs whose puts finish when they are told to."""
+    """PVs whose puts finish when a test says so."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class SlowRecords(MemoryBackend):
         return self.puts[-1]
 
     def finish(self) -> None:
-        """Let all records finish."""
+        """Finish all puts."""
         puts, self.puts = self.puts, []
         for put in puts:
             if not put.called:
@@ -47,7 +47,7 @@ class SlowRecords(MemoryBackend):
 
 
 def errors(page: Page) -> list[tuple[str, str]]:
-    """Code and PV of the errors since the last time."""
+    """Return code and PV of the errors since the last call."""
     return [
         (each["code"], each.get("pvname", ""))
         for each in page.take()
@@ -66,7 +66,7 @@ class ArrayTests(SynchronousTestCase):
         self.session, self.page = self.gateway.open()
 
     def add(self, *names: str) -> None:
-        """Have PVs appear; each holds few elements now."""
+        """Create the PVs; each has few elements now."""
         for name in names:
             self.gateway.backend.add(name, np.zeros(3), ARRAY)
 
@@ -78,7 +78,7 @@ class ArrayTests(SynchronousTestCase):
         self.gateway.flush_cycle()
 
     def test_of_a_client(self) -> None:
-        """A client's arrays are bounded together; what is too much is told, and is not kept."""
+        """A client's arrays are limited together; those above the limit are refused and dropped."""
         self.add(*self.names)
         self.connect(self.session, *self.names)
         self.assertEqual(
@@ -87,7 +87,7 @@ class ArrayTests(SynchronousTestCase):
         self.assertEqual(self.gateway.hub.names, self.names[: self.most])
 
     def test_found_later(self) -> None:
-        """It makes no difference when the PVs are found."""
+        """This does not depend on when the PVs are found."""
         self.connect(self.session, *self.names)
         self.add(*self.names)
         self.gateway.flush_cycle()
@@ -97,7 +97,7 @@ class ArrayTests(SynchronousTestCase):
         self.assertEqual(self.gateway.hub.names, self.names[: self.most])
 
     def test_room_again(self) -> None:
-        """Who leaves an array may have another; asking for one again counts it once."""
+        """Disconnecting from an array allows another; a repeated request counts once."""
         self.add(*self.names)
         first, last = self.names[0], self.names[-1]
         self.connect(self.session, *self.names[: self.most])
@@ -110,7 +110,7 @@ class ArrayTests(SynchronousTestCase):
         self.assertEqual(errors(self.page), [])
 
     def test_others(self) -> None:
-        """What one client has too much of, another may have; scalars are never counted."""
+        """An array that one client may not have is available to another; scalars do not count."""
         self.add(*self.names)
         self.connect(self.session, *self.names)
         other, page = self.gateway.open()
@@ -121,7 +121,7 @@ class ArrayTests(SynchronousTestCase):
         self.assertEqual(self.page.take()[-1]["pvname"], "X")
 
     def test_rendered(self) -> None:
-        """Messages that are kept are counted once, however many clients get them, and let go."""
+        """Stored messages are counted once, however many clients get them, and released."""
         budget = self.gateway.sessions.shared.budget
         self.gateway.backend.add("big", np.arange(100_000.0), ARRAY)
         sessions = [self.gateway.open()[0] for _ in range(5)]
@@ -137,7 +137,7 @@ class ArrayTests(SynchronousTestCase):
         self.assertEqual(budget.rendered, 0)
 
     def test_full(self) -> None:
-        """When memory is full, messages are made anew for each turn instead of kept."""
+        """When memory is full, messages are rendered again in each flush cycle, not stored."""
         budget = self.gateway.sessions.shared.budget
         self.gateway.backend.add("big", np.arange(100_000.0), ARRAY)
         self.connect(self.session, "big")
@@ -154,7 +154,7 @@ class GetTests(SynchronousTestCase):
     """Gets of large arrays."""
 
     def setUp(self) -> None:
-        """Open a client of an array whose IOC takes its time."""
+        """Make a client of an array whose IOC answers late."""
         self.backend = Pending()
         self.gateway = MemoryGateway(backend=self.backend, limits=Limits(memory=LIMIT))
         self.budget = self.gateway.sessions.shared.budget
@@ -162,7 +162,7 @@ class GetTests(SynchronousTestCase):
         self.session, self.page = self.gateway.open()
 
     def test_few_at_once(self) -> None:
-        """Of large arrays an IOC is asked for fewer at a time; all are answered."""
+        """Fewer gets of large arrays are sent to an IOC at a time; all are answered."""
         for number in range(20):
             ask(self.session, "get", "array", id=number)
         self.assertEqual(self.budget.requests, LARGE_GETS_AT_ONCE * ANSWER * MIB)
@@ -174,7 +174,7 @@ class GetTests(SynchronousTestCase):
         self.assertEqual(self.budget.requests, 0)
 
     def test_full(self) -> None:
-        """When memory is full a get of an array is `overloaded`; one of a scalar is answered."""
+        """When memory is full, a get of an array is `overloaded`; one of a scalar is answered."""
         self.backend.add("X", 1.5)
         self.budget.backlog += LIMIT
         ask(self.session, "get", "array")
@@ -186,7 +186,7 @@ class GetTests(SynchronousTestCase):
         self.assertEqual(value["value"], 1.5)
 
     def test_client_leaves(self) -> None:
-        """Nothing stays counted of a client that leaves."""
+        """Nothing stays counted for a client that has disconnected."""
         for _ in range(20):
             ask(self.session, "get", "array")
         self.session.close()
@@ -198,7 +198,7 @@ class PutTests(SynchronousTestCase):
     """Puts that wait for their records."""
 
     def setUp(self) -> None:
-        """Open a client of records that take their time."""
+        """Make a client of records that take long."""
         self.backend = SlowRecords()
         limits = Limits(memory=4 * PUT_BYTES, put_rate=PUTS)
         self.gateway = MemoryGateway(ANYONE, limits, self.backend)
@@ -207,13 +207,13 @@ class PutTests(SynchronousTestCase):
         self.session, self.page = self.gateway.open()
 
     def put(self, session: Session, name: str, value: Any, times: int = 1) -> None:
-        """Put a value as often."""
+        """Put a value this number of times."""
         request = json.dumps({"action": "put", "pv": name, "value": value}).encode()
         for _ in range(times):
             session.receive(request)
 
     def test_number(self) -> None:
-        """A client's puts that have not finished are bounded in number; later it may go on."""
+        """The number of a client's unfinished puts is limited; later it may continue."""
         self.put(self.session, "X", 1, PUTS + 3)
         self.gateway.flush_cycle()
         self.assertEqual(errors(self.page), 3 * [("rate_limited", "X")])
@@ -224,7 +224,7 @@ class PutTests(SynchronousTestCase):
         self.assertEqual(errors(self.page), [])
 
     def test_bytes(self) -> None:
-        """They are bounded in bytes too: those of the value that is written."""
+        """So are their bytes: those of the value."""
         value = [1.5] * (MIB // 8)
         self.put(self.session, "array", value, PUT_BYTES // MIB + 8)
         self.gateway.flush_cycle()
@@ -235,7 +235,7 @@ class PutTests(SynchronousTestCase):
         self.assertEqual(self.gateway.sessions.shared.budget.used, 0)
 
     def test_unfound(self) -> None:
-        """So are those that wait for their PV, whatever their value is made of."""
+        """So are those that wait for their PV, whatever their value consists of."""
         values: list[Any] = [[1.5] * 50_000, ["abc"] * 50_000, [[]] * 50_000, {"a": [{}] * 50_000}]
         for value in values:
             self.put(self.session, "nowhere", value, 50)
@@ -246,7 +246,7 @@ class PutTests(SynchronousTestCase):
             self.assertEqual(self.gateway.sessions.shared.budget.used, 0)
 
     def test_in_all(self) -> None:
-        """The puts of all clients are bounded together: beyond, they are `overloaded`."""
+        """The puts of all clients are limited together: beyond, they are `overloaded`."""
         value = [1.5] * (MIB // 8)
         codes, sessions = [], []
         for _ in range(8):

@@ -1,4 +1,4 @@
-"""How much memory the gateway takes, as clients ask for all they can get and read nothing."""
+"""The gateway's memory while clients request as much as possible and read nothing."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ record(ao, "$(P)scalar") {{ field(VAL, "1.5") field(PINI, "YES") }}
 MAX_MEMORY = 128
 """MiB."""
 SLACK = 200
-"""MiB beside: what is at work at one moment, and what the allocator does not give back."""
+"""MiB in addition: for current work, and for what the allocator does not release."""
 
 
 class ServedMemoryTests(TwistdTestCase):
-    """A gateway with little memory before an IOC with a large array."""
+    """A gateway with little memory, and an IOC with a large array."""
 
     @inlineCallbacks
     def start(self) -> Generator[Deferred[Any], Any, None]:
-        """Run both, and a client that asks for little."""
+        """Run both, and a client that requests little."""
         yield self.start_ioc(RECORDS)
         script = f"""
             numbers = [1 / (3 + number) for number in range({ELEMENTS})]
@@ -59,7 +59,7 @@ class ServedMemoryTests(TwistdTestCase):
         self.before = self.peak()
 
     def peak(self) -> float:
-        """The most memory that the gateway ever took, in MiB."""
+        """Return the maximum memory of the gateway so far, in MiB."""
         status = Path(f"/proc/{self.run_.pid}/status").read_text()
         return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
@@ -72,17 +72,17 @@ class ServedMemoryTests(TwistdTestCase):
 
     @inlineCallbacks
     def assert_served(self) -> Generator[Deferred[Any], Any, None]:
-        """The client that asks for little gets it."""
+        """The client that requests little gets it."""
         reply = yield ask(self.client, "get", pv=self.prefix + "scalar")
         self.assertEqual(reply.get("value"), 1.5, reply)
 
     def assert_within(self) -> None:
-        """The gateway never took more than it may."""
+        """The gateway's memory never exceeded the limit."""
         self.assertLess(self.peak() - self.before, MAX_MEMORY + SLACK)
 
     @inlineCallbacks
     def test_slices(self) -> Any:
-        """One client's hundred slices of a large array are refused but for a few."""
+        """Most of one client's hundred slices of a large array are refused."""
         yield self.start()
         names = [f"{self.prefix}big.VAL[{start}:{ELEMENTS - 1}]" for start in range(100)]
         self.client.send({"action": "connect", "pvs": names, "arrays": "binary"})
@@ -105,7 +105,7 @@ class ServedMemoryTests(TwistdTestCase):
 
     @inlineCallbacks
     def test_unread_gets(self) -> Any:
-        """Twenty clients that ask for a large array and do not read it are kept within bounds."""
+        """Twenty clients that request a large array and do not read it stay within the limit."""
         yield self.start()
         request = client_frame(json.dumps({"action": "get", "pv": self.prefix + "big"}).encode())
         for _ in range(20):
@@ -117,7 +117,7 @@ class ServedMemoryTests(TwistdTestCase):
 
     @inlineCallbacks
     def test_unread_updates(self) -> Any:
-        """Nor do twenty that are subscribed to it, and do not read."""
+        """So do twenty that subscribe to it, and do not read."""
         yield self.start()
         request = client_frame(
             json.dumps({"action": "connect", "pv": self.prefix + "big"}).encode()
@@ -131,7 +131,7 @@ class ServedMemoryTests(TwistdTestCase):
 
     @inlineCallbacks
     def test_puts(self) -> Any:
-        """Hundreds of puts of arrays that wait for a slow record are refused but for a few."""
+        """Most of hundreds of puts of arrays that wait for a slow record are refused."""
         yield self.start()
         keys = {"pv": self.prefix + "slow", "value": [0.12345] * 50_000, "timeout": 60}
         request = json.dumps({"action": "put", **keys})

@@ -1,4 +1,4 @@
-"""What one message may ask for: bounds on ids, lists and fragments, and what they cost."""
+"""Limits of one message: ids, lists and fragments, and their cost."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class BoundsTests(SynchronousTestCase):
     """Sessions over in-memory PVs."""
 
     def open(self, policy: IPolicy | None = None, **limits: Any) -> None:
-        """A client of a gateway with these limits."""
+        """Make a client of a gateway with these limits."""
         self.gateway = MemoryGateway(policy, Limits(**limits))
         self.gateway.backend.add("X", 1.0)
         self.page = Page()
@@ -45,17 +45,17 @@ class BoundsTests(SynchronousTestCase):
         )
 
     def hang_up(self, code: int) -> None:
-        """Be closed by the gateway."""
+        """Record that the gateway closes the connection."""
         self.closed.append(code)
         self.session.close()
 
     def told(self) -> list[Any]:
-        """What the client was told since the last time."""
+        """Return what the client got since the last call."""
         self.gateway.flush_cycle()
         return self.page.take()
 
     def all_told(self, payload: bytes) -> list[Any]:
-        """What a client is told about a message, when all of it has been done."""
+        """Return what a client gets for a message, when it has been processed."""
         self.session.receive(payload)
         while self.session.is_busy:
             self.session.go_on()
@@ -72,7 +72,7 @@ class BoundsTests(SynchronousTestCase):
             self.assertLess(len(json.dumps(error)), 2 * MAX_ID)
 
     def test_many_mistakes(self) -> None:
-        """The first hundred mistakes of a list are told; then one error says how many more."""
+        """The first hundred errors of a list are reported; one error counts the others."""
         self.open()
         for action in ("connect", "disconnect"):
             for bad, code in (("", "bad_name"), (5, "bad_request"), ([], "bad_request")):
@@ -85,7 +85,7 @@ class BoundsTests(SynchronousTestCase):
                 self.assertNotIn("pvname", errors[-1])
 
     def test_many_refused(self) -> None:
-        """So it is with PVs that are refused, as there are too many."""
+        """So are PVs that are refused because there are too many."""
         self.open(pvs=1)
         messages = self.all_told(message("connect", pvs=[f"n{n}" for n in range(MANY)]))
         self.assertEqual(len(messages), MAX_ERRORS + 1)
@@ -102,7 +102,7 @@ class BoundsTests(SynchronousTestCase):
             self.assertIn("at most 3", error["message"])
 
     def test_parts(self) -> None:
-        """A list is done a part at a time, good or bad."""
+        """A list is processed in parts, valid or not."""
         self.open()
         for names in (["X"], [""], [5], ["", "X"]):
             self.session.receive(message("connect", pvs=names * NAMES_AT_ONCE * 3))
@@ -113,7 +113,7 @@ class BoundsTests(SynchronousTestCase):
             self.told()
 
     def test_list_in_parts(self) -> None:
-        """So is the answer to a `list`, and it has all names."""
+        """So is the reply to a `list`, which has all names."""
         self.open()
         names = [f'"n{n}' for n in range(2000)]
         self.all_told(message("connect", pvs=names))
@@ -125,7 +125,7 @@ class BoundsTests(SynchronousTestCase):
         self.assertEqual(self.told(), [{"msg_type": "list", "pvs": names, "id": 5}])
 
     def test_cost(self) -> None:
-        """A list costs tokens by its length, also where it is more than there are."""
+        """A list costs tokens by its length, even if it is longer than the balance."""
         for bad in ("X", "", 5):
             self.open(request_rate=1)
             names = [bad] * int(BURST) * NAMES_A_TOKEN
@@ -144,7 +144,7 @@ class BoundsTests(SynchronousTestCase):
         self.assertEqual(error["code"], "rate_limited")
 
     def test_brackets(self) -> None:
-        """Arrays and objects have a number that is allowed."""
+        """The number of arrays and objects is limited."""
         self.open()
         (pong,) = self.all_told(message("ping", x=[[]] * (MAX_BRACKETS - 2)))
         self.assertEqual(pong["msg_type"], "pong")
@@ -152,7 +152,7 @@ class BoundsTests(SynchronousTestCase):
         self.assertEqual(error["code"], "bad_json")
 
     def test_answers_not_read(self) -> None:
-        """Who does not read the answers to a list is closed in the middle of it."""
+        """A client that does not read the replies to a list is closed before its end."""
         self.open()
         self.session.receive(message("connect", pvs=["X", *(f"n{n}" for n in range(1000))]))
         self.page.backlog = 2**27
@@ -162,7 +162,7 @@ class BoundsTests(SynchronousTestCase):
         self.assertLess(len(self.gateway.hub), 100)
 
     def test_gone(self) -> None:
-        """The many PVs of a client that is gone end a part at a time, and it is told nothing."""
+        """The PVs of a disconnected client are closed in parts, and nothing is sent to it."""
         self.open()
         names = [f"n{n}" for n in range(2000)]
         for name in names:
@@ -180,7 +180,7 @@ class BoundsTests(SynchronousTestCase):
         self.assertEqual(self.told(), [])
 
     def test_under_way(self) -> None:
-        """Gets and infos that wait for IOCs have a number; those beyond it are refused."""
+        """The number of unanswered gets and infos is limited."""
         for action in ("get", "info"):
             self.open()
             for number in range(UNDER_WAY + 3):
@@ -191,7 +191,7 @@ class BoundsTests(SynchronousTestCase):
             self.session.close()
 
     def test_deep_put(self) -> None:
-        """A put of a value that cannot be written as JSON is refused, and logged as any other."""
+        """A put of a value that cannot be written as JSON is refused, and logged like others."""
         self.open()
         deep: Any = 1
         for _ in range(500):
@@ -203,7 +203,7 @@ class BoundsTests(SynchronousTestCase):
         self.assertIn("nested too deeply", lines.found[0])
 
     def test_deep_put_allowed(self) -> None:
-        """Where the client may write, it is told that no value is so deep."""
+        """If the client may write, the error says that no value is nested so deeply."""
         self.open(Policy(puts=True, writers=Writers.ANYONE))
         deep = b'{"action":"put","pv":"X","value":%b%b}' % (b"[" * 500, b"]" * 500)
         with _Lines() as lines:
@@ -213,11 +213,11 @@ class BoundsTests(SynchronousTestCase):
 
 
 class FrameTests(MemoryGatewayTestCase):
-    """Frames that mean nothing, over real TCP."""
+    """Frames without meaning, over real TCP."""
 
     @inlineCallbacks
     def test_wrong_pongs(self) -> Any:
-        """Pongs that answer no ping are counted, and not logged, also while a ping waits."""
+        """Pongs that answer no ping are counted, not logged, also while a pong is awaited."""
         client = yield self.start_client(ping_interval=1)
         with _Lines() as lines:
             # Nothing that this client sends answers the gateway's ping.
@@ -231,7 +231,7 @@ class FrameTests(MemoryGatewayTestCase):
 
     @inlineCallbacks
     def test_fragments(self) -> Any:
-        """A message may come in fragments, empty ones too."""
+        """A message may have several fragments, even empty ones."""
         client = yield self.start_client()
         text = b'{"action":"ping","id":"\xc3\xbc"}'
         client.protocol.sendFrame(opcode=1, payload=b"", fin=False)
@@ -256,7 +256,7 @@ class FrameTests(MemoryGatewayTestCase):
 
     @inlineCallbacks
     def test_bad_frames(self) -> Any:
-        """Bad frames are counted; of many connections with one, the log has one line."""
+        """Invalid frames are counted; for many connections with one, there is one log line."""
         fixture = yield self.start()
         with _Lines() as lines:
             for _ in range(10):
@@ -271,7 +271,7 @@ class FrameTests(MemoryGatewayTestCase):
 
 @implementer(ILogObserver)
 class _Lines:
-    """What is logged meanwhile, but for debugging, and for what clients say of themselves."""
+    """Return what is logged meanwhile, without debugging and lines about clients."""
 
     def __init__(self) -> None:
         self.found: list[str] = []

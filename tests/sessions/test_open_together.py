@@ -1,4 +1,4 @@
-"""PVs that are joined together: clients get what they get of each alone (Hypothesis)."""
+"""PVs that are joined together: clients get the same as with single requests (Hypothesis)."""
 
 from __future__ import annotations
 
@@ -84,21 +84,21 @@ SOME = st.one_of(
 @implementer(IPolicy)
 @attrs.mutable
 class EachOne:
-    """A policy that may change, and judges each client for each PV."""
+    """A policy that may change, and makes a decision for each client and PV."""
 
     policy: Policy
 
     def decide(self, user: str | None, host: str, host_name: str | None, pv: str) -> Verdict:
-        """Decide by the policy of now."""
+        """Decide by the current policy."""
         return self.policy.decide(user, host, host_name, pv)
 
 
 @implementer(IClassifyingPolicy)
 class Alike(EachOne):
-    """The same, of which it is known who is judged alike."""
+    """The same, with kinds of clients."""
 
     def kind(self, user: str | None, host: str, host_name: str | None) -> Hashable:
-        """The kind by the policy of now."""
+        """Return the kind by the current policy."""
         return self.policy.kind(user, host, host_name)
 
 
@@ -111,12 +111,12 @@ class Side:
         self.clients: list[tuple[Session, Page]] = []
 
     def come(self, peer: Peer) -> None:
-        """A client comes."""
+        """Add a client."""
         page = Page()
         self.clients.append((self.gateway.sessions.open(page, peer, VERSION_1), page))
 
     def ask(self, number: int, request: dict[str, Any]) -> None:
-        """A client asks for something, which is done before anything else happens."""
+        """Send a client's request, and process it completely."""
         session, _ = self.clients[number]
         session.receive(json.dumps(request).encode())
         while session.is_busy:
@@ -124,7 +124,7 @@ class Side:
 
 
 class TwoGateways(RuleBasedStateMachine):
-    """Two gateways to which the same happens."""
+    """Two gateways with the same events."""
 
     clients = st.integers(0, 5)
 
@@ -141,20 +141,20 @@ class TwoGateways(RuleBasedStateMachine):
 
     @property
     def number(self) -> int:
-        """How many clients there are."""
+        """Return the number of clients."""
         return len(self.sides[0].clients)
 
     @rule(peer=st.sampled_from(PEERS))
     @precondition(lambda self: self.number < 6)
     def come(self, peer: Peer) -> None:
-        """A client comes."""
+        """Add a client."""
         for side in self.sides:
             side.come(peer)
 
     @rule(which=clients)
     @precondition(lambda self: self.number > 1)
     def go(self, which: int) -> None:
-        """A client goes."""
+        """Remove a client."""
         which %= self.number
         for side in self.sides:
             session, _ = side.clients.pop(which)
@@ -163,21 +163,21 @@ class TwoGateways(RuleBasedStateMachine):
     @rule(which=clients, names=SOME, options=OPTIONS)
     @precondition(lambda self: self.number)
     def connect(self, which: int, names: Any, options: dict[str, Any]) -> None:
-        """A client asks for a list."""
+        """A client requests a list."""
         for side in self.sides:
             side.ask(which % self.number, {"action": "connect", "pvs": list(names), **options})
 
     @rule(which=clients, name=ONE)
     @precondition(lambda self: self.number)
     def connect_one(self, which: int, name: Any) -> None:
-        """A client asks for one PV."""
+        """A client requests one PV."""
         for side in self.sides:
             side.ask(which % self.number, {"action": "connect", "pv": name})
 
     @rule(which=clients, names=SOME)
     @precondition(lambda self: self.number)
     def disconnect(self, which: int, names: Any) -> None:
-        """A client leaves PVs."""
+        """A client disconnects from PVs."""
         for side in self.sides:
             side.ask(which % self.number, {"action": "disconnect", "pvs": list(names)})
 
@@ -190,7 +190,7 @@ class TwoGateways(RuleBasedStateMachine):
 
     @rule(start=st.integers(0, 10), kind=st.sampled_from(["number", "array", "large", "hidden"]))
     def appear(self, start: int, kind: str) -> None:
-        """IOCs come with PVs, or these change their type."""
+        """Create PVs, or change their type."""
         for name in (*PVS[start:], DENIED, SECRET):
             count = 3 if kind == "array" and name in PVS[:12] else 1
             if kind == "large" and name == PVS[11]:
@@ -209,7 +209,7 @@ class TwoGateways(RuleBasedStateMachine):
 
     @rule(step=st.integers(1, 7))
     def update(self, step: int) -> None:
-        """Values change."""
+        """Change values."""
         self.counter += 1
         for name in [name for name in self.values if name not in self.unreadable][::step]:
             value: Any = float(self.counter)
@@ -219,7 +219,7 @@ class TwoGateways(RuleBasedStateMachine):
 
     @rule(step=st.integers(1, 30), units=st.sampled_from(["", "mm", "A"]))
     def describe(self, step: int, units: str) -> None:
-        """Units change."""
+        """Change units."""
         for name in list(self.values)[::step]:
             self.described[name] = attrs.evolve(self.described[name], units=units)
             for side in self.sides:
@@ -227,7 +227,7 @@ class TwoGateways(RuleBasedStateMachine):
 
     @rule(step=st.integers(1, 30))
     def lose(self, step: int) -> None:
-        """IOCs go."""
+        """Disconnect PVs."""
         for name in list(self.values)[::step]:
             del self.values[name]
             for side in self.sides:
@@ -236,7 +236,7 @@ class TwoGateways(RuleBasedStateMachine):
     @rule(which=clients)
     @precondition(lambda self: self.number)
     def pause_or_resume(self, which: int) -> None:
-        """A client's socket is full, or has room again."""
+        """Fill a client's socket, or empty it."""
         for side in self.sides:
             outbox = side.clients[which % self.number][0].outbox
             if outbox.paused:
@@ -246,7 +246,7 @@ class TwoGateways(RuleBasedStateMachine):
 
     @rule(policy=st.sampled_from(POLICIES), at_once=st.booleans())
     def change_policy(self, policy: Policy, at_once: bool) -> None:
-        """Rules change; what is open is judged again at once, or later."""
+        """Change the rules; open PVs are checked again at once, or later."""
         for side in self.sides:
             side.policy.policy = policy
             if at_once:
@@ -261,7 +261,7 @@ class TwoGateways(RuleBasedStateMachine):
         self.check()
 
     def check(self) -> None:
-        """All clients got the same, and hold the same."""
+        """All clients got the same, and have the same PVs."""
         got, expected = (
             [
                 (b"".join(page.writes), list(session.subscriptions.names), session.outbox.conflated)
@@ -275,7 +275,7 @@ class TwoGateways(RuleBasedStateMachine):
                 page.writes.clear()
 
     def teardown(self) -> None:
-        """All end the same; then all go, and nothing is left."""
+        """All have the same at the end; then all leave, and nothing remains."""
         for _ in range(50):
             self.wait(0.0)
         for side in self.sides:
@@ -299,7 +299,7 @@ class OpenTogetherTests(SynchronousTestCase):
         run_state_machine_as_test(TwoGateways, settings=steps)
 
     def test_one_step(self) -> None:
-        """A page that others show is joined in one step for each 200 PVs."""
+        """A page whose PVs others show is joined in one step for each 200 PVs."""
         gateway = MemoryGateway()
         names = [f"n{number}" for number in range(3 * TOGETHER)]
         for name in names:

@@ -39,17 +39,17 @@ OPTIONS = st.fixed_dictionaries(
 
 @attrs.define
 class View:
-    """One PV, as a page that believes what it is told shows it."""
+    """One PV, as shown by a page that checks that what it gets is consistent."""
 
     connected: bool | None = None
     value: int = 0
     described: bool = False
     """Whether metadata came with this connection."""
     refused: bool = False
-    """Whether it was told that it may not read the PV, after it last was told anything else."""
+    """Whether the last message said that it may not be read."""
 
     def take(self, message: dict[str, Any]) -> None:
-        """Believe a message, if it can be believed."""
+        """Check a message."""
         kind = message["msg_type"]
         if kind == "connection":
             self.connected, self.described = message["conn"], False
@@ -78,13 +78,13 @@ class Client:
     session: Session
     page: AnyPage
     asked: set[str] = attrs.Factory(set)
-    """What it asked for and has not left."""
+    """The PVs that it has requested and not left."""
     left: set[str] = attrs.Factory(set)
-    """What it left of its own will since all was settled: its page shows nothing of that."""
+    """The PVs that it has left since everything was sent: its page does not show them."""
     views: dict[str, View] = attrs.Factory(lambda: {name: View() for name in (*NAMES, ALIAS)})
 
     def look(self) -> None:
-        """Take what came."""
+        """Handle received messages."""
         for received in self.page.take():
             for message in _messages(received):
                 if "pvname" in message:
@@ -92,7 +92,7 @@ class Client:
 
 
 def _messages(received: Any) -> Iterator[dict[str, Any]]:
-    """Each with its value as a list of numbers, or a number."""
+    """The PVs, each with its value as a list of numbers, or a number."""
     for message in received if isinstance(received, list) else [received]:
         if isinstance(message, bytes):
             size = int.from_bytes(message[:4], "little")
@@ -112,7 +112,7 @@ def _first_of(array: dict[str, Any]) -> int:
 
 
 class OptionMachine(ChangingPVsMachine):
-    """What pages show, whatever they asked for."""
+    """What pages show, for random requests."""
 
     clients = st.integers(0, MOST_CLIENTS - 1)
     pvs = st.sampled_from(NAMES)
@@ -124,20 +124,20 @@ class OptionMachine(ChangingPVsMachine):
         self.arrays: set[str] = set()
 
     def client(self, number: int) -> Client:
-        """One of those that are there."""
+        """Return one of the clients."""
         return self.open[number % len(self.open)]
 
     @rule()
     @precondition(lambda self: len(self.open) < MOST_CLIENTS)
     def come(self) -> None:
-        """A client comes."""
+        """Add a client."""
         page = AnyPage()
         self.open.append(Client(self.gateway.sessions.open(page, Peer("test"), VERSION_1), page))
 
     @rule(number=clients)
     @precondition(lambda self: self.open)
     def go(self, number: int) -> None:
-        """A client goes."""
+        """Remove a client."""
         client = self.client(number)
         self.open.remove(client)
         client.session.close()
@@ -145,7 +145,7 @@ class OptionMachine(ChangingPVsMachine):
     @rule(number=clients, name=names, options=OPTIONS)
     @precondition(lambda self: self.open)
     def join(self, number: int, name: str, options: dict[str, Any]) -> None:
-        """A client asks for a PV, again perhaps, with other options perhaps."""
+        """A client requests a PV, possibly again, possibly with other options."""
         client = self.client(number)
         ask(client.session, "connect", name, **options)
         client.asked.add(name)
@@ -153,7 +153,7 @@ class OptionMachine(ChangingPVsMachine):
     @rule(number=clients, name=names)
     @precondition(lambda self: self.open)
     def leave(self, number: int, name: str) -> None:
-        """A client leaves a PV."""
+        """A client disconnects from a PV."""
         client = self.client(number)
         ask(client.session, "disconnect", name)
         client.asked.discard(name)
@@ -168,7 +168,7 @@ class OptionMachine(ChangingPVsMachine):
 
     @rule(name=pvs, is_array=st.booleans())
     def update(self, name: str, is_array: bool) -> None:
-        """A PV changes, or appears as a number or as an array."""
+        """Change a PV, or create it as a number or as an array."""
         self.counter += 1
         if name not in self.values:
             self.arrays = self.arrays - {name} | ({name} if is_array else set())
@@ -177,27 +177,27 @@ class OptionMachine(ChangingPVsMachine):
 
     @rule(name=pvs, writable=st.booleans())
     def change_rules(self, name: str, writable: bool) -> None:
-        """The policy changes what the alias stands for, and whether PVs may be written."""
+        """Change what the alias stands for, and whether PVs may be written."""
         self.policy.target, self.policy.writable = name, writable
         self.gateway.sessions.reauthorize()
 
     @rule(number=clients)
     @precondition(lambda self: self.open)
     def pause(self, number: int) -> None:
-        """A client's socket is full."""
+        """Fill a client's socket."""
         self.client(number).session.outbox.pause()
 
     @rule(number=clients)
     @precondition(lambda self: self.open)
     def resume(self, number: int) -> None:
-        """A client's socket has room again."""
+        """Empty a client's socket."""
         outbox = self.client(number).session.outbox
         if outbox.paused:
             outbox.resume()
 
     @rule()
     def flush_cycle(self) -> None:
-        """The reactor's turn ends, and all look at what came."""
+        """End the reactor iteration; all clients read."""
         self.gateway.flush_cycle()
         for client in self.open:
             client.look()
@@ -210,7 +210,7 @@ class OptionMachine(ChangingPVsMachine):
 
     @rule()
     def settle(self) -> None:
-        """All catch up, and their pages show what is."""
+        """All clients catch up, and their pages show the current state."""
         for number in range(len(self.open)):
             self.resume(number)
         # Reviews take a turn for each PV; a rate keeps an update back for one pause.
@@ -222,7 +222,7 @@ class OptionMachine(ChangingPVsMachine):
             self.check(client)
 
     def check(self, client: Client) -> None:
-        """A page shows what is, of each PV that it asked for and may read (again)."""
+        """A page shows the current state of each PV that it has requested and may read."""
         subscribed = set(client.session.subscriptions.names)
         assert subscribed <= client.asked
         readable = subscribed - self.policy.forbidden
@@ -242,7 +242,7 @@ class OptionMachine(ChangingPVsMachine):
                 assert (view.connected, view.value) == (True, value), name
 
     def teardown(self) -> None:
-        """All settle; then all go, and nothing is left."""
+        """Everything is sent; then all leave, and nothing remains."""
         self.settle()
         while self.open:
             self.go(0)
@@ -257,8 +257,6 @@ class OptionStateTests(SynchronousTestCase):
     """OptionMachine."""
 
     def test_states(self) -> None:
-        """Whatever a page asked for, it is told of a connection before values, of metadata
-        before values that have alarms, of nothing old after the new; and ends up showing what is.
-        """
+        """A page gets consistent messages in order, and shows the current state at the end."""
         steps = settings(max_examples=examples(150), stateful_step_count=40, deadline=None)
         run_state_machine_as_test(OptionMachine, settings=steps)

@@ -1,4 +1,4 @@
-"""The put log's file: its permissions, and what becomes of lines that it does not take."""
+"""The put log's file: its permissions, and lines that cannot be written."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.config.settings import GatewaySettings
 from pycawamp.service.gateway import Gateway
 from pycawamp.sessions.putlog import PutLog, PutLogError, PutRecord
-from tests.access.test_access_watch import Kept
-from tests.sessions.test_v2_put_log import fields
 from tests.support.ioc_case import until_true
+from tests.support.log_events import LogEvents
+from tests.support.put_log import fields
 from tests.support.service_case import reactor
 from tests.support.twistd_case import LOOPBACK, TwistdTestCase
 
@@ -29,10 +29,10 @@ class FileTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Choose a file, and watch the log."""
         self.path = Path(self.mktemp())
-        self.events = Kept()
+        self.events = LogEvents()
 
     def put_log(self, path: str) -> PutLog:
-        """A put log whose complaints are kept."""
+        """Return a put log whose errors are recorded."""
         put_log = PutLog(path)
         self.patch(put_log, "_log", Logger(observer=self.events))
         return put_log
@@ -43,11 +43,11 @@ class FileTests(SynchronousTestCase):
             put_log.write(PutRecord(None, "test", "X", value), "ok")
 
     def said(self) -> list[str]:
-        """What the ordinary log has."""
+        """Return the lines of the ordinary log."""
         return [str(formatEvent(event)) for event in self.events]
 
     def test_mode(self) -> None:
-        """A new file is for its owner and group (0640), whatever the umask; an old one stays."""
+        """A new file is for its owner and group (0640), for any umask; an old one is unchanged."""
         for umask in (0, 0o022, 0o077):
             self.addCleanup(os.umask, os.umask(umask))
             self.path.unlink(missing_ok=True)
@@ -58,14 +58,14 @@ class FileTests(SynchronousTestCase):
         self.assertEqual(self.path.stat().st_mode & 0o777, 0o600)
 
     def test_torn_before(self) -> None:
-        """A file whose last line has no end, as after a crash, goes on with a line of its own."""
+        """After an incomplete last line, as after a crash, a new line is started."""
         self.path.write_text("2026-07-01T12:00:00.250+00:00 user=nu")
         self.write(PutLog(str(self.path)), 1)
         torn, line = self.path.read_text().splitlines()
         self.assertEqual((torn[-7:], fields(line)["new"]), ("user=nu", 1))
 
     def test_full(self) -> None:
-        """A disk that is full is told once; each put is in the ordinary log, and counted."""
+        """A full disk is logged once; each put is in the ordinary log, and counted."""
         put_log = self.put_log("/dev/full")
         self.write(put_log, 1, 2, 3)
         complaint, *puts = self.said()
@@ -76,7 +76,7 @@ class FileTests(SynchronousTestCase):
         self.assertIn("is missing its last 3 lines", self.said()[-1])
 
     def test_refused(self) -> None:
-        """A gateway is not made, or does not start, with a put log that cannot be written."""
+        """A gateway cannot be created, or does not start, if the put log cannot be written."""
         for path in (self.path / "no" / "puts.log", Path(".").absolute()):
             settings = GatewaySettings(put_log=str(path))
             error = self.assertRaises(PutLogError, Gateway, reactor, settings)
@@ -91,11 +91,11 @@ class FileTests(SynchronousTestCase):
 
 
 class FullDiskTests(TwistdTestCase):
-    """A real gateway whose files may grow no more, as on a full disk."""
+    """A real gateway with a limit of file sizes, which acts like a full disk."""
 
     @inlineCallbacks
     def test_full_disk(self) -> Any:
-        """The line that did not fit is torn; the next that is taken says how many are missing."""
+        """The line that did not fit is incomplete; the next one has the number of missing lines."""
         yield self.start_ioc(RECORD)
         path = Path(self.mktemp()).absolute()
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,9 +12,9 @@ from pycawamp.pv.interfaces import IHandle, ISink
 from pycawamp.pv.memory import MemoryHandle
 from pycawamp.pv.values import FieldType, Metadata
 from pycawamp.sessions.session import Session
-from tests.fanout.test_backlog import Pending
 from tests.support.garbage import left_to_the_collector
 from tests.support.memory_gateway import MemoryGateway, ask
+from tests.support.pending_gets import Pending
 from tests.support.version2_case import ANYONE
 
 
@@ -26,7 +26,7 @@ class JustFound(Pending):
         self.written: list[Any] = []
 
     def open(self, name: str, sink: ISink) -> IHandle:
-        """Tell all but the value."""
+        """Report everything but the value."""
         handle = MemoryHandle(name, sink, self)
         self.handles.append(handle)
         sink.metadata(Metadata(FieldType.DOUBLE, 1))
@@ -34,16 +34,16 @@ class JustFound(Pending):
         return handle
 
     def put(self, name: str, value: Any) -> Deferred[None]:
-        """Keep the values in the order in which they come."""
+        """Store the values in order."""
         self.written.append(value)
         return super().put(name, value)
 
 
 class PutOrderTests(SynchronousTestCase):
-    """Puts that first ask for the old value, for the log, and puts that know it."""
+    """Puts that first read the old value, for the log, and puts that know it."""
 
     def setUp(self) -> None:
-        """Open a client of two PVs."""
+        """Make a client of two PVs."""
         self.backend = JustFound()
         for name in ("X", "Y"):
             self.backend.add(name, 0.0, Metadata(FieldType.DOUBLE, 1))
@@ -55,14 +55,14 @@ class PutOrderTests(SynchronousTestCase):
         ask(session or self.session, "put", name, value=value, wait=False, id=value)
 
     def begin(self) -> None:
-        """Have two puts ask for the old value, and a third that knows it."""
+        """Send two puts that read the old value, and a third that knows it."""
         self.put(1)
         self.put(2)
         self.backend.set("X", 0.5)
         self.put(3)
 
     def test_one_pv(self) -> None:
-        """None overtakes another, though the PV's first update comes between them."""
+        """They stay in order, though the PV's first update arrives between them."""
         self.begin()
         self.assertEqual(self.backend.written, [])
         self.backend.answer()
@@ -79,7 +79,7 @@ class PutOrderTests(SynchronousTestCase):
         self.assertEqual(self.backend.written, [1, 2, 3])
 
     def test_others(self) -> None:
-        """Another PV's puts, and another client's, are not held up."""
+        """Puts to other PVs, and of other clients, are not delayed."""
         self.begin()
         self.put(5, "Y", session=self.session)
         self.backend.set("Y", 0.5)
@@ -88,7 +88,7 @@ class PutOrderTests(SynchronousTestCase):
         self.assertEqual(self.backend.written, [6])
 
     def test_refused(self) -> None:
-        """A put that is refused, and one that asks for what is no value, hold up nobody."""
+        """A refused put, and one with an invalid value, do not delay others."""
         self.put("nonsense")
         self.put(2)
         self.backend.set("X", 0.5)
@@ -102,7 +102,7 @@ class PutOrderTests(SynchronousTestCase):
         self.assertEqual(self.page.messages[-1]["value"], 3.0)
 
     def test_client_leaves(self) -> None:
-        """Nothing is written for a client that has left before it was its turn; it is freed."""
+        """Nothing is written for a client that disconnected before; it is freed."""
         with left_to_the_collector() as left:
             self.begin()
             self.session.close()

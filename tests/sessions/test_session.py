@@ -1,4 +1,4 @@
-"""One client's conversation, without sockets."""
+"""One client's session, without sockets."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.support.memory_gateway import CONNECT_TIMEOUT, LINGER, MemoryGateway,
 
 
 def brief(messages: list[dict[str, object]]) -> list[object]:
-    """Of each message what matters: conn, value, or the error's code."""
+    """Return the main part of each message: conn, value, or the error's code."""
     keys = {"connection": "conn", "monitor": "value", "error": "code"}
     return [message[keys[str(message["msg_type"])]] for message in messages]
 
 
 def is_no_request(payload: bytes) -> bool:
-    """Whether a message is refused as a whole. (Hypothesis also tries texts that our code has.)"""
+    """Return whether a message is refused as a whole. (Hypothesis also tries texts of the code.)"""
     try:
         parse(payload)
     except BadMessageError:
@@ -43,12 +43,12 @@ class SessionTests(SynchronousTestCase):
         self.session, self.page = self.gateway.open()
 
     def told(self) -> list[object]:
-        """What the client was told in this turn."""
+        """Return what the client got in this flush cycle."""
         self.gateway.flush_cycle()
         return brief(self.page.take())
 
     def test_connect(self) -> None:
-        """Connecting tells connection and value at once, then each update, once per turn."""
+        """Connecting sends connection and value at once, then each update, once per flush cycle."""
         ask(self.session, "connect", "X")
         self.assertEqual(self.told(), [True, 1.0])
         for value in (2.0, 3.0):
@@ -64,7 +64,7 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(self.told(), [True, 1.0])
 
     def test_disconnect(self) -> None:
-        """Disconnecting ends the updates; of what was never connected, it is ignored."""
+        """Disconnecting ends the updates; of a PV that is not subscribed to, it is ignored."""
         ask(self.session, "connect", "X")
         self.told()
         ask(self.session, "disconnect", "X")
@@ -74,7 +74,7 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(self.told(), [])
 
     def test_connect_again(self) -> None:
-        """Connecting again is answered again, and updates still come once."""
+        """A repeated connect is answered again, and updates are still sent once."""
         for _ in range(3):
             ask(self.session, "connect", "X")
             self.assertEqual(self.told(), [True, 1.0])
@@ -85,7 +85,7 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(self.told(), [])
 
     def test_not_found(self) -> None:
-        """A PV that is not found in time is told as such once; it is told when it appears."""
+        """A PV that is not found in time is reported as such once, and when it appears."""
         ask(self.session, "connect", "late")
         self.gateway.advance(CONNECT_TIMEOUT - 0.1)
         self.assertEqual(self.told(), [])
@@ -97,7 +97,7 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(self.told(), [True, "here"])
 
     def test_found_in_time(self) -> None:
-        """A PV that is found in time is never told as lost."""
+        """A PV that is found in time is never reported as lost."""
         ask(self.session, "connect", "late")
         self.gateway.advance(CONNECT_TIMEOUT - 0.1)
         self.gateway.backend.add("late", 5)
@@ -105,7 +105,7 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(self.told(), [True, 5])
 
     def test_not_found_for_each(self) -> None:
-        """Each client is told its own time after its request; one that left is not told."""
+        """Each client is notified when its own time is over, unless it has disconnected."""
         ask(self.session, "connect", "late")
         leaver, leaver_page = self.gateway.open()
         ask(leaver, "connect", "late")
@@ -121,7 +121,7 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(leaver_page.messages, [])
 
     def test_asked_again_while_searching(self) -> None:
-        """Asking again for a PV that was not found starts the wait anew, and is told once."""
+        """A repeated request for a PV that was not found starts the time again."""
         ask(self.session, "connect", "late")
         self.gateway.advance(3)
         ask(self.session, "connect", "late")
@@ -140,14 +140,14 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(brief(page.take()), [False])
 
     def test_no_read_access(self) -> None:
-        """A PV that may not be read is told as not connected."""
+        """A PV that may not be read is reported as not connected."""
         metadata = Metadata(FieldType.DOUBLE, 1, read_access=False)
         self.gateway.backend.add("secret", 1.0, metadata)
         ask(self.session, "connect", "secret")
         self.assertEqual(self.told(), [False])
 
     def test_mistakes(self) -> None:
-        """Each mistake is answered by one error with its code, and changes nothing."""
+        """Each invalid request is answered by one error with its code, and changes nothing."""
         ask(self.session, "connect", "X")
         self.told()
         for payload, code in [
@@ -165,7 +165,7 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(self.told(), [2.0])
 
     def test_error_keys(self) -> None:
-        """An error says code and text, and action and PV as far as they are known."""
+        """An error has code and text, and action and PV as far as they are known."""
         self.session.receive(b"{")
         ask(self.session, "connect", "a\nb")
         self.gateway.flush_cycle()
@@ -175,12 +175,12 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual((named["action"], named["pvname"]), ("connect", "a\nb"))
 
     def test_binary(self) -> None:
-        """A binary message is a mistake, whatever it holds."""
+        """A binary message is an error, whatever its content."""
         self.session.receive(json.dumps({"action": "connect", "pv": "X"}).encode(), True)
         self.assertEqual(self.told(), ["bad_request"])
 
     def test_close(self) -> None:
-        """A closed session is told nothing more, and its channels are freed after the linger."""
+        """A closed session gets nothing more, and its channels are freed after the linger time."""
         ask(self.session, "connect", "X")
         ask(self.session, "connect", "late")
         self.told()
@@ -192,7 +192,7 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(self.gateway.hub.names, [])
 
     def test_separate(self) -> None:
-        """Joins, leaves and mistakes of one client are never seen by another."""
+        """Other clients are not affected by joins, leaves and errors of one client."""
         ask(self.session, "connect", "X")
         self.told()
         other, _ = self.gateway.open()
@@ -210,7 +210,7 @@ class SessionTests(SynchronousTestCase):
     @settings(max_examples=examples(200), deadline=None)
     @given(st.lists(ANYTHING.filter(is_no_request), max_size=5))
     def test_any_bytes(self, payloads: list[bytes]) -> None:
-        """Any bytes that are no request lead to one error each, and touch nobody else."""
+        """Any bytes that are not a request cause one error each, and affect nobody else."""
         gateway = MemoryGateway()
         gateway.backend.add("X", 1.0)
         neighbour, neighbour_page = gateway.open()

@@ -1,4 +1,4 @@
-"""One record by many names: each is a channel that gets all of its updates, so they are limited."""
+"""One record by many names: each is a channel that gets all updates, so they are limited."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ record(ao, "$(P)other") { field(PINI, "YES") }
 
 
 class ServedTests(V2TestCase):
-    """What an IOC sees of a client that has many names for one record."""
+    """A client with many names for one record, and the IOC."""
 
     @inlineCallbacks
     def test_filters(self) -> Any:
-        """Of 300 filters on one record 50 are open; the record itself stays to be had."""
+        """Of 300 filters on one record 50 are open; the record itself can still be opened."""
         ioc, fixture, client = yield self.start_all(RECORD)
         names = [f'{self.prefix}fast.{{"dbnd":{{"abs":{each}}}}}' for each in range(1, 301)]
         # In lists of 100, as all mistakes of such a list are told one by one.
@@ -54,10 +54,10 @@ class ServedTests(V2TestCase):
 
 
 class SpellingTests(SynchronousTestCase):
-    """Whose names are counted with whose."""
+    """How names are counted together."""
 
     def begin(self, **limits: int) -> Callable[[str], Session]:
-        """Have a gateway with these limits; what opens a client at an address."""
+        """Make a gateway with these limits; return a function that adds a client at an address."""
         self.gateway = MemoryGateway(limits=Limits(**limits))
         self.pages: dict[Session, Page] = {}
 
@@ -70,7 +70,7 @@ class SpellingTests(SynchronousTestCase):
         return open_client
 
     def connect(self, session: Session, *names: str) -> list[str]:
-        """Ask for PVs; the names of those that are refused."""
+        """Request PVs; return the names of those that are refused."""
         for name in names:
             self.gateway.backend.add(name, 1.0)
         session.receive(json.dumps({"action": "connect", "pvs": names}).encode())
@@ -87,7 +87,7 @@ class SpellingTests(SynchronousTestCase):
         self.assertEqual(self.connect(session, *plain, "X.{}"), [])
 
     def test_shared(self) -> None:
-        """What others have open already counts once for their address, and once in all."""
+        """A name that others have open counts once for their address, and once in total."""
         open_client = self.begin(spellings=2, spellings_per_address=3, spellings_in_all=4)
         first, second, third = (open_client(f"192.0.2.{each}") for each in (1, 1, 2))
         self.assertEqual(self.connect(first, "X.[0:1]", "X.[0:2]"), [])
@@ -97,7 +97,7 @@ class SpellingTests(SynchronousTestCase):
         self.assertEqual(self.connect(open_client("192.0.2.3"), "X.[0:6]"), ["X.[0:6]"])
 
     def test_left(self) -> None:
-        """A name counts for its client while its channel lingers; those of who is gone give way."""
+        """A name counts for its client while its channel lingers; then others may have it."""
         open_client = self.begin(spellings=1, spellings_in_all=2)
         first = open_client("192.0.2.1")
         self.assertEqual(self.connect(first, "X.[0:1]"), [])

@@ -1,4 +1,4 @@
-"""What a gateway tells of itself."""
+"""Statistics of a gateway."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.timing import allowed
 
 CHANNELS = 10_000
 BUDGET = 0.020
-"""Seconds of processor time for that many channels, on a machine that does nothing else."""
+"""Seconds of processor time for that many channels, on an idle machine."""
 OTHERS = 5
 """How much longer it may take beside other processes, which share caches and memory."""
 
@@ -39,19 +39,19 @@ class SnapshotTests(SynchronousTestCase):
         self.gateway.backend.add("hidden", 2, Metadata(FieldType.LONG, 1, read_access=False))
 
     def snapshot(self) -> Statistics:
-        """The present state."""
+        """Return the current statistics."""
         gateway = self.gateway
         return snapshot(gateway.hub, gateway.sessions, Inbox(gateway.clock, lambda: None))
 
     def test_nothing(self) -> None:
-        """Without clients there is nothing, and nothing is missing."""
+        """Without clients, all figures exist and are 0."""
         found = self.snapshot()
         self.assertEqual((found.clients, found.channels, found.refusals), ((), (), {}))
         states = {"searching": 0, "connected": 0, "disconnected": 0, "refused": 0}
         self.assertEqual(found.channels_by_state, states)
 
     def test_clients(self) -> None:
-        """Each client is told with who it is, since when, and what it has and waits for."""
+        """Each client has its address, user and times, its PVs and its unsent data."""
         before = time.time()
         page = Page()
         session = self.gateway.sessions.open(page, Peer("192.0.2.7:4711", user="mary"), VERSION_1)
@@ -75,7 +75,7 @@ class SnapshotTests(SynchronousTestCase):
         self.assertEqual((self.snapshot().subscriptions, self.snapshot().conflated), (3, 4))
 
     def test_channels(self) -> None:
-        """Each channel is told with its state, type and host, and how many clients it has."""
+        """Each channel has its state, type and host, and its number of clients."""
         sessions = [self.gateway.open()[0] for _ in range(3)]
         for session in sessions:
             ask(session, "connect", "X")
@@ -127,11 +127,11 @@ class SnapshotTests(SynchronousTestCase):
 
 
 class AppTests(MemoryServiceTestCase):
-    """The whole of a gateway, on a port."""
+    """A whole gateway, on a port."""
 
     @inlineCallbacks
     def test_connections(self) -> Any:
-        """The port's connections are told too, and the user of each client."""
+        """The port's connections are included, and the user of each client."""
         app = self.serve()
         self.assertEqual((app.statistics().connections, app.statistics().clients), (0, ()))
         yield self.connect()
@@ -142,7 +142,7 @@ class AppTests(MemoryServiceTestCase):
 
 
 def seconds(function: Callable[[], object]) -> float:
-    """Processor time that a call takes."""
+    """Return the processor time of a call."""
     started = time.process_time()
     function()
     return time.process_time() - started

@@ -1,4 +1,4 @@
-"""Names that no IOC answers for, by the ten thousand: PVs that exist are found all the same."""
+"""Thousands of names that no IOC has: existing PVs are found nevertheless."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.support.version2_case import ask as ask_real
 
 
 class FloodTests(TwistdTestCase):
-    """A real gateway before a real IOC, with clients that ask for names that nobody has."""
+    """A real gateway and a real IOC, with clients that request names that no IOC has."""
 
     @inlineCallbacks
     def test_flood(self) -> Any:
-        """Eleven clients fill what may be open; others of their address find what there is."""
+        """Eleven clients reach the limit; others at their address find existing PVs."""
         yield self.start_ioc(
             "".join(f'record(ao, "$(P){each}") {{ field(PINI, "YES") }}\n' for each in "abcd")
         )
@@ -49,7 +49,7 @@ class FloodTests(TwistdTestCase):
 
     @inlineCallbacks
     def test_one_shots(self) -> Any:
-        """Nor do gets of names that nobody has keep others from what there is."""
+        """Gets of missing names do not prevent others from finding existing PVs."""
         yield self.start_ioc('record(ao, "$(P)a") { field(PINI, "YES") }\n')
         run = self.twistd()
         ready = yield run.serve("--port", LOOPBACK, "--max-channels=100", "--connect-timeout=60")
@@ -66,42 +66,42 @@ class FloodTests(TwistdTestCase):
 
 
 class FairnessTests(SynchronousTestCase):
-    """Who has to give up searches, and who is refused."""
+    """Which clients lose searches, and which are refused."""
 
     def begin(self, **limits: int) -> None:
-        """Have a gateway with these limits and a PV."""
+        """Make a gateway with these limits and a PV."""
         self.gateway = MemoryGateway(limits=Limits(**limits))
         self.gateway.backend.add("X", 1.0)
         self.pages: dict[Session, Page] = {}
 
     def open(self, host: str) -> Session:
-        """A client at an address."""
+        """Make a client at an address."""
         page = Page()
         session = self.gateway.sessions.open(page, Peer(host, host), VERSION_1)
         self.pages[session] = page
         return session
 
     def flood(self, session: Session, number: int, prefix: str = "no") -> None:
-        """Ask for names that nobody has."""
+        """Request names that no IOC has."""
         names = [f"{prefix}:{session.peer.host}:{id(session)}:{each}" for each in range(number)]
         session.receive(json.dumps({"action": "connect", "pvs": names}).encode())
         while session.is_busy:
             session.go_on()
 
     def refused(self, session: Session) -> list[tuple[str, str]]:
-        """Code and PV of the errors that a client was told since the last time."""
+        """Return code and PV of the errors that a client got since the last call."""
         self.gateway.flush_cycle()
         told = self.pages[session].take()
         return [(each["code"], each["pvname"]) for each in told if each["msg_type"] == "error"]
 
     def shown(self, session: Session) -> Any:
-        """The value that a client was told last, if any."""
+        """Return the last value that a client got, if any."""
         self.gateway.flush_cycle()
         told = self.pages[session].take()
         return next((each["value"] for each in told if each["msg_type"] == "monitor"), None)
 
     def test_address(self) -> None:
-        """The clients of an address share a limit; the one with most names gives up its oldest."""
+        """The clients of an address share a limit; the one with most names loses its oldest."""
         self.begin(unresolved=50, unresolved_per_address=60)
         greedy, modest = self.open("192.0.2.1"), self.open("192.0.2.1")
         self.flood(greedy, 50)
@@ -118,7 +118,7 @@ class FairnessTests(SynchronousTestCase):
         self.assertEqual(self.refused(elsewhere), [])
 
     def test_equals(self) -> None:
-        """Where nobody holds more than the one who asks, that one is refused."""
+        """If no other client has more than the one that requests a name, that one is refused."""
         self.begin(unresolved=50, unresolved_per_address=60)
         first, second = self.open("192.0.2.1"), self.open("192.0.2.1")
         self.flood(first, 30)
@@ -128,7 +128,7 @@ class FairnessTests(SynchronousTestCase):
         self.assertEqual(len(self.gateway.hub), 60)
 
     def test_in_all(self) -> None:
-        """However many addresses fill what all share, a client of another one finds its PVs."""
+        """If many addresses reach the shared limit, a client of another one finds its PVs."""
         self.begin(unresolved_in_all=100)
         crowd = [self.open(f"192.0.2.{number}") for number in range(5)]
         for session in crowd:
@@ -146,7 +146,7 @@ class FairnessTests(SynchronousTestCase):
         self.assertEqual(self.refused(honest), [])
 
     def test_shared(self) -> None:
-        """A client keeps a name that another one, which asked for it too, has to give up."""
+        """A client keeps a name that another one, which requested it too, has to give up."""
         self.begin(unresolved_in_all=20)
         greedy, other = self.open("192.0.2.1"), self.open("192.0.2.2")
         ask(greedy, "connect", "late")
@@ -159,7 +159,7 @@ class FairnessTests(SynchronousTestCase):
         self.assertIsNone(self.shown(greedy))
 
     def test_left(self) -> None:
-        """Clients that ask, leave and come back with other names keep nobody out."""
+        """Clients that request other names repeatedly do not exclude others."""
         self.begin(unresolved=10, unresolved_in_all=20)
         for each in range(10):
             session = self.open("192.0.2.1")
@@ -174,7 +174,7 @@ class FairnessTests(SynchronousTestCase):
         self.assertEqual(len(self.gateway.hub), 1)
 
     def test_get(self) -> None:
-        """A get that waits for its PV is failed at once where it has to give way."""
+        """A get that waits for its PV fails at once if it has to give way."""
         self.begin(unresolved_in_all=10)
         greedy, honest = self.open("192.0.2.1"), self.open("192.0.2.2")
         for each in range(10):

@@ -1,4 +1,4 @@
-"""Arrays of a real IOC, in each of the forms that a client may ask for."""
+"""Arrays of a real IOC, in each form."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BIG = f'record(waveform, "$(P)big") {{ field(FTVL, "DOUBLE") field(NELM, "{MILLI
 
 
 def read_binary(frame: bytes) -> tuple[dict[str, Any], Any]:
-    """The header and elements of a binary frame, checked for its layout."""
+    """Return the header and elements of a binary frame, after checking its layout."""
     size = int.from_bytes(frame[:4], "little")
     header = json.loads(frame[4 : 4 + size])
     start = 4 + size + -(4 + size) % 8
@@ -53,7 +53,7 @@ class ArrayTests(V2TestCase):
 
     @inlineCallbacks
     def test_forms(self) -> Any:
-        """Each form has the very elements, empty arrays included, with their type and number."""
+        """Each form has the exact elements, also of empty arrays, with their type and number."""
         _, _, client = yield self.start_all(RECORDS)
         for name, (dtype, elements) in ARRAYS.items():
             for wanted in ([], elements):
@@ -100,7 +100,7 @@ class ArrayTests(V2TestCase):
 
     @inlineCallbacks
     def test_million(self) -> Any:
-        """A waveform of a million doubles arrives whole in each form, every client's the same."""
+        """A waveform of a million doubles arrives completely in each form, for every client."""
         yield self.start_ioc(BIG)
         fixture = yield self.start_gateway()
         first = yield fixture.connect()

@@ -1,4 +1,4 @@
-"""batch: what happens in one turn comes as one JSON array."""
+"""batch: the messages of one flush cycle are one JSON array."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.version2_case import ANYONE, AnyPage
 
 
 class Counted(list[str]):
-    """An array that counts how often its length was asked for: once by each rendering."""
+    """An array that counts how often its length was read: once by each rendering."""
 
     rendered = 0
 
@@ -26,7 +26,7 @@ class Counted(list[str]):
 
 
 class BatchTests(SynchronousTestCase):
-    """Clients that asked for batches, over in-memory PVs."""
+    """Clients with batches, of PVs in memory."""
 
     def setUp(self) -> None:
         """Make some PVs."""
@@ -36,7 +36,7 @@ class BatchTests(SynchronousTestCase):
         self.gateway.backend.add("array", np.arange(3.0))
 
     def open(self, **options: Any) -> tuple[Session, AnyPage]:
-        """A client that configured its connection."""
+        """Return a client that has configured its connection."""
         page = AnyPage()
         session = self.gateway.sessions.open(page, Peer("test"), VERSION_1)
         if options:
@@ -46,12 +46,12 @@ class BatchTests(SynchronousTestCase):
         return session, page
 
     def set_all(self, value: int) -> None:
-        """One burst: a new value for each PV."""
+        """Set a new value of each PV."""
         for name in "abc":
             self.gateway.backend.set(name, value)
 
     def test_not_found(self) -> None:
-        """That a PV was not found is told as its subscription asks: in an array, or not."""
+        """The message that a PV was not found is in an array or not, as its subscription."""
         for configured, asked in ((False, True), (True, False)):
             session, page = self.open(batch=configured)
             ask(session, "connect", "nowhere", batch=asked)
@@ -61,7 +61,7 @@ class BatchTests(SynchronousTestCase):
             self.assertEqual((told[0] if asked else told)["conn"], False)
 
     def test_burst(self) -> None:
-        """All updates of a turn are one array in one frame, in their order."""
+        """All updates of a flush cycle are one array in one frame, in order."""
         session, page = self.open(batch=True)
         for name in "abc":
             ask(session, "connect", name)
@@ -78,14 +78,14 @@ class BatchTests(SynchronousTestCase):
         self.assertEqual(page.take(), [], "a turn without news is no empty array")
 
     def test_lone_message(self) -> None:
-        """A message that comes alone is an array of one."""
+        """A single message is an array of one."""
         session, page = self.open(batch=True)
         session.receive(b'{"action":"ping"}')
         self.gateway.flush_cycle()
         self.assertEqual(page.take(), [[{"msg_type": "pong"}]])
 
     def test_replies(self) -> None:
-        """Set by configure, it takes replies and errors too, its own reply among them."""
+        """Set by configure, it applies to replies and errors too, also to its own reply."""
         session, page = self.open()
         session.receive(b'{"action":"configure","batch":true,"id":1}')
         session.receive(b'{"action":"fly","id":2}')
@@ -100,7 +100,7 @@ class BatchTests(SynchronousTestCase):
         self.assertEqual(kinds, wanted)
 
     def test_one_pv(self) -> None:
-        """Asked for with connect, it takes that PV's messages only."""
+        """Set with connect, it applies to that PV's messages only."""
         session, page = self.open()
         ask(session, "connect", "a", batch=True)
         ask(session, "connect", "b")
@@ -114,7 +114,7 @@ class BatchTests(SynchronousTestCase):
         self.assertEqual(kinds, ["dict", "dict", "list"])
 
     def test_binary(self) -> None:
-        """A PV whose updates are binary frames is told in frames of their own."""
+        """A PV whose updates are binary frames has frames of its own."""
         session, page = self.open(batch=True, arrays="binary")
         ask(session, "connect", "array")
         ask(session, "connect", "a")
@@ -124,7 +124,7 @@ class BatchTests(SynchronousTestCase):
         self.assertEqual(kinds, ["bytes", "bytes", "dict", "list"])
 
     def test_asked_for_anew_without(self) -> None:
-        """Of a PV that is asked for anew without it, the old messages still come first."""
+        """If a PV is requested again without it, the old messages still come first."""
         session, page = self.open()
         ask(session, "connect", "a", batch=True)
         self.gateway.backend.set("a", 1)
@@ -135,7 +135,7 @@ class BatchTests(SynchronousTestCase):
         self.assertEqual(told, [True, 0, 1, True, 1])
 
     def test_becomes_binary(self) -> None:
-        """Of a PV that comes back as an array, in frames of their own, its loss comes first."""
+        """If a PV reconnects as an array, in its own frames, its loss comes first."""
         session, page = self.open(batch=True, arrays="binary")
         ask(session, "connect", "a")
         self.gateway.flush_cycle()
@@ -148,7 +148,7 @@ class BatchTests(SynchronousTestCase):
         self.assertIsInstance(update, bytes)
 
     def test_off_again(self) -> None:
-        """What was gathered while it was on goes out before what comes after."""
+        """Messages collected while it was on are sent before later ones."""
         session, page = self.open(batch=True)
         session.receive(b'{"action":"ping","id":1}')
         session.receive(b'{"action":"configure","batch":false,"id":2}')

@@ -1,4 +1,4 @@
-"""Reading a real IOC's records once."""
+"""Gets of a real IOC's records."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class GetTests(V2TestCase):
 
     @inlineCallbacks
     def test_value(self) -> Any:
-        """A get answers as a monitor does, with the options it asks for and its own id."""
+        """A get is answered like a monitor, with its own options and its own id."""
         ioc, _, client = yield self.start_all(RECORDS)
         yield self.dbpf(ioc, "mbbi", "1")
         plain = ["msg_type", "pvname", "value", "count", "timestamp"]
@@ -46,7 +46,7 @@ class GetTests(V2TestCase):
 
     @inlineCallbacks
     def test_asks_the_ioc(self) -> Any:
-        """A get tells what the record holds now, not what a monitor last told."""
+        """A get has the record's current value, not that of the last update."""
         ioc, _, client = yield self.start_all(RECORDS)
         client.send({"action": "connect", "pv": self.prefix + "quiet"})
         yield client.until(like(msg_type="monitor"))
@@ -58,7 +58,7 @@ class GetTests(V2TestCase):
 
     @inlineCallbacks
     def test_channels(self) -> Any:
-        """A get shares a subscription's channel; without one it makes its own and lets it go."""
+        """A get shares a subscription's channel; without one it opens its own and closes it."""
         ioc, fixture, client = yield self.start_all(RECORDS, GatewaySettings(linger=0.3))
         other = yield fixture.connect()
         other.send({"action": "connect", "pv": self.prefix + "ao"})

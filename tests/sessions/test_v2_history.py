@@ -22,10 +22,10 @@ UPDATES = 8
 
 
 class HistoryTests(SynchronousTestCase):
-    """The messages, of PVs in memory that somebody watches."""
+    """The messages, for PVs in memory with a client."""
 
     def setUp(self) -> None:
-        """Make a gateway that keeps a minute; a client watches X and others."""
+        """Make a gateway that keeps a minute of history; a client subscribes to X and others."""
         self.ago = 0.0
         backend = MemoryBackend(now=lambda: time.time() - self.ago)
         self.gateway = MemoryGateway(history=60, backend=backend)
@@ -34,7 +34,7 @@ class HistoryTests(SynchronousTestCase):
         self.session, _ = self.watch("X")
 
     def watch(self, pv: str, **more: Any) -> tuple[Any, Page]:
-        """One client more that connects to a PV."""
+        """Return another client that connects to a PV."""
         session, page = self.gateway.open()
         ask(session, "connect", pv, **more)
         self.gateway.flush_cycle()
@@ -46,7 +46,7 @@ class HistoryTests(SynchronousTestCase):
             self.backend.set(pv, value, **alarm)
 
     def test_between(self) -> None:
-        """It comes between the connection and the value, which is not in it."""
+        """It comes between the connection and the value, which it does not contain."""
         self.set(1, 2)
         self.set(3, severity=2)
         self.set(4)
@@ -59,7 +59,7 @@ class HistoryTests(SynchronousTestCase):
         self.assertEqual(messages[3]["value"], 4)
 
     def test_only_once(self) -> None:
-        """Who does not ask gets none, nor does a client when the PV comes back."""
+        """A client that does not request it gets none, nor one whose PV reconnects."""
         self.set(1)
         _, page = self.watch("X")
         self.assertEqual(kinds(page.take()), ["connection", "monitor"])
@@ -71,7 +71,7 @@ class HistoryTests(SynchronousTestCase):
         self.assertEqual(kinds(page.take()), ["connection", "connection", "monitor"])
 
     def test_gap(self) -> None:
-        """A time without a connection is a gap; that a PV is lost now does not hide its past."""
+        """A time without a connection is a gap; a PV that is lost now still has a history."""
         self.set(1)
         self.backend.remove("X")
         _, page = self.watch("X", history=60)
@@ -83,7 +83,7 @@ class HistoryTests(SynchronousTestCase):
         self.assertEqual(page.take()[1]["values"], [0, 1, None])
 
     def test_seconds(self) -> None:
-        """It reaches as far back as asked for, with the value that held then."""
+        """It reaches as far back as requested, with the last value before that."""
         self.ago = 50
         self.backend.add("Y", 1)
         ask(self.session, "connect", "Y")
@@ -96,7 +96,7 @@ class HistoryTests(SynchronousTestCase):
         self.assertEqual(page.take()[1]["values"], [2, 3])
 
     def test_types(self) -> None:
-        """Numbers are as in updates: whole, single precision or none. Others have no history."""
+        """Numbers are as in updates: whole, single precision or null. Others have no history."""
         described = {
             "float": Metadata(FieldType.FLOAT, 1),
             "enum": Metadata(FieldType.ENUM, 1, enum_strs=("Off", "On")),
@@ -133,7 +133,7 @@ class HistoryTests(SynchronousTestCase):
         self.assertEqual(messages[2]["value"], 4)
 
     def test_batch_and_list(self) -> None:
-        """It is batched like other messages, and comes for each PV of a list."""
+        """It is batched like other messages, and sent for each PV of a list."""
         self.backend.add("Y", 5)
         ask(self.session, "connect", "Y")
         self.set(1)
@@ -148,7 +148,7 @@ class HistoryTests(SynchronousTestCase):
         self.assertEqual(found, {"X": [0], "Y": [5]})
 
     def test_forgotten(self) -> None:
-        """When nobody shows a PV any more, its memory is given back."""
+        """When no client shows a PV any more, its memory is released."""
         self.set(1)
         self.assertGreater(self.gateway.budget.history, 0)
         self.session.close()
@@ -156,7 +156,7 @@ class HistoryTests(SynchronousTestCase):
         self.assertEqual(self.gateway.budget.history, 0)
 
     def test_off(self) -> None:
-        """A gateway that keeps nothing sends none."""
+        """A gateway without history sends none."""
         gateway = MemoryGateway()
         gateway.backend.add("X", 0)
         for _ in range(2):
@@ -167,7 +167,7 @@ class HistoryTests(SynchronousTestCase):
         self.assertEqual(kinds(page.take())[:2], ["connection", "monitor"])
 
     def test_points(self) -> None:
-        """With `points`, there are at most so many samples, the highest and lowest among them."""
+        """With `points`, there are at most so many samples, with the highest and lowest."""
         self.set(*range(500), 9999, *range(500))
         _, page = self.watch("X", history=60, points=40)
         values = page.take()[1]["values"]
@@ -175,7 +175,7 @@ class HistoryTests(SynchronousTestCase):
         self.assertIn(9999, values)
 
     def test_bad_seconds(self) -> None:
-        """What is no number of seconds is refused, and nothing else happens."""
+        """An invalid number of seconds is refused, and nothing else happens."""
         for wrong in (-1, "60", True, 1e9, None):
             _, page = self.watch("X", history=wrong)
             (error,) = page.take()
@@ -189,13 +189,13 @@ class HistoryTests(SynchronousTestCase):
 
 
 class LiveTests(V2TestCase):
-    """With an IOC, and whatever writes the updates."""
+    """With an IOC, compiled or not."""
 
     settings = GatewaySettings(history=60)
 
     @inlineCallbacks
     def test_no_gap_no_double(self) -> Generator[Deferred[Any], Any, None]:
-        """History and live updates are all updates, each once, whenever a client comes."""
+        """History and live updates together are all updates, each once, at any time."""
         _, fixture, first = yield self.start_all(RECORDS, self.settings)
         name = self.prefix + "count"
         first.send({"action": "connect", "pv": name})

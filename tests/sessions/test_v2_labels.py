@@ -52,7 +52,7 @@ class LatinTests(V2TestCase):
 
     @inlineCallbacks
     def test_put_as_told(self) -> Any:
-        """A label that is put as it was told writes its state: the first, of equal ones."""
+        """A label that is written as it was sent selects its state: the first, of equal ones."""
         _, _, client = yield self.start_all(LATIN_AND_UTF8)
         for label, state in [("10 µ", 1), ("10 °", 0), ("big", 2)]:
             outcome = yield self.put(client, "angle", label)
@@ -62,7 +62,7 @@ class LatinTests(V2TestCase):
 
     @inlineCallbacks
     def test_strings(self) -> Any:
-        """A string that is put as it was told reads the same."""
+        """A string that is written as it was sent reads the same."""
         _, _, client = yield self.start_all(LATIN_AND_UTF8)
         for name, value in [("string", "café"), ("strings", ["10 µ", "é"]), ("ao.EGU", "°C")]:
             outcome = yield self.put(client, name, value)
@@ -94,7 +94,7 @@ class StateTests(V2TestCase):
 
     @inlineCallbacks
     def test_menus(self) -> Any:
-        """A menu with more than 16 choices is told by number beyond those."""
+        """A menu with more than 16 choices has numbers beyond those."""
         ioc, _, client = yield self.start_all(STATES)
         yield self.dbpf(ioc, "ao.STAT", "UDF")
         info = yield self.ask(client, "info", "ao.STAT")
@@ -104,7 +104,7 @@ class StateTests(V2TestCase):
 
     @inlineCallbacks
     def test_arrays(self) -> Any:
-        """An array of enums has no labels: it holds any index."""
+        """An array of enums has no labels: it contains any index."""
         _, _, client = yield self.start_all(STATES)
         outcome = yield self.put(client, "enums", [0, 16, 65535])
         self.assertEqual(outcome, "ok")
@@ -116,7 +116,7 @@ class StateTests(V2TestCase):
 
 
 class EmptyArrayTests(V2TestCase):
-    """Arrays of every type, and nothing put in."""
+    """Arrays of every type, and empty values."""
 
     @inlineCallbacks
     def test_put(self) -> Any:

@@ -11,11 +11,11 @@ from tests.support.version2_case import ask
 
 
 class LimitTests(MemoryGatewayTestCase):
-    """What a client may send, and what is too much."""
+    """Limits of a client's messages."""
 
     @inlineCallbacks
     def test_edges(self) -> Any:
-        """The last value within a limit is taken, the first beyond it refused."""
+        """The last value within a limit is accepted, the first beyond it refused."""
         client = yield self.start_client()
         for name in ("X", "x" * 500, "ü" * 250, "x" * 256):
             self.backend.add(name, 1.0)
@@ -46,7 +46,7 @@ class LimitTests(MemoryGatewayTestCase):
 
     @inlineCallbacks
     def test_bare_names(self) -> Any:
-        """A bare name has 256 characters at most; what looks like JSON, or has a blank, is none."""
+        """A bare name has at most 256 characters; JSON, or text with a blank, is not one."""
         client = yield self.start_client()
         self.backend.add("x" * 256, 1.0)
         client.send("x" * 256)
@@ -78,7 +78,7 @@ class LimitTests(MemoryGatewayTestCase):
 
     @inlineCallbacks
     def test_too_large(self) -> Any:
-        """A client is told why before its connection is closed, in a batch if it batches."""
+        """A client gets the reason before its connection is closed, in a batch if it uses them."""
         fixture = yield self.start()
         for is_batched in (False, True):
             client = yield fixture.connect()

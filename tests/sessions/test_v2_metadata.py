@@ -43,7 +43,7 @@ ASKED = {"metadata": True}
 
 
 class MetadataTests(V2TestCase):
-    """Clients that asked for metadata, on the records of a real IOC."""
+    """Clients with metadata, of the records of a real IOC."""
 
     def connect(self, client: WebSocketTestClient, name: str, **options: Any) -> None:
         """Subscribe with options."""
@@ -53,7 +53,7 @@ class MetadataTests(V2TestCase):
     def first(
         self, client: WebSocketTestClient, name: str
     ) -> Generator[Deferred[Any], Any, list[dict[str, Any]]]:
-        """What comes first of a PV: connection, metadata, monitor."""
+        """Return the first messages of a PV: connection, metadata, monitor."""
         self.connect(client, name, **ASKED)
         messages = []
         for _ in range(3):
@@ -105,7 +105,7 @@ class MetadataTests(V2TestCase):
 
     @inlineCallbacks
     def test_changes(self) -> Any:
-        """A change of units, precision, limits or a label is told at once, without a value."""
+        """A change of units, precision, limits or a label is sent at once, without a value."""
         ioc, _, client = yield self.start_all(RECORDS)
         changes = [
             ("ao", "EGU", "cm", "units", "cm"),
@@ -128,7 +128,7 @@ class MetadataTests(V2TestCase):
 
     @inlineCallbacks
     def test_access_rights(self) -> Any:
-        """Write access taken or given is told; lost read access is a lost connection."""
+        """A change of write access is sent; lost read access is a lost connection."""
         access = Path(self.mktemp())
         access.parent.mkdir(parents=True, exist_ok=True)
         access.write_text(ACCESS)
@@ -158,7 +158,7 @@ class MetadataTests(V2TestCase):
 
     @inlineCallbacks
     def test_one_change(self) -> Any:
-        """A change of access is told once, also of a record that has no alarm limits."""
+        """A change of access is sent once, also for a record without alarm limits."""
         access = Path(self.mktemp())
         access.parent.mkdir(parents=True, exist_ok=True)
         access.write_text(ACCESS)
@@ -180,12 +180,12 @@ class MetadataTests(V2TestCase):
 
     @staticmethod
     def holds(message: dict[str, Any], number: int) -> bool:
-        """Whether this is an update with this number, of a scalar or an array."""
+        """Return whether this is an update with this number, of a scalar or an array."""
         return message.get("value") in (number, [number])
 
     @inlineCallbacks
     def test_version_1_unchanged(self) -> Any:
-        """Beside a client that asked for everything, a Version 1 client is told no byte more."""
+        """Beside a client with all options, a Version 1 client gets no additional byte."""
         ioc, fixture, plain = yield self.start_all(RECORDS)
         asking = yield fixture.connect()
         for name in ("ao", "mbbo"):

@@ -1,4 +1,4 @@
-"""Numbers at the edge of their types: told and written as the IOC has them."""
+"""Numbers at the limits of their types: sent and written exactly."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class NumberTests(V2TestCase):
 
     @inlineCallbacks
     def test_single_precision(self) -> Any:
-        """Text of single precision is what the IOC makes of it, whatever value and PREC."""
+        """Text of single precision is the same as by the IOC, for any value and PREC."""
         ioc, _, client = yield self.start_all(RECORDS)
         wrong = []
         for precision in PRECISIONS:
@@ -66,7 +66,7 @@ class NumberTests(V2TestCase):
 
     @inlineCallbacks
     def test_whole_numbers(self) -> Any:
-        """A 64-bit integer is written with all its digits; what is told is the nearest double."""
+        """A 64-bit integer is written with all its digits; the nearest double is sent."""
         _, _, client = yield self.start_all(RECORDS)
         for whole in (2**53 + 1, -(2**53) - 1, 2**63 - 1, -(2**63), 2**53, 12, 2**62 + 3):
             outcome = yield self.put(client, "whole", whole)
@@ -80,7 +80,7 @@ class NumberTests(V2TestCase):
 
     @inlineCallbacks
     def test_whole_arrays(self) -> Any:
-        """Arrays of 64-bit integers too; a double takes the nearest that it has."""
+        """Arrays of 64-bit integers too; a double is the nearest one."""
         ioc, _, client = yield self.start_all(RECORDS)
         numbers = [2**53 + 1, -(2**63) + 1, 5]
         outcome = yield self.put(client, "wholes", numbers)
@@ -104,11 +104,11 @@ record(waveform, "$(P)strings") { field(TSE, "-2") field(FTVL, "STRING") field(N
 
 
 class StampTests(V2TestCase):
-    """Time stamps that device support made."""
+    """Time stamps of device support."""
 
     @inlineCallbacks
     def test_nanoseconds(self) -> Any:
-        """A stamp with a second of nanoseconds or more is carried over: nine digits, always."""
+        """A stamp with a second of nanoseconds or more is normalized: nine digits, always."""
         self.patch(softioc, "__file__", stamping_ioc.__file__)
         ioc = yield self.start_ioc(STAMPED)
         client = yield self.start_client()

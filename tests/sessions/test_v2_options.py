@@ -1,4 +1,4 @@
-"""Options: who asks for what gets that; ids: each reply has its request's."""
+"""Options: each client gets what it requests; ids: each reply has its request's."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class OptionTests(SynchronousTestCase):
     """Clients with different options, over in-memory PVs."""
 
     def setUp(self) -> None:
-        """Make a number with all there is to say of one."""
+        """Make a number with all metadata."""
         self.gateway = MemoryGateway(ANYONE)
         self.gateway.backend.add("X", 1.5, Metadata(FieldType.DOUBLE, 1, units="mm", precision=2))
         self.gateway.backend.add("array", np.arange(2.0))
 
     def page_of(self, name: str, **options: Any) -> AnyPage:
-        """The page of a client that connected with options."""
+        """Return the page of a client that connected with options."""
         page = AnyPage()
         session = self.gateway.sessions.open(page, Peer("test"), VERSION_1)
         ask(session, "connect", name, **options)
@@ -40,7 +40,7 @@ class OptionTests(SynchronousTestCase):
         return page
 
     def test_own(self) -> None:
-        """Each page gets what it asked for, and nothing that only others asked for."""
+        """Each page gets what it requested, and nothing that only others requested."""
         combinations = list(itertools.product([False, True], repeat=3))
         pages = [
             self.page_of("X", metadata=metadata, text=text, batch=batch)
@@ -63,7 +63,7 @@ class OptionTests(SynchronousTestCase):
             self.assertEqual(alarm, ("MINOR", "HIGH") if metadata else (None, None))
 
     def test_equal_share(self) -> None:
-        """Clients of equal options are handed the very same bytes."""
+        """Clients with equal options get the very same bytes."""
         for options in ({}, {"metadata": True, "text": True}, {"max_rate": 5}):
             pages = [self.page_of("X", **options) for _ in range(3)]
             for page in pages:
@@ -75,7 +75,7 @@ class OptionTests(SynchronousTestCase):
                 self.assertIs(data, first)
 
     def test_defaults(self) -> None:
-        """A configure sets what later requests start from; they may say otherwise."""
+        """A configure sets the defaults of later requests, which may override them."""
         page = AnyPage()
         session = self.gateway.sessions.open(page, Peer("test"), VERSION_1)
 
@@ -110,7 +110,7 @@ class OptionTests(SynchronousTestCase):
         self.assertEqual(value["value"]["dtype"], "<f8")
 
     def test_bad(self) -> None:
-        """An option that cannot be is refused, and none of the request's is taken."""
+        """An invalid option is refused, and no option of the request is applied."""
         session, page = self.gateway.open()
         bad: dict[str, list[Any]] = {
             "metadata": [1, "true", None],
@@ -133,7 +133,7 @@ class OptionTests(SynchronousTestCase):
         self.assertEqual(self.gateway.hub.names, [])
 
     def test_many(self) -> None:
-        """A list of names: each good one is connected once, each bad one answered."""
+        """A list of names: each valid one is connected once, each invalid one is an error."""
         session, page = self.gateway.open()
         names = ["X", "", "array", "X", "a\nb", 5, "x" * 501]
         session.receive(json.dumps({"action": "connect", "pvs": names, "id": 1}).encode())
@@ -151,7 +151,7 @@ class OptionTests(SynchronousTestCase):
     @settings(max_examples=examples(100), deadline=None)
     @given(st.text(max_size=9) | st.integers(-(2**53), 2**53) | st.floats(-1e9, 1e9))
     def test_ids(self, number: Any) -> None:
-        """Every reply, errors too, repeats its request's id, string or number; no update does."""
+        """Every reply, also an error, repeats its request's id, string or number."""
         gateway = MemoryGateway(ANYONE)
         gateway.backend.add("X", 1)
         session, page = gateway.open()

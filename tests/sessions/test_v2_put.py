@@ -80,7 +80,7 @@ class PutTests(V2TestCase):
 
     @inlineCallbacks
     def test_values(self) -> Any:
-        """What fits a record is written whole; the rest is refused, and the record untouched."""
+        """Valid values are written completely; others are refused, and the record unchanged."""
         _, _, client = yield self.start_all(RECORDS)
         for name, value, wanted in GOOD:
             outcome = yield self.put(client, name, value)
@@ -101,7 +101,7 @@ class PutTests(V2TestCase):
 
     @inlineCallbacks
     def test_order(self) -> Any:
-        """A client's puts to one PV reach the record in their order, with completion or without."""
+        """A client's puts to one PV reach the record in order, with completion or without."""
         records = """
             record(ao, "$(P)ao") { field(FLNK, "$(P)history") }
             record(compress, "$(P)history") {
@@ -119,7 +119,7 @@ class PutTests(V2TestCase):
 
     @inlineCallbacks
     def test_answers(self) -> Any:
-        """A put is answered when done, or sent; what the IOC lets nobody write is `forbidden`."""
+        """A put is answered when done, or when sent; `forbidden` if the IOC protects the record."""
         _, _, client = yield self.start_all(RECORDS)
         client.send({"action": "connect", "pv": self.prefix + "ao"})
         yield client.until(like(msg_type="monitor", value=1))

@@ -1,10 +1,8 @@
-"""The put log: one line for each put, whatever became of it."""
+"""The put log: one line for each put, whatever its outcome."""
 
 from __future__ import annotations
 
-import json
 import os
-import re
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -25,25 +23,20 @@ from pycawamp.sessions.limits import BURST, Limits
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.putlog import PutLog, PutRecord
 from pycawamp.wire.v2.dialect import VERSION_1
-from tests.fanout.test_backlog import Pending
 from tests.support.examples import examples
 from tests.support.ioc_case import until_true
 from tests.support.memory_gateway import CONNECT_TIMEOUT, MemoryGateway, Page, ask
+from tests.support.pending_gets import Pending
+from tests.support.put_log import fields
 from tests.support.timing import allowed
 from tests.support.version2_case import ANYONE, V2TestCase, like
 
 USERS = Policy(puts=True, writers=Writers.LOGGED_IN)
-FIELDS = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)')
 
 
 def now() -> datetime:
-    """A fixed moment."""
+    """Return a fixed time."""
     return datetime(2026, 7, 1, 12, 0, 0, 250_000, timezone.utc)
-
-
-def fields(line: str) -> dict[str, Any]:
-    """What a line of the log says."""
-    return {key: json.loads(text) for key, text in FIELDS.findall(line)}
 
 
 class PutLogTests(SynchronousTestCase):
@@ -74,7 +67,7 @@ class PutLogTests(SynchronousTestCase):
         )
 
     def test_outcomes(self) -> None:
-        """Each put is one line in the order in which they ended, refused and given up ones too."""
+        """Puts are lines in the order in which they ended, also refused and abandoned ones."""
         session, _ = self.gateway.open()
         leaver, _ = self.gateway.open()
         ask(leaver, "put", "nowhere", value=1)
@@ -119,7 +112,7 @@ class PutLogTests(SynchronousTestCase):
         self.assertEqual((line["new"], line["outcome"], line.get("after")), (7, "ok", None))
 
     def test_malformed(self) -> None:
-        """A put without a value, or with a bad name, is a line too."""
+        """A put without a value, or with an invalid name, is a line too."""
         session, _ = self.gateway.open()
         session.receive(b'{"action":"put","pv":"X"}')
         session.receive(b'{"action":"put","pv":"","value":1}')
@@ -146,7 +139,7 @@ class PutLogTests(SynchronousTestCase):
         )
 
     def test_forbidden(self) -> None:
-        """A put that the gateway's policy refuses is a line with the user who tried."""
+        """A put that the gateway's policy refuses is a line with the user."""
         session, _ = MemoryGateway(USERS, backend=self.backend, put_log=self.put_log).open()
         ask(session, "put", "X", value=2)
         (line,) = map(fields, self.lines())
@@ -156,14 +149,14 @@ class PutLogTests(SynchronousTestCase):
     @settings(max_examples=examples(300), deadline=None)
     @given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
     def test_no_injection(self, name: str, value: str, user: str) -> None:
-        """Whatever a client sends and is called, a put is one line of printable characters."""
+        """For any message and user, a put is one line of printable characters."""
         line = PutRecord(user, "192.0.2.7:4711", name, value).line("ok")
         self.assertTrue(line.isprintable(), line)
         said = fields(line)
         self.assertEqual((said["pv"], said["new"], said["user"]), (name, value, user))
 
     def test_line_breaks(self) -> None:
-        """No character that some program takes for a line's end gets into a line."""
+        """No character that some program treats as the end of a line gets into a line."""
         session, _ = self.gateway.open()
         self.gateway.backend.add("text", "a")
         evil = 'x"\n2026 user="root"\r\v\f\x1c\x1d\x1e\x85\u2028\u2029\x1b[2K\u202e'
@@ -173,7 +166,7 @@ class PutLogTests(SynchronousTestCase):
         self.assertEqual(fields(line)["new"], evil)
 
     def test_long(self) -> None:
-        """A long value is cut, and a million elements cost no more than a few."""
+        """A long value is truncated, and a million elements cost no more than a few."""
         record = PutRecord(None, "test", "X", "y" * 10_000, _reading(np.arange(1e6)))
         line = record.line("ok")
         self.assertLess(len(line), 1000)
@@ -184,7 +177,7 @@ class PutLogTests(SynchronousTestCase):
         self.assertLess(os.times().user - started, allowed(0.5))
 
     def test_ordinary_log(self) -> None:
-        """Without a file, or where it cannot be written, the line is in the ordinary log."""
+        """Without a file, or if it cannot be written, the line is in the ordinary log."""
         events: list[LogEvent] = []
 
         @provider(ILogObserver)
@@ -204,7 +197,7 @@ class PutLogTests(SynchronousTestCase):
         self.assertEqual(len(events), 2, "it also says why it is not in the file")
 
     def test_moved_away(self) -> None:
-        """A file that was moved away by who rotates logs is begun anew."""
+        """If a file was renamed for rotation, a new one is created."""
         session, _ = self.gateway.open()
         ask(session, "put", "X", value=2)
         self.path.rename(self.path.with_suffix(".1"))
@@ -213,7 +206,7 @@ class PutLogTests(SynchronousTestCase):
 
 
 class RealPutLogTests(V2TestCase):
-    """The put log before a real IOC."""
+    """The put log with a real IOC."""
 
     @inlineCallbacks
     def test_slow_and_lost(self) -> Any:
@@ -241,11 +234,11 @@ class RealPutLogTests(V2TestCase):
 
 
 class AfterTests(V2TestCase):
-    """What the record holds after a put, which may be another value than was asked for."""
+    """What the record holds after a put, which may be another value than the requested one."""
 
     @inlineCallbacks
     def test_limited(self) -> Any:
-        """The line says what was asked for and what the record holds, also without completion."""
+        """The line has the requested value and that of the record, also without completion."""
         records = """
             record(ao, "$(P)limited") { field(DRVL, "0") field(DRVH, "10") field(VAL, "5") }
             record(waveform, "$(P)array") { field(NELM, "3") field(FTVL, "DOUBLE") }

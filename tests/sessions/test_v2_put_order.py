@@ -1,4 +1,4 @@
-"""The order of puts to one PV: what waits for what, and what never waits."""
+"""The order of puts to one PV: which ones wait."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ record(calc, "$(P)moved") { field(CALC, "VAL+1") }
 
 
 class OrderTests(V2TestCase):
-    """Puts with and without completion to records that take their time."""
+    """Puts with and without completion to slow records."""
 
     @inlineCallbacks
     def test_stop(self) -> Any:
-        """A put without completion is written at once, though another client's put is under way."""
+        """A put without completion is written at once, even if another client's put is active."""
         _, fixture, starter = yield self.start_all(RECORDS)
         stopper = yield fixture.connect()
         yield self.value(stopper, "acquire")
@@ -41,7 +41,7 @@ class OrderTests(V2TestCase):
 
     @inlineCallbacks
     def test_others_wait(self) -> Any:
-        """Puts that wait for their turn are written before it, so the last put stays the last."""
+        """Waiting puts are written before it, so the last put stays the last."""
         _, _, client = yield self.start_all(RECORDS)
         client.send({"action": "connect", "pv": self.prefix + "move"})
         yield client.until(like(msg_type="monitor"))
@@ -58,7 +58,7 @@ class OrderTests(V2TestCase):
 
     @inlineCallbacks
     def test_given_up(self) -> Any:
-        """A put that its client has given up does not keep the next one from being written."""
+        """A put that its client has abandoned does not prevent the next one."""
         _, fixture, client = yield self.start_all(RECORDS)
         yield self.value(client, "acquire")
         outcome = yield self.put(client, "acquire", 1, timeout=0.2)

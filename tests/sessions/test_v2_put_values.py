@@ -1,4 +1,4 @@
-"""What a put may write: any JSON value is written as it is, or refused."""
+"""Values of puts: any JSON value is written exactly, or refused."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ START: dict[FieldType, Any] = {
 
 
 def described(kind: FieldType, count: int) -> Metadata:
-    """A channel of this type."""
+    """Return a channel of this type."""
     return Metadata(kind, count, enum_strs=LABELS if kind is FieldType.ENUM else ())
 
 
 def is_same(metadata: Metadata, asked: Any, got: Any) -> bool:
-    """Whether what was read is what was asked for: the nearest number that the type has."""
+    """Return whether the value read is the one written: the nearest number of the type."""
     if metadata.type is FieldType.CHAR and isinstance(asked, str) and metadata.is_array:
         return bool(bytes(got) == asked.encode() + b"\0")
     if metadata.is_array:
@@ -73,7 +73,7 @@ class PutValueTests(SynchronousTestCase):
     """Puts to PVs of every type that Channel Access has."""
 
     def put(self, metadata: Metadata, value: Any) -> tuple[dict[str, Any], Any, Any]:
-        """Write a PV; the reply, and what it held before and holds now."""
+        """Write a PV; return the reply, and the values before and after."""
         gateway = MemoryGateway(ANYONE, backend=DBRBackend())
         before = START.get(metadata.type, 1)
         gateway.backend.add("X", _as_array(metadata, before), metadata)
@@ -88,7 +88,7 @@ class PutValueTests(SynchronousTestCase):
     @settings(max_examples=examples(700), deadline=None)
     @given(st.sampled_from(sorted(DBR_TYPES, key=str)), st.sampled_from([1, MOST, 0]), values)
     def test_all_or_nothing(self, kind: FieldType, count: int, value: Any) -> None:
-        """Any JSON value is read back as it was put, or is refused and changes nothing."""
+        """Any JSON value is read back as it was written, or is refused and changes nothing."""
         metadata = described(kind, count)
         reply, before, after = self.put(metadata, value)
         if reply["msg_type"] == "put":
@@ -100,7 +100,7 @@ class PutValueTests(SynchronousTestCase):
     @settings(max_examples=examples(50), deadline=None)
     @given(st.lists(st.integers(0, 255), min_size=1, max_size=MOST))
     def test_fitting(self, numbers: list[int]) -> None:
-        """What fits is never refused: numbers that every numeric type has."""
+        """Numbers that every numeric type has are never refused."""
         for kind in DBR_TYPES:
             if kind in (FieldType.STRING, FieldType.ENUM):
                 continue
@@ -112,7 +112,7 @@ class PutValueTests(SynchronousTestCase):
     @settings(max_examples=examples(150), deadline=None)
     @given(st.text(max_size=12))
     def test_text(self, text: str) -> None:
-        """A string is taken if its UTF-8 fits, with a NUL after it, and has no NUL inside."""
+        """A string is accepted if its UTF-8 fits, with a NUL after it, and contains no NUL."""
         size = len(text.encode())
         reply, _, after = self.put(described(FieldType.STRING, 1), text)
         self.assertEqual(reply["msg_type"] == "put", "\0" not in text and size < 40)
@@ -122,7 +122,7 @@ class PutValueTests(SynchronousTestCase):
             self.assertEqual(bytes(after), text.encode() + b"\0")
 
     def test_labels(self) -> None:
-        """An enum takes its labels, and an index that it may have, with a label or without."""
+        """An enum accepts its labels, and an index within its range, with a label or without."""
         for value, wanted in [("On", 1), (2, 2), ("", 2), ("Grün", 3), (0, 0), (9, 9)]:
             _, _, after = self.put(described(FieldType.ENUM, 1), value)
             self.assertEqual(after, wanted)
@@ -137,7 +137,7 @@ class PutValueTests(SynchronousTestCase):
             self.assertEqual(reply["msg_type"], "error")
 
     def test_said(self) -> None:
-        """A refusal says what was expected, and what came, if it is not too long to say."""
+        """A refusal says what was expected, and the value, if it is not too long."""
         for kind, count, value, message in [
             (FieldType.DOUBLE, 1, "1", "expected a number, got the string '1'"),
             (FieldType.LONG, 1, 0.5, "expected a whole number, got a fraction"),
@@ -151,7 +151,7 @@ class PutValueTests(SynchronousTestCase):
             self.assertEqual(reply["message"], message)
 
     def test_no_numbers(self) -> None:
-        """NaN, the infinities and what is beyond them are no JSON, and write nothing."""
+        """NaN, the infinities and numbers beyond them are not JSON, and write nothing."""
         gateway = MemoryGateway(ANYONE)
         gateway.backend.add("X", 1.5)
         session, page = gateway.open()
@@ -178,7 +178,7 @@ class PutValueTests(SynchronousTestCase):
         self.assertEqual((info["write_access"], got["value"]), (False, 1.5))
 
     def test_not_found(self) -> None:
-        """What no IOC serves is `not_connected` after a while; a put has its own, if shorter."""
+        """A missing PV is `not_connected` after a while; a put has its own, if shorter."""
         gateway = MemoryGateway(ANYONE)
         session, page = gateway.open()
         ask(session, "put", "nowhere", value=1, timeout=0.5)

@@ -1,4 +1,4 @@
-"""Puts that wait for their record: completion, loss, time, and others meanwhile."""
+"""Puts that wait for their record: completion, loss, timeout, and other requests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ record(ao, "$(P)quick") { }
 record(calc, "$(P)ticks") { field(SCAN, ".1 second") field(CALC, "VAL+1") }
 """
 STALL = allowed(0.1)
-"""Seconds for which the reactor may attend to nothing."""
+"""Seconds for which the reactor may be blocked."""
 
 
 def now() -> float:
@@ -32,15 +32,15 @@ def now() -> float:
 
 
 def hang(ioc: SoftIOC) -> None:
-    """Have an IOC answer nothing any more."""
+    """Make an IOC stop answering."""
     ioc.signal("STOP")
 
 
 class WaitTests(V2TestCase):
-    """Puts to records that take their time."""
+    """Puts to slow records."""
 
     def send_put(self, client: WebSocketTestClient, name: str, value: Any, **more: Any) -> None:
-        """Put, the value being the id."""
+        """Send a put whose value is its id."""
         keys = {"pv": self.prefix + name, "value": value, "id": value, **more}
         client.send({"action": "put", **keys})
 
@@ -91,7 +91,7 @@ class WaitTests(V2TestCase):
 
     @inlineCallbacks
     def test_timeout(self) -> Any:
-        """A put that takes longer than its `timeout` is told as such; the record goes on."""
+        """A put that takes longer than its `timeout` is reported as such; the record continues."""
         _, _, client = yield self.start_all(RECORDS)
         yield self.value(client, "halting")
         self.send_put(client, "halting", 1, timeout=0.3)
@@ -108,7 +108,7 @@ class WaitTests(V2TestCase):
 
     @inlineCallbacks
     def test_killed(self) -> Any:
-        """An IOC that dies under a put makes it `put_failed`, and those behind it, at once."""
+        """If an IOC dies during a put, that one and those behind it are `put_failed` at once."""
         ioc = yield self.start_ioc(RECORDS)
         client = yield self.start_client()
         yield self.value(client, "slow")
@@ -126,7 +126,7 @@ class WaitTests(V2TestCase):
 
     @inlineCallbacks
     def test_client_leaves(self) -> Any:
-        """A put that was sent is done, though its client leaves; the next client's is too."""
+        """A put that was sent is executed, even if its client leaves; the next client's is too."""
         _, fixture, client = yield self.start_all(RECORDS)
         yield self.value(client, "halting")
         self.send_put(client, "halting", 1)
@@ -140,11 +140,11 @@ class WaitTests(V2TestCase):
 
 
 class StallTests(V2TestCase):
-    """The reactor's longest stall while puts are under way."""
+    """The longest time for which puts block the reactor."""
 
     @inlineCallbacks
     def assert_no_stall(self, work: Any) -> Any:
-        """Some work never stalls the reactor; best of three, as the machine may be busy."""
+        """Some work never blocks the reactor; the best of three, as the machine may be busy."""
         stalls = []
         for _ in range(3):
             meter = StallMeter(reactor)
@@ -156,7 +156,7 @@ class StallTests(V2TestCase):
 
     @inlineCallbacks
     def test_slow_record(self) -> Any:
-        """Puts that wait for a record do not stall the reactor."""
+        """Puts that wait for a record do not block the reactor."""
         _, _, client = yield self.start_all(RECORDS)
         yield self.value(client, "halting")
 
@@ -170,7 +170,7 @@ class StallTests(V2TestCase):
 
     @inlineCallbacks
     def test_unconnected(self) -> Any:
-        """Puts to PVs that no IOC serves do not stall the reactor."""
+        """Puts to PVs that no IOC serves do not block the reactor."""
         _, _, client = yield self.start_all(RECORDS)
 
         def work() -> Any:
@@ -183,7 +183,7 @@ class StallTests(V2TestCase):
 
     @inlineCallbacks
     def test_dead_ioc(self) -> Any:
-        """Puts to an IOC that hangs, then dies, do not stall the reactor."""
+        """Puts to an IOC that hangs, then dies, do not block the reactor."""
         ioc = yield self.start_ioc(RECORDS)
         client = yield self.start_client()
         yield self.value(client, "quick")

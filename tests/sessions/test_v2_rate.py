@@ -1,4 +1,4 @@
-"""max_rate: the first at once, the newest of each pause, and the last before silence."""
+"""max_rate: the first update at once, then the newest of each pause."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.fanout.throttle import MOST_LEFT_BEHIND
 from pycawamp.pv.values import FieldType, Metadata
-from tests.fanout.test_fanout import fanout_objects
 from tests.support.examples import examples
+from tests.support.live_objects import fanout_objects
 from tests.support.memory_gateway import LINGER, MemoryGateway, Page, ask
 from tests.support.timing import allowed
 from tests.support.version2_case import V2TestCase, like
@@ -26,7 +26,7 @@ PAUSE = 1 / RATE
 
 
 class RateTests(SynchronousTestCase):
-    """Clients with a max_rate, on a clock that the test moves."""
+    """Clients with a max_rate, on a clock that the test controls."""
 
     def setUp(self) -> None:
         """Make a PV with the value 0."""
@@ -34,19 +34,19 @@ class RateTests(SynchronousTestCase):
         self.gateway.backend.add("X", 0)
 
     def page_of(self, **options: Any) -> Page:
-        """The page of a client that connects to X."""
+        """Return the page of a client that connects to X."""
         session, page = self.gateway.open()
         ask(session, "connect", "X", **options)
         self.gateway.flush_cycle()
         return page
 
     def values(self, page: Page) -> list[Any]:
-        """The values of the updates since the last time."""
+        """Return the values of the updates since the last call."""
         self.gateway.flush_cycle()
         return [each["value"] for each in page.take() if each["msg_type"] == "monitor"]
 
     def test_first_at_once(self) -> None:
-        """The value at hand comes at once, and so does the first change after a while."""
+        """The current value comes at once, and so does the first change after a pause."""
         page = self.page_of(max_rate=RATE)
         self.assertEqual(self.values(page), [0])
         self.gateway.advance(10)
@@ -54,7 +54,7 @@ class RateTests(SynchronousTestCase):
         self.assertEqual(self.values(page), [1])
 
     def test_nothing_left(self) -> None:
-        """When its clients are gone, nothing is left of a rate, however low it was."""
+        """When its clients have left, no object of a rate remains, however low it was."""
         session, _ = self.gateway.open()
         before = fanout_objects()
         for number in range(10):
@@ -67,7 +67,7 @@ class RateTests(SynchronousTestCase):
         self.assertEqual(self.gateway.clock.getDelayedCalls(), [])
 
     def test_little_left_behind(self) -> None:
-        """Of those who leave while another client has the same rate, little is kept."""
+        """For clients that leave while others have the same rate, little is kept."""
         rate = 1e-6
         self.page_of(max_rate=rate)
         self.gateway.backend.add("Y", 0)
@@ -79,7 +79,7 @@ class RateTests(SynchronousTestCase):
         self.assertLess(len(self.gateway.sessions.shared.publishers.throttle(rate)), 20)
 
     def test_kept_back_in_vain(self) -> None:
-        """A value that cannot be shown does not hide that its PV was lost."""
+        """A value that cannot be rendered does not hide that its PV was lost."""
         self.gateway.backend.add("odd", np.array([65], np.uint8), Metadata(FieldType.CHAR, 3))
         session, page = self.gateway.open()
         ask(session, "connect", "odd", text=True, max_rate=RATE)
@@ -91,7 +91,7 @@ class RateTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
 
     def test_newest_wins(self) -> None:
-        """Of the updates within a pause only the newest comes, when the pause is over."""
+        """Of the updates within a pause only the newest is sent, when the pause is over."""
         page = self.page_of(max_rate=RATE)
         for value in range(1, 100):
             self.gateway.backend.set("X", value)
@@ -106,7 +106,7 @@ class RateTests(SynchronousTestCase):
     @settings(max_examples=examples(100), deadline=None)
     @given(st.lists(st.floats(0, 2 * PAUSE), min_size=1, max_size=30))
     def test_any_times(self, waits: list[float]) -> None:
-        """Whenever updates come: never faster than the rate, in order, the last always."""
+        """At any times: never faster than the rate, in order, and always the last one."""
         self.setUp()
         session, page = self.gateway.open()
         ask(session, "connect", "X", max_rate=RATE)
@@ -166,7 +166,7 @@ class RateTests(SynchronousTestCase):
         self.assertEqual([each["value"] for each in page.messages], 100 * [3])
 
     def test_others(self) -> None:
-        """Clients of other rates, and of none, each get their own; equal ones the same bytes."""
+        """Clients with other rates, or none, each get their own; equal ones the same bytes."""
         slow, twin = self.page_of(max_rate=RATE), self.page_of(max_rate=RATE)
         slower, full = self.page_of(max_rate=RATE / 2), self.page_of()
         for page in (slow, twin, slower, full):
@@ -181,7 +181,7 @@ class RateTests(SynchronousTestCase):
         self.assertEqual(self.values(full), [*range(1, 9)])
 
     def test_joins_within_a_pause(self) -> None:
-        """Who joins within the others' pause gets the value at hand, then shares their phase."""
+        """A client that joins in a pause gets the current value, then shares the phase."""
         first = self.page_of(max_rate=RATE)
         self.gateway.backend.set("X", 1)
         self.gateway.advance(PAUSE / 2)
@@ -193,7 +193,7 @@ class RateTests(SynchronousTestCase):
         self.assertEqual((self.values(first), self.values(second)), ([3], [3]))
 
     def test_lost(self) -> None:
-        """A lost PV's last value comes before the news of its loss, its next one at once."""
+        """A lost PV's last value comes before its loss, its next one at once."""
         page = self.page_of(max_rate=RATE)
         for value in (1, 2):
             self.gateway.backend.set("X", value)
@@ -221,7 +221,7 @@ class RateTests(SynchronousTestCase):
         self.assertEqual(page.messages[-1]["severity"], "MAJOR")
 
     def test_leaves(self) -> None:
-        """Who leaves within a pause is told nothing more; who comes again is told at once."""
+        """A client that leaves within a pause gets nothing more; a new one is served at once."""
         session, page = self.gateway.open()
         ask(session, "connect", "X", max_rate=RATE)
         self.gateway.backend.set("X", 1)
@@ -235,7 +235,7 @@ class RateTests(SynchronousTestCase):
         self.assertEqual(self.values(page), [2])
 
     def test_configured(self) -> None:
-        """A rate can be this connection's default, and be lifted for one PV by null."""
+        """A rate can be this connection's default, and be removed for one PV by null."""
         session, page = self.gateway.open()
         session.receive(b'{"action":"configure","max_rate":2}')
         ask(session, "connect", "X", max_rate=None)
@@ -249,7 +249,7 @@ class RealRateTests(V2TestCase):
 
     @inlineCallbacks
     def test_fast_record(self) -> Any:
-        """Of a 100 Hz record a client of 5 Hz gets 5 a second, evenly, and the last of all."""
+        """A client with 5 Hz gets 5 of 100 updates per second, evenly, and the last of all."""
         ioc, _, client = yield self.start_all(
             'record(calc, "$(P)fast") { field(SCAN, ".01 second") field(CALC, "VAL+1") }'
         )

@@ -1,4 +1,4 @@
-"""The option `reason`: why a PV is not connected, for clients that ask."""
+"""The option `reason`: why a PV is not connected, for clients that request it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ReasonTests(SynchronousTestCase):
     """Over in-memory PVs."""
 
     def setUp(self) -> None:
-        """Have two clients, of which one asks."""
+        """Make two clients, one of which requests reasons."""
         self.gateway = MemoryGateway()
         self.gateway.backend.add("X", 1.5)
         (self.asking, self.page), (self.other, self.other_page) = (
@@ -34,7 +34,7 @@ class ReasonTests(SynchronousTestCase):
         )
 
     def told(self, name: str, **options: Any) -> tuple[list[Any], list[Any]]:
-        """What both are told of a PV."""
+        """Return what both get for a PV."""
         ask(self.asking, "connect", name, reason=True, **options)
         ask(self.other, "connect", name, **options)
         self.gateway.advance(CONNECT_TIMEOUT)
@@ -42,19 +42,19 @@ class ReasonTests(SynchronousTestCase):
         return self.page.take(), self.other_page.take()
 
     def test_not_found(self) -> None:
-        """A PV that is not found was never found since when it was searched first."""
+        """A PV that is not found has the time when the search began."""
         (message,), (plain,) = self.told("nowhere")
         reason = message.pop("reason")
         self.assertEqual(message, plain)
         self.assertRegex(reason, r"^no IOC has answered since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 
     def test_connected(self) -> None:
-        """A PV that is connected has no reason not to be."""
+        """A PV that is connected has no reason."""
         told, plain = self.told("X")
         self.assertEqual(told, plain)
 
     def test_refused(self) -> None:
-        """The words of an IOC that refuses are among the reason."""
+        """The text of an IOC that refuses is part of the reason."""
         self.told("X")
         (handle,) = self.gateway.backend.handles
         handle.sink.refused("no such luck")
@@ -65,7 +65,7 @@ class ReasonTests(SynchronousTestCase):
         self.assertNotIn("reason", self.other_page.take()[0])
 
     def test_configured(self) -> None:
-        """As any option, it can be set for all that is asked for later."""
+        """Like any option, it can be set for all later requests."""
         self.asking.receive(b'{"action":"configure","reason":true}')
         ask(self.asking, "connect", "nowhere")
         self.gateway.advance(CONNECT_TIMEOUT)
@@ -87,7 +87,7 @@ class RuleTests(SynchronousTestCase):
     """What access rules refuse."""
 
     def setUp(self) -> None:
-        """Have access files, one client that asks for reasons, and one that does not."""
+        """Make access files, one client that requests reasons, and one that does not."""
         folder = Path(self.mktemp())
         folder.mkdir()
         for name, text in (("site.pvlist", PVLIST), ("site.acf", ACF)):
@@ -106,7 +106,7 @@ class RuleTests(SynchronousTestCase):
         self.page.take()
 
     def told(self, name: str) -> tuple[list[Any], list[Any]]:
-        """What both are told when they ask for a PV."""
+        """Return what both get when they request a PV."""
         for session in (self.asking, self.other):
             ask(session, "connect", name)
         self.gateway.flush_cycle()
@@ -127,7 +127,7 @@ class RuleTests(SynchronousTestCase):
             self.assertEqual((error["code"], plain), ("forbidden", [error]))
 
     def test_ended(self) -> None:
-        """A subscription that a new policy ends is told which rule ended it."""
+        """If a new policy ends a subscription, the message has the rule."""
         self.told("X")
         self.policy.accept(Policy(parse_pvlist("A ALLOW\n", "/etc/new.pvlist")))
         self.gateway.sessions.reauthorize()
@@ -140,11 +140,11 @@ class RuleTests(SynchronousTestCase):
 
 
 class RealReasonTests(V2TestCase):
-    """Over Channel Access."""
+    """With Channel Access."""
 
     @inlineCallbacks
     def test_lost(self) -> Any:
-        """A PV whose IOC died tells which that was, and when."""
+        """For a PV whose IOC died, the reason has the IOC and the time."""
         ioc = yield self.start_ioc(RECORDS)
         fixture = yield self.start_gateway(GatewaySettings(connect_timeout=1))
         client = yield fixture.connect()

@@ -14,6 +14,8 @@ from pycawamp.testing import TIMEOUT, NotSeenError, Predicate
 from tests.support.http_reader import Answer, request
 from tests.support.service_case import MemoryServiceTestCase, reactor
 
+API = "/api/v1"
+
 
 @attrs.frozen
 class Reply:

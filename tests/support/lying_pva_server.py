@@ -11,7 +11,7 @@ from twisted.internet.protocol import DatagramProtocol, Protocol, ServerFactory
 from pycawamp.demo.ports import LOOPBACK, PVAPorts
 from pycawamp.pv.pva import messages
 from pycawamp.pv.pva.messages import INIT, PIPELINE, Command, Message, Receiver
-from pycawamp.pv.pva.types import DOUBLE, Scalar, Structure, describe
+from pycawamp.pv.pva.types import DOUBLE, Scalar, Structure, TypeReader, decode, describe
 from pycawamp.pv.pva.wire import LITTLE, Order, bit_set, size, text
 
 OK = b"\xff"
@@ -34,6 +34,12 @@ class LyingPVAServer:
         self.ports = ports
         self.order: Order = LITTLE
         self.greeting = b""
+        self.authentications = ["anonymous"]
+        """The methods that it offers."""
+        self.refused: list[str] = []
+        """The methods that it refuses, whether offered or not."""
+        self.clients: list[tuple[str, dict[str, str] | None]] = []
+        """The method and the account of each client."""
         self.create_status = OK
         self.monitor_status = OK
         self.type = describe(TYPE, LITTLE)
@@ -80,16 +86,16 @@ class _Searches(DatagramProtocol):
         """Have the names that begin with x."""
         found = messages.first_datagram_message(datagram)
         assert found is not None
-        reader, order = found.reader, found.order
+        reader, order = found.reader, self._server.order
         sequence = reader.raw(4)
         reader.skip(4 + 16 + 2)
         for _ in range(reader.count()):
             reader.text()
         numbers = []
         for _ in range(reader.u16()):
-            number = reader.raw(4)
+            number = reader.u32()
             if reader.text().startswith("x"):
-                numbers.append(number)
+                numbers.append(order.u32.pack(number))
         head = bytes(12) + sequence + bytes(16) + order.u16.pack(self._server.ports.server)
         tail = text("tcp", order) + b"\x01" + order.u16.pack(len(numbers)) + b"".join(numbers)
         reply = messages.message(Command.SEARCH_RESPONSE, head + tail, order)
@@ -107,7 +113,9 @@ class _Connection(Protocol):
         self._server.open_connections.append(self)
         order = self._server.order
         control = bytes((0xCA, 2, 0x41 | order.flag, 2)) + bytes(4)
-        offer = bytes(6) + size(1, order) + text("anonymous", order)
+        methods = self._server.authentications
+        names = b"".join(text(each, order) for each in methods)
+        offer = bytes(6) + size(len(methods), order) + names
         self.transport.write(  # type: ignore[union-attr]
             self._server.greeting + control + messages.message(Command.VALIDATION, offer, order)
         )
@@ -120,7 +128,13 @@ class _Connection(Protocol):
     def _answer(self, message: Message) -> None:
         server, reader, order = self._server, message.reader, self._server.order
         if message.command == Command.VALIDATION:
-            self._send(Command.VALIDATED, OK)
+            reader.skip(8)
+            method, types = reader.text(), TypeReader()
+            described = types.type(reader)
+            account = None if described is None else decode(described, reader, types)
+            server.clients.append((method, account))
+            is_refused = method in server.refused
+            self._send(Command.VALIDATED, failed(f"no {method}") if is_refused else OK)
         elif message.command == Command.CREATE_CHANNEL:
             server.created += 1
             reader.skip(2)

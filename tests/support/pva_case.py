@@ -18,7 +18,8 @@ from pycawamp.access import Policy, Writers
 from pycawamp.config.settings import GatewaySettings
 from pycawamp.demo.ports import PVAPorts, free_ports
 from pycawamp.pv.ca import _fast
-from pycawamp.pv.inbox import Inbox, InboxLimits
+from pycawamp.pv.event_queue import InboxLimits
+from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.interfaces import ISink
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.pva.backend import PVABackend
@@ -104,10 +105,10 @@ class PVATestCase(TestCase):
 
     @inlineCallbacks
     def serve(
-        self, *lines: str, ports: PVAPorts | None = None
+        self, *lines: str, ports: PVAPorts | None = None, **variables: str
     ) -> Generator[Deferred[Any], Any, PVAServer]:
-        """Serve PVs of p4p, which these lines add."""
-        server: PVAServer = yield self._start(ports, "shared")
+        """Serve PVs of p4p, which these lines add; `variables` are of the server's environment."""
+        server: PVAServer = yield self._start(ports, "shared", **variables)
         for line in lines:
             yield server.run(line)
         return server
@@ -133,9 +134,10 @@ class PVATestCase(TestCase):
 
     @inlineCallbacks
     def _start(
-        self, ports: PVAPorts | None, *arguments: str
+        self, ports: PVAPorts | None, *arguments: str, **variables: str
     ) -> Generator[Deferred[Any], Any, PVAServer]:
-        server: PVAServer = yield deferToThread(PVAServer, ports or self.ports, *arguments)
+        ports = ports or self.ports
+        server: PVAServer = yield deferToThread(PVAServer, ports, *arguments, variables=variables)
         self.addCleanup(server.kill)
         return server
 

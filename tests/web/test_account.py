@@ -1,4 +1,4 @@
-"""Who the user is, as the console is told, how they log in and out, and what they may do."""
+"""The user in the console's configuration, login and logout, and rights."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from urllib.parse import quote
 
 from tests.support.axe import violations
 from tests.support.console_case import ServiceTestCase, WebTestCase, in_thread
-from tests.web.test_login import PASSWORD, entry
+from tests.support.logins import PASSWORD, entry
 
 RECORDS = 'record(ao, "$(P)level") { field(VAL, "1.25") field(PINI, "YES") field(PREC, "2") }'
 
 
 def basic(user: str, password: str) -> dict[str, str]:
-    """The header that sends a password."""
+    """Return the header that sends a password."""
     return {"authorization": "Basic " + b64encode(f"{user}:{password}".encode()).decode()}
 
 
@@ -24,19 +24,19 @@ class AccountTests(ServiceTestCase):
     """The configuration, login and logout, as HTTP clients see them."""
 
     def told(self, **headers: str) -> tuple[Any, ...]:
-        """What the console is told: user, whether there are logins, who may write."""
+        """The configuration has the user, whether there are logins, and who may write."""
         told = json.loads(self.ask("/config.json", **headers).body)
         return told["user"], told["login"], told["writers"]
 
     def users(self) -> str:
-        """The option for a password file with alice."""
+        """Return the option for a password file with alice."""
         path = Path(self.mktemp()).absolute()
         path.write_text(entry("alice"))
         return f"--htpasswd={path}"
 
     @in_thread
     def test_told(self) -> None:
-        """Each is told who they are, and the tag of the answer differs."""
+        """Each user gets their name, and the tag of the response differs."""
         self.assertEqual(self.told(), (None, False, "nobody"))
         self.assertEqual(self.ask("/logout").status, 404)
         self.stop_gateway()
@@ -54,7 +54,7 @@ class AccountTests(ServiceTestCase):
 
     @in_thread
     def test_login_and_logout(self) -> None:
-        """A login leads back to the same list; a logout refuses what the browser knows."""
+        """A login redirects to the same list; a logout refuses the browser's password."""
         self.serve(self.users())
         alice = basic("alice", PASSWORD)
         reply = self.ask("/login?pv=a,b&rate=5", **alice)
@@ -75,7 +75,7 @@ class AccountPageTests(WebTestCase):
 
     @in_thread
     def test_page(self) -> None:
-        """A row that may not be written offers a login, after which it may be; then out again."""
+        """A row that may not be written shows a login; afterwards it may be; then logout."""
         users = Path(self.mktemp()).absolute()
         users.write_text(entry("alice"))
         name = self.pv("level")

@@ -10,11 +10,10 @@ import numpy as np
 from twisted.internet.defer import gatherResults, inlineCallbacks
 
 from pycawamp.pv.values import FieldType, Metadata
-from tests.support.api_case import ApiTestCase
+from tests.support.api_case import API, ApiTestCase
 from tests.support.ioc_case import until_true
 from tests.support.service_case import basic
 
-API = "/api/v1"
 ELSEWHERE = "https://elsewhere.example"
 
 
@@ -40,7 +39,7 @@ class ReadTests(ApiTestCase):
 
     @inlineCallbacks
     def test_many(self) -> Any:
-        """Each of many names has its own value or error, in the order in which they were asked."""
+        """Each of many names has its own value or error, in the order of the request."""
         for number in range(300):
             self.backend.add(f"n{number}", float(number))
         self.serve("--connect-timeout", "0.2")
@@ -88,7 +87,7 @@ class ReadTests(ApiTestCase):
 
     @inlineCallbacks
     def test_large(self) -> Any:
-        """A large array is sent as the client takes it, whole; a binary one as bytes."""
+        """A large array is sent as the client reads it, completely; a binary one as bytes."""
         array = np.arange(200_000, dtype=float)
         self.backend.add("A", array)
         self.serve()
@@ -104,7 +103,7 @@ class ReadTests(ApiTestCase):
 
     @inlineCallbacks
     def test_errors(self) -> Any:
-        """Each kind of error has its status, and says as a problem what was wrong."""
+        """Each kind of error has its status, and a problem that says what was wrong."""
         self.serve("--connect-timeout", "0.2", "--pvlist", self.write("l", "X ALLOW\nN.* ALLOW\n"))
         for path, status, code in (
             ("pv/nowhere", 403, "forbidden"),
@@ -139,7 +138,7 @@ class ReadTests(ApiTestCase):
 
     @inlineCallbacks
     def test_methods(self) -> Any:
-        """Another method is told which there are."""
+        """For another method, the response lists the allowed ones."""
         self.serve()
         for path, allowed in (("pv/X", "get, head, put"), ("pv?name=X", "get, head")):
             for method in ("DELETE", "POST", "PATCH", "TRACE"):
@@ -150,7 +149,7 @@ class ReadTests(ApiTestCase):
 
     @inlineCallbacks
     def test_left(self) -> Any:
-        """A client that leaves before it is answered leaves nothing behind."""
+        """A client that disconnects before the response leaves nothing behind."""
         service = self.serve("--linger", "0.01")
         stream = yield self.open_stream(f"{API}/pv/nowhere")
         gateway = service.gateway
@@ -165,7 +164,7 @@ class WriteTests(ApiTestCase):
 
     @inlineCallbacks
     def test_put(self) -> Any:
-        """A put is checked, answered and logged as one by WebSocket."""
+        """A put is checked, answered and logged like one by WebSocket."""
         log = self.folder / "puts.log"
         self.serve("--allow-put=anyone", "--put-log", str(log))
         reply = yield self.call("PUT", f"{API}/pv/X", "2.5", Content_Type="application/json")
@@ -182,7 +181,7 @@ class WriteTests(ApiTestCase):
 
     @inlineCallbacks
     def test_refused(self) -> Any:
-        """What is no value, or may not be written, is told so and written nowhere."""
+        """Invalid values, and refused puts, are reported and not written."""
         self.serve("--allow-put=anyone", "--connect-timeout", "0.2", "--max-message", "1000")
         for path, body, kind, status in (
             ("pv/X", "", "application/json", 400),
@@ -212,7 +211,7 @@ class WriteTests(ApiTestCase):
 
     @inlineCallbacks
     def test_body_bounds(self) -> Any:
-        """A body that is too large, or of unknown length, is refused before it comes."""
+        """A body that is too large, or of unknown length, is refused before it is sent."""
         self.serve("--allow-put=anyone", "--max-message", "1000")
         exact = " " * 999 + "3"
         reply = yield self.call("PUT", f"{API}/pv/X", exact)
@@ -231,7 +230,7 @@ class WriteTests(ApiTestCase):
 
     @inlineCallbacks
     def test_bodies_at_once(self) -> Any:
-        """The bodies that one address sends at once are bounded, and counted until they end."""
+        """The bodies that one address sends at once are limited, and counted until they end."""
         service = self.serve("--allow-put=anyone", "--max-message", "10000000")
         bodies = service.site.bodies
         path = f"{API}/pv/X"
@@ -249,7 +248,7 @@ class SharedRulesTests(ApiTestCase):
     """Logins, origins, limits: those of WebSockets."""
 
     def setUp(self) -> None:
-        """Have a user."""
+        """Make a user."""
         super().setUp()
         hashed = bcrypt.hashpw(b"pass word", bcrypt.gensalt(4)).decode()
         self.htpasswd = self.write("htpasswd", f"alice:{hashed}\n")
@@ -257,7 +256,7 @@ class SharedRulesTests(ApiTestCase):
 
     @inlineCallbacks
     def test_login(self) -> Any:
-        """A user writes; who has not logged in may not; bad credentials are 401."""
+        """A user may write; without a login, that is forbidden; invalid credentials are 401."""
         log = self.folder / "puts.log"
         self.serve("--htpasswd", self.htpasswd, "--allow-put", "--put-log", str(log))
         reply = yield self.call("PUT", f"{API}/pv/X", "2", Authorization=self.alice)
@@ -271,7 +270,7 @@ class SharedRulesTests(ApiTestCase):
 
     @inlineCallbacks
     def test_login_required(self) -> Any:
-        """With `--require-login`, nothing is read without one."""
+        """With `--require-login`, nothing can be read without one."""
         self.serve("--htpasswd", self.htpasswd, "--require-login")
         for path in ("pv/X", "pv?name=X", "pv/X/metadata", "pv/X/stream", "stream?name=X"):
             reply = yield self.call("GET", f"{API}/{path}")
@@ -290,7 +289,7 @@ class SharedRulesTests(ApiTestCase):
 
     @inlineCallbacks
     def test_other_origins(self) -> Any:
-        """Where pages of other origins may not connect, they may not read, write or ask."""
+        """If pages of other origins may not connect, they may not read or write either."""
         self.serve("--allow-put=anyone", "--allow-origin", "https://*.friend.example")
         for method in ("GET", "PUT", "OPTIONS"):
             body = "2" if method == "PUT" else None
@@ -313,7 +312,7 @@ class SharedRulesTests(ApiTestCase):
 
     @inlineCallbacks
     def test_preflight(self) -> Any:
-        """A browser that asks what a page may send is told so, without a login."""
+        """A browser's preflight request is answered without a login."""
         self.serve("--htpasswd", self.htpasswd, "--require-login", "--allow-origin", ELSEWHERE)
         reply = yield self.call(
             "OPTIONS", f"{API}/pv/X", Origin=ELSEWHERE, Access_Control_Request_Method="PUT"
@@ -324,7 +323,7 @@ class SharedRulesTests(ApiTestCase):
 
     @inlineCallbacks
     def test_rate(self) -> Any:
-        """The requests of an address are limited together, in whatever connections they come."""
+        """The requests of an address are limited together, for all its connections."""
         self.serve("--allow-put=anyone", "--max-put-rate", "0.5")
         statuses = []
         for number in range(11):
@@ -338,7 +337,7 @@ class SharedRulesTests(ApiTestCase):
 
     @inlineCallbacks
     def test_clients(self) -> Any:
-        """Streams, requests under way and WebSockets are clients, and limited together."""
+        """Streams, pending requests and WebSockets are clients, and limited together."""
         service = self.serve("--max-clients", "3")
         gateway = service.gateway
         yield self.connect()
@@ -357,7 +356,7 @@ class SharedRulesTests(ApiTestCase):
 
     @inlineCallbacks
     def test_unread(self) -> Any:
-        """Large answers that nobody reads are dropped, and what they held is given back."""
+        """Large responses that are not read are dropped, and their memory is released."""
         # More than the kernel takes.
         self.backend.add("A", np.zeros(4_000_000))
         gateway = self.serve("--stall-timeout", "1").gateway

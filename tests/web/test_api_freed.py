@@ -1,4 +1,4 @@
-"""What a request has held is freed at once, without the garbage collector."""
+"""Objects of a request are freed at once, without the garbage collector."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ from typing import Any
 
 from twisted.internet.defer import inlineCallbacks
 
-from tests.support.api_case import ApiTestCase
+from tests.support.api_case import API, ApiTestCase
 from tests.support.garbage import left_to_the_collector
 from tests.support.ioc_case import until_true
-from tests.web.test_api import API
 
 OURS = ("pycawamp.web.", "pycawamp.sessions.")
 
 
 class FreedTests(ApiTestCase):
-    """Requests and streams, over and given up."""
+    """Requests and streams, finished and abandoned."""
 
     @inlineCallbacks
     def exchange_all(self, gateway: Any) -> Any:
-        """Ask in each way, and leave."""
+        """Send each kind of request, and disconnect."""
         for method, path in (
             ("GET", "pv/X"),
             ("PUT", "pv/X"),
@@ -37,7 +36,7 @@ class FreedTests(ApiTestCase):
 
     @inlineCallbacks
     def test_freed(self) -> Any:
-        """Nothing of the gateway is left in a cycle."""
+        """No object of the gateway is left in a cycle."""
         gateway = self.serve("--allow-put=anyone").gateway
         # What is made once, and kept, is made here.
         yield self.exchange_all(gateway)

@@ -1,4 +1,4 @@
-"""Lines about clients: of a flood only how many they were."""
+"""Log lines about clients: of a flood, only their number."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class FloodTests(SynchronousTestCase):
     """Many clients."""
 
     def setUp(self) -> None:
-        """Have a log."""
+        """Make a log."""
         self.clock = Clock()
         self.log = ClientLog(self.clock)
 
     def flood(self, number: int) -> list[LogEvent]:
-        """What is logged of clients that come and go at once, and a while later."""
+        """Return the lines for clients that connect and disconnect at once, and a while later."""
         with capturedLogs() as events:
             entries = [self.log.connected(Peer(f"[::1]:{each}")) for each in range(number)]
             for entry in entries:
@@ -28,7 +28,7 @@ class FloodTests(SynchronousTestCase):
         return list(events)
 
     def test_summary(self) -> None:
-        """A flood has as many lines as may be, and one that tells of all others."""
+        """A flood has the allowed number of lines, and one with the number of the others."""
         events = self.flood(5000)
         self.assertEqual(len(events), BURST + 1)
         told = events[-1]
@@ -36,7 +36,7 @@ class FloodTests(SynchronousTestCase):
         self.assertEqual(told["disconnected"], 5000)
 
     def test_later(self) -> None:
-        """After a rest each client has lines again; what is untold at the end is told then."""
+        """After a pause, each client has lines again; omitted ones are counted at the end."""
         self.flood(5000)
         self.clock.advance(BURST / RATE)
         self.assertEqual(len(self.flood(int(BURST) // 2)), BURST)
@@ -48,7 +48,7 @@ class FloodTests(SynchronousTestCase):
         self.assertFalse(self.clock.getDelayedCalls())
 
     def test_strange(self) -> None:
-        """What a client says of itself is cut, and cannot make lines or colours."""
+        """Texts of a client are truncated, and contain no line ends or colours."""
         with capturedLogs() as events:
             entry = self.log.connected(
                 Peer("::1", agent="a\x1b[31m\u2028b\r\nDisconnected" + 999 * "x")

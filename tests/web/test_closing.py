@@ -1,4 +1,4 @@
-"""How connections end: clients that vanish or say goodbye, a gateway that stops."""
+"""How connections end: clients that vanish or close, and a gateway that stops."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tests.support.timing import allowed
 
 
 class ClosingTests(MemoryGatewayTestCase):
-    """Clients of a gateway on a port, to their end."""
+    """Clients of a gateway on a port."""
 
     @inlineCallbacks
     def test_vanished(self) -> Any:
-        """A client that is gone without a word leaves nobody subscribed."""
+        """The PVs of a client that vanishes are closed."""
         self.backend.add("X", 1)
         fixture = yield self.start()
         client, neighbour = yield connect_all(fixture, 2)
@@ -33,7 +33,7 @@ class ClosingTests(MemoryGatewayTestCase):
 
     @inlineCallbacks
     def test_closed_unread(self) -> Any:
-        """A client that says goodbye and reads no more is not waited for."""
+        """A client that closes and does not read is not waited for."""
         self.backend.add("X", "first")
         fixture = yield self.start()
         client = yield fixture.connect()
@@ -60,7 +60,7 @@ class ClosingTests(MemoryGatewayTestCase):
 
     @inlineCallbacks
     def test_stop_beside_deaf(self) -> Any:
-        """A client that does not read holds a stopping gateway up for little more than a second."""
+        """A client that does not read delays a stopping gateway by little more than a second."""
         fixture = yield self.start()
         deaf, client = yield connect_all(fixture, 2)
         deaf.stop_reading()
@@ -72,7 +72,7 @@ class ClosingTests(MemoryGatewayTestCase):
 
     @inlineCallbacks
     def test_stop_beside_late(self) -> Any:
-        """A client that reads on only after the gateway has gone still gets all that was sent."""
+        """A client that reads only after the gateway has stopped still gets everything."""
         self.backend.add("X", "first")
         fixture = yield self.start()
         late, client = yield connect_all(fixture, 2)

@@ -1,4 +1,4 @@
-"""permessage-deflate over real TCP: what browsers' kin are sent, and what they send."""
+"""permessage-deflate over real TCP: messages to clients like browsers, and from them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ END_FRAME = client_frame(b"\x03\xe8", CLOSE)
 
 
 def deflated(text: bytes, flush: int = zlib.Z_SYNC_FLUSH) -> bytes:
-    """A message as RFC 7692, section 7.2.1 says."""
+    """Return a message as in RFC 7692, section 7.2.1."""
     compressor = zlib.compressobj(wbits=-15)
     data = compressor.compress(text) + compressor.flush(flush)
     return data[:-4] if flush == zlib.Z_SYNC_FLUSH else data + b"\0"
@@ -48,7 +48,7 @@ class InflaterTests(SynchronousTestCase):
     """Messages of clients."""
 
     def inflate(self, data: bytes, limit: int = 2**20, parts: int = 1) -> bytes:
-        """A whole message, in parts."""
+        """Return a whole message, in parts."""
         inflater = Inflater(limit)
         inflater.start_decompress_message()
         size = len(data) // parts + 1
@@ -60,7 +60,7 @@ class InflaterTests(SynchronousTestCase):
         return inflated
 
     def test_any(self) -> None:
-        """What zlib compresses is what comes out, in whatever parts and kinds of blocks."""
+        """Messages compressed by zlib are inflated, with any parts and kinds of blocks."""
 
         @settings(max_examples=200, deadline=None)
         @given(st.binary(max_size=2000), st.integers(1, 9), st.booleans())
@@ -81,7 +81,7 @@ class InflaterTests(SynchronousTestCase):
             self.assertEqual(self.inflate(bytes.fromhex(message)), b"Hello", message)
 
     def test_bomb(self) -> None:
-        """No more is inflated than a message may have."""
+        """No more is inflated than the maximum of a message."""
         bomb = deflated(bytes(2**27))
         inflater = Inflater(2**20)
         inflater.start_decompress_message()
@@ -95,7 +95,7 @@ class InflaterTests(SynchronousTestCase):
         self.assertEqual(inflater.decompress_message_data(bomb), b"")
 
     def test_limit(self) -> None:
-        """A message of just the limit is taken; one byte more is not, in one part or many."""
+        """A message at the limit is accepted; one byte more is not, in one part or several."""
         for parts in (1, 5):
             self.assertEqual(self.inflate(deflated(bytes(1000)), 1000, parts), bytes(1000))
             with self.assertRaises(TooLargeError):
@@ -115,14 +115,14 @@ class InflaterTests(SynchronousTestCase):
         self.assertEqual(inflater.decompress_message_data(final * 2**19), b"")
 
     def test_corrupt(self) -> None:
-        """What is not deflate is told, and so is what has no end."""
+        """Invalid data is reported, and so is incomplete data."""
         for data in (b"\x07" * 20, deflated(b"x" * 50)[:-3]):
             with self.assertRaises(CorruptError):
                 self.inflate(data)
 
 
 class Peer:
-    """A client of the library `websockets`, in a thread of its own, with one page of PVs."""
+    """A client of the library `websockets`, in its own thread, with one page of PVs."""
 
     def __init__(
         self, url: str, last: dict[str, Any], *asks: dict[str, Any], **options: Any
@@ -130,10 +130,10 @@ class Peer:
         self.joined: Deferred[None] = Deferred()
         """Fires when it has a first value of each PV."""
         self.extension = ""
-        """What was agreed on."""
+        """The negotiated parameters."""
         self._url = url
         self._last = last
-        # As PVWS calls the value of a text.
+        # The PVWS name of the text of a value.
         self._key = "text" if "pvws" in url else "value"
         self._asks = asks
         self._options = options
@@ -161,7 +161,7 @@ class Peer:
 
 
 class RawClient(Protocol):
-    """Sends any bytes, and keeps the frames that come."""
+    """Sends any bytes, and stores received frames."""
 
     def __init__(self) -> None:
         self.reader = FrameReader()
@@ -199,15 +199,15 @@ class RawClient(Protocol):
         ]
 
     def has(self, *parts: str) -> bool:
-        """Whether some message has all these parts."""
+        """Return whether a message has all these parts."""
         return any(all(part.encode() in text for part in parts) for text in self.texts)
 
     def has_text(self, part: str) -> list[bool]:
-        """Whether each message has a part."""
+        """Return whether each message has a part."""
         return [part.encode() in text for text in self.texts]
 
     def say(self, *frames: bytes) -> Deferred[int]:
-        """Send frames; fires with the code of the close frame that comes."""
+        """Send frames; fires with the code of the received close frame."""
         cast(Any, self.transport).write(b"".join(frames))
         return self._closed.addTimeout(TIMEOUT, reactor)
 
@@ -223,7 +223,7 @@ class CompressionTests(MemoryServiceTestCase):
             self.backend.add(name, "value 0 of a motor")
 
     def update(self, rounds: int = ROUNDS, names: list[str] = NAMES) -> Deferred[None]:
-        """Change all PVs a few times, at a time in each turn of the reactor."""
+        """Change all PVs a few times, in each reactor iteration."""
         done: Deferred[None] = Deferred()
 
         def change(round_: int) -> None:
@@ -239,7 +239,7 @@ class CompressionTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def raw(self, offer: str = "permessage-deflate") -> Any:
-        """Fires with a client that has agreed on compression."""
+        """Fires with a client that uses compression."""
         endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.port)
         client: RawClient = yield endpoint.connect(Factory.forProtocol(RawClient))
         headers = {**UPGRADE, "Sec-WebSocket-Extensions": offer, "Connection": "Upgrade"}
@@ -251,7 +251,7 @@ class CompressionTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_handshake(self) -> Any:
-        """The answer has what was agreed on; bad offers are declined, and the client comes in."""
+        """The response has the negotiated parameters; invalid offers are declined."""
         for offer, told in {
             "permessage-deflate; client_max_window_bits": "",
             "permessage-deflate; server_max_window_bits=10": "; server_max_window_bits=10",
@@ -267,7 +267,7 @@ class CompressionTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_peers(self) -> Any:
-        """All clients get the same, compressed with this or that, in arrays or not, or plain."""
+        """All clients get the same, with any parameters, in arrays or not, or uncompressed."""
         plain = yield self.connect()
         plain.send(PAGE)
         yield plain.until(pvname=NAMES[-1], msg_type="monitor")
@@ -297,7 +297,7 @@ class CompressionTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def check_bytes(self, messages: int, part: float, **options: Any) -> Any:
-        """Updates come compressed, in so many messages; what is of one client alone does not."""
+        """Updates are compressed, in a number of messages; what is for one client is not."""
         client: RawClient = yield self.raw()
         ask: Any = client.transport
         ask.write(client_frame(json.dumps({**PAGE, **options}).encode()))
@@ -313,7 +313,7 @@ class CompressionTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_answers(self) -> Any:
-        """What is for one client alone is not compressed, nor among what is."""
+        """Messages for one client are not compressed, nor among compressed ones."""
         secret = "x" * 200
         client: RawClient = yield self.raw()
         ask: Any = client.transport
@@ -332,7 +332,7 @@ class CompressionTests(MemoryServiceTestCase):
             self.assertFalse(has_secret and first == COMPRESSED)
 
     def test_frames(self) -> Any:
-        """Messages of a turn are compressed together, each in a frame."""
+        """Messages of a flush cycle are compressed together, each in a frame."""
         return self.check_bytes(ROUNDS * len(NAMES), 0.2)
 
     def test_batches(self) -> Any:
@@ -341,7 +341,7 @@ class CompressionTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_dialects(self) -> Any:
-        """Clients of other gateways' protocols read it too, and get whole arrays."""
+        """Clients of other gateways' protocols can read it too, and get whole arrays."""
         array = np.arange(500.0)
         self.backend.add("array", array)
         pvws = Peer(
@@ -384,7 +384,7 @@ class CompressionTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_bad_requests(self) -> Any:
-        """What inflates to too much, or to nothing, ends its client's connection only."""
+        """A message that is too large when inflated, or invalid, closes its connection only."""
         neighbour = yield self.connect()
         for code, error, *frames in (
             (1009, b"too_large", client_frame(deflated(bytes(2**26)), COMPRESSED)),
@@ -406,11 +406,11 @@ class CompressionTests(MemoryServiceTestCase):
 
 
 class NoCompressionTests(MemoryServiceTestCase):
-    """A gateway as it is by default."""
+    """A gateway with default options."""
 
     @inlineCallbacks
     def test_off(self) -> Any:
-        """Clients may offer what they like: nothing is agreed on, and all come in."""
+        """Any offer is declined, and all clients can connect."""
         self.serve()
         for offer in ("permessage-deflate; client_max_window_bits", "permessage-deflate; nonsense"):
             answer = yield self.knock(Sec_WebSocket_Extensions=offer)

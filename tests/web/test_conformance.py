@@ -1,4 +1,4 @@
-"""What the conformance suite is run against (tests.conformance, by hand) does work."""
+"""The echo server of the conformance suite (tests.conformance, run by hand) works."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class EchoTests(TestCase):
 
     @inlineCallbacks
     def test_echo(self) -> Any:
-        """It sends back what it gets, text and binary, and closes when asked to."""
+        """It sends back what it receives, text and binary, and closes when requested."""
         endpoint = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
         port: Any = yield endpoint.listen(echo_site(reactor, 2**20))
         self.addCleanup(port.stopListening)

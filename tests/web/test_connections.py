@@ -1,4 +1,4 @@
-"""Connections are counted from accept on, whatever comes by them, and descriptors are kept."""
+"""Connections are counted from accept on, of any kind, and descriptors are reserved."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from tests.support.service_case import MemoryServiceTestCase, reactor
 from tests.support.twistd_case import LOOPBACK, TwistdTestCase
 
 REQUEST = request("/config.json", {})
-"""One whose connection is kept."""
+"""A peer whose connection is kept."""
 
 
 class Peer(Protocol):
-    """Whoever connects: keeps what it is told, and notices when it is cut off."""
+    """A client that stores what it receives, and records when it is disconnected."""
 
     def __init__(self) -> None:
         self.data = b""
         self.is_closed = False
 
     def dataReceived(self, data: bytes) -> None:
-        """Keep it."""
+        """Store data."""
         self.data += data
 
     def connectionLost(self, reason: Any = None) -> None:
-        """Take note."""
+        """Record the end."""
         self.is_closed = True
 
 
 class CountTests(MemoryServiceTestCase):
-    """Who is counted with whom, and what becomes of one too many."""
+    """How connections are counted together, and what happens to one too many."""
 
     def begin(self, *options: str) -> None:
         """Run a gateway."""
@@ -88,7 +88,7 @@ class CountTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_in_all(self) -> Any:
-        """However many addresses: what there may be in all is a limit of its own."""
+        """For many addresses, the total limit applies."""
         self.begin("--max-connections=3")
         yield gatherResults([self.come(host=f"127.0.0.{each}") for each in (1, 2, 3)])
         yield until_true(lambda: len(self.site.connections) == 3)
@@ -116,7 +116,7 @@ class CountTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_unix(self) -> Any:
-        """Connections by a UNIX socket have no address; they count in all."""
+        """Connections by a UNIX socket have no address; they count in total."""
         path = str(self.folder / "s")
         self.begin(f"--port=unix:{path}", "--max-connections-per-address=1", "--max-connections=5")
         endpoint = UNIXClientEndpoint(reactor, path)
@@ -130,7 +130,7 @@ class CountTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_tls(self) -> Any:
-        """A TLS handshake that does not come counts; one connection too many is closed unasked."""
+        """An incomplete TLS handshake counts; one connection too many is closed before it."""
         files = write_certificate(self.folder / "tls")
         self.begin(
             f"--port=ssl:0:interface=127.0.0.1:privateKey={files.key}:certKey={files.certificate}",
@@ -158,7 +158,7 @@ class CountTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_scarce(self) -> Any:
-        """While more than half of what may be is taken, none is kept for a later request."""
+        """While more than half of the connections are in use, none is kept for a later request."""
         self.begin("--max-connections-per-address=4")
         first = yield self.come(REQUEST)
         yield until_true(lambda: b"200 OK" in first.data)
@@ -171,7 +171,7 @@ class CountTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_stay(self) -> Any:
-        """Connections that came and went, in whatever state, leave no count behind."""
+        """Connections that were closed in any state are not counted any more."""
         self.begin("--handshake-timeout=0.2")
         datas = [b"", b"GET", b"\xff\r\n\r\n", REQUEST, request("/monitor", UPGRADE), b"G" * 50_000]
         peers = yield gatherResults([self.come(data) for data in datas])
@@ -192,7 +192,7 @@ class DescriptorTests(TwistdTestCase):
     """A real gateway with few file descriptors."""
 
     def crowd(self, port: int, number: int) -> list[socket.socket]:
-        """Connections that say nothing, of as many addresses as it takes."""
+        """Idle connections, of as many addresses as necessary."""
         clients = []
         for each in range(number):
             client = socket.socket()
@@ -204,7 +204,7 @@ class DescriptorTests(TwistdTestCase):
 
     @inlineCallbacks
     def test_reserve(self) -> Any:
-        """Idle connections of many addresses leave what it takes to find an IOC that restarts."""
+        """Idle connections of many addresses leave enough to find an IOC that restarts."""
         record = 'record(ao, "$(P)0") { field(VAL, "5") field(PINI, "YES") }'
         ioc = yield self.start_ioc(record)
         run = self.twistd(descriptors=(120, 120))
@@ -226,7 +226,7 @@ class DescriptorTests(TwistdTestCase):
 
     @inlineCallbacks
     def test_too_few(self) -> Any:
-        """What the system allows is asked for; where it is too little, a line says so."""
+        """The limit of the system is requested; if it is too low, a line says so."""
         run = self.twistd(descriptors=(200, 200))
         yield run.serve("--port", LOOPBACK)
         told = [line for line in run.lines if "File descriptors" in line]

@@ -1,4 +1,4 @@
-"""permessage-deflate without sockets: what is agreed on, and what clients make of what they get."""
+"""permessage-deflate without sockets: negotiation, and what clients get."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ NO_CONTEXT = "permessage-deflate; server_no_context_takeover"
 
 
 def parsed(offers: str) -> Any:
-    """What Autobahn makes of the header."""
+    """Return Autobahn's result for the header."""
     return WebSocketProtocol._parseExtensionsHeader(None, offers)  # noqa: SLF001 (Autobahn's)
 
 
 def answer(offers: str) -> str | None:
-    """What a client that offers this is told."""
+    """Return the response to a client with this offer."""
     agreed = agree(parsed(offers))
     return None if agreed is None else agreed.answer
 
 
 class OfferTests(SynchronousTestCase):
-    """The value of Sec-WebSocket-Extensions, and what is answered (RFC 7692, section 7.1)."""
+    """The value of Sec-WebSocket-Extensions, and the response (RFC 7692, section 7.1)."""
 
     def test_accepted(self) -> None:
-        """Each parameter that the client asks for is kept to."""
+        """Each parameter that the client requests is respected."""
         for offer, told in {
             "": "",
             "; client_max_window_bits": "",
@@ -59,7 +59,7 @@ class OfferTests(SynchronousTestCase):
             self.assertEqual(answer(f"permessage-deflate{offer}"), HEADER + told, offer)
 
     def test_declined(self) -> None:
-        """What is against RFC 7692 is declined, and so is a window that zlib does not have."""
+        """Invalid offers are declined, and so is a window that zlib does not support."""
         for offer in (
             "; server_max_window_bits=8",
             "; server_max_window_bits=7",
@@ -82,7 +82,7 @@ class OfferTests(SynchronousTestCase):
             self.assertIsNone(answer(other), other)
 
     def test_first_that_fits(self) -> None:
-        """Of several offers, the first that can be met is taken."""
+        """Of several offers, the first acceptable one is used."""
         self.assertEqual(
             answer(
                 "other, permessage-deflate; server_max_window_bits=8, "
@@ -92,7 +92,7 @@ class OfferTests(SynchronousTestCase):
         )
 
     def test_shared(self) -> None:
-        """Who has agreed on the same is framed alike, whatever else was offered; others are not."""
+        """Clients with the same parameters have the same framing, whatever else they offered."""
         same = [
             agree(parsed("permessage-deflate" + offer))
             for offer in ("", "; client_max_window_bits", "; server_max_window_bits=13")
@@ -107,12 +107,12 @@ class PieceTests(SynchronousTestCase):
     """Frames that are compressed together."""
 
     def test_small(self) -> None:
-        """What fits into a packet is left as it is."""
+        """Data that fits into a packet is not compressed."""
         self.assertIsNone(compress(text_frame(b"x" * 1000), 12, True))
         self.assertIsNotNone(compress(text_frame(b"x" * 1022), 12, True))
 
     def test_no_context(self) -> None:
-        """Without the context of others, only messages are compressed that are long themselves."""
+        """Without context takeover, only messages are compressed that are long themselves."""
         frames = text_frame(b"a" * 600) * 3
         self.assertIsNone(compress(frames, 12, False))
         compressed = compress(text_frame(b"a" * 600) + text_frame(b"b" * 2000), 12, False)
@@ -120,7 +120,7 @@ class PieceTests(SynchronousTestCase):
         self.assertEqual([first for first, _ in whole_frames(compressed)], [TEXT, COMPRESSED])
 
     def test_binary(self) -> None:
-        """Arrays in binary are sent as they are, in their place."""
+        """Binary arrays are not compressed, and stay in order."""
         array = bytes(range(256)) * 300
         frames = text_frame(b"t" * 70_000) + binary_frame(array) + text_frame(b"t" * 10)
         compressed = compress(frames, 12, True)
@@ -130,7 +130,7 @@ class PieceTests(SynchronousTestCase):
         self.assertIsNone(compress(binary_frame(array), 12, True))
 
     def test_large(self) -> None:
-        """What would take too long to compress is sent as it is, and so is what follows it."""
+        """Data that would take too long to compress is not compressed, nor what follows it."""
         half = text_frame(b"x" * (deflate.MOST // 2))
         compressed = compress(half * 3 + text_frame(b"y"), 12, True)
         assert compressed is not None
@@ -144,7 +144,7 @@ AGREED = [Deflate(bits, keeps) for bits in (9, 10, 12) for keeps in (True, False
 
 
 class Twins:
-    """Two clients that do the same; one of them has agreed on compression."""
+    """Two clients with the same requests; one of them uses compression."""
 
     def __init__(self, gateway: MemoryGateway, agreed: Deflate) -> None:
         self.plain = Page()
@@ -155,12 +155,12 @@ class Twins:
         ]
 
     def ask(self, action: str, **keys: Any) -> None:
-        """Have both send a request."""
+        """Send a request of both."""
         for session in self.sessions:
             session.receive(json.dumps({"action": action, **keys}).encode())
 
     def pause(self, paused: bool) -> None:
-        """Have the sockets of both full, or with room again."""
+        """Fill the sockets of both, or empty them."""
         for session in self.sessions:
             if paused:
                 session.outbox.pause()
@@ -168,17 +168,17 @@ class Twins:
                 session.outbox.resume()
 
     def close(self) -> None:
-        """Have both go."""
+        """Disconnect both."""
         for session in self.sessions:
             session.close()
 
     def compare(self) -> None:
-        """Both were sent the same messages, those of each PV in the same order."""
+        """Both got the same messages, those of each PV in the same order."""
         assert by_pv(self.inflating) == by_pv(self.plain)
 
 
 def by_pv(page: Page) -> dict[tuple[str, bool], list[Any]]:
-    """The messages of a page, arrays of them taken apart; answers apart from what all get."""
+    """Return the messages of a page, without arrays of them; replies separate from others."""
     messages: dict[tuple[str, bool], list[Any]] = {}
     for sent in page.messages:
         for message in sent if isinstance(sent, list) else [sent]:
@@ -188,7 +188,7 @@ def by_pv(page: Page) -> dict[tuple[str, bool], list[Any]]:
 
 
 class TwinsMachine(RuleBasedStateMachine):
-    """Pairs of clients that come, subscribe, stall and go as they like."""
+    """Pairs of clients with random events."""
 
     pairs = st.integers(0, 3)
     numbers = st.lists(st.sampled_from(NAMES), unique=True)
@@ -207,7 +207,7 @@ class TwinsMachine(RuleBasedStateMachine):
     @rule(agreed=st.sampled_from(AGREED), names=numbers, options=options)
     @precondition(lambda self: len(self.twins) < 4)
     def come(self, agreed: Deflate, names: list[str], options: dict[str, Any]) -> None:
-        """Two clients come, with a page."""
+        """Add two clients, with a page."""
         self.twins.append(Twins(self.gateway, agreed))
         if names:
             self.twins[-1].ask("connect", pvs=names, **options)
@@ -215,15 +215,15 @@ class TwinsMachine(RuleBasedStateMachine):
     @rule(pair=pairs)
     @precondition(lambda self: len(self.twins) > 1)
     def go(self, pair: int) -> None:
-        """Two clients go."""
-        self.turn()
+        """Remove two clients."""
+        self.iterate()
         twins = self.twins.pop(pair % len(self.twins))
         twins.close()
         self.gone.append(twins)
 
     @rule(pair=pairs, names=numbers.filter(bool), options=options)
     def join(self, pair: int, names: list[str], options: dict[str, Any]) -> None:
-        """Clients connect to PVs, again perhaps."""
+        """Clients connect to PVs, possibly again."""
         self.twins[pair % len(self.twins)].ask("connect", pvs=names, **options)
 
     @rule(pair=pairs, names=numbers.filter(bool))
@@ -233,25 +233,25 @@ class TwinsMachine(RuleBasedStateMachine):
 
     @rule(pair=pairs, name=st.sampled_from(NAMES), batch=st.booleans())
     def answer(self, pair: int, name: str, batch: bool) -> None:
-        """Clients get answers of their own, between what all get."""
+        """Clients get replies of their own, between shared messages."""
         self.twins[pair % len(self.twins)].ask("configure", batch=batch)
         self.twins[pair % len(self.twins)].ask("get", pv=name, id=1)
 
     @rule(pair=pairs, paused=st.booleans())
     def pause(self, pair: int, paused: bool) -> None:
-        """Clients cannot take more, or can again; what they get is on its way before."""
-        self.turn()
+        """Clients stop reading, or read again; earlier messages were sent before."""
+        self.iterate()
         self.twins[pair % len(self.twins)].pause(paused)
 
     @rule(names=numbers, text=st.text(st.characters(codec="utf-8"), max_size=60))
     def update(self, names: list[str], text: str) -> None:
-        """PVs change."""
+        """Change PVs."""
         for name in self.up.intersection(names):
             self.gateway.backend.set(name, f"{name} {text}" * 9)
 
     @rule(name=st.sampled_from(NAMES), connected=st.booleans())
     def connect(self, name: str, connected: bool) -> None:
-        """A PV is lost, or comes back."""
+        """Disconnect a PV, or reconnect it."""
         if connected:
             self.gateway.backend.add(name, name * 5)
         elif name in self.up:
@@ -259,12 +259,12 @@ class TwinsMachine(RuleBasedStateMachine):
         (self.up.add if connected else self.up.discard)(name)
 
     @rule()
-    def turn(self) -> None:
-        """The reactor's turn ends."""
+    def iterate(self) -> None:
+        """End the reactor iteration."""
         self.gateway.flush_cycle()
 
     def teardown(self) -> None:
-        """All catch up."""
+        """All clients catch up."""
         for twins in self.twins:
             twins.pause(paused=False)
         self.gateway.advance(1)
@@ -274,14 +274,14 @@ class TwinsMachine(RuleBasedStateMachine):
 
 
 COMPRESSED_MESSAGES: list[int] = []
-"""How many messages of each client came compressed."""
+"""Return how many messages of each client were compressed."""
 
 
 class TwinsTests(SynchronousTestCase):
     """TwinsMachine."""
 
     def test_states(self) -> None:
-        """A client inflates what others are sent, whatever each of them has had before."""
+        """A client inflates shared messages, whatever each client has received before."""
         COMPRESSED_MESSAGES.clear()
         # So the pieces of a few PVs are worth it.
         self.patch(deflate, "LEAST", 100)
@@ -295,7 +295,7 @@ class SharingTests(SynchronousTestCase):
     """Clients of the same page."""
 
     def test_compressed_once(self) -> None:
-        """They get the very same bytes, and the page of a client that joins gets them too."""
+        """They get the very same bytes, and so does a client that joins their page."""
         gateway = MemoryGateway()
         for name in NAMES:
             gateway.backend.add(name, name * 20)

@@ -1,4 +1,4 @@
-"""The rules of the gateway hold for the protocols of other gateways as for its own."""
+"""The gateway's rules apply to the protocols of other gateways too."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from twisted.internet.defer import inlineCallbacks
 from pycawamp.testing import WebSocketTestClient, connect
 from tests.support.api_case import ApiTestCase
 from tests.support.http_reader import UPGRADE
+from tests.support.logins import PASSWORD, entry
+from tests.support.scrape import values
 from tests.support.service_case import basic, reactor
-from tests.web.test_login import PASSWORD, entry
-from tests.web.test_metrics import values
 
 SOCKETS = ("/pvws/pv", "/epics2web/monitor")
 PAGES = (
@@ -23,7 +23,7 @@ PAGES = (
 
 
 class RuleTests(ApiTestCase):
-    """Logins, origins, host names, the put log and the figures."""
+    """Logins, origins, host names, the put log and the statistics."""
 
     @inlineCallbacks
     def socket(self, path: str, **headers: str) -> Any:
@@ -42,7 +42,7 @@ class RuleTests(ApiTestCase):
 
     @inlineCallbacks
     def test_login(self) -> Any:
-        """Where everybody has to log in, nothing is told before."""
+        """If a login is required, nothing can be read without one."""
         self.serve("--require-login", "--htpasswd", self.write("users", entry("alice")))
         for path in (*SOCKETS, *PAGES):
             status = yield self.statuses(path)
@@ -53,7 +53,7 @@ class RuleTests(ApiTestCase):
 
     @inlineCallbacks
     def test_origins_and_hosts(self) -> Any:
-        """Where rights depend on who asks, neither other pages nor other names get in."""
+        """If rights depend on the address, other pages and other host names are refused."""
         self.serve("--allow-put=anyone")
         for path in SOCKETS:
             for headers in ({"Origin": "https://evil.example"}, {"Host": "evil.example"}):

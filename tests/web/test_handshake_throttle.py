@@ -11,7 +11,7 @@ from pycawamp.web.handshake_throttle import REST, HandshakeThrottle
 
 
 class ThrottleTests(SynchronousTestCase):
-    """Functions that take their time."""
+    """Functions that take some time."""
 
     def setUp(self) -> None:
         """Nobody waits."""
@@ -20,7 +20,7 @@ class ThrottleTests(SynchronousTestCase):
         self.called: list[str] = []
 
     def job(self, name: str, seconds: float = 1.0) -> Callable[[], str]:
-        """A function that takes so long."""
+        """Return a function that takes this time."""
 
         def work() -> str:
             self.called.append(name)
@@ -30,7 +30,7 @@ class ThrottleTests(SynchronousTestCase):
         return work
 
     def test_lone(self) -> None:
-        """A lone one is called at once; so is the next, after the rest."""
+        """A single one is called at once; so is the next, after the pause."""
         self.assertEqual(self.successResultOf(self.throttle.call(self.job("a"))), "a")
         self.clock.advance(REST)
         self.assertEqual(self.successResultOf(self.throttle.call(self.job("b"))), "b")
@@ -38,7 +38,7 @@ class ThrottleTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_crowd(self) -> None:
-        """Those of a crowd come in turn, each after a rest in terms of what the last took."""
+        """Many are called in turn, each after a pause of the duration of the last one."""
         calls = [self.throttle.call(self.job(name, 0.5)) for name in "abc"]
         self.assertEqual(self.called, ["a"])
         self.clock.advance(REST / 2 - 0.01)
@@ -49,7 +49,7 @@ class ThrottleTests(SynchronousTestCase):
         self.assertEqual([self.successResultOf(call) for call in calls], ["a", "b", "c"])
 
     def test_mistake(self) -> None:
-        """What one raises is its own; those behind it have their turn."""
+        """An exception is passed on; the next functions are called."""
 
         def fail() -> None:
             raise ValueError("a mistake")

@@ -1,4 +1,4 @@
-"""/healthz and /readyz, over in-memory PVs and over Channel Access."""
+"""/healthz and /readyz, with PVs in memory and Channel Access."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from tests.support.ioc_case import IOCTestCase, until_true
 
 @implementer(IHealthCheck)
 class HangingBackend(MemoryBackend):
-    """A backend that hangs until it is told to go on."""
+    """A backend that hangs until a test continues it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.asked: list[Deferred[None]] = []
 
     def check(self) -> Deferred[None]:
-        """Wait to be told."""
+        """Wait."""
         self.asked.append(Deferred())
         return self.asked[-1]
 
 
 class HealthTests(ApiTestCase):
-    """What is answered, and when."""
+    """Responses by state."""
 
     @inlineCallbacks
     def test_well(self) -> Any:
-        """A gateway that runs is healthy and ready, whoever asks."""
+        """A running gateway is healthy and ready, for any client."""
         self.serve("--allow-put=anyone", "--allow-origin", "https://friend.example")
         for path in ("/healthz", "/readyz"):
             reply = yield self.call("GET", path, Host="10.0.0.7:8888", Origin="https://x.example")
@@ -59,7 +59,7 @@ class HealthTests(ApiTestCase):
 
     @inlineCallbacks
     def test_starting(self) -> Any:
-        """Before Channel Access has been opened it is not ready."""
+        """Before Channel Access was opened, it is not ready."""
         service = self.serve()
         service.gateway.readiness.started = False
         reply = yield self.call("GET", "/readyz")
@@ -67,7 +67,7 @@ class HealthTests(ApiTestCase):
 
     @inlineCallbacks
     def test_hanging(self) -> Any:
-        """While a backend hangs, the answer is 503; however many ask, it is asked once."""
+        """While a backend hangs, the answer is 503; many requests share one check."""
         self.backend = backend = HangingBackend()
         self.serve()
         replies = yield gatherResults([self.call("GET", "/healthz") for _ in range(20)])
@@ -83,10 +83,10 @@ class HealthTests(ApiTestCase):
 
 
 class ChannelAccessTests(IOCTestCase):
-    """The real thing."""
+    """With Channel Access."""
 
     @inlineCallbacks
     def test_worker(self) -> Any:
-        """Channel Access is alive once its worker runs."""
+        """Channel Access is healthy once its worker runs."""
         fixture: GatewayFixture = yield self.start_gateway()
         yield fixture.gateway.check()

@@ -1,4 +1,4 @@
-"""Clients that mean no good: nothing of them stays, and the others hardly notice."""
+"""Hostile clients: nothing remains of them, and others are hardly affected."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from tests.support.timing import allowed
 
 VANISHING = int(os.environ.get("PYCASERVER_TEST_VANISHING", "1000"))
 PATIENCE = allowed(10.0)
-"""Seconds until nothing may be left."""
+"""Seconds until nothing may remain."""
 NOTICEABLE = allowed(0.01)
-"""Seconds below which nobody calls it latency; twice a tenth of a millisecond is noise."""
+"""Seconds below which delays are not compared; twice a tenth of a millisecond is noise."""
 
 
 @attrs.frozen
@@ -39,18 +39,18 @@ class Counts:
 
 
 class HostileTests(MemoryServiceTestCase):
-    """Attacks by a process of their own, while another client goes on."""
+    """Attacks by another process, while a client continues."""
 
     timeout = allowed(120)
     _log = Logger()
 
     def setUp(self) -> None:
-        """Have what attackers ask for."""
+        """Make what attackers need."""
         super().setUp()
         self.backend.add("Y", "text")
 
     def counts(self) -> Counts:
-        """What there is now."""
+        """Return what there is now."""
         collect()
         kinds = [type(each) for each in gc.get_objects()]
         return Counts(
@@ -63,7 +63,7 @@ class HostileTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def begin(self, *options: str) -> Any:
-        """Run a gateway and a client that goes on through it all."""
+        """Run a gateway and a client that continues all the time."""
         service = self.serve("--linger=0.1", *options)
         self.gateway: Any = service.gateway
         self.refusals = self.gateway.refusals.counts
@@ -75,7 +75,7 @@ class HostileTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def latencies(self, attack: Deferred[Any] | None = None, least: int = 100) -> Any:
-        """How long the client waits for an update: many times, and as long as an attack goes on."""
+        """Measure the client's latency, many times, and for as long as an attack lasts."""
         found: list[float] = []
         while len(found) < least or (attack is not None and not attack.called):
             started = reactor.seconds()
@@ -87,7 +87,7 @@ class HostileTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def attack(self, kind: str, number: int) -> Any:
-        """Let an attacker loose; fires with the client's latencies when it is done."""
+        """Run an attack; fires with the client's latencies when it is over."""
         process = run("tests.support.attacker", kind, self.port, number)
         found = yield self.latencies(process)
         self.assertEqual((yield process), b"")
@@ -95,7 +95,7 @@ class HostileTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def assert_as_before(self) -> Any:
-        """Nothing is left, after a while, and the client is served."""
+        """Nothing remains, after a while, and the client is served."""
         until = reactor.seconds() + PATIENCE
         while self.counts() != self.before and reactor.seconds() < until:
             yield deferLater(reactor, 0.05)
@@ -104,13 +104,13 @@ class HostileTests(MemoryServiceTestCase):
         yield self.client.until(msg_type="pong")
 
     def assert_hardly_noticed(self, calm: list[float], attacked: list[float]) -> None:
-        """The client's updates took at most twice as long, or not long at all."""
+        """The client's latency was at most doubled, or is still low."""
         bound = max(2 * statistics.median(calm), NOTICEABLE)
         self.assertLess(statistics.median(attacked), bound)
 
     @inlineCallbacks
     def test_vanishing(self) -> Any:
-        """Of 1,000 clients that connect and vanish nothing stays: sockets, channels, sessions."""
+        """Of 1,000 clients that connect and vanish, no sockets, channels or sessions remain."""
         yield self.begin()
         calm = yield self.latencies()
         attacked = yield self.attack("vanish", VANISHING)
@@ -120,7 +120,7 @@ class HostileTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_slowloris(self) -> Any:
-        """Clients that send a byte now and then are cut off in time; the others are served."""
+        """Clients that send a byte now and then are closed in time; the others are served."""
         yield self.begin("--handshake-timeout=1")
         calm = yield self.latencies()
         attacked = yield self.attack("dawdle", 200)
@@ -130,7 +130,7 @@ class HostileTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_occupied(self) -> Any:
-        """Who takes all connections of an address is refused at accept, and logged once."""
+        """A client with all connections of an address is refused at accept, and logged once."""
         yield self.begin("--max-connections-per-address=200")
         calm = yield self.latencies()
         logged: list[Any] = []
@@ -156,7 +156,7 @@ class HostileTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_noise(self) -> Any:
-        """Noise before, in and after the handshake makes no error of ours, and stays nowhere."""
+        """Random bytes before, in and after the handshake cause no internal error, nor remain."""
         yield self.begin(
             "--jwt-key", self.write("key", "k" * 32), "--pvlist", self.write("l", ".* ALLOW\n")
         )
@@ -165,7 +165,7 @@ class HostileTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_noise_let_in(self) -> Any:
-        """Nor does it where everybody is let in."""
+        """Nor do they with unlimited connections."""
         yield self.begin()
         yield self.attack("fuzz", 300)
         yield self.assert_as_before()

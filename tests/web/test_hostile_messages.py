@@ -37,12 +37,12 @@ READERS_AND_DEAF = (True, False)
 
 
 class HostileMessagesTests(SynchronousTestCase):
-    """One client against all."""
+    """One client with attacks."""
 
     timeout = allowed(600)
 
     def setUp(self) -> None:
-        """Open a client that is to notice nothing."""
+        """Open a client that must not be affected."""
         self.gateway = shared_gateway("--allow-put=anyone")
         self.bystander = BlockingClient(self.gateway.port)
         self.addCleanup(self.bystander.close)
@@ -50,7 +50,7 @@ class HostileMessagesTests(SynchronousTestCase):
         self.memory = self.gateway.cost().memory
 
     def attacked(self, data: bytes, reads: bool = True) -> tuple[Cost, BlockingClient]:
-        """Let a client send something, and go when nothing more comes of it."""
+        """Send what a client sends, and disconnect when there are no more replies."""
         client = BlockingClient(self.gateway.port, reads)
         client.send(data)
         sending = self.gateway.cost()
@@ -66,7 +66,7 @@ class HostileMessagesTests(SynchronousTestCase):
         return cost, client
 
     def faults(self, data: bytes, reads: bool) -> list[str]:
-        """What is wrong with the gateway's behaviour towards a client that sends this."""
+        """Return what is wrong with the gateway's behaviour for a client that sends this."""
         before = self.memory
         cost, client = self.attacked(data, reads)
         found = []
@@ -83,7 +83,7 @@ class HostileMessagesTests(SynchronousTestCase):
         return found
 
     def assert_unharmed(self, attacks: dict[str, bytes], readers: tuple[bool, ...]) -> None:
-        """The gateway survives all attacks within its bounds."""
+        """The gateway survives all attacks within its limits."""
         before = self.memory
         faults = {
             (label, reads): found
@@ -97,18 +97,18 @@ class HostileMessagesTests(SynchronousTestCase):
     def assert_all_unharmed(
         self, chosen: Callable[[str], bool], readers: tuple[bool, ...] = READERS
     ) -> None:
-        """It survives the attacks of the list whose labels are chosen."""
+        """It survives the attacks with the given labels."""
         dice = random.Random(SEED)
         attacks = {label: attack(dice) for label, attack in NAMED.items() if chosen(label)}
         self.assertGreater(len(attacks), 10)
         self.assert_unharmed(attacks, readers)
 
     def test_lists(self) -> None:
-        """Lists of names, good and bad."""
+        """Lists of names, valid and invalid."""
         self.assert_all_unharmed(lambda label: label.startswith(("connect", "disconnect")))
 
     def test_puts(self) -> None:
-        """Puts of values that are too many, too deep or too long."""
+        """Puts of values that are too many, nested too deeply or too long."""
         self.assert_all_unharmed(lambda label: label.startswith("put"))
 
     def test_huge(self) -> None:
@@ -116,7 +116,7 @@ class HostileMessagesTests(SynchronousTestCase):
         self.assert_all_unharmed(lambda label: label in HUGE)
 
     def test_others(self) -> None:
-        """Many messages, frames that mean nothing, 20,000 PVs."""
+        """Many messages, frames without meaning, 20,000 PVs."""
         self.assert_all_unharmed(
             lambda label: (
                 label not in HUGE and not label.startswith(("connect", "disconnect", "put"))
@@ -125,7 +125,7 @@ class HostileMessagesTests(SynchronousTestCase):
         )
 
     def test_pipelined(self) -> None:
-        """HTTP requests that do not wait for each other's answers."""
+        """HTTP requests that do not wait for each other's responses."""
         for path in (b"/", b"/static/pycaserver.js", b"/nothing"):
             with connect(self.gateway.port) as client:
                 # The gateway takes no more while its answers are not read.
@@ -135,7 +135,7 @@ class HostileMessagesTests(SynchronousTestCase):
                 self.assertLess(self.gateway.cost().stall, STALL, path)
 
     def test_random(self) -> None:
-        """What comes of putting these together, cutting and bending them."""
+        """Combinations of these, with bytes cut or changed."""
         dice = random.Random(SEED)
         attacks = {f"number {number} of {SEED}": random_attack(dice) for number in range(ATTACKS)}
         self.assert_unharmed(attacks, READERS_AND_DEAF)

@@ -1,4 +1,4 @@
-"""What the gateway uses of its libraries beyond their public API."""
+"""The internals of libraries that the gateway uses."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class InternalsTests(SynchronousTestCase):
     """The check at the start."""
 
     def test_these(self) -> None:
-        """The versions that are installed here have all of it."""
+        """The installed versions have all of them."""
         check_twisted()
         check_autobahn()
 
     def test_lacking(self) -> None:
-        """A version that lacks something is refused by a line that says what."""
+        """A version that lacks one is refused with a line that says which."""
         with self.assertRaisesRegex(InternalsError, r"^twisted [\d.]+ .* HTTPChannel lacks _gone;"):
             check_internals("twisted", HTTPChannel, ("_handlingRequest", "_gone"))

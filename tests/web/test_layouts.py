@@ -17,7 +17,7 @@ class LayoutFolderTests(ServiceTestCase):
     """A gateway with `--layouts`."""
 
     def folder_with(self, **files: str) -> Path:
-        """A folder with some layouts."""
+        """Make a folder with some layouts."""
         folder = Path(self.mktemp()).absolute()
         folder.mkdir()
         for name, text in files.items():
@@ -26,7 +26,7 @@ class LayoutFolderTests(ServiceTestCase):
 
     @in_thread
     def test_read(self) -> None:
-        """Layouts are listed and sent as they are, also when they are new."""
+        """Layouts are listed and sent unchanged, also new ones."""
         folder = self.folder_with(b=GOOD, a=GOOD)
         (folder / "notes.txt").write_text("none")
         (folder / ".hidden.json").write_text(GOOD)
@@ -45,7 +45,7 @@ class LayoutFolderTests(ServiceTestCase):
 
     @in_thread
     def test_outside(self) -> None:
-        """Nothing but the layouts of the folder can be had, whatever the name or the file."""
+        """Only layouts of the folder are served, whatever the name or the file."""
         folder = self.folder_with(a=GOOD)
         outside = folder.parent / f"{folder.name}-secret.json"
         outside.write_text(GOOD.replace("X", "SECRET"))
@@ -82,7 +82,7 @@ class LayoutFolderTests(ServiceTestCase):
 
     @in_thread
     def test_no_layout(self) -> None:
-        """A file that is no layout is refused, with what was expected."""
+        """An invalid layout is refused, with what was expected."""
         large = json.dumps({"groups": ["x" * 2**20]})
         folder = self.folder_with(list="[]", text="{", large=large, bare="{}")
         self.serve(f"--layouts={folder}")
@@ -99,7 +99,7 @@ class LayoutFolderTests(ServiceTestCase):
 
     @in_thread
     def test_none(self) -> None:
-        """Without the option there is nothing, and a folder that is none ends the start."""
+        """Without the option there is no resource; a missing folder prevents the start."""
         self.assertEqual(self.ask("/layouts").status, 404)
         self.assertFalse(json.loads(self.ask("/config.json").body)["layouts"])
         error = self.assertRaises(SystemExit, Options().parseOptions, ["--layouts", "/absent"])

@@ -1,4 +1,4 @@
-"""Limits of connections, over real TCP: what is let in, what is not, and that it is counted."""
+"""Limits of connections, over real TCP: accepted, refused, and counted."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class ServedLimitTests(MemoryServiceTestCase):
     """Limits of connections."""
 
     def assert_counted(self, service: Any, kind: str) -> None:
-        """A refusal of a kind was counted."""
+        """Check that a refusal of a kind was counted."""
         self.assertGreater(service.files.refusals.counts[kind], 0)
 
     @inlineCallbacks
     def test_clients(self) -> Any:
-        """One client more than may be is refused with 503; one that leaves makes room."""
+        """One client above the limit is refused with 503; one that leaves allows another."""
         service = self.serve("--max-clients=2")
         first, second = yield gatherResults([self.connect(), self.connect()])
         refused = yield self.knock()
@@ -40,7 +40,7 @@ class ServedLimitTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_clients_per_address(self) -> Any:
-        """One client more of an address is refused; other addresses have room of their own."""
+        """One client more of an address is refused; other addresses have their own limit."""
         service = self.serve("--max-clients-per-address=1", "--trust-proxy=127.0.0.1")
         yield self.connect({"X-Forwarded-For": "192.0.2.1"})
         refused = yield self.knock(X_Forwarded_For="192.0.2.1")
@@ -54,7 +54,7 @@ class ServedLimitTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_pipelined(self) -> Any:
-        """What asks without end and reads nothing is not answered beyond what it may leave."""
+        """A client that requests much and reads nothing gets no more than the limit of replies."""
         service = self.serve()
         site: Any = service.site
         endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.port)
@@ -86,7 +86,7 @@ class ServedLimitTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_unfinished_messages(self) -> Any:
-        """Messages that never end count for --max-memory in all; what had room is given back."""
+        """Incomplete messages count for --max-memory in total; their memory is released."""
         size = 2**20
         service = self.serve("--max-memory=16", f"--max-message={size}")
 
@@ -113,7 +113,7 @@ class ServedLimitTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_flood(self) -> Any:
-        """A client that floods is closed with 1008; another is served."""
+        """A client with too many requests is closed with 1008; another is served."""
         service = self.serve("--max-request-rate=5")
         flooder, other = yield gatherResults([self.connect(), self.connect()])
         for _ in range(300):
@@ -127,7 +127,7 @@ class ServedLimitTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_control_frames(self) -> Any:
-        """A flood of pings is one too."""
+        """So is one with too many pings."""
         self.serve("--max-request-rate=5")
         flooder = yield self.connect()
         for _ in range(300):
@@ -137,7 +137,7 @@ class ServedLimitTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_header(self) -> Any:
-        """A header at the limit is taken, one byte more is refused with 431; endless ones too."""
+        """A header at the limit is accepted, one byte more is 431; so are endless ones."""
         service = self.serve("--max-header=1000")
         plain = request("/", {"Connection": "close", "X": ""})
         # Line ends are not counted.
@@ -155,7 +155,7 @@ class ServedLimitTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_body(self) -> Any:
-        """Requests with a body are refused: nothing of it is kept."""
+        """Requests with a body are refused: nothing of it is stored."""
         service = self.serve()
         for header, status in (
             ({"Content-Length": "5"}, 413),
@@ -170,7 +170,7 @@ class ServedLimitTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_handshake_time(self) -> Any:
-        """A request that does not arrive whole in time is cut off; a socket that is open is not."""
+        """An incomplete request is closed after the timeout; an open WebSocket is not."""
         service = self.serve("--handshake-timeout=0.3")
         client: WebSocketTestClient = yield connect(reactor, self.url)
         self.addCleanup(client.abort)

@@ -1,4 +1,4 @@
-"""Logins by password: who is let in, who is not, and how fast."""
+"""Logins by password: accepted, refused, and the time they take."""
 
 from __future__ import annotations
 
@@ -14,31 +14,25 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.web.htpasswd import Passwords
 from tests.support.http_reader import request
+from tests.support.logins import PASSWORD, entry
 from tests.support.service_case import MemoryServiceTestCase, basic, reactor
 from tests.support.timing import allowed
 
-PASSWORD = "geheim 🔑"
-COST = 4
 ACF = "UAG(ops) {alice}\nASG(DEFAULT) { RULE(1,READ) RULE(1,WRITE) { UAG(ops) } }\n"
-
-
-def entry(user: str, password: str = PASSWORD) -> str:
-    """A line of a password file, at bcrypt's lowest cost."""
-    return f"{user}:{bcrypt.hashpw(password.encode(), bcrypt.gensalt(COST)).decode()}\n"
 
 
 class LoginTests(MemoryServiceTestCase):
     """--htpasswd."""
 
     def serve_users(self, *options: str) -> Any:
-        """Run a gateway that knows Alice, by bcrypt, and Bob, by argon2."""
+        """Run a gateway with the users Alice, by bcrypt, and Bob, by argon2."""
         hasher = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
         text = f"# users\n{entry('alice')}\nbob:{hasher.hash('b')}\n"
         return self.serve("--htpasswd", self.write("users", text), *options)
 
     @inlineCallbacks
     def test_pages(self) -> Any:
-        """Without credentials pages are shown, with good ones too, with bad ones not."""
+        """Pages are shown without credentials and with valid ones, but not with invalid ones."""
         self.serve_users()
         good, bob, none, bad, unknown = yield gatherResults(
             [
@@ -56,7 +50,7 @@ class LoginTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_many_at_once(self) -> Any:
-        """However many pages of a user come back together, none is taken for a guess too many."""
+        """However many pages of a user reconnect together, none counts as a failed login."""
         self.serve_users()
         answers = yield gatherResults(
             [self.get(Authorization=basic("alice", PASSWORD)) for _ in range(30)]
@@ -65,7 +59,7 @@ class LoginTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_sockets(self) -> Any:
-        """A WebSocket opens for good credentials and for none, not for bad ones."""
+        """A WebSocket opens with valid credentials and without any, not with invalid ones."""
         self.serve_users()
         good, none, bad = yield gatherResults(
             [
@@ -78,7 +72,7 @@ class LoginTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_required(self) -> Any:
-        """With --require-login nothing is shown to those who have not logged in."""
+        """With --require-login, nothing is shown without a login."""
         self.serve_users("--require-login")
         for path in ("/", "/config.json", "/static/pycaserver.js"):
             refused = yield self.get(path)
@@ -92,7 +86,7 @@ class LoginTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_login_page(self) -> Any:
-        """`/login` has the browser ask for a password, and leads back to the console."""
+        """`/login` makes the browser ask for a password, and redirects to the console."""
         self.serve_users()
         asked = yield self.get("/login")
         self.assertEqual(asked.status, 401)
@@ -101,7 +95,7 @@ class LoginTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_no_credentials_here(self) -> Any:
-        """Without --htpasswd a password is not looked at: it may be meant for a proxy."""
+        """Without --htpasswd, a password is ignored: it may be meant for a proxy."""
         self.serve()
         shown, page = yield gatherResults(
             [self.get(Authorization=basic("alice", "wrong")), self.get("/login")]
@@ -110,7 +104,7 @@ class LoginTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_malformed(self) -> Any:
-        """A header that says Basic and is not is a bad request."""
+        """A header with Basic that is malformed is a bad request."""
         self.serve_users()
         for value in ("Basic", "Basic !!!", "Basic YWxpY2U=", "Basic //8="):
             refused = yield self.get(Authorization=value)
@@ -124,7 +118,7 @@ class LoginTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_puts(self) -> Any:
-        """With bare --allow-put those who logged in may write, others may not."""
+        """With bare --allow-put, users with a login may write, others may not."""
         self.serve_users("--allow-put")
         alice = yield self.connect({"Authorization": basic("alice", PASSWORD)})
         anybody = yield self.connect()
@@ -137,7 +131,7 @@ class LoginTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_access_file(self) -> Any:
-        """The user of an access file's UAG is the one who logged in."""
+        """The user in an access file's UAG is the one of the login."""
         self.serve_users("--allow-put", "--access", self.write("acf", ACF))
         alice = yield self.connect({"Authorization": basic("alice", PASSWORD)})
         bob = yield self.connect({"Authorization": basic("bob", "b")})
@@ -148,7 +142,7 @@ class LoginTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_delay(self) -> Any:
-        """A bad password and an unknown user are answered after a second, not before."""
+        """A wrong password and an unknown user are answered after a second, not before."""
         self.serve_users()
         took = []
         for user in ("alice", "nobody"):
@@ -160,7 +154,7 @@ class LoginTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_guessing(self) -> Any:
-        """After ten bad passwords an address must wait; who is known to be good need not."""
+        """After ten failures an address must wait, except for cached logins."""
         service = self.serve_users()
         known = yield self.get(Authorization=basic("alice", PASSWORD))
         self.assertEqual(known.status, 200)
@@ -180,7 +174,7 @@ class LoginTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_loop_lives(self) -> Any:
-        """Passwords are hashed beside the reactor: its turns stay short meanwhile."""
+        """Passwords are hashed in threads: reactor iterations stay short meanwhile."""
         slow = bcrypt.hashpw(b"slow", bcrypt.gensalt(11)).decode()
         self.serve("--htpasswd", self.write("users", f"slow:{slow}\n"))
         hashing = gatherResults([self.get(Authorization=basic("slow", "slow")) for _ in range(4)])
@@ -196,7 +190,7 @@ class LoginTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_removed_user(self) -> Any:
-        """A user who is taken out of the file loses open connections; others keep them."""
+        """Connections of a user who was removed from the file are closed; others stay open."""
         service = self.serve_users()
         alice = yield self.connect({"Authorization": basic("alice", PASSWORD)})
         bob = yield self.connect({"Authorization": basic("bob", "b")})
@@ -219,7 +213,7 @@ class LoginTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_nothing_secret_logged(self) -> Any:
-        """Neither passwords, tokens, queries nor referrers get into the log."""
+        """Passwords, tokens, queries and referrers are not logged."""
         events: list[str] = []
 
         def observe(event: dict[str, Any]) -> None:
@@ -245,10 +239,10 @@ class LoginTests(MemoryServiceTestCase):
 
 
 class PasswordsTests(SynchronousTestCase):
-    """Password files by themselves."""
+    """Password files."""
 
     def test_equal_work(self) -> None:
-        """An unknown user is as much work as a known one, so that nobody can tell them apart."""
+        """An unknown user takes as much work as a known one, and cannot be distinguished."""
         passwords = Passwords({"alice": bcrypt.hashpw(b"x", bcrypt.gensalt(8)).decode()})
         took: dict[str, list[float]] = {"alice": [], "eve": []}
         for _ in range(7):
@@ -260,7 +254,7 @@ class PasswordsTests(SynchronousTestCase):
         self.assertLess(max(known, unknown), 2 * min(known, unknown))
 
     def test_equal_work_of_all_entries(self) -> None:
-        """So are users whose entries differ in scheme and cost."""
+        """So do users whose entries differ in scheme and cost."""
         argon = argon2.PasswordHasher(time_cost=2, memory_cost=8192, parallelism=1)
         dear = argon2.PasswordHasher(time_cost=8, memory_cost=8192, parallelism=1)
         entries = {
@@ -284,7 +278,7 @@ class PasswordsTests(SynchronousTestCase):
         self.assertFalse(passwords.check("nobody", "x"))
 
     def test_odd_passwords(self) -> None:
-        """Passwords that no hash takes are wrong, and no error."""
+        """Passwords that no hash accepts are wrong, and not an error."""
         passwords = Passwords({"alice": bcrypt.hashpw(b"x" * 72, bcrypt.gensalt(4)).decode()})
         for password in ("", "x\0", "y" * 2000, "\ud800".encode("utf-8", "replace").decode()):
             self.assertFalse(passwords.check("alice", password))

@@ -1,4 +1,4 @@
-"""Logins in a real browser: what it sends along when a page opens a WebSocket."""
+"""Logins in a real browser: what it sends when a page opens a WebSocket."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from twisted.internet.threads import deferToThread
 
 from harness.browser import Browser, missing
 from tests.support.console_case import the_browser
+from tests.support.logins import PASSWORD, SECRET, entry
 from tests.support.service_case import MemoryServiceTestCase
 from tests.support.timing import allowed
-from tests.web.test_login import PASSWORD, entry
-from tests.web.test_tokens import SECRET
 
 T = TypeVar("T")
 
@@ -28,7 +27,7 @@ socket.onopen = () => socket.send('{"action":"put","pv":"X","value":2}');
 socket.onmessage = (event) => told(JSON.parse(event.data).code ?? "ok:" + socket.protocol);
 socket.onclose = () => told("closed");
 """
-"""Opens a WebSocket and puts; gives what came of it."""
+"""Opens a WebSocket and puts; returns the outcome."""
 
 
 class BrowserTests(MemoryServiceTestCase):
@@ -37,7 +36,7 @@ class BrowserTests(MemoryServiceTestCase):
     timeout = allowed(60)
 
     def setUp(self) -> None:
-        """Say what is missing, if something is."""
+        """Skip if something is missing."""
         super().setUp()
         if problem := missing():
             if os.environ.get("CI") == "true":
@@ -45,7 +44,7 @@ class BrowserTests(MemoryServiceTestCase):
             self.skip = problem
 
     def drive(self, steps: Callable[[Browser], T]) -> Deferred[T]:
-        """Do something with a browser, in a thread: it blocks."""
+        """Use a browser in a thread, as it blocks."""
 
         def run() -> T:
             # It has passwords of other ports only: each test has a gateway of its own.
@@ -73,7 +72,7 @@ class BrowserTests(MemoryServiceTestCase):
         return self.drive(steps)
 
     def test_token(self) -> Deferred[Any]:
-        """A script gives a token as a subprotocol, with `pycaserver` beside it or without."""
+        """A script sends a token as a subprotocol, with `pycaserver` or without."""
         self.serve("--jwt-key", self.write("key", SECRET), "--allow-put")
         token = jwt.encode({"sub": "alice", "exp": time.time() + 60}, SECRET)
 
@@ -89,5 +88,5 @@ class BrowserTests(MemoryServiceTestCase):
         return self.drive(steps)
 
     def put(self, browser: Browser, *protocols: str) -> Any:
-        """What comes of a put by the page."""
+        """Return the outcome of a put by the page."""
         return browser.driver.execute_async_script(PUT, list(protocols))

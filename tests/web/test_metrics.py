@@ -1,4 +1,4 @@
-"""/metrics: what it says, to whom, and what it costs."""
+"""/metrics: its content, access to it, and its cost."""
 
 from __future__ import annotations
 
@@ -7,25 +7,16 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from prometheus_client.parser import text_string_to_metric_families
 from twisted.internet.defer import inlineCallbacks
 
 from pycawamp.web.metrics import Metrics
 from tests.support.api_case import ApiTestCase
 from tests.support.ioc_case import until_true
+from tests.support.scrape import values
 from tests.support.service_case import reactor
 from tests.support.timing import allowed
 
 CHANNELS = 10_000
-
-
-def values(text: str) -> dict[str, dict[tuple[str, ...], float]]:
-    """By metric and labels, what a scrape says."""
-    found: dict[str, dict[tuple[str, ...], float]] = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            found.setdefault(sample.name, {})[tuple(sample.labels.values())] = sample.value
-    return found
 
 
 class MetricsTests(ApiTestCase):
@@ -33,14 +24,14 @@ class MetricsTests(ApiTestCase):
 
     @inlineCallbacks
     def scrape(self, **headers: str) -> Any:
-        """Fires with what a scrape says."""
+        """Fires with the values of a scrape."""
         reply = yield self.call("GET", "/metrics", **headers)
         self.assertEqual(reply.status, 200)
         return values(reply.body)
 
     @inlineCallbacks
     def test_values(self) -> Any:
-        """What happened is counted: clients, channels, messages, puts, errors, refusals."""
+        """Clients, channels, messages, puts, errors and refusals are counted."""
         self.serve("--allow-put=anyone", "--max-clients", "2")
         before = yield self.scrape()
         self.assertEqual(before["pycaserver_channels"][("connected",)], 0)
@@ -78,7 +69,7 @@ class MetricsTests(ApiTestCase):
 
     @inlineCallbacks
     def test_lag(self) -> Any:
-        """A stalled event loop is seen in the histogram of its lag."""
+        """A blocked event loop is visible in the histogram of its lag."""
         self.serve()
         yield until_true_async(self, lambda found: count_above(found, 0.0) >= 1)
         time.sleep(1.3)
@@ -86,7 +77,7 @@ class MetricsTests(ApiTestCase):
 
     @inlineCallbacks
     def test_formats(self) -> Any:
-        """A scraper gets OpenMetrics if it asks for it, and the classic text otherwise."""
+        """A scraper gets OpenMetrics if it requests it, and the classic text otherwise."""
         self.serve()
         reply = yield self.call("GET", "/metrics")
         self.assertTrue(reply.headers["content-type"].startswith("text/plain"))
@@ -97,7 +88,7 @@ class MetricsTests(ApiTestCase):
 
     @inlineCallbacks
     def test_cost(self) -> Any:
-        """With 10,000 channels a scrape takes little of the event loop."""
+        """With 10,000 channels, a scrape takes little time of the event loop."""
         for number in range(CHANNELS):
             self.backend.add(f"n{number}", float(number))
         service = self.serve("--max-message", "2000000")
@@ -116,7 +107,7 @@ class MetricsTests(ApiTestCase):
 
     @inlineCallbacks
     def test_readers(self) -> Any:
-        """By default only this machine sees it, and no client of a proxy on it."""
+        """By default only this machine may read it, and no client of a proxy on it."""
         for options, headers, status in (
             ((), {}, 200),
             ((), {"X_Forwarded_For": "192.0.2.7"}, 403),
@@ -142,7 +133,7 @@ class MetricsTests(ApiTestCase):
 
 
 def count_above(found: dict[str, dict[tuple[str, ...], float]], seconds: float) -> float:
-    """How many lags were larger than a bound that is a bucket's, or 0."""
+    """Return how many lags were larger than a bound that is a bucket's, or 0."""
     buckets = {
         float(labels[0]): value
         for labels, value in found["pycaserver_event_loop_lag_seconds_bucket"].items()
@@ -152,7 +143,7 @@ def count_above(found: dict[str, dict[tuple[str, ...], float]], seconds: float) 
 
 @inlineCallbacks
 def until_true_async(case: MetricsTests, condition: Any) -> Any:
-    """Fires when a scrape fulfils a condition."""
+    """Fires when a scrape meets a condition."""
     while True:
         found = yield case.scrape()
         if condition(found):

@@ -1,4 +1,4 @@
-"""Names that the console offers: from the gateway, files, layouts and ChannelFinder."""
+"""Names suggested in the console: from the gateway, files, layouts and ChannelFinder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class NameTests(MemoryServiceTestCase):
     """`/names`."""
 
     def told(self, part: str) -> Deferred[dict[str, Any]]:
-        """Fires with what is answered for a part of a name."""
+        """Fires with the response for a part of a name."""
         answer = self.get(f"/names?part={quote(part)}")
         return answer.addCallback(lambda found: cast(dict[str, Any], json.loads(found.body)))
 
@@ -38,7 +38,7 @@ class NameTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def directory(self) -> Any:
-        """A ChannelFinder, and the option for it."""
+        """Run a ChannelFinder; return the option for it."""
         channels = Channels(dict(DESCRIPTIONS))
         port = yield channels.listen(reactor)
         self.addCleanup(port.stopListening)
@@ -46,7 +46,7 @@ class NameTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_sources(self) -> Any:
-        """All sources are searched, in any case; who may not read a PV is not offered it."""
+        """All sources are searched, ignoring case; only readable PVs are returned."""
         for name in ("SR:tune", "SR:hidden", "XF:tune"):
             self.backend.add(name, 1.0)
         layouts = self.folder / "layouts"
@@ -89,7 +89,7 @@ class NameTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_channelfinder_fails(self) -> Any:
-        """A ChannelFinder that fails, in whatever way, leaves the other names, and is told of."""
+        """If ChannelFinder fails, the other names are returned, and the failure is reported."""
         channels, option = yield self.directory()
         self.serve("--pv-names", self.write("names", "SR:file\n"), option)
         for number, (status, body) in enumerate([
@@ -118,7 +118,7 @@ class NameTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_file_changes(self) -> Any:
-        """The file is read again when it changes; what is wrong with it is an error at start."""
+        """The file is read again when it changes; an invalid one is an error at start."""
         path = self.write("names", "SR:old\n")
         app: App = self.serve("--pv-names", path)
         self.write("names", "SR:new\n")
@@ -128,7 +128,7 @@ class NameTests(MemoryServiceTestCase):
         self.assertEqual([name for name, _, _ in found], ["SR:new"])
 
     def test_bad_options(self) -> None:
-        """A URL that is none, and a file that cannot be used, end the start with the reason."""
+        """An invalid URL, and an unreadable file, prevent the start with the reason."""
         for url in (
             "cf:8080",
             "ftp://cf",
@@ -153,7 +153,7 @@ class NameIndexTests(SynchronousTestCase):
     """The search for parts."""
 
     def test_matching(self) -> None:
-        """The index finds what a look at each name finds, whatever the names."""
+        """The index finds the same as a check of each name, for any names."""
         source = random.Random(5)
         names = ["".join(source.choices("aAbB:İß", k=source.randrange(1, 7))) for _ in range(400)]
         index = NameIndex((name, name[::-1]) for name in names)
@@ -164,7 +164,7 @@ class NameIndexTests(SynchronousTestCase):
         self.assertEqual(list(NameIndex(()).matching(NamePattern.of("a"))), [])
 
     def test_pattern(self) -> None:
-        """Parts are found one after the other, in any case."""
+        """Parts are matched one after the other, ignoring case."""
         for text, name, found in [
             ("sr", "SR:a", True),
             ("r:*a", "SR:x:a", True),

@@ -31,11 +31,11 @@ expected-statuses = ["2xx", "3xx", "4xx", 504]
 
 
 class DescriptionTests(ApiTestCase):
-    """What the document says."""
+    """The document."""
 
     @inlineCallbacks
     def test_served(self) -> Any:
-        """It is served where programs look for it, by a path that fits behind a proxy."""
+        """It is served at a usual path, with relative paths, as needed behind a proxy."""
         self.serve()
         reply = yield self.call("GET", "/openapi.json")
         self.assertEqual((reply.status, reply.json), (200, document()))
@@ -43,7 +43,7 @@ class DescriptionTests(ApiTestCase):
 
     @inlineCallbacks
     def test_complete(self) -> Any:
-        """Each path has the methods that the gateway tells."""
+        """Each path has the methods that the gateway allows."""
         self.serve()
         for path, operations in document()["paths"].items():
             where = path.replace("{name}", "X")
@@ -53,13 +53,13 @@ class DescriptionTests(ApiTestCase):
 
 
 class SchemathesisTests(TestCase):
-    """Requests that fit the description, and requests that do not, made by schemathesis."""
+    """Requests that match the description, and requests that do not, by schemathesis."""
 
     timeout = allowed(300)
 
     @inlineCallbacks
     def test_all(self) -> Any:
-        """Every request is answered as described. Streams are left out: they do not end."""
+        """Every request is answered as described. Streams are excluded: they do not end."""
         beside = Path(sys.executable).with_name("schemathesis")
         program = str(beside) if beside.exists() else shutil.which("schemathesis")
         if program is None:

@@ -1,4 +1,4 @@
-"""Which pages may open a WebSocket, and whose word a proxy's is."""
+"""Origins that may open a WebSocket, and trusted proxies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pycawamp.web.proxy import Proxies
 from tests.support.service_case import MemoryServiceTestCase
 
 HOST = "--allow-host=gateway"
-"""The name that `request` asks for."""
+"""The host name of requests."""
 PATTERNS = ("https://*.lab.example", "http://panel:8080", "http://dev:*", "https://[::1]:8443")
 
 
@@ -21,7 +21,7 @@ class OriginTests(SynchronousTestCase):
     """Origins."""
 
     def test_same(self) -> None:
-        """Pages of the gateway itself may, whatever way its port is written."""
+        """Pages of the gateway itself may connect, however its port is written."""
         origins = Origins.of(True)
         for origin, host, scheme in [
             ("http://gw:8888", "gw:8888", "http"),
@@ -71,17 +71,17 @@ class OriginTests(SynchronousTestCase):
             self.assertEqual(origins.allow(origin, "gw", ["http"]), allowed, origin)
 
     def test_stars(self) -> None:
-        """A star alone lets all in, `null` what has no origin of its own."""
+        """A star alone allows all, `null` those without an origin of their own."""
         self.assertTrue(Origins.of(True, ["*"]).allow("null", "gw", ["http"]))
         self.assertTrue(Origins.of(True, ["null"]).allow("null", "gw", ["http"]))
         self.assertFalse(Origins.of(True, ["null"]).allow("http://x", "gw", ["http"]))
 
     def test_no_browser(self) -> None:
-        """What sends no Origin is no browser, and may."""
+        """Requests without an Origin are not from browsers, and are allowed."""
         self.assertTrue(Origins.of(True).allow(None, "gw", ["http"]))
 
     def test_bad_patterns(self) -> None:
-        """What can be no origin is refused at start."""
+        """Invalid origins are refused at start."""
         for text in ("lab.example", "https://", "ftp://x", "https://x/", "https://x:99999999", ""):
             self.assertRaises(ValueError, Origins.of, True, [text])
 
@@ -91,7 +91,7 @@ class ServedTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def statuses(self, *origins: str) -> Any:
-        """The statuses that handshakes from these origins get."""
+        """Return the statuses of handshakes from these origins."""
         found = []
         for origin in origins:
             answer = yield self.knock(Origin=origin)
@@ -100,7 +100,7 @@ class ServedTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_open(self) -> Any:
-        """Without puts and logins any page may read, and use the library."""
+        """Without puts and logins, any page may read, and use the library."""
         self.serve()
         found = yield self.statuses("http://gateway:8888", "http://evil", "null")
         self.assertEqual(found, [101, 101, 101])
@@ -109,7 +109,7 @@ class ServedTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_puts(self) -> Any:
-        """With puts only pages of the gateway and those allowed may."""
+        """With puts, only pages of the gateway and allowed ones may."""
         self.serve("--allow-put=anyone", "--allow-origin=https://*.lab.example,http://panel", HOST)
         found = yield self.statuses(
             "http://gateway:8888", "https://a.lab.example", "http://panel", "http://evil", "null"
@@ -120,7 +120,7 @@ class ServedTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_logins(self) -> Any:
-        """With logins too; where no page from elsewhere may, none needs the library."""
+        """With logins too; if no other page may connect, none may load the library."""
         self.serve("--jwt-key", self.write("key", "k" * 32))
         found = yield self.statuses("http://gateway:8888", "http://evil")
         self.assertEqual(found, [101, 403])
@@ -132,11 +132,11 @@ class ProxyTests(SynchronousTestCase):
     """Proxies."""
 
     def host(self, peer: str, forwarded: str, *trusted: str) -> str:
-        """The client's address, by what a peer says."""
+        """Return the client's address, given the headers of a peer."""
         return Proxies.of(trusted).host(peer, Headers({"X-Forwarded-For": [forwarded]}))
 
     def test_chain(self) -> None:
-        """The client is the nearest address that is no proxy's: those behind may be made up."""
+        """The client is the nearest address that is not a proxy's: others may be forged."""
         for peer, forwarded, host in [
             ("10.0.0.1", "192.0.2.7", "192.0.2.7"),
             ("10.0.0.1", "6.6.6.6, 192.0.2.7", "192.0.2.7"),
@@ -156,7 +156,7 @@ class ProxyTests(SynchronousTestCase):
         self.assertEqual(self.host("", "192.0.2.7"), "")
 
     def test_user(self) -> None:
-        """A user's name is taken from a proxy only, and only one."""
+        """A user's name is only accepted from a proxy, and only one."""
         proxies = Proxies.of(["10.0.0.1"], "X-User")
         named = Headers({"X-User": ["alice"]})
         self.assertEqual(proxies.user("10.0.0.1", named), "alice")
@@ -179,7 +179,7 @@ class ServedProxyTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def put(self, **headers: str) -> Any:
-        """What comes of a put with these headers."""
+        """Return the outcome of a put with these headers."""
         client = yield self.connect(
             {name.replace("_", "-"): each for name, each in headers.items()}
         )
@@ -189,7 +189,7 @@ class ServedProxyTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_trusted(self) -> Any:
-        """A trusted proxy's word on the user and the address counts."""
+        """A trusted proxy's headers determine the user and the address."""
         options = ("--allow-put", "--access", self.write("acf", self.ACF))
         self.serve(*options, "--trust-proxy=127.0.0.1", "--user-header=X-Remote-User")
         for user, host, expected in [
@@ -204,7 +204,7 @@ class ServedProxyTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_not_trusted(self) -> Any:
-        """Anybody else's does not."""
+        """Those of any other peer do not."""
         options = ("--allow-put", "--access", self.write("acf", self.ACF))
         self.serve(*options, "--trust-proxy=10.0.0.0/8", "--user-header=X-Remote-User")
         found = yield self.put(X_Remote_User="alice", X_Forwarded_For="192.0.2.7")
@@ -212,7 +212,7 @@ class ServedProxyTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_required(self) -> Any:
-        """With --require-login who comes round the proxy is refused."""
+        """With --require-login, a client that bypasses the proxy is refused."""
         self.serve("--require-login", "--trust-proxy=127.0.0.1", "--user-header=X-User")
         refused = yield self.get()
         self.assertEqual(refused.status, 403)
@@ -221,7 +221,7 @@ class ServedProxyTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_origin_behind_tls(self) -> Any:
-        """Behind a proxy that ends TLS, its https pages are of the same origin."""
+        """Behind a proxy that ends TLS, its https pages have the same origin."""
         self.serve("--allow-put=anyone", "--trust-proxy=127.0.0.1", HOST)
         for proto, origin, status in [
             ("https", "https://gateway:8888", 101),

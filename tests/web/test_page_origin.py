@@ -1,4 +1,4 @@
-"""What a web page can do through the browser of somebody whom the gateway knows by address."""
+"""What a web page can do through the browser of a user whom the gateway knows by address."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ socket.onopen = () => socket.send(JSON.stringify({ action, pv: "X", value: 2 }))
 socket.onmessage = (event) => told(JSON.parse(event.data).code ?? "ok");
 socket.onclose = () => told("closed");
 """
-"""Opens a WebSocket and asks something; gives what came of it."""
+"""Opens a WebSocket and sends a request; returns the outcome."""
 
 
 class HostTests(SynchronousTestCase):
@@ -48,7 +48,7 @@ class HostTests(SynchronousTestCase):
             self.assertTrue(hosts.allow(host), host)
 
     def test_others(self) -> None:
-        """Other names are not, and neither is what only resembles one."""
+        """Other names are not, nor are similar ones."""
         hosts = Hosts.of(["gw.lab.example"])
         for host in (
             "evil.example", "gw.lab.example.evil", "evilgw.lab.example", "localhost.evil",
@@ -73,7 +73,7 @@ class HostTests(SynchronousTestCase):
         self.assertIn(f"{name.partition('.')[0]}.local", own_names())
 
     def test_bad_names(self) -> None:
-        """What can be no host name is refused at start, and told with the option."""
+        """Invalid host names are refused at start, with the option."""
         for text in ("", "http://gw", "gw:8888", "gw/", "a b", "gw,,x"):
             options = Options()
             ended: SystemExit = self.assertRaises(
@@ -87,7 +87,7 @@ class OriginTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def statuses(self, **headers: str) -> Any:
-        """What a page of the gateway and one of elsewhere are answered."""
+        """Return the answers to a page of the gateway and to one of another origin."""
         found = []
         for origin in ("http://localhost", "http://evil.example"):
             answer = yield self.knock(Host="localhost", Origin=origin, **headers)
@@ -96,14 +96,14 @@ class OriginTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_access_file(self) -> Any:
-        """With an access file pages of elsewhere stay out, logins or not."""
+        """With an access file, pages of other origins may not connect, with logins or without."""
         self.serve("--access", self.write("acf", HAG))
         found = yield self.statuses()
         self.assertEqual(found, [101, 403])
 
     @inlineCallbacks
     def test_deny_from(self) -> Any:
-        """With DENY FROM in the PV list too, from when it comes; without it all pages may read."""
+        """With DENY FROM in the PV list too, as soon as it appears; without it, all may read."""
         pvlist = self.write("pvlist", ".* ALLOW\n")
         service = self.serve("--pvlist", pvlist, "--trust-proxy=127.0.0.1")
         found = yield self.statuses()
@@ -130,7 +130,7 @@ class OriginTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_allowed(self) -> Any:
-        """Unless `--allow-origin` lets them in; the refusal names the option."""
+        """Unless `--allow-origin` allows them; the refusal names the option."""
         self.serve("--access", self.write("acf", HAG), "--allow-origin=http://evil.example")
         found = yield self.statuses()
         self.assertEqual(found, [101, 101])
@@ -139,7 +139,7 @@ class OriginTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_embedded(self) -> Any:
-        """A gateway in a service of somebody else's, which has a policy, keeps them out too."""
+        """A gateway embedded in another service, with a policy, refuses them too."""
         for policy, expected in ((None, 101), (HAG, 403)):
             files = None
             if policy is not None:
@@ -153,17 +153,17 @@ class OriginTests(MemoryServiceTestCase):
 
 
 class RebindingTests(MemoryServiceTestCase):
-    """A page whose own host name is made to point to the gateway: of the same origin, it seems."""
+    """A page whose own host name points to the gateway, and thus has the same origin."""
 
     @inlineCallbacks
     def status(self, host: str, **headers: str) -> Any:
-        """What a page of this host is answered."""
+        """Return the answers to a page of this host."""
         answer = yield self.knock(Host=host, Origin=f"http://{host}", **headers)
         return answer.status
 
     @inlineCallbacks
     def test_guarded(self) -> Any:
-        """With puts, an access file or DENY FROM only the gateway's own names are answered."""
+        """With puts, an access file or DENY FROM, only the gateway's own names are accepted."""
         for options in (
             ["--allow-put=anyone"],
             ["--allow-put", "--access", self.write("acf", HAG_PUT)],
@@ -183,7 +183,7 @@ class RebindingTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_message(self) -> Any:
-        """The refusal names the host and the option; of pages too."""
+        """The refusal names the host and the option; also for pages."""
         self.serve("--allow-put=anyone")
         for path in ("/", "/config.json", "/monitor"):
             answer = yield self.get(path, Host="evil.example:8888")
@@ -199,7 +199,7 @@ class RebindingTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_open(self) -> Any:
-        """Where anybody may read and nobody write, any name will do."""
+        """If everybody may read and nobody may write, any name is accepted."""
         self.serve()
         found = yield self.status("evil.example")
         self.assertEqual(found, 101)
@@ -215,14 +215,14 @@ class RebindingTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_no_host(self) -> Any:
-        """What sends no Host is no browser."""
+        """Requests without a Host are not from browsers."""
         self.serve("--allow-put=anyone")
         answer = yield self.exchange(b"GET /config.json HTTP/1.0\r\n\r\n")
         self.assertEqual(answer.status, 200)
 
     @inlineCallbacks
     def test_proxy(self) -> Any:
-        """The host that a trusted proxy was asked for counts; that of anybody else does not."""
+        """The host that a trusted proxy reports is used; that of any other peer is not."""
         options = ("--allow-put=anyone", "--allow-host=gw.lab.example")
         self.serve(*options, "--trust-proxy=127.0.0.1")
         for host, forwarded, origin, expected in [
@@ -242,7 +242,7 @@ class RebindingTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_behind_tls(self) -> Any:
-        """Of an https page the browser compared the name with the certificate."""
+        """With https, the browser has compared the name with the certificate."""
         self.serve("--allow-put=anyone", "--trust-proxy=127.0.0.1")
         for proto, expected in (("https", 101), ("http", 403)):
             answer = yield self.knock(
@@ -252,7 +252,7 @@ class RebindingTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_tls(self) -> Any:
-        """So it did of one that comes by TLS to the gateway itself."""
+        """So it has for a page by TLS from the gateway itself."""
         files = write_certificate(self.folder)
         where = f"ssl:0:interface=127.0.0.1:privateKey={files.key}:certKey={files.certificate}"
         self.serve("--port", where, "--allow-put=anyone")
@@ -269,10 +269,10 @@ class RebindingTests(MemoryServiceTestCase):
 
 
 class BrowserTests(MemoryServiceTestCase):
-    """The same by Chromium, in whose eyes names are where they are told to be."""
+    """The same with Chromium, which resolves names as the test says."""
 
     def setUp(self) -> None:
-        """Say what is missing, if something is."""
+        """Skip if something is missing."""
         super().setUp()
         if problem := missing():
             if os.environ.get("CI") == "true":
@@ -280,7 +280,7 @@ class BrowserTests(MemoryServiceTestCase):
             self.skip = problem
 
     def test_rebound_page(self) -> Deferred[Any]:
-        """A page of evil.example neither reads by this host's right nor writes."""
+        """A page of evil.example can neither read with this host's rights nor write."""
         self.serve("--allow-put", "--access", self.write("acf", HAG_PUT))
         ours = f"127.0.0.1:{self.port}"
         # A gateway that anybody may read stands for the attacker's own server of pages.

@@ -1,4 +1,4 @@
-"""A client whose requests wait here is not taken for one that does not answer pings."""
+"""A client whose requests wait in the gateway does not time out because of its pong."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ TIMEOUT = PING + 1
 
 
 class PingTests(TestCase):
-    """At a real gateway, whose turns for long requests come when the test says so."""
+    """With a real gateway, whose slices of long requests the test controls."""
 
     timeout = allowed(30)
 
     @inlineCallbacks
     def test_behind_requests(self) -> Any:
-        """The pong of a client waits behind its requests, and these for their turn."""
+        """The pong of a client waits behind its requests, and these for their slice."""
         backend = MemoryBackend()
         backend.add("X", 1.5)
         settings = GatewaySettings(socket=SocketLimits(ping_interval=PING))

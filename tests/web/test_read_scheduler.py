@@ -1,4 +1,4 @@
-"""What clients send in bulk: handled in slices, in order, and at nobody's cost."""
+"""Much data of clients: handled in slices, in order, without delaying others."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tests.support.gateway_case import MemoryGatewayTestCase, connect_all
 
 
 class Socket:
-    """A transport: whether it is read, and whether it was cut."""
+    """A transport that records whether it is read, and whether it was aborted."""
 
     reading = True
     aborted = False
 
     def pauseProducing(self) -> None:
-        """Read no more."""
+        """Stop reading."""
         self.reading = False
 
     def resumeProducing(self) -> None:
@@ -31,18 +31,18 @@ class Socket:
         self.reading = True
 
     def abortConnection(self) -> None:
-        """Cut it."""
+        """Abort it."""
         self.aborted = True
 
 
 class Connection:
-    """Takes what the intake hands it; every piece takes a while."""
+    """Handles pieces of data; every piece takes a while."""
 
     is_busy = False
 
     def __init__(self, clock: Clock, log: list[Connection], seconds: float = 0.0) -> None:
         self.busy_for = 0
-        """Calls until it is done with what it took."""
+        """The number of calls until it has handled its data."""
         self.transport = Socket()
         self.taken = b""
         self._clock = clock
@@ -50,7 +50,7 @@ class Connection:
         self._seconds = seconds
 
     def handle(self, data: bytes) -> None:
-        """Take bytes; `!` is a mistake of ours."""
+        """Handle bytes; `!` is an internal error."""
         self._clock.rightNow += self._seconds
         self._log.append(self)
         self.taken += data
@@ -61,27 +61,27 @@ class Connection:
 
 
 class IntakeTests(SynchronousTestCase):
-    """Connections that bring more or less."""
+    """Connections with more or less data."""
 
     def setUp(self) -> None:
-        """Nobody has sent anything."""
+        """Make the scheduler."""
         self.clock = Clock()
         self.read_scheduler = ReadScheduler(self.clock)
         self.log: list[Connection] = []
 
     def connection(self, seconds: float = 0.0) -> Connection:
-        """One more connection."""
+        """Return another connection."""
         return Connection(self.clock, self.log, seconds)
 
     def flush_cycle(self) -> None:
-        """One round of the event loop; the clock's `advance` would go on until all is done."""
+        """Run one iteration of the event loop; the clock's `advance` would run until the end."""
         [call] = self.clock.getDelayedCalls()
         work: Callable[[], None] = call.func  # type: ignore[attr-defined]
         call.cancel()
         work()
 
     def test_small(self) -> None:
-        """A little is handled at once."""
+        """A little data is handled at once."""
         one = self.connection()
         self.read_scheduler.take(one, b"x" * SMALL)
         self.assertEqual(len(one.taken), SMALL)
@@ -89,7 +89,7 @@ class IntakeTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_order(self) -> None:
-        """A lot is handled in pieces, in order; what comes meanwhile comes after it."""
+        """Much data is handled in pieces, in order; data that arrives meanwhile comes after it."""
         one = self.connection()
         sent = bytes(range(256)) * (5 * PIECE // 256)
         self.read_scheduler.take(one, sent)
@@ -102,7 +102,7 @@ class IntakeTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_turns(self) -> None:
-        """Those who wait take turns, and who sends little does not wait for them."""
+        """Connections that wait take turns, and small data does not wait for them."""
         first, second = self.connection(SLICE / 2), self.connection(SLICE / 2)
         for one in (first, second):
             self.read_scheduler.take(one, b"x" * 3 * PIECE)
@@ -117,7 +117,7 @@ class IntakeTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_busy(self) -> None:
-        """One that is busy with a little goes on in its turns, and gets nothing more until then."""
+        """One that is busy with little data continues in turn, and gets no more until then."""
         one, other = self.connection(SLICE / 2), self.connection(SLICE / 2)
         one.busy_for = 2
         self.read_scheduler.take(one, b"a")
@@ -132,7 +132,7 @@ class IntakeTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_busy_no_more(self) -> None:
-        """One whose work ended from elsewhere, as when the gateway closes it, is read again."""
+        """One whose work ends otherwise, as when the gateway closes it, is read again."""
         one = self.connection()
         one.busy_for = 9
         self.read_scheduler.take(one, b"a")
@@ -143,7 +143,7 @@ class IntakeTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_gone(self) -> None:
-        """Of a client that is gone nothing more is handled."""
+        """After a disconnect, no more data of a client is handled."""
         one, other = self.connection(SLICE), self.connection()
         self.read_scheduler.take(one, b"x" * 3 * PIECE)
         self.read_scheduler.take(other, b"x" * PIECE)
@@ -155,7 +155,7 @@ class IntakeTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_mistake(self) -> None:
-        """A connection on which the gateway fails is cut; the others are served."""
+        """A connection with an internal error is aborted; the others are served."""
         one, other = self.connection(), self.connection()
         self.read_scheduler.take(one, b"!" + b"x" * PIECE)
         self.read_scheduler.take(other, b"x" * PIECE)
@@ -166,7 +166,7 @@ class IntakeTests(SynchronousTestCase):
 
 
 class OpeningTests(MemoryGatewayTestCase):
-    """A page of many PVs opens beside other clients, over real TCP."""
+    """A page with many PVs opens beside other clients, over real TCP."""
 
     PVS = 5000
 
@@ -184,20 +184,20 @@ class OpeningTests(MemoryGatewayTestCase):
 
     @inlineCallbacks
     def assert_not_alone(self, gateway: Gateway, bulk: Client, other: Client) -> Any:
-        """Who asks for little is answered before the other has all."""
+        """A client with a small request is answered before another has everything."""
         yield bulk.until(pvname="X0", msg_type="monitor")
         other.send({"action": "ping"})
         yield other.until(msg_type="pong")
         self.assertLess(len(gateway.hub), self.PVS)
 
     def assert_all_in_order(self, bulk: Client, names: list[str]) -> None:
-        """Each PV's value has come, in the order in which they were asked for."""
+        """Each PV's value has arrived, in the order of the requests."""
         monitors = [each["pvname"] for each in bulk.messages if each["msg_type"] == "monitor"]
         self.assertEqual(monitors, names)
 
     @inlineCallbacks
     def test_others_are_served_meanwhile(self) -> Any:
-        """Who asks for little is answered long before one that asks for much is done."""
+        """A client with a small request is answered long before one with many."""
         gateway, bulk, other, names = yield self.begin()
         for name in names:
             bulk.send({"action": "connect", "pv": name})
@@ -207,7 +207,7 @@ class OpeningTests(MemoryGatewayTestCase):
 
     @inlineCallbacks
     def test_long_list(self) -> Any:
-        """So it is beside one that sends a long list; what that one sends next comes after it."""
+        """So it is beside one that sends a long list; its next request comes after the list."""
         gateway, bulk, other, names = yield self.begin()
         bulk.send({"action": "connect", "pvs": names})
         bulk.send({"action": "disconnect", "pvs": names})

@@ -13,16 +13,10 @@ from zope.interface import provider
 
 from pycawamp.web.site import ENTRIES, STATIC
 from tests.support.console_case import Reply, ServiceTestCase, in_thread
+from tests.support.media_types import TYPES
 
 ROOT = Path(__file__).parents[2]
 PARTS = sorted(path.relative_to(STATIC).as_posix() for path in STATIC.rglob("*") if path.is_file())
-TYPES = {
-    "": "text/html; charset=utf-8",
-    "config.json": "application/json",
-    "static/console.css": "text/css; charset=utf-8",
-    "static/icon.svg": "image/svg+xml",
-    "static/pycaserver.js": "text/javascript; charset=utf-8",
-}
 IMPORT = re.compile(r"""(?:^|\n)\s*(?:import|export)\b[^;"']*?["']([^"']+)["']""")
 REFERENCE = re.compile(r"""(?:src|href)="([^"]+)\"""")
 
@@ -40,7 +34,7 @@ class SiteTests(ServiceTestCase):
 
     @in_thread
     def test_monitor_is_no_page(self) -> None:
-        """What comes to /monitor by plain HTTP is told so, and sent nowhere."""
+        """A plain HTTP request to /monitor gets an error, and is not redirected."""
         for query in ("", "?redirect=https://elsewhere.example/&after=1", "?redirect=x%0d%0a:"):
             reply = self.ask(f"/monitor{query}")
             self.assertEqual(reply.status, 426)
@@ -49,7 +43,7 @@ class SiteTests(ServiceTestCase):
 
     @in_thread
     def test_policy(self) -> None:
-        """Every answer forbids scripts, styles and connections from elsewhere, and inline ones."""
+        """Every response forbids scripts, styles and connections elsewhere, and inline ones."""
         for path in TYPES:
             policy = self.ask(f"/{path}").headers["content-security-policy"]
             rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
@@ -59,7 +53,7 @@ class SiteTests(ServiceTestCase):
 
     @in_thread
     def test_unchanged(self) -> None:
-        """Who has the newest is told so with nothing more; another tag gets the file."""
+        """With the current tag, the response is 304 without a body; otherwise the file."""
         for path in TYPES:
             first = self.ask(f"/{path}")
             self.assertEqual(first.headers["cache-control"], "no-cache")
@@ -72,7 +66,7 @@ class SiteTests(ServiceTestCase):
 
     @in_thread
     def test_head(self) -> None:
-        """HEAD gets the same headers, no body, and no complaint into the log."""
+        """HEAD gets the same headers, no body, and no error in the log."""
         logged: list[str] = []
 
         @provider(ILogObserver)
@@ -90,7 +84,7 @@ class SiteTests(ServiceTestCase):
 
     @in_thread
     def test_all_parts(self) -> None:
-        """Every file beside the page is served as it is, but for entries, which are joined."""
+        """Every file beside the page is served unchanged, except for entries, which are joined."""
         for part in sorted(set(PARTS) - set(ENTRIES)):
             if Path(part).suffix in {".css", ".html", ".js", ".svg", ".ts"}:
                 reply = self.ask(f"/static/{part}")
@@ -98,7 +92,7 @@ class SiteTests(ServiceTestCase):
 
     @in_thread
     def test_references(self) -> None:
-        """Everything that the page and its modules refer to is there, and on this gateway."""
+        """Everything that the page and its modules refer to exists on this gateway."""
         seen: set[str] = set()
         waiting = ["/"]
         while waiting:
@@ -116,7 +110,7 @@ class SiteTests(ServiceTestCase):
 
     @in_thread
     def test_absent(self) -> None:
-        """What there is not is not found, and folders do not list what they hold."""
+        """Missing files are 404, and folders are not listed."""
         for path in (
             "/absent",
             "/static/absent.js",
@@ -149,7 +143,7 @@ class SiteTests(ServiceTestCase):
 
     @in_thread
     def test_configuration(self) -> None:
-        """The configuration says whether puts are on, and of the demo only if there is one."""
+        """The configuration has whether puts are on, and the demo only if there is one."""
         configuration = json.loads(self.ask("/config.json").body)
         self.assertEqual((configuration["puts"], configuration["demo"]), (False, []))
         self.stop_gateway()
@@ -160,7 +154,7 @@ class SiteTests(ServiceTestCase):
 
 
 def references(reply: Reply) -> Iterator[str]:
-    """What a page or a module names in its text."""
+    """Return the references in the text of a page or a module."""
     text = reply.body.decode()
     kind = reply.headers["content-type"]
     if kind.startswith("text/html"):

@@ -26,14 +26,14 @@ CONF = Path(__file__).parents[2] / "contrib" / "nginx-snapshot.conf"
 
 @frozen
 class Fetched:
-    """An answer, with a body of bytes."""
+    """A response, with a body of bytes."""
 
     headers: dict[str, str]
     body: bytes
 
 
 def fetch(port: int, path: str, **headers: str) -> Deferred[Fetched]:
-    """Fires with the answer to a GET; `_` in a header's name is `-`."""
+    """Fires with the response to a GET; `_` in a header's name is `-`."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
 
     def get() -> Fetched:
@@ -49,7 +49,7 @@ class SnapshotTests(ApiTestCase):
 
     @inlineCallbacks
     def test_values(self) -> Any:
-        """It is what `/api/v1/pv?name=` answers, for a cache to keep; errors are not."""
+        """It is the response of `/api/v1/pv?name=`, cacheable unless it is an error."""
         self.serve("--connect-timeout=0.1")
         query = "?name=X&name=nowhere&text=1"
         snapshot = yield self.call("GET", f"/api/v1/snapshot{query}")
@@ -62,7 +62,7 @@ class SnapshotTests(ApiTestCase):
 
     @inlineCallbacks
     def test_compressed(self) -> Any:
-        """It is compressed for those who accept that, unless it is short."""
+        """It is compressed for clients that accept that, unless it is short."""
         self.serve()
         names = "&".join(["name=X"] * 50)
         plain = yield fetch(self.port, f"/api/v1/snapshot?{names}")
@@ -76,7 +76,7 @@ class SnapshotTests(ApiTestCase):
 
     @inlineCallbacks
     def test_private(self) -> Any:
-        """What depends on the client's login or address is not for shared caches."""
+        """A response that depends on the client's login or address is not for shared caches."""
         access = "UAG(all) {ann} ASG(DEFAULT) { RULE(0, READ) { UAG(all) } }\n"
         self.serve(f"--access={self.write('access.acf', access)}")
         reply = yield self.call("GET", "/api/v1/snapshot?name=X")
@@ -84,7 +84,7 @@ class SnapshotTests(ApiTestCase):
 
     @inlineCallbacks
     def test_cache(self) -> Any:
-        """With contrib/nginx-snapshot.conf, the gateway is asked once for very many readers."""
+        """With contrib/nginx-snapshot.conf, one request to the gateway serves very many readers."""
         if NGINX is None:
             raise SkipTest("no nginx: apt-get install nginx-light")
         service = self.serve()

@@ -1,4 +1,4 @@
-"""Streams of events: the messages of a WebSocket, for clients that read only."""
+"""Streams of events: the messages of a WebSocket, for clients that only read."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ import numpy as np
 from twisted.internet.defer import inlineCallbacks
 from twisted.internet.task import deferLater
 
-from tests.support.api_case import ApiTestCase, EventClient
+from tests.support.api_case import API, ApiTestCase, EventClient
 from tests.support.ioc_case import until_true
 from tests.support.service_case import reactor
-from tests.web.test_api import API
 
 
 def is_monitor(message: Any) -> bool:
-    """Whether a message is an update."""
+    """Return whether a message is an update."""
     return bool(message["msg_type"] == "monitor")
 
 
@@ -27,7 +26,7 @@ class EventStreamTests(ApiTestCase):
 
     @inlineCallbacks
     def updates(self, stream: EventClient, *values: Any) -> Any:
-        """Set X to some values; fires when the stream has told the last."""
+        """Set X to some values; fires when the stream has sent the last."""
         for value in values:
             self.backend.set("X", value)
         yield stream.until(lambda message: message.get("value") == values[-1])
@@ -50,7 +49,7 @@ class EventStreamTests(ApiTestCase):
 
     @inlineCallbacks
     def test_many(self) -> Any:
-        """A stream of many PVs tells of each, and of names that are no PV's what is wrong."""
+        """A stream of many PVs has messages for each, and errors for invalid names."""
         names = [f"n{number}" for number in range(200)]
         for number, name in enumerate(names):
             self.backend.add(name, float(number))
@@ -74,7 +73,7 @@ class EventStreamTests(ApiTestCase):
 
     @inlineCallbacks
     def test_comments(self) -> Any:
-        """A silent stream gets comments, so that no proxy takes it for dead."""
+        """A silent stream gets comments, so that no proxy closes it."""
         self.serve("--ping-interval", "1")
         stream = yield self.open_stream(f"{API}/pv/X/stream")
         yield until_true(lambda: stream.comments >= 2)
@@ -82,7 +81,7 @@ class EventStreamTests(ApiTestCase):
 
     @inlineCallbacks
     def test_left(self) -> Any:
-        """A client that goes away is forgotten, with its PVs."""
+        """When a client disconnects, its PVs are closed."""
         gateway = self.serve("--linger", "0.01").gateway
         stream = yield self.open_stream(f"{API}/pv/X/stream")
         yield stream.until(is_monitor)
@@ -102,7 +101,7 @@ class EventStreamTests(ApiTestCase):
 
     @inlineCallbacks
     def test_expiry(self) -> Any:
-        """A stream ends when the login expires, and says so."""
+        """A stream ends when the login expires, with a message."""
         secret = "s" * 32
         self.serve("--jwt-key", self.write("key", secret))
         token = jwt.encode({"sub": "alice", "exp": time.time() + 2}, secret, "HS256")
@@ -114,7 +113,7 @@ class EventStreamTests(ApiTestCase):
 
     @inlineCallbacks
     def test_slow(self) -> Any:
-        """A slow reader gets the newest values when it reads again, and holds up nobody."""
+        """A slow reader gets the newest values when it reads again, and delays nobody."""
         self.backend.add("A", np.zeros(30_000))
         gateway = self.serve().gateway
         slow = yield self.open_stream(f"{API}/pv/A/stream?arrays=base64")
@@ -135,7 +134,7 @@ class EventStreamTests(ApiTestCase):
 
     @inlineCallbacks
     def test_stalled(self) -> Any:
-        """A reader that takes nothing for the stall timeout is dropped."""
+        """A reader that reads nothing for the stall timeout is dropped."""
         self.backend.add("A", np.zeros(30_000))
         gateway = self.serve("--stall-timeout", "0.5").gateway
         stream = yield self.open_stream(f"{API}/pv/A/stream?arrays=base64")
@@ -151,5 +150,5 @@ class EventStreamTests(ApiTestCase):
 
 
 def is_array(message: Any, elements: bytes) -> bool:
-    """Whether an update in base64 has these elements."""
+    """Return whether an update in base64 has these elements."""
     return base64.b64decode(message["value"]["base64"]) == elements

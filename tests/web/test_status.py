@@ -1,4 +1,4 @@
-"""/status: what the gateway is doing, and why a PV is dead."""
+"""/status: what the gateway is doing, and why a PV is not connected."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class StatusTests(ApiTestCase):
 
     @inlineCallbacks
     def test_report(self) -> Any:
-        """Clients, channels and totals are told, and no secret and no environment."""
+        """Clients, channels and totals are included; secrets and the environment are not."""
         self.serve()
         client = yield self.connect()
         for name in ("X", "nowhere"):
@@ -59,7 +59,7 @@ class StatusTests(ApiTestCase):
 
     @inlineCallbacks
     def test_search(self) -> Any:
-        """A search tells of what it finds, and of many how many they are."""
+        """A search returns what it finds, or the number if there are many."""
         for number in range(MOST + 10):
             self.backend.add(f"n{number}", 0.0)
         self.serve()
@@ -76,7 +76,7 @@ class StatusTests(ApiTestCase):
 
     @inlineCallbacks
     def test_dead(self) -> Any:
-        """Of a PV that no IOC serves it is told since when, and whom the gateway asks."""
+        """For a PV that no IOC serves, it has since when, and where the gateway searches."""
         self.serve()
         report = yield self.status("?pv=nowhere")
         self.assertEqual(report["pv"]["state"], "closed")
@@ -91,7 +91,7 @@ class StatusTests(ApiTestCase):
 
     @inlineCallbacks
     def test_rules(self) -> Any:
-        """Which lines of the rules decide about a PV is told, for anybody who is asked about."""
+        """It has the lines of the rules that decide about a PV, for any user."""
         folder = Path(self.mktemp()).absolute()
         folder.mkdir()
         pvlist, access = folder / "site.pvlist", folder / "site.acf"
@@ -115,7 +115,7 @@ class StatusTests(ApiTestCase):
 
     @inlineCallbacks
     def test_rates(self) -> Any:
-        """Rates are those since the report before, or since the PV was connected."""
+        """Rates are those since the previous report, or since the PV was connected."""
         service = self.serve()
         client = yield self.connect()
         client.send({"action": "connect", "pv": "X"})
@@ -141,7 +141,7 @@ class StatusTests(ApiTestCase):
 
     @inlineCallbacks
     def test_bad_query(self) -> Any:
-        """What nobody can ask is refused."""
+        """Invalid queries are refused."""
         self.serve()
         for query in ("?name=X", "?pv=X&pv=Y", "?search=%FF", "?pv=X&host=somewhere"):
             reply = yield self.call("GET", f"/status{query}")
@@ -149,18 +149,18 @@ class StatusTests(ApiTestCase):
 
     @inlineCallbacks
     def test_readers(self) -> Any:
-        """The clients of a proxy may not see it, unless an option says so."""
+        """The clients of a proxy may not read it, unless an option allows it."""
         self.serve()
         reply = yield self.call("GET", "/status", X_Forwarded_For="192.0.2.7")
         self.assertEqual(reply.status, 403)
 
 
 class LostTests(IOCTestCase):
-    """Over Channel Access."""
+    """With Channel Access."""
 
     @inlineCallbacks
     def test_lost(self) -> Any:
-        """Of a lost PV it is told which IOC it was on, and whether that has others alive."""
+        """For a lost PV, it has its IOC, and whether other PVs of that are connected."""
         ioc = yield self.start_ioc(RECORDS)
         policy = Policy(puts=True, writers=Writers.ANYONE)
         settings = GatewaySettings(connect_timeout=1)
@@ -201,7 +201,7 @@ class PageTests(WebTestCase):
 
     @in_thread
     def test_page(self) -> None:
-        """The page, and a row of the console, say why a PV is dead; the page finds channels."""
+        """The page, and a row of the console, say why a PV is lost; the page finds channels."""
         name = self.pv("x")
         browser = self.open("x", rest=",nowhere")
         browser.until_row(name, lambda row: row.state == "OK")

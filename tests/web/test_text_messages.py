@@ -1,4 +1,4 @@
-"""Text messages that are taken from the data of a client directly."""
+"""Text messages that are parsed directly from the data of a client."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MASKS = st.binary(min_size=4, max_size=4)
 
 
 def masked(payload: bytes, mask: bytes, first: int = TEXT) -> bytes:
-    """A client's frame."""
+    """Return a client's frame."""
     size = len(payload)
     head = bytes([first])
     if size < 126:
@@ -42,7 +42,7 @@ class TextMessageTests(SynchronousTestCase):
     @settings(max_examples=examples(50), deadline=None)
     @given(before=st.binary(max_size=9), text=TEXTS, mask=MASKS, after=st.binary(max_size=9))
     def test_whole(self, before: bytes, text: bytes, mask: bytes, after: bytes) -> None:
-        """A whole frame is taken, if it is not too large; nothing is waited for then."""
+        """A whole frame is parsed, if it is not too large; then nothing is waited for."""
         frame = masked(text, mask)
         taken = take_text(before + frame + after, len(before), MOST)
         end = len(before) + len(frame)
@@ -52,9 +52,7 @@ class TextMessageTests(SynchronousTestCase):
     @settings(max_examples=examples(50), deadline=None)
     @given(text=TEXTS, mask=MASKS, data=st.data())
     def test_part(self, text: bytes, mask: bytes, data: st.DataObject) -> None:
-        """A part of a frame is not taken; it is waited for, as soon as its size is known only if
-        it is not too large.
-        """
+        """A part of a frame is waited for, once its size is known, if it is not too large."""
         frame = masked(text, mask)
         part = frame[: data.draw(st.integers(0, len(frame) - 1))]
         self.assertIsNone(take_text(part, 0, MOST))
@@ -64,7 +62,7 @@ class TextMessageTests(SynchronousTestCase):
     @settings(max_examples=examples(50), deadline=None)
     @given(frame=st.binary(max_size=300))
     def test_any(self, frame: bytes) -> None:
-        """Nothing else is taken for a text."""
+        """No other data is parsed as a text."""
         taken = take_text(frame, 0, MOST)
         if taken is not None:
             text, end = taken
@@ -74,7 +72,7 @@ class TextMessageTests(SynchronousTestCase):
             text.decode()
 
     def test_others(self) -> None:
-        """Other kinds of frames and bad ones are left to Autobahn."""
+        """Other kinds of frames and invalid ones are left to Autobahn."""
         mask = b"mask"
         for frame in (
             *(masked(b"x", mask, first) for first in (BINARY, CLOSE, PING, 0x01, 0x80, 0xC1)),
@@ -92,7 +90,7 @@ class ServedTests(MemoryGatewayTestCase):
 
     @inlineCallbacks
     def test_mixed(self):  # type: ignore[no-untyped-def]
-        """Messages come in order, however frames of all kinds are cut and mixed."""
+        """Messages arrive in order, however frames of all kinds are split and mixed."""
         client = yield self.start_client()
         data, ids = b"", []
         for number in range(300):

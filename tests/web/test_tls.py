@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 from OpenSSL import SSL
 from twisted.internet import ssl
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.endpoints import SSL4ClientEndpoint
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.filewatch import FileWatcher
@@ -25,7 +27,7 @@ class TLSTests(MemoryServiceTestCase):
     """--port ssl:…"""
 
     def setUp(self) -> None:
-        """Have a certificate."""
+        """Make a certificate."""
         super().setUp()
         self.patch(FileWatcher, "interval", 0.05)
         self.patch(FileWatcher, "settle", 0.2)
@@ -38,16 +40,21 @@ class TLSTests(MemoryServiceTestCase):
         return service
 
     def ask(self, data: bytes = b"", **options: Any) -> Deferred[HTTPReader]:
-        """Fires with the certificate that is shown, and the answer."""
+        """Fires with the certificate of the server, and the response."""
         settings = ssl.CertificateOptions(verify=False, **options)
         endpoint = SSL4ClientEndpoint(reactor, "127.0.0.1", self.port, settings)
         return ask(endpoint, data, TLSReader)
 
     @inlineCallbacks
-    def open_socket(self) -> Any:
-        """Fires with a client that trusts the certificate."""
+    def open_socket(self, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> Any:
+        """Fires with a client that trusts the certificate, with TLS up to a version."""
         trust = ssl.Certificate.loadPEM(self.files.certificate.read_bytes())
-        settings = ssl.optionsForClientTLS("localhost", trustRoot=trust)
+        options = {"lowerMaximumSecurityTo": version}
+        if version is not ssl.TLSVersion.TLSv1_3:
+            options["insecurelyLowerMinimumTo"] = ssl.TLSVersion.TLSv1_2
+        settings = ssl.optionsForClientTLS(
+            "localhost", trustRoot=trust, extraCertificateOptions=options
+        )
         endpoint = SSL4ClientEndpoint(reactor, "127.0.0.1", self.port, settings)
         client = yield connect(reactor, f"wss://localhost:{self.port}/monitor", endpoint)
         self.addCleanup(client.abort)
@@ -55,7 +62,7 @@ class TLSTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_hsts(self) -> Any:
-        """Pages by TLS tell the browser to come by TLS only; others do not."""
+        """Pages by TLS make the browser use TLS only; others do not."""
         self.serve_tls()
         for path in ("/", "/static/pycaserver.js", "/nowhere"):
             seen = yield self.ask(request(path, {"Connection": "close"}))
@@ -76,8 +83,47 @@ class TLSTests(MemoryServiceTestCase):
         self.assertEqual([message["id"] for message in client.messages], numbers)
 
     @inlineCallbacks
+    def test_slow(self) -> Any:
+        """A client that reads late gets large and small updates whole and in order, and pongs."""
+        self.serve_tls()
+        wave = np.random.default_rng(1).random(5_000)
+        self.backend.add("wave", wave)
+        self.backend.add("counter", 0)
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            self.backend.set("wave", wave)
+            self.backend.set("counter", 0)
+            client = yield self.open_socket(version)
+            for name in ("wave", "counter"):
+                client.send(name)
+                yield client.until(pvname=name, msg_type="monitor")
+            pongs: list[bytes] = []
+            client.protocol.onPong = pongs.append
+            for count in range(1, 301):
+                if count == 101:
+                    client.stop_reading()
+                elif count == 201:
+                    client.resume_reading()
+                self.backend.set("wave", np.roll(wave, count))
+                self.backend.set("counter", count)
+                client.protocol.sendPing(b"%d" % count)
+                yield deferLater(reactor, 0, bool)
+            self.backend.set("counter", -1)
+            yield client.until(pvname="counter", value=-1)
+            updates = [m for m in client.messages if m["msg_type"] == "monitor"]
+            *counts, _ = [m["value"] for m in updates if m["pvname"] == "counter"]
+            self.assertEqual(counts, sorted(counts))
+            self.assertGreater(len(counts), 10)
+            rolls = [m["value"].index(wave[0]) for m in updates if m["pvname"] == "wave"]
+            self.assertEqual(rolls, sorted(rolls))
+            # The last update may overtake the last pong.
+            client.send({"action": "ping", "id": 1})
+            yield client.until(id=1)
+            self.assertEqual(pongs, [b"%d" % count for count in range(1, 301)])
+            client.abort()
+
+    @inlineCallbacks
     def test_stop_beside_late(self) -> Any:
-        """A client that reads on only after the gateway has gone still sees why."""
+        """A client that reads only after the gateway has stopped still sees why."""
         service = self.serve_tls()
         client = yield self.open_socket()
         client.stop_reading()
@@ -88,7 +134,7 @@ class TLSTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_renewed(self) -> Any:
-        """A renewed certificate is shown to the next connection; open ones live on."""
+        """A renewed certificate is used for the next connection; open ones stay."""
         self.serve_tls()
         client = yield self.open_socket()
         before = yield self.ask(request("/", {"Connection": "close"}))
@@ -103,7 +149,7 @@ class TLSTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_half_renewed(self) -> Any:
-        """While key and certificate do not fit, or one is missing, the old pair is shown."""
+        """While key and certificate do not match, or one is missing, the old pair is used."""
         self.serve_tls()
         before = yield self.ask(request("/", {"Connection": "close"}))
         context = self.certificate.getContext()
@@ -148,7 +194,7 @@ class EndpointTests(SynchronousTestCase):
     """Descriptions."""
 
     def test_refused(self) -> None:
-        """What names no usable key and certificate is refused."""
+        """A description without a usable key and certificate is refused."""
         files = write_certificate(Path(self.mktemp()))
         other = write_certificate(Path(self.mktemp()))
         for description in (
@@ -163,7 +209,7 @@ class EndpointTests(SynchronousTestCase):
             self.assertRaises(ValueError, tls_endpoint, reactor, description)
 
     def test_one_file(self) -> None:
-        """Key and certificate may be in one file, with those who signed it after them."""
+        """Key and certificate may be in one file, with intermediate certificates after them."""
         files = write_certificate(Path(self.mktemp()))
         signer = write_certificate(Path(self.mktemp()))
         both = files.key.with_name("both.pem")
@@ -177,12 +223,12 @@ def _description(files: CertificateFiles) -> str:
 
 
 class TLSReader(HTTPReader):
-    """A client that also looks at the server's certificate."""
+    """A client that also records the server's certificate."""
 
     serial = 0
 
     def dataReceived(self, data: bytes) -> None:
-        """Overrides HTTPReader: look at the certificate."""
+        """Overrides HTTPReader: record the certificate."""
         super().dataReceived(data)
         certificate = cast(Any, self.transport).getPeerCertificate()
         self.serial = certificate.get_serial_number()

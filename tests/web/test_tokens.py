@@ -1,4 +1,4 @@
-"""JSON Web Tokens: which are taken, which are not, and until when."""
+"""JSON Web Tokens: accepted, refused, and their expiry."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.web.htpasswd import LoginFileError
 from pycawamp.web.tokens import BadTokenError, TokenKey, read_key
+from tests.support.logins import SECRET
 from tests.support.service_case import MemoryServiceTestCase
 
 NOW = 1_700_000_000.0
-SECRET = "a secret of at least thirty-two bytes"
 CLAIMS = {"sub": "alice", "exp": NOW + 60}
 RSA = rsa.generate_private_key(65537, 2048)
 EC = ec.generate_private_key(ec.SECP256R1())
 
 
 def public(key: Any) -> bytes:
-    """The public key in PEM."""
+    """Return the public key in PEM."""
     pem: bytes = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     return pem
 
 
 def on_unknown_curve(key: Any) -> bytes:
-    """Its public half in PEM, with an object identifier that no curve has."""
+    """Return its public half in PEM, with an object identifier of no curve."""
     pem = public(key)
     body = base64.b64decode(b"".join(pem.splitlines()[1:-1]))
     strange = body.replace(bytes.fromhex("2a8648ce3d030107"), bytes.fromhex("2a8648ce3d030163"))
@@ -47,13 +47,13 @@ def on_unknown_curve(key: Any) -> bytes:
 
 
 def private(key: Any) -> bytes:
-    """The private key in PEM."""
+    """Return the private key in PEM."""
     pem: bytes = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return pem
 
 
 def forged(header: dict[str, Any], claims: dict[str, Any], secret: bytes | None) -> str:
-    """A token that PyJWT would not make: signed by HMAC whatever the key, or not at all."""
+    """Return a token that PyJWT would not create: HMAC with any key, or unsigned."""
     parts = [_base64(json.dumps(part).encode()) for part in (header, claims)]
     signed = ".".join(parts).encode()
     signature = b"" if secret is None else hmac.digest(secret, signed, hashlib.sha256)
@@ -65,20 +65,20 @@ def _base64(data: bytes) -> str:
 
 
 class KeyTests(SynchronousTestCase):
-    """Keys and the tokens that they are good for."""
+    """Keys and tokens."""
 
     def key(self, material: bytes, **options: str) -> TokenKey:
-        """The key that a file with this in it makes."""
+        """Return the key in a file with this content."""
         path = Path(self.mktemp())
         path.write_bytes(material)
         return read_key(path, **options)
 
     def assert_refused(self, key: TokenKey, token: str) -> None:
-        """A token is not taken."""
+        """Check that a token is refused."""
         self.assertRaises(BadTokenError, key.check, token, lambda: NOW)
 
     def test_kinds(self) -> None:
-        """The kind of the key says which algorithm its tokens have."""
+        """The kind of the key determines the algorithm of its tokens."""
         signers: list[tuple[str, bytes, Any]] = [
             ("RS256", public(RSA), RSA),
             ("ES256", public(EC), EC),
@@ -99,7 +99,7 @@ class KeyTests(SynchronousTestCase):
                 self.assert_refused(self.key(material), forged({"alg": algorithm}, CLAIMS, None))
 
     def test_confusion(self) -> None:
-        """A public key is never taken for a secret, nor one kind of key for another."""
+        """A public key is never used as a secret, nor one kind of key as another."""
         for owner in (RSA, EC):
             pem = public(owner)
             for secret in (pem, pem.strip(), pem + b"\n"):
@@ -110,7 +110,7 @@ class KeyTests(SynchronousTestCase):
         self.assert_refused(self.key(SECRET.encode() * 2), longer)
 
     def test_own_key(self) -> None:
-        """A key that the token brings along is not used."""
+        """A key in the token is not used."""
         other = jwt.algorithms.RSAAlgorithm.to_jwk(
             rsa.generate_private_key(65537, 2048).public_key()
         )
@@ -124,7 +124,7 @@ class KeyTests(SynchronousTestCase):
         self.assert_refused(self.key(SECRET.encode()), token)
 
     def test_expiry(self) -> None:
-        """A token needs an end, and is no good from that second on."""
+        """A token needs an expiry, and is refused from that second on."""
         key = self.key(SECRET.encode())
         for expires in (NOW, NOW - 1, None, "soon", True):
             claims = {**CLAIMS, "exp": expires}
@@ -134,19 +134,19 @@ class KeyTests(SynchronousTestCase):
         key.check(jwt.encode({"sub": "a", "exp": NOW + 1}, SECRET), lambda: NOW)
 
     def test_not_yet(self) -> None:
-        """A token that is good later only is refused."""
+        """A token that is valid only later is refused."""
         later = {**CLAIMS, "exp": time.time() + 7200, "nbf": time.time() + 3600}
         self.assert_refused(self.key(SECRET.encode()), jwt.encode(later, SECRET))
 
     def test_subject(self) -> None:
-        """A token needs a subject that can be a user's name."""
+        """A token needs a subject that is a valid user name."""
         key = self.key(SECRET.encode())
         for subject in ("", "  ", "a\nb", 5, None, ["a"]):
             claims = {**CLAIMS, "sub": subject}
             self.assert_refused(key, forged({"alg": "HS256"}, claims, SECRET.encode()))
 
     def test_audience_and_issuer(self) -> None:
-        """Tokens for others, and from others, are refused; so are those for anyone where asked."""
+        """Tokens for others, and from others, are refused; so are those without, if required."""
         key = self.key(SECRET.encode(), audience="gateway", issuer="https://login")
         good = {**CLAIMS, "aud": ["other", "gateway"], "iss": "https://login"}
         key.check(jwt.encode(good, SECRET), lambda: NOW)
@@ -156,7 +156,7 @@ class KeyTests(SynchronousTestCase):
         self.assert_refused(self.key(SECRET.encode()), jwt.encode({**CLAIMS, "aud": "x"}, SECRET))
 
     def test_claims_of_other_types(self) -> None:
-        """A claim that is there says something: of another type, or empty, it is no good."""
+        """A claim with another type, or an empty one, is refused."""
         secret = SECRET.encode()
         keys = self.key(secret), self.key(secret, audience="gateway", issuer="https://login")
         good = {**CLAIMS, "aud": "gateway", "iss": "https://login"}
@@ -191,7 +191,7 @@ class KeyTests(SynchronousTestCase):
                     self.assert_refused(key, token)
 
     def test_later(self) -> None:
-        """`nbf` and `iat` are compared with the clock that `exp` is, with leeway."""
+        """`nbf` and `iat` are compared with the same clock as `exp`, with leeway."""
         key = self.key(SECRET.encode())
         for name in ("nbf", "iat"):
             for when, good in ((NOW - 1, True), (NOW + 20, True), (NOW + 40, False)):
@@ -202,14 +202,14 @@ class KeyTests(SynchronousTestCase):
                     self.assert_refused(key, token)
 
     def test_critical_header(self) -> None:
-        """A header that must be understood, and is not, refuses the token (RFC 7515)."""
+        """An unknown header that must be understood makes the token invalid (RFC 7515)."""
         for more in ('"crit":["exp"],"exp":1', '"crit":[]', '"b64":false,"crit":["b64"]'):
             header = json.loads(f'{{"alg":"HS256",{more}}}')
             token = forged(header, CLAIMS, SECRET.encode())
             self.assert_refused(self.key(SECRET.encode()), token)
 
     def test_any_text(self) -> None:
-        """What is no token is refused, whatever it is."""
+        """Invalid tokens are refused."""
         key = self.key(public(RSA))
         deep = _base64(b"[" * 5000)
         for text in (
@@ -227,7 +227,7 @@ class KeyTests(SynchronousTestCase):
             self.assert_refused(key, text)
 
     def test_bad_files(self) -> None:
-        """Files with no key that can be trusted are refused, and named."""
+        """Files without a trustworthy key are refused, and named."""
         for material in (
             b"short",
             b"",
@@ -247,16 +247,16 @@ class ServedTests(MemoryServiceTestCase):
     """--jwt-key."""
 
     def token(self, seconds: float = 60, user: str = "alice") -> str:
-        """A good token for a time."""
+        """Return a token that is valid for a time."""
         return jwt.encode({"sub": user, "exp": time.time() + seconds}, SECRET)
 
     def serve_tokens(self, *options: str) -> Any:
-        """Run a gateway that takes tokens."""
+        """Run a gateway that accepts tokens."""
         return self.serve("--jwt-key", self.write("key", SECRET), *options)
 
     @inlineCallbacks
     def test_header_and_subprotocol(self) -> Any:
-        """A token comes in a header or, from a script, as a subprotocol."""
+        """A token is in a header or, from a script, in a subprotocol."""
         self.serve_tokens("--require-login")
         token = self.token()
         header, both, alone, none, bad, page = yield gatherResults(
@@ -290,7 +290,7 @@ class ServedTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_expiry(self) -> Any:
-        """When a token ends, so does the connection that it opened: an error, and 1008."""
+        """When a token expires, its connection is closed: an error, and 1008."""
         self.serve_tokens()
         short = yield self.connect({"Authorization": f"Bearer {self.token(1.5)}"})
         anybody = yield self.connect()
@@ -304,7 +304,7 @@ class ServedTests(MemoryServiceTestCase):
 
     @inlineCallbacks
     def test_new_key(self) -> Any:
-        """With another key in the file, the old one's tokens are good no more, open ones too."""
+        """With another key in the file, the old one's tokens are refused, and open ones closed."""
         service = self.serve_tokens()
         client = yield self.connect({"Authorization": f"Bearer {self.token()}"})
         self.write("key", SECRET[::-1])

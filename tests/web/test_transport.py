@@ -1,4 +1,4 @@
-"""Slow clients over real TCP: what they get and become, and that nobody else notices."""
+"""Slow clients over real TCP: what they get, and that others are not affected."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ POINTS = 2000
 
 
 def resident() -> int:
-    """Bytes of memory that this process has."""
+    """Return the resident memory of this process in bytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 class SlowClientTests(MemoryGatewayTestCase):
-    """Clients that take nothing, or little, of a fast waveform."""
+    """Clients that read nothing, or little, of a fast waveform."""
 
     @inlineCallbacks
     def start_wave(self, others: int, **limits: Any) -> Any:
-        """A gateway with a waveform and a counter; a client to be slow, of both, and others."""
+        """Make a gateway with a waveform and a counter, a client to be slow, and others."""
         self.backend.add("wave", np.zeros(POINTS))
         self.backend.add("counter", 0)
         self.wave = np.random.default_rng(1).random(POINTS)
@@ -53,7 +53,7 @@ class SlowClientTests(MemoryGatewayTestCase):
         self.backend.set("counter", self.count)
 
     def run_updates(self, interval: float) -> LoopingCall:
-        """Change both PVs again and again, until stopped or the test ends."""
+        """Change both PVs repeatedly, until stopped or the test ends."""
 
         def stop() -> None:
             if loop.running:
@@ -65,7 +65,7 @@ class SlowClientTests(MemoryGatewayTestCase):
         return loop
 
     def next_updates(self, number: int, loop: LoopingCall) -> Deferred[None]:
-        """Fires after so many updates more, the loop being stopped."""
+        """Fires after this number of further updates, when changes are stopped."""
         done: Deferred[None] = Deferred()
         target = self.count + number
 
@@ -81,7 +81,7 @@ class SlowClientTests(MemoryGatewayTestCase):
 
     @inlineCallbacks
     def latencies(self, clients: list[WebSocketTestClient], number: int) -> Any:
-        """How long each of the next updates of the counter took to all these clients."""
+        """Return how long each of the next updates of the counter took to all these clients."""
         sent: dict[int, float] = {}
         seen = [len(client.messages) for client in clients]
         first = self.count + 1
@@ -106,7 +106,7 @@ class SlowClientTests(MemoryGatewayTestCase):
 
     @inlineCallbacks
     def test_others_unharmed(self) -> Any:
-        """Beside a client that never reads, twenty others lose nothing, and wait no longer."""
+        """Beside a client that never reads, twenty others lose nothing, and are not delayed."""
         slow, *others = yield self.start_wave(20)
         alone = yield self.latencies(others, 50)
         slow.stop_reading()
@@ -120,7 +120,7 @@ class SlowClientTests(MemoryGatewayTestCase):
 
     @inlineCallbacks
     def test_memory_bounded(self) -> Any:
-        """What a client does not read takes a bounded amount of memory, however much it is."""
+        """Unread data of a client takes limited memory, however much it is."""
         (slow,) = yield self.start_wave(0)
         slow.stop_reading()
         before = resident()
@@ -138,7 +138,7 @@ class SlowClientTests(MemoryGatewayTestCase):
 
     @inlineCallbacks
     def test_stalled(self) -> Any:
-        """A client that takes nothing for the stall timeout is dropped, and no other."""
+        """A client that reads nothing for the stall timeout is dropped, and no other."""
         dropped: Deferred[LogEvent] = Deferred()
 
         @implementer(ILogObserver)

@@ -1,4 +1,4 @@
-"""WebSockets over real TCP: what is taken, refused and closed, and how."""
+"""WebSockets over real TCP: what is accepted, refused and closed, and how."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class MessageTests(MemoryGatewayTestCase):
 
     @inlineCallbacks
     def assert_serves(self, client: WebSocketTestClient) -> Any:
-        """A client is served as if nothing had been."""
+        """Check that a client is served as before."""
         self.backend.add("alive", 5)
         client.send({"action": "connect", "pv": "alive"})
         connection = yield client.receive()
@@ -32,7 +32,7 @@ class MessageTests(MemoryGatewayTestCase):
 
     @inlineCallbacks
     def test_conversation(self) -> Any:
-        """A page connects, is told each update, disconnects, and is told no more."""
+        """A page connects, gets each update, disconnects, and gets nothing more."""
         self.backend.add("X", 1)
         client = yield self.start_client()
         client.send({"action": "connect", "pv": "X"})
@@ -52,7 +52,7 @@ class MessageTests(MemoryGatewayTestCase):
 
     @inlineCallbacks
     def test_mistakes(self) -> Any:
-        """Each mistake is answered by one error, and the connection stays open."""
+        """Each invalid message is answered by one error, and the connection stays open."""
         client = yield self.start_client()
         for sent, code in [
             ("{", "bad_json"),
@@ -76,7 +76,7 @@ class MessageTests(MemoryGatewayTestCase):
 
     @inlineCallbacks
     def test_invalid_utf8(self) -> Any:
-        """Text that is not UTF-8 is told as one error, and the connection closed as 1007."""
+        """Text that is not UTF-8 is answered by one error, and the connection closed as 1007."""
         fixture = yield self.start()
         client, neighbour = yield connect_all(fixture, 2)
         client.send_raw_text(b'{"action":"connect","pv":"\xff"}')

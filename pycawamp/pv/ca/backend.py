@@ -65,7 +65,7 @@ class CABackend:
         self._repeater: Repeater | None = None
         self._ca = libca.load()
         self._worker = Worker(reactor, "Channel Access", self._ca.ca_flush_io)
-        # Before all else that it is given, also by those who open channels before `start`.
+        # Executed before all other jobs, also those of channels that are opened before `start`.
         self._worker.do(self._create_context)
         self.registry = Registry(inbox.intake)
         """The channels, monitors, gets and puts that libca's callbacks are about."""
@@ -242,7 +242,7 @@ class CABackend:
 
     def _put(self, at_libca: AtLibca, pending: PlainPut) -> None:
         if pending.answer.called:
-            # Its time was up while it was held.
+            # It has timed out while it was held.
             return
         write = pending.write
         status = libca.ECA_DISCONN
@@ -265,7 +265,7 @@ class CABackend:
                 pending.key,
             )
         if status != libca.ECA_NORMAL:
-            # libca would not take it, so it does not call back.
+            # libca has rejected it, so there will be no callback.
             self.registry.puts.pop(pending.key, None)
             self._inbox.post(pending.done, status)
 

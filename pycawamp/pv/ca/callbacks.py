@@ -19,7 +19,8 @@ from pycawamp.pv.ca.circuits import Confirmation
 from pycawamp.pv.ca.monitors import ControlMonitor, Monitor, ValueMonitor
 from pycawamp.pv.ca.refusals import RefusalLog
 from pycawamp.pv.ca.requests import PendingGet, PendingPut
-from pycawamp.pv.inbox import Inbox, Intake
+from pycawamp.pv.inbox import Inbox
+from pycawamp.pv.intake import Intake
 from pycawamp.pv.values import Metadata
 
 Listener: TypeAlias = "Monitor | PendingGet | Confirmation"
@@ -184,7 +185,7 @@ class Callbacks:
             source = self._ca.ca_host_name(args.chid).decode("utf-8", "replace")
             context = f"{channel.name} of {source}"
         line = f"Channel Access: {libca.message(args.stat)} ({context})"
-        # In a flood the newest will do.
+        # Under load, only the newest is kept.
         self._inbox.post_update(self._log_exception, (source, args.stat, line))
 
     def _log_exception(self, news: tuple[str, int, str]) -> None:
@@ -208,5 +209,5 @@ def _mismatch(listener: Listener, dbr_type: int, count: int) -> libca.Refusal:
     return libca.Refusal(libca.ECA_BADCOUNT, reason)
 
 
-# Most channels of an IOC are alike in this: they share one value.
+# Equal for most channels of an IOC, which share one value.
 _native = lru_cache(maxsize=1024)(Metadata)

@@ -48,7 +48,7 @@ class ChannelCalls(PutCalls, Protocol):
 class Channel:
     """Passes a channel's events to its sink in the order that the sink expects.
 
-    The sink is told of a connection when the channel is connected and readable and its metadata
+    The sink is notified when the channel is connected and readable and its metadata
     has arrived, so the first reading already has units and limits.
     """
 
@@ -126,7 +126,7 @@ class Channel:
         if self._puts is None:
             self._puts = Puts(self._calls, self.at_libca)
         if write.count == 0 and self.name.endswith("$"):
-            # A string field, as characters. Of none, the IOC would write nothing.
+            # A string field, as characters. Without characters, the IOC would write nothing.
             write = Write(write.type, 1, b"\0")
         return self._puts.complete(write) if wait else self._puts.send(write)
 
@@ -187,7 +187,7 @@ class Channel:
 
     def update(self, reading: Reading) -> None:
         """Decode an update, and pass it to the sink."""
-        # A refusal that is held is over: values come.
+        # Values arrive, so a held refusal no longer applies.
         self._held = None
         if self._told is True:
             self._sink.reading(reading)

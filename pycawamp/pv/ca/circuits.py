@@ -103,7 +103,7 @@ class Circuits:
         if circuit is None:
             return
         self._end(circuit)
-        # An answer may still come, and must find nothing to do.
+        # An answer that still arrives must have no effect.
         while circuit.held:
             _, _, job = circuit.held.popleft()
             self._do(job)

@@ -162,7 +162,7 @@ def _describe(native: Metadata, raw: bytes) -> Metadata:
     if native.type is FieldType.FLOAT:
         # The shortest digits, as values have them: 0.1, not 0.10000000149011612.
         limits = [float(str(np.float32(limit))) for limit in limits]
-    # The same NaN each time: what is alike compares equal, and is not told as a change.
+    # Always the same NaN, so that equal metadata compares equal, and is not sent again.
     limits = [math.nan if math.isnan(limit) else limit for limit in limits]
     high_display, low_display, hihi, high, low, lolo, high_control, low_control = limits
     return attrs.evolve(

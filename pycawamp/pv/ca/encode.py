@@ -73,7 +73,7 @@ def _encode_enums(metadata: Metadata, values: list[Any]) -> bytes:
 
 def _index(metadata: Metadata, value: Any) -> int:
     labels = metadata.enum_strs
-    # A state need not have a label. Channel Access tells 16 labels, and menus may have more.
+    # A state need not have a label: Channel Access has at most 16, and menus may have more.
     is_open = metadata.is_array or len(labels) == MAX_STATES
     return checks.index(labels, value, MAX_INDEX if is_open else MAX_STATES - 1)
 
@@ -101,7 +101,7 @@ def _characters(metadata: Metadata, text: str) -> list[int]:
     raw = text.encode()
     if len(raw) >= metadata.count:
         raise BadValueError(f"expected at most {metadata.count - 1} bytes of UTF-8, got {len(raw)}")
-    # With its NUL, so that what a longer text left behind does not show.
+    # With its NUL, so that the rest of a longer text is not shown.
     return list(raw + b"\0")
 
 

@@ -215,6 +215,6 @@ class ThreadKeeper:
         self._at_thread_exit(self._exit_callback, None)
 
     def _let_go(self, _argument: int | None) -> None:
-        # ctypes holds the state once more during this very call, and frees it after.
+        # ctypes has another reference during this call, and releases it afterwards.
         self.threads -= 1
         self._release(0)

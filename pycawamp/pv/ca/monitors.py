@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar, Protocol
 
 from pycawamp.pv.ca import dbr, libca
-from pycawamp.pv.inbox import Intake
+from pycawamp.pv.intake import Intake
 from pycawamp.pv.routes import DirectStream, Route
 from pycawamp.pv.values import Metadata, Reading
 
@@ -85,7 +85,7 @@ class Monitor(ABC):
 
     def failed(self, refusal: libca.Refusal) -> None:
         """Handle an event without data, or with invalid data."""
-        # Without read access there is nothing to send; that is told with the rights.
+        # Without read access there is nothing to send; the access rights say so.
         channel = self.channel
         is_news = refusal.status != libca.ECA_NORDACCESS or channel.is_readable
         if is_news and self in channel.monitors:

@@ -82,7 +82,7 @@ def answers(port: int, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(ASK_AGAIN_SECONDS)
-        # Asked again and again: while nobody listens, a datagram leaves no trace.
+        # Repeated, because datagrams are lost while no process listens.
         while time.monotonic() < deadline:
             client.sendto(REGISTER, ("127.0.0.1", port))
             try:
@@ -94,7 +94,7 @@ def answers(port: int, seconds: float) -> bool:
 
 
 def _is_taken(port: int) -> bool:
-    # The way libca finds out.
+    # libca uses the same check.
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as candidate:
         try:
             candidate.bind(("", port))
@@ -119,8 +119,8 @@ def _start_owned(port: int) -> Repeater:
 
 
 def _start_detached(port: int) -> Repeater:
-    # The process that we start forks, tells the pid and ends. So the repeater is no child of
-    # ours, and no zombie if it ends first.
+    # The started process forks, prints the pid and exits. So the repeater is not a child of
+    # this process, and does not become a zombie if it ends first.
     started = subprocess.run(
         _command("detached"),
         stdin=subprocess.DEVNULL,
@@ -138,7 +138,7 @@ def _start_detached(port: int) -> Repeater:
 def _command(mode: str) -> list[str]:
     from epicscorelibs.lib import ca_dsoinfo  # noqa: PLC0415 (the process itself has no site)
 
-    # Isolated and without site: it starts in half the time and nothing of the user's gets in.
+    # Isolated and without site: it starts in half the time, and loads no modules of the user.
     return [sys.executable, "-I", "-S", os.path.abspath(__file__), mode, ca_dsoinfo.sofilename]
 
 
@@ -147,7 +147,7 @@ def main(mode: str, library: str) -> None:
     if mode == "owned":
         threading.Thread(target=_repeat, args=(library,), daemon=True).start()
         sys.stdin.buffer.read()
-        # Without Python's own ending: the thread is inside libca for good.
+        # Without Python's shutdown: the thread never returns from libca.
         os._exit(0)
     if pid := os.fork():
         print(pid)
@@ -160,7 +160,7 @@ def main(mode: str, library: str) -> None:
 
 
 def _repeat(library: str) -> None:
-    # Comes back at once if another repeater has the port. Then that one will do.
+    # Returns at once if another repeater has the port.
     ctypes.CDLL(library).caRepeaterThread(None)
 
 

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
-from pycawamp.pv.formula.channel import FormulaPV, Input
+from pycawamp.pv.formula.channel import FormulaInput, FormulaPV
 from pycawamp.pv.formula.formula import Formula
 from pycawamp.pv.formula.tokens import FormulaError
 from pycawamp.pv.hub import PVHub
@@ -19,7 +19,7 @@ MOST_FORMULAS = 2000
 MOST_RATE = 10_000.0
 """Computations per second, of all formulas."""
 AT_ONCE = 100
-"""Formulas that are computed before others have their turn."""
+"""Formulas that are computed at once; the others follow in the next reactor iteration."""
 
 
 @implementer(IBackend)
@@ -32,10 +32,10 @@ class FormulaBackend:
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._hub: PVHub | None = None
-        self._inputs: dict[str, Input] = {}
+        self._inputs: dict[str, FormulaInput] = {}
         self._formulas: dict[FormulaPV, tuple[str, ...]] = {}
-        # Dicts, as they keep the order: who waits longest comes first.
-        self._changed: dict[Input, None] = {}
+        # Dicts, as they keep the order: the first has waited longest.
+        self._changed: dict[FormulaInput, None] = {}
         self._due: dict[FormulaPV, None] = {}
         self._timer: IDelayedCall | None = None
         self._next = 0.0
@@ -78,11 +78,11 @@ class FormulaBackend:
         made.compute()
         return made
 
-    def _input(self, name: str) -> Input:
+    def _input(self, name: str) -> FormulaInput:
         found = self._inputs.get(name)
         if found is None:
             assert self._hub is not None, "a hub is to be followed first"
-            found = self._inputs[name] = Input(self._mark)
+            found = self._inputs[name] = FormulaInput(self._mark)
             found.subscription = self._hub.subscribe(name, found)
         return found
 
@@ -96,7 +96,7 @@ class FormulaBackend:
                 self._changed.pop(source, None)
                 source.subscription.close()
 
-    def _mark(self, source: Input) -> None:
+    def _mark(self, source: FormulaInput) -> None:
         """Schedule the computation of the formulas with an input."""
         self._changed[source] = None
         self._schedule()
@@ -116,14 +116,14 @@ class FormulaBackend:
         # Before formulas are computed, which may be inputs of others.
         self._next = self._clock.seconds() + len(some) / MOST_RATE
         for formula in some:
-            # What one tells may lead to the end of another.
+            # The result of one may cause another to be closed.
             if self._due.pop(formula, True) is None:
                 formula.compute()
         if self._due:
             self._schedule()
 
-    def _check_size(self, source: Input) -> None:
-        """Unsubscribe from large arrays, of which nothing is computed."""
+    def _check_size(self, source: FormulaInput) -> None:
+        """Unsubscribe from large arrays, which formulas cannot use."""
         pv = source.pv
         if pv.described is not None and pv.described.is_large and self._hub is not None:
             source.subscription.close()

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 import attrs
 
-# How tightly what an expression consists of is bound, as in postfix.c of libCom.
+# The precedence of operators, lowest first, as in postfix.c of libCom.
 CHOICE, OR, AND, COMPARISON, SUM, PRODUCT, POWER, ATOM = range(8)
 
 
@@ -17,7 +17,7 @@ class Calc(NamedTuple):
 
     text: str
     rank: int = ATOM
-    """How tightly it is bound at its outermost operator."""
+    """The precedence of its outermost operator."""
     is_truth: bool = False
     """Whether it is 0 or 1 whatever its inputs are."""
 

@@ -29,10 +29,10 @@ _NOT_NUMBERS = {
 
 @implementer(ISubscriber)
 @attrs.define(eq=False)
-class Input:
+class FormulaInput:
     """A PV that formulas are computed from: one subscription for all of them."""
 
-    _changed: Callable[[Input], object]
+    _changed: Callable[[FormulaInput], object]
     subscription: Subscription = attrs.field(init=False)
     formulas: dict[FormulaPV, None] = attrs.field(init=False, factory=dict)
 
@@ -75,7 +75,7 @@ class FormulaPV:
         self._refusal: str | None = None
 
     def close(self) -> None:
-        """Compute it no more."""
+        """Stop computing it."""
         self._closed(self)
 
     def get(self) -> Deferred[Reading]:

@@ -8,7 +8,7 @@ import attrs
 
 from pycawamp.pv.calc import Expression, ExpressionError
 from pycawamp.pv.formula.parser import Parser
-from pycawamp.pv.formula.tokens import FormulaError, Token, quoted, tokens
+from pycawamp.pv.formula.tokens import FormulaError, FormulaToken, quoted, tokens
 
 
 @attrs.frozen
@@ -18,8 +18,8 @@ class Formula:
     inputs: tuple[str, ...]
     """The names of the PVs whose values are A, B, … of the expression."""
     expression: Expression
-    _tokens: tuple[Token, ...]
-    _names: frozenset[Token]
+    _tokens: tuple[FormulaToken, ...]
+    _names: frozenset[FormulaToken]
     """The tokens that are names of PVs."""
 
     @classmethod
@@ -38,5 +38,5 @@ class Formula:
         """Return the text without blanks, with other names for its PVs, in quotes."""
         return "".join(self._named(token, name) for token in self._tokens)
 
-    def _named(self, token: Token, name: Callable[[str], str]) -> str:
+    def _named(self, token: FormulaToken, name: Callable[[str], str]) -> str:
         return quoted(name(token.text)) if token in self._names else token.text

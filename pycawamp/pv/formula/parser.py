@@ -27,7 +27,7 @@ from pycawamp.pv.formula.calc import (
     negated,
     number,
 )
-from pycawamp.pv.formula.tokens import FormulaError, Kind, Token
+from pycawamp.pv.formula.tokens import FormulaError, FormulaToken, FormulaTokenKind
 
 _FIRST = ord("A")
 _FUNCTIONS = {name.lower(): function for name, function in FUNCTIONS.items()}
@@ -45,35 +45,35 @@ MOST_DEPTH = 20
 class Parser:
     """Reads the tokens of a formula; each method reads what it is named after."""
 
-    def __init__(self, tokens: Sequence[Token]) -> None:
+    def __init__(self, tokens: Sequence[FormulaToken]) -> None:
         self._tokens = tokens
         self._at = 0
         self._depth = 0
         self.inputs: dict[str, Calc] = {}
         """The names of PVs, in the order in which they come, and the letters for them."""
-        self.names: set[Token] = set()
+        self.names: set[FormulaToken] = set()
         """The tokens that are names of PVs."""
 
     def whole(self) -> Calc:
-        """Read all; raises FormulaError."""
+        """Parse the whole formula; raises FormulaError."""
         calc = self._formula()
-        if self._next.kind is not Kind.END:
+        if self._next.kind is not FormulaTokenKind.END:
             raise self._next.error("an operator or the end")
         return calc
 
     @property
-    def _next(self) -> Token:
+    def _next(self) -> FormulaToken:
         return self._tokens[self._at]
 
-    def _take(self) -> Token:
+    def _take(self) -> FormulaToken:
         token = self._tokens[self._at]
-        self._at += token.kind is not Kind.END
+        self._at += token.kind is not FormulaTokenKind.END
         return token
 
     def _skip(self, mark: str) -> bool:
         """Skip this mark if it is next, and return whether it was."""
         token = self._tokens[self._at]
-        found = token.text == mark and token.kind is Kind.MARK
+        found = token.text == mark and token.kind is FormulaTokenKind.MARK
         self._at += found
         return found
 
@@ -94,7 +94,7 @@ class Parser:
         calc = self._factor()
         while True:
             token = self._tokens[self._at]
-            level = _LEVELS.get(token.text, 0) if token.kind is Kind.MARK else 0
+            level = _LEVELS.get(token.text, 0) if token.kind is FormulaTokenKind.MARK else 0
             if level < lowest:
                 return calc
             self._at += 1
@@ -108,22 +108,24 @@ class Parser:
             return self._operand(self._take())
         token = self._take()
         operand = self._operand(token)
-        return Calc(f"-{operand.text}") if token.kind is Kind.NUMBER else negated(operand)
+        return (
+            Calc(f"-{operand.text}") if token.kind is FormulaTokenKind.NUMBER else negated(operand)
+        )
 
-    def _operand(self, token: Token) -> Calc:
-        if token.kind is Kind.NUMBER:
+    def _operand(self, token: FormulaToken) -> Calc:
+        if token.kind is FormulaTokenKind.NUMBER:
             return self._number(token)
-        if token.kind is Kind.QUOTED:
+        if token.kind is FormulaTokenKind.QUOTED:
             return self._input(token)
-        if token.kind is Kind.WORD:
+        if token.kind is FormulaTokenKind.WORD:
             return self._call(token) if self._skip("(") else self._word(token)
-        if token.kind is Kind.MARK and token.text == "(":
+        if token.kind is FormulaTokenKind.MARK and token.text == "(":
             calc = self._inner(token)
             self._expect(")")
             return calc
         raise token.error("a number, the name of a PV in backquotes, or a function")
 
-    def _inner(self, token: Token) -> Calc:
+    def _inner(self, token: FormulaToken) -> Calc:
         """Read a formula in parentheses."""
         self._depth += 1
         if self._depth > MOST_DEPTH:
@@ -132,16 +134,16 @@ class Parser:
         self._depth -= 1
         return calc
 
-    def _number(self, token: Token) -> Calc:
+    def _number(self, token: FormulaToken) -> Calc:
         value = float(token.text)
         if not math.isfinite(value):
             raise token.error("a number that a double holds")
         return number(value)
 
-    def _word(self, token: Token) -> Calc:
+    def _word(self, token: FormulaToken) -> Calc:
         return CONSTANTS.get(token.text) or self._input(token)
 
-    def _input(self, token: Token) -> Calc:
+    def _input(self, token: FormulaToken) -> Calc:
         self.names.add(token)
         letter = self.inputs.get(token.text)
         if letter is None:
@@ -150,7 +152,7 @@ class Parser:
             letter = self.inputs[token.text] = Calc(chr(_FIRST + len(self.inputs)))
         return letter
 
-    def _call(self, token: Token) -> Calc:
+    def _call(self, token: FormulaToken) -> Calc:
         function = _FUNCTIONS.get(token.text.lower())
         if function is None:
             raise token.error(f"a function that calc records have, one of {', '.join(FUNCTIONS)}")
@@ -159,7 +161,7 @@ class Parser:
             raise _count_error(token, function, len(arguments))
         return function.make(arguments)
 
-    def _arguments(self, token: Token) -> list[Calc]:
+    def _arguments(self, token: FormulaToken) -> list[Calc]:
         arguments = [self._inner(token)]
         while self._skip(","):
             arguments.append(self._inner(token))
@@ -168,6 +170,6 @@ class Parser:
         return arguments
 
 
-def _count_error(token: Token, function: Function, count: int) -> FormulaError:
+def _count_error(token: FormulaToken, function: Function, count: int) -> FormulaError:
     where = f"character {token.place}"
     return FormulaError(f"{where}: expected {function.wanted} for {token.text}, found {count}")

@@ -27,7 +27,7 @@ class FormulaError(ValueError):
     """The text is no formula that can be computed; says where, and what was expected."""
 
 
-class Kind(Enum):
+class FormulaTokenKind(Enum):
     """The kind of a token."""
 
     NUMBER = "number"
@@ -39,16 +39,19 @@ class Kind(Enum):
     END = "end"
 
 
-_KINDS: dict[str | None, Kind | None] = {"blank": None, **{kind.value: kind for kind in Kind}}
+_KINDS: dict[str | None, FormulaTokenKind | None] = {
+    "blank": None,
+    **{kind.value: kind for kind in FormulaTokenKind},
+}
 
 
-class Token(NamedTuple):
+class FormulaToken(NamedTuple):
     """A part of a formula.
 
     A NamedTuple, not an attrs class, as it is created in half the time: clients may send many.
     """
 
-    kind: Kind
+    kind: FormulaTokenKind
     text: str
     """For the name of a PV, without quotes."""
     place: int
@@ -59,10 +62,10 @@ class Token(NamedTuple):
         return FormulaError(f"character {self.place}: expected {expected}, found {self}")
 
     def __str__(self) -> str:
-        return "the end" if self.kind is Kind.END else repr(clip(self.text, 32))
+        return "the end" if self.kind is FormulaTokenKind.END else repr(clip(self.text, 32))
 
 
-def tokens(text: str, start: int = 0) -> Iterator[Token]:
+def tokens(text: str, start: int = 0) -> Iterator[FormulaToken]:
     """Yield the tokens of a formula, END last; raises FormulaError. It begins at `start`."""
     at, marks = start, 0
     for match in _TOKEN.finditer(text, start):
@@ -70,16 +73,16 @@ def tokens(text: str, start: int = 0) -> Iterator[Token]:
             break
         kind = _KINDS[match.lastgroup]
         at = match.end()
-        if kind is Kind.QUOTED:
+        if kind is FormulaTokenKind.QUOTED:
             yield _quoted(match)
         elif kind is not None:
-            yield Token(kind, match[0], match.start() + 1)
-        marks += kind is Kind.MARK
+            yield FormulaToken(kind, match[0], match.start() + 1)
+        marks += kind is FormulaTokenKind.MARK
         if marks > MAX_OPERATORS:
             raise FormulaError(f"expected at most {MAX_OPERATORS} operators and parentheses")
     if at < len(text):
         raise _unknown(text, at)
-    yield Token(Kind.END, "", at + 1)
+    yield FormulaToken(FormulaTokenKind.END, "", at + 1)
 
 
 def quoted(name: str) -> str:
@@ -92,15 +95,15 @@ def quoted(name: str) -> str:
     )
 
 
-def _quoted(match: re.Match[str]) -> Token:
-    token = Token(Kind.QUOTED, match[0][1:-1], match.start() + 1)
+def _quoted(match: re.Match[str]) -> FormulaToken:
+    token = FormulaToken(FormulaTokenKind.QUOTED, match[0][1:-1], match.start() + 1)
     if not token.text.strip():
         raise token.error("the name of a PV in quotes")
     return token
 
 
 def _unknown(text: str, at: int) -> FormulaError:
-    found = Token(Kind.MARK, text[at], at + 1)
+    found = FormulaToken(FormulaTokenKind.MARK, text[at], at + 1)
     if text[at] in _QUOTES:
         return FormulaError(f"character {at + 1}: expected another {text[at]} after the name")
     if text[at] == '"':

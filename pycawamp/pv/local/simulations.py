@@ -141,7 +141,7 @@ def _ramp(given: Sequence[float]) -> Simulation:
     steps = max(0, math.floor((high - low) / abs(step))) + 1
 
     def value(number: int, _: float) -> float:
-        # It begins at the lower limit, whichever way it goes.
+        # It begins at the lower limit, in either direction.
         if step > 0:
             return low + number % steps * step
         return low if number == 0 else high + (number - 1) % steps * step

@@ -1,4 +1,4 @@
-"""Tables that loc:// PVs hold: as those of pvAccess are shown."""
+"""Tables in loc:// PVs, in the form in which tables of pvAccess are shown."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _check_labels(labels: Any, columns: int) -> None:
 
 
 def _checked(name: str, column: Any) -> Array | list[str]:
-    """Return a column as it is kept: numbers as an array, which takes least memory."""
+    """Return a column: numbers as an array, which needs least memory."""
     if not isinstance(column, list):
         got = checks.described(column)
         raise BadValueError(f"expected an array for the column {_shown(name)}, got {got}")

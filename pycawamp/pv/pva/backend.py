@@ -18,14 +18,18 @@ from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.interfaces import IBackend, IHandle, ISink
 from pycawamp.pv.pva import messages
-from pycawamp.pv.pva.channel import SILENCE, Channel, Monitor
-from pycawamp.pv.pva.circuit import Account, Circuit
+from pycawamp.pv.pva.channel import Channel
+from pycawamp.pv.pva.circuit import Circuit
 from pycawamp.pv.pva.environment import Address, Environment
+from pycawamp.pv.pva.messages import Account
+from pycawamp.pv.pva.monitor import SILENCE, Monitor
 from pycawamp.pv.pva.search import Names, Searcher
 from pycawamp.pv.pva.wire import Reader
 
 NAME_SERVER_PAUSE = 10.0
 """Seconds until a lost name server is connected again."""
+MAX_REFUSING = 1000
+"""Maximum number of servers that are remembered to have refused the account."""
 
 
 @implementer(IBackend)
@@ -56,13 +60,15 @@ class PVABackend:
         self._started = False
         self._searches = False
         self._account = _account()
+        # Servers that have refused it: the next connection to one is anonymous.
+        self._refusing: set[Address] = set()
 
     def start(self) -> None:
         """Read the environment. No socket is opened before there is a channel."""
         try:
             self._environment = Environment.read(os.environ)
         except ValueError as error:
-            self._log.error("pvAccess is not used: {error}", error=error)
+            self._log.error("pvAccess is disabled: {error}", error=error)
             return
         if self.inbox is not None:
             self.inbox.open()
@@ -114,7 +120,7 @@ class PVABackend:
     def conflated(self) -> int:
         """Number of updates that were replaced by newer ones before they were passed on."""
         circuits = [*self._circuits.values(), *self._name_servers.values()]
-        return self._conflated + sum(circuit.conflated for circuit in circuits)
+        return self._conflated + sum(circuit.backlog.conflated for circuit in circuits)
 
     def seconds(self) -> float:
         """Return the reactor's time."""
@@ -137,7 +143,7 @@ class PVABackend:
         """Remove a circuit; that of a name server is connected again later."""
         address = circuit.address
         if circuit in (self._circuits.get(address), self._name_servers.get(address)):
-            self._conflated += circuit.conflated
+            self._conflated += circuit.backlog.conflated
         if self._circuits.get(address) is circuit:
             del self._circuits[address]
         if self._name_servers.get(address) is circuit:
@@ -148,6 +154,12 @@ class PVABackend:
     def answered(self, reader: Reader, host: str) -> None:
         """Handle an answer of a name server."""
         self.searcher.answered(reader, host)
+
+    def account_refused(self, circuit: Circuit) -> None:
+        """Connect to the server of a circuit without an account the next time."""
+        if len(self._refusing) >= MAX_REFUSING:
+            self._refusing.clear()
+        self._refusing.add(circuit.address)
 
     def _ask_name_servers(self, sequence: int, names: Names) -> None:
         for circuit in self._name_servers.values():
@@ -163,7 +175,9 @@ class PVABackend:
 
     def _make_circuit(self, address: Address) -> Circuit:
         timeout = self._environment.timeout
-        return Circuit(self._reactor, address, self, self._account, timeout)
+        account = None if address in self._refusing else self._account
+        self._refusing.discard(address)
+        return Circuit(self._reactor, address, self, account, timeout)
 
 
 def _account() -> Account:

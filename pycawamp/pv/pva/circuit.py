@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import math
-from collections import deque
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, TypeAlias, cast
+from typing import Any, Protocol, cast
 
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import ClientFactory
@@ -14,14 +12,15 @@ from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from pycawamp.pv.delay import SLICE
 from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.pva import messages
+from pycawamp.pv.pva.backlog import Backlog
 from pycawamp.pv.pva.direct import DirectUpdates
 from pycawamp.pv.pva.environment import Address
-from pycawamp.pv.pva.messages import Command, Message, Receiver
+from pycawamp.pv.pva.interfaces import IChannel, IMonitor, IOperation
+from pycawamp.pv.pva.messages import Account, Command, Message, Receiver
 from pycawamp.pv.pva.types import TypeReader
-from pycawamp.pv.pva.wire import LITTLE, MALFORMED, DecodeError, Order, Reader, Status
+from pycawamp.pv.pva.wire import LITTLE, MALFORMED, DecodeError, Order, Reader
 
 READ_SIZES = (2**14, 2**18)
 """Bytes to read at once, normally and with a backlog: large buffers cost more than small reads."""
@@ -29,75 +28,12 @@ CONNECT_TIMEOUT = 5.0
 """Seconds."""
 ECHO_PERIOD = 15.0
 """Seconds between echo requests; servers close silent connections."""
-LOOKED_AT = 16
-"""Number of messages between two checks of the time."""
-LARGE = 4096
-"""Bytes of a message after which the time is checked immediately."""
-BEHIND = 0.25
-"""Seconds of continuous backlog after which updates are replaced by newer ones."""
+LATE = 0.1
+"""Seconds between reading and handling after which there was more than could be handled at once."""
 MOST_AHEAD = 4
 """Reads that may wait in the inbox before no more is read."""
 MAX_AUTHENTICATIONS = 100
 """Maximum number of authentication methods that a server may offer."""
-
-
-Update: TypeAlias = Callable[[Order, bytes, int, int], bool]
-
-SHORTEST_UPDATE = 7
-"""Bytes of an update without values."""
-_MONITOR = int(Command.MONITOR)
-
-
-class Account(NamedTuple):
-    """The user and host name of this client, for servers that request them."""
-
-    user: str
-    host: str
-
-
-class IOperation(Protocol):
-    """A pending GET, PUT or MONITOR."""
-
-    def received(self, subcommand: int, reader: Reader) -> None:
-        """Handle the rest of a message.
-
-        Raises:
-            DecodeError: It is invalid.
-        """
-
-
-class IMonitor(IOperation, Protocol):
-    """A MONITOR whose updates can be conflated."""
-
-    def absorb(self, order: Order, buffer: bytes, position: int, end: int) -> bool:
-        """Store an update without passing it on; return False if it is not only the value."""
-
-    def tell_newest(self) -> None:
-        """Pass on the last stored update."""
-
-    def acknowledge(self) -> None:
-        """Acknowledge a number of updates to the server."""
-
-
-class IChannel(Protocol):
-    """A channel of a circuit."""
-
-    name: bytes
-
-    def created(self, server_id: int) -> None:
-        """Handle that the server has created the channel."""
-
-    def not_created(self, status: Status) -> None:
-        """Handle that the server has refused to create the channel."""
-
-    def destroyed(self) -> None:
-        """Handle that the server has closed the channel."""
-
-    def set_access(self, write: bool) -> None:
-        """Handle a change of the right to write."""
-
-    def lost(self) -> None:
-        """Handle that the connection was lost, or could not be made."""
 
 
 class IOwner(Protocol):
@@ -115,6 +51,9 @@ class IOwner(Protocol):
     def answered(self, reader: Reader, host: str) -> None:
         """Handle the answer to a search on the circuit."""
 
+    def account_refused(self, circuit: Circuit) -> None:
+        """Handle that the server of a circuit refuses this client's user and host name."""
+
 
 class Circuit(TwistedProtocol):
     """A TCP connection to a server.
@@ -128,7 +67,7 @@ class Circuit(TwistedProtocol):
     _log = Logger()
 
     def __init__(
-        self, reactor: Any, address: Address, owner: IOwner, account: Account, timeout: float
+        self, reactor: Any, address: Address, owner: IOwner, account: Account | None, timeout: float
     ) -> None:
         self.address = address
         self.types = TypeReader()
@@ -153,16 +92,9 @@ class Circuit(TwistedProtocol):
         self._channels: dict[int, IChannel] = {}
         self._numbers = itertools.count(1)
         self._operations: dict[int, IOperation] = {}
-        self.updates: dict[int, Update] = {}
-        """Handles an update of a monitor quickly; returns False if it cannot."""
-        self._waiting: deque[Message] = deque()
-        self._busy_since: float | None = None
-        """The time since which there has been a backlog."""
-        self._late: dict[int, IMonitor] = {}
-        """Monitors with a stored update that was not passed on."""
-        self.conflated = 0
-        """Number of updates that were replaced by newer ones."""
-        self._working: IDelayedCall | None = None
+        self.backlog = Backlog(
+            reactor, self._operations, self._handle, self._throttle, conflates=self.direct is None
+        )
         self._outgoing: list[bytes] = []
         self._sending: IDelayedCall | None = None
         self._echo: IDelayedCall | None = None
@@ -218,8 +150,7 @@ class Circuit(TwistedProtocol):
     def forget(self, number: int) -> None:
         """Unregister an operation."""
         self._operations.pop(number, None)
-        self.updates.pop(number, None)
-        self._late.pop(number, None)
+        self.backlog.forget(number)
         if self.direct is not None:
             self.direct.forget(number)
 
@@ -284,17 +215,15 @@ class Circuit(TwistedProtocol):
             return
         self._closed = True
         self._operations.clear()
-        self.updates.clear()
-        self._waiting.clear()
-        self._late.clear()
-        for call in (self._echo, self._working, self._sending):
+        self.backlog.close()
+        for call in (self._echo, self._sending):
             if call is not None and call.active():
                 call.cancel()
         self._owner.closed(self)
 
     def _send_echo(self) -> None:
         if self._reactor.seconds() - self._heard > self._timeout:
-            self._log.warn("{server} has not answered for some time", server=self.name)
+            self._log.warn("{server} does not respond; the connection is closed", server=self.name)
             self._abort()
             return
         if self.is_valid:
@@ -305,7 +234,10 @@ class Circuit(TwistedProtocol):
         """Handle received data."""
         self._heard = self._reactor.seconds()
         transport = self.transport
-        transport.bufferSize = READ_SIZES[len(data) >= READ_SIZES[0]]  # type: ignore[union-attr]
+        waits_more = len(data) >= READ_SIZES[0]
+        transport.bufferSize = READ_SIZES[waits_more]  # type: ignore[union-attr]
+        if waits_more:
+            self.backlog.behind_at = self._heard
         try:
             received = self._receiver.feed(data)
         except MALFORMED as error:
@@ -314,48 +246,29 @@ class Circuit(TwistedProtocol):
         self.order = self._receiver.order
         if self.direct is not None:
             self._ahead += 1
-            self.direct.post(self._handle_read, (received, self.direct.take_due()))
+            self.direct.post(self._handle_read, (received, self.direct.take_due(), self._heard))
             self._throttle()
             return
-        self._waiting += received
-        if self._working is None:
-            self._work()
+        self.backlog.add(received)
 
-    def _handle_read(self, news: tuple[list[Message], list[int]]) -> None:
+    def _handle_read(self, news: tuple[list[Message], list[int], float]) -> None:
         """Handle the messages that were read, and acknowledge the updates among them."""
         self._ahead -= 1
         if self._closed:
             return
-        received, due = news
+        received, due, heard = news
+        now = self._reactor.seconds()
+        if now - heard > LATE:
+            self.backlog.behind_at = now
         for number in due:
             operation = self._operations.get(number)
             if operation is not None:
                 cast(IMonitor, operation).acknowledge()
-        self._waiting += received
-        if self._working is None:
-            self._work()
-
-    def _work(self) -> None:
-        """Handle pending messages; stop reading while there are more."""
-        self._working = None
-        clock, waiting = self._reactor.seconds, self._waiting
-        now = clock()
-        is_behind = self._busy_since is not None and now - self._busy_since > BEHIND
-        if is_behind and self.direct is None:
-            self._catch_up(now)
-        else:
-            self._handle_each(now + SLICE)
-        if self._closed or self.transport is None:
-            return
-        is_busy = bool(waiting or self._late)
-        self._busy_since = (self._busy_since or now) if is_busy else None
-        if is_busy:
-            self._working = self._reactor.callLater(0, self._work)
-        self._throttle()
+        self.backlog.add(received)
 
     def _throttle(self) -> None:
         """Read no more while something is left to handle, or too much waits in the inbox."""
-        is_busy = self._working is not None or self._ahead >= MOST_AHEAD
+        is_busy = self.backlog.is_busy or self._ahead >= MOST_AHEAD
         if is_busy == self._is_paused or self._closed or self.transport is None:
             return
         self._is_paused = is_busy
@@ -363,65 +276,6 @@ class Circuit(TwistedProtocol):
             self.transport.pauseProducing()  # type: ignore[attr-defined]
         else:
             self.transport.resumeProducing()  # type: ignore[attr-defined]
-
-    def _handle_each(self, deadline: float) -> None:
-        clock, waiting = self._reactor.seconds, self._waiting
-        since = 0
-        take, updates = waiting.popleft, self.updates
-        while waiting:
-            message = take()
-            command, order, buffer, start, end = message
-            is_done = False
-            if command == _MONITOR and end - start > SHORTEST_UPDATE:
-                number, subcommand = order.operation.unpack_from(buffer, start)
-                update = updates.get(number)
-                if update is not None and not subcommand:
-                    is_done = update(order, buffer, start + 5, end)
-            if not is_done:
-                self._handle(message)
-            since += 1
-            if since >= LOOKED_AT or end - start > LARGE:
-                since = 0
-                if clock() >= deadline:
-                    break
-
-    def _catch_up(self, now: float) -> None:
-        """Store pending updates, then pass on the newest of each PV: half a slice each."""
-        clock, waiting = self._reactor.seconds, self._waiting
-        while waiting and clock() < now + SLICE / 2:
-            for _ in range(min(LOOKED_AT, len(waiting))):
-                message = waiting.popleft()
-                if not self._absorb(message):
-                    # What is told must not be older than what this one tells.
-                    self._tell_late(math.inf)
-                    self._handle(message)
-                if not waiting:
-                    # All, if the connection was ended.
-                    break
-        self._tell_late(now + SLICE)
-
-    def _absorb(self, message: Message) -> bool:
-        command, order, buffer, start, end = message
-        if command != _MONITOR or end - start <= SHORTEST_UPDATE:
-            return False
-        number, subcommand = order.operation.unpack_from(buffer, start)
-        if subcommand or number not in self.updates:
-            return False
-        monitor = cast(IMonitor, self._operations[number])
-        if not monitor.absorb(order, buffer, start + 5, end):
-            return False
-        self.conflated += number in self._late
-        self._late[number] = monitor
-        return True
-
-    def _tell_late(self, deadline: float) -> None:
-        clock, late = self._reactor.seconds, self._late
-        told = 0
-        while late:
-            late.pop(next(iter(late))).tell_newest()
-            told += 1
-            if not told % LOOKED_AT and clock() >= deadline:
-                break
 
     def _handle(self, message: Message) -> None:
         handle = _HANDLERS.get(message.command)
@@ -432,11 +286,11 @@ class Circuit(TwistedProtocol):
         except MALFORMED as error:
             self._give_up(error)
         except Exception:
-            self._log.failure("A message of {server} could not be handled", server=self.name)
+            self._log.failure("A message from {server} could not be handled", server=self.name)
             self._abort()
 
     def _give_up(self, error: Exception) -> None:
-        self._log.warn("{server} sent what is no pvAccess: {error}", server=self.name, error=error)
+        self._log.warn("{server} sent an invalid message: {error}", server=self.name, error=error)
         self._abort()
 
     def _abort(self) -> None:
@@ -457,16 +311,23 @@ class Circuit(TwistedProtocol):
         reader.skip(6)
         count = reader.count()
         if count > MAX_AUTHENTICATIONS:
-            raise DecodeError(f"{count} ways of authentication")
+            raise DecodeError(f"{count} authentication methods")
         offered = [reader.text() for _ in range(count)]
-        auth = "ca" if "ca" in offered else "anonymous"
-        self.send(messages.validation(auth, *self._account, self.order))
+        if "ca" not in offered:
+            self._account = None
+        self.send(messages.validation(self._account, self.order))
 
     def _on_validated(self, reader: Reader) -> None:
         status = reader.status()
-        if not status.is_success:
-            raise DecodeError(f"it does not accept this client: {status.text}")
         if self.is_valid:
+            return
+        if not status.is_success:
+            text = "{server} refuses this client{user}: {reason}"
+            user = f" as user {self._account.user}" if self._account else ""
+            self._log.warn(text, server=self.name, user=user, reason=status.text)
+            if self._account is not None:
+                self._owner.account_refused(self)
+            self._abort()
             return
         self.is_valid = True
         for number, channel in self._channels.items():

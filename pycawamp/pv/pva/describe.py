@@ -63,6 +63,8 @@ _SHOWN = frozenset(
     ["value", "alarm", "timeStamp", "display", "control", "valueAlarm", "descriptor"]
 )
 """The top fields of a structure that is shown by its value, whatever its type ID."""
+_SHOWN_BY_VALUE = ("NTScalar", "NTScalarArray", "NTEnum")
+"""Normative types whose other fields describe the value. Those of others are more values."""
 _COMPOSED = (FieldType.STRUCTURE, FieldType.TABLE, FieldType.IMAGE)
 _LARGE_TYPES = (*_COMPOSED, FieldType.STRING)
 _FLOATING = (FieldType.DOUBLE, FieldType.FLOAT)
@@ -287,7 +289,8 @@ def _kind(structure: Structure) -> tuple[FieldType, bool, str]:
     # QSRV makes images of records with a value of any type.
     if name == "NTNDArray" and isinstance(value, Union | Variant):
         return FieldType.IMAGE, False, "value"
-    if not structure.name.startswith("epics:nt/") and not _is_plain(structure):
+    is_normative = structure.name.startswith("epics:nt/") and name in _SHOWN_BY_VALUE
+    if not is_normative and not _is_plain(structure):
         return FieldType.STRUCTURE, False, ""
     if isinstance(value, Scalar | ScalarArray):
         return _field_type(value), isinstance(value, ScalarArray), "value"

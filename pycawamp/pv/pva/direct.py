@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from pycawamp.pv.direct import Direct, Fields, Form
-from pycawamp.pv.inbox import Inbox, Intake
+from pycawamp.pv.inbox import Inbox
+from pycawamp.pv.intake import Intake
 from pycawamp.pv.interfaces import IRoutedSink, ISink
 from pycawamp.pv.pva.describe import Description
 from pycawamp.pv.pva.layout import Plan

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import ipaddress
+import math
 import socket
 import struct
 from collections.abc import Iterator, Mapping
@@ -40,22 +41,22 @@ class Environment:
         Raises:
             ValueError: A variable is invalid; the text says which and why.
         """
-        port = _port(variables.get("EPICS_PVA_BROADCAST_PORT", ""), BROADCAST_PORT)
+        port = _port_of(variables, "EPICS_PVA_BROADCAST_PORT", BROADCAST_PORT)
         addresses = list(_listed(variables, "EPICS_PVA_ADDR_LIST", port))
         if variables.get("EPICS_PVA_AUTO_ADDR_LIST", "YES").strip().upper() != "NO":
             addresses += [(host, port) for host in broadcast_addresses()]
-        server_port = _port(variables.get("EPICS_PVA_SERVER_PORT", ""), SERVER_PORT)
+        server_port = _port_of(variables, "EPICS_PVA_SERVER_PORT", SERVER_PORT)
         found = broadcast_addresses()
         broadcasts = {*found, "255.255.255.255"}
         # Not on all addresses: searches for a server of this computer would come here.
-        listed = variables.get("EPICS_PVA_INTF_ADDR_LIST", "").replace(",", " ").split()
+        listed = tuple(_listed(variables, "EPICS_PVA_INTF_ADDR_LIST", port))
         return cls(
             tuple(
                 (address, address[0] not in broadcasts and not _is_multicast(address[0]))
                 for address in dict.fromkeys(addresses)
             ),
             tuple(_listed(variables, "EPICS_PVA_NAME_SERVERS", server_port)),
-            tuple((host, port) for host in listed or found),
+            listed or tuple((host, port) for host in found),
             _seconds(variables.get("EPICS_PVA_CONN_TMO", "")),
         )
 
@@ -64,24 +65,31 @@ def _listed(variables: Mapping[str, str], name: str, default: int) -> Iterator[A
     for entry in variables.get(name, "").replace(",", " ").split():
         host, _, port = entry.partition(":")
         try:
-            yield socket.gethostbyname(host), _port(port, default)
+            yield socket.gethostbyname(host), _port(name, port, default)
         except OSError as error:
             raise ValueError(f"{name}: {host}: {error.strerror or error}") from None
 
 
-def _port(text: str, default: int) -> int:
+def _port_of(variables: Mapping[str, str], name: str, default: int) -> int:
+    return _port(name, variables.get(name, ""), default)
+
+
+def _port(name: str, text: str, default: int) -> int:
     if not text.strip():
         return default
     if not text.strip().isdecimal() or not 0 < int(text) < 1 << 16:
-        raise ValueError(f"expected a port number, got {text!r}")
+        raise ValueError(f"{name}: expected a port number, got {text!r}")
     return int(text)
 
 
 def _seconds(text: str) -> float:
     try:
-        return max(float(text), 1.0) * 4 / 3 if text.strip() else TIMEOUT * 4 / 3
+        seconds = float(text) if text.strip() else TIMEOUT
     except ValueError:
-        raise ValueError(f"EPICS_PVA_CONN_TMO: expected seconds, got {text!r}") from None
+        seconds = math.nan
+    if not math.isfinite(seconds):
+        raise ValueError(f"EPICS_PVA_CONN_TMO: expected seconds, got {text!r}")
+    return max(seconds, 1.0) * 4 / 3
 
 
 def _is_multicast(host: str) -> bool:

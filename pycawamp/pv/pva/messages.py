@@ -94,7 +94,7 @@ class Receiver:
         """Return the complete messages.
 
         Raises:
-            DecodeError: The data is not pvAccess.
+            DecodeError: The data is invalid.
         """
         if self._held:
             # A large message comes in many parts: they are joined once.
@@ -141,13 +141,13 @@ class Receiver:
         header = _HEADERS[data[position + 2] >= BIG_ENDIAN]
         magic, version, flags, command, size = header.unpack_from(data, position)
         if magic != MAGIC or not version:
-            raise DecodeError("no pvAccess message")
+            raise DecodeError("not a pvAccess message")
         if flags & CONTROL:
             if command == SET_BYTE_ORDER:
                 self.order = BIG if flags & BIG_ENDIAN else LITTLE
             return position + HEADER_SIZE
         if size > MAX_MESSAGE:
-            raise DecodeError(f"a message of {size} bytes")
+            raise DecodeError(f"a message of {size} bytes, more than {MAX_MESSAGE}")
         start = position + HEADER_SIZE
         payload_end = start + size
         if payload_end <= end:
@@ -169,7 +169,7 @@ class Receiver:
         self._segments.append(part)
         self._segments_size += len(part)
         if self._segments_size > MAX_MESSAGE or len(self._segments) > MAX_MESSAGE // 1024:
-            raise DecodeError(f"segments of {self._segments_size} bytes")
+            raise DecodeError(f"{len(self._segments)} segments of {self._segments_size} bytes")
         if flags & SEGMENTS == LAST:
             whole = b"".join(self._segments)
             self._segments, self._segments_size = [], 0
@@ -182,13 +182,22 @@ def message(command: int, payload: bytes, order: Order) -> bytes:
     return head + order.u32.pack(len(payload)) + payload
 
 
-def validation(auth: str, user: str, host: str, order: Order) -> bytes:
-    """Encode the answer to a server's CONNECTION_VALIDATION."""
+class Account(NamedTuple):
+    """The user and host name of this client, for servers that request them."""
+
+    user: str
+    host: str
+
+
+def validation(account: Account | None, order: Order) -> bytes:
+    """Encode the answer to a server's CONNECTION_VALIDATION; without an account, as anonymous."""
     sizes = order.u32.pack(1 << 16) + order.u16.pack(0x7FFF) + order.u16.pack(0)
-    credentials = b"\xff"
-    if auth == "ca":
-        account = Structure("", (("user", Scalar(STRING)), ("host", Scalar(STRING))))
-        credentials = describe(account, order) + text(user, order) + text(host, order)
+    auth, credentials = "anonymous", b"\xff"
+    if account is not None:
+        auth = "ca"
+        fields = Structure("", (("user", Scalar(STRING)), ("host", Scalar(STRING))))
+        values = text(account.user, order) + text(account.host, order)
+        credentials = describe(fields, order) + values
     return message(Command.VALIDATION, sizes + text(auth, order) + credentials, order)
 
 

@@ -18,7 +18,7 @@ from pycawamp.pv.pva.describe import description_of
 from pycawamp.pv.pva.encode import Write, encoded
 from pycawamp.pv.pva.messages import DESTROY, INIT, Command
 from pycawamp.pv.pva.types import Structure
-from pycawamp.pv.pva.wire import DecodeError, Reader, Status
+from pycawamp.pv.pva.wire import DecodeError, Reader, RequestStatus
 from pycawamp.pv.values import Reading
 
 LOST = PutFailedError("the IOC was lost before the record had finished")
@@ -28,7 +28,7 @@ NOT_WRITTEN = PutFailedError("the IOC was lost; nothing was written")
 def _structure(circuit: Circuit, reader: Reader) -> Structure:
     structure = circuit.types.rest(reader)
     if not isinstance(structure, Structure):
-        raise DecodeError("a channel that is no structure")
+        raise DecodeError("the channel is not a structure")
     return structure
 
 
@@ -108,11 +108,11 @@ class PendingPut:
         values = encoded(self.write, _structure(circuit, reader), circuit.order)
         if values is None:
             self._end()
-            self._puts.finished(self, Status(2, "its type has changed"))
+            self._puts.finished(self, RequestStatus(2, "its type has changed"))
         else:
             self._send(DESTROY, values)
 
-    def done(self, status: Status) -> None:
+    def done(self, status: RequestStatus) -> None:
         """Handle the outcome of the write."""
         if self.answer.called:
             return
@@ -121,7 +121,7 @@ class PendingPut:
         elif "not permitted" in status.text.lower():
             self.answer.errback(Failure(AccessError(f"the IOC refuses the write: {status.text}")))
         else:
-            text = status.text or "its server does not say why"
+            text = status.text or "the server gave no reason"
             self.answer.errback(Failure(PutFailedError(f"the write failed: {text}")))
 
     def fail(self, error: PVError) -> None:
@@ -154,7 +154,7 @@ class Puts(PutQueue[PendingPut]):
         self.circuit = circuit
         self.server_id = server_id
         # Written while another was under way; they finish together with it.
-        self._written: dict[PendingPut, Status | None] = {}
+        self._written: dict[PendingPut, RequestStatus | None] = {}
         self._plain: dict[PendingPut, None] = {}
 
     def send(self, write: Write) -> Deferred[None]:
@@ -174,7 +174,7 @@ class Puts(PutQueue[PendingPut]):
         self.add(put)
         return put.answer
 
-    def finished(self, put: PendingPut, status: Status) -> None:
+    def finished(self, put: PendingPut, status: RequestStatus) -> None:
         """Finish a write, and those that were sent while it was under way; send the next one."""
         if put in self._written:
             if status.is_success and self.under_way is not None:
@@ -190,7 +190,7 @@ class Puts(PutQueue[PendingPut]):
         self.under_way = None
         for each in [each for each, answer in self._written.items() if answer is not None]:
             del self._written[each]
-            each.done(status if status.is_success else Status(-1))
+            each.done(status if status.is_success else RequestStatus(-1))
         self.go_on()
 
     def lose(self) -> None:

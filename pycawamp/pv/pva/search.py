@@ -103,7 +103,7 @@ class Searcher(DatagramProtocol):
                 self._reactor.listenMulticast(port, listener, host, listenMultiple=True)
             )
         except CannotListenError as error:
-            self._log.info("Beacons are not heard on {host}: {error}", host=host, error=error)
+            self._log.info("Cannot receive beacons on {host}: {error}", host=host, error=error)
 
     def stop(self) -> Deferred[None]:
         """End all searches; fires when the socket is closed."""
@@ -177,7 +177,9 @@ class Searcher(DatagramProtocol):
             elif message.command == Command.BEACON:
                 self.seen(message.reader, addr[0])
         except MALFORMED as error:
-            self._log.debug("A datagram of {host} is ignored: {error}", host=addr[0], error=error)
+            self._log.debug(
+                "Ignored an invalid datagram from {host}: {error}", host=addr[0], error=error
+            )
 
     def _due(self, item: tuple[Search, object]) -> None:
         search, attempt = item

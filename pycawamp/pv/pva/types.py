@@ -194,7 +194,7 @@ class _Description:
             number = reader.u16()
             known = self._registry.get(number)
             if known is None:
-                raise DecodeError(f"type {number} was never described")
+                raise DecodeError(f"unknown type ID {number}")
             self._count(bits_of(known))
             return known
         if code == _NEW_ID:
@@ -206,14 +206,14 @@ class _Description:
         with self._reader.within():
             described = self._some()
         if number not in self._registry and len(self._registry) >= MAX_CACHED:
-            raise DecodeError(f"more than {MAX_CACHED} types to keep")
+            raise DecodeError(f"more than {MAX_CACHED} cached types")
         self._registry[number] = described
         return described
 
     def _some(self) -> Type:
         described = self.type()
         if described is None:
-            raise DecodeError("a type of nothing")
+            raise DecodeError("a null type where a type is required")
         return described
 
     def _described(self, code: int) -> Type:
@@ -231,7 +231,7 @@ class _Description:
         if code in (_STRUCTURE, _UNION):
             make = Structure if code == _STRUCTURE else Union
             return make(self._reader.text(), self._named_fields())
-        raise DecodeError(f"unknown type {code:#x}")
+        raise DecodeError(f"unknown type code {code:#x}")
 
     def _scalar(self, scalar: int, kind: int) -> Type:
         if not kind:
@@ -244,7 +244,7 @@ class _Description:
     def _element(self) -> Structure | Union:
         element = self._some()
         if not isinstance(element, Structure | Union):
-            raise DecodeError("an array of what is neither a structure nor a union")
+            raise DecodeError("an array of neither structures nor unions")
         return element
 
     def _named_fields(self) -> tuple[tuple[str, Type], ...]:

@@ -54,7 +54,7 @@ BIG = _order(">", 0x80)
 ORDERS = (LITTLE, BIG)
 
 
-class Status(NamedTuple):
+class RequestStatus(NamedTuple):
     """The outcome of a request."""
 
     kind: int
@@ -89,7 +89,7 @@ class Reader:
         """Skip bytes; return where they begin."""
         start = self.position
         if count > self.end - start:
-            raise DecodeError(f"{count} bytes expected, {self.end - start} left")
+            raise DecodeError(f"expected {count} more bytes, got {self.end - start}")
         self.position = start + count
         return start
 
@@ -141,7 +141,7 @@ class Reader:
     def objects(self, count: int) -> range:
         """Count objects to be decoded, each of which takes at least one byte."""
         if count > self.left:
-            raise DecodeError(f"{count} elements expected, {self.left} bytes left")
+            raise DecodeError(f"expected {count} more elements, got {self.left} bytes")
         self.charge(count)
         return range(count)
 
@@ -150,7 +150,7 @@ class Reader:
         """Count a level of nesting."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise DecodeError(f"types within more than {MAX_DEPTH} others")
+            raise DecodeError(f"nested more than {MAX_DEPTH} levels deep")
         try:
             yield
         finally:
@@ -162,13 +162,13 @@ class Reader:
         raw = self.raw(count)
         return raw if self.order is LITTLE else little_bits(raw)
 
-    def status(self) -> Status:
+    def status(self) -> RequestStatus:
         """Decode a status."""
         kind = self.byte()
         if kind == _NULL:
-            return Status(-1)
+            return RequestStatus(-1)
         text, _call_tree = self.text(), self.text()
-        return Status(kind, text)
+        return RequestStatus(kind, text)
 
 
 def little_bits(raw: bytes) -> bytes:

@@ -100,12 +100,12 @@ class PVRenderer(Renderer):
     def newest(self, reading: Reading) -> bytes:
         """Return a complete update."""
         if reading.severity != self._severity:
-            # Those who get this now know something else than those who get each update.
+            # Clients that get this one have other data than those that get each update.
             self._severity = None
         return self._newest(reading)
 
     def template(self) -> Template | None:
-        """Return the template of updates whose severity clients were told, of most scalars."""
+        """Return the template of updates with the severity that clients have, for most scalars."""
         severity, member = self._severity, self._member
         if severity is None or member is None:
             return None
@@ -162,7 +162,7 @@ def vtype(metadata: Metadata) -> bytes:
 
 
 def member_of(metadata: Metadata) -> bytes | None:
-    """Return the start of the only member that tells a value; None if it is written otherwise."""
+    """Return the start of the only member of a value; None if it is written otherwise."""
     if metadata.is_array or (metadata.type is FieldType.ENUM and metadata.enum_strs):
         return None
     return b'"text":' if metadata.type is FieldType.STRING else b'"value":'

@@ -33,7 +33,7 @@ def history(
 
 def _timestamps(samples: Samples) -> bytes:
     pairs = np.column_stack([samples.seconds, samples.nanoseconds]).ravel().tolist()
-    # One formatting operation for all.
+    # One formatting operation for all samples.
     return (b"%d.%09d," * len(samples))[:-1] % tuple(pairs)
 
 

@@ -102,7 +102,7 @@ def _parse_action(message: dict[str, Any], request_id: str | float | None) -> Re
 
 def _connect(message: dict[str, Any], request_id: str | float | None) -> Connect:
     if len(message) == 2 and ("pv" in message or "pvs" in message):
-        # Most have only an action and names.
+        # Most requests have only an action and names.
         return Connect(_names(message), id=request_id)
     options = parse_options(message)
     return Connect(_names(message), options, _past(message), id=request_id)

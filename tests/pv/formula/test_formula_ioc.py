@@ -1,4 +1,4 @@
-"""Formulas of a real IOC's records, by all the protocols that clients speak."""
+"""Formulas of a real IOC's records, with all protocols of clients."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ record(waveform, "$(P)wave") { field(FTVL, "DOUBLE") field(NELM, "4") field(PINI
 
 
 class FormulaTests(V2TestCase):
-    """Records of one IOC, and a gateway that speaks all protocols."""
+    """Records of one IOC, and a gateway with all protocols."""
 
     @inlineCallbacks
     def serve(self) -> Generator[Deferred[Any], Any, Shell]:
@@ -57,11 +57,11 @@ class FormulaTests(V2TestCase):
         return ioc
 
     def formula(self, text: str, start: str = "=") -> str:
-        """A formula in which `@x` is a record of this test."""
+        """Return a formula in which `@x` is a record of this test."""
         return start + text.replace("@", self.prefix)
 
     def http(self, path: str, **headers: str) -> Deferred[Answer]:
-        """Fires with the answer to a request."""
+        """Return a Deferred of the reply to a request."""
         port = int(self.fixture.url.rsplit(":", 1)[1].split("/")[0])
         data = request(path, {"Connection": "close", **headers})
         return exchange(TCP4ClientEndpoint(reactor, "127.0.0.1", port), data)
@@ -92,7 +92,7 @@ class FormulaTests(V2TestCase):
 
     @inlineCallbacks
     def test_other_protocols(self) -> Any:
-        """PVWS, epics2web, HTTP, the Python client and its command line have them too."""
+        """PVWS, epics2web, HTTP, the Python client and its command line get them too."""
         ioc = yield self.serve()
         name = self.formula("max(`@a`, `@b`) * 2", "eq://")
         pvws = yield self.fixture.connect(path="pvws/pv")
@@ -133,7 +133,7 @@ class FormulaTests(V2TestCase):
 
     @inlineCallbacks
     def test_reconnect(self) -> Any:
-        """When the IOC of an input ends, so does the formula; it comes back with the IOC."""
+        """When the IOC of an input stops, the formula is lost; it reconnects with the IOC."""
         records = 'record(ao, "$(P)a") { field(VAL, "3") field(PINI, "YES") }'
         ioc = yield self.start_ioc(records)
         fixture = yield self.start_gateway()

@@ -1,4 +1,4 @@
-"""Formulas over PVs in memory, on a clock that the test moves."""
+"""Formulas of PVs in memory, on a clock that the test controls."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class FormulaTestCase(SynchronousTestCase):
     limits: Limits | None = None
 
     def setUp(self) -> None:
-        """Have a gateway with the PVs a and b."""
+        """Make a gateway with the PVs a and b."""
         self.now = 1.5
         backend = MemoryBackend(now=lambda: self.now)
         self.gateway = MemoryGateway(self.policy, self.limits, backend)
@@ -39,27 +39,27 @@ class FormulaTestCase(SynchronousTestCase):
         self.session, self.page = self.gateway.open()
 
     def told(self) -> list[Any]:
-        """What the client was told since the last time, once nothing is due any more."""
+        """Return what the client got since the last call, when nothing else is due."""
         self.gateway.advance(0.001)
         self.gateway.flush_cycle()
         return self.page.take()
 
     def connect(self, name: str, **options: Any) -> list[Any]:
-        """Subscribe, and return what the client is told."""
+        """Subscribe, and return what the client gets."""
         ask(self.session, "connect", name, **options)
         return self.told()
 
     def values(self, messages: list[Any]) -> list[Any]:
-        """The values of updates among messages."""
+        """Return the values of updates among messages."""
         return [each["value"] for each in messages if each["msg_type"] == "monitor"]
 
     def shown(self) -> list[Any]:
-        """The values of all formulas."""
+        """Return the values of all formulas."""
         return [pv.latest and pv.latest.value for pv in self.gateway.hub.pvs if pv.inputs]
 
 
 class UpdateTests(FormulaTestCase):
-    """What clients are told of a formula."""
+    """Messages about a formula."""
 
     def test_value(self) -> None:
         """It has a value at once if its inputs have, and is computed when they change."""
@@ -78,7 +78,7 @@ class UpdateTests(FormulaTestCase):
         self.assertEqual(self.values(self.told()), [18.0])
 
     def test_alarm_and_time(self) -> None:
-        """The worst alarm of its inputs, and the newest time stamp."""
+        """It has the worst alarm of its inputs, and the newest time stamp."""
         self.connect(SUM, metadata=True)
         for a, b, alarm in (
             (0, 2, "MAJOR"),
@@ -96,7 +96,7 @@ class UpdateTests(FormulaTestCase):
             self.assertEqual(update["status"], status.get(alarm, "NO_ALARM"))
 
     def test_described(self) -> None:
-        """It is a number without units that nobody can write, and says so."""
+        """It is a number without units that cannot be written, and its metadata says so."""
         self.connect(SUM)
         ask(self.session, "info", SUM)
         (info,) = self.told()
@@ -108,7 +108,7 @@ class UpdateTests(FormulaTestCase):
         self.assertEqual(refused["message"], "a formula cannot be written")
 
     def test_get(self) -> None:
-        """A get has the newest value; of an input that is not there, nothing."""
+        """A get has the newest value; if an input is missing, it fails."""
         ask(self.session, "get", "eq://`a` * 10")
         (value,) = self.told()
         self.assertEqual((value["msg_type"], value["value"]), ("value", 10.0))
@@ -123,11 +123,11 @@ class UpdateTests(FormulaTestCase):
         self.assertEqual(self.values(self.connect("=2*PI/PI")), [2.0])
 
     def test_nothing(self) -> None:
-        """What is no number is null, as any NaN is."""
+        """A result that is not a number is null, like any NaN."""
         self.assertEqual(self.values(self.connect("=`a` / (`b` - `b`) - `a`/0")), [None])
 
     def test_kinds(self) -> None:
-        """Enums count by their index; truth and whole numbers are numbers."""
+        """The value of an enum is its index; booleans and whole numbers are numbers."""
         self.memory.add("e", 1, Metadata(FieldType.ENUM, 1, enum_strs=("Off", "On")))
         self.memory.add("l", 3)
         self.assertEqual(self.values(self.connect("=e ? l : 0")), [3.0])
@@ -146,7 +146,7 @@ class UpdateTests(FormulaTestCase):
         self.assertEqual([len(pv.subscribers) for pv in hub.pvs if pv.name in ("a", "b")], [1, 1])
 
     def test_nested(self) -> None:
-        """A formula may have a formula among its inputs."""
+        """A formula may be an input of another."""
         name = "=2 * `=a + b`"
         self.assertEqual(self.values(self.connect(name)), [6.0])
         self.memory.set("b", 4.0)
@@ -157,10 +157,10 @@ class UpdateTests(FormulaTestCase):
 
 
 class LifeTests(FormulaTestCase):
-    """Inputs come and go."""
+    """Inputs disconnect and reconnect."""
 
     def test_lost(self) -> None:
-        """It is lost with any of its inputs, and comes back with it; `reason` says which."""
+        """It is lost with any of its inputs, and reconnects with it; `reason` says which."""
         self.connect(SUM, reason=True)
         self.memory.remove("b")
         (lost,) = self.told()
@@ -173,7 +173,7 @@ class LifeTests(FormulaTestCase):
         self.assertEqual((back["conn"], value["value"]), (True, 17.0))
 
     def test_blip(self) -> None:
-        """An input that comes back within a burst is a new value, if it has one yet."""
+        """An input that reconnects within a burst is a new value, if it has one yet."""
         self.connect(SUM)
         self.memory.remove("b")
         self.memory.add("b", 9.0)
@@ -185,7 +185,7 @@ class LifeTests(FormulaTestCase):
         self.assertFalse(lost["conn"])
 
     def test_not_found(self) -> None:
-        """An input that there is not is told as any PV that there is not, by name."""
+        """A missing input is reported like any missing PV, by name."""
         self.assertEqual(self.connect("=`a` + `nowhere`", reason=True), [])
         self.gateway.advance(CONNECT_TIMEOUT)
         (message,) = self.told()
@@ -195,7 +195,7 @@ class LifeTests(FormulaTestCase):
         self.assertEqual(self.values(self.told()), [42.0])
 
     def test_refusing_input(self) -> None:
-        """What the IOC of an input says is among the reason."""
+        """The reason of an input's IOC is part of the reason."""
         self.connect(SUM, reason=True)
         (handle,) = (each for each in self.memory.handles if each.name == "b")
         handle.sink.refused("no such luck")
@@ -204,7 +204,7 @@ class LifeTests(FormulaTestCase):
         self.assertIn("no such luck", lost["reason"])
 
     def test_no_number(self) -> None:
-        """An input that is no number is an error, until it is one."""
+        """An input that is not a number is an error, until it is one."""
         self.memory.add("s", "text")
         lost, error = self.connect("=`a` + `s`", reason=True)
         self.assertRegex(lost["reason"], "it cannot be computed since .*: its input s is a string")
@@ -218,7 +218,7 @@ class LifeTests(FormulaTestCase):
         self.assertEqual(self.values(self.told()), [4.0])
 
     def test_large_input(self) -> None:
-        """Nobody stays subscribed to a large array for a formula, which has no use for it."""
+        """Large arrays, which formulas cannot use, are not subscribed to."""
         self.memory.add("w", 0.0, Metadata(FieldType.DOUBLE, 100_000))
         _lost, error = self.connect("=`w` + 1")
         self.assertEqual(error["message"], "its input w is an array, not a number")
@@ -226,7 +226,7 @@ class LifeTests(FormulaTestCase):
         self.assertNotIn("w", self.gateway.hub)
 
     def test_linger(self) -> None:
-        """Its channels linger as others do, and leave nothing behind."""
+        """Its channels linger like others, and leave nothing behind."""
         self.connect(SUM)
         ask(self.session, "disconnect", SUM)
         self.gateway.advance(LINGER)
@@ -237,7 +237,7 @@ class LifeTests(FormulaTestCase):
         self.assertEqual(self.gateway.clock.getDelayedCalls(), [])
 
     def test_freed(self) -> None:
-        """What is over is freed at once, without the garbage collector; so is what was refused."""
+        """Closed and refused formulas are freed at once, without the garbage collector."""
 
         def work() -> None:
             session, _ = self.gateway.open()
@@ -263,17 +263,17 @@ class LifeTests(FormulaTestCase):
 
 
 class RuleTests(FormulaTestCase):
-    """Who may read a formula: those who may read each of its inputs."""
+    """Access to a formula: that to all of its inputs."""
 
     PVLIST = "EVALUATION ORDER ALLOW, DENY\na ALLOW\nshort ALIAS b\nloc://x ALLOW\n"
 
     def setUp(self) -> None:
-        """Have a list that forbids b, but not by another name."""
+        """Make a list that forbids b, but not by another name."""
         self.policy = Policy(parse_pvlist(self.PVLIST, "pvlist"))
         super().setUp()
 
     def test_forbidden(self) -> None:
-        """One input that may not be read is enough; which, the message says."""
+        """One input that may not be read is sufficient; the message says which."""
         for name, part in ((SUM, "b"), ("=1 + `ca://b`", "ca://b"), ("=`=b` + 1", "=b")):
             told = self.connect(name, reason=True)
             self.assertEqual(told[-1]["code"], "forbidden")
@@ -287,25 +287,25 @@ class RuleTests(FormulaTestCase):
         self.assertEqual(self.gateway.hub.names, [])
 
     def test_two_schemes(self) -> None:
-        """A name with two schemes is no way around the rules."""
+        """A name with two schemes does not bypass the rules."""
         for name in ("ca://=b", "ca://eq://`b`", "=`ca://=b`"):
             (error,) = self.connect(name)
             self.assertEqual(error["code"], "bad_name", name)
 
     def test_alias(self) -> None:
-        """An input by an alias is the PV that it stands for, and judged by its own name."""
+        """An input given by an alias is the PV behind it, with the rules for that PV."""
         self.assertEqual(self.values(self.connect("=`short` + a")), [3.0])
         self.assertIn("eq://`b`+`a`", self.gateway.hub.names)
 
     def test_listed(self) -> None:
-        """Whoever may not read an input is not told that others have the formula."""
+        """A client that may not read an input does not learn that others have the formula."""
         self.connect("=`short` + a")
         (name,) = (each for each in self.gateway.hub.names if each.startswith("eq://"))
         verdict = decide_for(self.gateway.sessions.shared, Peer("test"), name)
         self.assertFalse(verdict.read)
 
     def test_scheme(self) -> None:
-        """What is wrong with the name of an input is told of the formula."""
+        """An error in the name of an input is an error of the formula."""
         (error,) = self.connect("=`a` + `xyz://b`")
         self.assertEqual((error["code"], error["pvname"]), ("bad_name", "=`a` + `xyz://b`"))
         self.assertIn("its input xyz://b: unknown scheme xyz://; expected one of", error["message"])
@@ -317,7 +317,7 @@ class RuleTests(FormulaTestCase):
 
 
 class BoundTests(FormulaTestCase):
-    """However many formulas and inputs a client asks for."""
+    """Many formulas and inputs of a client."""
 
     limits = Limits(unresolved=5)
 
@@ -334,7 +334,7 @@ class BoundTests(FormulaTestCase):
         self.assertEqual(self.connect("z2"), [])
 
     def test_given_up(self) -> None:
-        """A formula gives way to other clients with any of its inputs."""
+        """A formula is dropped with any of its inputs in favour of other clients."""
         limits = attrs.evolve(Limits(), unresolved_in_all=4)
         self.gateway = MemoryGateway(limits=limits)
         self.session, self.page = self.gateway.open()
@@ -348,7 +348,7 @@ class BoundTests(FormulaTestCase):
         self.assertEqual(self.gateway.hub.names, ["y"])
 
     def test_formulas(self) -> None:
-        """There are only so many formulas."""
+        """The number of formulas is limited."""
         self.patch(backend, "MOST_FORMULAS", 2)
         for number in range(2):
             self.assertEqual(self.values(self.connect(f"=a+{number}")), [1.0 + number])
@@ -361,7 +361,7 @@ class BoundTests(FormulaTestCase):
         self.assertEqual(self.values(self.connect("=a+2")), [3.0])
 
     def test_rate(self) -> None:
-        """All formulas together are computed so many times a second; the newest values count."""
+        """The computations per second of all formulas are limited; the newest values count."""
         self.patch(backend, "MOST_RATE", 100.0)
         self.patch(backend, "AT_ONCE", 5)
         for number in range(10):

@@ -1,4 +1,4 @@
-"""Rules for formulas in a whole service: users, files that change, and what others may know."""
+"""Rules for formulas in a whole service: users, changed files, and what others can see."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class RuleTests(ApiTestCase):
     """Mary may read a PV that others may not."""
 
     def setUp(self) -> None:
-        """Have files and PVs."""
+        """Make files and PVs."""
         super().setUp()
         self.backend.add("secret", 40.5)
         self.pvlist = self.write("pvlist", PVLIST)
 
     @inlineCallbacks
     def test_users(self) -> Any:
-        """Who may read all inputs may read the formula, and nobody else is told of it."""
+        """Users who may read all inputs may read the formula; others do not see it."""
         password = bcrypt.hashpw(b"pw", bcrypt.gensalt(5)).decode()
         app = self.serve(
             *("--pvlist", self.pvlist, "--access", self.write("acf", ACF)),
@@ -66,7 +66,7 @@ class RuleTests(ApiTestCase):
 
     @inlineCallbacks
     def test_changed_rules(self) -> Any:
-        """A list that forbids an input ends the formula; one that allows it brings it back."""
+        """A list that forbids an input ends the formula; one that allows it restores it."""
         allowing = "EVALUATION ORDER ALLOW, DENY\nX ALLOW\nsecret ALLOW\nY ALLOW\nnick ALIAS {}\n"
         pvlist = self.write("pvlist", allowing.format("secret"))
         app = self.serve("--pvlist", pvlist)

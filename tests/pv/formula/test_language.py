@@ -21,11 +21,11 @@ from pycawamp.pv.formula.parser import MOST_DEPTH
 from pycawamp.pv.formula.tokens import FormulaError
 
 VALUES = {"a": 2.0, "b:c": -3.5, "ca://X.VAL": 0.0, "d": math.nan, "e": 1e10}
-"""What the PVs of formulas hold."""
+"""Return the values of the PVs of formulas."""
 
 
 def computed(text: str) -> float:
-    """What a formula computes."""
+    """Return the result of a formula."""
     formula = Formula.parse(text)
     result = formula.expression.evaluate([VALUES[name] for name in formula.inputs], 0.0)
     assert result is not None
@@ -33,7 +33,7 @@ def computed(text: str) -> float:
 
 
 class LanguageTests(SynchronousTestCase):
-    """What Phoebus accepts, and what it computes."""
+    """The language of Phoebus."""
 
     def test_computed(self) -> None:
         """Operators are computed in the order of Phoebus, functions are those of Phoebus."""
@@ -91,13 +91,13 @@ class LanguageTests(SynchronousTestCase):
         self.assertTrue(0 <= computed("rnd(5)") <= 5)
 
     def test_documented(self) -> None:
-        """The page about them names all functions."""
+        """The documentation lists all functions."""
         page = Path(__file__).parents[3] / "docs" / "local.md"
         (line,) = (each for each in page.read_text().splitlines() if "| functions |" in each)
         self.assertEqual(sorted(FUNCTIONS), sorted(line.split("`")[1].split()))
 
     def test_refused(self) -> None:
-        """What cannot be computed is told where it is, and what was expected."""
+        """Errors have the position, and what was expected."""
         for text, error in (
             ("", "character 1: expected a number, the name of a PV in backquotes, or a function"),
             ("1 +", "character 4: expected a number, the name of a PV in backquotes, or a"),
@@ -129,7 +129,7 @@ class LanguageTests(SynchronousTestCase):
             self.assertIn(error, str(caught.exception), text)
 
     def test_bounds(self) -> None:
-        """However long and nested it is: an error, and soon."""
+        """Long and deeply nested formulas are an error, soon."""
         names = [f"`a{number}`" for number in range(INPUTS + 1)]
         self.assertEqual(len(Formula.parse("+".join(names[:-1])).inputs), INPUTS)
         depth = "(" * MOST_DEPTH + "1" + ")" * MOST_DEPTH
@@ -149,7 +149,7 @@ class LanguageTests(SynchronousTestCase):
             self.assertIn(error, str(caught.exception), text[:40])
 
     def test_renamed(self) -> None:
-        """With other names for its PVs, which are in quotes; what is no name of a PV stays."""
+        """PVs are renamed, in quotes; nothing else is changed."""
         formula = Formula.parse("`E` + E*sin ( sin ) +'ca://X.VAL' - a:b?1:2")
         self.assertEqual(formula.inputs, ("E", "sin", "ca://X.VAL", "a:b"))
         text = formula.text(str.upper)
@@ -160,13 +160,13 @@ class LanguageTests(SynchronousTestCase):
 
 
 Pair = tuple[str, float]
-"""A formula, and what it computes."""
+"""A formula, and its expected result."""
 
 Compute = Callable[..., Any]
 
 
 def in_c(name: str, count: int = 1) -> Compute:
-    """A function of the C library, which libCom calls too: none differs in its last digit."""
+    """A function of the C library, which libCom calls too, so that no digit differs."""
     function = getattr(ctypes.CDLL(ctypes.util.find_library("m")), name)
     function.restype = ctypes.c_double
     function.argtypes = [ctypes.c_double] * count
@@ -212,13 +212,13 @@ TWO: dict[str, Compute] = {
 
 
 def quiet(compute: Callable[..., Any], *values: float) -> float:
-    """A number as C computes it, which raises nothing."""
+    """Return a number as C computes it, without exceptions."""
     with np.errstate(all="ignore"):
         return float(compute(*map(np.float64, values)))
 
 
 def chained(parts: st.SearchStrategy[Pair], operators: dict[str, Compute]) -> Any:
-    """Parts with operators between them, from left to right."""
+    """Return operands with operators between them, from left to right."""
 
     def chain(first: Pair, rest: list[tuple[str, Pair]]) -> Pair:
         text, value = first
@@ -232,7 +232,7 @@ def chained(parts: st.SearchStrategy[Pair], operators: dict[str, Compute]) -> An
 
 
 def chosen(condition: Pair, yes: Pair, no: Pair) -> Pair:
-    """A choice; of a condition that is no finite number, that."""
+    """Return a conditional expression; one whose condition is not finite is that condition."""
     text = f"{condition[0]}?{yes[0]} : {no[0]}"
     if not math.isfinite(condition[1]):
         return text, condition[1]
@@ -247,7 +247,7 @@ def called(name: str, first: Pair, second: Pair) -> Pair:
 
 
 def deeper(formulas: st.SearchStrategy[Pair]) -> Any:
-    """Formulas that have others in them, by the grammar of Phoebus."""
+    """Return nested formulas, by the grammar of Phoebus."""
     operands = st.one_of(
         formulas.map(lambda each: (f"({each[0]})", each[1])),
         st.builds(called, st.sampled_from([*ONE, *TWO]), formulas, formulas),
@@ -274,12 +274,12 @@ OPERANDS = st.one_of(
 
 
 class RandomTests(SynchronousTestCase):
-    """Whatever the formula."""
+    """Properties of every formula."""
 
     @settings(deadline=None, max_examples=100)
     @given(st.recursive(OPERANDS, deeper, max_leaves=8))
     def test_computed(self, pair: Pair) -> None:
-        """Any formula is computed as Phoebus's grammar has it, or is too long."""
+        """Any formula has the result of Phoebus's grammar, or is too long."""
         text, wanted = pair
         try:
             result = computed(text)
@@ -291,7 +291,7 @@ class RandomTests(SynchronousTestCase):
     @settings(deadline=None, max_examples=300)
     @given(st.text(alphabet="`'\"ab1.eE+-*/^%<>=!&|?:(),;[] \t\0é", max_size=40))
     def test_any_text(self, text: str) -> None:
-        """Any text is computed, as it is without blanks, or an error says what was expected."""
+        """Any text is computed as without blanks, or an error says what was expected."""
         try:
             formula = Formula.parse(text)
         except FormulaError as error:

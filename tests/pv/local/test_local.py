@@ -2,58 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from twisted.internet import reactor
-from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.defer import inlineCallbacks
 from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase, TestCase
+from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.access import Policy
 from pycawamp.access.pvlist_file import parse_pvlist
-from pycawamp.config.settings import GatewaySettings
 from pycawamp.pv.local import loc, sim
 from pycawamp.pv.local.loc import LocalBackend
 from pycawamp.pv.local.names import LocalName
 from pycawamp.pv.local.sim import SimulationBackend
 from pycawamp.pv.local.simulations import simulation
-from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.values import SEVERITIES, STATUSES
-from pycawamp.testing import GatewayFixture, WebSocketTestClient
 from tests.support.ioc_case import until_true
+from tests.support.local_case import LocalTestCase
 from tests.support.memory_gateway import SinkRecorder
-from tests.support.timing import allowed
-from tests.support.version2_case import ANYONE, ask
+from tests.support.version2_case import ask
 
 WITHOUT_WRITES = Policy()
-
-
-class LocalTestCase(TestCase):
-    """Tests with a gateway of their own."""
-
-    timeout = allowed(60)
-    policy = ANYONE
-
-    @inlineCallbacks
-    def start(self) -> Generator[Deferred[Any], Any, WebSocketTestClient]:
-        """Run the gateway; fires with its first client."""
-        settings = GatewaySettings(linger=0.05)
-        self.fixture = GatewayFixture(
-            reactor, settings, backend=MemoryBackend(), policy=self.policy
-        )
-        self.addCleanup(self.fixture.stop)
-        yield self.fixture.start()
-        client: WebSocketTestClient = yield self.fixture.connect()
-        return client
-
-    @inlineCallbacks
-    def value(self, client: WebSocketTestClient, name: str) -> Generator[Deferred[Any], Any, Any]:
-        """What a PV holds, or the error."""
-        reply = yield ask(client, "get", pv=name)
-        return reply.get("value", reply.get("message"))
 
 
 class LocTests(LocalTestCase):
@@ -61,7 +31,7 @@ class LocTests(LocalTestCase):
 
     @inlineCallbacks
     def test_initial(self) -> Any:
-        """The name tells the type and the first value, as in Phoebus."""
+        """The name contains the type and the initial value, as in Phoebus."""
         client = yield self.start()
         for bare, kind, value in (
             ("plain", "double", 0),
@@ -97,7 +67,7 @@ class LocTests(LocalTestCase):
 
     @inlineCallbacks
     def test_shared(self) -> Any:
-        """All clients share a PV by the name before its parentheses; the first decides."""
+        """All clients share a PV by the name before its parentheses; the first one decides."""
         client = yield self.start()
         other = yield self.fixture.connect()
         for each, name in ((client, "loc://x(5)"), (other, 'loc://x<VString>("no")')):
@@ -110,7 +80,7 @@ class LocTests(LocalTestCase):
 
     @inlineCallbacks
     def test_gone(self) -> Any:
-        """When nobody has looked for the time that channels linger, the PV is forgotten."""
+        """After the linger time without clients, the PV is deleted."""
         client = yield self.start()
         client.send({"action": "connect", "pv": "loc://x(5)"})
         yield client.until(msg_type="monitor", value=5)
@@ -144,7 +114,7 @@ class LocTests(LocalTestCase):
 
     @inlineCallbacks
     def test_bad_names(self) -> Any:
-        """What is no name of a local PV is told why."""
+        """For an invalid name of a local PV, the error says why."""
         client = yield self.start()
         for name, text in (
             ("x<VImage>", "no type <VImage>"),
@@ -171,11 +141,11 @@ class LocTests(LocalTestCase):
 
 
 class RuleTests(LocalTestCase):
-    """Who may read and write the gateway's own PVs."""
+    """Access to the gateway's own PVs."""
 
     @inlineCallbacks
     def test_no_writers(self) -> Any:
-        """Who may not write PVs may not write these."""
+        """Clients that may not write PVs may not write these."""
         self.policy = WITHOUT_WRITES
         client = yield self.start()
         reply = yield ask(client, "put", pv="loc://x", value=1)
@@ -183,7 +153,7 @@ class RuleTests(LocalTestCase):
 
     @inlineCallbacks
     def test_judged_by_scheme(self) -> Any:
-        """Rules know these PVs by scheme and name: a rule for a record does not open them."""
+        """Rules use the whole name: a rule for a record does not apply to these PVs."""
         self.policy = Policy(parse_pvlist("EVALUATION ORDER ALLOW, DENY\nx ALLOW\nloc://y ALLOW\n"))
         client = yield self.start()
         for name, message in (("x", "forbidden"), ("y", None)):
@@ -196,7 +166,7 @@ class SimTests(LocalTestCase):
 
     @inlineCallbacks
     def test_flipflop(self) -> Any:
-        """What keeps connections of display programs alive."""
+        """The PV that display programs use to keep connections alive."""
         client = yield self.start()
         client.send({"action": "connect", "pv": "sim://flipflop(0.05)"})
         came = []
@@ -212,7 +182,7 @@ class SimTests(LocalTestCase):
 
     @inlineCallbacks
     def test_intermittent(self) -> Any:
-        """It comes and goes."""
+        """It connects and disconnects."""
         client = yield self.start()
         client.send({"action": "connect", "pv": "sim://intermittentChannel(0.05, 4)"})
         for _ in range(2):
@@ -223,7 +193,7 @@ class SimTests(LocalTestCase):
 
     @inlineCallbacks
     def test_bad_names(self) -> Any:
-        """What is no simulation is told why."""
+        """For an invalid simulation, the error says why."""
         client = yield self.start()
         for name, text in (
             ("dance", "there is no simulation 'dance'; expected one of const, sine"),
@@ -238,10 +208,10 @@ class SimTests(LocalTestCase):
 
 
 class SimulationTests(SynchronousTestCase):
-    """What simulations do, on a clock that the test moves."""
+    """Simulations, on a clock that the test controls."""
 
     def values(self, name: str, number: int, step: float) -> list[Any]:
-        """The first values of a PV."""
+        """Return the first values of a PV."""
         clock = Clock()
         sink = SinkRecorder()
         backend = SimulationBackend(clock, now=clock.seconds)
@@ -253,7 +223,7 @@ class SimulationTests(SynchronousTestCase):
         return [value for kind, value in sink.heard if kind == "reading"]
 
     def test_forms(self) -> None:
-        """Each simulation takes the arguments that it takes in Phoebus."""
+        """Each simulation has the same arguments as in Phoebus."""
         for name, number in (
             *(("sine", 0), ("sine", 3), ("sine", 4), ("ramp", 0), ("ramp", 3), ("ramp", 4)),
             *(("noise", 0), ("noise", 3), ("gaussianNoise", 0), ("gaussianNoise", 3)),
@@ -269,19 +239,19 @@ class SimulationTests(SynchronousTestCase):
             self.assertGreaterEqual(len(values), 1, (name, number))
 
     def test_ramp(self) -> None:
-        """Up by steps, and again from the lower limit; down from the upper one."""
+        """Steps up, and again from the lower limit; or down from the upper one."""
         self.assertEqual(self.values("ramp(0, 3, 1)", 6, 1), [0, 1, 2, 3, 0, 1])
         self.assertEqual(self.values("ramp(0, 1, 0.5, 1)", 4, 1), [0, 0.5, 1, 0])
         self.assertEqual(self.values("ramp(0, 2, -1, 1)", 6, 1), [0, 2, 1, 0, 2, 1])
 
     def test_sine(self) -> None:
-        """Within the limits, once around in so many steps."""
+        """Within the limits, one period in this number of steps."""
         values = self.values("sine(0, 10, 4, 1)", 5, 1)
         for got, wanted in zip(values, [5, 10, 5, 0, 5], strict=True):
             self.assertAlmostEqual(got, wanted)
 
     def test_waves(self) -> None:
-        """Waves move on with time."""
+        """Waves move with time."""
         for name in ("sinewave(10, 8, 16, 1)", "gaussianWave(10, 4, 16, 1)"):
             first, second = self.values(name, 2, 1)
             self.assertEqual((len(first), len(second)), (16, 16))
@@ -293,11 +263,11 @@ class SimulationTests(SynchronousTestCase):
         np.testing.assert_allclose(wave, [-2, -1.04, -0.08, 0.88, 1.84] * 2, atol=1e-9)
 
     def test_blanks(self) -> None:
-        """Blanks will do between numbers."""
+        """Blanks may separate numbers."""
         self.assertEqual(self.values("ramp(0 3  1)", 3, 1), [0, 1, 2])
 
     def test_alarms(self) -> None:
-        """Scalars are in alarm near their limits: within a tenth, and a fifth, of the range."""
+        """Scalars have alarms near their limits: within a tenth, and a fifth, of the range."""
         model = simulation(LocalName.parse("sine(0, 10, 1)"))
         names = [
             (STATUSES[status], SEVERITIES[severity])
@@ -314,7 +284,7 @@ class SimulationTests(SynchronousTestCase):
         backend.stop()
 
     def test_strings_and_constants(self) -> None:
-        """Strings grow; constants stay, and are of the types of loc:// PVs."""
+        """Strings grow; constants stay, and have the types of loc:// PVs."""
         self.assertEqual(self.values("strings(3, 1)", 5, 1), ["A", "AA", "AAA", "A", "AA"])
         self.assertEqual(self.values("const(5)", 3, 1), [5])
         self.assertEqual(self.values('const("x")', 3, 1), ["x"])
@@ -327,10 +297,10 @@ class SimulationTests(SynchronousTestCase):
 
 
 class BoundTests(SynchronousTestCase):
-    """However many are asked for."""
+    """Limits of local PVs."""
 
     def test_simulations(self) -> None:
-        """More work than may be is refused, until some has ended."""
+        """More work than the limit is refused, until other PVs are closed."""
         clock = Clock()
         backend = SimulationBackend(clock)
         self.patch(sim, "MOST_WORK", 250)
@@ -348,7 +318,7 @@ class BoundTests(SynchronousTestCase):
         self.assertEqual(clock.getDelayedCalls(), [])
 
     def test_large_waves(self) -> None:
-        """A wave is as much work as it has elements."""
+        """The work of a wave is proportional to its elements."""
         backend = SimulationBackend(Clock())
         self.patch(sim, "MOST_WORK", 150)
         sink = SinkRecorder()
@@ -356,7 +326,7 @@ class BoundTests(SynchronousTestCase):
         self.assertEqual(sink.heard[0][0], "refused")
 
     def test_local(self) -> None:
-        """There are only so many local PVs."""
+        """The number of local PVs is limited."""
         self.patch(loc, "MOST_PVS", 3)
         backend = LocalBackend()
         sinks = [SinkRecorder() for _ in range(4)]

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.pv.errors import BadValueError
 from pycawamp.pv.local.tables import MOST_CELLS, MOST_CHARACTERS, MOST_COLUMNS, table
 from pycawamp.wire.v2.codec import dumps
-from tests.pv.local.test_local import LocalTestCase
+from tests.support.local_case import LocalTestCase
 from tests.support.version2_case import ask
 
 NAME = 'loc://t<VTable>("x", "y")'
@@ -22,7 +22,7 @@ class TableTests(LocalTestCase):
 
     @inlineCallbacks
     def test_table(self) -> Any:
-        """It has columns without rows at first; who may write replaces the whole table."""
+        """It has columns without rows at first; a write replaces the whole table."""
         client = yield self.start()
         client.send({"action": "connect", "pv": NAME, "metadata": True})
         update = yield client.until(msg_type="monitor")
@@ -48,10 +48,10 @@ class TableTests(LocalTestCase):
 
 
 class CheckTests(SynchronousTestCase):
-    """What is no table."""
+    """Invalid tables."""
 
     def test_wrong(self) -> None:
-        """What is wrong is told, with what was expected."""
+        """The error says what is wrong, and what was expected."""
         for value, error in (
             (5, 'expected an object with "columns", an object of arrays; got the number 5'),
             ({}, 'expected an object with "columns"'),
@@ -78,7 +78,7 @@ class CheckTests(SynchronousTestCase):
             self.assertIn(error, str(caught.exception))
 
     def test_bounds(self) -> None:
-        """A table has only so many columns, elements and characters."""
+        """The columns, elements and characters of a table are limited."""
         many = {str(number): [0] for number in range(MOST_COLUMNS)}
         half = MOST_CELLS // 2
         self.assertEqual(len(table({"columns": many})["columns"]), MOST_COLUMNS)
@@ -94,7 +94,7 @@ class CheckTests(SynchronousTestCase):
             self.assertIn(error, str(caught.exception))
 
     def test_kept(self) -> None:
-        """What is kept is not what the caller may change."""
+        """The stored table does not change with that of the caller."""
         column = [1]
         kept = table({"columns": {"x": column}, "labels": ["X"]})
         column.append(2)

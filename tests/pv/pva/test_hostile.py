@@ -8,6 +8,7 @@ from collections.abc import Generator
 from functools import partial
 from typing import Any
 
+import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, inlineCallbacks
@@ -18,7 +19,15 @@ from pycawamp.pv.pva import channel as channel_module
 from pycawamp.pv.pva import messages
 from pycawamp.pv.pva.describe import description_of
 from pycawamp.pv.pva.messages import Receiver
-from pycawamp.pv.pva.types import Structure, TypeReader, decode, describe
+from pycawamp.pv.pva.types import (
+    COPIED,
+    DOUBLE,
+    ScalarArray,
+    Structure,
+    TypeReader,
+    decode,
+    describe,
+)
 from pycawamp.pv.pva.wire import BIG, LITTLE, MALFORMED, ORDERS, Order, Reader, bit_set
 from tests.support.examples import examples
 from tests.support.ioc_case import until_true
@@ -63,6 +72,32 @@ class DecoderTests(SynchronousTestCase):
         first = types.type(reader(b"\xfd\x00\x07" + TIME))
         self.assertEqual(types.type(reader(b"\xfe\x00\x07")), first)
         self.assertRaises(MALFORMED, types.type, reader(b"\xfe\x00\x08"))
+
+    def test_bounds(self) -> None:
+        """Strings and arrays of a limited or a fixed size are read by what was sent of them."""
+        for described, raw, value in (
+            ("8305", "03616263", "abc"),
+            ("3305", "0200000000000000010000000000000002", [1, 2]),
+            ("3b02", "00000000000000010000000000000002", [1, 2]),
+            ("7802", "01610162", ["a", "b"]),
+        ):
+            types = TypeReader()
+            taken = reader(bytes.fromhex(described + raw))
+            kind = types.type(taken)
+            assert kind is not None
+            found = decode(kind, taken, types)
+            self.assertEqual(found if isinstance(found, str) else list(found), value)
+            self.assertEqual(taken.left, 0)
+
+    def test_copied(self) -> None:
+        """A small array keeps nothing else of the burst in which it came."""
+        types = TypeReader()
+        for order in ORDERS:
+            for count, is_copied in ((8, True), (COPIED // 8 + 1, order is BIG)):
+                burst = b"\xfe" + order.u32.pack(count) + bytes(8 * count + 1000)
+                array = decode(ScalarArray(DOUBLE), reader(burst, order), types)
+                kept = np.shares_memory(array, np.frombuffer(burst, "u1"))
+                self.assertEqual(kept, not is_copied)
 
     def test_segments(self) -> None:
         """A message in segments is one message, however its bytes come."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import time
+from pathlib import Path
 from time import process_time
 from typing import Any
 
@@ -12,7 +15,9 @@ from tests.support.ioc_case import until_true
 from tests.support.pva_case import PVATestCase, RecordingSink
 
 PVS = 100
-SPENT = 0.003
+FEW = 10
+POSTS = "[pv.post(float(n)) for n in range({first}, {last}) for pv in pvs.values()] and None"
+SPENT = 0.001
 """Seconds that each update takes."""
 
 
@@ -25,6 +30,21 @@ class SlowSink(RecordingSink):
         while process_time() < until:
             pass
         super().reading(reading)
+
+
+class BlockingSink(RecordingSink):
+    """Blocks the reactor with each update: four of each PV take it more than a second."""
+
+    def reading(self, reading: Reading) -> None:
+        """Wait."""
+        time.sleep(0.03)
+        super().reading(reading)
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory of a process."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 class OverloadTests(PVATestCase):
@@ -49,3 +69,31 @@ class OverloadTests(PVATestCase):
         for sink in sinks:
             values = [reading.value for reading in sink.readings]
             self.assertEqual(values, sorted(set(values)))
+
+
+class CompiledOverloadTests(PVATestCase):
+    """The client with its compiled part before a server of p4p."""
+
+    @inlineCallbacks
+    def test_server_conflates(self) -> Any:
+        """While the client is behind, its server leaves updates out; neither keeps them."""
+        server = yield self.serve(f"[add(f'x{{n}}', nt.NTScalar('d'), 0.0) for n in range({FEW})]")
+        backend = self.start_backend()
+        sinks = [BlockingSink() for _ in range(FEW)]
+        for number, sink in enumerate(sinks):
+            backend.open(f"x{number}", sink)
+        yield until_true(lambda: all(sink.readings for sink in sinks))
+        pids = (server.process.pid, os.getpid())
+        # Once, before memory is measured: queues are made when they are used.
+        yield server.run(POSTS.format(first=1, last=100))
+        before = [resident(pid) for pid in pids]
+        yield server.run(POSTS.format(first=100, last=2000))
+        after = [resident(pid) for pid in pids]
+        yield until_true(lambda: all(sink.readings[-1].value == 1999 for sink in sinks))
+        for late, early in zip(after, before, strict=True):
+            # 19,000 updates would take as many KiB in a server that does not wait.
+            self.assertLess(late - early, 8 << 20)
+        for sink in sinks:
+            values = [reading.value for reading in sink.readings]
+            self.assertEqual(values, sorted(set(values)))
+            self.assertLess(len(values), 1000)

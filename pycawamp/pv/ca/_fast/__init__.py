@@ -15,14 +15,15 @@ import numpy as np
 import orjson
 
 from pycawamp.pv.ca.dbr import DBR_TYPES, TIME_LAYOUTS
-from pycawamp.pv.inbox import InboxLimits, Intake, has_descriptors
+from pycawamp.pv.event_queue import InboxLimits
+from pycawamp.pv.intake import Intake, has_descriptors
 from pycawamp.pv.values import FieldType
 
 if TYPE_CHECKING:
     from types import ModuleType
 
 
-INTERFACE = 5
+INTERFACE = 6
 """Version of the interface to the compiled part; the same number is in module.c."""
 NUMBERS = (0.1, -0.0, 1.0, 1e12, 1.25e13, 1e15, 1e16, 1.25e17, 1e-5, 1e-6, 1e-7, 1.5e30, math.inf)
 """Numbers whose text differs between ways of formatting."""

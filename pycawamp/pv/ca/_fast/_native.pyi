@@ -1,7 +1,7 @@
 from collections.abc import Callable, Sized
 from typing import Any
 
-from pycawamp.pv.inbox import Listener
+from pycawamp.pv.intake import EventListener
 from pycawamp.pv.routes import Planner
 from pycawamp.pv.values import Reading
 
@@ -14,7 +14,7 @@ def render(field_type: int, raw: bytes, with_alarm: bool, /) -> tuple[bytes, ...
     """
 
 class FrameBuffer:
-    """See pycawamp.fanout.flush.Buffer."""
+    """See pycawamp.pv.routes.Buffer."""
 
     joint: bytes
     def __new__(cls, joint: bytes) -> FrameBuffer: ...
@@ -53,7 +53,7 @@ class Route:
     def forget_newest(self) -> None: ...
 
 class Form:
-    """See pycawamp.pv.inbox.Form."""
+    """See pycawamp.pv.direct.Form."""
 
     def __new__(cls, code: str, /) -> Form: ...
     @property
@@ -62,7 +62,7 @@ class Form:
     def fields(self, raw: bytes, /) -> tuple[Any, ...]: ...
 
 class Direct:
-    """See pycawamp.pv.inbox.Direct."""
+    """See pycawamp.pv.direct.Direct."""
 
     @property
     def count(self) -> int: ...
@@ -71,7 +71,7 @@ class Direct:
     def disarm(self) -> None: ...
 
 class Updates:
-    """See pycawamp.pv.inbox.Updates."""
+    """See pycawamp.pv.direct.Updates."""
 
     def listen(self, number: int, form: Form, subscription: int, most: int, /) -> Direct: ...
     def forget(self, number: int, /) -> None: ...
@@ -80,7 +80,7 @@ class Updates:
     def take_due(self) -> list[int]: ...
 
 class Intake:
-    """See pycawamp.pv.inbox.Intake."""
+    """See pycawamp.pv.intake.Intake."""
 
     most: int
     def __new__(cls, events: int, bytes: int) -> Intake: ...
@@ -94,7 +94,7 @@ class Intake:
     def open(self) -> int: ...
     def acknowledge(self) -> None: ...
     def close(self) -> None: ...
-    def post(self, handler: Callable[[Any], None], news: Any, /) -> None: ...
+    def post(self, handler: Callable[[Any], None], news: Any, size: int = 0, /) -> None: ...
     def post_update(self, handler: Callable[[Any], None], raw: Sized, /) -> None: ...
     def route(
         self,
@@ -109,7 +109,7 @@ class Intake:
         most: int,
         header: int,
         width: int,
-        listener: Listener,
+        listener: EventListener,
         refuse: Callable[[Any, int, int, int], None],
         route: Route | None,
         /,

@@ -1,4 +1,4 @@
-/* The frames that a cohort gets in one turn of the reactor. */
+/* The frames that a cohort gets in one flush cycle. */
 #ifndef PYCAWAMP_BUFFER_H
 #define PYCAWAMP_BUFFER_H
 
@@ -12,7 +12,7 @@ typedef struct {
   PyObject *joint; /* bytes between two frames */
   char *data;
   size_t length, room;
-  PyObject **streams; /* what each frame is of */
+  PyObject **streams; /* the stream of each frame */
   size_t count, streams_room;
 } FrameBuffer;
 

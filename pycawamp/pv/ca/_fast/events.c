@@ -8,7 +8,7 @@
 enum { MOST_SPARES = 4096, LARGE = 1 << 16 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-/* libca hands a number to the callback and nothing else: here is what it means. */
+/* The callback gets only a number from libca. These are the queues that numbers refer to. */
 static struct events *enlisted;
 static uint16_t last_id;
 
@@ -268,7 +268,7 @@ static void push_event(struct events *events, struct subscription *subscription,
   if (events_wake(events) && events->wake >= 0) {
     uint64_t one = 1;
     ssize_t written = write(events->wake, &one, sizeof one);
-    (void)written; /* it fails only if the reactor has been told often enough */
+    (void)written; /* it fails only if the counter is at its maximum, so the reactor wakes anyway */
   }
 }
 

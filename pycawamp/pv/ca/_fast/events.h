@@ -1,10 +1,10 @@
 /* Events of Channel Access, from libca's threads to the reactor.
  *
- * One lock of the process guards all that is declared here. Nobody calls Python while holding it,
- * and nobody who holds it waits for Python's own lock. So it is held for fractions of a
- * microsecond, and both locks are always taken in the same order.
+ * One lock of the process guards everything that is declared here. While it is held, Python is not
+ * called, and Python's own lock is not acquired. So it is held for fractions of a
+ * microsecond, and both locks are always acquired in the same order.
  *
- * Objects of Python appear as plain pointers: this part neither makes nor frees them. */
+ * Python objects are plain pointers: this part neither creates nor frees them. */
 #ifndef PYCAWAMP_EVENTS_H
 #define PYCAWAMP_EVENTS_H
 
@@ -19,7 +19,7 @@
 enum { ECA_NORMAL = 1 };
 enum { INLINE_BYTES = 56 }; /* a DBR_TIME_STRING has 52 */
 
-/* struct event_handler_args of cadef.h, the only thing of libca's that is known here. */
+/* struct event_handler_args of cadef.h, the only part of libca that is used here. */
 struct event_args {
   void *usr;
   void *chid;
@@ -31,9 +31,9 @@ struct event_args {
 
 enum kind {
   CALL,    /* posted by Python, never dropped */
-  UPDATE,  /* posted by Python; the newest of a handler wins */
-  EVENT,   /* DBR bytes; the newest of a subscription wins */
-  REFUSAL, /* status, type and count of an event that is not as asked; the newest wins */
+  UPDATE,  /* posted by Python; replaced by a newer one of its handler */
+  EVENT,   /* DBR bytes; replaced by a newer one of its subscription */
+  REFUSAL, /* status, type and count of an invalid event; replaced by a newer one */
 };
 enum { NEWEST_WINS = 2 }; /* kinds of a subscription, EVENT and REFUSAL */
 
@@ -45,7 +45,7 @@ struct node {
   struct node *next, *previous;
   struct subscription *subscription; /* of an EVENT or REFUSAL */
   void *handler, *news;              /* of a CALL or UPDATE: references that the node owns */
-  size_t size;                       /* bytes that count against the bound */
+  size_t size;                       /* bytes that count for the limit */
   enum kind kind;
   char *bytes; /* `inlined`, or from malloc */
   char inlined[INLINE_BYTES];
@@ -56,7 +56,7 @@ struct list {
   size_t length;
 };
 
-/* What libca was asked for, and who hears of it. */
+/* What was requested from libca, and the listener. */
 struct subscription {
   uint32_t index, generation;
   bool live;
@@ -64,7 +64,7 @@ struct subscription {
   long type;
   unsigned long most;    /* elements */
   size_t header, width;  /* an event has header + count * width bytes */
-  struct node *late[NEWEST_WINS]; /* in the overflow that late_in tells */
+  struct node *late[NEWEST_WINS]; /* in the overflow of the generation `late_in` */
   uint64_t late_in[NEWEST_WINS];
   void *listener, *refuse, *route; /* references that it owns; of a route NULL, too */
 };
@@ -76,15 +76,15 @@ struct subscriptions {
   uint32_t unused_length;
 };
 
-/* One queue, with the subscriptions whose events come to it. */
+/* One queue, with the subscriptions whose events are queued in it. */
 struct events {
   struct events *next; /* in the list of those that have subscriptions */
   uint16_t id;         /* 0: not in the list */
   int wake;            /* an eventfd, or -1 */
-  bool awake;          /* whether the reactor knows that something waits */
+  bool awake;          /* whether the reactor will handle queued events */
   size_t most_events, most_bytes;
   struct list queue;
-  struct list overflow; /* what came over the bounds, until the queue is empty */
+  struct list overflow; /* events above the limits, until the queue is empty */
   bool overflowing;
   uint64_t overflow_number;
   size_t bytes;
@@ -97,7 +97,7 @@ struct events {
 void events_lock(void);
 void events_unlock(void);
 
-/* All of these with the lock. */
+/* Call all of these with the lock. */
 struct node *events_new_node(struct events *events, enum kind kind);
 void events_free_node(struct events *events, struct node *node);
 void events_push(struct events *events, struct node *node);
@@ -116,10 +116,10 @@ uint64_t subscription_number(const struct events *events, const struct subscript
 bool events_enlist(struct events *events);
 void events_delist(struct events *events);
 
-/* Queues an event of a subscription, if there is one of the number. Without the lock. */
+/* Queues an event of a subscription, if the number is valid. Call it without the lock. */
 void events_post(struct events *events, uint64_t number, const void *bytes, size_t size);
 
-/* What libca is given. Without the lock, and without Python's. */
+/* The callback for libca. Called without this lock and without Python's. */
 void events_on_event(struct event_args args);
 
 #endif

@@ -10,7 +10,7 @@
 enum {
   LEAST = 16, /* samples */
   MOST = 1 << 24,
-  SPARSE = 8, /* room that is used to less than this part is given back */
+  SPARSE = 8, /* less used memory than this fraction is released */
   REFUSED = 256, /* samples between two requests for memory that was refused */
   SEVERITY_SHIFT = 30,
   SEVERITIES = 4,
@@ -21,7 +21,7 @@ static struct sample *at(const History *self, uint32_t index) {
   return &self->samples[index < self->room ? index : index - self->room];
 }
 
-/* 1 if there may be so much more, 0 if not, -1 with an exception set. */
+/* 1 if this number of bytes was reserved, 0 if not, -1 with an exception set. */
 static int reserve(PyObject *asked, Py_ssize_t bytes) {
   PyObject *answer = PyObject_CallFunction(asked, "n", bytes);
   if (!answer) return -1;
@@ -37,13 +37,13 @@ static void copy(const History *self, struct sample *to) {
   memcpy(to + before, self->samples, (self->length - before) * sizeof *to);
 }
 
-/* 1 if it has the room now, 0 if there is no memory, -1 with an exception set. */
+/* 1 if the ring has this size now, 0 if there is no memory, -1 with an exception set. */
 static int resize(History *self, uint32_t room) {
   Py_ssize_t more = ((Py_ssize_t)room - (Py_ssize_t)self->room) * (Py_ssize_t)sizeof(struct sample);
   uint32_t before = self->room;
   PyObject *asked = Py_NewRef(self->reserve);
   int granted = reserve(asked, more);
-  /* What is asked may use the history. */
+  /* The called function may use the history. */
   bool fits = self->reserve && self->room == before && self->length <= room;
   struct sample *moved = granted > 0 && fits ? malloc(room * sizeof *moved) : NULL;
   if (granted > 0 && !moved) granted = reserve(asked, -more) < 0 ? -1 : 0;
@@ -62,7 +62,7 @@ static void drop_oldest(History *self) {
   self->length--;
 }
 
-/* The one before the time that is kept stays: it held at its start. */
+/* The last one before the period is kept: it is the value at its start. */
 static void expire(History *self, uint32_t now) {
   uint32_t oldest = now > self->keep ? now - self->keep : 0;
   while (self->length > 1 && at(self, 1)->seconds < oldest) drop_oldest(self);

@@ -17,7 +17,7 @@ enum { RECENT = 12 };
 
 typedef struct history {
   PyObject_HEAD
-  PyObject *reserve; /* asked for memory with a number of bytes; told of less by a negative one */
+  PyObject *reserve; /* called with a number of bytes to reserve, negative to release them */
   uint32_t keep;     /* seconds */
   uint32_t most;     /* samples */
   /* The newest samples, before they are moved to `samples` together. With many PVs, a write to
@@ -26,7 +26,7 @@ typedef struct history {
   struct sample recent[RECENT];
   struct sample *samples; /* a ring */
   uint32_t room, first, length;
-  uint32_t until_asked; /* samples until memory is asked for again, after it was refused */
+  uint32_t until_asked; /* samples until memory is requested again, after it was refused */
 } History;
 
 /* -1 with an exception set. With Python's lock. */

@@ -14,7 +14,7 @@
 #include "updates.h"
 
 enum {
-  BATCH = 32,   /* nodes between two looks at the clock */
+  BATCH = 32,   /* nodes between two checks of the time */
   SLOW = 4096,  /* bytes of an event that may take as long as many others */
   OBJECTS = 3,  /* references of a subscription */
 };
@@ -56,7 +56,7 @@ static PyObject *intake_new(PyTypeObject *type, PyObject *args, PyObject *keywor
   return (PyObject *)self;
 }
 
-/* Takes the references of a subscription that nobody needs any more; with the lock. */
+/* Takes the references of a subscription that are not needed any more; with the lock. */
 static size_t retire(Intake *self, struct subscription *subscription, PyObject **objects) {
   if (subscription->live || subscription->waiting || !subscription->listener) return 0;
   objects[0] = subscription->listener;
@@ -71,7 +71,7 @@ static void release(PyObject **objects, size_t length) {
   while (length) Py_XDECREF(objects[--length]);
 }
 
-/* Frees nodes whose objects are gone, and the subscriptions that waited for that. */
+/* Frees nodes whose objects were released, and the subscriptions that waited for that. */
 static void free_nodes(Intake *self, struct node *node) {
   while (node) {
     PyObject *objects[BATCH * OBJECTS];
@@ -220,7 +220,7 @@ static PyObject *intake_close(Intake *self, PyObject *unused) {
   Py_RETURN_NONE;
 }
 
-/* What Python posts */
+/* Events posted by Python */
 
 static struct node *new_call(Intake *self, enum kind kind, PyObject *handler, PyObject *news) {
   struct node *node = events_new_node(&self->events, kind);
@@ -242,11 +242,20 @@ static PyObject *posted(Intake *self, struct node *node) {
 
 static PyObject *intake_post(Intake *self, PyObject *args) {
   PyObject *handler, *news;
-  if (!PyArg_ParseTuple(args, "OO", &handler, &news)) return NULL;
+  Py_ssize_t size = 0;
+  if (!PyArg_ParseTuple(args, "OO|n", &handler, &news, &size)) return NULL;
+  if (size < 0) {
+    PyErr_SetString(PyExc_ValueError, "expected a number of bytes");
+    return NULL;
+  }
   if (self->closed) Py_RETURN_NONE;
   events_lock();
   struct node *node = new_call(self, CALL, handler, news);
-  if (node) events_push(&self->events, node);
+  if (node) {
+    node->size = (size_t)size;
+    self->events.bytes += node->size;
+    events_push(&self->events, node);
+  }
   return posted(self, node);
 }
 
@@ -275,7 +284,7 @@ static PyObject *intake_post_update(Intake *self, PyObject *args) {
   struct place place;
   if (size < 0 || find_late(self, handler, &place)) return NULL;
   if (self->closed) Py_RETURN_NONE;
-  /* From here to `posted` Python's lock is held too, so nobody else posts or works. */
+  /* From here to `posted`, Python's lock is held too, so no other thread posts or works. */
   struct events *events = &self->events;
   events_lock();
   struct node *node = new_call(self, UPDATE, handler, news);
@@ -303,7 +312,7 @@ static PyObject *intake_post_update(Intake *self, PyObject *args) {
   return result;
 }
 
-/* What libca tells */
+/* Events from libca */
 
 static PyObject *intake_listen(Intake *self, PyObject *args) {
   long type;
@@ -382,7 +391,7 @@ static PyObject *intake_forget_all(Intake *self, PyObject *unused) {
   Py_RETURN_NONE;
 }
 
-/* The reactor's work */
+/* Handling in the reactor */
 
 static PyObject *handle_refusal(const struct node *node) {
   struct refusal refusal;
@@ -396,7 +405,7 @@ static PyObject *handle_event(const Intake *self, const struct node *node) {
   Route *route = node->subscription->route;
   int sent = route ? route_send(route, node->bytes, node->size) : 0;
   if (sent) return sent > 0 ? Py_NewRef(Py_None) : NULL;
-  /* What Python is told next is newer than what it has not asked for. */
+  /* Python gets a newer update now than the one that it has not taken. */
   if (route) route->raw_size = 0;
   PyObject *raw = PyBytes_FromStringAndSize(node->bytes, (Py_ssize_t)node->size);
   if (!raw) return NULL;
@@ -418,7 +427,7 @@ static PyObject *handle(const Intake *self, const struct node *node) {
   }
 }
 
-/* Has an exception logged; what is no Exception is left as it is, and -1 returned. */
+/* Has an Exception logged; another BaseException stays set, and -1 is returned. */
 static int report(Intake *self) {
   if (!PyErr_ExceptionMatches(PyExc_Exception)) return -1;
   PyObject *type, *value, *traceback;

@@ -1,4 +1,4 @@
-/* What else needs of the type Intake. */
+/* The type Intake, for other files. */
 #ifndef PYCAWAMP_INTAKE_H
 #define PYCAWAMP_INTAKE_H
 
@@ -6,7 +6,7 @@
 
 #include "events.h"
 
-/* Of an Intake that is not closed; NULL if it is. */
+/* The events of an Intake; NULL if it is closed. */
 struct events *intake_events(PyObject *intake);
 
 #endif

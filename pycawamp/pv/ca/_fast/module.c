@@ -12,7 +12,8 @@ static PyObject *render_scalar(PyObject *module, PyObject *args) {
     PyErr_SetString(PyExc_ValueError, "no field type");
     return NULL;
   }
-  if (!render((enum field_type)type, raw, (size_t)size, with_alarm, &rendered)) Py_RETURN_NONE;
+  unsigned wanted = WITH_TEXT | (with_alarm ? WITH_ALARM : 0);
+  if (!render((enum field_type)type, raw, (size_t)size, wanted, &rendered)) Py_RETURN_NONE;
   PyObject *fields = PyTuple_New(FIELDS);
   for (int i = 0; fields && i < FIELDS; i++) {
     struct span field = rendered.fields[i];
@@ -28,8 +29,8 @@ static PyTypeObject *add_type(PyObject *module, PyType_Spec *spec) {
   return (PyTypeObject *)type;
 }
 
-/* Also in __init__.py. To be raised with each change of what Python code uses. */
-enum { INTERFACE = 5 };
+/* Also in __init__.py. Increase it with each change of the interface to Python. */
+enum { INTERFACE = 6 };
 
 static int execute(PyObject *module) {
   if (PyModule_AddIntConstant(module, "INTERFACE", INTERFACE)) return -1;

@@ -12,7 +12,7 @@
     Py_XDECREF(old_);                      \
   } while (0)
 
-/* Of one import of the module. */
+/* The state of one import of the module. */
 struct native_state {
   PyTypeObject *intake_type, *route_type, *buffer_type, *history_type;
   PyTypeObject *form_type, *direct_type, *updates_type;

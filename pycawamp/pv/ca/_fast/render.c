@@ -1,6 +1,7 @@
 #include "render.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 int shortest_double(double value, char *out, int size);
@@ -12,7 +13,7 @@ enum {
   FRACTION = 9, /* digits */
 };
 
-/* Up to how many digits before the point, and zeros after it, orjson writes no exponent. */
+/* Maximum digits before the point, and zeros after it, for which orjson writes no exponent. */
 struct plain {
   int digits, zeros;
 };
@@ -53,7 +54,7 @@ static char *put_zeros(char *out, int number) {
   return out;
 }
 
-/* From "-1.25e+16" to what orjson makes of these digits. */
+/* Converts "-1.25e+16" to orjson's format. */
 static char *lay_out(char *out, const char *scientific, int length, struct plain plain) {
   char digits[MOST_DIGITS];
   int count = 0, exponent = 0, at = 0;
@@ -236,7 +237,7 @@ static char *put_time(char *out, uint32_t seconds, uint32_t nanoseconds) {
   return out + FRACTION;
 }
 
-/* The value as a number for those who want text for what JSON has no number for. */
+/* The value: chars with a sign, and text if JSON has no such number. */
 static struct span number_span(enum field_type type, const char *element,
                                struct rendered *rendered) {
   union number number = {0};
@@ -291,29 +292,56 @@ size_t write_number(enum field_type type, const struct numeric *number, int stat
   return render_size(type);
 }
 
-bool render(enum field_type type, const char *raw, size_t size, bool with_alarm,
+/* As `reading_record` in bus/messages.py, without the PV's number. */
+static bool put_scalar(enum field_type type, const struct header *header, const char *element,
+                       struct rendered *rendered) {
+  uint64_t seconds = (uint64_t)header->seconds + EPICS_EPOCH;
+  if (type == STRING || header->status < 0 || header->status > UINT8_MAX ||
+      header->severity < 0 || header->severity > UINT8_MAX || seconds > UINT32_MAX)
+    return false;
+  struct scalar *scalar = &rendered->scalar;
+  *scalar = (struct scalar){.severity = (uint8_t)header->severity,
+                            .status = (uint8_t)header->status,
+                            .is_whole = type != FLOAT && type != DOUBLE,
+                            .seconds = (uint32_t)seconds,
+                            .nanoseconds = header->nanoseconds,
+                            .value = number_of(type, element)};
+  size_t start = offsetof(struct scalar, severity);
+  rendered->fields[SCALAR] = (struct span){(const char *)scalar + start, sizeof *scalar - start};
+  return true;
+}
+
+static bool put_texts(enum field_type type, const struct header *header, const char *element,
+                      bool with_alarm, struct rendered *rendered) {
+  struct span *fields = rendered->fields;
+  char *end = put_value(rendered->value, type, element);
+  if (!end) return false;
+  fields[VALUE] = (struct span){rendered->value, (size_t)(end - rendered->value)};
+  fields[NUMBER] = number_span(type, element, rendered);
+  end = put_time(rendered->time, header->seconds, header->nanoseconds);
+  fields[TIME] = (struct span){rendered->time, (size_t)(end - rendered->time)};
+  const char *fraction = end - FRACTION;
+  fields[SECONDS] = (struct span){rendered->time, (size_t)(fraction - 1 - rendered->time)};
+  while (fraction < end - 1 && *fraction == '0') fraction++;
+  fields[NANOS] = (struct span){fraction, (size_t)(end - fraction)};
+  if (!with_alarm) return true;
+  end = put_alarm(rendered->alarm, header->status, header->severity);
+  if (!end) return false;
+  fields[ALARM] = (struct span){rendered->alarm, (size_t)(end - rendered->alarm)};
+  return true;
+}
+
+bool render(enum field_type type, const char *raw, size_t size, unsigned wanted,
             struct rendered *rendered) {
   struct header header;
   if (size != render_size(type)) return false;
   memcpy(&header, raw, sizeof header);
   if (header.nanoseconds >= NANOSECONDS) return false;
   const char *element = raw + layouts[type].offset;
-  struct span *fields = rendered->fields;
-  char *end = put_value(rendered->value, type, element);
-  if (!end) return false;
-  fields[VALUE] = (struct span){rendered->value, (size_t)(end - rendered->value)};
-  fields[NUMBER] = number_span(type, element, rendered);
-  end = put_time(rendered->time, header.seconds, header.nanoseconds);
-  fields[TIME] = (struct span){rendered->time, (size_t)(end - rendered->time)};
-  const char *fraction = end - FRACTION;
-  fields[SECONDS] = (struct span){rendered->time, (size_t)(fraction - 1 - rendered->time)};
-  while (fraction < end - 1 && *fraction == '0') fraction++;
-  fields[NANOS] = (struct span){fraction, (size_t)(end - fraction)};
-  fields[ALARM] = fields[FIELDS] = (struct span){"", 0};
+  rendered->fields[ALARM] = rendered->fields[SCALAR] = rendered->fields[FIELDS] =
+      (struct span){"", 0};
   rendered->severity = header.severity;
-  if (!with_alarm) return true;
-  end = put_alarm(rendered->alarm, header.status, header.severity);
-  if (!end) return false;
-  fields[ALARM] = (struct span){rendered->alarm, (size_t)(end - rendered->alarm)};
-  return true;
+  if (wanted & WITH_SCALAR && !put_scalar(type, &header, element, rendered)) return false;
+  return !(wanted & WITH_TEXT) ||
+         put_texts(type, &header, element, wanted & WITH_ALARM, rendered);
 }

@@ -8,7 +8,7 @@
 
 enum { FINAL_TEXT = 0x81 };
 
-struct part { /* some text that does not change, and a field; FIELDS: none */
+struct part { /* constant text, and a field; FIELDS: none */
   size_t length;
   enum field field;
 };
@@ -24,8 +24,9 @@ struct entry { /* one stream */
 };
 
 struct plan {
-  int references; /* a plan may be dropped while it is followed */
-  bool has_alarm, has_severity;
+  int references; /* a plan may be dropped while it is used */
+  unsigned wanted; /* members to render */
+  bool has_severity;
   size_t count;
   struct entry entries[];
 };
@@ -44,7 +45,7 @@ static void plan_release(struct plan *plan) {
   free(plan);
 }
 
-/* Adds what does not change, or a field, to an entry. */
+/* Adds constant text, or a field, to an entry. */
 static int add_part(struct entry *entry, PyObject *item) {
   struct part *part = &entry->parts[entry->count];
   if (PyBytes_Check(item)) {
@@ -83,10 +84,16 @@ static int add_parts(struct entry *entry, PyObject *items) {
   return 0;
 }
 
-static bool has_field(const struct entry *entry, enum field field) {
-  for (size_t i = 0; i < entry->count; i++)
-    if (entry->parts[i].field == field) return true;
-  return false;
+static unsigned wanted_by(const struct entry *entry) {
+  unsigned wanted = 0;
+  for (size_t i = 0; i < entry->count; i++) {
+    enum field field = entry->parts[i].field;
+    if (field == SCALAR)
+      wanted |= WITH_SCALAR;
+    else if (field < FIELDS)
+      wanted |= WITH_TEXT | (field == ALARM ? WITH_ALARM : 0);
+  }
+  return wanted;
 }
 
 /* Fills an entry from a tuple: see DirectStream in pv/routes.py. */
@@ -126,7 +133,7 @@ static struct plan *plan_new(PyObject *items, PyTypeObject *buffer_type) {
       plan_release(plan);
       return NULL;
     }
-    plan->has_alarm |= has_field(entry, ALARM);
+    plan->wanted |= wanted_by(entry);
     plan->has_severity |= entry->has_severity;
   }
   return plan;
@@ -184,7 +191,7 @@ static int send_entry(const struct entry *entry, const struct rendered *rendered
     out = put(out, rendered->fields[part->field].text, rendered->fields[part->field].length);
   }
   if (entry->buffer->count > 1) return 0;
-  /* The first of this turn. */
+  /* The first frame of this flush cycle. */
   PyObject *result = PyObject_CallFunctionObjArgs(entry->touch, entry->cohort, NULL);
   Py_XDECREF(result);
   return result ? 0 : -1;
@@ -210,9 +217,9 @@ static bool takes(const struct plan *plan, int16_t severity) {
 int route_send(Route *self, const char *raw, size_t size) {
   struct rendered rendered;
   if (self->state != DIRECT) return 0;
-  if (!render(self->type, raw, size, self->plan->has_alarm, &rendered) ||
+  if (!render(self->type, raw, size, self->plan->wanted, &rendered) ||
       !takes(self->plan, rendered.severity)) {
-    /* After it, updates of another severity may be those that are written. */
+    /* After it, the plan may be for updates of another severity. */
     if (self->plan->has_severity) forget_plan(self);
     return 0;
   }
@@ -253,7 +260,7 @@ static int route_traverse(Route *self, visitproc visit, void *arg) {
   Py_VISIT(self->planner);
   Py_VISIT(self->decode);
   Py_VISIT((PyObject *)self->history);
-  /* A plan that is followed just now is referred to from outside too. */
+  /* A plan that is being used has another reference. */
   for (size_t i = 0; self->plan && self->plan->references == 1 && i < self->plan->count; i++) {
     Py_VISIT(self->plan->entries[i].cohort);
     Py_VISIT(self->plan->entries[i].stream);
@@ -304,7 +311,7 @@ static PyObject *route_redirect(Route *self, PyObject *args) {
     return route_clear(self, NULL);
   }
   struct entry *entry = entry_of(self->plan, stream);
-  if (!entry) { /* It gets nothing now. */
+  if (!entry) { /* It gets no updates now. */
     Py_DECREF(buffer);
     Py_RETURN_NONE;
   }

@@ -1,4 +1,4 @@
-/* The way of a subscription's events to those who get them as JSON, without Python. */
+/* Passes a subscription's events to streams, as JSON, without Python. */
 #ifndef PYCAWAMP_ROUTE_H
 #define PYCAWAMP_ROUTE_H
 
@@ -17,15 +17,15 @@ typedef struct route {
   PyObject *planner, *decode;
   enum { UNKNOWN, PYTHON, DIRECT } state;
   struct plan *plan; /* if DIRECT */
-  History *history;  /* of what goes past Python; or NULL */
+  History *history;  /* of updates that bypass Python; or NULL */
   uint64_t direct;   /* events that were sent without Python */
   size_t raw_size;   /* 0: the newest event went through Python */
   char raw[INLINE_BYTES];
 } Route;
 
-/* All with Python's lock. */
+/* Call all of these with Python's lock. */
 
-/* 1 if all who want it have the event, 0 if Python has to handle it, -1 with an exception set. */
+/* 1 if the event was sent to all streams, 0 if Python has to handle it, -1 with an exception set. */
 int route_send(Route *self, const char *raw, size_t size);
 
 /* To be called when Python has handled an event; -1 with an exception set. */

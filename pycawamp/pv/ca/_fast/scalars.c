@@ -9,28 +9,20 @@
 
 enum { SEVERITIES = 4 };
 
-/* As _SCALAR in bus/messages.py; numbers are little-endian. */
-struct scalar {
-  uint32_t number;
-  uint8_t severity, status, is_whole, unused;
-  uint32_t seconds, nanoseconds;
-  double value;
-};
-
-/* Makes the DBR_TIME bytes that a route takes: how many; 0 if there are none that say the same. */
+/* Writes DBR_TIME bytes for a route; returns their number, 0 if there is no equivalent. */
 static size_t compose(const Route *route, const struct scalar *scalar, char *raw) {
   bool is_long = route->type == LONG;
   if (is_long != (scalar->is_whole != 0) || scalar->severity >= SEVERITIES) return 0;
   if (is_long && !(scalar->value >= INT32_MIN && scalar->value <= INT32_MAX)) return 0;
   if (route->type == FLOAT && scalar->value == scalar->value &&
       (double)(float)scalar->value != scalar->value)
-    return 0; /* More digits than it says: Python keeps them. */
+    return 0; /* more digits than a FLOAT has: Python keeps them */
   if (scalar->seconds < EPICS_EPOCH || scalar->nanoseconds >= NANOSECONDS) return 0;
   struct numeric numeric = {scalar->value, scalar->seconds, scalar->nanoseconds, scalar->severity};
   return write_number(route->type, &numeric, scalar->status, raw);
 }
 
-/* Has Python take a scalar: whether it was an update of somebody's; -1 with an exception set. */
+/* Passes a scalar to Python; returns whether it was an update, -1 with an exception set. */
 static int tell(PyObject *take, const struct scalar *scalar, Route *route) {
   PyObject *result = PyObject_CallFunction(take, "IBBBIId", scalar->number, scalar->severity,
                                            scalar->status, scalar->is_whole, scalar->seconds,

@@ -4,7 +4,7 @@
 
 #include "native.h"
 
-/* See Intake.send_scalars in pv/inbox.py. */
+/* See Intake.send_scalars in pv/intake.py. */
 PyObject *send_scalars(PyTypeObject *route_type, PyObject *args);
 
 #endif

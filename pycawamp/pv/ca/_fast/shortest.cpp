@@ -1,6 +1,6 @@
 // The shortest digits of a number that read back as the same number. This is the only C++ here:
-// std::to_chars does in 35 ns what C's standard library cannot do at all, and Python's stable
-// interface can do for doubles only.
+// std::to_chars takes 35 ns. C's standard library has no such function, and Python's stable
+// interface has one for doubles only.
 #include <charconv>
 
 extern "C" int shortest_double(double value, char *out, int size) {

@@ -18,7 +18,7 @@ enum {
   SEVERITIES = 4,
 };
 
-/* Form: what updates of a type look like */
+/* Form: the layout of updates of a type */
 
 struct leaf {
   char code;  /* as in Python's struct; s: a string */
@@ -39,7 +39,7 @@ typedef struct {
   struct plan plans[MOST_PLANS];
 } Form;
 
-/* What the leaves of a channel hold. */
+/* The values of the leaves of a channel. */
 struct state {
   int64_t severity, status, seconds, nanoseconds, whole;
   double number;
@@ -114,7 +114,7 @@ static const struct plan *find_plan(const Form *form, const unsigned char *at, s
   return NULL;
 }
 
-/* Takes the leaves of an update; false if Python has to. */
+/* Decodes the leaves of an update; false if Python has to. */
 static bool decode(const Form *form, const unsigned char *at, size_t left, struct state *state) {
   const struct plan *plan = find_plan(form, at, left);
   if (!plan) return false;
@@ -134,7 +134,7 @@ static bool decode(const Form *form, const unsigned char *at, size_t left, struc
   return end - at == 1 && !*at;
 }
 
-/* Makes DBR_TIME bytes of it: how many; 0 if there are none that say the same. */
+/* Writes DBR_TIME bytes; returns their number, 0 if there is no equivalent. */
 static size_t compose(const Form *form, const struct state *state, char *raw) {
   int status = state->message == NO_MESSAGE ? 0 : state->message;
   if (state->message == NO_MESSAGE && state->status) return 0;
@@ -189,7 +189,7 @@ static PyObject *form_add(Form *self, PyObject *args) {
     if (plan.leaves[i].code != 's' && !size_of(plan.leaves[i].code)) Py_RETURN_FALSE;
   }
   if (find_plan(self, plan.bits, plan.bits_length)) Py_RETURN_TRUE;
-  /* The oldest makes room. */
+  /* The oldest one is dropped. */
   self->plans[self->next] = plan;
   self->next = (self->next + 1) % MOST_PLANS;
   if (self->plans_length < MOST_PLANS) self->plans_length++;
@@ -279,7 +279,7 @@ static PyObject *direct_take(Direct *self, PyObject *unused) {
                        (long long)state->seconds, (long long)state->nanoseconds, value);
 }
 
-/* False, with an exception perhaps, if they cannot be a state. */
+/* False, possibly with an exception set, if they are not a valid state. */
 static bool read_state(const Form *form, PyObject *fields, struct state *state) {
   long long severity, status, seconds, nanoseconds;
   const char *message;
@@ -305,7 +305,7 @@ static PyObject *direct_release(Direct *self, PyObject *args) {
   self->count = count;
   if (self->held) self->held--;
   self->is_armed = fields != Py_None && read_state(self->form, fields, &self->state);
-  /* What is no state of a channel of Channel Access is left to Python. */
+  /* A state that Channel Access cannot represent is left to Python. */
   PyErr_Clear();
   Py_RETURN_NONE;
 }

@@ -5,6 +5,7 @@ import { PVError } from "./error.js";
 import { historyOf, messagesOf, updateOf } from "./frames.js";
 import { SubscriptionSync } from "./subscriptionsync.js";
 import { Connection } from "./connection.js";
+import { jsonOf } from "./json.js";
 import { checked, onWire } from "./options.js";
 import { PV } from "./pv.js";
 import { Requests } from "./requests.js";
@@ -190,12 +191,11 @@ export class PVClient {
   /**
    * @internal
    * @param {string} pvname
-   * @param {import("./types.js").Value} value
+   * @param {import("./types.js").Value | bigint} value
    * @param {{wait?: boolean, timeout?: number}} [request]
    */
   async _put(pvname, value, { wait = true, timeout = this.#options.timeout } = {}) {
-    const sent = ArrayBuffer.isView(value) ? Array.from(/** @type {Iterable<number | bigint>} */ (value), Number) : value;
-    await this.#request("put", { pv: pvname, value: sent, wait, timeout }, timeout);
+    await this.#request("put", { pv: pvname, value, wait, timeout }, timeout);
   }
 
   /** @returns {import("./connection.js").Reactions} */
@@ -258,7 +258,7 @@ export class PVClient {
    * @param {object} request
    */
   #sendOrHold(request) {
-    const text = JSON.stringify(request);
+    const text = jsonOf(request);
     if (!this.#connection.send(text)) this.#unsent.push(text);
   }
 

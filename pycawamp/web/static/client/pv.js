@@ -119,7 +119,7 @@ export class PV {
 
   /**
    * Writes. Resolves once the record has processed, or with `wait: false` once the put was sent.
-   * @param {import("./types.js").Value} value
+   * @param {import("./types.js").Value | bigint} value a BigInt, and elements of a BigInt64Array, with all digits
    * @param {{wait?: boolean, timeout?: number}} [options] timeout in seconds
    * @returns {Promise<void>}
    */

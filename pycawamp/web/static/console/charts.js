@@ -95,6 +95,11 @@ export class Charts {
     for (const panel of this.#panels) panel.setRate(rate);
   }
 
+  clockChanged() {
+    for (const panel of this.#panels) panel.clockChanged();
+    this.tick();
+  }
+
   #add(names) {
     const panel = new ChartPanel(names, this.#context);
     this.#panels.push(panel);

@@ -1,5 +1,5 @@
 /** What a click on a row unfolds: the plot, the facts, the field that writes. */
-import { textOf } from "../view/reading.js";
+import { formattedText } from "../view/format.js";
 import { LoginHint } from "./account.js";
 import { isComposed, newFigure } from "./composed.js";
 import { el, setText } from "./dom.js";
@@ -13,6 +13,7 @@ export class Details {
   #watch;
   #clock;
   #redraw;
+  /** @type {any} the plot or picture of the kind of value that is shown */
   #figure = null;
   #text = el("pre", { class: "longtext", tabindex: "0", role: "region", "aria-label": "Value" });
   #picture = el("div", { class: "picture" });
@@ -53,7 +54,7 @@ export class Details {
   /** What moves with time alone. */
   paintFigure() {
     const { kind, update, metadata } = this.#watch;
-    if (kind === "text") return this.#paintText(update ? textOf(update, metadata) : "no value yet");
+    if (kind === "text") return this.#paintText(update ? formattedText(update, metadata) : "no value yet");
     if (this.#figure?.kind !== kind) this.#newFigure(kind);
     this.#figure.paint();
   }

@@ -68,7 +68,7 @@ const account = (table.account = new Account(part("account"), part("account-pane
 const acknowledged = new Acknowledged(paintAlarms);
 const alarmPanel = new AlarmPanel(part("alarms"), { alarms, acknowledged, clock, reveal, changed: paintAlarms });
 const sound = new Sound(part("sound"), part("sound-note"));
-const tab = new TabTitle(document.querySelector('link[rel="icon"]'));
+const tab = new TabTitle(/** @type {HTMLLinkElement} */ (document.querySelector('link[rel="icon"]')));
 const arrangement = new Arrangement(part("rows"), table, { alarms, isNew: (state) => alarmPanel.isNew(state), told: hiddenRows });
 const descriptions = new Descriptions(gateway, table);
 const current = new CurrentLayout({ table, rate, charts }, applyView);
@@ -255,10 +255,13 @@ function clockChanged() {
   const seconds = gatewayClock.offset / 1000;
   part("clock").textContent = seconds === 0 ? "" : `This computer's clock is ${duration(Math.abs(seconds))} ${seconds > 0 ? "behind" : "ahead of"} the gateway's.`;
   table.clockChanged();
+  charts.clockChanged();
 }
 
 function showHelp() {
   part("help").showModal();
+  // The focus is on the button at its end.
+  part("help").scrollTop = 0;
 }
 
 /** Drawing waits for whoever looks. */

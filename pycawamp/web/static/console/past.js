@@ -9,10 +9,10 @@ const SETTLE = 250;
 const CLOSE = 1 / 4;
 /** Milliseconds after a failure before it is tried again. */
 const RETRY = 10000;
+/** What takes longer (ms) is said to be on its way. */
+const SLOW = 500;
 
 export class Past {
-  /** What went wrong, for people; "" if nothing. */
-  note = "";
   /** Whether there is anything to ask for. */
   available = false;
   #pv;
@@ -24,12 +24,19 @@ export class Past {
   /** @type {[number, number] | null} what is asked for */
   #asking = null;
   #timer = 0;
+  #askedAt = 0;
   #notBefore = 0;
+  #problem = "";
 
   /** @param {import("../pycaserver.js").PV} pv @param {() => void} loaded there is more to draw */
   constructor(pv, loaded) {
     this.#pv = pv;
     this.#loaded = loaded;
+  }
+
+  /** What is to be said about older samples; "" if nothing. */
+  get note() {
+    return this.#asking && Date.now() - this.#askedAt > SLOW ? "Loading older samples…" : this.#problem;
   }
 
   /**
@@ -46,13 +53,16 @@ export class Past {
     if (!this.#covers(from, end)) this.#want(from, end, seam);
     // A block that ends before the page's own samples begin is shown with those that the page had from the start.
     const block = this.#block;
-    return block && block.from <= from && block.to >= end ? this.#join(block.timeline, own, Math.min(seam, block.to)) : own;
+    return block && block.to >= end ? this.#join(block.timeline, own, Math.min(seam, block.to)) : own;
   }
 
   #join(older, own, seam) {
     const parts = [older, own, own.revision, seam];
-    if (!this.#joined.timeline || parts.some((part, i) => part !== this.#joined.parts[i])) this.#joined = { parts, timeline: joined(older, own, seam) };
-    return this.#joined.timeline;
+    const { timeline } = this.#joined;
+    if (timeline && parts.every((part, i) => part === this.#joined.parts[i])) return timeline;
+    const fresh = joined(older, own, seam);
+    this.#joined = { parts, timeline: fresh };
+    return fresh;
   }
 
   close() {
@@ -68,6 +78,7 @@ export class Past {
   #want(from, end, seam) {
     if (Date.now() < this.#notBefore || (this.#asking && this.#asking[0] <= from && this.#asking[1] >= end)) return;
     const span = end - from;
+    if (!this.#asking) this.#askedAt = Date.now();
     this.#asking = [from - span / 2, Math.min(end + span / 2, seam)];
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#ask(), SETTLE);
@@ -80,11 +91,11 @@ export class Past {
       const lists = await this.#pv.history({ from: Math.max(0, asked[0]), to: asked[1], points: POINTS });
       if (asked !== this.#asking) return;
       this.#block = { from: asked[0], to: asked[1], timeline: timelineOf(lists), thinned: lists.timestamps.length > POINTS / 3 };
-      this.note = "";
+      this.#problem = "";
     } catch (error) {
       if (asked !== this.#asking) return;
       this.#notBefore = Date.now() + RETRY;
-      this.note = `No older samples: ${error.message}.`;
+      this.#problem = `No older samples: ${error.message}.`;
     }
     this.#asking = null;
     this.#loaded();

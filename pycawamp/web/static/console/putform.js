@@ -1,19 +1,23 @@
 /** What writes: a field, buttons of an enum, steps. There when, and only when, the gateway says that this user may. */
-import { FLOATS, INTEGERS, UNWRITABLE, lengthWarning, limitWarning, valueFrom } from "../view/entry.js";
-import { isList, scalarText, textOf } from "../view/reading.js";
+import { jsonOf } from "../client/json.js";
+import { FLOATS, INTEGERS, UNWRITABLE, lengthWarning, limitWarning, typedList, valueFrom } from "../view/entry.js";
+import { formattedText } from "../view/format.js";
+import { exactValue, isList, textOf } from "../view/reading.js";
 import { confirmed } from "./confirm.js";
 import { el, setText } from "./dom.js";
 import { failureText } from "./failure.js";
 
 const LISTS = { string: 'new values: one, "two words", …' };
+/** Elements that an outcome tells. */
+const MOST_TOLD = 8;
 /** More labels than these are in a list to choose from. */
 const MOST_BUTTONS = 8;
 
 export class PutForm {
   #watch;
   /** What the user edits: an input, a select, or a group of buttons. */
-  #field = null;
-  #shape = null;
+  #field = /** @type {any} */ (null);
+  #shape = "";
   #isBusy = false;
   /** What was there before the last write: a value, or undefined. */
   #before;
@@ -93,10 +97,11 @@ export class PutForm {
 
   #step(by) {
     const { metadata, pv } = this.#watch;
+    const step = stepOf(metadata) ?? 0;
     // Beyond 2^53 a number may have lost its last digits.
     if (typeof pv.last?.value !== "number" || !(Math.abs(pv.last.value) <= Number.MAX_SAFE_INTEGER)) return this.#say("failed", "There is no value to step from.");
     // Sums of decimal fractions have a tail that nobody meant.
-    return this.#ask(Number((pv.last.value + by * stepOf(metadata)).toPrecision(15)));
+    return this.#ask(Number((pv.last.value + by * step).toPrecision(15)));
   }
 
   /** Asks first where a write may do harm. */
@@ -124,9 +129,9 @@ export class PutForm {
       await pv.put(value);
       const seconds = ((performance.now() - start) / 1000).toFixed(2);
       this.#before = did === "Wrote" ? before : undefined;
-      this.#say("done", `✓ ${did} ${shown(value, metadata)} in ${seconds} s`);
+      this.#say("done", `✓ ${did} ${this.#told(value)} in ${seconds} s`);
       if ("value" in this.#field) this.#field.value = "";
-      await this.#sayHeld();
+      await this.#sayHeld(value);
     } catch (error) {
       this.#say("failed", `✕ ${failureText(error, this.#account.mayHelp)}`);
     } finally {
@@ -135,15 +140,27 @@ export class PutForm {
   }
 
   /** The record may hold another value than was asked for: DRVL and DRVH limit it. */
-  async #sayHeld() {
-    const { metadata, pv } = this.#watch;
+  async #sayHeld(written) {
+    const { format, metadata, pv } = this.#watch;
     try {
-      const held = await pv.get();
-      const text = isList(held.value) && metadata.type !== "char" ? `${held.value.length} elements` : textOf(held, metadata);
+      const update = await pv.get();
+      const held = writable(update, metadata);
+      // To the last digit, if it is what was written: what is rounded looks like another value.
+      const text = held === written || typeof held !== "number" ? this.#told(held) : formattedText(update, metadata, format);
       setText(this.#outcome, `${this.#outcome.textContent}; the PV now has ${text}`);
     } catch {
       // It was written all the same.
     }
+  }
+
+  #told(value) {
+    const { format, metadata } = this.#watch;
+    if (isList(value)) return value.length > MOST_TOLD ? `${value.length} elements` : typedList(Array.from(value, String));
+    if (typeof value === "string") return `“${value}”`;
+    if (value === undefined) return "no value";
+    if (value !== null && typeof value === "object") return jsonOf(value);
+    const isPlain = format === "record" && !metadata?.enum_strs;
+    return isPlain ? String(value) : formattedText({ value, count: 1 }, metadata, format);
   }
 
   #busy(isBusy) {
@@ -168,7 +185,7 @@ function stepOf({ type, count, precision = 0, enum_strs: labels }) {
 /** A value as it can be written again; undefined if there is none. */
 function writable(update, metadata) {
   if (!update || update.count === 0 && !isList(update.value)) return undefined;
-  return metadata.type === "char" && metadata.count !== 1 ? textOf(update, metadata) : update.value;
+  return metadata.type === "char" && metadata.count !== 1 ? textOf(update, metadata) : exactValue(update, metadata);
 }
 
 function choice(label, labels) {
@@ -180,9 +197,4 @@ function entry(label, { type, count }) {
   const isNumber = type !== "string" && type !== "char";
   const placeholder = type === "structure" ? '{"field": value}' : count === 1 || type === "char" ? "new value" : LISTS[type] ?? "new values: 1, 2, 3, …";
   return el("input", { type: "text", "aria-label": label, placeholder, inputmode: isNumber && count === 1 ? "decimal" : "text", spellcheck: "false" });
-}
-
-function shown(value, metadata) {
-  if (isList(value)) return `${value.length} elements`;
-  return typeof value === "number" && metadata?.enum_strs ? scalarText(value, metadata) : String(value);
 }

@@ -24,21 +24,25 @@ export class Watch {
   format = "record";
   /** Pixels of a row, of an array that is shown as a picture; 0: it is not. */
   width = 0;
+  #gateway;
   #pv;
   #history = new History();
   #stamps = new Stamps();
   /** The time of the first sample that came as an update. */
   #seam = Infinity;
+  /** @type {import("../client/types.js").History | null} what came from the gateway and seemed to be later than now */
+  #doubtful = null;
   #now;
   #archived;
   /** Whether the next value is the first of a connection. */
   #isFirst = true;
   #kind = "text";
-  /** What a paused page goes on showing, or null. */
+  /** @type {{update: any, history: History | null} | null} what a paused page goes on showing */
   #frozen = null;
 
   /** @param {{changed: (watch: Watch) => void, counted: () => void, now: () => number, archived: () => boolean}} on */
   constructor(gateway, name, maxRate, on) {
+    this.#gateway = gateway;
     this.#now = on.now;
     this.#archived = on.archived;
     this.#pv = gateway.pv(name, { ...OPTIONS, maxRate });
@@ -54,7 +58,7 @@ export class Watch {
     this.past = new Past(this.#pv, () => on.changed(this));
     this.#pv.on("history", (history) => {
       this.past.available = true;
-      this.#history.catchUp(history, on.now() + AHEAD);
+      this.#catchUp(history);
       on.changed(this);
     });
     this.#pv.on("metadata", () => on.changed(this));
@@ -135,9 +139,12 @@ export class Watch {
 
   /** Times are others now: what was taken for a wrong time stamp may be right. */
   clockChanged() {
+    const { arrivedSince } = this.#stamps;
     const { last } = this.#pv;
-    if (!last || this.timeNote === "") return;
-    if (this.#history.length === 1) this.#history.clear();
+    if (!last || (arrivedSince === Infinity && !this.#doubtful)) return;
+    this.#history.forget(arrivedSince);
+    if (this.#seam >= arrivedSince) this.#seam = Infinity;
+    if (this.#doubtful) this.#catchUp(this.#doubtful);
     this.#isFirst = true;
     this.#record(last);
   }
@@ -161,12 +168,22 @@ export class Watch {
     this.#isFirst = false;
   }
 
+  /** For how long (s) nothing is known: on a computer that slept, the loss is noticed late. */
+  #silence() {
+    const { staleSince } = this.#gateway;
+    return staleSince === null ? 0 : (Date.now() - staleSince) / 1000;
+  }
+
+  #catchUp(history) {
+    this.#doubtful = this.#history.catchUp(history, this.#now() + AHEAD) ? null : history;
+  }
+
   #connection(connected) {
     if (connected) {
       this.met = true;
       this.error = null;
       this.#isFirst = true;
-    } else if (this.#history.length > 0) this.#history.push(this.#now(), NaN);
+    } else if (this.#history.length > 0) this.#history.push(this.#now() - this.#silence(), NaN);
   }
 }
 

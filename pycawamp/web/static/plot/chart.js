@@ -13,8 +13,10 @@ const MOST_AXES = 4;
 /** A plot this wide (CSS pixels) for each axis more. */
 const ROOM_PER_AXIS = 220;
 /** How alarms look in a trace: colour, and pattern. */
-const ALARMS = [null, { colour: "minor-line", dash: [7, 3] }, { colour: "major-line", dash: [] }, { colour: "invalid", dash: [2, 3] }];
+const ALARMS = [{ colour: "trace", dash: [] }, { colour: "minor-line", dash: [7, 3] }, { colour: "major-line", dash: [] }, { colour: "invalid", dash: [2, 3] }];
 const ALARM_WIDTH = 3.5;
+/** At the end of a limit's line, as in the badges of rows. */
+const LIMIT_SHAPES = { minor: "▲", major: "◆" };
 /** Traces may rise above the plot, and fall below it, by half of their width. */
 const ABOVE = 2;
 
@@ -177,7 +179,7 @@ export class Chart {
     });
     Object.assign(context, { strokeStyle: colours.grid, fillStyle: colours.muted, lineWidth: 1, textAlign: "center" });
     const nameEnd = 6 + context.measureText(this.#series.xName()).width;
-    for (const { at, label } of this.#series.xTicks(range, Math.floor(this.#width / 90))) {
+    for (const { at, label } of this.#series.xTicks(range, Math.max(3, Math.floor(this.#width / 110)))) {
       const place = Math.round(x(at)) + 0.5;
       context.moveTo(place, MARGIN.top);
       context.lineTo(place, bottom);
@@ -194,13 +196,15 @@ export class Chart {
     if (drawn.length > 1 && !trace.style?.chosen) return;
     const colours = palette();
     context.setLineDash([6, 4]);
+    Object.assign(context, { textAlign: "right", textBaseline: "middle" });
     for (const { value, kind } of trace.limits?.() ?? []) {
       if (value < axis.range[0] || value > axis.range[1]) continue;
-      context.strokeStyle = colours[`${kind}-line`];
+      context.strokeStyle = context.fillStyle = colours[`${kind}-line`];
       context.beginPath();
       context.moveTo(this.#left, scale.y(value));
       context.lineTo(width - MARGIN.right, scale.y(value));
       context.stroke();
+      context.fillText(LIMIT_SHAPES[kind], width, scale.y(value));
     }
     context.setLineDash([]);
   }

@@ -68,17 +68,20 @@ export class History {
    *
    * @param {import("../client/types.js").History} past
    * @param {number} now what is later cannot be true
+   * @returns {boolean} whether all could be true
    */
   catchUp({ timestamps, values, severities }, now) {
     const last = this.#lastNumber();
     if (timestamps.length > 0 && timestamps[0] <= last) this.#cut(this.indexOf(last) + 1);
     for (let i = 0; i < timestamps.length; i += 1) {
-      if (timestamps[i] > last && timestamps[i] > now - this.seconds && timestamps[i] <= now) this.push(timestamps[i], values[i], severities[i]);
+      if (timestamps[i] > last && timestamps[i] <= now) this.push(timestamps[i], values[i], severities[i]);
     }
+    return timestamps.length === 0 || timestamps[timestamps.length - 1] <= now;
   }
 
-  clear() {
-    this.#cut(0);
+  /** Forgets what is not before a time. */
+  forget(time) {
+    this.#cut(this.indexOf(time));
   }
 
   /** The first index at or after a time; `length` when there is none. */

@@ -21,8 +21,14 @@ export function forgetPalette() {
 }
 
 function read() {
-  const style = getComputedStyle(document.documentElement);
-  const font = getComputedStyle(document.body).fontFamily;
-  const pairs = NAMES.map((name) => [name, style.getPropertyValue(`--${name}`).trim() || USUAL[name] || USUAL.trace]);
+  // An element has the colour itself, where a variable has `light-dark(…)`.
+  const probe = document.body.appendChild(document.createElement("span"));
+  const style = getComputedStyle(probe);
+  const pairs = NAMES.map((name) => {
+    probe.style.color = `var(--${name}, ${USUAL[name] ?? USUAL.trace})`;
+    return [name, style.color];
+  });
+  const { fontFamily: font } = style;
+  probe.remove();
   return { ...Object.fromEntries(pairs), font };
 }

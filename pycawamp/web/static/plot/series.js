@@ -1,6 +1,6 @@
 /** What charts show: a number over time, and the elements of an array. */
 import { scalarText } from "../view/reading.js";
-import { fullStamp, timeOfDay, zoneName } from "../view/time.js";
+import { fullStamp, stamp, zoneName, zoneOffset } from "../view/time.js";
 import { decimalsFor, ticks, timeTicks } from "./ticks.js";
 import { extent, historyExtent, lineTrace, stepTrace } from "./traces.js";
 import { ofSeverity, severitiesIn } from "./views.js";
@@ -29,31 +29,34 @@ export function stripSeries({ traces, now, reach, utc, seconds }) {
 /** What a time axis needs. */
 export function timeAxis(now, utc) {
   return {
-    xTicks: ([from, to], wanted) => timeTicks(from, to, wanted).map((at) => ({ at, label: timeLabel(at, from, to, wanted, utc()) })),
+    xTicks: (range, wanted) => timeLabels(range, wanted, now(), utc()),
     xName: () => zoneName(now(), utc()),
-    xText: (time) => timeOfDay(time, utc()),
+    xText: (time) => stamp(time, now(), utc()),
   };
 }
 
 /**
  * @param {object} source
- * @param {(range: [number, number]) => import("./views.js").Timeline} source.samples
+ * @param {(range: [number, number]) => import("./views.js").Timeline} source.samples for a range that is in sight
  * @param {() => number} source.now
  * @param {() => boolean} source.utc
  * @param {() => object | null} source.metadata
  * @param {(value: number) => string} source.text a value as the row shows it
  */
 export function stripTrace({ samples, now, utc, metadata, text }) {
+  // Steps and alarms are drawn of a part of what is in sight: it must not be asked for by itself.
+  let shown;
+  const timeline = (range) => (shown = samples(range));
   return {
-    timeline: samples,
-    extent: (range, above) => historyExtent(samples(range), range, above),
-    steps: (draw, scale, range) => stepTrace(draw, samples(range), scale, range, now()),
-    alarms: (range) => [...severitiesIn(samples(range), range)].filter((severity) => severity > 0),
-    alarmSteps: (draw, scale, range, severity) => stepTrace(draw, ofSeverity(samples(range), severity), scale, range, now()),
+    timeline,
+    extent: (range, above) => historyExtent(timeline(range), range, above),
+    steps: (draw, scale, range) => stepTrace(draw, shown, scale, range, now()),
+    alarms: (range) => [...severitiesIn(shown, range)].filter((severity) => severity > 0),
+    alarmSteps: (draw, scale, range, severity) => stepTrace(draw, ofSeverity(shown, severity), scale, range, now()),
     units: () => metadata()?.units ?? "",
     labels: () => metadata()?.enum_strs,
     limits: () => limitsOf(metadata()),
-    read: (time, range) => readHistory(samples(range), Math.min(time, now()), (value) => withUnits(text(value), metadata()), utc()),
+    read: (time, range) => readHistory(timeline(range), Math.min(time, now()), (value) => withUnits(text(value), metadata()), now(), utc()),
   };
 }
 
@@ -89,13 +92,13 @@ export function waveTrace({ list, metadata }) {
   };
 }
 
-function readHistory(history, time, text, utc) {
+function readHistory(history, time, text, now, utc) {
   const after = history.indexOf(time);
   // Steps: what holds at a moment is the last update before it.
   const i = after < history.length && history.time(after) === time ? after : after - 1;
   if (i < 0 || Number.isNaN(history.value(i))) return null;
   const y = history.value(i);
-  return { x: time, y, text: `${text(y)}  at ${timeOfDay(history.time(i), utc)}` };
+  return { x: time, y, text: `${text(y)}  at ${stamp(history.time(i), now, utc)}` };
 }
 
 function readElement(list, index, metadata) {
@@ -113,10 +116,22 @@ function limitsOf(metadata) {
   return pairs.flatMap(([limits, kind]) => limits.filter(Number.isFinite).map((value) => ({ value, kind })));
 }
 
-/** Always with hours: `46:03.5` could be anything. The day too, where the axis spans more than one. */
-function timeLabel(seconds, from, to, wanted, utc) {
-  const [day, time] = fullStamp(seconds, utc).split(" ");
-  if (to - from > DAY / 2) return `${day.slice(5)} ${time.slice(0, 5)}`;
-  const digits = Math.min(3, decimalsFor(from, to, wanted));
-  return time.slice(0, 8 + (digits && digits + 1));
+/**
+ * Always with hours: `46:03.5` could be anything. With the day where it is not today, or where the axis shows several.
+ * @returns {{at: number, label: string}[]}
+ */
+function timeLabels([from, to], wanted, now, utc) {
+  const marks = timeTicks(from, to, wanted, zoneOffset(now, utc));
+  const isLong = to - from > DAY / 2;
+  const digits = isLong ? 0 : Math.min(3, decimalsFor(from, to, wanted));
+  const [today] = fullStamp(now, utc).split(" ");
+  let before = today;
+  return marks.map((at) => {
+    const [day, time] = fullStamp(at, utc).split(" ");
+    const label = [];
+    if (isLong || day !== before) label.push(day.slice(0, 4) === today.slice(0, 4) ? day.slice(5) : day);
+    label.push(isLong ? time.slice(0, 5) : time.slice(0, 8 + (digits && digits + 1)));
+    before = day;
+    return { at, label: marks[1] - marks[0] >= DAY && label[1] === "00:00" ? day : label.join(" ") };
+  });
 }

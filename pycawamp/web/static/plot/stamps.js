@@ -13,7 +13,9 @@ const PATIENCE = 10;
 export class Stamps {
   /** What a chart has to say about the newest sample's time; "" if nothing. */
   note = "";
-  /** When lateness began and how much it was, or null. */
+  /** Since when samples are drawn when they arrive; Infinity: they are not. */
+  arrivedSince = Infinity;
+  /** @type {{lag: number, now: number} | null} when lateness began and how much it was */
   #late = null;
 
   /**
@@ -35,19 +37,21 @@ export class Stamps {
 
   #arrived(reason, now) {
     this.note = `${reason}: values are drawn when they arrive.`;
+    this.arrivedSince = Math.min(this.arrivedSince, now);
     return now;
   }
 
   #believed(note, at) {
     this.note = note;
+    this.arrivedSince = Infinity;
     return at;
   }
 
   /** What was held up catches up; a clock that is behind stays behind. */
   #isClock(lag, now) {
     if (lag < LATE) return false;
-    this.#late ??= { lag, now };
-    const waited = now - this.#late.now;
-    return waited >= PATIENCE && lag > this.#late.lag - waited / 2;
+    const late = (this.#late ??= { lag, now });
+    const waited = now - late.now;
+    return waited >= PATIENCE && lag > late.lag - waited / 2;
   }
 }

@@ -1,6 +1,6 @@
 /** Round numbers for axes. */
 
-const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 1209600, 2592000];
+const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 1209600, 2592000, 7776000, 15552000, 31536000, 63072000, 157680000];
 /** From here on, and below, numbers have an exponent. */
 const LARGE = 1e6;
 const SMALL_STEP = 1e-5;
@@ -47,14 +47,14 @@ export function logBottom(low, high) {
   return Math.max(low, high / 10 ** MOST_DECADES);
 }
 
-/** Times on round seconds and minutes of the wall clock. */
-export function timeTicks(from, to, wanted) {
+/** Times on round seconds, minutes, hours and days of a clock that is ahead of UTC by `offset` (s). */
+export function timeTicks(from, to, wanted, offset = 0) {
   const least = (to - from) / Math.max(1, wanted);
   if (least < 0.5) return ticks(from, to, wanted);
-  const step = TIME_STEPS.find((each) => each >= least) ?? TIME_STEPS.at(-1);
-  const first = Math.ceil(from / step);
-  const count = Math.floor(to / step) - first + 1;
-  return Array.from({ length: Math.max(0, count) }, (_, i) => (first + i) * step);
+  const step = TIME_STEPS.find((each) => each >= least) ?? TIME_STEPS[TIME_STEPS.length - 1];
+  const first = Math.ceil((from + offset) / step);
+  const count = Math.floor((to + offset) / step) - first + 1;
+  return Array.from({ length: Math.max(0, count) }, (_, i) => (first + i) * step - offset);
 }
 
 function exponentOf(value) {

@@ -5,11 +5,17 @@ import { isList } from "./reading.js";
 const ELEMENT = /"((?:[^"\\]|\\.)*)"(?=[\s,;]|$)|[^\s,;]+/gs;
 /** What needs no quotes. */
 const PLAIN = /^(?!\[\]$)[^\s,;"\\]+$/;
+const DECIMAL_COMMA = /\d+,\d+/;
+const SEPARATED = /\d\s*[\s;]\s*[-+.\d]/;
 const COMMA = /^[+-]?\d*,\d+$/;
 export const INTEGERS = ["long", "short", "char", "int8", "uint8", "uint16", "uint32", "int64", "uint64"];
 /** Types of values that nobody writes. */
 export const UNWRITABLE = ["table", "image"];
+const BOOLS = ["true", "false"];
+/** Of all integers that are written. */
+const LARGEST = 2n ** 64n - 1n;
 export const FLOATS = ["double", "float"];
+const WHOLE = /^[+-]?\d+$/;
 const HEX = /^[+-]?0x[0-9a-f]+$/i;
 
 /**
@@ -21,6 +27,7 @@ export function valueFrom(text, metadata) {
   const isArray = (metadata?.count ?? 1) !== 1;
   if (type === "structure") return fields(text);
   if (type === "char" && isArray) return text;
+  if (isArray && type !== "string") refuseDecimalCommas(text);
   if (isArray) return elementsIn(text).map((item) => one(item, type, metadata?.enum_strs));
   return one(text, type, metadata?.enum_strs);
 }
@@ -29,12 +36,18 @@ export function valueFrom(text, metadata) {
 function fields(text) {
   let value;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(text, withDigits);
   } catch {
     value = null;
   }
   if (value === null || typeof value !== "object" || Array.isArray(value)) throw new RangeError('Enter an object with some of the fields: {"field": value}');
   return value;
+}
+
+/** A number of JSON with all digits, where the browser tells them. */
+function withDigits(_name, value, context) {
+  const digits = context?.source ?? "";
+  return typeof value === "number" && WHOLE.test(digits) ? whole(digits) : value;
 }
 
 /** The elements of a list, between spaces, commas or semicolons; in quotes, such may be in them. `[]` has none. */
@@ -49,8 +62,15 @@ function elementsIn(text) {
   return elements;
 }
 
+/** Where blanks or semicolons are between elements, a comma may be meant as a decimal point. */
+function refuseDecimalCommas(text) {
+  const [doubtful] = DECIMAL_COMMA.exec(text) ?? [];
+  if (doubtful && SEPARATED.test(text)) throw new RangeError(`“${doubtful}” may be one number or two. Type a decimal point, or a blank after the comma.`);
+}
+
 /** A list of strings as it would be typed. */
 export function typedList(strings) {
+  if (strings.length === 0) return "[]";
   return strings.map((each) => (PLAIN.test(each) ? each : `"${each.replace(/["\\]/g, "\\$&")}"`)).join(", ");
 }
 
@@ -60,9 +80,10 @@ function one(text, type, labels) {
   const exact = labels?.indexOf(text) ?? -1;
   const index = exact >= 0 ? exact : labels?.indexOf(trimmed) ?? -1;
   if (index >= 0) return index;
-  const number = HEX.test(trimmed) ? hex(trimmed) : Number(trimmed);
-  if (trimmed !== "" && Number.isFinite(number)) {
-    if (INTEGERS.includes(type) && !Number.isInteger(number)) throw new RangeError(`“${trimmed}” is not a whole number.`);
+  if (type === "bool" && BOOLS.includes(trimmed)) return trimmed === "true";
+  const number = HEX.test(trimmed) || WHOLE.test(trimmed) ? whole(trimmed) : Number(trimmed);
+  if (trimmed !== "" && (typeof number === "bigint" || Number.isFinite(number))) {
+    if (INTEGERS.includes(type) && typeof number === "number" && !Number.isInteger(number)) throw new RangeError(`“${trimmed}” is not a whole number.`);
     return number;
   }
   if (type === undefined) return text;
@@ -70,15 +91,19 @@ function one(text, type, labels) {
   throw new RangeError(trimmed === "" ? "Nothing to write." : `“${trimmed}” is not ${labels ? "one of the choices" : "a number"}.`);
 }
 
-function hex(text) {
-  return text.startsWith("-") ? -Number(text.slice(1)) : Number(text.replace("+", ""));
+/** A whole number, decimal or as 0x1F; a BigInt if a number would not have all digits. */
+function whole(text) {
+  const size = text.replace(/^[+-]/, "");
+  const sign = text.startsWith("-") ? -1 : 1;
+  const number = sign * Number(size);
+  return Number.isSafeInteger(number) || BigInt(size) > LARGEST ? number : BigInt(sign) * BigInt(size);
 }
 
 /** Which limits a value lies outside of, as a sentence; null when inside or when there are none. */
 export function limitWarning(value, metadata) {
   const limits = metadata?.control_limits;
   // Records without limits have both at zero; a null is a side without one.
-  if (typeof value !== "number" || !limits || limits[0] === limits[1]) return null;
+  if ((typeof value !== "number" && typeof value !== "bigint") || !limits || limits[0] === limits[1]) return null;
   const units = metadata.units ? ` ${metadata.units}` : "";
   const [low, high] = limits.map((limit) => (Number.isFinite(limit) ? limit : null));
   if (low !== null && value < low) return `${value}${units} is below the control limit of ${low}${units}.`;

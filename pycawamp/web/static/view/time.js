@@ -19,7 +19,7 @@ function iso(seconds, utc) {
 
 /** `14:03:07.250`. */
 export function timeOfDay(seconds, utc = false) {
-  return iso(seconds, utc).split("T").at(-1);
+  return iso(seconds, utc).split("T")[1] ?? "?";
 }
 
 /** `2024-05-01`. */
@@ -27,9 +27,14 @@ function dayOf(seconds, utc) {
   return iso(seconds, utc).split("T")[0];
 }
 
+/** By how much the zone in which times are told is ahead of UTC (s). */
+export function zoneOffset(seconds, utc = false) {
+  return utc ? 0 : -60 * new Date(seconds * 1000).getTimezoneOffset();
+}
+
 /** `UTC`, `UTC+2`, `UTC−3:30`: the zone in which times are told. */
 export function zoneName(seconds, utc = false) {
-  const minutes = utc ? 0 : -new Date(seconds * 1000).getTimezoneOffset();
+  const minutes = zoneOffset(seconds, utc) / 60;
   if (minutes === 0) return "UTC";
   const size = Math.abs(minutes);
   return `UTC${minutes < 0 ? "−" : "+"}${Math.floor(size / 60)}${size % 60 ? `:${pad(size % 60)}` : ""}`;

@@ -1,6 +1,7 @@
 /* A client of the epics2web protocol, with the interface that WEDM and other pages expect. */
 "use strict";
 
+// eslint-disable-next-line no-var -- a page's own scripts may have made it already
 var jlab = jlab || {};
 jlab.contextPrefix = jlab.contextPrefix || "";
 jlab.epics2web = jlab.epics2web || {};
@@ -10,32 +11,30 @@ jlab.epics2web = jlab.epics2web || {};
   const NUMERIC = new Set(["DBR_DOUBLE", "DBR_FLOAT", "DBR_INT", "DBR_SHORT", "DBR_BYTE"]);
   const STATES = { connecting: "ws-connecting", open: "ws-connected", close: "ws-disconnected" };
 
-  function defaults() {
-    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    return {
-      url: `${scheme}//${location.host}${jlab.contextPrefix}/epics2web/monitor`,
-      autoOpen: true,
-      autoReconnect: true,
-      autoLivenessPingAndTimeout: true,
-      autoDisplayClasses: true,
-      pingIntervalMillis: 3000,
-      livenessTimoutMillis: 2000,
-      reconnectWaitMillis: 1000,
-      chunkedRequestMaxBytes: 8192,
-      clientName: location.href,
-    };
-  }
-
   class ClientConnection extends EventTarget {
+    url = monitorUrl();
+    autoOpen = true;
+    autoReconnect = true;
+    autoLivenessPingAndTimeout = true;
+    autoDisplayClasses = true;
+    pingIntervalMillis = 3000;
+    livenessTimoutMillis = 2000;
+    reconnectWaitMillis = 1000;
+    chunkedRequestMaxBytes = 8192;
+    /** @type {string | null} */
+    clientName = location.href;
+    /** @type {WebSocket | null} */
     #socket = null;
-    #liveness = null;
-    #again = null;
+    /** @type {number | undefined} */
+    #liveness;
+    /** @type {number | undefined} */
+    #again;
 
     constructor(options = {}) {
       super();
-      const known = defaults();
-      const given = Object.entries(options).filter(([name, value]) => name in known && value !== undefined);
-      Object.assign(this, known, Object.fromEntries(given));
+      for (const [name, value] of Object.entries(options)) {
+        if (Object.hasOwn(this, name) && value !== undefined) this[name] = value;
+      }
       if (this.autoOpen) this.open();
       if (this.autoLivenessPingAndTimeout) setInterval(() => this.#checkLiveness(), this.pingIntervalMillis);
     }
@@ -75,7 +74,7 @@ jlab.epics2web = jlab.epics2web || {};
     }
 
     #send(message) {
-      this.#socket.send(JSON.stringify(message));
+      /** @type {WebSocket} */ (this.#socket).send(JSON.stringify(message));
     }
 
     /* Sends names, in as many messages as the largest size of one asks for. */
@@ -108,9 +107,9 @@ jlab.epics2web = jlab.epics2web || {};
     #closed() {
       this.#alive();
       this.#tell("close");
-      if (!this.autoReconnect || this.#again !== null) return;
+      if (!this.autoReconnect || this.#again !== undefined) return;
       this.#again = setTimeout(() => {
-        this.#again = null;
+        this.#again = undefined;
         this.open();
       }, this.reconnectWaitMillis);
     }
@@ -119,14 +118,14 @@ jlab.epics2web = jlab.epics2web || {};
       if (this.#socket === null || this.#socket.readyState !== WebSocket.OPEN) return;
       this.ping();
       this.#liveness ??= setTimeout(() => {
-        this.#liveness = null;
-        this.#socket.close();
+        this.#liveness = undefined;
+        this.#socket?.close();
       }, this.livenessTimoutMillis);
     }
 
     #alive() {
       clearTimeout(this.#liveness);
-      this.#liveness = null;
+      this.#liveness = undefined;
     }
 
     #tell(kind, detail) {
@@ -137,10 +136,15 @@ jlab.epics2web = jlab.epics2web || {};
     }
   }
 
+  function monitorUrl() {
+    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+    return `${scheme}//${location.host}${jlab.contextPrefix}/epics2web/monitor`;
+  }
+
   /* Shows the elements with the class of this state, and hides those of the others. */
   function show(state) {
     for (const each of Object.values(STATES)) {
-      for (const element of document.querySelectorAll(`.${each}`)) {
+      for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(`.${each}`))) {
         element.style.display = each === state ? "" : "none";
       }
     }

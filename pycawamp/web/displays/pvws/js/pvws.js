@@ -1,4 +1,5 @@
 /* A client of the PVWS protocol, with the interface that display programs expect. Needs base64.js. */
+/* global toByteArray */
 "use strict";
 
 class PVWS {
@@ -9,8 +10,10 @@ class PVWS {
     this.connect_handler = connectHandler;
     this.message_handler = messageHandler;
     this.values = {};
+    /** @type {WebSocket | null} */
     this.socket = null;
-    this.timer = null;
+    /** @type {number | undefined} */
+    this.timer = undefined;
   }
 
   open() {
@@ -33,7 +36,7 @@ class PVWS {
 
   /* Closes the socket, which opens again after a while. */
   close() {
-    this.socket.close();
+    this.socket?.close();
   }
 
   ping() {
@@ -59,7 +62,7 @@ class PVWS {
   }
 
   send(message) {
-    this.socket.send(JSON.stringify(message));
+    /** @type {WebSocket} */ (this.socket).send(JSON.stringify(message));
   }
 
   /* Asks for a sign of life where there was none for a while: proxies close sockets that are silent. */

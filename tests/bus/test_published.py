@@ -10,8 +10,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.bus.client import NATSClient
-from pycawamp.bus.messages import HEADER, Kind, scalars, sections
-from pycawamp.bus.sources import Sources
+from pycawamp.bus.messages import HEADER, RecordKind, scalars, sections
+from pycawamp.bus.published import PublishedPVs
 from pycawamp.bus.stream import EdgeStream
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.memory import MemoryBackend
@@ -39,7 +39,7 @@ class Bus:
             for place, record in sections(message):
                 if place is not None:
                     found += [int(scalar[-1]) for scalar in scalars(message, place)]
-                elif record[1] == Kind.CONNECTION:
+                elif record[1] == RecordKind.CONNECTION:
                     found.append(record[2])
         return found
 
@@ -51,7 +51,7 @@ class RateTests(SynchronousTestCase):
         """Have a PV with the value 0, and three edges."""
         self.clock, self.bus, backend = Clock(), Bus(), MemoryBackend()
         backend.add("X", 0)
-        self.sources = Sources(self.clock, PVHub(self.clock, backend), lambda _flush: None)
+        self.published = PublishedPVs(self.clock, PVHub(self.clock, backend), lambda _flush: None)
         client = cast("NATSClient", self.bus)
         self.edges = {
             name: EdgeStream(self.clock, client, 1, name) for name in ("all", "one", "two")
@@ -60,8 +60,8 @@ class RateTests(SynchronousTestCase):
 
     def open(self, edge: str, rate: float | None) -> None:
         """Have an edge want the PV."""
-        self.sources.open("X", self.edges[edge], 1, rate)
-        self.sources.flush()
+        self.published.open("X", self.edges[edge], 1, rate)
+        self.published.flush()
 
     def update(self, value: int) -> None:
         """Have the PV change."""
@@ -70,7 +70,7 @@ class RateTests(SynchronousTestCase):
     def pass_time(self, seconds: float) -> None:
         """Let time pass; the edges handle what they get."""
         self.clock.advance(seconds)
-        self.sources.flush()
+        self.published.flush()
         for edge in self.edges.values():
             edge.handled(edge.number)
 
@@ -98,7 +98,7 @@ class RateTests(SynchronousTestCase):
             self.update(value)
         self.pass_time(0.1)
         self.assertEqual(self.bus.told("one"), [True, 0, 1])
-        self.sources.limit("X", self.edges["one"], None)
+        self.published.limit("X", self.edges["one"], None)
         self.assertEqual(self.bus.told("one"), [True, 0, 1, 4])
         for value in range(5, 8):
             self.update(value)
@@ -132,11 +132,11 @@ class RateTests(SynchronousTestCase):
                 value += 1
                 self.update(value)
             elif step == "c":
-                self.sources.close("X", self.edges[edge])
+                self.published.close("X", self.edges[edge])
                 self.bus.bursts.clear()
                 self.open(edge, rates[number])
             elif step == "l":
-                self.sources.limit("X", self.edges[edge], rates[number])
+                self.published.limit("X", self.edges[edge], rates[number])
             else:
                 self.pass_time(number / 4)
         self.pass_time(10)

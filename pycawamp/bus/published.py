@@ -1,0 +1,409 @@
+"""The PVs of an ingest: each is packed once, for all edges that want it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import count
+from typing import Any, TypeAlias
+from weakref import WeakValueDictionary
+
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from pycawamp.bus.messages import (
+    SCALAR_HEAD,
+    Piece,
+    Record,
+    RecordKind,
+    bodies,
+    metadata_record,
+    other,
+    reading_record,
+)
+from pycawamp.bus.stream import EdgeStream
+from pycawamp.pv.delay import DelayLine
+from pycawamp.pv.hub import PVHub, Subscription
+from pycawamp.pv.interfaces import IHandle, IStreaming, PVState
+from pycawamp.pv.routes import Buffer, DirectStream, Field
+from pycawamp.pv.values import Metadata, Reading
+
+LOWEST_RATE, HIGHEST_RATE = 0.1, 1000.0
+"""Updates per second between which rates are kept: edges leave out more if they want fewer."""
+
+Wanted: TypeAlias = Mapping[EdgeStream, "float | None"]
+"""The edges that want a PV, and how many updates per second each wants at most; None: all."""
+
+
+class RecordBuffer:
+    """Collects scalar readings where there is no compiled buffer."""
+
+    joint = b""
+
+    def __init__(self) -> None:
+        self._records: list[bytes] = []
+
+    def append(self, _stream: Any, record: bytes, /) -> bool:
+        """Add a record, and return whether it is the first one."""
+        self._records.append(record)
+        return len(self._records) == 1
+
+    def take(self) -> tuple[bytes, list[Any]]:
+        """Remove all records; return them joined."""
+        records, self._records = self._records, []
+        return b"".join(records), []
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+
+class EdgeGroup:
+    """The edges that want the same PVs, and the records for them until the next flush.
+
+    Scalar readings are collected in the buffer, where C code can add some too.
+    """
+
+    __slots__ = ("_pieces", "_touch", "buffer", "edges", "pvs")
+
+    def __init__(
+        self, edges: frozenset[EdgeStream], buffer: Buffer, touch: Callable[[EdgeGroup], None]
+    ) -> None:
+        self.edges = edges
+        self.buffer = buffer
+        self.pvs = 0
+        """The PVs that these edges want, and no other."""
+        self._pieces: list[Piece] = []
+        self._touch = touch
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no records."""
+        return not self._pieces and not self.buffer
+
+    def add(self, record: Record) -> None:
+        """Add a record."""
+        if isinstance(record, bytes):
+            if self.buffer.append(self, record):
+                self._touch(self)
+            return
+        self._settle()
+        self._pieces.append(record)
+        self._touch(self)
+
+    def flush(self) -> None:
+        """Send the records to all edges of the group."""
+        self._settle()
+        pieces, self._pieces = self._pieces, []
+        for part, body in bodies(pieces):
+            for edge in self.edges:
+                edge.send(part, body)
+
+    def direct_stream(self, pid: int) -> DirectStream:
+        """Return how to write the updates of a PV, given its number on the bus."""
+        parts = SCALAR_HEAD.pack(pid), Field.SCALAR
+        return DirectStream(self, self.buffer, self, self._touch, False, parts, None)
+
+    def _settle(self) -> None:
+        if self.buffer:
+            self._pieces.append(self.buffer.take()[0])
+
+
+class Limited:
+    """The edges that want a PV at most at a rate.
+
+    The first update is sent at once, then the newest of each pause. Within a pause, updates need
+    not be seen: at its end it looks whether there were any.
+    """
+
+    __slots__ = ("_pause", "_pauses", "_published_pv", "_sent", "group")
+
+    def __init__(self, published: PublishedPV, group: EdgeGroup, pauses: Pauses) -> None:
+        self.group = group
+        self._published_pv = published
+        self._pauses = pauses
+        # The one that is not over.
+        self._pause: object | None = None
+        # How many updates the PV had had when one was sent.
+        self._sent = 0
+
+    @property
+    def rate(self) -> float:
+        """Updates per second."""
+        return self._pauses.rate
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether updates are not sent now."""
+        return self._pause is not None
+
+    def send(self, reading: Reading) -> None:
+        """Send an update, and pause."""
+        self.group.add(reading_record(self._published_pv.pid, reading))
+        self._sent = self._published_pv.pv.updates
+        self._pause = object()
+        self._pauses.put((self, self._pause))
+
+    def release(self) -> None:
+        """Send the newest update, if it came in the pause, and end the pause."""
+        newest = self._newest
+        self._pause = None
+        if newest is not None:
+            self.group.add(reading_record(self._published_pv.pid, newest))
+
+    def pause_over(self, pause: object) -> None:
+        """Send the newest update and pause again, or wait for the next one."""
+        if pause is not self._pause:
+            return
+        newest = self._newest
+        self._pause = None
+        if newest is not None:
+            self.send(newest)
+        else:
+            self._published_pv.pv.reroute()
+
+    @property
+    def _newest(self) -> Reading | None:
+        pv = self._published_pv.pv
+        if self._pause is None or self._sent == pv.updates:
+            return None
+        return pv.latest if pv.latest is not None else pv.last
+
+
+class Pauses(DelayLine[tuple[Limited, object]]):
+    """The pauses of one rate (updates per second)."""
+
+    def __init__(self, clock: IReactorTime, rate: float) -> None:
+        super().__init__(clock, 1 / rate, lambda each: each[0].pause_over(each[1]))
+        self.rate = rate
+
+
+@implementer(IStreaming)
+class PublishedPV:
+    """One PV, for the edges that want it."""
+
+    __slots__ = ("group", "limited", "name", "pid", "subscription")
+
+    def __init__(self, pid: int, name: str) -> None:
+        self.pid = pid
+        """Its number on the bus, as long as this ingest runs."""
+        self.name = name
+        self.group: EdgeGroup | None = None
+        """The edges that want all updates."""
+        self.limited: tuple[Limited, ...] = ()
+        """The others, by rate."""
+        self.subscription: Subscription | None = None
+
+    @property
+    def pv(self) -> PVState:
+        """The PV in the hub."""
+        assert self.subscription is not None
+        return self.subscription.pv
+
+    @property
+    def wanted(self) -> Wanted:
+        """The edges that want it."""
+        found: dict[EdgeStream, float | None] = {}
+        if self.group is not None:
+            found |= dict.fromkeys(self.group.edges)
+        for each in self.limited:
+            found |= dict.fromkeys(each.group.edges, each.rate)
+        return found
+
+    @property
+    def groups(self) -> list[EdgeGroup]:
+        """All groups of edges."""
+        alone = [self.group] if self.group is not None else []
+        return [*alone, *(each.group for each in self.limited)]
+
+    def metadata(self, pv: PVState, metadata: Metadata) -> None:
+        """Pass on metadata."""
+        self._tell(metadata_record(self.pid, metadata))
+        if pv.is_overloaded:
+            self._tell(other(self.pid, RecordKind.OVERLOADED, None))
+
+    def connection(self, pv: PVState, connected: bool) -> None:
+        """Pass on that the PV has connected or disconnected."""
+        self._tell(self._state(pv, connected))
+
+    def reading(self, _pv: PVState, reading: Reading) -> None:
+        """Pass on an update."""
+        if self.group is not None:
+            self.group.add(reading_record(self.pid, reading))
+        for each in self.limited:
+            if not each.is_paused:
+                each.send(reading)
+
+    def direct_streams(self) -> list[DirectStream] | None:
+        """Return how to write its updates; None if the next one is to be passed to `reading`."""
+        if not all(each.is_paused for each in self.limited):
+            return None
+        return [self.group.direct_stream(self.pid)] if self.group is not None else []
+
+    def highest_rate(self) -> float | None:
+        """Return how many updates per second the edges need; None: all."""
+        rates = (each.rate for each in self.limited)
+        return None if self.group is not None else max(rates, default=None)
+
+    def snapshot(self, number: int) -> Iterator[Record]:
+        """The records of its present state, for an edge that calls it by a number of its own."""
+        yield other(self.pid, RecordKind.OPENED, number)
+        pv = self.pv
+        if pv.described is not None:
+            yield metadata_record(self.pid, pv.described)
+        if pv.is_overloaded:
+            yield other(self.pid, RecordKind.OVERLOADED, None)
+        if pv.connected is not None:
+            yield self._state(pv, pv.connected)
+        latest = pv.latest
+        if latest is not None:
+            yield reading_record(self.pid, latest)
+
+    def _tell(self, record: Record) -> None:
+        if self.group is not None:
+            self.group.add(record)
+        for each in self.limited:
+            each.release()
+            each.group.add(record)
+        if self.limited:
+            self.pv.reroute()
+
+    def _state(self, pv: PVState, connected: bool) -> Record:
+        if pv.refusal is not None:
+            return other(self.pid, RecordKind.REFUSED, pv.refusal)
+        return other(self.pid, RecordKind.CONNECTION, connected)
+
+
+class PublishedPVs:
+    """The PVs that edges want: each has one subscription to the hub.
+
+    Args:
+        clock: The reactor.
+        hub: Where the PVs are.
+        soon: Called with a function that is to be called soon, once.
+        make_buffer: Creates compiled buffers; None: updates are packed in Python.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        hub: PVHub,
+        soon: Callable[[Callable[[], None]], object],
+        make_buffer: Callable[[bytes], Buffer] | None = None,
+    ) -> None:
+        self._clock = clock
+        self._hub = hub
+        self._soon = soon
+        self._make_buffer = make_buffer
+        self._published: dict[str, PublishedPV] = {}
+        self._groups: dict[frozenset[EdgeStream], EdgeGroup] = {}
+        self._touched: list[EdgeGroup] = []
+        self._pids = count(1)
+        self._pauses: WeakValueDictionary[float, Pauses] = WeakValueDictionary()
+
+    def __len__(self) -> int:
+        return len(self._published)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._published
+
+    def handle(self, name: str) -> IHandle | None:
+        """Return the backend's handle of a PV that an edge has open; else None."""
+        return self._hub.handle(name) if name in self._published else None
+
+    def open(self, name: str, edge: EdgeStream, number: int, rate: float | None = None) -> None:
+        """Send a PV to an edge: its state, then all updates, or so many per second."""
+        published = self._published.get(name)
+        if published is None:
+            published = self._published[name] = PublishedPV(next(self._pids), name)
+            published.subscription = self._hub.subscribe(name, published)
+        self._regroup(published, {**published.wanted, edge: _kept(rate)})
+        alone = self._group(frozenset((edge,)))
+        for record in published.snapshot(number):
+            alone.add(record)
+
+    def limit(self, name: str, edge: EdgeStream, rate: float | None) -> None:
+        """Send so many updates of a PV per second to an edge that has it open."""
+        published = self._published.get(name)
+        if published is not None and edge in published.wanted:
+            self._regroup(published, {**published.wanted, edge: _kept(rate)})
+
+    def refuse(self, edge: EdgeStream, number: int, reason: str) -> None:
+        """Tell an edge why it does not get a PV."""
+        alone = self._group(frozenset((edge,)))
+        pid = next(self._pids)
+        alone.add(other(pid, RecordKind.OPENED, number))
+        alone.add(other(pid, RecordKind.REFUSED, reason))
+
+    def close(self, name: str, edge: EdgeStream) -> None:
+        """Send a PV to an edge no more."""
+        published = self._published.get(name)
+        if published is not None:
+            wanted = {each: rate for each, rate in published.wanted.items() if each is not edge}
+            self._regroup(published, wanted)
+
+    def flush(self) -> None:
+        """Send all that was collected: first to single edges, whose snapshots come before updates.
+
+        Called at the end of each slice of updates.
+        """
+        if not self._touched:
+            return
+        touched, self._touched = self._touched, []
+        for group in sorted(touched, key=lambda group: len(group.edges)):
+            group.flush()
+            self._drop_unused(group)
+
+    def _regroup(self, published: PublishedPV, wanted: Wanted) -> None:
+        for each in published.limited:
+            each.release()
+        before = published.groups
+        for group in before:
+            # What was collected is for those who wanted it then, and before any snapshot.
+            group.flush()
+        by_rate: dict[float | None, set[EdgeStream]] = {}
+        for edge, rate in wanted.items():
+            by_rate.setdefault(rate, set()).add(edge)
+        everything = by_rate.pop(None, None)
+        published.group = self._group(frozenset(everything)) if everything else None
+        published.limited = tuple(
+            Limited(published, self._group(frozenset(edges)), self._pauses_of(rate))
+            for rate, edges in by_rate.items()
+            if rate is not None
+        )
+        for group in published.groups:
+            group.pvs += 1
+        for group in before:
+            group.pvs -= 1
+            self._drop_unused(group)
+        if not wanted:
+            del self._published[published.name]
+            if published.subscription is not None:
+                published.subscription.close()
+        else:
+            published.pv.reroute()
+
+    def _pauses_of(self, rate: float) -> Pauses:
+        pauses = self._pauses.get(rate)
+        if pauses is None:
+            pauses = self._pauses[rate] = Pauses(self._clock, rate)
+        return pauses
+
+    def _group(self, edges: frozenset[EdgeStream]) -> EdgeGroup:
+        group = self._groups.get(edges)
+        if group is None:
+            make = self._make_buffer
+            buffer = make(b"") if make is not None else RecordBuffer()
+            group = self._groups[edges] = EdgeGroup(edges, buffer, self._touch)
+        return group
+
+    def _drop_unused(self, group: EdgeGroup) -> None:
+        if not group.pvs and group.is_empty and self._groups.get(group.edges) is group:
+            del self._groups[group.edges]
+
+    def _touch(self, group: EdgeGroup) -> None:
+        if not self._touched:
+            self._soon(self.flush)
+        self._touched.append(group)
+
+
+def _kept(rate: float | None) -> float | None:
+    return None if rate is None else min(max(rate, LOWEST_RATE), HIGHEST_RATE)

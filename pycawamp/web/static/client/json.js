@@ -1,0 +1,15 @@
+/** Values → JSON, in which integers of 64 bits keep all digits. */
+
+/**
+ * @param {unknown} value may have BigInts and typed arrays
+ * @returns {string} as JSON.stringify, with BigInts as numbers and typed arrays as arrays
+ */
+export function jsonOf(value) {
+  if (typeof value === "bigint") return String(value);
+  if (value instanceof BigInt64Array || value instanceof BigUint64Array) return `[${value.join()}]`;
+  if (ArrayBuffer.isView(value)) return JSON.stringify(Array.from(/** @type {Iterable<number>} */ (/** @type {unknown} */ (value))));
+  if (Array.isArray(value)) return `[${value.map(jsonOf).join()}]`;
+  if (value === null || typeof value !== "object" || "toJSON" in value) return JSON.stringify(value) ?? "null";
+  const fields = Object.entries(value).filter(([, field]) => field !== undefined);
+  return `{${fields.map(([name, field]) => `${JSON.stringify(name)}:${jsonOf(field)}`).join()}}`;
+}

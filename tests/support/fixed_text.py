@@ -1,0 +1,23 @@
+"""Messages without what differs from run to run."""
+
+from __future__ import annotations
+
+import re
+
+MOVING = ("demo:sine", "demo:ramp")
+"""Whose values are not those of the page."""
+ALWAYS = (
+    (r'"timestamp":\d+\.\d{9}', '"timestamp":T'),
+    (r'"timestamps":\[[^\]]*\]', '"timestamps":T'),
+    (r'"host":"(localhost|127\.0\.0\.1):\d+"', '"host":H'),
+    (r"within [\d.]+ s", "within S"),
+)
+IN_MOVING = ((r'"value":-?\d+\.\d+(e-\d+)?', '"value":V'),)
+
+
+def fixed(text: str) -> str:
+    """A message without what is different each time."""
+    moving = IN_MOVING if any(f'"{name}"' in text for name in MOVING) else ()
+    for pattern, stand_in in (*ALWAYS, *moving):
+        text = re.sub(pattern, stand_in, text)
+    return text

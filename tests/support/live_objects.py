@@ -1,0 +1,17 @@
+"""Which objects exist."""
+
+from __future__ import annotations
+
+import gc
+from collections import Counter
+
+from tests.support.garbage import collect
+
+
+def fanout_objects() -> Counter[str]:
+    """What lives of pycawamp.fanout in this process, by class."""
+    collect()
+    kinds = (type(each) for each in gc.get_objects())
+    return Counter(
+        kind.__name__ for kind in kinds if str(kind.__module__).startswith("pycawamp.fanout.")
+    )

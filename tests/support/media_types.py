@@ -1,0 +1,11 @@
+"""The media types of what the gateway serves."""
+
+from __future__ import annotations
+
+TYPES = {
+    "": "text/html; charset=utf-8",
+    "config.json": "application/json",
+    "static/console.css": "text/css; charset=utf-8",
+    "static/icon.svg": "image/svg+xml",
+    "static/pycaserver.js": "text/javascript; charset=utf-8",
+}

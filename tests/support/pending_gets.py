@@ -1,0 +1,35 @@
+"""A backend in memory whose gets are answered when a test says so."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+
+from pycawamp.pv.errors import NotConnectedError
+from pycawamp.pv.memory import MemoryBackend
+from pycawamp.pv.values import Reading
+
+
+class Pending(MemoryBackend):
+    """PVs whose IOC answers a get when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[str, Deferred[Reading]]] = []
+
+    def get(self, name: str) -> Deferred[Reading]:
+        """Ask."""
+        answer: Deferred[Reading] = Deferred()
+        self.asked.append((name, answer))
+        return answer
+
+    def answer(self) -> None:
+        """Answer the oldest."""
+        name, answer = self.asked.pop(0)
+        super().get(name).chainDeferred(answer)
+
+    def remove(self, name: str) -> None:
+        """Make a PV disappear: who asked for it is told."""
+        super().remove(name)
+        asked, self.asked = self.asked, []
+        for _, answer in asked:
+            answer.errback(NotConnectedError("the IOC was lost"))
