@@ -23,9 +23,20 @@ test("a timeline is shown by severity", () => {
 
 test("an empty history takes what was before, but nothing from the future", () => {
   const history = new History({ seconds: 100 });
-  history.catchUp(lists([-50, 10, 20, 999], [1, 2, 3, 4], [0, 1, 0, 0]), 105);
-  assert.deepEqual(all(history), [[10, 2], [20, 3]]);
-  assert.equal(history.severity(0), 1);
+  const isWhole = history.catchUp(lists([-50, 10, 20, 999], [1, 2, 3, 4], [0, 1, 0, 0]), 105);
+  assert.ok(!isWhole);
+  // What seems too old is kept: the clock of this computer may be ahead.
+  assert.deepEqual(all(history), [[-50, 1], [10, 2], [20, 3]]);
+  assert.equal(history.severity(1), 1);
+});
+
+test("what a history takes is bounded, and what is too old goes when it is full", () => {
+  const history = new History({ seconds: 100, capacity: 64 });
+  const times = Array.from({ length: 1000 }, (_, i) => i);
+  history.catchUp(lists(times, times), 5000);
+  assert.ok(history.length <= 64);
+  assert.ok(history.time(0) >= 999 - 200, `from ${history.time(0)}`);
+  assert.equal(history.time(history.length - 1), 999);
 });
 
 test("after a lost connection, a history takes what it missed, and has no gap", () => {
