@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { History } from "../../pycawamp/web/static/plot/history.js";
-import { joined, ofSeverity, severitiesIn, timelineOf } from "../../pycawamp/web/static/plot/views.js";
+import { inserted, joined, ofSeverity, severitiesIn, timelineOf } from "../../pycawamp/web/static/plot/views.js";
 
 const lists = (timestamps, values, severities = values.map(() => 0)) => ({ pvname: "X", timestamps: Float64Array.from(timestamps), values: Float64Array.from(values), severities: Uint8Array.from(severities) });
 const all = (timeline) => Array.from({ length: timeline.length }, (_, i) => [timeline.time(i), timeline.value(i)]);
@@ -12,6 +12,19 @@ test("two timelines are joined at a time: nothing is there twice", () => {
   const both = joined(older, newer, 3);
   assert.deepEqual(all(both), [[1, 10], [2, 20], [3, 3], [4, 4], [5, 5]]);
   assert.deepEqual([0, 2, 2.5, 3, 9].map((time) => both.indexOf(time)), [0, 1, 2, 2, 5]);
+});
+
+test("a part of the past that is known better hides nothing that is before it", () => {
+  const own = new History();
+  for (const time of [1, 3, 5, 7, 9]) own.push(time, time);
+  // With the sample that holds where it begins.
+  const part = timelineOf(lists([3.5, 4.5, 6, 7], [35, 45, 60, 70]));
+  const timeline = inserted(part, 4, own, 8);
+  assert.deepEqual(all(timeline), [[1, 1], [3, 3], [3.5, 35], [4.5, 45], [6, 60], [7, 70], [9, 9]]);
+  own.push(10, 10);
+  assert.deepEqual(all(timeline).at(-1), [10, 10]);
+  assert.equal(timeline.indexOf(4.5), 3);
+  assert.deepEqual(all(inserted(part, -5, own, 8))[0], [3.5, 35]);
 });
 
 test("a timeline is shown by severity", () => {

@@ -1,5 +1,5 @@
 /** What was before the page kept a PV's samples itself: asked of the gateway, and of its archiver, as charts show it. */
-import { joined, timelineOf } from "../plot/views.js";
+import { inserted, timelineOf } from "../plot/views.js";
 
 /** Samples of an answer at most: more than a chart has columns. */
 const POINTS = 3000;
@@ -53,14 +53,14 @@ export class Past {
     if (!this.#covers(from, end)) this.#want(from, end, seam);
     // A block that ends before the page's own samples begin is shown with those that the page had from the start.
     const block = this.#block;
-    return block && block.to >= end ? this.#join(block.timeline, own, Math.min(seam, block.to)) : own;
+    return block && block.to >= end ? this.#join(block, own, Math.min(seam, block.to)) : own;
   }
 
-  #join(older, own, seam) {
-    const parts = [older, own, own.revision, seam];
+  #join(block, own, seam) {
+    const parts = [block, own, own.revision, seam];
     const { timeline } = this.#joined;
     if (timeline && parts.every((part, i) => part === this.#joined.parts[i])) return timeline;
-    const fresh = joined(older, own, seam);
+    const fresh = inserted(block.timeline, block.from, own, seam);
     this.#joined = { parts, timeline: fresh };
     return fresh;
   }

@@ -12,7 +12,6 @@ export class Sound {
   #box;
   #note;
   /** @type {AudioContext | null} */
-  /** @type {AudioContext | null} */
   #context = null;
   #last = -PAUSE;
 

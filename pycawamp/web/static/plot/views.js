@@ -49,6 +49,17 @@ export function joined(older, newer, seam) {
 }
 
 /**
+ * What is known of a part, in place of what is there before a time; before the part, and from that time on, what is there.
+ * @param {Timeline} part @param {number} from where the part begins @param {Timeline} whole @param {number} seam
+ * @returns {Timeline}
+ */
+export function inserted(part, from, whole, seam) {
+  // Its first sample may be the one that holds where it begins.
+  const start = part.length > 0 ? Math.min(from, part.time(0)) : from;
+  return joined(joined(whole, part, start), whole, seam);
+}
+
+/**
  * Only what has a severity; the rest are gaps.
  * @param {Timeline} timeline @param {number} severity
  * @returns {Timeline}
