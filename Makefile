@@ -22,7 +22,7 @@ QUICK = access config fanout wire pv.local \
     pv.formula.test_formula_pvs pv.formula.test_formula_rules pv.formula.test_language \
     pv.test_hub pv.test_dbr pv.test_inbox pv.test_memory_backend pv.test_channel_states \
     pv.test_compiled_updates pv.pva.test_direct pv.pva.test_types \
-    bus.test_sources bus.test_channel bus.test_direct \
+    bus.test_published bus.test_channel bus.test_direct \
     client.test_client client.test_client_options client.test_client_show \
     client.test_client_values client.test_client_commands client.test_client_requests \
     web.test_api web.test_api_freed web.test_names web.test_dialect_rules web.test_health \

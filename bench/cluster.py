@@ -254,7 +254,7 @@ ROUNDS = 100
 
 def _packed(edges: int) -> float:
     backend, clock, sink = MemoryBackend(), Clock(), Nowhere()
-    sources = PublishedPVs(clock, PVHub(clock, backend), lambda _flush: None)
+    sources = PublishedPVs(clock, PVHub(clock, backend))
     streams = [EdgeStream(clock, cast("NATSClient", sink), 1, f"e{n}") for n in range(edges)]
     for index in range(BURST):
         backend.add(f"X{index}", 0.0)

@@ -64,9 +64,7 @@ class Ingest(Service):
         self._conflict = conflict
         self._beat = Beat(secrets.randbits(63), time.time(), is_leaving=False)
         run = self._beat.run
-        self.published = PublishedPVs(
-            reactor, hub, lambda flush: reactor.callLater(0, flush), make_buffer
-        )
+        self.published = PublishedPVs(reactor, hub, make_buffer)
         self.edges = ServedEdges(
             reactor,
             client,
@@ -111,6 +109,7 @@ class Ingest(Service):
         if self._beats.running:
             self._beats.stop()
         self.edges.close()
+        self.published.stop()
         self._answers.close()
 
     # What it says

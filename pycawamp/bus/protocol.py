@@ -19,6 +19,11 @@ LONGEST_LINE = 2**16
 """Bytes of a line; the longest is the server's description of itself."""
 LARGEST = 2**26
 """Bytes of a message."""
+MOST_AHEAD = 2**22
+"""Bytes that may be sent while the transport has unsent data, until the server counts as slow.
+
+More than a burst for each of many edges: Twisted pauses producers at 64 KiB.
+"""
 _END = b"\r\n"
 _NO_RESPONDERS = b"NATS/1.0 503"
 
@@ -89,10 +94,16 @@ class NATSProtocol(Protocol):
         self._reason = ""
         self.max_payload = 2**20
         """Bytes of a message that the server takes."""
-        self.is_congested = False
-        """Whether the server takes less than is sent."""
+        self._is_paused = False
+        # Since the transport has data that was not sent.
+        self._ahead = 0
         self.heard = 0
         """How often something has come."""
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether the server takes less than is sent."""
+        return self._ahead > MOST_AHEAD
 
     # What to send
 
@@ -102,6 +113,8 @@ class NATSProtocol(Protocol):
         size = sum(map(len, payload))
         head = f"PUB {subject} {reply} {size}\r\n" if reply else f"PUB {subject} {size}\r\n"
         self._transport.writeSequence([head.encode(), *payload, _END])
+        if self._is_paused:
+            self._ahead += size
 
     def subscribe(self, number: int, subject: str) -> None:
         """Subscribe to a subject; its messages come with the number."""
@@ -131,13 +144,15 @@ class NATSProtocol(Protocol):
         self._transport.setTcpNoDelay(True)
 
     def pauseProducing(self) -> None:
-        """Handle that the server takes less than is sent."""
-        self.is_congested = True
+        """Handle that the transport has data that was not sent."""
+        self._is_paused = True
 
     def resumeProducing(self) -> None:
-        """Handle that all was taken."""
-        self.is_congested = False
-        self._events.writable()
+        """Handle that all was sent."""
+        was_congested = self.is_congested
+        self._is_paused, self._ahead = False, 0
+        if was_congested:
+            self._events.writable()
 
     def stopProducing(self) -> None:
         """Do nothing: the connection ends."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
 from pycawamp.bus.messages import (
@@ -27,6 +28,11 @@ from pycawamp.pv.interfaces import IHandle, IStreaming, PVState
 from pycawamp.pv.routes import Buffer, DirectStream, Field
 from pycawamp.pv.values import Metadata, Reading
 
+GATHER = 0.003
+"""Seconds between two bursts, at least: each has a cost for the ingest, the bus and the edges.
+
+An update that comes alone is sent at once.
+"""
 LOWEST_RATE, HIGHEST_RATE = 0.1, 1000.0
 """Updates per second between which rates are kept: edges leave out more if they want fewer."""
 
@@ -278,7 +284,6 @@ class PublishedPVs:
     Args:
         clock: The reactor.
         hub: Where the PVs are.
-        soon: Called with a function that is to be called soon, once.
         make_buffer: Creates compiled buffers; None: updates are packed in Python.
     """
 
@@ -286,13 +291,13 @@ class PublishedPVs:
         self,
         clock: IReactorTime,
         hub: PVHub,
-        soon: Callable[[Callable[[], None]], object],
         make_buffer: Callable[[bytes], Buffer] | None = None,
     ) -> None:
         self._clock = clock
         self._hub = hub
-        self._soon = soon
         self._make_buffer = make_buffer
+        self._flushed = -math.inf
+        self._next_flush: IDelayedCall | None = None
         self._published: dict[str, PublishedPV] = {}
         self._groups: dict[frozenset[EdgeStream], EdgeGroup] = {}
         self._touched: list[EdgeGroup] = []
@@ -340,13 +345,15 @@ class PublishedPVs:
             wanted = {each: rate for each, rate in published.wanted.items() if each is not edge}
             self._regroup(published, wanted)
 
-    def flush(self) -> None:
-        """Send all that was collected: first to single edges, whose snapshots come before updates.
+    def stop(self) -> None:
+        """Send nothing any more."""
+        if self._next_flush is not None:
+            self._next_flush.cancel()
+            self._next_flush = None
 
-        Called at the end of each slice of updates.
-        """
-        if not self._touched:
-            return
+    def flush(self) -> None:
+        """Send what was collected: first to single edges, whose snapshots come before updates."""
+        self._flushed = self._clock.seconds()
         touched, self._touched = self._touched, []
         for group in sorted(touched, key=lambda group: len(group.edges)):
             group.flush()
@@ -400,9 +407,14 @@ class PublishedPVs:
             del self._groups[group.edges]
 
     def _touch(self, group: EdgeGroup) -> None:
-        if not self._touched:
-            self._soon(self.flush)
         self._touched.append(group)
+        if self._next_flush is None:
+            left = self._flushed + GATHER - self._clock.seconds()
+            self._next_flush = self._clock.callLater(max(left, 0), self._flush_now)
+
+    def _flush_now(self) -> None:
+        self._next_flush = None
+        self.flush()
 
 
 def _kept(rate: float | None) -> float | None:

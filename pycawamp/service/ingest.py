@@ -67,7 +67,7 @@ class IngestApp(MultiService):
         limits = InboxLimits(bytes=budget.share)
         fast = _fast.load()
         intake = fast.intake(reactor, limits)
-        self._inbox = Inbox(reactor, self._flush, limits, intake)
+        self._inbox = Inbox(reactor, lambda: None, limits, intake)
         try:
             self._put_log.check()
             backend = CABackend(reactor, self._inbox, False, budget)
@@ -113,9 +113,6 @@ class IngestApp(MultiService):
         yield super().stopService()  # type: ignore[no-untyped-call]
         self._inbox.close()
         self._put_log.close()
-
-    def _flush(self) -> None:
-        self.ingest.published.flush()
 
     def _end(self) -> None:
         self._log.critical("Another ingest has the same name; names must be unique")

@@ -32,6 +32,7 @@ from tests.pv.pva.recordings import ConnectingReactor, search_answer
 from tests.support.compiled import NATIVE, NOT_COMPILED, compiled
 from tests.support.examples import examples
 from tests.support.memory_gateway import Page, ask
+from tests.support.pva_messages import message
 
 ADDRESS = ("192.0.2.1", 5075)
 INT, LONG, DOUBLE = Scalar(0x22), Scalar(0x23), Scalar(0x43)
@@ -98,13 +99,6 @@ def leaf(draw: Any, path: str, field: Any, order: Order) -> bytes:
     if usual is not None and draw(st.integers(0, 9)):
         any_number = usual
     return struct.pack(order.sign + FORMATS[field.code], draw(any_number))
-
-
-def message(command: int, payload: bytes, order: Order = LITTLE, flags: int = 0x40) -> bytes:
-    """A message of a server."""
-    return struct.pack(f"{order.sign}BBBBI", 0xCA, 2, flags | order.flag, command, len(payload)) + (
-        payload
-    )
 
 
 @st.composite
