@@ -29,6 +29,15 @@ test("an empty history takes what was before, from what held at its start on, bu
   assert.equal(history.catchUp(lists([30], [5], [0]), 105), true);
 });
 
+test("what a history takes is bounded, and what is too old goes when it is full", () => {
+  const history = new History({ seconds: 100, capacity: 64 });
+  const times = Array.from({ length: 1000 }, (_, i) => i);
+  history.catchUp(lists(times, times), 5000);
+  assert.ok(history.length <= 64);
+  assert.ok(history.time(0) >= 999 - 200, `from ${history.time(0)}`);
+  assert.equal(history.time(history.length - 1), 999);
+});
+
 test("after a lost connection, a history takes what it missed, and has no gap", () => {
   const history = new History();
   history.push(10, 1);

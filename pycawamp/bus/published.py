@@ -364,8 +364,8 @@ class PublishedPVs:
             each.release()
         before = published.groups
         for group in before:
-            # What was collected is for those who wanted it then, and before any snapshot.
-            group.flush()
+            # What was collected is for those who wanted it then, and before any new snapshot.
+            self._flush_early(group)
         by_rate: dict[float | None, set[EdgeStream]] = {}
         for edge, rate in wanted.items():
             by_rate.setdefault(rate, set()).add(edge)
@@ -387,6 +387,16 @@ class PublishedPVs:
                 published.subscription.close()
         else:
             published.pv.reroute()
+
+    def _flush_early(self, group: EdgeGroup) -> None:
+        """Send what was collected for a group, after the snapshots for its edges."""
+        if group.is_empty:
+            return
+        for edge in group.edges:
+            alone = self._groups.get(frozenset((edge,)))
+            if alone is not None:
+                alone.flush()
+        group.flush()
 
     def _pauses_of(self, rate: float) -> Pauses:
         pauses = self._pauses.get(rate)

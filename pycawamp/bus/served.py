@@ -274,4 +274,9 @@ class ServedEdges:
 
 
 def _rate(rate: Any = None) -> float | None:
-    return None if rate is None else float(rate)
+    if rate is None:
+        return None
+    number = float(rate)
+    if math.isnan(number):
+        raise ValueError(f"expected updates per second, not {rate}")
+    return number

@@ -1,0 +1,75 @@
+"""An edge that asks for a rate that is none: it is not served, and others are."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, cast
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from pycawamp.bus.client import NATSClient
+from pycawamp.bus.control import Ask, Control
+from pycawamp.bus.messages import VERSION
+from pycawamp.bus.published import PublishedPVs
+from pycawamp.bus.served import ServedEdges
+from pycawamp.bus.subjects import data
+from pycawamp.pv.hub import PVHub
+from pycawamp.pv.memory import MemoryBackend
+from pycawamp.pv.values import Reading
+from tests.support.recording_bus import Bus
+
+
+class Rules:
+    """Lets edges read everything."""
+
+    def channel_name(self, name: str) -> str:
+        """The name of a channel."""
+        return name
+
+    def may_read(self, _edge: str, _name: str) -> bool:
+        """Whether an edge gets a PV."""
+        return True
+
+
+class NoRateTests(SynchronousTestCase):
+    """Rates that are no numbers."""
+
+    def setUp(self) -> None:
+        """Have an ingest with a PV."""
+        self.clock, self.bus, self.backend = Clock(), Bus(), MemoryBackend()
+        self.backend.add("X", 0)
+        client = cast("NATSClient", self.bus)
+        self.edges = ServedEdges(
+            self.clock,
+            client,
+            PublishedPVs(self.clock, PVHub(self.clock, self.backend)),
+            run=1,
+            rules=Rules(),
+            max_channels=10,
+            changed=lambda: None,
+        )
+
+    def ask(self, edge: str, number: int, ask: Ask, content: Any = None) -> None:
+        """Have an edge ask for something."""
+        self.edges.controlled(edge, Control(edge, 1, number, ask, content, VERSION), "")
+        self.clock.pump([0.01] * 3)
+
+    def test_refused(self) -> None:
+        """No number, and not a number: the other edge gets its updates."""
+        for edge in ("strange", "good"):
+            self.ask(edge, 0, Ask.START)
+        self.ask("strange", 1, Ask.OPEN, [[1, "X", math.nan]])
+        self.ask("good", 1, Ask.OPEN, [[1, "X", 2.0]])
+        self.ask("strange", 2, Ask.OPEN, [[1, "X", 1.0]])
+        self.ask("strange", 3, Ask.LIMIT, [["X", math.nan], ["X", "fast"]])
+        for value in range(1, 4):
+            self.backend.handles[0].sink.reading(Reading(0, 0, 1, value, value))
+            self.clock.pump([0.1] * 11)
+            self.ask("good", 1, Ask.STATUS, 99)
+            self.ask("strange", 3, Ask.STATUS, 99)
+        errors = [str(each.value) for each in self.flushLoggedErrors(ValueError)]
+        for edge in ("strange", "good"):
+            self.assertEqual(self.bus.told(data(edge, edge)), [True, 0, 1, 2, 3], edge)
+        expected = "expected updates per second, not nan"
+        self.assertEqual(errors, [expected, expected, "could not convert string to float: 'fast'"])

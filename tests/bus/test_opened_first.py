@@ -1,0 +1,88 @@
+"""An edge that asks for a PV is sent its state before any update, whoever else asks for it."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from pycawamp.bus.client import NATSClient
+from pycawamp.bus.messages import RecordKind, scalars, sections
+from pycawamp.bus.published import PublishedPVs
+from pycawamp.bus.stream import EdgeStream
+from pycawamp.pv.hub import PVHub
+from pycawamp.pv.memory import MemoryBackend
+from pycawamp.pv.values import Reading
+from tests.support.recording_bus import Bus
+
+OPENED = "opened"
+
+
+class OpenedFirstTests(SynchronousTestCase):
+    """Edges that ask for the same PV one after the other, before anything is sent."""
+
+    def setUp(self) -> None:
+        """Have a PV with the value 0, and three edges."""
+        self.clock, self.bus, self.backend = Clock(), Bus(), MemoryBackend()
+        self.backend.add("X", 0)
+        self.published = PublishedPVs(self.clock, PVHub(self.clock, self.backend))
+        client = cast("NATSClient", self.bus)
+        self.edges = {name: EdgeStream(self.clock, client, 1, name) for name in ("a", "b", "c")}
+
+    def open(self, edge: str, rate: float | None = None) -> None:
+        """Have an edge ask for the PV."""
+        self.published.open("X", self.edges[edge], 1, rate)
+
+    def update(self, value: int) -> None:
+        """Have the PV change."""
+        self.backend.handles[0].sink.reading(Reading(0, 0, 1, value, value))
+
+    def told(self, edge: str) -> list[Any]:
+        """What an edge was sent, in order."""
+        found: list[Any] = []
+        for message in self.bus.bursts[edge]:
+            for place, record in sections(message):
+                if place is not None:
+                    found += [int(scalar[-1]) for scalar in scalars(message, place)]
+                elif record[1] == RecordKind.OPENED:
+                    found.append(OPENED)
+                elif record[1] == RecordKind.CONNECTION:
+                    found.append(record[2])
+        return found
+
+    def check(self) -> None:
+        """Check what edges were sent: an update that came before the state would be lost."""
+        self.published.flush()
+        for edge in self.edges:
+            self.assertEqual(self.told(edge)[0], OPENED, edge)
+
+    def test_asked_for_by_another(self) -> None:
+        """An edge asks for it just after an update for another one."""
+        self.open("a")
+        self.open("b")
+        self.update(1)
+        self.open("c")
+        self.check()
+        self.assertEqual(self.told("b"), [OPENED, True, 0, 1])
+        self.assertEqual(self.told("c"), [OPENED, True, 1])
+
+    def test_limited(self) -> None:
+        """As before, where the others want it at a rate."""
+        self.open("a", 1.0)
+        self.open("b", 1.0)
+        self.update(1)
+        self.open("c", 1.0)
+        self.check()
+
+    def test_left(self) -> None:
+        """An edge leaves it, or wants another rate."""
+        self.open("c")
+        self.open("a")
+        self.open("b")
+        self.backend.handles[0].sink.connection(False)
+        self.published.close("X", self.edges["a"])
+        self.update(1)
+        self.published.limit("X", self.edges["c"], 1.0)
+        self.check()
+        self.assertEqual(self.told("b"), [OPENED, True, 0, False, 1])
