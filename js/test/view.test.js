@@ -5,7 +5,7 @@ import { alarmOf } from "../../pycawamp/web/static/view/alarm.js";
 import { FORMATS, formattedText } from "../../pycawamp/web/static/view/format.js";
 import { Painter } from "../../pycawamp/web/static/view/painter.js";
 import { printf } from "../../pycawamp/web/static/view/printf.js";
-import { textOf } from "../../pycawamp/web/static/view/reading.js";
+import { exactValue, textOf } from "../../pycawamp/web/static/view/reading.js";
 import { duration, neverProcessed, timeOfDay, zoneName } from "../../pycawamp/web/static/view/time.js";
 
 // What C's printf gives for the same.
@@ -73,6 +73,17 @@ test("an integer that a number cannot hold is typed with all digits", () => {
   assert.equal(valueFrom("1" + "0".repeat(23), { type: "double" }), 1e23);
   assert.throws(() => valueFrom("1.5", { type: "int64" }), RangeError);
   assert.match(limitWarning(2n ** 60n, { control_limits: [0, 5] }), /above the control limit of 5/);
+});
+
+test("an integer that a number cannot hold is shown with all digits of its text", () => {
+  const [update, metadata] = [{ value: 2 ** 53, text: "9007199254740993", count: 1 }, { type: "int64" }];
+  assert.equal(exactValue(update, metadata), 9007199254740993n);
+  assert.equal(exactValue(update, { type: "double" }), 2 ** 53);
+  assert.equal(exactValue({ ...update, text: undefined }, metadata), 2 ** 53);
+  assert.equal(exactValue({ value: 5, text: "5" }, metadata), 5);
+  const negative = { value: -(2 ** 63), text: "-9223372036854775807", count: 1 };
+  const shown = ["record", "hex", "exponential"].map((format) => formattedText(negative, metadata, format));
+  assert.deepEqual(shown, ["-9223372036854775807", "-0x7FFFFFFFFFFFFFFF", "-9.2234e18"]);
 });
 
 test("an element in quotes may have separators", () => {

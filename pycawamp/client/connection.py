@@ -45,7 +45,10 @@ class ConnectionUser(Protocol):
 
 
 class Connection:
-    """Connects and reconnects until it is closed."""
+    """Connects and reconnects until it is closed.
+
+    Twisted's ClientService cannot be made to connect immediately while it waits.
+    """
 
     def __init__(
         self, clock: IReactorTime, dial: Dial, backoff: Backoff, user: ConnectionUser

@@ -60,7 +60,10 @@ def listening_ports(endpoints: Sequence[Endpoint], site: Site, demo: bool) -> li
 
 
 class Port(Service):
-    """A service that listens; raises StartError if it cannot."""
+    """A service that listens; raises StartError if it cannot.
+
+    Twisted's StreamServerEndpointService only logs a failure, and does not return the port.
+    """
 
     _log = Logger()
     _port: IListeningPort | None = None

@@ -19,12 +19,12 @@ from pycawamp.pv.ca.libca import Refusal
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.router import Router
 from pycawamp.pv.values import FieldType, Metadata
-from tests.bus.test_published import Bus
-from tests.pv.test_compiled_updates import events, time_bytes
 from tests.support.compiled import NATIVE, NOT_COMPILED
 from tests.support.examples import examples
 from tests.support.libca_events import PollingReactor
 from tests.support.offline_ca import OfflineCA
+from tests.support.random_events import events, time_bytes
+from tests.support.recording_bus import Bus
 
 NAMES = ("a", "b", "c")
 EDGES = ("one", "two", "three")

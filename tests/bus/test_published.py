@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,38 +10,13 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.bus.client import NATSClient
-from pycawamp.bus.messages import HEADER, RecordKind, scalars, sections
+from pycawamp.bus.messages import HEADER
 from pycawamp.bus.published import PublishedPVs
 from pycawamp.bus.stream import EdgeStream
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.values import Reading
-
-
-class Bus:
-    """Takes the place of a NATS client: keeps what is published."""
-
-    is_congested = False
-    max_payload = 2**20
-
-    def __init__(self) -> None:
-        self.bursts: dict[str, list[bytes]] = {}
-
-    def publish(self, subject: str, *parts: bytes, reply: str = "") -> bool:
-        """Keep a message."""
-        self.bursts.setdefault(subject, []).append(b"".join(parts))
-        return True
-
-    def told(self, subject: str) -> list[Any]:
-        """The values and states that an edge was sent."""
-        found: list[Any] = []
-        for message in self.bursts.get(subject, ()):
-            for place, record in sections(message):
-                if place is not None:
-                    found += [int(scalar[-1]) for scalar in scalars(message, place)]
-                elif record[1] == RecordKind.CONNECTION:
-                    found.append(record[2])
-        return found
+from tests.support.recording_bus import Bus
 
 
 class RateTests(SynchronousTestCase):

@@ -183,6 +183,10 @@ class ComposedTests(PVAWebTestCase):
         browser.until(lambda: "\N{CHECK MARK}" in browser.text(".put output"), "what was written")
         held = self.server.run_now("print(int(pvs['whole'].current()))")
         self.assertEqual(held, str(2**53 + 1))
+        told = f"the PV now has {2**53 + 1}"
+        browser.until(lambda: told in browser.text(".put output"), "all digits of what it has")
+        raw = "return document.querySelector('.facts').innerText"
+        browser.until(lambda: str(2**53 + 1) in browser.run(raw), "all digits of the raw value")
         # Whether it may be written is not known before it was tried: the field is there.
         self.unfold("pva://locked")
         browser.find(".put input").send_keys("2\n")

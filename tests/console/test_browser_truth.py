@@ -159,6 +159,12 @@ class ReadingTests(WebTestCase):
         self.assertEqual(self.browser.until_row(name, bool).value, "1.2e-9")
         self.browser.choose(".format select", "exponential")
         self.browser.until_row(name, lambda row: row.value == "1.2000e-9")
+        # The axis is fixed by two numbers, and a page that waits for the second says so.
+        low, high = (f'[aria-label="{which} value shown"]' for which in ("Lowest", "Highest"))
+        self.browser.find(low).send_keys("1e-10\n")
+        self.browser.until(lambda: "enter two numbers" in self.browser.text(".note"), "what to do")
+        self.browser.find(high).send_keys("1e-8\n")
+        self.browser.until(lambda: self.browser.text(".note") == "", "no note")
 
     @in_thread
     def test_one_word(self) -> None:

@@ -34,6 +34,12 @@ class MetadataTests(SynchronousTestCase):
         }
         self.assertEqual(found, {SETUP["metadata"]["version"]})
 
+    def test_authors(self) -> None:
+        """The package has the authors of the citation."""
+        citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+        authors = ", ".join(author["name"] for author in citation["authors"])
+        self.assertEqual(SETUP["metadata"]["author"], authors)
+
     def test_pythons(self) -> None:
         """The classifiers are the versions of Python that CI runs, from the required one on."""
         named = re.findall(r":: Python :: (3\.\d+)", SETUP["metadata"]["classifiers"])

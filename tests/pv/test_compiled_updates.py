@@ -34,11 +34,15 @@ from pycawamp.wire import epics2web, pvws
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.v2.dialect import VERSION_1, VERSION_2
 from tests.support.compiled import NATIVE, NOT_COMPILED
-from tests.support.dbr_bytes import TIME, control_bytes
+from tests.support.dbr_bytes import control_bytes
 from tests.support.examples import examples
 from tests.support.libca_events import PollingReactor
 from tests.support.memory_gateway import Listener, Page, ask
 from tests.support.offline_ca import OfflineCA
+from tests.support.random_events import (
+    events,
+    time_bytes,
+)
 
 NAMES = ("a", "b", "ca://a")
 """The last is the first, by another name."""
@@ -59,62 +63,6 @@ def now() -> float:
 
 PVWS, THROTTLED_PVWS = pvws.encoding(0, 0, now=now), pvws.encoding(PAUSE, 0, now=now)
 DIALECTS = (Encoding(VERSION_2), PVWS, THROTTLED_PVWS, epics2web.encoding())
-
-
-def time_bytes(
-    field_type: FieldType, values: list[Any], alarm: tuple[int, int], stamp: tuple[int, int]
-) -> bytes:
-    """DBR_TIME bytes."""
-    padding, code = TIME[field_type]
-    head = struct.pack("=hhII", *alarm, *stamp) + b"\xee" * padding
-    return head + struct.pack(f"={code * len(values)}", *values)
-
-
-def integers(bits: int, signed: bool) -> st.SearchStrategy[int]:
-    """All integers of a size."""
-    return (
-        st.integers(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-        if signed
-        else st.integers(0, 2**bits - 1)
-    )
-
-
-ELEMENTS: dict[FieldType, st.SearchStrategy[Any]] = {
-    FieldType.STRING: st.one_of(
-        st.binary(max_size=40), st.text(max_size=40).map(lambda text: text.encode()[:40])
-    ),
-    FieldType.SHORT: integers(16, True),
-    FieldType.FLOAT: st.one_of(
-        st.floats(width=32), integers(32, False).map(lambda bits: unpack("=I", "=f", bits))
-    ),
-    FieldType.ENUM: integers(16, False),
-    FieldType.CHAR: integers(8, False),
-    FieldType.LONG: integers(32, True),
-    FieldType.DOUBLE: st.one_of(
-        st.floats(), integers(64, False).map(lambda bits: unpack("=Q", "=d", bits))
-    ),
-}
-
-
-def unpack(source: str, target: str, bits: int) -> float:
-    """Return the number with these bits."""
-    (number,) = struct.unpack(target, struct.pack(source, bits))
-    return float(number)
-
-
-ALARMS = st.one_of(
-    st.tuples(st.integers(0, 21), st.integers(0, 3)),
-    st.tuples(integers(16, True), integers(16, True)),
-)
-STAMPS = st.tuples(integers(32, False), st.one_of(st.integers(0, 999_999_999), integers(32, False)))
-
-
-@st.composite
-def events(draw: Any, field_type: FieldType) -> tuple[bytes, int]:
-    """Return the bytes of an event of a scalar, and its count; sometimes there is no value."""
-    count = draw(st.sampled_from([1, 1, 1, 1, 0]))
-    values = [draw(ELEMENTS[field_type]) for _ in range(count)]
-    return time_bytes(field_type, values, draw(ALARMS), draw(STAMPS)), count
 
 
 class ScalarTests(SynchronousTestCase):

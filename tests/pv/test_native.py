@@ -14,9 +14,9 @@ from pycawamp.pv.ca.dbr import DBR_TYPES
 from pycawamp.pv.event_queue import InboxLimits
 from pycawamp.pv.pva.messages import Command
 from pycawamp.pv.values import EPICS_EPOCH, FieldType, Reading
-from tests.pv.pva.test_direct import message
 from tests.support.compiled import NATIVE, NOT_COMPILED, compiled
 from tests.support.examples import examples
+from tests.support.pva_messages import message
 
 HEAD = struct.pack("<IB", 5, 0)
 NOON = 1795394771

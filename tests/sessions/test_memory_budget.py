@@ -238,7 +238,7 @@ class PutTests(SynchronousTestCase):
         """So are those that wait for their PV, whatever their value consists of."""
         values: list[Any] = [[1.5] * 50_000, ["abc"] * 50_000, [[]] * 50_000, {"a": [{}] * 50_000}]
         for value in values:
-            self.put(self.session, "nowhere", value, 100)
+            self.put(self.session, "nowhere", value, 50)
             self.gateway.flush_cycle()
             self.assertIn(("rate_limited", "nowhere"), errors(self.page))
             self.assertLessEqual(self.gateway.sessions.shared.budget.requests, PUT_BYTES)

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
 from harness.browser import Browser, missing
+from tests.support.console_case import the_browser
 from tests.support.logins import PASSWORD, SECRET, entry
 from tests.support.service_case import MemoryServiceTestCase
 from tests.support.timing import allowed
@@ -46,11 +47,12 @@ class BrowserTests(MemoryServiceTestCase):
         """Use a browser in a thread, as it blocks."""
 
         def run() -> T:
-            browser = Browser()
+            # It has passwords of other ports only: each test has a gateway of its own.
+            browser = the_browser()
             try:
                 return steps(browser)
             finally:
-                browser.quit()
+                browser.leave()
 
         return deferToThread(run)
 

@@ -19,6 +19,7 @@ from pycawamp.config.options import Options
 from pycawamp.testing import GatewayFixture, connect
 from pycawamp.web.host import Hosts, own_names
 from tests.support.certificate import write_certificate
+from tests.support.console_case import FEW_PROCESSES
 from tests.support.service_case import MemoryServiceTestCase, reactor
 
 HAG = "HAG(room) {127.0.0.1}\nASG(DEFAULT) { RULE(1,READ) {HAG(room)} }\n"
@@ -288,7 +289,8 @@ class BrowserTests(MemoryServiceTestCase):
         theirs = f"127.0.0.1:{self.port}"
 
         def steps() -> None:
-            browser = Browser(hosts={"gateway.rebound:80": ours, "evil.example:80": theirs})
+            hosts = {"gateway.rebound:80": ours, "evil.example:80": theirs}
+            browser = Browser(hosts=hosts, flags=FEW_PROCESSES)
             self.addCleanup(browser.quit)
 
             def said(page: str, gateway: str, action: str) -> Any:

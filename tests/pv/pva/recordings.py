@@ -99,7 +99,7 @@ class Replay:
         handles = {name: self.backend.open(name, sink) for name, sink in sinks.items()}
         for _ in names:
             self._searches += 1
-            self.backend.searcher.answered(_answer(self._searches, address), host)
+            self.backend.searcher.answered(search_answer(self._searches, address), host)
         return Connection(self, address, sinks, handles)
 
     def turn(self) -> None:
@@ -157,7 +157,7 @@ class Connection:
         self._replay.turn()
 
 
-def _answer(search: int, address: Address) -> Reader:
+def search_answer(search: int, address: Address) -> Reader:
     """The answer to a search."""
     host = bytes(10) + b"\xff\xff" + bytes(map(int, address[0].split(".")))
     head = bytes(12 + 4) + host + LITTLE.u16.pack(address[1]) + text("tcp", LITTLE)

@@ -9,7 +9,6 @@ from typing import Any, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.access import Policy
@@ -20,7 +19,7 @@ from pycawamp.pv.inbox import SHORT_REST, Inbox
 from pycawamp.pv.pva.backend import PVABackend
 from pycawamp.pv.pva.messages import Command
 from pycawamp.pv.pva.types import FORMATS, STRING, Scalar, ScalarArray, Structure, describe, leaves
-from pycawamp.pv.pva.wire import BIG, LITTLE, Order, Reader, bit_set, size, text
+from pycawamp.pv.pva.wire import BIG, LITTLE, Order, bit_set, size, text
 from pycawamp.pv.router import Router
 from pycawamp.pv.values import EPICS_EPOCH, STATUSES
 from pycawamp.sessions.peer import Peer
@@ -29,10 +28,11 @@ from pycawamp.sessions.registry import Sessions
 from pycawamp.wire import epics2web, pvws
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.v2.dialect import VERSION_2
+from tests.pv.pva.recordings import ConnectingReactor, search_answer
 from tests.support.compiled import NATIVE, NOT_COMPILED, compiled
 from tests.support.examples import examples
-from tests.support.libca_events import PollingReactor
 from tests.support.memory_gateway import Page, ask
+from tests.support.pva_messages import message
 
 ADDRESS = ("192.0.2.1", 5075)
 INT, LONG, DOUBLE = Scalar(0x22), Scalar(0x23), Scalar(0x43)
@@ -101,13 +101,6 @@ def leaf(draw: Any, path: str, field: Any, order: Order) -> bytes:
     return struct.pack(order.sign + FORMATS[field.code], draw(any_number))
 
 
-def message(command: int, payload: bytes, order: Order = LITTLE, flags: int = 0x40) -> bytes:
-    """A message of a server."""
-    return struct.pack(f"{order.sign}BBBBI", 0xCA, 2, flags | order.flag, command, len(payload)) + (
-        payload
-    )
-
-
 @st.composite
 def update(draw: Any, structure: Structure, number: int, everything: bool = False) -> bytes:
     """An update of some fields."""
@@ -131,23 +124,6 @@ def update(draw: Any, structure: Structure, number: int, everything: bool = Fals
     bits = [0] if everything else [bit for bit, _, _ in chosen]
     head = order.u32.pack(number) + b"\0" + bit_set(bits, order)
     return message(Command.MONITOR, head + values + bit_set(left_out, order), order)
-
-
-class Transport(StringTransport):
-    """A transport that a TCP connection's protocol can use."""
-
-    def setTcpNoDelay(self, enabled: bool) -> None:
-        """There is nothing to delay."""
-
-
-class ConnectingReactor(PollingReactor):
-    """A reactor whose connections are made at once."""
-
-    def connectTCP(self, host: str, port: int, factory: Any, timeout: float) -> None:
-        """Connect."""
-        self.transport = Transport()
-        self.protocol = factory.buildProtocol(None)
-        self.protocol.makeConnection(self.transport)
 
 
 class Side:
@@ -177,8 +153,13 @@ class Side:
     def feed(self, data: bytes) -> None:
         """Take bytes, as soon as the connection is read."""
         self.turn()
-        assert self.clock.transport.producerState == "producing"
-        self.clock.protocol.dataReceived(data)
+        assert self.protocol.transport.producerState == "producing"
+        self.protocol.dataReceived(data)
+
+    @property
+    def protocol(self) -> Any:
+        """The connection to the server."""
+        return self.clock.connections[ADDRESS]
 
     def turn(self) -> None:
         """Do all that is due."""
@@ -195,7 +176,7 @@ class Side:
         for session in self.others if displays else ():
             session.receive(json.dumps({"type": "monitor", "pvs": [name]}).encode())
         self.opened += 1
-        self.backend.searcher.answered(_found(self.opened), ADDRESS[0])
+        self.backend.searcher.answered(search_answer(self.opened, ADDRESS), ADDRESS[0])
         if self.opened == 1:
             self.feed(message(Command.VALIDATION, bytes(6) + size(1, LITTLE) + text("ca", LITTLE)))
             self.feed(message(Command.VALIDATED, b"\xff"))
@@ -223,7 +204,7 @@ class Side:
     @property
     def sent(self) -> list[bytes]:
         """What the server was sent."""
-        data, sent = self.clock.transport.value(), []
+        data, sent = self.protocol.transport.value(), []
         while data:
             end = 8 + int.from_bytes(data[4:8], "little")
             sent.append(data[:end])
@@ -235,16 +216,8 @@ class Side:
         for session in (self.session, *self.others):
             session.close()
         self.clock.advance(100)
-        self.clock.protocol.close()
+        self.protocol.close()
         self.inbox.close()
-
-
-def _found(search: int) -> Reader:
-    """An answer to a search."""
-    address = bytes(10) + b"\xff\xff" + bytes(map(int, ADDRESS[0].split(".")))
-    head = bytes(12 + 4) + address + LITTLE.u16.pack(ADDRESS[1]) + text("tcp", LITTLE)
-    payload = head + b"\x01" + LITTLE.u16.pack(1) + LITTLE.u32.pack(search)
-    return Reader(payload, 0, len(payload), LITTLE)
 
 
 class DirectTests(SynchronousTestCase):

@@ -27,9 +27,9 @@ from tests.support.examples import examples
 RECORDINGS = {server: recording(server) for server in SERVERS}
 SIDES = (False,) if NOT_COMPILED else (False, True)
 """Without the compiled part, and with it."""
-SEEDS = 25
+SEEDS = examples(15)
 """Of each recording, for each side."""
-MOST_BYTES = 250
+MOST_BYTES = 150
 """Of a message, that are changed one by one."""
 LAST_VALUES: dict[str, dict[str, Any]] = {
     "qsrv2": {
@@ -231,7 +231,7 @@ class MutatedTests(SynchronousTestCase):
                         for _ in range(dice.randrange(1, 4))
                     ]
                     ended += self.check(server, is_compiled, mutated(recorded.steps, mutations))
-                self.assertGreater(ended, SEEDS // 10)
+                self.assertGreater(ended, 0)
 
     def test_any(self) -> None:
         """Any mistakes (Hypothesis)."""

@@ -4,6 +4,8 @@ import { PVError } from "./error.js";
 
 /** After a connection of this duration (ms), delays start with the shortest again. */
 const STABLE = 5000;
+/** For so long (ms) after a silence that a ping should have broken, messages may be what the network had kept. */
+const KEPT = 5000;
 /** Timeout of an attempt (ms); that of browsers is several minutes. */
 const PATIENCE = 10000;
 const OPEN = 1;
@@ -51,6 +53,11 @@ export class Connection {
   #pulse = null;
   #openedAt = 0;
   #heardAt = 0;
+  /**
+   * When the first message after a long silence came, as on a computer that slept; null once others followed.
+   * @type {number | null}
+   */
+  #wokeAt = null;
   /**
    * When an unanswered ping was sent, or null.
    * @type {number | null}
@@ -116,6 +123,7 @@ export class Connection {
     this.state = "open";
     this.staleSince = null;
     this.#openedAt = this.#heardAt = this.#env.now();
+    this.#wokeAt = null;
     this.#askedAt = null;
     this.#watch();
     const reconnected = this.#everOpen;
@@ -125,12 +133,25 @@ export class Connection {
 
   /** @param {string | ArrayBuffer} data */
   #heard(data) {
-    this.#heardAt = this.#env.now();
+    const now = this.#env.now();
+    if (this.#wokeAt === null && this.#isSilent(now)) this.#wokeAt = now;
+    if (this.#wokeAt === null || now - this.#wokeAt > KEPT) {
+      this.#heardAt = now;
+      this.#wokeAt = null;
+    }
     this.#askedAt = null;
     this.#on.frame(data);
   }
 
-  #lost({ code = 1006, reason = "" } = {}, since = this.#env.now()) {
+  /**
+   * Whether nothing was heard for so long that the computer may have slept.
+   * @param {number} now
+   */
+  #isSilent(now) {
+    return this.#heartbeat > 0 && now - this.#heardAt > 2 * this.#heartbeat;
+  }
+
+  #lost({ code = 1006, reason = "" } = {}, since = this.#isSilent(this.#env.now()) ? this.#heardAt : this.#env.now()) {
     this.#drop();
     this.#cancelTimers();
     const wasOpen = this.state === "open";

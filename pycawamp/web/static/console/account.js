@@ -44,7 +44,7 @@ export class Account {
   paint() {
     if (this.#panel.hidden) return;
     const who = this.user === null ? "You are not logged in." : `You are logged in as ${this.user}.`;
-    this.#panel.querySelector(".told").replaceChildren(
+    this.#panel.querySelector(".told")?.replaceChildren(
       el("p", {}, who), el("p", {}, WRITERS[this.#writers] ?? ""), el("p", {}, this.#counted()),
       el("p", { class: "line" }, ...this.#links()));
   }

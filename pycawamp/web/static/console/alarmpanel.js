@@ -45,7 +45,7 @@ export class AlarmPanel {
     const save = el("button", { type: "button", on: { click: () => this.#save() } }, "Save log as CSV");
     this.#details = el("details", { on: { toggle: () => this.paint() } }, this.#summary,
       el("div", { class: "log", tabindex: "0", role: "region", "aria-label": "Log of changes" }, table("Changes", ["Time", "PV", "State", "Value"], this.#log)), save);
-    panel.querySelector(".buttons").append(this.#all);
+    panel.querySelector(".buttons")?.append(this.#all);
     panel.append(this.#none, this.#table, this.#more, this.#details);
     panel.addEventListener("click", ({ target }) => this.#clicked(target));
   }

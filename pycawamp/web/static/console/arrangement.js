@@ -82,8 +82,8 @@ export class Arrangement {
     /** @type {any[][]} */
     const groups = [[]];
     for (const entry of this.#table.listed) {
-      if (entry instanceof Heading) groups.push([entry]);
-      else groups.at(-1).push(entry);
+      if (entry instanceof Heading) groups.push([]);
+      groups[groups.length - 1].push(entry);
     }
     const level = (entry) => (entry instanceof Heading ? Infinity : rank(this.#alarms.level(entry.watch.name)));
     const wanted = groups.flatMap((group) => group.sort((a, b) => level(b) - level(a)));

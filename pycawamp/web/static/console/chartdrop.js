@@ -28,7 +28,7 @@ export class ChartDrop {
 
   #start(event) {
     const row = this.#table.rowOf(event.target);
-    if (event.button !== 0 || event.target !== row?.handle) return;
+    if (!row || event.button !== 0 || event.target !== row.handle) return;
     this.#drag = { row, place: this.#table.listed.indexOf(row) };
     this.#zone.hidden = false;
   }

@@ -4,7 +4,7 @@ import { stripTrace, timeAxis, waveSeries, waveTrace } from "../plot/series.js";
 import { timelineOf } from "../plot/views.js";
 import { el, setClass, setText } from "./dom.js";
 import { download, fileName } from "./export.js";
-import { stripTraceOf, waveTraceOf } from "./figure.js";
+import { stripTraceOf, titleOf, waveTraceOf } from "./figure.js";
 import { statusOf } from "./status.js";
 import { valueText } from "./valuetext.js";
 import { Watch } from "./watch.js";
@@ -223,8 +223,11 @@ export class ChartPanel {
   }
 
   #savePicture() {
-    const name = fileName(this.names.join("_"), this.#context.clock.now(), "png");
-    this.#chart.picture((blob) => blob && download(name, blob), this.names.map((each, i) => `${this.#lines[i].number + 1} ${each}`).join("   "));
+    const { clock } = this.#context;
+    const name = fileName(this.names.join("_"), clock.now(), "png");
+    const names = this.names.map((each, i) => `${this.#lines[i].number + 1} ${each}`).join("   ");
+    const end = this.#kind === "array" ? clock.now() : this.#viewport.range[1];
+    this.#chart.picture((blob) => blob && download(name, blob), titleOf(names, end, clock.utc));
   }
 
   #show(change) {

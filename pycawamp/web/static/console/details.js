@@ -13,6 +13,7 @@ export class Details {
   #watch;
   #clock;
   #redraw;
+  /** @type {any} the plot or picture of the kind of value that is shown */
   #figure = null;
   #text = el("pre", { class: "longtext", tabindex: "0", role: "region", "aria-label": "Value" });
   #picture = el("div", { class: "picture" });

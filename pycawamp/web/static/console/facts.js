@@ -1,5 +1,6 @@
 /** What is known about a PV, as pairs of words. */
 import { UNWRITABLE } from "../view/entry.js";
+import { exactValue } from "../view/reading.js";
 import { duration, fullStamp, neverProcessed, zoneName } from "../view/time.js";
 import { statusOf } from "./status.js";
 
@@ -9,7 +10,7 @@ export function factsOf(watch, now, utc = false) {
   /** @type {[string, string][]} */
   const facts = [["State", pv.connected ? "connected" : stateText(statusOf(watch))]];
   if (pv.reason) facts.push(["Reason", pv.reason]);
-  if (update) facts.push(...reading(update, now, utc, pv.connected));
+  if (update) facts.push(...reading(update, metadata, now, utc, pv.connected));
   if (metadata) facts.push(...description(metadata));
   return facts;
 }
@@ -19,10 +20,12 @@ function stateText({ word, hint }) {
 }
 
 /** @returns {[string, string][]} */
-function reading({ severity, status, timestamp, value }, now, utc, connected) {
+function reading(update, metadata, now, utc, connected) {
+  const { severity, status, timestamp } = update;
+  const value = exactValue(update, metadata);
   const age = neverProcessed(timestamp) ? "" : ` (${ageText(now - timestamp)})`;
   /** @type {[string, string][]} */
-  const raw = typeof value === "number" ? [["Raw value", String(value)]] : [];
+  const raw = ["number", "bigint"].includes(typeof value) ? [["Raw value", String(value)]] : [];
   const alarm = alarmText(severity, status);
   const zone = neverProcessed(timestamp) ? "" : ` ${zoneName(timestamp, utc)}`;
   return [["Alarm", connected ? alarm : `unknown; last seen: ${alarm}`], ["IOC time", `${fullStamp(timestamp, utc)}${zone}${age}`], ...raw];

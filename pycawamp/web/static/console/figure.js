@@ -2,6 +2,7 @@
 import { Chart } from "../plot/chart.js";
 import { stripSeries, stripTrace, waveSeries, waveTrace } from "../plot/series.js";
 import { formattedText } from "../view/format.js";
+import { fullStamp } from "../view/time.js";
 import { el, setText } from "./dom.js";
 import { csvOfHistory, csvOfList, download, fileName } from "./export.js";
 
@@ -21,6 +22,8 @@ export class Figure {
   #limits;
   #note = el("span", { class: "note", role: "status" });
   #redraw;
+  /** What is wrong with the ends of the value axis; "" if nothing. */
+  #rangeNote = "";
 
   /** @param {"number" | "array"} kind @param {() => void} redraw asks for a paint */
   constructor(watch, kind, clock, redraw) {
@@ -43,7 +46,8 @@ export class Figure {
 
   paint() {
     this.#chart.draw();
-    setText(this.#note, this.kind === "number" ? this.#watch.timeNote || this.#watch.past.note : "");
+    const timeNote = this.kind === "number" ? this.#watch.timeNote || this.#watch.past.note : "";
+    setText(this.#note, this.#rangeNote || timeNote);
     this.#reset.disabled = !this.#viewport.zoomed;
     this.#log.setAttribute("aria-pressed", String(this.#chart.axis.log));
     this.#log.hidden = Boolean(this.#watch.metadata?.enum_strs);
@@ -70,7 +74,9 @@ export class Figure {
     const [low, high] = ends;
     const isRange = ends.every(Number.isFinite) && low < high;
     const isUnfinished = this.#limits.some(({ value }) => value.trim() === "");
+    const isAutomatic = this.#limits.every(({ value }) => value.trim() === "");
     for (const field of this.#limits) field.setAttribute("aria-invalid", String(!isRange && !isUnfinished));
+    this.#rangeNote = isRange || isAutomatic ? "" : "To fix the value axis, enter two numbers, the lower one first.";
     this.#chart.axis.range = isRange ? [low, high] : null;
   }
 
@@ -82,14 +88,21 @@ export class Figure {
   }
 
   #savePicture() {
+    const end = this.kind === "number" ? this.#viewport.range[1] : this.#clock.now();
+    const title = titleOf(this.#watch.name, end, this.#clock.utc);
     const name = fileName(this.#watch.name, this.#clock.now(), "png");
-    this.#chart.picture((blob) => blob && download(name, blob), this.#watch.name);
+    this.#chart.picture((blob) => blob && download(name, blob), title);
   }
 
   #show(change) {
     change();
     this.#redraw();
   }
+}
+
+/** What a picture shows, and of which day: its axis does not tell that of today. */
+export function titleOf(name, seconds, utc) {
+  return `${name}, ${fullStamp(seconds, utc).split(" ")[0]}`;
 }
 
 function button(label, title, click) {

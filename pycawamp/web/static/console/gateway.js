@@ -8,11 +8,16 @@ const form = document.getElementById("search");
 let timer = 0;
 let shown = 0;
 
+/** @param {string} id of an element that is in the page */
+function part(id) {
+  return /** @type {HTMLElement} */ (document.getElementById(id));
+}
+
 /** @param {string} id @param {string} title @param {string[]} names @param {any[]} rows */
 function table(id, title, names, rows) {
   const head = el("tr", {}, ...names.map((name) => el("th", { scope: "col" }, name)));
   const lines = rows.map((row) => el("tr", {}, ...names.map((name) => el("td", {}, text(row[name])))));
-  document.getElementById(id).replaceChildren(
+  part(id).replaceChildren(
     el("h2", {}, title),
     el("table", {}, el("thead", {}, head), el("tbody", {}, ...lines)),
   );
@@ -36,12 +41,12 @@ function show(report) {
   const { clients, channels, iocs, pv, ...facts } = report;
   list("facts", "Gateway", facts);
   table("iocs", `IOCs (${iocs.length})`, ["host", "channels", "connected", "lag"], iocs);
-  const some = (all, part) => (part.length < all ? `${part.length} of ${all}` : all);
+  const some = (all, found) => (found.length < all ? `${found.length} of ${all}` : all);
   const about = ["name", "state", "since", "subscribers", "type", "host", "age", "rate"];
   table("channels", `Channels (${some(report.channels_found, channels)})`, about, channels);
   const who = ["address", "user", "since", "transport", "pvs", "queued", "conflated", "sent", "rate"];
   table("clients", `Clients (${some(report.clients_found, clients)})`, who, clients);
-  document.getElementById("pv").hidden = !pv;
+  part("pv").hidden = !pv;
   if (pv) list("pv", pv.name, pv);
 }
 
@@ -60,7 +65,7 @@ async function refresh() {
     problem = `No report: ${error.message}`;
   }
   if (asked !== shown) return;
-  document.getElementById("problem").textContent = problem;
+  part("problem").textContent = problem;
   timer = setTimeout(refresh, INTERVAL);
 }
 

@@ -15,6 +15,7 @@ export class ImageGestures {
   #camera;
   #sizes;
   #changed;
+  /** @type {{start: [number, number], last: [number, number], scrolls: boolean, marks: boolean} | null} */
   #drag = null;
 
   /**

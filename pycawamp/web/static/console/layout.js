@@ -48,12 +48,13 @@ export function isWidth(width) {
 
 /** @param {Layout} each @returns {string} a file */
 export function jsonOf({ name, items, rate, charts, view }) {
+  /** @type {{heading?: string, pvs: any[]}[]} */
   const groups = [];
   for (const item of items) {
     if ("heading" in item) groups.push({ heading: item.heading, pvs: [] });
     else {
       if (groups.length === 0) groups.push({ pvs: [] });
-      groups.at(-1).pvs.push(entryOf(item));
+      groups[groups.length - 1].pvs.push(entryOf(item));
     }
   }
   const changed = Object.fromEntries(Object.entries(view).filter(([key, value]) => value !== PLAIN[key]));

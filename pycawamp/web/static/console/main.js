@@ -68,7 +68,7 @@ const account = (table.account = new Account(part("account"), part("account-pane
 const acknowledged = new Acknowledged(paintAlarms);
 const alarmPanel = new AlarmPanel(part("alarms"), { alarms, acknowledged, clock, reveal, changed: paintAlarms });
 const sound = new Sound(part("sound"), part("sound-note"));
-const tab = new TabTitle(document.querySelector('link[rel="icon"]'));
+const tab = new TabTitle(/** @type {HTMLLinkElement} */ (document.querySelector('link[rel="icon"]')));
 const arrangement = new Arrangement(part("rows"), table, { alarms, isNew: (state) => alarmPanel.isNew(state), told: hiddenRows });
 const descriptions = new Descriptions(gateway, table);
 const current = new CurrentLayout({ table, rate, charts }, applyView);

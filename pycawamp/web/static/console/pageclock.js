@@ -7,6 +7,7 @@ export class PageClock {
   /** Whether the gateway asks an archiver. */
   archived = false;
   #clock;
+  /** @type {number | null} */
   #frozen = null;
 
   /** @param {{now: () => number}} clock */

@@ -58,8 +58,11 @@ export class Past {
 
   #join(older, own, seam) {
     const parts = [older, own, own.revision, seam];
-    if (!this.#joined.timeline || parts.some((part, i) => part !== this.#joined.parts[i])) this.#joined = { parts, timeline: joined(older, own, seam) };
-    return this.#joined.timeline;
+    const { timeline } = this.#joined;
+    if (timeline && parts.every((part, i) => part === this.#joined.parts[i])) return timeline;
+    const fresh = joined(older, own, seam);
+    this.#joined = { parts, timeline: fresh };
+    return fresh;
   }
 
   close() {

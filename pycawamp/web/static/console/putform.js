@@ -1,7 +1,8 @@
 /** What writes: a field, buttons of an enum, steps. There when, and only when, the gateway says that this user may. */
+import { jsonOf } from "../client/json.js";
 import { FLOATS, INTEGERS, UNWRITABLE, lengthWarning, limitWarning, typedList, valueFrom } from "../view/entry.js";
 import { formattedText } from "../view/format.js";
-import { isList, textOf } from "../view/reading.js";
+import { exactValue, isList, textOf } from "../view/reading.js";
 import { confirmed } from "./confirm.js";
 import { el, setText } from "./dom.js";
 import { failureText } from "./failure.js";
@@ -15,8 +16,8 @@ const MOST_BUTTONS = 8;
 export class PutForm {
   #watch;
   /** What the user edits: an input, a select, or a group of buttons. */
-  #field = null;
-  #shape = null;
+  #field = /** @type {any} */ (null);
+  #shape = "";
   #isBusy = false;
   /** What was there before the last write: a value, or undefined. */
   #before;
@@ -96,10 +97,11 @@ export class PutForm {
 
   #step(by) {
     const { metadata, pv } = this.#watch;
+    const step = stepOf(metadata) ?? 0;
     // Beyond 2^53 a number may have lost its last digits.
     if (typeof pv.last?.value !== "number" || !(Math.abs(pv.last.value) <= Number.MAX_SAFE_INTEGER)) return this.#say("failed", "There is no value to step from.");
     // Sums of decimal fractions have a tail that nobody meant.
-    return this.#ask(Number((pv.last.value + by * stepOf(metadata)).toPrecision(15)));
+    return this.#ask(Number((pv.last.value + by * step).toPrecision(15)));
   }
 
   /** Asks first where a write may do harm. */
@@ -156,7 +158,7 @@ export class PutForm {
     if (isList(value)) return value.length > MOST_TOLD ? `${value.length} elements` : typedList(Array.from(value, String));
     if (typeof value === "string") return `“${value}”`;
     if (value === undefined) return "no value";
-    if (value !== null && typeof value === "object") return JSON.stringify(value);
+    if (value !== null && typeof value === "object") return jsonOf(value);
     const isPlain = format === "record" && !metadata?.enum_strs;
     return isPlain ? String(value) : formattedText({ value, count: 1 }, metadata, format);
   }
@@ -180,12 +182,10 @@ function stepOf({ type, count, precision = 0, enum_strs: labels }) {
   return FLOATS.includes(type) ? Number(`1e-${Math.min(Math.max(precision, 0), 15)}`) : null;
 }
 
-/** A value as it can be written again; undefined if there is none, or if it may have lost digits. */
+/** A value as it can be written again; undefined if there is none. */
 function writable(update, metadata) {
   if (!update || update.count === 0 && !isList(update.value)) return undefined;
-  const numbers = Array.isArray(update.value) ? update.value : [update.value];
-  if (INTEGERS.includes(metadata.type) && numbers.some((each) => typeof each === "number" && !Number.isSafeInteger(each))) return undefined;
-  return metadata.type === "char" && metadata.count !== 1 ? textOf(update, metadata) : update.value;
+  return metadata.type === "char" && metadata.count !== 1 ? textOf(update, metadata) : exactValue(update, metadata);
 }
 
 function choice(label, labels) {

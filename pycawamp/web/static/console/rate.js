@@ -2,6 +2,11 @@
 const USUAL = "10";
 const CHOICES = ["1", "2", "5", "10", "20", "all"];
 
+/** @param {string | null} wanted */
+function chosen(wanted) {
+  return wanted !== null && CHOICES.includes(wanted) ? wanted : USUAL;
+}
+
 export class Rate {
   #select;
   #changed;
@@ -10,13 +15,13 @@ export class Rate {
   constructor(select, wanted, changed) {
     this.#select = select;
     this.#changed = changed;
-    select.value = CHOICES.includes(wanted) ? wanted : USUAL;
+    select.value = chosen(wanted);
     select.addEventListener("change", changed);
   }
 
   /** @param {string | null} wanted null: the usual one */
   choose(wanted) {
-    const value = CHOICES.includes(wanted) ? wanted : USUAL;
+    const value = chosen(wanted);
     if (value === this.#select.value) return;
     this.#select.value = value;
     this.#changed();

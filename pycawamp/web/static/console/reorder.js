@@ -6,6 +6,7 @@ const SCROLL = 12;
 
 export class Reorder {
   #table;
+  /** @type {import("./row.js").Row | import("./heading.js").Heading | null} the one that is dragged */
   #entry = null;
 
   constructor(body, table) {
@@ -18,7 +19,7 @@ export class Reorder {
 
   #start(event) {
     const entry = this.#table.entryOf(event.target);
-    if (event.button !== 0 || event.target !== entry?.handle) return;
+    if (!entry || event.button !== 0 || event.target !== entry.handle) return;
     event.target.setPointerCapture(event.pointerId);
     if (this.#table.isSorted) return;
     this.#entry = entry;

@@ -12,6 +12,7 @@ export class Sound {
   #box;
   #note;
   /** @type {AudioContext | null} */
+  /** @type {AudioContext | null} */
   #context = null;
   #last = -PAUSE;
 
@@ -28,9 +29,10 @@ export class Sound {
   /** @param {string} level of the alarm */
   play(level) {
     const now = performance.now();
-    if (!this.#box.checked || this.#context?.state !== "running" || now - this.#last < PAUSE) return;
+    const context = this.#context;
+    if (!this.#box.checked || context?.state !== "running" || now - this.#last < PAUSE) return;
     this.#last = now;
-    (TONES[level] ?? []).forEach((hertz, i) => this.#tone(hertz, this.#context.currentTime + i * SECONDS));
+    (TONES[level] ?? []).forEach((hertz, i) => tone(context, hertz, context.currentTime + i * SECONDS));
   }
 
   #chosen() {
@@ -49,19 +51,6 @@ export class Sound {
     return this.#say();
   }
 
-  #tone(hertz, start) {
-    const { context, gain } = { context: this.#context, gain: this.#context.createGain() };
-    const oscillator = context.createOscillator();
-    oscillator.frequency.value = hertz;
-    // Faded in and out: what is cut clicks.
-    gain.gain.setValueAtTime(0, start);
-    gain.gain.linearRampToValueAtTime(VOLUME, start + 0.02);
-    gain.gain.linearRampToValueAtTime(0, start + SECONDS);
-    oscillator.connect(gain).connect(context.destination);
-    oscillator.start(start);
-    oscillator.stop(start + SECONDS);
-  }
-
   #say() {
     const isSilent = this.#box.checked && this.#context?.state !== "running";
     this.#note.textContent = isSilent ? "Click on the page once: browsers play no sound before that." : "";
@@ -74,4 +63,18 @@ function remembered() {
   } catch {
     return false;
   }
+}
+
+/** @param {AudioContext} context @param {number} hertz @param {number} start seconds, by the clock of the context */
+function tone(context, hertz, start) {
+  const gain = context.createGain();
+  const oscillator = context.createOscillator();
+  oscillator.frequency.value = hertz;
+  // Faded in and out: what is cut clicks.
+  gain.gain.setValueAtTime(0, start);
+  gain.gain.linearRampToValueAtTime(VOLUME, start + 0.02);
+  gain.gain.linearRampToValueAtTime(0, start + SECONDS);
+  oscillator.connect(gain).connect(context.destination);
+  oscillator.start(start);
+  oscillator.stop(start + SECONDS);
 }

@@ -12,7 +12,7 @@ export class Table {
   /** Updates received in all. */
   updates = 0;
   /** @type {import("./account.js").Account} who the user is */
-  account;
+  account = /** @type {any} */ (null);
   #body;
   #gateway;
   #clock;

@@ -27,7 +27,7 @@ export class TableFigure {
     const rows = rowsOf(columns);
     const shown = Math.min(rows, SHOWN_ROWS);
     fill(this.#head, labels.map((label) => [label, ""]), "th");
-    while (this.#body.children.length > shown) this.#body.lastChild.remove();
+    while (this.#body.children.length > shown) this.#body.lastChild?.remove();
     while (this.#body.children.length < shown) this.#body.append(el("tr"));
     for (let i = 0; i < shown; i += 1) fill(this.#body.children[i], columns.map((column) => cellOf(column[i])), "td");
     setText(this.#note, shown < rows ? `The first ${shown} of ${rows} rows` : "");

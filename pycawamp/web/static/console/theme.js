@@ -37,7 +37,7 @@ export class Theme {
 function remembered() {
   try {
     const choice = localStorage.getItem(KEY);
-    return ORDER.includes(choice) ? choice : "auto";
+    return choice !== null && ORDER.includes(choice) ? choice : "auto";
   } catch {
     return "auto";
   }

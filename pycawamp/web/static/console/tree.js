@@ -13,6 +13,7 @@ const SHUT = ["record", "alarm", "timeStamp"];
 export class TreeFigure {
   kind = "tree";
   #watch;
+  /** @type {Fields | null} */
   #root = null;
   #painted = null;
   #frame;
@@ -27,9 +28,9 @@ export class TreeFigure {
     const { update } = this.#watch;
     if (!update || update === this.#painted) return;
     this.#painted = update;
-    this.#root ??= new Fields(0);
-    this.#root.show(childrenOf(update.value));
-    if (!this.#root.element.parentNode) this.#frame.append(this.#root.element);
+    const root = (this.#root ??= new Fields(0));
+    root.show(childrenOf(update.value));
+    if (!root.element.parentNode) this.#frame.append(root.element);
   }
 
   release() {
@@ -70,7 +71,9 @@ class Field {
   element = el("li");
   #name;
   #depth;
+  /** @type {HTMLElement | null} of a leaf */
   #text = null;
+  /** @type {{details: HTMLDetailsElement, hint: HTMLElement, fields: Fields} | null} of a branch */
   #branch = null;
   /** What a branch that is shut holds: it is not painted. */
   #children = [];
@@ -86,18 +89,20 @@ class Field {
   }
 
   #showText(text) {
-    if (!this.#text) {
-      this.#branch = null;
-      this.#text = el("span", { class: "leaf" });
-      this.element.replaceChildren(el("span", { class: "key" }, this.#name), " ", this.#text);
-    }
+    this.#text ??= this.#makeText();
     setText(this.#text, text);
+  }
+
+  #makeText() {
+    this.#branch = null;
+    const leaf = el("span", { class: "leaf" });
+    this.element.replaceChildren(el("span", { class: "key" }, this.#name), " ", leaf);
+    return leaf;
   }
 
   #showBranch(value) {
     this.#children = childrenOf(value);
-    if (!this.#branch) this.#makeBranch();
-    const { details, hint, fields } = this.#branch;
+    const { details, hint, fields } = (this.#branch ??= this.#makeBranch());
     setText(hint, Array.isArray(value) ? `[${value.length}]` : "");
     if (details.open) fields.show(this.#children);
   }
@@ -108,8 +113,8 @@ class Field {
     const fields = new Fields(this.#depth + 1);
     const details = el("details", { open: this.#depth < OPEN_DEPTH && !SHUT.includes(this.#name) }, el("summary", {}, el("span", { class: "key" }, this.#name), " ", hint), fields.element);
     details.addEventListener("toggle", () => details.open && fields.show(this.#children));
-    this.#branch = { details, hint, fields };
     this.element.replaceChildren(details);
+    return { details, hint, fields };
   }
 }
 

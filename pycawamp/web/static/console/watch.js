@@ -24,6 +24,7 @@ export class Watch {
   format = "record";
   /** Pixels of a row, of an array that is shown as a picture; 0: it is not. */
   width = 0;
+  #gateway;
   #pv;
   #history = new History();
   #stamps = new Stamps();
@@ -36,11 +37,12 @@ export class Watch {
   /** Whether the next value is the first of a connection. */
   #isFirst = true;
   #kind = "text";
-  /** What a paused page goes on showing, or null. */
+  /** @type {{update: any, history: History | null} | null} what a paused page goes on showing */
   #frozen = null;
 
   /** @param {{changed: (watch: Watch) => void, counted: () => void, now: () => number, archived: () => boolean}} on */
   constructor(gateway, name, maxRate, on) {
+    this.#gateway = gateway;
     this.#now = on.now;
     this.#archived = on.archived;
     this.#pv = gateway.pv(name, { ...OPTIONS, maxRate });
@@ -166,6 +168,12 @@ export class Watch {
     this.#isFirst = false;
   }
 
+  /** For how long (s) nothing is known: on a computer that slept, the loss is noticed late. */
+  #silence() {
+    const { staleSince } = this.#gateway;
+    return staleSince === null ? 0 : (Date.now() - staleSince) / 1000;
+  }
+
   #catchUp(history) {
     this.#doubtful = this.#history.catchUp(history, this.#now() + AHEAD) ? null : history;
   }
@@ -175,7 +183,7 @@ export class Watch {
       this.met = true;
       this.error = null;
       this.#isFirst = true;
-    } else if (this.#history.length > 0) this.#history.push(this.#now(), NaN);
+    } else if (this.#history.length > 0) this.#history.push(this.#now() - this.#silence(), NaN);
   }
 }
 

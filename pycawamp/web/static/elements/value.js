@@ -36,16 +36,16 @@ export class PVValueElement extends PVElement {
 
   show() {
     const { last, handle } = this;
-    const isShown = Boolean(handle?.connected && last && !isEmpty(last));
+    const shown = handle?.connected && last && !isEmpty(last) ? last : null;
     const alarm = alarmOf(last);
-    this.#slot.hidden = isShown;
-    this.#value.hidden = !isShown;
-    this.#mark.hidden = !isShown || alarm.name === "ok";
+    this.#slot.hidden = shown !== null;
+    this.#value.hidden = shown === null;
+    this.#mark.hidden = !shown || alarm.name === "ok";
     this.#mark.textContent = `${alarm.shape} `;
-    if (!isShown) return;
+    if (!shown) return;
     const units = this.getAttribute("units");
-    const unit = units === null ? "" : units || last.units || "";
-    this.#value.textContent = `${formatted(last, handle.metadata, this.getAttribute("format"))}${unit ? ` ${unit}` : ""}`;
+    const unit = units === null ? "" : units || shown.units || "";
+    this.#value.textContent = `${formatted(shown, handle?.metadata, this.getAttribute("format"))}${unit ? ` ${unit}` : ""}`;
   }
 }
 

@@ -13,7 +13,7 @@ const MOST_AXES = 4;
 /** A plot this wide (CSS pixels) for each axis more. */
 const ROOM_PER_AXIS = 220;
 /** How alarms look in a trace: colour, and pattern. */
-const ALARMS = [null, { colour: "minor-line", dash: [7, 3] }, { colour: "major-line", dash: [] }, { colour: "invalid", dash: [2, 3] }];
+const ALARMS = [{ colour: "trace", dash: [] }, { colour: "minor-line", dash: [7, 3] }, { colour: "major-line", dash: [] }, { colour: "invalid", dash: [2, 3] }];
 const ALARM_WIDTH = 3.5;
 /** At the end of a limit's line, as in the badges of rows. */
 const LIMIT_SHAPES = { minor: "▲", major: "◆" };

@@ -20,6 +20,7 @@ export class Gestures {
   #canvas;
   #viewport;
   #area;
+  /** @type {{x: number, part: number, pan: boolean} | null} */
   #drag = null;
 
   /** @param {() => {left: number, width: number}} area where in the canvas the plot lies */

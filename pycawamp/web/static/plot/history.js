@@ -76,7 +76,7 @@ export class History {
     for (let i = 0; i < timestamps.length; i += 1) {
       if (timestamps[i] > last && timestamps[i] <= now) this.push(timestamps[i], values[i], severities[i]);
     }
-    return !(timestamps.at(-1) > now);
+    return timestamps.length === 0 || timestamps[timestamps.length - 1] <= now;
   }
 
   /** Forgets what is not before a time. */

@@ -53,7 +53,7 @@ export class Layer {
   /** Moves the picture on, if it can stay. @returns {number} the first column that has to be drawn; 0: all of them */
   #firstNew({ columns, pixel, right }, timelines, look) {
     const shown = this.#shown;
-    if (shown?.look !== look || shown.colours !== palette() || shown.states.length !== timelines.length) return 0;
+    if (!shown || shown.look !== look || shown.colours !== palette() || shown.states.length !== timelines.length) return 0;
     if (timelines.some(({ revision }, i) => revision !== shown.states[i].revision)) return 0;
     const moved = right - shown.right;
     if (moved < 0 || moved >= columns) return 0;

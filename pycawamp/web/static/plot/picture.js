@@ -12,6 +12,7 @@ export class Picture {
   problem = "no picture yet";
   canvas = document.createElement("canvas");
   #context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
+  /** @type {ImageData | null} */
   #pixels = null;
   #decoded;
   /** Counts pictures: a compressed one that was overtaken is not shown. */
@@ -41,9 +42,9 @@ export class Picture {
     if (!frame) return undefined;
     this.frame = frame;
     this.range = fixed ?? range(frame);
-    this.#resize(frame);
-    paint(frame, this.range, colormap(map), new Uint32Array(this.#pixels.data.buffer));
-    this.#context.putImageData(this.#pixels, 0, 0);
+    const pixels = this.#resize(frame);
+    paint(frame, this.range, colormap(map), new Uint32Array(pixels.data.buffer));
+    this.#context.putImageData(pixels, 0, 0);
     return undefined;
   }
 
@@ -70,9 +71,10 @@ export class Picture {
   }
 
   #resize({ width, height }) {
-    if (this.#pixels?.width === width && this.#pixels.height === height) return;
+    const pixels = this.#pixels;
+    if (pixels && pixels.width === width && pixels.height === height) return pixels;
     Object.assign(this.canvas, { width, height });
-    this.#pixels = this.#context.createImageData(width, height);
+    return (this.#pixels = this.#context.createImageData(width, height));
   }
 
   release() {

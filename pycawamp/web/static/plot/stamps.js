@@ -15,7 +15,7 @@ export class Stamps {
   note = "";
   /** Since when samples are drawn when they arrive; Infinity: they are not. */
   arrivedSince = Infinity;
-  /** When lateness began and how much it was, or null. */
+  /** @type {{lag: number, now: number} | null} when lateness began and how much it was */
   #late = null;
 
   /**
@@ -50,8 +50,8 @@ export class Stamps {
   /** What was held up catches up; a clock that is behind stays behind. */
   #isClock(lag, now) {
     if (lag < LATE) return false;
-    this.#late ??= { lag, now };
-    const waited = now - this.#late.now;
-    return waited >= PATIENCE && lag > this.#late.lag - waited / 2;
+    const late = (this.#late ??= { lag, now });
+    const waited = now - late.now;
+    return waited >= PATIENCE && lag > late.lag - waited / 2;
   }
 }

@@ -51,7 +51,7 @@ export function logBottom(low, high) {
 export function timeTicks(from, to, wanted, offset = 0) {
   const least = (to - from) / Math.max(1, wanted);
   if (least < 0.5) return ticks(from, to, wanted);
-  const step = TIME_STEPS.find((each) => each >= least) ?? TIME_STEPS.at(-1);
+  const step = TIME_STEPS.find((each) => each >= least) ?? TIME_STEPS[TIME_STEPS.length - 1];
   const first = Math.ceil((from + offset) / step);
   const count = Math.floor((to + offset) / step) - first + 1;
   return Array.from({ length: Math.max(0, count) }, (_, i) => (first + i) * step - offset);

@@ -1,6 +1,7 @@
 /** The part of an x axis that is shown: following the live end, or fixed where somebody looked. */
 export class Viewport {
   #span;
+  /** @type {[number, number] | null} */
   #fixed = null;
   #limits;
   #defaultSpan;

@@ -1,12 +1,12 @@
 /** How a number is written: as its record says, or as somebody chose for a row. */
 import { typedList } from "./entry.js";
-import { isEmpty, isList, textOf } from "./reading.js";
+import { exactValue, isEmpty, isList, textOf } from "./reading.js";
 
-/** @type {Record<string, {label: string, text: ((value: number) => string) | null}>} */
+/** @type {Record<string, {label: string, text: ((value: number | bigint) => string) | null}>} */
 export const FORMATS = {
   record: { label: "as the record says", text: null },
-  exponential: { label: "exponential", text: (value) => value.toExponential(4).replace("+", "") },
-  significant: { label: "8 significant digits", text: (value) => String(Number(value.toPrecision(8))) },
+  exponential: { label: "exponential", text: (value) => Number(value).toExponential(4).replace("+", "") },
+  significant: { label: "8 significant digits", text: (value) => String(Number(Number(value).toPrecision(8))) },
   hex: { label: "hexadecimal", text: (value) => whole(value, 16, "0x") },
   binary: { label: "binary", text: (value) => whole(value, 2, "0b") },
 };
@@ -18,14 +18,15 @@ export const FORMATS = {
  */
 export function formattedText(update, metadata, format = "record") {
   const write = FORMATS[format]?.text;
-  const { value } = update;
+  const value = exactValue(update, metadata);
+  const isNumber = typeof value === "bigint" || (typeof value === "number" && Number.isFinite(value));
   // As it would be typed: otherwise it cannot be seen where an element ends.
   if (isList(value) && metadata?.type === "string") return typedList(Array.from(value));
-  return write && typeof value === "number" && Number.isFinite(value) && !isEmpty(update) ? write(value) : textOf(update, metadata);
+  return write && isNumber && !isEmpty(update) ? write(value) : textOf(update, metadata);
 }
 
 /** What has a fraction is no whole number, and stays as it is. */
 function whole(value, base, prefix) {
-  if (!Number.isInteger(value)) return String(value);
-  return `${value < 0 ? "-" : ""}${prefix}${BigInt(Math.abs(value)).toString(base).toUpperCase()}`;
+  if (typeof value === "number" && !Number.isInteger(value)) return String(value);
+  return `${value < 0 ? "-" : ""}${prefix}${BigInt(value < 0 ? -value : value).toString(base).toUpperCase()}`;
 }

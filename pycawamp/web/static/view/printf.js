@@ -70,6 +70,6 @@ function general(size, digits, type, keepZeros) {
 function padded(body, width, flags, numeric) {
   if (flags.includes("-")) return body.padEnd(width);
   if (!flags.includes("0") || !numeric) return body.padStart(width);
-  const [, sign, digits] = /^([-+ ]?(?:0[xX])?)(.*)$/.exec(body);
+  const [, sign, digits] = /** @type {RegExpExecArray} */ (/^([-+ ]?(?:0[xX])?)(.*)$/.exec(body));
   return sign + digits.padStart(width - sign.length, "0");
 }

@@ -4,6 +4,9 @@ const SHOWN_ELEMENTS = 8;
 /** Of a number that the record's precision would show as zero. */
 const LEAST_DIGITS = 3;
 const NO_VALUE = "no value";
+/** Types whose values may be beyond what a number can hold. */
+const LONG = ["int64", "uint64"];
+const DIGITS = /^-?\d+$/;
 
 /**
  * @param {object} update
@@ -15,6 +18,12 @@ export function textOf(update, metadata) {
   if (typeof update.text === "string" && !hidesAll(update.text, value)) return update.text;
   if (isList(value)) return listText(value, metadata);
   return scalarText(value, metadata);
+}
+
+/** The value of an update; a BigInt with the digits of its text, if it is an integer that a number cannot hold. */
+export function exactValue({ value, text }, metadata) {
+  const isRounded = LONG.includes(metadata?.type) && typeof value === "number" && !Number.isSafeInteger(value);
+  return isRounded && DIGITS.test(text ?? "") ? BigInt(text) : value;
 }
 
 /** Whether there is no value: an element beyond an array's end, an empty array of one element. */

@@ -19,7 +19,7 @@ function iso(seconds, utc) {
 
 /** `14:03:07.250`. */
 export function timeOfDay(seconds, utc = false) {
-  return iso(seconds, utc).split("T").at(-1);
+  return iso(seconds, utc).split("T")[1] ?? "?";
 }
 
 /** `2024-05-01`. */
