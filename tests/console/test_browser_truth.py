@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import ClassVar
 
 from harness.console import Row
@@ -175,6 +176,21 @@ class ReadingTests(WebTestCase):
         self.browser.unfold(nobody)
         self.browser.until_row(nobody, lambda row: row.facts["State"].startswith("not found: "))
         self.browser.until(lambda: "1 not found" in self.browser.text("#counts"), "the count")
+
+    @in_thread
+    def test_forbidden(self) -> None:
+        """A PV that its user may not read is shown as forbidden in all places, with the reason."""
+        rules = Path(self.mktemp())
+        rules.write_text(".* ALLOW\n.*level DENY\n")
+        self.open("level", "wave", options=(f"--pvlist={rules}",))
+        level = self.pv("level")
+        self.browser.until_row(level, lambda row: row.state == "FORBIDDEN")
+        self.browser.unfold(level)
+        row = self.browser.until_row(level, lambda row: "State" in row.facts)
+        self.assertEqual(row.facts["State"], "forbidden: You may not read this PV.")
+        self.assertRegex(row.facts["Reason"], r"access rules do not let you read it .*: DENY")
+        self.assertNotIn("Alarm", row.facts)
+        self.browser.until(lambda: "1 forbidden" in self.browser.text("#counts"), "the count")
 
     @in_thread
     def test_steps_and_undo(self) -> None:

@@ -8,10 +8,10 @@ const WAITING = {
   disconnected: { name: "disconnected", shape: "⊘", badge: "DISCONNECTED", hint: "The IOC is disconnected. This is the last known value." },
   unknown: { name: "disconnected", shape: "◌", badge: "NOT FOUND", hint: "No IOC has answered. The search continues." },
 };
-/** What the gateway's refusals are called, and what can be done. */
+/** What the gateway's refusals are called, and what can be done; "whole" needs no message of the gateway's. */
 const REFUSALS = {
-  forbidden: { badge: "FORBIDDEN", hint: "You may not read this PV." },
-  unauthenticated: { badge: "FORBIDDEN", hint: "You must log in to read this PV." },
+  forbidden: { badge: "FORBIDDEN", hint: "You may not read this PV.", whole: true },
+  unauthenticated: { badge: "FORBIDDEN", hint: "You must log in to read this PV.", whole: true },
   too_many_pvs: { badge: "TOO MANY PVS", hint: "The limit of PVs per page or computer is reached. Remove some." },
   bad_name: { badge: "BAD NAME", hint: "This is not a valid PV name." },
   rate_limited: { badge: "RATE LIMITED", hint: "Too many requests in a short time. Remove the PV and add it again." },
@@ -34,8 +34,12 @@ function waiting({ pv, met, update }) {
 }
 
 function refusal({ code, message }) {
-  const { badge, hint } = Object.hasOwn(REFUSALS, code) ? REFUSALS[code] : { badge: code.replaceAll("_", " ").toUpperCase(), hint: "" };
-  return { name: "invalid", shape: "✕", badge, hint: `${hint} ${message}`.trim() };
+  const { badge, hint, whole } = Object.hasOwn(REFUSALS, code) ? REFUSALS[code] : { badge: code.replaceAll("_", " ").toUpperCase(), hint: "", whole: false };
+  return { name: "invalid", shape: "✕", badge, hint: whole ? hint : `${hint} ${sentence(message)}`.trim() };
+}
+
+function sentence(text) {
+  return text === "" ? "" : `${text[0].toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`;
 }
 
 function alarm(update) {
