@@ -13,7 +13,7 @@ from pycawamp.fanout.outbox import IWriter, Outbox
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.delay import DelayLine
 from pycawamp.web.client_socket import direct_sender
-from pycawamp.web.twisted_internals import unsent
+from pycawamp.web.twisted_internals import discard_unsent, unsent
 
 HIGH_WATER = 2**19
 """Unsent bytes in this process above which a client is slow.
@@ -65,6 +65,9 @@ class ClientTransport:
     def end(self) -> None:
         """Release the outbox: the connection is closed."""
         self._outbox = None
+        if not self._socket.connected:
+            # It would be kept, and no longer counted, until the slow client is checked.
+            discard_unsent(self._socket)
         self._slow_consumers.count(self, 0)
 
     def write(self, data: bytes) -> None:

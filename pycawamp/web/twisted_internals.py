@@ -17,7 +17,8 @@ def check_twisted() -> None:
     Raises:
         InternalsError: Something is missing.
     """
-    check_internals("twisted", Connection, ("dataBuffer", "offset", "_tempDataLen", "bufferSize"))
+    unsent_data = ("dataBuffer", "offset", "_tempDataBuffer", "_tempDataLen")
+    check_internals("twisted", Connection, (*unsent_data, "bufferSize"))
     check_internals(
         "twisted",
         BufferingTLSTransport,
@@ -36,6 +37,12 @@ def check_twisted() -> None:
 def unsent(connection: Any) -> int:
     """Return the bytes of a TCP connection that the kernel has not accepted yet."""
     return int(len(connection.dataBuffer) - connection.offset + connection._tempDataLen)
+
+
+def discard_unsent(connection: Any) -> None:
+    """Free the unsent data of a TCP connection that was lost."""
+    connection.dataBuffer, connection.offset = b"", 0
+    connection._tempDataBuffer, connection._tempDataLen = [], 0
 
 
 def flush_writes(transport: BufferingTLSTransport) -> None:
