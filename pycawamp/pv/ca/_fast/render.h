@@ -21,6 +21,10 @@ struct span {
 /* The members that are needed. */
 enum { WITH_TEXT = 1, WITH_ALARM = 2 /* text, too */, WITH_SCALAR = 4 };
 
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "The bus is little-endian: without this compiled part, Python converts its numbers"
+#endif
+
 /* As _SCALAR in bus/messages.py; numbers are little-endian. */
 struct scalar {
   uint32_t number;
