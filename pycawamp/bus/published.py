@@ -5,27 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from weakref import WeakValueDictionary
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
-from pycawamp.bus.messages import (
-    SCALAR_HEAD,
-    Piece,
-    Record,
-    RecordKind,
-    bodies,
-    metadata_record,
-    other,
-    reading_record,
-)
+from pycawamp.bus.edge_group import EdgeGroup, RecordBuffer
+from pycawamp.bus.messages import Record, RecordKind, metadata_record, other, reading_record
 from pycawamp.bus.stream import EdgeStream
 from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.hub import PVHub, Subscription
 from pycawamp.pv.interfaces import IHandle, IStreaming, PVState
-from pycawamp.pv.routes import Buffer, DirectStream, Field
+from pycawamp.pv.routes import Buffer, DirectStream
 from pycawamp.pv.values import Metadata, Reading
 
 GATHER = 0.003
@@ -38,79 +30,6 @@ LOWEST_RATE, HIGHEST_RATE = 0.1, 1000.0
 
 Wanted: TypeAlias = Mapping[EdgeStream, "float | None"]
 """The edges that want a PV, and how many updates per second each wants at most; None: all."""
-
-
-class RecordBuffer:
-    """Collects scalar readings where there is no compiled buffer."""
-
-    joint = b""
-
-    def __init__(self) -> None:
-        self._records: list[bytes] = []
-
-    def append(self, _stream: Any, record: bytes, /) -> bool:
-        """Add a record, and return whether it is the first one."""
-        self._records.append(record)
-        return len(self._records) == 1
-
-    def take(self) -> tuple[bytes, list[Any]]:
-        """Remove all records; return them joined."""
-        records, self._records = self._records, []
-        return b"".join(records), []
-
-    def __len__(self) -> int:
-        return len(self._records)
-
-
-class EdgeGroup:
-    """The edges that want the same PVs, and the records for them until the next flush.
-
-    Scalar readings are collected in the buffer, where C code can add some too.
-    """
-
-    __slots__ = ("_pieces", "_touch", "buffer", "edges", "pvs")
-
-    def __init__(
-        self, edges: frozenset[EdgeStream], buffer: Buffer, touch: Callable[[EdgeGroup], None]
-    ) -> None:
-        self.edges = edges
-        self.buffer = buffer
-        self.pvs = 0
-        """The PVs that these edges want, and no other."""
-        self._pieces: list[Piece] = []
-        self._touch = touch
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there are no records."""
-        return not self._pieces and not self.buffer
-
-    def add(self, record: Record) -> None:
-        """Add a record."""
-        if isinstance(record, bytes):
-            if self.buffer.append(self, record):
-                self._touch(self)
-            return
-        self._settle()
-        self._pieces.append(record)
-        self._touch(self)
-
-    def flush(self) -> None:
-        """Send the records to all edges of the group."""
-        self._settle()
-        pieces, self._pieces = self._pieces, []
-        for part, body in bodies(pieces):
-            for edge in self.edges:
-                edge.send(part, body)
-
-    def direct_stream(self, pid: int) -> DirectStream:
-        """Return how to write the updates of a PV, given its number on the bus."""
-        parts = SCALAR_HEAD.pack(pid), Field.SCALAR
-        return DirectStream(self, self.buffer, self, self._touch, False, parts, None)
-
-    def _settle(self) -> None:
-        if self.buffer:
-            self._pieces.append(self.buffer.take()[0])
 
 
 class Limited:
@@ -150,8 +69,7 @@ class Limited:
 
     def release(self) -> None:
         """Send the newest update, if it came in the pause, and end the pause."""
-        newest = self._newest
-        self._pause = None
+        newest = self._end_pause()
         if newest is not None:
             self.group.add(reading_record(self._published_pv.pid, newest))
 
@@ -159,17 +77,17 @@ class Limited:
         """Send the newest update and pause again, or wait for the next one."""
         if pause is not self._pause:
             return
-        newest = self._newest
-        self._pause = None
+        newest = self._end_pause()
         if newest is not None:
             self.send(newest)
         else:
             self._published_pv.pv.reroute()
 
-    @property
-    def _newest(self) -> Reading | None:
+    def _end_pause(self) -> Reading | None:
+        """End the pause; return the newest update, if it came in it."""
         pv = self._published_pv.pv
-        if self._pause is None or self._sent == pv.updates:
+        pause, self._pause = self._pause, None
+        if pause is None or self._sent == pv.updates:
             return None
         return pv.latest if pv.latest is not None else pv.last
 
