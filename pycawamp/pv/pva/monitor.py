@@ -164,9 +164,7 @@ class Monitor:
         if self.description is not None and (status is None or reader.left):
             self._update(self.description, reader)
         if status is not None:
-            reason = (
-                status.text if not status.is_success else "the server has ended the subscription"
-            )
+            reason = "" if status.is_success else status.text
             self._channel.monitor_failed(reason or "the server has ended the subscription")
 
     def _begun(self, reader: Reader) -> None:
