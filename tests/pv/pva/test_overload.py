@@ -47,7 +47,22 @@ def resident(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-class OverloadTests(PVATestCase):
+class OverloadTestCase(PVATestCase):
+    """A client before a server of p4p."""
+
+    @inlineCallbacks
+    def show(self, sinks: list[RecordingSink]) -> Any:
+        """Fires with a server of as many PVs, a backend, and these sinks, which have values."""
+        add = f"[add(f'x{{n}}', nt.NTScalar('d'), 0.0) for n in range({len(sinks)})]"
+        server = yield self.serve(add)
+        backend = self.start_backend()
+        for number, sink in enumerate(sinks):
+            backend.open(f"x{number}", sink)
+        yield until_true(lambda: all(sink.readings for sink in sinks))
+        return server, backend, sinks
+
+
+class OverloadTests(OverloadTestCase):
     """A client in Python before a server of p4p."""
 
     is_compiled = False
@@ -55,12 +70,7 @@ class OverloadTests(PVATestCase):
     @inlineCallbacks
     def test_newest(self) -> Any:
         """While it is behind, values are replaced by newer ones; the last ones always come."""
-        server = yield self.serve(f"[add(f'x{{n}}', nt.NTScalar('d'), 0.0) for n in range({PVS})]")
-        backend = self.start_backend()
-        sinks = [SlowSink() for _ in range(PVS)]
-        for number, sink in enumerate(sinks):
-            backend.open(f"x{number}", sink)
-        yield until_true(lambda: all(sink.readings for sink in sinks))
+        server, backend, sinks = yield self.show([SlowSink() for _ in range(PVS)])
         posts = "[pv.post(float({})) for pv in pvs.values()]"
         for number in range(1, 21):
             yield server.run(posts.format(number))
@@ -71,18 +81,13 @@ class OverloadTests(PVATestCase):
             self.assertEqual(values, sorted(set(values)))
 
 
-class CompiledOverloadTests(PVATestCase):
+class CompiledOverloadTests(OverloadTestCase):
     """The client with its compiled part before a server of p4p."""
 
     @inlineCallbacks
     def test_server_conflates(self) -> Any:
         """While the client is behind, its server leaves updates out; neither keeps them."""
-        server = yield self.serve(f"[add(f'x{{n}}', nt.NTScalar('d'), 0.0) for n in range({FEW})]")
-        backend = self.start_backend()
-        sinks = [BlockingSink() for _ in range(FEW)]
-        for number, sink in enumerate(sinks):
-            backend.open(f"x{number}", sink)
-        yield until_true(lambda: all(sink.readings for sink in sinks))
+        server, _, sinks = yield self.show([BlockingSink() for _ in range(FEW)])
         pids = (server.process.pid, os.getpid())
         # Once, before memory is measured: queues are made when they are used.
         yield server.run(POSTS.format(first=1, last=100))
