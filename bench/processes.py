@@ -18,7 +18,8 @@ import attrs
 
 from bench.settings import IN_PYTHON, NAIVE
 from harness.ioc import IOCProcess
-from pycawamp.demo.process import CAPorts, IOCError, free_ports
+from pycawamp.demo.ports import CAPorts, free_port, free_ports
+from pycawamp.demo.process import IOCError
 
 ROOT = Path(__file__).parents[1]
 START_S = 60.0  # loading 10,000 records takes seconds on a busy machine
@@ -96,7 +97,7 @@ def gateway(
     `descriptors` is how many file descriptors it may have, if not as many as this process. With a
     `certificate` (and its key, in the same file) it takes TLS only.
     """
-    port = free_ports().server
+    port = free_port()
     naive = ["-m", "bench.naive", str(port)]
     command = naive if build == NAIVE else _pycaserver(_endpoint(port, certificate), *options)
     environment = {**server.environment, "PYCASERVER_FAST": "0" if build == IN_PYTHON else "1"}
@@ -128,7 +129,7 @@ def workers(number: int, server: Ioc, folder: Path) -> Iterator[tuple[int, list[
 @contextlib.contextmanager
 def demo(folder: Path, *options: str) -> Iterator[int]:
     """Starts ``pycaserver`` with the demo's records and puts for anyone; its port."""
-    port = free_ports().server
+    port = free_port()
     command = _pycaserver(_endpoint(port), "--demo", "--allow-put=anyone", *options)
     with _listening(command, port, folder / "demo.log"):
         yield port

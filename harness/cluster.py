@@ -19,6 +19,8 @@ from pathlib import Path
 
 import attrs
 
+from pycawamp.demo.ports import free_port
+
 NATS = shutil.which("nats-server") or shutil.which("nats-server", path="/usr/sbin:/usr/local/bin")
 """The program; None where it is not installed."""
 _PR_SET_PDEATHSIG = 1
@@ -27,16 +29,6 @@ _libc = ctypes.CDLL(None)
 
 class ClusterError(Exception):
     """A process of the cluster did not start; the text has its output."""
-
-
-def free_ports(number: int) -> list[int]:
-    """Return unused ports."""
-    with contextlib.ExitStack() as stack:
-        found = []
-        for _ in range(number):
-            listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-            found.append(listening.getsockname()[1])
-        return found
 
 
 @attrs.define(eq=False)
@@ -159,7 +151,7 @@ class Cluster:
 
     def add_nodes(self, number: int) -> None:
         """Start NATS servers that know each other, as contrib/bus/nats.conf but open to all."""
-        routes = free_ports(number)
+        routes = [free_port() for _ in range(number)]
         added = [self.node(f"nats{index + 1}", routes[index], routes) for index in range(number)]
         for node in added:
             node.is_up = functools.partial(_is_routed, number - 1)
@@ -168,7 +160,7 @@ class Cluster:
 
     def node(self, name: str, listens_for_routes: int, routes: Sequence[int]) -> Member:
         """Return a NATS server that is not started yet, and connects to the ports in `routes`."""
-        client, report = free_ports(2)
+        client, report = free_port(), free_port()
         urls = ", ".join(f'"nats://127.0.0.1:{port}"' for port in routes)
         configuration = self.folder / f"{name}.conf"
         configuration.write_text(
@@ -204,7 +196,7 @@ class Cluster:
 
     def edge(self, name: str, *options: str) -> Member:
         """Return an edge that is not started yet."""
-        (port,) = free_ports(1)
+        port = free_port()
         command = [*_twistd("pycaserver"), "--bus", self.bus, "--name", name]
         command += ["--port", f"tcp:{port}:interface=127.0.0.1", *options]
         # No IOC can be found from there.

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import functools
+import itertools
 import os
-import secrets
+import random
 import socket
+from collections.abc import Iterator
 
 from attrs import frozen
 
@@ -12,6 +16,7 @@ LOOPBACK = "127.0.0.1"
 # Linux assigns ports from 32768 on to outgoing connections. A lower port stays free while
 # an IOC restarts, so that it can use the same again.
 LOWEST, HIGHEST = 20_000, 32_000
+BLOCK = 200
 
 
 @frozen
@@ -60,9 +65,7 @@ class PVAPorts:
     @classmethod
     def free(cls) -> PVAPorts:
         """Return ports that are currently unused."""
-        first, second = free_ports(), free_ports()
-        ports = {first.server, first.repeater, second.server}
-        return cls(*ports) if len(ports) == 3 else cls.free()
+        return cls(free_port(), free_port(), free_port())
 
     def client_environment(self, *others: PVAPorts) -> dict[str, str]:
         """Return the environment variables with which a client finds these servers only."""
@@ -90,19 +93,46 @@ class PVAPorts:
 
 def free_ports() -> CAPorts:
     """Return two different ports that are currently unused."""
-    server = _free_port()
-    repeater = _free_port()
-    return CAPorts(server, repeater) if server != repeater else free_ports()
+    return CAPorts(free_port(), free_port())
 
 
-def _free_port() -> int:
-    while True:
-        port = LOWEST + secrets.randbelow(HIGHEST - LOWEST)
-        if _is_free(port, socket.SOCK_STREAM) and _is_free(port, socket.SOCK_DGRAM):
-            return port
+def free_port() -> int:
+    """Return a port that is currently unused, and that no other process here is about to use.
+
+    Between this call and the use of the port, another process that asks gets another port.
+    """
+    return next(port for port in _reserved().ports if _is_free(port))
 
 
-def _is_free(port: int, kind: socket.SocketKind) -> bool:
+@frozen
+class _Reserved:
+    """The ports that this process uses, again and again, and what keeps others from them."""
+
+    ports: Iterator[int]
+    mark: socket.socket
+
+
+@functools.cache
+def _reserved() -> _Reserved:
+    blocks = list(range(LOWEST, HIGHEST, BLOCK))
+    random.shuffle(blocks)
+    for first in blocks:
+        mark = socket.socket(socket.AF_UNIX)
+        try:
+            # An abstract name (unix(7)), which ends with this process.
+            mark.bind(f"\0pycaserver-ports-{first}")
+        except OSError:
+            mark.close()
+        else:
+            return _Reserved(itertools.cycle(range(first, first + BLOCK)), mark)
+    raise OSError(errno.EADDRINUSE, f"{len(blocks)} processes have reserved ports for IOCs")
+
+
+def _is_free(port: int) -> bool:
+    return all(_can_bind(port, kind) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM))
+
+
+def _can_bind(port: int, kind: socket.SocketKind) -> bool:
     # On all addresses, though only loopback is used, because a repeater binds all.
     with socket.socket(socket.AF_INET, kind) as candidate:
         try:

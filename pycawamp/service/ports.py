@@ -110,13 +110,14 @@ class Port(Service):
 
     def _listen(self) -> None:
         failures: list[Failure] = []
-        self._listening = self._endpoint.listen(self.site)
-        self._listening.addCallbacks(self._opened, failures.append)
+        listening = self._endpoint.listen(self.site)
+        listening.addCallbacks(self._opened, failures.append)
         if failures:
             error = failures[0].value
             cause = error.socketError if isinstance(error, CannotListenError) else error
             reason = getattr(cause, "strerror", None) or cause
             raise StartError(f"cannot listen on {self._description}: {reason}")
+        self._listening = listening
 
     def _opened(self, port: IListeningPort) -> IListeningPort:
         self._port = port

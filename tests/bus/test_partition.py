@@ -7,9 +7,10 @@ from typing import Any
 from twisted.internet.defer import inlineCallbacks
 from twisted.protocols.portforward import ProxyFactory, ProxyServer
 
-from harness.cluster import Cluster, free_ports
+from harness.cluster import Cluster
 from pycawamp.bus.client import ClientSettings, Server
 from pycawamp.bus.edge import Edge
+from pycawamp.demo.ports import free_port
 from tests.support.bus_case import BusTestCase, reactor, until_it
 from tests.support.counters import PVS, RECORDS, Watch
 
@@ -67,7 +68,7 @@ class PartitionTests(BusTestCase):
         """Have all that runs, and a page at each edge that sees all PVs."""
         yield self.borrow_ioc(RECORDS)
         cluster: Cluster = self.cluster()
-        behind, through, other = free_ports(3)
+        behind, through, other = (free_port(), free_port(), free_port())
         wire = Wire(behind)
         listening = reactor.listenTCP(through, wire, interface="127.0.0.1")
         self.addCleanup(listening.stopListening)

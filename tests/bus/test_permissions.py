@@ -8,12 +8,13 @@ from typing import Any
 
 from twisted.internet.defer import inlineCallbacks
 
-from harness.cluster import Cluster, Member, free_ports
+from harness.cluster import Cluster, Member
 from pycawamp.access import Policy, Writers
 from pycawamp.bus import subjects
 from pycawamp.bus.client import ClientSettings, NATSClient, Server
 from pycawamp.bus.control import Beat
 from pycawamp.bus.protocol import Message
+from pycawamp.demo.ports import free_port
 from tests.support.bus_case import BusTestCase, reactor, until_it
 from tests.support.certificate import CertificateFiles, write_certificate
 
@@ -52,7 +53,7 @@ class PermissionTests(BusTestCase):
         cluster: Cluster = self.cluster()
         folder = cluster.folder.absolute()
         self.files = write_certificate(folder / "tls")
-        self.ports_of_bus = free_ports(3)
+        self.ports_of_bus = [free_port() for _ in range(3)]
         conf = self.configuration(folder, self.files, self.ports_of_bus)
         passwords = {f"NATS_PASSWORD_{user.upper()}": f"secret-{user}" for user in USERS}
         node = Member(

@@ -10,8 +10,9 @@ from twisted.internet.defer import inlineCallbacks, maybeDeferred
 from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import LogEvent, capturedLogs, formatEvent
 
-from harness.cluster import Cluster, Member, free_ports, listens
+from harness.cluster import Cluster, Member, listens
 from pycawamp.bus.client import ClientSettings, NATSClient, Server
+from pycawamp.demo.ports import free_port
 from tests.support.bus_case import BusTestCase, reactor, until_it
 
 
@@ -46,7 +47,7 @@ class ReachTests(BusTestCase):
     @inlineCallbacks
     def test_nobody(self) -> Any:
         """The reason is told."""
-        (port,) = free_ports(1)
+        port = free_port()
         found = yield self.told(Server("127.0.0.1", port))
         self.assertIn(f"Cannot connect to the bus at nats://127.0.0.1:{port}: ", found[0])
         self.assertIn("refused", found[0])
@@ -72,7 +73,7 @@ class ReachTests(BusTestCase):
         """A login that is refused is told, and a server without the TLS that was asked for."""
         folder = Path(self.mktemp())
         folder.mkdir()
-        (port,) = free_ports(1)
+        port = free_port()
         configuration = folder / "nats.conf"
         configuration.write_text(
             f'listen: "127.0.0.1:{port}"\nauthorization {{ user: A, password: secret }}\n'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -18,7 +19,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from pycawamp.demo import softioc
-from pycawamp.demo.process import CAPorts, IOCError, SoftIOC, free_ports
+from pycawamp.demo.ports import BLOCK, CAPorts, free_port, free_ports
+from pycawamp.demo.process import IOCError, SoftIOC
 from tests.support.ca_client import run_client
 from tests.support.timing import allowed
 
@@ -238,6 +240,18 @@ class PortTests(SynchronousTestCase):
             for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
                 with socket.socket(socket.AF_INET, kind) as one:
                     one.bind(("127.0.0.1", port))
+
+    def test_other_process(self) -> None:
+        """Two processes never have the same, also when nobody listens yet."""
+        own = {free_port() for _ in range(2 * BLOCK)}
+        script = (
+            "from pycawamp.demo.ports import BLOCK, free_port\n"
+            "print([free_port() for _ in range(BLOCK)])"
+        )
+        printed = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=True)
+        others = set(json.loads(printed.stdout))
+        self.assertGreater(len(others), BLOCK / 2)
+        self.assertEqual(own & others, set())
 
     def test_environments(self) -> None:
         """Both environments contain the ports and no address but loopback."""

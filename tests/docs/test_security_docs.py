@@ -22,7 +22,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
 from pycawamp.config.options import OPTIONS, Options
-from pycawamp.demo.ports import free_ports
+from pycawamp.demo.ports import free_port
 from pycawamp.testing import connect
 from tests.support.certificate import write_certificate
 from tests.support.service_case import MemoryServiceTestCase, basic, reactor
@@ -140,7 +140,7 @@ class DocumentedTests(MemoryServiceTestCase):
             Site(SignOn(), logFormatter=lambda *_: "sign-on")
         )
         self.addCleanup(sign_on.stopListening)
-        port = free_ports().server
+        port = free_port()
         yield self.start_nginx(port, sign_on.getHost().port, where)
         origin = f"https://localhost:{port}"
         spoofed = {"X-Remote-User": "alice"}

@@ -13,9 +13,13 @@ from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
 from twisted.python.util import runAsEffectiveUser
 from twisted.trial.unittest import SkipTest
 
-from pycawamp.service.start import check_user
+from pycawamp.config.options import Options
+from pycawamp.demo.ports import free_port
+from pycawamp.service.app import assemble
+from pycawamp.service.start import StartError, check_user
 from tests.support.certificate import write_certificate
 from tests.support.ioc_case import until_true
+from tests.support.service_case import MemoryServiceTestCase, reactor
 from tests.support.twistd_case import LOOPBACK, TwistdTestCase
 
 OTHER_USER = 65534
@@ -112,6 +116,24 @@ class FailureTests(StartTestCase):
         ended = yield run.when_ended()
         self.addCleanup(os.kill, int(pid_file.read_text()), 9)
         self.assertEqual((ended.status, run.errors), (0, []))
+
+
+class EmbeddedTests(MemoryServiceTestCase):
+    """A service that another program starts."""
+
+    @inlineCallbacks
+    def test_port_in_use(self) -> Any:
+        """One that could not listen can be stopped, and its other ports are free again."""
+        taken = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(taken.close)
+        ports = free_port(), taken.getsockname()[1]
+        parser = Options()
+        parser.parseOptions([f"--port=tcp:{port}:interface=127.0.0.1" for port in ports])
+        service = assemble(reactor, parser.settings, self.backend)
+        self.assertRaises(StartError, service.startService)
+        stopped = yield service.stopService()
+        self.assertEqual([failure for success, failure in stopped if not success], [])
+        socket.create_server(("127.0.0.1", ports[0])).close()
 
 
 class UserTests(StartTestCase):

@@ -23,7 +23,7 @@ from twisted.trial.unittest import SkipTest
 from harness.browser import missing
 from harness.console import ConsoleBrowser
 from pycawamp.config.options import Options
-from pycawamp.demo.ports import free_ports
+from pycawamp.demo.ports import free_port
 from pycawamp.service.app import assemble
 from tests.support.ioc_case import IOCTestCase
 from tests.support.shared_ioc import SharedIOC, shared_ioc
@@ -32,7 +32,7 @@ from tests.support.timing import allowed
 reactor = cast(Any, installed_reactor)
 Case = TypeVar("Case", bound="ServiceTestCase")
 
-WIKI_PORT = free_ports().server
+WIKI_PORT = free_port()
 """Where the browser finds `localhost:8888`, which old pages have in them."""
 
 FEW_PROCESSES = (
@@ -105,7 +105,7 @@ class ServiceTestCase(IOCTestCase):
         self.see_own_ioc()
         self.gateway: MultiService | None = None
         self.gateway_options: tuple[str, ...] = ()
-        self.origin = f"http://127.0.0.1:{free_ports().server}"
+        self.origin = f"http://127.0.0.1:{free_port()}"
         self.addCleanup(self._stop_gateway)
 
     def wait(self, function: Callable[..., Any], *arguments: Any) -> Any:

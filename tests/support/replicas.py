@@ -11,8 +11,8 @@ from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
 from twisted.trial.unittest import SkipTest
 
-from harness.cluster import free_ports
 from pycawamp.client import GatewayClient, Listener, Update
+from pycawamp.demo.ports import free_port
 from tests.support.ioc_case import until_true
 from tests.support.timing import allowed
 from tests.support.twistd import Twistd, listens
@@ -103,11 +103,11 @@ class ReplicaTestCase(TwistdTestCase):
     def start(self) -> Any:
         """Have the IOC, the gateways, the load balancer and the pages."""
         yield self.start_ioc(RECORD)
-        self.replicas = [Replica(self, port) for port in free_ports(2)]
+        self.replicas = [Replica(self, port) for port in (free_port(), free_port())]
         for replica in self.replicas:
             yield replica.start()
             yield replica.run.until_line(self.takes_clients)
-        (front,) = free_ports(1)
+        front = free_port()
         self.proxy = self.twistd()
         self.proxy.run(self.balancer(front))
         yield until_true(lambda: listens(front))

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SkipTest
 
-from harness.cluster import free_ports
+from pycawamp.demo.ports import free_port
 from tests.support.api_case import ApiTestCase
 from tests.support.ioc_case import until_true
 from tests.support.service_case import reactor
@@ -88,7 +88,7 @@ class SnapshotTests(ApiTestCase):
         if NGINX is None:
             raise SkipTest("no nginx: apt-get install nginx-light")
         service = self.serve()
-        (front,) = free_ports(1)
+        front = free_port()
         nginx = Twistd(reactor)
         self.addCleanup(nginx.kill)
         nginx.run([NGINX, "-e", "stderr", "-c", self.configuration(front)])
