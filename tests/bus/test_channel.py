@@ -104,7 +104,7 @@ class ChannelTests(SynchronousTestCase):
         """A PV that its first owner has told about, up to the value 0."""
         seen, first, self.waits = Seen(), Ingest(), Waits()
         channel = Channel("ca://X", 1, 0, cast("ISink", seen), self.waits, lambda _channel: None)
-        channel.go_to(as_link(first))
+        channel.move_to(as_link(first))
         self.introduce(channel, first)
         first.tell(channel, 0)
         return channel, seen, first
@@ -121,7 +121,7 @@ class ChannelTests(SynchronousTestCase):
         """Whoever of both owners is ahead, each value is passed on once, and in order."""
         channel, seen, first = self.channel()
         second = Ingest()
-        channel.go_to(as_link(second))
+        channel.move_to(as_link(second))
         self.introduce(channel, second)
         numbers = {first: 1, second: max(0, 1 + lead)}
         for of_first in turns:
@@ -144,9 +144,9 @@ class ChannelTests(SynchronousTestCase):
         """The state is told once more only if it changes; values that were seen are dropped."""
         channel, seen, first = self.channel()
         first.tell(channel, 1)
-        channel.lose(as_link(first))
+        channel.ingest_lost(as_link(first))
         second = Ingest()
-        channel.go_to(as_link(second))
+        channel.move_to(as_link(second))
         self.introduce(channel, second)
         for number in (1, 2, 3):
             second.tell(channel, number)
@@ -155,11 +155,11 @@ class ChannelTests(SynchronousTestCase):
     def test_given_up(self) -> None:
         """A PV that nobody serves is lost after a while; then its value comes again."""
         channel, seen, first = self.channel()
-        channel.lose(as_link(first))
+        channel.ingest_lost(as_link(first))
         channel.expect()
         channel.give_up(channel.expectation)
         second = Ingest()
-        channel.go_to(as_link(second))
+        channel.move_to(as_link(second))
         self.introduce(channel, second)
         second.tell(channel, 0)
         self.assertEqual(seen.told, [METADATA, True, 0, False, True, 0])
@@ -168,20 +168,20 @@ class ChannelTests(SynchronousTestCase):
         """A new owner that does not find the PV does not replace one that does."""
         channel, seen, first = self.channel()
         second = Ingest()
-        channel.go_to(as_link(second))
+        channel.move_to(as_link(second))
         channel.opened(as_link(second))
         channel.connection(as_link(second), False)
         channel.end_overlap(as_link(second))
         first.tell(channel, 1)
         self.assertEqual(seen.told, [METADATA, True, 0, 1])
-        channel.go_to(as_link(first))
+        channel.move_to(as_link(first))
         self.assertFalse(second.open_now)
 
     def test_old_owner_is_late(self) -> None:
         """An old owner that has not sent what the new one began with is waited for."""
         channel, seen, first = self.channel()
         second = Ingest()
-        channel.go_to(as_link(second))
+        channel.move_to(as_link(second))
         self.introduce(channel, second)
         for number in (3, 4):
             second.tell(channel, number)
@@ -198,7 +198,7 @@ class ChannelTests(SynchronousTestCase):
         for is_lost in (True, False):
             channel, seen, first = self.channel()
             second = Ingest()
-            channel.go_to(as_link(second))
+            channel.move_to(as_link(second))
             self.introduce(channel, second)
             second.tell(channel, 3)
             if is_lost:
@@ -216,7 +216,7 @@ class ChannelTests(SynchronousTestCase):
             channel.limit(rate)
         second = Ingest()
         channel.limit(1.0)
-        channel.go_to(as_link(second))
+        channel.move_to(as_link(second))
         channel.limit(3.0)
         self.assertEqual(first.rates, [None, 2.0, None, 1.0, 3.0])
         self.assertEqual(second.rates, [1.0, 3.0])
