@@ -246,7 +246,7 @@ class ServedEdges:
             text = f"the ingest does not let the edge {edge.name} read it"
             self._published.refuse(edge.stream, number, text)
         elif channel not in self._published and len(self._published) >= self._max_channels:
-            text = f"there are {self._max_channels} channels, as many as may be"
+            text = f"the limit of {self._max_channels} channels is reached"
             self._published.refuse(edge.stream, number, text)
         else:
             edge.open[channel] = name

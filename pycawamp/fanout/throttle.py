@@ -72,7 +72,7 @@ class Throttle(DelayLine[Pause]):
 
 
 class ThrottledStream(EncodedStream):
-    """A stream with a maximum rate: sends the first update at once, then the newest of each pause.
+    """A stream with a maximum rate: sends the first update, then the newest of each pause.
 
     Scalars and arrays can have different rates. During a pause, it does not need updates: at the
     end it checks whether there were any.
@@ -100,7 +100,7 @@ class ThrottledStream(EncodedStream):
 
     @property
     def rate(self) -> float | None:
-        """The most updates per second that it sends; None: all, or not known yet."""
+        """Maximum updates per second that it sends; None: all, or not known yet."""
         return self._throttle.rate if self._throttle is not None else None
 
     @property

@@ -38,7 +38,7 @@ class Store(Protocol):
         """Return all samples, oldest first: value (double), seconds and `rest` (uint32)."""
 
     def close(self) -> None:
-        """Release the memory, and keep no more samples."""
+        """Release the memory; further samples are ignored."""
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -86,7 +86,7 @@ class DequeStore:
         return b"".join(self._samples)
 
     def close(self) -> None:
-        """Release the memory, and keep no more samples."""
+        """Release the memory; further samples are ignored."""
         if self._reserve is not None:
             self._reserve(-self._room * _HELD)
             self._reserve = None

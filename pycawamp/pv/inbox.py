@@ -36,8 +36,8 @@ class Inbox:
     slices are short while sending takes little time, so that no client waits for the end of a
     burst, and longer with many clients. When the queue is empty, it rests for as long as sending
     took (at most the longest slice), so that the next updates accumulate and share the cost per
-    client. With few clients it does not rest, so a single update is sent at once. If few updates at
-    a time keep arriving, it rests for a millisecond after each slice, until none has arrived,
+    client. With few clients it does not rest: a single update is sent immediately. If few updates
+    at a time keep arriving, it rests for a millisecond after each slice, until none has arrived,
     because each slice has a cost too.
 
     Above its limits, the inbox keeps only the newest update of each channel. `intake` replaces the
@@ -109,7 +109,7 @@ class Inbox:
             self._reactor.addReader(self._descriptor)
 
     def close(self) -> None:
-        """Handle no more events."""
+        """Ignore further events."""
         self._closed = True
         if self._resting is not None and self._resting.active():
             self._resting.cancel()

@@ -83,7 +83,7 @@ class Session:
             if self._requests.take(1 + len(payload) // BYTES_A_TOKEN):
                 self._answer(self.outgoing.dialect.parse(payload))
             else:
-                self._turn_away(payload)
+                self._refuse_unparsed(payload)
         except BadMessageError as mistake:
             self._refuse_request(mistake)
         except Exception:
@@ -136,7 +136,7 @@ class Session:
         self.subscriptions.give_up(real_names)
         self._operations.give_up(real_names)
 
-    def _turn_away(self, payload: bytes) -> None:
+    def _refuse_unparsed(self, payload: bytes) -> None:
         """Refuse a request because of a rate limit, without parsing all of it."""
         try:
             request = self.outgoing.dialect.parse(payload)

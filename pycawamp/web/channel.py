@@ -108,7 +108,7 @@ class GatewayHTTPChannel(HTTPChannel):
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Refuse a header that is too large."""
-        self._turn_away("header too large", 431)
+        self._refuse("header too large", 431)
 
     def allHeadersReceived(self) -> None:
         """Refuse a body that is too large, of unknown length, or not allowed."""
@@ -116,7 +116,7 @@ class GatewayHTTPChannel(HTTPChannel):
         refusal = self._body_problem() if self.length != 0 else None
         if refusal is not None:
             # Before Twisted sends 100 Continue.
-            self._turn_away(*refusal)
+            self._refuse(*refusal)
             return
         if self.length:
             self._body = self.length
@@ -188,7 +188,7 @@ class GatewayHTTPChannel(HTTPChannel):
         self.site.refusals.count("request too slow", self._who())
         self.transport.abortConnection()  # type: ignore[union-attr]
 
-    def _turn_away(self, kind: str, status: int) -> None:
+    def _refuse(self, kind: str, status: int) -> None:
         self._refused = True
         self.site.refusals.count(kind, self._who())
         body = Problem(status, kind).body

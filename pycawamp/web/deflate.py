@@ -104,17 +104,17 @@ def _framing(agreed: Deflate) -> Framing:
 def _accept(parameters: Parameters) -> Deflate | None:
     """Return the parameters for an offer; None if RFC 7692 requires to decline it."""
     window_bits, keeps_context = WINDOW_BITS, True
-    told: list[str] = []
+    agreed: list[str] = []
     for name, values in parameters.items():
         value = values[0] if len(values) == 1 else None
         if name == "server_no_context_takeover" and value is True:
             keeps_context = False
-            told.append(name)
+            agreed.append(name)
         elif name == "server_max_window_bits" and _BITS.get(str(value), 0) >= _LEAST_BITS:
             window_bits = min(WINDOW_BITS, _BITS[str(value)])
-            told.append(f"{name}={window_bits}")
+            agreed.append(f"{name}={window_bits}")
         elif name == "client_max_window_bits" and (value is True or value in _BITS):
             pass  # Messages of clients are inflated with the largest window.
         elif name != "client_no_context_takeover" or value is not True:
             return None
-    return Deflate(window_bits, keeps_context, tuple(told))
+    return Deflate(window_bits, keeps_context, tuple(agreed))

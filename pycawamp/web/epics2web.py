@@ -120,11 +120,11 @@ class Pages:
 
 def _in_order(replies: list[Message]) -> bytes:
     numbered = [reply.payload.partition(b" ") for reply in replies]
-    told = [body for _, _, body in sorted(numbered, key=lambda parts: int(parts[0]))]
-    for each in told:
+    bodies = [body for _, _, body in sorted(numbered, key=lambda parts: int(parts[0]))]
+    for each in bodies:
         if each.startswith(b'{"error":'):
             return each
-    return b'{"data":[%b]}' % b",".join(told)
+    return b'{"data":[%b]}' % b",".join(bodies)
 
 
 def _jsonp(body: bytes, callback: str | None) -> Reply:

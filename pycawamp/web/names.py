@@ -26,7 +26,7 @@ MOST_PART = 100
 """Maximum characters of a part."""
 MOST_FOUND = 500
 """Maximum number of names of each source that are checked."""
-MOST_TOLD = 20
+MOST_NAMES = 20
 A_TOKEN = 1000
 """Names to search that count as one request."""
 AN_INDEX_TOKEN = 100_000
@@ -69,7 +69,7 @@ class NamePage:
             parts.append(asked.addCallbacks(search.take_channels, search.failed))
         done = gatherResults(parts, consumeErrors=True)
         done.addCallback(lambda _: cooperate(search.choose()).whenDone())
-        answer: Deferred[Reply] = done.addCallback(lambda _: Reply(dumps(search.told)))
+        answer: Deferred[Reply] = done.addCallback(lambda _: Reply(dumps(search.content)))
         return answer
 
 
@@ -123,13 +123,13 @@ class _Search:
         for number, name in enumerate(sorted(self._sources, key=self._pattern.place), 1):
             if self._asker.may_read(name):
                 self._chosen.append(name)
-            if len(self._chosen) >= MOST_TOLD:
+            if len(self._chosen) >= MOST_NAMES:
                 return
             if number % AT_ONCE == 0:
                 yield
 
     @property
-    def told(self) -> dict[str, Any]:
+    def content(self) -> dict[str, Any]:
         """The answer."""
         names = [
             {"name": name, "description": self._described(name), "source": self._sources[name]}

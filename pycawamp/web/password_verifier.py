@@ -34,7 +34,7 @@ class PasswordVerifier:
         self._key = secrets.token_bytes(32)
         self._good: dict[bytes, float] = {}
 
-    def knows(self, passwords: Passwords, user: str, password: str) -> bool:
+    def is_cached(self, passwords: Passwords, user: str, password: str) -> bool:
         """Return whether the password is cached as correct."""
         until = self._good.get(self._mark(passwords, user, password))
         return until is not None and self._clock.seconds() < until

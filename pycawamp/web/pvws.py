@@ -84,8 +84,8 @@ class Pages:
 
     def socket(self, request: Request, asker: Asker) -> Deferred[Reply]:
         """Answer with all sockets, or with one, and the PVs that the client may read."""
-        wanted = [text_of(part) for part in request.postpath or () if part]
-        return self._work(asker, self._list(asker, wanted[0] if wanted else None), self._pvs)
+        path = [text_of(part) for part in request.postpath or () if part]
+        return self._work(asker, self._list(asker, path[0] if path else None), self._pvs)
 
     def pool(self, _request: Request, asker: Asker) -> Deferred[Reply]:
         """Answer with the number of subscribers of each PV."""
@@ -134,11 +134,11 @@ class Pages:
             yield
         yield {"sockets": sockets}
 
-    def _list(self, asker: Asker, wanted: str | None) -> Iterator[Any]:
+    def _list(self, asker: Asker, path: str | None) -> Iterator[Any]:
         sockets = []
         room = MOST_NAMES
         for session in self._sessions:
-            if wanted not in (None, str(session.number)):
+            if path not in (None, str(session.number)):
                 continue
             pvs: list[dict[str, str]] = []
             for number, (name, pv) in enumerate(session.subscriptions.pvs[:room], 1):

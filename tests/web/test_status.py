@@ -122,21 +122,21 @@ class StatusTests(ApiTestCase):
         yield client.until(msg_type="monitor")
         gateway = service.gateway
         report = StatusReport(gateway, gateway.hub, gateway.decide, search_variables)
-        (before,) = report.told({})["channels"]
+        (before,) = report.content({})["channels"]
         self.assertLessEqual(before["rate"], 1)
         started = monotonic()
         for value in range(100):
             self.backend.set("X", value)
         yield client.until(value=99)
         yield deferLater(reactor, SHORTEST, lambda: None)
-        told = report.told({})
+        told = report.content({})
         most = monotonic() - started
         (channel,), (client_told,) = told["channels"], told["clients"]
         self.assertEqual(channel["updates"], before["updates"] + 100)
         self.assertTrue(100 / (most + 1) <= channel["rate"] <= 100, channel)
         self.assertGreater(client_told["rate"], 50 * channel["rate"])
         yield deferLater(reactor, SHORTEST, lambda: None)
-        (channel,) = report.told({})["channels"]
+        (channel,) = report.content({})["channels"]
         self.assertEqual(channel["rate"], 0)
 
     @inlineCallbacks
@@ -173,7 +173,7 @@ class LostTests(IOCTestCase):
             yield client.until(msg_type="monitor", pvname=f"{self.prefix}{name}")
         gateway = fixture.gateway
         report = StatusReport(gateway, gateway.hub, gateway.decide, search_variables)
-        told = report.told({"pv": f"{self.prefix}x"})
+        told = report.content({"pv": f"{self.prefix}x"})
         (alive,) = told["iocs"]
         self.assertEqual((alive["channels"], alive["connected"]), (2, 2))
         self.assertIsNone(alive["lag"])
@@ -182,14 +182,14 @@ class LostTests(IOCTestCase):
         for value in range(1, 4):
             client.send({"action": "put", "pv": f"{self.prefix}x", "value": value})
             yield client.until(msg_type="monitor", value=value)
-        told = report.told({"pv": f"{self.prefix}x"})
+        told = report.content({"pv": f"{self.prefix}x"})
         self.assertEqual(told["pv"]["updates"], 4)
         (alive,) = told["iocs"]
         self.assertLess(abs(alive["lag"]), allowed(1))
         yield self.kill_ioc(ioc)
         for _ in range(2):
             yield client.until(msg_type="connection", conn=False)
-        told = report.told({"pv": f"{self.prefix}x"})
+        told = report.content({"pv": f"{self.prefix}x"})
         self.assertIn(f"the IOC {alive['host']} was lost at", told["pv"]["reason"])
         self.assertEqual({**told["pv"]["ioc"], "lag": 0}, {**alive, "connected": 0, "lag": 0})
 

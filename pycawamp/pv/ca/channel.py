@@ -93,7 +93,7 @@ class Channel:
         self._gets: tuple[PendingGet, ...] = ()
 
     def close(self) -> None:
-        """Clear the subscriptions and the channel; the sink is not called any more."""
+        """Clear the subscriptions and the channel; the sink is no longer called."""
         self._reroute()
         self.native = None
         self._held = None

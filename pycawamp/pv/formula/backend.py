@@ -62,7 +62,7 @@ class FormulaBackend:
         """Subscribe to the inputs of a formula, and compute it."""
         try:
             if len(self._formulas) >= MOST_FORMULAS:
-                raise FormulaError(f"there are {MOST_FORMULAS} formulas, as many as may be")
+                raise FormulaError(f"the limit of {MOST_FORMULAS} formulas is reached")
             formula = Formula.parse(name)
         except FormulaError as error:
             sink.refused(str(error))

@@ -172,4 +172,4 @@ class Parser:
 
 def _count_error(token: FormulaToken, function: Function, count: int) -> FormulaError:
     where = f"character {token.place}"
-    return FormulaError(f"{where}: expected {function.wanted} for {token.text}, found {count}")
+    return FormulaError(f"{where}: expected {function.expected} for {token.text}, found {count}")

@@ -354,7 +354,7 @@ class BoundTests(FormulaTestCase):
             self.assertEqual(self.values(self.connect(f"=a+{number}")), [1.0 + number])
         lost, error = self.connect("=a+2")
         self.assertFalse(lost["conn"])
-        self.assertIn("there are 2 formulas, as many as may be", error["message"])
+        self.assertIn("the limit of 2 formulas is reached", error["message"])
         ask(self.session, "disconnect", "=a+1")
         ask(self.session, "disconnect", "=a+2")
         self.gateway.advance(LINGER)
