@@ -132,10 +132,9 @@ def _single() -> Iterator[tuple[str, Attack]]:
 
 
 def _repeated() -> Iterator[tuple[str, Attack]]:
-    # The gateway takes the PVs of a list in turns: without, 5,000 would stall it for long enough.
     yield (
-        "5,000 PVs, connected and left",
-        lambda _: connected(5000) + text(action="disconnect", pvs=names(0, 5000)),
+        "10,000 PVs, connected and left",
+        lambda _: connected(10_000) + text(action="disconnect", pvs=names(0, 10_000)),
     )
     yield (
         "20,000 PVs that are not there",
