@@ -32,6 +32,10 @@ ACKNOWLEDGED = QUEUE // 2
 """Number of updates after which an acknowledgement is sent."""
 SILENCE = 1.0
 """Seconds after which a server that may be waiting is asked to continue."""
+BURST = 0.1
+"""Seconds between two acknowledgements of a burst: less than most PVs take for as many updates."""
+SILENCE_AFTER_BURST = 0.25
+"""The same after a burst, when it is likely that the server is waiting."""
 COMPARED = QUEUE + 4
 """Number of updates after that which are ignored if nothing has changed."""
 ACKNOWLEDGED_TO_QSRV_1 = 2
@@ -55,6 +59,7 @@ class IMonitorOwner(Protocol):
     budget: MemoryBudget
     overruns: int
     watched: DelayLine[tuple[Monitor, tuple[int, int]]]
+    bursts: DelayLine[tuple[Monitor, tuple[int, int]]]
 
     def seconds(self) -> float:
         """Return the reactor's time."""
@@ -77,6 +82,7 @@ class Monitor:
         "_circuit",
         "_compared",
         "_direct",
+        "_is_burst",
         "_is_watched",
         "_reserved",
         "_server_id",
@@ -109,6 +115,7 @@ class Monitor:
         self._acknowledgements = 0
         self._acknowledged_at = 0.0
         self._is_watched = False
+        self._is_burst = False
         self._compared = 0
         self._acknowledgement = b""
         self._direct: DirectMonitor | None = None
@@ -272,6 +279,9 @@ class Monitor:
         if (is_quick or self._circuit.backlog.behind_at >= before) and not self._is_watched:
             self._is_watched = True
             self._backend.watched.put((self, self._mark))
+        if self._acknowledged_at - before < BURST and not self._is_burst:
+            self._is_burst = True
+            self._backend.bursts.put((self, self._mark))
 
     @property
     def _mark(self) -> tuple[int, int]:
@@ -280,23 +290,41 @@ class Monitor:
         return self._acknowledgements, self._unacknowledged + (direct.count if direct else 0)
 
     def look(self, mark: tuple[int, int]) -> None:
-        """Make the server continue if it may be waiting and nothing has arrived.
-
-        A pvxs server that has waited sends a held update only with the next posted value, not when
-        it receives the acknowledgement: otherwise the newest value could be held back forever.
-        """
+        """Make the server continue if it may be waiting and nothing has arrived since a mark."""
         if not self._circuit.is_under_way(self.number):
             return
         if mark != self._mark:
             self._backend.watched.put((self, self._mark))
         else:
             self._is_watched = False
-            self._compared = COMPARED
-            # The next updates go the slow way.
-            self._circuit.backlog.updates.pop(self.number, None)
-            if self._direct is not None:
-                self._direct.disarm()
-            self._send(START, b"")
+            self._restart()
+
+    def look_after_burst(self, mark: tuple[int, int]) -> None:
+        """Do the same sooner."""
+        self._is_burst = False
+        if not self._circuit.is_under_way(self.number):
+            return
+        if mark == self._mark:
+            self._restart()
+        elif mark[0] != self._acknowledgements:
+            self._is_burst = True
+            self._backend.bursts.put((self, self._mark))
+
+    def _restart(self) -> None:
+        """Start the subscription again.
+
+        A pvxs server that has waited sends a held update only with the next posted value, not when
+        it receives the acknowledgement: otherwise the newest value could be held back forever.
+        """
+        if self._compared > COMPARED - QUEUE:
+            # Since the last time the server has sent too few updates to have to wait.
+            return
+        self._compared = COMPARED
+        # The next updates go the slow way.
+        self._circuit.backlog.updates.pop(self.number, None)
+        if self._direct is not None:
+            self._direct.disarm()
+        self._send(START, b"")
 
     def _tell_all(
         self, description: Description, reading: Reading, before: Reading | None, plan: Plan
