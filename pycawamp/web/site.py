@@ -110,7 +110,6 @@ def static_resource(
 
     `entries` are the paths of modules that are joined with their imports.
     """
-
     root = Resource()
     for name, body in _files(folder, tuple(entries)).items():
         answer = Answer(body, MIME_TYPES[Path(name).suffix], headers)

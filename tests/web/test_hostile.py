@@ -72,6 +72,7 @@ class HostileTests(MemoryServiceTestCase):
         self.client.send("X")
         yield self.client.until(msg_type="monitor")
         yield deferLater(reactor, 0)
+        collect()
         self.before = self.counts()
 
     @inlineCallbacks
@@ -100,6 +101,7 @@ class HostileTests(MemoryServiceTestCase):
         until = reactor.seconds() + PATIENCE
         while self.counts() != self.before and reactor.seconds() < until:
             yield deferLater(reactor, 0.05)
+            collect()
         self.assertEqual(self.counts(), self.before)
         self.client.send({"action": "ping"})
         yield self.client.until(msg_type="pong")
