@@ -1,4 +1,7 @@
-"""The command `pycaserver`, its configuration file, and several ports."""
+"""The command `pycaserver`, its configuration file, and several ports.
+
+Each start is a new process, as users have it, and no fork.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ from tests.support.twistd_case import LOOPBACK, RECORD, TwistdTestCase, unix_end
 
 class CommandTests(TwistdTestCase):
     """`pycaserver`."""
+
+    may_fork = False
 
     def setUp(self) -> None:
         """Make a folder."""

@@ -1,4 +1,7 @@
-"""The gateway as users run it: the real `twistd pycaserver`, in its own process."""
+"""The gateway as users run it: the real `twistd pycaserver`, in a new process for each start.
+
+No class has forks (`may_fork`).
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,13 @@ RECORDS = "".join(
 )
 
 
-class StopTests(TwistdTestCase):
+class RealTestCase(TwistdTestCase):
+    """Tests with the programs as users run them."""
+
+    may_fork = False
+
+
+class StopTests(RealTestCase):
     """SIGTERM and SIGINT."""
 
     timeout = allowed(120 + 4 * STOPS)
@@ -75,7 +84,7 @@ class StopTests(TwistdTestCase):
             self.assertEqual([end.signal for end in ends], [signal.SIGTERM, signal.SIGINT])
 
 
-class DaemonTests(TwistdTestCase):
+class DaemonTests(RealTestCase):
     """Without -n: twistd forks, and continues in the background."""
 
     @inlineCallbacks
@@ -104,7 +113,7 @@ class DaemonTests(TwistdTestCase):
         self.assertNotIn("Traceback", log_file.read_text())
 
 
-class EndpointTests(TwistdTestCase):
+class EndpointTests(RealTestCase):
     """--port."""
 
     @inlineCallbacks
@@ -125,7 +134,7 @@ class EndpointTests(TwistdTestCase):
         yield self.assert_live(client)
 
 
-class RefusalTests(TwistdTestCase):
+class RefusalTests(RealTestCase):
     """Errors are one line, with exit status 1."""
 
     @inlineCallbacks
@@ -140,7 +149,7 @@ class RefusalTests(TwistdTestCase):
         self.assertNotIn("Traceback", "\n".join(run.lines))
 
 
-class OutputTests(TwistdTestCase):
+class OutputTests(RealTestCase):
     """The output of a gateway."""
 
     @inlineCallbacks

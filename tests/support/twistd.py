@@ -1,4 +1,4 @@
-"""The real `twistd pycaserver`, as a child process whose lines are awaited."""
+"""`twistd pycaserver` and other programs, as child processes whose lines are awaited."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from pycawamp.testing import NotSeenError
+from tests.support.fork_server import REQUIRED, fork_server
+from tests.support.forked_process import ForkedProcess
 from tests.support.timing import TIMEOUT
 
 READY = r"pycaserver is ready:.* (\S+)$"
@@ -39,7 +41,8 @@ class Ended:
 class Twistd:
     """One run of twistd.
 
-    Nothing of the EPICS_* environment gets in but what is given.
+    Nothing of the EPICS_* environment gets in but what is given. It is a fork if it `may_fork`,
+    and if that makes no difference (see `fork_server`), else a process of its own.
     """
 
     def __init__(
@@ -47,6 +50,8 @@ class Twistd:
         reactor: Any,
         environment: Mapping[str, str] | None = None,
         descriptors: tuple[int, int] | None = None,
+        *,
+        may_fork: bool = True,
     ) -> None:
         self.lines: list[str] = []
         """What it said on stdout and stderr."""
@@ -56,10 +61,11 @@ class Twistd:
         """Called with each line."""
         self._reactor = reactor
         plain = {key: text for key, text in os.environ.items() if not key.startswith("EPICS_")}
-        self._environment = {**plain, **(environment or {})}
+        self._environment = {**plain, **REQUIRED, **(environment or {})}
         self._descriptors = descriptors
         """The soft and the hard limit of file descriptors, if not those of the tests."""
-        self._transport: IProcessTransport | None = None
+        self._may_fork = may_fork and descriptors is None
+        self._transport: IProcessTransport | ForkedProcess | None = None
         self._ended: Ended | None = None
         self._waiting: list[tuple[re.Pattern[str], Deferred[re.Match[str]]]] = []
         self._ending: list[Deferred[Ended]] = []
@@ -76,6 +82,12 @@ class Twistd:
 
         `shared` is the descriptor of a socket that it gets as systemd gives it (as 3).
         """
+        if self._may_fork and shared is None:
+            if fork_server().can_run(command, self._environment):
+                self._transport = ForkedProcess(
+                    self._reactor, _Protocol(self), command, self._environment
+                )
+                return
         if shared is not None:
             command = [
                 "/bin/sh",
