@@ -1,4 +1,4 @@
-/* The types Updates, Form and Direct: see the stub, _native.pyi. */
+/* The types Updates, Form and Direct: see pycawamp/pv/direct.py for what their methods do. */
 #include "updates.h"
 
 #include <stdbool.h>
