@@ -25,7 +25,7 @@ from pycawamp.pv.errors import (
 from pycawamp.pv.interfaces import IHandle
 from pycawamp.pv.values import Reading
 
-MOST_PUTS = 10_000
+MAX_PUTS = 10_000
 """Puts that have not finished."""
 
 
@@ -148,7 +148,7 @@ class Answers:
         refusal = self._rules.refusal(request)
         if refusal is not None:
             raise AccessError(refusal)
-        if len(self._puts) >= MOST_PUTS:
+        if len(self._puts) >= MAX_PUTS:
             raise OverloadedError("too many puts of all edges have not finished")
         return self._handle(edge, request).put(request.value, request.wait)
 
@@ -188,8 +188,8 @@ class _Reply:
 
 
 def _shown(value: Any) -> Any:
-    return value[:_MOST_SHOWN] if isinstance(value, str | list) else value
+    return value[:_MAX_SHOWN] if isinstance(value, str | list) else value
 
 
-_MOST_SHOWN = 200
+_MAX_SHOWN = 200
 """Elements or characters of a value that are kept for the log."""

@@ -15,7 +15,7 @@ import numpy as np
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.values import SEVERITIES, Array, Reading
 
-MOST_SAMPLES = 8192
+MAX_SAMPLES = 8192
 """Maximum number of samples of a PV, whatever the time."""
 REFUSED = 256
 """Number of samples between two requests for memory that was refused."""
@@ -232,7 +232,7 @@ class Histories:
         """Return the store of a new PV; None if no history is kept."""
         if not self._seconds:
             return None
-        return self._make(self._seconds, MOST_SAMPLES, self._asked)
+        return self._make(self._seconds, MAX_SAMPLES, self._asked)
 
     def _reserve(self, size: int) -> bool:
         budget = self._budget

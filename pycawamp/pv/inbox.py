@@ -25,7 +25,7 @@ FEWEST = 1000
 """Number of events that may be queued at any pace: a burst of a page."""
 SHORT_REST = 0.001
 """Seconds; a shorter rest is not worth a timer, whose resolution is limited."""
-MOST_SMALL = 3
+MAX_SMALL = 3
 """Slices of few updates in a row, not `SHORT_REST` apart: from then on it rests after each."""
 
 
@@ -151,7 +151,7 @@ class Inbox:
         """Count the slices of few updates in a row; until there are none, once it rests."""
         if not handled:
             self._small_slices = 0
-        elif self._small_slices < MOST_SMALL:
+        elif self._small_slices < MAX_SMALL:
             is_small = handled < SAMPLE_EVENTS and started - self._ended < SHORT_REST
             self._small_slices = self._small_slices + 1 if is_small else 0
 
@@ -160,7 +160,7 @@ class Inbox:
         rest = min(sending, self._limits.slice)
         if rest > SHORT_REST:
             return rest
-        return SHORT_REST if self._small_slices == MOST_SMALL else 0.0
+        return SHORT_REST if self._small_slices == MAX_SMALL else 0.0
 
     def _adjust(self, handled: int, seconds: float) -> None:
         """Limit the queue to what can be handled in time at the recent pace."""

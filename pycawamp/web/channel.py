@@ -37,7 +37,7 @@ from pycawamp.web.twisted_internals import (
 
 IDLE = 60.0
 """Seconds for which an idle connection is kept open."""
-READ_AT_ONCE = 1024
+READ_SIZE = 1024
 """Bytes; the requests in them are answered before other clients are served."""
 HSTS = b"max-age=31536000"
 BODILESS = (b"GET", b"HEAD", b"OPTIONS")
@@ -76,7 +76,7 @@ class GatewayHTTPChannel(HTTPChannel):
         super().connectionMade()  # type: ignore[no-untyped-call]
         # Under TLS it is the TCP transport below that reads.
         transport: Any = self.transport
-        getattr(transport, "transport", transport).bufferSize = READ_AT_ONCE
+        getattr(transport, "transport", transport).bufferSize = READ_SIZE
         self.site.channels.add(self)
         self._expect_request()
 

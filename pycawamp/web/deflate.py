@@ -26,7 +26,7 @@ MEMORY_LEVEL = 5
 LEVEL = 1
 LEAST = 1024
 """Minimum bytes to compress; less fits into one packet anyway."""
-MOST = 2**20
+MAX_PIECE = 2**20
 """Maximum bytes of a piece to compress, which takes at most 10 ms; the rest is not compressed."""
 _TAIL = -4  # The end of a compressed message; it is not sent, as the receiver appends it.
 _BITS = {str(bits): bits for bits in range(8, 16)}
@@ -74,7 +74,7 @@ def compress(data: bytes, window_bits: int, keeps_context: bool) -> bytes | None
     view = memoryview(data)
     pieces: list[bytes | memoryview] = []
     compressor = None
-    room = MOST
+    room = MAX_PIECE
     least = 0 if keeps_context else LEAST
     for is_text, start, payload, end in split(data):
         size = end - payload

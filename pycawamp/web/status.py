@@ -25,7 +25,7 @@ from pycawamp.web.site import MIME_TYPES, PAGE_HEADERS, STATIC
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.v2.codec import dumps
 
-MOST = 500
+MAX_LISTED = 500
 """Maximum number of clients and of channels that are listed."""
 SEARCH, NAME, USER, HOST = "search", "pv", "user", "host"
 SHORTEST = 1.0
@@ -122,7 +122,7 @@ class StatusReport:
                 "since": _stamp(each.since),
                 "rate": self._rates.of((each.address, each.since), each.sent, now - each.since),
             }
-            for each in matching[:MOST]
+            for each in matching[:MAX_LISTED]
         ]
         return {
             "clients_connected": len(clients),
@@ -136,7 +136,7 @@ class StatusReport:
         for pv in self._hub:
             if search in pv.name.lower():
                 number += 1
-                if len(channels) < MOST:
+                if len(channels) < MAX_LISTED:
                     channels.append(self._channel(pv, now))
         return {"channels_found": number, "channels": channels}
 

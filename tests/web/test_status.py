@@ -13,7 +13,7 @@ from pycawamp.access import Policy, Writers
 from pycawamp.config.settings import GatewaySettings
 from pycawamp.service.app import search_variables
 from pycawamp.testing import GatewayFixture
-from pycawamp.web.status import MOST, SHORTEST, StatusReport
+from pycawamp.web.status import MAX_LISTED, SHORTEST, StatusReport
 from tests.support.api_case import ApiTestCase
 from tests.support.console_case import WebTestCase, in_thread
 from tests.support.ioc_case import IOCTestCase
@@ -60,17 +60,19 @@ class StatusTests(ApiTestCase):
     @inlineCallbacks
     def test_search(self) -> Any:
         """A search returns what it finds, or the number if there are many."""
-        for number in range(MOST + 10):
+        for number in range(MAX_LISTED + 10):
             self.backend.add(f"n{number}", 0.0)
         self.serve()
         client = yield self.connect()
-        client.send({"action": "connect", "pvs": ["X", *(f"n{n}" for n in range(MOST + 10))]})
-        yield client.until(pvname=f"n{MOST + 9}", msg_type="monitor")
+        client.send({"action": "connect", "pvs": ["X", *(f"n{n}" for n in range(MAX_LISTED + 10))]})
+        yield client.until(pvname=f"n{MAX_LISTED + 9}", msg_type="monitor")
         report = yield self.status("?search=x")
         self.assertEqual([each["name"] for each in report["channels"]], ["X"])
         self.assertEqual((report["clients_connected"], report["clients_found"]), (1, 0))
         report = yield self.status("?search=N")
-        self.assertEqual((report["channels_found"], len(report["channels"])), (MOST + 10, MOST))
+        self.assertEqual(
+            (report["channels_found"], len(report["channels"])), (MAX_LISTED + 10, MAX_LISTED)
+        )
         report = yield self.status("?search=127.0.0.1")
         self.assertEqual(report["clients_found"], 1)
 

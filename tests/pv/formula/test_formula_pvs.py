@@ -349,7 +349,7 @@ class BoundTests(FormulaTestCase):
 
     def test_formulas(self) -> None:
         """The number of formulas is limited."""
-        self.patch(backend, "MOST_FORMULAS", 2)
+        self.patch(backend, "MAX_FORMULAS", 2)
         for number in range(2):
             self.assertEqual(self.values(self.connect(f"=a+{number}")), [1.0 + number])
         lost, error = self.connect("=a+2")
@@ -362,8 +362,8 @@ class BoundTests(FormulaTestCase):
 
     def test_rate(self) -> None:
         """The computations per second of all formulas are limited; the newest values count."""
-        self.patch(backend, "MOST_RATE", 100.0)
-        self.patch(backend, "AT_ONCE", 5)
+        self.patch(backend, "MAX_RATE", 100.0)
+        self.patch(backend, "FORMULAS_PER_STEP", 5)
         for number in range(10):
             self.connect(f"=a+{number}")
         self.memory.set("a", 10.0)
