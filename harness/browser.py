@@ -91,8 +91,8 @@ def _programs() -> dict[str, str | None]:
 
 
 @mutable
-class Heard:
-    """The browser's log and requests since the last look."""
+class BrowserLog:
+    """The browser's log and requests since the last call."""
 
     errors: list[str] = field(factory=list)
     """Of the console: exceptions, failed loads, violations of the Content-Security-Policy."""
@@ -142,7 +142,7 @@ class Browser:
             self.driver.set_script_timeout(timeout)
             # Away from the browser's own page for new tabs.
             self.driver.get("about:blank")
-            self.heard()
+            self.take_log()
         except BaseException:
             self.quit()
             raise
@@ -167,15 +167,15 @@ class Browser:
         self.command("Emulation.setEmulatedMedia", features=[])
         self.driver.get("about:blank")
 
-    def heard(self) -> Heard:
+    def take_log(self) -> BrowserLog:
         """Return log and requests since the last call."""
-        heard = Heard()
+        log = BrowserLog()
         for entry in self.driver.get_log("browser"):  # type: ignore[no-untyped-call]
             if entry["level"] == "SEVERE" or "Content Security Policy" in entry["message"]:
-                heard.errors.append(entry["message"])
+                log.errors.append(entry["message"])
         for entry in self.driver.get_log("performance"):  # type: ignore[no-untyped-call]
-            heard.requests.extend(_asked(json.loads(entry["message"])["message"]))
-        return heard
+            log.requests.extend(_asked(json.loads(entry["message"])["message"]))
+        return log
 
     def command(self, name: str, **parameters: Any) -> dict[str, Any]:
         """Execute a command of the Chrome DevTools Protocol."""

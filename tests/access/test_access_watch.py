@@ -27,9 +27,9 @@ class Watching(SynchronousTestCase):
         self.access.write_text("ASG(DEFAULT) {RULE(1,READ)}\n")
         self.clock = Clock()
         self.events = LogEvents()
-        self.heard: list[Policy] = []
+        self.received: list[Policy] = []
         self.watcher = self.made(AccessFiles(self.pvlist, self.access))
-        self.watcher.listen(self.heard.append)
+        self.watcher.listen(self.received.append)
         self.watcher.startService()
         self.addCleanup(self.watcher.stopService)
 
@@ -50,7 +50,7 @@ class Watching(SynchronousTestCase):
         self.assertTrue(verifyObject(IPolicy, self.watcher))
         self.assertEqual([self.serves(pv) for pv in "AB"], [True, False])
         self.wait()
-        self.assertEqual(self.heard, [])
+        self.assertEqual(self.received, [])
 
     def test_bad_at_first(self) -> None:
         """With invalid files, no watcher is created; the error has the position."""
@@ -65,7 +65,7 @@ class Watching(SynchronousTestCase):
         self.pvlist.write_text("B.* ALLOW\n")
         self.wait()
         self.assertEqual([self.serves(pv) for pv in "AB"], [False, True])
-        self.assertEqual((len(self.heard), seen), (1, [True]))
+        self.assertEqual((len(self.received), seen), (1, [True]))
 
     def test_each_file(self) -> None:
         """The access security file is watched as well."""
@@ -80,7 +80,7 @@ class Watching(SynchronousTestCase):
             self.wait(1)
         self.pvlist.write_text("B ALLOW\n")
         self.wait(1)
-        self.assertEqual((self.errors(), self.heard), ([], []))
+        self.assertEqual((self.errors(), self.received), ([], []))
         self.wait(1)
         self.assertTrue(self.serves("B"))
 
@@ -98,7 +98,7 @@ class Watching(SynchronousTestCase):
         self.pvlist.write_text("B ALLOW\nC PERMIT\n")
         self.wait(10)
         self.assertEqual([self.serves(pv) for pv in "AB"], [True, False])
-        self.assertEqual((self.heard, len(self.errors())), ([], 1))
+        self.assertEqual((self.received, len(self.errors())), ([], 1))
         self.assertIn(f"{self.pvlist}:2:3: expected ALLOW, DENY or ALIAS", self.errors()[0])
         self.assertIn("stay in force", self.errors()[0])
         self.assertIsNotNone(self.watcher.error)
@@ -130,7 +130,7 @@ class Watching(SynchronousTestCase):
         self.wait()
         self.assertTrue(self.successResultOf(reload))
         self.assertTrue(self.serves("B"))
-        self.assertEqual(len(self.heard), 2)
+        self.assertEqual(len(self.received), 2)
         self.pvlist.write_text("B")
         reload = self.watcher.reload()
         self.wait()

@@ -62,8 +62,8 @@ class ReauthorizeTests(SynchronousTestCase):
         for page in self.pages:
             messages = page.take()
             names = [message["pvname"] for message in messages]
-            told = [message.get("conn", message.get("code")) for message in messages]
-            self.assertEqual(told, [False, "forbidden"] * (len(messages) // 2))
+            received = [message.get("conn", message.get("code")) for message in messages]
+            self.assertEqual(received, [False, "forbidden"] * (len(messages) // 2))
             self.assertEqual(names[::2], names[1::2])
             found.append(names[::2])
         return found
@@ -90,8 +90,8 @@ class ReauthorizeTests(SynchronousTestCase):
         self.assertEqual((lost["pvname"], lost["conn"]), ("pv7", False))
         self.gateway.backend.add("other", 5)
         self.gateway.flush_cycle()
-        told = [message.get("conn", message.get("value")) for message in self.pages[0].take()]
-        self.assertEqual(told, [True, 5])
+        received = [message.get("conn", message.get("value")) for message in self.pages[0].take()]
+        self.assertEqual(received, [True, 5])
 
     def test_lost_and_forbidden(self) -> None:
         """A slow client gets that a PV is lost, even if that happened while it was paused."""
@@ -103,9 +103,9 @@ class ReauthorizeTests(SynchronousTestCase):
         self.gateway.flush_cycle()
         outbox.resume()
         self.gateway.flush_cycle()
-        told = [message for message in self.pages[0].take() if message["pvname"] == "pv7"]
+        received = [message for message in self.pages[0].take() if message["pvname"] == "pv7"]
         self.assertEqual(
-            [message.get("conn", message.get("code")) for message in told], [False, "forbidden"]
+            [message.get("conn", message.get("code")) for message in received], [False, "forbidden"]
         )
 
     def test_nothing_at_once(self) -> None:

@@ -238,21 +238,21 @@ class SignalTests(TestCase):
     @inlineCallbacks
     def test_chain(self) -> Any:
         """A previous handler of the signal is called too, and restored at the end."""
-        heard: list[str] = []
-        before = signal.signal(signal.SIGHUP, lambda *_: heard.append("before"))
+        received: list[str] = []
+        before = signal.signal(signal.SIGHUP, lambda *_: received.append("before"))
         self.addCleanup(signal.signal, signal.SIGHUP, before)
         called: Deferred[None] = Deferred()
         reloading = HangupReloader(
-            reactor, [lambda: heard.append("ours"), lambda: called.callback(None)]
+            reactor, [lambda: received.append("ours"), lambda: called.callback(None)]
         )
         reloading.startService()
         os.kill(os.getpid(), signal.SIGHUP)
         yield called
-        self.assertEqual(heard, ["before", "ours"])
+        self.assertEqual(received, ["before", "ours"])
         reloading.stopService()
         os.kill(os.getpid(), signal.SIGHUP)
         yield deferLater(reactor, 0)
-        self.assertEqual(heard, ["before", "ours", "before"])
+        self.assertEqual(received, ["before", "ours", "before"])
 
     @inlineCallbacks
     def test_other_thread(self) -> Any:

@@ -23,27 +23,27 @@ class Seen:
     """What the hub is told of a PV."""
 
     def __init__(self) -> None:
-        self.told: list[Any] = []
+        self.messages: list[Any] = []
 
     def metadata(self, metadata: Metadata) -> None:
         """Note metadata."""
-        self.told.append(metadata)
+        self.messages.append(metadata)
 
     def connection(self, connected: bool) -> None:
         """Note a state."""
-        self.told.append(connected)
+        self.messages.append(connected)
 
     def refused(self, reason: str) -> None:
         """Note a state."""
-        self.told.append(reason)
+        self.messages.append(reason)
 
     def reading(self, reading: Reading) -> None:
         """Note a value."""
-        self.told.append(reading.value)
+        self.messages.append(reading.value)
 
     def overloaded(self) -> None:
         """Note that there are no values."""
-        self.told.append("overloaded")
+        self.messages.append("overloaded")
 
 
 class Ingest:
@@ -135,8 +135,8 @@ class ChannelTests(SynchronousTestCase):
                 if ingest.open_now:
                     ingest.send(channel, numbers[ingest])
                     numbers[ingest] += 1
-        values = seen.told[2:]
-        self.assertEqual(seen.told[:2], [METADATA, True])
+        values = seen.messages[2:]
+        self.assertEqual(seen.messages[:2], [METADATA, True])
         self.assertEqual(values, list(range(len(values))))
         self.assertFalse(first.open_now)
 
@@ -150,7 +150,7 @@ class ChannelTests(SynchronousTestCase):
         self.introduce(channel, second)
         for number in (1, 2, 3):
             second.send(channel, number)
-        self.assertEqual(seen.told, [METADATA, True, 0, 1, 2, 3])
+        self.assertEqual(seen.messages, [METADATA, True, 0, 1, 2, 3])
 
     def test_given_up(self) -> None:
         """A PV that nobody serves is lost after a while; then its value comes again."""
@@ -162,7 +162,7 @@ class ChannelTests(SynchronousTestCase):
         channel.move_to(as_link(second))
         self.introduce(channel, second)
         second.send(channel, 0)
-        self.assertEqual(seen.told, [METADATA, True, 0, False, True, 0])
+        self.assertEqual(seen.messages, [METADATA, True, 0, False, True, 0])
 
     def test_not_there(self) -> None:
         """A new owner that does not find the PV does not replace one that does."""
@@ -173,7 +173,7 @@ class ChannelTests(SynchronousTestCase):
         channel.connection(as_link(second), False)
         channel.end_overlap(as_link(second))
         first.send(channel, 1)
-        self.assertEqual(seen.told, [METADATA, True, 0, 1])
+        self.assertEqual(seen.messages, [METADATA, True, 0, 1])
         channel.move_to(as_link(first))
         self.assertFalse(second.open_now)
 
@@ -190,7 +190,7 @@ class ChannelTests(SynchronousTestCase):
         for number in (1, 2, 3):
             first.send(channel, number)
         second.send(channel, 5)
-        self.assertEqual(seen.told, [METADATA, True, 0, 1, 2, 3, 4, 5])
+        self.assertEqual(seen.messages, [METADATA, True, 0, 1, 2, 3, 4, 5])
         self.assertFalse(first.open_now)
 
     def test_old_owner_gets_nothing(self) -> None:
@@ -206,7 +206,7 @@ class ChannelTests(SynchronousTestCase):
             while first.open_now:
                 self.assertLess(self.waits.overlaps, 10)
                 channel.end_overlap(as_link(second))
-            self.assertEqual(seen.told, [METADATA, True, 0, 3])
+            self.assertEqual(seen.messages, [METADATA, True, 0, 3])
             self.assertEqual(self.waits.overlaps == 1, is_lost)
 
     def test_rates(self) -> None:

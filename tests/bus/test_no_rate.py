@@ -70,6 +70,6 @@ class NoRateTests(SynchronousTestCase):
             self.ask("strange", 3, Action.STATUS, 99)
         errors = [str(each.value) for each in self.flushLoggedErrors(ValueError)]
         for edge in ("strange", "good"):
-            self.assertEqual(self.bus.told(data(edge, edge)), [True, 0, 1, 2, 3], edge)
+            self.assertEqual(self.bus.received(data(edge, edge)), [True, 0, 1, 2, 3], edge)
         expected = "expected updates per second, not nan"
         self.assertEqual(errors, [expected, expected, "could not convert string to float: 'fast'"])

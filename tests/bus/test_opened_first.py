@@ -38,7 +38,7 @@ class OpenedFirstTests(SynchronousTestCase):
         """Have the PV change."""
         self.backend.handles[0].sink.reading(Reading(0, 0, 1, value, value))
 
-    def told(self, edge: str) -> list[Any]:
+    def received(self, edge: str) -> list[Any]:
         """What an edge was sent, in order."""
         found: list[Any] = []
         for message in self.bus.bursts[edge]:
@@ -55,7 +55,7 @@ class OpenedFirstTests(SynchronousTestCase):
         """Check what edges were sent: an update that came before the state would be lost."""
         self.published.flush()
         for edge in self.edges:
-            self.assertEqual(self.told(edge)[0], OPENED, edge)
+            self.assertEqual(self.received(edge)[0], OPENED, edge)
 
     def test_asked_for_by_another(self) -> None:
         """An edge asks for it just after an update for another one."""
@@ -64,8 +64,8 @@ class OpenedFirstTests(SynchronousTestCase):
         self.update(1)
         self.open("c")
         self.check()
-        self.assertEqual(self.told("b"), [OPENED, True, 0, 1])
-        self.assertEqual(self.told("c"), [OPENED, True, 1])
+        self.assertEqual(self.received("b"), [OPENED, True, 0, 1])
+        self.assertEqual(self.received("c"), [OPENED, True, 1])
 
     def test_limited(self) -> None:
         """As before, where the others want it at a rate."""
@@ -85,4 +85,4 @@ class OpenedFirstTests(SynchronousTestCase):
         self.update(1)
         self.published.limit("X", self.edges["c"], 1.0)
         self.check()
-        self.assertEqual(self.told("b"), [OPENED, True, 0, False, 1])
+        self.assertEqual(self.received("b"), [OPENED, True, 0, False, 1])

@@ -191,9 +191,9 @@ class PackedTests(SynchronousTestCase):
                 each.event("a", raw, 1, -1)
         self.machine.wait(0.001)
 
-    def told(self, edge: str) -> list[int]:
+    def received(self, edge: str) -> list[int]:
         """The values that an edge was sent."""
-        return [each for each in self.ingest.bus.told(edge) if each is not True]
+        return [each for each in self.ingest.bus.received(edge) if each is not True]
 
     def test_packed(self) -> None:
         """From the second one on, updates are packed in C, once for all edges that want them."""
@@ -219,8 +219,8 @@ class PackedTests(SynchronousTestCase):
             self.update()
             self.machine.wait(0.1)
         self.assertGreaterEqual(self.ingest.direct - before, 35)
-        self.assertEqual(self.told("one"), list(range(1, 41)))
-        self.assertLess(len(self.told("two")), 8)
+        self.assertEqual(self.received("one"), list(range(1, 41)))
+        self.assertLess(len(self.received("two")), 8)
 
     def test_after_pause(self) -> None:
         """An update after a pause is sent at once, also if there was none for long."""
@@ -230,7 +230,7 @@ class PackedTests(SynchronousTestCase):
             # The newest one comes after the pause, and is followed by another one.
             self.machine.wait(2.0)
             self.machine.wait(2.0)
-        self.assertEqual(self.told("one"), [1, 3, 4, 6, 7, 9])
+        self.assertEqual(self.received("one"), [1, 3, 4, 6, 7, 9])
 
     def test_state_in_pause(self) -> None:
         """News of the PV end a pause: the newest update comes before, and the next one after."""
@@ -239,4 +239,4 @@ class PackedTests(SynchronousTestCase):
         for each in self.machine.both:
             each.post("a", "set_access", (True, False))
         self.update(3)
-        self.assertEqual(self.told("one"), [1, 3, 4])
+        self.assertEqual(self.received("one"), [1, 3, 4])

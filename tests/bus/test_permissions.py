@@ -114,10 +114,10 @@ class PermissionTests(BusTestCase):
         self.assertIn("the bus", error["message"])
         # An edge that was broken into: what is sent in the name of others does not arrive.
         broken, forbidden = self.client(self.settings("e2"))
-        heard: list[Message] = []
-        broken.subscribe("pycaserver.data.e1.>", heard.append)
-        broken.subscribe("pycaserver.>", heard.append)
-        broken.subscribe("_INBOX.>", heard.append)
+        received: list[Message] = []
+        broken.subscribe("pycaserver.data.e1.>", received.append)
+        broken.subscribe("pycaserver.>", received.append)
+        broken.subscribe("_INBOX.>", received.append)
         yield until_it(lambda: broken.is_open)
         forged = [
             subjects.heartbeat("A"),
@@ -134,7 +134,7 @@ class PermissionTests(BusTestCase):
         yield inside.until(msg_type="put", ok=True)
         monitor = yield outside.until(msg_type="monitor", pvname=name)
         self.assertEqual(monitor["value"], 4)
-        self.assertEqual(heard, [])
+        self.assertEqual(received, [])
         self.assertNotIn("new=3", ingest.said)
         # Without the right password, or with another certificate, nobody comes in.
         stranger, _ = self.client(self.settings("e1", password="guessed"))

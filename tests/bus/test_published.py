@@ -57,12 +57,12 @@ class RateTests(SynchronousTestCase):
         for value in range(1, 31):
             self.update(value)
             self.pass_time(0.125)
-        self.assertEqual(self.bus.told("all"), [True, *range(31)])
-        self.assertEqual(self.bus.told("two"), [True, 0, 1, *range(4, 31, 4)])
-        self.assertEqual(self.bus.told("one"), [True, 0, 1, *range(8, 31, 8)])
+        self.assertEqual(self.bus.received("all"), [True, *range(31)])
+        self.assertEqual(self.bus.received("two"), [True, 0, 1, *range(4, 31, 4)])
+        self.assertEqual(self.bus.received("one"), [True, 0, 1, *range(8, 31, 8)])
         self.pass_time(1)
-        self.assertEqual(self.bus.told("two")[-1], 30)
-        self.assertEqual(self.bus.told("one")[-1], 30)
+        self.assertEqual(self.bus.received("two")[-1], 30)
+        self.assertEqual(self.bus.received("one")[-1], 30)
         self.pass_time(100)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
@@ -72,13 +72,13 @@ class RateTests(SynchronousTestCase):
         for value in range(1, 5):
             self.update(value)
         self.pass_time(0.1)
-        self.assertEqual(self.bus.told("one"), [True, 0, 1])
+        self.assertEqual(self.bus.received("one"), [True, 0, 1])
         self.published.limit("X", self.edges["one"], None)
-        self.assertEqual(self.bus.told("one"), [True, 0, 1, 4])
+        self.assertEqual(self.bus.received("one"), [True, 0, 1, 4])
         for value in range(5, 8):
             self.update(value)
         self.pass_time(0.1)
-        self.assertEqual(self.bus.told("one"), [True, 0, 1, 4, 5, 6, 7])
+        self.assertEqual(self.bus.received("one"), [True, 0, 1, 4, 5, 6, 7])
 
     def test_disconnected(self) -> None:
         """The last value comes before the end of the connection, and the next one at once."""
@@ -90,7 +90,7 @@ class RateTests(SynchronousTestCase):
         sink.connection(True)
         self.update(4)
         self.pass_time(0)
-        self.assertEqual(self.bus.told("one"), [True, 0, 1, 3, False, True, 4])
+        self.assertEqual(self.bus.received("one"), [True, 0, 1, 3, False, True, 4])
 
     @settings(deadline=None, max_examples=60)
     @given(st.lists(st.tuples(st.sampled_from("uclt"), st.integers(0, 3)), max_size=40))
@@ -116,7 +116,7 @@ class RateTests(SynchronousTestCase):
                 self.pass_time(number / 4)
         self.pass_time(10)
         for edge in self.edges:
-            values = [each for each in self.bus.told(edge) if each is not True]
+            values = [each for each in self.bus.received(edge) if each is not True]
             self.assertEqual(values, sorted(set(values)))
             if values:
                 self.assertEqual(values[-1], value)

@@ -29,7 +29,7 @@ class ReachTests(BusTestCase):
     """Servers that are not there, or are not what was expected."""
 
     @inlineCallbacks
-    def told(
+    def received(
         self,
         server: Server,
         user: str = "",
@@ -48,7 +48,7 @@ class ReachTests(BusTestCase):
     def test_nobody(self) -> Any:
         """The reason is told."""
         port = free_port()
-        found = yield self.told(Server("127.0.0.1", port))
+        found = yield self.received(Server("127.0.0.1", port))
         self.assertIn(f"Cannot connect to the bus at nats://127.0.0.1:{port}: ", found[0])
         self.assertIn("refused", found[0])
 
@@ -64,7 +64,7 @@ class ReachTests(BusTestCase):
         listening = reactor.listenTCP(0, Factory.forProtocol(make), interface="127.0.0.1")
         self.addCleanup(listening.stopListening)
         server = Server("127.0.0.1", listening.getHost().port)
-        found = yield self.told(server, tries=lambda: len(made))
+        found = yield self.received(server, tries=lambda: len(made))
         self.assertEqual(len(found), 1)
         self.assertIn("not a NATS server: b'HTTP/1.1 400 Bad Request'", found[0])
 
@@ -83,11 +83,11 @@ class ReachTests(BusTestCase):
         self.addCleanup(node.kill)
         yield self.up(node)
         plain, secure = (Server("127.0.0.1", port, is_tls) for is_tls in (False, True))
-        found = yield self.told(
+        found = yield self.received(
             plain, "A", "wrong", lambda: node.said.count("authentication error")
         )
         self.assertEqual(found, [f"Cannot connect to the bus at {plain}: Authorization Violation"])
-        found = yield self.told(secure, "A", "secret")
+        found = yield self.received(secure, "A", "secret")
         self.assertIn("the server offers no TLS", found[0])
 
 

@@ -139,8 +139,8 @@ class SubscribeTests(ClientTestCase):
         yield recorder.until_value(5)
         self.backend.remove("late")
         yield recorder.until("connection")
-        told = [content for kind, _, content in recorder.heard if kind == "connection"]
-        self.assertEqual(told, [False, True, False])
+        received = [content for kind, _, content in recorder.events if kind == "connection"]
+        self.assertEqual(received, [False, True, False])
 
     @inlineCallbacks
     def test_refused(self) -> Any:
@@ -195,7 +195,7 @@ class SharingTests(ClientTestCase):
         first = self.listen(client, "X")
         yield first.until("update")
         second = self.listen(client, "X")
-        self.assertEqual(second.heard, first.heard)
+        self.assertEqual(second.events, first.events)
         self.assertEqual(first.kinds, ["connection", "metadata", "update"])
 
     @inlineCallbacks

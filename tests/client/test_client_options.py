@@ -82,7 +82,7 @@ class HistoryTests(ClientTestCase):
         late = self.listen(client, "X", history=60, points=100)
         yield late.until_value(4.5)
         self.assertEqual(late.kinds, ["connection", "metadata", "history", "update"])
-        history = late.heard[2][2]
+        history = late.events[2][2]
         np.testing.assert_equal(history.values, [1.5, 2.5, np.nan])
         self.assertEqual(history.severities.tolist(), [0, 0, 0])
         self.assertNotIn("history", first.kinds)
@@ -114,8 +114,8 @@ class HistoryTests(ClientTestCase):
         plain = yield run_in_process(self.url, *line)
         shown = [text.split()[3:] for text in plain.lines]
         self.assertEqual(shown, [["1.50"], ["2.50", "MAJOR"], ["3.50"]])
-        told = yield run_in_process(self.url, *line, "--json")
-        connection, history, update = map(json.loads, told.lines)
+        received = yield run_in_process(self.url, *line, "--json")
+        connection, history, update = map(json.loads, received.lines)
         self.assertEqual(connection["conn"], True)
         self.assertEqual((history["msg_type"], history["values"]), ("history", [1.5, 2.5]))
         self.assertEqual(history["severities"], [0, 2])

@@ -53,8 +53,8 @@ class ReconnectTests(ClientTestCase):
         yield gatherResults([first.until_value(2.0), second.until("update")])
         self.backend.set("X", 3.0)
         yield first.until_value(3.0)
-        told = [content for kind, _, content in first.heard if kind == "connection"]
-        self.assertEqual((told, first.values), ([True, False, True], [1.5, 2.0, 3.0]))
+        received = [content for kind, _, content in first.events if kind == "connection"]
+        self.assertEqual((received, first.values), ([True, False, True], [1.5, 2.0, 3.0]))
 
     @inlineCallbacks
     def test_changes_meanwhile(self) -> Any:
@@ -99,7 +99,7 @@ class ReconnectTests(ClientTestCase):
         recorder = self.listen(client, "X")
         error = yield self.assertFailure(client.when_open(), GatewayError)
         self.assertEqual(str(error), f"cannot reach {self.url}: connection refused")
-        self.assertEqual(recorder.heard, [("connection", "X", False)])
+        self.assertEqual(recorder.events, [("connection", "X", False)])
         yield self.start()
         yield recorder.until_value(1.5)
 

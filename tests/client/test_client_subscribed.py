@@ -142,8 +142,8 @@ class FeedsTests(SynchronousTestCase):
         complete = {**monitor, "text": "one"}
         for message in (connection, monitor, connection, complete, connection, complete):
             self.pvs.take(message)
-        heard = [update.text for kind, _, update in recorder.heard if kind == "update"]
-        self.assertEqual(heard, [None, "one"])
+        received = [update.text for kind, _, update in recorder.events if kind == "update"]
+        self.assertEqual(received, [None, "one"])
 
     def test_alarm_alone(self) -> None:
         """An alarm without a new time stamp is an update, whichever request it answers."""
@@ -156,8 +156,8 @@ class FeedsTests(SynchronousTestCase):
         bad = {**monitor, "severity": "MAJOR", "status": "COMM"}
         for message in (connection, good, connection, bad, connection, bad):
             self.pvs.take(message)
-        heard = [update.severity for kind, _, update in recorder.heard if kind == "update"]
-        self.assertEqual(heard, ["NO_ALARM", "MAJOR"])
+        received = [update.severity for kind, _, update in recorder.events if kind == "update"]
+        self.assertEqual(received, ["NO_ALARM", "MAJOR"])
 
     def test_refused(self) -> None:
         """A refused PV is requested again by a new subscription, not when one is closed."""
@@ -183,7 +183,7 @@ class FeedsTests(SynchronousTestCase):
         error = {"msg_type": "error", "code": "not_connected", "pvname": "A"}
         for more in ({"action": "get", "id": 1}, {"action": "disconnect"}):
             self.assertFalse(self.pvs.take({**error, **more}))
-        self.assertEqual(recorder.heard, [])
+        self.assertEqual(recorder.events, [])
 
     def test_large(self) -> None:
         """A large page is divided into requests that a gateway accepts."""

@@ -138,13 +138,13 @@ class AlarmTests(WebTestCase):
         browser.press("a")
         browser.run(COUNT_TONES)
         browser.click("#sound")
-        heard = browser.until(lambda: browser.run("return window.tones"), "a sound to try")
+        played = browser.until(lambda: browser.run("return window.tones"), "a sound to try")
 
         def sounds() -> bool:
             # Again and again: two sounds are some time apart.
             self.tell_ioc("level", 1)
             self.tell_ioc("level", 9)
-            return bool(browser.run("return window.tones") > heard)
+            return bool(browser.run("return window.tones") > played)
 
         browser.until(sounds, "a sound")
         browser.driver.refresh()

@@ -122,9 +122,11 @@ class ComposedTests(PVAWebTestCase):
             self.until_told(") = "), rf"200 {TIMES} 100 · .* frames/s · \((99|100), \d+\) = "
         )
         browser.drag("canvas.pixels", 40, 20)
-        told = self.until_told("region")
-        self.assertRegex(told, rf"region \d+ {TIMES} \d+ at \((99|100), (49|50)\): mean [\d.]+, ")
-        self.assertIn("centre", told)
+        received = self.until_told("region")
+        self.assertRegex(
+            received, rf"region \d+ {TIMES} \d+ at \((99|100), (49|50)\): mean [\d.]+, "
+        )
+        self.assertIn("centre", received)
         browser.find("canvas.pixels").send_keys("0")
         browser.until(lambda: "region" not in browser.text(".figure .note"), "no region")
         browser.wheel(browser.find("canvas.pixels"), -2000)
@@ -183,8 +185,8 @@ class ComposedTests(PVAWebTestCase):
         browser.until(lambda: "\N{CHECK MARK}" in browser.text(".put output"), "what was written")
         held = self.server.run_now("print(int(pvs['whole'].current()))")
         self.assertEqual(held, str(2**53 + 1))
-        told = f"the PV now has {2**53 + 1}"
-        browser.until(lambda: told in browser.text(".put output"), "all digits of what it has")
+        received = f"the PV now has {2**53 + 1}"
+        browser.until(lambda: received in browser.text(".put output"), "all digits of what it has")
         raw = "return document.querySelector('.facts').innerText"
         browser.until(lambda: str(2**53 + 1) in browser.run(raw), "all digits of the raw value")
         # Whether it may be written is not known before it was tried: the field is there.

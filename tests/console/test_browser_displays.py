@@ -17,12 +17,12 @@ record(waveform, "$(P)wave") {
 }
 """
 PVWS_PAGE = """
-const heard = (window.heard = { connected: [], values: {}, others: [] });
+const received = (window.received = { connected: [], values: {}, others: [] });
 function take(message) {
-  if (message.type === "update") heard.values[message.pv] = message;
-  else heard.others.push(message);
+  if (message.type === "update") received.values[message.pv] = message;
+  else received.others.push(message);
 }
-const connection = (connected) => heard.connected.push(connected);
+const connection = (connected) => received.connected.push(connected);
 const client = (window.client = new PVWS(arguments[0], connection, take));
 client.reconnect_ms = 200;
 client.open();
@@ -34,14 +34,14 @@ image.src = arguments[0];
 return image.decode().then(() => [image.naturalWidth, image.naturalHeight]);
 """
 EPICS2WEB_PAGE = """
-const heard = (window.heard = { events: [], info: {}, values: {} });
+const received = (window.received = { events: [], info: {}, values: {} });
 const client = (window.client = new jlab.epics2web.ClientConnection(
   { pingIntervalMillis: 100, reconnectWaitMillis: 200, chunkedRequestMaxBytes: 80 }));
 for (const kind of ["open", "close", "connecting", "pong"]) {
-  client.addEventListener(kind, () => heard.events.push(kind));
+  client.addEventListener(kind, () => received.events.push(kind));
 }
-client.oninfo = (event) => (heard.info[event.detail.pv] = event.detail);
-client.onupdate = (event) => (heard.values[event.detail.pv] = event.detail);
+client.oninfo = (event) => (received.info[event.detail.pv] = event.detail);
+client.onupdate = (event) => (received.values[event.detail.pv] = event.detail);
 """
 
 CLOSING = """
@@ -50,9 +50,9 @@ for (const state of ["connected", "disconnected"]) {
   shown[state] = document.body.appendChild(document.createElement("p"));
   shown[state].className = `ws-${state}`;
 }
-heard.messages = [];
-client.onmessage = (event) => heard.messages.push(event.detail.type);
-client.onclosing = () => heard.events.push("closing");
+received.messages = [];
+client.onmessage = (event) => received.messages.push(event.detail.type);
+client.onclosing = () => received.events.push("closing");
 client.autoReconnect = false;
 client.close();
 """
@@ -95,34 +95,34 @@ class PVWSTests(DisplayTestCase):
         self.load("PVWS", "/pvws/js/base64.js", "/pvws/js/pvws.js")
         socket = f"{self.origin.replace('http', 'ws')}/pvws/pv"
         self.browser.run(PVWS_PAGE, socket)
-        self.until("heard.connected.at(-1)")
+        self.until("received.connected.at(-1)")
         names = [self.pv(name) for name in ("level", "mode", "wave")]
         self.browser.run("client.subscribe(arguments[0])", names)
-        self.until("Object.keys(heard.values).length === 3")
+        self.until("Object.keys(received.values).length === 3")
         level, mode, wave = (
-            self.browser.run("return heard.values[arguments[0]]", n) for n in names
+            self.browser.run("return received.values[arguments[0]]", n) for n in names
         )
         self.assertEqual((level["value"], level["units"], level["readonly"]), (1.25, "mm", False))
         self.assertEqual((mode["text"], mode["labels"]), ("Idle", ["Idle", "Running"]))
         self.assertEqual(wave["value"], [1, 5, 2.5])
         self.browser.run("client.write(arguments[0], '9.5')", names[0])
-        self.until("heard.values[arguments[0]].value === 9.5", names[0])
+        self.until("received.values[arguments[0]].value === 9.5", names[0])
         level = self.browser.run("return client.values[arguments[0]]", names[0])
         self.assertEqual((level["severity"], level["units"]), ("MAJOR", "mm"))
         self.browser.run("client.write('nowhere', 1); client.list(); client.ping()")
-        self.until("heard.others.length === 2")
-        error, told = self.browser.run("return heard.others")
+        self.until("received.others.length === 2")
+        error, messages = self.browser.run("return received.others")
         self.assertEqual(error["type"], "error")
-        self.assertEqual(told, {"type": "list", "pvs": names})
+        self.assertEqual(messages, {"type": "list", "pvs": names})
         self.browser.run("client.clear(arguments[0])", names[1])
         self.assertNotIn(names[1], self.browser.run("return Object.keys(client.values)"))
         # What is closed opens again: the icon of DBWR is clicked for that.
-        self.browser.run("heard.connected.length = 0; client.close()")
-        self.until("heard.connected.includes(false) && heard.connected.at(-1)")
+        self.browser.run("received.connected.length = 0; client.close()")
+        self.until("received.connected.includes(false) && received.connected.at(-1)")
         self.stop_gateway()
-        self.until("heard.connected.at(-1) === false")
+        self.until("received.connected.at(-1) === false")
         self.serve()
-        self.until("heard.connected.at(-1) === true")
+        self.until("received.connected.at(-1) === true")
 
     @in_thread
     def test_base64(self) -> None:
@@ -146,33 +146,33 @@ class Epics2WebTests(DisplayTestCase):
         self.load("jlab", script)
         self.until("jlab.epics2web.ClientConnection !== undefined")
         self.browser.run(EPICS2WEB_PAGE)
-        self.until("heard.events.includes('open')")
+        self.until("received.events.includes('open')")
         names = [self.pv(name) for name in ("level", "level.EGU", "mode", "wave", "nowhere")]
         self.browser.run("client.monitorPvs(arguments[0])", names)
-        self.until("Object.keys(heard.values).length === 4")
-        values = [self.browser.run("return heard.values[arguments[0]]?.value", n) for n in names]
+        self.until("Object.keys(received.values).length === 4")
+        values = [self.browser.run("return received.values[arguments[0]]?.value", n) for n in names]
         self.assertEqual(values, [1.25, "mm", 0, 1, None])
-        mode = self.browser.run("return heard.info[arguments[0]]", names[2])
+        mode = self.browser.run("return received.info[arguments[0]]", names[2])
         self.assertEqual((mode["datatype"], mode["enum-labels"]), ("DBR_ENUM", ["Idle", "Running"]))
-        self.until("heard.values[arguments[0]].date instanceof Date", names[0])
-        self.until("heard.info[arguments[0]]?.connected === false", names[4])
-        self.until("heard.events.includes('pong')")
+        self.until("received.values[arguments[0]].date instanceof Date", names[0])
+        self.until("received.info[arguments[0]]?.connected === false", names[4])
+        self.until("received.events.includes('pong')")
         self.browser.run("client.clearPvs([arguments[0]])", names[0])
         numeric = (
             "return ['DBR_DOUBLE', 'DBR_BYTE', 'DBR_ENUM'].map(jlab.epics2web.isNumericEpicsType)"
         )
         self.assertEqual(self.browser.run(numeric), [True, True, False])
         self.stop_gateway()
-        self.until("heard.events.includes('close')")
+        self.until("received.events.includes('close')")
         self.serve()
-        self.until("heard.events.lastIndexOf('pong') > heard.events.lastIndexOf('close')")
+        self.until("received.events.lastIndexOf('pong') > received.events.lastIndexOf('close')")
         self.browser.run(CLOSING)
-        self.until("heard.events.at(-1) === 'close'")
-        self.assertEqual(self.browser.run("return heard.events.slice(-2)"), ["closing", "close"])
+        self.until("received.events.at(-1) === 'close'")
+        self.assertEqual(self.browser.run("return received.events.slice(-2)"), ["closing", "close"])
         self.until("shown.disconnected.style.display === ''")
         self.assertEqual(self.browser.run("return shown.connected.style.display"), "none")
         self.browser.run("client.open(); client.onopen = () => client.ping();")
-        self.until("heard.messages.includes('pong')")
+        self.until("received.messages.includes('pong')")
         self.assertEqual(self.browser.run("return shown.connected.style.display"), "")
 
     @in_thread

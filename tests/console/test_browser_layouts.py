@@ -191,7 +191,7 @@ class LayoutTests(WebTestCase):
         browser.find(".welcome .names")
         browser.click(".welcome .names li:nth-of-type(1) button")
         browser.until(lambda: "Broken: not JSON" in browser.text("#layouts .outcome"), "the reason")
-        browser.heard()
+        browser.take_log()
         browser.click("#layouts .names:last-of-type li:nth-of-type(2) button")
         self.until_value("third", "3")
         self.assertEqual(browser.run(ENTRIES), ["H", third, level])
@@ -292,10 +292,10 @@ class LayoutTests(WebTestCase):
         lines = self.until_saved(folder, ".csv").decode().splitlines()
         self.assertEqual(lines[0], f"time,{self.pv('level')}")
         self.assertRegex(lines[1], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z,1\.25$")
-        for number, told in ((1, "1.25"), (2, f"{self.origin}/?pv={self.pv('level')}")):
+        for number, received in ((1, "1.25"), (2, f"{self.origin}/?pv={self.pv('level')}")):
             browser.click(f".viewing button:nth-of-type({number})")
             browser.until(lambda: "Copied" in browser.text(".viewing .outcome"), "the copy")
-            self.assertEqual(self.pasted(browser), told)
+            self.assertEqual(self.pasted(browser), received)
 
     def pasted(self, browser: ConsoleBrowser) -> str:
         """Return the content of the clipboard."""

@@ -94,14 +94,14 @@ class SafetyTests(WebTestCase):
         broken = set(browser.driver.execute_async_script(script))
         self.assertIn("connect-src", broken)
         self.assertTrue({"script-src-elem", "script-src-attr"} & broken, broken)
-        browser.heard()
+        browser.take_log()
 
     @in_thread
     def test_configuration(self) -> None:
         """The console's page sends requests to its gateway only."""
         browser = self.open("text")
         browser.until_row(self.pv("text"), lambda row: row.value)
-        requests = browser.heard().requests
+        requests = browser.take_log().requests
         self.assertIn(f"{self.origin}/config.json", requests)
         self.assertIn(f"{self.origin.replace('http', 'ws')}/monitor", requests)
         self.assertEqual([url for url in requests if self.origin[5:] not in url], [])

@@ -46,7 +46,7 @@ class FirstLoadTests(WebTestCase):
         """A first load is a handful of requests, and compressed."""
         browser = self.open("level")
         self.until_shown()
-        asked = browser.heard().requests
+        asked = browser.take_log().requests
         self.assertIn(f"{self.origin}/static/console/main.js", asked)
         self.assertLessEqual(len(asked), MAX_REQUESTS, asked)
         received = browser.run(BYTES)
@@ -71,7 +71,7 @@ class FirstLoadTests(WebTestCase):
         self.places = {where}
         self.browser.open(f"http://{where}{PREFIX}?pv={self.pv('level')}")
         self.until_shown()
-        asked = self.browser.heard().requests
+        asked = self.browser.take_log().requests
         outside = [url for url in asked if not urlsplit(url).path.startswith(PREFIX)]
         self.assertEqual(outside, [])
         self.assertLessEqual(len(asked), MAX_REQUESTS, asked)

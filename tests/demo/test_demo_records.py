@@ -207,8 +207,8 @@ class ListTests(SynchronousTestCase):
     def test_shown(self) -> None:
         """A gateway names them all when it starts, and so does README."""
         readme = Path(__file__).parents[2] / "README.md"
-        told = demo_text("http://localhost:8888/").splitlines()
-        lines = {line.split()[0] for line in told if line.startswith("  ")}
+        received = demo_text("http://localhost:8888/").splitlines()
+        lines = {line.split()[0] for line in received if line.startswith("  ")}
         for name in (*RECORDS, *GROUPS):
             self.assertIn(name, lines)
             self.assertIn(f"| `{name}` |", readme.read_text())

@@ -66,7 +66,7 @@ class MetricsTests(ApiTestCase):
     def test_table(self) -> Any:
         """The table of the documentation has each metric with its labels, and no other."""
         text = yield self.scrape()
-        told = {
+        received = {
             name: set(filter(None, (labels or "").strip("{}").split(",")))
             for name, labels in re.findall(r"`(pycaserver_[a-z_]+)(\{[a-z,]+\})?`", OPERATIONS)
         }
@@ -78,7 +78,7 @@ class MetricsTests(ApiTestCase):
                 labels = {label for sample in family.samples for label in sample.labels}
                 found[family.name.removesuffix(suffix) + suffix] = labels - {"le"}
         self.maxDiff = None
-        self.assertEqual(told, found)
+        self.assertEqual(received, found)
 
     @inlineCallbacks
     def test_used(self) -> Any:
@@ -106,8 +106,8 @@ class MetricsTests(ApiTestCase):
 
     def test_told(self) -> None:
         """The documentation explains each alert."""
-        told = set(re.findall(r"^\| `(Pycaserver[A-Za-z]+)` \|", OPERATIONS, re.MULTILINE))
-        self.assertEqual(told, set(rules()))
+        received = set(re.findall(r"^\| `(Pycaserver[A-Za-z]+)` \|", OPERATIONS, re.MULTILINE))
+        self.assertEqual(received, set(rules()))
 
     @inlineCallbacks
     def test_promtool(self) -> Any:

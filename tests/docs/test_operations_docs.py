@@ -31,8 +31,8 @@ class OptionTests(SynchronousTestCase):
         """Each option of the gateway that the page mentions exists."""
         known = {each.rstrip("=") for each in Options().longOpt}
         for text in (TEXT, SCALING):
-            told = set(re.findall(r"`--([a-z-]+)", text))
-            self.assertLessEqual(told, known)
+            received = set(re.findall(r"`--([a-z-]+)", text))
+            self.assertLessEqual(received, known)
 
     def test_commands(self) -> None:
         """The commands that run a gateway have valid options and values."""

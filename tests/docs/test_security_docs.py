@@ -203,10 +203,10 @@ class OptionTests(MemoryServiceTestCase):
     def test_defaults(self) -> None:
         """Each limit is listed with its default, and each mentioned option exists."""
         defaults = {option.name: option.default for option in OPTIONS}
-        told = dict(re.findall(r"^\| `--([\w-]+)`[^|]*\| (\d+) \|", TEXT, re.MULTILINE))
+        received = dict(re.findall(r"^\| `--([\w-]+)`[^|]*\| (\d+) \|", TEXT, re.MULTILINE))
         limits = {name for name, value in defaults.items() if name.startswith("max-") and value}
         limits.add("handshake-timeout")
-        self.assertEqual(told, {name: defaults[name] for name in limits})
+        self.assertEqual(received, {name: defaults[name] for name in limits})
         known = set(cast(Any, Options()).longOpt)
         for name in set(re.findall(r"`--([\w-]+)", TEXT)):
             self.assertTrue({name, f"{name}="} & known, name)

@@ -97,12 +97,12 @@ class MonitorTests(Epics2WebTestCase):
     def test_repeat(self) -> Any:
         """A repeated request is answered again."""
         _, _, client = yield self.start_all(RECORDS)
-        told = []
+        received = []
         for _ in range(2):
             info = yield self.first(client, "enum")
             update = yield client.receive()
-            told.append((info, update))
-        self.assertEqual(told[0], told[1])
+            received.append((info, update))
+        self.assertEqual(received[0], received[1])
 
     @inlineCallbacks
     def test_labels_changed(self) -> Any:
@@ -110,7 +110,7 @@ class MonitorTests(Epics2WebTestCase):
         ioc, _, client = yield self.start_all(RECORDS)
         yield self.first(client, "enum")
         yield ioc.query(f'dbpf("{self.prefix}enum.ONST", "Moving")')
-        info = yield client.until(lambda told: "Moving" in told.get("enum-labels", ()))
+        info = yield client.until(lambda received: "Moving" in received.get("enum-labels", ()))
         self.assertEqual(info["type"], "info")
 
     @inlineCallbacks

@@ -102,9 +102,9 @@ class HealthTests(ApiTestCase):
         yield until_true(lambda: reactor.seconds() > lost + 0.3)
         reply = yield self.call("GET", "/epics2web/healthcheck")
         self.assertEqual(reply.status, 503)
-        (told,) = reply.json
-        self.assertEqual(told["name"], "Y")
-        self.assertRegex(told["disconnected_minutes"], r"^\d+\.\d$")
+        (received,) = reply.json
+        self.assertEqual(received["name"], "Y")
+        self.assertRegex(received["disconnected_minutes"], r"^\d+\.\d$")
         self.backend.add("Y", 3)
         yield client.until(type="update", pv="Y")
         reply = yield self.call("GET", "/epics2web/healthcheck")

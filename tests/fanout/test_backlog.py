@@ -93,8 +93,8 @@ class BacklogTests(SynchronousTestCase):
             self.page.most = 0
             ask(self.session, "configure", "", batch=batch)
             self.connect_all()
-            told = self.read_all()
-            messages = list(chain.from_iterable(told)) if batch else told[1:]
+            received = self.read_all()
+            messages = list(chain.from_iterable(received)) if batch else received[1:]
             kinds = ["connection", "monitor"] * len(self.names)
             self.assertEqual([each["msg_type"] for each in messages][-len(kinds) :], kinds)
             self.assertEqual([each["pvname"] for each in messages[-len(kinds) :: 2]], self.names)
@@ -107,8 +107,8 @@ class BacklogTests(SynchronousTestCase):
         for _ in range(100):
             ask(self.session, "connect", "pv0")
         self.assertLess(self.page.most, FLUSH_BYTES + 2 * LARGE)
-        told = self.read_all()
-        self.assertLess(len(told), 20)
+        received = self.read_all()
+        self.assertLess(len(received), 20)
 
     def test_catching_up(self) -> None:
         """A client that reads again gets the newest value of each PV, once, as fast as it reads."""
@@ -120,9 +120,9 @@ class BacklogTests(SynchronousTestCase):
             for name in self.names:
                 self.gateway.backend.set(name, value * LARGE)
             self.gateway.flush_cycle()
-        told = self.read_all()
-        self.assertEqual([each["pvname"] for each in told], self.names)
-        self.assertEqual({each["value"][0] for each in told}, {"z"})
+        received = self.read_all()
+        self.assertEqual([each["pvname"] for each in received], self.names)
+        self.assertEqual({each["value"][0] for each in received}, {"z"})
         self.assertLess(self.page.most, FLUSH_BYTES + 2 * LARGE)
 
     def test_one_cannot_be_shown(self) -> None:
@@ -139,8 +139,8 @@ class BacklogTests(SynchronousTestCase):
         self.gateway.backend.set("odd", [67])  # type: ignore[list-item]
         self.gateway.flush_cycle()
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
-        told = self.read_all()
-        self.assertEqual([each["value"] for each in told], ["y", "z"])
+        received = self.read_all()
+        self.assertEqual([each["value"] for each in received], ["y", "z"])
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
 
 

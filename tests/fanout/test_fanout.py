@@ -212,10 +212,10 @@ class FanoutTests(SynchronousTestCase):
         self.gateway.flush_cycle()
         session.outbox.resume()
         self.gateway.flush_cycle()
-        told = {"a": [], "b": []}  # type: dict[str, list[object]]
+        received = {"a": [], "b": []}  # type: dict[str, list[object]]
         for message in page.take():
-            told[message["pvname"]].append(message.get("conn", message.get("value")))
-        self.assertEqual(told, {"a": [False], "b": [True, 7]})
+            received[message["pvname"]].append(message.get("conn", message.get("value")))
+        self.assertEqual(received, {"a": [False], "b": [True, 7]})
 
     def test_requests_while_paused(self) -> None:
         """A paused client that joins and leaves PVs gets its current ones when it resumes."""

@@ -35,7 +35,7 @@ class Client:
     session: Session
     page: Page
     held: set[str] = attrs.Factory(set)
-    told: dict[str, Told] = attrs.Factory(lambda: {name: Told() for name in NAMES})
+    sent_messages: dict[str, Told] = attrs.Factory(lambda: {name: Told() for name in NAMES})
 
     def got(self, name: str) -> list[Any]:
         """Return the conn or value of one PV, in the order in which they were received."""
@@ -72,9 +72,9 @@ class FanoutMachine(RuleBasedStateMachine):
         """Expect that all clients of a PV get this."""
         for client in self.open:
             if name in client.held:
-                told = client.told[name]
-                told.expected.extend(news)
-                told.slow |= client.session.outbox.paused
+                sent_messages = client.sent_messages[name]
+                sent_messages.expected.extend(news)
+                sent_messages.slow |= client.session.outbox.paused
 
     @rule()
     @precondition(lambda self: len(self.open) < MAX_CLIENTS)
@@ -102,13 +102,13 @@ class FanoutMachine(RuleBasedStateMachine):
         client = self.client(number)
         ask(client.session, "connect", name, **options)
         client.held.add(name)
-        told = client.told[name]
-        told.slow |= client.session.outbox.paused
+        sent_messages = client.sent_messages[name]
+        sent_messages.slow |= client.session.outbox.paused
         if name in self.values:
             self.found.add(name)
-            told.expected.extend([True, self.values[name]])
+            sent_messages.expected.extend([True, self.values[name]])
         elif name in self.found:
-            told.expected.append(False)
+            sent_messages.expected.append(False)
 
     @rule(number=clients, name=names)
     @precondition(lambda self: self.open)
@@ -117,7 +117,7 @@ class FanoutMachine(RuleBasedStateMachine):
         client = self.client(number)
         ask(client.session, "disconnect", name)
         if name in client.held and client.session.outbox.paused:
-            client.told[name].slow = True
+            client.sent_messages[name].slow = True
         client.held.discard(name)
 
     @rule(name=names)
@@ -149,7 +149,7 @@ class FanoutMachine(RuleBasedStateMachine):
         """Fill a client's socket. What was collected in this flush cycle is sent later."""
         client = self.client(number)
         for name in client.held:
-            client.told[name].slow = True
+            client.sent_messages[name].slow = True
         client.session.outbox.pause()
 
     @rule(number=clients)
@@ -169,10 +169,10 @@ class FanoutMachine(RuleBasedStateMachine):
 
     def check(self, client: Client) -> None:
         """Check what one client got."""
-        for name, told in client.told.items():
+        for name, sent_messages in client.sent_messages.items():
             got = client.got(name)
-            if not told.slow:
-                assert got == told.expected, (name, got, told.expected)
+            if not sent_messages.slow:
+                assert got == sent_messages.expected, (name, got, sent_messages.expected)
                 continue
             values = [each for each in got if not isinstance(each, bool)]
             assert values == sorted(values), (name, got)

@@ -94,9 +94,9 @@ class LifeTests(IOCTestCase):
         for each in (client, neighbour):
             yield self.assert_after(each, names[:-1])
         yield asking.until(value=2.5)
-        told = [(each["msg_type"], each.get("conn")) for each in asking.messages]
+        received = [(each["msg_type"], each.get("conn")) for each in asking.messages]
         found = [("connection", True), ("metadata", None), ("monitor", None)]
-        self.assertEqual(told, [*found, ("connection", False), *found])
+        self.assertEqual(received, [*found, ("connection", False), *found])
 
     @inlineCallbacks
     def until_all(self, client: WebSocketTestClient, types: dict[str, str]) -> Any:
@@ -168,15 +168,15 @@ class AccessTests(IOCTestCase):
     @inlineCallbacks
     def assert_unreadable(self, client: WebSocketTestClient) -> Any:
         """A client gets that both PVs are not connected."""
-        told: dict[str, bool] = {}
-        while len(told) < 2:
+        received: dict[str, bool] = {}
+        while len(received) < 2:
             message = yield client.receive()
             if message["msg_type"] == "error":
                 # The IOC's refusal of a value may come before its change of rights.
                 self.assertEqual(message["code"], "refused")
             else:
-                told[message["pvname"].removeprefix(self.prefix)] = message["conn"]
-        self.assertEqual(told, {"a": False, "b": False})
+                received[message["pvname"].removeprefix(self.prefix)] = message["conn"]
+        self.assertEqual(received, {"a": False, "b": False})
 
     @inlineCallbacks
     def test_lost_and_regained(self) -> Any:

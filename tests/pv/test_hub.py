@@ -51,9 +51,9 @@ class HubTests(SynchronousTestCase):
             self.hub.subscribe("X", listener)
         self.assertEqual(len(self.backend.handles), 1)
         self.backend.set("X", 2.0)
-        heard = [("connection", "X", True), ("reading", "X", 1.0), ("reading", "X", 2.0)]
+        received = [("connection", "X", True), ("reading", "X", 1.0), ("reading", "X", 2.0)]
         for listener in listeners:
-            self.assertEqual(listener.take(), heard)
+            self.assertEqual(listener.take(), received)
 
     def test_one_fails(self) -> None:
         """A failing subscriber is logged, and the others are called nevertheless."""
@@ -66,8 +66,8 @@ class HubTests(SynchronousTestCase):
             setattr(failing, method, _fail)
         self.backend.remove("X")
         self.backend.add("X", 2.0)
-        heard = [("connection", "X", False), ("connection", "X", True), ("reading", "X", 2.0)]
-        self.assertEqual((before.take(), behind.take()), (heard, heard))
+        received = [("connection", "X", False), ("connection", "X", True), ("reading", "X", 2.0)]
+        self.assertEqual((before.take(), behind.take()), (received, received))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 4)
 
     def test_newcomer_fails(self) -> None:
@@ -89,15 +89,15 @@ class HubTests(SynchronousTestCase):
         first.take()
         self.hub.subscribe("X", newcomer)
         expected = [("metadata", "X", metadata), ("connection", "X", True), ("reading", "X", 2.0)]
-        self.assertEqual(newcomer.heard, expected)
-        self.assertEqual(first.heard, [])
+        self.assertEqual(newcomer.received, expected)
+        self.assertEqual(first.received, [])
 
     def test_not_found(self) -> None:
         """Of a PV that does not exist nothing is reported until it appears."""
         listener = Listener()
         subscription = self.hub.subscribe("X", listener)
         self.assertIs(subscription.pv.connected, None)
-        self.assertEqual(listener.heard, [])
+        self.assertEqual(listener.received, [])
         self.backend.add("X", "text")
         self.assertEqual(listener.take(), [("connection", "X", True), ("reading", "X", "text")])
 

@@ -51,7 +51,7 @@ class Listener:
     """A subscription, as far as a callback needs it."""
 
     name: int
-    heard: list[Any]
+    received: list[Any]
     clock: SteppingReactor
     key: int = 0
     type: int = DBR_TIME_DOUBLE
@@ -62,16 +62,16 @@ class Listener:
 
     def receive(self, raw: bytes) -> None:
         """Handle an event; sometimes that takes long."""
-        self.heard.append((self.name, raw))
+        self.received.append((self.name, raw))
         self.clock.pass_time(SLICE / 7)
 
     def hear(self, raw: bytes) -> None:
         """Handle an event posted by Python, which replaces none of libca's."""
-        self.heard.append((self.name, "posted", raw))
+        self.received.append((self.name, "posted", raw))
 
     def failed(self, refusal: libca.Refusal) -> None:
         """Handle an invalid event."""
-        self.heard.append((self.name, refusal))
+        self.received.append((self.name, refusal))
 
 
 @attrs.frozen
@@ -86,7 +86,7 @@ class Side:
 
     def __init__(self, is_compiled: bool, most_bytes: int) -> None:
         self.clock = PollingReactor()
-        self.heard: list[Any] = []
+        self.received: list[Any] = []
         limits = InboxLimits(events=5, bytes=most_bytes, slice=SLICE)
         intake = compiled(limits) if is_compiled else None
         self.inbox = Inbox(self.clock, lambda: None, limits, intake)
@@ -95,7 +95,7 @@ class Side:
         self.callbacks = Callbacks(
             libca.load(), self.inbox, self.registry, RefusalLog(self.clock), lambda *_: None
         )
-        self.listeners = [Listener(name, self.heard, self.clock) for name in range(LISTENERS)]
+        self.listeners = [Listener(name, self.received, self.clock) for name in range(LISTENERS)]
         for listener in self.listeners:
             listener.key = self.registry.next_key()
             self.registry.listen(listener)  # type: ignore[arg-type]
@@ -110,13 +110,13 @@ class Side:
     def replace(self, name: int) -> None:
         """End a subscription, and start another."""
         self.registry.forget(self.listeners[name].key)
-        self.listeners[name] = Listener(name, self.heard, self.clock)
+        self.listeners[name] = Listener(name, self.received, self.clock)
         self.listeners[name].key = self.registry.next_key()
         self.registry.listen(self.listeners[name])  # type: ignore[arg-type]
 
     def news(self, text: str) -> None:
         """Post something that must not be dropped."""
-        self.inbox.post(self.heard.append, text)
+        self.inbox.post(self.received.append, text)
 
     def update(self, name: int, raw: bytes) -> None:
         """Post an update from Python."""
@@ -220,7 +220,7 @@ class IntakeMachine(RuleBasedStateMachine):
             while side.clock.getDelayedCalls():
                 side.work()
         python, in_c = self.sides
-        assert in_c.heard == python.heard
+        assert in_c.received == python.received
         assert in_c.inbox.conflated == python.inbox.conflated
         assert in_c.clock.wakes == python.clock.wakes
 
@@ -253,12 +253,18 @@ class IntakeTests(SynchronousTestCase):
         self.intake = compiled(InboxLimits())
         self.inbox = Inbox(self.clock, lambda: None, intake=self.intake)
         self.addCleanup(self.inbox.close)
-        self.heard: list[Any] = []
+        self.received: list[Any] = []
 
     def listen(self) -> int:
         """Add a subscription."""
         return self.intake.listen(
-            DBR_TIME_DOUBLE, MOST, HEADER, WIDTH, Hearing(self.heard.append), lambda *_: None, None
+            DBR_TIME_DOUBLE,
+            MOST,
+            HEADER,
+            WIDTH,
+            Hearing(self.received.append),
+            lambda *_: None,
+            None,
         )
 
     def event(self, number: int, raw: bytes = b"v" * 24) -> None:
@@ -269,34 +275,40 @@ class IntakeTests(SynchronousTestCase):
         """Each number belongs to one intake; it is invalid once that is closed."""
         other = compiled(InboxLimits())
         Inbox(self.clock, lambda: None, intake=other)
-        heard: list[Any] = []
+        received: list[Any] = []
         numbers = [
             self.listen(),
             other.listen(
-                DBR_TIME_DOUBLE, 1, HEADER, WIDTH, Hearing(heard.append), lambda *_: None, None
+                DBR_TIME_DOUBLE, 1, HEADER, WIDTH, Hearing(received.append), lambda *_: None, None
             ),
         ]
         for number in numbers:
             self.event(number)
         self.intake.work(self.clock.seconds, 1.0)
-        self.assertEqual((len(self.heard), len(heard)), (1, 0))
+        self.assertEqual((len(self.received), len(received)), (1, 0))
         other.close()
         self.event(numbers[1])
         other.work(self.clock.seconds, 1.0)
-        self.assertEqual(heard, [])
+        self.assertEqual(received, [])
 
     def test_large(self) -> None:
         """A large array is passed on completely."""
         most = 100_000
         number = self.intake.listen(
-            DBR_TIME_DOUBLE, most, HEADER, WIDTH, Hearing(self.heard.append), lambda *_: None, None
+            DBR_TIME_DOUBLE,
+            most,
+            HEADER,
+            WIDTH,
+            Hearing(self.received.append),
+            lambda *_: None,
+            None,
         )
         raw = bytes(range(256)) * ((HEADER + most * WIDTH) // 256 + 1)
         raw = raw[: HEADER + most * WIDTH]
         args = event_args(number, raw, count=most)
         libca.EventCallback(self.intake.callback)(args)
         self.intake.work(self.clock.seconds, 1.0)
-        self.assertEqual(self.heard, [raw])
+        self.assertEqual(self.received, [raw])
 
     def test_nothing_is_kept(self) -> None:
         """Objects of a handler are freed when its subscription ends, and with the intake."""
@@ -349,11 +361,11 @@ class IntakeTests(SynchronousTestCase):
             raise KeyboardInterrupt
 
         self.inbox.post(interrupt, None)
-        self.inbox.post(self.heard.append, "after")
+        self.inbox.post(self.received.append, "after")
         with self.assertRaises(KeyboardInterrupt):
             self.clock.flush_cycle()
         self.intake.work(self.clock.seconds, 1.0)
-        self.assertEqual(self.heard, ["after"])
+        self.assertEqual(self.received, ["after"])
 
 
 class WakeTests(TestCase):
@@ -371,12 +383,12 @@ class WakeTests(TestCase):
         inbox.open()
         self.addCleanup(inbox.close)
         done: Deferred[None] = Deferred()
-        heard: dict[int, list[bytes]] = {number: [] for number in range(threads)}
+        received: dict[int, list[bytes]] = {number: [] for number in range(threads)}
 
         def handler(thread: int) -> Any:
             def handle(raw: bytes) -> None:
-                heard[thread].append(raw)
-                if sum(map(len, heard.values())) == rounds * threads:
+                received[thread].append(raw)
+                if sum(map(len, received.values())) == rounds * threads:
                     done.callback(None)
 
             return handle
@@ -411,7 +423,7 @@ class WakeTests(TestCase):
         for thread in posting:
             thread.join()
         self.assertEqual(inbox.conflated, 0)
-        self.assertEqual(list(heard.values()), [expected] * threads)
+        self.assertEqual(list(received.values()), [expected] * threads)
 
 
 class LoadTests(SynchronousTestCase):

@@ -171,8 +171,8 @@ class DerivedTests(V2TestCase):
             yield slow.until(lambda batch, text=text: text in [m.get("text") for m in batch])
         yield self.dbpf(ioc, "ao", "2")
         yield plain.until(like(msg_type="monitor", value=2.0))
-        told = [each["value"] for each in plain.messages if "units" in each]
-        self.assertEqual(told, [1.25, 2.0])
+        received = [each["value"] for each in plain.messages if "units" in each]
+        self.assertEqual(received, [1.25, 2.0])
 
     @inlineCallbacks
     def test_units(self) -> Any:

@@ -21,10 +21,10 @@ class MemoryTests(SynchronousTestCase):
         self.backend = MemoryBackend(now=lambda: 12.25)
         self.sink = SinkRecorder()
 
-    def heard(self) -> list[object]:
+    def received(self) -> list[object]:
         """Return what the sink got since the last call, without metadata."""
-        heard, self.sink.heard = self.sink.heard, []
-        return [each for each in heard if each[0] != "metadata"]
+        received, self.sink.received = self.sink.received, []
+        return [each for each in received if each[0] != "metadata"]
 
     def test_present(self) -> None:
         """A PV that exists is reported on opening: metadata, connection, value."""
@@ -32,25 +32,25 @@ class MemoryTests(SynchronousTestCase):
         self.backend.add("X", 5, metadata)
         self.backend.open("X", self.sink)
         expected = [("metadata", metadata), ("connection", True), ("reading", 5)]
-        self.assertEqual(self.sink.heard, expected)
+        self.assertEqual(self.sink.received, expected)
 
     def test_life(self) -> None:
         """A PV appears, changes, disappears and comes back, and the sink gets all of it."""
         self.backend.open("X", self.sink)
-        self.assertEqual(self.heard(), [])
+        self.assertEqual(self.received(), [])
         self.backend.add("X", 1.0)
         self.backend.set("X", 2.0)
         self.backend.remove("X")
         self.backend.add("X", 3.0)
         expected = [("connection", True), ("reading", 1.0), ("reading", 2.0)]
         expected += [("connection", False), ("connection", True), ("reading", 3.0)]
-        self.assertEqual(self.heard(), expected)
+        self.assertEqual(self.received(), expected)
 
     def test_unreadable(self) -> None:
         """A PV that may not be read is reported as not connected."""
         self.backend.add("X", 1.0, Metadata(FieldType.DOUBLE, 1, read_access=False))
         self.backend.open("X", self.sink)
-        self.assertEqual(self.heard(), [("connection", False)])
+        self.assertEqual(self.received(), [("connection", False)])
 
     def test_close(self) -> None:
         """A closed handle's sink gets nothing more; other sinks of the PV do."""
@@ -59,10 +59,10 @@ class MemoryTests(SynchronousTestCase):
         handle = self.backend.open("X", self.sink)
         self.backend.open("X", other)
         handle.close()
-        self.heard()
+        self.received()
         self.backend.set("X", 2.0)
-        self.assertEqual(self.heard(), [])
-        self.assertEqual(other.heard[-1], ("reading", 2.0))
+        self.assertEqual(self.received(), [])
+        self.assertEqual(other.received[-1], ("reading", 2.0))
 
     def test_stamp(self) -> None:
         """Updates carry the time, and the alarm that they were given."""
@@ -79,7 +79,7 @@ class MemoryTests(SynchronousTestCase):
             sink = SinkRecorder()
             self.backend.add(name, value)  # type: ignore[arg-type]
             self.backend.open(name, sink)
-            metadata = sink.heard[0][1]
+            metadata = sink.received[0][1]
             types[name] = (metadata.type.name, metadata.count)
         expected = {"i": ("LONG", 1), "f": ("DOUBLE", 1), "s": ("STRING", 1)}
         self.assertEqual(types, {**expected, "a": ("DOUBLE", 3), "l": ("STRING", 3)})

@@ -29,7 +29,7 @@ class Updates:
     """A monitor of a double or int, with the time and the alarm, and its updates."""
 
     code: str = "d"
-    heard: list[bytes] = attrs.Factory(list)
+    events: list[bytes] = attrs.Factory(list)
 
     def __attrs_post_init__(self) -> None:
         self.intake = compiled(InboxLimits())
@@ -44,12 +44,12 @@ class Updates:
 
     def receive(self, raw: bytes) -> None:
         """Store an update."""
-        self.heard.append(raw)
+        self.events.append(raw)
 
     def work(self) -> list[Any]:
         """Return the updates."""
         self.intake.work(lambda: 0.0, 1.0)
-        return [self.form.fields(raw) for raw in self.heard]
+        return [self.form.fields(raw) for raw in self.events]
 
     def update(self, value: float, seconds: int) -> bytes:
         """Return an update of the value and the time."""
@@ -183,11 +183,11 @@ class CallbackTests(SynchronousTestCase):
     def test_whole_number_that_is_none(self) -> None:
         """Python handles a whole number that is NaN; it is not sent to any stream."""
         intake, route, buffer = self.route(FieldType.LONG)
-        told: list[Any] = []
+        received: list[Any] = []
 
         def take(*scalar: Any) -> bool:
-            told.append(scalar)
+            received.append(scalar)
             return True
 
         intake.send_scalars(LONG, 0, len(LONG), {7: route}, take)
-        self.assertEqual((len(told), len(buffer)), (1, 0))
+        self.assertEqual((len(received), len(buffer)), (1, 0))

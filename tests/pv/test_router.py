@@ -104,34 +104,38 @@ class SessionTests(SynchronousTestCase):
 
     def test_one_channel(self) -> None:
         """X and ca://X are one channel; messages have the requested name."""
-        told = self.ask(action="connect", pvs=["X", "ca://X"])
-        values = {each["pvname"]: each["value"] for each in told if each["msg_type"] == "monitor"}
+        received = self.ask(action="connect", pvs=["X", "ca://X"])
+        values = {
+            each["pvname"]: each["value"] for each in received if each["msg_type"] == "monitor"
+        }
         self.assertEqual(values, {"X": 1, "ca://X": 1})
         self.assertEqual(self.hub.names, ["X"])
 
     def test_other_backend(self) -> None:
         """Another scheme is another channel; rules use the same name."""
-        told = self.ask(action="connect", pvs=["X", "toy://X"])
-        values = {each["pvname"]: each["value"] for each in told if each["msg_type"] == "monitor"}
+        received = self.ask(action="connect", pvs=["X", "toy://X"])
+        values = {
+            each["pvname"]: each["value"] for each in received if each["msg_type"] == "monitor"
+        }
         self.assertEqual(values, {"X": 1, "toy://X": 2})
         self.assertEqual(set(self.policy.asked), {"X"})
 
     def test_unknown(self) -> None:
         """An unknown scheme is a bad name; others are served."""
-        told = self.ask(action="connect", pvs=["what://X", "X"], id=1)
-        (error,) = [each for each in told if each["msg_type"] == "error"]
+        received = self.ask(action="connect", pvs=["what://X", "X"], id=1)
+        (error,) = [each for each in received if each["msg_type"] == "error"]
         self.assertEqual((error["code"], error["pvname"]), ("bad_name", "what://X"))
         self.assertIn("ca://, toy://", error["message"])
-        self.assertIn("monitor", [each["msg_type"] for each in told])
+        self.assertIn("monitor", [each["msg_type"] for each in received])
 
     def test_no_way_around(self) -> None:
         """Rules for a name apply whatever number of schemes precede it."""
         self.policy.denied = "X"
-        told = []
+        received = []
         for name in ("X", "ca://X", "toy://X", "ca://toy://X", "ca://ca://X"):
             (answer,) = self.ask(action="get", pv=name)
-            told.append(answer["code"])
-        self.assertEqual(told, ["forbidden"] * 3 + ["bad_name"] * 2)
+            received.append(answer["code"])
+        self.assertEqual(received, ["forbidden"] * 3 + ["bad_name"] * 2)
 
     def test_get(self) -> None:
         """Single requests use the scheme too."""

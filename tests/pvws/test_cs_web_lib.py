@@ -38,7 +38,7 @@ class Library(ProcessProtocol):
     """The library in Node."""
 
     def __init__(self) -> None:
-        self.told: list[dict[str, Any]] = []
+        self.received: list[dict[str, Any]] = []
         self.errors = b""
         self.ended: Deferred[None] = Deferred()
         self._partial = b""
@@ -53,18 +53,18 @@ class Library(ProcessProtocol):
     def until(self, timeout: float = 20, **keys: Any) -> Deferred[Any]:
         """Fires with the library's next message with these keys."""
         found: Deferred[Any] = Deferred(lambda _: None)
-        self._waiting = lambda told: told.items() >= keys.items(), found
+        self._waiting = lambda received: received.items() >= keys.items(), found
         self._look()
 
         def not_seen(*_: Any) -> Any:
-            raise NotSeenError(f"{keys}; the last: {self.told[-5:]} {self.errors[-2000:]!r}")
+            raise NotSeenError(f"{keys}; the last: {self.received[-5:]} {self.errors[-2000:]!r}")
 
         return found.addTimeout(timeout, reactor, not_seen)
 
     def outReceived(self, data: bytes) -> None:
         """Handle lines."""
         *lines, self._partial = (self._partial + data).split(b"\n")
-        self.told += [json.loads(line) for line in lines]
+        self.received += [json.loads(line) for line in lines]
         self._look()
 
     def errReceived(self, data: bytes) -> None:
@@ -82,13 +82,13 @@ class Library(ProcessProtocol):
         return self.ended
 
     def _look(self) -> None:
-        while self._waiting is not None and self._position < len(self.told):
+        while self._waiting is not None and self._position < len(self.received):
             fits, found = self._waiting
-            told = self.told[self._position]
+            received = self.received[self._position]
             self._position += 1
-            if fits(told):
+            if fits(received):
                 self._waiting = None
-                found.callback(told)
+                found.callback(received)
 
 
 class CsWebLibTests(PVWSTestCase):
@@ -111,7 +111,7 @@ class CsWebLibTests(PVWSTestCase):
         reactor.spawnProcess(library, "node", command, env=None)
         self.addCleanup(library.stop)
         yield library.until(
-            LOADING, told="value", pv="sim://flipflop(29.929)", choices=["false", "true"]
+            LOADING, received="value", pv="sim://flipflop(29.929)", choices=["false", "true"]
         )
         return library
 
@@ -131,8 +131,8 @@ class CsWebLibTests(PVWSTestCase):
             (wave, {"array": [1, 5, 2.5]}),
         ):
             library.do("subscribe", pv)
-            yield library.until(told="connection", pv=pv, isConnected=True, isReadonly=False)
-            yield library.until(told="value", pv=pv, **wanted)
+            yield library.until(received="connection", pv=pv, isConnected=True, isReadonly=False)
+            yield library.until(received="value", pv=pv, **wanted)
         # It writes text wherever it has some.
         for pv, value, wanted in (
             (level, {"stringValue": "8.5"}, {"number": 8.5, "alarm": "warning", "units": "mm"}),
@@ -143,19 +143,19 @@ class CsWebLibTests(PVWSTestCase):
             (text, {"stringValue": "42"}, {"text": "42"}),
         ):
             library.do("put", pv, value=value)
-            yield library.until(told="value", pv=pv, **wanted)
+            yield library.until(received="value", pv=pv, **wanted)
         yield self.kill_ioc(ioc)
-        yield library.until(told="value", pv=level, text="NaN", number="NaN")
+        yield library.until(received="value", pv=level, text="NaN", number="NaN")
         yield self.start_ioc(RECORDS)
-        yield library.until(told="value", pv=level, number=1.5, units="mm")
+        yield library.until(received="value", pv=level, number=1.5, units="mm")
         # It connects again by itself, and has everything again.
         clients: Any = fixture.gateway.pages(lambda clients, _: cast(Any, clients))
         for connection in list(clients.connections):
             connection.hang_up(1001, "tested")
-        yield library.until(told="connection", pv=level, isConnected=False)
-        yield library.until(told="connection", pv=level, isConnected=True, isReadonly=False)
+        yield library.until(received="connection", pv=level, isConnected=False)
+        yield library.until(received="connection", pv=level, isConnected=True, isReadonly=False)
         library.do("put", level, value={"doubleValue": 3})
-        yield library.until(told="value", pv=level, number=3)
+        yield library.until(received="value", pv=level, number=3)
         library.do("unsubscribe", level)
         yield fixture.stop()
-        yield library.until(told="connection", pv=mode, isConnected=False)
+        yield library.until(received="connection", pv=mode, isConnected=False)

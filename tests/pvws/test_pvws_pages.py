@@ -72,14 +72,14 @@ class PageTests(ApiTestCase):
         yield self.socket("X", "array")
         yield connect(reactor, f"ws://127.0.0.1:{self.port}/monitor")
         reply = yield self.call("GET", "/pvws/summary/")
-        (told,) = reply.json["sockets"]
+        (received,) = reply.json["sockets"]
         members = ("id", "created", "last_client_message", "last_message_sent", "queued")
-        self.assertEqual(tuple(told), (*members, "pvs", "arrays", "max_size"))
-        self.assertEqual((told["pvs"], told["arrays"], told["max_size"]), (2, 1, 7))
-        self.assertEqual(told["queued"], 0)
+        self.assertEqual(tuple(received), (*members, "pvs", "arrays", "max_size"))
+        self.assertEqual((received["pvs"], received["arrays"], received["max_size"]), (2, 1, 7))
+        self.assertEqual(received["queued"], 0)
         for name in members[1:4]:
-            self.assertLess(abs(told[name] / 1000 - time.time()), allowed(60), name)
-        self.assertLessEqual(told["created"], told["last_client_message"])
+            self.assertLess(abs(received[name] / 1000 - time.time()), allowed(60), name)
+        self.assertLessEqual(received["created"], received["last_client_message"])
 
     @inlineCallbacks
     def test_socket(self) -> Any:
@@ -105,9 +105,9 @@ class PageTests(ApiTestCase):
         for names in (["X", "Y"], ["X"]):
             yield self.socket(*names)
         reply = yield self.call("GET", "/pvws/pool")
-        told = sorted((each["pv"], each["refs"]) for each in reply.json)
+        received = sorted((each["pv"], each["refs"]) for each in reply.json)
         # Clients that ask for the same name are one subscriber of the channel.
-        self.assertEqual(told, [("X", 1), ("Y", 1)])
+        self.assertEqual(received, [("X", 1), ("Y", 1)])
 
     @inlineCallbacks
     def test_rules(self) -> Any:
@@ -147,8 +147,8 @@ class PageTests(ApiTestCase):
         self.serve()
         client = yield self.socket("X")
         reply = yield self.call("GET", "/pvws/summary")
-        (told,) = reply.json["sockets"]
-        reply = yield self.call("DELETE", f"/pvws/socket/{told['id']}")
+        (received,) = reply.json["sockets"]
+        reply = yield self.call("DELETE", f"/pvws/socket/{received['id']}")
         self.assertIn(reply.status, (405, 501))
         client.send({"type": "echo"})
         yield client.until(type="echo")

@@ -46,9 +46,9 @@ class RequestTests(PVWSTestCase):
         update = yield client.until(has_value)
         self.assertEqual((update["pv"], update["value"]), (name, 1.5))
         client.send({"type": "list"})
-        told = yield client.receive()
+        received = yield client.receive()
         names = [f"{self.prefix}a", f"{self.prefix}b", name]
-        self.assertEqual(told, {"type": "list", "pvs": names})
+        self.assertEqual(received, {"type": "list", "pvs": names})
 
     @inlineCallbacks
     def test_clear(self) -> Any:
@@ -72,12 +72,12 @@ class RequestTests(PVWSTestCase):
         """The list includes names that were never found."""
         _, _, client = yield self.start_all(RECORDS)
         client.send({"type": "list"})
-        told = yield client.receive()
-        self.assertEqual(told, {"type": "list", "pvs": []})
+        received = yield client.receive()
+        self.assertEqual(received, {"type": "list", "pvs": []})
         self.ask(client, "subscribe", "nowhere", "a")
         client.send({"type": "list"})
-        told = yield client.until(type="list")
-        self.assertEqual(told["pvs"], [f"{self.prefix}nowhere", f"{self.prefix}a"])
+        received = yield client.until(type="list")
+        self.assertEqual(received["pvs"], [f"{self.prefix}nowhere", f"{self.prefix}a"])
 
     @inlineCallbacks
     def test_names_of_other_types(self) -> Any:
@@ -86,8 +86,8 @@ class RequestTests(PVWSTestCase):
         client.send({"type": "subscribe", "pvs": [5, True, None, {}, ["x"], f"{self.prefix}a"]})
         yield client.until(pv=f"{self.prefix}a")
         client.send({"type": "list"})
-        told = yield client.until(type="list")
-        self.assertEqual(told["pvs"], ["5", "true", "null", f"{self.prefix}a"])
+        received = yield client.until(type="list")
+        self.assertEqual(received["pvs"], ["5", "true", "null", f"{self.prefix}a"])
 
     @inlineCallbacks
     def test_ping(self) -> Any:

@@ -69,8 +69,8 @@ class CommandTests(TwistdTestCase):
         run.start(program="pycaserver")
         ended = yield run.when_ended()
         self.assertEqual(ended.status, 1)
-        told = f"pycaserver: {config}:1: max-pv: no such option; did you mean max-pvs?"
-        self.assertEqual(run.errors, [told])
+        received = f"pycaserver: {config}:1: max-pv: no such option; did you mean max-pvs?"
+        self.assertEqual(run.errors, [received])
 
     @inlineCallbacks
     def test_client(self) -> Any:

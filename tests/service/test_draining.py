@@ -85,18 +85,18 @@ class NotifyTests(TwistdTestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         where = f"{folder.name}/notify"
-        told = _Systemd()
-        port = reactor.listenUNIXDatagram(where, told)
+        received = _Systemd()
+        port = reactor.listenUNIXDatagram(where, received)
         self.addCleanup(port.stopListening)
         run = self.twistd({"NOTIFY_SOCKET": where, "WATCHDOG_USEC": "200000"})
         yield run.serve("--port", LOOPBACK, "--drain-time=1")
-        yield until_true(lambda: told.states.count("WATCHDOG=1") >= 3)
-        self.assertEqual(told.states[0], "READY=1")
+        yield until_true(lambda: received.states.count("WATCHDOG=1") >= 3)
+        self.assertEqual(received.states[0], "READY=1")
         run.signal("TERM")
-        yield until_true(lambda: "STOPPING=1" in told.states)
+        yield until_true(lambda: "STOPPING=1" in received.states)
         yield run.when_ended()
         # Draining is no hanging.
-        after = told.states[told.states.index("STOPPING=1") :]
+        after = received.states[received.states.index("STOPPING=1") :]
         self.assertIn("WATCHDOG=1", after)
 
     def test_environment(self) -> None:

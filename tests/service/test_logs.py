@@ -124,9 +124,9 @@ class ObserverTests(SynchronousTestCase):
             logger.warn("high")
 
         for form in LogFormat:
-            told = self.written(LogSettings(form, "warn"), log)
-            self.assertIn("high", told)
-            self.assertNotIn("low", told)
+            received = self.written(LogSettings(form, "warn"), log)
+            self.assertIn("high", received)
+            self.assertNotIn("low", received)
 
     def test_traceback(self) -> None:
         """An exception stays in its line, with its traceback."""

@@ -68,7 +68,7 @@ class SeamTests(TestCase):
         self.assertEqual(first["pvname"], "count://100")
         client.send({"action": "put", "pv": "count://100", "value": 5000})
         yield client.until(msg_type="put", ok=True)
-        yield client.until(lambda told: told.get("value", 0) > 5000)
+        yield client.until(lambda received: received.get("value", 0) > 5000)
         client.send({"action": "put", "pv": "count://100", "value": "much"})
         error = yield client.until(msg_type="error")
         self.assertEqual(
@@ -120,5 +120,5 @@ class SeamTests(TestCase):
         client.send(["ping"])
         yield pinged
         client.send(["show", "nowhere"])
-        told = yield client.receive()
-        self.assertEqual(told, ["nowhere", "not found"])
+        received = yield client.receive()
+        self.assertEqual(received, ["nowhere", "not found"])

@@ -112,13 +112,13 @@ class SessionLimitTests(SynchronousTestCase):
         session.receive(json.dumps({"action": "connect", "pvs": ["X3", "X4"], "id": 8}).encode())
         session.receive(b'{"action":"put","pv":"X0","id":9}')
         self.gateway.flush_cycle()
-        told = [
+        received = [
             (each.get("action"), each.get("pvname"), each.get("id"))
             for each in self.page.take()
             if each.get("code") == "rate_limited"
         ]
         self.assertEqual(
-            told,
+            received,
             [
                 ("connect", "X0", None),
                 ("get", "X1", None),

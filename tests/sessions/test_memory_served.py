@@ -89,15 +89,15 @@ class ServedMemoryTests(TwistdTestCase):
         yield self.start()
         names = [f"{self.prefix}big.VAL[{start}:{ELEMENTS - 1}]" for start in range(100)]
         self.client.send({"action": "connect", "pvs": names, "arrays": "binary"})
-        told: dict[str, str] = {}
-        while len(told) < len(names):
+        received: dict[str, str] = {}
+        while len(received) < len(names):
             message = yield self.client.until(lambda each: True)
             if isinstance(message, bytes):
                 size = int.from_bytes(message[:4], "little")
-                told[json.loads(message[4 : 4 + size])["pvname"]] = "value"
+                received[json.loads(message[4 : 4 + size])["pvname"]] = "value"
             elif message["msg_type"] == "error":
-                told[message["pvname"]] = message["code"]
-        kinds = list(told.values())
+                received[message["pvname"]] = message["code"]
+        kinds = list(received.values())
         self.assertLessEqual(set(kinds), {"value", "too_many_pvs", "overloaded"})
         self.assertGreater(kinds.count("value"), 0)
         self.assertLessEqual(kinds.count("value"), MAX_MEMORY // 4 // 7)

@@ -49,7 +49,7 @@ class BoundsTests(SynchronousTestCase):
         self.closed.append(code)
         self.session.close()
 
-    def told(self) -> list[Any]:
+    def received(self) -> list[Any]:
         """Return what the client got since the last call."""
         self.gateway.flush_cycle()
         return self.page.take()
@@ -59,7 +59,7 @@ class BoundsTests(SynchronousTestCase):
         self.session.receive(payload)
         while self.session.is_busy:
             self.session.go_on()
-        return self.told()
+        return self.received()
 
     def test_id(self) -> None:
         """An id has a length limit, in bytes; the error about a longer one does not repeat it."""
@@ -107,10 +107,10 @@ class BoundsTests(SynchronousTestCase):
         for names in (["X"], [""], [5], ["", "X"]):
             self.session.receive(message("connect", pvs=names * NAMES_PER_STEP * 3))
             self.assertTrue(self.session.is_busy)
-            self.assertLessEqual(len(self.told()), NAMES_PER_STEP + 2)
+            self.assertLessEqual(len(self.received()), NAMES_PER_STEP + 2)
             while self.session.is_busy:
                 self.session.go_on()
-            self.told()
+            self.received()
 
     def test_list_in_parts(self) -> None:
         """So is the reply to a `list`, which has all names."""
@@ -119,10 +119,10 @@ class BoundsTests(SynchronousTestCase):
         self.all_told(message("connect", pvs=names))
         self.session.receive(message("list", id=5))
         self.assertTrue(self.session.is_busy)
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.received(), [])
         while self.session.is_busy:
             self.session.go_on()
-        self.assertEqual(self.told(), [{"msg_type": "list", "pvs": names, "id": 5}])
+        self.assertEqual(self.received(), [{"msg_type": "list", "pvs": names, "id": 5}])
 
     def test_cost(self) -> None:
         """A list costs tokens by its length, even if it is longer than the balance."""
@@ -174,10 +174,10 @@ class BoundsTests(SynchronousTestCase):
         for value in range(3):
             self.gateway.backend.set(names[-1], value)
             self.session.outbox.resume()
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.received(), [])
         while len(self.gateway.sessions.shared.publishers):
             self.gateway.flush_cycle()
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.received(), [])
 
     def test_under_way(self) -> None:
         """The number of unanswered gets and infos is limited."""
@@ -185,7 +185,7 @@ class BoundsTests(SynchronousTestCase):
             self.open()
             for number in range(UNDER_WAY + 3):
                 ask(self.session, action, "nowhere", id=number)
-            errors = self.told()
+            errors = self.received()
             self.assertEqual({error["code"] for error in errors}, {"overloaded"})
             self.assertEqual([error["id"] for error in errors], [UNDER_WAY + n for n in range(3)])
             self.session.close()

@@ -118,8 +118,8 @@ class FullDiskTests(TwistdTestCase):
         yield put(3)
         yield run.until_line(r"put user=.* new=3")
         self.assertEqual(path.stat().st_size, size + 30)
-        told = [line for line in run.lines if "cannot be written" in line]
-        self.assertEqual(len(told), 1)
+        received = [line for line in run.lines if "cannot be written" in line]
+        self.assertEqual(len(received), 1)
         resource.prlimit(run.pid, resource.RLIMIT_FSIZE, (most, most))
         yield put(4)
         yield run.until_line("can be written again; it is missing 2 lines")

@@ -42,7 +42,7 @@ class SessionTests(SynchronousTestCase):
         self.gateway.backend.add("X", 1.0)
         self.session, self.page = self.gateway.open()
 
-    def told(self) -> list[object]:
+    def received(self) -> list[object]:
         """Return what the client got in this flush cycle."""
         self.gateway.flush_cycle()
         return brief(self.page.take())
@@ -50,51 +50,51 @@ class SessionTests(SynchronousTestCase):
     def test_connect(self) -> None:
         """Connecting sends connection and value at once, then each update, once per flush cycle."""
         ask(self.session, "connect", "X")
-        self.assertEqual(self.told(), [True, 1.0])
+        self.assertEqual(self.received(), [True, 1.0])
         for value in (2.0, 3.0):
             self.gateway.backend.set("X", value)
         self.assertEqual(self.page.writes, [])
         self.gateway.flush_cycle()
         self.assertEqual(len(self.page.writes), 1)
-        self.assertEqual(self.told(), [2.0, 3.0])
+        self.assertEqual(self.received(), [2.0, 3.0])
 
     def test_bare_name(self) -> None:
         """A bare name connects, as in the oldest protocol."""
         self.session.receive(b"X")
-        self.assertEqual(self.told(), [True, 1.0])
+        self.assertEqual(self.received(), [True, 1.0])
 
     def test_disconnect(self) -> None:
         """Disconnecting ends the updates; of a PV that is not subscribed to, it is ignored."""
         ask(self.session, "connect", "X")
-        self.told()
+        self.received()
         ask(self.session, "disconnect", "X")
         ask(self.session, "disconnect", "X")
         ask(self.session, "disconnect", "never")
         self.gateway.backend.set("X", 2.0)
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.received(), [])
 
     def test_connect_again(self) -> None:
         """A repeated connect is answered again, and updates are still sent once."""
         for _ in range(3):
             ask(self.session, "connect", "X")
-            self.assertEqual(self.told(), [True, 1.0])
+            self.assertEqual(self.received(), [True, 1.0])
         self.gateway.backend.set("X", 2.0)
-        self.assertEqual(self.told(), [2.0])
+        self.assertEqual(self.received(), [2.0])
         ask(self.session, "disconnect", "X")
         self.gateway.backend.set("X", 3.0)
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.received(), [])
 
     def test_not_found(self) -> None:
         """A PV that is not found in time is reported as such once, and when it appears."""
         ask(self.session, "connect", "late")
         self.gateway.advance(CONNECT_TIMEOUT - 0.1)
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.received(), [])
         self.gateway.advance(0.2)
-        self.assertEqual(self.told(), [False])
+        self.assertEqual(self.received(), [False])
         self.gateway.advance(100)
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.received(), [])
         self.gateway.backend.add("late", "here")
-        self.assertEqual(self.told(), [True, "here"])
+        self.assertEqual(self.received(), [True, "here"])
 
     def test_found_in_time(self) -> None:
         """A PV that is found in time is never reported as lost."""
@@ -102,7 +102,7 @@ class SessionTests(SynchronousTestCase):
         self.gateway.advance(CONNECT_TIMEOUT - 0.1)
         self.gateway.backend.add("late", 5)
         self.gateway.advance(100)
-        self.assertEqual(self.told(), [True, 5])
+        self.assertEqual(self.received(), [True, 5])
 
     def test_not_found_for_each(self) -> None:
         """Each client is notified when its own time is over, unless it has disconnected."""
@@ -114,7 +114,7 @@ class SessionTests(SynchronousTestCase):
         second, second_page = self.gateway.open()
         ask(second, "connect", "late")
         self.gateway.advance(CONNECT_TIMEOUT - 3)
-        self.assertEqual(self.told(), [False])
+        self.assertEqual(self.received(), [False])
         self.assertEqual(second_page.messages, [])
         self.gateway.advance(3)
         self.assertEqual(brief(second_page.take()), [False])
@@ -126,9 +126,9 @@ class SessionTests(SynchronousTestCase):
         self.gateway.advance(3)
         ask(self.session, "connect", "late")
         self.gateway.advance(3)
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.received(), [])
         self.gateway.advance(3)
-        self.assertEqual(self.told(), [False])
+        self.assertEqual(self.received(), [False])
 
     def test_join_lost(self) -> None:
         """Joining a PV that was lost is answered at once."""
@@ -144,12 +144,12 @@ class SessionTests(SynchronousTestCase):
         metadata = Metadata(FieldType.DOUBLE, 1, read_access=False)
         self.gateway.backend.add("secret", 1.0, metadata)
         ask(self.session, "connect", "secret")
-        self.assertEqual(self.told(), [False])
+        self.assertEqual(self.received(), [False])
 
     def test_mistakes(self) -> None:
         """Each invalid request is answered by one error with its code, and changes nothing."""
         ask(self.session, "connect", "X")
-        self.told()
+        self.received()
         for payload, code in [
             (b"{", "bad_json"),
             (b"[]", "bad_request"),
@@ -160,9 +160,9 @@ class SessionTests(SynchronousTestCase):
             (b"[" * 100_000, "bad_json"),
         ]:
             self.session.receive(payload)
-            self.assertEqual(self.told(), [code], payload[:50])
+            self.assertEqual(self.received(), [code], payload[:50])
         self.gateway.backend.set("X", 2.0)
-        self.assertEqual(self.told(), [2.0])
+        self.assertEqual(self.received(), [2.0])
 
     def test_error_keys(self) -> None:
         """An error has code and text, and action and PV as far as they are known."""
@@ -177,24 +177,24 @@ class SessionTests(SynchronousTestCase):
     def test_binary(self) -> None:
         """A binary message is an error, whatever its content."""
         self.session.receive(json.dumps({"action": "connect", "pv": "X"}).encode(), True)
-        self.assertEqual(self.told(), ["bad_request"])
+        self.assertEqual(self.received(), ["bad_request"])
 
     def test_close(self) -> None:
         """A closed session gets nothing more, and its channels are freed after the linger time."""
         ask(self.session, "connect", "X")
         ask(self.session, "connect", "late")
-        self.told()
+        self.received()
         self.session.close()
         self.gateway.backend.set("X", 2.0)
         self.gateway.advance(CONNECT_TIMEOUT)
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.received(), [])
         self.gateway.advance(LINGER)
         self.assertEqual(self.gateway.hub.names, [])
 
     def test_separate(self) -> None:
         """Other clients are not affected by joins, leaves and errors of one client."""
         ask(self.session, "connect", "X")
-        self.told()
+        self.received()
         other, _ = self.gateway.open()
         ask(other, "connect", "X")
         ask(other, "connect", "late")
@@ -203,9 +203,9 @@ class SessionTests(SynchronousTestCase):
         ask(other, "connect", "X")
         other.close()
         self.gateway.advance(100)
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.received(), [])
         self.gateway.backend.set("X", 2.0)
-        self.assertEqual(self.told(), [2.0])
+        self.assertEqual(self.received(), [2.0])
 
     @settings(max_examples=examples(200), deadline=None)
     @given(st.lists(ANYTHING.filter(is_no_request), max_size=5))

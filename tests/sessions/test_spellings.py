@@ -75,8 +75,8 @@ class SpellingTests(SynchronousTestCase):
             self.gateway.backend.add(name, 1.0)
         session.receive(json.dumps({"action": "connect", "pvs": names}).encode())
         self.gateway.flush_cycle()
-        told = self.pages[session].take()
-        return [each["pvname"] for each in told if each.get("code") == "too_many_pvs"]
+        received = self.pages[session].take()
+        return [each["pvname"] for each in received if each.get("code") == "too_many_pvs"]
 
     def test_client(self) -> None:
         """Modifiers of each kind count together, for each record; plain names do not count."""

@@ -91,14 +91,14 @@ class FairnessTests(SynchronousTestCase):
     def refused(self, session: Session) -> list[tuple[str, str]]:
         """Return code and PV of the errors that a client got since the last call."""
         self.gateway.flush_cycle()
-        told = self.pages[session].take()
-        return [(each["code"], each["pvname"]) for each in told if each["msg_type"] == "error"]
+        received = self.pages[session].take()
+        return [(each["code"], each["pvname"]) for each in received if each["msg_type"] == "error"]
 
     def shown(self, session: Session) -> Any:
         """Return the last value that a client got, if any."""
         self.gateway.flush_cycle()
-        told = self.pages[session].take()
-        return next((each["value"] for each in told if each["msg_type"] == "monitor"), None)
+        received = self.pages[session].take()
+        return next((each["value"] for each in received if each["msg_type"] == "monitor"), None)
 
     def test_address(self) -> None:
         """The clients of an address share a limit; the one with most names loses its oldest."""

@@ -57,8 +57,8 @@ class BatchTests(SynchronousTestCase):
             ask(session, "connect", "nowhere", batch=asked)
             self.gateway.advance(CONNECT_TIMEOUT)
             self.gateway.flush_cycle()
-            (told,) = page.take()
-            self.assertEqual((told[0] if asked else told)["conn"], False)
+            (received,) = page.take()
+            self.assertEqual((received[0] if asked else received)["conn"], False)
 
     def test_burst(self) -> None:
         """All updates of a flush cycle are one array in one frame, in order."""
@@ -131,8 +131,8 @@ class BatchTests(SynchronousTestCase):
         ask(session, "connect", "a")
         self.gateway.flush_cycle()
         batch, *single = page.take()
-        told = [each.get("conn", each.get("value")) for each in (*batch, *single)]
-        self.assertEqual(told, [True, 0, 1, True, 1])
+        received = [each.get("conn", each.get("value")) for each in (*batch, *single)]
+        self.assertEqual(received, [True, 0, 1, True, 1])
 
     def test_becomes_binary(self) -> None:
         """If a PV reconnects as an array, in its own frames, its loss comes first."""

@@ -53,8 +53,8 @@ class GetTests(V2TestCase):
         yield self.dbpf(ioc, "quiet", "3")
         got = yield self.value(client, "quiet")
         self.assertEqual(got, 3)
-        told = [each["value"] for each in client.messages if each["msg_type"] == "monitor"]
-        self.assertEqual(told, [1], "the change is below MDEL")
+        received = [each["value"] for each in client.messages if each["msg_type"] == "monitor"]
+        self.assertEqual(received, [1], "the change is below MDEL")
 
     @inlineCallbacks
     def test_channels(self) -> Any:

@@ -152,9 +152,9 @@ class MetadataTests(V2TestCase):
         yield self.dbpf(ioc, "ao.ASG", "DEFAULT")
         yield client.until(msg_type="connection", conn=True)
         yield client.until(msg_type="monitor", value=1.5)
-        told = [each for each in client.messages if "value" not in each and "id" not in each]
+        received = [each for each in client.messages if "value" not in each and "id" not in each]
         found = ["connection", "metadata"]
-        self.assertEqual(kinds(told), [*found, "metadata", "metadata", *found, *found])
+        self.assertEqual(kinds(received), [*found, "metadata", "metadata", *found, *found])
 
     @inlineCallbacks
     def test_one_change(self) -> Any:
@@ -175,8 +175,8 @@ class MetadataTests(V2TestCase):
                     wanted = yield self.ask(client, "info", name)
                 while not any(self.holds(each, number) for each in client.messages[before:]):
                     yield client.receive()
-                told = [each for each in client.messages[before:] if "id" not in each]
-                self.assertEqual(kinds(told).count("metadata"), 1, (name, group, told))
+                received = [each for each in client.messages[before:] if "id" not in each]
+                self.assertEqual(kinds(received).count("metadata"), 1, (name, group, received))
 
     @staticmethod
     def holds(message: dict[str, Any], number: int) -> bool:

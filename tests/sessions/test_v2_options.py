@@ -79,34 +79,34 @@ class OptionTests(SynchronousTestCase):
         page = AnyPage()
         session = self.gateway.sessions.open(page, Peer("test"), VERSION_1)
 
-        def told(request: dict[str, Any]) -> Any:
+        def received(request: dict[str, Any]) -> Any:
             session.receive(json.dumps(request).encode())
             self.gateway.flush_cycle()
             return page.take()
 
         plain = {"metadata": False, "text": False, "max_rate": None, "arrays": "json"}
         plain |= {"batch": False, "reason": False}
-        (reply,) = told({"action": "configure"})
+        (reply,) = received({"action": "configure"})
         self.assertEqual(reply, {"msg_type": "configured", **plain})
         self.assertEqual(list(reply), ["msg_type", *plain])
         ask(session, "connect", "X")
         self.gateway.flush_cycle()
         page.take()
-        (reply,) = told({"action": "configure", "text": True, "arrays": "base64"})
+        (reply,) = received({"action": "configure", "text": True, "arrays": "base64"})
         self.assertEqual(
             reply, {"msg_type": "configured", **plain, "text": True, "arrays": "base64"}
         )
-        (reply,) = told({"action": "configure", "max_rate": 5})
+        (reply,) = received({"action": "configure", "max_rate": 5})
         self.assertEqual((reply["text"], reply["max_rate"]), (True, 5))
         self.gateway.backend.set("X", 4.0)
         self.gateway.flush_cycle()
         (monitor,) = page.take()
         self.assertNotIn("text", monitor, "what is subscribed stays as it is")
-        _, monitor = told({"action": "connect", "pv": "X"})
+        _, monitor = received({"action": "connect", "pv": "X"})
         self.assertEqual(monitor["text"], "4.00")
-        (value,) = told({"action": "get", "pv": "X", "text": False})
+        (value,) = received({"action": "get", "pv": "X", "text": False})
         self.assertNotIn("text", value)
-        (value,) = told({"action": "get", "pv": "array"})
+        (value,) = received({"action": "get", "pv": "array"})
         self.assertEqual(value["value"]["dtype"], "<f8")
 
     def test_bad(self) -> None:

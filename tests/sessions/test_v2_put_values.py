@@ -188,8 +188,8 @@ class PutValueTests(SynchronousTestCase):
         for seconds, actions in [(0.4, []), (0.2, ["put"]), (4, []), (1, ["put", "get", "info"])]:
             gateway.advance(seconds)
             gateway.flush_cycle()
-            told = [(each["code"], each["action"]) for each in page.take()]
-            self.assertEqual(told, [("not_connected", action) for action in actions])
+            received = [(each["code"], each["action"]) for each in page.take()]
+            self.assertEqual(received, [("not_connected", action) for action in actions])
 
 
 def _as_array(metadata: Metadata, value: Any) -> Any:

@@ -199,12 +199,12 @@ class RateTests(SynchronousTestCase):
             self.gateway.backend.set("X", value)
         self.gateway.backend.remove("X")
         self.gateway.flush_cycle()
-        told = [each.get("value", each.get("conn")) for each in page.take()]
-        self.assertEqual(told, [True, 0, 1, 2, False])
+        received = [each.get("value", each.get("conn")) for each in page.take()]
+        self.assertEqual(received, [True, 0, 1, 2, False])
         self.gateway.backend.add("X", 3)
         self.gateway.flush_cycle()
-        told = [each.get("value", each.get("conn")) for each in page.take()]
-        self.assertEqual(told, [True, 3])
+        received = [each.get("value", each.get("conn")) for each in page.take()]
+        self.assertEqual(received, [True, 3])
         self.gateway.backend.set("X", 4)
         self.assertEqual(self.values(page), [])
         self.gateway.advance(PAUSE)

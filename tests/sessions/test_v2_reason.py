@@ -33,7 +33,7 @@ class ReasonTests(SynchronousTestCase):
             self.gateway.open(),
         )
 
-    def told(self, name: str, **options: Any) -> tuple[list[Any], list[Any]]:
+    def received(self, name: str, **options: Any) -> tuple[list[Any], list[Any]]:
         """Return what both get for a PV."""
         ask(self.asking, "connect", name, reason=True, **options)
         ask(self.other, "connect", name, **options)
@@ -43,19 +43,19 @@ class ReasonTests(SynchronousTestCase):
 
     def test_not_found(self) -> None:
         """A PV that is not found has the time when the search began."""
-        (message,), (plain,) = self.told("nowhere")
+        (message,), (plain,) = self.received("nowhere")
         reason = message.pop("reason")
         self.assertEqual(message, plain)
         self.assertRegex(reason, r"^no IOC has answered since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 
     def test_connected(self) -> None:
         """A PV that is connected has no reason."""
-        told, plain = self.told("X")
-        self.assertEqual(told, plain)
+        received, plain = self.received("X")
+        self.assertEqual(received, plain)
 
     def test_refused(self) -> None:
         """The text of an IOC that refuses is part of the reason."""
-        self.told("X")
+        self.received("X")
         (handle,) = self.gateway.backend.handles
         handle.sink.refused("no such luck")
         self.gateway.flush_cycle()
@@ -105,7 +105,7 @@ class RuleTests(SynchronousTestCase):
         self.gateway.flush_cycle()
         self.page.take()
 
-    def told(self, name: str) -> tuple[list[Any], list[Any]]:
+    def received(self, name: str) -> tuple[list[Any], list[Any]]:
         """Return what both get when they request a PV."""
         for session in (self.asking, self.other):
             ask(session, "connect", name)
@@ -118,7 +118,7 @@ class RuleTests(SynchronousTestCase):
             ("HIDDEN:1", "site.pvlist:4: DENY"),
             ("SECRET:1", "site.acf: no RULE of ASG(SECRETS) applies"),
         ):
-            (connection, error), plain = self.told(name)
+            (connection, error), plain = self.received(name)
             expected = f"the access rules do not let you read it ({rule})"
             self.assertEqual(
                 connection,
@@ -128,7 +128,7 @@ class RuleTests(SynchronousTestCase):
 
     def test_ended(self) -> None:
         """If a new policy ends a subscription, the message has the rule."""
-        self.told("X")
+        self.received("X")
         self.policy.accept(Policy(parse_pvlist("A ALLOW\n", "/etc/new.pvlist")))
         self.gateway.sessions.reauthorize()
         self.gateway.advance(1)

@@ -39,7 +39,7 @@ ANYONE = Policy(puts=True, writers=Writers.ANYONE)
 HASTY = Backoff(first=0.02, longest=0.1)
 """For tests that wait for a gateway to come back."""
 
-Heard = tuple[str, str, Any]
+Event = tuple[str, str, Any]
 
 
 @implementer(IPolicy)
@@ -57,40 +57,40 @@ class Secretive:
 
 @implementer(IListener)
 class Recorder:
-    """A listener that keeps all it hears, and waits for what it has not heard."""
+    """A listener that records all calls, and waits for further ones."""
 
     def __init__(self) -> None:
-        self.heard: list[Heard] = []
+        self.events: list[Event] = []
         """Kind, name and content of each call."""
-        self._waiting: list[tuple[Callable[[Heard], bool], Deferred[Heard]]] = []
+        self._waiting: list[tuple[Callable[[Event], bool], Deferred[Event]]] = []
         self._position = 0
 
     def connection(self, name: str, connected: bool) -> None:
         """Keep it."""
-        self._hear("connection", name, connected)
+        self._record("connection", name, connected)
 
     def metadata(self, name: str, metadata: Metadata) -> None:
         """Keep it."""
-        self._hear("metadata", name, metadata)
+        self._record("metadata", name, metadata)
 
     def history(self, name: str, history: History) -> None:
         """Keep it."""
-        self._hear("history", name, history)
+        self._record("history", name, history)
 
     def update(self, name: str, update: Update) -> None:
         """Keep it."""
-        self._hear("update", name, update)
+        self._record("update", name, update)
 
     def error(self, name: str, error: GatewayError) -> None:
         """Keep it."""
-        self._hear("error", name, error)
+        self._record("error", name, error)
 
     def until(self, kind: str, fits: Callable[[Any], object] = lambda _: True) -> Deferred[Any]:
         """Fires with the content of the next such call, passing by those before."""
         found: Deferred[Any] = Deferred()
         found.addTimeout(TIMEOUT, reactor, lambda *_: self._not_seen(kind))
-        self._waiting.append((lambda heard: heard[0] == kind and bool(fits(heard[2])), found))
-        self._look()
+        self._waiting.append((lambda event: event[0] == kind and bool(fits(event[2])), found))
+        self._check_waiting()
         return found
 
     def until_value(self, value: Any) -> Deferred[Update]:
@@ -100,28 +100,28 @@ class Recorder:
     @property
     def kinds(self) -> list[str]:
         """The kinds of all calls."""
-        return [kind for kind, _, _ in self.heard]
+        return [kind for kind, _, _ in self.events]
 
     @property
     def values(self) -> list[Any]:
         """The values of all updates."""
-        return [content.value for kind, _, content in self.heard if kind == "update"]
+        return [content.value for kind, _, content in self.events if kind == "update"]
 
-    def _hear(self, kind: str, name: str, content: Any) -> None:
-        self.heard.append((kind, name, content))
-        self._look()
+    def _record(self, kind: str, name: str, content: Any) -> None:
+        self.events.append((kind, name, content))
+        self._check_waiting()
 
-    def _look(self) -> None:
-        while self._waiting and self._position < len(self.heard):
-            heard = self.heard[self._position]
+    def _check_waiting(self) -> None:
+        while self._waiting and self._position < len(self.events):
+            event = self.events[self._position]
             self._position += 1
             fits, found = self._waiting[0]
-            if fits(heard):
+            if fits(event):
                 self._waiting.pop(0)
-                found.callback(heard[2])
+                found.callback(event[2])
 
     def _not_seen(self, kind: str) -> Any:
-        raise NotSeenError(f"no such {kind}; heard: {self.heard[-10:]}")
+        raise NotSeenError(f"no such {kind}; received: {self.events[-10:]}")
 
 
 class ClientTestCase(TestCase):

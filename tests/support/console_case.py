@@ -196,7 +196,7 @@ class WebTestCase(ServiceTestCase):
         return the_browser()
 
     def _start(self) -> None:
-        self.browser.heard()
+        self.browser.take_log()
         if self.RECORDS:
             ioc_of(type(self)).start()
             for record, value in self.INITIAL.items():
@@ -226,7 +226,7 @@ class WebTestCase(ServiceTestCase):
 
     def _look_back(self) -> None:
         self.browser.leave()
-        heard = self.browser.heard()
-        errors = [text for text in heard.errors if not re.search(self.expected_errors, text)]
+        log = self.browser.take_log()
+        errors = [text for text in log.errors if not re.search(self.expected_errors, text)]
         self.assertEqual(errors, [])
-        self.assertEqual(heard.outside(self.places or {urlsplit(self.origin).netloc}), [])
+        self.assertEqual(log.outside(self.places or {urlsplit(self.origin).netloc}), [])

@@ -91,8 +91,8 @@ class Request:
         count: int = 1,
     ) -> None:
         """Send an answer; may be called again for each event of a subscription."""
-        told = self.data_type if data_type is None else data_type
-        self.send(message(self.command, payload, told, count, status, self.id))
+        received = self.data_type if data_type is None else data_type
+        self.send(message(self.command, payload, received, count, status, self.id))
 
     def refuse(self, status: int, text: bytes) -> None:
         """Send CA_PROTO_ERROR, which repeats the request's header."""

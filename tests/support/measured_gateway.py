@@ -67,8 +67,8 @@ class Meter(LineReceiver):
         self._asked = self._quiet = 0
 
     def _tell(self) -> None:
-        told = {"stall": self._stall, "memory": resident(), "lines": self._lines}
-        self.sendLine(json.dumps(told).encode())
+        received = {"stall": self._stall, "memory": resident(), "lines": self._lines}
+        self.sendLine(json.dumps(received).encode())
         self._stall = 0.0
         self._lines = []
         self._asked = None

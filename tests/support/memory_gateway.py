@@ -139,27 +139,27 @@ class SinkRecorder:
     """A sink that keeps what it heard."""
 
     def __init__(self) -> None:
-        self.heard: list[tuple[str, Any]] = []
+        self.received: list[tuple[str, Any]] = []
 
     def metadata(self, metadata: Metadata) -> None:
         """Hear what a channel says of itself."""
-        self.heard.append(("metadata", metadata))
+        self.received.append(("metadata", metadata))
 
     def connection(self, connected: bool) -> None:
         """Hear that a channel connected or was lost."""
-        self.heard.append(("connection", connected))
+        self.received.append(("connection", connected))
 
     def refused(self, reason: str) -> None:
         """Hear that the IOC does not send the value."""
-        self.heard.append(("refused", reason))
+        self.received.append(("refused", reason))
 
     def reading(self, reading: Reading) -> None:
         """Hear one update."""
-        self.heard.append(("reading", reading.value))
+        self.received.append(("reading", reading.value))
 
     def overloaded(self) -> None:
         """Hear that no values will come."""
-        self.heard.append(("overloaded", None))
+        self.received.append(("overloaded", None))
 
 
 @implementer(ISubscriber)
@@ -167,21 +167,21 @@ class Listener:
     """A subscriber that keeps what it heard."""
 
     def __init__(self) -> None:
-        self.heard: list[tuple[str, str, Any]] = []
+        self.received: list[tuple[str, str, Any]] = []
 
     def metadata(self, pv: PVState, metadata: Metadata) -> None:
         """Hear what a PV says of itself."""
-        self.heard.append(("metadata", pv.name, metadata))
+        self.received.append(("metadata", pv.name, metadata))
 
     def connection(self, pv: PVState, connected: bool) -> None:
         """Hear that a PV connected or was lost."""
-        self.heard.append(("connection", pv.name, connected))
+        self.received.append(("connection", pv.name, connected))
 
     def reading(self, pv: PVState, reading: Reading) -> None:
         """Hear one update."""
-        self.heard.append(("reading", pv.name, reading.value))
+        self.received.append(("reading", pv.name, reading.value))
 
     def take(self) -> list[tuple[str, str, Any]]:
         """What it heard since the last time, but for metadata."""
-        heard, self.heard = self.heard, []
-        return [each for each in heard if each[0] != "metadata"]
+        received, self.received = self.received, []
+        return [each for each in received if each[0] != "metadata"]

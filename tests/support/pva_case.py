@@ -47,8 +47,8 @@ class RecordingSink:
     @property
     def described(self) -> Metadata:
         """The newest metadata."""
-        told = [argument for _, argument in self.calls if isinstance(argument, Metadata)]
-        return told[-1]
+        received = [argument for _, argument in self.calls if isinstance(argument, Metadata)]
+        return received[-1]
 
     def until(self, call: str, fits: Any = lambda _: True) -> Deferred[Any]:
         """Fires with the argument of the next call with the name that fits, in their order."""

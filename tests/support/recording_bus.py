@@ -21,7 +21,7 @@ class Bus:
         self.bursts.setdefault(subject, []).append(b"".join(parts))
         return True
 
-    def told(self, subject: str) -> list[Any]:
+    def received(self, subject: str) -> list[Any]:
         """The values and states that an edge was sent."""
         found: list[Any] = []
         for message in self.bursts.get(subject, ()):

@@ -23,10 +23,10 @@ def basic(user: str, password: str) -> dict[str, str]:
 class AccountTests(ServiceTestCase):
     """The configuration, login and logout, as HTTP clients see them."""
 
-    def told(self, **headers: str) -> tuple[Any, ...]:
+    def received(self, **headers: str) -> tuple[Any, ...]:
         """The configuration has the user, whether there are logins, and who may write."""
-        told = json.loads(self.ask("/config.json", **headers).body)
-        return told["user"], told["login"], told["writers"]
+        received = json.loads(self.ask("/config.json", **headers).body)
+        return received["user"], received["login"], received["writers"]
 
     def users(self) -> str:
         """Return the option for a password file with alice."""
@@ -37,20 +37,20 @@ class AccountTests(ServiceTestCase):
     @in_thread
     def test_told(self) -> None:
         """Each user gets their name, and the tag of the response differs."""
-        self.assertEqual(self.told(), (None, False, "nobody"))
+        self.assertEqual(self.received(), (None, False, "nobody"))
         self.assertEqual(self.ask("/logout").status, 404)
         self.stop_gateway()
         self.serve(self.users(), "--allow-put")
         alice = basic("alice", PASSWORD)
-        self.assertEqual(self.told(), (None, True, "logged-in"))
-        self.assertEqual(self.told(**alice), ("alice", True, "logged-in"))
+        self.assertEqual(self.received(), (None, True, "logged-in"))
+        self.assertEqual(self.received(**alice), ("alice", True, "logged-in"))
         self.assertEqual(self.ask("/config.json", **basic("alice", "wrong")).status, 401)
         tag = self.ask("/config.json").headers["etag"]
         self.assertEqual(self.ask("/config.json", if_none_match=tag).status, 304)
         self.assertEqual(self.ask("/config.json", if_none_match=tag, **alice).status, 200)
         self.stop_gateway()
         self.serve("--allow-put=anyone", "--trust-proxy=127.0.0.1", "--user-header=X-User")
-        self.assertEqual(self.told(x_user="bob"), ("bob", False, "anyone"))
+        self.assertEqual(self.received(x_user="bob"), ("bob", False, "anyone"))
 
     @in_thread
     def test_login_and_logout(self) -> None:

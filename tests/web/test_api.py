@@ -73,8 +73,8 @@ class ReadTests(ApiTestCase):
             encoded = "".join(f"%{byte:02X}" for byte in name.encode())
             for path in (f"pv/{encoded}", f"pv?name={encoded}"):
                 reply = yield self.call("GET", f"{API}/{path}")
-                told = reply.json if isinstance(reply.json, dict) else reply.json[0]
-                self.assertEqual((told["pvname"], told["value"]), (name, float(number)))
+                received = reply.json if isinstance(reply.json, dict) else reply.json[0]
+                self.assertEqual((received["pvname"], received["value"]), (name, float(number)))
 
     @inlineCallbacks
     def test_head(self) -> Any:

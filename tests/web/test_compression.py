@@ -252,7 +252,7 @@ class CompressionTests(MemoryServiceTestCase):
     @inlineCallbacks
     def test_handshake(self) -> Any:
         """The response has the negotiated parameters; invalid offers are declined."""
-        for offer, told in {
+        for offer, received in {
             "permessage-deflate; client_max_window_bits": "",
             "permessage-deflate; server_max_window_bits=10": "; server_max_window_bits=10",
             "permessage-deflate; server_max_window_bits=99": None,
@@ -261,7 +261,9 @@ class CompressionTests(MemoryServiceTestCase):
             answer = yield self.knock(Sec_WebSocket_Extensions=offer)
             self.assertEqual(answer.status, 101)
             expected = (
-                None if told is None else f"permessage-deflate; client_no_context_takeover{told}"
+                None
+                if received is None
+                else f"permessage-deflate; client_no_context_takeover{received}"
             )
             self.assertEqual(answer.headers.get("sec-websocket-extensions"), expected, offer)
 

@@ -42,7 +42,7 @@ class OfferTests(SynchronousTestCase):
 
     def test_accepted(self) -> None:
         """Each parameter that the client requests is respected."""
-        for offer, told in {
+        for offer, received in {
             "": "",
             "; client_max_window_bits": "",
             "; client_max_window_bits=8": "",
@@ -56,7 +56,7 @@ class OfferTests(SynchronousTestCase):
                 "; server_no_context_takeover; server_max_window_bits=10"
             ),
         }.items():
-            self.assertEqual(answer(f"permessage-deflate{offer}"), HEADER + told, offer)
+            self.assertEqual(answer(f"permessage-deflate{offer}"), HEADER + received, offer)
 
     def test_declined(self) -> None:
         """Invalid offers are declined, and so is a window that zlib does not support."""

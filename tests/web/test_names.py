@@ -25,15 +25,15 @@ DESCRIPTIONS = {"SR:beam:current": "Stored beam", "SR:beam:life": "", "XF:beam":
 class NameTests(MemoryServiceTestCase):
     """`/names`."""
 
-    def told(self, part: str) -> Deferred[dict[str, Any]]:
+    def received(self, part: str) -> Deferred[dict[str, Any]]:
         """Fires with the response for a part of a name."""
         answer = self.get(f"/names?part={quote(part)}")
         return answer.addCallback(lambda found: cast(dict[str, Any], json.loads(found.body)))
 
     def names(self, part: str) -> Deferred[list[tuple[str, str, str]]]:
         """Fires with the names, descriptions and sources."""
-        return self.told(part).addCallback(
-            lambda told: [tuple(each.values()) for each in told["names"]]
+        return self.received(part).addCallback(
+            lambda received: [tuple(each.values()) for each in received["names"]]
         )
 
     @inlineCallbacks
@@ -97,24 +97,24 @@ class NameTests(MemoryServiceTestCase):
             (200, b'["' + b"x" * MAX_BYTES + b'"]'),
         ]):  # fmt: skip
             channels.answer = (status, body)
-            told = yield self.told(f"s*r*:*{number % 2 * 'f'}*{number // 2 * 'i'}")
-            self.assertEqual(told["problem"], "ChannelFinder does not answer", status)
+            received = yield self.received(f"s*r*:*{number % 2 * 'f'}*{number // 2 * 'i'}")
+            self.assertEqual(received["problem"], "ChannelFinder does not answer", status)
         channels.answer = (200, b'[5, {"name": 5}, {"name": "SR:odd", "properties": [5]}]')
         found = yield self.names("SR:")
         self.assertEqual([name for name, _, _ in found], ["SR:file", "SR:odd"])
         channels.answer, channels.held = None, []
-        waiting = [self.told(f"SR:f{'*' * number}") for number in range(1, 8)]
+        waiting = [self.received(f"SR:f{'*' * number}") for number in range(1, 8)]
         answers = []
         for each in waiting:
             answers.append((yield each))
         self.assertLessEqual(len(channels.held), 4)
-        problems = {told["problem"] for told in answers}
+        problems = {received["problem"] for received in answers}
         busy = "too many requests to ChannelFinder at once"
         self.assertEqual(problems, {busy, "ChannelFinder does not answer"})
-        self.assertEqual({told["names"][0]["name"] for told in answers}, {"SR:file"})
+        self.assertEqual({received["names"][0]["name"] for received in answers}, {"SR:file"})
         channels.held = None
-        told = yield self.told("SR:fi")
-        self.assertNotIn("problem", told)
+        received = yield self.received("SR:fi")
+        self.assertNotIn("problem", received)
 
     @inlineCallbacks
     def test_file_changes(self) -> Any:

@@ -57,8 +57,8 @@ class EventStreamTests(ApiTestCase):
         query = "&".join(f"name={name}" for name in [*names, "X", "nowhere"])
         stream = yield self.open_stream(f"{API}/stream?{query}")
         yield stream.until(lambda message: message.get("conn") is False)
-        told = {each["pvname"]: each["value"] for each in stream.messages if is_monitor(each)}
-        self.assertEqual(told, {name: float(number) for number, name in enumerate(names)})
+        received = {each["pvname"]: each["value"] for each in stream.messages if is_monitor(each)}
+        self.assertEqual(received, {name: float(number) for number, name in enumerate(names)})
         errors = [each for each in stream.messages if each["msg_type"] == "error"]
         self.assertEqual([(each["code"], each["pvname"]) for each in errors], [("forbidden", "X")])
 

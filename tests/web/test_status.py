@@ -44,8 +44,10 @@ class StatusTests(ApiTestCase):
         client.send({"action": "fly"})
         yield client.until(msg_type="error")
         report = yield self.status()
-        (told,) = report["clients"]
-        self.assertEqual((told["transport"], told["pvs"], told["user"]), ("websocket", 2, None))
+        (received,) = report["clients"]
+        self.assertEqual(
+            (received["transport"], received["pvs"], received["user"]), ("websocket", 2, None)
+        )
         channels = {each["name"]: each for each in report["channels"]}
         self.assertEqual(channels["X"]["state"], "connected")
         self.assertEqual((channels["X"]["type"], channels["X"]["subscribers"]), ("double", 1))
@@ -53,7 +55,7 @@ class StatusTests(ApiTestCase):
         self.assertEqual(channels["nowhere"]["state"], "searching")
         self.assertEqual(report["totals"]["errors"], {"unknown_action": 1})
         self.assertGreater(report["totals"]["bytes_received"], 0)
-        self.assertGreater(told["sent"], 0)
+        self.assertGreater(received["sent"], 0)
         self.assertGreaterEqual(report["uptime"], 0)
         self.assertEqual(set(report) & {"environ", "asked", "pv"}, set())
 
@@ -131,9 +133,9 @@ class StatusTests(ApiTestCase):
             self.backend.set("X", value)
         yield client.until(value=99)
         yield deferLater(reactor, SHORTEST, lambda: None)
-        told = report.content({})
+        received = report.content({})
         most = monotonic() - started
-        (channel,), (client_told,) = told["channels"], told["clients"]
+        (channel,), (client_told,) = received["channels"], received["clients"]
         self.assertEqual(channel["updates"], before["updates"] + 100)
         self.assertTrue(100 / (most + 1) <= channel["rate"] <= 100, channel)
         self.assertGreater(client_told["rate"], 50 * channel["rate"])
@@ -175,8 +177,8 @@ class LostTests(IOCTestCase):
             yield client.until(msg_type="monitor", pvname=f"{self.prefix}{name}")
         gateway = fixture.gateway
         report = StatusReport(gateway, gateway.hub, gateway.decide, search_variables)
-        told = report.content({"pv": f"{self.prefix}x"})
-        (alive,) = told["iocs"]
+        received = report.content({"pv": f"{self.prefix}x"})
+        (alive,) = received["iocs"]
         self.assertEqual((alive["channels"], alive["connected"]), (2, 2))
         self.assertIsNone(alive["lag"])
         counts = gateway.statistics().delays.counts
@@ -184,16 +186,16 @@ class LostTests(IOCTestCase):
         for value in range(1, 4):
             client.send({"action": "put", "pv": f"{self.prefix}x", "value": value})
             yield client.until(msg_type="monitor", value=value)
-        told = report.content({"pv": f"{self.prefix}x"})
-        self.assertEqual(told["pv"]["updates"], 4)
-        (alive,) = told["iocs"]
+        received = report.content({"pv": f"{self.prefix}x"})
+        self.assertEqual(received["pv"]["updates"], 4)
+        (alive,) = received["iocs"]
         self.assertLess(abs(alive["lag"]), allowed(1))
         yield self.kill_ioc(ioc)
         for _ in range(2):
             yield client.until(msg_type="connection", conn=False)
-        told = report.content({"pv": f"{self.prefix}x"})
-        self.assertIn(f"the IOC {alive['host']} was lost at", told["pv"]["reason"])
-        self.assertEqual({**told["pv"]["ioc"], "lag": 0}, {**alive, "connected": 0, "lag": 0})
+        received = report.content({"pv": f"{self.prefix}x"})
+        self.assertIn(f"the IOC {alive['host']} was lost at", received["pv"]["reason"])
+        self.assertEqual({**received["pv"]["ioc"], "lag": 0}, {**alive, "connected": 0, "lag": 0})
 
 
 class PageTests(WebTestCase):

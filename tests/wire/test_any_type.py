@@ -95,6 +95,8 @@ class AnyTypeTests(SynchronousTestCase):
             renderer = VERSION_2.renderer("x", encoding)
             renderer.describe(Metadata(FieldType.IMAGE, 1))
             frames.append(renderer.update(image))
-        told = json.loads(frames[0])
-        self.assertEqual((told["value"], told["shape"], told["dtype"]), (None, [2, 3], "<u2"))
+        received = json.loads(frames[0])
+        self.assertEqual(
+            (received["value"], received["shape"], received["dtype"]), (None, [2, 3], "<u2")
+        )
         self.assertTrue(frames[1].endswith(np.arange(6, dtype="<u2").tobytes()))

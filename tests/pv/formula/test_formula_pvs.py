@@ -38,7 +38,7 @@ class FormulaTestCase(SynchronousTestCase):
         self.memory.add("b", 2.0)
         self.session, self.page = self.gateway.open()
 
-    def told(self) -> list[Any]:
+    def received(self) -> list[Any]:
         """Return what the client got since the last call, when nothing else is due."""
         self.gateway.advance(0.001)
         self.gateway.flush_cycle()
@@ -47,7 +47,7 @@ class FormulaTestCase(SynchronousTestCase):
     def connect(self, name: str, **options: Any) -> list[Any]:
         """Subscribe, and return what the client gets."""
         ask(self.session, "connect", name, **options)
-        return self.told()
+        return self.received()
 
     def values(self, messages: list[Any]) -> list[Any]:
         """Return the values of updates among messages."""
@@ -67,7 +67,7 @@ class UpdateTests(FormulaTestCase):
         self.assertEqual((first["pvname"], first["conn"]), (SUM, True))
         self.assertEqual((value["pvname"], value["value"], value["count"]), (SUM, 3.0, 1))
         self.memory.set("a", 5.0)
-        self.assertEqual(self.values(self.told()), [7.0])
+        self.assertEqual(self.values(self.received()), [7.0])
 
     def test_burst(self) -> None:
         """It is computed once after a burst of updates of its inputs."""
@@ -75,7 +75,7 @@ class UpdateTests(FormulaTestCase):
         for number in range(10):
             self.memory.set("a", float(number))
             self.memory.set("b", float(number))
-        self.assertEqual(self.values(self.told()), [18.0])
+        self.assertEqual(self.values(self.received()), [18.0])
 
     def test_alarm_and_time(self) -> None:
         """It has the worst alarm of its inputs, and the newest time stamp."""
@@ -90,7 +90,7 @@ class UpdateTests(FormulaTestCase):
             self.now = 100.25
             self.memory.set("b", 1.0, severity=b, status=min(b, 1) * 3)
             self.now = 1.5
-            (update,) = self.told()
+            (update,) = self.received()
             self.assertEqual((update["severity"], update["timestamp"]), (alarm, 100.25))
             status = {"MAJOR": "HIHI", "MINOR": "HIHI", "INVALID": "UDF"}
             self.assertEqual(update["status"], status.get(alarm, "NO_ALARM"))
@@ -99,23 +99,23 @@ class UpdateTests(FormulaTestCase):
         """It is a number without units that cannot be written, and its metadata says so."""
         self.connect(SUM)
         ask(self.session, "info", SUM)
-        (info,) = self.told()
+        (info,) = self.received()
         self.assertEqual((info["type"], info["count"], info.get("units")), ("double", 1, None))
         self.assertFalse(info["write_access"])
         ask(self.session, "put", SUM, value=1)
-        (refused,) = self.told()
+        (refused,) = self.received()
         self.assertEqual((refused["code"], refused["pvname"]), ("forbidden", SUM))
         self.assertEqual(refused["message"], "a formula cannot be written")
 
     def test_get(self) -> None:
         """A get has the newest value; if an input is missing, it fails."""
         ask(self.session, "get", "eq://`a` * 10")
-        (value,) = self.told()
+        (value,) = self.received()
         self.assertEqual((value["msg_type"], value["value"]), ("value", 10.0))
         ask(self.session, "get", "=`a` + `nowhere`")
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.received(), [])
         self.gateway.advance(CONNECT_TIMEOUT)
-        (error,) = self.told()
+        (error,) = self.received()
         self.assertEqual(error["code"], "not_connected")
 
     def test_constant(self) -> None:
@@ -132,7 +132,7 @@ class UpdateTests(FormulaTestCase):
         self.memory.add("l", 3)
         self.assertEqual(self.values(self.connect("=e ? l : 0")), [3.0])
         self.memory.set("e", 0)
-        self.assertEqual(self.values(self.told()), [0.0])
+        self.assertEqual(self.values(self.received()), [0.0])
 
     def test_shared(self) -> None:
         """However it is written, one formula has one channel, and each input has one for all."""
@@ -150,7 +150,7 @@ class UpdateTests(FormulaTestCase):
         name = "=2 * `=a + b`"
         self.assertEqual(self.values(self.connect(name)), [6.0])
         self.memory.set("b", 4.0)
-        self.told()
+        self.received()
         self.gateway.advance(1)
         self.assertIn("eq://2*'eq://`a`+`b`'", self.gateway.hub.names)
         self.assertEqual(self.shown(), [5.0, 10.0])
@@ -163,13 +163,13 @@ class LifeTests(FormulaTestCase):
         """It is lost with any of its inputs, and reconnects with it; `reason` says which."""
         self.connect(SUM, reason=True)
         self.memory.remove("b")
-        (lost,) = self.told()
+        (lost,) = self.received()
         self.assertFalse(lost["conn"])
         self.assertRegex(lost["reason"], "^its input b has no value: the IOC was lost at 20")
         self.memory.set("a", 8.0)
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.received(), [])
         self.memory.add("b", 9.0)
-        back, value = self.told()
+        back, value = self.received()
         self.assertEqual((back["conn"], value["value"]), (True, 17.0))
 
     def test_blip(self) -> None:
@@ -177,29 +177,29 @@ class LifeTests(FormulaTestCase):
         self.connect(SUM)
         self.memory.remove("b")
         self.memory.add("b", 9.0)
-        self.assertEqual(self.values(self.told()), [10.0])
+        self.assertEqual(self.values(self.received()), [10.0])
         (handle,) = (each for each in self.memory.handles if each.name == "b")
         handle.sink.connection(False)
         handle.sink.connection(True)
-        (lost,) = self.told()
+        (lost,) = self.received()
         self.assertFalse(lost["conn"])
 
     def test_not_found(self) -> None:
         """A missing input is reported like any missing PV, by name."""
         self.assertEqual(self.connect("=`a` + `nowhere`", reason=True), [])
         self.gateway.advance(CONNECT_TIMEOUT)
-        (message,) = self.told()
+        (message,) = self.received()
         self.assertFalse(message["conn"])
         self.assertIn("its input nowhere has no value: no IOC has answered", message["reason"])
         self.memory.add("nowhere", 41.0)
-        self.assertEqual(self.values(self.told()), [42.0])
+        self.assertEqual(self.values(self.received()), [42.0])
 
     def test_refusing_input(self) -> None:
         """The reason of an input's IOC is part of the reason."""
         self.connect(SUM, reason=True)
         (handle,) = (each for each in self.memory.handles if each.name == "b")
         handle.sink.refused("no such luck")
-        (lost,) = self.told()
+        (lost,) = self.received()
         self.assertIn("its input b has no value: the IOC refuses", lost["reason"])
         self.assertIn("no such luck", lost["reason"])
 
@@ -211,18 +211,18 @@ class LifeTests(FormulaTestCase):
         self.assertEqual(error["code"], "refused")
         self.assertEqual(error["message"], "its input s is a string, not a number")
         ask(self.session, "get", "=`a` + `s`")
-        (refused,) = self.told()
+        (refused,) = self.received()
         self.assertEqual(refused["code"], "refused")
         self.memory.remove("s")
         self.memory.add("s", 3.0)
-        self.assertEqual(self.values(self.told()), [4.0])
+        self.assertEqual(self.values(self.received()), [4.0])
 
     def test_large_input(self) -> None:
         """Large arrays, which formulas cannot use, are not subscribed to."""
         self.memory.add("w", 0.0, Metadata(FieldType.DOUBLE, 100_000))
         _lost, error = self.connect("=`w` + 1")
         self.assertEqual(error["message"], "its input w is an array, not a number")
-        self.told()
+        self.received()
         self.assertNotIn("w", self.gateway.hub)
 
     def test_linger(self) -> None:
@@ -275,15 +275,15 @@ class RuleTests(FormulaTestCase):
     def test_forbidden(self) -> None:
         """One input that may not be read is sufficient; the message says which."""
         for name, part in ((SUM, "b"), ("=1 + `ca://b`", "ca://b"), ("=`=b` + 1", "=b")):
-            told = self.connect(name, reason=True)
-            self.assertEqual(told[-1]["code"], "forbidden")
+            received = self.connect(name, reason=True)
+            self.assertEqual(received[-1]["code"], "forbidden")
             self.assertEqual(
-                told[-1]["message"], f"this gateway does not let you read its input {part}"
+                received[-1]["message"], f"this gateway does not let you read its input {part}"
             )
-            self.assertIn(f"do not let you read its input {part}", told[0]["reason"])
+            self.assertIn(f"do not let you read its input {part}", received[0]["reason"])
         for action, options in (("get", {}), ("info", {}), ("history", {"from": 1.0})):
             ask(self.session, action, SUM, **options)
-            self.assertEqual(self.told()[0]["code"], "forbidden", action)
+            self.assertEqual(self.received()[0]["code"], "forbidden", action)
         self.assertEqual(self.gateway.hub.names, [])
 
     def test_two_schemes(self) -> None:
@@ -330,7 +330,7 @@ class BoundTests(FormulaTestCase):
         self.assertNotIn("y1", self.gateway.hub)
         self.assertEqual(self.connect("z"), [])
         self.memory.add("x1", 1.0)
-        self.told()
+        self.received()
         self.assertEqual(self.connect("z2"), [])
 
     def test_given_up(self) -> None:
@@ -341,7 +341,7 @@ class BoundTests(FormulaTestCase):
         self.connect("=x1 + x2 + x3")
         other, page = self.gateway.open()
         ask(other, "connect", "y")
-        (error,) = self.told()
+        (error,) = self.received()
         self.assertEqual((error["code"], error["pvname"]), ("too_many_pvs", "=x1 + x2 + x3"))
         self.assertEqual(page.take(), [])
         self.gateway.advance(LINGER)
@@ -375,6 +375,6 @@ class BoundTests(FormulaTestCase):
         self.assertLessEqual(sum(counts), 15)
         self.gateway.advance(1)
         self.gateway.advance(1)
-        last = self.values(self.told())
+        last = self.values(self.received())
         self.assertIn(9.0 + 9, last)
         self.assertEqual(self.shown(), [9.0 + number for number in range(10)])

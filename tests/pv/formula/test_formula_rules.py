@@ -53,8 +53,8 @@ class RuleTests(ApiTestCase):
             names = []
             for headers in ({}, mary):
                 reply = yield self.call("GET", path, **headers)
-                told = reply.json
-                found = told if isinstance(told, list) else told["names"]
+                received = reply.json
+                found = received if isinstance(received, list) else received["names"]
                 names.append([each[known] for each in found if "secret" in each[known]])
             self.assertEqual(names[0], [], path)
             self.assertIn("eq://`X`+`secret`", names[1], path)

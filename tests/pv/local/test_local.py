@@ -220,7 +220,7 @@ class SimulationTests(SynchronousTestCase):
             clock.advance(step)
         backend.stop()
         self.assertEqual(clock.getDelayedCalls(), [])
-        return [value for kind, value in sink.heard if kind == "reading"]
+        return [value for kind, value in sink.received if kind == "reading"]
 
     def test_forms(self) -> None:
         """Each simulation has the same arguments as in Phoebus."""
@@ -308,12 +308,12 @@ class BoundTests(SynchronousTestCase):
         handles = [
             backend.open(f"sine(0,{number},0.001)", sink) for number, sink in enumerate(sinks)
         ]
-        kinds = [sink.heard[0][0] for sink in sinks]
+        kinds = [sink.received[0][0] for sink in sinks]
         self.assertEqual(kinds, ["metadata", "metadata", "refused", "refused"])
         handles[0].close()
         sink = SinkRecorder()
         backend.open("sine(0,9,0.001)", sink)
-        self.assertEqual(sink.heard[0][0], "metadata")
+        self.assertEqual(sink.received[0][0], "metadata")
         backend.stop()
         self.assertEqual(clock.getDelayedCalls(), [])
 
@@ -323,7 +323,7 @@ class BoundTests(SynchronousTestCase):
         self.patch(sim, "MAX_WORK", 150)
         sink = SinkRecorder()
         backend.open("sinewave(1, 10, 10000, 0.1)", sink)
-        self.assertEqual(sink.heard[0][0], "refused")
+        self.assertEqual(sink.received[0][0], "refused")
 
     def test_local(self) -> None:
         """The number of local PVs is limited."""
@@ -331,7 +331,7 @@ class BoundTests(SynchronousTestCase):
         backend = LocalBackend()
         sinks = [SinkRecorder() for _ in range(4)]
         handles = [backend.open(f"x{number}", sink) for number, sink in enumerate(sinks)]
-        self.assertEqual(sinks[3].heard[0][0], "refused")
+        self.assertEqual(sinks[3].received[0][0], "refused")
         handles[0].close()
         backend.open("x4", sinks[3])
-        self.assertEqual(sinks[3].heard[1][0], "metadata")
+        self.assertEqual(sinks[3].received[1][0], "metadata")

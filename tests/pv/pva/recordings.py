@@ -139,7 +139,7 @@ class Connection:
         return not self._protocol.transport.disconnected
 
     @property
-    def told(self) -> list[str]:
+    def received(self) -> list[str]:
         """All that was told of the PVs."""
         calls = [(name, call) for name, sink in self.sinks.items() for call in sink.calls]
         return [*map(repr, calls), *map(repr, self.answers)]

@@ -74,5 +74,5 @@ class AuthenticationTests(PVATestCase):
         handle = self.start_backend().open("who", sink)
         yield sink.until("reading")
         yield handle.put("me", True)
-        told = yield sink.until("reading")
-        self.assertEqual(told.value, getpass.getuser())
+        received = yield sink.until("reading")
+        self.assertEqual(received.value, getpass.getuser())

@@ -269,14 +269,14 @@ class DirectTests(SynchronousTestCase):
 
     def test_taken(self) -> None:
         """Updates of a number are queued without Python, up to the first that needs it."""
-        heard: list[bytes] = []
+        events: list[bytes] = []
 
         class Listener:
             """Hears of events."""
 
             def receive(self, raw: bytes) -> None:
                 """Take one."""
-                heard.append(raw)
+                events.append(raw)
 
         intake = compiled(InboxLimits())
         form = intake.form("d")
@@ -298,7 +298,7 @@ class DirectTests(SynchronousTestCase):
         self.assertEqual(updates.take(stream, 6 * len(one) + len(other)), len(stream) - len(one))
         self.assertEqual((updates.take_due(), direct.count), ([5], 2))
         intake.work(lambda: 0.0, 1.0)
-        received = [form.fields(raw) for raw in heard]
+        received = [form.fields(raw) for raw in events]
         self.assertEqual(received, 6 * [(3, 2, EPICS_EPOCH + 3, 7, 1.5)])
         self.assertEqual(direct.take(), (2, (2, 0, "HIHI", EPICS_EPOCH + 3, 7, 1.5)))
         for _ in range(2):

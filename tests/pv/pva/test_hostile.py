@@ -296,7 +296,7 @@ class LyingServerTests(PVATestCase):
             # The second time: the first connection has ended, and it is tried again.
             yield until_true(partial(is_above, lying, "connections", 1))
             yield server.run('pvs["y"].post(2)')
-            yield sinks["y"].until("reading", lambda told: told.value == 2)
+            yield sinks["y"].until("reading", lambda received: received.value == 2)
             self.assertEqual([call for call, _ in sinks["y"].calls].count("connection"), 1)
             self.assertEqual(sinks["x"].readings, [], lies)
             server.kill()

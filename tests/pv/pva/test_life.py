@@ -130,7 +130,7 @@ class LifeTests(PVATestCase):
         first.process.send_signal(signal.SIGSTOP)
         for value in range(2, 5):
             yield second.run(f'pvs["y"].post({value})')
-            yield sinks["y"].until("reading", lambda told, value=value: told.value == value)
+            yield sinks["y"].until("reading", lambda received, value=value: received.value == value)
         yield sinks["x"].until("connection", lambda connected: not connected)
         first.process.send_signal(signal.SIGCONT)
         yield sinks["x"].until("connection", lambda connected: connected)
@@ -152,7 +152,7 @@ class LifeTests(PVATestCase):
         yield deferLater(reactor, allowed(6))
         yield silent.closed
         yield server.run('pvs["x"].post(2)')
-        yield sink.until("reading", lambda told: told.value == 2)
+        yield sink.until("reading", lambda received: received.value == 2)
         self.assertEqual([call for call, _ in sink.calls].count("connection"), 1)
 
     @inlineCallbacks
@@ -170,7 +170,7 @@ class LifeTests(PVATestCase):
             time.sleep(0.01)
         yield posted
         yield server.run('pvs["x"].post(-1)')
-        yield sink.until("reading", lambda told: told.value == -1)
+        yield sink.until("reading", lambda received: received.value == -1)
         self.assertLess(len(sink.readings), 1000)
 
     @inlineCallbacks
@@ -186,5 +186,5 @@ class LifeTests(PVATestCase):
         yield server.run('[pvs["x"].post(n) for n in range(1, 2001)] and None')
         yield deferLater(reactor, 0.8 * SILENCE)
         yield server.run('pvs["y"].post(1)')
-        yield y.until("reading", lambda told: told.value == 1)
+        yield y.until("reading", lambda received: received.value == 1)
         self.assertEqual(x.readings[-1].value, 2000)

@@ -116,7 +116,7 @@ class RecordedTests(SynchronousTestCase):
                 whole = replay(recorded, is_compiled)
                 steps = [step._replace(data=_segmented(step.data)) for step in _aligned(recorded)]
                 segmented = replay(Recording(recorded.names, tuple(steps)), is_compiled)
-                self.assertEqual(segmented.told, whole.told, server)
+                self.assertEqual(segmented.received, whole.received, server)
 
 
 def _aligned(recorded: Recording) -> Iterator[Step]:
@@ -192,8 +192,8 @@ class MutatedTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """What is told of servers that make no mistakes."""
-        self.told = {
-            (server, is_compiled): replay(recorded, is_compiled).told
+        self.received = {
+            (server, is_compiled): replay(recorded, is_compiled).received
             for server, recorded in RECORDINGS.items()
             for is_compiled in SIDES
         }
@@ -210,8 +210,8 @@ class MutatedTests(SynchronousTestCase):
         has_ended = not bad.is_open
         self.assertTrue(good.is_open)
         # They differ by the name of the server.
-        told = [each.replace("192.0.2.2", "192.0.2.1") for each in good.told]
-        self.assertEqual(told, self.told[server, is_compiled])
+        received = [each.replace("192.0.2.2", "192.0.2.1") for each in good.received]
+        self.assertEqual(received, self.received[server, is_compiled])
         if has_ended:
             last = [sink.calls[-1] for sink in bad.sinks.values() if sink.calls]
             self.assertTrue(all(call in ("connection", "refused") for call, _ in last), last)

@@ -138,7 +138,7 @@ class RecordTests(PVATestCase):
             self.assertEqual((sink.described.type, sink.described.is_array), (field_type, True))
             self.assertEqual(len(first.value), 0)
             yield handle.put(values, True)
-            reading = yield sink.until("reading", lambda told: len(told.value) > 0)
+            reading = yield sink.until("reading", lambda received: len(received.value) > 0)
             got = reading.value
             self.assertEqual(got.tolist() if isinstance(got, np.ndarray) else got, values)
             answer = yield handle.get()
@@ -224,10 +224,12 @@ class RecordTests(PVATestCase):
         sink, _, _ = yield self.monitor(backend, "double")
         labels, _, _ = yield self.monitor(backend, "enum")
         yield self.server.run('dbpf("double.EGU", "km")')
-        described = yield sink.until("metadata", lambda told: told.units == "km")
+        described = yield sink.until("metadata", lambda received: received.units == "km")
         self.assertEqual(described.precision, 3)
         yield self.server.run('dbpf("enum.TWST", "deux")')
-        yield labels.until("metadata", lambda told: told.enum_strs == ("zero", "one", "deux"))
+        yield labels.until(
+            "metadata", lambda received: received.enum_strs == ("zero", "one", "deux")
+        )
         self.assertEqual((len(sink.readings), len(labels.readings)), (1, 1))
 
     @inlineCallbacks
@@ -237,12 +239,12 @@ class RecordTests(PVATestCase):
         sink, _, _ = yield self.monitor(backend, "int32")
         for value in range(20, 40):
             yield self.server.run(f'dbpf("int32", "{value}")')
-        yield sink.until("reading", lambda told: told.value == 39)
+        yield sink.until("reading", lambda received: received.value == 39)
         yield deferLater(reactor, allowed(0.6))
-        told = [(reading.value, reading.timestamp) for reading in sink.readings]
-        self.assertEqual(len(set(told)), len(told))
+        received = [(reading.value, reading.timestamp) for reading in sink.readings]
+        self.assertEqual(len(set(received)), len(received))
         yield self.server.run('dbpf("int32", "1")')
-        yield sink.until("reading", lambda told: told.value == 1)
+        yield sink.until("reading", lambda received: received.value == 1)
 
 
 class OldRecordTests(RecordTests):

@@ -40,8 +40,8 @@ class ReturnTests(PVATestCase):
             yield server.run(f"pvs['x'].post({number}.0)")
             yield server.run("server = type(server)(providers=[provider])")
             yield sink.until("connection", lambda connected: connected)
-            yield sink.until("reading", lambda told, number=number: told.value == number)
-        told = [argument for call, argument in sink.calls if call == "connection"]
-        self.assertEqual(told, [True, *[False, True] * TIMES])
+            yield sink.until("reading", lambda received, number=number: received.value == number)
+        received = [argument for call, argument in sink.calls if call == "connection"]
+        self.assertEqual(received, [True, *[False, True] * TIMES])
         self.assertEqual([reading.value for reading in sink.readings], [*range(TIMES + 1)])
         self.assertEqual(kept(), before)

@@ -185,8 +185,8 @@ class TypeTests(PVATestCase):
         self.assertEqual((first.severity_name, first.status_name), ("MINOR", "HIGH"))
         yield handle.put({"whole": 6, "inner": {"y": [3]}}, True)
         reading = yield sink.until("reading")
-        told = plain(reading.value)
-        self.assertEqual((told["whole"], told["inner"]), (6, {"x": 1.5, "y": [3.0]}))
+        received = plain(reading.value)
+        self.assertEqual((received["whole"], received["inner"]), (6, {"x": 1.5, "y": [3.0]}))
         printed = yield server.run('print(pvs["o"].current().todict()["whole"])')
         self.assertEqual(json.loads(printed), 6)
         wrong: tuple[tuple[Any, str], ...] = (
