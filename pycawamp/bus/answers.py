@@ -30,20 +30,20 @@ MOST_PUTS = 10_000
 
 
 class PutRules(Protocol):
-    """Whether edges' puts are executed."""
+    """Decides whether edges' puts are executed."""
 
     def refusal(self, request: PutRequest) -> str | None:
         """Return why a put is refused; None if it is not."""
 
     def log(self, edge: str, request: PutRequest, outcome: str) -> None:
-        """Log a put and what became of it."""
+        """Log a put and its outcome."""
 
 
 class Answers:
-    """Executes gets and puts, and answers each.
+    """Executes gets and puts, and replies to each.
 
-    `handle` returns the handle of a PV that an edge has open, by the names of the edge and the PV;
-    None: it has none. `ended` is called when a put has ended.
+    `handle` returns the handle of a PV that an edge has open, by the names of the edge and the PV,
+    or None. `ended` is called when a put has ended.
     """
 
     _log = Logger()
@@ -69,24 +69,24 @@ class Answers:
         return bool(self._puts)
 
     def close(self) -> None:
-        """Give up the puts that have not finished."""
+        """Cancel the puts that have not finished."""
         for put in list(self._puts.values()):
             put.cancel()
 
     def get(self, message: Message) -> None:
-        """Answer a request for a value."""
+        """Execute a get."""
         request = GetRequest.of(message.payload)
         reply = _Reply(self._client, message.reply, request.version)
         try:
-            asking = self._handle(subjects.last(message.subject), request).get()
+            pending = self._handle(subjects.last(message.subject), request).get()
         except PVError as error:
             reply.fail(error)
             return
 
-        def told(reading: Reading) -> None:
+        def succeed(reading: Reading) -> None:
             reply.succeed(tuple(reading))
 
-        asking.addCallback(told).addErrback(self._fail, reply)
+        pending.addCallback(succeed).addErrback(self._fail, reply)
 
     def put(self, message: Message) -> None:
         """Execute a put, unless the rules refuse it."""
@@ -94,7 +94,7 @@ class Answers:
         try:
             request = PutRequest.of(message.payload)
         except BadBusMessageError as error:
-            self._log.warn("A put of {edge} cannot be read: {error}", edge=edge, error=error)
+            self._log.warn("Invalid put of the edge {edge}: {error}", edge=edge, error=error)
             refusal = BadValueError("the ingest cannot read the value; nothing was written")
             self._client.publish(message.reply, failure(refusal))
             return
@@ -107,7 +107,7 @@ class Answers:
             reply.fail(error)
             return
         self._puts[key] = putting
-        # It may be large, and is not needed any more but for the log.
+        # It may be large, and is only needed for the log from now on.
         kept = attrs.evolve(request, value=_shown(request.value))
         del request
 
@@ -118,9 +118,11 @@ class Answers:
         def failed(reason: Failure) -> None:
             error = reason.value
             code = getattr(error, "code", "internal")
-            given_up = isinstance(error, CancelledError)
-            self._rules.log(edge, kept, "the edge gave up" if given_up else f"{code}: {error}")
-            if not given_up:
+            cancelled = isinstance(error, CancelledError)
+            self._rules.log(
+                edge, kept, "cancelled by the edge" if cancelled else f"{code}: {error}"
+            )
+            if not cancelled:
                 self._fail(reason, reply)
 
         def ended(_: object) -> None:
@@ -129,8 +131,8 @@ class Answers:
 
         putting.addCallbacks(done, failed).addBoth(ended)
 
-    def forget(self, edge: str, reply: str) -> None:
-        """Give up a put that nobody waits for any more, by where its reply was to go."""
+    def cancel(self, edge: str, reply: str) -> None:
+        """Cancel a put, by the subject of its reply."""
         putting = self._puts.pop((edge, reply), None)
         if putting is not None:
             putting.cancel()
@@ -159,7 +161,7 @@ class Answers:
 
 @attrs.frozen
 class _Reply:
-    """Where the answer to a request goes, in the version of the request."""
+    """Replies to a request, in the version of the request."""
 
     _client: NATSClient
     _subject: str
@@ -174,7 +176,7 @@ class _Reply:
         self._client.publish(self._subject, payload)
 
     def fail(self, error: PVError) -> None:
-        """Send why there is no result."""
+        """Send an error."""
         self._client.publish(self._subject, failure(error, self._version))
 
 

@@ -38,7 +38,7 @@ def numbers(metadata: Metadata, values: list[Any], dtype: np.dtype[Any]) -> Arra
     Raises:
         BadValueError: An element is not a number, or not within the channel's range.
     """
-    # A set of types, not a look at each value: a million numbers are checked in C.
+    # By a set of types instead of each value: a million numbers are checked in C.
     for wrong in set(map(type, values)) - {int, float}:
         example = next(value for value in values if type(value) is wrong)
         raise BadValueError(f"expected {wanted(metadata)}, got {described(example)}")

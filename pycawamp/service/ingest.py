@@ -90,7 +90,7 @@ class IngestApp(MultiService):
             conflict=self._end,
             make_buffer=fast.frame_buffer,
         )
-        files.listen(lambda _policy: self.ingest.edges.judge_again())
+        files.listen(lambda _policy: self.ingest.edges.reauthorize())
         notifier = SystemdNotifier(reactor)
         reloader = HangupReloader(reactor, [files.reload])
         for part in (files, self.hub, self.ingest, client, reloader, notifier):

@@ -257,7 +257,7 @@ class Subscriptions:
         if why is not None and stream.encoding.reason:
             message = self._outgoing.dialect.disconnected(stream.name, why)
         if message is not None:
-            stream.tell(self._outgoing.outbox, message)
+            stream.send(self._outgoing.outbox, message)
 
     def _reauthorize(self, name: str, stream: EncodedStream, decide: Decide) -> None:
         try:

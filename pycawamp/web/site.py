@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -109,23 +110,19 @@ def static_resource(
 
     `entries` are the paths of modules that are joined with their imports.
     """
+    root = Resource()
+    for name, body in _files(folder, tuple(entries)).items():
+        answer = Answer(body, MIME_TYPES[Path(name).suffix], headers)
+        _put(root, name.encode().split(b"/"), Guarded(authentication, answer))
+    return root
 
-    def tree(part: Path) -> Resource:
-        resource = Resource()
-        for path in sorted(part.iterdir()):
-            if path.is_dir():
-                resource.putChild(path.name.encode(), tree(path))
-            elif path.suffix in MIME_TYPES:
-                name = path.relative_to(folder).as_posix()
-                is_entry = name in entries
-                body = (
-                    Bundle(folder, name, entries).text.encode() if is_entry else path.read_bytes()
-                )
-                answer = Answer(body, MIME_TYPES[path.suffix], headers)
-                resource.putChild(path.name.encode(), Guarded(authentication, answer))
-        return resource
 
-    return tree(folder)
+@cache  # Gateways of one process serve the same.
+def _files(folder: Path, entries: tuple[str, ...]) -> Mapping[str, bytes]:
+    """Return the files in a folder and its subfolders, by their paths, entries joined."""
+    paths = (path for path in folder.rglob("*") if path.suffix in MIME_TYPES)
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    return files | {name: Bundle(folder, name, entries).text.encode() for name in entries}
 
 
 LEAST_COMPRESSED = 500
@@ -143,7 +140,6 @@ class Answer(Resource):
         self._body = body
         self._mime_type = mime_type
         self._tag = hashlib.sha256(body).hexdigest()[:16].encode()
-        self._compressed = gzip.compress(body, mtime=0) if len(body) >= LEAST_COMPRESSED else None
 
     def render_GET(self, request: Request) -> bytes:
         """Return the content, or 304 if the client has it."""
@@ -151,16 +147,24 @@ class Answer(Resource):
             request.setHeader(name, value)
         request.setHeader("content-type", self._mime_type)
         body, tag = self._body, self._tag
-        if self._compressed is not None:
+        is_compressed = False
+        if len(body) >= LEAST_COMPRESSED:
             request.setHeader("vary", "accept-encoding")
-            if accepts_gzip(request.requestHeaders.getRawHeaders("accept-encoding", [])):
-                # Different bytes need a different tag.
-                body, tag = self._compressed, tag + b"-gzip"
+            is_compressed = accepts_gzip(
+                request.requestHeaders.getRawHeaders("accept-encoding", [])
+            )
+        if is_compressed:
+            # Different bytes need a different tag.
+            body, tag = self._compressed, tag + b"-gzip"
         if request.setETag(b'"%b"' % tag) is CACHED:
             return b""
-        if body is self._compressed:
+        if is_compressed:
             request.setHeader("content-encoding", "gzip")
         return body
+
+    @cached_property
+    def _compressed(self) -> bytes:
+        return gzip.compress(self._body, mtime=0)
 
     def render_HEAD(self, request: Request) -> bytes:
         """Answer without the body, which Twisted would log as a mistake."""

@@ -19,7 +19,7 @@ MOST_FORMULAS = 2000
 MOST_RATE = 10_000.0
 """Computations per second, of all formulas."""
 AT_ONCE = 100
-"""Formulas that are computed at once; the others follow in the next reactor iteration."""
+"""Formulas that are computed immediately; the others follow in the next reactor iteration."""
 
 
 @implementer(IBackend)

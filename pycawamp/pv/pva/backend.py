@@ -137,7 +137,7 @@ class PVABackend:
         call: IDelayedCall = self._reactor.callLater(seconds, function)
         return call
 
-    # What circuits tell
+    # Events of circuits
 
     def validated(self, circuit: Circuit) -> None:
         """Search with a name server, beginning with all names that have not been found."""

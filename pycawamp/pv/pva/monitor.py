@@ -1,4 +1,4 @@
-"""The subscription of a channel, and what it tells."""
+"""The subscription of a channel."""
 
 from __future__ import annotations
 
@@ -66,10 +66,10 @@ class IMonitorOwner(Protocol):
 
 
 class Monitor:
-    """A channel's subscription: takes updates, and tells them in the order that a sink expects.
+    """A channel's subscription: passes updates on in the order that a sink expects.
 
-    The server may send some updates ahead, until it hears that they were handled: a gateway that
-    cannot keep up has the server leave updates out, and neither holds more and more of them.
+    The server may send some updates before they are acknowledged: if the gateway cannot keep up,
+    the server leaves updates out, and neither of them stores an increasing number.
     """
 
     __slots__ = (
@@ -91,7 +91,7 @@ class Monitor:
         "_unacknowledged",
         "_write_access",
         "description",
-        "is_told",
+        "is_reported",
         "metadata",
         "number",
     )
@@ -123,11 +123,11 @@ class Monitor:
         self._write_access: bool | None = None
         self.number = circuit.begin(self)
         self.description: Description | None = None
-        """How the type is shown; None until the server has told it."""
+        """How the type is shown; None until the server has sent it."""
         self.metadata: Metadata | None = None
         """The last metadata that was passed to the sink."""
-        self.is_told = False
-        """Whether the sink knows that the channel is connected."""
+        self.is_reported = False
+        """Whether the channel was reported as connected."""
 
     def begin(self, write_access: bool | None) -> None:
         """Request the type."""
@@ -147,7 +147,7 @@ class Monitor:
         """Report whether the server allows this client to write."""
         self._write_access = write
         if self.metadata is not None:
-            self._tell_metadata(self.metadata.capacity)
+            self._report_metadata(self.metadata.capacity)
 
     def received(self, subcommand: int, reader: Reader) -> None:
         """Handle a message."""
@@ -159,7 +159,7 @@ class Monitor:
         try:
             self._take(subcommand, reader)
         finally:
-            is_ready = self.is_told and not self._compared
+            is_ready = self.is_reported and not self._compared
             direct.release(self._unacknowledged, self._state if is_ready else None)
             self._unacknowledged = 0
 
@@ -207,7 +207,7 @@ class Monitor:
         assert description is not None
         reading = description.reading(self._state)
         if description.may_be_large:
-            self._tell_reading(reading)
+            self._report_reading(reading)
         else:
             self._sink.reading(reading)
         return True
@@ -227,23 +227,23 @@ class Monitor:
             self.acknowledge()
         return True
 
-    def tell_newest(self) -> None:
+    def report_newest(self) -> None:
         """Pass on the last stored update."""
         if self.description is not None:
-            self._tell_reading(self.description.reading(self._state))
+            self._report_reading(self.description.reading(self._state))
 
     def _update(self, description: Description, reader: Reader) -> None:
         layout = description.layout
         bits = reader.bits()
         order = reader.order
         plan = layout.plans(order).get(bits) or layout.plan(bits, order)
-        is_value = plan.slots <= description.telling
+        is_value = plan.slots <= description.reading_slots
         if is_value and self._direct is not None:
             self._direct.add(bits, plan)
         elif is_value and plan.is_quick:
             description.add_quick_plan(bits, order, plan)
-        tells_all = not self.is_told or not is_value
-        is_compared = self.is_told and (tells_all or self._compared > 0)
+        reports_all = not self.is_reported or not is_value
+        is_compared = self.is_reported and (reports_all or self._compared > 0)
         before = description.reading(self._state) if is_compared else None
         plan.apply(reader, self._state, self._circuit.types)
         if reader.left and any(reader.bits()):
@@ -257,14 +257,14 @@ class Monitor:
             self._compared -= 1
             if not self._compared:
                 self._go_quickly()
-        if tells_all:
-            self._tell_all(description, reading, before, plan)
+        if reports_all:
+            self._report_all(description, reading, before, plan)
         # QSRV 2 sends the value again when a subscription is started again.
         elif before is None or not is_same(before, reading):
-            self._tell_reading(reading)
+            self._report_reading(reading)
 
     def _go_quickly(self) -> None:
-        """Take the next updates the quick way; where there is a better one, they take that."""
+        """Handle the next updates by `update`, unless the compiled part handles them."""
         if self._direct is None:
             self._circuit.backlog.updates[self.number] = self.update
 
@@ -320,31 +320,31 @@ class Monitor:
             # Since the last time the server has sent too few updates to have to wait.
             return
         self._compared = COMPARED
-        # The next updates go the slow way.
+        # The next updates are handled by `received`.
         self._circuit.backlog.updates.pop(self.number, None)
         if self._direct is not None:
             self._direct.disarm()
         self._send(START, b"")
 
-    def _tell_all(
+    def _report_all(
         self, description: Description, reading: Reading, before: Reading | None, plan: Plan
     ) -> None:
         """Pass on an update that is the first (`before` is None) or changes more than the value."""
         size = bytes_of(reading.value)
         capacity = self.metadata.capacity if self.metadata is not None else 0
-        self._tell_metadata(max(capacity, capacity_for(size)))
+        self._report_metadata(max(capacity, capacity_for(size)))
         if before is None:
-            self.is_told = True
+            self.is_reported = True
             self._go_quickly()
             if self._direct is not None:
                 self._direct.open()
             self._channel.monitor_works()
-            self._tell_reading(reading)
+            self._report_reading(reading)
         # QSRV 1 sends the value again with all else that changes.
-        elif plan.slots & description.telling and not is_same(before, reading):
-            self._tell_reading(reading)
+        elif plan.slots & description.reading_slots and not is_same(before, reading):
+            self._report_reading(reading)
 
-    def _tell_metadata(self, capacity: int) -> None:
+    def _report_metadata(self, capacity: int) -> None:
         assert self.description is not None
         metadata = self.description.metadata(self._state, self._circuit.name, self._write_access)
         metadata = same_metadata(attrs.evolve(metadata, capacity=capacity))
@@ -352,13 +352,13 @@ class Monitor:
             self.metadata = metadata
             self._sink.metadata(metadata)
 
-    def _tell_reading(self, reading: Reading) -> None:
+    def _report_reading(self, reading: Reading) -> None:
         if self.description is not None and self.description.may_be_large:
             size = bytes_of(reading.value)
             if size > LARGE and not self._make_room(size):
                 return
         if self._direct is not None:
-            # What it would tell is older.
+            # The newest reading of the route is older.
             self._direct.route.forget_newest()
         self._sink.reading(reading)
 
@@ -370,7 +370,7 @@ class Monitor:
         budget = self._backend.budget
         assert self.metadata is not None
         if capacity > self.metadata.capacity:
-            self._tell_metadata(capacity)
+            self._report_metadata(capacity)
         if not budget.has_room_for_values(capacity - self._reserved):
             self._circuit.forget(self.number)
             self._circuit.send(
