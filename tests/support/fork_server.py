@@ -1,7 +1,7 @@
 """Starts Python programs without their imports: as forks of a process that has imported them.
 
-A gateway starts in 0.05 s of processor time so, instead of 0.9 s. All else is as in a process of its
-own: it has its environment, its descriptors and its end. Its memory is shared with the others,
+A gateway starts in 0.05 s of processor time so, instead of 0.9 s. All else is as in a process of
+its own: it has its environment, its descriptors and its end. Its memory is shared with the others,
 and /proc has the command line and the first environment of the server.
 """
 
