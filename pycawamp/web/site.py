@@ -6,6 +6,7 @@ import gzip
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
+from os.path import splitext
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,7 @@ def static_resource(
     """
     root = Resource()
     for name, body in _files(folder, tuple(entries)).items():
-        answer = Answer(body, MIME_TYPES[Path(name).suffix], headers)
+        answer = Answer(body, MIME_TYPES[splitext(name)[1]], headers)
         _put(root, name.encode().split(b"/"), Guarded(authentication, answer))
     return root
 
