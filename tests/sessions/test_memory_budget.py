@@ -15,7 +15,7 @@ from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.values import FieldType, Metadata
 from pycawamp.sessions import operations
 from pycawamp.sessions.limits import Limits
-from pycawamp.sessions.operations import ANSWER, LARGE_GETS_AT_ONCE
+from pycawamp.sessions.operations import ANSWER, MAX_LARGE_GETS
 from pycawamp.sessions.session import Session
 from tests.support.memory_gateway import MemoryGateway, Page, ask
 from tests.support.pending_gets import Pending
@@ -170,9 +170,9 @@ class GetTests(SynchronousTestCase):
         """Fewer gets of large arrays are sent to an IOC at a time; all are answered."""
         for number in range(20):
             ask(self.session, "get", "array", id=number)
-        self.assertEqual(self.budget.requests, LARGE_GETS_AT_ONCE * ANSWER * MIB)
+        self.assertEqual(self.budget.requests, MAX_LARGE_GETS * ANSWER * MIB)
         while self.backend.asked:
-            self.assertLessEqual(len(self.backend.asked), LARGE_GETS_AT_ONCE)
+            self.assertLessEqual(len(self.backend.asked), MAX_LARGE_GETS)
             self.backend.answer()
             self.gateway.flush_cycle()
         self.assertEqual([each["id"] for each in self.page.take()], list(range(20)))

@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.pv.calc import INPUTS, MAX_OPERATORS
 from pycawamp.pv.formula.calc import FUNCTIONS
 from pycawamp.pv.formula.formula import Formula
-from pycawamp.pv.formula.parser import MOST_DEPTH
+from pycawamp.pv.formula.parser import MAX_DEPTH
 from pycawamp.pv.formula.tokens import FormulaError
 from tests.support.examples import examples
 
@@ -133,15 +133,15 @@ class LanguageTests(SynchronousTestCase):
         """Long and deeply nested formulas are an error, soon."""
         names = [f"`a{number}`" for number in range(INPUTS + 1)]
         self.assertEqual(len(Formula.parse("+".join(names[:-1])).inputs), INPUTS)
-        depth = "(" * MOST_DEPTH + "1" + ")" * MOST_DEPTH
+        depth = "(" * MAX_DEPTH + "1" + ")" * MAX_DEPTH
         self.assertEqual(computed(depth), 1)
         for text, error in (
             ("+".join(names), f"expected at most {INPUTS} PVs in a formula, found 'a21'"),
-            (f"({depth})", f"at most {MOST_DEPTH} deep"),
+            (f"({depth})", f"at most {MAX_DEPTH} deep"),
             ("(" * 100_000, f"at most {MAX_OPERATORS} operators"),
             ("1+" * 100_000 + "1", f"at most {MAX_OPERATORS} operators"),
-            ("sin(" * 30 + "1" + ")" * 30, f"at most {MOST_DEPTH} deep"),
-            ("!(" * 30, f"at most {MOST_DEPTH} deep"),
+            ("sin(" * 30 + "1" + ")" * 30, f"at most {MAX_DEPTH} deep"),
+            ("!(" * 30, f"at most {MAX_DEPTH} deep"),
             ("1?" * 70, "expected ':'"),
             ("`a`?1:" * 20 + "2", "calc records cannot compute it: More than 70 operators"),
         ):
