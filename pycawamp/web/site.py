@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,11 @@ def root_resource(
     headers = file_headers(authentication)
     page = (STATIC / "index.html").read_bytes()
     root = Resource()
-    root.putChild(b"", Guarded(authentication, Answer(page, MIME_TYPES[".html"])))
+    root.putChild(b"", Guarded(authentication, Answer(Content(page), MIME_TYPES[".html"])))
     for path, part in parts.items():
         _put(root, path.encode().split(b"/"), part)
     root.putChild(b"config.json", Configuration(authentication, configuration, headers))
-    description = Answer(dumps(document()), "application/json", headers)
+    description = Answer(Content(dumps(document())), "application/json", headers)
     root.putChild(b"openapi.json", Guarded(authentication, description))
     root.putChild(b"static", static_resource(STATIC, authentication, headers, ENTRIES))
     logins = authentication.logins
@@ -103,63 +104,76 @@ def static_resource(
     folder: Path,
     authentication: Authentication,
     headers: Mapping[str, str],
-    entries: Sequence[str] = (),
+    entries: tuple[str, ...] = (),
 ) -> Resource:
-    """Return the resources of the files in a folder and its subfolders, which are read once.
+    """Return the resources of the files in a folder and its subfolders.
 
     `entries` are the paths of modules that are joined with their imports.
     """
-
-    def tree(part: Path) -> Resource:
-        resource = Resource()
-        for path in sorted(part.iterdir()):
-            if path.is_dir():
-                resource.putChild(path.name.encode(), tree(path))
-            elif path.suffix in MIME_TYPES:
-                name = path.relative_to(folder).as_posix()
-                is_entry = name in entries
-                body = (
-                    Bundle(folder, name, entries).text.encode() if is_entry else path.read_bytes()
-                )
-                answer = Answer(body, MIME_TYPES[path.suffix], headers)
-                resource.putChild(path.name.encode(), Guarded(authentication, answer))
-        return resource
-
-    return tree(folder)
+    root = Resource()
+    for name, content in _contents(folder, entries).items():
+        path = Path(name)
+        answer = Answer(content, MIME_TYPES[path.suffix], headers)
+        _put(root, [part.encode() for part in path.parts], Guarded(authentication, answer))
+    return root
 
 
 LEAST_COMPRESSED = 500
 """Minimum bytes to compress; less fits into one packet anyway."""
 
 
+class Content:
+    """Constant bytes with their ETag."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self.tag = hashlib.sha256(body).hexdigest()[:16].encode()
+
+    @cached_property
+    def compressed(self) -> bytes:
+        """The bytes in gzip's format, made when first asked for."""
+        return gzip.compress(self.body, mtime=0)
+
+
+@lru_cache
+def _contents(folder: Path, entries: tuple[str, ...]) -> Mapping[str, Content]:
+    """Return the files below a folder by their paths; all gateways of a process share them."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.suffix in MIME_TYPES]
+    names = {path.relative_to(folder).as_posix(): path for path in paths}
+    return {
+        name: Content(
+            Bundle(folder, name, entries).text.encode() if name in entries else path.read_bytes()
+        )
+        for name, path in names.items()
+    }
+
+
 class Answer(Resource):
     """A resource with constant content and an ETag, compressed for clients that accept gzip."""
 
     def __init__(
-        self, body: bytes, mime_type: str, headers: Mapping[str, str] | None = None
+        self, content: Content, mime_type: str, headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._headers = headers or PAGE_HEADERS
-        self._body = body
+        self._content = content
         self._mime_type = mime_type
-        self._tag = hashlib.sha256(body).hexdigest()[:16].encode()
-        self._compressed = gzip.compress(body, mtime=0) if len(body) >= LEAST_COMPRESSED else None
 
     def render_GET(self, request: Request) -> bytes:
         """Return the content, or 304 if the client has it."""
         for name, value in self._headers.items():
             request.setHeader(name, value)
         request.setHeader("content-type", self._mime_type)
-        body, tag = self._body, self._tag
-        if self._compressed is not None:
+        body, tag, coding = self._content.body, self._content.tag, ""
+        if len(body) >= LEAST_COMPRESSED:
             request.setHeader("vary", "accept-encoding")
             if accepts_gzip(request.requestHeaders.getRawHeaders("accept-encoding", [])):
                 # Different bytes need a different tag.
-                body, tag = self._compressed, tag + b"-gzip"
+                body, tag, coding = self._content.compressed, tag + b"-gzip", "gzip"
         if request.setETag(b'"%b"' % tag) is CACHED:
             return b""
-        if body is self._compressed:
-            request.setHeader("content-encoding", "gzip")
+        if coding:
+            request.setHeader("content-encoding", coding)
         return body
 
     def render_HEAD(self, request: Request) -> bytes:
@@ -208,7 +222,7 @@ class Configuration(Resource):
 
         def enter(peer: Peer) -> None:
             told = {**self._configuration, "user": peer.user, "login": takes_passwords}
-            request.render(Answer(dumps(told), "application/json", self._headers))
+            request.render(Answer(Content(dumps(told)), "application/json", self._headers))
 
         return PendingRequest(self._authentication, request).authenticate(enter, socket=False)
 
