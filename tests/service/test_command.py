@@ -1,6 +1,6 @@
 """The command `pycaserver`, its configuration file, and several ports.
 
-Each start is a new process, as users have it, and no fork.
+`CommandTests` have the real programs, `RefusalTests` forks.
 """
 
 from __future__ import annotations
@@ -16,16 +16,20 @@ from tests.support.twistd import READY
 from tests.support.twistd_case import LOOPBACK, RECORD, TwistdTestCase, unix_endpoint
 
 
-class CommandTests(TwistdTestCase):
-    """`pycaserver`."""
-
-    may_fork = False
+class FolderTestCase(TwistdTestCase):
+    """Tests with a folder."""
 
     def setUp(self) -> None:
         """Make a folder."""
         super().setUp()
         self.folder = Path(self.mktemp()).absolute()
         self.folder.mkdir(parents=True)
+
+
+class CommandTests(FolderTestCase):
+    """`pycaserver` and `pycaserver-client`."""
+
+    may_fork = False
 
     @inlineCallbacks
     def test_ports(self) -> Any:
@@ -50,6 +54,19 @@ class CommandTests(TwistdTestCase):
         self.assertFalse(Path("twistd.pid").exists())
 
     @inlineCallbacks
+    def test_client(self) -> Any:
+        """`pycaserver-client` is the client's command line."""
+        output, _, status = yield getProcessOutputAndValue(
+            sys.executable, [str(Path(sys.executable).with_name("pycaserver-client")), "--help"]
+        )
+        self.assertEqual(status, 0)
+        self.assertIn(b"monitor", output)
+
+
+class RefusalTests(FolderTestCase):
+    """What `pycaserver` does not start with."""
+
+    @inlineCallbacks
     def test_second_port_taken(self) -> Any:
         """If one of the endpoints cannot be used, it says which and does not start."""
         where = self.folder / "no" / "such" / "folder"
@@ -69,14 +86,5 @@ class CommandTests(TwistdTestCase):
         run.start(program="pycaserver")
         ended = yield run.when_ended()
         self.assertEqual(ended.status, 1)
-        received = f"pycaserver: {config}:1: max-pv: no such option; did you mean max-pvs?"
-        self.assertEqual(run.errors, [received])
-
-    @inlineCallbacks
-    def test_client(self) -> Any:
-        """`pycaserver-client` is the client's command line."""
-        output, _, status = yield getProcessOutputAndValue(
-            sys.executable, [str(Path(sys.executable).with_name("pycaserver-client")), "--help"]
-        )
-        self.assertEqual(status, 0)
-        self.assertIn(b"monitor", output)
+        refusal = f"pycaserver: {config}:1: max-pv: no such option; did you mean max-pvs?"
+        self.assertEqual(run.errors, [refusal])

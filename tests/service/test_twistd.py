@@ -1,6 +1,6 @@
-"""The gateway as users run it: the real `twistd pycaserver`, in a new process for each start.
+"""The gateway as users run it: the real `twistd pycaserver`, in processes of their own.
 
-No class has forks (`may_fork`).
+Those of `RealTestCase` are; the others are forks.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class DaemonTests(RealTestCase):
         self.assertNotIn("Traceback", log_file.read_text())
 
 
-class EndpointTests(RealTestCase):
+class EndpointTests(TwistdTestCase):
     """--port."""
 
     @inlineCallbacks
@@ -134,7 +134,7 @@ class EndpointTests(RealTestCase):
         yield self.assert_live(client)
 
 
-class RefusalTests(RealTestCase):
+class RefusalTests(TwistdTestCase):
     """Errors are one line, with exit status 1."""
 
     @inlineCallbacks

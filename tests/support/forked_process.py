@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
+from twisted.internet.interfaces import IProcessTransport
 from twisted.internet.process import ProcessReader
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
@@ -40,14 +41,21 @@ class ForkedProcess:
         self._protocol = protocol
         self._reported = b""
         self._open = {1: out, 2: err, REPORT: fork.report}
-        for name, descriptor in self._open.items():
-            ProcessReader(reactor, self, name, descriptor)
+        self._readers = {
+            name: ProcessReader(reactor, self, name, descriptor)
+            for name, descriptor in self._open.items()
+        }
+        protocol.makeConnection(cast(IProcessTransport, self))
 
     def signalProcess(self, name: str) -> None:
         """Send a signal, such as TERM."""
         if self.pid is None:
             raise ProcessExitedAlready
         os.kill(self.pid, signal.Signals[f"SIG{name}"])
+
+    def closeStdout(self) -> None:
+        """Read no more of stdout."""
+        self._readers[1].loseConnection()
 
     def childDataReceived(self, name: int, data: bytes) -> None:
         """Take what a pipe had."""

@@ -27,6 +27,14 @@ from tests.support.timing import TIMEOUT
 READY = r"pycaserver is ready:.* (\S+)$"
 """What it says when clients can come; the address is the group."""
 
+_LIMITED = """
+import resource, runpy, sys
+soft, hard, *sys.argv = sys.argv[1:]
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(soft), int(hard)))
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+"""Runs a script with limits of file descriptors."""
+
 
 @frozen
 class Ended:
@@ -64,7 +72,7 @@ class Twistd:
         self._environment = {**plain, **REQUIRED, **(environment or {})}
         self._descriptors = descriptors
         """The soft and the hard limit of file descriptors, if not those of the tests."""
-        self._may_fork = may_fork and descriptors is None
+        self._may_fork = may_fork
         self._transport: IProcessTransport | ForkedProcess | None = None
         self._ended: Ended | None = None
         self._waiting: list[tuple[re.Pattern[str], Deferred[re.Match[str]]]] = []
@@ -82,6 +90,9 @@ class Twistd:
 
         `shared` is the descriptor of a socket that it gets as systemd gives it (as 3).
         """
+        if self._descriptors is not None:
+            limits = [str(limit) for limit in self._descriptors]
+            command = [sys.executable, "-c", _LIMITED, *limits, *command[1:]]
         if self._may_fork and shared is None:
             if fork_server().can_run(command, self._environment):
                 self._transport = ForkedProcess(
@@ -96,9 +107,6 @@ class Twistd:
                 "sh",
                 *command,
             ]
-        if self._descriptors is not None:
-            script = 'ulimit -Sn $1; ulimit -Hn $2; shift 2; exec "$@"'
-            command = ["/bin/sh", "-c", script, "sh", *map(str, self._descriptors), *command]
         self._transport = self._reactor.spawnProcess(
             _Protocol(self),
             command[0],

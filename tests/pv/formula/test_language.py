@@ -19,6 +19,7 @@ from pycawamp.pv.formula.calc import FUNCTIONS
 from pycawamp.pv.formula.formula import Formula
 from pycawamp.pv.formula.parser import MAX_DEPTH
 from pycawamp.pv.formula.tokens import FormulaError
+from tests.support.examples import examples
 
 VALUES = {"a": 2.0, "b:c": -3.5, "ca://X.VAL": 0.0, "d": math.nan, "e": 1e10}
 """Return the values of the PVs of formulas."""
@@ -276,7 +277,7 @@ OPERANDS = st.one_of(
 class RandomTests(SynchronousTestCase):
     """Properties of every formula."""
 
-    @settings(deadline=None, max_examples=100)
+    @settings(deadline=None, max_examples=examples(100))
     @given(st.recursive(OPERANDS, deeper, max_leaves=8))
     def test_computed(self, pair: Pair) -> None:
         """Any formula has the result of Phoebus's grammar, or is too long."""
@@ -288,7 +289,7 @@ class RandomTests(SynchronousTestCase):
             return
         np.testing.assert_equal(result, wanted, text)
 
-    @settings(deadline=None, max_examples=300)
+    @settings(deadline=None, max_examples=examples(300))
     @given(st.text(alphabet="`'\"ab1.eE+-*/^%<>=!&|?:(),;[] \t\0é", max_size=40))
     def test_any_text(self, text: str) -> None:
         """Any text is computed as without blanks, or an error says what was expected."""
