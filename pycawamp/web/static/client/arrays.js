@@ -1,4 +1,4 @@
-/** Raw little-endian elements → typed arrays, whatever the order of this machine. */
+/** Converts raw little-endian elements to typed arrays, on machines of any byte order. */
 
 /** @typedef {{new (buffer: ArrayBufferLike, offset?: number, length?: number): import("./types.js").TypedArray, BYTES_PER_ELEMENT: number}} TypedArrayConstructor */
 
@@ -23,7 +23,7 @@ const HOST_IS_LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
  * @param {number[]} shape
  * @param {Uint8Array} bytes
  * @returns {import("./types.js").TypedArray} a view of `bytes` where alignment allows, a copy where not;
- *   the bytes themselves if the dtype is none that is known here
+ *   the bytes themselves if the dtype is unknown
  */
 export function typedArray(dtype, shape, bytes, hostIsLittle = HOST_IS_LITTLE) {
   const length = elementsOf(shape);

@@ -1,8 +1,8 @@
 /**
- * How long to wait before each attempt to reconnect: exponential with full jitter, so that the
- * pages of a whole control room do not come back in step when a gateway restarts. A connection
- * takes a gateway some 2.5 ms, with the rest after it: of 2,000 pages that try within the first
- * second, the last waits for some 5 s, half of what an attempt may take.
+ * Delays before attempts to reconnect: exponential with full jitter, so that the pages of a control
+ * room do not all reconnect at once when a gateway restarts. A gateway needs some 2.5 ms for a
+ * connection: if 2,000 pages connect within the first second, the last one waits for some 5 s, half
+ * of the timeout of an attempt.
  */
 export class Backoff {
   #attempt = 0;

@@ -1,4 +1,4 @@
-/** The gateway as a page sees it: handles on PVs, requests, and the state of the connection. */
+/** A connection to a gateway: handles of PVs, requests, and the state of the connection. */
 import { Emitter } from "./emitter.js";
 import { defaultUrl, environment } from "./environment.js";
 import { PVError } from "./error.js";
@@ -14,9 +14,9 @@ import { Subscription } from "./subscription.js";
 /** @type {(keyof import("./types.js").ClientEvents)[]} */
 const EVENTS = ["open", "close", "reconnecting", "error"];
 const DEFAULTS = { batch: true, heartbeat: 15, timeout: 10 };
-/** Seconds by which the client waits longer than the gateway, whose answer says more. */
+/** Seconds by which the client waits longer than the gateway, whose error is more specific. */
 const GRACE = 2;
-/** Seconds: a gateway asks an archiver in its turn. */
+/** Seconds; longer, since the gateway may have to query an archiver. */
 const HISTORY_TIMEOUT = 30;
 
 /**
@@ -33,7 +33,7 @@ export class PVClient {
   /** @type {Map<string, Subscription>} */
   #subscriptions = new Map();
   /** @type {Subscription[]} */
-  #forsaken = [];
+  #unused = [];
   #sync = new SubscriptionSync();
   #requests;
   /** @type {string[]} */
@@ -41,7 +41,7 @@ export class PVClient {
   #flushing = false;
 
   /**
-   * Connects at once, and again whenever the connection is lost, until `close`.
+   * Connects immediately, and again whenever the connection is lost, until `close`.
    *
    * @param {string | URL | ClientOptions} [url] `ws://host:8888/monitor`; in a page that the gateway serves, leave it out
    * @param {ClientOptions} [options]
@@ -64,7 +64,7 @@ export class PVClient {
     return this.#connection.state;
   }
 
-  /** Since when what is shown is stale (ms since 1970), or null. */
+  /** When the data became stale (ms since 1970), or null. */
   get staleSince() {
     return this.#connection.staleSince;
   }
@@ -76,7 +76,7 @@ export class PVClient {
 
   /**
    * `"open"` gets `{reconnected}`, `"close"` `{code, reason, staleSince}`, `"reconnecting"`
-   * `{attempt, seconds, at, staleSince}`, `"error"` a PVError that concerns no single PV.
+   * `{attempt, seconds, at, staleSince}`, `"error"` a PVError that is not about a single PV.
    *
    * @template {keyof import("./types.js").ClientEvents} E
    * @param {E} event
@@ -88,7 +88,7 @@ export class PVClient {
   }
 
   /**
-   * A handle on a PV. Handles of one name share one subscription.
+   * Returns a handle of a PV. Handles with the same name share one subscription.
    * @param {string} name
    * @param {import("./types.js").PVOptions} [options]
    */
@@ -100,33 +100,33 @@ export class PVClient {
     const handle = new PV(this, subscription, options);
     subscription.add(handle);
     this.#subscriptions.set(name, subscription);
-    // It may be allowed by now.
+    // It may be allowed now.
     if (subscription.refused) this.#sync.renew(name);
     this._changed(subscription);
     return handle;
   }
 
   /**
-   * The names this connection is subscribed to, as the gateway has them.
+   * Requests the names that this connection is subscribed to at the gateway.
    * @returns {Promise<string[]>}
    */
   async list() {
     return (await this.#request("list")).pvs;
   }
 
-  /** Milliseconds to the gateway and back. */
+  /** Measures the round-trip time to the gateway in milliseconds. */
   async ping() {
     const start = this._env.now();
     await this.#request("ping");
     return this._env.now() - start;
   }
 
-  /** Tries now instead of waiting out the back-off. */
+  /** Reconnects now, without waiting for the next attempt. */
   reconnect() {
     this.#connection.start();
   }
 
-  /** Closes the connection and every handle, for good. */
+  /** Closes the connection and all handles permanently. */
   close() {
     if (this.state === "closed") return;
     this.#connection.close();
@@ -142,7 +142,7 @@ export class PVClient {
    */
   _changed(subscription) {
     if (this.state === "closed") return;
-    this.#sync.want(subscription.name, subscription.options);
+    this.#sync.request(subscription.name, subscription.options);
     subscription.tune();
     if (this.#flushing) return;
     this.#flushing = true;
@@ -156,7 +156,7 @@ export class PVClient {
    */
   _release(handle, subscription) {
     subscription.remove(handle);
-    if (subscription.empty) this.#forsaken.push(subscription);
+    if (subscription.empty) this.#unused.push(subscription);
     this._changed(subscription);
   }
 
@@ -212,7 +212,7 @@ export class PVClient {
 
   /** @param {import("./types.js").ClientEvents["open"]} event */
   #opened(event) {
-    // A gateway that knows no `configure` sends message by message, which is as good.
+    // A gateway without `configure` sends single messages, which are handled as well.
     if (this.#options.batch) this.#request("configure", { batch: true, reason: true }).catch(() => {});
     this.#sync.forget();
     for (const subscription of this.#subscriptions.values()) subscription.connection("searching");
@@ -236,8 +236,8 @@ export class PVClient {
 
   #flush() {
     this.#flushing = false;
-    // Not before: who comes back within the turn finds the subscription as it is on the wire.
-    for (const subscription of this.#forsaken.splice(0)) if (subscription.empty) this.#subscriptions.delete(subscription.name);
+    // Not earlier: a handle that is opened within the same task reuses the subscription.
+    for (const subscription of this.#unused.splice(0)) if (subscription.empty) this.#subscriptions.delete(subscription.name);
     if (this.state !== "open") return;
     for (const request of this.#sync.requests()) this.#connection.send(JSON.stringify(request));
   }
@@ -254,7 +254,7 @@ export class PVClient {
   }
 
   /**
-   * Before the first connection is up, requests wait for it.
+   * Requests wait for the first connection.
    * @param {object} request
    */
   #sendOrHold(request) {
@@ -271,7 +271,7 @@ export class PVClient {
       return this.#unreadable(error);
     }
     for (const message of messages) {
-      // A listener may have closed the client half-way through a batch.
+      // A listener may have closed the client while a batch is processed.
       if (this.state === "closed") return;
       try {
         this.#dispatch(message);
@@ -303,7 +303,7 @@ export class PVClient {
    * @param {Subscription | undefined} subscription
    */
   #failed(message, subscription) {
-    // A late answer to a request that gave up: whoever asked was told already.
+    // A late reply to a request that has timed out: the caller has already received an error.
     if (message.id !== undefined) return;
     const error = PVError.fromMessage(message);
     const isItsOwn = subscription && (message.action ?? "connect") === "connect";

@@ -4,7 +4,7 @@ import { PVError } from "./error.js";
 
 /** After a connection of this duration (ms), delays start with the shortest again. */
 const STABLE = 5000;
-/** For so long (ms) after a silence that a ping should have broken, messages may be what the network had kept. */
+/** For this time (ms) after a long silence, messages may have been buffered by the network. */
 const KEPT = 5000;
 /** Timeout of an attempt (ms); that of browsers is several minutes. */
 const PATIENCE = 10000;
@@ -52,9 +52,9 @@ export class Connection {
   /** @type {unknown} */
   #pulse = null;
   #openedAt = 0;
-  #heardAt = 0;
+  #receivedAt = 0;
   /**
-   * When the first message after a long silence came, as on a computer that slept; null once others followed.
+   * When the first message after a long silence arrived, as on a computer that slept; null once others have followed.
    * @type {number | null}
    */
   #wokeAt = null;
@@ -62,7 +62,7 @@ export class Connection {
    * When an unanswered ping was sent, or null.
    * @type {number | null}
    */
-  #askedAt = null;
+  #pingedAt = null;
   #everOpen = false;
 
   /**
@@ -92,7 +92,7 @@ export class Connection {
     const socket = new this.#env.WebSocket(this.#url);
     socket.binaryType = "arraybuffer";
     socket.onopen = () => this.#opened();
-    socket.onmessage = (/** @type {{data: string | ArrayBuffer}} */ event) => this.#heard(event.data);
+    socket.onmessage = (/** @type {{data: string | ArrayBuffer}} */ event) => this.#received(event.data);
     socket.onclose = (/** @type {{code?: number, reason?: string}} */ event) => this.#lost(event);
     // The close event follows. Node's ws throws without a listener.
     socket.onerror = () => {};
@@ -122,9 +122,9 @@ export class Connection {
     this.#cancelTimers();
     this.state = "open";
     this.staleSince = null;
-    this.#openedAt = this.#heardAt = this.#env.now();
+    this.#openedAt = this.#receivedAt = this.#env.now();
     this.#wokeAt = null;
-    this.#askedAt = null;
+    this.#pingedAt = null;
     this.#watch();
     const reconnected = this.#everOpen;
     this.#everOpen = true;
@@ -132,32 +132,32 @@ export class Connection {
   }
 
   /** @param {string | ArrayBuffer} data */
-  #heard(data) {
+  #received(data) {
     const now = this.#env.now();
     if (this.#wokeAt === null && this.#isSilent(now)) this.#wokeAt = now;
     if (this.#wokeAt === null || now - this.#wokeAt > KEPT) {
-      this.#heardAt = now;
+      this.#receivedAt = now;
       this.#wokeAt = null;
     }
-    this.#askedAt = null;
+    this.#pingedAt = null;
     this.#on.frame(data);
   }
 
   /**
-   * Whether nothing was heard for so long that the computer may have slept.
+   * Whether nothing was received for so long that the computer may have slept.
    * @param {number} now
    */
   #isSilent(now) {
-    return this.#heartbeat > 0 && now - this.#heardAt > 2 * this.#heartbeat;
+    return this.#heartbeat > 0 && now - this.#receivedAt > 2 * this.#heartbeat;
   }
 
-  #lost({ code = 1006, reason = "" } = {}, since = this.#isSilent(this.#env.now()) ? this.#heardAt : this.#env.now()) {
+  #lost({ code = 1006, reason = "" } = {}, since = this.#isSilent(this.#env.now()) ? this.#receivedAt : this.#env.now()) {
     this.#drop();
     this.#cancelTimers();
     const wasOpen = this.state === "open";
     if (wasOpen && this.#env.now() - this.#openedAt >= STABLE) this.#backoff.reset();
     this.staleSince ??= wasOpen ? since : null;
-    // A gateway that says it goes away sends its clients to another, one after the other.
+    // A gateway that stops has its clients connect to another one, one after the other.
     const isSent = wasOpen && code === GOING_AWAY && this.#backoff.attempt === 0;
     const delay = this.#backoff.next() * (isSent ? SOON : 1);
     this.state = "waiting";
@@ -184,11 +184,11 @@ export class Connection {
     if (!this.#heartbeat) return;
     this.#pulse = this.#env.setTimeout(() => {
       const now = this.#env.now();
-      if (this.#askedAt !== null && now - this.#askedAt >= this.#heartbeat) {
-        return this.#lost({ code: 1006, reason: "no answer" }, this.#heardAt);
+      if (this.#pingedAt !== null && now - this.#pingedAt >= this.#heartbeat) {
+        return this.#lost({ code: 1006, reason: "no answer" }, this.#receivedAt);
       }
-      if (this.#askedAt === null && now - this.#heardAt >= this.#heartbeat) {
-        this.#askedAt = now;
+      if (this.#pingedAt === null && now - this.#receivedAt >= this.#heartbeat) {
+        this.#pingedAt = now;
         this.#on.quiet();
       }
       this.#watch();

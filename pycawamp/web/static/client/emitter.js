@@ -1,5 +1,5 @@
 /**
- * Events by name. A listener that throws is reported and never stops the others.
+ * Events by name. An exception of a listener is reported, and does not affect the others.
  * @template {object} Events what listeners get, by event
  */
 export class Emitter {
@@ -23,7 +23,7 @@ export class Emitter {
       throw new TypeError(`no event "${event}": use one of ${this.#events.join(", ")}`);
     }
     if (typeof listener !== "function") throw new TypeError("expected a function as listener");
-    // An object of its own per call: the same function may listen twice and leave once.
+    // A new object per call: the same function may be added twice and removed once.
     const entry = { listener };
     const entries = this.#listeners.get(event) ?? new Set();
     this.#listeners.set(event, entries.add(entry));

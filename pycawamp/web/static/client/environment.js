@@ -1,6 +1,6 @@
 /**
- * What the client needs from its surroundings, each replaceable by an option: tests bring a clock,
- * Node users a WebSocket.
+ * What the client needs from its environment. Each part can be replaced by an option, such as the
+ * clock in tests, and WebSocket in Node.
  *
  * @typedef {Required<Pick<import("./types.js").ClientOptions, "WebSocket" | "setTimeout" | "clearTimeout" | "now" | "random">>} Environment
  * @param {import("./types.js").ClientOptions} [options]
@@ -16,7 +16,7 @@ export function environment(options = {}) {
   };
 }
 
-/** The gateway that served this page: `/monitor`, encrypted when the page is. */
+/** The URL of the gateway that served this page: `/monitor`, encrypted if the page is. */
 export function defaultUrl(location = globalThis.location) {
   if (!location?.host) throw new TypeError("the page has no host: pass the gateway's URL, new PVClient(url)");
   return `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/monitor`;

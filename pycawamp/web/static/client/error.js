@@ -1,9 +1,9 @@
 /**
- * What a request is rejected with and what `"error"` listeners get.
+ * The error of a rejected request, and of `"error"` events.
  *
  * `code` is the gateway's (`forbidden`, `not_connected`, `timeout`, `bad_value` …) or one of the
  * client's own: `unreachable` (no connection to the gateway), `closed` (by this page),
- * `bad_frame` (the gateway sent something that cannot be read).
+ * `bad_frame` (the gateway sent an invalid message).
  */
 export class PVError extends Error {
   /**

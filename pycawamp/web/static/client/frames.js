@@ -1,4 +1,4 @@
-/** Frames of the gateway → messages. Throws on what is not one; the connection reports and goes on. */
+/** Parses frames of the gateway to messages. Throws an error if a frame is invalid. */
 import { fromBase64, isKnown, typedArray } from "./arrays.js";
 
 const LENGTH_BYTES = 4;
@@ -6,7 +6,7 @@ const ALIGNMENT = 8;
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
- * A message of the gateway as it came: nothing of it is known to be as it should.
+ * A message of the gateway, not validated.
  * @typedef {Record<string, any>} Message
  */
 
@@ -32,14 +32,14 @@ function binaryMessage(buffer) {
   const start = Math.ceil(headerEnd / ALIGNMENT) * ALIGNMENT;
   if (headerEnd > buffer.byteLength) throw new RangeError("the header is longer than the message");
   const header = JSON.parse(utf8.decode(new Uint8Array(buffer, LENGTH_BYTES, headerLength)));
-  // An empty array may come without its padding: there is nothing to align.
+  // An empty array may have no padding: there is nothing to align.
   const elements = new Uint8Array(buffer, Math.min(start, buffer.byteLength));
   const { dtype, shape, ...rest } = header;
   return { ...rest, ...arrayOf(dtype, shape, elements) };
 }
 
 /**
- * @param {string} dtype kept where it is not known here, for whoever knows it
+ * @param {string} dtype kept even if it is unknown here
  * @param {number[]} shape
  * @param {Uint8Array} bytes
  */
@@ -48,9 +48,8 @@ function arrayOf(dtype, shape, bytes) {
 }
 
 /**
- * What listeners get for a `monitor` or `value` message. JSON has no NaN and the gateway sends
- * null for it; here it is NaN again, so that arithmetic on a value never meets a null. So is no
- * value at all, which has a count of 0.
+ * Returns the update of a `monitor` or `value` message. JSON has no NaN, for which the gateway sends
+ * null; it is converted to NaN again, as is a missing value (with a count of 0).
  *
  * @param {Message} message
  * @returns {import("./types.js").Update}
@@ -69,7 +68,7 @@ export function updateOf(message) {
 }
 
 /**
- * What listeners get for a `history` message.
+ * Returns the history of a `history` message.
  *
  * @param {Message} message
  * @returns {import("./types.js").History}

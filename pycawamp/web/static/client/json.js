@@ -1,4 +1,4 @@
-/** Values → JSON, in which integers of 64 bits keep all digits. */
+/** Converts values to JSON, with all digits of 64-bit integers. */
 
 /** Types of fields that JSON.stringify leaves out. */
 const OMITTED = ["undefined", "function", "symbol"];
@@ -11,7 +11,7 @@ export function jsonOf(value) {
   if (typeof value === "bigint") return String(value);
   if (value instanceof BigInt64Array || value instanceof BigUint64Array) return `[${value.join()}]`;
   if (ArrayBuffer.isView(value)) return JSON.stringify(Array.from(/** @type {Iterable<number>} */ (/** @type {unknown} */ (value))));
-  // Array.from: holes are elements, too.
+  // Array.from includes holes.
   if (Array.isArray(value)) return `[${Array.from(value, jsonOf).join()}]`;
   if (value === null || typeof value !== "object" || "toJSON" in value || isBoxed(value)) return JSON.stringify(value) ?? "null";
   const fields = Object.entries(value).filter(([, field]) => !OMITTED.includes(typeof field));

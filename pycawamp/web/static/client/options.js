@@ -1,15 +1,15 @@
-/** What a handle may ask of its subscription, and what several handles ask together. */
+/** The options of handles, and the merged options of several handles. */
 
 /**
- * From weak to strong: what a page can make of an array cheaply.
+ * In order of preference when merged: a later one can be converted to an earlier one.
  * @type {CheckedOptions["arrays"][]}
  */
 const ARRAYS = ["json", "base64", "binary"];
 /** @type {CheckedOptions["int64"][]} */
 const INT64 = ["number", "string"];
-/** Updates per second: the finest rate that the gateway takes. */
-const FINEST_RATE = 1000;
-/** Seconds: the most history that a subscription begins with. */
+/** Maximum updates per second that the gateway accepts as `max_rate`. */
+const MAX_RATE = 1000;
+/** Maximum seconds of history that a subscription begins with. */
 const DAY = 86400;
 const LEAST_POINTS = 12;
 const MOST_POINTS = 8192;
@@ -53,14 +53,14 @@ function imageForm(image) {
 }
 
 /**
- * The strongest of what several handles ask: each of them gets at least its own.
+ * Merges the options of several handles, so that each of them gets at least what it requested.
  * @param {CheckedOptions[]} list
  * @returns {CheckedOptions}
  */
 export function strongest(list) {
   const isLong = list.some(({ int64 }) => int64 === "string");
   return {
-    // Who wants numbers while others want digits is told by the type what they are.
+    // Handles that requested numbers need the type to convert the digits.
     metadata: list.some((options) => options.metadata) || (isLong && list.some(({ int64 }) => int64 === "number")),
     text: list.some((options) => options.text),
     maxRate: Math.max(...list.map((options) => options.maxRate)),
@@ -75,7 +75,7 @@ export function strongest(list) {
 }
 
 /**
- * What loses least of a picture: nothing at all, if somebody wants its numbers.
+ * The best quality of these images; uncompressed if a handle requests that.
  * @param {CheckedOptions["image"][]} forms
  * @returns {CheckedOptions["image"]}
  */
@@ -88,7 +88,7 @@ function finest(forms) {
 }
 
 /**
- * The keys a request carries: only what differs from the gateway's defaults.
+ * The keys of a request: those that differ from the gateway's defaults.
  * @param {CheckedOptions} options
  * @returns {WireOptions}
  */
@@ -96,7 +96,7 @@ export function onWire({ metadata, text, maxRate, arrays, history, points, alarm
   return {
     ...(metadata && { metadata }),
     ...(text && { text }),
-    ...(maxRate !== Infinity && { max_rate: Math.min(maxRate, FINEST_RATE) }),
+    ...(maxRate !== Infinity && { max_rate: Math.min(maxRate, MAX_RATE) }),
     ...(arrays !== "json" && { arrays }),
     ...(history > 0 && { history, ...(points < MOST_POINTS && { points }) }),
     ...(alarmMessage && { alarm_message: true }),

@@ -1,4 +1,4 @@
-/** A page's hold on one PV. Made by `PVClient.pv`; many may share one subscription. */
+/** A handle of a PV. Created by `PVClient.pv`; several handles may share one subscription. */
 import { Emitter } from "./emitter.js";
 import { PVError } from "./error.js";
 import { checked } from "./options.js";
@@ -7,7 +7,7 @@ import { Throttle } from "./throttle.js";
 
 /** @type {(keyof import("./types.js").PVEvents)[]} */
 const EVENTS = ["value", "connection", "metadata", "history", "error"];
-/** Types of 64-bit integers, which travel as digits when some handle wants them. */
+/** Types of 64-bit integers, which are sent as digits if a handle requests that. */
 const LONG = ["int64", "uint64"];
 
 export class PV {
@@ -23,8 +23,8 @@ export class PV {
   /** @type {Throttle<import("./types.js").Update>} */
   #throttle;
   #closed = false;
-  /** Whether others know more of the subscription than it was told. */
-  #behind;
+  /** Whether the subscription has a state that this handle has not received. */
+  #isBehind;
 
   /**
    * Use `client.pv(name, options)`.
@@ -38,11 +38,11 @@ export class PV {
     this.#subscription = subscription;
     this.#options = checked(options);
     this.#throttle = new Throttle((update) => this.#deliver(update), client._env);
-    this.#behind = subscription.state !== "searching";
-    if (this.#behind) queueMicrotask(() => this.#catchUp() && this.#repeatLast());
+    this.#isBehind = subscription.state !== "searching";
+    if (this.#isBehind) queueMicrotask(() => this.#catchUp() && this.#repeatLast());
   }
 
-  /** The PV's name, as asked for. */
+  /** The PV's name, as requested. */
   get name() {
     return this.#subscription.name;
   }
@@ -52,12 +52,12 @@ export class PV {
     return this.#options;
   }
 
-  /** `"searching"`, `"connected"`, `"disconnected"` or, when the gateway is gone, `"unreachable"`. */
+  /** `"searching"`, `"connected"`, `"disconnected"` or, without a connection to the gateway, `"unreachable"`. */
   get state() {
     return this.#subscription.state;
   }
 
-  /** Why it is not connected, in words for people; null if it is, or if nobody knows. */
+  /** Why it is not connected, as text; null if it is, or if the reason is unknown. */
   get reason() {
     return this.#subscription.reason;
   }
@@ -67,7 +67,7 @@ export class PV {
   }
 
   /**
-   * The newest update, or null. Read it, do not change it: others share it.
+   * The newest update, or null. It is shared: do not change it.
    * @returns {import("./types.js").Update | null}
    */
   get last() {
@@ -75,7 +75,7 @@ export class PV {
     return last && this.#mine(last);
   }
 
-  /** The newest metadata, or null (ask for it by `{metadata: true}`). */
+  /** The newest metadata, or null (request it by `{metadata: true}`). */
   get metadata() {
     return this.#subscription.metadata;
   }
@@ -98,7 +98,7 @@ export class PV {
   }
 
   /**
-   * Changes this handle's options; those not named stay.
+   * Changes the given options of this handle.
    * @param {import("./types.js").PVOptions} options
    */
   setOptions(options) {
@@ -108,7 +108,7 @@ export class PV {
   }
 
   /**
-   * Reads once, past any rate limit.
+   * Reads the current value, regardless of `maxRate`.
    * @param {{timeout?: number}} [options] seconds
    * @returns {Promise<import("./types.js").Update>}
    */
@@ -118,7 +118,7 @@ export class PV {
   }
 
   /**
-   * Writes. Resolves once the record has processed, or with `wait: false` once the put was sent.
+   * Writes a value. Resolves when the record has processed, or with `wait: false` when the put was sent.
    * @param {import("./types.js").Value | bigint} value a BigInt, and elements of a BigInt64Array, with all digits
    * @param {{wait?: boolean, timeout?: number}} [options] timeout in seconds
    * @returns {Promise<void>}
@@ -129,7 +129,7 @@ export class PV {
   }
 
   /**
-   * Metadata, whether or not this handle follows it.
+   * Reads the metadata, with or without the option `metadata`.
    * @param {{timeout?: number}} [options] seconds
    * @returns {Promise<import("./types.js").Metadata>}
    */
@@ -139,7 +139,7 @@ export class PV {
   }
 
   /**
-   * Numbers over time: what the gateway keeps, and what its archiver has.
+   * Reads the history: what the gateway keeps, and what its archiver has.
    * @param {{from: number, to?: number, points?: number, timeout?: number}} range from and to: seconds since 1970; points: the most
    *   samples, of which the lowest and highest of each part are kept; timeout in seconds
    * @returns {Promise<import("./types.js").History>}
@@ -150,7 +150,7 @@ export class PV {
   }
 
   /**
-   * Updates as an async iterator, from the current one on; ends when the handle closes.
+   * Returns updates as an async iterator, from the current one on; it ends when the handle is closed.
    * @param {{buffer?: number}} [options] how many a slow reader may be behind; older ones are dropped
    * @returns {AsyncIterableIterator<import("./types.js").Update>}
    */
@@ -167,7 +167,7 @@ export class PV {
     return this.updates();
   }
 
-  /** Lets go. The last handle of a PV to close ends its subscription. */
+  /** Closes the handle. The last handle of a PV ends the subscription. */
   close() {
     if (this.#closed) return;
     this.#closed = true;
@@ -188,7 +188,7 @@ export class PV {
    */
   _connection(state) {
     if (this.#catchUp()) return;
-    this.#tellConnection(state);
+    this.#emitConnection(state);
   }
 
   /**
@@ -235,23 +235,23 @@ export class PV {
     this.#throttle.rate = needed ? this.#options.maxRate : Infinity;
   }
 
-  /** Tells a handle that joined a live subscription what the others know; false if it knows. */
+  /** Emits the current state for a handle that has joined an existing subscription; returns false if that was done. */
   #catchUp() {
-    if (!this.#behind || this.#closed) return false;
-    this.#behind = false;
-    this.#tellConnection(this.state);
+    if (!this.#isBehind || this.#closed) return false;
+    this.#isBehind = false;
+    this.#emitConnection(this.state);
     if (this.metadata) this.#events.emit("metadata", this.metadata);
     return true;
   }
 
   /** @param {import("./types.js").PVState} state */
-  #tellConnection(state) {
+  #emitConnection(state) {
     const { name: pvname, reason } = this;
     this.#events.emit("connection", { pvname, state, connected: state === "connected", ...(reason !== null && { reason }) });
   }
 
   #repeatLast() {
-    // Streams began with it already.
+    // Streams have begun with it.
     if (this.last && this.connected) this.#events.emit("value", this.last);
   }
 
@@ -263,7 +263,7 @@ export class PV {
   }
 
   /**
-   * An update as this handle asked for it, whatever others made of it: plain arrays for whoever asked for JSON, and numbers or digits.
+   * Converts an update to the form that this handle requested: plain or typed arrays, numbers or digits.
    * @param {import("./types.js").Update} update
    */
   #mine(update) {

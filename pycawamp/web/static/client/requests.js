@@ -1,4 +1,4 @@
-/** Requests that wait for a reply, by id. Each settles exactly once: reply, error, time-out or loss. */
+/** Pending requests, by id. Each is settled exactly once, by a reply, an error, a timeout or a lost connection. */
 import { PVError } from "./error.js";
 
 /**
@@ -50,7 +50,7 @@ export class Requests {
   }
 
   /**
-   * Rejects all: their replies can no longer come.
+   * Rejects all: there will be no replies.
    * @param {import("./types.js").ErrorCode} code
    * @param {string} text
    */

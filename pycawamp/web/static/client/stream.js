@@ -1,6 +1,5 @@
 /**
- * Values as an async iterator. A slow reader misses old values, never the newest, and holds no
- * more than `size` of them.
+ * Values as an async iterator. For a slow reader, at most `size` values are kept, the newest ones.
  *
  * @template T
  * @implements {AsyncIterableIterator<T>}

@@ -1,4 +1,4 @@
-/** One PV as the gateway shows it, shared by all handles of that name. */
+/** The subscription to a PV, shared by all handles with this name. */
 import { strongest } from "./options.js";
 
 export class Subscription {
@@ -15,11 +15,11 @@ export class Subscription {
    */
   metadata = null;
   /**
-   * Why it is not connected, in the gateway's words, or null.
+   * Why it is not connected, as sent by the gateway, or null.
    * @type {string | null}
    */
   reason = null;
-  /** Whether the gateway's last word was that it may not be had. */
+  /** Whether the gateway has refused it. */
   refused = false;
   /** @type {Set<import("./pv.js").PV>} */
   #handles = new Set();
@@ -37,7 +37,7 @@ export class Subscription {
     return this.#handles.size === 0;
   }
 
-  /** What all handles together ask of the gateway, or null when there are none. */
+  /** The merged options of all handles, or null if there are none. */
   get options() {
     return this.empty ? null : strongest([...this.#handles].map((handle) => handle.options));
   }
@@ -62,14 +62,14 @@ export class Subscription {
     this.reason = reason;
     this.#each((handle) => handle._flush());
     this.state = state;
-    // It is of the connection before. Metadata, new or not, comes before the first value.
+    // It is of the previous connection. Metadata precedes the first value.
     if (state === "connected") this.last = null;
     this.#each((handle) => handle._connection(state));
   }
 
   /** @param {import("./types.js").Update} update */
   update(update) {
-    // Or it belongs to a subscription of before, which was taken back since.
+    // Otherwise it belongs to a previous subscription.
     if (this.state !== "connected") return;
     this.last = update;
     this.#each((handle) => handle._update(update));
@@ -88,8 +88,8 @@ export class Subscription {
 
   /** @param {import("./error.js").PVError} error */
   fail(error) {
-    // What it was told until then was for a subscription that was taken back; but a rate limit may
-    // refuse a change to one that goes on.
+    // The state belongs to a subscription that was ended; but because of a rate limit, a change to one
+    // that continues may be refused.
     if (this.state === "connected" && error.code !== "rate_limited") this.connection("disconnected", error.message);
     this.refused = true;
     this.#each((handle) => handle._error(error));
@@ -99,7 +99,7 @@ export class Subscription {
     this.#each((handle) => handle.close());
   }
 
-  /** A handle thins for itself only when the gateway sends faster than it asked. */
+  /** A handle limits its own rate only if the gateway sends faster than it requested. */
   tune() {
     const { options } = this;
     if (options === null) return;
@@ -108,7 +108,7 @@ export class Subscription {
   }
 
   /**
-   * Over a copy: a listener may close its own handle, or open others.
+   * Iterates over a copy: a listener may close its own handle, or open others.
    * @param {(handle: import("./pv.js").PV) => void} visit
    */
   #each(visit) {

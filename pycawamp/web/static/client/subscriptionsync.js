@@ -11,14 +11,14 @@ const utf8 = new TextEncoder();
 
 export class SubscriptionSync {
   /** @type {Map<string, import("./options.js").WireOptions>} */
-  #wanted = new Map();
+  #requested = new Map();
   /** @type {Map<string, string | undefined>} */
   #sent = new Map();
   /**
-   * Seconds of history that were asked for.
+   * Seconds of history that were requested.
    * @type {Map<string, number>}
    */
-  #given = new Map();
+  #history = new Map();
   /** @type {Set<string>} */
   #dirty = new Set();
 
@@ -26,9 +26,9 @@ export class SubscriptionSync {
    * @param {string} name
    * @param {import("./options.js").CheckedOptions | null} options merged options of a PV, or null for none
    */
-  want(name, options) {
-    if (options) this.#wanted.set(name, onWire(options));
-    else this.#wanted.delete(name);
+  request(name, options) {
+    if (options) this.#requested.set(name, onWire(options));
+    else this.#requested.delete(name);
     this.#dirty.add(name);
   }
 
@@ -38,42 +38,42 @@ export class SubscriptionSync {
    */
   renew(name) {
     this.#sent.delete(name);
-    this.#given.delete(name);
+    this.#history.delete(name);
   }
 
   /** Requests all PVs again, on a new connection. */
   forget() {
     this.#sent.clear();
-    this.#given.clear();
-    this.#dirty = new Set(this.#wanted.keys());
+    this.#history.clear();
+    this.#dirty = new Set(this.#requested.keys());
   }
 
   /** @returns {object[]} the requests for all changes */
   requests() {
     /** @type {string[]} */
-    const gone = [];
+    const closed = [];
     /** @type {Map<string, string[]>} */
     const groups = new Map();
     for (const name of this.#dirty) {
-      const { history = 0, points, ...options } = this.#wanted.get(name) ?? {};
-      const key = this.#wanted.has(name) ? JSON.stringify(options) : undefined;
-      // Once: another change of options does not bring it again.
-      const isDue = history > (this.#given.get(name) ?? 0);
+      const { history = 0, points, ...options } = this.#requested.get(name) ?? {};
+      const key = this.#requested.has(name) ? JSON.stringify(options) : undefined;
+      // Once: a later change of options does not request it again.
+      const isDue = history > (this.#history.get(name) ?? 0);
       if (key === this.#sent.get(name) && !isDue) continue;
       this.#sent.delete(name);
-      this.#given.delete(name);
-      if (key === undefined) gone.push(name);
+      this.#history.delete(name);
+      if (key === undefined) closed.push(name);
       else {
         const group = isDue ? JSON.stringify({ ...options, history, points }) : key;
         if (groups.has(group)) groups.get(group)?.push(name);
         else groups.set(group, [name]);
         this.#sent.set(name, key);
-        this.#given.set(name, history);
+        this.#history.set(name, history);
       }
     }
     this.#dirty.clear();
     const joined = [...groups].flatMap(([key, names]) => inChunks({ action: "connect" }, names, JSON.parse(key)));
-    return [...inChunks({ action: "disconnect" }, gone), ...joined];
+    return [...inChunks({ action: "disconnect" }, closed), ...joined];
   }
 }
 

@@ -8,7 +8,7 @@
  */
 
 /**
- * One value of a PV. Shared between listeners: read it, do not change it.
+ * An update of a PV. It is shared between listeners: do not change it.
  *
  * @typedef {Readonly<UpdateFields>} Update
  */
@@ -68,7 +68,7 @@
  * @property {string} pvname
  * @property {PVState} state
  * @property {boolean} connected
- * @property {string} [reason] why it is not connected, in words for people; absent if it is, if nobody knows, or with `batch: false`
+ * @property {string} [reason] why it is not connected, as text; absent if it is, if the reason is unknown, or with `batch: false`
  */
 
 /**
@@ -113,7 +113,7 @@
 /** @typedef {() => void} Unsubscribe */
 
 /**
- * What the listeners of a handle get, by event.
+ * The payloads of a handle's events.
  *
  * @typedef {object} PVEvents
  * @property {Update} value
@@ -124,7 +124,7 @@
  */
 
 /**
- * What the listeners of a client get, by event.
+ * The payloads of a client's events.
  *
  * @typedef {object} ClientEvents
  * @property {{readonly reconnected: boolean}} open

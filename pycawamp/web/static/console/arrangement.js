@@ -20,14 +20,14 @@ export class Arrangement {
    * @param {object} parts
    * @param {import("./alarms.js").Alarms} parts.alarms
    * @param {(state: import("./alarms.js").State) => boolean} parts.isNew whether an alarm is not acknowledged
-   * @param {(hidden: number) => void} parts.told how many rows are not shown
+   * @param {(hidden: number) => void} parts.noteHidden how many rows are not shown
    */
-  constructor(body, table, { alarms, isNew, told }) {
+  constructor(body, table, { alarms, isNew, noteHidden }) {
     this.#body = body;
     this.#table = table;
     this.#alarms = alarms;
     this.#isNew = isNew;
-    this.#note = told;
+    this.#note = noteHidden;
     for (const event of ["pointermove", "pointerdown"]) body.addEventListener(event, () => (this.#pointed = performance.now()));
   }
 

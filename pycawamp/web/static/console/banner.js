@@ -21,7 +21,7 @@ export class Banner {
     this.resume = resume;
     this.#button.addEventListener("click", () => this.#action());
     gateway.on("open", ({ reconnected }) => this.#opened(reconnected));
-    gateway.on("close", () => this.#say("The gateway is unreachable. The displayed values are stale."));
+    gateway.on("close", () => this.#announce("The gateway is unreachable. The displayed values are stale."));
     gateway.on("reconnecting", () => this.paint());
     gateway.on("error", (error) => announcer.say(`Error from the gateway: ${error.message}`));
   }
@@ -68,7 +68,7 @@ export class Banner {
   }
 
   /** Told once, not with every second of the countdown. */
-  #say(text) {
+  #announce(text) {
     this.#announcer.say(text);
     this.paint();
   }

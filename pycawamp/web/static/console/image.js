@@ -60,7 +60,7 @@ export class ImageFigure {
     this.#auto.setAttribute("aria-pressed", String(this.#fixed() === null));
     this.#limits.forEach((field, i) => (field.placeholder = short(this.#picture.range[i])));
     this.#draw();
-    setText(this.#readout, this.#picture.problem || this.#told());
+    setText(this.#readout, this.#picture.problem || this.#readoutText());
   }
 
   release() {
@@ -96,7 +96,7 @@ export class ImageFigure {
   }
 
   /** Size, rate, the pixel under the pointer, the region. */
-  #told() {
+  #readoutText() {
     const { size, frame } = this.#picture;
     const parts = [`${size.width} × ${size.height}`, `${this.#rate()} frames/s`];
     const { hover, region } = this.#gestures;

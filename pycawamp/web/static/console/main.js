@@ -69,7 +69,7 @@ const acknowledged = new Acknowledged(paintAlarms);
 const alarmPanel = new AlarmPanel(part("alarms"), { alarms, acknowledged, clock, reveal, changed: paintAlarms });
 const sound = new Sound(part("sound"), part("sound-note"));
 const tab = new TabTitle(/** @type {HTMLLinkElement} */ (document.querySelector('link[rel="icon"]')));
-const arrangement = new Arrangement(part("rows"), table, { alarms, isNew: (state) => alarmPanel.isNew(state), told: hiddenRows });
+const arrangement = new Arrangement(part("rows"), table, { alarms, isNew: (state) => alarmPanel.isNew(state), noteHidden: hiddenRows });
 const descriptions = new Descriptions(gateway, table);
 const current = new CurrentLayout({ table, rate, charts }, applyView);
 const layoutPanel = new LayoutPanel(part("layouts"), current, { open: openLayout, addHeading, reveal: () => part("layouts").hidden && panels.layouts.toggle(true) });

@@ -50,7 +50,7 @@ export class Past {
   cover(own, seam, [from, to]) {
     if (!this.available || from >= seam) return own;
     const end = Math.min(to, seam);
-    if (!this.#covers(from, end)) this.#want(from, end, seam);
+    if (!this.#covers(from, end)) this.#request(from, end, seam);
     // A block that ends before the page's own samples begin is shown with those that the page had from the start.
     const block = this.#block;
     return block && block.to >= end ? this.#join(block, own, Math.min(seam, block.to)) : own;
@@ -75,7 +75,7 @@ export class Past {
     return !block.thinned || end - from > CLOSE * (block.to - block.from);
   }
 
-  #want(from, end, seam) {
+  #request(from, end, seam) {
     if (Date.now() < this.#notBefore || (this.#asking && this.#asking[0] <= from && this.#asking[1] >= end)) return;
     const span = end - from;
     if (!this.#asking) this.#askedAt = Date.now();

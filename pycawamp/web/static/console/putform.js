@@ -39,7 +39,7 @@ export class PutForm {
     };
     this.#steps = [["−", -1, "down"], ["+", 1, "up"]].map(([sign, by, way]) =>
       el("button", { type: "button", class: "step", "aria-label": `One step ${way}`, on: { click: () => this.#step(Number(by)) } }, String(sign)));
-    this.element = el("form", { class: "put", autocomplete: "off", hidden: true, on: { submit, input: () => this.#say("", "") } },
+    this.element = el("form", { class: "put", autocomplete: "off", hidden: true, on: { submit, input: () => this.#showOutcome("", "") } },
       this.#slot, ...this.#steps, this.#write, el("div", { class: "result" }, this.#outcome, this.#undo));
   }
 
@@ -90,7 +90,7 @@ export class PutForm {
       // What is chosen is an index: among labels that are numbers it would be another one.
       value = this.#field.tagName === "SELECT" ? Number(this.#field.value) : valueFrom(this.#field.value, this.#watch.metadata);
     } catch (error) {
-      return this.#say("failed", error.message);
+      return this.#showOutcome("failed", error.message);
     }
     return this.#ask(value);
   }
@@ -99,7 +99,7 @@ export class PutForm {
     const { metadata, pv } = this.#watch;
     const step = stepOf(metadata) ?? 0;
     // Beyond 2^53 a number may have lost its last digits.
-    if (typeof pv.last?.value !== "number" || !(Math.abs(pv.last.value) <= Number.MAX_SAFE_INTEGER)) return this.#say("failed", "There is no value to step from.");
+    if (typeof pv.last?.value !== "number" || !(Math.abs(pv.last.value) <= Number.MAX_SAFE_INTEGER)) return this.#showOutcome("failed", "There is no value to step from.");
     // Sums of decimal fractions have a tail that nobody meant.
     return this.#ask(Number((pv.last.value + by * step).toPrecision(15)));
   }
@@ -107,10 +107,10 @@ export class PutForm {
   /** Asks first where a write may do harm. */
   async #ask(value) {
     const { metadata, name, pv } = this.#watch;
-    this.#say("", "");
+    this.#showOutcome("", "");
     const warning = limitWarning(value, metadata) ?? lengthWarning(value, pv.last?.value);
     if (warning && !(await confirmed(`Write ${name}?`, `${warning} Write it anyway?`, "Write anyway"))) {
-      return this.#say("", "Not written.");
+      return this.#showOutcome("", "Not written.");
     }
     await this.#put(value, "Wrote");
   }
@@ -124,16 +124,16 @@ export class PutForm {
     const before = writable(pv.last, metadata);
     const start = performance.now();
     this.#busy(true);
-    this.#say("", "Writing…");
+    this.#showOutcome("", "Writing…");
     try {
       await pv.put(value);
       const seconds = ((performance.now() - start) / 1000).toFixed(2);
       this.#before = did === "Wrote" ? before : undefined;
-      this.#say("done", `✓ ${did} ${this.#told(value)} in ${seconds} s`);
+      this.#showOutcome("done", `✓ ${did} ${this.#valueText(value)} in ${seconds} s`);
       if ("value" in this.#field) this.#field.value = "";
       await this.#sayHeld(value);
     } catch (error) {
-      this.#say("failed", `✕ ${failureText(error, this.#account.mayHelp)}`);
+      this.#showOutcome("failed", `✕ ${failureText(error, this.#account.mayHelp)}`);
     } finally {
       this.#busy(false);
     }
@@ -146,14 +146,14 @@ export class PutForm {
       const update = await pv.get();
       const held = writable(update, metadata);
       // To the last digit, if it is what was written: what is rounded looks like another value.
-      const text = held === written || typeof held !== "number" ? this.#told(held) : formattedText(update, metadata, format);
+      const text = held === written || typeof held !== "number" ? this.#valueText(held) : formattedText(update, metadata, format);
       setText(this.#outcome, `${this.#outcome.textContent}; the PV now has ${text}`);
     } catch {
       // It was written all the same.
     }
   }
 
-  #told(value) {
+  #valueText(value) {
     const { format, metadata } = this.#watch;
     if (isList(value)) return value.length > MOST_TOLD ? `${value.length} elements` : typedList(Array.from(value, String));
     if (typeof value === "string") return `“${value}”`;
@@ -168,7 +168,7 @@ export class PutForm {
     this.paint();
   }
 
-  #say(kind, text) {
+  #showOutcome(kind, text) {
     this.#outcome.className = `outcome ${kind}`.trim();
     setText(this.#outcome, text);
     this.#undo.hidden = kind !== "done" || this.#before === undefined;

@@ -22,7 +22,7 @@ export class Sound {
     box.checked = remembered();
     box.addEventListener("change", () => this.#chosen());
     for (const event of ["pointerdown", "keydown"]) document.addEventListener(event, () => this.#wake());
-    this.#say();
+    this.#showState();
   }
 
   /** @param {string} level of the alarm */
@@ -44,13 +44,13 @@ export class Sound {
   }
 
   async #wake() {
-    if (!this.#box.checked) return this.#say();
+    if (!this.#box.checked) return this.#showState();
     this.#context ??= new AudioContext();
     if (this.#context.state === "suspended") await this.#context.resume();
-    return this.#say();
+    return this.#showState();
   }
 
-  #say() {
+  #showState() {
     const isSilent = this.#box.checked && this.#context?.state !== "running";
     this.#note.textContent = isSilent ? "Click on the page once: browsers play no sound before that." : "";
   }
