@@ -15,7 +15,7 @@ import { Bindings } from "./html/bindings.js";
 /** @type {HTMLMetaElement | null} */
 const meta = document.querySelector('meta[name="pycaserver"]');
 
-/** The page's connection, for scripts that want more than the elements show. */
+/** The page's connection, for scripts. */
 export const gateway = new PVClient(meta?.content || undefined);
 
 new Bindings(gateway, document);

@@ -1,4 +1,4 @@
-/** Who the user is to the gateway, and what they may write. */
+/** The user as known to the gateway, and what they may write. */
 import { el, setText } from "./dom.js";
 
 const WRITERS = {
@@ -25,7 +25,7 @@ export class Account {
     this.#table = table;
   }
 
-  /** Whether somebody who logs in may be able to write more. */
+  /** Whether a login may allow more writes. */
   get mayHelp() {
     return this.user === null && this.#takesLogins && this.#writers !== "nobody";
   }
@@ -62,7 +62,7 @@ export class Account {
   }
 }
 
-/** In the details of a PV that may not be written: whether logging in may help. */
+/** For the details of a PV that may not be written: whether a login may help. */
 export class LoginHint {
   #account;
   element = el("p", { class: "hint", hidden: true });

@@ -1,4 +1,4 @@
-/** Alarms that somebody has acknowledged in this browser. Nothing of it is written to an IOC. */
+/** Alarms that were acknowledged in this browser. Nothing is written to an IOC. */
 import { rank } from "./condition.js";
 
 const KEY = "pycaserver-acknowledged";
@@ -46,7 +46,7 @@ export class Acknowledged {
     try {
       localStorage.setItem(KEY, JSON.stringify([...this.#levels]));
     } catch {
-      // A browser that stores nothing keeps it until the page is closed.
+      // Without storage, it is kept until the page is closed.
     }
   }
 }

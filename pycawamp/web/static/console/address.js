@@ -59,7 +59,7 @@ export function linkTo(item) {
   return new URL(addressOf(layout({ items: [item] })), location.href.replace(/[?#].*/, "")).href;
 }
 
-/** Each name once: `pv=a,b&heading=Pumps&pv=c&format.hex=b&width.640=c`. */
+/** Names are not repeated: `pv=a,b&heading=Pumps&pv=c&format.hex=b&width.640=c`. */
 function itemsIn(pairs) {
   const formats = chosenIn(pairs, FORMAT, (format) => (Object.hasOwn(FORMATS, format) ? format : null));
   const widths = chosenIn(pairs, WIDTH, (width) => (isWidth(Number(width)) ? Number(width) : null));
@@ -75,7 +75,7 @@ function itemsIn(pairs) {
   return items.slice(0, MOST.items);
 }
 
-/** What parameters with a prefix say of PVs, by their names. */
+/** The values of parameters with a prefix, by the names of PVs. */
 function chosenIn(pairs, prefix, valueOf) {
   const chosen = new Map();
   for (const [key, text] of pairs) {

@@ -4,7 +4,7 @@ import { shownValue } from "./alarms.js";
 import { el, setText } from "./dom.js";
 import { csvOfChanges, download, fileName } from "./export.js";
 
-/** Rows that are shown of each table: the page stays quick whatever happens. */
+/** Maximum rows of each table, so that the page stays responsive. */
 const MOST_SHOWN = 200;
 
 export class AlarmPanel {

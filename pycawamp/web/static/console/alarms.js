@@ -67,7 +67,7 @@ export class Alarms {
     return this.#states.get(name)?.condition.level ?? "ok";
   }
 
-  /** Takes an update or a change of the connection. Called for each: it must be quick. */
+  /** Handles an update or a change of the connection. It is called for each, so it must be fast. */
   note(watch) {
     const { pv, name } = watch;
     const state = this.#states.get(name);
@@ -75,7 +75,7 @@ export class Alarms {
     if (state && pv.connected && last && state.severity === last.severity && state.status === last.status) return;
     const condition = conditionOf(watch);
     if (!condition || condition.text === state?.condition.text) return;
-    // Of the first value of a connection, nobody saw how long it has been so.
+    // It is unknown since when the first value of a connection has been in this state.
     const isOlder = pv.connected && (!state || state.condition.level === "disconnected");
     const since = pv.connected && !neverProcessed(last.timestamp) ? last.timestamp : this.#now();
     this.#states.set(name, {

@@ -1,4 +1,4 @@
-/** Tells screen readers, politely, what the eye sees by itself. Values are not told: they never end. */
+/** Announces changes to screen readers (`aria-live="polite"`), apart from values. */
 export class Announcer {
   #region;
 
@@ -7,7 +7,7 @@ export class Announcer {
   }
 
   say(text) {
-    // The same sentence twice is news twice: a changed node makes readers speak again.
+    // A changed node is announced again, even with the same text.
     this.#region.replaceChildren(text);
   }
 }

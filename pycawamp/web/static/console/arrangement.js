@@ -2,7 +2,7 @@
 import { rank } from "./condition.js";
 import { Heading } from "./heading.js";
 
-/** After the pointer was over the table (ms), rows stay where they are: nobody is to click another one. */
+/** For this time (ms) after the pointer was over the table, rows are not moved, so that no other row is clicked. */
 const STILL = 3000;
 
 export class Arrangement {
@@ -57,7 +57,7 @@ export class Arrangement {
         isFilled = this.#view.show === "all";
         continue;
       }
-      // What somebody is at stays.
+      // Rows in use stay where they are.
       const isShown = wanted(entry.watch.name) || entry.element.contains(document.activeElement);
       entry.element.hidden = !isShown;
       isFilled ||= isShown;

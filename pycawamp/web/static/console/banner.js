@@ -1,4 +1,4 @@
-/** Says when what is shown is not live: the gateway is out of reach, or the page is paused. */
+/** Shows that values are not live: the gateway is unreachable, or the page is paused. */
 import { duration, timeOfDay } from "../view/time.js";
 import { setText } from "./dom.js";
 
@@ -67,7 +67,7 @@ export class Banner {
     return timeOfDay(seconds, this.#clock.utc).slice(0, 8);
   }
 
-  /** Told once, not with every second of the countdown. */
+  /** Announced once, not with every second of the countdown. */
   #announce(text) {
     this.#announcer.say(text);
     this.paint();

@@ -1,4 +1,4 @@
-/** Rows become traces: dragged onto a chart by their handle, or by the key `c`. */
+/** Adds rows to charts: by dragging their handle, or by the key `c`. */
 
 export class ChartDrop {
   #table;

@@ -129,7 +129,7 @@ export class ChartPanel {
     return this.#kind === "array" ? this.#wave.viewport : this.#context.viewport;
   }
 
-  /** A chart knows what its PVs hold only when they have come. */
+  /** A chart has a kind when the first value of its PVs has arrived. */
   #series() {
     const { clock } = this.#context;
     const time = timeAxis(() => clock.now(), () => clock.utc);
@@ -163,7 +163,7 @@ export class ChartPanel {
     });
   }
 
-  /** What is shown, as it is, to stay in the plot as time goes on. */
+  /** Pins the current traces, so that they stay in the plot. */
   #pinned() {
     const { clock } = this.#context;
     const range = /** @type {[number, number]} */ ([...this.#viewport.range]);
@@ -244,7 +244,7 @@ function colourOf(number) {
   return `series-${(number % COLOURS) + 1}`;
 }
 
-/** A viewport that may become another one. */
+/** A viewport that can be replaced. */
 function forwarded(target) {
   return {
     get range() {
@@ -257,7 +257,7 @@ function forwarded(target) {
   };
 }
 
-/** The samples of a range, which nothing changes any more. */
+/** The samples of a range, which do not change. */
 function copyOf(timeline, [from, to]) {
   const [first, last] = [Math.max(0, timeline.indexOf(from) - 1), timeline.indexOf(to)];
   const pick = (name) => Float64Array.from({ length: Math.max(0, last - first) }, (_, i) => timeline[name](first + i));

@@ -1,4 +1,4 @@
-/** Charts of several PVs, above the table: which there are, and what is in each. */
+/** The charts of several PVs above the table. */
 import { Viewport } from "../plot/viewport.js";
 import { CHARTED, ChartPanel } from "./chartpanel.js";
 
@@ -14,7 +14,7 @@ export class Charts {
   #context;
   #announcer;
   #changed;
-  /** What all charts over time show: who zooms one zooms all. */
+  /** The viewport of all charts over time: zooming one zooms all. */
   #viewport;
 
   /**

@@ -1,4 +1,4 @@
-/** How bad things are with a PV: its alarm, or that it is lost. */
+/** The condition of a PV: its alarm, or that it is disconnected. */
 import { alarmOf } from "../view/alarm.js";
 
 /** The worst first, as in the summary. */

@@ -1,4 +1,4 @@
-/** Asks before something that may do harm. Escape, and the button first in focus, say no. */
+/** Asks for confirmation. Escape, and the button that has the focus first, decline. */
 import { el } from "./dom.js";
 
 /**

@@ -1,8 +1,8 @@
-/** What PVs are, from the field DESC of their records: asked for rows in sight, a few at a time. */
+/** Descriptions of PVs from the field DESC of their records, requested for visible rows, a few at a time. */
 
-/** Questions at once. */
+/** Maximum simultaneous requests. */
 const AT_ONCE = 8;
-/** Seconds for an answer. */
+/** Timeout in seconds. */
 const TIMEOUT = 5;
 
 export class Descriptions {
@@ -24,7 +24,7 @@ export class Descriptions {
     this.update();
   }
 
-  /** Asks for what is in sight by now. */
+  /** Requests the descriptions of visible rows. */
   update() {
     if (!this.#wanted) return;
     for (const row of this.#table.rows) {

@@ -1,4 +1,4 @@
-/** What a click on a row unfolds: the plot, the facts, the field that writes. */
+/** The details of a row: the plot, the facts, and the field for writing. */
 import { formattedText } from "../view/format.js";
 import { LoginHint } from "./account.js";
 import { isComposed, newFigure } from "./composed.js";

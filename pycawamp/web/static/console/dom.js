@@ -1,4 +1,4 @@
-/** Elements from data. Text goes in as text, whatever it looks like: no markup is ever parsed. */
+/** Creates elements from data. Texts are never parsed as markup. */
 
 /**
  * @template {keyof HTMLElementTagNameMap} Tag
@@ -19,7 +19,7 @@ export function el(tag, { on = {}, data = {}, ...attributes } = {}, ...children)
   return element;
 }
 
-/** Writes only what changed: layout is the dear part of a table with thousands of updates. */
+/** Writes only changes, because layout takes most of the time of a table with thousands of updates. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }

@@ -1,4 +1,4 @@
-/** What is shown, as files to take along. */
+/** Export of the shown values as files. */
 import { isList } from "../view/reading.js";
 import { el } from "./dom.js";
 
@@ -11,7 +11,7 @@ export function download(file, blob) {
   setTimeout(() => URL.revokeObjectURL(url), 60000);
 }
 
-/** `demo_sine 20240501T140307Z.csv`: no character that a file system takes amiss. */
+/** `demo_sine 20240501T140307Z.csv`: without characters that file systems do not allow. */
 export function fileName(name, seconds, ending) {
   const time = timeText(seconds).replace(/[-:]|\.\d+/g, "");
   return `${name.replace(/[^\w.-]+/g, "_").slice(0, 80)} ${time}.${ending}`;
@@ -71,7 +71,7 @@ function csv(rows) {
   return rows.map((row) => `${row.map(cell).join(",")}\r\n`).join("");
 }
 
-/** A text that a spreadsheet would run as a formula is made a text. */
+/** Escapes texts that a spreadsheet would evaluate as formulas. */
 function cell(text) {
   const isFormula = /^[=+\-@\t\r]/.test(text) && !Number.isFinite(Number(text));
   const safe = isFormula ? `'${text}` : text;

@@ -1,4 +1,4 @@
-/** What is known about a PV, as pairs of words. */
+/** The facts about a PV, as pairs of texts. */
 import { UNWRITABLE } from "../view/entry.js";
 import { exactValue } from "../view/reading.js";
 import { duration, fullStamp, neverProcessed, zoneName } from "../view/time.js";
@@ -67,7 +67,7 @@ function range([low, high] = []) {
   return low === undefined || low === high ? undefined : `${number(low)} … ${number(high)}`;
 }
 
-/** By pvAccess it is not known before a write is tried. */
+/** With pvAccess, it is unknown until a write is tried. */
 const WRITE_ACCESS = new Map([[true, "write"], [null, "write unless the IOC refuses it"]]);
 
 function access({ type, read_access: read, write_access: write }) {

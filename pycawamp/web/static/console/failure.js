@@ -1,4 +1,4 @@
-/** Why a write failed, for whoever operates the machine. */
+/** Explains to operators why a write failed. */
 
 const REASONS = {
   forbidden: "you may not write this PV",

@@ -100,7 +100,7 @@ export class Figure {
   }
 }
 
-/** What a picture shows, and of which day: its axis does not tell that of today. */
+/** The title of a plot, with the date, which the axis does not show if it is today. */
 export function titleOf(name, seconds, utc) {
   return `${name}, ${fullStamp(seconds, utc).split(" ")[0]}`;
 }

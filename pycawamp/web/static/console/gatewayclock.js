@@ -1,7 +1,7 @@
-/** By how much the clock of this computer is off, by the gateway's `Date` headers. */
+/** The offset of this computer's clock, from the gateway's `Date` headers. */
 import { gatewayUrl } from "./gatewayurl.js";
 
-/** What is less (ms) is not worth a correction. */
+/** Smaller offsets (ms) are not corrected. */
 const WORTH = 1000;
 /** Between the two requests of a measurement (ms): `Date` has whole seconds. */
 const PAUSE = 430;
@@ -28,17 +28,17 @@ export class GatewayClock {
     return (Date.now() + this.offset) / 1000;
   }
 
-  /** Asks the gateway for its time. Without an answer nothing changes. */
+  /** Requests the gateway's time. Without an answer, nothing changes. */
   async measure() {
     try {
       await this.learn(await this.#ask());
     } catch {
-      // The gateway cannot be reached: the page says so.
+      // The gateway is unreachable, which the page shows elsewhere.
     }
   }
 
   /**
-   * Takes an answer of the gateway's, and asks once more if the clock seems to be off.
+   * Handles an answer of the gateway, and sends another request if the clock seems to be wrong.
    * @param {Answer} answer
    */
   async learn(answer) {

@@ -129,7 +129,7 @@ export class ImageFigure {
     return isRange ? [ends[0], ends[1]] : null;
   }
 
-  /** Holds the range of now, or lets it follow the pictures again. */
+  /** Fixes the current range, or makes it automatic again. */
   #toggleAuto() {
     const held = this.#fixed() === null ? this.#picture.range : ["", ""];
     this.#limits.forEach((field, i) => (field.value = String(held[i])));

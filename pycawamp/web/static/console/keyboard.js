@@ -1,4 +1,4 @@
-/** Everything the pointer does, by keys. */
+/** Keyboard control of everything that the pointer does. */
 
 const TYPING = "input, select, textarea, dialog, [contenteditable]";
 

@@ -41,7 +41,7 @@ import { Zone } from "./zone.js";
 const FIGURE_MS = 100;
 const TREND_MS = 250;
 const SECOND_MS = 1000;
-/** How far back charts reach with an archiver: ten years. */
+/** Maximum range of charts with an archiver: ten years. */
 const ARCHIVE_SECONDS = 3652 * 86400;
 
 /** @type {(id: string) => any} of whatever kind it is in the page */
@@ -108,7 +108,7 @@ part("hidden-rows").querySelector("button").addEventListener("click", () => curr
 part("help-button").addEventListener("click", showHelp);
 window.addEventListener("online", () => gateway.reconnect());
 document.addEventListener("visibilitychange", () => document.hidden || table.repaint());
-// A computer that slept, or whose clock was set, connects anew.
+// A computer that slept, or whose clock was set, reconnects.
 gateway.on("open", ({ reconnected }) => reconnected && gatewayClock.measure());
 
 let isTabDue = false;
@@ -175,7 +175,7 @@ function applyView() {
   listChanged();
 }
 
-/** Shows a layout in place of this one, which can be taken back. */
+/** Replaces the current layout, which can be undone. */
 function openLayout(layout, source) {
   const before = current.value;
   replaceLayout(layout, source);
@@ -250,7 +250,7 @@ function exportValues() {
   download(fileName("pycaserver", clock.now(), "csv"), new Blob([text], { type: "text/csv" }));
 }
 
-/** All times on the page are the gateway's: that is said where it matters. */
+/** All times on the page are the gateway's. */
 function clockChanged() {
   const seconds = gatewayClock.offset / 1000;
   part("clock").textContent = seconds === 0 ? "" : `This computer's clock is ${duration(Math.abs(seconds))} ${seconds > 0 ? "behind" : "ahead of"} the gateway's.`;
@@ -264,7 +264,7 @@ function showHelp() {
   part("help").scrollTop = 0;
 }
 
-/** Drawing waits for whoever looks. */
+/** Painting is delayed until the page is visible. */
 function every(ms, act) {
   setInterval(() => document.hidden || act(), ms);
 }

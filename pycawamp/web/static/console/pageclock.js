@@ -1,6 +1,6 @@
 /** The clock of the page. It stops while the page is paused. */
 export class PageClock {
-  /** Whether times are told in UTC. */
+  /** Whether times are shown in UTC. */
   utc = false;
   /** Seconds back from now that charts may show: what this page keeps, the gateway, or an archiver. */
   reach = 600;

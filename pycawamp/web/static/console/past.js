@@ -1,19 +1,19 @@
-/** What was before the page kept a PV's samples itself: asked of the gateway, and of its archiver, as charts show it. */
+/** Samples from before the page was opened, requested from the gateway and its archiver as charts show them. */
 import { inserted, timelineOf } from "../plot/views.js";
 
 /** Samples of an answer at most: more than a chart has columns. */
 const POINTS = 3000;
-/** Milliseconds that a view has to stay before it is asked for. */
+/** Milliseconds for which a view must be unchanged before its samples are requested. */
 const SETTLE = 250;
-/** A view that shows less than this part of thinned samples has them asked for anew. */
+/** If a view shows less than this part of thinned samples, they are requested again. */
 const CLOSE = 1 / 4;
 /** Milliseconds after a failure before it is tried again. */
 const RETRY = 10000;
-/** What takes longer (ms) is said to be on its way. */
+/** After this time (ms), a note says that samples are loading. */
 const SLOW = 500;
 
 export class Past {
-  /** Whether there is anything to ask for. */
+  /** Whether older samples may be available. */
   available = false;
   #pv;
   #loaded;
@@ -34,7 +34,7 @@ export class Past {
     this.#loaded = loaded;
   }
 
-  /** What is to be said about older samples; "" if nothing. */
+  /** A note about older samples, or "". */
   get note() {
     return this.#asking && Date.now() - this.#askedAt > SLOW ? "Loading older samples…" : this.#problem;
   }

@@ -1,4 +1,4 @@
-/** What writes: a field, buttons of an enum, steps. There when, and only when, the gateway says that this user may. */
+/** What writes: a field, buttons of an enum, steps. It is shown only if the gateway allows this user to write. */
 import { jsonOf } from "../client/json.js";
 import { FLOATS, INTEGERS, UNWRITABLE, lengthWarning, limitWarning, typedList, valueFrom } from "../view/entry.js";
 import { formattedText } from "../view/format.js";
@@ -8,7 +8,7 @@ import { el, setText } from "./dom.js";
 import { failureText } from "./failure.js";
 
 const LISTS = { string: 'new values: one, "two words", …' };
-/** Elements that an outcome tells. */
+/** Elements of an array that are shown in an outcome. */
 const MOST_TOLD = 8;
 /** More labels than these are in a list to choose from. */
 const MOST_BUTTONS = 8;
@@ -45,7 +45,7 @@ export class PutForm {
 
   paint() {
     const { metadata, pv } = this.#watch;
-    // By pvAccess, whether the IOC takes it is known after it was tried.
+    // With pvAccess, it is unknown until a write is tried whether the IOC allows it.
     const allowed = (metadata?.write_access === true || metadata?.write_access === null) && !UNWRITABLE.includes(metadata.type);
     this.element.hidden = !allowed;
     if (!allowed) return;
@@ -100,11 +100,11 @@ export class PutForm {
     const step = stepOf(metadata) ?? 0;
     // Beyond 2^53 a number may have lost its last digits.
     if (typeof pv.last?.value !== "number" || !(Math.abs(pv.last.value) <= Number.MAX_SAFE_INTEGER)) return this.#showOutcome("failed", "There is no value to step from.");
-    // Sums of decimal fractions have a tail that nobody meant.
+    // Sums of decimal fractions have rounding errors.
     return this.#ask(Number((pv.last.value + by * step).toPrecision(15)));
   }
 
-  /** Asks first where a write may do harm. */
+  /** Asks for confirmation if a write may be unintended. */
   async #ask(value) {
     const { metadata, name, pv } = this.#watch;
     this.#showOutcome("", "");
@@ -139,7 +139,7 @@ export class PutForm {
     }
   }
 
-  /** The record may hold another value than was asked for: DRVL and DRVH limit it. */
+  /** The record may have another value than was written: DRVL and DRVH limit it. */
   async #sayHeld(written) {
     const { format, metadata, pv } = this.#watch;
     try {

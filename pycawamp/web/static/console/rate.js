@@ -1,4 +1,4 @@
-/** How many updates a second the page asks for, per PV. */
+/** The maximum updates per second that the page requests for each PV. */
 const USUAL = "10";
 const CHOICES = ["1", "2", "5", "10", "20", "all"];
 

@@ -1,4 +1,4 @@
-/** Rows and headings dragged by their handle: mouse, pen and finger alike. */
+/** Dragging of rows and headings by their handle, with mouse, pen or finger. */
 
 /** Near the window's edge (CSS pixels), a drag scrolls by this much per event. */
 const EDGE = 48;

@@ -1,4 +1,4 @@
-/** A sound for new alarms, if somebody wants one. Browsers play nothing before the page was clicked or a key pressed. */
+/** A sound for new alarms, if enabled. Browsers play nothing before the page was clicked or a key pressed. */
 
 const KEY = "pycaserver-sound";
 /** Hertz, one tone after the other: the worse, the more. */
@@ -38,7 +38,7 @@ export class Sound {
     try {
       localStorage.setItem(KEY, String(this.#box.checked));
     } catch {
-      // A browser that stores nothing still plays.
+      // Sounds work without storage.
     }
     this.#wake().then(() => this.play("minor"));
   }

@@ -8,7 +8,7 @@ const WAITING = {
   disconnected: { name: "disconnected", shape: "⊘", badge: "DISCONNECTED", hint: "The IOC is disconnected. This is the last known value." },
   unknown: { name: "disconnected", shape: "◌", badge: "NOT FOUND", hint: "No IOC has answered. The search continues." },
 };
-/** What the gateway's refusals are called, and what can be done; "whole" needs no message of the gateway's. */
+/** Titles of the gateway's errors, and what can be done; "whole" needs no message of the gateway's. */
 const REFUSALS = {
   forbidden: { badge: "FORBIDDEN", hint: "You may not read this PV.", whole: true },
   unauthenticated: { badge: "FORBIDDEN", hint: "You must log in to read this PV.", whole: true },

@@ -1,4 +1,4 @@
-/** Names that are offered below the field while one types, from the gateway. */
+/** Suggestions of names below the field, from the gateway. */
 import { el } from "./dom.js";
 import { gatewayUrl } from "./gatewayurl.js";
 

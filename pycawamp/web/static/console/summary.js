@@ -1,4 +1,4 @@
-/** The line that says how things are at a glance: how many PVs, in which states, how much traffic. */
+/** The summary line: the number of PVs, their states, and the traffic. */
 import { el } from "./dom.js";
 import { statusOf } from "./status.js";
 

@@ -138,7 +138,7 @@ export class Table {
     this.#removed(before, before);
   }
 
-  /** Adds what was removed, each after what was above it. */
+  /** Adds removed rows again, each after the one that was above it. */
   restore(gone, before) {
     const sorted = this.isSorted;
     this.keepOrder(false);
@@ -207,7 +207,7 @@ export class Table {
     for (const row of this.#visible()) this.#paint(row);
   }
 
-  /** Ages are told by the second. */
+  /** Ages are updated every second. */
   tickDetails() {
     for (const row of this.#visible()) if (row.details) this.#painter.mark(row);
   }

@@ -45,7 +45,7 @@ export function tableText(value) {
   return `${rows} ${rows === 1 ? "row" : "rows"} × ${columns.length} ${columns.length === 1 ? "column" : "columns"}`;
 }
 
-/** Nothing of it is known to be as it should. */
+/** The value is not validated. */
 function partsOf(value) {
   const entries = Object.entries(value?.columns ?? {});
   const labels = Array.isArray(value?.labels) ? value.labels : [];

@@ -22,7 +22,7 @@ export class Theme {
     try {
       localStorage.setItem(KEY, this.#choice);
     } catch {
-      // A browser that stores nothing still changes colours.
+      // Colours can be changed without storage.
     }
     this.#apply();
     this.#changed();

@@ -1,4 +1,4 @@
-/** Offers to take back what was removed, for a while. */
+/** Offers to undo a removal, for a while. */
 import { setText } from "./dom.js";
 
 /** Milliseconds. */

@@ -38,7 +38,7 @@ export class Viewing {
     return el("button", { type: "button", on: { click } }, label);
   }
 
-  /** Whoever has the charts listens. */
+  /** The owner of the charts listens. */
   #toChart() {
     this.element.dispatchEvent(new CustomEvent("tochart", { bubbles: true, detail: this.#watch.name }));
   }

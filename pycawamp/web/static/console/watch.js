@@ -1,4 +1,4 @@
-/** One PV that the page follows: its handle, its history, and what went wrong with it. */
+/** One PV of the page: its handle, its history, and its last error. */
 import { History } from "../plot/history.js";
 import { Stamps } from "../plot/stamps.js";
 import { isList } from "../view/reading.js";
@@ -6,7 +6,7 @@ import { composedKind } from "./kind.js";
 import { shown } from "./layout.js";
 import { Past } from "./past.js";
 
-/** Of what the gateway keeps, a row's plot shows this much at once; charts ask for all of it. */
+/** The part of the gateway's history that rows show from the start; charts request all of it. */
 const PAST = { history: 600, points: 600 };
 const OPTIONS = { metadata: true, text: true, arrays: "binary", ...PAST };
 const SEVERITIES = ["NO_ALARM", "MINOR", "MAJOR", "INVALID"];
@@ -18,7 +18,7 @@ const TEXTS = ["char", "string"];
 export class Watch {
   /** The last error of the subscription, or null. */
   error = null;
-  /** Whether it was ever connected: what never was is not found, what was is lost. */
+  /** Whether it was ever connected: if not, it counts as not found, otherwise as lost. */
   met = false;
   /** How its number is written: a key of FORMATS. */
   format = "record";
@@ -91,7 +91,7 @@ export class Watch {
 
   /** What sort of picture it makes: `"number"`, `"array"`, `"text"`, `"image"`, `"table"` or `"tree"`. */
   get kind() {
-    // Between a connection and its first value it is what it was: a figure is not made anew.
+    // Between a connection and its first value, the kind is kept, so that the figure is kept.
     if (this.update) this.#kind = composedKind(this.update, this.metadata, this.width) ?? kindOf(this.update.value, this.metadata);
     return this.#kind;
   }
@@ -104,7 +104,7 @@ export class Watch {
   }
 
   /**
-   * What is known of a range of time, older than what the page has itself.
+   * The samples of a range, including older ones than the page has itself.
    * @param {[number, number]} range
    */
   samples(range) {
@@ -112,7 +112,7 @@ export class Watch {
     return this.past.cover(this.history, this.#seam, range);
   }
 
-  /** Goes on from another watch of the same PV. */
+  /** Continues the history of another watch of the same PV. */
   follow(other) {
     this.#history = other.history.clone();
     this.#seam = other.seam;
@@ -128,12 +128,12 @@ export class Watch {
     return this.#stamps.arrivedSince;
   }
 
-  /** What is to be said about the times of the samples; "" if nothing. */
+  /** A note about the times of the samples, or "". */
   get timeNote() {
     return this.#stamps.note;
   }
 
-  /** Keeps the value and the history of now; updates are still recorded for later. */
+  /** Freezes the shown value and history; updates are still recorded. */
   freeze() {
     this.#frozen ??= { update: this.#pv.last, history: null };
   }
@@ -142,7 +142,7 @@ export class Watch {
     this.#frozen = null;
   }
 
-  /** Times are others now: what was taken for a wrong time stamp may be right. */
+  /** Handles a correction of the clock: time stamps that seemed wrong may be right. */
   clockChanged() {
     const { arrivedSince } = this.#stamps;
     const { last } = this.#pv;
@@ -173,7 +173,7 @@ export class Watch {
     this.#isFirst = false;
   }
 
-  /** For how long (s) nothing is known: on a computer that slept, the loss is noticed late. */
+  /** For how long (s) the connection has been lost: on a computer that slept, that is detected late. */
   #silence() {
     const { staleSince } = this.#gateway;
     return staleSince === null ? 0 : (Date.now() - staleSince) / 1000;
@@ -194,6 +194,6 @@ export class Watch {
 
 function kindOf(value, metadata) {
   if (typeof value === "number") return "number";
-  // An empty array of strings has no element to tell.
+  // An empty array of strings has no element that shows its type.
   return isList(value) && typeof value[0] !== "string" && !TEXTS.includes(metadata?.type) ? "array" : "text";
 }

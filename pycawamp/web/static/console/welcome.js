@@ -1,4 +1,4 @@
-/** The empty page: how to begin and, with the demo, with what. */
+/** The empty page: how to begin, with the demo's PVs if there are any. */
 import { answerOf } from "./gatewayclock.js";
 import { el } from "./dom.js";
 import { gatewayUrl } from "./gatewayurl.js";
@@ -41,12 +41,12 @@ export class Welcome {
   }
 }
 
-/** What the gateway tells about itself. A gateway that tells nothing offers nothing. The clock learns from its answer. */
+/** The gateway's configuration, and its time for the clock. Without an answer, nothing is offered. */
 export async function gatewayConfig(clock) {
   try {
     const sent = Date.now();
     const reply = await fetch(gatewayUrl("config.json"), { cache: "no-store" });
-    // It is not waited for: the page has better things to do.
+    // The page does not wait for it.
     clock.learn(answerOf(sent, reply)).catch(() => {});
     const config = reply.ok ? await reply.json() : {};
     const demo = Array.isArray(config.demo) ? config.demo.filter((pair) => Array.isArray(pair) && typeof pair[0] === "string") : [];

@@ -1,4 +1,4 @@
-/** Whether times are told in UTC or by the clock of whoever looks; remembered in this browser. */
+/** Whether times are shown in UTC or in local time; stored in this browser. */
 import { zoneName } from "../view/time.js";
 
 const KEY = "pycaserver-utc";
@@ -30,7 +30,7 @@ export class Zone {
     try {
       localStorage.setItem(KEY, String(this.#clock.utc));
     } catch {
-      // A browser that stores nothing still shows the other zone.
+      // The zone can be changed without storage.
     }
     this.#show();
     this.#changed();

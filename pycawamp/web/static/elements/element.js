@@ -4,7 +4,7 @@ import { Painter } from "../view/painter.js";
 import { fullStamp } from "../view/time.js";
 import { gateways } from "./gateways.js";
 
-/** Where there are no elements, as on Node, the module can be imported all the same. */
+/** Allows the module to be imported in Node, which has no elements. */
 const Base = /** @type {typeof HTMLElement} */ (globalThis.HTMLElement ?? class {});
 /** Updates per second, unless the element has another limit. */
 const MAX_RATE = 10;
@@ -47,7 +47,7 @@ export class PVElement extends Base {
     if (this.isConnected) this.#start();
   }
 
-  /** Asks for a paint. */
+  /** Requests a paint. */
   mark() {
     painter.mark(this);
   }
@@ -59,7 +59,7 @@ export class PVElement extends Base {
     this.show();
   }
 
-  /** Shows the value of now: what an element is for. */
+  /** Shows the current value. */
   show() {}
 
   /** @param {import("../pycaserver.js").Update} _update that came */
@@ -68,7 +68,7 @@ export class PVElement extends Base {
   /** The connection to the IOC has begun or ended. */
   turned() {}
 
-  /** There is another PV now. */
+  /** Called when the PV has changed. */
   reset() {}
 
   #start() {

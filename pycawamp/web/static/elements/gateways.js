@@ -1,7 +1,7 @@
 /** The connections of a page's elements: one for each gateway, as long as some element needs it. */
 import { PVClient } from "../pycaserver.js";
 
-/** Milliseconds for which a connection stays without elements: frameworks take them out and put them back. */
+/** Milliseconds for which a connection is kept without elements: frameworks remove elements and add them again. */
 const LINGER = 5000;
 
 class Gateways {

@@ -1,4 +1,4 @@
-/** `<pv-value pv="X" format="%.2f" units>`: a value as text. What it contains shows while there is none. */
+/** `<pv-value pv="X" format="%.2f" units>`: a value as text. Its content is shown while there is none. */
 import { formatted } from "../html/displays.js";
 import { alarmOf } from "../view/alarm.js";
 import { isEmpty } from "../view/reading.js";

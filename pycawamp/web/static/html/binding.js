@@ -1,4 +1,4 @@
-/** One element bound to one PV: its value, its classes, its title, its puts. */
+/** The binding of an element to a PV: its value, classes, title and puts. */
 import { alarmOf } from "../view/alarm.js";
 import { isEmpty } from "../view/reading.js";
 import { fullStamp } from "../view/time.js";
@@ -6,11 +6,11 @@ import { CheckControl, ChoiceControl, FieldControl, RangeControl } from "./contr
 import { BarDisplay, TextDisplay } from "./displays.js";
 
 const ALARMS = ["minor", "major", "invalid"];
-/** Updates a second: more than the eye follows is only load. */
+/** Maximum updates per second. */
 const MAX_RATE = 10;
 
 /**
- * What shows a value in an element, and takes one from it if it is a control.
+ * Shows a value in an element, and reads one from it if it is a control.
  *
  * @typedef {object} Face
  * @property {import("../pycaserver.js").PVOptions} options
@@ -90,7 +90,7 @@ export class Binding {
     } catch (error) {
       this.#fail(error);
     } finally {
-      // The field goes back to the live value, whatever became of the put.
+      // The field shows the live value again, whatever the outcome of the put.
       this.#pending -= 1;
       this.#painter.mark(this);
     }

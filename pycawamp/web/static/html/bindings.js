@@ -1,4 +1,4 @@
-/** All bound elements of a document: those there now, those that come, go or change their PV later. */
+/** All bound elements of a document, including those that are added, removed or changed later. */
 import { Painter } from "../view/painter.js";
 import { Binding } from "./binding.js";
 

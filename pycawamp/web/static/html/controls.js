@@ -1,4 +1,4 @@
-/** Elements that put: `<input>` of every sort, `<select>`. They show the live value unless being edited. */
+/** Elements that write: all kinds of `<input>`, and `<select>`. They show the live value unless they are being edited. */
 import { typedList, valueFrom } from "../view/entry.js";
 import { isList, scalarText, textOf } from "../view/reading.js";
 import { formatted, isRange } from "./displays.js";
@@ -51,7 +51,7 @@ export class FieldControl {
     this.#element.readOnly = !writable;
   }
 
-  /** Strings of an array stand in quotes where they must, so that what is put back is the same. */
+  /** Strings of an array are quoted where necessary, so that writing them again does not change them. */
   #typed(update, metadata, format) {
     const { value } = update;
     const isStrings = !format && isList(value) && typeof value[0] === "string";
@@ -70,7 +70,7 @@ export class FieldControl {
   }
 }
 
-/** A slider: puts when it is let go. Its range is the author's, else the PV's control limits. */
+/** A slider: writes when it is released. Its range is the author's, else the PV's control limits. */
 export class RangeControl {
   #element;
   #put;
@@ -109,7 +109,7 @@ export class RangeControl {
   }
 }
 
-/** A tick: not zero is ticked, and ticking puts 1. */
+/** A checkbox: it is checked unless the value is 0, and checking writes 1. */
 export class CheckControl {
   #element;
   #put;
@@ -141,7 +141,7 @@ export class CheckControl {
   }
 }
 
-/** A choice: of the author's options, else of the enum's labels. */
+/** A selection: of the author's options, otherwise of the enum's labels. */
 export class ChoiceControl {
   #element;
   #put;

@@ -1,11 +1,11 @@
-/** Elements that show a value: any element by its text, `<meter>` and `<progress>` by their bar. */
+/** Elements that show a value: `<meter>` and `<progress>` as a bar, others as text. */
 import { printf } from "../view/printf.js";
 import { isList, textOf } from "../view/reading.js";
 
 const EMPTY = "—";
 const SHOWN_ELEMENTS = 8;
 
-/** Text inside an element. What the author wrote inside it shows while there is no value. */
+/** Text in an element. Its original content is shown while there is no value. */
 export class TextDisplay {
   #element;
   #placeholder;
@@ -88,7 +88,7 @@ export function formatted(update, metadata, format) {
   return shown.join(", ") + (update.value.length > SHOWN_ELEMENTS ? ", …" : "");
 }
 
-/** A text under a numeric format is shown as it is: a number it cannot be. */
+/** With a numeric format, texts are shown unchanged. */
 function one(format, value, text) {
   const asText = typeof value === "string" && !/%[-\d.]*s/.test(format);
   return asText ? text : printf(format, value, text);

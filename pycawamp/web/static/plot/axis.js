@@ -1,10 +1,10 @@
-/** The axis of values: linear or logarithmic, following what is in sight or fixed. */
+/** The axis of values: linear or logarithmic, with an automatic or a fixed range. */
 import { logBottom, logTicks, numberTicks, roundStep, ticks } from "./ticks.js";
 import { padded } from "./traces.js";
 
-/** A range that follows goes in steps of its length divided by so much: not every value moves all traces. */
+/** An automatic range changes in steps of its length divided by this number, so that not every value moves all traces. */
 const STEPS = 30;
-/** The same of a log axis, in a decade. */
+/** The same for a logarithmic axis, per decade. */
 const LOG_STEPS = 10;
 
 /**
@@ -35,7 +35,7 @@ function logAxis(range, seen, wanted) {
   const [least, most] = range && range[1] > 0 ? range : seen[0] > seen[1] ? [1, 10] : steadyLog([seen[0] / 1.2, seen[1] * 1.2]);
   const low = logBottom(least, most);
   const [bottom, top] = [Math.log10(low), Math.log10(most)];
-  // What has no logarithm lies below the axis.
+  // Values without a logarithm are below the axis.
   const part = (value) => (value > 0 ? (Math.log10(value) - bottom) / (top - bottom) : -1);
   return { range: [low, most], part, ticks: logTicks(low, most, wanted) };
 }

@@ -1,4 +1,4 @@
-/** A plot with axes, zoom and a readout. What is drawn in it comes from a series, which has one trace or several. */
+/** A plot with axes, zoom and a readout, of a series with one or several traces. */
 import { axisFor } from "./axis.js";
 import { Gestures } from "./gestures.js";
 import { Layer } from "./layer.js";
@@ -10,7 +10,7 @@ const MARGIN = { top: 24, right: 12, bottom: 22 };
 const LABEL = 11;
 /** Value axes that are drawn beside each other, where there is room for them. */
 const MOST_AXES = 4;
-/** A plot this wide (CSS pixels) for each axis more. */
+/** Width of the plot (CSS pixels) for each further axis. */
 const ROOM_PER_AXIS = 220;
 /** How alarms look in a trace: colour, and pattern. */
 const ALARMS = [{ colour: "trace", dash: [] }, { colour: "minor-line", dash: [7, 3] }, { colour: "major-line", dash: [] }, { colour: "invalid", dash: [2, 3] }];
@@ -59,7 +59,7 @@ export class Chart {
   #surface;
   #series;
   #gestures;
-  /** Traces that move with x, and those that stay where they are: what was pinned. */
+  /** Traces that move with x, and pinned ones, which do not. */
   #layers = { moving: new Layer(), still: new Layer() };
   #left = 56;
   #width = 1;
@@ -135,12 +135,12 @@ export class Chart {
     const x = (at) => left + (columns + at / pixel - right) / ratio;
     for (const axis of axes) axis.scale = { x, y: (y) => MARGIN.top + inner - axis.part(y) * inner };
     const drawn = axes.flatMap((axis) => axis.traces.map((trace) => ({ trace, axis, scale: axis.scale })));
-    // What is emphasized lies above the others.
+    // Emphasized traces are above the others.
     drawn.sort((one, other) => Number(Boolean(one.trace.style?.chosen)) - Number(Boolean(other.trace.style?.chosen)));
     return { context, width, ratio, range, columns, pixel, right, shown, drawn, x, bottom: MARGIN.top + inner };
   }
 
-  /** The axes of values: that of what is emphasized first. */
+  /** The axes of values, beginning with that of the emphasized trace. */
   #axes(range, traces, height) {
     const groups = new Map();
     for (const trace of traces) {
@@ -192,7 +192,7 @@ export class Chart {
   }
 
   #limits({ context, width, drawn }, { trace, axis, scale }) {
-    // Of several traces, nobody could tell whose limits they are.
+    // With several traces, it would not be clear whose limits they are.
     if (drawn.length > 1 && !trace.style?.chosen) return;
     const colours = palette();
     context.setLineDash([6, 4]);
@@ -236,7 +236,7 @@ export class Chart {
     layer.paint(frame, scaled, look, (context, drawn, range) => strokeTrace(context, drawn, range, { ratio, origin: frame.right - columns }));
   }
 
-  /** The number of each trace, where it ends: colours alone do not tell them apart. */
+  /** The number of each trace, at its end: colours alone are not enough to distinguish them. */
   #tags({ context, range, drawn, bottom, width }) {
     const tagged = drawn.filter(({ trace }) => trace.style?.tag);
     if (tagged.length < 2) return;
@@ -247,7 +247,7 @@ export class Chart {
       const end = trace.read(range[1], range);
       if (!end) continue;
       const y = Math.min(bottom - 6, Math.max(MARGIN.top + 6, scale.y(end.y)));
-      // Beside those that are there already.
+      // Beside those that exist already.
       const column = used.filter((other) => Math.abs(other - y) < 12).length;
       used.push(y);
       const at = width - MARGIN.right - 7 - 15 * column;

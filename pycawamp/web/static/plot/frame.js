@@ -24,7 +24,7 @@ export function frameOf({ value, shape = [] }, width = 0) {
   if (!ArrayBuffer.isView(value) && !Array.isArray(value)) return null;
   const data = /** @type {ArrayLike<number>} */ (numbers(value));
   const sizes = shape.length >= 2 ? [...shape] : width > 0 ? [Math.floor(data.length / width), width] : [];
-  // What is left of more dimensions is the first picture of many.
+  // Of more dimensions, the first image is shown.
   while (sizes.length > 3) sizes.shift();
   if (sizes.length < 2 || sizes.some((size) => size < 1)) return null;
   if (sizes.length === 2) return grey(data, sizes[1], sizes[0]);
@@ -73,7 +73,7 @@ export function range({ data, width, height, colours }) {
 }
 
 /**
- * What a part of a grey picture holds.
+ * Statistics of a part of a grey image.
  *
  * @param {Frame} frame
  * @param {{x: number, y: number, width: number, height: number}} part in pixels, within the picture

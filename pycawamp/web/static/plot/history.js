@@ -7,7 +7,7 @@
 
 /** Slots that all the seconds are cut into, as a part of the capacity. A slot keeps at most 4 samples. */
 const SLOTS = 1 / 8;
-/** The part of the capacity that is never thinned: the newest samples. */
+/** The part of the capacity for the newest samples, which are never thinned. */
 const NEWEST = 1 / 4;
 
 export class History {
@@ -31,7 +31,7 @@ export class History {
     return this.#size;
   }
 
-  /** As long as it is the same, samples were only added at the end. */
+  /** While it is the same object, samples were only added at the end. */
   get revision() {
     return this.#revision;
   }
@@ -79,7 +79,7 @@ export class History {
     return timestamps.length === 0 || timestamps[timestamps.length - 1] <= now;
   }
 
-  /** Forgets what is not before a time. */
+  /** Removes samples from a time on. */
   forget(time) {
     this.#cut(this.indexOf(time));
   }
@@ -95,7 +95,7 @@ export class History {
     return low;
   }
 
-  /** A copy that later pushes do not touch: what a paused page shows. */
+  /** Returns a copy, as shown by a paused page. */
   clone() {
     const copy = new History({ seconds: this.seconds, capacity: this.capacity });
     copy.#times = this.#times.slice();
@@ -159,7 +159,7 @@ export class History {
     this.#keep(newest, kept, this.#size);
   }
 
-  /** What stays of a slot: its lowest and highest, its first gap and its last. */
+  /** The samples of a slot that are kept: its lowest and highest, its first gap and its last. */
   #worth(start, end) {
     let [low, high, gap] = [end - 1, end - 1, end - 1];
     for (let i = end - 1; i >= start; i -= 1) {

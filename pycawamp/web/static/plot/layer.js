@@ -1,7 +1,7 @@
-/** Traces as a picture that moves on with time: what was drawn stays, and only what is new is drawn. In device pixels. */
+/** Traces as an image that is shifted with time, so that only new samples are drawn. In device pixels. */
 import { palette } from "./palette.js";
 
-/** Columns before the first change that are drawn anew: lines have a width, and corners. */
+/** Columns before the first change that are drawn again: lines have a width, and corners. */
 const OVERLAP = 4;
 
 /**
@@ -60,7 +60,7 @@ export class Layer {
     let first = moved > 0 ? shown.right : Infinity;
     timelines.forEach((timeline, i) => {
       const before = shown.states[i].length;
-      // What was last was held on until now: the next sample ends that.
+      // The last value was extended until now: the next sample ends that.
       if (timeline.length > before) first = Math.min(first, Math.floor(timeline.time(before) / pixel));
     });
     if (moved > 0) this.#scroll(moved);

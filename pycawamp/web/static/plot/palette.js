@@ -1,7 +1,7 @@
-/** The style sheet's colours for canvases, which cannot read them by themselves. */
+/** The colours of the style sheet, for canvases. */
 const NAMES = ["text", "muted", "line", "grid", "trace", "fill", "panel", "minor-line", "major-line", "invalid", "accent", ...Array.from({ length: 8 }, (_, i) => `series-${i + 1}`)];
 
-/** For pages that set none of them: on a white ground. */
+/** Defaults, for a white background. */
 const USUAL = {
   text: "#141a23", muted: "#566070", line: "#d5dbe3", grid: "#e4e8ee", trace: "#0b57c2", fill: "rgb(11 87 194 / 16%)", panel: "#ffffff",
   "minor-line": "#b98900", "major-line": "#c4121f", invalid: "#7d1fa3", accent: "#0b57c2", "series-1": "#0b57c2",

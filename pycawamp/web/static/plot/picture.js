@@ -1,4 +1,4 @@
-/** The newest picture of a PV as a canvas in its own pixels, however it came. */
+/** The newest image of a PV as a canvas in its own resolution. */
 import { colormap } from "./colormap.js";
 import { frameOf, range } from "./frame.js";
 import { paint } from "./raster.js";
@@ -8,14 +8,14 @@ export class Picture {
   frame = null;
   /** @type {[number, number]} the numbers that have the first and the last colour */
   range = [0, 1];
-  /** What is to be said instead of a picture; "" if there is one. */
+  /** Why there is no picture; "" if there is one. */
   problem = "no picture yet";
   canvas = document.createElement("canvas");
   #context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
   /** @type {ImageData | null} */
   #pixels = null;
   #decoded;
-  /** Counts pictures: a compressed one that was overtaken is not shown. */
+  /** Counts pictures: a compressed one is not shown if a newer one has been decoded before it. */
   #number = 0;
 
   /** @param {() => void} decoded called when a compressed picture can be drawn */

@@ -1,19 +1,19 @@
-/** Where the samples of a PV belong in time: at the IOC's time stamps, as long as these can be believed. */
+/** The times at which samples of a PV are drawn: the IOC's time stamps, as long as these are plausible. */
 import { duration, neverProcessed } from "../view/time.js";
 
 /** An IOC's clock may be ahead by this much (s). */
 const AHEAD = 2;
-/** The time stamps of a PV may run back by this much (s): a record has several sources of events. */
+/** The time stamps of a PV may decrease by this much (s): a record has several sources of events. */
 const BACK = 1;
-/** An update that takes longer (s) is late: it was held up, or the IOC's clock is behind. */
+/** An update that takes longer (s) is late: it was delayed, or the IOC's clock is behind. */
 const LATE = 10;
-/** So long (s) what was held up has to catch up before the clock is to blame. */
+/** How long (s) delayed updates may take to catch up before the clock is considered wrong. */
 const PATIENCE = 10;
 
 export class Stamps {
-  /** What a chart has to say about the newest sample's time; "" if nothing. */
+  /** A note about the newest sample's time, for charts; or "". */
   note = "";
-  /** Since when samples are drawn when they arrive; Infinity: they are not. */
+  /** The time from which on samples are drawn at their arrival; Infinity: they are not. */
   arrivedSince = Infinity;
   /** @type {{lag: number, now: number} | null} when lateness began and how much it was */
   #late = null;
@@ -42,7 +42,7 @@ export class Stamps {
     return now;
   }
 
-  /** A value that was there before the connection proves nothing about the clocks. */
+  /** A value from before the connection shows nothing about the clocks. */
   #repeated(now) {
     this.note = "";
     return now;
@@ -54,7 +54,7 @@ export class Stamps {
     return at;
   }
 
-  /** What was held up catches up; a clock that is behind stays behind. */
+  /** Whether the clock is behind: delayed updates would catch up. */
   #isClock(lag, now) {
     if (lag < LATE) return false;
     const late = (this.#late ??= { lag, now });

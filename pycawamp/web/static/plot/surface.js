@@ -1,9 +1,9 @@
-/** A canvas as sharp as the screen, whose memory is given back while nobody sees it. */
+/** A canvas with the resolution of the screen, whose memory is released while it is not visible. */
 
-// Asking an element for its size while drawing makes the browser lay the page out at once, for
-// every plot anew. It is told instead, once, when it has laid out.
+// Reading an element's size while drawing forces the browser to lay the page out, again for
+// each plot. A ResizeObserver reports sizes after a layout instead.
 const resized = new WeakMap();
-// On Node there is none, and modules with elements can be imported all the same.
+// Node has none, but modules with elements can be imported there.
 const observer = globalThis.ResizeObserver && new ResizeObserver((entries) => {
   for (const { target, contentRect } of entries) resized.get(target)(contentRect);
 });

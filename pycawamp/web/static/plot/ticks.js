@@ -16,7 +16,7 @@ export function ticks(low, high, wanted) {
   return Array.from({ length: Math.min(last - first + 1, 100) }, (_, i) => (first + i) * step);
 }
 
-/** How many decimals tell ticks apart. */
+/** The number of decimals that distinguish ticks. */
 export function decimalsFor(low, high, wanted) {
   const step = roundStep((high - low) / Math.max(1, wanted));
   return step > 0 ? Math.min(12, Math.max(0, -Math.floor(Math.log10(step) + 1e-9))) : 0;

@@ -142,7 +142,7 @@ export function historyExtent(history, [from, to], above = -Infinity) {
 }
 
 /**
- * A little room above and below; a flat line lies in the middle.
+ * Adds some room above and below; a flat line is in the middle.
  * @returns {[number, number]}
  */
 export function padded([low, high]) {

@@ -1,4 +1,4 @@
-/** The part of an x axis that is shown: following the live end, or fixed where somebody looked. */
+/** The part of an x axis that is shown: following the live end, or fixed. */
 export class Viewport {
   #span;
   /** @type {[number, number] | null} */
@@ -50,7 +50,7 @@ export class Viewport {
     const [low, high] = this.range;
     const [least, most] = this.#limits();
     const span = Math.min(Math.max((high - low) * factor, this.least), most - least);
-    // A live strip keeps its end at now: that is where one looks.
+    // A live strip keeps its end at the current time.
     if (this.live && Number.isFinite(this.#span)) this.#span = span;
     else this.#fix(low + at * (high - low - span), span);
   }

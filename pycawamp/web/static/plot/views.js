@@ -1,4 +1,4 @@
-/** Histories seen otherwise, without a copy: as much of `History` as is drawn. */
+/** Views of histories without a copy, with the part of the interface of `History` that is used for drawing. */
 
 /**
  * @typedef {object} Timeline

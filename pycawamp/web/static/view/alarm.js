@@ -8,7 +8,7 @@ const SEVERITIES = {
   INVALID: { name: "invalid", badge: "INVALID", shape: "✕" },
 };
 
-/** An unknown severity is one to worry about, and a missing one (not asked for) is none. */
+/** An unknown severity counts as INVALID, and a missing one (not requested) as NO_ALARM. */
 export function alarmOf(update) {
   if (update?.severity === undefined) return SEVERITIES.NO_ALARM;
   return Object.hasOwn(SEVERITIES, update.severity) ? SEVERITIES[update.severity] : SEVERITIES.INVALID;

@@ -1,18 +1,18 @@
-/** What a person typed → what to put. Throws a RangeError with a sentence for that person. */
+/** Converts typed text to a value to put. Throws a RangeError with a message for the user. */
 import { isList } from "./reading.js";
 
 /** An element: in quotes, with `\"` for a quote, or without. */
 const ELEMENT = /"((?:[^"\\]|\\.)*)"(?=[\s,;]|$)|[^\s,;]+/gs;
-/** What needs no quotes. */
+/** Elements that need no quotes. */
 const PLAIN = /^(?!\[\]$)[^\s,;"\\]+$/;
 const DECIMAL_COMMA = /\d+,\d+/;
 const SEPARATED = /\d\s*[\s;]\s*[-+.\d]/;
 const COMMA = /^[+-]?\d*,\d+$/;
 export const INTEGERS = ["long", "short", "char", "int8", "uint8", "uint16", "uint32", "int64", "uint64"];
-/** Types of values that nobody writes. */
+/** Types of values that cannot be written here. */
 export const UNWRITABLE = ["table", "image"];
 const BOOLS = ["true", "false"];
-/** Of all integers that are written. */
+/** The range of all integer types. */
 const LARGEST = 2n ** 64n - 1n;
 export const FLOATS = ["double", "float"];
 const WHOLE = /^[+-]?\d+$/;
@@ -32,7 +32,7 @@ export function valueFrom(text, metadata) {
   return one(text, type, metadata?.enum_strs);
 }
 
-/** What a structure's fields become, as JSON. */
+/** Converts the fields of a structure, given as JSON. */
 function fields(text) {
   let value;
   try {
@@ -44,13 +44,13 @@ function fields(text) {
   return value;
 }
 
-/** A number of JSON with all digits, where the browser tells them. */
+/** A JSON number with all digits, if the browser supports that. */
 function withDigits(_name, value, context) {
   const digits = context?.source ?? "";
   return typeof value === "number" && WHOLE.test(digits) ? whole(digits) : value;
 }
 
-/** The elements of a list, between spaces, commas or semicolons; in quotes, such may be in them. `[]` has none. */
+/** Splits a list at spaces, commas or semicolons, which may also be within quotes. `[]` is empty. */
 function elementsIn(text) {
   if (text.trim() === "[]") return [];
   const elements = [];
@@ -62,13 +62,13 @@ function elementsIn(text) {
   return elements;
 }
 
-/** Where blanks or semicolons are between elements, a comma may be meant as a decimal point. */
+/** If elements are separated by blanks or semicolons, a comma may be meant as a decimal point. */
 function refuseDecimalCommas(text) {
   const [doubtful] = DECIMAL_COMMA.exec(text) ?? [];
   if (doubtful && SEPARATED.test(text)) throw new RangeError(`“${doubtful}” may be one number or two. Type a decimal point, or a blank after the comma.`);
 }
 
-/** A list of strings as it would be typed. */
+/** Formats a list of strings as it would be typed. */
 export function typedList(strings) {
   if (strings.length === 0) return "[]";
   return strings.map((each) => (PLAIN.test(each) ? each : `"${each.replace(/["\\]/g, "\\$&")}"`)).join(", ");
@@ -99,7 +99,7 @@ function whole(text) {
   return Number.isSafeInteger(number) || BigInt(size) > LARGEST ? number : BigInt(sign) * BigInt(size);
 }
 
-/** Which limits a value lies outside of, as a sentence; null when inside or when there are none. */
+/** Returns a sentence about the limits that a value exceeds; null if there are none. */
 export function limitWarning(value, metadata) {
   const limits = metadata?.control_limits;
   // Records without limits have both at zero; a null is a side without one.
@@ -111,7 +111,7 @@ export function limitWarning(value, metadata) {
   return null;
 }
 
-/** That an array becomes longer or shorter, as a sentence; null when it does not. */
+/** Returns a sentence if an array becomes longer or shorter, otherwise null. */
 export function lengthWarning(value, current) {
   if (!Array.isArray(value) || !isList(current) || value.length === current.length) return null;
   return `The array has ${current.length} elements now and would have ${value.length}.`;

@@ -1,4 +1,4 @@
-/** How a number is written: as its record says, or as somebody chose for a row. */
+/** Formats of numbers: that of the record, or one that the user has chosen for a row. */
 import { typedList } from "./entry.js";
 import { exactValue, isEmpty, isList, textOf } from "./reading.js";
 
@@ -20,12 +20,12 @@ export function formattedText(update, metadata, format = "record") {
   const write = FORMATS[format]?.text;
   const value = exactValue(update, metadata);
   const isNumber = typeof value === "bigint" || (typeof value === "number" && Number.isFinite(value));
-  // As it would be typed: otherwise it cannot be seen where an element ends.
+  // As it would be typed: otherwise the ends of elements are not visible.
   if (isList(value) && metadata?.type === "string") return typedList(Array.from(value));
   return write && isNumber && !isEmpty(update) ? write(value) : textOf(update, metadata);
 }
 
-/** What has a fraction is no whole number, and stays as it is. */
+/** Numbers with a fraction are not changed. */
 function whole(value, base, prefix) {
   if (typeof value === "number" && !Number.isInteger(value)) return String(value);
   return `${value < 0 ? "-" : ""}${prefix}${BigInt(value < 0 ? -value : value).toString(base).toUpperCase()}`;

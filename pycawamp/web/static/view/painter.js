@@ -1,6 +1,6 @@
 /**
- * Draws what changed, once per animation frame, however often it changed. Painting costs what is
- * marked, and nothing at all while the page is hidden.
+ * Paints changed parts, once per animation frame. Only marked parts are painted, and none while the
+ * page is hidden.
  */
 export class Painter {
   #marked = new Set();
@@ -32,7 +32,7 @@ export class Painter {
       try {
         item.paint();
       } catch (error) {
-        // One element that cannot be drawn must not stop the others.
+        // An error in one element must not affect the others.
         globalThis.reportError?.(error);
       }
     }

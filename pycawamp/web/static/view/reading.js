@@ -1,7 +1,7 @@
-/** An update as a person reads it. */
+/** Formatting of updates for users. */
 
 const SHOWN_ELEMENTS = 8;
-/** Of a number that the record's precision would show as zero. */
+/** Digits of a number that the record's precision would show as zero. */
 const LEAST_DIGITS = 3;
 const NO_VALUE = "no value";
 /** Types whose values may be beyond what a number can hold. */
@@ -26,7 +26,7 @@ export function exactValue({ value, text }, metadata) {
   return isRounded && DIGITS.test(text ?? "") ? BigInt(text) : value;
 }
 
-/** Whether there is no value: an element beyond an array's end, an empty array of one element. */
+/** Whether there is no value: beyond an array's end, or in an empty array of one element. */
 export function isEmpty(update) {
   return update.count === 0 && !isList(update.value);
 }
@@ -54,7 +54,7 @@ function fixed(value, digits) {
   return hidesAll(text, value) ? String(Number(value.toPrecision(Math.max(places, LEAST_DIGITS)))) : text;
 }
 
-/** Whether too few decimals make a number look like zero that is not. */
+/** Whether a number that is not zero would be shown as zero. */
 function hidesAll(text, value) {
   return typeof value === "number" && value !== 0 && Math.abs(value) < 1 && /^\s*-?0(\.0*)?\s*$/.test(text);
 }

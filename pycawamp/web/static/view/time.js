@@ -1,6 +1,6 @@
-/** IOC time stamps and durations as people read them. */
+/** Formatting of IOC time stamps and durations. */
 
-/** EPICS counts from 1990; a record that never processed bears that moment. */
+/** EPICS counts from 1990; this is the time stamp of a record that has never processed. */
 const EPICS_EPOCH = 631152000;
 const DAY = 86400;
 
@@ -10,7 +10,7 @@ export function neverProcessed(timestamp) {
 
 const pad = (number, width = 2) => String(number).padStart(width, "0");
 
-/** `2024-05-01T14:03:07.250`, in UTC or by the clock of whoever looks. */
+/** `2024-05-01T14:03:07.250`, in UTC or in local time. */
 function iso(seconds, utc) {
   const ms = Math.floor(seconds * 1000 + 1e-3);
   const date = new Date(utc ? ms : ms - new Date(ms).getTimezoneOffset() * 60000);
@@ -27,12 +27,12 @@ function dayOf(seconds, utc) {
   return iso(seconds, utc).split("T")[0];
 }
 
-/** By how much the zone in which times are told is ahead of UTC (s). */
+/** The offset from UTC of the zone in which times are shown (s). */
 export function zoneOffset(seconds, utc = false) {
   return utc ? 0 : -60 * new Date(seconds * 1000).getTimezoneOffset();
 }
 
-/** `UTC`, `UTC+2`, `UTC−3:30`: the zone in which times are told. */
+/** `UTC`, `UTC+2`, `UTC−3:30`: the zone in which times are shown. */
 export function zoneName(seconds, utc = false) {
   const minutes = zoneOffset(seconds, utc) / 60;
   if (minutes === 0) return "UTC";
@@ -40,7 +40,7 @@ export function zoneName(seconds, utc = false) {
   return `UTC${minutes < 0 ? "−" : "+"}${Math.floor(size / 60)}${size % 60 ? `:${pad(size % 60)}` : ""}`;
 }
 
-/** The time of day for today's, the day before it for others. */
+/** The time of day, preceded by the date unless it is today. */
 export function stamp(seconds, now = Date.now() / 1000, utc = false) {
   if (neverProcessed(seconds)) return "never processed";
   const time = timeOfDay(seconds, utc);
