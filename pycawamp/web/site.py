@@ -67,11 +67,11 @@ def root_resource(
     headers = file_headers(authentication)
     page = (STATIC / "index.html").read_bytes()
     root = Resource()
-    root.putChild(b"", Guarded(authentication, Answer(Content(page), MIME_TYPES[".html"])))
+    root.putChild(b"", Guarded(authentication, Answer(StaticBody(page), MIME_TYPES[".html"])))
     for path, part in parts.items():
         _put(root, path.encode().split(b"/"), part)
     root.putChild(b"config.json", Configuration(authentication, configuration, headers))
-    description = Answer(Content(dumps(document())), "application/json", headers)
+    description = Answer(StaticBody(dumps(document())), "application/json", headers)
     root.putChild(b"openapi.json", Guarded(authentication, description))
     root.putChild(b"static", static_resource(STATIC, authentication, headers, ENTRIES))
     logins = authentication.logins
@@ -122,7 +122,7 @@ LEAST_COMPRESSED = 500
 """Minimum bytes to compress; less fits into one packet anyway."""
 
 
-class Content:
+class StaticBody:
     """Constant bytes with their ETag."""
 
     def __init__(self, body: bytes) -> None:
@@ -131,17 +131,17 @@ class Content:
 
     @cached_property
     def compressed(self) -> bytes:
-        """The bytes in gzip's format, made when first asked for."""
+        """The bytes in gzip's format, compressed on first use."""
         return gzip.compress(self.body, mtime=0)
 
 
 @lru_cache
-def _contents(folder: Path, entries: tuple[str, ...]) -> Mapping[str, Content]:
+def _contents(folder: Path, entries: tuple[str, ...]) -> Mapping[str, StaticBody]:
     """Return the files below a folder by their paths; all gateways of a process share them."""
     paths = [path for path in sorted(folder.rglob("*")) if path.suffix in MIME_TYPES]
     names = {path.relative_to(folder).as_posix(): path for path in paths}
     return {
-        name: Content(
+        name: StaticBody(
             Bundle(folder, name, entries).text.encode() if name in entries else path.read_bytes()
         )
         for name, path in names.items()
@@ -152,7 +152,7 @@ class Answer(Resource):
     """A resource with constant content and an ETag, compressed for clients that accept gzip."""
 
     def __init__(
-        self, content: Content, mime_type: str, headers: Mapping[str, str] | None = None
+        self, content: StaticBody, mime_type: str, headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._headers = headers or PAGE_HEADERS
@@ -222,7 +222,9 @@ class Configuration(Resource):
 
         def enter(peer: Peer) -> None:
             configuration = {**self._configuration, "user": peer.user, "login": takes_passwords}
-            request.render(Answer(Content(dumps(configuration)), "application/json", self._headers))
+            request.render(
+                Answer(StaticBody(dumps(configuration)), "application/json", self._headers)
+            )
 
         return PendingRequest(self._authentication, request).authenticate(enter, socket=False)
 
