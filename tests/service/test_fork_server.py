@@ -104,10 +104,14 @@ class ForkServerTests(TestCase):
 
     @inlineCallbacks
     def test_other_processes(self) -> Any:
-        """With a variable that may be read by an import, it is a process of its own."""
-        run = self.run_code("import os; print(os.getppid())", PYTHONHASHSEED="1")
-        yield run.when_ended()
-        self.assertEqual(run.lines, [str(os.getpid())])
+        """With a variable that an import may read, or an option, it is a process of its own."""
+        code = "import os; print(os.getppid())"
+        by_variable = self.run_code(code, PYTHONHASHSEED="1")
+        by_option = Twistd(reactor)
+        by_option.run([sys.executable, "-S", "-c", code])
+        for run in (by_variable, by_option):
+            yield run.when_ended()
+            self.assertEqual(run.lines, [str(os.getpid())])
 
     @inlineCallbacks
     def test_nothing_left(self) -> Any:
