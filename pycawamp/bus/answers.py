@@ -25,7 +25,7 @@ from pycawamp.pv.errors import (
 from pycawamp.pv.interfaces import IHandle
 from pycawamp.pv.values import Reading
 
-MOST_PUTS = 10_000
+MAX_PUTS = 10_000
 """Puts that have not finished."""
 
 
@@ -111,25 +111,32 @@ class Answers:
         kept = attrs.evolve(request, value=_shown(request.value))
         del request
 
-        def done(_: None) -> None:
-            self._rules.log(edge, kept, "ok" if kept.wait else "sent")
-            reply.succeed(None)
-
-        def failed(reason: Failure) -> None:
-            error = reason.value
-            code = getattr(error, "code", "internal")
-            cancelled = isinstance(error, CancelledError)
-            self._rules.log(
-                edge, kept, "cancelled by the edge" if cancelled else f"{code}: {error}"
-            )
-            if not cancelled:
-                self._fail(reason, reply)
-
         def ended(_: object) -> None:
             self._puts.pop(key, None)
             self._ended()
 
-        putting.addCallbacks(done, failed).addBoth(ended)
+        self._report_outcome(putting, edge, kept, reply)
+        putting.addBoth(ended)
+
+    def _report_outcome(
+        self, putting: Deferred[None], edge: str, request: PutRequest, reply: _Reply
+    ) -> None:
+        """Log the outcome of a put, and reply."""
+
+        def done(_: None) -> None:
+            self._rules.log(edge, request, "ok" if request.wait else "sent")
+            reply.succeed(None)
+
+        def failed(reason: Failure) -> None:
+            error = reason.value
+            if isinstance(error, CancelledError):
+                self._rules.log(edge, request, "cancelled by the edge")
+                return
+            code = getattr(error, "code", "internal")
+            self._rules.log(edge, request, f"{code}: {error}")
+            self._fail(reason, reply)
+
+        putting.addCallbacks(done, failed)
 
     def cancel(self, edge: str, reply: str) -> None:
         """Cancel a put, by the subject of its reply."""
@@ -141,7 +148,7 @@ class Answers:
         refusal = self._rules.refusal(request)
         if refusal is not None:
             raise AccessError(refusal)
-        if len(self._puts) >= MOST_PUTS:
+        if len(self._puts) >= MAX_PUTS:
             raise OverloadedError("too many puts of all edges have not finished")
         return self._handle(edge, request).put(request.value, request.wait)
 
@@ -181,8 +188,8 @@ class _Reply:
 
 
 def _shown(value: Any) -> Any:
-    return value[:_MOST_SHOWN] if isinstance(value, str | list) else value
+    return value[:_MAX_SHOWN] if isinstance(value, str | list) else value
 
 
-_MOST_SHOWN = 200
+_MAX_SHOWN = 200
 """Elements or characters of a value that are kept for the log."""

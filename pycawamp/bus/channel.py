@@ -17,9 +17,9 @@ from pycawamp.pv.interfaces import IAuthorizingHandle, ILimitedHandle, IRoutedSi
 from pycawamp.pv.routes import DirectStream, Route
 from pycawamp.pv.values import Array, FieldType, Metadata, Reading
 
-MOST_EARLY = 100
+MAX_EARLY = 100
 """Maximum updates of a new owner that are kept, and that are dropped as not newer."""
-MOST_EXTENSIONS = 4
+MAX_EXTENSIONS = 4
 """How often an overlap is extended if the new owner has not caught up with the old one."""
 NOBODY = Requester(None, "", None, "")
 
@@ -215,7 +215,7 @@ class Channel:
         if metadata is not None:
             self._describe(metadata)
         self._report(True)
-        self._repeats_left = MOST_EARLY
+        self._repeats_left = MAX_EARLY
         for reading in early:
             self.reading(reading)
 
@@ -263,7 +263,7 @@ class Channel:
         """Handle that its state, and then updates, will follow."""
         if link is self.owner:
             self._stop_routing()
-            self._repeats_left = MOST_EARLY
+            self._repeats_left = MAX_EARLY
 
     def metadata(self, link: Link, metadata: Metadata) -> None:
         """Handle metadata."""
@@ -282,7 +282,7 @@ class Channel:
             self._report(connected)
         elif link is self.next:
             self._early = [] if connected else None
-            self._extensions_left = MOST_EXTENSIONS
+            self._extensions_left = MAX_EXTENSIONS
             if connected:
                 self._timeouts.expect_overlap(self)
                 if self._state is not True:
@@ -330,7 +330,7 @@ class Channel:
         if (
             latest is None
             or _stamp(latest) >= _stamp(self._early[0])
-            or len(self._early) >= MOST_EARLY
+            or len(self._early) >= MAX_EARLY
         ):
             self.switch(self.next)
 

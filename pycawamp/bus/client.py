@@ -25,7 +25,7 @@ Handler: TypeAlias = Callable[[Message], None]
 
 PORT = 4222
 PING_SECONDS = 0.4
-MOST_SILENT = 4
+MAX_SILENT = 4
 """Pings without any data received, after which the connection is aborted."""
 CONNECT_TIMEOUT = 2.0
 """Seconds."""
@@ -278,8 +278,8 @@ class NATSClient(Service):
             return
         self._silent = 0 if protocol.reads != self._reads else self._silent + 1
         self._reads = protocol.reads
-        if self._silent >= MOST_SILENT:
-            protocol.abort(f"silent for {MOST_SILENT * PING_SECONDS:g} s")
+        if self._silent >= MAX_SILENT:
+            protocol.abort(f"silent for {MAX_SILENT * PING_SECONDS:g} s")
         elif self._opened is not None:
             protocol.ping()
 

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 from pycawamp.bus.client import NATSClient
 from pycawamp.bus.control import Action, Control
 
-NAMES_AT_ONCE = 1000
+NAMES_PER_STEP = 1000
 """PVs that are requested in one reactor iteration."""
-NAMES_IN_MESSAGE = 100
+NAMES_PER_MESSAGE = 100
 """PVs that are requested in one message."""
 _RATES = 2
 """The first version with rates."""
@@ -103,12 +103,14 @@ class ControlSender:
 
     def _send_changes(self) -> None:
         self._is_scheduled = False
-        left = NAMES_AT_ONCE
+        left = NAMES_PER_STEP
         while self._changes and left > 0:
             action = self._changes[0][0]
             contents: list[Any] = []
             while (
-                self._changes and self._changes[0][0] is action and len(contents) < NAMES_IN_MESSAGE
+                self._changes
+                and self._changes[0][0] is action
+                and len(contents) < NAMES_PER_MESSAGE
             ):
                 contents.append(self._content(*self._changes.popleft()))
             self._number += 1

@@ -19,7 +19,7 @@ LONGEST_LINE = 2**16
 """Bytes of a line; the longest is the server's description of itself."""
 LARGEST = 2**26
 """Bytes of a message."""
-MOST_AHEAD = 2**22
+MAX_AHEAD = 2**22
 """Bytes that may be sent while the transport has unsent data, until the server counts as slow.
 
 More than a burst for each of many edges: Twisted pauses producers at 64 KiB.
@@ -103,7 +103,7 @@ class NATSProtocol(Protocol):
     @property
     def is_congested(self) -> bool:
         """Whether the server reads too slowly."""
-        return self._ahead > MOST_AHEAD
+        return self._ahead > MAX_AHEAD
 
     # Sending
 

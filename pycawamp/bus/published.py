@@ -12,9 +12,9 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
 from pycawamp.bus.edge_group import EdgeGroup, RecordBuffer
+from pycawamp.bus.limited import LimitedEdges, Pauses
 from pycawamp.bus.messages import Record, RecordKind, metadata_record, other, reading_record
 from pycawamp.bus.stream import EdgeStream
-from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.hub import PVHub, Subscription
 from pycawamp.pv.interfaces import IHandle, IStreaming, PVState
 from pycawamp.pv.routes import Buffer, DirectStream
@@ -32,74 +32,6 @@ Subscribers: TypeAlias = Mapping[EdgeStream, "float | None"]
 """The edges that subscribe to a PV, and the maximum updates per second for each; None: all."""
 
 
-class Limited:
-    """The edges that get a PV at a limited rate.
-
-    The first update is sent immediately, then the newest of each pause. Updates within a pause need
-    not be passed to it: at its end, it checks whether there were any.
-    """
-
-    __slots__ = ("_pause", "_pauses", "_published_pv", "_sent", "group")
-
-    def __init__(self, published: PublishedPV, group: EdgeGroup, pauses: Pauses) -> None:
-        self.group = group
-        self._published_pv = published
-        self._pauses = pauses
-        # The current one.
-        self._pause: object | None = None
-        # How many updates the PV had had when one was sent.
-        self._sent = 0
-
-    @property
-    def rate(self) -> float:
-        """Updates per second."""
-        return self._pauses.rate
-
-    @property
-    def is_paused(self) -> bool:
-        """Whether updates are not sent now."""
-        return self._pause is not None
-
-    def send(self, reading: Reading) -> None:
-        """Send an update, and pause."""
-        self.group.add(reading_record(self._published_pv.pid, reading))
-        self._sent = self._published_pv.pv.updates
-        self._pause = object()
-        self._pauses.put((self, self._pause))
-
-    def release(self) -> None:
-        """Send the newest update, if it arrived in the pause, and end the pause."""
-        newest = self._end_pause()
-        if newest is not None:
-            self.group.add(reading_record(self._published_pv.pid, newest))
-
-    def pause_over(self, pause: object) -> None:
-        """Send the newest update and pause again, or wait for the next one."""
-        if pause is not self._pause:
-            return
-        newest = self._end_pause()
-        if newest is not None:
-            self.send(newest)
-        else:
-            self._published_pv.pv.reroute()
-
-    def _end_pause(self) -> Reading | None:
-        """End the pause; return the newest update, if it arrived in it."""
-        pv = self._published_pv.pv
-        pause, self._pause = self._pause, None
-        if pause is None or self._sent == pv.updates:
-            return None
-        return pv.latest if pv.latest is not None else pv.last
-
-
-class Pauses(DelayLine[tuple[Limited, object]]):
-    """The pauses of one rate (updates per second)."""
-
-    def __init__(self, clock: IReactorTime, rate: float) -> None:
-        super().__init__(clock, 1 / rate, lambda each: each[0].pause_over(each[1]))
-        self.rate = rate
-
-
 @implementer(IStreaming)
 class PublishedPV:
     """One PV, for the edges that subscribe to it."""
@@ -112,7 +44,7 @@ class PublishedPV:
         self.name = name
         self.group: EdgeGroup | None = None
         """The edges that get all updates."""
-        self.limited: tuple[Limited, ...] = ()
+        self.limited: tuple[LimitedEdges, ...] = ()
         """The others, by rate."""
         self.subscription: Subscription | None = None
 
@@ -292,7 +224,7 @@ class PublishedPVs:
         everything = by_rate.pop(None, None)
         published.group = self._group(frozenset(everything)) if everything else None
         published.limited = tuple(
-            Limited(published, self._group(frozenset(edges)), self._pauses_of(rate))
+            LimitedEdges(published, self._group(frozenset(edges)), self._pauses_of(rate))
             for rate, edges in by_rate.items()
             if rate is not None
         )

@@ -19,7 +19,7 @@ from pycawamp.bus.stream import EdgeStream
 from pycawamp.pv.interfaces import IHandle
 from pycawamp.pv.router import UnknownSchemeError
 
-MOST_SILENT = 10
+MAX_SILENT = 10
 """Ticks without a message, after which an edge is considered lost."""
 LOG_SECONDS = 60.0
 """Minimum time between two log lines about an edge that does not keep up."""
@@ -118,7 +118,7 @@ class ServedEdges:
         for key, edge in list(self._edges.items()):
             self._log_conflated(edge)
             edge.silent += 1
-            if edge.silent > MOST_SILENT:
+            if edge.silent > MAX_SILENT:
                 self._log.warn("The edge {edge} does not respond", edge=edge.name)
                 self._drop(key)
 
@@ -246,7 +246,7 @@ class ServedEdges:
             text = f"the ingest does not let the edge {edge.name} read it"
             self._published.refuse(edge.stream, number, text)
         elif channel not in self._published and len(self._published) >= self._max_channels:
-            text = f"there are {self._max_channels} channels, as many as may be"
+            text = f"the limit of {self._max_channels} channels is reached"
             self._published.refuse(edge.stream, number, text)
         else:
             edge.open[channel] = name

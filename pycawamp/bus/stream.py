@@ -22,7 +22,7 @@ from pycawamp.bus.messages import (
 
 BEHIND = 0.6
 """Seconds after which an edge that has not acknowledged a burst gets no more."""
-MOST_UNHANDLED = 2**24
+MAX_UNHANDLED = 2**24
 """Maximum bytes of bursts that are not acknowledged, besides a single larger one."""
 MARGIN = 200
 """Bytes of a message besides its body."""
@@ -83,7 +83,7 @@ class EdgeStream:
 
     @property
     def _may_send(self) -> bool:
-        if self._client.is_congested or self._unhandled_bytes > MOST_UNHANDLED:
+        if self._client.is_congested or self._unhandled_bytes > MAX_UNHANDLED:
             return False
         return not self._unhandled or self._clock.seconds() - self._unhandled[0][1] < BEHIND
 

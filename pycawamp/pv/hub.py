@@ -25,7 +25,7 @@ class Subscription:
     _subscriber: ISubscriber | None
 
     def close(self) -> None:
-        """Unsubscribe; the subscriber is not called any more."""
+        """Unsubscribe; the subscriber is no longer called."""
         # Dropped too, to break a reference cycle.
         subscriber, self._subscriber = self._subscriber, None
         if subscriber is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
-from pycawamp.web.site import MIME_TYPES, Answer
+from pycawamp.web.site import MIME_TYPES, Answer, Content
 
 PACKAGE = "XStatic-jQuery"
 NAMES = ("jquery.min.js", "jquery.js")
@@ -20,7 +20,7 @@ def jquery_resource(headers: Mapping[str, str]) -> Resource:
     path = _find()
     if path is None:
         return NoJQuery()  # type: ignore[no-untyped-call]
-    return Answer(path.read_bytes(), MIME_TYPES[".js"], headers)
+    return Answer(Content(path.read_bytes()), MIME_TYPES[".js"], headers)
 
 
 class NoJQuery(Resource):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 from collections.abc import Mapping, Sequence
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +67,11 @@ def root_resource(
     headers = file_headers(authentication)
     page = (STATIC / "index.html").read_bytes()
     root = Resource()
-    root.putChild(b"", Guarded(authentication, Answer(page, MIME_TYPES[".html"])))
+    root.putChild(b"", Guarded(authentication, Answer(Content(page), MIME_TYPES[".html"])))
     for path, part in parts.items():
         _put(root, path.encode().split(b"/"), part)
     root.putChild(b"config.json", Configuration(authentication, configuration, headers))
-    description = Answer(dumps(document()), "application/json", headers)
+    description = Answer(Content(dumps(document())), "application/json", headers)
     root.putChild(b"openapi.json", Guarded(authentication, description))
     root.putChild(b"static", static_resource(STATIC, authentication, headers, ENTRIES))
     logins = authentication.logins
@@ -104,67 +104,77 @@ def static_resource(
     folder: Path,
     authentication: Authentication,
     headers: Mapping[str, str],
-    entries: Sequence[str] = (),
+    entries: tuple[str, ...] = (),
 ) -> Resource:
-    """Return the resources of the files in a folder and its subfolders, which are read once.
+    """Return the resources of the files in a folder and its subfolders.
 
     `entries` are the paths of modules that are joined with their imports.
     """
     root = Resource()
-    for name, body in _files(folder, tuple(entries)).items():
-        answer = Answer(body, MIME_TYPES[Path(name).suffix], headers)
-        _put(root, name.encode().split(b"/"), Guarded(authentication, answer))
+    for name, content in _contents(folder, entries).items():
+        path = Path(name)
+        answer = Answer(content, MIME_TYPES[path.suffix], headers)
+        _put(root, [part.encode() for part in path.parts], Guarded(authentication, answer))
     return root
-
-
-@cache  # Gateways of one process serve the same.
-def _files(folder: Path, entries: tuple[str, ...]) -> Mapping[str, bytes]:
-    """Return the files in a folder and its subfolders, by their paths, entries joined."""
-    paths = (path for path in folder.rglob("*") if path.suffix in MIME_TYPES)
-    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-    return files | {name: Bundle(folder, name, entries).text.encode() for name in entries}
 
 
 LEAST_COMPRESSED = 500
 """Minimum bytes to compress; less fits into one packet anyway."""
 
 
+class Content:
+    """Constant bytes with their ETag."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self.tag = hashlib.sha256(body).hexdigest()[:16].encode()
+
+    @cached_property
+    def compressed(self) -> bytes:
+        """The bytes in gzip's format, made when first asked for."""
+        return gzip.compress(self.body, mtime=0)
+
+
+@lru_cache
+def _contents(folder: Path, entries: tuple[str, ...]) -> Mapping[str, Content]:
+    """Return the files below a folder by their paths; all gateways of a process share them."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.suffix in MIME_TYPES]
+    names = {path.relative_to(folder).as_posix(): path for path in paths}
+    return {
+        name: Content(
+            Bundle(folder, name, entries).text.encode() if name in entries else path.read_bytes()
+        )
+        for name, path in names.items()
+    }
+
+
 class Answer(Resource):
     """A resource with constant content and an ETag, compressed for clients that accept gzip."""
 
     def __init__(
-        self, body: bytes, mime_type: str, headers: Mapping[str, str] | None = None
+        self, content: Content, mime_type: str, headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._headers = headers or PAGE_HEADERS
-        self._body = body
+        self._content = content
         self._mime_type = mime_type
-        self._tag = hashlib.sha256(body).hexdigest()[:16].encode()
 
     def render_GET(self, request: Request) -> bytes:
         """Return the content, or 304 if the client has it."""
         for name, value in self._headers.items():
             request.setHeader(name, value)
         request.setHeader("content-type", self._mime_type)
-        body, tag = self._body, self._tag
-        is_compressed = False
+        body, tag, coding = self._content.body, self._content.tag, ""
         if len(body) >= LEAST_COMPRESSED:
             request.setHeader("vary", "accept-encoding")
-            is_compressed = accepts_gzip(
-                request.requestHeaders.getRawHeaders("accept-encoding", [])
-            )
-        if is_compressed:
-            # Different bytes need a different tag.
-            body, tag = self._compressed, tag + b"-gzip"
+            if accepts_gzip(request.requestHeaders.getRawHeaders("accept-encoding", [])):
+                # Different bytes need a different tag.
+                body, tag, coding = self._content.compressed, tag + b"-gzip", "gzip"
         if request.setETag(b'"%b"' % tag) is CACHED:
             return b""
-        if is_compressed:
-            request.setHeader("content-encoding", "gzip")
+        if coding:
+            request.setHeader("content-encoding", coding)
         return body
-
-    @cached_property
-    def _compressed(self) -> bytes:
-        return gzip.compress(self._body, mtime=0)
 
     def render_HEAD(self, request: Request) -> bytes:
         """Answer without the body, which Twisted would log as a mistake."""
@@ -211,8 +221,8 @@ class Configuration(Resource):
         takes_passwords = logins is not None and logins.takes_passwords
 
         def enter(peer: Peer) -> None:
-            told = {**self._configuration, "user": peer.user, "login": takes_passwords}
-            request.render(Answer(dumps(told), "application/json", self._headers))
+            configuration = {**self._configuration, "user": peer.user, "login": takes_passwords}
+            request.render(Answer(Content(dumps(configuration)), "application/json", self._headers))
 
         return PendingRequest(self._authentication, request).authenticate(enter, socket=False)
 

@@ -36,16 +36,21 @@ WIKI_PORT = free_port()
 """Where the browser finds `localhost:8888`, which old pages have in them."""
 
 FEW_PROCESSES = (
+    "--app=data:,",
     "--disable-extensions",
-    "--disable-features=SpareRendererForSitePerProcess,Translate,OptimizationHints,MediaRouter",
+    "--disable-features=BackForwardCache,SpareRendererForSitePerProcess,Translate,"
+    "OptimizationHints,MediaRouter",
     "--disable-site-isolation-trials",
     "--disable-software-rasterizer",
+    "--enable-features=NetworkServiceInProcess2",
     "--in-process-gpu",
     "--renderer-process-limit=1",
 )
 """One process shows all pages: to start one for each takes as long as most tests.
 
-The browser's own process draws: what they would tell each other costs a tenth of all.
+The browser's own process draws and loads: what they would tell each other costs a tenth of all.
+So does its window, unless it is that of an app: without tabs and an address, and without a page
+that was left.
 """
 
 

@@ -22,7 +22,7 @@ from pycawamp.pv.values import Metadata, Reading
 
 T = TypeVar("T")
 
-MOST_EARLY = 100
+MAX_EARLY = 100
 """Maximum number of updates kept for a channel until its metadata has arrived."""
 
 
@@ -93,7 +93,7 @@ class Channel:
         self._gets: tuple[PendingGet, ...] = ()
 
     def close(self) -> None:
-        """Clear the subscriptions and the channel; the sink is not called any more."""
+        """Clear the subscriptions and the channel; the sink is no longer called."""
         self._reroute()
         self.native = None
         self._held = None
@@ -192,7 +192,7 @@ class Channel:
         if self._reported is True:
             self._sink.reading(reading)
             return
-        self._early = (*self._early[-MOST_EARLY + 1 :], reading)
+        self._early = (*self._early[-MAX_EARLY + 1 :], reading)
         if self._refusal is not None:
             self._refusal = None
             self._report()

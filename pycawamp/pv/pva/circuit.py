@@ -30,7 +30,7 @@ ECHO_PERIOD = 15.0
 """Seconds between echo requests; servers close silent connections."""
 LATE = 0.1
 """Seconds between reading and handling that show a backlog."""
-MOST_AHEAD = 4
+MAX_AHEAD = 4
 """Reads that may wait in the inbox; then reading pauses."""
 MAX_AUTHENTICATIONS = 100
 """Maximum number of authentication methods that a server may offer."""
@@ -270,7 +270,7 @@ class Circuit(TwistedProtocol):
 
     def _throttle(self) -> None:
         """Pause reading during a backlog, or while too many reads wait in the inbox."""
-        is_busy = self.backlog.is_busy or self._ahead >= MOST_AHEAD
+        is_busy = self.backlog.is_busy or self._ahead >= MAX_AHEAD
         if is_busy == self._is_paused or self._closed or self.transport is None:
             return
         self._is_paused = is_busy

@@ -137,7 +137,7 @@ class Monitor:
         self._send(INIT | PIPELINE, options + order.u32.pack(QUEUE))
 
     def close(self) -> None:
-        """Release reserved memory, and pass on no more updates."""
+        """Release reserved memory, and stop passing on updates."""
         if self._direct is not None:
             self._direct.close()
         self._backend.budget.structured -= self._reserved

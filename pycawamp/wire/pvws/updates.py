@@ -135,8 +135,8 @@ class PVRenderer(Renderer):
 def lost(head: bytes, now: float) -> bytes:
     """Return the update for a disconnected PV."""
     seconds, nanoseconds = divmod(int(now * _NANOSECONDS), _NANOSECONDS)
-    told = b'%b"severity":"UNDEFINED","value":"NaN","seconds":%d,"nanos":%d}'
-    return told % (head, seconds, nanoseconds)
+    members = b'%b"severity":"UNDEFINED","value":"NaN","seconds":%d,"nanos":%d}'
+    return members % (head, seconds, nanoseconds)
 
 
 def severity_name(severity: int) -> bytes:

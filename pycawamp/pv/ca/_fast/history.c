@@ -1,4 +1,4 @@
-/* The type History: see the stub, _native.pyi. */
+/* The type History: see Store in pycawamp/pv/history.py for what its methods do. */
 #include "history.h"
 
 #include <math.h>
