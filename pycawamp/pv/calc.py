@@ -25,7 +25,7 @@ _OPERATOR = re.compile(r"[A-Za-z_]\w+|[^\w\s.]", re.ASCII)
 
 @cache
 def _libcom() -> ctypes.CDLL:
-    """Return the library; it is loaded when it is first used, as it does not stand a fork."""
+    """Return libCom. It is loaded when first used, as it must not be used after a fork."""
     library = ctypes.CDLL(Com_dsoinfo.sofilename)
     library.postfix.restype = c_long
     library.postfix.argtypes = (c_char_p, c_char_p, POINTER(c_short))

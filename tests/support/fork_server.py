@@ -71,7 +71,9 @@ class ForkServer:
 
     def can_run(self, command: Sequence[str], environment: Mapping[str, str]) -> bool:
         """Return whether a fork is as good as a process of its own."""
-        return command[0] == sys.executable and _fixed(environment) == self._fixed
+        if command[0] != sys.executable or _fixed(environment) != self._fixed:
+            return False
+        return command[1] in ("-c", "-m") or not command[1].startswith("-")
 
     def start(
         self, command: Sequence[str], environment: Mapping[str, str], *descriptors: int
@@ -79,10 +81,9 @@ class ForkServer:
         """Run a command of Python's (a script, `-c` or `-m`), with these descriptors as 0, 1, 2."""
         report, theirs = os.pipe()
         request = json.dumps([list(command), dict(environment), os.getcwd()]).encode()
-        try:
+        with contextlib.suppress(BrokenPipeError):
             socket.send_fds(self._control, [request], [*descriptors, theirs])
-        finally:
-            os.close(theirs)
+        os.close(theirs)
         pid = os.read(report, _NUMBER.size)
         if not pid:
             assert self.process.stdout is not None
@@ -102,8 +103,11 @@ class Fork:
 
     def poll(self) -> int | None:
         """Return `returncode`, of now."""
-        if self.returncode is None and select.select([self.report], [], [], 0)[0]:
-            self.wait()
+        if self.returncode is None:
+            poll = select.poll()
+            poll.register(self.report, select.POLLIN)
+            if poll.poll(0):
+                self.wait()
         return self.returncode
 
     def wait(self) -> int:

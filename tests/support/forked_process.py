@@ -1,4 +1,4 @@
-"""A fork (see `fork_server`) as the reactor's child processes are."""
+"""Forks (see `fork_server`) with the interface of the reactor's child processes."""
 
 from __future__ import annotations
 
