@@ -125,6 +125,7 @@ class Browser:
             flags: of its command line, beside its own.
         """
         self._timeout = timeout
+        self._is_emulating = False
         self._profile = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
         programs = _programs()
         options = ChromeOptions()
@@ -163,8 +164,10 @@ class Browser:
 
     def leave(self) -> None:
         """Close the page, with its connections, and undo its settings."""
-        self.command("Emulation.clearDeviceMetricsOverride")
-        self.command("Emulation.setEmulatedMedia", features=[])
+        if self._is_emulating:
+            self.command("Emulation.clearDeviceMetricsOverride")
+            self.command("Emulation.setEmulatedMedia", features=[])
+            self._is_emulating = False
         self.driver.get("about:blank")
 
     def heard(self) -> Heard:
@@ -188,6 +191,7 @@ class Browser:
 
     def size(self, width: int, height: int, scale: float = 1, mobile: bool = False) -> None:
         """Set the size of the page, in CSS pixels."""
+        self._is_emulating = True
         self.command(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -198,6 +202,7 @@ class Browser:
 
     def prefer(self, scheme: str) -> None:
         """Emulate a system with a `light` or `dark` theme."""
+        self._is_emulating = True
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self.command("Emulation.setEmulatedMedia", features=[feature])
 
