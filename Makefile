@@ -11,7 +11,7 @@ install:  ## Install the project, editable, with development tools
 	$(PYTHON) -m pip install -e ".[dev]"
 
 test:  ## Run the tests
-	$(PYTHON) -m twisted.trial tests
+	$(PYTHON) -m tests
 
 coverage:  ## Run the tests, and show what they do not reach
 	PYCASERVER_TEST_TIME_FACTOR=3 $(PYTHON) -m coverage run -m twisted.trial tests

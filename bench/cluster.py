@@ -32,10 +32,10 @@ from bench.records import Records
 from bench.report import Table, exact, number, pair
 from bench.settings import IN_PYTHON, OURS, Settings
 from harness.cluster import Cluster, Member
-from pycawamp.bus.channel import Channel, Waits
+from pycawamp.bus.channel import Channel, Timeouts
 from pycawamp.bus.client import NATSClient
-from pycawamp.bus.control import Beat
-from pycawamp.bus.link import Link, Self
+from pycawamp.bus.control import Heartbeat
+from pycawamp.bus.link import Link, LinkContext
 from pycawamp.bus.messages import (
     HEADER,
     VERSION,
@@ -280,7 +280,7 @@ def _packed(edges: int) -> float:
 
 def _taken() -> float:
     link = Link(
-        Self(
+        LinkContext(
             client=cast("NATSClient", Nowhere()),
             requests=cast("NATSRequests", None),
             name="e1",
@@ -291,15 +291,15 @@ def _taken() -> float:
             lost=lambda _link, _is_silent: None,
         ),
         "A",
-        Beat(1, 0.0, is_leaving=False),
+        Heartbeat(1, 0.0, is_leaving=False),
     )
     link.start()
     hub = PVHub(Clock(), MemoryBackend())
     opened: list[Record] = []
     for index in range(1, BURST + 1):
         pv = hub.subscribe(f"X{index}", Ignorant()).pv
-        channel = Channel(f"X{index}", index, 0, pv, cast("Waits", None), lambda _channel: None)
-        channel.go_to(link)
+        channel = Channel(f"X{index}", index, 0, pv, cast("Timeouts", None), lambda _channel: None)
+        channel.move_to(link)
         opened.append(other(index, RecordKind.OPENED, index))
         opened.append(other(index, RecordKind.CONNECTION, True))
     bursts = count(1)

@@ -44,7 +44,7 @@ RECORD = """record(calc, "b:{number}") {{
 """
 
 
-MOST_ON_ONE_CORE = 2000
+MAX_ON_ONE_CORE = 2000
 """PVs that an IOC on one core can serve."""
 NO_REAL_TIME = {"EPICS_ALLOW_POSIX_THREAD_PRIORITY_SCHEDULING": "NO"}
 
@@ -80,9 +80,9 @@ def main() -> None:
         return
     ports = PVAPorts.free()
     cores = sorted(os.sched_getaffinity(0))
-    shares = arguments.clients or arguments.pvs > MOST_ON_ONE_CORE
+    shares = arguments.clients or arguments.pvs > MAX_ON_ONE_CORE
     # The load client needs some of a core, too.
-    os.sched_setaffinity(0, cores if arguments.pvs > MOST_ON_ONE_CORE else cores[:1])
+    os.sched_setaffinity(0, cores if arguments.pvs > MAX_ON_ONE_CORE else cores[:1])
     with TemporaryDirectory() as folder:
         database = Path(folder, "records.db")
         database.write_text("".join(RECORD.format(number=n) for n in range(arguments.pvs)))

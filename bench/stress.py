@@ -19,8 +19,8 @@ from bench.records import Records
 from bench.report import Table, exact, mib, number, pair
 from bench.settings import OURS, Settings
 
-MOST_CLIENTS = 500  # of the search; limits the kernel's socket memory and the time to connect them
-MOST_STEPS = 6
+MAX_CLIENTS = 500  # of the search; limits the kernel's socket memory and the time to connect them
+MAX_STEPS = 6
 OVERLOAD_OPEN_S = 300.0  # for a request for each PV of each client, at twice the load
 READERS = 20
 VANISHING = 2000
@@ -49,7 +49,7 @@ def overload(settings: Settings) -> list[Table]:
     note = (
         "“Can do” is what the build delivered to half as many clients, the first number that took "
         "0.9 of a core (a Python process uses one) or lost a tenth "
-        f"(or {MOST_CLIENTS}, the limit of the search)."
+        f"(or {MAX_CLIENTS}, the limit of the search)."
     )
     return [Table("Overload", OVERLOAD_COLUMNS, rows, [note])]
 
@@ -121,15 +121,15 @@ def _capacity(settings: Settings, server: Ioc, source: Records, build: str) -> t
     """The number of clients that saturates the build, and what it then delivers per second."""
     brief = attrs.evolve(settings, seconds=min(5, settings.seconds))
     clients = settings.size(100, 20) if build == OURS else 2
-    for _ in range(MOST_STEPS):
+    for _ in range(MAX_STEPS):
         result = _halves(brief, server, source, build, clients)
         if not result.per_second:
             raise ChildError(f"{build} delivered nothing to {clients} clients")
         short = result.per_second < 0.9 * clients * source.per_second(0.5)
-        if short or result.gateway_cores > 0.9 or clients == MOST_CLIENTS:
+        if short or result.gateway_cores > 0.9 or clients == MAX_CLIENTS:
             break
         growth = min(4.0, max(1.3, 1 / result.gateway_cores))
-        clients = min(MOST_CLIENTS, math.ceil(growth * clients))
+        clients = min(MAX_CLIENTS, math.ceil(growth * clients))
     return clients, result.per_second
 
 

@@ -16,6 +16,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import IO, Protocol
 
 import attrs
 
@@ -31,6 +32,40 @@ class ClusterError(Exception):
     """A process of the cluster did not start; the text has its output."""
 
 
+class Process(Protocol):
+    """What is needed of subprocess.Popen."""
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit status, once it was asked for."""
+
+    def poll(self) -> int | None:
+        """Return the exit status, or None while it runs."""
+
+    def wait(self) -> int:
+        """Return the exit status, once it has ended."""
+
+
+Spawn = Callable[[Sequence[str], Mapping[str, str], IO[str]], Process]
+"""Starts a command, with an environment, and a file for its output."""
+
+
+def spawn(command: Sequence[str], environment: Mapping[str, str], log: IO[str]) -> Process:
+    """Start a process of its own, which ends with this one."""
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        env=environment,
+        preexec_fn=_die_with_parent,  # noqa: PLW1509 (no thread runs here at that time)
+    )
+
+
 @attrs.define(eq=False)
 class Member:
     """One process, which can be started again."""
@@ -43,7 +78,8 @@ class Member:
     port: int = 0
     report: str = ""
     """The URL of a NATS server's reports."""
-    process: subprocess.Popen[bytes] | None = None
+    spawn: Spawn = spawn
+    process: Process | None = None
 
     @property
     def pid(self) -> int:
@@ -57,14 +93,7 @@ class Member:
         with self.log.open("a") as log:
             log.write(f"--- {self.name}\n")
             log.flush()
-            self.process = subprocess.Popen(
-                self.command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**plain, **self.environment},
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 (no thread runs here at that time)
-            )
+            self.process = self.spawn(self.command, {**plain, **self.environment}, log)
 
     def wait(self, seconds: float = 90.0) -> None:
         """Block until it is ready."""
@@ -113,12 +142,13 @@ class Member:
 class Cluster:
     """NATS servers, ingests and edges, whose logs are in a folder.
 
-    `ca` is the environment by which ingests find IOCs.
+    `ca` is the environment by which ingests find IOCs, `spawn` starts ingests and edges.
     """
 
-    def __init__(self, folder: Path, ca: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, ca: Mapping[str, str], spawn: Spawn = spawn) -> None:
         self.folder = folder
         self._ca = dict(ca)
+        self._spawn = spawn
         self.nodes: list[Member] = []
         self.ingests: list[Member] = []
         self.edges: list[Member] = []
@@ -192,7 +222,7 @@ class Cluster:
         if has_bus:
             command += ["--bus", bus or self.bus, "--name", name]
         log = self.folder / f"ingest-{name}.log"
-        return Member(name, command, log, _says_ready, self._ca)
+        return Member(name, command, log, _says_ready, self._ca, spawn=self._spawn)
 
     def edge(self, name: str, *options: str) -> Member:
         """Return an edge that is not started yet."""
@@ -202,7 +232,7 @@ class Cluster:
         # No IOC can be found from there.
         blind = {"EPICS_CA_AUTO_ADDR_LIST": "NO", "EPICS_CA_ADDR_LIST": ""}
         log = self.folder / f"edge-{name}.log"
-        return Member(name, command, log, listens, blind, port)
+        return Member(name, command, log, listens, blind, port, spawn=self._spawn)
 
     def add_ingests(self, *names: str, options: Sequence[str] = ()) -> None:
         """Start ingests."""

@@ -38,7 +38,8 @@ from pycawamp.access.interfaces import IPolicy
 from pycawamp.config.settings import GatewaySettings
 from pycawamp.demo.ports import LOOPBACK, CAPorts
 from pycawamp.pv.interfaces import IBackend
-from pycawamp.service.gateway import BackendFactory, Gateway
+from pycawamp.service.backends import BackendFactory
+from pycawamp.service.gateway import Gateway
 
 TIMEOUT = 20.0 * float(os.environ.get("PYCASERVER_TEST_TIME_FACTOR", "1"))
 """Default timeout of all Deferreds in seconds: 20, times the environment variable
@@ -170,9 +171,9 @@ class WebSocketTestClient:
 
     def _not_seen(self, when: str, keys: Mapping[str, Any]) -> Any:
         last = [str(message)[:300] for message in self.messages[-5:]]
-        wanted = f" with {dict(keys)}" if keys else ""
+        criteria = f" with {dict(keys)}" if keys else ""
         raise NotSeenError(
-            f"no such message{wanted} in {when}; the last of {len(self.messages)}: {last}"
+            f"no such message{criteria} in {when}; the last of {len(self.messages)}: {last}"
         )
 
     def _opened(self, protocol: _ClientProtocol) -> None:

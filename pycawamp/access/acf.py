@@ -59,7 +59,7 @@ class AccessRule:
 
     @rights.default
     def _rights(self) -> Rights:
-        return Rights(self.access, self.trap_write, self.place.said(self.text()))
+        return Rights(self.access, self.trap_write, self.place.located(self.text()))
 
     @property
     def is_understood(self) -> bool:
@@ -137,8 +137,8 @@ class Acf:
         lines = [f"UAG({listed([name])}){_braced(of)}" for name, of in self.uags.items()]
         lines += [f"HAG({listed([name])}){_braced(of)}" for name, of in self.hags.items()]
         for name, group in self.asgs.items():
-            said = [one.text() for one in group.inputs] + [rule.text() for rule in group.rules]
-            body = "".join(f"    {text}\n" for text in said)
+            entries = [one.text() for one in group.inputs] + [rule.text() for rule in group.rules]
+            body = "".join(f"    {text}\n" for text in entries)
             lines.append(f"ASG({listed([name])})" + (f" {{\n{body}}}" if body else ""))
         return "\n".join(lines) + "\n"
 

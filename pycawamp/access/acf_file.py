@@ -174,7 +174,7 @@ class _Parser:
         token = self._head()
         why = unfit(token.text)
         if why is not None:
-            self.warnings.append(token.place.said(f"{token} has no value: {why}"))
+            self.warnings.append(token.place.located(f"{token} has no value: {why}"))
         return token
 
     # RULE
@@ -320,7 +320,7 @@ class _Parser:
         return "".join(_written(token) for token in self._tokens[begin : self._at])
 
     def _ignore(self, start: Token, text: str) -> None:
-        self.warnings.append(start.place.said(f"ignored, as EPICS does not know it: {text}"))
+        self.warnings.append(start.place.located(f"ignored, as EPICS does not know it: {text}"))
 
 
 def _written(token: Token) -> str:

@@ -38,7 +38,7 @@ class Place:
         """The name of the file, without its folder, and the line."""
         return f"{file_name(self.file)}:{self.line}"
 
-    def said(self, text: str) -> str:
+    def located(self, text: str) -> str:
         """Return "file:line: text", to name the line of a decision."""
         return f"{self.file}:{self.line}: {text}"
 

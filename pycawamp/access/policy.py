@@ -26,7 +26,7 @@ class Writers(Enum):
 
 _NO_PVLIST = "no PV list: every PV is served"
 _NO_PUTS = "puts are not enabled (--allow-put)"
-MOST_CLIENTS = 4096
+MAX_CLIENTS = 4096
 """Number of clients for which the applicable lines are cached."""
 _EVERY_PV = Grant(DEFAULT_ASG, DEFAULT_ASL, _NO_PVLIST)
 
@@ -69,7 +69,7 @@ class Policy:
 
     @_lines_for.default
     def _cached_lines(self) -> Callable[..., bytes]:
-        return lru_cache(MOST_CLIENTS)(partial(_lines_that_apply, self.pvlist, self.acf))
+        return lru_cache(MAX_CLIENTS)(partial(_lines_that_apply, self.pvlist, self.acf))
 
     @property
     def warnings(self) -> tuple[str, ...]:

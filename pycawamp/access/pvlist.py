@@ -115,7 +115,7 @@ class PVList:
         for at in sorted(self._denying(hits), reverse=True):
             rule = self.rules[at]
             if isinstance(rule, Deny) and rule.concerns(self.order, host, host_name):
-                return _refused(name, rule.said, f"{rule.place.brief}: DENY")
+                return _refused(name, rule.text_with_line, f"{rule.place.brief}: DENY")
         found = _allowed(name, self._allowing(hits))
         if found is not None:
             return found

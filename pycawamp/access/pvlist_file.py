@@ -167,7 +167,7 @@ class _Parser:
             raise line.end.error("expected a blank before the comment")
         for number, word in enumerate(line.words[at : at + 1] + line.words[at + 2 :]):
             if number or word.text.upper() == "FROM":
-                self.warnings.append(word.place.said(_ODD.format(word.text, line.words[1].text)))
+                self.warnings.append(word.place.located(_ODD.format(word.text, line.words[1].text)))
         self._level = self._gateway_level(line.uncut[at:])
         # The default is 1 by the documentation, and that of the previous line by the code.
         level = self._level if len(words) > 1 else max(self._level, DEFAULT_ASL)
@@ -187,7 +187,7 @@ class _Parser:
             hosts = hosts[1:]
             if not hosts:
                 self.warnings.append(
-                    line.end.said("DENY FROM without a host is a DENY for all hosts")
+                    line.end.located("DENY FROM without a host is a DENY for all hosts")
                 )
         for host in hosts:
             if not _HOST.fullmatch(host.text):
@@ -210,9 +210,9 @@ _COMMANDS: dict[str, Callable[[_Parser, _Line, Pattern], Rule]] = {
 
 
 def _order(line: _Line) -> EvaluationOrder:
-    said = ", ".join(word.text.upper() for word in line.listed[:2])
+    words = ", ".join(word.text.upper() for word in line.listed[:2])
     for order in EvaluationOrder:
-        if order.value == said:
+        if order.value == words:
             return order
     raise line.place(2).error("expected ALLOW, DENY or DENY, ALLOW")
 

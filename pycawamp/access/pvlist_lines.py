@@ -46,7 +46,7 @@ class Allow:
 
     @grant.default
     def _grant(self) -> Grant:
-        return Grant(self.asg, self.asl, self.place.said(self.text()))
+        return Grant(self.asg, self.asl, self.place.located(self.text()))
 
     def text(self) -> str:
         """The line in the syntax of the file."""
@@ -75,11 +75,11 @@ class Deny:
     place: Place = field(eq=False)
     hosts: HostSet = field(eq=False)
     #: The line with its place.
-    said: str = field(init=False, eq=False, repr=False)
+    text_with_line: str = field(init=False, eq=False, repr=False)
 
-    @said.default
-    def _said(self) -> str:
-        return self.place.said(self.text())
+    @text_with_line.default
+    def _text_with_line(self) -> str:
+        return self.place.located(self.text())
 
     def text(self) -> str:
         """The line in the syntax of the file."""

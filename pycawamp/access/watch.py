@@ -121,7 +121,7 @@ class PolicyWatcher(FileWatcher[Policy]):
         if self._inputs is not None:
             self._inputs.close()
         self._inputs = inputs
-        self._log.info("new access rules are in force")
+        self._log.info("New access rules are in force")
         self._warn(result)
         self._report_all()
 
@@ -153,11 +153,11 @@ class PolicyWatcher(FileWatcher[Policy]):
             self.error = error
             self._log.error("{error}; the previous access rules stay in force", error=error)
         else:
-            self._log.failure("the access rules could not be read", failure)
+            self._log.failure("The access rules could not be read", failure)
 
     def _report(self, listener: Listener, policy: Policy) -> None:
         # The others must be called if one fails.
         try:
             listener(policy)
         except Exception:
-            self._log.failure("a listener failed on new access rules")
+            self._log.failure("A listener failed on new access rules")

@@ -25,25 +25,25 @@ from pycawamp.pv.errors import (
 from pycawamp.pv.interfaces import IHandle
 from pycawamp.pv.values import Reading
 
-MOST_PUTS = 10_000
+MAX_PUTS = 10_000
 """Puts that have not finished."""
 
 
 class PutRules(Protocol):
-    """Whether edges' puts are executed."""
+    """Decides whether edges' puts are executed."""
 
     def refusal(self, request: PutRequest) -> str | None:
         """Return why a put is refused; None if it is not."""
 
     def log(self, edge: str, request: PutRequest, outcome: str) -> None:
-        """Log a put and what became of it."""
+        """Log a put and its outcome."""
 
 
 class Answers:
-    """Executes gets and puts, and answers each.
+    """Executes gets and puts, and replies to each.
 
-    `handle` returns the handle of a PV that an edge has open, by the names of the edge and the PV;
-    None: it has none. `ended` is called when a put has ended.
+    `handle` returns the handle of a PV that an edge has open, by the names of the edge and the PV,
+    or None. `ended` is called when a put has ended.
     """
 
     _log = Logger()
@@ -69,24 +69,24 @@ class Answers:
         return bool(self._puts)
 
     def close(self) -> None:
-        """Give up the puts that have not finished."""
+        """Cancel the puts that have not finished."""
         for put in list(self._puts.values()):
             put.cancel()
 
     def get(self, message: Message) -> None:
-        """Answer a request for a value."""
+        """Execute a get."""
         request = GetRequest.of(message.payload)
         reply = _Reply(self._client, message.reply, request.version)
         try:
-            asking = self._handle(subjects.last(message.subject), request).get()
+            pending = self._handle(subjects.last(message.subject), request).get()
         except PVError as error:
             reply.fail(error)
             return
 
-        def told(reading: Reading) -> None:
+        def succeed(reading: Reading) -> None:
             reply.succeed(tuple(reading))
 
-        asking.addCallback(told).addErrback(self._fail, reply)
+        pending.addCallback(succeed).addErrback(self._fail, reply)
 
     def put(self, message: Message) -> None:
         """Execute a put, unless the rules refuse it."""
@@ -94,7 +94,7 @@ class Answers:
         try:
             request = PutRequest.of(message.payload)
         except BadBusMessageError as error:
-            self._log.warn("A put of {edge} cannot be read: {error}", edge=edge, error=error)
+            self._log.warn("Invalid put of the edge {edge}: {error}", edge=edge, error=error)
             refusal = BadValueError("the ingest cannot read the value; nothing was written")
             self._client.publish(message.reply, failure(refusal))
             return
@@ -107,30 +107,39 @@ class Answers:
             reply.fail(error)
             return
         self._puts[key] = putting
-        # It may be large, and is not needed any more but for the log.
+        # It may be large, and is only needed for the log from now on.
         kept = attrs.evolve(request, value=_shown(request.value))
         del request
-
-        def done(_: None) -> None:
-            self._rules.log(edge, kept, "ok" if kept.wait else "sent")
-            reply.succeed(None)
-
-        def failed(reason: Failure) -> None:
-            error = reason.value
-            code = getattr(error, "code", "internal")
-            given_up = isinstance(error, CancelledError)
-            self._rules.log(edge, kept, "the edge gave up" if given_up else f"{code}: {error}")
-            if not given_up:
-                self._fail(reason, reply)
 
         def ended(_: object) -> None:
             self._puts.pop(key, None)
             self._ended()
 
-        putting.addCallbacks(done, failed).addBoth(ended)
+        self._report_outcome(putting, edge, kept, reply)
+        putting.addBoth(ended)
 
-    def forget(self, edge: str, reply: str) -> None:
-        """Give up a put that nobody waits for any more, by where its reply was to go."""
+    def _report_outcome(
+        self, putting: Deferred[None], edge: str, request: PutRequest, reply: _Reply
+    ) -> None:
+        """Log the outcome of a put, and reply."""
+
+        def done(_: None) -> None:
+            self._rules.log(edge, request, "ok" if request.wait else "sent")
+            reply.succeed(None)
+
+        def failed(reason: Failure) -> None:
+            error = reason.value
+            if isinstance(error, CancelledError):
+                self._rules.log(edge, request, "cancelled by the edge")
+                return
+            code = getattr(error, "code", "internal")
+            self._rules.log(edge, request, f"{code}: {error}")
+            self._fail(reason, reply)
+
+        putting.addCallbacks(done, failed)
+
+    def cancel(self, edge: str, reply: str) -> None:
+        """Cancel a put, by the subject of its reply."""
         putting = self._puts.pop((edge, reply), None)
         if putting is not None:
             putting.cancel()
@@ -139,7 +148,7 @@ class Answers:
         refusal = self._rules.refusal(request)
         if refusal is not None:
             raise AccessError(refusal)
-        if len(self._puts) >= MOST_PUTS:
+        if len(self._puts) >= MAX_PUTS:
             raise OverloadedError("too many puts of all edges have not finished")
         return self._handle(edge, request).put(request.value, request.wait)
 
@@ -159,7 +168,7 @@ class Answers:
 
 @attrs.frozen
 class _Reply:
-    """Where the answer to a request goes, in the version of the request."""
+    """Replies to a request, in the version of the request."""
 
     _client: NATSClient
     _subject: str
@@ -174,13 +183,13 @@ class _Reply:
         self._client.publish(self._subject, payload)
 
     def fail(self, error: PVError) -> None:
-        """Send why there is no result."""
+        """Send an error."""
         self._client.publish(self._subject, failure(error, self._version))
 
 
 def _shown(value: Any) -> Any:
-    return value[:_MOST_SHOWN] if isinstance(value, str | list) else value
+    return value[:_MAX_SHOWN] if isinstance(value, str | list) else value
 
 
-_MOST_SHOWN = 200
+_MAX_SHOWN = 200
 """Elements or characters of a value that are kept for the log."""

@@ -17,43 +17,43 @@ from pycawamp.pv.interfaces import IAuthorizingHandle, ILimitedHandle, IRoutedSi
 from pycawamp.pv.routes import DirectStream, Route
 from pycawamp.pv.values import Array, FieldType, Metadata, Reading
 
-MOST_EARLY = 100
-"""Updates of a new owner that are kept, and of those before the newest that are dropped."""
-MOST_WAITS = 4
-"""How often a new owner that is connected is waited for until it is level with the old one."""
+MAX_EARLY = 100
+"""Maximum updates of a new owner that are kept, and that are dropped as not newer."""
+MAX_EXTENSIONS = 4
+"""How often an overlap is extended if the new owner has not caught up with the old one."""
 NOBODY = Requester(None, "", None, "")
 
 
-class Waits(Protocol):
-    """What is to happen later."""
+class Timeouts(Protocol):
+    """Calls channels after a timeout."""
 
     def expect_state(self, channel: Channel) -> None:
-        """Call `give_up` with the channel's present `expectation` after a while."""
+        """Call `give_up` with the channel's current `expectation` after the timeout."""
 
     def expect_overlap(self, channel: Channel) -> None:
-        """Call `end_overlap` with the channel's present next owner after a while."""
+        """Call `end_overlap` with the channel's current next owner after the timeout."""
 
 
 @implementer(IAuthorizingHandle, ILimitedHandle)
 class Channel:
-    """Brings what one or two ingests tell of a PV into the order that a sink expects.
+    """Passes the events of one or two ingests on in the order that a sink expects.
 
-    An orderly change of owner is not seen: the old one serves until an update of the new one is
-    not newer than what was passed on, so that none is lost; those that are not newer are dropped.
+    A planned change of owner is not visible: the old one serves until an update of the new one is
+    not newer than the last one passed on, so none is lost; updates that are not newer are dropped.
     """
 
     __slots__ = (
         "_closed",
         "_described",
         "_early",
+        "_extensions_left",
         "_intake",
         "_latest",
         "_next_metadata",
-        "_old_ones",
-        "_patience",
+        "_repeats_left",
         "_sink",
-        "_told",
-        "_waits",
+        "_state",
+        "_timeouts",
         "expectation",
         "name",
         "next",
@@ -70,7 +70,7 @@ class Channel:
         number: int,
         slot: int,
         sink: ISink,
-        waits: Waits,
+        timeouts: Timeouts,
         closed: Callable[[Channel], None],
         intake: Intake | None = None,
     ) -> None:
@@ -78,31 +78,31 @@ class Channel:
         self.number = number
         self.slot = slot
         self.owner: Link | None = None
-        """The ingest whose values count."""
+        """The ingest whose updates are passed on."""
         self.next: Link | None = None
-        """The ingest that will be the owner, once it has told as much."""
+        """The ingest that will be the owner, once it has caught up."""
         self.rate: float | None = None
-        """The most updates per second that are wanted; None: all."""
+        """Maximum updates per second; None: all."""
         self.route: Route | None = None
-        """The way of its owner's updates that need no Python, if there is one."""
+        """Handles its owner's updates without Python, if there is one."""
         self.expectation: object | None = None
-        """Set while the state has still to be told, since the owner is new."""
+        """Set while the state of a new owner has not arrived."""
         self._sink = sink
-        self._waits = waits
+        self._timeouts = timeouts
         self._closed = closed
         self._intake = intake
-        self._told: bool | str | None = None
+        self._state: bool | str | None = None
         self._described: Metadata | None = None
         self._next_metadata: Metadata | None = None
         self._early: list[Reading] | None = None
         self._latest: Reading | None = None
-        self._old_ones = 0
-        self._patience = 0
+        self._repeats_left = 0
+        self._extensions_left = 0
 
     # As a handle
 
     def close(self) -> None:
-        """Ask for it no more."""
+        """Close the PV at its ingests."""
         for link in (self.owner, self.next):
             if link is not None:
                 link.close(self)
@@ -115,7 +115,7 @@ class Channel:
         """Read the PV through its ingest."""
         if self.owner is None:
             return fail(NotConnectedError("no ingest serves it now"))
-        return self.owner.get(self.name)
+        return self.owner.requests.get(self.name)
 
     def put(self, value: Any, wait: bool) -> Deferred[None]:
         """Write the PV through its ingest, without a user."""
@@ -126,12 +126,12 @@ class Channel:
         if self.owner is None:
             return fail(NotConnectedError("no ingest serves it now; nothing was written"))
         try:
-            return self.owner.put(self.name, value, wait, requester)
+            return self.owner.requests.put(self.name, value, wait, requester)
         except BadValueError as error:
             return fail(error.with_traceback(None))
 
     def limit(self, rate: float | None) -> None:
-        """Ask for so many updates per second at most; None: for all."""
+        """Request at most `rate` updates per second; None: all."""
         if rate == self.rate:
             return
         self.rate = rate
@@ -139,10 +139,10 @@ class Channel:
             if link is not None:
                 link.limit(self)
 
-    # Whose it is
+    # Owners
 
-    def go_to(self, target: Link | None) -> None:
-        """Ask an ingest for it; leave the present owner once that serves it."""
+    def move_to(self, target: Link | None) -> None:
+        """Request it from an ingest; leave the current owner once that serves it."""
         if target is self.owner or target is None:
             self._cancel_next()
         elif self.owner is None:
@@ -152,11 +152,11 @@ class Channel:
         elif target is not self.next:
             self._cancel_next()
             self.next = target
-            self._look_at_updates()
+            self._stop_routing()
             target.open(self)
 
-    def lose(self, link: Link) -> None:
-        """Handle that an ingest is gone."""
+    def ingest_lost(self, link: Link) -> None:
+        """Handle that an ingest is lost."""
         if link is self.next:
             self._forget_next()
         elif link is self.owner:
@@ -173,32 +173,32 @@ class Channel:
                 self.expect()
 
     def restarted(self, link: Link) -> None:
-        """Handle that its state will be told anew, if the ingest knows it."""
+        """Handle that its state will be sent again, if the ingest has it."""
         if link is self.owner:
-            self._look_at_updates()
+            self._stop_routing()
             self.expect()
         elif link is self.next:
             self._next_metadata = self._early = None
 
     def expect(self) -> None:
-        """Show the last state until the new one is told, but not for long."""
-        if self._told is not None and self._told is not False:
+        """Keep the last state until the new one arrives, up to a timeout."""
+        if self._state is not None and self._state is not False:
             self.expectation = object()
-            self._waits.expect_state(self)
+            self._timeouts.expect_state(self)
 
     def give_up(self, expectation: object | None) -> None:
-        """Report that it is lost, if a state that was expected was not told."""
+        """Report it as disconnected, if the expected state has not arrived."""
         if expectation is self.expectation:
-            self._tell(False)
+            self._report(False)
 
     def end_overlap(self, link: Link) -> None:
-        """Make the next owner the owner, as it has had the time to get level."""
+        """Make the next owner the owner after the timeout, unless there would be a gap."""
         if link is not self.next or self._early is None:
             return
-        if self._patience:
-            # It is not level: without the old owner there would be a gap.
-            self._patience -= 1
-            self._waits.expect_overlap(self)
+        if self._extensions_left:
+            # Without the old owner, updates would be missing.
+            self._extensions_left -= 1
+            self._timeouts.expect_overlap(self)
         else:
             self.switch(link)
 
@@ -214,8 +214,8 @@ class Channel:
             before.close(self)
         if metadata is not None:
             self._describe(metadata)
-        self._tell(True)
-        self._old_ones = MOST_EARLY
+        self._report(True)
+        self._repeats_left = MAX_EARLY
         for reading in early:
             self.reading(reading)
 
@@ -229,23 +229,23 @@ class Channel:
         if self.route is not None:
             self.route.clear()
 
-    # Updates that need no Python
+    # Updates without Python
 
     def direct_streams(self) -> list[DirectStream] | None:
-        """Return where updates may go; None while they have to be looked at."""
-        if self.next is not None or self._old_ones or not IRoutedSink.providedBy(self._sink):
+        """Return where updates go without Python; None if `reading` has to handle them."""
+        if self.next is not None or self._repeats_left or not IRoutedSink.providedBy(self._sink):
             return None
         return cast("list[DirectStream] | None", cast(Any, self._sink).direct_streams())
 
-    def _look_at_updates(self) -> None:
-        """Have updates come here for now, and know the newest of those that did not."""
+    def _stop_routing(self) -> None:
+        """Receive updates here for now, and get the newest of those that were routed."""
         if self.route is not None:
             self._latest = cast(Any, self._sink).latest
             self.route.clear()
 
     def _renew_route(self) -> None:
-        """Let updates take a new route: those of another owner, or of another type."""
-        self._look_at_updates()
+        """Replace the route: the owner or the type has changed."""
+        self._stop_routing()
         if self.route is not None:
             self.route.close()
             self.route = None
@@ -257,13 +257,13 @@ class Channel:
         self.route = self._intake.route(DBR_TYPES[type_], self, decode)
         cast(Any, self._sink).routed(self.route)
 
-    # What ingests tell
+    # Events of ingests
 
     def opened(self, link: Link) -> None:
         """Handle that its state, and then updates, will follow."""
         if link is self.owner:
-            self._look_at_updates()
-            self._old_ones = MOST_EARLY
+            self._stop_routing()
+            self._repeats_left = MAX_EARLY
 
     def metadata(self, link: Link, metadata: Metadata) -> None:
         """Handle metadata."""
@@ -275,23 +275,23 @@ class Channel:
     def connection(self, link: Link, connected: bool) -> None:
         """Handle that the PV has connected or disconnected there."""
         if link is self.owner and not connected and self._early is not None:
-            # The old one has nothing more to tell.
+            # The old one will send no more updates.
             assert self.next is not None
             self.switch(self.next)
         elif link is self.owner:
-            self._tell(connected)
+            self._report(connected)
         elif link is self.next:
             self._early = [] if connected else None
-            self._patience = MOST_WAITS
+            self._extensions_left = MAX_EXTENSIONS
             if connected:
-                self._waits.expect_overlap(self)
-                if self._told is not True:
+                self._timeouts.expect_overlap(self)
+                if self._state is not True:
                     self.switch(link)
 
     def refused(self, link: Link, reason: str) -> None:
         """Handle that the value is refused."""
         if link is self.owner:
-            self._tell(reason)
+            self._report(reason)
         elif link is self.next:
             self._early = None
 
@@ -302,39 +302,39 @@ class Channel:
 
     def reading(self, reading: Reading) -> None:
         """Handle an update of the owner."""
-        if self._old_ones:
-            if not self._is_news(reading):
-                self._old_ones -= 1
+        if self._repeats_left:
+            if not self._is_newer(reading):
+                self._repeats_left -= 1
                 return
-            self._old_ones = 0
+            self._repeats_left = 0
             if self.route is not None:
                 self.route.clear()
         self._latest = reading
         if self.route is not None:
-            # It is newer than what the route has passed on, also where it came past it.
+            # It is newer than the route's last update, even if the route did not handle it.
             self.route.forget_newest()
         self._sink.reading(reading)
         if self._early:
-            self._look_for_overlap()
+            self._switch_if_level()
 
     def next_reading(self, link: Link, reading: Reading) -> None:
         """Handle an update of the next owner."""
         if link is self.next and self._early is not None:
             self._early.append(reading)
-            self._look_for_overlap()
+            self._switch_if_level()
 
-    def _look_for_overlap(self) -> None:
+    def _switch_if_level(self) -> None:
         if not self._early or self.next is None:
             return
         latest = self._latest
         if (
             latest is None
             or _stamp(latest) >= _stamp(self._early[0])
-            or len(self._early) >= MOST_EARLY
+            or len(self._early) >= MAX_EARLY
         ):
             self.switch(self.next)
 
-    def _is_news(self, reading: Reading) -> bool:
+    def _is_newer(self, reading: Reading) -> bool:
         latest = self._latest
         if latest is None or _stamp(reading) > _stamp(latest):
             return True
@@ -349,11 +349,11 @@ class Channel:
                 self._renew_route()
             self._sink.metadata(metadata)
 
-    def _tell(self, state: bool | str) -> None:
+    def _report(self, state: bool | str) -> None:
         self.expectation = None
-        if state == self._told and type(state) is type(self._told):
+        if state == self._state and type(state) is type(self._state):
             return
-        self._told = state
+        self._state = state
         if state is not True:
             self._latest = None
         if isinstance(state, str):

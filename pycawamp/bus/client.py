@@ -25,14 +25,14 @@ Handler: TypeAlias = Callable[[Message], None]
 
 PORT = 4222
 PING_SECONDS = 0.4
-MOST_SILENT = 4
-"""Pings without any sign of life, after which the connection is given up."""
+MAX_SILENT = 4
+"""Pings without any data received, after which the connection is aborted."""
 CONNECT_TIMEOUT = 2.0
 """Seconds."""
 DELAYS = (0.05, 0.2, 0.5, 1.0, 2.0)
-"""Seconds between attempts to connect, up to a half less by chance; the last one is repeated."""
+"""Seconds between attempts to connect, randomly up to a half less; the last one is repeated."""
 CLOSING = 1.0
-"""Seconds for what was sent last to go out."""
+"""Maximum seconds to send the last messages."""
 _FORBIDDEN = re.compile(r'permissions violation for publish to "(.*)"', re.IGNORECASE)
 
 
@@ -43,7 +43,7 @@ class Server:
     host: str
     port: int = PORT
     is_tls: bool = False
-    """Whether to speak to it with TLS only."""
+    """Whether to use TLS only."""
 
     def __str__(self) -> str:
         scheme = "tls" if self.is_tls else "nats"
@@ -70,7 +70,7 @@ _SERVER = re.compile(
 
 @attrs.frozen
 class ClientSettings:
-    """How to get to the bus."""
+    """How to connect to the bus."""
 
     servers: Sequence[Server]
     name: str
@@ -83,10 +83,10 @@ class ClientSettings:
 
 
 class NATSClient(Service):
-    """Connected to one of several servers while it runs; if it loses it, to the next.
+    """Stays connected to one of several servers while it runs.
 
-    Nothing is kept for later: what is published while there is no connection is dropped. What
-    was subscribed to is subscribed to again.
+    Messages that are published without a connection are dropped. Subscriptions are renewed after a
+    reconnection.
     """
 
     _log = Logger()
@@ -94,13 +94,13 @@ class NATSClient(Service):
     def __init__(self, reactor: Any, settings: ClientSettings) -> None:
         self._reactor = reactor
         self._settings = settings
-        # By chance: else all would be at the first server.
+        # In random order: otherwise all would use the first server.
         self._servers = cycle(random.sample(list(settings.servers), len(settings.servers)))
         self._delays = iter(DELAYS)
         self._protocol: NATSProtocol | None = None
         self._opened: NATSProtocol | None = None
         self._server: Server | None = None
-        # The reason why each server could not be reached, which is told once.
+        # Why each server could not be reached; each reason is logged once.
         self._problems: dict[Server, str] = {}
         self._connecting: Deferred[Any] | None = None
         self._retry: IDelayedCall | None = None
@@ -108,14 +108,14 @@ class NATSClient(Service):
         self._subscriptions: dict[int, tuple[str, Handler]] = {}
         self._pings = LoopingCall(self._ping)
         self._pings.clock = reactor
-        self._heard = self._silent = 0
+        self._reads = self._silent = 0
         self._ended: Deferred[None] | None = None
         self.on_open: list[Callable[[], None]] = []
-        """Called when it has connected, after all is subscribed to."""
+        """Called when it has connected and subscribed."""
         self.on_closed: list[Callable[[], None]] = []
         """Called when the connection is lost."""
         self.on_writable: list[Callable[[], None]] = []
-        """Called when what was published has gone out, after the server had taken too little."""
+        """Called when all messages have been sent, after congestion."""
         self.on_forbidden: list[Callable[[str], None]] = []
         """Called with a subject that it may not publish to."""
 
@@ -126,12 +126,12 @@ class NATSClient(Service):
 
     @property
     def is_congested(self) -> bool:
-        """Whether nothing should be sent: no connection, or the server takes too little."""
+        """Whether nothing should be sent: no connection, or the server reads too slowly."""
         return self._opened is None or self._opened.is_congested
 
     @property
     def max_payload(self) -> int:
-        """Bytes of a message that the server takes."""
+        """Maximum bytes of a message."""
         return self._opened.max_payload if self._opened is not None else 2**20
 
     def subscribe(self, subject: str, handler: Handler) -> None:
@@ -155,7 +155,7 @@ class NATSClient(Service):
         self._connect()
 
     def stopService(self) -> Deferred[None]:
-        """Disconnect; fires when what was published has been sent, or cannot be."""
+        """Disconnect; fires when all messages have been sent, or cannot be."""
         super().stopService()  # type: ignore[no-untyped-call]
         if self._pings.running:
             self._pings.stop()
@@ -197,14 +197,14 @@ class NATSClient(Service):
         self._connecting = None
         if not isinstance(result, Failure):
             self._protocol = result
-            self._heard = self._silent = 0
+            self._reads = self._silent = 0
             if not self.running:
                 result.abort("stopped")
         elif self.running:
-            self._tell_problem(str(result.value))
+            self._log_problem(str(result.value))
             self._try_later()
 
-    def _tell_problem(self, reason: str) -> None:
+    def _log_problem(self, reason: str) -> None:
         """Log why the present server cannot be reached, unless that was the reason before."""
         server = self._server
         if server is not None and self._problems.get(server) != reason:
@@ -217,7 +217,7 @@ class NATSClient(Service):
         delay = next(self._delays, DELAYS[-1])
         self._retry = self._reactor.callLater(delay * random.uniform(0.5, 1), self._connect)
 
-    # What the protocol tells
+    # Events of the protocol
 
     def opened(self, protocol: NATSProtocol) -> None:
         """Handle that messages can be sent."""
@@ -236,24 +236,24 @@ class NATSClient(Service):
         try:
             handler(message)
         except Exception:
-            self._log.failure("A message of {subject} cannot be handled", subject=message.subject)
+            self._log.failure("Cannot handle a message on {subject}", subject=message.subject)
 
     def refused(self, reason: str) -> None:
-        """Handle an error that the server tells."""
+        """Handle an error message of the server."""
         if self._opened is not None:
-            self._log.error("The bus refuses: {reason}", reason=reason)
+            self._log.error("Error message of the bus: {reason}", reason=reason)
         match = _FORBIDDEN.search(reason)
         if match is not None:
             for each in list(self.on_forbidden):
                 each(match[1])
 
     def writable(self) -> None:
-        """Handle that what was written has gone out."""
+        """Handle that all data has been sent after congestion."""
         for each in list(self.on_writable):
             each()
 
     def closed(self, reason: str) -> None:
-        """Handle the end of the connection: look for another."""
+        """Handle the end of the connection: try the next server."""
         was_open, self._opened, self._protocol = self._opened is not None, None, None
         if was_open:
             for each in list(self.on_closed):
@@ -265,21 +265,21 @@ class NATSClient(Service):
             if was_open:
                 self._log.warn("The connection to the bus is lost: {reason}", reason=reason)
             else:
-                self._tell_problem(reason)
+                self._log_problem(reason)
             self._try_later()
 
     def _ping(self) -> None:
-        """Ask for a sign of life; give up a server that gave none for too long.
+        """Ping the server; abort the connection if nothing was received for too long.
 
-        Pings are counted, not seconds: while this process did not run, it could hear nothing.
+        Pings are counted, not seconds: this process may have been suspended.
         """
         protocol = self._protocol
         if protocol is None:
             return
-        self._silent = 0 if protocol.heard != self._heard else self._silent + 1
-        self._heard = protocol.heard
-        if self._silent >= MOST_SILENT:
-            protocol.abort(f"silent for {MOST_SILENT * PING_SECONDS:g} s")
+        self._silent = 0 if protocol.reads != self._reads else self._silent + 1
+        self._reads = protocol.reads
+        if self._silent >= MAX_SILENT:
+            protocol.abort(f"silent for {MAX_SILENT * PING_SECONDS:g} s")
         elif self._opened is not None:
             protocol.ping()
 

@@ -1,4 +1,4 @@
-"""What edges ask ingests for, and what ingests say of themselves. No I/O."""
+"""Messages between edges and ingests, apart from bursts. No I/O."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from pycawamp.pv.errors import (
 from pycawamp.pv.interfaces import Requester
 
 
-class Ask(IntEnum):
-    """What an edge asks for."""
+class Action(IntEnum):
+    """What an edge requests."""
 
     START = 1
     """A new stream: nothing is open in it."""
@@ -32,11 +32,11 @@ class Ask(IntEnum):
     CLOSE = 3
     """PVs, by name."""
     STATUS = 4
-    """Whether the stream is whole; has the number of the last burst that was handled."""
+    """Whether the stream is complete; has the number of the last burst that was handled."""
     FORGET = 5
-    """A put that nobody waits for any more: where its reply was to go."""
+    """Cancel a put: the subject of its reply."""
     LEAVE = 6
-    """Nothing any more: the edge stops."""
+    """The edge stops."""
     LIMIT = 7
     """Other rates of PVs: the name and the rate of each. From version 2 on."""
 
@@ -48,38 +48,40 @@ class Control:
     session: str
     """One run of the edge."""
     epoch: int
-    """Of its stream, counted by the edge."""
+    """The number of its stream."""
     number: int
     """How many messages of this epoch before it changed what is open."""
-    ask: Ask
+    action: Action
     content: Any = None
     version: int = VERSION
 
     def packed(self) -> bytes:
         """Return it as bytes."""
-        return pack([self.version, self.session, self.epoch, self.number, self.ask, self.content])
+        return pack(
+            [self.version, self.session, self.epoch, self.number, self.action, self.content]
+        )
 
     @classmethod
     def of(cls, message: bytes) -> Control:
-        """Return what bytes say; raises BadBusMessageError."""
-        version, session, epoch, number, ask, content = _fields(message, 5)
+        """Parse bytes; raises BadBusMessageError."""
+        version, session, epoch, number, action, content = _fields(message, 5)
         try:
-            return cls(str(session), int(epoch), int(number), Ask(ask), content, version)
+            return cls(str(session), int(epoch), int(number), Action(action), content, version)
         except (TypeError, ValueError) as error:
             raise BadBusMessageError(str(error)) from None
 
 
 @attrs.frozen
 class StreamStatus:
-    """An ingest's answer to Ask.STATUS."""
+    """An ingest's answer to Action.STATUS."""
 
     run: int
     number: int
     """Of the last burst that was sent."""
     is_whole: bool
-    """Whether all that the edge asked for in this epoch has come."""
+    """Whether all control messages of this epoch have arrived."""
     version: int = VERSION
-    """That of the question."""
+    """That of the request."""
 
     def packed(self) -> bytes:
         """Return it as bytes."""
@@ -87,14 +89,14 @@ class StreamStatus:
 
     @classmethod
     def of(cls, message: bytes) -> StreamStatus:
-        """Return what bytes say; raises BadBusMessageError."""
+        """Parse bytes; raises BadBusMessageError."""
         version, run, number, is_whole = _fields(message, 3)
         return cls(run, number, bool(is_whole), version)
 
 
 @attrs.frozen
-class Beat:
-    """What an ingest says of itself, twice a second."""
+class Heartbeat:
+    """Sent by an ingest twice a second."""
 
     run: int
     """A random number for each start."""
@@ -102,25 +104,25 @@ class Beat:
     """UNIX seconds."""
     is_leaving: bool
     versions: tuple[int, ...] = VERSIONS
-    """Of messages that it speaks."""
+    """Supported versions of messages."""
 
     def packed(self) -> bytes:
         """Return it as bytes, which all versions can read."""
         return pack([list(self.versions), self.run, self.started, self.is_leaving])
 
     @classmethod
-    def of(cls, message: bytes) -> Beat:
-        """Return what bytes say; raises BadBusMessageError."""
+    def of(cls, message: bytes) -> Heartbeat:
+        """Parse bytes; raises BadBusMessageError."""
         try:
-            # Later versions may say more.
+            # Later versions may have more fields.
             versions, run, started, is_leaving, *_ = unpack(message)
             return cls(int(run), float(started), bool(is_leaving), tuple(versions))
         except (TypeError, ValueError) as error:
-            raise BadBusMessageError(f"no beat: {error}") from None
+            raise BadBusMessageError(f"not a heartbeat: {error}") from None
 
     @property
     def version(self) -> int | None:
-        """The newest version that both sides speak; None if there is none."""
+        """The newest version that both sides support; None if there is none."""
         return max(set(self.versions) & set(VERSIONS), default=None)
 
 
@@ -138,7 +140,7 @@ class GetRequest:
 
     @classmethod
     def of(cls, message: bytes) -> GetRequest:
-        """Return what bytes say; raises BadBusMessageError."""
+        """Parse bytes; raises BadBusMessageError."""
         version, run, name = _fields(message, 2)
         return cls(run, str(name), version)
 
@@ -161,7 +163,7 @@ class PutRequest:
 
     @classmethod
     def of(cls, message: bytes) -> PutRequest:
-        """Return what bytes say; raises BadBusMessageError."""
+        """Parse bytes; raises BadBusMessageError."""
         version, run, name, value, wait, by = _fields(message, 5)
         try:
             return cls(run, str(name), value, bool(wait), Requester(*by), version)

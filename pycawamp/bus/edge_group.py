@@ -1,4 +1,4 @@
-"""Edges that want the same PVs: what they are sent is packed once."""
+"""Edges that subscribe to the same PVs: records for them are packed once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class RecordBuffer:
 
 
 class EdgeGroup:
-    """The edges that want the same PVs, and the records for them until the next flush.
+    """The edges that subscribe to the same PVs, and the records for them until the next flush.
 
     Scalar readings are collected in the buffer, where C code can add some too.
     """
@@ -46,7 +46,7 @@ class EdgeGroup:
         self.edges = edges
         self.buffer = buffer
         self.pvs = 0
-        """The PVs that these edges want, and no other."""
+        """The number of PVs to which exactly these edges subscribe."""
         self._pieces: list[Piece] = []
         self._touch = touch
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 
 class BusError(Exception):
-    """The bus cannot be used as it should be; the text says why."""
+    """The bus cannot be used; the text says why."""
 
 
 class BadBusMessageError(BusError):
-    """A message from the bus is not in a format that this version knows."""
+    """A message on the bus is not in a format that this version supports."""

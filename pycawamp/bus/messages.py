@@ -1,4 +1,4 @@
-"""What is on the bus, as bytes: bursts from ingests, and what edges ask for. No I/O.
+"""Bursts, the messages from ingests to edges, as bytes. No I/O.
 
 A burst is a header and sections. A section is either many scalar readings, of fixed size, or one
 record of another kind (metadata, a connection, an array) in msgpack. They are in the order of the
@@ -22,9 +22,9 @@ from pycawamp.bus.errors import BadBusMessageError
 from pycawamp.pv.values import FieldType, Image, Metadata, Reading, Status
 
 VERSION = 2
-"""The newest format of messages. Version 2 has the highest rate at which an edge wants a PV."""
+"""The newest format of messages. Version 2 has the maximum rate of each PV."""
 VERSIONS = (1, 2)
-"""Those that this program speaks: the newest, and the one before."""
+"""The supported versions: the newest, and the previous one."""
 
 HEADER = Struct("<BxxxQII")
 """Version, the ingest's run, the stream's epoch, the burst's number."""
@@ -37,7 +37,7 @@ _EXACT = 2**53
 """Whole numbers up to this one are exact as a double."""
 _SCALARS, _OTHER = 0, 1
 BURST = 2**16
-"""Bytes of a burst, unless a single record is larger: so much is handled at a stretch."""
+"""Maximum bytes of a burst, unless a single record is larger: it is handled without a pause."""
 
 
 class RecordKind(IntEnum):
@@ -105,7 +105,7 @@ def other(pid: int, kind: RecordKind, content: Any) -> Other:
 
 
 def key(record: Record) -> object:
-    """Return what a newer record of the same PV replaces: those with the same key."""
+    """Return the key of a record: a newer record with the same key replaces it."""
     if isinstance(record, bytes):
         return record[: SCALAR_HEAD.size]
     if record.kind is RecordKind.READING:
@@ -131,7 +131,7 @@ def bodies(pieces: Iterable[Piece]) -> Iterator[tuple[list[Piece], bytes]]:
 
 
 def each_record(pieces: Iterable[Piece]) -> Iterator[Record]:
-    """Return the records, also of many scalar readings each by itself."""
+    """Return the records, each scalar reading by itself."""
     for piece in pieces:
         if isinstance(piece, bytes):
             for start in range(0, len(piece), _SCALAR.size):
@@ -165,7 +165,7 @@ def _section(kind: int, content: bytes) -> bytes:
 
 
 def pack(content: Any) -> bytes:
-    """Return anything that messages are made of as msgpack.
+    """Return the content of a message as msgpack.
 
     Raises:
         ValueError: It is nested too deeply, or has a number of more than 64 bits.
@@ -231,18 +231,18 @@ def _next_section(view: memoryview, position: int) -> tuple[memoryview, int, int
     start = position + _SECTION.size
     content = view[start : start + size]
     if len(content) < size:
-        raise BadBusMessageError("a burst that was cut")
+        raise BadBusMessageError("a truncated burst")
     return content, kind, start + size
 
 
 def unpack(content: bytes | memoryview) -> Any:
-    """Return what `pack` has packed; raises BadBusMessageError."""
+    """Return the content that `pack` has packed; raises BadBusMessageError."""
     try:
         return msgpack.unpackb(
             content, ext_hook=_restored, strict_map_key=False, unicode_errors="surrogatepass"
         )
     except (ValueError, msgpack.UnpackException, struct.error, TypeError, RecursionError) as error:
-        raise BadBusMessageError(f"no msgpack: {error}") from None
+        raise BadBusMessageError(f"not msgpack: {error}") from None
 
 
 def as_reading(content: Any) -> Reading:
@@ -260,7 +260,7 @@ def as_metadata(content: Any) -> Metadata:
     try:
         return Metadata(**{**known, "type": FieldType(content["type"])})
     except (KeyError, TypeError, ValueError) as error:
-        raise BadBusMessageError(f"metadata that is none: {error}") from None
+        raise BadBusMessageError(f"invalid metadata: {error}") from None
 
 
 def _described(metadata: Metadata) -> Mapping[str, Any]:
@@ -273,7 +273,7 @@ def _restore(value: Any) -> Any:
 
 
 def _extended(value: Any) -> Any:
-    """Return what msgpack packs in place of a value that it does not know."""
+    """Return what msgpack packs in place of a value of another type."""
     if isinstance(value, Image):
         content = [value.pixels, value.codec, value.shape, value.attributes]
         return msgpack.ExtType(_IMAGE, pack(content))

@@ -19,7 +19,7 @@ LONGEST_LINE = 2**16
 """Bytes of a line; the longest is the server's description of itself."""
 LARGEST = 2**26
 """Bytes of a message."""
-MOST_AHEAD = 2**22
+MAX_AHEAD = 2**22
 """Bytes that may be sent while the transport has unsent data, until the server counts as slow.
 
 More than a burst for each of many edges: Twisted pauses producers at 64 KiB.
@@ -36,11 +36,11 @@ class Message(NamedTuple):
     """Where an answer is expected; empty if none is."""
     payload: bytes
     is_refusal: bool = False
-    """Whether the server says that nobody subscribes to what a request was sent to."""
+    """Whether the server replied that a request has no responders."""
 
 
 class Events(TypingProtocol):
-    """What is done with what a connection brings."""
+    """Handles the events of a connection."""
 
     def opened(self, protocol: NATSProtocol) -> None:
         """Handle that messages can be sent."""
@@ -49,10 +49,10 @@ class Events(TypingProtocol):
         """Handle a message for a subscription."""
 
     def refused(self, reason: str) -> None:
-        """Handle an error that the server tells."""
+        """Handle an error message of the server."""
 
     def writable(self) -> None:
-        """Handle that what was written has gone out, after it had not."""
+        """Handle that all data has been sent after congestion."""
 
     def closed(self, reason: str) -> None:
         """Handle the end of the connection."""
@@ -60,7 +60,7 @@ class Events(TypingProtocol):
 
 @attrs.frozen
 class Credentials:
-    """What a client tells a server of itself."""
+    """How a client identifies itself to a server."""
 
     name: str
     user: str = ""
@@ -69,9 +69,9 @@ class Credentials:
 
 @implementer(IPushProducer)
 class NATSProtocol(Protocol):
-    """Speaks to one server.
+    """A connection to one server.
 
-    `encrypt` starts TLS, if the server asks for it or if it `is_required`.
+    `encrypt` starts TLS, if the server or the settings require it.
     """
 
     def __init__(
@@ -89,23 +89,23 @@ class NATSProtocol(Protocol):
         self._has = 0
         self._needs = 1
         self._message: tuple[int, str, str, int, int] | None = None
-        self._is_introduced = False
+        self._has_info = False
         self._is_open = False
         self._reason = ""
         self.max_payload = 2**20
-        """Bytes of a message that the server takes."""
+        """Maximum bytes of a message."""
         self._is_paused = False
-        # Since the transport has data that was not sent.
+        # Bytes sent since the transport has unsent data.
         self._ahead = 0
-        self.heard = 0
-        """How often something has come."""
+        self.reads = 0
+        """How often data has been received."""
 
     @property
     def is_congested(self) -> bool:
-        """Whether the server takes less than is sent."""
-        return self._ahead > MOST_AHEAD
+        """Whether the server reads too slowly."""
+        return self._ahead > MAX_AHEAD
 
-    # What to send
+    # Sending
 
     def publish(self, subject: str, parts: Iterable[bytes], reply: str = "") -> None:
         """Send a message, which is at most `max_payload` bytes long."""
@@ -121,16 +121,16 @@ class NATSProtocol(Protocol):
         self._transport.write(f"SUB {subject} {number}\r\n".encode())
 
     def ping(self) -> None:
-        """Ask for a sign of life."""
+        """Send a PING, to which the server replies."""
         self._transport.write(b"PING\r\n")
 
     def abort(self, reason: str) -> None:
-        """End the connection at once."""
+        """Abort the connection."""
         self._reason = self._reason or reason
         self._transport.abortConnection()
 
     def close(self) -> None:
-        """End the connection once all is sent."""
+        """Close the connection once all data has been sent."""
         self._transport.loseConnection()
 
     # What the transport calls
@@ -140,15 +140,15 @@ class NATSProtocol(Protocol):
         return self.transport
 
     def connectionMade(self) -> None:
-        """Wait for the server to introduce itself."""
+        """Wait for the INFO message of the server."""
         self._transport.setTcpNoDelay(True)
 
     def pauseProducing(self) -> None:
-        """Handle that the transport has data that was not sent."""
+        """Handle that the transport has unsent data."""
         self._is_paused = True
 
     def resumeProducing(self) -> None:
-        """Handle that all was sent."""
+        """Handle that the transport has sent all data."""
         was_congested = self.is_congested
         self._is_paused, self._ahead = False, 0
         if was_congested:
@@ -158,13 +158,13 @@ class NATSProtocol(Protocol):
         """Do nothing: the connection ends."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Tell that it has ended."""
+        """Report the end of the connection."""
         self._rest = []
         self._events.closed(self._reason or reason.getErrorMessage())
 
     def dataReceived(self, data: bytes) -> None:
-        """Take data from the server."""
-        self.heard += 1
+        """Parse data from the server."""
+        self.reads += 1
         self._rest.append(data)
         self._has += len(data)
         if self._has < self._needs:
@@ -173,13 +173,13 @@ class NATSProtocol(Protocol):
         try:
             used = self._parse(data)
         except (BusError, ValueError, KeyError) as error:
-            self.abort(f"not what a NATS server sends: {error}")
+            self.abort(f"not a NATS server: {error}")
             used = len(data)
         self._rest = [data[used:]]
         self._has = len(data) - used
 
     def _parse(self, data: bytes) -> int:
-        """Handle what is complete; return how many bytes that was."""
+        """Handle complete messages; return their number of bytes."""
         position = 0
         while True:
             if self._message is not None:
@@ -187,7 +187,7 @@ class NATSProtocol(Protocol):
                 if len(data) - position < size:
                     self._needs = size
                     return position
-                self._take(data[position : position + size - len(_END)])
+                self._message_received(data[position : position + size - len(_END)])
                 position += size
             end = data.find(_END, position)
             if end < 0:
@@ -195,17 +195,17 @@ class NATSProtocol(Protocol):
                     raise BusError("a line without an end")
                 self._needs = 1
                 return position
-            self._obey(data[position:end])
+            self._handle_line(data[position:end])
             position = end + len(_END)
 
-    def _take(self, content: bytes) -> None:
+    def _message_received(self, content: bytes) -> None:
         assert self._message is not None
         number, subject, reply, header, _ = self._message
         self._message = None
         is_refusal = header > 0 and content.startswith(_NO_RESPONDERS)
         self._events.received(number, Message(subject, reply, content[header:], is_refusal))
 
-    def _obey(self, line: bytes) -> None:
+    def _handle_line(self, line: bytes) -> None:
         word, _, rest = line.partition(b" ")
         match word.upper():
             case b"MSG":
@@ -215,9 +215,9 @@ class NATSProtocol(Protocol):
             case b"PING":
                 self._transport.write(b"PONG\r\n")
             case b"PONG":
-                self._ponged()
+                self._pong_received()
             case b"INFO":
-                self._informed(json.loads(rest))
+                self._info_received(json.loads(rest))
             case b"-ERR":
                 reason = rest.decode(errors="replace").strip("' ")
                 self._reason = self._reason or reason
@@ -236,20 +236,20 @@ class NATSProtocol(Protocol):
         header = numbers[0] if has_header else 0
         self._message = (int(names[1]), names[0], reply, header, numbers[-1])
 
-    def _informed(self, told: Mapping[str, Any]) -> None:
-        self.max_payload = int(told.get("max_payload", self.max_payload))
-        if self._is_introduced:
+    def _info_received(self, info: Mapping[str, Any]) -> None:
+        self.max_payload = int(info.get("max_payload", self.max_payload))
+        if self._has_info:
             return
-        self._is_introduced = True
-        offers = bool(told.get("tls_required") or told.get("tls_available"))
+        self._has_info = True
+        offers = bool(info.get("tls_required") or info.get("tls_available"))
         if self._is_tls_required and not offers:
             raise BusError("the server offers no TLS")
-        if self._is_tls_required or told.get("tls_required"):
+        if self._is_tls_required or info.get("tls_required"):
             self._encrypt(self._transport)
         self._transport.registerProducer(self, True)
-        self._introduce()
+        self._send_connect()
 
-    def _introduce(self) -> None:
+    def _send_connect(self) -> None:
         options = {
             "verbose": False,
             "pedantic": False,
@@ -265,7 +265,7 @@ class NATSProtocol(Protocol):
             options |= {"user": self._credentials.user, "pass": self._credentials.password}
         self._transport.write(b"CONNECT %b\r\nPING\r\n" % json.dumps(options).encode())
 
-    def _ponged(self) -> None:
+    def _pong_received(self) -> None:
         if not self._is_open:
             self._is_open = True
             self._events.opened(self)

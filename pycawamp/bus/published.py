@@ -1,4 +1,4 @@
-"""The PVs of an ingest: each is packed once, for all edges that want it."""
+"""The PVs of an ingest: each update is packed once, for all edges that subscribe to the PV."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
 from pycawamp.bus.edge_group import EdgeGroup, RecordBuffer
+from pycawamp.bus.limited import LimitedEdges, Pauses
 from pycawamp.bus.messages import Record, RecordKind, metadata_record, other, reading_record
 from pycawamp.bus.stream import EdgeStream
-from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.hub import PVHub, Subscription
 from pycawamp.pv.interfaces import IHandle, IStreaming, PVState
 from pycawamp.pv.routes import Buffer, DirectStream
@@ -23,86 +23,18 @@ from pycawamp.pv.values import Metadata, Reading
 GATHER = 0.003
 """Seconds between two bursts, at least: each has a cost for the ingest, the bus and the edges.
 
-An update that comes alone is sent at once.
+A single update is sent immediately.
 """
 LOWEST_RATE, HIGHEST_RATE = 0.1, 1000.0
-"""Updates per second between which rates are kept: edges leave out more if they want fewer."""
+"""Limits of rates, in updates per second: edges leave out more updates themselves."""
 
-Wanted: TypeAlias = Mapping[EdgeStream, "float | None"]
-"""The edges that want a PV, and how many updates per second each wants at most; None: all."""
-
-
-class Limited:
-    """The edges that want a PV at most at a rate.
-
-    The first update is sent at once, then the newest of each pause. Within a pause, updates need
-    not be seen: at its end it looks whether there were any.
-    """
-
-    __slots__ = ("_pause", "_pauses", "_published_pv", "_sent", "group")
-
-    def __init__(self, published: PublishedPV, group: EdgeGroup, pauses: Pauses) -> None:
-        self.group = group
-        self._published_pv = published
-        self._pauses = pauses
-        # The one that is not over.
-        self._pause: object | None = None
-        # How many updates the PV had had when one was sent.
-        self._sent = 0
-
-    @property
-    def rate(self) -> float:
-        """Updates per second."""
-        return self._pauses.rate
-
-    @property
-    def is_paused(self) -> bool:
-        """Whether updates are not sent now."""
-        return self._pause is not None
-
-    def send(self, reading: Reading) -> None:
-        """Send an update, and pause."""
-        self.group.add(reading_record(self._published_pv.pid, reading))
-        self._sent = self._published_pv.pv.updates
-        self._pause = object()
-        self._pauses.put((self, self._pause))
-
-    def release(self) -> None:
-        """Send the newest update, if it came in the pause, and end the pause."""
-        newest = self._end_pause()
-        if newest is not None:
-            self.group.add(reading_record(self._published_pv.pid, newest))
-
-    def pause_over(self, pause: object) -> None:
-        """Send the newest update and pause again, or wait for the next one."""
-        if pause is not self._pause:
-            return
-        newest = self._end_pause()
-        if newest is not None:
-            self.send(newest)
-        else:
-            self._published_pv.pv.reroute()
-
-    def _end_pause(self) -> Reading | None:
-        """End the pause; return the newest update, if it came in it."""
-        pv = self._published_pv.pv
-        pause, self._pause = self._pause, None
-        if pause is None or self._sent == pv.updates:
-            return None
-        return pv.latest if pv.latest is not None else pv.last
-
-
-class Pauses(DelayLine[tuple[Limited, object]]):
-    """The pauses of one rate (updates per second)."""
-
-    def __init__(self, clock: IReactorTime, rate: float) -> None:
-        super().__init__(clock, 1 / rate, lambda each: each[0].pause_over(each[1]))
-        self.rate = rate
+Subscribers: TypeAlias = Mapping[EdgeStream, "float | None"]
+"""The edges that subscribe to a PV, and the maximum updates per second for each; None: all."""
 
 
 @implementer(IStreaming)
 class PublishedPV:
-    """One PV, for the edges that want it."""
+    """One PV, for the edges that subscribe to it."""
 
     __slots__ = ("group", "limited", "name", "pid", "subscription")
 
@@ -111,8 +43,8 @@ class PublishedPV:
         """Its number on the bus, as long as this ingest runs."""
         self.name = name
         self.group: EdgeGroup | None = None
-        """The edges that want all updates."""
-        self.limited: tuple[Limited, ...] = ()
+        """The edges that get all updates."""
+        self.limited: tuple[LimitedEdges, ...] = ()
         """The others, by rate."""
         self.subscription: Subscription | None = None
 
@@ -123,8 +55,8 @@ class PublishedPV:
         return self.subscription.pv
 
     @property
-    def wanted(self) -> Wanted:
-        """The edges that want it."""
+    def subscribers(self) -> Subscribers:
+        """The edges that subscribe to it."""
         found: dict[EdgeStream, float | None] = {}
         if self.group is not None:
             found |= dict.fromkeys(self.group.edges)
@@ -140,13 +72,13 @@ class PublishedPV:
 
     def metadata(self, pv: PVState, metadata: Metadata) -> None:
         """Pass on metadata."""
-        self._tell(metadata_record(self.pid, metadata))
+        self._add(metadata_record(self.pid, metadata))
         if pv.is_overloaded:
-            self._tell(other(self.pid, RecordKind.OVERLOADED, None))
+            self._add(other(self.pid, RecordKind.OVERLOADED, None))
 
     def connection(self, pv: PVState, connected: bool) -> None:
         """Pass on that the PV has connected or disconnected."""
-        self._tell(self._state(pv, connected))
+        self._add(self._state(pv, connected))
 
     def reading(self, _pv: PVState, reading: Reading) -> None:
         """Pass on an update."""
@@ -168,7 +100,7 @@ class PublishedPV:
         return None if self.group is not None else max(rates, default=None)
 
     def snapshot(self, number: int) -> Iterator[Record]:
-        """The records of its present state, for an edge that calls it by a number of its own."""
+        """Return the records of its present state, for an edge with a number of its own for it."""
         yield other(self.pid, RecordKind.OPENED, number)
         pv = self.pv
         if pv.described is not None:
@@ -181,7 +113,7 @@ class PublishedPV:
         if latest is not None:
             yield reading_record(self.pid, latest)
 
-    def _tell(self, record: Record) -> None:
+    def _add(self, record: Record) -> None:
         if self.group is not None:
             self.group.add(record)
         for each in self.limited:
@@ -197,7 +129,7 @@ class PublishedPV:
 
 
 class PublishedPVs:
-    """The PVs that edges want: each has one subscription to the hub.
+    """The PVs that edges subscribe to: each has one subscription to the hub.
 
     Args:
         clock: The reactor.
@@ -229,68 +161,70 @@ class PublishedPVs:
         return name in self._published
 
     def handle(self, name: str) -> IHandle | None:
-        """Return the backend's handle of a PV that an edge has open; else None."""
+        """Return the backend's handle of a PV that an edge has open; otherwise None."""
         return self._hub.handle(name) if name in self._published else None
 
     def open(self, name: str, edge: EdgeStream, number: int, rate: float | None = None) -> None:
-        """Send a PV to an edge: its state, then all updates, or so many per second."""
+        """Send a PV to an edge: its state, then all updates, or at most `rate` per second."""
         published = self._published.get(name)
         if published is None:
             published = self._published[name] = PublishedPV(next(self._pids), name)
             published.subscription = self._hub.subscribe(name, published)
-        self._regroup(published, {**published.wanted, edge: _kept(rate)})
+        self._regroup(published, {**published.subscribers, edge: _kept(rate)})
         alone = self._group(frozenset((edge,)))
         for record in published.snapshot(number):
             alone.add(record)
 
     def limit(self, name: str, edge: EdgeStream, rate: float | None) -> None:
-        """Send so many updates of a PV per second to an edge that has it open."""
+        """Change the rate of a PV for an edge that has it open."""
         published = self._published.get(name)
-        if published is not None and edge in published.wanted:
-            self._regroup(published, {**published.wanted, edge: _kept(rate)})
+        if published is not None and edge in published.subscribers:
+            self._regroup(published, {**published.subscribers, edge: _kept(rate)})
 
     def refuse(self, edge: EdgeStream, number: int, reason: str) -> None:
-        """Tell an edge why it does not get a PV."""
+        """Report to an edge why it does not get a PV."""
         alone = self._group(frozenset((edge,)))
         pid = next(self._pids)
         alone.add(other(pid, RecordKind.OPENED, number))
         alone.add(other(pid, RecordKind.REFUSED, reason))
 
     def close(self, name: str, edge: EdgeStream) -> None:
-        """Send a PV to an edge no more."""
+        """Stop sending a PV to an edge."""
         published = self._published.get(name)
         if published is not None:
-            wanted = {each: rate for each, rate in published.wanted.items() if each is not edge}
-            self._regroup(published, wanted)
+            subscribers = {
+                each: rate for each, rate in published.subscribers.items() if each is not edge
+            }
+            self._regroup(published, subscribers)
 
     def stop(self) -> None:
-        """Send nothing any more."""
+        """Cancel the next flush."""
         if self._next_flush is not None:
             self._next_flush.cancel()
             self._next_flush = None
 
     def flush(self) -> None:
-        """Send what was collected: first to single edges, whose snapshots come before updates."""
+        """Send collected records: first to single edges, whose snapshots precede updates."""
         self._flushed = self._clock.seconds()
         touched, self._touched = self._touched, []
         for group in sorted(touched, key=lambda group: len(group.edges)):
             group.flush()
             self._drop_unused(group)
 
-    def _regroup(self, published: PublishedPV, wanted: Wanted) -> None:
+    def _regroup(self, published: PublishedPV, subscribers: Subscribers) -> None:
         for each in published.limited:
             each.release()
         before = published.groups
         for group in before:
-            # What was collected is for those who wanted it then, and before any new snapshot.
+            # Collected records are for the previous subscribers, and precede any new snapshot.
             self._flush_early(group)
         by_rate: dict[float | None, set[EdgeStream]] = {}
-        for edge, rate in wanted.items():
+        for edge, rate in subscribers.items():
             by_rate.setdefault(rate, set()).add(edge)
         everything = by_rate.pop(None, None)
         published.group = self._group(frozenset(everything)) if everything else None
         published.limited = tuple(
-            Limited(published, self._group(frozenset(edges)), self._pauses_of(rate))
+            LimitedEdges(published, self._group(frozenset(edges)), self._pauses_of(rate))
             for rate, edges in by_rate.items()
             if rate is not None
         )
@@ -299,7 +233,7 @@ class PublishedPVs:
         for group in before:
             group.pvs -= 1
             self._drop_unused(group)
-        if not wanted:
+        if not subscribers:
             del self._published[published.name]
             if published.subscription is not None:
                 published.subscription.close()
@@ -307,7 +241,7 @@ class PublishedPVs:
             published.pv.reroute()
 
     def _flush_early(self, group: EdgeGroup) -> None:
-        """Send what was collected for a group, after the snapshots for its edges."""
+        """Send the records of a group, after the snapshots for its edges."""
         if group.is_empty:
             return
         for edge in group.edges:

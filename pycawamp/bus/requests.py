@@ -1,4 +1,4 @@
-"""NATSRequests over the bus: each has a subject of its own for its reply."""
+"""Requests over the bus: each has a subject of its own for its reply."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from pycawamp.bus.client import NATSClient
 from pycawamp.bus.protocol import Message
 
 
-class NobodyThereError(Exception):
-    """Nobody has got the request."""
+class NoRespondersError(Exception):
+    """No process has received the request."""
 
 
 class PermissionsViolationError(Exception):
-    """The bus does not let this user send the request: nobody has got it."""
+    """This user may not send the request: no process has received it."""
 
 
 class ReplyLostError(Exception):
-    """The request was sent, but its reply will not come."""
+    """The request was sent, but there will be no reply."""
 
 
 class NATSRequests:
-    """The requests that have not been answered."""
+    """The pending requests of a client."""
 
     def __init__(self, client: NATSClient, prefix: str) -> None:
         self._client = client
         self._prefix = prefix
         self._numbers = count(1)
         self._pending: dict[str, tuple[str, Deferred[bytes]]] = {}
-        client.subscribe(f"{prefix}.*", self._answered)
+        client.subscribe(f"{prefix}.*", self._reply_received)
         client.on_closed.append(lambda: self._fail(lambda _: True, ReplyLostError))
         client.on_forbidden.append(
             lambda forbidden: self._fail(
@@ -39,42 +39,47 @@ class NATSRequests:
             )
         )
 
-    def ask(
-        self, subject: str, payload: bytes, given_up: Callable[[str], None] = lambda _reply: None
+    @property
+    def max_payload(self) -> int:
+        """Maximum bytes of a request."""
+        return self._client.max_payload
+
+    def request(
+        self, subject: str, payload: bytes, cancelled: Callable[[str], None] = lambda _reply: None
     ) -> Deferred[bytes]:
         """Send a request, once.
 
         Args:
-            subject: Who is asked.
-            payload: What is asked.
-            given_up: Called with where the reply was to go, when the Deferred is cancelled.
+            subject: Its subject.
+            payload: Its content.
+            cancelled: Called with the subject of the reply when the Deferred is cancelled.
 
         Returns:
-            A Deferred of the reply. It fails with NobodyThereError, PermissionsViolationError or
+            A Deferred of the reply. It fails with NoRespondersError, PermissionsViolationError or
             ReplyLostError.
         """
         reply = f"{self._prefix}.{next(self._numbers)}"
         if not self._client.publish(subject, payload, reply=reply):
-            return fail(NobodyThereError())
+            return fail(NoRespondersError())
 
         def cancel(_: Deferred[bytes]) -> None:
             self._pending.pop(reply, None)
-            given_up(reply)
+            cancelled(reply)
 
-        answered: Deferred[bytes] = Deferred(cancel)
-        self._pending[reply] = subject, answered
-        return answered
+        replied: Deferred[bytes] = Deferred(cancel)
+        self._pending[reply] = subject, replied
+        return replied
 
-    def lose(self, ingest: str) -> None:
-        """Fail what an ingest has been asked: it is gone."""
+    def ingest_lost(self, ingest: str) -> None:
+        """Fail the pending requests to an ingest, which was lost."""
         self._fail(lambda subject: subject.split(".")[-2] == ingest, ReplyLostError)
 
-    def _answered(self, message: Message) -> None:
+    def _reply_received(self, message: Message) -> None:
         _, answered = self._pending.pop(message.subject, ("", None))
         if answered is None:
             return
         if message.is_refusal:
-            answered.errback(NobodyThereError())
+            answered.errback(NoRespondersError())
         else:
             answered.callback(message.payload)
 

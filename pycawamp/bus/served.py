@@ -13,26 +13,26 @@ from twisted.logger import Logger
 
 from pycawamp.bus import subjects
 from pycawamp.bus.client import NATSClient
-from pycawamp.bus.control import Ask, Control, StreamStatus
+from pycawamp.bus.control import Action, Control, StreamStatus
 from pycawamp.bus.published import PublishedPVs
 from pycawamp.bus.stream import EdgeStream
 from pycawamp.pv.interfaces import IHandle
 from pycawamp.pv.router import UnknownSchemeError
 
-MOST_SILENT = 10
-"""Ticks within which an edge has to say something, or it is taken for dead."""
-TELL_SECONDS = 60.0
-"""Between two lines of the log about an edge that does not keep up."""
+MAX_SILENT = 10
+"""Ticks without a message, after which an edge is considered lost."""
+LOG_SECONDS = 60.0
+"""Minimum time between two log lines about an edge that does not keep up."""
 
 
 class ReadRules(Protocol):
-    """Which PVs edges get, and by what names the hub knows their channels."""
+    """Which PVs edges may read, and the names of their channels."""
 
     def channel_name(self, name: str) -> str:
-        """Return the name of a channel, of one with its scheme; raises UnknownSchemeError."""
+        """Return the name of a PV's channel; raises UnknownSchemeError."""
 
     def may_read(self, edge: str, name: str) -> bool:
-        """Whether an edge gets a PV, by its name with its scheme."""
+        """Return whether an edge may read a PV, by its name with its scheme."""
 
 
 @attrs.define(eq=False)
@@ -42,22 +42,22 @@ class ServedEdge:
     name: str
     stream: EdgeStream
     open: dict[str, str] = attrs.Factory(dict)
-    """The PVs that it has open: their names, by those of their channels."""
+    """The names of the PVs that it has open, by those of their channels."""
     refused: dict[str, None] = attrs.Factory(dict)
-    """The names of PVs that it asked for and may not read."""
+    """The names of requested PVs that it may not read."""
     number: int = 0
     """Of the last message of the epoch that changed what is open."""
     is_whole: bool = False
-    """Whether all messages of the epoch have come."""
+    """Whether all messages of the epoch have arrived."""
     silent: int = 0
-    """Ticks since it has said something."""
+    """Ticks since its last message."""
     work: deque[Control] = attrs.Factory(deque)
     waiting: int = 0
     """Names in `work`."""
     is_working: bool = False
-    told_conflated: int = 0
-    """Updates of which the log has told that they were replaced by newer ones."""
-    told_at: float = -math.inf
+    logged_conflated: int = 0
+    """Replaced updates that were logged."""
+    logged_at: float = -math.inf
 
 
 Key: TypeAlias = tuple[str, str]
@@ -65,7 +65,7 @@ Key: TypeAlias = tuple[str, str]
 
 
 class ServedEdges:
-    """Opens and closes PVs as edges ask for it.
+    """Opens and closes PVs as edges request.
 
     `changed` is called when an edge may need less than before.
     """
@@ -98,142 +98,142 @@ class ServedEdges:
 
     @property
     def has_pvs(self) -> bool:
-        """Whether an edge has PVs open, or asks for some."""
+        """Whether an edge has open or requested PVs."""
         return any(edge.open or edge.work for edge in self._edges.values())
 
     def handle(self, name: str, pv: str) -> IHandle | None:
-        """Return the handle of a PV that an edge of a name has open; else None."""
+        """Return the handle of a PV that an edge of this name has open; otherwise None."""
         channel = self._rules.channel_name(pv)
         has_it = any(key[0] == name and channel in edge.open for key, edge in self._edges.items())
         return self._published.handle(channel) if has_it else None
 
     def close(self) -> None:
-        """Serve none any more."""
+        """Drop all edges."""
         for key in list(self._edges):
             self._drop(key)
         self._cooperator.stop()
 
     def tick(self) -> None:
-        """Drop edges that say nothing."""
+        """Drop edges that have sent nothing for too long."""
         for key, edge in list(self._edges.items()):
-            self._tell_conflated(edge)
+            self._log_conflated(edge)
             edge.silent += 1
-            if edge.silent > MOST_SILENT:
-                self._log.warn("The edge {edge} is gone without a word", edge=edge.name)
+            if edge.silent > MAX_SILENT:
+                self._log.warn("The edge {edge} does not respond", edge=edge.name)
                 self._drop(key)
 
-    def send_owed(self) -> None:
-        """Send what was kept while the bus took too little."""
+    def send_held(self) -> None:
+        """Send records that were held back while the bus was congested."""
         for edge in self._edges.values():
-            edge.stream.send_owed()
+            edge.stream.send_held()
 
-    def judge_again(self) -> None:
-        """Judge anew what edges may read: those for whom it has changed start anew."""
+    def reauthorize(self) -> None:
+        """Restart the streams of edges that may read other PVs than before."""
         for edge in self._edges.values():
-            self._cooperator.cooperate(self._judge(edge))
+            self._cooperator.cooperate(self._check_access(edge))
 
-    def controlled(self, name: str, asked: Control, reply: str) -> None:
-        """Do what an edge asks for."""
-        key = name, asked.session
+    def control_received(self, name: str, control: Control, reply: str) -> None:
+        """Handle a control message."""
+        key = name, control.session
         edge = self._edges.get(key)
         if edge is not None:
             edge.silent = 0
-        if asked.ask is Ask.STATUS:
-            self._tell_status(edge, asked, reply)
-        elif asked.ask is Ask.START:
-            self._start(key, asked)
-        elif asked.ask is Ask.LEAVE:
+        if control.action is Action.STATUS:
+            self._send_status(edge, control, reply)
+        elif control.action is Action.START:
+            self._start(key, control)
+        elif control.action is Action.LEAVE:
             if edge is not None:
                 self._log.info("The edge {edge} has left", edge=edge.name)
                 self._drop(key)
-        elif edge is not None and edge.stream.epoch == asked.epoch:
-            self._change(key, edge, asked)
+        elif edge is not None and edge.stream.epoch == control.epoch:
+            self._change(key, edge, control)
 
-    def _tell_conflated(self, edge: ServedEdge, is_last: bool = False) -> None:
+    def _log_conflated(self, edge: ServedEdge, is_last: bool = False) -> None:
         """Log that an edge does not keep up, at most once a minute and when it is dropped."""
         now, conflated = self._reactor.seconds(), edge.stream.conflated
-        is_time = is_last or now >= edge.told_at + TELL_SECONDS
-        if conflated > edge.told_conflated and is_time:
+        is_time = is_last or now >= edge.logged_at + LOG_SECONDS
+        if conflated > edge.logged_conflated and is_time:
             self._log.warn(
                 "The edge {edge} does not keep up: {count} updates were replaced by newer ones",
                 edge=edge.name,
-                count=conflated - edge.told_conflated,
+                count=conflated - edge.logged_conflated,
             )
-            edge.told_conflated, edge.told_at = conflated, now
+            edge.logged_conflated, edge.logged_at = conflated, now
 
-    def _tell_status(self, edge: ServedEdge | None, asked: Control, reply: str) -> None:
-        if edge is None or edge.stream.epoch != asked.epoch:
-            status = StreamStatus(self._run, 0, is_whole=False, version=asked.version)
+    def _send_status(self, edge: ServedEdge | None, control: Control, reply: str) -> None:
+        if edge is None or edge.stream.epoch != control.epoch:
+            status = StreamStatus(self._run, 0, is_whole=False, version=control.version)
         else:
-            edge.stream.handled(int(asked.content))
-            is_whole = edge.is_whole and edge.number == asked.number
-            status = StreamStatus(self._run, edge.stream.number, is_whole, asked.version)
+            edge.stream.handled(int(control.content))
+            is_whole = edge.is_whole and edge.number == control.number
+            status = StreamStatus(self._run, edge.stream.number, is_whole, control.version)
         self._client.publish(reply, status.packed())
 
-    def _start(self, key: Key, asked: Control) -> None:
+    def _start(self, key: Key, control: Control) -> None:
         edge = self._edges.get(key)
         if edge is None:
             subject = subjects.data(*key)
             stream = EdgeStream(self._reactor, self._client, self._run, subject)
             edge = self._edges[key] = ServedEdge(key[0], stream)
-            self._log.info("The edge {edge} has come", edge=edge.name)
+            self._log.info("The edge {edge} has connected", edge=edge.name)
         else:
             self._close_all(edge)
-        edge.stream.start(asked.epoch, asked.version)
+        edge.stream.start(control.epoch, control.version)
         edge.number, edge.is_whole = 0, True
 
-    def _change(self, key: Key, edge: ServedEdge, asked: Control) -> None:
-        if asked.number != edge.number + 1 or not isinstance(asked.content, list):
+    def _change(self, key: Key, edge: ServedEdge, control: Control) -> None:
+        if control.number != edge.number + 1 or not isinstance(control.content, list):
             edge.is_whole = False
             return
         edge.number += 1
-        edge.work.append(asked)
-        edge.waiting += len(asked.content)
+        edge.work.append(control)
+        edge.waiting += len(control.content)
         if edge.waiting + len(edge.refused) > 2 * self._max_channels:
-            self._log.warn("The edge {edge} asks for more than there may be", edge=edge.name)
+            self._log.warn("The edge {edge} requests too many PVs", edge=edge.name)
             self._drop(key)
         elif not edge.is_working:
             edge.is_working = True
             self._cooperator.cooperate(self._work(edge))
 
-    def _judge(self, edge: ServedEdge) -> Iterator[None]:
-        judged = [(name, True) for name in edge.open.values()]
-        judged += [(name, False) for name in edge.refused]
-        for name, could_read in judged:
+    def _check_access(self, edge: ServedEdge) -> Iterator[None]:
+        before = [(name, True) for name in edge.open.values()]
+        before += [(name, False) for name in edge.refused]
+        for name, could_read in before:
             if self._rules.may_read(edge.name, name) is not could_read:
-                # It will ask for everything again.
+                # It will request everything again.
                 edge.is_whole = False
                 return
             yield
 
     def _work(self, edge: ServedEdge) -> Iterator[None]:
-        """Open and close what an edge asked for, a PV at each step."""
+        """Handle the changes that an edge requested, one PV per step."""
         while edge.work:
-            asked = edge.work.popleft()
-            for each in asked.content:
+            control = edge.work.popleft()
+            for each in control.content:
                 edge.waiting -= 1
-                # After a new start it counts no more.
-                if asked.epoch == edge.stream.epoch:
-                    self._open_or_close(edge, asked.ask, each)
+                # Not if the stream was restarted meanwhile.
+                if control.epoch == edge.stream.epoch:
+                    self._open_or_close(edge, control.action, each)
                 yield
         edge.is_working = False
         self._changed()
 
-    def _open_or_close(self, edge: ServedEdge, ask: Ask, content: Any) -> None:
+    def _open_or_close(self, edge: ServedEdge, action: Action, content: Any) -> None:
         try:
-            match ask:
-                case Ask.OPEN:
-                    # Version 1 tells no rate.
+            match action:
+                case Action.OPEN:
+                    # Version 1 has no rates.
                     number, name, *rates = content
                     self._open(edge, int(number), str(name), _rate(*rates))
-                case Ask.LIMIT:
+                case Action.LIMIT:
                     name, rate = content
                     channel = self._rules.channel_name(str(name))
                     self._published.limit(channel, edge.stream, _rate(rate))
                 case _:
                     self._close(edge, str(content))
         except Exception:
-            self._log.failure("What the edge {edge} asks for cannot be done", edge=edge.name)
+            self._log.failure("Cannot handle a request of the edge {edge}", edge=edge.name)
 
     def _open(self, edge: ServedEdge, number: int, name: str, rate: float | None) -> None:
         try:
@@ -246,7 +246,7 @@ class ServedEdges:
             text = f"the ingest does not let the edge {edge.name} read it"
             self._published.refuse(edge.stream, number, text)
         elif channel not in self._published and len(self._published) >= self._max_channels:
-            text = f"there are {self._max_channels} channels, as many as may be"
+            text = f"the limit of {self._max_channels} channels is reached"
             self._published.refuse(edge.stream, number, text)
         else:
             edge.open[channel] = name
@@ -268,7 +268,7 @@ class ServedEdges:
 
     def _drop(self, key: Key) -> None:
         edge = self._edges.pop(key)
-        self._tell_conflated(edge, is_last=True)
+        self._log_conflated(edge, is_last=True)
         self._close_all(edge)
         self._changed()
 

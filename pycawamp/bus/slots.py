@@ -17,10 +17,10 @@ _Weights = npt.NDArray[np.uint64]
 
 
 class ShardKey:
-    """Which part of a name decides on its slot.
+    """The part of a name that determines its slot.
 
     `pattern` is a regular expression: its first group, or all that it matches; names that it does
-    not match count as a whole. Raises ValueError if it is none.
+    not match count as a whole. Raises ValueError if it is invalid.
     """
 
     def __init__(self, pattern: str = "") -> None:
@@ -31,7 +31,7 @@ class ShardKey:
                 options.log_errors = False
                 self._pattern = re2.compile(pattern, options)
             except re2.error as error:
-                raise ValueError(f"no regular expression: {_text(error)}") from None
+                raise ValueError(f"not a regular expression: {_text(error)}") from None
 
     def slot(self, name: str) -> int:
         """Return the slot of a PV name."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 
 PREFIX = "pycaserver"
-BEATS = f"{PREFIX}.beat.*"
-"""All ingests: who is there."""
-ROLL_CALL = f"{PREFIX}.roll"
-"""Asks all ingests for a beat at once."""
+HEARTBEATS = f"{PREFIX}.beat.*"
+"""Heartbeats of all ingests."""
+DISCOVER = f"{PREFIX}.roll"
+"""Requests a heartbeat of all ingests."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
@@ -22,41 +22,41 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-def beat(ingest: str) -> str:
-    """Return where an ingest says that it is there."""
+def heartbeat(ingest: str) -> str:
+    """Return the subject of an ingest's heartbeats."""
     return f"{PREFIX}.beat.{ingest}"
 
 
 def namesake(ingest: str) -> str:
-    """Return where an ingest with a name can be asked whether it is there."""
+    """Return the subject to which a running ingest of a name replies."""
     return f"{PREFIX}.who.{ingest}"
 
 
 def control(ingest: str, edge: str) -> str:
-    """Return where an edge asks an ingest for PVs; `*` for any edge."""
+    """Return the subject of control messages from an edge, or from any (`*`), to an ingest."""
     return f"{PREFIX}.ask.{ingest}.{edge}"
 
 
 def get(ingest: str, edge: str) -> str:
-    """Return where an edge asks an ingest to read a PV."""
+    """Return the subject of an edge's get requests to an ingest."""
     return f"{PREFIX}.get.{ingest}.{edge}"
 
 
 def put(ingest: str, edge: str) -> str:
-    """Return where an edge asks an ingest to write a PV."""
+    """Return the subject of an edge's put requests to an ingest."""
     return f"{PREFIX}.put.{ingest}.{edge}"
 
 
 def data(edge: str, session: str) -> str:
-    """Return where the values for one run of an edge are published."""
+    """Return the subject of the bursts for one run of an edge."""
     return f"{PREFIX}.data.{edge}.{session}"
 
 
 def replies(name: str, session: str) -> str:
-    """Return the beginning of the subjects for replies to one run of an edge or an ingest."""
+    """Return the prefix of the subjects of replies to one run of an edge or an ingest."""
     return f"_INBOX.{name}.{session}"
 
 
 def last(subject: str) -> str:
-    """Return the last part of a subject: whose it is."""
+    """Return the last part of a subject: the name of the sender."""
     return subject.rpartition(".")[2]

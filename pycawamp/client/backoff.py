@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import attrs
 
-_MOST_DOUBLINGS = 32
+_MAX_DOUBLINGS = 32
 
 
 @attrs.frozen
@@ -27,6 +27,6 @@ class Backoff:
 
     def delay(self, failures: int) -> float:
         """Return the delay in seconds after a number of consecutive failures (1 or more)."""
-        doublings = min(failures - 1, _MOST_DOUBLINGS)
+        doublings = min(failures - 1, _MAX_DOUBLINGS)
         longest: float = min(self.longest, self.first * 2.0**doublings)
         return self.random() * longest

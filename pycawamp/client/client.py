@@ -262,7 +262,7 @@ class GatewayClient:
         self._connection.start()
 
     def close(self) -> Deferred[None]:
-        """Close the connection and all subscriptions; no listener is called any more.
+        """Close the connection and all subscriptions; listeners are no longer called.
 
         Returns:
             A Deferred that fires when the connection is closed.

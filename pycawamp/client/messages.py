@@ -127,7 +127,7 @@ def _listed(values: list[Any]) -> Value:
     array: Array = np.array(values, float if None in values or not values else None)
     is_whole = bool(values) and type(values[0]) is int and set(map(type, values)) == {int}
     if array.dtype.kind == "f" and is_whole and min(values) >= 0:
-        # numpy takes doubles for integers of which some need 64 bits without a sign.
+        # numpy uses doubles if some integers need 64 bits without a sign.
         array = np.array(values, np.uint64)
     array.setflags(write=False)
     return array

@@ -113,7 +113,7 @@ class SubscribedPV:
         self._settle_history()
 
     def _settle_history(self) -> None:
-        """Once nobody waits for history, another request need not ask for it."""
+        """Once no subscription awaits history, another request need not include it."""
         requested = self.requested
         if requested is None or not requested.history:
             return

@@ -12,7 +12,7 @@ from pycawamp.client.messages import Message
 from pycawamp.client.subscribed import MESSAGE_TYPES, SubscribedPV
 from pycawamp.client.subscriptions import Subscription, SubscriptionOptions
 
-MOST_NAMES = 1000
+MAX_NAMES = 1000
 """Maximum names in a request, well below the limits of a gateway."""
 
 
@@ -119,7 +119,7 @@ def _requests(options: SubscriptionOptions | None, names: list[str]) -> Iterator
     asked = (
         {"action": "disconnect"} if options is None else {"action": "connect", **options.on_wire}
     )
-    for start in range(0, len(names), MOST_NAMES):
-        some = names[start : start + MOST_NAMES]
+    for start in range(0, len(names), MAX_NAMES):
+        some = names[start : start + MAX_NAMES]
         # A single name is sent as in Version 1, for gateways of that version.
         yield {**asked, "pv": some[0]} if len(some) == 1 else {**asked, "pvs": some}

@@ -101,7 +101,7 @@ class Subscription:
         self._newest: Update | None = None
         self._awaits_announcement = False
         self.awaits_history = options.history > 0
-        """Whether its history is still to come."""
+        """Whether its history has not arrived yet."""
 
     @property
     def due(self) -> SubscriptionOptions:
@@ -109,7 +109,7 @@ class Subscription:
         return self.options if self.awaits_history else self.options.without_history
 
     def close(self) -> None:
-        """Unsubscribe; the listener is not called any more."""
+        """Unsubscribe; the listener is no longer called."""
         if not self._closed:
             self._closed = True
             self._throttle.clear()
@@ -146,7 +146,7 @@ class Subscription:
         """
         if self._awaits_announcement:
             return
-        # It would have come before.
+        # It would have arrived before.
         self.awaits_history = False
         if is_snapshot and not self._is_news(update):
             return

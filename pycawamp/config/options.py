@@ -110,7 +110,7 @@ OPTIONS = (
     Option(
         "drain-time",
         Settings().drain_time,
-        "Seconds for disconnecting clients gradually when the gateway stops; 0: at once",
+        "Seconds for disconnecting clients gradually when the gateway stops; 0: immediately",
         values.seconds_or_0,
     ),
     Option("pvlist", None, "PV list file: which PVs are served (docs/access.md)", values.path),

@@ -27,7 +27,7 @@ class GatewaySettings:
     """Settings of a gateway; all times in seconds."""
 
     connect_timeout: float = 5.0
-    """Time until a client is told that a PV was not found."""
+    """Time until a PV that no IOC has answered for is reported as not found."""
     linger: float = 10.0
     """Time for which a channel stays open after its last client has left."""
     history: float = 0.0

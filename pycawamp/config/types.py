@@ -21,7 +21,7 @@ from pycawamp.web.origin import Origins
 from pycawamp.web.proxy import UNIX
 from pycawamp.web.reports import ReportReaders
 
-MOST = 10**9
+MAX_LIMIT = 10**9
 """The maximum of all limits, to catch typing errors."""
 
 
@@ -84,8 +84,8 @@ def whole(least: int = 1) -> Callable[[str], int]:
     """Return a parser of whole numbers with a minimum."""
 
     def parse(text: str) -> int:
-        if not (text.isascii() and text.isdigit()) or not least <= int(text) <= MOST:
-            raise ValueError(f"a whole number from {least} to {MOST}")
+        if not (text.isascii() and text.isdigit()) or not least <= int(text) <= MAX_LIMIT:
+            raise ValueError(f"a whole number from {least} to {MAX_LIMIT}")
         return int(text)
 
     return parse

@@ -15,7 +15,7 @@ BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0
 """The upper bounds of the histogram's buckets, in seconds; the last bucket has no upper bound."""
 WEIGHT = 1 / 8
 """The weight of a sample in the mean of an IOC."""
-MOST_IOCS = 10_000
+MAX_IOCS = 10_000
 """Maximum number of IOCs whose mean is kept."""
 
 
@@ -57,7 +57,7 @@ class DeliveryDelays:
         mean = self._by_ioc.get(host)
         if mean is not None:
             self._by_ioc[host] = mean + (delay - mean) * WEIGHT
-        elif len(self._by_ioc) < MOST_IOCS:
+        elif len(self._by_ioc) < MAX_IOCS:
             self._by_ioc[host] = delay
 
     def statistics(self) -> DelayStatistics:

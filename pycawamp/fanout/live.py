@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from pycawamp.fanout.stream import EncodedStream
 
-MOST_TABLES = 64
+MAX_TABLES = 64
 
 
 class Named(NamedTuple):
@@ -38,7 +38,7 @@ class LiveStreams:
         """Return the table of a kind of clients."""
         table = self._tables.get(kind)
         if table is None:
-            if len(self._tables) >= MOST_TABLES:
+            if len(self._tables) >= MAX_TABLES:
                 del self._tables[next(iter(self._tables))]
             table = self._tables[kind] = {}
         return table

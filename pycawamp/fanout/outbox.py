@@ -162,7 +162,7 @@ class Outbox:
             self._writer.write(data)
 
     def close(self) -> None:
-        """Drop all frames, and collect no more."""
+        """Drop all frames, and ignore further ones."""
         self._closed = True
         self.paused = True
         self._frames = []

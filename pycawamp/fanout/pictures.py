@@ -19,7 +19,7 @@ from pycawamp.pv.pv import PV
 from pycawamp.pv.values import Array, Image, Metadata, Reading
 from pycawamp.wire.dialect import ImageForm
 
-AT_ONCE = 1_000_000
+SMALL_IMAGE = 1_000_000
 """Bytes of pixels that are compressed in the reactor thread; larger images use another thread."""
 COLOURS = (3, 4)
 
@@ -29,7 +29,7 @@ def compressed(reactor: Any, reading: Reading, form: ImageForm) -> Deferred[Read
     image = reading.value
     if not isinstance(image, Image) or image.codec:
         return succeed(reading)
-    if image.pixels.nbytes <= AT_ONCE:
+    if image.pixels.nbytes <= SMALL_IMAGE:
         return succeed(reading._replace(value=jpeg(image, form)))
     made = deferToThreadPool(reactor, reactor.getThreadPool(), jpeg, image, form)
     return made.addCallback(lambda value: reading._replace(value=value))

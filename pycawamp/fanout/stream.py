@@ -165,7 +165,7 @@ class EncodedStream:
             self._send_past(outbox, past)
         self.send_newest(outbox)
 
-    def tell(self, outbox: Outbox, message: bytes) -> None:
+    def send(self, outbox: Outbox, message: bytes) -> None:
         """Send a client a message that is not an update."""
         packing = self._cohort.packing
         packing.deliver(outbox, packing.wrap(message))
@@ -181,7 +181,7 @@ class EncodedStream:
         samples = self._pv.past(time() - past.seconds)
         message = self.renderer.history(samples.thinned(past.points)) if len(samples) else None
         if message is not None:
-            self.tell(outbox, message)
+            self.send(outbox, message)
 
     def metadata(self, metadata: Metadata) -> None:
         """Send changed metadata, and the newest value again if it shows the change."""

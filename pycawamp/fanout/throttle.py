@@ -15,9 +15,9 @@ from pycawamp.pv.interfaces import PVState
 from pycawamp.pv.routes import DirectStream
 from pycawamp.pv.values import Metadata, Reading
 
-MOST_GAP = 0.1
+MAX_GAP = 0.1
 """Seconds that the end of a pause may be late, to come with others."""
-MOST_LEFT_BEHIND = 1000
+MAX_LEFT_BEHIND = 1000
 """Maximum number of obsolete pauses that are kept until they are over."""
 
 
@@ -54,7 +54,7 @@ class Throttle(DelayLine[Pause]):
     def __init__(self, clock: IReactorTime, rate: float) -> None:
         pause = 1 / rate
         # Pauses that end together cause one write per client.
-        super().__init__(clock, pause, Pause.end, gap=min(pause / 10, MOST_GAP))
+        super().__init__(clock, pause, Pause.end, gap=min(pause / 10, MAX_GAP))
         self.rate = rate
         self._streams = 0
 
@@ -67,12 +67,12 @@ class Throttle(DelayLine[Pause]):
         self._streams -= 1
         if not self._streams:
             self.clear()
-        elif len(self) > self._streams + MOST_LEFT_BEHIND:
+        elif len(self) > self._streams + MAX_LEFT_BEHIND:
             self.keep(lambda pause: pause.is_current)
 
 
 class ThrottledStream(EncodedStream):
-    """A stream with a maximum rate: sends the first update at once, then the newest of each pause.
+    """A stream with a maximum rate: sends the first update, then the newest of each pause.
 
     Scalars and arrays can have different rates. During a pause, it does not need updates: at the
     end it checks whether there were any.
@@ -100,7 +100,7 @@ class ThrottledStream(EncodedStream):
 
     @property
     def rate(self) -> float | None:
-        """The most updates per second that it sends; None: all, or not known yet."""
+        """Maximum updates per second that it sends; None: all, or not known yet."""
         return self._throttle.rate if self._throttle is not None else None
 
     @property

@@ -24,14 +24,14 @@ from pycawamp.pv.history import NO_SAMPLES, Samples
 from pycawamp.pv.http_body import Body, BodyError
 from pycawamp.pv.values import SEVERITIES
 
-AT_ONCE = 4
+MAX_REQUESTS = 4
 """Maximum number of simultaneous requests to the archiver, for all clients."""
-MOST_WAITING = 500
+MAX_WAITING = 500
 """Maximum number of queued requests."""
 TIMEOUT = 10.0
 """Seconds within which an answer must be complete."""
 CONNECT_TIMEOUT = 5.0
-MOST_BYTES = 2**20
+MAX_BYTES = 2**20
 """Maximum bytes of an answer. Parsing a larger one would block other clients."""
 POINTS_PER_BIN = 3
 _TOO_LATE = "the archiver did not answer within {:g} s"
@@ -56,7 +56,7 @@ class Archiver:
         self._pool = HTTPConnectionPool(reactor)
         # It does not follow redirects: only the configured host is asked.
         self._agent = Agent(reactor, connectTimeout=CONNECT_TIMEOUT, pool=self._pool)
-        self._turns = DeferredSemaphore(AT_ONCE)
+        self._turns = DeferredSemaphore(MAX_REQUESTS)
 
     def close(self) -> Deferred[None]:
         """Close idle connections; fires when they are closed."""
@@ -79,7 +79,7 @@ class Archiver:
         """
         if not _ARCHIVED.fullmatch(name) or end <= start:
             return NO_SAMPLES
-        if len(self._turns.waiting) >= MOST_WAITING:
+        if len(self._turns.waiting) >= MAX_WAITING:
             raise OverloadedError("too many requests wait for the archiver")
         bins = max(1, points // POINTS_PER_BIN)
         await self._turns.acquire()
@@ -109,7 +109,7 @@ class Archiver:
         response: IResponse = await self._agent.request(b"GET", url.encode(), accepted)
         # Also of an error: the connection can be used again only when it is read.
         try:
-            found = await Body(response, MOST_BYTES).done
+            found = await Body(response, MAX_BYTES).done
         except BodyError as error:
             raise ArchiverError(f"the archiver {error}") from None
         if response.code == NOT_FOUND:

@@ -6,6 +6,7 @@ import ctypes
 import re
 from collections.abc import Sequence
 from ctypes import POINTER, byref, c_char_p, c_double, c_long, c_short, c_ulong
+from functools import cache
 
 from attrs import field, frozen
 from epicscorelibs.lib import Com_dsoinfo
@@ -21,15 +22,20 @@ parentheses crash the process.
 
 _OPERATOR = re.compile(r"[A-Za-z_]\w+|[^\w\s.]", re.ASCII)
 
-_libcom = ctypes.CDLL(Com_dsoinfo.sofilename)
-_libcom.postfix.restype = c_long
-_libcom.postfix.argtypes = (c_char_p, c_char_p, POINTER(c_short))
-_libcom.calcErrorStr.restype = c_char_p
-_libcom.calcErrorStr.argtypes = (c_short,)
-_libcom.calcArgUsage.restype = c_long
-_libcom.calcArgUsage.argtypes = (c_char_p, POINTER(c_ulong), POINTER(c_ulong))
-_libcom.calcPerform.restype = c_long
-_libcom.calcPerform.argtypes = (POINTER(c_double), POINTER(c_double), c_char_p)
+
+@cache
+def _libcom() -> ctypes.CDLL:
+    """Return the library; it is loaded when it is first used, as it does not stand a fork."""
+    library = ctypes.CDLL(Com_dsoinfo.sofilename)
+    library.postfix.restype = c_long
+    library.postfix.argtypes = (c_char_p, c_char_p, POINTER(c_short))
+    library.calcErrorStr.restype = c_char_p
+    library.calcErrorStr.argtypes = (c_short,)
+    library.calcArgUsage.restype = c_long
+    library.calcArgUsage.argtypes = (c_char_p, POINTER(c_ulong), POINTER(c_ulong))
+    library.calcPerform.restype = c_long
+    library.calcPerform.argtypes = (POINTER(c_double), POINTER(c_double), c_char_p)
+    return library
 
 
 class ExpressionError(ValueError):
@@ -56,10 +62,10 @@ class Expression:
         # INFIX_TO_POSTFIX_SIZE of postfix.h; some more for short ones, as EPICS had it before.
         compiled = ctypes.create_string_buffer((len(encoded) + 1) * 21 // 6 + 32)
         error = c_short()
-        if _libcom.postfix(encoded, compiled, byref(error)):
-            raise ExpressionError(_libcom.calcErrorStr(error).decode())
+        if _libcom().postfix(encoded, compiled, byref(error)):
+            raise ExpressionError(_libcom().calcErrorStr(error).decode())
         used, stored = c_ulong(), c_ulong()
-        _libcom.calcArgUsage(compiled, byref(used), byref(stored))
+        _libcom().calcArgUsage(compiled, byref(used), byref(stored))
         if stored.value:
             raise ExpressionError("Assignment operator used")
         object.__setattr__(self, "inputs", used.value)
@@ -74,5 +80,5 @@ class Expression:
         """
         arguments = (c_double * INPUTS)(*values)
         result = c_double(previous)
-        failed = _libcom.calcPerform(arguments, byref(result), self._compiled)
+        failed = _libcom().calcPerform(arguments, byref(result), self._compiled)
         return None if failed else result.value

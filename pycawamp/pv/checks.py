@@ -23,10 +23,10 @@ def elements(metadata: Metadata, value: Any) -> list[Any]:
     """
     if not metadata.is_array:
         if isinstance(value, list | dict):
-            raise BadValueError(f"expected {wanted(metadata)}, got {described(value)}")
+            raise BadValueError(f"expected {expected(metadata)}, got {described(value)}")
         return [value]
     if not isinstance(value, list):
-        raise BadValueError(f"expected an array of {wanted(metadata)}, got {described(value)}")
+        raise BadValueError(f"expected an array of {expected(metadata)}, got {described(value)}")
     if metadata.count and len(value) > metadata.count:
         raise BadValueError(f"expected at most {metadata.count} elements, got {len(value)}")
     return value
@@ -38,15 +38,15 @@ def numbers(metadata: Metadata, values: list[Any], dtype: np.dtype[Any]) -> Arra
     Raises:
         BadValueError: An element is not a number, or not within the channel's range.
     """
-    # A set of types, not a look at each value: a million numbers are checked in C.
+    # By a set of types instead of each value: a million numbers are checked in C.
     for wrong in set(map(type, values)) - {int, float}:
         example = next(value for value in values if type(value) is wrong)
-        raise BadValueError(f"expected {wanted(metadata)}, got {described(example)}")
+        raise BadValueError(f"expected {expected(metadata)}, got {described(example)}")
     checked = np.array(values, dtype=np.float64)
     if not np.isfinite(checked).all():
         raise BadValueError("expected finite numbers")
     if dtype.kind != "f" and not (checked == np.floor(checked)).all():
-        raise BadValueError(f"expected {wanted(metadata)}, got a fraction")
+        raise BadValueError(f"expected {expected(metadata)}, got a fraction")
     if dtype.kind != "f" and dtype.itemsize == _LARGEST:
         return _large_integers(values, dtype)
     limits = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
@@ -92,9 +92,9 @@ def string(value: Any) -> bytes:
     return value.encode()
 
 
-def wanted(metadata: Metadata) -> str:
+def expected(metadata: Metadata) -> str:
     """Return a text for the type of a channel's elements."""
-    return _WANTED.get(metadata.type, "whole numbers" if metadata.is_array else "a whole number")
+    return _EXPECTED.get(metadata.type, "whole numbers" if metadata.is_array else "a whole number")
 
 
 def described(value: Any) -> str:
@@ -109,7 +109,7 @@ MAX_SHOWN = 40
 """Maximum characters of a value in an error message."""
 _LARGEST = 8
 """Bytes of the smallest integer type that a double cannot hold exactly."""
-_WANTED = {
+_EXPECTED = {
     FieldType.STRING: "a string",
     FieldType.DOUBLE: "a number",
     FieldType.FLOAT: "a number",

@@ -15,7 +15,7 @@ import numpy as np
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.values import SEVERITIES, Array, Reading
 
-MOST_SAMPLES = 8192
+MAX_SAMPLES = 8192
 """Maximum number of samples of a PV, whatever the time."""
 REFUSED = 256
 """Number of samples between two requests for memory that was refused."""
@@ -38,7 +38,7 @@ class Store(Protocol):
         """Return all samples, oldest first: value (double), seconds and `rest` (uint32)."""
 
     def close(self) -> None:
-        """Release the memory, and keep no more samples."""
+        """Release the memory; further samples are ignored."""
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -86,7 +86,7 @@ class DequeStore:
         return b"".join(self._samples)
 
     def close(self) -> None:
-        """Release the memory, and keep no more samples."""
+        """Release the memory; further samples are ignored."""
         if self._reserve is not None:
             self._reserve(-self._room * _HELD)
             self._reserve = None
@@ -232,7 +232,7 @@ class Histories:
         """Return the store of a new PV; None if no history is kept."""
         if not self._seconds:
             return None
-        return self._make(self._seconds, MOST_SAMPLES, self._asked)
+        return self._make(self._seconds, MAX_SAMPLES, self._asked)
 
     def _reserve(self, size: int) -> bool:
         budget = self._budget

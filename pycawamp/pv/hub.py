@@ -25,7 +25,7 @@ class Subscription:
     _subscriber: ISubscriber | None
 
     def close(self) -> None:
-        """Unsubscribe; the subscriber is not called any more."""
+        """Unsubscribe; the subscriber is no longer called."""
         # Dropped too, to break a reference cycle.
         subscriber, self._subscriber = self._subscriber, None
         if subscriber is not None:
@@ -63,7 +63,7 @@ class PVHub(Service):
         self._histories = histories
         # Bound once, for all PVs.
         self._seconds = clock.seconds
-        self._tell_found = self._found
+        self._on_found = self._found
         self._channels: dict[str, _Channel] = {}
         # Channels without subscribers that were not found: the first to be closed at limits.
         self._idle_searches: dict[str, None] = {}
@@ -98,7 +98,7 @@ class PVHub(Service):
         channel = self._channels.get(name)
         if channel is None:
             history = self._histories.open() if self._histories is not None else None
-            pv = PV(name, self._tell_found, self._seconds, history)
+            pv = PV(name, self._on_found, self._seconds, history)
             handle = self._backend.open(name, pv)
             if ILimitedHandle.providedBy(handle):
                 pv.limit_by(handle.limit)
@@ -108,7 +108,7 @@ class PVHub(Service):
         pv.subscribers = (*pv.subscribers, subscriber)
         pv.reroute()
         try:
-            pv.tell(subscriber)
+            pv.send_state(subscriber)
         except Exception:
             self._leave(pv, subscriber)
             raise

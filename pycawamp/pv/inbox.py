@@ -25,7 +25,7 @@ FEWEST = 1000
 """Number of events that may be queued at any pace: a burst of a page."""
 SHORT_REST = 0.001
 """Seconds; a shorter rest is not worth a timer, whose resolution is limited."""
-MOST_SMALL = 3
+MAX_SMALL = 3
 """Slices of few updates in a row, not `SHORT_REST` apart: from then on it rests after each."""
 
 
@@ -36,8 +36,8 @@ class Inbox:
     slices are short while sending takes little time, so that no client waits for the end of a
     burst, and longer with many clients. When the queue is empty, it rests for as long as sending
     took (at most the longest slice), so that the next updates accumulate and share the cost per
-    client. With few clients it does not rest, so a single update is sent at once. If few updates at
-    a time keep arriving, it rests for a millisecond after each slice, until none has arrived,
+    client. With few clients it does not rest: a single update is sent immediately. If few updates
+    at a time keep arriving, it rests for a millisecond after each slice, until none has arrived,
     because each slice has a cost too.
 
     Above its limits, the inbox keeps only the newest update of each channel. `intake` replaces the
@@ -109,7 +109,7 @@ class Inbox:
             self._reactor.addReader(self._descriptor)
 
     def close(self) -> None:
-        """Handle no more events."""
+        """Ignore further events."""
         self._closed = True
         if self._resting is not None and self._resting.active():
             self._resting.cancel()
@@ -151,7 +151,7 @@ class Inbox:
         """Count the slices of few updates in a row; until there are none, once it rests."""
         if not handled:
             self._small_slices = 0
-        elif self._small_slices < MOST_SMALL:
+        elif self._small_slices < MAX_SMALL:
             is_small = handled < SAMPLE_EVENTS and started - self._ended < SHORT_REST
             self._small_slices = self._small_slices + 1 if is_small else 0
 
@@ -160,7 +160,7 @@ class Inbox:
         rest = min(sending, self._limits.slice)
         if rest > SHORT_REST:
             return rest
-        return SHORT_REST if self._small_slices == MOST_SMALL else 0.0
+        return SHORT_REST if self._small_slices == MAX_SMALL else 0.0
 
     def _adjust(self, handled: int, seconds: float) -> None:
         """Limit the queue to what can be handled in time at the recent pace."""

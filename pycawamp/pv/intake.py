@@ -43,7 +43,7 @@ class Intake(Queue, Protocol):
     ) -> Route:
         """Return a route for the DBR_TIME events of a scalar."""
 
-    def listen(  # noqa: PLR0913, PLR0917 (what it is told for each subscription)
+    def listen(  # noqa: PLR0913, PLR0917 (the parameters of a subscription)
         self,
         dbr_type: int,
         most: int,

@@ -47,7 +47,7 @@ class PVState(Protocol):
 
     @property
     def updates(self) -> int:
-        """How many updates have come since it was opened."""
+        """How many updates have arrived since it was opened."""
 
     @property
     def updates_of_connection(self) -> int:
@@ -114,7 +114,7 @@ class IHandle(Interface):
     """An open channel of a backend."""
 
     def close() -> None:
-        """Close the channel; its sink is not called any more."""
+        """Close the channel; its sink is no longer called."""
 
     def get() -> Deferred[Reading]:
         """Read the current value.

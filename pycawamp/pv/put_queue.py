@@ -36,7 +36,7 @@ class PutQueue(ABC, Generic[P]):
         self.go_on()
 
     def abandon(self, put: P) -> None:
-        """Cancel a write that nobody waits for any more, unless it was sent."""
+        """Cancel a write, unless it was sent."""
         if put in self._waiting:
             self._waiting.remove(put)
         elif put is self.under_way:
@@ -44,7 +44,7 @@ class PutQueue(ABC, Generic[P]):
             self.go_on()
 
     def go_on(self) -> None:
-        """Send the writes whose turn has come."""
+        """Send the next writes, as far as the limit allows."""
         if self.under_way is not None and self._is_abandoned:
             self.write_waiting()
         elif self.under_way is None and self._waiting:

@@ -225,7 +225,7 @@ class PV:
         if self.history is not None:
             self.history.close()
 
-    def tell(self, subscriber: ISubscriber) -> None:
+    def send_state(self, subscriber: ISubscriber) -> None:
         """Notify a subscriber of the current state."""
         if self.described is not None:
             subscriber.metadata(self, self.described)

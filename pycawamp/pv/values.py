@@ -155,7 +155,7 @@ class Metadata:
     )
     """Whether the channel's values are arrays, even with one element or none."""
     capacity: int = 0
-    """Bytes of the largest value so far, if `count` does not tell."""
+    """Bytes of the largest value so far, if it does not follow from `count`."""
 
     @property
     def size(self) -> int:

@@ -121,35 +121,13 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
 
     All files are read here, before anything is opened. `backend` replaces Channel Access.
     """
-    try:
-        check_twisted()
-        check_autobahn()
-    except InternalsError as error:
-        refuse(str(error))
+    _check_libraries()
     endpoints = [endpoint(reactor, description) for description in settings.ports]
     certificates = [each.certificate for each in endpoints if each.certificate is not None]
     files = _site_files(reactor, settings, certificates)
-    demo = None
-    if settings.demo:
-        demo = DemoIOC(reactor)
-        # Before Channel Access and pvAccess are opened, which must find this IOC only.
-        os.environ.update(demo.client_environment())
-    try:
-        edge = Edge(reactor, *bus_edge(settings.bus)) if settings.bus is not None else None
-        gateway = Gateway(
-            reactor,
-            settings.gateway,
-            backend,
-            files.policy,
-            files.authentication,
-            backends=edge_backends(edge) if edge is not None else None,
-        )
-    except (LibraryError, PutLogError) as error:
-        refuse(str(error))
-    if edge is not None:
-        gateway.readiness.source = lambda: edge.problem
-    gateway.setName("gateway")  # type: ignore[no-untyped-call]
-    files.govern(gateway)
+    # Before Channel Access and pvAccess are opened, which must find this IOC only.
+    demo = _demo_ioc(reactor) if settings.demo else None
+    gateway = _gateway(reactor, settings, files, backend)
     console = ConsolePages(reactor, gateway, settings, files.names)
     parts_of_site = {
         "monitor": gateway.resource,
@@ -178,6 +156,44 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
     console.setServiceParent(app)  # type: ignore[no-untyped-call]
     _add_reports(reactor, app, root, settings.report_readers)
     return app
+
+
+def _check_libraries() -> None:
+    """Exit if Twisted or Autobahn lacks the required internals."""
+    try:
+        check_twisted()
+        check_autobahn()
+    except InternalsError as error:
+        refuse(str(error))
+
+
+def _demo_ioc(reactor: Any) -> DemoIOC:
+    """Return an IOC, the only one that this process searches for PVs."""
+    demo = DemoIOC(reactor)
+    os.environ.update(demo.client_environment())
+    return demo
+
+
+def _gateway(
+    reactor: Any, settings: Settings, files: SiteFiles, backend: IBackend | None
+) -> Gateway:
+    edge = Edge(reactor, *bus_edge(settings.bus)) if settings.bus is not None else None
+    try:
+        gateway = Gateway(
+            reactor,
+            settings.gateway,
+            backend,
+            files.policy,
+            files.authentication,
+            backends=edge_backends(edge) if edge is not None else None,
+        )
+    except (LibraryError, PutLogError) as error:
+        refuse(str(error))
+    if edge is not None:
+        gateway.readiness.source = lambda: edge.problem
+    gateway.setName("gateway")  # type: ignore[no-untyped-call]
+    files.govern(gateway)
+    return gateway
 
 
 def _add_reports(reactor: Any, app: App, root: Resource, readers: ReportReaders) -> None:

@@ -13,7 +13,7 @@ from pycawamp.config.command_line import refuse
 from pycawamp.config.settings import PROVIDERS, BusSettings
 from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.interfaces import IBackend
-from pycawamp.service.gateway import BackendFactory
+from pycawamp.service.backends import BackendFactory
 
 
 def client_settings(settings: BusSettings) -> ClientSettings:
@@ -38,7 +38,7 @@ def bus_edge(settings: BusSettings) -> tuple[ClientSettings, ShardKey]:
 
 
 def edge_backends(edge: Edge) -> Mapping[str, BackendFactory]:
-    """Return the factories of the backends for all schemes whose PVs come over the bus."""
+    """Return the factories of the backends for all schemes whose PVs are received over the bus."""
 
     def factory(scheme: str) -> BackendFactory:
         def make(_reactor: Any, inbox: Inbox) -> IBackend:

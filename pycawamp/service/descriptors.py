@@ -9,7 +9,7 @@ from twisted.logger import Logger
 
 from pycawamp.web.connections import ConnectionLimits
 
-MOST = 2**20
+MAX_DESCRIPTORS = 2**20
 """Maximum limit to set: EPICS closes all possible descriptors when it starts a process."""
 RESERVE = 1024
 """Descriptors reserved for Channel Access, one per IOC, and for files; a quarter if few."""
@@ -19,8 +19,10 @@ _log = Logger()
 
 def raise_limit() -> int:
     """Raise the soft limit of file descriptors to the hard limit; return it."""
-    soft, hard = (MOST if limit == RLIM_INFINITY else limit for limit in getrlimit(RLIMIT_NOFILE))
-    wanted = min(hard, MOST)
+    soft, hard = (
+        MAX_DESCRIPTORS if limit == RLIM_INFINITY else limit for limit in getrlimit(RLIMIT_NOFILE)
+    )
+    wanted = min(hard, MAX_DESCRIPTORS)
     if soft < wanted:
         setrlimit(RLIMIT_NOFILE, (wanted, getrlimit(RLIMIT_NOFILE)[1]))
     return max(soft, wanted)

@@ -25,7 +25,7 @@ class Leaver(Protocol):
 
 
 class DrainingService(MultiService):
-    """A service that drains its clients before it stops; with `seconds` 0, it stops at once.
+    """A service that drains its clients before it stops; with `seconds` 0, it stops immediately.
 
     `stopping` is called first.
     """

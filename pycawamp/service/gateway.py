@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import attrs
 from twisted.application.service import Service
@@ -12,22 +12,17 @@ from twisted.logger import Logger
 from twisted.web.resource import IResource
 
 from pycawamp.access import IPolicy, Policy, Verdict
-from pycawamp.config.settings import PROVIDERS, GatewaySettings
+from pycawamp.config.settings import GatewaySettings
 from pycawamp.fanout.flush import FlushCycle
 from pycawamp.pv.archiver import Archiver
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.ca import _fast
-from pycawamp.pv.ca.backend import CABackend
 from pycawamp.pv.event_queue import InboxLimits
-from pycawamp.pv.formula.backend import FormulaBackend
 from pycawamp.pv.history import Histories
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.interfaces import IBackend
-from pycawamp.pv.local.loc import LocalBackend
-from pycawamp.pv.local.sim import SimulationBackend
-from pycawamp.pv.pva.backend import PVABackend
-from pycawamp.pv.router import FORMULA, Router
+from pycawamp.service.backends import BackendFactory, Backends
 from pycawamp.sessions.authorizer import decide_for
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.putlog import PutLog
@@ -44,12 +39,6 @@ from pycawamp.web.sse import EventStreams
 from pycawamp.web.websocket import MonitorFactory
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.v2.dialect import VERSION_1
-
-CA, PVA = PROVIDERS
-"""The schemes of Channel Access and pvAccess."""
-
-BackendFactory: TypeAlias = Callable[[Any, Inbox], IBackend]
-"""Creates a backend, given a reactor and the inbox through which it reports from other threads."""
 
 
 class Gateway(Service):
@@ -87,31 +76,22 @@ class Gateway(Service):
         backends: Mapping[str, BackendFactory] | None = None,
     ) -> None:
         settings = settings or GatewaySettings()
+        authentication = authentication or _authentication(reactor, policy)
+        self._authentication = authentication
+        self.refusals: RefusalCounter = authentication.refusals
         self._fast = _fast.load()
         flush_cycle = FlushCycle(reactor, self._fast.frame_buffer)
-        authentication = authentication or _authentication(reactor, policy)
-        self.refusals: RefusalCounter = authentication.refusals
-        self._budget = MemoryBudget(settings.limits.memory)
-        inbox_limits = InboxLimits(bytes=self._budget.share)
+        budget = MemoryBudget(settings.limits.memory)
+        inbox_limits = InboxLimits(bytes=budget.share)
         intake = self._fast.intake(reactor, inbox_limits)
         self._inbox = Inbox(reactor, flush_cycle.flush, inbox_limits, intake)
-        default = settings.default_provider if backend is None else CA
-        made = {scheme: make(reactor, self._inbox) for scheme, make in (backends or {}).items()}
-        backend = backend or made.get(CA)
-        if backend is None:
-            backend = CABackend(reactor, self._inbox, settings.own_repeater, self._budget)
-        formulas = FormulaBackend(reactor)
-        own: dict[str, IBackend] = {
-            "loc": LocalBackend(),
-            "sim": SimulationBackend(reactor),
-            FORMULA: formulas,
-        }
-        self._pva = PVABackend(reactor, self._budget, self._inbox)
-        both = {CA: backend, PVA: self._pva}
-        router = Router(both | own | made, default, own)
-        histories = Histories(self._budget, settings.history, self._fast.history)
+        self._backends = Backends.create(
+            reactor, self._inbox, budget, settings, backend, backends or {}
+        )
+        router = self._backends.router
+        histories = Histories(budget, settings.history, self._fast.history)
         self.hub = PVHub(reactor, router, settings.linger, histories)
-        formulas.follow(self.hub)
+        self._backends.formulas.follow(self.hub)
         url = settings.archiver
         self._archiver = Archiver(reactor, url) if url is not None else None
         self._put_log = PutLog(settings.put_log)
@@ -126,18 +106,16 @@ class Gateway(Service):
             connect_timeout=settings.connect_timeout,
             limits=settings.limits,
             refusals=self.refusals,
-            budget=self._budget,
+            budget=budget,
             archiver=self._archiver,
         )
         self._clients = Clients(reactor, self._sessions, settings.socket.stall_timeout)
         self._sockets = MonitorFactory(self._clients, settings.socket)
-        self._authentication = authentication
         self._streams = EventStreams(self._clients, settings.socket.ping_interval)
         self.api: IResource = Api(self._clients, authentication, self._streams)
         self.resource: IResource = self.resource_for(VERSION_1)
         self.readiness = Readiness()
         """Whether load balancers should send clients to this gateway."""
-        self._router = router
         liveness = Liveness(reactor, self.check)
         self.health: IResource = Health(liveness)
         self.ready: IResource = Health(liveness, self.readiness)
@@ -186,9 +164,9 @@ class Gateway(Service):
             found.totals,
             dropped=clients.slow_consumers.dropped,
             received=clients.read_scheduler.received,
-            overruns=self._pva.overruns,
+            overruns=self._backends.pva.overruns,
         )
-        conflated = found.inbox_conflated + self._pva.conflated
+        conflated = found.inbox_conflated + self._backends.pva.conflated
         return attrs.evolve(found, totals=totals, inbox_conflated=conflated)
 
     def decide(self, name: str, user: str | None, host: str) -> Verdict:
@@ -201,7 +179,7 @@ class Gateway(Service):
 
     def check(self) -> Deferred[None]:
         """Return a Deferred that fires when the backends work: no call of libca hangs."""
-        return self._router.check()
+        return self._backends.router.check()
 
     def reauthorize(self) -> None:
         """Apply a changed policy: end open subscriptions that are no longer allowed."""

@@ -22,7 +22,7 @@ from pycawamp.bus.control import PutRequest
 from pycawamp.bus.ingest import Ingest
 from pycawamp.config.command_line import refuse
 from pycawamp.config.options import IngestOptions as Options
-from pycawamp.config.settings import PROVIDERS, IngestSettings
+from pycawamp.config.settings import IngestSettings
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.ca import _fast
 from pycawamp.pv.ca.backend import CABackend
@@ -32,6 +32,7 @@ from pycawamp.pv.hub import PVHub
 from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.pva.backend import PVABackend
 from pycawamp.pv.router import Router
+from pycawamp.service.backends import CA, PVA
 from pycawamp.service.bus import client_settings
 from pycawamp.service.signals import HangupReloader
 from pycawamp.service.site_files import access_files
@@ -40,7 +41,6 @@ from pycawamp.service.twistd import service_for_twistd
 from pycawamp.sessions.putlog import PutLog, PutLogError, PutRecord
 from pycawamp.wire.names import checked_name
 
-CA, PVA = PROVIDERS
 NAMESAKE = 1
 """The exit status of an ingest if another one has the same name."""
 
@@ -90,7 +90,7 @@ class IngestApp(MultiService):
             conflict=self._end,
             make_buffer=fast.frame_buffer,
         )
-        files.listen(lambda _policy: self.ingest.edges.judge_again())
+        files.listen(lambda _policy: self.ingest.edges.reauthorize())
         notifier = SystemdNotifier(reactor)
         reloader = HangupReloader(reactor, [files.reload])
         for part in (files, self.hub, self.ingest, client, reloader, notifier):

@@ -40,7 +40,7 @@ class HangupReloader(Service):
 
     def reload(self) -> None:
         """Call the functions."""
-        self._log.info("reading all files again")
+        self._log.info("Reading all files again")
         for function in self._functions:
             try:
                 function()

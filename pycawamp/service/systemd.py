@@ -41,7 +41,7 @@ class SystemdNotifier(Service):
             self._beat.start(self._watchdog / 2)
 
     def stopService(self) -> Deferred[None] | None:
-        """Send no more notifications."""
+        """Stop sending notifications."""
         super().stopService()  # type: ignore[no-untyped-call]
         if self._beat.running:
             self._beat.stop()

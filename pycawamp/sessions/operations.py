@@ -33,11 +33,11 @@ from pycawamp.wire.v2.codec import dumps
 
 Work: TypeAlias = Coroutine[Deferred[Any], Any, None]
 
-LARGE_GETS_AT_ONCE = 4
+MAX_LARGE_GETS = 4
 """Simultaneous gets per client of arrays that the memory budget counts."""
-GETS_AT_ONCE = 32
+MAX_GETS = 32
 """Simultaneous gets per client: each may return a large array."""
-HISTORIES_AT_ONCE = 2
+MAX_HISTORIES = 2
 """Simultaneous reads of histories per client, because an archiver is slow."""
 UNDER_WAY = 1000
 """Unanswered requests per client: each takes some kilobytes."""
@@ -79,9 +79,9 @@ class Operations:
         self._put_rate = put_rate
         self._under_way: set[Deferred[None]] = set()
         self._searching: dict[OneShotChannel, None] = {}
-        self._gets = DeferredSemaphore(GETS_AT_ONCE)
-        self._large_gets = DeferredSemaphore(LARGE_GETS_AT_ONCE)
-        self._histories = DeferredSemaphore(HISTORIES_AT_ONCE)
+        self._gets = DeferredSemaphore(MAX_GETS)
+        self._large_gets = DeferredSemaphore(MAX_LARGE_GETS)
+        self._histories = DeferredSemaphore(MAX_HISTORIES)
         self._puts = UnderWay(PUTS, PUT_BYTES)
         self._put_order = PutOrder()
         self._idle: Callable[[], None] | None = None

@@ -107,7 +107,7 @@ class Outgoing:
         return False
 
     def close(self) -> None:
-        """Send no more messages: the client has disconnected."""
+        """Drop further messages: the client has disconnected."""
         self._closed = True
         self.outbox.close()
 

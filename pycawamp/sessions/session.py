@@ -22,13 +22,13 @@ from pycawamp.wire import requests
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.names import checked_name
 
-NAMES_AT_ONCE = 20
+NAMES_PER_STEP = 20
 """PVs of a long list that are subscribed to before other clients are served."""
 TOGETHER = 200
 """PVs of a long list that are subscribed to in one step, if others show them already."""
 NAMES_A_TOKEN = 5
 """PVs of a long list that count as one request."""
-LISTED_AT_ONCE = 500
+LISTED_PER_STEP = 500
 """PVs in the reply to a `list` that are added before other clients are served."""
 LISTED_PER_TOKEN = 50
 """PVs in that reply that count as one request."""
@@ -83,7 +83,7 @@ class Session:
             if self._requests.take(1 + len(payload) // BYTES_A_TOKEN):
                 self._answer(self.outgoing.dialect.parse(payload))
             else:
-                self._turn_away(payload)
+                self._refuse_unparsed(payload)
         except BadMessageError as mistake:
             self._refuse_request(mistake)
         except Exception:
@@ -136,7 +136,7 @@ class Session:
         self.subscriptions.give_up(real_names)
         self._operations.give_up(real_names)
 
-    def _turn_away(self, payload: bytes) -> None:
+    def _refuse_unparsed(self, payload: bytes) -> None:
         """Refuse a request because of a rate limit, without parsing all of it."""
         try:
             request = self.outgoing.dialect.parse(payload)
@@ -160,7 +160,7 @@ class Session:
         request: requests.PVsRequest,
         act: Callable[[str], object],
         act_together: Callable[[Sequence[Any]], bool] = lambda _: False,
-        at_once: int = NAMES_AT_ONCE,
+        per_step: int = NAMES_PER_STEP,
     ) -> None:
         """Process the PVs of a request, in parts if there are many.
 
@@ -173,7 +173,7 @@ class Session:
         if number > 1:
             self._requests.charge(number / NAMES_A_TOKEN)
         if number > TOGETHER or not act_together(request.names):
-            self._begin(self._parts(request, act, act_together, at_once))
+            self._begin(self._parts(request, act, act_together, per_step))
 
     def _begin(self, work: Iterator[None]) -> None:
         self._rest = work
@@ -184,7 +184,7 @@ class Session:
         request: requests.PVsRequest,
         act: Callable[[str], object],
         act_together: Callable[[Sequence[Any]], bool],
-        at_once: int,
+        per_step: int,
     ) -> Iterator[None]:
         done: set[str] = set()
         errors = ListErrors(self.outgoing, request)
@@ -195,10 +195,10 @@ class Session:
             if len(request.names) > TOGETHER and act_together(names):
                 done.update(names)
                 continue
-            for number in range(0, len(names), at_once):
+            for number in range(0, len(names), per_step):
                 if number:
                     yield
-                some = names[number : number + at_once]
+                some = names[number : number + per_step]
                 if act_together(some):
                     done.update(some)
                 else:
@@ -233,9 +233,9 @@ class Session:
             return past is None and subscriptions.open_together(names, encoding)
 
         # Rendering the history of twenty PVs would delay other clients.
-        at_once = 1 if past else NAMES_AT_ONCE
+        per_step = 1 if past else NAMES_PER_STEP
         self._work_on(
-            request, lambda name: subscriptions.open(name, encoding, past), open_together, at_once
+            request, lambda name: subscriptions.open(name, encoding, past), open_together, per_step
         )
 
     def _disconnect(self, request: requests.Disconnect) -> None:
@@ -253,7 +253,7 @@ class Session:
 
     def _list_parts(self, request: requests.ListPVs) -> Iterator[None]:
         # A long reply is created in several reactor iterations, like a long request.
-        for _ in range(LISTED_AT_ONCE, len(self.subscriptions.names), LISTED_AT_ONCE):
+        for _ in range(LISTED_PER_STEP, len(self.subscriptions.names), LISTED_PER_STEP):
             yield
         self.outgoing.send(self.outgoing.dialect.listed(request, self.subscriptions.names))
 

@@ -27,7 +27,7 @@ from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.spellings import SpellingLimits
 from pycawamp.sessions.unresolved import UnresolvedNames
 
-STEPS_AT_ONCE = 100
+STEPS_PER_ITERATION = 100
 """Subscriptions and requests of a disconnected client that are ended per reactor iteration."""
 
 
@@ -98,5 +98,5 @@ class Shared:
 
     def finish(self, work: Iterator[None]) -> None:
         """Execute the steps of some work: a few at once, many in several reactor iterations."""
-        if len(list(islice(work, STEPS_AT_ONCE))) == STEPS_AT_ONCE:
+        if len(list(islice(work, STEPS_PER_ITERATION))) == STEPS_PER_ITERATION:
             self.cooperator.cooperate(work)

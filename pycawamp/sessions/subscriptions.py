@@ -135,7 +135,7 @@ class Subscriptions:
             self._check_size(name, stream.pv)
         except BadMessageError as refusal:
             self.end(name)
-            self._tell_lost(stream, refusal.message)
+            self._send_lost(stream, refusal.message)
             self._outgoing.refuse(attrs.evolve(refusal, action="connect", pvname=name))
             hub, real_name = self._shared.hub, stream.pv.name
             # Not within this call, in which the channel passes on its metadata.
@@ -179,7 +179,7 @@ class Subscriptions:
         if is_wanted:
             del self._unresolved[stream.name]
             if stream.pv.connected is None:
-                self._tell(stream, self._outgoing.dialect.not_found(stream.name))
+                self._send_disconnected(stream, self._outgoing.dialect.not_found(stream.name))
 
     def give_up(self, real_names: Collection[str]) -> None:
         """End the subscriptions to these PVs, none of which was found, to free channels."""
@@ -229,7 +229,7 @@ class Subscriptions:
         if stream.pv.connected is None:
             if was_shown:
                 # The name now stands for another PV.
-                self._tell_lost(stream)
+                self._send_lost(stream)
             search = self._unresolved[stream.name] = SearchTimeout(self, stream)
             self._shared.search_timeouts.put(search, self._outgoing.dialect.search_timeout)
         else:
@@ -244,20 +244,22 @@ class Subscriptions:
             text = "the arrays of this client are larger than the limit in total"
             raise BadMessageError("too_many_pvs", text)
 
-    def _tell_lost(self, stream: EncodedStream, why: str | None = None) -> None:
+    def _send_lost(self, stream: EncodedStream, why: str | None = None) -> None:
         """Send that a PV is not connected, so that pages do not show an old value.
 
         `why` is the reason, if it is not the state of the PV.
         """
-        self._tell(stream, self._outgoing.dialect.connection(stream.name, False), why)
+        self._send_disconnected(stream, self._outgoing.dialect.connection(stream.name, False), why)
 
-    def _tell(self, stream: EncodedStream, message: bytes | None, why: str | None = None) -> None:
+    def _send_disconnected(
+        self, stream: EncodedStream, message: bytes | None, why: str | None = None
+    ) -> None:
         """Send that a PV is not connected, with the reason if requested."""
         why = why or reason(stream.pv)
         if why is not None and stream.encoding.reason:
             message = self._outgoing.dialect.disconnected(stream.name, why)
         if message is not None:
-            stream.tell(self._outgoing.outbox, message)
+            stream.send(self._outgoing.outbox, message)
 
     def _reauthorize(self, name: str, stream: EncodedStream, decide: Decide) -> None:
         try:
@@ -265,7 +267,7 @@ class Subscriptions:
         except BadMessageError as mistake:
             if self.end(name):
                 why = mistake.reason if isinstance(mistake, ReadForbiddenError) else None
-                self._tell_lost(stream, why)
+                self._send_lost(stream, why)
             self._forbidden[stream.name] = stream.encoding
             self._outgoing.refuse(mistake)
             return
@@ -280,7 +282,7 @@ class Subscriptions:
         if encoding.reason:
             self._outgoing.send(self._outgoing.dialect.disconnected(name, why))
         elif stream is not None and was_shown:
-            self._tell_lost(stream, why)
+            self._send_lost(stream, why)
         if has_ended or stream is not None:
             self._forbidden[name] = encoding
 

@@ -16,7 +16,7 @@ from pycawamp.sessions.names_in_use import Holder, NamesInUse
 GiveUp: TypeAlias = Callable[[Holder, Collection[str]], None]
 """Ends a client's searches for some names."""
 
-AT_ONCE = 100
+NAMES_PER_STEP = 100
 """Names that are given up together, because it takes time to find who holds most."""
 SHARE = 0.9
 """The share of a client, as a fraction of the average."""
@@ -92,7 +92,7 @@ class UnresolvedNames:
         """End some searches; return False if the client already has its share."""
         names, address = self._names, holder.address
         if not self._address_is_full(name, holder):
-            if self._hub.close_idle_searches(AT_ONCE):
+            if self._hub.close_idle_searches(NAMES_PER_STEP):
                 return True
             own = len(names.of_address(address))
             if own < _share(len(names), len(names.addresses)):
@@ -111,7 +111,7 @@ class UnresolvedNames:
 
     def _give_up(self, victim: Holder, excess: int) -> bool:
         """End some searches of a client that has more than this one."""
-        names = list(islice(self._names.of_client(victim), min(AT_ONCE, excess // 2)))
+        names = list(islice(self._names.of_client(victim), min(NAMES_PER_STEP, excess // 2)))
         for name in names:
             self._names.remove(name, victim)
         if names:

@@ -98,7 +98,7 @@ class AnswerPage(Resource):
 
     def render_GET(self, request: Request) -> int:
         """Authenticate the request, then answer."""
-        _let_read(request, self._authentication.readers(request))
+        _allow_origin(request, self._authentication.readers(request))
         pending = PendingRequest(self._authentication, request)
         return pending.authenticate(lambda client: self._enter(request, client), socket=True)
 
@@ -110,11 +110,11 @@ class AnswerPage(Resource):
             self._authentication.refusals.count(full, client.host)
             raise RefusalError(503, full, (("Retry-After", "10"),))
         asker = Asker(self._clients, client, self._quotas.of(client))
-        gone: list[Failure] = []
-        request.notifyFinish().addErrback(gone.append)
+        disconnected: list[Failure] = []
+        request.notifyFinish().addErrback(disconnected.append)
 
         def answered(reply: Reply) -> None:
-            if not gone:
+            if not disconnected:
                 clients = self._clients
                 respond(
                     request,
@@ -126,7 +126,7 @@ class AnswerPage(Resource):
                 )
 
         def failed(failure: Failure) -> None:
-            if gone:
+            if disconnected:
                 return
             error = failure.value
             if isinstance(error, BadMessageError):
@@ -134,14 +134,14 @@ class AnswerPage(Resource):
             elif isinstance(error, RefusalError):
                 Problem(error.status, error.text, headers=error.headers).answer(request)
             else:
-                self._log.failure("a request failed", failure)
+                self._log.failure("A request failed", failure)
                 Problem(500, "the gateway failed; its log says why").answer(request)
 
         answering: Deferred[Any] = maybeDeferred(self._answer, request, asker)
         answering.addCallback(answered).addErrback(failed)
 
 
-def _let_read(request: Request, readers: str | None) -> None:
+def _allow_origin(request: Request, readers: str | None) -> None:
     """Allow pages of other origins to read the answer, with their user's login."""
     origin = request.getHeader("origin")
     if readers is None or origin is None:

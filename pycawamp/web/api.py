@@ -79,7 +79,7 @@ class Api(Resource):
         """Answer the request, or refuse it."""
         origin = self._authentication.readers(request)
         if origin is not None:
-            _let_read(request, origin)
+            _allow_origin(request, origin)
         try:
             route = self._route(request)
         except BadMessageError as mistake:
@@ -104,7 +104,7 @@ class Api(Resource):
             text = "not found; a / in a PV name is written as %2F"
             Problem(404, text).answer(request)
         elif method == "OPTIONS":
-            _tell_methods(request, route.methods)
+            _answer_preflight(request, route.methods)
         elif method not in route.methods:
             allow = (("Allow", ", ".join(route.methods)),)
             text = f"expected one of {', '.join(route.methods)}"
@@ -224,7 +224,7 @@ class ApiRoute:
         return ["GET", "HEAD", *others]
 
 
-def _let_read(request: Request, origin: str) -> None:
+def _allow_origin(request: Request, origin: str) -> None:
     """Allow pages of another origin to read the answer."""
     request.setHeader("access-control-allow-origin", origin)
     request.setHeader("access-control-expose-headers", "Retry-After, WWW-Authenticate")
@@ -233,7 +233,7 @@ def _let_read(request: Request, origin: str) -> None:
         request.responseHeaders.addRawHeader("vary", "Origin")
 
 
-def _tell_methods(request: Request, methods: Sequence[str]) -> None:
+def _answer_preflight(request: Request, methods: Sequence[str]) -> None:
     """Answer a preflight request, which browsers send before a page's request."""
     request.setResponseCode(204)
     request.setHeader("allow", ", ".join([*methods, "OPTIONS"]))
@@ -289,12 +289,12 @@ def _only(replies: list[Message]) -> Message:
 
 def _in_order(replies: list[Message]) -> Message:
     """Return the replies to numbered requests as one JSON array, without the numbers."""
-    told: list[bytes] = [b""] * len(replies)
+    bodies: list[bytes] = [b""] * len(replies)
     for reply in replies:
         # An id is the last key of a reply (docs/protocol.md).
         start, _, number = reply.payload.rpartition(b',"id":')
-        told[int(number[:-1])] = start + b"}"
-    return Message(b"[%b]" % b",".join(told))
+        bodies[int(number[:-1])] = start + b"}"
+    return Message(b"[%b]" % b",".join(bodies))
 
 
 def _is_error(message: Message) -> bool:

@@ -308,7 +308,7 @@ class PendingRequest:
     def _refuse(self, failure: Failure) -> None:
         refusal = failure.value
         if not isinstance(refusal, RefusalError):
-            self._log.failure("the authentication of a request failed", failure)
+            self._log.failure("The authentication of a request failed", failure)
             refusal = RefusalError(500, "the gateway failed; its log says why")
         if not self._gone:
             self._answer(self._request, refusal)

@@ -117,7 +117,7 @@ class RenewedCertificate(FileWatcher[SSL.Context]):
     def accept(self, result: SSL.Context) -> None:
         """Use a new certificate for new connections."""
         self._context = result
-        self._log.info("a new certificate is in use")
+        self._log.info("A new certificate is in use")
 
     def refuse(self, failure: Failure) -> None:
         """Log why the previous certificate stays in use."""

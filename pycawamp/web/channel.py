@@ -37,7 +37,7 @@ from pycawamp.web.twisted_internals import (
 
 IDLE = 60.0
 """Seconds for which an idle connection is kept open."""
-READ_AT_ONCE = 1024
+READ_SIZE = 1024
 """Bytes; the requests in them are answered before other clients are served."""
 HSTS = b"max-age=31536000"
 BODILESS = (b"GET", b"HEAD", b"OPTIONS")
@@ -76,7 +76,7 @@ class GatewayHTTPChannel(HTTPChannel):
         super().connectionMade()  # type: ignore[no-untyped-call]
         # Under TLS it is the TCP transport below that reads.
         transport: Any = self.transport
-        getattr(transport, "transport", transport).bufferSize = READ_AT_ONCE
+        getattr(transport, "transport", transport).bufferSize = READ_SIZE
         self.site.channels.add(self)
         self._expect_request()
 
@@ -108,7 +108,7 @@ class GatewayHTTPChannel(HTTPChannel):
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Refuse a header that is too large."""
-        self._turn_away("header too large", 431)
+        self._refuse("header too large", 431)
 
     def allHeadersReceived(self) -> None:
         """Refuse a body that is too large, of unknown length, or not allowed."""
@@ -116,7 +116,7 @@ class GatewayHTTPChannel(HTTPChannel):
         refusal = self._body_problem() if self.length != 0 else None
         if refusal is not None:
             # Before Twisted sends 100 Continue.
-            self._turn_away(*refusal)
+            self._refuse(*refusal)
             return
         if self.length:
             self._body = self.length
@@ -188,7 +188,7 @@ class GatewayHTTPChannel(HTTPChannel):
         self.site.refusals.count("request too slow", self._who())
         self.transport.abortConnection()  # type: ignore[union-attr]
 
-    def _turn_away(self, kind: str, status: int) -> None:
+    def _refuse(self, kind: str, status: int) -> None:
         self._refused = True
         self.site.refusals.count(kind, self._who())
         body = Problem(status, kind).body

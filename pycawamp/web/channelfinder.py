@@ -20,11 +20,11 @@ from pycawamp.wire.v2.codec import loads
 CONNECT_TIMEOUT = 2.0
 TIMEOUT = 3.0
 """Seconds for an answer."""
-MOST_CHANNELS = 100
+MAX_CHANNELS = 100
 """Maximum number of channels per request."""
-MOST_BYTES = 2**21
+MAX_BYTES = 2**21
 """Maximum bytes of an answer."""
-AT_ONCE = 4
+MAX_REQUESTS = 4
 """Maximum number of simultaneous requests."""
 KEPT = 200
 """Maximum number of cached answers."""
@@ -71,7 +71,7 @@ class ChannelFinder:
         if kept is not None and self._reactor.seconds() - kept[0] < FRESH:
             done.callback(kept[1])
             return done
-        if self._under_way >= AT_ONCE:
+        if self._under_way >= MAX_REQUESTS:
             done.errback(ChannelFinderError("too many requests to ChannelFinder at once"))
             return done
         self._under_way += 1
@@ -85,11 +85,11 @@ class ChannelFinder:
 
     async def _ask(self, text: str) -> list[tuple[str, str]]:
         name = quote(f"*{text}*", safe="*")
-        url = f"{self._url}?~name={name}&~size={MOST_CHANNELS}"
+        url = f"{self._url}?~name={name}&~size={MAX_CHANNELS}"
         headers = Headers({"Accept": ["application/json"], "User-Agent": ["pycaserver"]})
         response = await self._agent.request(b"GET", url.encode(), headers)
         try:
-            body = await Body(response, MOST_BYTES).done
+            body = await Body(response, MAX_BYTES).done
         except BodyError as error:
             raise ChannelFinderError(f"it {error}") from None
         if response.code != 200:
@@ -121,7 +121,7 @@ def _channels(body: bytes) -> Iterator[tuple[str, str]]:
         raise ChannelFinderError(f"its answer is {mistake.message}") from None
     if not isinstance(channels, list):
         raise ChannelFinderError("its answer is not a list of channels")
-    for channel in channels[:MOST_CHANNELS]:
+    for channel in channels[:MAX_CHANNELS]:
         name = channel.get("name") if isinstance(channel, dict) else None
         if isinstance(name, str) and name:
             yield name, _description(channel.get("properties"))

@@ -17,7 +17,7 @@ BURST = 200.0
 """Lines that are allowed at once."""
 SUMMARY = 10.0
 """Seconds after which a line gives the number of omitted lines."""
-MOST = 200
+MAX_TEXT = 200
 """Maximum characters of a text sent by a client."""
 
 
@@ -94,5 +94,5 @@ class ClientLog:
 
 def _shown(text: str) -> str:
     """Return a text sent by a client, escaped and truncated."""
-    cut = text[:MOST] + ("…" if len(text) > MOST else "")
+    cut = text[:MAX_TEXT] + ("…" if len(text) > MAX_TEXT else "")
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in cut) or "-"

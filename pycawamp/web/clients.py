@@ -160,7 +160,7 @@ class Clients:
         asking.clock = self.clock
         done = asking.start(DRAIN_STEP)
         # What is still open after a failure is closed by close_all.
-        done.addErrback(lambda failure: self._failures.failure("draining failed", failure))
+        done.addErrback(lambda failure: self._failures.failure("Draining failed", failure))
         return done.addCallback(lambda _: None)
 
     def close_all(self, patience: float = 1.0) -> Deferred[None]:

@@ -26,7 +26,7 @@ MEMORY_LEVEL = 5
 LEVEL = 1
 LEAST = 1024
 """Minimum bytes to compress; less fits into one packet anyway."""
-MOST = 2**20
+MAX_PIECE = 2**20
 """Maximum bytes of a piece to compress, which takes at most 10 ms; the rest is not compressed."""
 _TAIL = -4  # The end of a compressed message; it is not sent, as the receiver appends it.
 _BITS = {str(bits): bits for bits in range(8, 16)}
@@ -74,7 +74,7 @@ def compress(data: bytes, window_bits: int, keeps_context: bool) -> bytes | None
     view = memoryview(data)
     pieces: list[bytes | memoryview] = []
     compressor = None
-    room = MOST
+    room = MAX_PIECE
     least = 0 if keeps_context else LEAST
     for is_text, start, payload, end in split(data):
         size = end - payload
@@ -104,17 +104,17 @@ def _framing(agreed: Deflate) -> Framing:
 def _accept(parameters: Parameters) -> Deflate | None:
     """Return the parameters for an offer; None if RFC 7692 requires to decline it."""
     window_bits, keeps_context = WINDOW_BITS, True
-    told: list[str] = []
+    agreed: list[str] = []
     for name, values in parameters.items():
         value = values[0] if len(values) == 1 else None
         if name == "server_no_context_takeover" and value is True:
             keeps_context = False
-            told.append(name)
+            agreed.append(name)
         elif name == "server_max_window_bits" and _BITS.get(str(value), 0) >= _LEAST_BITS:
             window_bits = min(WINDOW_BITS, _BITS[str(value)])
-            told.append(f"{name}={window_bits}")
+            agreed.append(f"{name}={window_bits}")
         elif name == "client_max_window_bits" and (value is True or value in _BITS):
             pass  # Messages of clients are inflated with the largest window.
         elif name != "client_no_context_takeover" or value is not True:
             return None
-    return Deflate(window_bits, keeps_context, tuple(told))
+    return Deflate(window_bits, keeps_context, tuple(agreed))

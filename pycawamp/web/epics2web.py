@@ -27,12 +27,12 @@ BOOKMARKED = (b"overview", b"console", b"test-camonitor", b"test-caget")
 """Pages of epics2web that are replaced by the console."""
 PATIENCE = 30.0
 """Seconds for which a PV may be lost before it is reported."""
-AT_ONCE = 200
+PVS_PER_STEP = 200
 """PVs that are checked before other clients are served."""
 A_TOKEN = 100
 """PVs that count as one request."""
 _CALLBACK = re.compile(r"[A-Za-z_$][\w$]*(\.[A-Za-z_$][\w$]*)*", re.ASCII)
-MOST_CALLBACK = 128
+MAX_CALLBACK = 128
 """Maximum characters of the name of a JSONP callback."""
 
 
@@ -96,7 +96,7 @@ class Pages:
                 if is_lost and pv.subscribers and asker.may_read(pv.name):
                     minutes = f"{(now - pv.since) / 60:.1f}"
                     lost.append({"name": pv.name, "disconnected_minutes": minutes})
-                if number % AT_ONCE == 0:
+                if number % PVS_PER_STEP == 0:
                     yield
 
         done = self._clients.shared.cooperator.cooperate(steps()).whenDone()
@@ -109,7 +109,7 @@ class Pages:
         if given is None:
             return None
         callback = text_of(given[0])
-        if len(callback) > MOST_CALLBACK or not _CALLBACK.fullmatch(callback):
+        if len(callback) > MAX_CALLBACK or not _CALLBACK.fullmatch(callback):
             raise BadMessageError("bad_request", 'expected "jsonp" with the name of a function')
         # Requests for scripts have no Origin, and the page can read what the script contains.
         is_own = request.getHeader("sec-fetch-site") == "same-origin"
@@ -120,11 +120,11 @@ class Pages:
 
 def _in_order(replies: list[Message]) -> bytes:
     numbered = [reply.payload.partition(b" ") for reply in replies]
-    told = [body for _, _, body in sorted(numbered, key=lambda parts: int(parts[0]))]
-    for each in told:
+    bodies = [body for _, _, body in sorted(numbered, key=lambda parts: int(parts[0]))]
+    for each in bodies:
         if each.startswith(b'{"error":'):
             return each
-    return b'{"data":[%b]}' % b",".join(told)
+    return b'{"data":[%b]}' % b",".join(bodies)
 
 
 def _jsonp(body: bytes, callback: str | None) -> Reply:

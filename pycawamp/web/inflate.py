@@ -8,7 +8,7 @@ from typing import Any
 from pycawamp.web.autobahn_internals import FailureHooks
 
 BAD_PAYLOAD = 1007
-MOST_STREAMS = 16
+MAX_STREAMS = 16
 """Maximum number of final blocks in a message. Valid ones have one; each takes time."""
 _END = b"\0\0\xff\xff"  # The end of a compressed message, which is not sent.
 
@@ -65,9 +65,9 @@ class Inflater:
             data = self._inflater.unused_data
             if data:
                 self._streams += 1
-                if self._streams > MOST_STREAMS:
+                if self._streams > MAX_STREAMS:
                     self._inflater = None
-                    raise CorruptError(f"more than {MOST_STREAMS} final blocks")
+                    raise CorruptError(f"more than {MAX_STREAMS} final blocks")
                 # The last block of a compressor; RFC 7692, section 7.2.3.4 allows more after it.
                 self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         return inflated

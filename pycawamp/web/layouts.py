@@ -25,12 +25,12 @@ from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.v2.codec import dumps, loads
 
 ENDING = ".json"
-MOST_LAYOUTS = 1000
-MOST_ENTRIES = 10_000
+MAX_LAYOUTS = 1000
+MAX_ENTRIES = 10_000
 """Maximum number of entries of the folder that are read."""
-MOST_BYTES = 2**20
+MAX_BYTES = 2**20
 """Maximum bytes of a layout."""
-MOST_PVS = 200_000
+MAX_PVS = 200_000
 """Maximum number of names in all layouts that are suggested."""
 FRESH = 30.0
 """Seconds after which the layouts are read again."""
@@ -55,11 +55,11 @@ class LayoutFolder:
         """
         try:
             with os.scandir(self.path) as entries:
-                found = [entry.name for entry in islice(entries, MOST_ENTRIES) if entry.is_file()]
+                found = [entry.name for entry in islice(entries, MAX_ENTRIES) if entry.is_file()]
         except OSError as error:
             raise LayoutError(f"{self.path}: cannot be read: {error.strerror}") from None
         names = [name.removesuffix(ENDING) for name in found if name.endswith(ENDING)]
-        return sorted(filter(_NAME.fullmatch, names))[:MOST_LAYOUTS]
+        return sorted(filter(_NAME.fullmatch, names))[:MAX_LAYOUTS]
 
     def read(self, name: str) -> bytes:
         """Return the JSON text of a layout.
@@ -74,8 +74,8 @@ class LayoutFolder:
             text = self._content(name + ENDING)
         except OSError:
             raise LayoutError(problem) from None
-        if len(text) > MOST_BYTES:
-            raise LayoutError(f"{name}: expected at most {MOST_BYTES} bytes")
+        if len(text) > MAX_BYTES:
+            raise LayoutError(f"{name}: expected at most {MAX_BYTES} bytes")
         try:
             layout = loads(text)
         except BadMessageError as mistake:
@@ -108,7 +108,7 @@ class LayoutFolder:
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
             if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
                 raise FileNotFoundError(file)
-            return opened.read(MOST_BYTES + 1)
+            return opened.read(MAX_BYTES + 1)
 
 
 class LayoutNames:
@@ -136,7 +136,7 @@ class LayoutNames:
         return answer
 
     def _read(self) -> NameIndex:
-        names = dict.fromkeys(islice(self._folder.pvs(), MOST_PVS))
+        names = dict.fromkeys(islice(self._folder.pvs(), MAX_PVS))
         return NameIndex((name, "") for name in names if name.isprintable())
 
     def _took(self, result: NameIndex | Failure) -> None:

@@ -201,7 +201,7 @@ class Logins(FileWatcher[tuple[Passwords | None, TokenKey | None]]):
         passwords = self._passwords
         if passwords is None or not isinstance(credentials, Basic):
             return None
-        if not self._checker.knows(passwords, credentials.user, credentials.password):
+        if not self._checker.is_cached(passwords, credentials.user, credentials.password):
             return None
         return self._by_password(passwords, credentials.user)
 

@@ -8,11 +8,11 @@ from pycawamp.access.hosts import network_key
 from pycawamp.sessions.bucket_table import BucketTable
 from pycawamp.sessions.token_bucket import TokenBucket
 
-AT_ONCE = 10
+FAILED_LOGINS = 10
 """Failed logins that an address may have at once."""
 EVERY = 6.0
 """Seconds until it may have another one."""
-MOST_ADDRESSES = 10_000
+MAX_ADDRESSES = 10_000
 
 
 class LoginThrottle:
@@ -20,7 +20,7 @@ class LoginThrottle:
 
     def __init__(self, clock: IReactorTime) -> None:
         self._buckets: BucketTable[str, TokenBucket] = BucketTable(
-            lambda: TokenBucket(clock, 1 / EVERY, AT_ONCE), MOST_ADDRESSES
+            lambda: TokenBucket(clock, 1 / EVERY, FAILED_LOGINS), MAX_ADDRESSES
         )
 
     def attempt(self, host: str) -> bool:

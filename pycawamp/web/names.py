@@ -22,16 +22,16 @@ from pycawamp.wire.v2.codec import dumps
 PART = "part"
 GATEWAY = "gateway"
 """The source of names with open channels."""
-MOST_PART = 100
+MAX_PART = 100
 """Maximum characters of a part."""
-MOST_FOUND = 500
+MAX_FOUND = 500
 """Maximum number of names of each source that are checked."""
-MOST_TOLD = 20
+MAX_NAMES = 20
 A_TOKEN = 1000
 """Names to search that count as one request."""
 AN_INDEX_TOKEN = 100_000
 """Names in an index that count as one request."""
-AT_ONCE = 200
+NAMES_PER_STEP = 200
 """Names that are checked before other clients are served."""
 
 
@@ -69,7 +69,7 @@ class NamePage:
             parts.append(asked.addCallbacks(search.take_channels, search.failed))
         done = gatherResults(parts, consumeErrors=True)
         done.addCallback(lambda _: cooperate(search.choose()).whenDone())
-        answer: Deferred[Reply] = done.addCallback(lambda _: Reply(dumps(search.told)))
+        answer: Deferred[Reply] = done.addCallback(lambda _: Reply(dumps(search.content)))
         return answer
 
 
@@ -94,15 +94,15 @@ class _Search:
             known = pv.described is not None and "{" not in pv.name
             if known and self._pattern.matches(pv.name):
                 found[pv.name] = ""
-            if len(found) >= MOST_FOUND:
+            if len(found) >= MAX_FOUND:
                 return
-            if number % AT_ONCE == 0:
+            if number % NAMES_PER_STEP == 0:
                 yield
 
     def take_index(self, index: NameIndex, source: str) -> None:
         """Add matching names of an index."""
         self._asker.quota.requests.charge(len(index) / AN_INDEX_TOKEN)
-        self._found[source] = dict(islice(index.matching(self._pattern), MOST_FOUND))
+        self._found[source] = dict(islice(index.matching(self._pattern), MAX_FOUND))
 
     def take_channels(self, channels: list[tuple[str, str]]) -> None:
         """Add the names found by ChannelFinder."""
@@ -123,13 +123,13 @@ class _Search:
         for number, name in enumerate(sorted(self._sources, key=self._pattern.place), 1):
             if self._asker.may_read(name):
                 self._chosen.append(name)
-            if len(self._chosen) >= MOST_TOLD:
+            if len(self._chosen) >= MAX_NAMES:
                 return
-            if number % AT_ONCE == 0:
+            if number % NAMES_PER_STEP == 0:
                 yield
 
     @property
-    def told(self) -> dict[str, Any]:
+    def content(self) -> dict[str, Any]:
         """The answer."""
         names = [
             {"name": name, "description": self._described(name), "source": self._sources[name]}
@@ -145,8 +145,8 @@ class _Search:
 def _part(parameters: Mapping[bytes, Any]) -> str:
     raw = parameters.get(PART.encode(), [])
     text = text_of(raw[0]).strip() if len(raw) == 1 else ""
-    if not 1 <= len(text) <= MOST_PART:
+    if not 1 <= len(text) <= MAX_PART:
         raise BadMessageError(
-            "bad_request", f'expected "{PART}" with 1 to {MOST_PART} characters of a name'
+            "bad_request", f'expected "{PART}" with 1 to {MAX_PART} characters of a name'
         )
     return text

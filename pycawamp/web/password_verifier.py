@@ -13,11 +13,11 @@ from twisted.internet.threads import deferToThreadPool
 
 from pycawamp.web.htpasswd import Passwords
 
-AT_ONCE = 2
-MOST_WAITING = 64
+MAX_CHECKS = 2
+MAX_WAITING = 64
 GOOD_FOR = 60.0
 """Seconds for which a correct password is cached: a page sends many requests."""
-MOST_KNOWN = 1000
+MAX_KNOWN = 1000
 
 
 class VerifierBusyError(Exception):
@@ -30,11 +30,11 @@ class PasswordVerifier:
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._clock: IReactorTime = reactor
-        self._turns = DeferredSemaphore(AT_ONCE)
+        self._turns = DeferredSemaphore(MAX_CHECKS)
         self._key = secrets.token_bytes(32)
         self._good: dict[bytes, float] = {}
 
-    def knows(self, passwords: Passwords, user: str, password: str) -> bool:
+    def is_cached(self, passwords: Passwords, user: str, password: str) -> bool:
         """Return whether the password is cached as correct."""
         until = self._good.get(self._mark(passwords, user, password))
         return until is not None and self._clock.seconds() < until
@@ -45,7 +45,7 @@ class PasswordVerifier:
         Raises:
             VerifierBusyError: Too many passwords are being checked.
         """
-        if len(self._turns.waiting) >= MOST_WAITING:
+        if len(self._turns.waiting) >= MAX_WAITING:
             raise VerifierBusyError
         pool = self._reactor.getThreadPool()
         good: bool = await self._turns.run(
@@ -57,9 +57,9 @@ class PasswordVerifier:
 
     def _remember(self, mark: bytes) -> None:
         now = self._clock.seconds()
-        if len(self._good) >= MOST_KNOWN:
+        if len(self._good) >= MAX_KNOWN:
             self._good = {mark: until for mark, until in self._good.items() if until > now}
-        if len(self._good) < MOST_KNOWN:
+        if len(self._good) < MAX_KNOWN:
             self._good[mark] = now + GOOD_FOR
 
     def _mark(self, passwords: Passwords, user: str, password: str) -> bytes:

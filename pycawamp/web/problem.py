@@ -59,19 +59,19 @@ class Problem:
     @classmethod
     def in_message(cls, payload: bytes) -> Problem:
         """Return the problem for an `error` message."""
-        told = loads(payload)
-        return cls(STATUSES[told["code"]], told["message"], told["code"], told.get("pvname"))
+        error = loads(payload)
+        return cls(STATUSES[error["code"]], error["message"], error["code"], error.get("pvname"))
 
     @property
     def body(self) -> bytes:
         """The JSON text."""
-        told: dict[str, Any] = {
+        content: dict[str, Any] = {
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": self.detail,
         }
         known = {"code": self.code, "pvname": self.pvname}
-        return dumps(told | {key: value for key, value in known.items() if value is not None})
+        return dumps(content | {key: value for key, value in known.items() if value is not None})
 
     def answer(self, request: Request) -> None:
         """Answer a request with the problem."""

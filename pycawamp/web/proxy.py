@@ -90,8 +90,8 @@ class Proxies:
         """Return the possible schemes of the browser: http, https, or both if not known."""
         if not self.trusts(peer):
             return ("https",) if secure else ("http",)
-        told = _list(headers, "X-Forwarded-Proto")
-        return (told[-1].lower(),) if told else ("http", "https")
+        protocols = _list(headers, "X-Forwarded-Proto")
+        return (protocols[-1].lower(),) if protocols else ("http", "https")
 
 
 def _list(headers: Headers, name: str) -> list[str]:

@@ -12,8 +12,8 @@ from twisted.python.failure import Failure
 from pycawamp.filewatch import FileWatcher, Run
 from pycawamp.web.name_index import NameIndex
 
-MOST_NAMES = 1_000_000
-MOST_LENGTH = 2000
+MAX_NAMES = 1_000_000
+MAX_LENGTH = 2000
 """Maximum characters of a line."""
 
 
@@ -67,11 +67,11 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
                 if not name or name.startswith("#"):
                     continue
                 count += 1
-                if count > MOST_NAMES:
-                    raise NamesFileError(f"{path}:{number}: expected at most {MOST_NAMES} names")
-                if len(line) > MOST_LENGTH:
+                if count > MAX_NAMES:
+                    raise NamesFileError(f"{path}:{number}: expected at most {MAX_NAMES} names")
+                if len(line) > MAX_LENGTH:
                     raise NamesFileError(
-                        f"{path}:{number}: expected a line of at most {MOST_LENGTH} characters"
+                        f"{path}:{number}: expected a line of at most {MAX_LENGTH} characters"
                     )
                 yield name, description.strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -30,11 +30,11 @@ from pycawamp.wire.pvws import PVWS, PVGet
 from pycawamp.wire.v2.codec import dumps, loads
 from pycawamp.wire.v2.text import formatter_for
 
-MOST_NAMES = 10_000
+MAX_NAMES = 10_000
 """Maximum number of PVs in a list of all sockets."""
-MOST_TEXT = 100
+MAX_TEXT = 100
 """Maximum characters of a value in a list."""
-AT_ONCE = 200
+PVS_PER_STEP = 200
 """PVs that are added before other clients are served."""
 A_TOKEN = 100
 """PVs that count as one request."""
@@ -84,8 +84,8 @@ class Pages:
 
     def socket(self, request: Request, asker: Asker) -> Deferred[Reply]:
         """Answer with all sockets, or with one, and the PVs that the client may read."""
-        wanted = [text_of(part) for part in request.postpath or () if part]
-        return self._work(asker, self._list(asker, wanted[0] if wanted else None), self._pvs)
+        path = [text_of(part) for part in request.postpath or () if part]
+        return self._work(asker, self._list(asker, path[0] if path else None), self._pvs)
 
     def pool(self, _request: Request, asker: Asker) -> Deferred[Reply]:
         """Answer with the number of subscribers of each PV."""
@@ -127,24 +127,24 @@ class Pages:
             for number, (_, pv) in enumerate(pvs, 1):
                 if pv.described is not None and pv.described.is_array:
                     sizes.append(pv.described.count)
-                if number % AT_ONCE == 0:
+                if number % PVS_PER_STEP == 0:
                     yield
             counts = {"pvs": len(pvs), "arrays": len(sizes) - 1, "max_size": max(sizes)}
             sockets.append(self._facts(session) | counts)
             yield
         yield {"sockets": sockets}
 
-    def _list(self, asker: Asker, wanted: str | None) -> Iterator[Any]:
+    def _list(self, asker: Asker, path: str | None) -> Iterator[Any]:
         sockets = []
-        room = MOST_NAMES
+        room = MAX_NAMES
         for session in self._sessions:
-            if wanted not in (None, str(session.number)):
+            if path not in (None, str(session.number)):
                 continue
             pvs: list[dict[str, str]] = []
             for number, (name, pv) in enumerate(session.subscriptions.pvs[:room], 1):
                 if asker.may_read(pv.name):
                     pvs.append({"name": name, "value": _text(pv)})
-                if number % AT_ONCE == 0:
+                if number % PVS_PER_STEP == 0:
                     yield
             room -= len(pvs)
             sockets.append(self._facts(session) | {"pvs": pvs})
@@ -156,7 +156,7 @@ class Pages:
         for number, pv in enumerate(self._clients.shared.hub.pvs, 1):
             if asker.may_read(pv.name):
                 counts.append({"refs": len(pv.subscribers), "pv": pv.name})
-            if number % AT_ONCE == 0:
+            if number % PVS_PER_STEP == 0:
                 yield
         yield counts
 
@@ -192,5 +192,5 @@ def _text(pv: PVState) -> str:
     if value is None:
         return ""
     if show is not None and not pv.described.is_array:
-        return show(value)[:MOST_TEXT]
-    return dumps(value[:10]).decode()[:MOST_TEXT]  # type: ignore[index]
+        return show(value)[:MAX_TEXT]
+    return dumps(value[:10]).decode()[:MAX_TEXT]  # type: ignore[index]

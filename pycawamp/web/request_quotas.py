@@ -8,7 +8,7 @@ from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.quota import Quota
 from pycawamp.sessions.registry import Sessions
 
-MOST_CLIENTS = 10_000
+MAX_CLIENTS = 10_000
 """Maximum number of quotas."""
 
 
@@ -17,7 +17,7 @@ class RequestQuotas:
 
     def __init__(self, sessions: Sessions) -> None:
         self._quotas: BucketTable[tuple[str, str | None], Quota]
-        self._quotas = BucketTable(sessions.quota, MOST_CLIENTS)
+        self._quotas = BucketTable(sessions.quota, MAX_CLIENTS)
 
     def of(self, client: Peer) -> Quota:
         """Return the quota of a client."""

@@ -25,7 +25,7 @@ from pycawamp.web.site import MIME_TYPES, PAGE_HEADERS, STATIC
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.v2.codec import dumps
 
-MOST = 500
+MAX_LISTED = 500
 """Maximum number of clients and of channels that are listed."""
 SEARCH, NAME, USER, HOST = "search", "pv", "user", "host"
 SHORTEST = 1.0
@@ -81,14 +81,14 @@ class StatusReport:
         except BadMessageError as mistake:
             raise RefusalError(400, mistake.message) from None
         asker = {USER: peer.user or "", HOST: peer.host}
-        return dumps(self.told(asker | query)), "application/json"
+        return dumps(self.content(asker | query)), "application/json"
 
-    def told(self, query: Mapping[str, str]) -> dict[str, Any]:
+    def content(self, query: Mapping[str, str]) -> dict[str, Any]:
         """Return the answer to a query."""
         now = time.time()
         found = self._source.statistics(each_channel=False)
         iocs = self._iocs(found.delays.by_ioc)
-        told = {
+        content = {
             "version": version("pycaserver"),
             "started": _stamp(self._started),
             "uptime": round(now - self._started, 3),
@@ -100,39 +100,43 @@ class StatusReport:
             "refusals": dict(found.refusals),
             "iocs": iocs,
         }
-        wanted = query.get(SEARCH, "").lower()
-        told |= self._clients(found.clients, wanted, now)
-        told |= self._channels(wanted, now)
+        search = query.get(SEARCH, "").lower()
+        content |= self._clients(found.clients, search, now)
+        content |= self._channels(search, now)
         if NAME in query:
-            told["pv"] = self._diagnosis(query, now, iocs)
+            content["pv"] = self._diagnosis(query, now, iocs)
         self._rates.end()
-        return told
+        return content
 
     def _clients(
-        self, clients: Collection[ClientStatistics], wanted: str, now: float
+        self, clients: Collection[ClientStatistics], search: str, now: float
     ) -> dict[str, Any]:
         matching = [
             each
             for each in clients
-            if wanted in each.address.lower() or wanted in (each.user or "").lower()
+            if search in each.address.lower() or search in (each.user or "").lower()
         ]
-        told = [
+        entries = [
             each._asdict()
             | {
                 "since": _stamp(each.since),
                 "rate": self._rates.of((each.address, each.since), each.sent, now - each.since),
             }
-            for each in matching[:MOST]
+            for each in matching[:MAX_LISTED]
         ]
-        return {"clients_connected": len(clients), "clients_found": len(matching), "clients": told}
+        return {
+            "clients_connected": len(clients),
+            "clients_found": len(matching),
+            "clients": entries,
+        }
 
-    def _channels(self, wanted: str, now: float) -> dict[str, Any]:
+    def _channels(self, search: str, now: float) -> dict[str, Any]:
         number = 0
         channels: list[dict[str, Any]] = []
         for pv in self._hub:
-            if wanted in pv.name.lower():
+            if search in pv.name.lower():
                 number += 1
-                if len(channels) < MOST:
+                if len(channels) < MAX_LISTED:
                     channels.append(self._channel(pv, now))
         return {"channels_found": number, "channels": channels}
 
@@ -178,13 +182,15 @@ class StatusReport:
         except BadMessageError as mistake:
             return {"name": name, "state": "closed", "reason": mistake.message}
         pv = self._hub.find(verdict.real_name)
-        told: dict[str, Any] = {"state": "closed", "reason": "it has no open channel"}
+        content: dict[str, Any] = {"state": "closed", "reason": "it has no open channel"}
         if pv is not None:
-            told = self._channel(pv, now) | {"reason": reason(pv)}
+            content = self._channel(pv, now) | {"reason": reason(pv)}
         if not verdict.read:
-            told["reason"] = f"the access rules do not let {user or 'anonymous'} at {host} read it"
+            content["reason"] = (
+                f"the access rules do not let {user or 'anonymous'} at {host} read it"
+            )
         elif pv is not None:
-            told |= self._around(pv, iocs)
+            content |= self._around(pv, iocs)
         alias = {"real_name": verdict.real_name} if verdict.real_name != name else {}
         access = {
             "user": user,
@@ -193,7 +199,7 @@ class StatusReport:
             "write": verdict.write,
             "because": list(verdict.rules),
         }
-        return told | {"name": name} | alias | {"access": access}
+        return content | {"name": name} | alias | {"access": access}
 
     def _around(self, pv: PV, iocs: list[dict[str, Any]]) -> dict[str, Any]:
         """Return where the gateway searches for a PV, or what is known of its IOC."""

@@ -20,7 +20,7 @@ HIGH_WATER = 2**19
 
 More than a burst of a large page, so that a client that keeps up loses nothing.
 """
-READ_AT_ONCE = 2**14
+READ_SIZE = 2**14
 """Bytes that are read from a client at once.
 
 Twisted would offer half a megabyte for the mark above, which makes a read cost three times as much.
@@ -51,7 +51,7 @@ class ClientTransport:
         """Unsent bytes that are counted by the memory budget."""
         # Under TLS the bytes wait in the TCP transport below.
         self._socket = getattr(transport, "transport", transport)
-        self._socket.bufferSize = READ_AT_ONCE
+        self._socket.bufferSize = READ_SIZE
         self._send = direct_sender(transport)
 
     def start(self, outbox: Outbox) -> None:
@@ -163,7 +163,7 @@ class SlowConsumerMonitor:
 
     def count(self, client_transport: ClientTransport, backlog: int) -> None:
         """Count the unsent bytes of a client, unless they are too few to matter."""
-        if backlog <= READ_AT_ONCE:
+        if backlog <= READ_SIZE:
             backlog = 0
         self._budget.backlog += backlog - client_transport.counted
         client_transport.counted = backlog

@@ -142,7 +142,7 @@ class Dialect(ABC):
         """Return the error message for a request."""
 
     def connection(self, name: str, connected: bool) -> bytes | None:
-        """Return the message for a PV that was not found, or may not be read any more."""
+        """Return the message for a PV that was not found, or may no longer be read."""
 
     def disconnected(self, name: str, reason: str) -> bytes | None:
         """Return the message of `connection(name, False)`, with the reason if requested."""

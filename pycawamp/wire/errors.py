@@ -9,7 +9,7 @@ import attrs
 class BadMessageError(Exception):
     """A request is invalid or cannot be fulfilled.
 
-    `code` is one of docs/protocol.md, `text` says what was wrong and what was expected.
+    `code` is one of docs/protocol.md, `message` says what was wrong and what was expected.
     """
 
     code: str

@@ -63,7 +63,9 @@ class Properties(SynchronousTestCase):
         found = pvlist.resolve(record, *client)
         # A line for RECORD.VAL alone denies the record too, but none of its other fields.
         if ": !" not in found.rule and any(
-            isinstance(rule, Deny) and rule.said == found.rule and rule.pattern.can_match(record)
+            isinstance(rule, Deny)
+            and rule.text_with_line == found.rule
+            and rule.pattern.can_match(record)
             for rule in pvlist.rules
         ):
             self.assertFalse(pvlist.resolve(spelling.format(record), *client).allowed)

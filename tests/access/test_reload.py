@@ -59,7 +59,7 @@ class ReloadTests(MemoryServiceTestCase):
         self.addCleanup(globalLogPublisher.removeObserver, self.log)
 
     @inlineCallbacks
-    def hang_up(self, text: str = "new access rules are in force") -> Any:
+    def hang_up(self, text: str = "New access rules are in force") -> Any:
         """Send this process a SIGHUP; fires when the result was logged."""
         said = self.log.until(text)
         os.kill(os.getpid(), signal.SIGHUP)
@@ -210,7 +210,7 @@ class ReloadTests(MemoryServiceTestCase):
                 error = yield client.until(msg_type="error")
                 self.assertEqual(error["code"], "forbidden")
             file.write("SECRET DENY\n")
-        yield self.log.until("new access rules are in force")
+        yield self.log.until("New access rules are in force")
         client.send({"action": "get", "pv": "SECRET"})
         yield client.until(msg_type="error")
         kinds = {(each["msg_type"], each.get("pvname")) for each in client.messages[position:]}

@@ -67,7 +67,7 @@ class Ingest:
         """Note that it is not asked for."""
         self.open_now = False
 
-    def tell(self, channel: Channel, number: int) -> None:
+    def send(self, channel: Channel, number: int) -> None:
         """Send a value, whose time stamp is as large."""
         reading = Reading(0, 0, 1000 + number, 0, number)
         if channel.owner is as_link(self):
@@ -104,9 +104,9 @@ class ChannelTests(SynchronousTestCase):
         """A PV that its first owner has told about, up to the value 0."""
         seen, first, self.waits = Seen(), Ingest(), Waits()
         channel = Channel("ca://X", 1, 0, cast("ISink", seen), self.waits, lambda _channel: None)
-        channel.go_to(as_link(first))
+        channel.move_to(as_link(first))
         self.introduce(channel, first)
-        first.tell(channel, 0)
+        first.send(channel, 0)
         return channel, seen, first
 
     def introduce(self, channel: Channel, ingest: Ingest) -> None:
@@ -121,19 +121,19 @@ class ChannelTests(SynchronousTestCase):
         """Whoever of both owners is ahead, each value is passed on once, and in order."""
         channel, seen, first = self.channel()
         second = Ingest()
-        channel.go_to(as_link(second))
+        channel.move_to(as_link(second))
         self.introduce(channel, second)
         numbers = {first: 1, second: max(0, 1 + lead)}
         for of_first in turns:
             ingest = first if of_first else second
             if ingest.open_now:
-                ingest.tell(channel, numbers[ingest])
+                ingest.send(channel, numbers[ingest])
                 numbers[ingest] += 1
         for _ in range(20):
             # Then the old owner gets level, and the new one goes on.
             for ingest in (first, second):
                 if ingest.open_now:
-                    ingest.tell(channel, numbers[ingest])
+                    ingest.send(channel, numbers[ingest])
                     numbers[ingest] += 1
         values = seen.told[2:]
         self.assertEqual(seen.told[:2], [METADATA, True])
@@ -143,53 +143,53 @@ class ChannelTests(SynchronousTestCase):
     def test_owner_dies(self) -> None:
         """The state is told once more only if it changes; values that were seen are dropped."""
         channel, seen, first = self.channel()
-        first.tell(channel, 1)
-        channel.lose(as_link(first))
+        first.send(channel, 1)
+        channel.ingest_lost(as_link(first))
         second = Ingest()
-        channel.go_to(as_link(second))
+        channel.move_to(as_link(second))
         self.introduce(channel, second)
         for number in (1, 2, 3):
-            second.tell(channel, number)
+            second.send(channel, number)
         self.assertEqual(seen.told, [METADATA, True, 0, 1, 2, 3])
 
     def test_given_up(self) -> None:
         """A PV that nobody serves is lost after a while; then its value comes again."""
         channel, seen, first = self.channel()
-        channel.lose(as_link(first))
+        channel.ingest_lost(as_link(first))
         channel.expect()
         channel.give_up(channel.expectation)
         second = Ingest()
-        channel.go_to(as_link(second))
+        channel.move_to(as_link(second))
         self.introduce(channel, second)
-        second.tell(channel, 0)
+        second.send(channel, 0)
         self.assertEqual(seen.told, [METADATA, True, 0, False, True, 0])
 
     def test_not_there(self) -> None:
         """A new owner that does not find the PV does not replace one that does."""
         channel, seen, first = self.channel()
         second = Ingest()
-        channel.go_to(as_link(second))
+        channel.move_to(as_link(second))
         channel.opened(as_link(second))
         channel.connection(as_link(second), False)
         channel.end_overlap(as_link(second))
-        first.tell(channel, 1)
+        first.send(channel, 1)
         self.assertEqual(seen.told, [METADATA, True, 0, 1])
-        channel.go_to(as_link(first))
+        channel.move_to(as_link(first))
         self.assertFalse(second.open_now)
 
     def test_old_owner_is_late(self) -> None:
         """An old owner that has not sent what the new one began with is waited for."""
         channel, seen, first = self.channel()
         second = Ingest()
-        channel.go_to(as_link(second))
+        channel.move_to(as_link(second))
         self.introduce(channel, second)
         for number in (3, 4):
-            second.tell(channel, number)
+            second.send(channel, number)
         channel.end_overlap(as_link(second))
         self.assertEqual(self.waits.overlaps, 2)
         for number in (1, 2, 3):
-            first.tell(channel, number)
-        second.tell(channel, 5)
+            first.send(channel, number)
+        second.send(channel, 5)
         self.assertEqual(seen.told, [METADATA, True, 0, 1, 2, 3, 4, 5])
         self.assertFalse(first.open_now)
 
@@ -198,9 +198,9 @@ class ChannelTests(SynchronousTestCase):
         for is_lost in (True, False):
             channel, seen, first = self.channel()
             second = Ingest()
-            channel.go_to(as_link(second))
+            channel.move_to(as_link(second))
             self.introduce(channel, second)
-            second.tell(channel, 3)
+            second.send(channel, 3)
             if is_lost:
                 channel.connection(as_link(first), False)
             while first.open_now:
@@ -216,7 +216,7 @@ class ChannelTests(SynchronousTestCase):
             channel.limit(rate)
         second = Ingest()
         channel.limit(1.0)
-        channel.go_to(as_link(second))
+        channel.move_to(as_link(second))
         channel.limit(3.0)
         self.assertEqual(first.rates, [None, 2.0, None, 1.0, 3.0])
         self.assertEqual(second.rates, [1.0, 3.0])

@@ -14,7 +14,7 @@ from harness.cluster import Cluster, Member
 from pycawamp.access import Policy, Writers
 from pycawamp.bus import subjects
 from pycawamp.bus.client import ClientSettings, NATSClient, servers
-from pycawamp.bus.control import Ask, Beat, Control
+from pycawamp.bus.control import Action, Control, Heartbeat
 from pycawamp.bus.messages import HEADER, VERSION, RecordKind, as_reading, burst, scalars, sections
 from pycawamp.bus.protocol import Message
 from pycawamp.testing import connect
@@ -162,8 +162,8 @@ class ClusterTests(BusTestCase):
         edge = BareEdge(cluster)
         self.addCleanup(edge.client.stopService)
         yield until_it(lambda: edge.client.is_open)
-        edge.ask(Ask.START)
-        edge.ask(Ask.OPEN, [[1, f"ca://{self.prefix}N"]])
+        edge.ask(Action.START)
+        edge.ask(Action.OPEN, [[1, f"ca://{self.prefix}N"]])
         yield until_it(lambda: len(edge.values) > 2)
         self.assertEqual(edge.values, counting(edge.values))
         # It says nothing of what it has handled: after 0.6 s no more comes.
@@ -171,7 +171,7 @@ class ClusterTests(BusTestCase):
         before = len(edge.values)
         yield deferLater(reactor, 1.0)
         self.assertEqual(len(edge.values), before)
-        edge.ask(Ask.STATUS, edge.number)
+        edge.ask(Action.STATUS, edge.number)
         yield until_it(lambda: len(edge.values) > before)
         self.assertIn("The edge bare does not keep up", cluster.ingests[0].said)
         newest, others = edge.values[before], edge.values[:before]
@@ -214,7 +214,9 @@ class ClusterTests(BusTestCase):
         stranger = BareEdge(cluster)
         self.addCleanup(stranger.client.stopService)
         yield until_it(lambda: stranger.client.is_open)
-        stranger.client.publish(subjects.beat("B"), Beat(77, 1.0, is_leaving=False).packed())
+        stranger.client.publish(
+            subjects.heartbeat("B"), Heartbeat(77, 1.0, is_leaving=False).packed()
+        )
         for number in range(1, 4):
             header = HEADER.pack(VERSION, 77, 1, number)
             stranger.client.publish(self.edge.data_subject, header, b"garbage" * number)
@@ -241,9 +243,9 @@ class BareEdge:
         self.client.subscribe(subjects.data("bare", "1"), self._take)
         self.client.startService()
 
-    def ask(self, ask: Ask, content: Any = None) -> None:
-        """Ask the ingest A."""
-        self._asked += ask is Ask.OPEN
+    def ask(self, ask: Action, content: Any = None) -> None:
+        """Action the ingest A."""
+        self._asked += ask is Action.OPEN
         control = Control("1", 1, self._asked, ask, content)
         self.client.publish(subjects.control("A", "bare"), control.packed(), reply="nowhere")
 

@@ -13,8 +13,8 @@ from zope.interface import implementer
 
 from pycawamp.access import Policy
 from pycawamp.bus.channel import Channel
-from pycawamp.bus.control import Beat
-from pycawamp.bus.link import Link, Self
+from pycawamp.bus.control import Heartbeat
+from pycawamp.bus.link import Link, LinkContext
 from pycawamp.bus.messages import (
     HEADER,
     VERSION,
@@ -93,7 +93,7 @@ class DirectEdge:
         native = fast.native if is_compiled else None
         self.intake = native.Intake(100, 10_000) if native is not None else None
         epochs = iter(range(1, 100))
-        me = Self(
+        context = LinkContext(
             client=nothing,
             requests=nothing,
             name="e1",
@@ -103,7 +103,7 @@ class DirectEdge:
             intake=self.intake,
             lost=lambda _link, _is_silent: None,
         )
-        self.links = [Link(me, name, Beat(1, 0.0, is_leaving=False)) for name in "AB"]
+        self.links = [Link(context, name, Heartbeat(1, 0.0, is_leaving=False)) for name in "AB"]
         for link in self.links:
             link.start()
         self.numbers = [0, 0]
@@ -121,7 +121,7 @@ class DirectEdge:
         """Open the PV, as a backend."""
         waits = cast(Any, Nothing())
         self.channel = Channel(name, 1, 0, sink, waits, lambda _channel: None, self.intake)
-        self.channel.go_to(self.links[0])
+        self.channel.move_to(self.links[0])
         return cast(IHandle, self.channel)
 
     def take(self, ingest: int, records: Sequence[Record]) -> int:
@@ -136,7 +136,7 @@ class DirectEdge:
         return updates
 
     def introduce(self, ingest: int, field_type: FieldType) -> None:
-        """Have an ingest tell the PV's state."""
+        """Have an ingest send the PV's state."""
         metadata = metadata_record(7, Metadata(field_type, 1, enum_strs=("a", "b")))
         records = [other(7, RecordKind.OPENED, 1), metadata, other(7, RecordKind.CONNECTION, True)]
         self.take(ingest, records)
@@ -192,7 +192,7 @@ class DirectTests(SynchronousTestCase):
         route = edge.channel.route
         assert route is not None
         self.assertEqual((route.is_direct, route.direct), (True, 2))
-        edge.channel.go_to(edge.links[1])
+        edge.channel.move_to(edge.links[1])
         self.assertFalse(route.is_direct)
         edge.introduce(1, FieldType.DOUBLE)
         edge.take(1, self.readings(6, 7))
@@ -206,8 +206,8 @@ class DirectTests(SynchronousTestCase):
         self.assertTrue(route.is_direct)
         self.assertGreater(route.direct, 1)
 
-    def test_started_anew(self) -> None:
-        """What was sent without Python is not sent again when the stream is told anew."""
+    def test_restarted(self) -> None:
+        """What was sent without Python is not sent again when the stream is sent again."""
         edge = DirectEdge(is_compiled=True)
         edge.introduce(0, FieldType.DOUBLE)
         edge.take(0, self.readings(1, 2, 3, 4))

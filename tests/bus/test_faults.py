@@ -71,7 +71,7 @@ class FaultTests(BusTestCase):
         # It comes back, and has its share again without a gap.
         watch.start_again()
         yield self.up(killed)
-        yield until_it(lambda: "The edge here has come" in killed.said)
+        yield until_it(lambda: "The edge here has connected" in killed.said)
         yield until_it(lambda: self.edge.shares.get("A", 0) > 0)
         yield until_it(lambda: watch.is_complete)
         self.assert_nothing_lost(cluster, watch)
@@ -103,7 +103,7 @@ class FaultTests(BusTestCase):
         yield until_it(lambda: not stopped.runs)
         self.assertNotIn("Traceback", stopped.said)
         yield self.up(stopped)
-        yield until_it(lambda: "The edge here has come" in stopped.said)
+        yield until_it(lambda: "The edge here has connected" in stopped.said)
         yield until_it(lambda: watch.is_complete)
         self.assertEqual(watch.lost_connections, 0)
         self.assert_nothing_lost(cluster, watch)
@@ -197,5 +197,5 @@ class FaultTests(BusTestCase):
         self.assertEqual(sorted(self.edge.shares), ["A", "B"])
         self.assertEqual(watch.lost_connections, 0)
         for ingest in cluster.ingests:
-            self.assertNotIn("gone without a word", ingest.said)
+            self.assertNotIn("does not respond", ingest.said)
         self.assertEqual(self.edge.losses, 0)

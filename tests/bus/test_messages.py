@@ -14,9 +14,9 @@ from hypothesis.extra import numpy as arrays
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.bus.control import (
-    Ask,
-    Beat,
+    Action,
     Control,
+    Heartbeat,
     PutRequest,
     StreamStatus,
     answer,
@@ -183,7 +183,7 @@ class MessageTests(SynchronousTestCase):
     def test_garbage(self, garbage: bytes, has_header: bool) -> None:
         """Bytes that are no burst raise BadBusMessageError, and nothing else."""
         message = HEADER.pack(VERSION, 1, 1, 1) + garbage if has_header else garbage
-        parsers: list[Any] = [Control.of, StreamStatus.of, Beat.of, PutRequest.of, result]
+        parsers: list[Any] = [Control.of, StreamStatus.of, Heartbeat.of, PutRequest.of, result]
         for parse in (lambda data: [burst(data), list(sections(data))], *parsers):
             with contextlib.suppress(BadBusMessageError):
                 parse(message)
@@ -209,12 +209,12 @@ class ControlTests(SynchronousTestCase):
 
     def test_round_trip(self) -> None:
         """What is asked comes out as it was."""
-        control = Control("session", 3, 9, Ask.OPEN, [[1, "ca://X"], [2, "pva://Y.{}"]])
+        control = Control("session", 3, 9, Action.OPEN, [[1, "ca://X"], [2, "pva://Y.{}"]])
         self.assertEqual(Control.of(control.packed()), control)
         status = StreamStatus(2**62, 17, is_whole=True)
         self.assertEqual(StreamStatus.of(status.packed()), status)
-        beat = Beat(2**62, 1.5, is_leaving=True)
-        self.assertEqual(Beat.of(beat.packed()), beat)
+        beat = Heartbeat(2**62, 1.5, is_leaving=True)
+        self.assertEqual(Heartbeat.of(beat.packed()), beat)
         requester = Requester("ann", "192.0.2.1", None, "X")
         put = PutRequest(2**62, "ca://X", [1, 2.5, "x"], True, requester)
         self.assertEqual(PutRequest.of(put.packed()), put)
@@ -239,7 +239,7 @@ class ControlTests(SynchronousTestCase):
 
     def test_versions(self) -> None:
         """The newest version that both speak is chosen; with none in common, none."""
-        beat = Beat(1, 1.0, is_leaving=False)
+        beat = Heartbeat(1, 1.0, is_leaving=False)
         self.assertEqual(beat.version, VERSION)
         self.assertEqual(attrs.evolve(beat, versions=(VERSION, VERSION + 1)).version, VERSION)
         self.assertIsNone(attrs.evolve(beat, versions=(VERSION + 1, VERSION + 2)).version)

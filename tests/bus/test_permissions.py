@@ -12,7 +12,7 @@ from harness.cluster import Cluster, Member
 from pycawamp.access import Policy, Writers
 from pycawamp.bus import subjects
 from pycawamp.bus.client import ClientSettings, NATSClient, Server
-from pycawamp.bus.control import Beat
+from pycawamp.bus.control import Heartbeat
 from pycawamp.bus.protocol import Message
 from pycawamp.demo.ports import free_port
 from tests.support.bus_case import BusTestCase, reactor, until_it
@@ -120,7 +120,7 @@ class PermissionTests(BusTestCase):
         broken.subscribe("_INBOX.>", heard.append)
         yield until_it(lambda: broken.is_open)
         forged = [
-            subjects.beat("A"),
+            subjects.heartbeat("A"),
             subjects.data("e1", "any"),
             subjects.control("A", "e1"),
             subjects.put("A", "e1"),
@@ -128,7 +128,7 @@ class PermissionTests(BusTestCase):
             "_INBOX.e1.any.1",
         ]
         for subject in forged:
-            broken.publish(subject, Beat(1, 1.0, is_leaving=True).packed())
+            broken.publish(subject, Heartbeat(1, 1.0, is_leaving=True).packed())
         yield until_it(lambda: set(forged) <= set(forbidden))
         inside.send({"action": "put", "pv": name, "value": 4})
         yield inside.until(msg_type="put", ok=True)

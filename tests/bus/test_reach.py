@@ -66,7 +66,7 @@ class ReachTests(BusTestCase):
         server = Server("127.0.0.1", listening.getHost().port)
         found = yield self.told(server, tries=lambda: len(made))
         self.assertEqual(len(found), 1)
-        self.assertIn("not what a NATS server sends: b'HTTP/1.1 400 Bad Request'", found[0])
+        self.assertIn("not a NATS server: b'HTTP/1.1 400 Bad Request'", found[0])
 
     @inlineCallbacks
     def test_login(self) -> Any:

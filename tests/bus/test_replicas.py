@@ -14,7 +14,7 @@ from tests.support.replicas import HAProxyTestCase
 class EdgeTests(HAProxyTestCase, BusTestCase):
     """contrib/haproxy.cfg before edges."""
 
-    takes_clients = "The ingest A is there"
+    takes_clients = "Found the ingest A"
 
     def options(self, port: int) -> list[str]:
         """Have each at the bus, with a name of its own."""

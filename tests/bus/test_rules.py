@@ -23,7 +23,9 @@ ASG(INNER) {{ RULE(1, READ) {{ UAG(inside) }} }}
 
 
 class ReadingTests(BusTestCase):
-    """An ingest with a PV list and an access security file."""
+    """An ingest, a new process, with a PV list and an access security file."""
+
+    may_fork = False
 
     @inlineCallbacks
     def test_reading(self) -> Any:

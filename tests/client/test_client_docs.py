@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from twisted.internet import reactor
 from twisted.internet.defer import inlineCallbacks
 from twisted.internet.task import LoopingCall
 from twisted.internet.utils import getProcessOutputAndValue
@@ -17,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.client import FieldType, Metadata
 from pycawamp.client.arguments import parse
 from tests.support.client_case import ClientTestCase
+from tests.support.twistd import Twistd
 
 PAGE = Path(__file__).parents[2] / "docs" / "client.md"
 URL = "ws://localhost:8888/monitor"
@@ -35,12 +37,12 @@ class DocsTests(ClientTestCase):
     def run_example(self, code: str) -> Any:
         """Run an example at this test's gateway; fires with what it printed."""
         self.assertIn(URL, code)
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        out, err, status = yield getProcessOutputAndValue(
-            sys.executable, ["-c", code.replace(URL, self.url)], environment
-        )
-        self.assertEqual((err.decode(), status), ("", 0))
-        return out.decode().splitlines()
+        run = Twistd(reactor)
+        self.addCleanup(run.kill)
+        run.run([sys.executable, "-c", code.replace(URL, self.url)])
+        ended = yield run.when_ended()
+        self.assertEqual((run.errors, ended.status), ([], 0))
+        return run.lines
 
     @inlineCallbacks
     def test_python(self) -> Any:

@@ -27,7 +27,7 @@ from tests.support.changing_pvs import NAMES, ChangingPVsMachine
 from tests.support.examples import examples
 from tests.support.memory_gateway import Page
 
-MOST_LISTENERS = 5
+MAX_LISTENERS = 5
 PAUSE = 0.5
 """Seconds between two updates of the slowest listeners."""
 ASKED = st.builds(
@@ -106,7 +106,7 @@ def number(update: Update) -> float:
 class ClientMachine(ChangingPVsMachine):
     """What listeners get, independent of other listeners."""
 
-    numbers = st.integers(0, MOST_LISTENERS - 1)
+    numbers = st.integers(0, MAX_LISTENERS - 1)
     names = st.sampled_from(NAMES)
 
     def __init__(self) -> None:
@@ -125,7 +125,7 @@ class ClientMachine(ChangingPVsMachine):
             self.requests.append(json.dumps(message).encode())
 
     @rule(name=names, options=ASKED)
-    @precondition(lambda self: len(self.listeners) < MOST_LISTENERS)
+    @precondition(lambda self: len(self.listeners) < MAX_LISTENERS)
     def subscribe(self, name: str, options: SubscriptionOptions) -> None:
         """Add a listener."""
         listener = Listener(options)

@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.client import Update
-from pycawamp.client.subscribed_pvs import MOST_NAMES, SubscribedPVs
+from pycawamp.client.subscribed_pvs import MAX_NAMES, SubscribedPVs
 from pycawamp.client.subscriptions import SubscriptionOptions, UpdateThrottle, strongest
 from tests.support.client_case import Recorder
 
@@ -187,8 +187,8 @@ class FeedsTests(SynchronousTestCase):
 
     def test_large(self) -> None:
         """A large page is divided into requests that a gateway accepts."""
-        for number in range(2 * MOST_NAMES + 1):
+        for number in range(2 * MAX_NAMES + 1):
             self.subscribe(f"P{number}")
         self.pvs.opened()
         sizes = [len(each.get("pvs", [each.get("pv")])) for each in self.iterate()]
-        self.assertEqual(sizes, [MOST_NAMES, MOST_NAMES, 1])
+        self.assertEqual(sizes, [MAX_NAMES, MAX_NAMES, 1])

@@ -55,7 +55,9 @@ class BusOptionsTests(SynchronousTestCase):
         )
         self.assertIn("--bus is required", self.refused(kind=IngestOptions))
         self.assertIn("at most 40", self.refused("--bus=a", "--name=a.b"))
-        self.assertIn("no regular expression", self.refused("--bus=a", "--name=a", "--shard-key=("))
+        self.assertIn(
+            "not a regular expression", self.refused("--bus=a", "--name=a", "--shard-key=(")
+        )
         self.assertIn("--port", self.refused("--bus=a", "--name=A", "--port=1", kind=IngestOptions))
 
     def test_no_bus(self) -> None:

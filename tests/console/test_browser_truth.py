@@ -28,6 +28,13 @@ URL.createObjectURL = (blob) => {
 """
 _CLOCK = "{ const now = Date.now; Date.now = () => now() - 300000; }"
 
+WHOLE_TIME = """
+const { clientWidth, scrollWidth, offsetHeight } = document.querySelector("#rows .c-time");
+const page = document.documentElement;
+return [scrollWidth <= clientWidth && offsetHeight > 0, page.scrollWidth <= page.clientWidth];
+"""
+"""Whether the time of the first row is seen as a whole, and the page is not too wide."""
+
 
 class StampTests(WebTestCase):
     """Charts of late values, from IOCs with other clocks, on computers with other clocks."""
@@ -244,7 +251,7 @@ class ReadingTests(WebTestCase):
 
     @in_thread
     def test_utc(self) -> None:
-        """Times are in UTC or by the local clock, and the page says which."""
+        """Times are in UTC or by the local clock, and the page says which; whole, at any width."""
         browser = self.open("level")
         name = self.pv("level")
         browser.command("Emulation.setTimezoneOverride", timezoneId="Asia/Kolkata")
@@ -258,6 +265,9 @@ class ReadingTests(WebTestCase):
             browser.unfold(name)
             browser.until_row(name, lambda row: " UTC (" in row.facts["IOC time"])
             browser.click("#zone")
+            for width in (1001, 1000, 781, 780, 641, 640):
+                browser.size(width, 900)
+                self.assertEqual(browser.run(WHOLE_TIME), [True, True], width)
         finally:
             browser.command("Emulation.setTimezoneOverride", timezoneId="")
 

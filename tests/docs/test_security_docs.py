@@ -26,6 +26,7 @@ from pycawamp.demo.ports import free_port
 from pycawamp.testing import connect
 from tests.support.certificate import write_certificate
 from tests.support.service_case import MemoryServiceTestCase, basic, reactor
+from tests.support.twistd import Twistd
 
 TEXT = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
@@ -77,9 +78,12 @@ class DocumentedTests(MemoryServiceTestCase):
     def check(self, number: int) -> Any:
         """Return the output of a documented `pycaserver-access`."""
         arguments = ["-m", "pycawamp.access.check", *commands("pycaserver-access")[number][1:]]
-        output, _, status = yield getProcessOutputAndValue(sys.executable, arguments, os.environ)
-        self.assertEqual(status, 0)
-        return output.decode()
+        run = Twistd(reactor)
+        self.addCleanup(run.kill)
+        run.run([sys.executable, *arguments])
+        ended = yield run.when_ended()
+        self.assertEqual(ended.status, 0, run.lines)
+        return "\n".join(run.lines)
 
     @inlineCallbacks
     def test_public(self) -> Any:

@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from pycawamp.fanout.outbox import FLUSH_BYTES, MAX_UNREAD_BYTES, IWriter
 from pycawamp.pv.values import FieldType, Metadata
-from pycawamp.sessions.operations import GETS_AT_ONCE
+from pycawamp.sessions.operations import MAX_GETS
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.session import Session
 from pycawamp.web.frames import WEBSOCKET
@@ -159,7 +159,7 @@ class GetTests(SynchronousTestCase):
         for number in range(100):
             ask(self.session, "get", "X", id=number)
         while self.backend.asked:
-            self.assertLessEqual(len(self.backend.asked), GETS_AT_ONCE)
+            self.assertLessEqual(len(self.backend.asked), MAX_GETS)
             self.backend.answer()
             self.gateway.flush_cycle()
         self.assertEqual([each["id"] for each in self.page.take()], list(range(100)))
@@ -174,13 +174,13 @@ class GetTests(SynchronousTestCase):
         self.assertEqual(sorted(each["id"] for each in refusals), list(range(1000)))
         self.assertEqual({each["code"] for each in refusals}, {"not_connected"})
         self.backend.add("Y", 2.5)
-        for _ in range(GETS_AT_ONCE):
+        for _ in range(MAX_GETS):
             ask(self.session, "get", "Y")
-        self.assertEqual(len(self.backend.asked), GETS_AT_ONCE)
+        self.assertEqual(len(self.backend.asked), MAX_GETS)
 
     def test_comes_back_as_another(self) -> None:
         """If the type of a PV changes while a get waits, the reply has the new type."""
-        for number in range(GETS_AT_ONCE + 1):
+        for number in range(MAX_GETS + 1):
             ask(self.session, "get", "X", id=number)
         self.backend.remove("X")
         self.backend.add("X", np.arange(3.0))
@@ -199,7 +199,7 @@ class GetTests(SynchronousTestCase):
         self.session.close()
         self.gateway.flush_cycle()
         self.assertEqual({name for name, _ in self.backend.asked}, {"X"})
-        self.assertEqual(len(self.backend.asked), GETS_AT_ONCE)
+        self.assertEqual(len(self.backend.asked), MAX_GETS)
 
     def test_later_options(self) -> None:
         """A `configure` after a get does not affect its reply."""

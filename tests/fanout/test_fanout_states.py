@@ -15,7 +15,7 @@ from tests.support.examples import examples
 from tests.support.memory_gateway import LINGER, MemoryGateway, Page, ask
 
 NAMES = "abcd"
-MOST_CLIENTS = 5
+MAX_CLIENTS = 5
 
 
 @attrs.define
@@ -50,7 +50,7 @@ class Client:
 class FanoutMachine(RuleBasedStateMachine):
     """What clients get, compared with what they should get."""
 
-    clients = st.integers(0, MOST_CLIENTS - 1)
+    clients = st.integers(0, MAX_CLIENTS - 1)
     names = st.sampled_from(NAMES)
     options = st.sampled_from([{}, {}, {"batch": True}])
 
@@ -77,7 +77,7 @@ class FanoutMachine(RuleBasedStateMachine):
                 told.slow |= client.session.outbox.paused
 
     @rule()
-    @precondition(lambda self: len(self.open) < MOST_CLIENTS)
+    @precondition(lambda self: len(self.open) < MAX_CLIENTS)
     def come(self) -> None:
         """Add a client."""
         self.open.append(Client(*self.gateway.open()))

@@ -12,7 +12,7 @@ from tests.support.examples import examples
 from tests.support.ioc_case import IOCTestCase
 from tests.support.timing import allowed
 
-PVS = 1000
+PVS = 500
 STOPS = examples(20)
 RECORDS = "".join(
     f'record(calc, "$(P)n{number}") {{ field(SCAN, ".1 second") field(CALC, "VAL+1") }}\n'
@@ -38,6 +38,6 @@ class StopTests(IOCTestCase):
             client.send({"action": "connect", "pvs": names[stop:]})
             # The IOC has answered; most channels are still about to connect, or just have.
             yield client.until(msg_type="monitor")
-            for _ in range(1000 * stop // STOPS):
+            for _ in range(PVS * stop // STOPS):
                 yield client.receive()
             yield fixture.stop()

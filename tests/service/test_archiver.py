@@ -184,7 +184,7 @@ class ArchiverTests(TestCase):
             "HTTP status 302": redirect,
             "HTTP status 500": failed,
             "closed the connection": broken,
-            "more than": lambda _: b" " * (archiver.MOST_BYTES + 1),
+            "more than": lambda _: b" " * (archiver.MAX_BYTES + 1),
         }
         bodies = (b"", b"<html>", b"{}", b'[{"data":[{"secs":1}]}]', b"[" * 10**5, b'[{"data":5}]')
         for text, answer in [
@@ -216,10 +216,10 @@ class ArchiverTests(TestCase):
             others.append(other)
             for _ in range(5):
                 other.send({"action": "history", "pv": "old", "from": 0})
-        while len(self.appliance.asked) < archiver.AT_ONCE:
+        while len(self.appliance.asked) < archiver.MAX_REQUESTS:
             yield _turn()
         yield self.client_pings()
-        self.assertEqual(len(self.appliance.asked), archiver.AT_ONCE)
+        self.assertEqual(len(self.appliance.asked), archiver.MAX_REQUESTS)
         self.appliance.answer = None
         for other in others:
             yield other.close()

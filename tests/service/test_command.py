@@ -1,4 +1,7 @@
-"""The command `pycaserver`, its configuration file, and several ports."""
+"""The command `pycaserver`, its configuration file, and several ports.
+
+`CommandTests` have the real programs, `RefusalTests` forks.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,20 @@ from tests.support.twistd import READY
 from tests.support.twistd_case import LOOPBACK, RECORD, TwistdTestCase, unix_endpoint
 
 
-class CommandTests(TwistdTestCase):
-    """`pycaserver`."""
+class FolderTestCase(TwistdTestCase):
+    """Tests with a folder."""
 
     def setUp(self) -> None:
         """Make a folder."""
         super().setUp()
         self.folder = Path(self.mktemp()).absolute()
         self.folder.mkdir(parents=True)
+
+
+class CommandTests(FolderTestCase):
+    """`pycaserver` and `pycaserver-client`."""
+
+    may_fork = False
 
     @inlineCallbacks
     def test_ports(self) -> Any:
@@ -45,6 +54,19 @@ class CommandTests(TwistdTestCase):
         self.assertFalse(Path("twistd.pid").exists())
 
     @inlineCallbacks
+    def test_client(self) -> Any:
+        """`pycaserver-client` is the client's command line."""
+        output, _, status = yield getProcessOutputAndValue(
+            sys.executable, [str(Path(sys.executable).with_name("pycaserver-client")), "--help"]
+        )
+        self.assertEqual(status, 0)
+        self.assertIn(b"monitor", output)
+
+
+class RefusalTests(FolderTestCase):
+    """What `pycaserver` does not start with."""
+
+    @inlineCallbacks
     def test_second_port_taken(self) -> Any:
         """If one of the endpoints cannot be used, it says which and does not start."""
         where = self.folder / "no" / "such" / "folder"
@@ -66,12 +88,3 @@ class CommandTests(TwistdTestCase):
         self.assertEqual(ended.status, 1)
         told = f"pycaserver: {config}:1: max-pv: no such option; did you mean max-pvs?"
         self.assertEqual(run.errors, [told])
-
-    @inlineCallbacks
-    def test_client(self) -> Any:
-        """`pycaserver-client` is the client's command line."""
-        output, _, status = yield getProcessOutputAndValue(
-            sys.executable, [str(Path(sys.executable).with_name("pycaserver-client")), "--help"]
-        )
-        self.assertEqual(status, 0)
-        self.assertIn(b"monitor", output)

@@ -11,7 +11,7 @@ import numpy as np
 import PIL.Image
 from twisted.internet.defer import Deferred, inlineCallbacks
 
-from pycawamp.fanout.pictures import AT_ONCE
+from pycawamp.fanout.pictures import SMALL_IMAGE
 from pycawamp.testing import WebSocketTestClient
 from tests.support.pva_case import PVATestCase
 from tests.support.version2_case import ask
@@ -122,6 +122,6 @@ class OptionTests(PVATestCase):
 
     def _check_large(self, client: WebSocketTestClient) -> None:
         _, shown = picture(client.payloads[-1])
-        self.assertGreater(1100 * 1000, AT_ONCE)
+        self.assertGreater(1100 * 1000, SMALL_IMAGE)
         self.assertEqual(shown.size, (58, 64))
         self.assertAlmostEqual(float(np.asarray(shown).mean()), 77, delta=2)

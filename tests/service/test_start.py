@@ -1,4 +1,7 @@
-"""A gateway that cannot start prints why on stderr and exits with 1, also as a daemon."""
+"""A gateway that cannot start prints why on stderr and exits with 1, also as a daemon.
+
+Gateways are forks (`may_fork`), but for that with a library of its own (`test_library`).
+"""
 
 from __future__ import annotations
 

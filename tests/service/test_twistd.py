@@ -1,4 +1,7 @@
-"""The gateway as users run it: the real `twistd pycaserver`, in its own process."""
+"""The gateway as users run it: the real `twistd pycaserver`, in processes of their own.
+
+Those of `RealTestCase` are; the others are forks.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,13 @@ RECORDS = "".join(
 )
 
 
-class StopTests(TwistdTestCase):
+class RealTestCase(TwistdTestCase):
+    """Tests with the programs as users run them."""
+
+    may_fork = False
+
+
+class StopTests(RealTestCase):
     """SIGTERM and SIGINT."""
 
     timeout = allowed(120 + 4 * STOPS)
@@ -75,7 +84,7 @@ class StopTests(TwistdTestCase):
             self.assertEqual([end.signal for end in ends], [signal.SIGTERM, signal.SIGINT])
 
 
-class DaemonTests(TwistdTestCase):
+class DaemonTests(RealTestCase):
     """Without -n: twistd forks, and continues in the background."""
 
     @inlineCallbacks
@@ -140,7 +149,7 @@ class RefusalTests(TwistdTestCase):
         self.assertNotIn("Traceback", "\n".join(run.lines))
 
 
-class OutputTests(TwistdTestCase):
+class OutputTests(RealTestCase):
     """The output of a gateway."""
 
     @inlineCallbacks

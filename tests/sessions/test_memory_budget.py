@@ -13,8 +13,9 @@ from pycawamp.access import Policy, Writers
 from pycawamp.pv.budget import SHARE
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.values import FieldType, Metadata
+from pycawamp.sessions import operations
 from pycawamp.sessions.limits import Limits
-from pycawamp.sessions.operations import ANSWER, LARGE_GETS_AT_ONCE, PUT_BYTES, PUTS
+from pycawamp.sessions.operations import ANSWER, MAX_LARGE_GETS
 from pycawamp.sessions.session import Session
 from tests.support.memory_gateway import MemoryGateway, Page, ask
 from tests.support.pending_gets import Pending
@@ -23,6 +24,10 @@ MIB = 2**20
 LIMIT = 64 * MIB
 ARRAY = Metadata(FieldType.DOUBLE, MIB // 8)
 """A mebibyte."""
+PUTS, PUT_BYTES = 100, 4 * MIB
+"""Instead of a client's limits, which are ten times and 16 times as much: to have it soon."""
+NUMBERS = PUT_BYTES // 512
+"""Elements of arrays of which some dozens are too much."""
 ANYONE = Policy(puts=True, writers=Writers.ANYONE)
 
 
@@ -165,9 +170,9 @@ class GetTests(SynchronousTestCase):
         """Fewer gets of large arrays are sent to an IOC at a time; all are answered."""
         for number in range(20):
             ask(self.session, "get", "array", id=number)
-        self.assertEqual(self.budget.requests, LARGE_GETS_AT_ONCE * ANSWER * MIB)
+        self.assertEqual(self.budget.requests, MAX_LARGE_GETS * ANSWER * MIB)
         while self.backend.asked:
-            self.assertLessEqual(len(self.backend.asked), LARGE_GETS_AT_ONCE)
+            self.assertLessEqual(len(self.backend.asked), MAX_LARGE_GETS)
             self.backend.answer()
             self.gateway.flush_cycle()
         self.assertEqual([each["id"] for each in self.page.take()], list(range(20)))
@@ -199,6 +204,8 @@ class PutTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Make a client of records that take long."""
+        self.patch(operations, "PUTS", PUTS)
+        self.patch(operations, "PUT_BYTES", PUT_BYTES)
         self.backend = SlowRecords()
         limits = Limits(memory=4 * PUT_BYTES, put_rate=PUTS)
         self.gateway = MemoryGateway(ANYONE, limits, self.backend)
@@ -225,18 +232,17 @@ class PutTests(SynchronousTestCase):
 
     def test_bytes(self) -> None:
         """So are their bytes: those of the value."""
-        value = [1.5] * (MIB // 8)
-        self.put(self.session, "array", value, PUT_BYTES // MIB + 8)
+        self.put(self.session, "array", [1.5] * NUMBERS, 72)
         self.gateway.flush_cycle()
         self.assertEqual(set(errors(self.page)), {("rate_limited", "array")})
         self.assertLessEqual(self.gateway.sessions.shared.budget.requests, PUT_BYTES)
-        self.assertGreater(self.gateway.sessions.shared.budget.requests, PUT_BYTES - 5 * MIB)
+        self.assertGreater(self.gateway.sessions.shared.budget.requests, 0.92 * PUT_BYTES)
         self.backend.finish()
         self.assertEqual(self.gateway.sessions.shared.budget.used, 0)
 
     def test_unfound(self) -> None:
         """So are those that wait for their PV, whatever their value consists of."""
-        values: list[Any] = [[1.5] * 50_000, ["abc"] * 50_000, [[]] * 50_000, {"a": [{}] * 50_000}]
+        values: list[Any] = [[1.5] * 3000, ["abc"] * 3000, [[]] * 3000, {"a": [{}] * 3000}]
         for value in values:
             self.put(self.session, "nowhere", value, 50)
             self.gateway.flush_cycle()
@@ -247,7 +253,7 @@ class PutTests(SynchronousTestCase):
 
     def test_in_all(self) -> None:
         """The puts of all clients are limited together: beyond, they are `overloaded`."""
-        value = [1.5] * (MIB // 8)
+        value = [1.5] * NUMBERS
         codes, sessions = [], []
         for _ in range(8):
             session, page = self.gateway.open()

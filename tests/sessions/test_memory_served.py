@@ -37,7 +37,10 @@ SLACK = 200
 
 
 class ServedMemoryTests(TwistdTestCase):
-    """A gateway with little memory, and an IOC with a large array."""
+    """A gateway with little memory, all its own, and an IOC with a large array."""
+
+    # A fork shares memory with others.
+    may_fork = False
 
     @inlineCallbacks
     def start(self) -> Generator[Deferred[Any], Any, None]:

@@ -17,7 +17,7 @@ from pycawamp.sessions.limits import BURST, Limits
 from pycawamp.sessions.list_errors import MAX_ERRORS
 from pycawamp.sessions.operations import UNDER_WAY
 from pycawamp.sessions.peer import Peer
-from pycawamp.sessions.session import NAMES_A_TOKEN, NAMES_AT_ONCE
+from pycawamp.sessions.session import NAMES_A_TOKEN, NAMES_PER_STEP
 from pycawamp.wire.v2.dialect import VERSION_1
 from pycawamp.wire.v2.requests import MAX_BRACKETS, MAX_ID
 from tests.support.gateway_case import MemoryGatewayTestCase
@@ -105,9 +105,9 @@ class BoundsTests(SynchronousTestCase):
         """A list is processed in parts, valid or not."""
         self.open()
         for names in (["X"], [""], [5], ["", "X"]):
-            self.session.receive(message("connect", pvs=names * NAMES_AT_ONCE * 3))
+            self.session.receive(message("connect", pvs=names * NAMES_PER_STEP * 3))
             self.assertTrue(self.session.is_busy)
-            self.assertLessEqual(len(self.told()), NAMES_AT_ONCE + 2)
+            self.assertLessEqual(len(self.told()), NAMES_PER_STEP + 2)
             while self.session.is_busy:
                 self.session.go_on()
             self.told()

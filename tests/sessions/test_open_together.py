@@ -20,12 +20,12 @@ from pycawamp.access.pvlist_file import parse_pvlist
 from pycawamp.pv.values import FieldType, Metadata
 from pycawamp.sessions.limits import Limits
 from pycawamp.sessions.peer import Peer
-from pycawamp.sessions.session import NAMES_AT_ONCE, TOGETHER, Session
+from pycawamp.sessions.session import NAMES_PER_STEP, TOGETHER, Session
 from pycawamp.wire.v2.dialect import VERSION_1
 from tests.support.examples import examples
 from tests.support.memory_gateway import MemoryGateway, Page
 
-PVS = tuple(f"n{number}" for number in range(NAMES_AT_ONCE + 10))
+PVS = tuple(f"n{number}" for number in range(NAMES_PER_STEP + 10))
 ALIAS, DENIED, SECRET = "old:n1", "hidden:n2", "secret:n3"
 OTHERS = (ALIAS, DENIED, SECRET, "n4.VAL$", "nowhere", "ca://n1", "", "a\x00b", 5, ["n1"], "sim://")
 LIMITS = Limits(pvs=len(PVS) + 2)

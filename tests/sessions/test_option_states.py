@@ -22,7 +22,7 @@ from tests.support.examples import examples
 from tests.support.memory_gateway import LINGER, ask
 from tests.support.version2_case import AnyPage
 
-MOST_CLIENTS = 4
+MAX_CLIENTS = 4
 PAUSE = 0.2
 """Seconds between two updates of the slowest clients."""
 OPTIONS = st.fixed_dictionaries(
@@ -114,7 +114,7 @@ def _first_of(array: dict[str, Any]) -> int:
 class OptionMachine(ChangingPVsMachine):
     """What pages show, for random requests."""
 
-    clients = st.integers(0, MOST_CLIENTS - 1)
+    clients = st.integers(0, MAX_CLIENTS - 1)
     pvs = st.sampled_from(NAMES)
     names = st.sampled_from((*NAMES, ALIAS))
 
@@ -128,7 +128,7 @@ class OptionMachine(ChangingPVsMachine):
         return self.open[number % len(self.open)]
 
     @rule()
-    @precondition(lambda self: len(self.open) < MOST_CLIENTS)
+    @precondition(lambda self: len(self.open) < MAX_CLIENTS)
     def come(self) -> None:
         """Add a client."""
         page = AnyPage()
@@ -215,7 +215,7 @@ class OptionMachine(ChangingPVsMachine):
             self.resume(number)
         # Reviews take a turn for each PV; a rate keeps an update back for one pause.
         for _ in range(2):
-            for _ in range(2 * MOST_CLIENTS * len(self.open) + 2):
+            for _ in range(2 * MAX_CLIENTS * len(self.open) + 2):
                 self.flush_cycle()
             self.wait(PAUSE)
         for client in self.open:

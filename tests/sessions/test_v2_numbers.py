@@ -28,11 +28,11 @@ record(ao, "$(P)double") {}
 """
 
 
-def singles() -> Iterator[float]:
-    """Values that a float32 holds: the edges, and some of every size."""
+def singles(precision: int) -> Iterator[float]:
+    """Values that a float32 holds: the edges, and some of every third size; next, of others."""
     yield from SINGLES
-    choose = random.Random(21)
-    for exponent in range(-9, 20):
+    choose = random.Random(precision)
+    for exponent in range(-9 + precision % 3, 20, 3):
         yield choose.uniform(-1, 1) * 10**exponent
 
 
@@ -49,7 +49,7 @@ class NumberTests(V2TestCase):
             # The IOC tells of it by an event of its own, which a get may overtake.
             while (yield self.ask(client, "info", "single"))["precision"] != precision:
                 pass
-            for value in singles():
+            for value in singles(precision):
                 yield self.dbpf(ioc, "single", repr(value))
                 got = yield self.ask(client, "get", "single", text=True)
                 shown = yield self.value(client, "shown")

@@ -13,7 +13,7 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
-from pycawamp.fanout.throttle import MOST_LEFT_BEHIND
+from pycawamp.fanout.throttle import MAX_LEFT_BEHIND
 from pycawamp.pv.values import FieldType, Metadata
 from tests.support.examples import examples
 from tests.support.live_objects import fanout_objects
@@ -72,7 +72,7 @@ class RateTests(SynchronousTestCase):
         self.page_of(max_rate=rate)
         self.gateway.backend.add("Y", 0)
         session, _ = self.gateway.open()
-        for number in range(MOST_LEFT_BEHIND + 10):
+        for number in range(MAX_LEFT_BEHIND + 10):
             ask(session, "connect", "Y", max_rate=rate)
             self.gateway.backend.set("Y", number)
             ask(session, "disconnect", "Y")

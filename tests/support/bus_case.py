@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import attrs
 from twisted.internet import reactor as installed_reactor
@@ -15,7 +16,7 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SkipTest
 
-from harness.cluster import NATS, Cluster, Member
+from harness.cluster import NATS, Cluster, Member, Process, Spawn, spawn
 from pycawamp.access import Policy
 from pycawamp.bus.client import ClientSettings, servers
 from pycawamp.bus.edge import Edge
@@ -23,6 +24,7 @@ from pycawamp.bus.slots import ShardKey
 from pycawamp.pv.ca.repeater import Repeater, ensure_repeater
 from pycawamp.service.bus import edge_backends
 from pycawamp.testing import GatewayFixture, WebSocketTestClient
+from tests.support.fork_server import REQUIRED, fork_server
 from tests.support.ioc_case import IOCTestCase
 from tests.support.timing import TIMEOUT, allowed
 
@@ -42,12 +44,18 @@ class BusTestCase(IOCTestCase):
     """Tests that need nats-server."""
 
     timeout = allowed(120)
+    may_fork = True
+    """Whether ingests and edges are forks, where that makes no difference."""
 
     def setUp(self) -> None:
         """Skip where there is no nats-server."""
         super().setUp()
         if NATS is None:
             raise SkipTest("no nats-server: apt-get install nats-server")
+
+    @property
+    def _spawn(self) -> Spawn:
+        return spawn_fork if self.may_fork else spawn
 
     def cluster(self, environment: Mapping[str, str] | None = None) -> Cluster:
         """A cluster of this test's own; `environment` is how ingests find pvAccess servers."""
@@ -56,7 +64,8 @@ class BusTestCase(IOCTestCase):
         # Else an ingest starts a repeater that outlives the test.
         self.see_own_ioc()
         self.addCleanup(ensure_repeater(owned=True).close)
-        cluster = Cluster(folder, {**self.ports.client_environment(), **(environment or {})})
+        surroundings = {**self.ports.client_environment(), **(environment or {})}
+        cluster = Cluster(folder, surroundings, self._spawn)
         self.addCleanup(cluster.stop)
         return cluster
 
@@ -69,7 +78,8 @@ class BusTestCase(IOCTestCase):
             folder = TemporaryDirectory(prefix="cluster-")
             self.see_own_ioc()
             repeater = ensure_repeater(owned=True)
-            cluster = Cluster(Path(folder.name), self.ports.client_environment())
+            surroundings = self.ports.client_environment()
+            cluster = Cluster(Path(folder.name), surroundings, self._spawn)
             _clusters[type(self)] = SharedCluster(cluster, folder, repeater)
         return _clusters[type(self)].cluster
 
@@ -100,6 +110,16 @@ class BusTestCase(IOCTestCase):
         yield fixture.start()
         client: WebSocketTestClient = yield fixture.connect()
         return client
+
+
+def spawn_fork(command: Sequence[str], environment: Mapping[str, str], log: IO[str]) -> Process:
+    """Start an ingest or an edge as a fork, if that makes no difference."""
+    surroundings = {**environment, **REQUIRED}
+    server = fork_server()
+    if not server.can_run(command, surroundings):
+        return spawn(command, environment, log)
+    with Path(os.devnull).open() as null:
+        return server.start(command, surroundings, null.fileno(), log.fileno(), log.fileno())
 
 
 @inlineCallbacks

@@ -6,14 +6,13 @@ import json
 import os
 import sys
 import textwrap
-from typing import Any, cast
+from typing import Any
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorProcess
-from twisted.internet.utils import getProcessOutputAndValue
 
 from pycawamp.demo.process import CAPorts
+from tests.support.twistd import Ended, Twistd
 
 _PRELUDE = """
 import pycawamp.pv.ca.pyepics
@@ -31,18 +30,16 @@ class ClientResult:
     stderr: str
 
 
-def run_client(reactor: IReactorProcess, ports: CAPorts, script: str) -> Deferred[ClientResult]:
+def run_client(reactor: Any, ports: CAPorts, script: str) -> Deferred[ClientResult]:
     """Runs a script with ``epics`` imported and ``answer`` to call with its result."""
-    plain = {key: text for key, text in os.environ.items() if not key.startswith("EPICS_")}
     # No PATH: libca would leave a caRepeater behind, where it found one.
-    env = {**plain, **ports.client_environment(), "PATH": os.devnull}
-    program = _PRELUDE + textwrap.dedent(script)
-    finished = getProcessOutputAndValue(sys.executable, ["-c", program], env, reactor=reactor)
-    return cast(Deferred[ClientResult], finished.addCallback(_result))
+    client = Twistd(reactor, {**ports.client_environment(), "PATH": os.devnull})
+    client.run([sys.executable, "-c", _PRELUDE + textwrap.dedent(script)])
+    return client.when_ended().addCallback(_result, client)
 
 
-def _result(finished: tuple[bytes, bytes, int]) -> ClientResult:
-    stdout, stderr, status = finished
-    if status:
-        raise AssertionError(f"the client failed: {stderr.decode(errors='replace')}")
-    return ClientResult(json.loads(stdout), stderr.decode(errors="replace"))
+def _result(ended: Ended, client: Twistd) -> ClientResult:
+    if ended.status != 0:
+        raise AssertionError(f"the client failed: {client.lines}")
+    (answer,) = [line for line in client.lines if line not in client.errors]
+    return ClientResult(json.loads(answer), "\n".join(client.errors))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import sys
 from collections.abc import Generator
 from typing import Any
@@ -20,6 +19,8 @@ from pycawamp.client.arguments import parse
 from pycawamp.client.commands import Run
 from pycawamp.client.console import Console
 from pycawamp.testing import NotSeenError
+from tests.support.fork_server import REQUIRED, fork_server
+from tests.support.forked_process import ForkedProcess
 from tests.support.timing import TIMEOUT
 
 
@@ -48,8 +49,11 @@ class CommandLine(ProcessProtocol):
         self._said = {1: b"", 2: b""}
         self._waiting: list[tuple[bytes, Deferred[None]]] = []
         command = [sys.executable, "-m", "pycawamp.client", *arguments]
-        surroundings = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        reactor.spawnProcess(self, sys.executable, command, {**surroundings, **environment})
+        surroundings = {**os.environ, **REQUIRED, **environment}
+        if fork_server().can_run(command, surroundings):
+            ForkedProcess(reactor, self, command, surroundings)
+        else:
+            reactor.spawnProcess(self, sys.executable, command, surroundings)
 
     def until(self, text: str) -> Deferred[None]:
         """Fires when it has said this on stdout."""
@@ -60,7 +64,7 @@ class CommandLine(ProcessProtocol):
 
     def interrupt(self) -> None:
         """Press Ctrl-C."""
-        self.transport.signalProcess(signal.SIGINT)  # type: ignore[union-attr]
+        self.transport.signalProcess("INT")  # type: ignore[union-attr]
 
     def close_stdout(self) -> None:
         """Read no more of what it says, as `head` does when it has enough."""

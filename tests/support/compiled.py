@@ -14,5 +14,4 @@ NOT_COMPILED = None if NATIVE else "the compiled intake is not there"
 def compiled(limits: InboxLimits) -> Intake:
     """A queue in C."""
     assert NATIVE is not None
-    made: Intake = NATIVE.Intake(limits.events, limits.bytes)
-    return made
+    return NATIVE.Intake(limits.events, limits.bytes)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import select
 import sys
 import time
-from functools import cache
 from subprocess import PIPE, Popen
 from typing import Any
 
@@ -67,14 +65,6 @@ class GatewayProcess:
         if not line:
             raise AssertionError(f"the gateway ended with {self._process.wait()}")
         return json.loads(line)
-
-
-@cache
-def shared_gateway(*options: str) -> GatewayProcess:
-    """Return the gateway with these options that tests share; it ends with the tests."""
-    gateway = GatewayProcess(*options)
-    atexit.register(gateway.end)
-    return gateway
 
 
 class BlockingClient:

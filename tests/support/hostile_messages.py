@@ -71,7 +71,7 @@ VALUES = {
     "objects": "{}",
     "deep lists": "[" * 1000 + "]" * 1000,
 }
-HUGE: dict[str, bytes] = {
+HUGE = {
     "an id of a megabyte": client_frame(b'{"action":"ping","id":"%b"}' % (b"x" * (MESSAGE - 99))),
     "deep values": b"".join(
         client_frame(b'{"action":"put","pv":"X","value":%b%b}' % (b"[" * 1000, b"]" * 1000))
@@ -96,7 +96,7 @@ HUGE: dict[str, bytes] = {
 }
 
 
-def _named() -> Iterator[tuple[str, Attack]]:
+def _single() -> Iterator[tuple[str, Attack]]:
     for label, message in HUGE.items():
         yield label, lambda _, message=message: message  # type: ignore[misc]
     yield "many keys", many_keys
@@ -129,10 +129,12 @@ def _named() -> Iterator[tuple[str, Attack]]:
         "an id of 500 kB with a list",
         lambda _: filled(f'{{"action":"connect","id":"{"i" * 500_000}","pvs":[', '""', "]}"),
     )
-    yield "20,000 PVs, and gone", lambda _: connected()
+
+
+def _repeated() -> Iterator[tuple[str, Attack]]:
     yield (
-        "20,000 PVs, connected and left",
-        lambda _: connected() + text(action="disconnect", pvs=names(0, MANY)),
+        "10,000 PVs, connected and left",
+        lambda _: connected(10_000) + text(action="disconnect", pvs=names(0, 10_000)),
     )
     yield (
         "20,000 PVs that are not there",
@@ -162,14 +164,28 @@ def _named() -> Iterator[tuple[str, Attack]]:
     )
 
 
-NAMED = dict(_named())
+SINGLE = dict(_single())
+"""One message each."""
+REPEATED = dict(_repeated())
+"""Many messages each, or frames without meaning."""
+ANSWERED = {
+    "lists of 20,000 PVs",
+    "pings",
+    "requests for pongs",
+    "empty messages",
+    "configurations",
+    "gets",
+    "bare names",
+    "rates",
+}
+"""Of these, those with long answers: they wait in the gateway for who does not read."""
 
 
 def random_attack(dice: random.Random) -> bytes:
     """Some parts of attacks, put together and bent."""
     data = b""
     for _ in range(dice.randrange(1, 4)):
-        part = dice.choice(list(NAMED.values()))(dice)
+        part = dice.choice(list((SINGLE | REPEATED).values()))(dice)
         if dice.random() < 0.3:
             bent = bytearray(part)
             for _ in range(dice.randrange(1, 20)):

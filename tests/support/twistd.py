@@ -1,4 +1,4 @@
-"""The real `twistd pycaserver`, as a child process whose lines are awaited."""
+"""`twistd pycaserver` and other programs, as child processes whose lines are awaited."""
 
 from __future__ import annotations
 
@@ -20,10 +20,20 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from pycawamp.testing import NotSeenError
+from tests.support.fork_server import REQUIRED, fork_server
+from tests.support.forked_process import ForkedProcess
 from tests.support.timing import TIMEOUT
 
 READY = r"pycaserver is ready:.* (\S+)$"
 """What it says when clients can come; the address is the group."""
+
+_LIMITED = """
+import resource, runpy, sys
+soft, hard, *sys.argv = sys.argv[1:]
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(soft), int(hard)))
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+"""Runs a script with limits of file descriptors."""
 
 
 @frozen
@@ -39,7 +49,8 @@ class Ended:
 class Twistd:
     """One run of twistd.
 
-    Nothing of the EPICS_* environment gets in but what is given.
+    Nothing of the EPICS_* environment gets in but what is given. It is a fork if it `may_fork`,
+    and if that makes no difference (see `fork_server`), else a process of its own.
     """
 
     def __init__(
@@ -47,6 +58,8 @@ class Twistd:
         reactor: Any,
         environment: Mapping[str, str] | None = None,
         descriptors: tuple[int, int] | None = None,
+        *,
+        may_fork: bool = True,
     ) -> None:
         self.lines: list[str] = []
         """What it said on stdout and stderr."""
@@ -56,10 +69,11 @@ class Twistd:
         """Called with each line."""
         self._reactor = reactor
         plain = {key: text for key, text in os.environ.items() if not key.startswith("EPICS_")}
-        self._environment = {**plain, **(environment or {})}
+        self._environment = {**plain, **REQUIRED, **(environment or {})}
         self._descriptors = descriptors
         """The soft and the hard limit of file descriptors, if not those of the tests."""
-        self._transport: IProcessTransport | None = None
+        self._may_fork = may_fork
+        self._transport: IProcessTransport | ForkedProcess | None = None
         self._ended: Ended | None = None
         self._waiting: list[tuple[re.Pattern[str], Deferred[re.Match[str]]]] = []
         self._ending: list[Deferred[Ended]] = []
@@ -76,6 +90,15 @@ class Twistd:
 
         `shared` is the descriptor of a socket that it gets as systemd gives it (as 3).
         """
+        if self._descriptors is not None:
+            limits = [str(limit) for limit in self._descriptors]
+            command = [sys.executable, "-c", _LIMITED, *limits, *command[1:]]
+        if self._may_fork and shared is None:
+            if fork_server().can_run(command, self._environment):
+                self._transport = ForkedProcess(
+                    self._reactor, _Protocol(self), command, self._environment
+                )
+                return
         if shared is not None:
             command = [
                 "/bin/sh",
@@ -84,9 +107,6 @@ class Twistd:
                 "sh",
                 *command,
             ]
-        if self._descriptors is not None:
-            script = 'ulimit -Sn $1; ulimit -Hn $2; shift 2; exec "$@"'
-            command = ["/bin/sh", "-c", script, "sh", *map(str, self._descriptors), *command]
         self._transport = self._reactor.spawnProcess(
             _Protocol(self),
             command[0],

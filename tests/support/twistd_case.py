@@ -24,6 +24,8 @@ class TwistdTestCase(IOCTestCase):
     """Tests with gateways in processes of their own."""
 
     timeout = allowed(120)
+    may_fork = True
+    """Whether gateways are forks where that makes no difference; else as users run them."""
 
     def setUp(self) -> None:
         """Have a CA repeater, so that no gateway starts one that outlives the test."""
@@ -38,9 +40,8 @@ class TwistdTestCase(IOCTestCase):
         descriptors: tuple[int, int] | None = None,
     ) -> Twistd:
         """A run of twistd that does not outlast the test."""
-        # twistd loads whatever plugins are installed: their warnings are not the gateway's.
-        plain = {**self.ports.client_environment(), "PYTHONWARNINGS": "ignore"}
-        run = Twistd(reactor, {**plain, **(environment or {})}, descriptors)
+        surroundings = {**self.ports.client_environment(), **(environment or {})}
+        run = Twistd(reactor, surroundings, descriptors, may_fork=self.may_fork)
         self.addCleanup(run.kill)
         return run
 

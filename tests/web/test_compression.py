@@ -20,7 +20,7 @@ from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as open_websocket
 
 from pycawamp.client import GatewayClient
-from pycawamp.web.inflate import MOST_STREAMS, CorruptError, Inflater, TooLargeError
+from pycawamp.web.inflate import MAX_STREAMS, CorruptError, Inflater, TooLargeError
 from tests.support.client_case import Recorder
 from tests.support.http_reader import END, UPGRADE, request
 from tests.support.ioc_case import until_true
@@ -106,10 +106,10 @@ class InflaterTests(SynchronousTestCase):
         inflater = Inflater(2**20)
         inflater.start_decompress_message()
         final = b"\x03\x00"
-        inflater.decompress_message_data(final * (MOST_STREAMS - 1) + b"\x00")
+        inflater.decompress_message_data(final * (MAX_STREAMS - 1) + b"\x00")
         inflater.start_decompress_message()
         error = self.assertRaises(
-            CorruptError, inflater.decompress_message_data, final * (MOST_STREAMS + 1)
+            CorruptError, inflater.decompress_message_data, final * (MAX_STREAMS + 1)
         )
         self.assertIn("final blocks", str(error))
         self.assertEqual(inflater.decompress_message_data(final * 2**19), b"")

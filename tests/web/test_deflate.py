@@ -131,12 +131,12 @@ class PieceTests(SynchronousTestCase):
 
     def test_large(self) -> None:
         """Data that would take too long to compress is not compressed, nor what follows it."""
-        half = text_frame(b"x" * (deflate.MOST // 2))
+        half = text_frame(b"x" * (deflate.MAX_PIECE // 2))
         compressed = compress(half * 3 + text_frame(b"y"), 12, True)
         assert compressed is not None
         kinds = [first for first, _ in whole_frames(compressed)]
         self.assertEqual(kinds, [COMPRESSED, COMPRESSED, TEXT, TEXT])
-        self.assertIsNone(compress(text_frame(b"x" * (deflate.MOST + 1)), 12, True))
+        self.assertIsNone(compress(text_frame(b"x" * (deflate.MAX_PIECE + 1)), 12, True))
 
 
 NAMES = [f"pv{number}" for number in range(12)]

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.config.options import Options
 from pycawamp.service.app import App
-from pycawamp.web.channelfinder import MOST_BYTES
+from pycawamp.web.channelfinder import MAX_BYTES
 from pycawamp.web.name_index import NameIndex, NamePattern
 from tests.support.channelfinder import Channels
 from tests.support.service_case import MemoryServiceTestCase
@@ -94,7 +94,7 @@ class NameTests(MemoryServiceTestCase):
         self.serve("--pv-names", self.write("names", "SR:file\n"), option)
         for number, (status, body) in enumerate([
             (500, b"[]"), (404, b"<html>"), (302, b""), (200, b"{"), (200, b"{}"),
-            (200, b'["' + b"x" * MOST_BYTES + b'"]'),
+            (200, b'["' + b"x" * MAX_BYTES + b'"]'),
         ]):  # fmt: skip
             channels.answer = (status, body)
             told = yield self.told(f"s*r*:*{number % 2 * 'f'}*{number // 2 * 'i'}")

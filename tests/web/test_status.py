@@ -13,7 +13,7 @@ from pycawamp.access import Policy, Writers
 from pycawamp.config.settings import GatewaySettings
 from pycawamp.service.app import search_variables
 from pycawamp.testing import GatewayFixture
-from pycawamp.web.status import MOST, SHORTEST, StatusReport
+from pycawamp.web.status import MAX_LISTED, SHORTEST, StatusReport
 from tests.support.api_case import ApiTestCase
 from tests.support.console_case import WebTestCase, in_thread
 from tests.support.ioc_case import IOCTestCase
@@ -60,17 +60,19 @@ class StatusTests(ApiTestCase):
     @inlineCallbacks
     def test_search(self) -> Any:
         """A search returns what it finds, or the number if there are many."""
-        for number in range(MOST + 10):
+        for number in range(MAX_LISTED + 10):
             self.backend.add(f"n{number}", 0.0)
         self.serve()
         client = yield self.connect()
-        client.send({"action": "connect", "pvs": ["X", *(f"n{n}" for n in range(MOST + 10))]})
-        yield client.until(pvname=f"n{MOST + 9}", msg_type="monitor")
+        client.send({"action": "connect", "pvs": ["X", *(f"n{n}" for n in range(MAX_LISTED + 10))]})
+        yield client.until(pvname=f"n{MAX_LISTED + 9}", msg_type="monitor")
         report = yield self.status("?search=x")
         self.assertEqual([each["name"] for each in report["channels"]], ["X"])
         self.assertEqual((report["clients_connected"], report["clients_found"]), (1, 0))
         report = yield self.status("?search=N")
-        self.assertEqual((report["channels_found"], len(report["channels"])), (MOST + 10, MOST))
+        self.assertEqual(
+            (report["channels_found"], len(report["channels"])), (MAX_LISTED + 10, MAX_LISTED)
+        )
         report = yield self.status("?search=127.0.0.1")
         self.assertEqual(report["clients_found"], 1)
 
@@ -122,21 +124,21 @@ class StatusTests(ApiTestCase):
         yield client.until(msg_type="monitor")
         gateway = service.gateway
         report = StatusReport(gateway, gateway.hub, gateway.decide, search_variables)
-        (before,) = report.told({})["channels"]
+        (before,) = report.content({})["channels"]
         self.assertLessEqual(before["rate"], 1)
         started = monotonic()
         for value in range(100):
             self.backend.set("X", value)
         yield client.until(value=99)
         yield deferLater(reactor, SHORTEST, lambda: None)
-        told = report.told({})
+        told = report.content({})
         most = monotonic() - started
         (channel,), (client_told,) = told["channels"], told["clients"]
         self.assertEqual(channel["updates"], before["updates"] + 100)
         self.assertTrue(100 / (most + 1) <= channel["rate"] <= 100, channel)
         self.assertGreater(client_told["rate"], 50 * channel["rate"])
         yield deferLater(reactor, SHORTEST, lambda: None)
-        (channel,) = report.told({})["channels"]
+        (channel,) = report.content({})["channels"]
         self.assertEqual(channel["rate"], 0)
 
     @inlineCallbacks
@@ -173,7 +175,7 @@ class LostTests(IOCTestCase):
             yield client.until(msg_type="monitor", pvname=f"{self.prefix}{name}")
         gateway = fixture.gateway
         report = StatusReport(gateway, gateway.hub, gateway.decide, search_variables)
-        told = report.told({"pv": f"{self.prefix}x"})
+        told = report.content({"pv": f"{self.prefix}x"})
         (alive,) = told["iocs"]
         self.assertEqual((alive["channels"], alive["connected"]), (2, 2))
         self.assertIsNone(alive["lag"])
@@ -182,14 +184,14 @@ class LostTests(IOCTestCase):
         for value in range(1, 4):
             client.send({"action": "put", "pv": f"{self.prefix}x", "value": value})
             yield client.until(msg_type="monitor", value=value)
-        told = report.told({"pv": f"{self.prefix}x"})
+        told = report.content({"pv": f"{self.prefix}x"})
         self.assertEqual(told["pv"]["updates"], 4)
         (alive,) = told["iocs"]
         self.assertLess(abs(alive["lag"]), allowed(1))
         yield self.kill_ioc(ioc)
         for _ in range(2):
             yield client.until(msg_type="connection", conn=False)
-        told = report.told({"pv": f"{self.prefix}x"})
+        told = report.content({"pv": f"{self.prefix}x"})
         self.assertIn(f"the IOC {alive['host']} was lost at", told["pv"]["reason"])
         self.assertEqual({**told["pv"]["ioc"], "lag": 0}, {**alive, "connected": 0, "lag": 0})
 

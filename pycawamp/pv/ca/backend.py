@@ -153,7 +153,7 @@ class CABackend:
     # The worker
 
     def _create_context(self) -> None:
-        # Before libca looks for one: it would run one inside this process.
+        # Before libca needs one: it would run one inside this process.
         self._repeater = ensure_repeater(self._own_repeater)
         if self._repeater.problem:
             self._log.warn("{problem}", problem=self._repeater.problem)

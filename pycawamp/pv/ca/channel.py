@@ -22,7 +22,7 @@ from pycawamp.pv.values import Metadata, Reading
 
 T = TypeVar("T")
 
-MOST_EARLY = 100
+MAX_EARLY = 100
 """Maximum number of updates kept for a channel until its metadata has arrived."""
 
 
@@ -62,8 +62,8 @@ class Channel:
         "_overloaded",
         "_puts",
         "_refusal",
+        "_reported",
         "_sink",
-        "_told",
         "at_libca",
         "key",
         "monitors",
@@ -86,14 +86,14 @@ class Channel:
         self._refusal: str | None = None
         self._held: libca.Refusal | None = None
         self._overloaded = False
-        self._told: bool | str | None = None
+        self._reported: bool | str | None = None
         self._early: tuple[Reading, ...] = ()
         # Most channels are never written, nor read but by their monitor.
         self._puts: Puts | None = None
         self._gets: tuple[PendingGet, ...] = ()
 
     def close(self) -> None:
-        """Clear the subscriptions and the channel; the sink is not called any more."""
+        """Clear the subscriptions and the channel; the sink is no longer called."""
         self._reroute()
         self.native = None
         self._held = None
@@ -158,7 +158,7 @@ class Channel:
         self.native = None
         self._calls.lose(self.at_libca.host)
         self._fail_requests()
-        self._tell()
+        self._report()
 
     def set_access(self, rights: tuple[bool, bool]) -> None:
         """Handle changed access rights."""
@@ -189,18 +189,18 @@ class Channel:
         """Decode an update, and pass it to the sink."""
         # Values arrive, so a held refusal no longer applies.
         self._held = None
-        if self._told is True:
+        if self._reported is True:
             self._sink.reading(reading)
             return
-        self._early = (*self._early[-MOST_EARLY + 1 :], reading)
+        self._early = (*self._early[-MAX_EARLY + 1 :], reading)
         if self._refusal is not None:
             self._refusal = None
-            self._tell()
+            self._report()
 
     def direct_streams(self) -> list[DirectStream] | None:
         """Return the streams for updates if these need nothing else, otherwise None."""
         streams: list[DirectStream] | None = None
-        if self._told is True and self._held is None and IRoutedSink.providedBy(self._sink):
+        if self._reported is True and self._held is None and IRoutedSink.providedBy(self._sink):
             streams = self._sink.direct_streams()
         return streams
 
@@ -208,7 +208,7 @@ class Channel:
         """Handle an error status in place of a value: the last value is no longer current."""
         if self.native is None or refusal.reason == self._refusal:
             return
-        if refusal.status != libca.ECA_NORDACCESS or self._told is not True:
+        if refusal.status != libca.ECA_NORDACCESS or self._reported is not True:
             self._refuse(refusal)
         elif self._held is None:
             # So that the next value comes to `update`.
@@ -225,7 +225,7 @@ class Channel:
         self._log_refusal(refusal, f"the value of {self.name}")
         self._refusal = refusal.reason
         self._early = ()
-        self._tell()
+        self._report()
 
     def _reroute(self) -> None:
         """Deliver the next event to `update` again."""
@@ -254,7 +254,7 @@ class Channel:
         if metadata != self._described:
             self._described = metadata
             self._sink.metadata(metadata)
-        self._tell()
+        self._report()
 
     def _log_refusal(self, refusal: libca.Refusal, what: str) -> None:
         assert self.native is not None
@@ -262,16 +262,16 @@ class Channel:
         line = f"{host} does not send {what}: {refusal.reason}"
         self._calls.refusals.write(host, refusal.status, line)
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         readable = self.is_readable and not self._overloaded
         if readable and not self._complete:
             return
         state: bool | str = readable
         if readable and self._refusal is not None:
             state = self._refusal
-        if state != self._told:
+        if state != self._reported:
             self._reroute()
-            self._told = state
+            self._reported = state
             self._held = None
             if isinstance(state, str):
                 self._sink.refused(state)

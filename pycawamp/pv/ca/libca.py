@@ -164,7 +164,7 @@ def value_request(native_type: int, native_count: int) -> DBRRequest:
 @functools.cache
 def control_request(native_type: int, native_count: int) -> DBRRequest:
     """Return the request for a channel's units, limits or labels."""
-    # They come with a value; of a part beyond an array's end there is none.
+    # The metadata arrives with a value: with no element if there may be none.
     return DBRRequest(native_type + CTRL_TYPES, min(native_count, 1), 1)
 
 

@@ -75,7 +75,7 @@ class Monitor(ABC):
         """The evid of the subscription in libca."""
 
     def close(self) -> None:
-        """Handle no more events: the subscription is cleared."""
+        """Ignore further events: the subscription is cleared."""
         if self.route is not None:
             self.route.close()
 

@@ -12,7 +12,7 @@ from pycawamp.pv.delay import DelayLine
 
 PAUSE = 60.0
 """Seconds between two log lines for one IOC and reason."""
-MOST_KINDS = 1000
+MAX_KINDS = 1000
 """Maximum number of pairs of IOC and reason that are counted separately."""
 RIGHTS_DELAY = 0.5
 """Seconds within which access rights follow an event that was refused because of them."""
@@ -41,7 +41,7 @@ class RefusalLog:
                 pause=PAUSE,
             )
         self._kinds[host, status] = count + 1, logged
-        if len(self._kinds) > MOST_KINDS:
+        if len(self._kinds) > MAX_KINDS:
             self._kinds.popitem(last=False)
 
 

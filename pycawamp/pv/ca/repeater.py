@@ -160,7 +160,7 @@ def main(mode: str, library: str) -> None:
 
 
 def _repeat(library: str) -> None:
-    # Returns at once if another repeater has the port.
+    # Returns immediately if another repeater has the port.
     ctypes.CDLL(library).caRepeaterThread(None)
 
 

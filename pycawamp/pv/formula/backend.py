@@ -15,11 +15,11 @@ from pycawamp.pv.hub import PVHub
 from pycawamp.pv.interfaces import IBackend, IComputedSink, IHandle, ISink
 from pycawamp.pv.local.handles import NoPV
 
-MOST_FORMULAS = 2000
-MOST_RATE = 10_000.0
+MAX_FORMULAS = 2000
+MAX_RATE = 10_000.0
 """Computations per second, of all formulas."""
-AT_ONCE = 100
-"""Formulas that are computed at once; the others follow in the next reactor iteration."""
+FORMULAS_PER_STEP = 100
+"""Formulas that are computed immediately; the others follow in the next reactor iteration."""
 
 
 @implementer(IBackend)
@@ -61,8 +61,8 @@ class FormulaBackend:
     def open(self, name: str, sink: ISink) -> IHandle:
         """Subscribe to the inputs of a formula, and compute it."""
         try:
-            if len(self._formulas) >= MOST_FORMULAS:
-                raise FormulaError(f"there are {MOST_FORMULAS} formulas, as many as may be")
+            if len(self._formulas) >= MAX_FORMULAS:
+                raise FormulaError(f"the limit of {MAX_FORMULAS} formulas is reached")
             formula = Formula.parse(name)
         except FormulaError as error:
             sink.refused(str(error))
@@ -112,9 +112,9 @@ class FormulaBackend:
             self._check_size(source)
             self._due.update(source.formulas)
         self._changed.clear()
-        some = list(islice(self._due, AT_ONCE))
+        some = list(islice(self._due, FORMULAS_PER_STEP))
         # Before formulas are computed, which may be inputs of others.
-        self._next = self._clock.seconds() + len(some) / MOST_RATE
+        self._next = self._clock.seconds() + len(some) / MAX_RATE
         for formula in some:
             # The result of one may cause another to be closed.
             if self._due.pop(formula, True) is None:

@@ -36,7 +36,7 @@ class Function:
     make: Callable[[Sequence[Calc]], Calc]
 
     @property
-    def wanted(self) -> str:
+    def expected(self) -> str:
         """How many arguments it takes, in words."""
         count = str(self.fewest) if self.fewest == self.most else f"at least {self.fewest}"
         return f"{count} argument" if self.most == 1 else f"{count} arguments"

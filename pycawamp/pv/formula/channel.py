@@ -100,7 +100,7 @@ class FormulaPV:
         elif len(present) == len(readings):
             if self._latest is None or any(map(is_not, present, self._computed_from)):
                 self._computed_from = present
-                self._tell(self._computed(present))
+                self._report(self._computed(present))
         elif self._latest is not None or any(pv.connected is False for pv in self._inputs):
             self._lose()
 
@@ -115,7 +115,7 @@ class FormulaPV:
         seconds, nanoseconds = max((each.seconds, each.nanoseconds) for each in readings)
         return Reading(worst.status, worst.severity, seconds, nanoseconds, value)
 
-    def _tell(self, reading: Reading) -> None:
+    def _report(self, reading: Reading) -> None:
         if self._latest is None:
             self._sink.metadata(METADATA)
             self._sink.connection(True)

@@ -38,7 +38,7 @@ _LEVELS = {
     **dict.fromkeys(("+", "-"), SUM),
     **dict.fromkeys(("*", "/", "^", "%"), PRODUCT),
 }
-MOST_DEPTH = 20
+MAX_DEPTH = 20
 """Maximum nesting of parentheses."""
 
 
@@ -128,8 +128,8 @@ class Parser:
     def _inner(self, token: FormulaToken) -> Calc:
         """Read a formula in parentheses."""
         self._depth += 1
-        if self._depth > MOST_DEPTH:
-            raise token.error(f"parentheses to be at most {MOST_DEPTH} deep")
+        if self._depth > MAX_DEPTH:
+            raise token.error(f"parentheses to be at most {MAX_DEPTH} deep")
         calc = self._formula()
         self._depth -= 1
         return calc
@@ -172,4 +172,4 @@ class Parser:
 
 def _count_error(token: FormulaToken, function: Function, count: int) -> FormulaError:
     where = f"character {token.place}"
-    return FormulaError(f"{where}: expected {function.wanted} for {token.text}, found {count}")
+    return FormulaError(f"{where}: expected {function.expected} for {token.text}, found {count}")

@@ -17,7 +17,7 @@ from pycawamp.pv.local.names import LocalName, LocalNameError
 from pycawamp.pv.local.values import converted, initial
 from pycawamp.pv.values import Metadata, Reading, Value
 
-MOST_PVS = 2000
+MAX_PVS = 2000
 
 
 @attrs.define(eq=False)
@@ -84,8 +84,8 @@ class LocalBackend:
                 del self._pvs[base]
 
     def _make(self, name: LocalName) -> LocalPV:
-        if len(self._pvs) >= MOST_PVS:
-            raise LocalNameError(f"the limit of {MOST_PVS} local PVs is reached")
+        if len(self._pvs) >= MAX_PVS:
+            raise LocalNameError(f"the limit of {MAX_PVS} local PVs is reached")
         metadata, value = initial(name)
         pv = self._pvs[name.base] = LocalPV(metadata, self._reading(value))
         return pv

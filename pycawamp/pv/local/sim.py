@@ -20,7 +20,7 @@ from pycawamp.pv.local.names import LocalName, LocalNameError
 from pycawamp.pv.local.simulations import LOST, Simulation, simulation
 from pycawamp.pv.values import Reading
 
-MOST_WORK = 10_000.0
+MAX_WORK = 10_000.0
 """Maximum updates per second of all PVs; every `ELEMENTS` array elements count as one more."""
 ELEMENTS = 100
 
@@ -33,7 +33,7 @@ class SimulatedPV:
         self, model: Simulation, sink: ISink, clock: IReactorTime, now: Callable[[], float]
     ) -> None:
         self.work = (1 + model.metadata.count // ELEMENTS) / model.period if model.period else 0.0
-        """Its share of `MOST_WORK`."""
+        """Its share of `MAX_WORK`."""
         self.closed: Callable[[], object] = lambda: None
         self._model = model
         self._sink = sink
@@ -86,7 +86,7 @@ class SimulatedPV:
 
 @implementer(IBackend)
 class SimulationBackend:
-    """Simulated PVs, up to `MOST_WORK`."""
+    """Simulated PVs, up to `MAX_WORK`."""
 
     def __init__(self, clock: IReactorTime, now: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -107,7 +107,7 @@ class SimulationBackend:
         """Open a channel, and start its simulation."""
         try:
             pv = SimulatedPV(simulation(LocalName.parse(name)), sink, self._clock, self._now)
-            if self._work + pv.work > MOST_WORK:
+            if self._work + pv.work > MAX_WORK:
                 raise LocalNameError("the limit of simulated PVs is reached")
         except LocalNameError as error:
             sink.refused(str(error))

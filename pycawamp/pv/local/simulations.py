@@ -17,7 +17,7 @@ from pycawamp.pv.values import SEVERITIES, STATUSES, Array, FieldType, Metadata,
 
 FASTEST = 0.01
 """Minimum seconds between two updates of a PV."""
-MOST_SIZE = 10_000
+MAX_SIZE = 10_000
 """Maximum number of elements of a waveform."""
 
 
@@ -101,8 +101,8 @@ def _scalar(low: float, high: float, seconds: float, step: Step) -> Simulation:
 
 
 def _array(low: float, high: float, size: float, seconds: float, step: Step) -> Simulation:
-    if not 1 <= size <= MOST_SIZE:
-        raise LocalNameError(f"expected a size from 1 to {MOST_SIZE}")
+    if not 1 <= size <= MAX_SIZE:
+        raise LocalNameError(f"expected a size from 1 to {MAX_SIZE}")
     # A channel with one element would be a scalar.
     return Simulation(_described(max(int(size), 2), low, high), max(seconds, FASTEST), step)
 
@@ -181,7 +181,7 @@ def _periodic(
     period, wavelength, size, seconds, low, high = _form(name, given, forms)
     size = int(size) if size >= 1 else 10
     length = wavelength if wavelength > 0 else size
-    indices = np.arange(min(size, MOST_SIZE)) / length
+    indices = np.arange(min(size, MAX_SIZE)) / length
 
     def wave(_: int, elapsed: float) -> Value:
         start = elapsed / period if period > 0 else 0.0
@@ -194,7 +194,7 @@ def _noise_wave(given: Sequence[float]) -> Simulation:
     forms = {0: (-5, 5, 100, 1), 3: (*given[:2], 100, *given[2:]), 4: given}
     low, high, size, seconds = _form("noisewave", given, forms)
     random = np.random.default_rng()
-    count = min(max(int(size), 1), MOST_SIZE)
+    count = min(max(int(size), 1), MAX_SIZE)
     return _array(low, high, size, seconds, lambda *_: random.random(count) * (high - low) + low)
 
 
@@ -204,7 +204,7 @@ def _gaussian_wave(given: Sequence[float]) -> Simulation:
     if deviation <= 0:
         raise LocalNameError("expected a standard deviation above 0")
     size = max(int(size), 1)
-    offsets = np.arange(min(size, MOST_SIZE)) - size / 2
+    offsets = np.arange(min(size, MAX_SIZE)) - size / 2
     shape = np.exp(-offsets * offsets / deviation)
 
     def wave(_: int, elapsed: float) -> Value:
@@ -238,7 +238,7 @@ def _intermittent(given: Sequence[float]) -> Simulation:
 
 def _strings(given: Sequence[float]) -> Simulation:
     longest, seconds = _form("strings", given, {0: (10, 0.1), 1: (10, *given), 2: given})
-    lengths = min(max(int(longest), 1), MOST_SIZE)
+    lengths = min(max(int(longest), 1), MAX_SIZE)
     metadata = Metadata(FieldType.STRING, 1)
     return Simulation(
         metadata, max(seconds, FASTEST), lambda number, _: "A" * (1 + number % lengths)

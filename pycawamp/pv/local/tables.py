@@ -11,11 +11,11 @@ from pycawamp.pv.errors import BadValueError
 from pycawamp.pv.text import clip
 from pycawamp.pv.values import Array, FieldType, Metadata
 
-MOST_CELLS = 10_000
-MOST_COLUMNS = 100
-MOST_CHARACTERS = 10_000
+MAX_CELLS = 10_000
+MAX_COLUMNS = 100
+MAX_CHARACTERS = 10_000
 """Maximum characters of all strings of a table, including its column names."""
-MOST_SHOWN = 200
+MAX_LIST_SHOWN = 200
 """Characters of a list in an error message."""
 
 
@@ -39,8 +39,8 @@ def table(value: Any) -> dict[str, Any]:
 
 
 def _check_labels(labels: Any, columns: int) -> None:
-    if columns > MOST_COLUMNS:
-        raise BadValueError(f"expected at most {MOST_COLUMNS} columns, got {columns}")
+    if columns > MAX_COLUMNS:
+        raise BadValueError(f"expected at most {MAX_COLUMNS} columns, got {columns}")
     is_list = isinstance(labels, list) and all(isinstance(each, str) for each in labels)
     if not is_list or len(labels) != columns:
         raise BadValueError(f'expected "labels" to be an array of {columns} strings')
@@ -70,16 +70,16 @@ def _check_size(columns: dict[str, list[Any]], labels: list[str]) -> None:
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         counts = ", ".join(f"{length} in {_shown(name)}" for name, length in lengths.items())
-        got = clip(counts, MOST_SHOWN)
+        got = clip(counts, MAX_LIST_SHOWN)
         raise BadValueError(f"expected columns of the same length, got elements: {got}")
     cells = sum(lengths.values())
-    if cells > MOST_CELLS:
-        raise BadValueError(f"expected at most {MOST_CELLS} elements in all, got {cells}")
+    if cells > MAX_CELLS:
+        raise BadValueError(f"expected at most {MAX_CELLS} elements in all, got {cells}")
     texts = [*columns, *labels]
     texts += [each for column in columns.values() for each in column if isinstance(each, str)]
     length = sum(map(len, texts))
-    if length > MOST_CHARACTERS:
-        raise BadValueError(f"expected at most {MOST_CHARACTERS} characters in all, got {length}")
+    if length > MAX_CHARACTERS:
+        raise BadValueError(f"expected at most {MAX_CHARACTERS} characters in all, got {length}")
 
 
 def _shown(name: str) -> str:

@@ -13,8 +13,8 @@ from pycawamp.pv.local.names import Argument, LocalName, LocalNameError
 from pycawamp.pv.local.tables import table
 from pycawamp.pv.values import FieldType, Metadata, Value
 
-MOST_ELEMENTS = 10_000
-MOST_CHARACTERS = 10_000
+MAX_ELEMENTS = 10_000
+MAX_CHARACTERS = 10_000
 """Maximum characters of a string, or of all strings of an array."""
 _TYPES = ("VDoubleArray", "VDouble", "VStringArray", "VString", "VEnum", "VLong", "VTable")
 
@@ -48,8 +48,8 @@ def converted(metadata: Metadata, value: Any) -> Value:
         return _CONVERTERS[metadata.type](metadata, value)
     if not isinstance(value, list):
         raise BadValueError("expected an array")
-    if len(value) > MOST_ELEMENTS:
-        raise BadValueError(f"expected at most {MOST_ELEMENTS} elements, got {len(value)}")
+    if len(value) > MAX_ELEMENTS:
+        raise BadValueError(f"expected at most {MAX_ELEMENTS} elements, got {len(value)}")
     if metadata.type is FieldType.STRING:
         if not all(isinstance(each, str) for each in value):
             raise BadValueError("expected an array of strings")
@@ -139,8 +139,8 @@ def _state(metadata: Metadata, value: Any) -> int:
 
 
 def _check_length(length: int) -> None:
-    if length > MOST_CHARACTERS:
-        raise BadValueError(f"expected at most {MOST_CHARACTERS} characters, got {length}")
+    if length > MAX_CHARACTERS:
+        raise BadValueError(f"expected at most {MAX_CHARACTERS} characters, got {length}")
 
 
 _CONVERTERS: dict[FieldType, Callable[[Metadata, Any], Value]] = {
@@ -154,9 +154,9 @@ METADATA = {
     "VDouble": Metadata(FieldType.DOUBLE, 1),
     "VLong": Metadata(FieldType.INT64, 1),
     "VString": Metadata(FieldType.STRING, 1),
-    "VDoubleArray": Metadata(FieldType.DOUBLE, MOST_ELEMENTS),
-    "VStringArray": Metadata(FieldType.STRING, MOST_ELEMENTS),
-    "VTable": Metadata(FieldType.TABLE, 1, capacity=8 * MOST_ELEMENTS),
+    "VDoubleArray": Metadata(FieldType.DOUBLE, MAX_ELEMENTS),
+    "VStringArray": Metadata(FieldType.STRING, MAX_ELEMENTS),
+    "VTable": Metadata(FieldType.TABLE, 1, capacity=8 * MAX_ELEMENTS),
 }
 _FIRST: dict[str, Callable[[Sequence[Argument]], Value]] = {
     "VDouble": _first_number,

@@ -22,7 +22,7 @@ from pycawamp.pv.pva.channel import Channel
 from pycawamp.pv.pva.circuit import Circuit
 from pycawamp.pv.pva.environment import Address, Environment
 from pycawamp.pv.pva.messages import Account
-from pycawamp.pv.pva.monitor import SILENCE, Monitor
+from pycawamp.pv.pva.monitor import SILENCE, SILENCE_AFTER_BURST, Monitor
 from pycawamp.pv.pva.search import Names, Searcher
 from pycawamp.pv.pva.wire import Reader
 
@@ -49,6 +49,10 @@ class PVABackend:
             reactor, SILENCE, lambda item: item[0].look(item[1])
         )
         """Monitors whose servers may have to be asked to continue."""
+        self.bursts: DelayLine[tuple[Monitor, tuple[int, int]]] = DelayLine(
+            reactor, SILENCE_AFTER_BURST, lambda item: item[0].look_after_burst(item[1])
+        )
+        """Those of them whose last updates came all together."""
         self.inbox = inbox
         """Where updates go that the compiled part takes; without one, all is done in Python."""
         self._reactor = reactor
@@ -91,6 +95,7 @@ class PVABackend:
             channel.drop()
         self._channels.clear()
         self.watched.clear()
+        self.bursts.clear()
         for circuit in [*self._circuits.values(), *self._name_servers.values()]:
             circuit.close()
         return self.searcher.stop()
@@ -132,7 +137,7 @@ class PVABackend:
         call: IDelayedCall = self._reactor.callLater(seconds, function)
         return call
 
-    # What circuits tell
+    # Events of circuits
 
     def validated(self, circuit: Circuit) -> None:
         """Search with a name server, beginning with all names that have not been found."""

@@ -13,7 +13,7 @@ from pycawamp.pv.delay import SLICE
 from pycawamp.pv.pva.interfaces import IMonitor, IOperation, Update
 from pycawamp.pv.pva.messages import Command, Message
 
-LOOKED_AT = 16
+MESSAGES_PER_CHECK = 16
 """Number of messages between two checks of the time."""
 LARGE = 4096
 """Bytes of a message after which the time is checked immediately."""
@@ -27,7 +27,7 @@ _MONITOR = int(Command.MONITOR)
 class Backlog:
     """Handles messages in slices of a few milliseconds.
 
-    If some wait for long, of the updates of a PV only the newest is passed on.
+    If there is a backlog for long, only the newest update of each PV is passed on.
 
     Args:
         reactor: Twisted's reactor.
@@ -48,7 +48,7 @@ class Backlog:
         self.updates: dict[int, Update] = {}
         """Handles an update of a monitor quickly; returns False if it cannot."""
         self.behind_at = 0.0
-        """When there was last more to handle than at once."""
+        """When there was last more than could be handled in a slice."""
         self.conflated = 0
         """Number of updates that were replaced by newer ones."""
         self._reactor = reactor
@@ -76,12 +76,12 @@ class Backlog:
             self._work()
 
     def forget(self, number: int) -> None:
-        """Handle the updates of an operation no more."""
+        """Ignore further updates of an operation."""
         self.updates.pop(number, None)
         self._late.pop(number, None)
 
     def close(self) -> None:
-        """Handle nothing more."""
+        """Ignore all further messages."""
         self._closed = True
         self.updates.clear()
         self._waiting.clear()
@@ -125,7 +125,7 @@ class Backlog:
             if not is_done:
                 self._handle(message)
             since += 1
-            if since >= LOOKED_AT or end - start > LARGE:
+            if since >= MESSAGES_PER_CHECK or end - start > LARGE:
                 since = 0
                 if clock() >= deadline:
                     break
@@ -134,16 +134,16 @@ class Backlog:
         """Store pending updates, then pass on the newest of each PV: half a slice each."""
         clock, waiting = self._reactor.seconds, self._waiting
         while waiting and clock() < now + SLICE / 2:
-            for _ in range(min(LOOKED_AT, len(waiting))):
+            for _ in range(min(MESSAGES_PER_CHECK, len(waiting))):
                 message = waiting.popleft()
                 if not self._absorb(message):
-                    # What is told must not be older than what this one tells.
-                    self._tell_late(math.inf)
+                    # Updates must not be older than a message that was handled before them.
+                    self._report_late(math.inf)
                     self._handle(message)
                 if not waiting:
                     # All, if the connection was ended.
                     break
-        self._tell_late(now + SLICE)
+        self._report_late(now + SLICE)
 
     def _absorb(self, message: Message) -> bool:
         command, order, buffer, start, end = message
@@ -159,11 +159,11 @@ class Backlog:
         self._late[number] = monitor
         return True
 
-    def _tell_late(self, deadline: float) -> None:
+    def _report_late(self, deadline: float) -> None:
         clock, late = self._reactor.seconds, self._late
-        told = 0
+        reported = 0
         while late:
-            late.pop(next(iter(late))).tell_newest()
-            told += 1
-            if not told % LOOKED_AT and clock() >= deadline:
+            late.pop(next(iter(late))).report_newest()
+            reported += 1
+            if not reported % MESSAGES_PER_CHECK and clock() >= deadline:
                 break

@@ -55,11 +55,11 @@ class Channel:
         "_monitor",
         "_number",
         "_puts",
+        "_reported",
         "_retry",
         "_search",
         "_server_id",
         "_sink",
-        "_told",
         "_write_access",
         "name",
     )
@@ -77,7 +77,7 @@ class Channel:
         self._attempts = 0
         self._connected_at = 0.0
         self._is_closed = False
-        self._told: bool | str | None = None
+        self._reported: bool | str | None = None
         self._write_access: bool | None = None
         # Most channels are never written, nor read but by their monitor.
         self._puts: Puts | None = None
@@ -92,7 +92,7 @@ class Channel:
             self._search = self._backend.searcher.open(self.name, self._found, delay)
 
     def close(self) -> None:
-        """Close the channel; the sink is not called any more."""
+        """Close the channel; the sink is no longer called."""
         self._backend.forget(self)
         if self._search is not None:
             self._backend.searcher.close(self._search)
@@ -137,7 +137,7 @@ class Channel:
             self._puts = Puts(self._circuit, self._server_id)
         return self._puts.complete(write) if wait else self._puts.send(write)
 
-    # What the circuit tells
+    # Events of the circuit
 
     def _found(self, address: Address) -> None:
         self._search = None
@@ -157,7 +157,7 @@ class Channel:
         self._leave()
         if circuit is not None:
             circuit.close_channel(self._number, None)
-        self.tell(status.text or "the server refused the channel")
+        self.report(status.text or "the server refused the channel")
         self._try_again(self.open)
 
     def destroyed(self) -> None:
@@ -172,20 +172,22 @@ class Channel:
 
     def lost(self) -> None:
         """Report that the channel was lost, and search again."""
-        was_steady = self._told is True and self._backend.seconds() - self._connected_at > STEADY
+        was_steady = (
+            self._reported is True and self._backend.seconds() - self._connected_at > STEADY
+        )
         self._leave()
         self._cancel_retry()
-        if self._told is not None:
-            self.tell(False)
-        # Again and again later, if its server cannot be reached, or each connection soon ends.
+        if self._reported is not None:
+            self.report(False)
+        # With increasing delays, if its server cannot be reached, or connections soon end.
         self._attempts = 0 if was_steady else self._attempts + 1
         self.open(self._attempts + 1 if self._attempts > 1 else 0)
 
-    def tell(self, state: bool | str) -> None:
+    def report(self, state: bool | str) -> None:
         """Report once to the sink that the channel is connected, lost, or refused."""
-        if state == self._told:
+        if state == self._reported:
             return
-        self._told = state
+        self._reported = state
         if isinstance(state, str):
             self._sink.refused(state)
         else:
@@ -220,13 +222,13 @@ class Channel:
             self._circuit.forget(self._monitor.number)
             self._monitor.close()
         self._monitor = None
-        self.tell(text)
+        self.report(text)
         self._try_again(self._subscribe)
 
     def monitor_works(self) -> None:
         """Report that the channel is connected: the first update has arrived."""
         self._connected_at = self._backend.seconds()
-        self.tell(True)
+        self.report(True)
 
     def _try_again(self, function: Any) -> None:
         self._cancel_retry()

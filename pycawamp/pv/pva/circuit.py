@@ -29,9 +29,9 @@ CONNECT_TIMEOUT = 5.0
 ECHO_PERIOD = 15.0
 """Seconds between echo requests; servers close silent connections."""
 LATE = 0.1
-"""Seconds between reading and handling after which there was more than could be handled at once."""
-MOST_AHEAD = 4
-"""Reads that may wait in the inbox before no more is read."""
+"""Seconds between reading and handling that show a backlog."""
+MAX_AHEAD = 4
+"""Reads that may wait in the inbox; then reading pauses."""
 MAX_AUTHENTICATIONS = 100
 """Maximum number of authentication methods that a server may offer."""
 
@@ -40,7 +40,7 @@ class IOwner(Protocol):
     """The owner of circuits."""
 
     inbox: Inbox | None
-    """Where updates go that the compiled part takes."""
+    """Receives updates that the compiled part handles."""
 
     def validated(self, circuit: Circuit) -> None:
         """Handle that a circuit can be used."""
@@ -58,10 +58,10 @@ class IOwner(Protocol):
 class Circuit(TwistedProtocol):
     """A TCP connection to a server.
 
-    Messages are handled in slices of a few milliseconds; while some wait, no more is read. If that
-    lasts, of the updates of a PV that wait only the newest is told. Where the inbox has an intake,
-    messages are handled in its turn, after the updates that it was given before them.
-    An error in what the server sends ends this connection, and no other.
+    Messages are handled in slices of a few milliseconds; during a backlog, no more is read. If it
+    lasts, only the newest of the waiting updates of each PV is passed on. If the inbox has an
+    intake, messages are queued there too, after the updates that were received before them.
+    An invalid message ends this connection, and no other.
     """
 
     _log = Logger()
@@ -98,7 +98,7 @@ class Circuit(TwistedProtocol):
         self._outgoing: list[bytes] = []
         self._sending: IDelayedCall | None = None
         self._echo: IDelayedCall | None = None
-        self._heard = 0.0
+        self._received_at = 0.0
         self._is_paused = False
         self._closed = False
 
@@ -177,7 +177,7 @@ class Circuit(TwistedProtocol):
             if self.transport is not None:
                 self.transport.loseConnection()
 
-    # What the connection tells
+    # Events of the connection
 
     def connectionMade(self) -> None:
         """Handle a new connection; the server sends first."""
@@ -186,7 +186,7 @@ class Circuit(TwistedProtocol):
             return
         self.transport.setTcpNoDelay(True)  # type: ignore[union-attr]
         self.transport.bufferSize = READ_SIZES[0]  # type: ignore[union-attr]
-        self._heard = self._reactor.seconds()
+        self._received_at = self._reactor.seconds()
         self._echo = self._reactor.callLater(self._period, self._send_echo)
 
     @property
@@ -222,7 +222,7 @@ class Circuit(TwistedProtocol):
         self._owner.closed(self)
 
     def _send_echo(self) -> None:
-        if self._reactor.seconds() - self._heard > self._timeout:
+        if self._reactor.seconds() - self._received_at > self._timeout:
             self._log.warn("{server} does not respond; the connection is closed", server=self.name)
             self._abort()
             return
@@ -232,21 +232,23 @@ class Circuit(TwistedProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Handle received data."""
-        self._heard = self._reactor.seconds()
+        self._received_at = self._reactor.seconds()
         transport = self.transport
         waits_more = len(data) >= READ_SIZES[0]
         transport.bufferSize = READ_SIZES[waits_more]  # type: ignore[union-attr]
         if waits_more:
-            self.backlog.behind_at = self._heard
+            self.backlog.behind_at = self._received_at
         try:
             received = self._receiver.feed(data)
         except MALFORMED as error:
-            self._give_up(error)
+            self._fail_parsing(error)
             return
         self.order = self._receiver.order
         if self.direct is not None:
             self._ahead += 1
-            self.direct.post(self._handle_read, (received, self.direct.take_due(), self._heard))
+            self.direct.post(
+                self._handle_read, (received, self.direct.take_due(), self._received_at)
+            )
             self._throttle()
             return
         self.backlog.add(received)
@@ -256,9 +258,9 @@ class Circuit(TwistedProtocol):
         self._ahead -= 1
         if self._closed:
             return
-        received, due, heard = news
+        received, due, received_at = news
         now = self._reactor.seconds()
-        if now - heard > LATE:
+        if now - received_at > LATE:
             self.backlog.behind_at = now
         for number in due:
             operation = self._operations.get(number)
@@ -267,8 +269,8 @@ class Circuit(TwistedProtocol):
         self.backlog.add(received)
 
     def _throttle(self) -> None:
-        """Read no more while something is left to handle, or too much waits in the inbox."""
-        is_busy = self.backlog.is_busy or self._ahead >= MOST_AHEAD
+        """Pause reading during a backlog, or while too many reads wait in the inbox."""
+        is_busy = self.backlog.is_busy or self._ahead >= MAX_AHEAD
         if is_busy == self._is_paused or self._closed or self.transport is None:
             return
         self._is_paused = is_busy
@@ -284,12 +286,12 @@ class Circuit(TwistedProtocol):
         try:
             handle(self, message.reader)
         except MALFORMED as error:
-            self._give_up(error)
+            self._fail_parsing(error)
         except Exception:
             self._log.failure("A message from {server} could not be handled", server=self.name)
             self._abort()
 
-    def _give_up(self, error: Exception) -> None:
+    def _fail_parsing(self, error: Exception) -> None:
         self._log.warn("{server} sent an invalid message: {error}", server=self.name, error=error)
         self._abort()
 
@@ -303,7 +305,7 @@ class Circuit(TwistedProtocol):
     def _on_operation(self, reader: Reader) -> None:
         number, subcommand = reader.u32(), reader.byte()
         operation = self._operations.get(number)
-        # Of one that has ended, the last messages may still come.
+        # The last messages of one that has ended may still arrive.
         if operation is not None:
             operation.received(subcommand, reader)
 

@@ -94,8 +94,8 @@ class Description:
         self._quick_big: dict[bytes, Plan] = {}
         self.may_be_large = self.is_array or self.type in _LARGE_TYPES
         """Whether values may have to be counted by the memory budget."""
-        self.telling = frozenset(
-            slot for path, slot in slots.items() if self._is_told_by_updates(path)
+        self.reading_slots = frozenset(
+            slot for path, slot in slots.items() if self._is_in_reading(path)
         )
         """The slots whose changes make a new reading."""
 
@@ -149,7 +149,7 @@ class Description:
         is_text = slot is not None and self.layout.fields[slot] == Scalar(STRING)
         return slot if slot is not None and is_text else self.layout.blank
 
-    def _is_told_by_updates(self, path: str) -> bool:
+    def _is_in_reading(self, path: str) -> bool:
         if self.type in _COMPOSED:
             return True
         top = path.partition(".")[0]
@@ -222,7 +222,7 @@ class Description:
         limits = state[slots[low]], state[slots[high]]
         if not all(isinstance(limit, int | float) for limit in limits):
             return None
-        # The same NaN each time: what is alike compares equal, and is not told as a change.
+        # The same NaN each time, so that equal limits compare equal.
         first, second = (math.nan if limit != limit else limit for limit in limits)  # noqa: PLR0124
         return first, second
 

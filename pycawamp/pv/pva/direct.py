@@ -38,7 +38,7 @@ class DirectUpdates:
             self._updates.hold(order.u32.unpack_from(buffer, start)[0])
 
     def form(self, description: Description) -> tuple[Form, Callable[[bytes], Reading]]:
-        """Return what updates of a type look like, and what decodes them."""
+        """Return the form of a type's updates, and the function that decodes them."""
         found = self._forms.get(description)
         if found is None:
             form: Form = self.intake.form(description.value_code)
@@ -52,7 +52,7 @@ def _decoder(form: Form) -> Callable[[bytes], Reading]:
 
 
 class DirectMonitor:
-    """A monitor of a number: what it hands over to the compiled part, and takes back."""
+    """A monitor of a number: passes its state to the compiled part and back."""
 
     __slots__ = (
         "_decode",
@@ -92,7 +92,7 @@ class DirectMonitor:
             self._sink.routed(self.route)
 
     def close(self) -> None:
-        """Pass on no more updates."""
+        """Stop passing on updates."""
         self._sink = None
         self._intake.forget(self._subscription)
         self.route.close()
@@ -130,7 +130,7 @@ class DirectMonitor:
             self._sink.reading(self._decode(raw))
 
     def direct_streams(self) -> list[DirectStream] | None:
-        """Return the streams that get all updates; None if the sink has to hear them."""
+        """Return the streams that get all updates; None if the sink has to receive them."""
         streams: list[DirectStream] | None = None
         if self._is_open and self._sink is not None and IRoutedSink.providedBy(self._sink):
             streams = self._sink.direct_streams()

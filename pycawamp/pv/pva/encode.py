@@ -109,7 +109,7 @@ def _checked(leaf: Scalar | ScalarArray, metadata: Metadata, value: Any) -> Any:
 def _truth(metadata: Metadata, value: Any) -> bool:
     if value is True or value is False or (type(value) is int and value in (0, 1)):
         return bool(value)
-    raise BadValueError(f"expected {checks.wanted(metadata)}, got {checks.described(value)}")
+    raise BadValueError(f"expected {checks.expected(metadata)}, got {checks.described(value)}")
 
 
 def _bytes(leaf: Scalar | ScalarArray, elements: Any, order: Order) -> bytes:

@@ -28,7 +28,7 @@ class IMonitor(IOperation, Protocol):
     def absorb(self, order: Order, buffer: bytes, position: int, end: int) -> bool:
         """Store an update without passing it on; return False if it is not only the value."""
 
-    def tell_newest(self) -> None:
+    def report_newest(self) -> None:
         """Pass on the last stored update."""
 
     def acknowledge(self) -> None:

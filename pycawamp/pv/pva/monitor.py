@@ -1,4 +1,4 @@
-"""The subscription of a channel, and what it tells."""
+"""The subscription of a channel."""
 
 from __future__ import annotations
 
@@ -32,6 +32,10 @@ ACKNOWLEDGED = QUEUE // 2
 """Number of updates after which an acknowledgement is sent."""
 SILENCE = 1.0
 """Seconds after which a server that may be waiting is asked to continue."""
+BURST = 0.1
+"""Seconds between two acknowledgements of a burst: less than most PVs take for as many updates."""
+SILENCE_AFTER_BURST = 0.25
+"""The same after a burst, when it is likely that the server is waiting."""
 COMPARED = QUEUE + 4
 """Number of updates after that which are ignored if nothing has changed."""
 ACKNOWLEDGED_TO_QSRV_1 = 2
@@ -55,16 +59,17 @@ class IMonitorOwner(Protocol):
     budget: MemoryBudget
     overruns: int
     watched: DelayLine[tuple[Monitor, tuple[int, int]]]
+    bursts: DelayLine[tuple[Monitor, tuple[int, int]]]
 
     def seconds(self) -> float:
         """Return the reactor's time."""
 
 
 class Monitor:
-    """A channel's subscription: takes updates, and tells them in the order that a sink expects.
+    """A channel's subscription: passes updates on in the order that a sink expects.
 
-    The server may send some updates ahead, until it hears that they were handled: a gateway that
-    cannot keep up has the server leave updates out, and neither holds more and more of them.
+    The server may send some updates before they are acknowledged: if the gateway cannot keep up,
+    the server leaves updates out, and neither of them stores an increasing number.
     """
 
     __slots__ = (
@@ -77,6 +82,7 @@ class Monitor:
         "_circuit",
         "_compared",
         "_direct",
+        "_is_burst",
         "_is_watched",
         "_reserved",
         "_server_id",
@@ -85,7 +91,7 @@ class Monitor:
         "_unacknowledged",
         "_write_access",
         "description",
-        "is_told",
+        "is_reported",
         "metadata",
         "number",
     )
@@ -109,6 +115,7 @@ class Monitor:
         self._acknowledgements = 0
         self._acknowledged_at = 0.0
         self._is_watched = False
+        self._is_burst = False
         self._compared = 0
         self._acknowledgement = b""
         self._direct: DirectMonitor | None = None
@@ -116,11 +123,11 @@ class Monitor:
         self._write_access: bool | None = None
         self.number = circuit.begin(self)
         self.description: Description | None = None
-        """How the type is shown; None until the server has told it."""
+        """How the type is shown; None until the server has sent it."""
         self.metadata: Metadata | None = None
         """The last metadata that was passed to the sink."""
-        self.is_told = False
-        """Whether the sink knows that the channel is connected."""
+        self.is_reported = False
+        """Whether the channel was reported as connected."""
 
     def begin(self, write_access: bool | None) -> None:
         """Request the type."""
@@ -130,7 +137,7 @@ class Monitor:
         self._send(INIT | PIPELINE, options + order.u32.pack(QUEUE))
 
     def close(self) -> None:
-        """Release reserved memory, and pass on no more updates."""
+        """Release reserved memory, and stop passing on updates."""
         if self._direct is not None:
             self._direct.close()
         self._backend.budget.structured -= self._reserved
@@ -140,7 +147,7 @@ class Monitor:
         """Report whether the server allows this client to write."""
         self._write_access = write
         if self.metadata is not None:
-            self._tell_metadata(self.metadata.capacity)
+            self._report_metadata(self.metadata.capacity)
 
     def received(self, subcommand: int, reader: Reader) -> None:
         """Handle a message."""
@@ -152,7 +159,7 @@ class Monitor:
         try:
             self._take(subcommand, reader)
         finally:
-            is_ready = self.is_told and not self._compared
+            is_ready = self.is_reported and not self._compared
             direct.release(self._unacknowledged, self._state if is_ready else None)
             self._unacknowledged = 0
 
@@ -200,7 +207,7 @@ class Monitor:
         assert description is not None
         reading = description.reading(self._state)
         if description.may_be_large:
-            self._tell_reading(reading)
+            self._report_reading(reading)
         else:
             self._sink.reading(reading)
         return True
@@ -220,23 +227,23 @@ class Monitor:
             self.acknowledge()
         return True
 
-    def tell_newest(self) -> None:
+    def report_newest(self) -> None:
         """Pass on the last stored update."""
         if self.description is not None:
-            self._tell_reading(self.description.reading(self._state))
+            self._report_reading(self.description.reading(self._state))
 
     def _update(self, description: Description, reader: Reader) -> None:
         layout = description.layout
         bits = reader.bits()
         order = reader.order
         plan = layout.plans(order).get(bits) or layout.plan(bits, order)
-        is_value = plan.slots <= description.telling
+        is_value = plan.slots <= description.reading_slots
         if is_value and self._direct is not None:
             self._direct.add(bits, plan)
         elif is_value and plan.is_quick:
             description.add_quick_plan(bits, order, plan)
-        tells_all = not self.is_told or not is_value
-        is_compared = self.is_told and (tells_all or self._compared > 0)
+        reports_all = not self.is_reported or not is_value
+        is_compared = self.is_reported and (reports_all or self._compared > 0)
         before = description.reading(self._state) if is_compared else None
         plan.apply(reader, self._state, self._circuit.types)
         if reader.left and any(reader.bits()):
@@ -250,14 +257,14 @@ class Monitor:
             self._compared -= 1
             if not self._compared:
                 self._go_quickly()
-        if tells_all:
-            self._tell_all(description, reading, before, plan)
+        if reports_all:
+            self._report_all(description, reading, before, plan)
         # QSRV 2 sends the value again when a subscription is started again.
         elif before is None or not is_same(before, reading):
-            self._tell_reading(reading)
+            self._report_reading(reading)
 
     def _go_quickly(self) -> None:
-        """Take the next updates the quick way; where there is a better one, they take that."""
+        """Handle the next updates by `update`, unless the compiled part handles them."""
         if self._direct is None:
             self._circuit.backlog.updates[self.number] = self.update
 
@@ -272,6 +279,9 @@ class Monitor:
         if (is_quick or self._circuit.backlog.behind_at >= before) and not self._is_watched:
             self._is_watched = True
             self._backend.watched.put((self, self._mark))
+        if self._acknowledged_at - before < BURST and not self._is_burst:
+            self._is_burst = True
+            self._backend.bursts.put((self, self._mark))
 
     @property
     def _mark(self) -> tuple[int, int]:
@@ -280,43 +290,61 @@ class Monitor:
         return self._acknowledgements, self._unacknowledged + (direct.count if direct else 0)
 
     def look(self, mark: tuple[int, int]) -> None:
-        """Make the server continue if it may be waiting and nothing has arrived.
-
-        A pvxs server that has waited sends a held update only with the next posted value, not when
-        it receives the acknowledgement: otherwise the newest value could be held back forever.
-        """
+        """Make the server continue if it may be waiting and nothing has arrived since a mark."""
         if not self._circuit.is_under_way(self.number):
             return
         if mark != self._mark:
             self._backend.watched.put((self, self._mark))
         else:
             self._is_watched = False
-            self._compared = COMPARED
-            # The next updates go the slow way.
-            self._circuit.backlog.updates.pop(self.number, None)
-            if self._direct is not None:
-                self._direct.disarm()
-            self._send(START, b"")
+            self._restart()
 
-    def _tell_all(
+    def look_after_burst(self, mark: tuple[int, int]) -> None:
+        """Do the same sooner."""
+        self._is_burst = False
+        if not self._circuit.is_under_way(self.number):
+            return
+        if mark == self._mark:
+            self._restart()
+        elif mark[0] != self._acknowledgements:
+            self._is_burst = True
+            self._backend.bursts.put((self, self._mark))
+
+    def _restart(self) -> None:
+        """Start the subscription again.
+
+        A pvxs server that has waited sends a held update only with the next posted value, not when
+        it receives the acknowledgement: otherwise the newest value could be held back forever.
+        """
+        if self._compared > COMPARED - QUEUE:
+            # Since the last time the server has sent too few updates to have to wait.
+            return
+        self._compared = COMPARED
+        # The next updates are handled by `received`.
+        self._circuit.backlog.updates.pop(self.number, None)
+        if self._direct is not None:
+            self._direct.disarm()
+        self._send(START, b"")
+
+    def _report_all(
         self, description: Description, reading: Reading, before: Reading | None, plan: Plan
     ) -> None:
         """Pass on an update that is the first (`before` is None) or changes more than the value."""
         size = bytes_of(reading.value)
         capacity = self.metadata.capacity if self.metadata is not None else 0
-        self._tell_metadata(max(capacity, capacity_for(size)))
+        self._report_metadata(max(capacity, capacity_for(size)))
         if before is None:
-            self.is_told = True
+            self.is_reported = True
             self._go_quickly()
             if self._direct is not None:
                 self._direct.open()
             self._channel.monitor_works()
-            self._tell_reading(reading)
+            self._report_reading(reading)
         # QSRV 1 sends the value again with all else that changes.
-        elif plan.slots & description.telling and not is_same(before, reading):
-            self._tell_reading(reading)
+        elif plan.slots & description.reading_slots and not is_same(before, reading):
+            self._report_reading(reading)
 
-    def _tell_metadata(self, capacity: int) -> None:
+    def _report_metadata(self, capacity: int) -> None:
         assert self.description is not None
         metadata = self.description.metadata(self._state, self._circuit.name, self._write_access)
         metadata = same_metadata(attrs.evolve(metadata, capacity=capacity))
@@ -324,13 +352,13 @@ class Monitor:
             self.metadata = metadata
             self._sink.metadata(metadata)
 
-    def _tell_reading(self, reading: Reading) -> None:
+    def _report_reading(self, reading: Reading) -> None:
         if self.description is not None and self.description.may_be_large:
             size = bytes_of(reading.value)
             if size > LARGE and not self._make_room(size):
                 return
         if self._direct is not None:
-            # What it would tell is older.
+            # The newest reading of the route is older.
             self._direct.route.forget_newest()
         self._sink.reading(reading)
 
@@ -342,7 +370,7 @@ class Monitor:
         budget = self._backend.budget
         assert self.metadata is not None
         if capacity > self.metadata.capacity:
-            self._tell_metadata(capacity)
+            self._report_metadata(capacity)
         if not budget.has_room_for_values(capacity - self._reserved):
             self._circuit.forget(self.number)
             self._circuit.send(

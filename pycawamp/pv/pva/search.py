@@ -23,7 +23,7 @@ DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds between searches for a name; the last delay is repeated."""
 DATAGRAM = 1400
 """Maximum bytes of a search message."""
-AT_ONCE = 20
+SEARCHES_PER_BURST = 20
 """Number of searches that are sent without a pause."""
 PAUSE = 0.01
 """Seconds of the pause."""
@@ -199,7 +199,7 @@ class Searcher(DatagramProtocol):
 
     def _send(self) -> None:
         self._sending = None
-        for _ in range(AT_ONCE):
+        for _ in range(SEARCHES_PER_BURST):
             names = self._next_names()
             if not names:
                 return

@@ -34,7 +34,7 @@ class Epics2Web(Dialect):
         return PVRenderer(name)
 
     def connection(self, name: str, connected: bool) -> bytes:
-        """Return the message for a PV that was not found, or may not be read any more."""
+        """Return the message for a PV that was not found, or may no longer be read."""
         return info(name, None)
 
     def pong(self, request: Request) -> bytes:

@@ -12,7 +12,7 @@ import orjson
 from pycawamp.pv.routes import Field
 from pycawamp.pv.values import FieldType, Image, Metadata, Reading, Value
 from pycawamp.wire.dialect import Renderer, Template
-from pycawamp.wire.v2.codec import dumps
+from pycawamp.wire.v2.codec import dumps, single
 from pycawamp.wire.v2.text import label, long_string
 
 Show: TypeAlias = Callable[[Value], bytes]
@@ -98,10 +98,9 @@ def _number(value: Value) -> bytes:
 
 
 def _single(value: Value) -> bytes:
-    # As a double, 0.1 would read 0.10000000149011612: digits that the IOC never had.
     if value is None:
         return b"null"
-    number = np.float32(value)  # type: ignore[arg-type]
+    number = single(value)  # type: ignore[arg-type]
     return dumps(number) if np.isfinite(number) else _not_finite(value)
 
 

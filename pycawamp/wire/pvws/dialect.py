@@ -52,7 +52,7 @@ class PVWS(Dialect):
         return dumps({"type": "error", "message": _error_text(mistake)})
 
     def connection(self, name: str, connected: bool) -> bytes:
-        """Return the update for a PV that may not be read any more."""
+        """Return the update for a PV that may no longer be read."""
         return lost(b'{"type":"update","pv":%b,' % dumps(name), self.now())
 
     def not_found(self, name: str) -> bytes:

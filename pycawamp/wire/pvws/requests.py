@@ -39,7 +39,7 @@ def _write(message: dict[str, Any]) -> Request:
         text = 'expected "pv" with a PV name and "value" with what to write'
         raise BadMessageError("bad_request", text, action=Put.action)
     name = _text(message["pv"])
-    # Without waiting for the record: the next write is sent at once, as with PVWS.
+    # Without waiting for the record: the next write is sent immediately, as with PVWS.
     return Put(checked_name(name), message["value"], wait=False, timeout=PUT_TIMEOUT)
 
 

@@ -13,7 +13,7 @@ import orjson
 from pycawamp.pv.routes import Field
 from pycawamp.pv.values import Array, FieldType, Metadata, Reading, Value
 from pycawamp.wire.dialect import Renderer, Template
-from pycawamp.wire.v2.codec import dumps
+from pycawamp.wire.v2.codec import dumps, single
 from pycawamp.wire.v2.text import label
 
 Show: TypeAlias = Callable[[Value], bytes]
@@ -135,8 +135,8 @@ class PVRenderer(Renderer):
 def lost(head: bytes, now: float) -> bytes:
     """Return the update for a disconnected PV."""
     seconds, nanoseconds = divmod(int(now * _NANOSECONDS), _NANOSECONDS)
-    told = b'%b"severity":"UNDEFINED","value":"NaN","seconds":%d,"nanos":%d}'
-    return told % (head, seconds, nanoseconds)
+    members = b'%b"severity":"UNDEFINED","value":"NaN","seconds":%d,"nanos":%d}'
+    return members % (head, seconds, nanoseconds)
 
 
 def severity_name(severity: int) -> bytes:
@@ -209,8 +209,8 @@ def _display(metadata: Metadata) -> list[bytes]:
     return parts
 
 
-def _finite(number: float) -> bytes:
-    return dumps(number) if math.isfinite(number) else _not_finite(number)
+def _finite(number: float | np.float32) -> bytes:
+    return dumps(number) if math.isfinite(number) else _not_finite(float(number))
 
 
 def _number(value: Value) -> bytes:
@@ -219,10 +219,8 @@ def _number(value: Value) -> bytes:
 
 
 def _single(value: Value) -> bytes:
-    # As a double, 0.1 would read 0.10000000149011612: digits that the IOC never had.
-    if value is None or not math.isfinite(value):  # type: ignore[arg-type]
-        return b'"value":' + _not_finite(value)
-    return b'"value":' + dumps(np.float32(value))  # type: ignore[arg-type]
+    number = math.nan if value is None else single(value)  # type: ignore[arg-type]
+    return b'"value":' + _finite(number)
 
 
 def _signed(value: Value) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from pycawamp.pv.history import MOST_SAMPLES, Past
+from pycawamp.pv.history import MAX_SAMPLES, Past
 from pycawamp.pv.text import clip, json_type
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.names import checked_name
@@ -165,9 +165,9 @@ def _past(message: dict[str, Any]) -> Past | None:
 
 
 def _points(message: dict[str, Any]) -> int:
-    points = message.get("points", MOST_SAMPLES)
-    if type(points) is not int or not MIN_POINTS <= points <= MOST_SAMPLES:
-        text = f'expected "points" to be a number of samples from {MIN_POINTS} to {MOST_SAMPLES}'
+    points = message.get("points", MAX_SAMPLES)
+    if type(points) is not int or not MIN_POINTS <= points <= MAX_SAMPLES:
+        text = f'expected "points" to be a number of samples from {MIN_POINTS} to {MAX_SAMPLES}'
         raise BadMessageError("bad_request", text)
     return points
 

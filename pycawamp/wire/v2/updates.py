@@ -25,7 +25,7 @@ from pycawamp.pv.values import (
     length_of,
 )
 from pycawamp.wire.dialect import Encoding, Template
-from pycawamp.wire.v2.codec import dumps
+from pycawamp.wire.v2.codec import dumps, single
 from pycawamp.wire.v2.text import NO_VALUE, Show, formatter_for
 
 Render: TypeAlias = Callable[[Reading], bytes]
@@ -154,8 +154,7 @@ def _scalar_json(metadata: Metadata, encoding: Encoding) -> Callable[[Value], by
     if encoding.int64 == "string" and metadata.type in _LONG:
         return _digits
     if metadata.type is FieldType.FLOAT:
-        # As a double, 0.1 would be 0.10000000149011612.
-        return lambda value: dumps(None if value is None else np.float32(value))  # type: ignore[arg-type]
+        return lambda value: dumps(None if value is None else single(value))  # type: ignore[arg-type]
     return orjson.dumps
 
 

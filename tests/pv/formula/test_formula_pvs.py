@@ -349,12 +349,12 @@ class BoundTests(FormulaTestCase):
 
     def test_formulas(self) -> None:
         """The number of formulas is limited."""
-        self.patch(backend, "MOST_FORMULAS", 2)
+        self.patch(backend, "MAX_FORMULAS", 2)
         for number in range(2):
             self.assertEqual(self.values(self.connect(f"=a+{number}")), [1.0 + number])
         lost, error = self.connect("=a+2")
         self.assertFalse(lost["conn"])
-        self.assertIn("there are 2 formulas, as many as may be", error["message"])
+        self.assertIn("the limit of 2 formulas is reached", error["message"])
         ask(self.session, "disconnect", "=a+1")
         ask(self.session, "disconnect", "=a+2")
         self.gateway.advance(LINGER)
@@ -362,8 +362,8 @@ class BoundTests(FormulaTestCase):
 
     def test_rate(self) -> None:
         """The computations per second of all formulas are limited; the newest values count."""
-        self.patch(backend, "MOST_RATE", 100.0)
-        self.patch(backend, "AT_ONCE", 5)
+        self.patch(backend, "MAX_RATE", 100.0)
+        self.patch(backend, "FORMULAS_PER_STEP", 5)
         for number in range(10):
             self.connect(f"=a+{number}")
         self.memory.set("a", 10.0)

@@ -17,8 +17,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.pv.calc import INPUTS, MAX_OPERATORS
 from pycawamp.pv.formula.calc import FUNCTIONS
 from pycawamp.pv.formula.formula import Formula
-from pycawamp.pv.formula.parser import MOST_DEPTH
+from pycawamp.pv.formula.parser import MAX_DEPTH
 from pycawamp.pv.formula.tokens import FormulaError
+from tests.support.examples import examples
 
 VALUES = {"a": 2.0, "b:c": -3.5, "ca://X.VAL": 0.0, "d": math.nan, "e": 1e10}
 """Return the values of the PVs of formulas."""
@@ -132,15 +133,15 @@ class LanguageTests(SynchronousTestCase):
         """Long and deeply nested formulas are an error, soon."""
         names = [f"`a{number}`" for number in range(INPUTS + 1)]
         self.assertEqual(len(Formula.parse("+".join(names[:-1])).inputs), INPUTS)
-        depth = "(" * MOST_DEPTH + "1" + ")" * MOST_DEPTH
+        depth = "(" * MAX_DEPTH + "1" + ")" * MAX_DEPTH
         self.assertEqual(computed(depth), 1)
         for text, error in (
             ("+".join(names), f"expected at most {INPUTS} PVs in a formula, found 'a21'"),
-            (f"({depth})", f"at most {MOST_DEPTH} deep"),
+            (f"({depth})", f"at most {MAX_DEPTH} deep"),
             ("(" * 100_000, f"at most {MAX_OPERATORS} operators"),
             ("1+" * 100_000 + "1", f"at most {MAX_OPERATORS} operators"),
-            ("sin(" * 30 + "1" + ")" * 30, f"at most {MOST_DEPTH} deep"),
-            ("!(" * 30, f"at most {MOST_DEPTH} deep"),
+            ("sin(" * 30 + "1" + ")" * 30, f"at most {MAX_DEPTH} deep"),
+            ("!(" * 30, f"at most {MAX_DEPTH} deep"),
             ("1?" * 70, "expected ':'"),
             ("`a`?1:" * 20 + "2", "calc records cannot compute it: More than 70 operators"),
         ):
@@ -276,7 +277,7 @@ OPERANDS = st.one_of(
 class RandomTests(SynchronousTestCase):
     """Properties of every formula."""
 
-    @settings(deadline=None, max_examples=100)
+    @settings(deadline=None, max_examples=examples(100))
     @given(st.recursive(OPERANDS, deeper, max_leaves=8))
     def test_computed(self, pair: Pair) -> None:
         """Any formula has the result of Phoebus's grammar, or is too long."""
@@ -288,7 +289,7 @@ class RandomTests(SynchronousTestCase):
             return
         np.testing.assert_equal(result, wanted, text)
 
-    @settings(deadline=None, max_examples=300)
+    @settings(deadline=None, max_examples=examples(300))
     @given(st.text(alphabet="`'\"ab1.eE+-*/^%<>=!&|?:(),;[] \t\0é", max_size=40))
     def test_any_text(self, text: str) -> None:
         """Any text is computed as without blanks, or an error says what was expected."""

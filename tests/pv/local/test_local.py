@@ -303,7 +303,7 @@ class BoundTests(SynchronousTestCase):
         """More work than the limit is refused, until other PVs are closed."""
         clock = Clock()
         backend = SimulationBackend(clock)
-        self.patch(sim, "MOST_WORK", 250)
+        self.patch(sim, "MAX_WORK", 250)
         sinks = [SinkRecorder() for _ in range(4)]
         handles = [
             backend.open(f"sine(0,{number},0.001)", sink) for number, sink in enumerate(sinks)
@@ -320,14 +320,14 @@ class BoundTests(SynchronousTestCase):
     def test_large_waves(self) -> None:
         """The work of a wave is proportional to its elements."""
         backend = SimulationBackend(Clock())
-        self.patch(sim, "MOST_WORK", 150)
+        self.patch(sim, "MAX_WORK", 150)
         sink = SinkRecorder()
         backend.open("sinewave(1, 10, 10000, 0.1)", sink)
         self.assertEqual(sink.heard[0][0], "refused")
 
     def test_local(self) -> None:
         """The number of local PVs is limited."""
-        self.patch(loc, "MOST_PVS", 3)
+        self.patch(loc, "MAX_PVS", 3)
         backend = LocalBackend()
         sinks = [SinkRecorder() for _ in range(4)]
         handles = [backend.open(f"x{number}", sink) for number, sink in enumerate(sinks)]

@@ -8,7 +8,7 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.pv.errors import BadValueError
-from pycawamp.pv.local.tables import MOST_CELLS, MOST_CHARACTERS, MOST_COLUMNS, table
+from pycawamp.pv.local.tables import MAX_CELLS, MAX_CHARACTERS, MAX_COLUMNS, table
 from pycawamp.wire.v2.codec import dumps
 from tests.support.local_case import LocalTestCase
 from tests.support.version2_case import ask
@@ -79,15 +79,15 @@ class CheckTests(SynchronousTestCase):
 
     def test_bounds(self) -> None:
         """The columns, elements and characters of a table are limited."""
-        many = {str(number): [0] for number in range(MOST_COLUMNS)}
-        half = MOST_CELLS // 2
-        self.assertEqual(len(table({"columns": many})["columns"]), MOST_COLUMNS)
+        many = {str(number): [0] for number in range(MAX_COLUMNS)}
+        half = MAX_CELLS // 2
+        self.assertEqual(len(table({"columns": many})["columns"]), MAX_COLUMNS)
         self.assertEqual(len(table({"columns": {"x": [0] * half, "y": [0] * half}})["labels"]), 2)
         for columns, error in (
-            (many | {"x": [0]}, f"expected at most {MOST_COLUMNS} columns"),
-            ({"x": [0] * (half + 1), "y": [0] * (half + 1)}, f"expected at most {MOST_CELLS} elem"),
-            ({"x": ["x" * MOST_CHARACTERS]}, f"expected at most {MOST_CHARACTERS} characters"),
-            ({"x" * MOST_CHARACTERS: [1]}, f"expected at most {MOST_CHARACTERS} characters"),
+            (many | {"x": [0]}, f"expected at most {MAX_COLUMNS} columns"),
+            ({"x": [0] * (half + 1), "y": [0] * (half + 1)}, f"expected at most {MAX_CELLS} elem"),
+            ({"x": ["x" * MAX_CHARACTERS]}, f"expected at most {MAX_CHARACTERS} characters"),
+            ({"x" * MAX_CHARACTERS: [1]}, f"expected at most {MAX_CHARACTERS} characters"),
         ):
             with self.assertRaises(BadValueError) as caught:
                 table({"columns": columns})

@@ -102,7 +102,7 @@ class Replay:
             self.backend.searcher.answered(search_answer(self._searches, address), host)
         return Connection(self, address, sinks, handles)
 
-    def turn(self) -> None:
+    def iterate(self) -> None:
         """Do all that is due."""
         for _ in range(6):
             self.clock.poll()
@@ -154,7 +154,7 @@ class Connection:
             answer = handle.get() if step.kind == "get" else handle.put(step.value, True)
             answer.addErrback(lambda failure: failure.trap(PVError) and failure.value)
             answer.addCallback(self.answers.append)
-        self._replay.turn()
+        self._replay.iterate()
 
 
 def search_answer(search: int, address: Address) -> Reader:

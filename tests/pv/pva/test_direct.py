@@ -152,7 +152,7 @@ class Side:
 
     def feed(self, data: bytes) -> None:
         """Take bytes, as soon as the connection is read."""
-        self.turn()
+        self.iterate()
         assert self.protocol.transport.producerState == "producing"
         self.protocol.dataReceived(data)
 
@@ -161,7 +161,7 @@ class Side:
         """The connection to the server."""
         return self.clock.connections[ADDRESS]
 
-    def turn(self) -> None:
+    def iterate(self) -> None:
         """Do all that is due."""
         for _ in range(6):
             self.clock.poll()
@@ -180,10 +180,10 @@ class Side:
         if self.opened == 1:
             self.feed(message(Command.VALIDATION, bytes(6) + size(1, LITTLE) + text("ca", LITTLE)))
             self.feed(message(Command.VALIDATED, b"\xff"))
-        self.turn()
+        self.iterate()
         created = self._last(Command.CREATE_CHANNEL)[2:6] + LITTLE.u32.pack(7) + b"\xff"
         self.feed(message(Command.CREATE_CHANNEL, created))
-        self.turn()
+        self.iterate()
         number = self._last(Command.MONITOR)[4:8]
         self.feed(message(Command.MONITOR, number + b"\x08\xff" + describe(structure, LITTLE)))
         return int.from_bytes(number, "little")
@@ -193,13 +193,13 @@ class Side:
         return [sent[8:] for sent in self.sent if sent[3] == command][-1]
 
     @property
-    def told(self) -> dict[str, list[bytes]]:
+    def received(self) -> dict[str, list[bytes]]:
         """What each client was sent, by PVs."""
-        told: dict[str, list[bytes]] = defaultdict(list)
+        received: dict[str, list[bytes]] = defaultdict(list)
         for number, page in enumerate((self.page, *self.displays)):
             for payload, parsed in zip(page.payloads, page.messages, strict=True):
-                told[f"{number} {parsed.get('pvname', parsed.get('pv'))}"].append(payload)
-        return told
+                received[f"{number} {parsed.get('pvname', parsed.get('pv'))}"].append(payload)
+        return received
 
     @property
     def sent(self) -> list[bytes]:
@@ -252,14 +252,14 @@ class DirectTests(SynchronousTestCase):
                 passes = data.draw(st.sampled_from([0, 0, 0.1, 1.1]))
                 for each in both:
                     each.feed(stream[:cut])
-                    each.turn()
+                    each.iterate()
                     each.clock.advance(passes)
                 stream = stream[cut:]
             for each in both:
                 each.feed(stream)
-                each.turn()
+                each.iterate()
             in_python, compiled_ = both
-            self.assertEqual(in_python.told, compiled_.told)
+            self.assertEqual(in_python.received, compiled_.received)
             self.assertEqual(sorted(in_python.sent), sorted(compiled_.sent))
             self.assertEqual(in_python.backend.overruns, compiled_.backend.overruns)
             for each in both:
@@ -298,8 +298,8 @@ class DirectTests(SynchronousTestCase):
         self.assertEqual(updates.take(stream, 6 * len(one) + len(other)), len(stream) - len(one))
         self.assertEqual((updates.take_due(), direct.count), ([5], 2))
         intake.work(lambda: 0.0, 1.0)
-        told = [form.fields(raw) for raw in heard]
-        self.assertEqual(told, 6 * [(3, 2, EPICS_EPOCH + 3, 7, 1.5)])
+        received = [form.fields(raw) for raw in heard]
+        self.assertEqual(received, 6 * [(3, 2, EPICS_EPOCH + 3, 7, 1.5)])
         self.assertEqual(direct.take(), (2, (2, 0, "HIHI", EPICS_EPOCH + 3, 7, 1.5)))
         for _ in range(2):
             self.assertEqual(updates.take(one, 0), 0)

@@ -17,6 +17,7 @@ from harness.pva import PVAServer
 from pycawamp.demo.ports import LOOPBACK, PVAPorts
 from pycawamp.pv.pva import backend as backend_module
 from pycawamp.pv.pva import search as search_module
+from pycawamp.pv.pva.monitor import SILENCE
 from pycawamp.pv.values import FieldType
 from tests.support.pva_case import PVATestCase, RecordingSink
 from tests.support.timing import allowed
@@ -171,3 +172,19 @@ class LifeTests(PVATestCase):
         yield server.run('pvs["x"].post(-1)')
         yield sink.until("reading", lambda told: told.value == -1)
         self.assertLess(len(sink.readings), 1000)
+
+    @inlineCallbacks
+    def test_burst(self) -> Generator[Deferred[Any], Any, None]:
+        """The newest value of a burst does not wait as long as the last of slower updates."""
+        server = yield self.serve(f"{ADD.format(value=0)}; {ADD.format(value=0).replace('x', 'y')}")
+        x, y = RecordingSink(), RecordingSink()
+        backend = self.start_backend()
+        backend.open("x", x)
+        backend.open("y", y)
+        yield x.until("reading")
+        yield y.until("reading")
+        yield server.run('[pvs["x"].post(n) for n in range(1, 2001)] and None')
+        yield deferLater(reactor, 0.8 * SILENCE)
+        yield server.run('pvs["y"].post(1)')
+        yield y.until("reading", lambda told: told.value == 1)
+        self.assertEqual(x.readings[-1].value, 2000)

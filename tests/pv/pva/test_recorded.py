@@ -29,7 +29,7 @@ SIDES = (False,) if NOT_COMPILED else (False, True)
 """Without the compiled part, and with it."""
 SEEDS = examples(15)
 """Of each recording, for each side."""
-MOST_BYTES = 150
+MAX_BYTES = 150
 """Of a message, that are changed one by one."""
 LAST_VALUES: dict[str, dict[str, Any]] = {
     "qsrv2": {
@@ -274,7 +274,7 @@ class MutatedTests(SynchronousTestCase):
 def _for_each_byte(message: Message, start: int, take: Callable[[Reader], None]) -> None:
     """Have a message's rest taken with each of its first bytes changed."""
     rest = message.buffer[start : message.end]
-    for at in range(min(len(rest), MOST_BYTES)):
+    for at in range(min(len(rest), MAX_BYTES)):
         for number in {0, 0x7F, 0xFF, rest[at] ^ 1}:
             changed = rest[:at] + bytes([number]) + rest[at + 1 :]
             with contextlib.suppress(*MALFORMED):

@@ -16,6 +16,7 @@ from pycawamp.pv.interfaces import IHandle
 from pycawamp.pv.pva.backend import PVABackend
 from pycawamp.pv.values import FieldType, Metadata, Reading
 from tests.support.pva_case import PVATestCase, RecordingSink
+from tests.support.timing import allowed
 
 RECORDS = """
 record(ao, "double") {
@@ -237,7 +238,7 @@ class RecordTests(PVATestCase):
         for value in range(20, 40):
             yield self.server.run(f'dbpf("int32", "{value}")')
         yield sink.until("reading", lambda told: told.value == 39)
-        yield deferLater(reactor, 2.5)
+        yield deferLater(reactor, allowed(0.6))
         told = [(reading.value, reading.timestamp) for reading in sink.readings]
         self.assertEqual(len(set(told)), len(told))
         yield self.server.run('dbpf("int32", "1")')

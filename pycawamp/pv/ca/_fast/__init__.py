@@ -8,7 +8,8 @@ from __future__ import annotations
 import importlib
 import math
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any, Protocol, cast
 
 import attrs
 import numpy as np
@@ -16,12 +17,10 @@ import orjson
 
 from pycawamp.pv.ca.dbr import DBR_TYPES, TIME_LAYOUTS
 from pycawamp.pv.event_queue import InboxLimits
+from pycawamp.pv.history import Store
 from pycawamp.pv.intake import Intake, has_descriptors
+from pycawamp.pv.routes import Buffer
 from pycawamp.pv.values import FieldType
-
-if TYPE_CHECKING:
-    from types import ModuleType
-
 
 INTERFACE = 6
 """Version of the interface to the compiled part; the same number is in module.c."""
@@ -29,11 +28,29 @@ NUMBERS = (0.1, -0.0, 1.0, 1e12, 1.25e13, 1e15, 1e16, 1.25e17, 1e-5, 1e-6, 1e-7,
 """Numbers whose text differs between ways of formatting."""
 
 
+class Native(Protocol):
+    """The compiled module. The types that it has are described where they are used."""
+
+    INTERFACE: int
+    Intake: Callable[[int, int], Intake]
+    """Arguments: see InboxLimits."""
+    FrameBuffer: Callable[[bytes], Buffer]
+    """Argument: the separator of frames."""
+    History: Callable[[int, int, Callable[[int], bool]], Store]
+    """Arguments: see pycawamp.pv.history.DequeStore."""
+
+    def render(self, field_type: int, raw: bytes, with_alarm: bool, /) -> tuple[bytes, ...] | None:
+        """Return the JSON of a scalar's DBR_TIME bytes, in the order of pycawamp.pv.routes.Field.
+
+        None if Python has to do it: no value, text that is not UTF-8, numbers out of range.
+        """
+
+
 @attrs.frozen
 class Fast:
     """The compiled part, or the reason why it is not used."""
 
-    native: ModuleType | None
+    native: Native | None
     reason: str = ""
     """The reason, as text; empty if it is used."""
 
@@ -41,16 +58,15 @@ class Fast:
         """Return a compiled queue for events; None if it cannot be used with this reactor."""
         if self.native is None or not has_descriptors(reactor):
             return None
-        made: Intake = self.native.Intake(limits.events, limits.bytes)
-        return made
+        return self.native.Intake(limits.events, limits.bytes)
 
     @property
-    def frame_buffer(self) -> Any:
+    def frame_buffer(self) -> Callable[[bytes], Buffer] | None:
         """The compiled type of frame buffers; None without the compiled part."""
         return self.native.FrameBuffer if self.native is not None else None
 
     @property
-    def history(self) -> Any:
+    def history(self) -> Callable[[int, int, Callable[[int], bool]], Store] | None:
         """The compiled type of histories; None without the compiled part."""
         return self.native.History if self.native is not None else None
 
@@ -63,7 +79,7 @@ def load() -> Fast:
     if os.environ.get("PYCASERVER_FAST") == "0":
         return Fast(None, "PYCASERVER_FAST is 0")
     try:
-        native = importlib.import_module("pycawamp.pv.ca._fast._native")
+        native = cast(Native, importlib.import_module("pycawamp.pv.ca._fast._native"))
     except ImportError as error:
         return Fast(None, f"the compiled part cannot be loaded: {error}")
     if getattr(native, "INTERFACE", 0) != INTERFACE:

@@ -1,4 +1,4 @@
-/* The type FrameBuffer: see the stub, _native.pyi. */
+/* The type FrameBuffer: see pycawamp/pv/routes.py for what its methods do. */
 #include "buffer.h"
 
 #include <stdlib.h>

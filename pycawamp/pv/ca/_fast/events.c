@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_SPARES = 4096, LARGE = 1 << 16 };
+enum { MAX_SPARES = 4096, LARGE = 1 << 16 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* The callback gets only a number from libca. These are the queues that numbers refer to. */
@@ -72,7 +72,7 @@ struct node *events_new_node(struct events *events, enum kind kind) {
 
 void events_free_node(struct events *events, struct node *node) {
   if (node->bytes != node->inlined) free(node->bytes);
-  if (events->spares < MOST_SPARES) {
+  if (events->spares < MAX_SPARES) {
     node->next = events->spare;
     events->spare = node;
     events->spares++;

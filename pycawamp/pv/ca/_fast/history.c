@@ -1,4 +1,4 @@
-/* The type History: see the stub, _native.pyi. */
+/* The type History: see Store in pycawamp/pv/history.py for what its methods do. */
 #include "history.h"
 
 #include <math.h>
@@ -202,9 +202,9 @@ static PyObject *history_close(History *self, PyObject *unused) {
   self->room = self->first = self->length = self->waiting = 0;
   PyObject *asked = self->reserve;
   self->reserve = NULL;
-  int told = asked && room ? reserve(asked, -(Py_ssize_t)(room * sizeof(struct sample))) : 0;
+  int released = asked && room ? reserve(asked, -(Py_ssize_t)(room * sizeof(struct sample))) : 0;
   Py_XDECREF(asked);
-  if (told < 0) return NULL;
+  if (released < 0) return NULL;
   Py_RETURN_NONE;
 }
 

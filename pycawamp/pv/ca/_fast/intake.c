@@ -1,4 +1,4 @@
-/* The type Intake: see the stub, _native.pyi, for what its methods do. */
+/* The type Intake: see pycawamp/pv/intake.py for what its methods do. */
 #include "native.h"
 
 #include <errno.h>

@@ -9,7 +9,7 @@ int shortest_float(float value, char *out, int size);
 
 enum {
   STRING_SIZE = 40,
-  MOST_DIGITS = 40,
+  MAX_DIGITS = 40,
   FRACTION = 9, /* digits */
 };
 
@@ -56,7 +56,7 @@ static char *put_zeros(char *out, int number) {
 
 /* Converts "-1.25e+16" to orjson's format. */
 static char *lay_out(char *out, const char *scientific, int length, struct plain plain) {
-  char digits[MOST_DIGITS];
+  char digits[MAX_DIGITS];
   int count = 0, exponent = 0, at = 0;
   if (scientific[at] == '-') {
     *out++ = '-';
@@ -92,16 +92,16 @@ static char *lay_out(char *out, const char *scientific, int length, struct plain
 static char *put_double(char *out, double value) {
   if (!isfinite(value)) return put(out, "null", 4);
   if (value == 0) return put(out, signbit(value) ? "-0.0" : "0.0", signbit(value) ? 4 : 3);
-  char scientific[MOST_DIGITS];
-  int length = shortest_double(value, scientific, MOST_DIGITS);
+  char scientific[MAX_DIGITS];
+  int length = shortest_double(value, scientific, MAX_DIGITS);
   return length < 0 ? NULL : lay_out(out, scientific, length, plain_double);
 }
 
 static char *put_float(char *out, float value) {
   if (!isfinite(value)) return put(out, "null", 4);
   if (value == 0) return put(out, signbit(value) ? "-0.0" : "0.0", signbit(value) ? 4 : 3);
-  char scientific[MOST_DIGITS];
-  int length = shortest_float(value, scientific, MOST_DIGITS);
+  char scientific[MAX_DIGITS];
+  int length = shortest_float(value, scientific, MAX_DIGITS);
   return length < 0 ? NULL : lay_out(out, scientific, length, plain_float);
 }
 

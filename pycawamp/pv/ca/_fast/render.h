@@ -8,7 +8,7 @@
 
 enum field_type { STRING, SHORT, FLOAT, ENUM, CHAR, LONG, DOUBLE, FIELD_TYPES };
 enum { EPICS_EPOCH = 631152000 /* 1990 in UNIX seconds */, NANOSECONDS = 1000000000 };
-enum { MOST_VALUE = 256, MOST_NUMBER = 8, MOST_TIME = 24, MOST_ALARM = 64 }; /* bytes */
+enum { MAX_VALUE = 256, MAX_NUMBER = 8, MAX_TIME = 24, MAX_ALARM = 64 }; /* bytes */
 
 /* The members of an update: see Field in pv/routes.py. */
 enum field { VALUE, NUMBER, TIME, SECONDS, NANOS, ALARM, SCALAR, FIELDS };
@@ -38,7 +38,7 @@ struct rendered {
   struct span fields[FIELDS + 1];
   int16_t severity;
   struct scalar scalar;
-  char value[MOST_VALUE], number[MOST_NUMBER], time[MOST_TIME], alarm[MOST_ALARM];
+  char value[MAX_VALUE], number[MAX_NUMBER], time[MAX_TIME], alarm[MAX_ALARM];
 };
 
 /* A number and its time, for histories. */

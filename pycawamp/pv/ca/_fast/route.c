@@ -1,4 +1,4 @@
-/* The type Route: see the stub, _native.pyi. */
+/* The type Route: see pycawamp/pv/routes.py for what its methods do. */
 #include "route.h"
 
 #include <stdlib.h>

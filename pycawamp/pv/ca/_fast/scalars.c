@@ -23,7 +23,7 @@ static size_t compose(const Route *route, const struct scalar *scalar, char *raw
 }
 
 /* Passes a scalar to Python; returns whether it was an update, -1 with an exception set. */
-static int tell(PyObject *take, const struct scalar *scalar, Route *route) {
+static int pass_to_python(PyObject *take, const struct scalar *scalar, Route *route) {
   PyObject *result = PyObject_CallFunction(take, "IBBBIId", scalar->number, scalar->severity,
                                            scalar->status, scalar->is_whole, scalar->seconds,
                                            scalar->nanoseconds, scalar->value);
@@ -66,7 +66,7 @@ PyObject *send_scalars(PyTypeObject *route_type, PyObject *args) {
     }
     size_t size = route ? compose(route, &scalar, raw) : 0;
     taken = size ? route_send(route, raw, size) : 0;
-    if (!taken) taken = tell(take, &scalar, route);
+    if (!taken) taken = pass_to_python(take, &scalar, route);
     Py_XDECREF((PyObject *)route);
     updates += taken;
   }

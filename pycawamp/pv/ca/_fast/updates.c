@@ -1,4 +1,4 @@
-/* The types Updates, Form and Direct: see the stub, _native.pyi. */
+/* The types Updates, Form and Direct: see pycawamp/pv/direct.py for what their methods do. */
 #include "updates.h"
 
 #include <stdbool.h>
@@ -12,9 +12,9 @@ enum { MAGIC = 0xca, FROM_SERVER = 0x40, MONITOR = 13, HEADER_SIZE = 8 };
 enum {
   OPERATION_SIZE = 5, /* number and subcommand */
   SHORT_SIZE = 254,   /* sizes from here on take more than a byte */
-  MOST_BITS = 15,     /* bytes */
-  MOST_LEAVES = 24,
-  MOST_PLANS = 8,
+  MAX_BITS = 15,     /* bytes */
+  MAX_LEAVES = 24,
+  MAX_PLANS = 8,
   SEVERITIES = 4,
 };
 
@@ -26,9 +26,9 @@ struct leaf {
 };
 
 struct plan {
-  unsigned char bits[MOST_BITS + 1]; /* after their size */
+  unsigned char bits[MAX_BITS + 1]; /* after their size */
   size_t bits_length, length;
-  struct leaf leaves[MOST_LEAVES];
+  struct leaf leaves[MAX_LEAVES];
 };
 
 typedef struct {
@@ -36,7 +36,7 @@ typedef struct {
   char code; /* of the value */
   enum field_type type;
   size_t plans_length, next;
-  struct plan plans[MOST_PLANS];
+  struct plan plans[MAX_PLANS];
 } Form;
 
 /* The values of the leaves of a channel. */
@@ -177,7 +177,7 @@ static PyObject *form_add(Form *self, PyObject *args) {
   const char *bits, *leaves;
   Py_ssize_t bits_length, length;
   if (!PyArg_ParseTuple(args, "y#y#", &bits, &bits_length, &leaves, &length)) return NULL;
-  if (bits_length > MOST_BITS || length > 2 * MOST_LEAVES || length % 2) Py_RETURN_FALSE;
+  if (bits_length > MAX_BITS || length > 2 * MAX_LEAVES || length % 2) Py_RETURN_FALSE;
   struct plan plan;
   memset(&plan, 0, sizeof plan);
   plan.bits[0] = (unsigned char)bits_length;
@@ -191,8 +191,8 @@ static PyObject *form_add(Form *self, PyObject *args) {
   if (find_plan(self, plan.bits, plan.bits_length)) Py_RETURN_TRUE;
   /* The oldest one is dropped. */
   self->plans[self->next] = plan;
-  self->next = (self->next + 1) % MOST_PLANS;
-  if (self->plans_length < MOST_PLANS) self->plans_length++;
+  self->next = (self->next + 1) % MAX_PLANS;
+  if (self->plans_length < MAX_PLANS) self->plans_length++;
   Py_RETURN_TRUE;
 }
 

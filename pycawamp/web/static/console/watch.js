@@ -116,11 +116,16 @@ export class Watch {
   follow(other) {
     this.#history = other.history.clone();
     this.#seam = other.seam;
+    this.#stamps.arrivedSince = other.arrivedSince;
     this.past.available = other.past.available;
   }
 
   get seam() {
     return this.#seam;
+  }
+
+  get arrivedSince() {
+    return this.#stamps.arrivedSince;
   }
 
   /** What is to be said about the times of the samples; "" if nothing. */

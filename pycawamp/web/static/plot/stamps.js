@@ -30,7 +30,8 @@ export class Stamps {
     if (isFirst || lag < LATE) this.#late = null;
     if (neverProcessed(stamp)) return this.#arrived("The record has no time stamps", now);
     if (lag < -AHEAD) return this.#arrived(`The IOC's time is ${duration(-lag)} ahead`, now);
-    if (isFirst) return this.#believed("", stamp > last ? stamp : now);
+    if (isFirst && stamp <= last) return this.#repeated(now);
+    if (isFirst) return this.#believed("", stamp);
     if (this.#isClock(lag, now) || stamp < last - BACK) return this.#arrived(`The IOC's time is ${duration(lag)} behind`, now);
     return this.#believed(lag < LATE ? "" : `Updates arrive ${duration(lag)} late.`, stamp);
   }
@@ -38,6 +39,12 @@ export class Stamps {
   #arrived(reason, now) {
     this.note = `${reason}: values are drawn when they arrive.`;
     this.arrivedSince = Math.min(this.arrivedSince, now);
+    return now;
+  }
+
+  /** A value that was there before the connection proves nothing about the clocks. */
+  #repeated(now) {
+    this.note = "";
     return now;
   }
 

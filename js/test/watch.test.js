@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Watch } from "../../pycawamp/web/static/console/watch.js";
+import { clientFor, socketClass } from "../support/harness.js";
+
+/** Seconds since 1970, of the IOC and in truth. */
+const NOW = 1.7e9;
+
+/** A row of the table and a page whose clock is wrong; `update(second)` sends the IOC's value of that second. */
+function page(t, offset) {
+  const WebSocket = socketClass();
+  const gateway = clientFor(t, "ws://gateway/monitor", { WebSocket });
+  const clock = { second: 0, offset };
+  const on = { changed: () => {}, counted: () => {}, now: () => NOW + clock.second + clock.offset, archived: () => false };
+  const watch = () => new Watch(gateway, "X", 10, on);
+  const send = (message) => WebSocket.last.receive({ pvname: "X", ...message });
+  const row = watch();
+  WebSocket.last.open();
+  return {
+    row,
+    watch,
+    connect: (conn = true) => send({ msg_type: "connection", conn }),
+    update: (second) => {
+      clock.second = second;
+      send({ msg_type: "monitor", value: second, timestamp: NOW + second });
+    },
+    setClock: () => {
+      clock.offset = 0;
+    },
+  };
+}
+
+const times = ({ history }) => Array.from({ length: history.length }, (_, i) => history.time(i) - NOW);
+
+test("a chart that goes on from a row corrects the row's samples when the clock is set right", (t) => {
+  for (const offset of [-300, 3600]) {
+    const { row, watch, connect, update, setClock } = page(t, offset);
+    connect();
+    for (let second = 1; second <= 30; second++) update(second);
+    const chart = watch();
+    chart.follow(row);
+    for (let second = 31; second <= 33; second++) update(second);
+    setClock();
+    for (const each of [row, chart]) each.clockChanged();
+    assert.deepEqual(times(chart), times(row), `the clock was wrong by ${offset} s`);
+    assert.equal(times(chart).at(-1), 33);
+  }
+});
+
+test("a connection that sends the last value again does not make its time believable", (t) => {
+  const { row, connect, update, setClock } = page(t, 3600);
+  connect();
+  for (let second = 1; second <= 30; second++) update(second);
+  connect(false);
+  connect();
+  update(30);
+  setClock();
+  row.clockChanged();
+  assert.ok(times(row).every((at) => at <= 33), `${times(row)}`);
+});

@@ -1,0 +1,184 @@
+"""Run the tests in several processes: `python -m tests`.
+
+`trial -j` hands out single tests, so that each of its workers starts what the tests of a module
+share: IOCs, gateways, a browser. Here a worker, which is trial as well, takes whole modules.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+from unittest import TestResult, TestSuite
+
+from attrs import define, field
+from twisted.trial.reporter import VerboseTextReporter
+from twisted.trial.runner import TestLoader, TrialRunner
+
+TESTS = Path(__file__).parent
+BROWSER = "tests.console."
+"""Modules with a browser, which takes seconds to start: one worker in three begins with them."""
+NAME_BYTES = 128
+"""Size of a name in a queue."""
+
+
+def main() -> int:
+    """Run tests in several processes, each by whole modules."""
+    parser = argparse.ArgumentParser(prog="python -m tests", description=main.__doc__)
+    parser.add_argument("-j", "--jobs", type=int, default=4, help="number of processes (4)")
+    parser.add_argument("--temp-directory", type=Path, default=Path("_trial_temp"), help="trial's")
+    parser.add_argument("--queues", type=int, nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("names", nargs="*", help="packages or modules, as tests.web; or all")
+    arguments = parser.parse_args()
+    if arguments.queues:
+        return work(arguments.queues, arguments.temp_directory)
+    try:
+        modules = sorted(set(modules_of(arguments.names or ["tests"])))
+    except LookupError as error:
+        parser.error(str(error))
+    return run(modules, arguments.jobs, arguments.temp_directory)
+
+
+def modules_of(names: Iterable[str]) -> Iterator[str]:
+    """Return the modules with tests of some packages.
+
+    Raises:
+        LookupError: There are no tests with a name.
+    """
+    for name in names:
+        place = TESTS.parent.joinpath(*name.split("."))
+        paths = [*place.rglob("test_*.py"), *place.parent.glob(f"{place.name}.py")]
+        if not paths or TESTS.name != name.partition(".")[0]:
+            raise LookupError(f"{name} has no tests: expected a package or module as tests.web")
+        for path in paths:
+            yield ".".join(path.relative_to(TESTS.parent).with_suffix("").parts)
+
+
+def run(modules: Sequence[str], jobs: int, directory: Path) -> int:
+    """Run modules in some processes, and print what these print; return the exit status."""
+    began = time.monotonic()
+    browser = queue(name for name in modules if name.startswith(BROWSER))
+    others = queue(name for name in modules if not name.startswith(BROWSER))
+    workers = []
+    for number in range(min(jobs, len(modules))):
+        queues = (others, browser) if number % 3 else (browser, others)
+        place = directory.with_name(f"{directory.name}-{number}")
+        workers.append(Worker.start(queues, place))
+    statuses = [worker.wait() for worker in workers]
+    counts: Counter[str] = Counter()
+    for worker, status in zip(workers, statuses, strict=True):
+        print("".join(worker.report), end="")
+        counts += worker.counts
+        if status not in (0, 1):
+            print(f"A process ended with status {status}, in the last test above without a result.")
+    tests = counts.pop("tests", 0)
+    print(f"Ran {tests} tests in {time.monotonic() - began:.3f}s\n")
+    is_success = tests and not any(statuses)
+    summary = ", ".join(f"{name}={number}" for name, number in sorted(counts.items()))
+    print(f"{'PASSED' if is_success else 'FAILED'} ({summary})")
+    return 0 if is_success else 1
+
+
+def queue(names: Iterable[str]) -> IO[bytes]:
+    """Return a file of names: processes that have it open read one after the other."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115
+    file.write(b"".join(name.encode().ljust(NAME_BYTES) for name in names))
+    file.seek(0)
+    return file
+
+
+def names_of(queues: Iterable[int]) -> Iterator[str]:
+    """Return names that no other process has, until there are none."""
+    for descriptor in queues:
+        while name := os.read(descriptor, NAME_BYTES):
+            yield name.decode().rstrip()
+
+
+@define
+class Worker:
+    """A process that runs modules, and a thread that reads what it prints."""
+
+    process: subprocess.Popen[str]
+    report: list[str] = field(factory=list)
+    """What trial prints after the tests: failures in full."""
+    counts: Counter[str] = field(factory=Counter)
+    """Of the tests, and of what trial's last line counts."""
+    thread: threading.Thread = field(init=False)
+
+    @classmethod
+    def start(cls, queues: Sequence[IO[bytes]], directory: Path) -> Worker:
+        """Start one, with a directory of its own."""
+        descriptors = [file.fileno() for file in queues]
+        command = [sys.executable, "-m", "tests", "--temp-directory", str(directory)]
+        worker = cls(
+            subprocess.Popen(
+                [*command, "--queues", *map(str, descriptors)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                pass_fds=descriptors,
+            )
+        )
+        worker.thread = threading.Thread(target=worker.read)
+        worker.thread.start()
+        return worker
+
+    def read(self) -> None:
+        """Print results as they come, and keep the rest."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if self.report or line.startswith(("=====", "-----")):
+                self.report.append(line)
+                self._count(line)
+            else:
+                print(line, end="", flush=True)
+
+    def wait(self) -> int:
+        """Return the exit status."""
+        self.thread.join()
+        return self.process.wait()
+
+    def _count(self, line: str) -> None:
+        if found := re.fullmatch(r"Ran (\d+) tests in .*\n", line):
+            self.counts["tests"] += int(found[1])
+        elif line.startswith(("PASSED", "FAILED")):
+            for name, number in re.findall(r"(\w+)=(\d+)", line):
+                self.counts[name] += int(number)
+
+
+class Modules(TestSuite):
+    """The tests of modules that are loaded one after the other."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        super().__init__()
+        self._names = names
+
+    def run(self, result: TestResult, debug: bool = False) -> TestResult:
+        """Run the tests of each."""
+        for name in self._names:
+            TestLoader().loadByName(name).run(result)
+        return result
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """Run them; what unittest would call."""
+        return self.run(*arguments, **named)
+
+
+def work(queues: Sequence[int], directory: Path) -> int:
+    """Run the modules of queues under trial; return the exit status."""
+    runner = TrialRunner(VerboseTextReporter, workingDirectory=str(directory))
+    result: Any = runner.run(Modules(names_of(queues)))
+    return 0 if result.wasSuccessful() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""`python -m tests`, on a few tests of its own."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.timing import TIMEOUT
+
+MODULE = """
+import os
+from twisted.trial.unittest import SynchronousTestCase
+
+class Tests(SynchronousTestCase):
+    def test_it(self):
+        {body}
+"""
+
+
+class RunnerTests(SynchronousTestCase):
+    """Results of workers, in one."""
+
+    def run_tests(self, *names: str, **bodies: str) -> subprocess.CompletedProcess[str]:
+        """Run a copy of the command with modules of one test each."""
+        folder = Path(self.mktemp()) / "tests"
+        (folder / "console").mkdir(parents=True)
+        for each in (folder, folder / "console"):
+            (each / "__init__.py").touch()
+        shutil.copy(Path(__file__).parents[1] / "__main__.py", folder)
+        for name, body in bodies.items():
+            (folder / "console" / f"test_{name}.py").write_text(MODULE.format(body=body))
+        command = [sys.executable, "-m", "tests", *names]
+        return subprocess.run(
+            command, check=False, cwd=folder.parent, capture_output=True, text=True, timeout=TIMEOUT
+        )
+
+    def test_results(self) -> None:
+        """Each module is run once; a failure is printed, and all results are counted."""
+        ended = self.run_tests(
+            good="pass", bad="self.fail('wrong')", odd="raise self.skipTest('x')"
+        )
+        self.assertEqual(ended.returncode, 1, ended.stdout)
+        self.assertEqual(ended.stdout.count("tests.console.test_good.Tests.test_it ... [OK]\n"), 1)
+        self.assertIn("FailTest: wrong\n", ended.stdout)
+        self.assertRegex(ended.stdout, r"\nRan 3 tests in [0-9.]+s\n\nFAILED ")
+        self.assertEqual(ended.stdout.splitlines()[-1], "FAILED (failures=1, skips=1, successes=1)")
+
+    def test_crash(self) -> None:
+        """A process that dies is a failure, and which test it was can be seen."""
+        ended = self.run_tests(crash="os._exit(3)", good="pass")
+        self.assertEqual(ended.returncode, 1, ended.stdout)
+        self.assertIn("tests.console.test_crash.Tests.test_it ... ", ended.stdout)
+        self.assertIn("A process ended with status 3", ended.stdout)
+
+    def test_no_tests(self) -> None:
+        """A name without tests is refused."""
+        ended = self.run_tests("tests.web", good="pass")
+        self.assertEqual(ended.returncode, 2)
+        self.assertIn("tests.web has no tests: expected a package or module", ended.stderr)
