@@ -9,8 +9,10 @@ import contextlib
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from importlib.util import find_spec
+from itertools import chain, repeat
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +23,8 @@ with contextlib.suppress(ImportError):
     from selenium.common.exceptions import (
         ElementClickInterceptedException,
         ElementNotInteractableException,
+        NoSuchElementException,
+        TimeoutException,
     )
     from selenium.webdriver import Chrome, ChromeOptions
     from selenium.webdriver.chrome.service import Service
@@ -30,7 +34,6 @@ with contextlib.suppress(ImportError):
     from selenium.webdriver.common.keys import Keys
     from selenium.webdriver.remote.webelement import WebElement
     from selenium.webdriver.support.select import Select
-    from selenium.webdriver.support.wait import WebDriverWait
 
     _NOT_CLICKED = (ElementClickInterceptedException, ElementNotInteractableException)
 
@@ -71,6 +74,8 @@ const look = () => {
 look();
 """
 _STEPS = 5
+# Seconds between two looks at a page: each takes it some 10 ms of CPU time.
+_PAUSES = (*[0.05] * 10, *[0.1] * 10, 0.2)
 
 
 def missing() -> str | None:
@@ -125,6 +130,7 @@ class Browser:
             flags: of its command line, beside its own.
         """
         self._timeout = timeout
+        self._is_emulating = False
         self._profile = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
         programs = _programs()
         options = ChromeOptions()
@@ -163,8 +169,10 @@ class Browser:
 
     def leave(self) -> None:
         """Close the page, with its connections, and undo its settings."""
-        self.command("Emulation.clearDeviceMetricsOverride")
-        self.command("Emulation.setEmulatedMedia", features=[])
+        if self._is_emulating:
+            self.command("Emulation.clearDeviceMetricsOverride")
+            self.command("Emulation.setEmulatedMedia", features=[])
+            self._is_emulating = False
         self.driver.get("about:blank")
 
     def take_log(self) -> BrowserLog:
@@ -188,6 +196,7 @@ class Browser:
 
     def size(self, width: int, height: int, scale: float = 1, mobile: bool = False) -> None:
         """Set the size of the page, in CSS pixels."""
+        self._is_emulating = True
         self.command(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -198,6 +207,7 @@ class Browser:
 
     def prefer(self, scheme: str) -> None:
         """Emulate a system with a `light` or `dark` theme."""
+        self._is_emulating = True
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self.command("Emulation.setEmulatedMedia", features=[feature])
 
@@ -277,8 +287,15 @@ class Browser:
 
         `seconds` is how long to wait, if not the browser's timeout.
         """
-        wait = WebDriverWait(self.driver, seconds or self._timeout, poll_frequency=0.05)
-        return wait.until(lambda _: condition(), f"{what} did not come")
+        end = time.monotonic() + (seconds or self._timeout)
+        for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
+            with contextlib.suppress(NoSuchElementException):
+                if value := condition():
+                    return value
+            if time.monotonic() > end:
+                break
+            time.sleep(pause)
+        raise TimeoutException(f"{what} did not come")
 
 
 def _asked(message: dict[str, Any]) -> Iterator[str]:

@@ -62,7 +62,6 @@ class ComposedTests(PVAWebTestCase):
         """Show only one PV's details."""
         if self.gateway is None:
             self.serve("--allow-put=anyone")
-        self.browser.open("about:blank")
         self.browser.open(f"{self.origin}/?pv={name}")
         self.browser.until_row(name, lambda row: row.state == "OK")
         self.browser.unfold(name)

@@ -17,7 +17,7 @@ from twisted.web.static import Data, File
 
 from harness.browser import Browser
 from pycawamp.web.site import STATIC
-from tests.support.console_case import WIKI_PORT, WebTestCase, in_thread, ioc_of
+from tests.support.console_case import WebTestCase, in_thread, ioc_of
 from tests.support.timing import allowed
 
 PAGES = Path(__file__).parent.with_name("pages")
@@ -56,12 +56,6 @@ class PageTestCase(WebTestCase):
 
     RECORDS: ClassVar[str] = RECORDS
     INITIAL: ClassVar[dict[str, object]] = {"level": 1.25, "switch": 0, "mode": 0}
-
-    def setUp(self) -> Deferred[None]:  # type: ignore[override]
-        """Map the usual address to the gateway."""
-        ready = super().setUp()
-        self.origin = f"http://127.0.0.1:{WIKI_PORT}"
-        return ready
 
     def open_page(
         self, name: str, *options: str, record: str = "", library: str = "http://localhost:8888"

@@ -44,6 +44,7 @@ class FirstLoadTests(WebTestCase):
     @in_thread
     def test_requests(self) -> None:
         """A first load is a handful of requests, and compressed."""
+        self.browser.command("Network.clearBrowserCache")
         browser = self.open("level")
         self.until_shown()
         asked = browser.take_log().requests

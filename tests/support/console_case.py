@@ -32,8 +32,11 @@ from tests.support.timing import allowed
 reactor = cast(Any, installed_reactor)
 Case = TypeVar("Case", bound="ServiceTestCase")
 
-WIKI_PORT = free_port()
-"""Where the browser finds `localhost:8888`, which old pages have in them."""
+PORT = free_port()
+"""Where the pages of all tests are, as the browser keeps what it compiled of each place.
+
+It finds `localhost:8888` there too, which old pages have in them.
+"""
 
 FEW_PROCESSES = (
     "--app=data:,",
@@ -69,7 +72,7 @@ def the_browser() -> ConsoleBrowser:
     if not _browsers:
         _browsers.append(
             ConsoleBrowser(
-                hosts={"localhost:8888": f"127.0.0.1:{WIKI_PORT}"},
+                hosts={"localhost:8888": f"127.0.0.1:{PORT}"},
                 timeout=allowed(15),
                 flags=FEW_PROCESSES,
             )
@@ -185,6 +188,7 @@ class WebTestCase(ServiceTestCase):
     def setUp(self) -> Deferred[None]:  # type: ignore[override]
         """Have an IOC and a browser, or say what is missing."""
         super().setUp()
+        self.origin = f"http://127.0.0.1:{PORT}"
         if problem := missing():
             if os.environ.get("CI") == "true":
                 self.fail(problem)
@@ -201,7 +205,6 @@ class WebTestCase(ServiceTestCase):
         return the_browser()
 
     def _start(self) -> None:
-        self.browser.take_log()
         if self.RECORDS:
             ioc_of(type(self)).start()
             for record, value in self.INITIAL.items():
@@ -231,6 +234,9 @@ class WebTestCase(ServiceTestCase):
 
     def _look_back(self) -> None:
         self.browser.leave()
+        self.browser.command(
+            "Storage.clearDataForOrigin", origin=self.origin, storageTypes="local_storage"
+        )
         log = self.browser.take_log()
         errors = [text for text in log.errors if not re.search(self.expected_errors, text)]
         self.assertEqual(errors, [])

@@ -87,6 +87,11 @@ export class ChartPanel {
     return true;
   }
 
+  /** Whether it has moved on with time since it was painted. */
+  get moved() {
+    return this.#chart.moved;
+  }
+
   paint() {
     this.painted = performance.now();
     this.#kind ||= this.#lines.find(({ watch }) => watch.update && CHARTED.includes(watch.kind))?.watch.kind ?? "";

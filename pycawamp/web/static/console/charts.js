@@ -83,7 +83,7 @@ export class Charts {
 
   /** Time passed: traces move on, unless an update has just moved them. */
   passed(now = performance.now()) {
-    for (const panel of this.#panels) if (now - panel.painted > RECENT) this.#context.painter.mark(panel);
+    for (const panel of this.#panels) if (now - panel.painted > RECENT && panel.moved) this.#context.painter.mark(panel);
   }
 
   freeze(frozen) {

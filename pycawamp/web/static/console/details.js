@@ -51,6 +51,11 @@ export class Details {
     this.#width.paint();
   }
 
+  /** Whether time alone has changed the plot. */
+  get moved() {
+    return this.#figure?.moved ?? true;
+  }
+
   /** What moves with time alone. */
   paintFigure() {
     const { kind, update, metadata } = this.#watch;

@@ -44,6 +44,11 @@ export class Figure {
       el("figcaption", {}, this.#note, el("span", { class: "range" }, this.#limits[0], "…", this.#limits[1]), this.#log, ...saves, ...this.#spans, this.#reset));
   }
 
+  /** Whether it has moved on with time since it was painted. */
+  get moved() {
+    return this.#chart.moved;
+  }
+
   paint() {
     this.#chart.draw();
     const timeNote = this.kind === "number" ? this.#watch.timeNote || this.#watch.past.note : "";

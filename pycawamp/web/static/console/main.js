@@ -122,6 +122,7 @@ every(SECOND_MS, () => {
   banner.paint();
   summary.paint();
   table.tickDetails();
+  charts.tick();
   paintAlarms();
   descriptions.update();
 });

@@ -218,7 +218,7 @@ export class Table {
   }
 
   tickFigures() {
-    for (const row of this.#visible()) if (row.details) this.#painter.mark(row.figureItem);
+    for (const row of this.#visible()) if (row.details?.moved) this.#painter.mark(row.figureItem);
   }
 
   #visible() {

@@ -63,6 +63,8 @@ export class Chart {
   #layers = { moving: new Layer(), still: new Layer() };
   #left = 56;
   #width = 1;
+  /** Where the range that was drawn ends. */
+  #end = NaN;
 
   /** @param {() => void} changed asked for a redraw */
   constructor(canvas, series, changed) {
@@ -79,6 +81,12 @@ export class Chart {
     return hover === null ? null : from + hover * (to - from);
   }
 
+  /** Whether the range is no longer the one that was drawn, by a pixel at least. */
+  get moved() {
+    const [from, to] = this.#series.viewport.range;
+    return !(Math.abs(to - this.#end) * this.#canvas.width < to - from);
+  }
+
   release() {
     this.#surface.release();
     for (const layer of Object.values(this.#layers)) layer.release();
@@ -87,7 +95,9 @@ export class Chart {
   draw() {
     const surface = this.#surface.begin();
     if (!surface) return;
-    const plot = this.#layout(surface, this.#series.viewport.range, this.#series.traces());
+    const { range } = this.#series.viewport;
+    this.#end = range[1];
+    const plot = this.#layout(surface, range, this.#series.traces());
     this.#grid(plot);
     for (const drawn of plot.drawn) this.#limits(plot, drawn);
     this.#traces(plot);

@@ -1,0 +1,47 @@
+"""A plot is drawn again when it looks different, not because time passes."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from tests.support.console_case import WebTestCase, in_thread
+
+RECORDS = 'record(ao, "$(P)level") { field(VAL, "1.25") field(PINI, "YES") field(PREC, "2") }'
+# How often both plots are drawn in so many milliseconds.
+DRAWN = """
+const [time, done] = arguments;
+const plots = [...document.querySelectorAll("canvas.chart")];
+const count = new Map(plots.map((canvas) => [canvas, 0]));
+const { clearRect } = CanvasRenderingContext2D.prototype;
+CanvasRenderingContext2D.prototype.clearRect = function (...place) {
+  if (count.has(this.canvas)) count.set(this.canvas, count.get(this.canvas) + 1);
+  return clearRect.apply(this, place);
+};
+setTimeout(() => {
+  CanvasRenderingContext2D.prototype.clearRect = clearRect;
+  done([...count.values()]);
+}, time);
+"""
+
+
+class RedrawTests(WebTestCase):
+    """The console with a plot in a row and a chart, of a value that does not change."""
+
+    RECORDS: ClassVar[str] = RECORDS
+
+    @in_thread
+    def test_still(self) -> None:
+        """Both move on by a pixel at a time, and stand still while the page is paused."""
+        level = self.pv("level")
+        browser = self.open("level", rest=f"&chart={level}")
+        browser.until_row(level, lambda row: row.value == "1.25")
+        browser.unfold(level)
+        for plot in (".multi .chart", ".details .chart"):
+            browser.until(lambda: browser.drawn(plot), plot)  # noqa: B023
+        for most, key in ((14, "p"), (4, "p")):
+            drawn = browser.driver.execute_async_script(DRAWN, 2000)
+            self.assertEqual(len(drawn), 2)
+            for times in drawn:
+                self.assertGreater(times, 0)
+                self.assertLessEqual(times, most)
+            browser.press(key)
