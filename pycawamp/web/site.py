@@ -221,8 +221,8 @@ class Configuration(Resource):
         takes_passwords = logins is not None and logins.takes_passwords
 
         def enter(peer: Peer) -> None:
-            told = {**self._configuration, "user": peer.user, "login": takes_passwords}
-            request.render(Answer(Content(dumps(told)), "application/json", self._headers))
+            configuration = {**self._configuration, "user": peer.user, "login": takes_passwords}
+            request.render(Answer(Content(dumps(configuration)), "application/json", self._headers))
 
         return PendingRequest(self._authentication, request).authenticate(enter, socket=False)
 
