@@ -20,7 +20,7 @@ class StopTests(PVATestCase):
 
     @inlineCallbacks
     def test_many_monitors(self) -> Generator[Deferred[Any], Any, None]:
-        """All monitors, and the client's subscriptions to them, end within a second: 10,000 in two."""
+        """All monitors, and the client's subscriptions to them, end within a second."""
         yield self.serve_records("".join(f'record(ai, "r{n}") {{}}\n' for n in range(PVS)))
         fixture = yield self.start_gateway()
         client = yield fixture.connect()
