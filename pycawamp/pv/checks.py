@@ -6,6 +6,7 @@ and what was expected.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,20 @@ def index(labels: tuple[str, ...], value: Any, highest: int) -> int:
     raise BadValueError(
         f"expected {choices}an index from 0 to {highest}, got {clip(repr(value), MAX_SHOWN)}"
     )
+
+
+def indices(labels: tuple[str, ...], values: list[Any], highest: int) -> Iterator[int]:
+    """Return the indices of an enum's states, as `index` does for each.
+
+    Raises:
+        BadValueError: There is no such state.
+    """
+    # Each distinct value once: an array may have half a million elements.
+    wrong = set(map(type, values)) - {int, str}
+    if wrong:
+        index(labels, next(value for value in values if type(value) in wrong), highest)
+    known = {value: index(labels, value, highest) for value in dict.fromkeys(values)}
+    return map(known.__getitem__, values)
 
 
 def string(value: Any) -> bytes:

@@ -155,8 +155,7 @@ def _converted(metadata: Metadata, value: Any) -> Value:
         texts = [checks.string(each).decode() for each in values]
         return texts if metadata.is_array else texts[0]
     if metadata.type is FieldType.ENUM:
-        labels = metadata.enum_strs
-        values = [checks.index(labels, each, MAX_STATES - 1) for each in values]
+        values = list(checks.indices(metadata.enum_strs, values, MAX_STATES - 1))
     dtype = _DTYPES.get(metadata.type)
     if dtype is None:
         raise BadValueError(f"PVs in memory of type {metadata.type.value} cannot be written")

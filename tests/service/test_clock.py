@@ -77,7 +77,9 @@ class SteppedClockTests(TwistdTestCase):
     def test_stepped(self) -> Any:
         """Open clients continue, slow ones too, and new ones can connect, for either direction."""
         yield self.start_ioc(RECORD)
-        url = yield self.run_gateway("--ping-interval=1", "--stall-timeout=5")
+        url = yield self.run_gateway(
+            "--ping-interval=1", "--stall-timeout=5", "--connect-timeout=0.5"
+        )
         plain = yield self.connect(url)
         slow = yield self.connect(url)
         name = self.prefix + "0"
@@ -90,8 +92,8 @@ class SteppedClockTests(TwistdTestCase):
             seen = yield date(url)
             self.assertLess(abs(seen - time.time() - step), TIMEOUT)
             # Longer than a round of pings.
-            yield self.values(slow, 15)
-            yield self.values(plain, 15)
+            yield self.values(slow, 8)
+            yield self.values(plain, 8)
             newcomer = yield self.connect(url)
             newcomer.send({"action": "connect", "pv": name})
             yield self.values(newcomer, 2)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import select
+import socket
 import sys
 import time
-from subprocess import PIPE, Popen
 from typing import Any
 
 import attrs
 
 from tests.support.attacker import open_socket
-from tests.support.child_process import ROOT
+from tests.support.fork_server import fork_server
 from tests.support.timing import allowed
 from tests.support.websocket_frames import client_frame
 
@@ -39,29 +40,27 @@ class GatewayProcess:
     """`tests.support.measured_gateway` as a child process; every call blocks."""
 
     def __init__(self, *options: str) -> None:
-        self._process = Popen(
-            [sys.executable, "-m", "tests.support.measured_gateway", *options],
-            cwd=ROOT,
-            stdin=PIPE,
-            stdout=PIPE,
-            text=True,
-        )
+        command = [sys.executable, "-m", "tests.support.measured_gateway", *options]
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            end = theirs.fileno()
+            self._process = fork_server().start(command, os.environ, end, end, 2)
+            self._lines = ours.makefile("rw")
         self.port = int(self._read())
 
     def cost(self) -> Cost:
         """What it has taken since the last time, once it has nothing more to do."""
-        assert self._process.stdin is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
+        self._lines.write("\n")
+        self._lines.flush()
         return Cost(**self._read())
 
     def end(self) -> None:
         """End it."""
-        self._process.communicate()
+        self._lines.close()
+        self._process.wait()
 
     def _read(self) -> Any:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        line = self._lines.readline()
         if not line:
             raise AssertionError(f"the gateway ended with {self._process.wait()}")
         return json.loads(line)

@@ -63,19 +63,11 @@ def _encode_numbers(metadata: Metadata, values: list[Any]) -> bytes:
 
 
 def _encode_enums(metadata: Metadata, values: list[Any]) -> bytes:
-    # Each distinct value once: an array may have half a million elements.
-    wrong = set(map(type, values)) - {int, str}
-    if wrong:
-        _index(metadata, next(value for value in values if type(value) in wrong))
-    indices = {value: _index(metadata, value) for value in dict.fromkeys(values)}
-    return np.fromiter(map(indices.__getitem__, values), np.uint16, len(values)).tobytes()
-
-
-def _index(metadata: Metadata, value: Any) -> int:
     labels = metadata.enum_strs
     # A state need not have a label: Channel Access has at most 16, and menus may have more.
     is_open = metadata.is_array or len(labels) == MAX_STATES
-    return checks.index(labels, value, MAX_INDEX if is_open else MAX_STATES - 1)
+    indices = checks.indices(labels, values, MAX_INDEX if is_open else MAX_STATES - 1)
+    return np.fromiter(indices, np.uint16, len(values)).tobytes()
 
 
 def _encode_strings(_metadata: Metadata, values: list[Any]) -> bytes:

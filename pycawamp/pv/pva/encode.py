@@ -100,7 +100,7 @@ def _checked(leaf: Scalar | ScalarArray, metadata: Metadata, value: Any) -> Any:
     if metadata.type is FieldType.ENUM:
         labels = metadata.enum_strs
         highest = len(labels) - 1 if labels else MAX_INDEX
-        values = [checks.index(labels, each, highest) for each in values]
+        values = list(checks.indices(labels, values, highest))
     if metadata.type is FieldType.BOOL:
         return np.array([_truth(metadata, each) for each in values], np.bool_)
     return checks.numbers(metadata, values, np.dtype(DTYPES[leaf.code]))
