@@ -83,7 +83,7 @@ class ClientTransport:
     def _count_unsent(self, added: int) -> None:
         """Count the unsent bytes, some of which were added: pause, or drop the client."""
         if not self._slow_consumers.has_room(self, added):
-            self.transport.abortConnection()
+            self.drop()
             return
         self._slow_consumers.count(self, self.backlog)
         if self.backlog > HIGH_WATER and not self.is_paused:
@@ -95,6 +95,12 @@ class ClientTransport:
             self.transport.abortConnection()
         else:
             self._socket.loseConnection()
+
+    def drop(self) -> None:
+        """Close the connection at once, and free what was not sent."""
+        self.transport.abortConnection()
+        # Twisted keeps it until the next iteration of the reactor; an update may be for many.
+        discard_unsent(self._socket)
 
     def pauseProducing(self) -> None:
         """Do nothing: the transport is full before the client counts as slow."""
@@ -186,7 +192,7 @@ class SlowConsumerMonitor:
                 return
             self._log_full(each, each.counted)
             self.count(each, 0)
-            each.transport.abortConnection()
+            each.drop()
 
     def _log_full(self, client_transport: ClientTransport, size: int) -> None:
         self.dropped += 1
@@ -205,6 +211,6 @@ class SlowConsumerMonitor:
         if 0 < client_transport.backlog >= backlog:
             self.dropped += 1
             client_transport.dropped = f"it read nothing for {self._timeout:g} s"
-            client_transport.transport.abortConnection()
+            client_transport.drop()
         else:
             self.watch(client_transport)

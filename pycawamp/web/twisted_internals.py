@@ -40,7 +40,7 @@ def unsent(connection: Any) -> int:
 
 
 def discard_unsent(connection: Any) -> None:
-    """Free the unsent data of a TCP connection that was lost."""
+    """Free the unsent data of a TCP connection that was lost or aborted."""
     connection.dataBuffer, connection.offset = b"", 0
     connection._tempDataBuffer, connection._tempDataLen = [], 0
 
