@@ -1,4 +1,4 @@
-"""A gateway with thousands of PVs of pvAccess ends soon."""
+"""A gateway with ten thousand PVs of pvAccess ends soon."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pycawamp.testing import WebSocketTestClient
 from tests.support.pva_case import PVATestCase
 from tests.support.timing import allowed
 
-PVS = 5_000
+PVS = 10_000
 
 
 class StopTests(PVATestCase):
@@ -20,7 +20,7 @@ class StopTests(PVATestCase):
 
     @inlineCallbacks
     def test_many_monitors(self) -> Generator[Deferred[Any], Any, None]:
-        """All monitors, and the client's subscriptions to them, end within a second."""
+        """All monitors, and the client's subscriptions to them, end within two seconds."""
         yield self.serve_records("".join(f'record(ai, "r{n}") {{}}\n' for n in range(PVS)))
         fixture = yield self.start_gateway()
         client = yield fixture.connect()
@@ -30,7 +30,7 @@ class StopTests(PVATestCase):
         yield self.all_values(client)
         started = time.monotonic()
         yield fixture.stop()
-        self.assertLess(time.monotonic() - started, allowed(1))
+        self.assertLess(time.monotonic() - started, allowed(2))
         self.assertEqual(fixture.gateway.hub.names, [])
 
     @inlineCallbacks

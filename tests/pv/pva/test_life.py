@@ -54,12 +54,12 @@ class LifeTests(PVATestCase):
         sink = RecordingSink()
         backend = self.start_backend()
         backend.open("x", sink)
-        for value in range(3):
+        for value in range(5):
             server = yield self.serve(ADD.format(value=value))
             reading = yield sink.until("reading")
             self.assertEqual(reading.value, value)
             yield self.kill(server, sink)
-        self.assertEqual(len(sink.readings), 3)
+        self.assertEqual(len(sink.readings), 5)
 
     @inlineCallbacks
     def test_beacon(self) -> Generator[Deferred[Any], Any, None]:

@@ -27,7 +27,7 @@ from tests.support.examples import examples
 RECORDINGS = {server: recording(server) for server in SERVERS}
 SIDES = (False,) if NOT_COMPILED else (False, True)
 """Without the compiled part, and with it."""
-SEEDS = examples(10)
+SEEDS = examples(15)
 """Of each recording, for each side."""
 MAX_BYTES = 150
 """Of a message, that are changed one by one."""
