@@ -6,7 +6,6 @@ import math
 from collections.abc import Generator
 from typing import Any
 
-import numpy as np
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.task import deferLater
@@ -138,9 +137,9 @@ class RecordTests(PVATestCase):
             self.assertEqual((sink.described.type, sink.described.is_array), (field_type, True))
             self.assertEqual(len(first.value), 0)
             yield handle.put(values, True)
-            reading = yield sink.until("reading", lambda received: len(received.value) > 0)
-            got = reading.value
-            self.assertEqual(got.tolist() if isinstance(got, np.ndarray) else got, values)
+            # QSRV 2 sometimes sends what was in the memory before the first values of an array.
+            yield self.server.run(f'dbpf("{name}.PROC", "1")')
+            yield sink.until("reading", lambda received: list(received.value) == values)  # noqa: B023
             answer = yield handle.get()
             self.assertEqual(list(answer.value), values)
 
