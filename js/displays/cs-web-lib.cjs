@@ -45,7 +45,7 @@ const values = {};
 function valueChanged(pv, update) {
   const value = (values[pv] = mergeDType(values[pv], update));
   say({
-    told: "value",
+    received: "value",
     pv,
     text: value.value.stringValue,
     number: value.value.doubleValue,
@@ -56,7 +56,7 @@ function valueChanged(pv, update) {
   });
 }
 
-connection.connect((pv, state) => say({ told: "connection", pv, ...state }), valueChanged);
+connection.connect((pv, state) => say({ received: "connection", pv, ...state }), valueChanged);
 connection.subscribe("sim://flipflop(29.929)");
 
 const COMMANDS = {
