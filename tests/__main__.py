@@ -34,7 +34,7 @@ NAME_BYTES = 128
 def main() -> int:
     """Run tests in several processes, each by whole modules."""
     parser = argparse.ArgumentParser(prog="python -m tests", description=main.__doc__)
-    parser.add_argument("-j", "--jobs", type=int, default=4, help="number of processes (4)")
+    parser.add_argument("-j", "--jobs", type=int, default=6, help="number of processes (6)")
     parser.add_argument("--temp-directory", type=Path, default=Path("_trial_temp"), help="trial's")
     parser.add_argument("--queues", type=int, nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("names", nargs="*", help="packages or modules, as tests.web; or all")
