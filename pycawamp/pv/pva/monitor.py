@@ -38,6 +38,9 @@ SILENCE_AFTER_BURST = 0.25
 """The same after a burst, when it is likely that the server is waiting."""
 COMPARED = QUEUE + 4
 """Number of updates after that which are ignored if nothing has changed."""
+FEWEST = QUEUE - ACKNOWLEDGED + 1
+"""Number of updates after which a server may wait again: up to three earlier ones may not have been
+acknowledged."""
 ACKNOWLEDGED_TO_QSRV_1 = 2
 """The same for servers that number their types, as pvAccessCPP does: QSRV 1 sends two ahead,
 whatever it is asked for."""
@@ -316,7 +319,7 @@ class Monitor:
         A pvxs server that has waited sends a held update only with the next posted value, not when
         it receives the acknowledgement: otherwise the newest value could be held back forever.
         """
-        if self._compared > COMPARED - QUEUE:
+        if self._compared > COMPARED - FEWEST:
             # Since the last time the server has sent too few updates to have to wait.
             return
         self._compared = COMPARED

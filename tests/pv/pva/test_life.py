@@ -19,6 +19,7 @@ from pycawamp.pv.pva import backend as backend_module
 from pycawamp.pv.pva import search as search_module
 from pycawamp.pv.pva.monitor import SILENCE
 from pycawamp.pv.values import FieldType
+from tests.support.ioc_case import until_true
 from tests.support.pva_case import PVATestCase, RecordingSink
 from tests.support.timing import allowed
 
@@ -188,3 +189,30 @@ class LifeTests(PVATestCase):
         yield server.run('pvs["y"].post(1)')
         yield y.until("reading", lambda received: received.value == 1)
         self.assertEqual(x.readings[-1].value, 2000)
+
+    @inlineCallbacks
+    def test_burst_after_restart(self) -> Generator[Deferred[Any], Any, None]:
+        """The same if, before it, some updates had not been acknowledged."""
+        names = "abc"
+        server = yield self.serve(*(f'add("{name}", nt.NTScalar("d"), 0)' for name in names))
+        backend = self.start_backend()
+        sinks = {name: RecordingSink() for name in names}
+        for name, sink in sinks.items():
+            backend.open(name, sink)
+            yield sink.until("reading")
+        for number in range(1, 11):
+            for index, name in enumerate(names):
+                # With the first value one, two and three after the last acknowledgement.
+                if number <= 8 + index:
+                    yield server.run(f'pvs["{name}"].post({number})')
+            yield deferLater(reactor, 0.06)
+        # The subscriptions have been started again.
+        yield until_true(lambda: not len(backend.watched))
+        for name in names:
+            posted = server.run(f'[pvs["{name}"].post(n) for n in range(1000, 3001)] and None')
+            deadline = time.monotonic() + 0.4
+            while time.monotonic() < deadline:
+                time.sleep(0.01)
+            yield posted
+        for sink in sinks.values():
+            yield sink.until("reading", lambda told: told.value == 3000)
