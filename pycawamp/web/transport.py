@@ -72,6 +72,9 @@ class ClientTransport:
 
     def write(self, data: bytes) -> None:
         """Send frames as far as the socket accepts them now; the transport keeps the rest."""
+        if self.dropped is not None:
+            # It is connected until the next iteration of the reactor, and its last frame cut off.
+            return
         if not self.backlog and self.transport.connected:
             left = self._send(data)
         else:
@@ -101,6 +104,7 @@ class ClientTransport:
         self.transport.abortConnection()
         # Twisted keeps it until the next iteration of the reactor; an update may be for many.
         discard_unsent(self._socket)
+        self._slow_consumers.count(self, 0)
 
     def pauseProducing(self) -> None:
         """Do nothing: the transport is full before the client counts as slow."""
@@ -191,7 +195,6 @@ class SlowConsumerMonitor:
             if self._budget.has_room(0):
                 return
             self._log_full(each, each.counted)
-            self.count(each, 0)
             each.drop()
 
     def _log_full(self, client_transport: ClientTransport, size: int) -> None:
