@@ -78,11 +78,11 @@ def run(modules: Sequence[str], jobs: int, directory: Path) -> int:
     for worker, status in zip(workers, statuses, strict=True):
         print("".join(worker.report), end="")
         counts += worker.counts
-        if status not in (0, 1):
+        if "tests" not in worker.counts:
             print(f"A process ended with status {status}, in the last test above without a result.")
     tests = counts.pop("tests", 0)
     print(f"Ran {tests} tests in {time.monotonic() - began:.3f}s\n")
-    is_success = tests and not any(statuses)
+    is_success = tests and not any(statuses) and all("tests" in each.counts for each in workers)
     summary = ", ".join(f"{name}={number}" for name, number in sorted(counts.items()))
     print(f"{'PASSED' if is_success else 'FAILED'} ({summary})")
     return 0 if is_success else 1
@@ -125,6 +125,7 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
+                errors="replace",
                 pass_fds=descriptors,
             )
         )

@@ -50,11 +50,12 @@ class RunnerTests(SynchronousTestCase):
         self.assertEqual(ended.stdout.splitlines()[-1], "FAILED (failures=1, skips=1, successes=1)")
 
     def test_crash(self) -> None:
-        """A process that dies is a failure, and which test it was can be seen."""
-        ended = self.run_tests(crash="os._exit(3)", good="pass")
-        self.assertEqual(ended.returncode, 1, ended.stdout)
-        self.assertIn("tests.console.test_crash.Tests.test_it ... ", ended.stdout)
-        self.assertIn("A process ended with status 3", ended.stdout)
+        """A process that ends in a test is a failure, and which test it was can be seen."""
+        for status in (0, 1, 3):
+            ended = self.run_tests(crash=f"os._exit({status})", good="os.write(2, b'\\xff')")
+            self.assertEqual(ended.returncode, 1, ended.stdout)
+            self.assertIn("tests.console.test_crash.Tests.test_it ... ", ended.stdout)
+            self.assertIn(f"A process ended with status {status}", ended.stdout)
 
     def test_no_tests(self) -> None:
         """A name without tests is refused."""
