@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import itertools
@@ -101,7 +102,11 @@ def free_port() -> int:
 
     Between this call and the use of the port, another process that asks gets another port.
     """
-    return next(port for port in _reserved().ports if _is_free(port))
+    # Each process has its own, a fork too.
+    for port in itertools.islice(_reserved(os.getpid()).ports, BLOCK):
+        if _is_free(port):
+            return port
+    raise OSError(errno.EADDRINUSE, f"all {BLOCK} ports for IOCs of this process are in use")
 
 
 @frozen
@@ -109,23 +114,39 @@ class _Reserved:
     """The ports that this process uses, again and again, and what keeps others from them."""
 
     ports: Iterator[int]
-    mark: socket.socket
+    mark: socket.socket | None
 
 
 @functools.cache
-def _reserved() -> _Reserved:
-    blocks = list(range(LOWEST, HIGHEST, BLOCK))
+def _reserved(_process: int) -> _Reserved:
+    blocks = [range(first, first + BLOCK) for first in range(LOWEST, HIGHEST, BLOCK)]
     random.shuffle(blocks)
-    for first in blocks:
-        mark = socket.socket(socket.AF_UNIX)
-        try:
-            # An abstract name (unix(7)), which ends with this process.
-            mark.bind(f"\0pycaserver-ports-{first}")
-        except OSError:
-            mark.close()
-        else:
-            return _Reserved(itertools.cycle(range(first, first + BLOCK)), mark)
+    for block in blocks:
+        with contextlib.suppress(FileExistsError):
+            return _Reserved(itertools.cycle(block), _mark(block))
     raise OSError(errno.EADDRINUSE, f"{len(blocks)} processes have reserved ports for IOCs")
+
+
+def _mark(block: range) -> socket.socket | None:
+    """Reserve a block; None where that is not possible.
+
+    Raises:
+        FileExistsError: Another process has it.
+    """
+    try:
+        mark = socket.socket(socket.AF_UNIX)
+    except OSError:
+        # In some sandboxes there are no UNIX sockets.
+        return None
+    try:
+        # An abstract name (unix(7)), which ends with this process.
+        mark.bind(f"\0pycaserver-ports-{block.start}")
+    except OSError as error:
+        mark.close()
+        if error.errno == errno.EADDRINUSE:
+            raise FileExistsError from None
+        return None
+    return mark
 
 
 def _is_free(port: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import itertools
 import os
 import socket
 import subprocess
@@ -22,7 +22,7 @@ from pycawamp.demo import softioc
 from pycawamp.demo.ports import BLOCK, CAPorts, free_port, free_ports
 from pycawamp.demo.process import IOCError, SoftIOC
 from tests.support.ca_client import run_client
-from tests.support.timing import allowed
+from tests.support.timing import TIMEOUT, allowed
 
 reactor = cast(IReactorProcess, installed_reactor)
 
@@ -242,16 +242,34 @@ class PortTests(SynchronousTestCase):
                     one.bind(("127.0.0.1", port))
 
     def test_other_process(self) -> None:
-        """Two processes never have the same, also when nobody listens yet."""
+        """Two processes never have the same, also when nobody listens yet; nor have forks."""
         own = {free_port() for _ in range(2 * BLOCK)}
         script = (
+            "import os, sys\n"
             "from pycawamp.demo.ports import BLOCK, free_port\n"
-            "print([free_port() for _ in range(BLOCK)])"
+            "print(*[free_port() for _ in range(BLOCK)], flush=True)\n"
+            "os.fork()\n"
+            "print(*[free_port() for _ in range(BLOCK)])\n"
         )
         printed = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=True)
-        others = set(json.loads(printed.stdout))
-        self.assertGreater(len(others), BLOCK / 2)
-        self.assertEqual(own & others, set())
+        processes = {frozenset(map(int, line.split())) for line in printed.stdout.splitlines()}
+        self.assertEqual(len(processes), 2)
+        for one, other in itertools.combinations([own, *processes], 2):
+            self.assertGreater(len(one), BLOCK / 2)
+            self.assertEqual(one & other, set())
+
+    def test_all_in_use(self) -> None:
+        """An error is raised if all ports of the process are in use."""
+        script = (
+            "import socket\n"
+            "from pycawamp.demo.ports import BLOCK, free_port\n"
+            "used = [socket.create_server(('', free_port())) for _ in range(BLOCK)]\n"
+        )
+        command = [sys.executable, "-c", f"{script}free_port()"]
+        ended = subprocess.run(
+            command, stderr=subprocess.PIPE, text=True, timeout=TIMEOUT, check=False
+        )
+        self.assertIn(f"all {BLOCK} ports for IOCs of this process are in use", ended.stderr)
 
     def test_environments(self) -> None:
         """Both environments contain the ports and no address but loopback."""
