@@ -20,6 +20,10 @@ function page(t, offset) {
     row,
     watch,
     connect: (conn = true) => send({ msg_type: "connection", conn }),
+    history: (...seconds) => {
+      const timestamps = seconds.map((second) => NOW + second);
+      send({ msg_type: "history", timestamps, values: seconds, severities: seconds.map(() => 0) });
+    },
     update: (second) => {
       clock.second = second;
       send({ msg_type: "monitor", value: second, timestamp: NOW + second });
@@ -57,4 +61,18 @@ test("a connection that sends the last value again does not make its time believ
   setClock();
   row.clockChanged();
   assert.ok(times(row).every((at) => at <= 33), `${times(row)}`);
+});
+
+test("a chart takes over a history whose times could not be believed yet", (t) => {
+  const { row, watch, connect, history, update, setClock } = page(t, -300);
+  connect();
+  history(-20, -10, -5);
+  for (let second = 1; second <= 5; second++) update(second);
+  const chart = watch();
+  chart.follow(row);
+  update(6);
+  setClock();
+  for (const each of [row, chart]) each.clockChanged();
+  assert.deepEqual(times(chart), times(row));
+  assert.deepEqual(times(row), [-20, -10, -5, 6]);
 });

@@ -117,6 +117,7 @@ export class Watch {
     this.#history = other.history.clone();
     this.#seam = other.seam;
     this.#stamps.arrivedSince = other.arrivedSince;
+    this.#doubtful = other.#doubtful;
     this.past.available = other.past.available;
   }
 
