@@ -130,7 +130,7 @@ class Answers:
         def failed(reason: Failure) -> None:
             error = reason.value
             if isinstance(error, CancelledError):
-                self._rules.log(edge, request, "cancelled by the edge")
+                self._rules.log(edge, request, "the edge gave up")
                 return
             code = getattr(error, "code", "internal")
             self._rules.log(edge, request, f"{code}: {error}")
