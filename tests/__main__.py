@@ -7,6 +7,8 @@ share: IOCs, gateways, a browser. Here a worker, which is trial as well, takes w
 from __future__ import annotations
 
 import argparse
+import gc
+import importlib
 import os
 import re
 import subprocess
@@ -27,6 +29,8 @@ from twisted.trial.runner import TestLoader, TrialRunner
 TESTS = Path(__file__).parent
 BROWSER = "tests.console."
 """Modules with a browser, which takes seconds to start: one worker in three begins with them."""
+IMPORTED = ("hypothesis", "pycawamp.service.app")
+"""What most tests import."""
 NAME_BYTES = 128
 """Size of a name in a queue."""
 
@@ -176,6 +180,11 @@ class Modules(TestSuite):
 
 def work(queues: Sequence[int], directory: Path) -> int:
     """Run the modules of queues under trial; return the exit status."""
+    for name in IMPORTED:
+        importlib.import_module(name)
+    # No collection looks at it again, which saves a sixth of the processor time.
+    gc.collect()
+    gc.freeze()
     runner = TrialRunner(VerboseTextReporter, workingDirectory=str(directory))
     result: Any = runner.run(Modules(names_of(queues)))
     return 0 if result.wasSuccessful() else 1

@@ -51,10 +51,12 @@ class RunnerTests(SynchronousTestCase):
 
     def test_crash(self) -> None:
         """A process that ends in a test is a failure, and which test it was can be seen."""
-        for status in (0, 1, 3):
-            ended = self.run_tests(crash=f"os._exit({status})", good="os.write(2, b'\\xff')")
-            self.assertEqual(ended.returncode, 1, ended.stdout)
-            self.assertIn("tests.console.test_crash.Tests.test_it ... ", ended.stdout)
+        ended = self.run_tests(
+            early="os._exit(0)", crash="os._exit(3)", good="os.write(2, b'\\xff')"
+        )
+        self.assertEqual(ended.returncode, 1, ended.stdout)
+        for name, status in (("early", 0), ("crash", 3)):
+            self.assertIn(f"tests.console.test_{name}.Tests.test_it ... ", ended.stdout)
             self.assertIn(f"A process ended with status {status}", ended.stdout)
 
     def test_no_tests(self) -> None:
