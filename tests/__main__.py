@@ -29,6 +29,8 @@ from twisted.trial.runner import TestLoader, TrialRunner
 TESTS = Path(__file__).parent
 BROWSER = "tests.console."
 """Modules with a browser, which takes seconds to start: one worker in three begins with them."""
+SLOW = tuple(f"tests.{name}." for name in ("bus", "epics2web", "pv", "pvws", "service", "web"))
+"""Packages with modules that take half a minute."""
 IMPORTED = ("hypothesis", "pycawamp.service.app")
 """What most tests import."""
 NAME_BYTES = 128
@@ -46,10 +48,15 @@ def main() -> int:
     if arguments.queues:
         return work(arguments.queues, arguments.temp_directory)
     try:
-        modules = sorted(set(modules_of(arguments.names or ["tests"])))
+        modules = sorted(set(modules_of(arguments.names or ["tests"])), key=place_of)
     except LookupError as error:
         parser.error(str(error))
     return run(modules, arguments.jobs, arguments.temp_directory)
+
+
+def place_of(module: str) -> tuple[bool, str]:
+    """Return what modules are sorted by: long ones first, so that all processes end together."""
+    return not module.startswith(SLOW), module
 
 
 def modules_of(names: Iterable[str]) -> Iterator[str]:
