@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import resource
-import signal
 import socket
 import subprocess
 import sys
@@ -18,14 +16,13 @@ import attrs
 
 from bench.settings import IN_PYTHON, NAIVE
 from harness.ioc import IOCProcess
+from harness.parent import die_with_parent
 from pycawamp.demo.ports import CAPorts, free_port, free_ports
 from pycawamp.demo.process import IOCError
 
 ROOT = Path(__file__).parents[1]
 START_S = 60.0  # loading 10,000 records takes seconds on a busy machine
 STOP_S = 10.0
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
 
 
 class ChildError(Exception):
@@ -160,7 +157,7 @@ def child(
             env={**os.environ, **(environment or {})},
             pass_fds=() if shared is None else (shared,),
             start_new_session=True,  # Ctrl-C comes to the runner alone, which then ends them
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 (no thread runs here when it is called)
+            preexec_fn=die_with_parent,  # noqa: PLW1509 (no thread runs here when it is called)
         )
         try:
             yield process
@@ -195,10 +192,6 @@ def _listening(
     with child(command, environment, log, talks=False) as process:
         _await_port(process, port, log)
         yield process.pid
-
-
-def _die_with_parent() -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _stop(process: subprocess.Popen[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import functools
 import json
 import os
@@ -20,12 +19,11 @@ from typing import IO, Protocol
 
 import attrs
 
+from harness.parent import die_with_parent
 from pycawamp.demo.ports import free_port
 
 NATS = shutil.which("nats-server") or shutil.which("nats-server", path="/usr/sbin:/usr/local/bin")
 """The program; None where it is not installed."""
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
 
 
 class ClusterError(Exception):
@@ -62,7 +60,7 @@ def spawn(command: Sequence[str], environment: Mapping[str, str], log: IO[str]) 
         stdout=log,
         stderr=log,
         env=environment,
-        preexec_fn=_die_with_parent,  # noqa: PLW1509 (no thread runs here at that time)
+        preexec_fn=die_with_parent,  # noqa: PLW1509 (no thread runs here at that time)
     )
 
 
@@ -291,7 +289,3 @@ def _local_ports(pid: int) -> set[int]:
 
 def _says_ready(member: Member) -> bool:
     return "is ready" in member.said
-
-
-def _die_with_parent() -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -120,8 +120,8 @@ class ApiTestCase(MemoryServiceTestCase):
         data = body.encode() if isinstance(body, str) else body
         sized = {} if data is None else {"Content-Length": str(len(data))}
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        received = {"Host": "127.0.0.1", "Connection": "close", **sized, **named}
-        answer: Answer = yield self.exchange(request(path, received, method) + (data or b""))
+        sent = {"Host": "127.0.0.1", "Connection": "close", **sized, **named}
+        answer: Answer = yield self.exchange(request(path, sent, method) + (data or b""))
         return Reply(answer.status, answer.headers, answer.body)
 
     def open_stream(self, path: str, method: str = "GET", **headers: str) -> Deferred[EventClient]:

@@ -19,8 +19,8 @@ from pycawamp.client.arguments import parse
 from pycawamp.client.commands import Run
 from pycawamp.client.console import Console
 from pycawamp.testing import NotSeenError
-from tests.support.fork_server import REQUIRED, fork_server
-from tests.support.forked_process import ForkedProcess
+from tests.support.fork_server import REQUIRED
+from tests.support.forked_process import spawn
 from tests.support.timing import TIMEOUT
 
 
@@ -50,10 +50,7 @@ class CommandLine(ProcessProtocol):
         self._waiting: list[tuple[bytes, Deferred[None]]] = []
         command = [sys.executable, "-m", "pycawamp.client", *arguments]
         surroundings = {**os.environ, **REQUIRED, **environment}
-        if fork_server().can_run(command, surroundings):
-            ForkedProcess(reactor, self, command, surroundings)
-        else:
-            reactor.spawnProcess(self, sys.executable, command, surroundings)
+        spawn(reactor, self, command, surroundings)
 
     def until(self, text: str) -> Deferred[None]:
         """Fires when it has said this on stdout."""

@@ -8,7 +8,6 @@ and /proc has the command line and the first environment of the server.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import importlib
 import json
@@ -24,6 +23,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from harness.parent import die_with_parent
 
 IMPORTED = (
     "pycawamp.access.check",
@@ -42,8 +43,6 @@ REQUIRED = {"PYTHONWARNINGS": "ignore"}
 """twistd loads whatever plugins are installed: their warnings are not the gateway's."""
 _NUMBER = struct.Struct("i")
 _MAX_REQUEST = 2**20
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
 
 
 class ForkServerError(Exception):
@@ -198,7 +197,7 @@ def _become(request: Any, descriptors: Sequence[int]) -> list[str]:
     """Make a fork what a new process is; return its command."""
     command: list[str]
     command, environment, folder = request
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)

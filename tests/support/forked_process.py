@@ -19,6 +19,16 @@ REPORT = -1
 """The name of the pipe with the wait status, beside 1 and 2."""
 
 
+def spawn(
+    reactor: Any, protocol: ProcessProtocol, command: Sequence[str], environment: Mapping[str, str]
+) -> IProcessTransport | ForkedProcess:
+    """Start a command as a fork, or as a process of its own if that makes a difference."""
+    if fork_server().can_run(command, environment):
+        return ForkedProcess(reactor, protocol, command, environment)
+    started: IProcessTransport = reactor.spawnProcess(protocol, command[0], command, environment)
+    return started
+
+
 class ForkedProcess:
     """Runs a command as `reactor.spawnProcess` does, with nothing to read at stdin."""
 

@@ -91,8 +91,8 @@ class Request:
         count: int = 1,
     ) -> None:
         """Send an answer; may be called again for each event of a subscription."""
-        received = self.data_type if data_type is None else data_type
-        self.send(message(self.command, payload, received, count, status, self.id))
+        sent = self.data_type if data_type is None else data_type
+        self.send(message(self.command, payload, sent, count, status, self.id))
 
     def refuse(self, status: int, text: bytes) -> None:
         """Send CA_PROTO_ERROR, which repeats the request's header."""

@@ -67,8 +67,8 @@ class Meter(LineReceiver):
         self._asked = self._quiet = 0
 
     def _tell(self) -> None:
-        received = {"stall": self._stall, "memory": resident(), "lines": self._lines}
-        self.sendLine(json.dumps(received).encode())
+        report = {"stall": self._stall, "memory": resident(), "lines": self._lines}
+        self.sendLine(json.dumps(report).encode())
         self._stall = 0.0
         self._lines = []
         self._asked = None

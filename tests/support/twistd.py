@@ -20,8 +20,8 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from pycawamp.testing import NotSeenError
-from tests.support.fork_server import REQUIRED, fork_server
-from tests.support.forked_process import ForkedProcess
+from tests.support.fork_server import REQUIRED
+from tests.support.forked_process import ForkedProcess, spawn
 from tests.support.timing import TIMEOUT
 
 READY = r"pycaserver is ready:.* (\S+)$"
@@ -94,11 +94,8 @@ class Twistd:
             limits = [str(limit) for limit in self._descriptors]
             command = [sys.executable, "-c", _LIMITED, *limits, *command[1:]]
         if self._may_fork and shared is None:
-            if fork_server().can_run(command, self._environment):
-                self._transport = ForkedProcess(
-                    self._reactor, _Protocol(self), command, self._environment
-                )
-                return
+            self._transport = spawn(self._reactor, _Protocol(self), command, self._environment)
+            return
         if shared is not None:
             command = [
                 "/bin/sh",
