@@ -9,10 +9,8 @@ import contextlib
 import json
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from importlib.util import find_spec
-from itertools import chain, repeat
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,8 +21,6 @@ with contextlib.suppress(ImportError):
     from selenium.common.exceptions import (
         ElementClickInterceptedException,
         ElementNotInteractableException,
-        NoSuchElementException,
-        TimeoutException,
     )
     from selenium.webdriver import Chrome, ChromeOptions
     from selenium.webdriver.chrome.service import Service
@@ -34,6 +30,7 @@ with contextlib.suppress(ImportError):
     from selenium.webdriver.common.keys import Keys
     from selenium.webdriver.remote.webelement import WebElement
     from selenium.webdriver.support.select import Select
+    from selenium.webdriver.support.wait import WebDriverWait
 
     _NOT_CLICKED = (ElementClickInterceptedException, ElementNotInteractableException)
 
@@ -74,8 +71,6 @@ const look = () => {
 look();
 """
 _STEPS = 5
-# Seconds between two looks at a page: each takes it some 10 ms of CPU time.
-_PAUSES = (*[0.05] * 10, *[0.1] * 10, 0.2)
 
 
 def missing() -> str | None:
@@ -287,15 +282,8 @@ class Browser:
 
         `seconds` is how long to wait, if not the browser's timeout.
         """
-        end = time.monotonic() + (seconds or self._timeout)
-        for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
-            with contextlib.suppress(NoSuchElementException):
-                if value := condition():
-                    return value
-            if time.monotonic() > end:
-                break
-            time.sleep(pause)
-        raise TimeoutException(f"{what} did not come")
+        wait = WebDriverWait(self.driver, seconds or self._timeout, poll_frequency=0.05)
+        return wait.until(lambda _: condition(), f"{what} did not come")
 
 
 def _asked(message: dict[str, Any]) -> Iterator[str]:
