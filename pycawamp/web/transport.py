@@ -85,8 +85,8 @@ class ClientTransport:
 
     def _count_unsent(self, added: int) -> None:
         """Count the unsent bytes, some of which were added: pause, or drop the client."""
-        if not self._slow_consumers.has_room(self, added):
-            self.drop()
+        if not self._slow_consumers.has_room(added):
+            self._slow_consumers.drop_for_memory(self, added)
             return
         self._slow_consumers.count(self, self.backlog)
         if self.backlog > HIGH_WATER and not self.is_paused:
@@ -99,8 +99,9 @@ class ClientTransport:
         else:
             self._socket.loseConnection()
 
-    def drop(self) -> None:
+    def drop(self, reason: str) -> None:
         """Close the connection at once, and free what was not sent."""
+        self.dropped = reason
         self.transport.abortConnection()
         # Twisted keeps it until the next iteration of the reactor; an update may be for many.
         discard_unsent(self._socket)
@@ -164,12 +165,9 @@ class SlowConsumerMonitor:
             self._recount.cancel()
             self._recount = None
 
-    def has_room(self, client_transport: ClientTransport, size: int) -> bool:
-        """Return whether a client may have more unsent bytes; log it if not."""
-        if size <= HIGH_WATER or self._budget.has_room(size):
-            return True
-        self._log_full(client_transport, size)
-        return False
+    def has_room(self, size: int) -> bool:
+        """Return whether a client may have so many more unsent bytes."""
+        return size <= HIGH_WATER or self._budget.has_room(size)
 
     def count(self, client_transport: ClientTransport, backlog: int) -> None:
         """Count the unsent bytes of a client, unless they are too few to matter."""
@@ -194,26 +192,27 @@ class SlowConsumerMonitor:
         for each in sorted(self._counted, key=lambda each: -each.counted):
             if self._budget.has_room(0):
                 return
-            self._log_full(each, each.counted)
-            each.drop()
+            self.drop_for_memory(each, each.counted)
 
-    def _log_full(self, client_transport: ClientTransport, size: int) -> None:
-        self.dropped += 1
-        client_transport.dropped = "memory was full, and it had too much unsent data"
+    def drop_for_memory(self, client_transport: ClientTransport, size: int) -> None:
+        """Drop a client for its unsent bytes, and log it."""
         self._log.warn(
             "Dropped {client}: {size} bytes were unsent, and memory is full ({budget})",
             client=client_transport.client,
             size=size,
             budget=self._budget,
         )
+        self._drop(client_transport, "memory was full, and it had too much unsent data")
+
+    def _drop(self, client_transport: ClientTransport, reason: str) -> None:
+        self.dropped += 1
+        client_transport.drop(reason)
 
     def _check(self, watched: tuple[ClientTransport, int, int]) -> None:
         client_transport, pauses, backlog = watched
         if not client_transport.is_paused or client_transport.pauses != pauses:
             return
         if 0 < client_transport.backlog >= backlog:
-            self.dropped += 1
-            client_transport.dropped = f"it read nothing for {self._timeout:g} s"
-            client_transport.drop()
+            self._drop(client_transport, f"it read nothing for {self._timeout:g} s")
         else:
             self.watch(client_transport)
