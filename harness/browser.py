@@ -101,7 +101,9 @@ class BrowserLog:
 
     def outside(self, places: Container[str]) -> list[str]:
         """Return the requests to other hosts than some `host:port`."""
-        return [url for url in self.requests if urlsplit(url).netloc not in places]
+        return [
+            url for url in self.requests if urlsplit(url).netloc.rpartition("@")[2] not in places
+        ]
 
 
 class Browser:

@@ -18,7 +18,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.task import deferLater
 from twisted.internet.tcp import Server
 from twisted.internet.threads import blockingCallFromThread, deferToThread
-from twisted.trial.unittest import SkipTest
+from twisted.trial.unittest import SkipTest, TestCase
 
 from harness.browser import missing
 from harness.console import ConsoleBrowser
@@ -80,6 +80,21 @@ def the_browser() -> ConsoleBrowser:
         # Not when the reactor shuts down: in a worker of `trial -j` it does after each test.
         atexit.register(_quit)
     return _browsers[0]
+
+
+def check_log(case: TestCase, expected: str, places: set[str]) -> None:
+    """Fail if a page has complained on its console or asked anything of anybody else.
+
+    All tests have one browser: each takes from its log what its own pages have left there.
+
+    Args:
+        case: the test.
+        expected: what the console may say, as a pattern.
+        places: whom the page may ask, as `host:port`.
+    """
+    log = the_browser().take_log()
+    case.assertEqual([text for text in log.errors if not re.search(expected, text)], [])
+    case.assertEqual(log.outside(places), [])
 
 
 def ioc_of(case: type[WebTestCase]) -> SharedIOC:
@@ -237,7 +252,4 @@ class WebTestCase(ServiceTestCase):
         self.browser.command(
             "Storage.clearDataForOrigin", origin=self.origin, storageTypes="local_storage"
         )
-        log = self.browser.take_log()
-        errors = [text for text in log.errors if not re.search(self.expected_errors, text)]
-        self.assertEqual(errors, [])
-        self.assertEqual(log.outside(self.places or {urlsplit(self.origin).netloc}), [])
+        check_log(self, self.expected_errors, self.places or {urlsplit(self.origin).netloc})

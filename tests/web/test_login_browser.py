@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
 from harness.browser import Browser, missing
-from tests.support.console_case import the_browser
+from tests.support.console_case import check_log, the_browser
 from tests.support.logins import PASSWORD, SECRET, entry
 from tests.support.service_case import MemoryServiceTestCase
 from tests.support.timing import allowed
@@ -28,6 +28,9 @@ socket.onmessage = (event) => told(JSON.parse(event.data).code ?? "ok:" + socket
 socket.onclose = () => told("closed");
 """
 """Opens a WebSocket and puts; returns the outcome."""
+
+EXPECTED_ERRORS = "status of 401|favicon.ico|WebSocket connection to"
+"""What the browser writes of logins and subprotocols that are refused."""
 
 
 class BrowserTests(MemoryServiceTestCase):
@@ -45,16 +48,14 @@ class BrowserTests(MemoryServiceTestCase):
 
     def drive(self, steps: Callable[[Browser], T]) -> Deferred[T]:
         """Use a browser in a thread, as it blocks."""
+        self.addCleanup(deferToThread, self.look_back)
+        # It has passwords of other ports only: each test has a gateway of its own.
+        return deferToThread(steps, the_browser())
 
-        def run() -> T:
-            # It has passwords of other ports only: each test has a gateway of its own.
-            browser = the_browser()
-            try:
-                return steps(browser)
-            finally:
-                browser.leave()
-
-        return deferToThread(run)
+    def look_back(self) -> None:
+        """Leave the page, and fail if it has complained of anything else than is refused here."""
+        the_browser().leave()
+        check_log(self, EXPECTED_ERRORS, {f"127.0.0.1:{self.port}"})
 
     def test_password(self) -> Deferred[Any]:
         """After `/login` the browser sends the password with each WebSocket too."""
