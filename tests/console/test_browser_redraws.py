@@ -10,7 +10,8 @@ RECORDS = 'record(ao, "$(P)level") { field(VAL, "1.25") field(PINI, "YES") field
 # How often both plots and the trend are drawn in so many milliseconds.
 DRAWN = """
 const [time, done] = arguments;
-const plots = ["chart", "trend"].flatMap((kind) => [...document.querySelectorAll(`canvas.${kind}`)]);
+const all = (kind) => [...document.querySelectorAll(`canvas.${kind}`)];
+const plots = [...all("chart"), ...all("trend")];
 const count = new Map(plots.map((canvas) => [canvas, 0]));
 const { clearRect } = CanvasRenderingContext2D.prototype;
 CanvasRenderingContext2D.prototype.clearRect = function (...place) {
