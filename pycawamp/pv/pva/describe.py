@@ -252,16 +252,6 @@ def status(number: int, message: str) -> int | str:
     return name if number else 0
 
 
-def is_same(one: Reading, other: Reading) -> bool:
-    """Return whether two readings have the same time stamp, alarm and value."""
-    messages = (getattr(each.status, "message", "") for each in (one, other))
-    if one[:4] != other[:4] or len(set(messages)) > 1:
-        return False
-    if isinstance(one.value, np.ndarray) and isinstance(other.value, np.ndarray):
-        return np.array_equal(one.value, other.value)
-    return one.value.__class__ in (int, float, str, bool) and one.value == other.value
-
-
 def bytes_of(value: Value) -> int:
     """Return the approximate bytes of a value, as far as it is worth counting."""
     if isinstance(value, np.ndarray):

@@ -16,7 +16,6 @@ from pycawamp.pv.pva.describe import (
     bytes_of,
     capacity_for,
     description_of,
-    is_same,
     same_metadata,
 )
 from pycawamp.pv.pva.direct import DirectMonitor
@@ -24,7 +23,7 @@ from pycawamp.pv.pva.layout import Plan
 from pycawamp.pv.pva.messages import DESTROY, INIT, PIPELINE, START, Command
 from pycawamp.pv.pva.types import Structure
 from pycawamp.pv.pva.wire import DecodeError, Order, Reader
-from pycawamp.pv.values import LARGE, Metadata, Reading
+from pycawamp.pv.values import LARGE, Metadata, Reading, is_same
 
 QUEUE = 8
 """Number of updates that a server may send ahead."""
