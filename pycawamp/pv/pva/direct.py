@@ -9,7 +9,7 @@ from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.intake import Intake
 from pycawamp.pv.interfaces import IRoutedSink, ISink
 from pycawamp.pv.number_routes import NumberRoutes
-from pycawamp.pv.pva.describe import Description
+from pycawamp.pv.pva.description import Description
 from pycawamp.pv.pva.layout import Plan
 from pycawamp.pv.pva.messages import Command, Message
 from pycawamp.pv.routes import DirectStream

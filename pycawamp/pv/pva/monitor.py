@@ -10,7 +10,7 @@ from pycawamp.pv.budget import MemoryBudget
 from pycawamp.pv.interfaces import ISink
 from pycawamp.pv.pva import messages
 from pycawamp.pv.pva.circuit import Circuit
-from pycawamp.pv.pva.describe import (
+from pycawamp.pv.pva.description import (
     Description,
     bytes_of,
     capacity_for,
