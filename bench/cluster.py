@@ -46,7 +46,7 @@ from pycawamp.bus.messages import (
     other,
     reading_record,
 )
-from pycawamp.bus.published import PublishedPVs
+from pycawamp.bus.published_pvs import PublishedPVs
 from pycawamp.bus.requests import NATSRequests
 from pycawamp.bus.stream import EdgeStream
 from pycawamp.pv.hub import PVHub
