@@ -31,6 +31,13 @@ NARROW_NAMES = """
 return [...document.querySelectorAll("#rows .name")]
   .filter((name) => name.getBoundingClientRect().width < 100).map((name) => name.textContent);
 """
+SAVED = """
+const make = URL.createObjectURL;
+URL.createObjectURL = (blob) => {
+  blob.text().then((text) => (window.saved = text));
+  return make(blob);
+};
+"""
 NAME = '[aria-label="Name of the layout"]'
 
 
@@ -73,10 +80,20 @@ class ViewTests(WebTestCase):
         self.assertEqual(browser.find(NAME).get_property("value"), "Mine")
 
     @in_thread
-    def test_chart_back(self) -> None:
-        """A removed chart can be restored; keys work while a tick box has the focus."""
+    def test_chart(self) -> None:
+        """A chart is saved as values, and restored when it was removed.
+
+        Keys work while a tick box has the focus.
+        """
         names = f"{self.pv('level')},{self.pv('count')}"
         browser = self.open(*PVS, rest=f"&chart={names}")
+        for name in names.split(","):
+            browser.until_row(name, lambda row: row.value != "")
+        browser.run(SAVED)
+        browser.click('.multi [title="Save the values as a CSV file"]')
+        text = browser.until(lambda: browser.run("return window.saved"), "the file")
+        self.assertRegex(text, rf"Z,{self.pv('level')},123456\.789,mm\r\n")
+        self.assertRegex(text, rf"Z,{self.pv('count')},1001,counts\r\n")
         browser.click('.multi [title="Remove this chart"]')
         self.assertNotIn("chart=", browser.driver.current_url)
         browser.click("#undo button")
