@@ -31,6 +31,11 @@ NARROW_NAMES = """
 return [...document.querySelectorAll("#rows .name")]
   .filter((name) => name.getBoundingClientRect().width < 100).map((name) => name.textContent);
 """
+CUT_LEGENDS = """
+return [...document.querySelectorAll(".legend-name > span:last-child")]
+  .filter((name) => name.scrollWidth > name.clientWidth || name.clientHeight > 40)
+  .map((name) => name.textContent);
+"""
 SAVED = """
 const make = URL.createObjectURL;
 URL.createObjectURL = (blob) => {
@@ -61,6 +66,26 @@ class ViewTests(WebTestCase):
             browser.until_row(self.pv("level"), lambda row: row.value == "123456.789")
             self.assertEqual(browser.run(NOT_WHOLE), [], rest)
             self.assertEqual(browser.run(NARROW_NAMES), [], rest)
+
+    @in_thread
+    def test_nothing_to_show(self) -> None:
+        """A wall display of alarms says that there are none; a page with a chart is not empty."""
+        browser = self.open("level", rest="&show=alarms&wall=1")
+        browser.until(lambda: browser.find("#hidden-rows").text == "No PV is in alarm.", "why")
+        browser = self.open(rest=f"?chart={self.pv('level')}")
+        browser.find(".multi canvas")
+        self.assertFalse(browser.find("#welcome").is_displayed())
+        browser.click('.multi [title="Remove this chart"]')
+        browser.until(browser.find("#welcome").is_displayed, "how to begin")
+
+    @in_thread
+    def test_legend_on_phone(self) -> None:
+        """On a phone, names in a legend are whole, whatever is beside them."""
+        browser = self.open("hot", rest=f"&chart={self.pv('hot')},{self.pv('level')}")
+        browser.phone()
+        browser.until_row(self.pv("hot"), lambda row: row.state == "MAJOR HIHI")
+        browser.until(lambda: "MAJOR HIHI" in browser.text(".chart-legend .badge"), "the alarm")
+        self.assertEqual(browser.run(CUT_LEGENDS), [])
 
     @in_thread
     def test_typed_name(self) -> None:
