@@ -109,8 +109,8 @@ class Pages:
 def _opening(settings: Settings) -> Table:
     """Many pages at once, each PV by a message of its own; live PVs, and those of a restart."""
     source = records.counters(settings.folder, settings.size(PVS_A_PAGE, 50), 10)
-    asked = (KEEP_ALIVE, *(f"ca://{name}" for name in source.names))
-    page = records.write_dialect_page(settings.folder / "cs-web-lib.page", asked, "subscribe")
+    names = (KEEP_ALIVE, *(f"ca://{name}" for name in source.names))
+    page = records.write_dialect_page(settings.folder / "cs-web-lib.page", names, "subscribe")
     protocols = (Protocol("native", "/monitor", source.page), Protocol("PVWS", "/pvws/pv", page))
     number = settings.size(PAGES, 20)
     rows = []

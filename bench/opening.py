@@ -50,11 +50,11 @@ def opening(settings: Settings) -> list[Table]:
         lists = records.write_lists(settings.folder / f"{hertz:g}hz.lists", source.names, LIST)
         with processes.ioc(source.database) as server:
             for pages in PAGES if hertz == 10 else PAGES[:1]:
-                for asked, page in (("connect", source.page), (f"lists of {LIST}", lists)):
+                for requests, page in (("connect", source.page), (f"lists of {LIST}", lists)):
                     for build in builds:
                         load = Load(page, settings.size(pages, 10), settle=0, seconds=0.1)
                         opened = open_pages(settings, server, source, build, load)
-                        rows.append(_pages_row(load, asked, source, build, opened))
+                        rows.append(_pages_row(load, requests, source, build, opened))
     empty = records.write_page(settings.folder / "empty.page", [])
     connections = []
     with processes.ioc(source.database) as server:
@@ -105,7 +105,7 @@ def _viewer(settings: Settings, gateway: Gateway, source: Records) -> Iterator[d
         figures.update(json.loads(process.stdout.readline()))
 
 
-def _pages_row(load: Load, asked: str, source: Records, build: str, opened: Opened) -> list[str]:
+def _pages_row(load: Load, requests: str, source: Records, build: str, opened: Opened) -> list[str]:
     # Of slow PVs, the viewer may have had no update in that time.
     latency = opened.viewer["latency_ms"]
     delays = (
@@ -113,7 +113,7 @@ def _pages_row(load: Load, asked: str, source: Records, build: str, opened: Open
     )
     return [
         f"{load.clients}",
-        asked,
+        requests,
         f"{len(source.names):,} at {source.hertz:g} Hz",
         build,
         exact(opened.seconds, 1),

@@ -99,10 +99,10 @@ class BrowserLog:
     requests: list[str] = field(factory=list)
     """The URLs of all requests, also of WebSockets."""
 
-    def outside(self, places: Container[str]) -> list[str]:
+    def outside(self, settings: Container[str]) -> list[str]:
         """Return the requests to other hosts than some `host:port`."""
         return [
-            url for url in self.requests if urlsplit(url).netloc.rpartition("@")[2] not in places
+            url for url in self.requests if urlsplit(url).netloc.rpartition("@")[2] not in settings
         ]
 
 
@@ -134,8 +134,8 @@ class Browser:
         options.binary_location = programs["chromium"] or ""
         size = f"--window-size={width},{height}"
         rules = ", ".join(f"MAP {name} {place}" for name, place in (hosts or {}).items())
-        places = (f"--host-resolver-rules={rules}", f"--user-data-dir={self._profile.name}")
-        for flag in (*_FLAGS, size, *places, *flags):
+        settings = (f"--host-resolver-rules={rules}", f"--user-data-dir={self._profile.name}")
+        for flag in (*_FLAGS, size, *settings, *flags):
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         options.add_experimental_option("perfLoggingPrefs", {"enablePage": False})
@@ -179,7 +179,7 @@ class Browser:
             if entry["level"] == "SEVERE" or "Content Security Policy" in entry["message"]:
                 log.errors.append(entry["message"])
         for entry in self.driver.get_log("performance"):  # type: ignore[no-untyped-call]
-            log.requests.extend(_asked(json.loads(entry["message"])["message"]))
+            log.requests.extend(_requested_urls(json.loads(entry["message"])["message"]))
         return log
 
     def command(self, name: str, **parameters: Any) -> dict[str, Any]:
@@ -288,7 +288,7 @@ class Browser:
         return wait.until(lambda _: condition(), f"{what} did not come")
 
 
-def _asked(message: dict[str, Any]) -> Iterator[str]:
+def _requested_urls(message: dict[str, Any]) -> Iterator[str]:
     parameters = message["params"]
     if message["method"] == "Network.requestWillBeSent":
         url = parameters["request"]["url"]

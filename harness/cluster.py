@@ -98,7 +98,7 @@ class Member:
         deadline = time.monotonic() + seconds
         while not self.is_up(self):
             if not self.runs or time.monotonic() > deadline:
-                raise ClusterError(f"{self.name} is not up; it said: {self.said[-2000:]}")
+                raise ClusterError(f"{self.name} is not up; it said: {self.output[-2000:]}")
             time.sleep(0.02)
 
     def start(self) -> None:
@@ -112,12 +112,12 @@ class Member:
         return self.process is not None and self.process.poll() is None
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         """Return its output since the last start."""
         return self.log.read_text(errors="replace").rpartition(f"--- {self.name}\n")[2]
 
     @property
-    def ever_said(self) -> str:
+    def all_output(self) -> str:
         """Return its output since the first start."""
         return self.log.read_text(errors="replace")
 
@@ -175,7 +175,7 @@ class Cluster:
     @property
     def is_overloaded(self) -> bool:
         """Return whether an ingest has omitted updates because an edge was too slow."""
-        return any("does not keep up" in ingest.ever_said for ingest in self.ingests)
+        return any("does not keep up" in ingest.all_output for ingest in self.ingests)
 
     def add_nodes(self, number: int) -> None:
         """Start NATS servers that know each other, as contrib/bus/nats.conf but open to all."""
@@ -220,7 +220,7 @@ class Cluster:
         if has_bus:
             command += ["--bus", bus or self.bus, "--name", name]
         log = self.folder / f"ingest-{name}.log"
-        return Member(name, command, log, _says_ready, self._ca, spawn=self._spawn)
+        return Member(name, command, log, _is_ready, self._ca, spawn=self._spawn)
 
     def edge(self, name: str, *options: str) -> Member:
         """Return an edge that is not started yet."""
@@ -287,5 +287,5 @@ def _local_ports(pid: int) -> set[int]:
     return {int(line[1].split(":")[1], 16) for line in lines if f"socket:[{line[9]}]" in sockets}
 
 
-def _says_ready(member: Member) -> bool:
-    return "is ready" in member.said
+def _is_ready(member: Member) -> bool:
+    return "is ready" in member.output

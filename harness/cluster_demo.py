@@ -33,7 +33,7 @@ def main() -> int:
         cluster = Cluster(folder, ports.client_environment())
         try:
             _start(cluster, port)
-            _tell(cluster, port)
+            _print_commands(cluster, port)
             _keep_up(cluster)
         except ClusterError as error:
             print(error, file=sys.stderr)
@@ -72,7 +72,7 @@ def _balancer(program: str, cluster: Cluster, port: int) -> list[str]:
     return [program, "-db", "-f", str(path)]
 
 
-def _tell(cluster: Cluster, port: int) -> None:
+def _print_commands(cluster: Cluster, port: int) -> None:
     where = port if cluster.fronts else cluster.edges[0].port
     print(f"Open http://localhost:{where}/?pv=demo:sine,demo:counter,demo:mode,demo:alarm")
     if not cluster.fronts:

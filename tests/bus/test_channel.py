@@ -19,7 +19,7 @@ from pycawamp.pv.values import FieldType, Metadata, Reading
 
 
 @implementer(ISink)
-class Seen:
+class SinkRecorder:
     """What the hub is told of a PV."""
 
     def __init__(self) -> None:
@@ -100,14 +100,14 @@ METADATA = Metadata(FieldType.DOUBLE, 1)
 class ChannelTests(SynchronousTestCase):
     """Changes of owner."""
 
-    def channel(self) -> tuple[Channel, Seen, Ingest]:
+    def channel(self) -> tuple[Channel, SinkRecorder, Ingest]:
         """A PV that its first owner has told about, up to the value 0."""
-        seen, first, self.waits = Seen(), Ingest(), Waits()
-        channel = Channel("ca://X", 1, 0, cast("ISink", seen), self.waits, lambda _channel: None)
+        sink, first, self.waits = SinkRecorder(), Ingest(), Waits()
+        channel = Channel("ca://X", 1, 0, cast("ISink", sink), self.waits, lambda _channel: None)
         channel.move_to(as_link(first))
         self.introduce(channel, first)
         first.send(channel, 0)
-        return channel, seen, first
+        return channel, sink, first
 
     def introduce(self, channel: Channel, ingest: Ingest) -> None:
         """Tell the state."""
@@ -119,7 +119,7 @@ class ChannelTests(SynchronousTestCase):
     @given(st.integers(-3, 6), st.lists(st.booleans(), min_size=40, max_size=60))
     def test_orderly(self, lead: int, turns: list[bool]) -> None:
         """Whoever of both owners is ahead, each value is passed on once, and in order."""
-        channel, seen, first = self.channel()
+        channel, sink, first = self.channel()
         second = Ingest()
         channel.move_to(as_link(second))
         self.introduce(channel, second)
@@ -135,14 +135,14 @@ class ChannelTests(SynchronousTestCase):
                 if ingest.open_now:
                     ingest.send(channel, numbers[ingest])
                     numbers[ingest] += 1
-        values = seen.messages[2:]
-        self.assertEqual(seen.messages[:2], [METADATA, True])
+        values = sink.messages[2:]
+        self.assertEqual(sink.messages[:2], [METADATA, True])
         self.assertEqual(values, list(range(len(values))))
         self.assertFalse(first.open_now)
 
     def test_owner_dies(self) -> None:
         """The state is told once more only if it changes; values that were seen are dropped."""
-        channel, seen, first = self.channel()
+        channel, sink, first = self.channel()
         first.send(channel, 1)
         channel.ingest_lost(as_link(first))
         second = Ingest()
@@ -150,11 +150,11 @@ class ChannelTests(SynchronousTestCase):
         self.introduce(channel, second)
         for number in (1, 2, 3):
             second.send(channel, number)
-        self.assertEqual(seen.messages, [METADATA, True, 0, 1, 2, 3])
+        self.assertEqual(sink.messages, [METADATA, True, 0, 1, 2, 3])
 
     def test_given_up(self) -> None:
         """A PV that nobody serves is lost after a while; then its value comes again."""
-        channel, seen, first = self.channel()
+        channel, sink, first = self.channel()
         channel.ingest_lost(as_link(first))
         channel.expect()
         channel.give_up(channel.expectation)
@@ -162,24 +162,24 @@ class ChannelTests(SynchronousTestCase):
         channel.move_to(as_link(second))
         self.introduce(channel, second)
         second.send(channel, 0)
-        self.assertEqual(seen.messages, [METADATA, True, 0, False, True, 0])
+        self.assertEqual(sink.messages, [METADATA, True, 0, False, True, 0])
 
     def test_not_there(self) -> None:
         """A new owner that does not find the PV does not replace one that does."""
-        channel, seen, first = self.channel()
+        channel, sink, first = self.channel()
         second = Ingest()
         channel.move_to(as_link(second))
         channel.opened(as_link(second))
         channel.connection(as_link(second), False)
         channel.end_overlap(as_link(second))
         first.send(channel, 1)
-        self.assertEqual(seen.messages, [METADATA, True, 0, 1])
+        self.assertEqual(sink.messages, [METADATA, True, 0, 1])
         channel.move_to(as_link(first))
         self.assertFalse(second.open_now)
 
     def test_old_owner_is_late(self) -> None:
         """An old owner that has not sent what the new one began with is waited for."""
-        channel, seen, first = self.channel()
+        channel, sink, first = self.channel()
         second = Ingest()
         channel.move_to(as_link(second))
         self.introduce(channel, second)
@@ -190,13 +190,13 @@ class ChannelTests(SynchronousTestCase):
         for number in (1, 2, 3):
             first.send(channel, number)
         second.send(channel, 5)
-        self.assertEqual(seen.messages, [METADATA, True, 0, 1, 2, 3, 4, 5])
+        self.assertEqual(sink.messages, [METADATA, True, 0, 1, 2, 3, 4, 5])
         self.assertFalse(first.open_now)
 
     def test_old_owner_gets_nothing(self) -> None:
         """One whose PV is lost is replaced at once, and after a while by one that is ahead."""
         for is_lost in (True, False):
-            channel, seen, first = self.channel()
+            channel, sink, first = self.channel()
             second = Ingest()
             channel.move_to(as_link(second))
             self.introduce(channel, second)
@@ -206,7 +206,7 @@ class ChannelTests(SynchronousTestCase):
             while first.open_now:
                 self.assertLess(self.waits.overlaps, 10)
                 channel.end_overlap(as_link(second))
-            self.assertEqual(seen.messages, [METADATA, True, 0, 3])
+            self.assertEqual(sink.messages, [METADATA, True, 0, 3])
             self.assertEqual(self.waits.overlaps == 1, is_lost)
 
     def test_rates(self) -> None:

@@ -73,7 +73,7 @@ class ClusterTests(BusTestCase):
         refused = yield page.until(msg_type="error")
         self.assertEqual(refused["code"], "bad_value")
         self.assertIn("expected a number", refused["message"])
-        self.assertIn('new=4 outcome="ok"', cluster.ingests[0].said)
+        self.assertIn('new=4 outcome="ok"', cluster.ingests[0].output)
         page.send({"action": "get", "pv": "pva://nobody:has:this"})
         refused = yield page.until(msg_type="error", timeout=allowed(20))
         self.assertEqual(refused["code"], "not_connected")
@@ -109,10 +109,10 @@ class ClusterTests(BusTestCase):
         yield page.until(msg_type="monitor")
         page.send({"action": "put", "pv": f"{self.prefix}SLOW", "value": 5, "timeout": 60})
         yield page.until(msg_type="monitor", value=5)
-        asked = reactor.seconds()
+        started = reactor.seconds()
         cluster.ingests[0].kill()
         error = yield page.until(msg_type="error")
-        self.assertLess(reactor.seconds() - asked, allowed(2))
+        self.assertLess(reactor.seconds() - started, allowed(2))
         self.assertEqual(error["code"], "put_failed")
         self.assertIn("it may have been written", error["message"])
         page.send({"action": "put", "pv": f"{self.prefix}AO", "value": 6, "timeout": 1})
@@ -133,7 +133,7 @@ class ClusterTests(BusTestCase):
         yield until_it(lambda: not second.runs)
         assert second.process is not None
         self.assertEqual(second.process.returncode, 1)
-        self.assertIn("Another ingest has the same name", second.said)
+        self.assertIn("Another ingest has the same name", second.output)
         self.assertTrue(cluster.ingests[0].runs)
 
     @inlineCallbacks
@@ -162,8 +162,8 @@ class ClusterTests(BusTestCase):
         edge = BareEdge(cluster)
         self.addCleanup(edge.client.stopService)
         yield until_it(lambda: edge.client.is_open)
-        edge.ask(Action.START)
-        edge.ask(Action.OPEN, [[1, f"ca://{self.prefix}N"]])
+        edge.send_control(Action.START)
+        edge.send_control(Action.OPEN, [[1, f"ca://{self.prefix}N"]])
         yield until_it(lambda: len(edge.values) > 2)
         self.assertEqual(edge.values, counting(edge.values))
         # It says nothing of what it has handled: after 0.6 s no more comes.
@@ -171,9 +171,9 @@ class ClusterTests(BusTestCase):
         before = len(edge.values)
         yield deferLater(reactor, 1.0)
         self.assertEqual(len(edge.values), before)
-        edge.ask(Action.STATUS, edge.number)
+        edge.send_control(Action.STATUS, edge.number)
         yield until_it(lambda: len(edge.values) > before)
-        self.assertIn("The edge bare does not keep up", cluster.ingests[0].said)
+        self.assertIn("The edge bare does not keep up", cluster.ingests[0].output)
         newest, others = edge.values[before], edge.values[:before]
         self.assertGreater(newest, others[-1] + 10)
         yield until_it(lambda: len(edge.values) > before + 2)
@@ -239,14 +239,14 @@ class BareEdge:
         self.client = NATSClient(reactor, ClientSettings(servers(cluster.bus), "bare"))
         self.values: list[float] = []
         self.number = 0
-        self._asked = 0
+        self._changes = 0
         self.client.subscribe(subjects.data("bare", "1"), self._take)
         self.client.startService()
 
-    def ask(self, ask: Action, content: Any = None) -> None:
+    def send_control(self, send_control: Action, content: Any = None) -> None:
         """Action the ingest A."""
-        self._asked += ask is Action.OPEN
-        control = Control("1", 1, self._asked, ask, content)
+        self._changes += send_control is Action.OPEN
+        control = Control("1", 1, self._changes, send_control, content)
         self.client.publish(subjects.control("A", "bare"), control.packed(), reply="nowhere")
 
     def _take(self, message: Message) -> None:

@@ -61,17 +61,17 @@ class FaultTests(BusTestCase):
             self.assertEqual(watch.lost_connections, 0)
             self.assertLess(watch.longest_silence, allowed(1))
             self.assertEqual(watch.repeated, [])
-            if watch.most_lost <= 1:
+            if watch.max_lost <= 1:
                 break
             # A busy machine, unless it happens again.
             yield self.up(killed)
             yield until_it(lambda: self.edge.shares.get("A", 0) > 0)
             yield self.see(watch)
-        self.assertLessEqual(watch.most_lost, 1)
+        self.assertLessEqual(watch.max_lost, 1)
         # It comes back, and has its share again without a gap.
         watch.start_again()
         yield self.up(killed)
-        yield until_it(lambda: "The edge here has connected" in killed.said)
+        yield until_it(lambda: "The edge here has connected" in killed.output)
         yield until_it(lambda: self.edge.shares.get("A", 0) > 0)
         yield until_it(lambda: watch.is_complete)
         self.assert_nothing_lost(cluster, watch)
@@ -101,9 +101,9 @@ class FaultTests(BusTestCase):
         watch.start_again()
         stopped.signal(signal.SIGTERM)
         yield until_it(lambda: not stopped.runs)
-        self.assertNotIn("Traceback", stopped.said)
+        self.assertNotIn("Traceback", stopped.output)
         yield self.up(stopped)
-        yield until_it(lambda: "The edge here has connected" in stopped.said)
+        yield until_it(lambda: "The edge here has connected" in stopped.output)
         yield until_it(lambda: watch.is_complete)
         self.assertEqual(watch.lost_connections, 0)
         self.assert_nothing_lost(cluster, watch)
@@ -137,8 +137,8 @@ class FaultTests(BusTestCase):
     def assert_nothing_lost(self, cluster: Cluster, watch: Watch) -> None:
         """No value is missing, unless this process was too slow for them."""
         if not cluster.is_overloaded:
-            said = "".join(ingest.ever_said[-2000:] for ingest in cluster.ingests)
-            self.assertEqual(watch.most_lost, 0, said)
+            outputs = "".join(ingest.all_output[-2000:] for ingest in cluster.ingests)
+            self.assertEqual(watch.max_lost, 0, outputs)
 
     @inlineCallbacks
     def test_node_killed(self) -> Any:
@@ -197,5 +197,5 @@ class FaultTests(BusTestCase):
         self.assertEqual(sorted(self.edge.shares), ["A", "B"])
         self.assertEqual(watch.lost_connections, 0)
         for ingest in cluster.ingests:
-            self.assertNotIn("does not respond", ingest.said)
+            self.assertNotIn("does not respond", ingest.output)
         self.assertEqual(self.edge.losses, 0)

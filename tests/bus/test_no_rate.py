@@ -50,24 +50,28 @@ class NoRateTests(SynchronousTestCase):
             changed=lambda: None,
         )
 
-    def ask(self, edge: str, number: int, ask: Action, content: Any = None) -> None:
+    def send_control(
+        self, edge: str, number: int, send_control: Action, content: Any = None
+    ) -> None:
         """Have an edge ask for something."""
-        self.edges.control_received(edge, Control(edge, 1, number, ask, content, VERSION), "")
+        self.edges.control_received(
+            edge, Control(edge, 1, number, send_control, content, VERSION), ""
+        )
         self.clock.pump([0.01] * 3)
 
     def test_refused(self) -> None:
         """No number, and not a number: the other edge gets its updates."""
         for edge in ("strange", "good"):
-            self.ask(edge, 0, Action.START)
-        self.ask("strange", 1, Action.OPEN, [[1, "X", math.nan]])
-        self.ask("good", 1, Action.OPEN, [[1, "X", 2.0]])
-        self.ask("strange", 2, Action.OPEN, [[1, "X", 1.0]])
-        self.ask("strange", 3, Action.LIMIT, [["X", math.nan], ["X", "fast"]])
+            self.send_control(edge, 0, Action.START)
+        self.send_control("strange", 1, Action.OPEN, [[1, "X", math.nan]])
+        self.send_control("good", 1, Action.OPEN, [[1, "X", 2.0]])
+        self.send_control("strange", 2, Action.OPEN, [[1, "X", 1.0]])
+        self.send_control("strange", 3, Action.LIMIT, [["X", math.nan], ["X", "fast"]])
         for value in range(1, 4):
             self.backend.handles[0].sink.reading(Reading(0, 0, 1, value, value))
             self.clock.pump([0.1] * 11)
-            self.ask("good", 1, Action.STATUS, 99)
-            self.ask("strange", 3, Action.STATUS, 99)
+            self.send_control("good", 1, Action.STATUS, 99)
+            self.send_control("strange", 3, Action.STATUS, 99)
         errors = [str(each.value) for each in self.flushLoggedErrors(ValueError)]
         for edge in ("strange", "good"):
             self.assertEqual(self.bus.received(data(edge, edge)), [True, 0, 1, 2, 3], edge)

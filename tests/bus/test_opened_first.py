@@ -57,7 +57,7 @@ class OpenedFirstTests(SynchronousTestCase):
         for edge in self.edges:
             self.assertEqual(self.received(edge)[0], OPENED, edge)
 
-    def test_asked_for_by_another(self) -> None:
+    def test_requested_by_another(self) -> None:
         """An edge asks for it just after an update for another one."""
         self.open("a")
         self.open("b")

@@ -60,7 +60,7 @@ class PermissionTests(BusTestCase):
             "bus1",
             [cluster.program, "-c", str(conf)],
             folder / "bus1.log",
-            lambda member: "Server is ready" in member.said,
+            lambda member: "Server is ready" in member.output,
             {**passwords, "NATS_NAME": "bus1"},
             self.ports_of_bus[0],
         )
@@ -135,7 +135,7 @@ class PermissionTests(BusTestCase):
         monitor = yield outside.until(msg_type="monitor", pvname=name)
         self.assertEqual(monitor["value"], 4)
         self.assertEqual(received, [])
-        self.assertNotIn("new=3", ingest.said)
+        self.assertNotIn("new=3", ingest.output)
         # Without the right password, or with another certificate, nobody comes in.
         stranger, _ = self.client(self.settings("e1", password="guessed"))
         other = write_certificate(Path(self.mktemp()))

@@ -125,7 +125,7 @@ class RateTests(SynchronousTestCase):
 class VersionTests(SynchronousTestCase):
     """The format of bursts."""
 
-    def test_as_asked(self) -> None:
+    def test_requested_rates(self) -> None:
         """Bursts have the version that the edge speaks."""
         bus, clock = Bus(), Clock()
         stream = EdgeStream(clock, cast("NATSClient", bus), 1, "e1")

@@ -84,7 +84,7 @@ class ReachTests(BusTestCase):
         yield self.up(node)
         plain, secure = (Server("127.0.0.1", port, is_tls) for is_tls in (False, True))
         found = yield self.received(
-            plain, "A", "wrong", lambda: node.said.count("authentication error")
+            plain, "A", "wrong", lambda: node.output.count("authentication error")
         )
         self.assertEqual(found, [f"Cannot connect to the bus at {plain}: Authorization Violation"])
         found = yield self.received(secure, "A", "secret")

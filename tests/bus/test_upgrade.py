@@ -59,7 +59,7 @@ class UpgradeTests(BusTestCase):
         yield until_it(lambda: watch.is_complete)
         self.assertEqual(watch.lost_connections, 0)
         self.assertEqual(watch.repeated, [])
-        self.assertTrue(watch.most_lost == 0 or cluster.is_overloaded, watch.most_lost)
+        self.assertTrue(watch.max_lost == 0 or cluster.is_overloaded, watch.max_lost)
         for each in (same, other):
             yield self.use(each)
 

@@ -9,7 +9,7 @@ from pycawamp.fanout.flush import FlushCycle
 from pycawamp.fanout.outbox import IWriter, Outbox
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.sessions.limits import Limits
-from pycawamp.sessions.outgoing import HangUp
+from pycawamp.sessions.outgoing import CloseConnection
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.web.authentication import Authentication
@@ -39,17 +39,17 @@ class EchoSession:
         compressed = framing.compress(frame) if framing.compress is not None else None
         self.outbox.append(frame if compressed is None else compressed)
 
-    def go_on(self) -> None:
+    def process_next(self) -> None:
         """Do nothing: there is no more work for the last message."""
 
     def send(self, payload: bytes) -> None:
         """Send nothing: the suite expects a close frame without a message before it."""
 
-    def takes_answers(self) -> bool:
+    def reads_replies(self) -> bool:
         """Accept every message."""
         return True
 
-    def may_ask(self) -> bool:
+    def allow_request(self) -> bool:
         """Answer every ping."""
         return True
 
@@ -69,7 +69,9 @@ class EchoSessions:
         self.budget = MemoryBudget()
         self._flush_cycle = FlushCycle(reactor)
 
-    def open(self, writer: IWriter, peer: Peer, encoding: Encoding, hang_up: HangUp) -> EchoSession:
+    def open(
+        self, writer: IWriter, peer: Peer, encoding: Encoding, close_connection: CloseConnection
+    ) -> EchoSession:
         """Return an echo."""
         return EchoSession(self._flush_cycle, writer)
 

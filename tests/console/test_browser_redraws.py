@@ -38,10 +38,10 @@ class RedrawTests(WebTestCase):
         browser.unfold(level)
         for plot in (".multi .chart", ".details .chart"):
             browser.until(lambda: browser.drawn(plot), plot)  # noqa: B023
-        for most, key in ((14, "p"), (4, "p")):
+        for maximum, key in ((14, "p"), (4, "p")):
             drawn = browser.driver.execute_async_script(DRAWN, 2000)
             self.assertEqual(len(drawn), 2)
             for times in drawn:
                 self.assertGreater(times, 0)
-                self.assertLessEqual(times, most)
+                self.assertLessEqual(times, maximum)
             browser.press(key)

@@ -139,11 +139,11 @@ class EmbeddingTests(IOCTestCase):
         """The hub's subscriber gets an alarm and the IOC's death, without a browser."""
         ioc = yield self.start_ioc(ALARM)
         fixture = yield self.start_gateway()
-        received: list[str] = []
+        alerts: list[str] = []
         waiting: list[Deferred[str]] = []
 
         def alert(text: str) -> None:
-            received.append(text)
+            alerts.append(text)
             waiting.pop().callback(text)
 
         names: dict[str, Any] = {}

@@ -124,7 +124,7 @@ class CsWebLibTests(PVWSTestCase):
         level, mode, text, wave = (
             f"ca://{self.prefix}{name}" for name in ("level", "mode", "text", "wave")
         )
-        for pv, wanted in (
+        for pv, expected in (
             (level, {"number": 1.5, "units": "mm", "alarm": "valid"}),
             (mode, {"text": "Idle", "number": 0, "choices": ["Idle", "Running"]}),
             (text, {"text": "Grüezi"}),
@@ -132,9 +132,9 @@ class CsWebLibTests(PVWSTestCase):
         ):
             library.do("subscribe", pv)
             yield library.until(received="connection", pv=pv, isConnected=True, isReadonly=False)
-            yield library.until(received="value", pv=pv, **wanted)
+            yield library.until(received="value", pv=pv, **expected)
         # It writes text wherever it has some.
-        for pv, value, wanted in (
+        for pv, value, expected in (
             (level, {"stringValue": "8.5"}, {"number": 8.5, "alarm": "warning", "units": "mm"}),
             (level, {"doubleValue": 9.5}, {"number": 9.5, "alarm": "alarm"}),
             (level, {"doubleValue": 2}, {"number": 2, "alarm": "valid"}),
@@ -143,7 +143,7 @@ class CsWebLibTests(PVWSTestCase):
             (text, {"stringValue": "42"}, {"text": "42"}),
         ):
             library.do("put", pv, value=value)
-            yield library.until(received="value", pv=pv, **wanted)
+            yield library.until(received="value", pv=pv, **expected)
         yield self.kill_ioc(ioc)
         yield library.until(received="value", pv=level, text="NaN", number="NaN")
         yield self.start_ioc(RECORDS)
@@ -151,7 +151,7 @@ class CsWebLibTests(PVWSTestCase):
         # It connects again by itself, and has everything again.
         clients: Any = fixture.gateway.pages(lambda clients, _: cast(Any, clients))
         for connection in list(clients.connections):
-            connection.hang_up(1001, "tested")
+            connection.close_connection(1001, "tested")
         yield library.until(received="connection", pv=level, isConnected=False)
         yield library.until(received="connection", pv=level, isConnected=True, isReadonly=False)
         library.do("put", level, value={"doubleValue": 3})

@@ -70,9 +70,9 @@ class ForkServerTests(TestCase):
         ended = yield run.when_ended()
         self.assertEqual((ended.status, ended.signal), (7, None), run.lines)
         server = fork_server().process.pid
-        said, inside, error = run.lines
+        printed, inside, error = run.lines
         xs = f"{'é'.encode()!r} é"
-        self.assertEqual(said, f"{['-c', 'a', 'b c']} {os.getcwd()} {pid} {server} {xs}")
+        self.assertEqual(printed, f"{['-c', 'a', 'b c']} {os.getcwd()} {pid} {server} {xs}")
         # The last one is that of the list.
         self.assertEqual(inside, "[0, 1, 2, 3] False")
         self.assertEqual((error, run.errors), ("an error", ["an error"]))

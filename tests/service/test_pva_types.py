@@ -11,7 +11,7 @@ import numpy as np
 from twisted.internet.defer import Deferred, inlineCallbacks
 
 from tests.support.pva_case import PVATestCase
-from tests.support.version2_case import ask
+from tests.support.version2_case import send_request
 
 COMPRESSED = bytes(range(40))
 IMAGE = (
@@ -57,7 +57,7 @@ class PVATypeTests(PVATestCase):
         client = yield fixture.connect()
 
         def got(name: str, **options: Any) -> Any:
-            return ask(client, "get", pv=f"pva://{name}", **options)
+            return send_request(client, "get", pv=f"pva://{name}", **options)
 
         for name, value in (
             ("bool", True),

@@ -67,9 +67,9 @@ class StartTestCase(TwistdTestCase):
         run.start(*twistd, f"--pidfile={pid_file}", "pycaserver", *options)
         ended = yield run.when_ended()
         self.assertEqual((ended.status, ended.signal), (1, None), run.lines)
-        received = [line for line in run.errors if line.startswith("pycaserver: ")]
-        self.assertEqual(len(received), 1, run.lines)
-        self.assertIn(expected, received[0])
+        reasons = [line for line in run.errors if line.startswith("pycaserver: ")]
+        self.assertEqual(len(reasons), 1, run.lines)
+        self.assertIn(expected, reasons[0])
         self.assertNotIn("Traceback", "\n".join(run.errors))
         # A daemon tells its parent first, which exits meanwhile.
         yield until_true(lambda: not pid_file.exists())

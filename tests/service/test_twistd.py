@@ -173,9 +173,9 @@ class OutputTests(RealTestCase):
         for pid in processes_with(f"EPICS_CA_REPEATER_PORT={self.ports.repeater}", "repeater.py"):
             os.kill(pid, signal.SIGKILL)
         self.assertTrue(answered)
-        said = "\n".join(run.lines)
+        output = "\n".join(run.lines)
         for word in ("caRepeater", "Traceback", "CA.Client", "rror:", "warn"):
-            self.assertNotIn(word, said)
+            self.assertNotIn(word, output)
         # Nothing but twistd's log lines, which start with the date.
         self.assertEqual([line for line in run.lines if not line.startswith("20")], [])
 

@@ -16,7 +16,7 @@ from pycawamp.sessions.session import Session
 from pycawamp.testing import WebSocketTestClient
 from pycawamp.wire.v2.dialect import VERSION_1
 from tests.support.ioc_case import subscription_counts
-from tests.support.memory_gateway import LINGER, MemoryGateway, Page, ask
+from tests.support.memory_gateway import LINGER, MemoryGateway, Page, send_request
 from tests.support.version2_case import V2TestCase
 
 RECORD = """
@@ -46,7 +46,7 @@ class ServedTests(V2TestCase):
         self.assertEqual({each["pvname"] for each in refused}, set(names[50:]))
         self.assertIn(f"{self.prefix}fast", refused[0]["message"])
         for action in ("get", "info", "put"):
-            reply = yield self.ask(client, action, 'fast.{"dbnd":{"abs":1000}}', value=1)
+            reply = yield self.send_request(client, action, 'fast.{"dbnd":{"abs":1000}}', value=1)
             self.assertEqual(reply.get("code"), "too_many_pvs", reply)
         other: WebSocketTestClient = yield fixture.connect()
         value = yield self.value(other, 'other.{"dbnd":{"abs":1}}')
@@ -101,7 +101,7 @@ class SpellingTests(SynchronousTestCase):
         open_client = self.begin(spellings=1, spellings_in_all=2)
         first = open_client("192.0.2.1")
         self.assertEqual(self.connect(first, "X.[0:1]"), [])
-        ask(first, "disconnect", "X.[0:1]")
+        send_request(first, "disconnect", "X.[0:1]")
         self.assertEqual(self.connect(first, "X.[0:2]"), ["X.[0:2]"])
         self.gateway.advance(LINGER)
         self.assertEqual(self.connect(first, "X.[0:2]"), [])

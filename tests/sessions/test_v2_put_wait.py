@@ -10,7 +10,7 @@ from twisted.internet.defer import gatherResults, inlineCallbacks
 from pycawamp.demo.process import SoftIOC
 from pycawamp.testing import WebSocketTestClient
 from tests.support.timing import allowed
-from tests.support.version2_case import StallMeter, V2TestCase, ask, like
+from tests.support.version2_case import StallMeter, V2TestCase, like, send_request
 
 RECORDS = """
 record(ao, "$(P)slow") { field(FLNK, "$(P)chain") }
@@ -121,7 +121,7 @@ class WaitTests(V2TestCase):
             error = yield client.until(like(id=number))
             self.assertEqual((error["code"], error["action"]), ("put_failed", "put"))
         self.assertLess(now() - started, allowed(5))
-        error = yield self.ask(client, "put", "slow", value=4, timeout=0.3)
+        error = yield self.send_request(client, "put", "slow", value=4, timeout=0.3)
         self.assertEqual(error["code"], "not_connected")
 
     @inlineCallbacks
@@ -198,5 +198,5 @@ class StallTests(V2TestCase):
         yield self.assert_no_stall(work)
         yield self.kill_ioc(ioc)
         yield self.assert_no_stall(work)
-        error = yield ask(client, "put", pv=self.prefix + "quick", value=1, timeout=0.1)
+        error = yield send_request(client, "put", pv=self.prefix + "quick", value=1, timeout=0.1)
         self.assertEqual(error["code"], "not_connected")

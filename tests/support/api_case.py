@@ -46,7 +46,7 @@ class EventClient(Protocol):
         self._waiting: tuple[Predicate, Deferred[Any]] | None = None
         self._ending: list[Deferred[None]] = []
 
-    def ask(self, data: bytes) -> EventClient:
+    def send_request(self, data: bytes) -> EventClient:
         """Send a request."""
         self.transport.write(data)  # type: ignore[union-attr]
         return self
@@ -132,6 +132,6 @@ class ApiTestCase(MemoryServiceTestCase):
 
         def connected(client: EventClient) -> EventClient:
             self.addCleanup(client.abort)
-            return client.ask(request(path, {"Host": "127.0.0.1", **named}, method))
+            return client.send_request(request(path, {"Host": "127.0.0.1", **named}, method))
 
         return connecting.addCallback(connected)

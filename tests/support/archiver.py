@@ -38,7 +38,7 @@ class ArchiverAppliance(Resource):
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.samples: dict[str, list[Stored]] = {}
-        self.asked: list[dict[str, str]] = []
+        self.requests: list[dict[str, str]] = []
         """The queries of all requests so far."""
         self.answer: Callable[[Request], Any] | None = None
         """What answers in its place: a fault."""
@@ -55,7 +55,7 @@ class ArchiverAppliance(Resource):
     def render_GET(self, request: Request) -> bytes | int:
         """Answer a request for samples."""
         query = {key.decode(): values[0].decode() for key, values in (request.args or {}).items()}
-        self.asked.append(query)
+        self.requests.append(query)
         if self.answer is not None:
             answer: bytes | int = self.answer(request)
             return answer

@@ -91,7 +91,7 @@ class BusTestCase(IOCTestCase):
                 member.launch()
         for member in members:
             yield until_it(partial(_is_settled, member))
-            self.assertTrue(member.runs, member.said[-2000:])
+            self.assertTrue(member.runs, member.output[-2000:])
 
     @inlineCallbacks
     def page(self, cluster: Cluster, policy: Policy | None = None) -> Any:

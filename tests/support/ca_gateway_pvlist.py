@@ -172,9 +172,9 @@ class GatewayList:
             if not hosts:
                 self._add(self._denied, pattern)
         elif command == "ORDER":
-            said = tuple(word.upper() for word in listed[:2])
-            if set(said) == {"ALLOW", "DENY"}:
-                self._denies_last = said == ("ALLOW", "DENY")
+            order = tuple(word.upper() for word in listed[:2])
+            if set(order) == {"ALLOW", "DENY"}:
+                self._denies_last = order == ("ALLOW", "DENY")
         elif command in ("ALLOW", "ALIAS", "PATTERN", "PV"):
             self._serve(pattern, rest, has_alias=command == "ALIAS")
 

@@ -28,7 +28,7 @@ class Channels(Resource):
     def __init__(self, descriptions: Mapping[str, str]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.descriptions = descriptions
-        self.asked: list[bytes] = []
+        self.requests: list[bytes] = []
         """The URIs of the requests."""
         self.answer: tuple[int, bytes] | None = None
         """What is answered to anything; None: what was asked for."""
@@ -37,7 +37,7 @@ class Channels(Resource):
 
     def render_GET(self, request: Request) -> Any:
         """Answer a search."""
-        self.asked.append(request.uri)
+        self.requests.append(request.uri)
         if self.held is not None:
             self.held.append(request)
             return NOT_DONE_YET

@@ -46,7 +46,7 @@ class CommandLine(ProcessProtocol):
         self.ended: Deferred[Ended] = Deferred()
         """Fires when it is gone."""
         self.ended.addTimeout(TIMEOUT, reactor)
-        self._said = {1: b"", 2: b""}
+        self._output = {1: b"", 2: b""}
         self._waiting: list[tuple[bytes, Deferred[None]]] = []
         command = [sys.executable, "-m", "pycawamp.client", *arguments]
         surroundings = {**os.environ, **REQUIRED, **environment}
@@ -69,26 +69,26 @@ class CommandLine(ProcessProtocol):
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """Overrides ProcessProtocol: keep what it says."""
-        self._said[childFD] += data
+        self._output[childFD] += data
         self._look()
 
     def processEnded(self, reason: Failure) -> None:
         """Overrides ProcessProtocol: tell that it is gone."""
         error: Any = reason.value
         status = 0 if reason.check(ProcessDone) else error.exitCode
-        out, err = (self._said[stream].decode() for stream in (1, 2))
+        out, err = (self._output[stream].decode() for stream in (1, 2))
         self.ended.callback(Ended(status, out, err))
 
     def _look(self) -> None:
         waiting, self._waiting = self._waiting, []
         for text, found in waiting:
-            if text in self._said[1]:
+            if text in self._output[1]:
                 found.callback(None)
             else:
                 self._waiting.append((text, found))
 
     def _not_seen(self, text: str) -> Any:
-        raise NotSeenError(f"{text!r} was not said; it said: {self._said}")
+        raise NotSeenError(f"{text!r} was not said; it said: {self._output}")
 
 
 def run(*arguments: str, **environment: str) -> Deferred[Ended]:

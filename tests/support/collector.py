@@ -23,8 +23,8 @@ class Collector:
         self.socket = open_socket(port)
         self.socket.sendall(b"".join(client_frame(connect(pv)) for pv in pvs))
         self.messages: list[bytes] = []
-        self._wanted = b'{"msg_type":"monitor","pvname":"%b"' % pvs[0].encode()
-        self._enough = enough
+        self._prefix = b'{"msg_type":"monitor","pvname":"%b"' % pvs[0].encode()
+        self._count = enough
         self._frames = FrameReader()
 
     def read(self) -> bool:
@@ -33,9 +33,9 @@ class Collector:
         if not data:
             raise SystemExit("the gateway has closed the connection")
         self.messages += (
-            each for _, each in self._frames.feed(data) if each.startswith(self._wanted)
+            each for _, each in self._frames.feed(data) if each.startswith(self._prefix)
         )
-        return len(self.messages) < self._enough
+        return len(self.messages) < self._count
 
 
 def connect(pv: str) -> bytes:

@@ -82,7 +82,7 @@ def the_browser() -> ConsoleBrowser:
     return _browsers[0]
 
 
-def check_log(case: TestCase, expected: str, places: set[str]) -> None:
+def check_log(case: TestCase, expected: str, allowed_hosts: set[str]) -> None:
     """Fail if a page has complained on its console or asked anything of anybody else.
 
     All tests have one browser: each takes from its log what its own pages have left there.
@@ -90,11 +90,11 @@ def check_log(case: TestCase, expected: str, places: set[str]) -> None:
     Args:
         case: the test.
         expected: what the console may say, as a pattern.
-        places: whom the page may ask, as `host:port`.
+        allowed_hosts: the hosts to which pages may send requests, as `host:port`.
     """
     log = the_browser().take_log()
     case.assertEqual([text for text in log.errors if not re.search(expected, text)], [])
-    case.assertEqual(log.outside(places), [])
+    case.assertEqual(log.outside(allowed_hosts), [])
 
 
 def ioc_of(case: type[WebTestCase]) -> SharedIOC:
@@ -140,7 +140,7 @@ class ServiceTestCase(IOCTestCase):
         self.gateway_options = options
         self.wait(self._serve)
 
-    def ask(self, path: str, method: str = "GET", **headers: str) -> Reply:
+    def fetch(self, path: str, method: str = "GET", **headers: str) -> Reply:
         """Send a request, with the path as it is; start the gateway if it does not run."""
         if self.gateway is None:
             self.serve()
@@ -195,7 +195,7 @@ class WebTestCase(ServiceTestCase):
     """What each test begins with, of the records that tests change."""
     ACCESS: ClassVar[str] = ""
     """The IOC's access security file; anybody may do anything if empty."""
-    places: set[str] | None = None
+    allowed_hosts: set[str] | None = None
     """Whom the page may ask, as `host:port`; only the gateway if None."""
     expected_errors = r"(?!)"
     """What the console may say, as a pattern: Chromium itself writes what it could not load."""
@@ -223,17 +223,17 @@ class WebTestCase(ServiceTestCase):
         if self.RECORDS:
             ioc_of(type(self)).start()
             for record, value in self.INITIAL.items():
-                self.tell_ioc(record, value)
-        self.addCleanup(deferToThread, self._look_back)
+                self.set_record(record, value)
+        self.addCleanup(deferToThread, self._check_log)
 
-    def ask_ioc(self, line: str) -> str:
+    def query_ioc(self, line: str) -> str:
         """Run a line in the IOC's shell; what that printed."""
         return ioc_of(type(self)).query(line)
 
-    def tell_ioc(self, record: str, value: object) -> None:
+    def set_record(self, record: str, value: object) -> None:
         """Set a record of this test, at the IOC."""
         text = str(value).replace("\\", "\\\\").replace('"', '\\"')
-        self.ask_ioc(f'dbpf("{self.prefix}{record}","{text}")')
+        self.query_ioc(f'dbpf("{self.prefix}{record}","{text}")')
 
     def pv(self, record: str) -> str:
         """The full name of a record of this test."""
@@ -247,9 +247,9 @@ class WebTestCase(ServiceTestCase):
         self.browser.open(f"{self.origin}/{f'?pv={names}' if names else ''}{rest}")
         return self.browser
 
-    def _look_back(self) -> None:
+    def _check_log(self) -> None:
         self.browser.leave()
         self.browser.command(
             "Storage.clearDataForOrigin", origin=self.origin, storageTypes="local_storage"
         )
-        check_log(self, self.expected_errors, self.places or {urlsplit(self.origin).netloc})
+        check_log(self, self.expected_errors, self.allowed_hosts or {urlsplit(self.origin).netloc})

@@ -62,7 +62,7 @@ class Watch:
         return max(silences)
 
     @property
-    def most_lost(self) -> float:
+    def max_lost(self) -> float:
         """Values of one PV that did not come."""
         return max(
             sum(max(0.0, later - earlier - 1) for (_, earlier), (_, later) in pairwise(seen))

@@ -51,7 +51,7 @@ class DialectTestCase(IOCTestCase):
         client = yield fixture.connect(path=self.path)
         return ioc, fixture, client
 
-    def ask(self, client: WebSocketTestClient, kind: str, *names: str) -> None:
+    def send_request(self, client: WebSocketTestClient, kind: str, *names: str) -> None:
         """Send a request about records of this test."""
         client.send({"type": kind, "pvs": [self.prefix + name for name in names]})
 
@@ -60,7 +60,7 @@ class DialectTestCase(IOCTestCase):
         self, client: WebSocketTestClient, name: str
     ) -> Generator[Deferred[Any], Any, dict[str, Any]]:
         """Subscribe to a record of this test; fires with the first message about it."""
-        self.ask(client, "monitor", name)
+        self.send_request(client, "monitor", name)
         message: dict[str, Any] = yield client.until(pv=self.prefix + name)
         return message
 
@@ -75,7 +75,7 @@ class PVWSTestCase(DialectTestCase):
         self, client: WebSocketTestClient, name: str
     ) -> Generator[Deferred[Any], Any, dict[str, Any]]:
         """Subscribe to a record of this test; fires with its first value."""
-        self.ask(client, "subscribe", name)
+        self.send_request(client, "subscribe", name)
         update: dict[str, Any] = yield client.until(has_value, pv=self.prefix + name)
         return update
 

@@ -22,7 +22,7 @@ class HTTPReader(Protocol):
         """Why the connection ended; None while it is open."""
         self._ended: Deferred[HTTPReader] = Deferred()
 
-    def ask(self, data: bytes) -> Deferred[HTTPReader]:
+    def fetch(self, data: bytes) -> Deferred[HTTPReader]:
         """Send some bytes; fires with this when the connection has ended."""
         cast(Any, self.transport).write(data)
         return self._ended
@@ -44,14 +44,14 @@ class HTTPReader(Protocol):
         self._ended.callback(self)
 
 
-def ask(
+def fetch(
     endpoint: IStreamClientEndpoint, data: bytes, protocol: type[HTTPReader] = HTTPReader
 ) -> Deferred[HTTPReader]:
     """Send some bytes to an endpoint; fires with the reader when the connection has ended."""
     connecting = cast("Deferred[Any]", endpoint.connect(Factory.forProtocol(protocol)))
-    return connecting.addCallback(lambda reader: reader.ask(data)).addTimeout(TIMEOUT, reactor)
+    return connecting.addCallback(lambda reader: reader.fetch(data)).addTimeout(TIMEOUT, reactor)
 
 
 def exchange(endpoint: IStreamClientEndpoint, data: bytes) -> Deferred[Answer]:
     """Send some bytes to an endpoint; fires with the answer."""
-    return ask(endpoint, data).addCallback(lambda reader: reader.answer)
+    return fetch(endpoint, data).addCallback(lambda reader: reader.answer)

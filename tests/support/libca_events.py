@@ -11,14 +11,14 @@ from pycawamp.pv.ca import libca
 from tests.support.memory_gateway import SteppingReactor
 
 DBR_TIME_DOUBLE = 20
-HEADER, WIDTH, MOST = 16, 8, 3
+HEADER, WIDTH, MAX_COUNT = 16, 8, 3
 
 
 def event_args(
     number: int, raw: bytes, dbr_type: int = DBR_TIME_DOUBLE, count: int = 1, status: int = 1
 ) -> libca.EventArgs:
     """What libca hands to the callback."""
-    buffer = create_string_buffer(raw, len(raw) + HEADER + MOST * WIDTH)
+    buffer = create_string_buffer(raw, len(raw) + HEADER + MAX_COUNT * WIDTH)
     args = libca.EventArgs()
     args.usr, args.type, args.count, args.status = number, dbr_type, count, status
     args.dbr = ctypes_cast(buffer, c_void_p).value

@@ -13,7 +13,7 @@ from pycawamp.config.settings import GatewaySettings
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.testing import GatewayFixture, WebSocketTestClient
 from tests.support.timing import allowed
-from tests.support.version2_case import ANYONE, ask
+from tests.support.version2_case import ANYONE, send_request
 
 
 class LocalTestCase(TestCase):
@@ -37,5 +37,5 @@ class LocalTestCase(TestCase):
     @inlineCallbacks
     def value(self, client: WebSocketTestClient, name: str) -> Generator[Deferred[Any], Any, Any]:
         """What a PV holds, or the error."""
-        reply = yield ask(client, "get", pv=name)
+        reply = yield send_request(client, "get", pv=name)
         return reply.get("value", reply.get("message"))

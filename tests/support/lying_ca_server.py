@@ -116,8 +116,10 @@ class LyingPV:
 
     def events(self, control: bool = False) -> Request:
         """The newest subscription, to the value or to units and limits."""
-        wanted = (EVENT_ADD, control)
-        return [each for each in self.requests if (each.command, each.is_control) == wanted][-1]
+        expected_command = (EVENT_ADD, control)
+        return [
+            each for each in self.requests if (each.command, each.is_control) == expected_command
+        ][-1]
 
 
 class CAServer:

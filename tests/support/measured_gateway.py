@@ -55,7 +55,7 @@ class Meter(LineReceiver):
         self._last = time.thread_time()
         self._lines: list[str] = []
         self._quiet = 0
-        self._asked: int | None = None
+        self._next: int | None = None
 
     def connectionMade(self) -> None:
         """Begin."""
@@ -64,14 +64,14 @@ class Meter(LineReceiver):
 
     def lineReceived(self, _line: bytes) -> None:
         """Have it told what was measured since the last time."""
-        self._asked = self._quiet = 0
+        self._next = self._quiet = 0
 
-    def _tell(self) -> None:
+    def _send(self) -> None:
         report = {"stall": self._stall, "memory": resident(), "lines": self._lines}
         self.sendLine(json.dumps(report).encode())
         self._stall = 0.0
         self._lines = []
-        self._asked = None
+        self._next = None
 
     def connectionLost(self, _reason: Any = None) -> None:
         """End with the test."""
@@ -82,10 +82,10 @@ class Meter(LineReceiver):
         used, self._last = now - self._last, now
         self._stall = max(self._stall, used)
         self._quiet = self._quiet + 1 if used < IDLE else 0
-        if self._asked is not None:
-            self._asked += 1
-            if self._quiet >= QUIET or self._asked >= PATIENCE:
-                self._tell()
+        if self._next is not None:
+            self._next += 1
+            if self._quiet >= QUIET or self._next >= PATIENCE:
+                self._send()
 
     def _logged(self, event: LogEvent) -> None:
         if event["log_level"].name != "debug":

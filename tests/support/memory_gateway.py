@@ -129,7 +129,7 @@ class MemoryGateway:
         self.clock.advance(seconds)
 
 
-def ask(session: Session, action: str, pv: str, **more: Any) -> None:
+def send_request(session: Session, action: str, pv: str, **more: Any) -> None:
     """Send a session a request."""
     session.receive(json.dumps({"action": action, "pv": pv, **more}).encode())
 

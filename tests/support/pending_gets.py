@@ -14,22 +14,22 @@ class Pending(MemoryBackend):
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: list[tuple[str, Deferred[Reading]]] = []
+        self.pending: list[tuple[str, Deferred[Reading]]] = []
 
     def get(self, name: str) -> Deferred[Reading]:
         """Ask."""
         answer: Deferred[Reading] = Deferred()
-        self.asked.append((name, answer))
+        self.pending.append((name, answer))
         return answer
 
     def answer(self) -> None:
         """Answer the oldest."""
-        name, answer = self.asked.pop(0)
+        name, answer = self.pending.pop(0)
         super().get(name).chainDeferred(answer)
 
     def remove(self, name: str) -> None:
         """Make a PV disappear: who asked for it is told."""
         super().remove(name)
-        asked, self.asked = self.asked, []
-        for _, answer in asked:
+        pending, self.pending = self.pending, []
+        for _, answer in pending:
             answer.errback(NotConnectedError("the IOC was lost"))

@@ -71,8 +71,8 @@ class RecordingSink:
         while self._waiting is not None and self._position < len(self.calls):
             call, argument = self.calls[self._position]
             self._position += 1
-            (wanted, fits), found = self._waiting
-            if call == wanted and fits(argument):
+            (expected_call, fits), found = self._waiting
+            if call == expected_call and fits(argument):
                 self._waiting = None
                 found.callback(argument)
 

@@ -53,8 +53,8 @@ class Watcher(Listener):
 
     def until_more(self, number: int) -> Deferred[None]:
         """Fires when it has seen that many more updates."""
-        wanted = len(self.values) + number
-        waiting: Deferred[None] = until_true(lambda: len(self.values) >= wanted)
+        total = len(self.values) + number
+        waiting: Deferred[None] = until_true(lambda: len(self.values) >= total)
         return waiting
 
 
@@ -79,8 +79,8 @@ class Replica:
     @property
     def clients(self) -> int:
         """How many clients it has."""
-        said = "\n".join(self.run.lines)
-        return said.count("] Connected: ") - said.count("] Disconnected: ")
+        output = "\n".join(self.run.lines)
+        return output.count("] Connected: ") - output.count("] Disconnected: ")
 
 
 class ReplicaTestCase(TwistdTestCase):

@@ -127,12 +127,12 @@ class Twistd:
 
     def until_line(self, pattern: str) -> Deferred[re.Match[str]]:
         """Fires with the match of the first line that has the pattern, of old ones too."""
-        wanted = re.compile(pattern)
+        expected = re.compile(pattern)
         for line in self.lines:
-            if match := wanted.search(line):
+            if match := expected.search(line):
                 return succeed(match)
         found: Deferred[re.Match[str]] = Deferred()
-        self._waiting.append((wanted, found))
+        self._waiting.append((expected, found))
         return found.addTimeout(TIMEOUT, self._reactor, lambda *_: self._not_seen(pattern))
 
     def signal(self, name: str) -> None:
@@ -165,9 +165,9 @@ class Twistd:
         self.on_line(line)
         if is_error:
             self.errors.append(line)
-        for wanted, found in list(self._waiting):
-            if (match := wanted.search(line)) and not found.called:
-                self._waiting.remove((wanted, found))
+        for expected, found in list(self._waiting):
+            if (match := expected.search(line)) and not found.called:
+                self._waiting.remove((expected, found))
                 found.callback(match)
 
     def gone(self, reason: Any) -> None:
@@ -175,10 +175,10 @@ class Twistd:
         status = 0 if isinstance(reason, ProcessDone) else reason.exitCode
         self._ended = Ended(status, reason.signal, self._reactor.seconds())
         waiting, self._waiting = self._waiting, []
-        for wanted, found in waiting:
+        for expected, found in waiting:
             if not found.called:
                 found.errback(
-                    Failure(NotSeenError(f"{wanted.pattern}: it ended, saying {self.lines}"))
+                    Failure(NotSeenError(f"{expected.pattern}: it ended, saying {self.lines}"))
                 )
         ending, self._ending = self._ending, []
         for waiter in ending:

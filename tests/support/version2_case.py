@@ -50,24 +50,24 @@ class V2TestCase(IOCTestCase):
         client = yield fixture.connect()
         return ioc, fixture, client
 
-    def ask(
+    def send_request(
         self, client: WebSocketTestClient, action: str, name: str, **more: Any
     ) -> Deferred[dict[str, Any]]:
         """Send a request about a record of this test; fires with its reply."""
-        return ask(client, action, pv=self.prefix + name, **more)
+        return send_request(client, action, pv=self.prefix + name, **more)
 
     @inlineCallbacks
     def put(
         self, client: WebSocketTestClient, name: str, value: Any, **more: Any
     ) -> Generator[Deferred[Any], Any, str]:
         """Write a record; fires with `ok`, or with the error's code."""
-        reply = yield self.ask(client, "put", name, value=value, **more)
+        reply = yield self.send_request(client, "put", name, value=value, **more)
         return "ok" if reply.get("ok") else str(reply["code"])
 
     @inlineCallbacks
     def value(self, client: WebSocketTestClient, name: str) -> Generator[Deferred[Any], Any, Any]:
         """What a record holds, by a get."""
-        reply = yield self.ask(client, "get", name)
+        reply = yield self.send_request(client, "get", name)
         return reply.get("value", reply)
 
     def dbpf(self, ioc: Shell, name: str, value: str) -> Deferred[str]:
@@ -75,7 +75,7 @@ class V2TestCase(IOCTestCase):
         return ioc.query(f'dbpf("{self.prefix}{name}","{value}")')
 
 
-def ask(client: WebSocketTestClient, action: str, **keys: Any) -> Deferred[dict[str, Any]]:
+def send_request(client: WebSocketTestClient, action: str, **keys: Any) -> Deferred[dict[str, Any]]:
     """Send a request with an id of its own; fires with the reply, passing by what came before."""
     number = next(_ids)
     client.send({"action": action, "id": number, **keys})
@@ -88,7 +88,7 @@ def like(**keys: Any) -> Predicate:
 
     def fits(message: Any) -> bool:
         return isinstance(message, dict) and all(
-            key in message and message[key] == wanted for key, wanted in keys.items()
+            key in message and message[key] == expected for key, expected in keys.items()
         )
 
     return fits

@@ -68,13 +68,13 @@ class DroppedTests(TestCase):
         self.assertIsNotNone(transport.dropped)
         self.assertEqual((transport.backlog, budget.backlog), (0, 0))
         # The client has read all that was sent, still in the same iteration of the reactor.
-        received = b""
+        content = b""
         with contextlib.suppress(BlockingIOError):
             while data := client.recv(BUFFER, socket.MSG_DONTWAIT):
-                received += data
+                content += data
         transport.write(b"B")
         yield server.lost
         with contextlib.suppress(ConnectionResetError):
             while data := client.recv(BUFFER):
-                received += data
-        self.assertEqual(received.strip(b"A"), b"")
+                content += data
+        self.assertEqual(content.strip(b"A"), b"")

@@ -48,11 +48,11 @@ class BrowserTests(MemoryServiceTestCase):
 
     def drive(self, steps: Callable[[Browser], T]) -> Deferred[T]:
         """Use a browser in a thread, as it blocks."""
-        self.addCleanup(deferToThread, self.look_back)
+        self.addCleanup(deferToThread, self.check_log_of_page)
         # It has passwords of other ports only: each test has a gateway of its own.
         return deferToThread(steps, the_browser())
 
-    def look_back(self) -> None:
+    def check_log_of_page(self) -> None:
         """Leave the page, and fail if it has complained of anything else than is refused here."""
         the_browser().leave()
         check_log(self, EXPECTED_ERRORS, {f"127.0.0.1:{self.port}"})

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.pv.values import FieldType, Metadata, Reading, Value
 from tests.support.examples import examples
-from tests.support.memory_gateway import MemoryGateway, ask
+from tests.support.memory_gateway import MemoryGateway, send_request
 
 STAMP = b"1.500000000"
 
@@ -30,7 +30,7 @@ class MonitorTests(SynchronousTestCase):
         gateway = MemoryGateway()
         gateway.backend.add(name, value, metadata)
         session, page = gateway.open()
-        ask(session, "connect", name)
+        send_request(session, "connect", name)
         gateway.flush_cycle()
         return page.payloads
 
@@ -63,7 +63,7 @@ class MonitorTests(SynchronousTestCase):
         """A lost PV is told as conn false, one that came back as conn true and a value."""
         self.gateway.backend.add("X", 5)
         session, page = self.gateway.open()
-        ask(session, "connect", "X")
+        send_request(session, "connect", "X")
         self.gateway.flush_cycle()
         page.take()
         self.gateway.backend.remove("X")
@@ -146,7 +146,7 @@ class MonitorTests(SynchronousTestCase):
         """The time stamp keeps all nine digits of the IOC's."""
         self.gateway.backend.add("X", 1)
         session, page = self.gateway.open()
-        ask(session, "connect", "X")
+        send_request(session, "connect", "X")
         (handle,) = self.gateway.backend.handles
         for seconds, nanoseconds, text in [
             (631152000, 0, "631152000.000000000"),

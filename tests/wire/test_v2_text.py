@@ -10,7 +10,7 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.pv.values import FieldType, Metadata
-from tests.support.memory_gateway import MemoryGateway, ask
+from tests.support.memory_gateway import MemoryGateway, send_request
 from tests.support.version2_case import V2TestCase, like
 
 VALUES = ["0", "1.5", "-2.25", "0.125", "3.14159265", "1234567.891", "123456789.125", "-98765432.5"]
@@ -26,7 +26,7 @@ class TextTests(SynchronousTestCase):
         gateway = MemoryGateway()
         gateway.backend.add("X", value, metadata)
         session, page = gateway.open()
-        ask(session, "connect", "X", text=True)
+        send_request(session, "connect", "X", text=True)
         gateway.flush_cycle()
         text: str | None = page.take()[-1].get("text")
         return text
@@ -107,11 +107,11 @@ class RealTextTests(V2TestCase):
         for precision in PRECISIONS:
             yield self.dbpf(ioc, "ao.PREC", str(precision))
             # The IOC tells of it by an event of its own, which a get may overtake.
-            while (yield self.ask(client, "info", "ao"))["precision"] != precision:
+            while (yield self.send_request(client, "info", "ao"))["precision"] != precision:
                 pass
             for value in VALUES:
                 yield self.dbpf(ioc, "ao", value)
-                got = yield self.ask(client, "get", "ao", text=True)
+                got = yield self.send_request(client, "get", "ao", text=True)
                 shown = yield self.value(client, "shown")
                 self.assertEqual(got["text"], shown.strip(), (value, precision))
 

@@ -63,11 +63,11 @@ class Recorder:
         self._names = names
         backend = PVABackend(reactor)
         backend.start()
-        received = Circuit.dataReceived
+        data_received = Circuit.dataReceived
 
         def keep(circuit: Circuit, data: bytes) -> None:
             self._steps.append(Step("data", data))
-            received(circuit, data)
+            data_received(circuit, data)
 
         Circuit.dataReceived = keep  # type: ignore[method-assign, assignment]
         self._handles = {name: backend.open(name, RecordingSink()) for name in names}

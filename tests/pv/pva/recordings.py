@@ -14,7 +14,7 @@ from twisted.internet.testing import StringTransport
 from pycawamp.pv.ca import _fast
 from pycawamp.pv.errors import PVError
 from pycawamp.pv.event_queue import InboxLimits
-from pycawamp.pv.inbox import SHORT_REST, Inbox
+from pycawamp.pv.inbox import SHORT_PAUSE, Inbox
 from pycawamp.pv.interfaces import IHandle
 from pycawamp.pv.pva.backend import PVABackend
 from pycawamp.pv.pva.environment import Address
@@ -107,7 +107,7 @@ class Replay:
         for _ in range(6):
             self.clock.poll()
             # After few updates in a row the inbox in Python rests.
-            self.clock.advance(SHORT_REST)
+            self.clock.advance(SHORT_PAUSE)
 
     def end(self) -> None:
         """Free all."""

@@ -16,7 +16,7 @@ from tests.support.lying_pva_server import TYPE, LyingPVAServer
 from tests.support.pva_case import PVATestCase, RecordingSink
 
 ANONYMOUS = ("anonymous", None)
-TELLS_ACCOUNT = """
+ACCOUNT_PV = """
 class Teller:
     def put(self, pv, operation):
         pv.post(operation.account())
@@ -68,7 +68,7 @@ class AuthenticationTests(PVATestCase):
     @inlineCallbacks
     def test_real_server(self) -> Generator[Deferred[Any], Any, None]:
         """A server of p4p knows the user who writes."""
-        lines = TELLS_ACCOUNT.replace("SharedPV", "type(pvs['x'])")
+        lines = ACCOUNT_PV.replace("SharedPV", "type(pvs['x'])")
         yield self.serve("add('x', nt.NTScalar('d'), 0.0)", f"exec({lines!r}, globals())")
         sink = RecordingSink()
         handle = self.start_backend().open("who", sink)

@@ -15,7 +15,7 @@ from pycawamp.access import Policy
 from pycawamp.fanout.flush import FlushCycle
 from pycawamp.pv.event_queue import InboxLimits
 from pycawamp.pv.hub import PVHub
-from pycawamp.pv.inbox import SHORT_REST, Inbox
+from pycawamp.pv.inbox import SHORT_PAUSE, Inbox
 from pycawamp.pv.pva.backend import PVABackend
 from pycawamp.pv.pva.messages import Command
 from pycawamp.pv.pva.types import FORMATS, STRING, Scalar, ScalarArray, Structure, describe, leaves
@@ -31,7 +31,7 @@ from pycawamp.wire.v2.dialect import VERSION_2
 from tests.pv.pva.recordings import ConnectingReactor, search_answer
 from tests.support.compiled import NATIVE, NOT_COMPILED, compiled
 from tests.support.examples import examples
-from tests.support.memory_gateway import Page, ask
+from tests.support.memory_gateway import Page, send_request
 from tests.support.pva_messages import message
 
 ADDRESS = ("192.0.2.1", 5075)
@@ -71,8 +71,8 @@ NUMBERS = {code: struct.calcsize(f"<{form}") for code, form in FORMATS.items()}
 def whole_numbers(code: int) -> st.SearchStrategy[int]:
     bits = 8 * NUMBERS[code]
     signed = FORMATS[code].islower()
-    least, most = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
-    return st.one_of(st.integers(0, min(3, most)), st.integers(least, most))
+    lowest, highest = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+    return st.one_of(st.integers(0, min(3, highest)), st.integers(lowest, highest))
 
 
 @st.composite
@@ -166,13 +166,13 @@ class Side:
         for _ in range(6):
             self.clock.poll()
             # After few updates in a row the inbox in Python rests.
-            self.clock.advance(SHORT_REST)
+            self.clock.advance(SHORT_PAUSE)
 
     def open(
         self, name: str, structure: Structure, options: dict[str, Any], displays: bool = False
     ) -> int:
         """Subscribe to a PV; the number of its monitor."""
-        ask(self.session, "connect", name, **options)
+        send_request(self.session, "connect", name, **options)
         for session in self.others if displays else ():
             session.receive(json.dumps({"type": "monitor", "pvs": [name]}).encode())
         self.opened += 1

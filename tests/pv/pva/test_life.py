@@ -215,4 +215,4 @@ class LifeTests(PVATestCase):
                 time.sleep(0.01)
             yield posted
         for sink in sinks.values():
-            yield sink.until("reading", lambda told: told.value == 3000)
+            yield sink.until("reading", lambda update: update.value == 3000)

@@ -95,22 +95,22 @@ class RareSearchTests(TestCase):
     def setUp(self) -> None:
         """Search for names, at an address where nobody listens."""
         self.clock = FastClock()
-        self.asked: list[tuple[float, Names]] = []
-        self.searcher = Searcher(self.clock, self._ask)
+        self.sent: list[tuple[float, Names]] = []
+        self.searcher = Searcher(self.clock, self._record_search)
         self.addCleanup(self.searcher.stop)
         self.searcher.start(Environment(addresses=(((LOOPBACK, 9), True),)))
         self.searches = [
             self.searcher.open(b"unfound:%d" % number, lambda _: None) for number in range(FEWER)
         ]
 
-    def _ask(self, _sequence: int, names: Names) -> None:
-        self.asked.append((self.clock.seconds(), names))
+    def _record_search(self, _sequence: int, names: Names) -> None:
+        self.sent.append((self.clock.seconds(), names))
 
     def pass_time(self, seconds: float) -> list[tuple[float, Names]]:
         """Let time pass; the searches of this time, one for each datagram."""
-        self.asked.clear()
+        self.sent.clear()
         self.clock.pump([STEP] * round(seconds / STEP))
-        return self.asked[:]
+        return self.sent[:]
 
     def test_growing_delays(self) -> None:
         """Each name is searched for at growing intervals, of 30 s in the end."""
@@ -149,7 +149,7 @@ class RareSearchTests(TestCase):
 class AnswerTests(SynchronousTestCase):
     """Answers to searches."""
 
-    def test_strange_answer(self) -> None:
+    def test_invalid_reply(self) -> None:
         """An answer by another protocol, or that nothing was found, is of no use."""
         head = bytes(12) + bytes(4) + bytes(16) + b"\x13\xd3"
         tails = ((b"\x03tcp\x01", True), (b"\x03tls\x01", False), (b"\x03tcp\x00", False))

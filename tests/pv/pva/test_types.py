@@ -80,14 +80,14 @@ class TypeTests(PVATestCase):
         yield self.serve(*lines)
         backend = self.start_backend()
         for code, field_type, value in SCALARS:
-            for name, wanted in ((f"s{code}", value), (f"a{code}", [value] * 2)):
+            for name, expected in ((f"s{code}", value), (f"a{code}", [value] * 2)):
                 sink, handle, got = yield self.monitor(backend, name)
-                self.assertEqual(plain(got), wanted, name)
+                self.assertEqual(plain(got), expected, name)
                 self.assertEqual(sink.described.type, field_type)
                 self.assertEqual(sink.described.is_array, name.startswith("a"))
-                yield handle.put(wanted, True)
+                yield handle.put(expected, True)
                 again = yield handle.get()
-                self.assertEqual(plain(again.value), wanted, name)
+                self.assertEqual(plain(again.value), expected, name)
                 self.assertIs(type(again.value), type(got))
 
     @inlineCallbacks
@@ -169,7 +169,7 @@ class TypeTests(PVATestCase):
         )
         sink, handle, value = yield self.monitor(self.start_backend(), "o")
         self.assertEqual(sink.described.type, FieldType.STRUCTURE)
-        wanted = {
+        expected = {
             "whole": 5,
             "name": "n",
             "texts": ["a", "b"],
@@ -180,13 +180,13 @@ class TypeTests(PVATestCase):
             "rows": [{"a": 1, "b": "eins"}, {"a": 2, "b": ""}],
             "alarm": {"severity": 1, "status": 2, "message": "HIGH"},
         }
-        self.assertEqual(plain(value), wanted)
+        self.assertEqual(plain(value), expected)
         first = sink.readings[0]
         self.assertEqual((first.severity_name, first.status_name), ("MINOR", "HIGH"))
         yield handle.put({"whole": 6, "inner": {"y": [3]}}, True)
         reading = yield sink.until("reading")
-        received = plain(reading.value)
-        self.assertEqual((received["whole"], received["inner"]), (6, {"x": 1.5, "y": [3.0]}))
+        content = plain(reading.value)
+        self.assertEqual((content["whole"], content["inner"]), (6, {"x": 1.5, "y": [3.0]}))
         printed = yield server.run('print(pvs["o"].current().todict()["whole"])')
         self.assertEqual(json.loads(printed), 6)
         wrong: tuple[tuple[Any, str], ...] = (
