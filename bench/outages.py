@@ -23,7 +23,10 @@ from pycawamp.demo.process import free_ports, ioc_command
 IMPATIENT = {"EPICS_CA_CONN_TMO": "5"}
 """After so many seconds of silence a client of Channel Access takes an IOC for dead."""
 NAMESPACE, OUTER, INNER = "pycaserver-bench", "pycas-bench0", "pycas-bench1"
-OUTER_ADDRESS, INNER_ADDRESS = "198.18.53.1", "198.18.53.2"  # of RFC 2544: for benchmarks
+OUTER_ADDRESS, INNER_ADDRESS = (
+    "198.18.53.1",
+    "198.18.53.2",
+)  # the network of RFC 2544, for benchmarks
 CUT_S = 20.0
 
 
@@ -130,7 +133,7 @@ async def network_cut(case: Case) -> Outcome:
 
 @contextlib.contextmanager
 def _namespace() -> Iterator[None]:
-    """A network namespace at the end of one virtual cable."""
+    """A network namespace at the end of a virtual cable."""
     try:
         _ip("netns", "add", NAMESPACE)
     except (OSError, subprocess.CalledProcessError) as error:

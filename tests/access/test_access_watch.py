@@ -169,7 +169,7 @@ class Watching(SynchronousTestCase):
         self.assertTrue(watcher.decide(None, "192.0.2.1", None, "C").read)
 
     def test_unexpected_error(self) -> None:
-        """Whatever error occurs while files are read, the old rules stay in force."""
+        """If any error occurs while files are read, the old rules stay in force."""
         watcher = PolicyWatcher(
             AccessFiles(self.pvlist, self.access),
             self.clock,

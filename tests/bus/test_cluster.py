@@ -38,11 +38,11 @@ ANYONE = Policy(puts=True, writers=Writers.ANYONE)
 
 
 class ClusterTests(BusTestCase):
-    """One NATS server and one ingest, that all tests use."""
+    """One NATS server and one ingest, which all tests use."""
 
     @inlineCallbacks
     def start(self) -> Any:
-        """Have all that runs."""
+        """Start the processes."""
         yield self.borrow_ioc(RECORDS)
         cluster: Cluster = self.shared_cluster()
         if not cluster.nodes:
@@ -80,7 +80,7 @@ class ClusterTests(BusTestCase):
 
     @inlineCallbacks
     def test_large(self) -> Any:
-        """A million doubles come through; of what the bus does not take, the client is told why."""
+        """A million doubles arrive; if the bus refuses a value, the client gets the reason."""
         cluster = yield self.start()
         script = "".join(
             f"epics.caput('{self.prefix}{name}', list(range({count})), wait=True, timeout=20)\n"
@@ -124,7 +124,7 @@ class ClusterTests(BusTestCase):
 
     @inlineCallbacks
     def test_namesake(self) -> Any:
-        """A second ingest of a name is refused, and the first one goes on."""
+        """A second ingest with the same name is refused, and the first one continues."""
         cluster = yield self.start()
         second = cluster.ingest("A")
         second.log = second.log.with_name("second.log")
@@ -138,14 +138,14 @@ class ClusterTests(BusTestCase):
 
     @inlineCallbacks
     def test_max_rate(self) -> Any:
-        """What viewers want at most is what comes over the bus, until one wants all."""
+        """The bus carries the highest rate that viewers request, until one requests all updates."""
         cluster = yield self.start()
         page = yield self.page(cluster)
         before = self.fixture.gateway.statistics().totals.updates
         page.send({"action": "connect", "pv": f"{self.prefix}N", "max_rate": 2})
         for _ in range(6):
             yield page.until(msg_type="monitor")
-        # At the full rate there would be five for each that is shown.
+        # At the full rate, there would be five times as many.
         taken = self.fixture.gateway.statistics().totals.updates - before
         self.assertLess(taken, 12)
         page.send({"action": "connect", "pv": f"{self.prefix}N"})
@@ -157,7 +157,7 @@ class ClusterTests(BusTestCase):
 
     @inlineCallbacks
     def test_edge_that_falls_behind(self) -> Any:
-        """An edge that handles nothing gets nothing more, and then the newest values at once."""
+        """An edge that falls behind gets no more updates, and then the newest values at once."""
         cluster = yield self.start()
         edge = BareEdge(cluster)
         self.addCleanup(edge.client.stopService)
@@ -166,7 +166,7 @@ class ClusterTests(BusTestCase):
         edge.send_control(Action.OPEN, [[1, f"ca://{self.prefix}N"]])
         yield until_it(lambda: len(edge.values) > 2)
         self.assertEqual(edge.values, counting(edge.values))
-        # It says nothing of what it has handled: after 0.6 s no more comes.
+        # It acknowledges nothing: after 0.6 s, nothing more is sent.
         yield deferLater(reactor, 1.5)
         before = len(edge.values)
         yield deferLater(reactor, 1.0)
@@ -181,7 +181,7 @@ class ClusterTests(BusTestCase):
 
     @inlineCallbacks
     def test_frozen_edge(self) -> Any:
-        """An edge that hangs does not delay others; when it goes on, its values are new ones."""
+        """An edge that hangs does not delay others; when it continues, it gets new values."""
         cluster = yield self.start()
         frozen: Member = cluster.edge("frozen")
         self.addCleanup(frozen.kill)
@@ -206,7 +206,7 @@ class ClusterTests(BusTestCase):
 
     @inlineCallbacks
     def test_foreign_burst(self) -> Any:
-        """While two ingests serve a PV, an edge takes its values from the one that it asked."""
+        """While two ingests serve a PV, an edge uses the values of the one that it has chosen."""
         cluster = yield self.start()
         page = yield self.page(cluster)
         self.subscribe(page, "N")
@@ -228,12 +228,12 @@ class ClusterTests(BusTestCase):
 
 
 def counting(values: list[float]) -> list[float]:
-    """As many values as these, one after the other from the first one on."""
+    """Return consecutive values from the first one on, as many as these."""
     return [values[0] + index for index in range(len(values))]
 
 
 class BareEdge:
-    """An edge of which the test says what it asks for."""
+    """An edge whose requests the test determines."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.client = NATSClient(reactor, ClientSettings(servers(cluster.bus), "bare"))
@@ -244,7 +244,7 @@ class BareEdge:
         self.client.startService()
 
     def send_control(self, send_control: Action, content: Any = None) -> None:
-        """Action the ingest A."""
+        """Send a request to the ingest A."""
         self._changes += send_control is Action.OPEN
         control = Control("1", 1, self._changes, send_control, content)
         self.client.publish(subjects.control("A", "bare"), control.packed(), reply="nowhere")

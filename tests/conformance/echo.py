@@ -22,7 +22,7 @@ from pycawamp.wire.v2.dialect import VERSION_2
 
 
 class EchoSession:
-    """Sends back what it receives."""
+    """Sends received messages back."""
 
     is_busy = False
     dialect = VERSION_2
@@ -33,7 +33,7 @@ class EchoSession:
         self.outgoing = self
 
     def receive(self, payload: bytes, is_binary: bool) -> None:
-        """Send a message back, of the same kind; compressed as updates are."""
+        """Send a message of the same kind back, compressed like updates."""
         framing = self.outbox.framing
         frame = framing.binary(payload) if is_binary else framing.text(payload)
         compressed = framing.compress(frame) if framing.compress is not None else None
@@ -72,12 +72,12 @@ class EchoSessions:
     def open(
         self, writer: IWriter, peer: Peer, encoding: Encoding, close_connection: CloseConnection
     ) -> EchoSession:
-        """Return an echo."""
+        """Return an echo session."""
         return EchoSession(self._flush_cycle, writer)
 
 
 def echo_site(reactor: Any, max_message: int) -> GatewaySite:
-    """The site to listen with."""
+    """Return a site with echo sessions."""
     sessions: Any = EchoSessions(reactor)
     limits = SocketLimits(max_message=max_message, compression=True)
     factory = MonitorFactory(Clients(reactor, sessions, limits.stall_timeout), limits)

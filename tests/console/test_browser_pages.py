@@ -51,7 +51,7 @@ WIKI = (
 class PageTestCase(WebTestCase):
     """Tests of pages on a web server that is not the gateway.
 
-    The gateway is where `localhost:8888` leads the browser.
+    `localhost:8888` in the browser is the gateway.
     """
 
     RECORDS: ClassVar[str] = RECORDS
@@ -60,7 +60,7 @@ class PageTestCase(WebTestCase):
     def open_page(
         self, name: str, *options: str, record: str = "", library: str = "http://localhost:8888"
     ) -> Browser:
-        """Put the pages on a server of their own, start the gateway, and open one.
+        """Start a server with the pages and the gateway, and open a page.
 
         In `options`, `PAGES` is the origin of the pages.
         """
@@ -202,7 +202,7 @@ class ElementTests(PageTestCase):
     def test_written(self) -> None:
         """Fields write on Enter, ticks and choices at once; Escape gives up.
 
-        The page has the gateway's leave, and its own copy of the library.
+        The page is allowed with `--allow-origin`, and has its own copy of the library.
         """
         browser = self.open_elements("--allow-put=anyone", "--allow-origin=PAGES", library="")
         field = browser.find("#field")

@@ -96,7 +96,7 @@ class PutTests(WebTestCase):
         field.send_keys("\n")
         self.browser.click("dialog.confirm .danger")
         self.browser.until_row(name, lambda row: row.outcome.startswith("✓"))
-        # The record drives what it is told to its limit.
+        # The record limits the value.
         self.browser.until_row(name, lambda row: row.value == "10.0")
         row = self.browser.until_row(name, lambda row: "now has" in row.outcome)
         self.assertRegex(row.outcome, r"Wrote 11 in .* s; the PV now has 10\.0$")
@@ -114,7 +114,7 @@ class PutTests(WebTestCase):
         name = self.unfold("setpoint", *PUTS)
         field = self.browser.find(".put input")
         field.send_keys("6")
-        # DISP has a record refuse all puts from outside; nobody is told of it before.
+        # With DISP, a record refuses all puts from outside, without notifying clients.
         self.set_record("setpoint.DISP", 1)
         field.send_keys("\n")
         row = self.browser.until_row(name, lambda row: row.outcome.startswith("✕"))

@@ -197,7 +197,7 @@ class AccessTests(IOCTestCase):
         yield self.assert_unreadable(client)
         self.subscribe(late, "a", "b")
         yield self.assert_unreadable(late)
-        # What changes while it may not be read is not told.
+        # Changes while it may not be read are not reported.
         ioc.command(f'dbpf("{self.prefix}a","99")')
         self.subscribe(client, "open")
         yield client.until(pvname=self.prefix + "open", value=5.0)
@@ -212,7 +212,7 @@ class AccessTests(IOCTestCase):
         yield self.assert_unreadable(client)
         yield self.allow(ioc, READABLE)
         yield self.assert_readable(client)
-        # Updates go on as with any other PV.
+        # Updates continue as with any other PV.
         ioc.command(f'dbpf("{self.prefix}a","2.5")')
         monitor = yield client.receive()
         self.assertEqual((monitor["value"], monitor["units"]), (2.5, "mm"))

@@ -1,4 +1,4 @@
-"""Random events of a record, and what a channel makes of them (Hypothesis)."""
+"""Random events of a record, and the calls of a channel's sink (Hypothesis)."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class ChannelMachine(RuleBasedStateMachine):
         limits = InboxLimits(events=2, slice=SLICE)
         self.inbox = Inbox(self.clock, lambda: None, limits)
         self.sink = Sink(self.clock)
-        # Never started: nothing is asked of libca.
+        # Never started, so libca is not called.
         backend = CABackend(self.clock, self.inbox)
         self.channel = Channel("X", 1, self.sink, backend)
         self.refusal: libca.Refusal | None = None

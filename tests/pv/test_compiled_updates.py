@@ -76,7 +76,7 @@ class ScalarTests(SynchronousTestCase):
         renderer = encoding.dialect.renderer('a"b', encoding)
         renderer.describe(Metadata(field_type, 1, units='mm\u00b5"'))
         reading = dbr.decoder(field_type, 1)(raw)
-        # The first one may tell more than those that C writes.
+        # The first message may contain more than those that C writes.
         renderer.update(reading)
         made_in_python = renderer.update(reading)
         form = renderer.template()
@@ -500,7 +500,7 @@ class EncodingTests(SynchronousTestCase):
         self.update(4, 5)
         self.check(direct=True)
         self.assertEqual(self.values(), [[4, 5], [4], [4]])
-        # The last value of a connection comes before the news of its end.
+        # The last value of a connection is sent before its end is reported.
         for each in self.both:
             each.post("a", "lose", None)
         self.wait(0.001)

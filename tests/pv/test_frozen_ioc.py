@@ -16,7 +16,7 @@ from tests.support.version2_case import like, send_request
 
 ELEMENTS = 50_000
 PUTS = 30
-"""More than fits into the sockets' buffers, and what libca takes beyond them."""
+"""More bytes than fit into the buffers of the sockets and libca."""
 FROZEN = f"""
 record(waveform, "frozen:array") {{ field(FTVL, "DOUBLE") field(NELM, "{ELEMENTS}") }}
 record(ao, "frozen:a") {{ field(VAL, "1") field(PINI, "YES") }}

@@ -41,7 +41,7 @@ ONE = time_bytes(DOUBLE, 1.0)
 ZEROS = bytes(500)
 LABEL = b"on".ljust(26, b"\0")
 TYPES = {"short": TIME + 1, "plain": 6, "control": TIME + 14, "acknowledge": 36}
-"""DBR types of what PVs send that were asked for a DBR_TIME_DOUBLE."""
+"""DBR types that PVs send in reply to a request for DBR_TIME_DOUBLE."""
 
 
 def replying(payload: bytes, control: bytes = ZEROS, **more: Any) -> Callable[[Request], None]:
@@ -242,7 +242,7 @@ class BadStatusTests(LyingServerTestCase):
             error = yield client.until(like(msg_type="error"))
             self.assertEqual(error["pvname"], "value")
             self.assertIn(words, error["message"])
-            # Who comes later is told the same.
+            # Later clients get the same.
             client.send({"action": "connect", "pv": "value"})
             yield client.until(like(msg_type="connection", conn=False))
             again = yield client.until(like(msg_type="error"))

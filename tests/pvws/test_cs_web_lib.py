@@ -20,7 +20,7 @@ from tests.support.displays import DISPLAYS, need_displays
 from tests.support.timing import allowed
 
 LOADING = 60.0
-"""Seconds that the library, of some megabytes, may take to be read."""
+"""Seconds within which the library, of some megabytes, must be loaded."""
 RECORDS = """
 record(ao, "$(P)level") {
     field(VAL, "1.5") field(EGU, "mm") field(HIGH, "8") field(HSV, "MINOR") field(HIHI, "9")
@@ -54,7 +54,7 @@ class Library(ProcessProtocol):
         """Fires with the library's next message with these keys."""
         found: Deferred[Any] = Deferred(lambda _: None)
         self._waiting = lambda received: received.items() >= keys.items(), found
-        self._look()
+        self._check()
 
         def not_seen(*_: Any) -> Any:
             raise NotSeenError(f"{keys}; the last: {self.received[-5:]} {self.errors[-2000:]!r}")
@@ -65,7 +65,7 @@ class Library(ProcessProtocol):
         """Handle lines."""
         *lines, self._partial = (self._partial + data).split(b"\n")
         self.received += [json.loads(line) for line in lines]
-        self._look()
+        self._check()
 
     def errReceived(self, data: bytes) -> None:
         """Store errors."""
@@ -81,7 +81,7 @@ class Library(ProcessProtocol):
             self.transport.signalProcess("KILL")  # type: ignore[union-attr]
         return self.ended
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         while self._waiting is not None and self._position < len(self.received):
             fits, found = self._waiting
             received = self.received[self._position]

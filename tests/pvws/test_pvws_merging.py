@@ -53,7 +53,7 @@ class Display:
         """Merge received updates."""
         for message in self.page.take():
             assert message["type"] == "update", message
-            # A display that shows a value has been told what kind of value it is.
+            # A display that shows a value has received its type.
             assert (
                 "vtype" in message
                 or "value" not in message

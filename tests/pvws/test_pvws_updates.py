@@ -254,9 +254,9 @@ class AbsenceTests(PVWSTestCase):
 
     @inlineCallbacks
     def test_before_the_value(self) -> Any:
-        """Of a PV that can be written, it is told first that it cannot, and then whole.
+        """A writable PV is first reported as read-only, and then completely.
 
-        cs-web-lib takes a PV for read-only whatever the first message about it says.
+        cs-web-lib treats a PV as read-only on the first message about it, whatever that says.
         """
         _, fixture, first = yield self.start_all(RECORDS)
         name = f"{self.prefix}double"

@@ -49,7 +49,7 @@ class NotSecret:
 
 
 class ArchiverTests(TestCase):
-    """A gateway with PVs in memory, before an appliance."""
+    """A gateway with PVs in memory, and an appliance."""
 
     timeout = allowed(60)
 
@@ -127,7 +127,7 @@ class ArchiverTests(TestCase):
             self.backend.set("old", float(i))
         reply = yield self.read(start=seconds - 1000)
         self.assertEqual(reply["values"], list(range(90)))
-        # What is all in memory is not asked for elsewhere.
+        # If all samples are in memory, there is no request.
         requested = len(self.appliance.requests)
         reply = yield self.read(start=seconds + 60)
         self.assertEqual(reply["values"], list(range(59, 90)))

@@ -59,11 +59,11 @@ class DrainTests(TwistdTestCase):
         status, text = yield self.get(f"{ready[1]}readyz")
         self.assertEqual(status, 503)
         self.assertIn("draining", text)
-        # Who has not heard yet is still served.
+        # Clients that were not closed yet are still served.
         late = yield self.connect(url)
         yield self.assert_live(late)
         yield until_true(lambda: len(closed) > 3)
-        # Who leaves meanwhile by itself does not keep it waiting.
+        # It does not wait for clients that disconnect by themselves.
         clients[[client.close_code for client in clients].index(None)].abort()
         status, _ = yield self.get(f"{ready[1]}monitor")
         self.assertEqual(status, 426)
@@ -95,7 +95,7 @@ class NotifyTests(TwistdTestCase):
         run.signal("TERM")
         yield until_true(lambda: "STOPPING=1" in notifications.states)
         yield run.when_ended()
-        # Draining is no hanging.
+        # A gateway that drains does not hang.
         after = notifications.states[notifications.states.index("STOPPING=1") :]
         self.assertIn("WATCHDOG=1", after)
 

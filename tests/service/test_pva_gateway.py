@@ -26,7 +26,7 @@ record(ao, "secret") { field(VAL, "7") field(PINI, "YES") }
 
 
 class PVAGatewayTests(PVATestCase):
-    """A gateway before a QSRV 2 IOC."""
+    """A gateway with a QSRV 2 IOC."""
 
     @inlineCallbacks
     def start(

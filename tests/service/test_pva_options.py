@@ -41,7 +41,7 @@ def picture(payload: bytes) -> tuple[dict[str, Any], PIL.Image.Image]:
 
 
 class OptionTests(PVATestCase):
-    """A gateway before a server of p4p."""
+    """A gateway with a p4p server."""
 
     @inlineCallbacks
     def start(self, *lines: str) -> Generator[Deferred[Any], Any, WebSocketTestClient]:
@@ -111,7 +111,7 @@ class OptionTests(PVATestCase):
         client.send({"action": "get", "pv": "pva://large", "id": 7})
         yield client.until(lambda message: isinstance(message, bytes))
         self._check_large(client)
-        # Many at once: the newest comes, whatever is left out.
+        # Many at once: the newest one is sent, whichever are omitted.
         client.send({"action": "connect", "pv": "pva://large"})
         post = "pvs['large'].post(np.full((1100, 1000), {}, 'u1'))"
         yield self.server.run(f"[{post.format('n')} for n in range(100, 130)]")

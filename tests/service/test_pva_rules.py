@@ -26,7 +26,7 @@ ASG(HIDDEN) { RULE(1, NONE) }
 
 
 class RulesTests(PVATestCase):
-    """A gateway before a QSRV 2 IOC, or a server of p4p."""
+    """A gateway with a QSRV 2 IOC or a p4p server."""
 
     @inlineCallbacks
     def test_put_log(self) -> Generator[Deferred[Any], Any, None]:
@@ -74,7 +74,7 @@ class RulesTests(PVATestCase):
         client.send({"action": "connect", "pv": "pva://position"})
         yield client.until(msg_type="monitor", value=1.5)
         self.assertEqual(fixture.gateway.statistics().totals.overruns, 0)
-        # The reactor waits: the gateway takes nothing meanwhile.
+        # The reactor is blocked: the gateway reads nothing meanwhile.
         for number in range(200):
             server.run_now(f'dbpf("position", "{number}")')
         server.run_now('dbpf("position", "-1")')

@@ -27,7 +27,7 @@ ARRAY = Metadata(FieldType.DOUBLE, MIB // 8)
 PUTS, PUT_BYTES = 100, 4 * MIB
 """Instead of a client's limits, which are ten times and 16 times as much: to have it soon."""
 NUMBERS = PUT_BYTES // 512
-"""Elements of arrays of which some dozens are too much."""
+"""Elements of arrays; some dozens of these exceed the limit."""
 ANYONE = Policy(puts=True, writers=Writers.ANYONE)
 
 

@@ -102,7 +102,7 @@ class ServedMemoryTests(TwistdTestCase):
         self.assertGreater(kinds.count("value"), 0)
         self.assertLessEqual(kinds.count("value"), MAX_MEMORY // 4 // 7)
         self.assert_within()
-        # Those that were refused are let go, so that there is room for others.
+        # Disconnect refused ones, so that there is room for others.
         reply = yield send_request(self.client, "get", pv=self.prefix + "big", arrays="base64")
         self.assertEqual(reply.get("count"), ELEMENTS, reply.get("code"))
 

@@ -213,7 +213,7 @@ class OptionMachine(ChangingPVsMachine):
         """All clients catch up, and their pages show the current state."""
         for number in range(len(self.open)):
             self.resume(number)
-        # Reviews take a turn for each PV; a rate keeps an update back for one pause.
+        # Reauthorization takes an iteration for each PV; a rate delays an update for one pause.
         for _ in range(2):
             for _ in range(2 * MAX_CLIENTS * len(self.open) + 2):
                 self.flush_cycle()

@@ -33,7 +33,7 @@ class ServedTests(V2TestCase):
         """Of 300 filters on one record 50 are open; the record itself can still be opened."""
         ioc, fixture, client = yield self.start_all(RECORD)
         names = [f'{self.prefix}fast.{{"dbnd":{{"abs":{each}}}}}' for each in range(1, 301)]
-        # In lists of 100, as all mistakes of such a list are told one by one.
+        # In lists of 100, for which all errors are reported one by one.
         for start in range(0, 300, 100):
             client.send({"action": "connect", "pvs": names[start : start + 100]})
         client.send({"action": "connect", "pv": self.prefix + "fast"})

@@ -24,9 +24,9 @@ from tests.support.timing import allowed
 
 CHANNELS = 10_000
 BUDGET = 0.020
-"""Seconds of processor time for that many channels, on an idle machine."""
+"""Seconds of CPU time for this number of channels, on an idle machine."""
 OTHERS = 5
-"""How much longer it may take beside other processes, which share caches and memory."""
+"""A factor for other processes, which share caches and memory."""
 
 
 class SnapshotTests(SynchronousTestCase):
@@ -142,7 +142,7 @@ class AppTests(MemoryServiceTestCase):
 
 
 def seconds(function: Callable[[], object]) -> float:
-    """Return the processor time of a call."""
+    """Return the CPU time of a call."""
     started = time.process_time()
     function()
     return time.process_time() - started

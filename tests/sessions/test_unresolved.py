@@ -139,7 +139,7 @@ class FairnessTests(SynchronousTestCase):
         self.assertEqual(self.shown(honest), 1.0)
         self.flood(honest, 10)
         self.assertEqual(self.refused(honest), [])
-        # What was found takes nothing of it.
+        # Names that were found do not count.
         for number in range(200):
             self.gateway.backend.add(f"X{number}", 1.0)
             send_request(honest, "connect", f"X{number}")

@@ -189,7 +189,7 @@ class MetadataTests(V2TestCase):
 
     @inlineCallbacks
     def test_version_1_unchanged(self) -> Any:
-        """Beside a client with all options, a Version 1 client gets no additional byte."""
+        """A Version 1 client gets no additional byte if another client uses all options."""
         ioc, fixture, plain = yield self.start_all(RECORDS)
         client_with_options = yield fixture.connect()
         for name in ("ao", "mbbo"):

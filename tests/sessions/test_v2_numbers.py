@@ -29,7 +29,7 @@ record(ao, "$(P)double") {}
 
 
 def singles(precision: int) -> Iterator[float]:
-    """Values that a float32 holds: the edges, and some of every third size; next, of others."""
+    """Return values of a float32: the limits, and some of every third exponent or the next ones."""
     yield from SINGLES
     choose = random.Random(precision)
     for exponent in range(-9 + precision % 3, 20, 3):
@@ -46,7 +46,7 @@ class NumberTests(V2TestCase):
         wrong = []
         for precision in PRECISIONS:
             yield self.dbpf(ioc, "single.PREC", str(precision))
-            # The IOC tells of it by an event of its own, which a get may overtake.
+            # The IOC reports it with a separate event, which a get may overtake.
             while (yield self.send_request(client, "info", "single"))["precision"] != precision:
                 pass
             for value in singles(precision):

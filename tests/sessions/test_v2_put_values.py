@@ -129,7 +129,7 @@ class PutValueTests(SynchronousTestCase):
             _, _, after = self.put(described(FieldType.ENUM, 1), value)
             self.assertEqual(after, expected)
         bare, few = Metadata(FieldType.ENUM, 1), described(FieldType.ENUM, 1)
-        # A menu with more than the 16 labels that Channel Access tells.
+        # A menu with more labels than the 16 of Channel Access.
         menu = Metadata(FieldType.ENUM, 1, enum_strs=tuple("abcdefghijklmnop"))
         for metadata, highest in [(bare, 15), (few, 15), (menu, 65535)]:
             for value, kind in [(highest, "put"), (highest + 1, "error"), (-1, "error")]:

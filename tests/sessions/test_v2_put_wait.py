@@ -108,7 +108,7 @@ class WaitTests(V2TestCase):
 
     @inlineCallbacks
     def test_killed(self) -> Any:
-        """If an IOC dies during a put, that one and those behind it are `put_failed` at once."""
+        """If an IOC dies during a put, it and those queued behind it are `put_failed` at once."""
         ioc = yield self.start_ioc(RECORDS)
         client = yield self.start_client()
         yield self.value(client, "slow")

@@ -1,8 +1,8 @@
-"""The data retrieval of an EPICS Archiver Appliance, as its documentation describes it.
+"""The data retrieval of an EPICS Archiver Appliance, as described by its documentation.
 
 `/retrieval/data/getData.json` with `pv`, `from` and `to`, and the operator `optimized`: all samples
-of the time, and the one before; if there are more than asked for, the mean, standard deviation,
-lowest, highest and number of those of each bin. NaN is written as it is, as the appliance does.
+of the period, and the one before; if there are more than requested, the mean, standard deviation,
+lowest, highest and number of each bin. NaN is written as `NaN`, like by the appliance.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 
 
 class Stored(NamedTuple):
-    """A sample that the appliance has."""
+    """A sample in the appliance."""
 
     secs: int
     nanos: int
@@ -41,7 +41,7 @@ class ArchiverAppliance(Resource):
         self.requests: list[dict[str, str]] = []
         """The queries of all requests so far."""
         self.answer: Callable[[Request], Any] | None = None
-        """What answers in its place: a fault."""
+        """The response in its place, to simulate a fault."""
         site = Site(self)
         listen: Any = reactor.listenTCP
         self._port = listen(0, site, interface="127.0.0.1")
@@ -53,7 +53,7 @@ class ArchiverAppliance(Resource):
         return stopped
 
     def render_GET(self, request: Request) -> bytes | int:
-        """Answer a request for samples."""
+        """Respond to a request for samples."""
         query = {key.decode(): values[0].decode() for key, values in (request.args or {}).items()}
         self.requests.append(query)
         if self.answer is not None:
@@ -78,7 +78,7 @@ class ArchiverAppliance(Resource):
 
 
 def never(_request: Request) -> int:
-    """Do not answer."""
+    """Do not respond."""
     return NOT_DONE_YET
 
 

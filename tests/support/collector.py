@@ -1,8 +1,8 @@
-"""Clients that take all they get, in a process of their own.
+"""Clients that read everything, in a separate process.
 
-`python -m tests.support.collector PORT N M PV…`: N clients ask for the PVs; when each has M
+`python -m tests.support.collector PORT N M PV…`: N clients subscribe to the PVs; when each has M
 messages of the first PV, a line per client is printed: a JSON array of these messages. Plain
-sockets and nothing of the project: beside 20 of its own clients on one core, the gateway could
+sockets and no code of the project: with 20 of its own clients on one core, the gateway could
 not keep up with a fast record.
 """
 
@@ -28,7 +28,7 @@ class Collector:
         self._frames = FrameReader()
 
     def read(self) -> bool:
-        """Take what has come; whether it is not enough yet."""
+        """Read data; return whether more messages are needed."""
         data = self.socket.recv(1 << 20)
         if not data:
             raise SystemExit("the gateway has closed the connection")
@@ -39,12 +39,12 @@ class Collector:
 
 
 def connect(pv: str) -> bytes:
-    """The request for a PV."""
+    """Return the request for a PV."""
     return json.dumps({"action": "connect", "pv": pv}).encode()
 
 
 def collect(port: int, number: int, enough: int, pvs: list[str]) -> list[Collector]:
-    """That many clients, each with enough."""
+    """Run clients until each has the number of messages."""
     clients = [Collector(port, pvs, enough) for _ in range(number)]
     with selectors.DefaultSelector() as waiting:
         for client in clients:

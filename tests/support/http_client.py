@@ -1,4 +1,4 @@
-"""Reads whole HTTP answers from the network."""
+"""Reads whole HTTP responses from the network."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ class HTTPReader(Protocol):
         self._ended: Deferred[HTTPReader] = Deferred()
 
     def fetch(self, data: bytes) -> Deferred[HTTPReader]:
-        """Send some bytes; fires with this when the connection has ended."""
+        """Send some bytes; fires with this reader when the connection has ended."""
         cast(Any, self.transport).write(data)
         return self._ended
 
     @property
     def answer(self) -> Answer:
-        """What has come."""
+        """The received response."""
         return Answer.parse(self.data)
 
     def dataReceived(self, data: bytes) -> None:
-        """Overrides Protocol: keep it."""
+        """Overrides Protocol: store the data."""
         self.data += data
         if is_upgraded(self.data):
             cast(Any, self.transport).abortConnection()
 
     def connectionLost(self, reason: Any = None) -> None:
-        """Overrides Protocol: tell who waits."""
+        """Overrides Protocol: fire the Deferred of the request."""
         self.reason = reason.value
         self._ended.callback(self)
 
@@ -53,5 +53,5 @@ def fetch(
 
 
 def exchange(endpoint: IStreamClientEndpoint, data: bytes) -> Deferred[Answer]:
-    """Send some bytes to an endpoint; fires with the answer."""
+    """Send some bytes to an endpoint; fires with the response."""
     return fetch(endpoint, data).addCallback(lambda reader: reader.answer)

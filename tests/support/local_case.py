@@ -17,7 +17,7 @@ from tests.support.version2_case import ANYONE, send_request
 
 
 class LocalTestCase(TestCase):
-    """Tests with a gateway of their own."""
+    """Tests with their own gateway."""
 
     timeout = allowed(60)
     policy = ANYONE
@@ -36,6 +36,6 @@ class LocalTestCase(TestCase):
 
     @inlineCallbacks
     def value(self, client: WebSocketTestClient, name: str) -> Generator[Deferred[Any], Any, Any]:
-        """What a PV holds, or the error."""
+        """Fires with the value of a PV, or the error."""
         reply = yield send_request(client, "get", pv=name)
         return reply.get("value", reply.get("message"))

@@ -1,4 +1,4 @@
-"""PV lists, and what they make of a name."""
+"""PV lists, and their decisions about names."""
 
 from __future__ import annotations
 

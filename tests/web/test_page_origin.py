@@ -1,4 +1,4 @@
-"""What a web page can do through the browser of a user whom the gateway knows by address."""
+"""What a web page can do through the browser of a user with rights by address."""
 
 from __future__ import annotations
 
