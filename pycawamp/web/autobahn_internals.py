@@ -11,9 +11,9 @@ from pycawamp.web.internals import check_internals
 _NAMES = (
     *("_fail_connection", "_invalid_payload", "_max_message_size_exceeded"),
     *("_perMessageCompress", "onFrameData", "onFrameEnd", "websocket_extensions"),
-    *("failHandshake", "dropConnection", "sendCloseFrame", "processData", "processControlFrame"),
+    *("failHandshake", "sendCloseFrame", "processData", "processControlFrame"),
     *("onMessageBegin", "onMessageFrameData", "onMessageFrameEnd", "onMessageEnd"),
-    *("autoPingPending", "closeHandshakeTimeoutCall", "control_frame_data", "current_frame"),
+    *("autoPingPending", "control_frame_data", "current_frame"),
     *("failedByMe", "message_is_binary"),
     *(
         "CONFIG_ATTRS",

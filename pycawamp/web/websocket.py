@@ -249,12 +249,6 @@ class MonitorProtocol(InflatingProtocol):
         else:
             super().onAutoPingTimeout()
 
-    def dropConnection(self, abort: bool = False) -> None:
-        """Close the connection, after a short time even if its client does not read."""
-        super().dropConnection(abort)
-        if not abort and self._closing is None:
-            self._closing = self.factory.clients.clock.callLater(CLOSING, self.abort)
-
     def abort(self) -> None:
         """Close the connection immediately."""
         if self._client_transport is not None:
@@ -272,9 +266,15 @@ class MonitorProtocol(InflatingProtocol):
         super().failHandshake(without_token(reason), *arguments, **keywords)
 
     def sendCloseFrame(self, *args: Any, **keywords: Any) -> None:
-        """End the session first: no message may follow a close frame (RFC 6455, section 5.5.1)."""
+        """End the session first: no message may follow a close frame (RFC 6455, section 5.5.1).
+
+        Autobahn's timeout for the answer is not used. It would reset the connection, and a client
+        that reads late would lose the data in the kernel and the close frame.
+        """
         self._end_session()
         super().sendCloseFrame(*args, **keywords)
+        if self._closing is None and self.state == self.STATE_CLOSING:
+            self._closing = self.factory.clients.clock.callLater(CLOSING, self.cut)
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         """End the session."""
@@ -285,11 +285,6 @@ class MonitorProtocol(InflatingProtocol):
         if closing is not None and closing.active():
             closing.cancel()
         self.factory.clients.read_scheduler.drop(self)
-        timer: Any = self.closeHandshakeTimeoutCall  # type: ignore[has-type]
-        if timer is not None:
-            # Autobahn does not cancel it if the connection ends without a reply.
-            timer.cancel()
-            self.closeHandshakeTimeoutCall = None
         self.factory.clients.remove(self, self._pvs, self._why_closed(wasClean, code, reason))
 
     def _why_closed(self, clean: bool, code: int | None, reason: str | None) -> str:
@@ -374,7 +369,7 @@ class MonitorFactory(WebSocketServerFactory):  # type: ignore[misc]
             autoPingTimeout=limits.ping_interval + 1,
             maxMessagePayloadSize=limits.max_message,
             maxFramePayloadSize=limits.max_message,
-            closeHandshakeTimeout=2,
+            closeHandshakeTimeout=0,
             # `Authentication` has checked the origin.
             allowedOrigins=["*"],
             allowNullOrigin=True,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import tempfile
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from pycawamp.config.options import OPTIONS, Options
 from pycawamp.config.settings import Settings
 from pycawamp.config.sources import from_file
 from tests.support.examples import examples
+from tests.support.process_state import set_environment
 
 
 def settings_of(*argv: str) -> Settings:
@@ -44,8 +44,8 @@ class SourceTestCase(SynchronousTestCase):
         return f"--config={self.path}"
 
     def set(self, variable: str, text: str) -> None:
-        """Set an environment variable while the test runs."""
-        self.patch(os, "environ", {**os.environ, variable: text})
+        """Set an environment variable until the test ends."""
+        set_environment(self, {variable: text})
 
     def refused(self, *argv: str) -> str:
         """Return the error for a command line."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import re
 import shlex
 from pathlib import Path
@@ -13,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.config.describe import table
 from pycawamp.config.options import OPTIONS, Options
+from tests.support.process_state import change_directory
 
 DOCS = Path(__file__).parents[2] / "docs"
 TEXT = (DOCS / "operations.md").read_text()
@@ -51,11 +51,9 @@ class OptionTests(SynchronousTestCase):
 
     def test_file(self) -> None:
         """The file on the page has the same meaning as its command line."""
-        folder = self.mktemp()
-        os.makedirs(folder)
-        before = os.getcwd()
-        os.chdir(folder)
-        self.addCleanup(os.chdir, before)
+        folder = Path(self.mktemp())
+        folder.mkdir(parents=True)
+        change_directory(self, folder)
         block = re.search(r"^pycaserver .*--print-config.*\npycaserver .*$", TEXT, re.MULTILINE)
         assert block is not None
         made, used = block[0].splitlines()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Generator
@@ -25,6 +24,7 @@ from pycawamp.pv import errors
 from pycawamp.testing import GatewayFixture, WebSocketTestClient
 from pycawamp.wire.v2.options import OPTIONS
 from tests.support.fixed_text import fixed
+from tests.support.process_state import set_environment
 from tests.support.version2_case import ANYONE, V2TestCase, like
 
 PAGE = Path(__file__).absolute().parents[2] / "docs" / "protocol.md"
@@ -143,9 +143,7 @@ class PlayTests(V2TestCase):
     def start_demo(self) -> Generator[Deferred[Any], Any, SoftIOC]:
         """Run the demo's IOC."""
         demo = DemoIOC(reactor, self.ports)
-        before = dict(os.environ)
-        os.environ.update(demo.client_environment())
-        self.addCleanup(os.environ.update, before)
+        set_environment(self, demo.client_environment())
         ready = demo.when_up()
         demo.startService()
         self.addCleanup(demo.stopService)

@@ -25,6 +25,7 @@ from pycawamp.config.options import OPTIONS, Options
 from pycawamp.demo.ports import free_port
 from pycawamp.testing import connect
 from tests.support.certificate import write_certificate
+from tests.support.process_state import change_directory
 from tests.support.service_case import MemoryServiceTestCase, basic, reactor
 from tests.support.twistd import Twistd
 
@@ -49,9 +50,7 @@ class DocumentedTests(MemoryServiceTestCase):
     def setUp(self) -> None:
         """Make the files."""
         super().setUp()
-        before = os.getcwd()
-        os.chdir(self.folder)
-        self.addCleanup(os.chdir, before)
+        change_directory(self, self.folder)
         self.files = write_certificate(self.folder)
         shutil.copy(self.files.key, "privkey.pem")
         shutil.copy(self.files.certificate, "fullchain.pem")

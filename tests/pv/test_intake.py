@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Callable
 from threading import Thread
 from types import SimpleNamespace
@@ -41,6 +40,7 @@ from tests.support.libca_events import (
     event_args,
 )
 from tests.support.memory_gateway import SteppingReactor
+from tests.support.process_state import set_environment
 
 LISTENERS = 4
 FEW_BYTES = 60
@@ -431,7 +431,7 @@ class LoadTests(SynchronousTestCase):
 
     def test_forced(self) -> None:
         """With PYCASERVER_FAST=0, everything is done in Python."""
-        self.patch(os, "environ", os.environ | {"PYCASERVER_FAST": "0"})
+        set_environment(self, {"PYCASERVER_FAST": "0"})
         fast = _fast.load()
         self.assertEqual(str(fast), "in Python (PYCASERVER_FAST is 0)")
         made = fast.intake(reactor, InboxLimits()), fast.frame_buffer, fast.history

@@ -21,6 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from pycawamp.demo.process import SoftIOC, free_ports
 from pycawamp.pv.ca.repeater import DEFAULT_PORT, REGISTER, answers, ensure_repeater, repeater_port
 from tests.support.ca_client import run_client
+from tests.support.process_state import set_environment
 
 reactor = cast(IReactorProcess, installed_reactor)
 
@@ -69,15 +70,7 @@ class RepeaterTests(TestCase):
         """Choose a port."""
         self.ports = free_ports()
         self.port = self.ports.repeater
-        self.set_environment(str(self.port))
-
-    def set_environment(self, port: str) -> None:
-        """Set EPICS_CA_REPEATER_PORT for this test and the processes that it starts."""
-        before = os.environ.pop(VARIABLE, None)
-        os.environ[VARIABLE] = port
-        self.addCleanup(os.environ.pop, VARIABLE)
-        if before is not None:
-            self.addCleanup(os.environ.update, {VARIABLE: before})
+        set_environment(self, {VARIABLE: str(self.port)})
 
     @inlineCallbacks
     def ensure_owned(self) -> Any:

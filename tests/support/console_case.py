@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import re
+import socket
 from collections.abc import Callable, Generator
 from functools import wraps
 from http.client import HTTPConnection
@@ -37,6 +38,9 @@ PORT = free_port()
 
 It finds `localhost:8888` there too, which old pages have in them.
 """
+_RESERVED = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+_RESERVED.bind(("127.0.0.1", PORT))
+"""While the UDP port is in use, `free_port` does not return its number again, to an IOC."""
 
 FEW_PROCESSES = (
     "--app=data:,",

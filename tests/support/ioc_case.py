@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 from collections.abc import Callable, Generator
@@ -18,6 +17,7 @@ from twisted.trial.unittest import TestCase
 from pycawamp.config.settings import GatewaySettings
 from pycawamp.demo.process import CAPorts, SoftIOC, free_ports
 from pycawamp.testing import GatewayFixture, WebSocketTestClient
+from tests.support.process_state import set_environment
 from tests.support.shared_ioc import LentIOC, SharedIOC, Shell, shared_ioc
 from tests.support.timing import TIMEOUT, allowed
 
@@ -34,18 +34,7 @@ class IOCTestCase(TestCase):
 
     def see_own_ioc(self) -> None:
         """Make Channel Access of this process find only this test's IOC, until the test ends."""
-        variables = self.ports.client_environment()
-        before = {name: os.environ.get(name) for name in variables}
-
-        def restore() -> None:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
-
-        os.environ.update(variables)
-        self.addCleanup(restore)
+        set_environment(self, self.ports.client_environment())
 
     @inlineCallbacks
     def borrow_ioc(self, records: str) -> Generator[Deferred[Any], Any, Shell]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.pva.backend import PVABackend
 from pycawamp.pv.values import Metadata, Reading
 from pycawamp.testing import TIMEOUT, GatewayFixture
+from tests.support.process_state import set_environment
 from tests.support.timing import allowed
 
 ANYONE = Policy(puts=True, writers=Writers.ANYONE)
@@ -141,23 +141,9 @@ class PVATestCase(TestCase):
         self.addCleanup(server.kill)
         return server
 
-    def set_environment(self, variables: dict[str, str]) -> None:
-        """Set variables of this process's environment until the test ends."""
-        before = {name: os.environ.get(name) for name in variables}
-
-        def restore() -> None:
-            for name, text in before.items():
-                if text is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = text
-
-        os.environ.update(variables)
-        self.addCleanup(restore)
-
     def start_backend(self, *others: PVAPorts, **variables: str) -> PVABackend:
         """Run a backend that finds only this test's servers."""
-        self.set_environment({**self.ports.client_environment(*others), **variables})
+        set_environment(self, {**self.ports.client_environment(*others), **variables})
         limits = InboxLimits()
         intake = _fast.load().intake(reactor, limits) if self.is_compiled else None
         inbox = Inbox(reactor, lambda: None, limits, intake)
@@ -175,7 +161,7 @@ class PVATestCase(TestCase):
         with_channel_access: bool = False,
     ) -> Generator[Deferred[Any], Any, GatewayFixture]:
         """Run a gateway that finds only this test's servers."""
-        self.set_environment(self.ports.client_environment())
+        set_environment(self, self.ports.client_environment())
         backend = None if with_channel_access else MemoryBackend()
         ports = free_ports() if with_channel_access else None
         fixture = GatewayFixture(reactor, settings, ports, backend, policy)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from twisted.internet.threads import deferToThread
@@ -10,6 +9,7 @@ from twisted.internet.threads import deferToThread
 from harness.pva import PVAServer
 from pycawamp.demo.ports import PVAPorts
 from tests.support.console_case import WebTestCase
+from tests.support.process_state import set_environment
 
 
 class PVAWebTestCase(WebTestCase):
@@ -23,7 +23,4 @@ class PVAWebTestCase(WebTestCase):
         ports = PVAPorts.free()
         self.server = PVAServer(ports, "shared")
         self.addCleanup(self.server.kill)
-        before = dict(os.environ)
-        os.environ.update(ports.client_environment())
-        self.addCleanup(os.environ.update, before)
-        self.addCleanup(os.environ.clear)
+        set_environment(self, ports.client_environment())

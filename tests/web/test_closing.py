@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
-from twisted.internet import reactor
+from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import gatherResults, inlineCallbacks
 from twisted.internet.task import deferLater
+from twisted.internet.tcp import Server
 
 from tests.support.gateway_case import MemoryGatewayTestCase, connect_all
 from tests.support.ioc_case import until_true
 from tests.support.timing import allowed
+
+reactor = cast(Any, installed_reactor)
 
 
 class ClosingTests(MemoryGatewayTestCase):
@@ -44,7 +47,6 @@ class ClosingTests(MemoryGatewayTestCase):
         for number in range(200):
             self.backend.set("X", f"{number}" + "x" * 100_000)
             yield deferLater(reactor, 0)
-        client.protocol.closeHandshakeTimeout = 0
         client.protocol.sendClose()
         yield until_true(lambda: not fixture.gateway.clients)
 
@@ -73,9 +75,30 @@ class ClosingTests(MemoryGatewayTestCase):
     @inlineCallbacks
     def test_stop_beside_late(self) -> Any:
         """A client that reads only after the gateway has stopped still gets everything."""
+        late, text = yield self._start_late()
+        yield self.fixture.gateway.stopService()
+        late.resume_reading()
+        code = yield late.when_closed()
+        self.assertEqual(code, 1001)
+        self.assertEqual(late.messages[-1]["value"], text)
+
+    @inlineCallbacks
+    def test_late(self) -> Any:
+        """A client that does not answer in time gets what was sent, if it reads then."""
+        late, text = yield self._start_late()
+        self.fixture.gateway.drain(0.1)
+        yield until_true(lambda: not any(isinstance(each, Server) for each in reactor.getReaders()))
+        late.resume_reading()
+        code = yield late.when_closed()
+        self.assertEqual(code, 1001)
+        self.assertEqual(late.messages[-1]["value"], text)
+
+    @inlineCallbacks
+    def _start_late(self) -> Any:
+        """Run a gateway; fires with a client that has stopped to read, and the last value."""
         self.backend.add("X", "first")
-        fixture = yield self.start()
-        late, client = yield connect_all(fixture, 2)
+        self.fixture = yield self.start()
+        late, client = yield connect_all(self.fixture, 2)
         for each in (late, client):
             each.send("X")
             yield each.until(value="first")
@@ -85,8 +108,4 @@ class ClosingTests(MemoryGatewayTestCase):
             text = f"{number}" + 50_000 * "x"
             self.backend.set("X", text)
             yield client.until(value=text)
-        yield fixture.gateway.stopService()
-        late.resume_reading()
-        code = yield late.when_closed()
-        self.assertEqual(code, 1001)
-        self.assertEqual(late.messages[-1]["value"], text)
+        return late, text
