@@ -46,7 +46,7 @@ from pycawamp.bus.messages import (
     other,
     reading_record,
 )
-from pycawamp.bus.published import PublishedPVs
+from pycawamp.bus.published_pvs import PublishedPVs
 from pycawamp.bus.requests import NATSRequests
 from pycawamp.bus.stream import EdgeStream
 from pycawamp.pv.hub import PVHub
@@ -298,7 +298,8 @@ def _taken() -> float:
     opened: list[Record] = []
     for index in range(1, BURST + 1):
         pv = hub.subscribe(f"X{index}", Ignorant()).pv
-        channel = Channel(f"X{index}", index, 0, pv, cast("Timeouts", None), lambda _channel: None)
+        timeouts = cast("Timeouts", None)
+        channel = Channel(f"X{index}", index, 0, pv, timeouts, lambda _channel: None, {})
         channel.move_to(link)
         opened.append(other(index, RecordKind.OPENED, index))
         opened.append(other(index, RecordKind.CONNECTION, True))

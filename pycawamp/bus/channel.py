@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
 
-import numpy as np
 from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
+from pycawamp.bus.handover import Handover, is_newer
 from pycawamp.bus.link import Link
-from pycawamp.pv.ca.dbr import DBR_TYPES, decoder
 from pycawamp.pv.errors import BadValueError, NotConnectedError
 from pycawamp.pv.intake import Intake
 from pycawamp.pv.interfaces import IAuthorizingHandle, ILimitedHandle, IRoutedSink, ISink, Requester
+from pycawamp.pv.number_routes import NumberRoutes
 from pycawamp.pv.routes import DirectStream, Route
-from pycawamp.pv.values import Array, FieldType, Metadata, Reading
+from pycawamp.pv.values import FieldType, Metadata, Reading
 
-MAX_EARLY = 100
-"""Maximum updates of a new owner that are kept, and that are dropped as not newer."""
-MAX_EXTENSIONS = 4
-"""How often an overlap is extended if the new owner has not caught up with the old one."""
+MAX_REPEATS = 100
+"""Maximum updates of a new owner or stream that are dropped as not newer."""
 NOBODY = Requester(None, "", None, "")
 
 
@@ -30,8 +28,8 @@ class Timeouts(Protocol):
     def expect_state(self, channel: Channel) -> None:
         """Call `give_up` with the channel's current `expectation` after the timeout."""
 
-    def expect_overlap(self, channel: Channel) -> None:
-        """Call `end_overlap` with the channel's current next owner after the timeout."""
+    def expect_overlap(self, channel: Channel, link: Link) -> None:
+        """Call the channel's `end_overlap` with the link after the timeout."""
 
 
 @implementer(IAuthorizingHandle, ILimitedHandle)
@@ -45,18 +43,15 @@ class Channel:
     __slots__ = (
         "_closed",
         "_described",
-        "_early",
-        "_extensions_left",
-        "_intake",
+        "_handover",
         "_latest",
-        "_next_metadata",
+        "_number_routes",
         "_repeats_left",
         "_sink",
         "_state",
         "_timeouts",
         "expectation",
         "name",
-        "next",
         "number",
         "owner",
         "rate",
@@ -72,15 +67,13 @@ class Channel:
         sink: ISink,
         timeouts: Timeouts,
         closed: Callable[[Channel], None],
-        intake: Intake | None = None,
+        number_routes: Mapping[FieldType, NumberRoutes],
     ) -> None:
         self.name = name
         self.number = number
         self.slot = slot
         self.owner: Link | None = None
         """The ingest whose updates are passed on."""
-        self.next: Link | None = None
-        """The ingest that will be the owner, once it has caught up."""
         self.rate: float | None = None
         """Maximum updates per second; None: all."""
         self.route: Route | None = None
@@ -90,25 +83,22 @@ class Channel:
         self._sink = sink
         self._timeouts = timeouts
         self._closed = closed
-        self._intake = intake
+        self._number_routes = number_routes
         self._state: bool | str | None = None
         self._described: Metadata | None = None
-        self._next_metadata: Metadata | None = None
-        self._early: list[Reading] | None = None
+        self._handover: Handover | None = None
         self._latest: Reading | None = None
         self._repeats_left = 0
-        self._extensions_left = 0
 
     # As a handle
 
     def close(self) -> None:
         """Close the PV at its ingests."""
-        for link in (self.owner, self.next):
-            if link is not None:
-                link.close(self)
+        for link in self._links():
+            link.close(self)
         if self.route is not None:
             self.route.close()
-        self.owner = self.next = self.expectation = self.route = None
+        self.owner = self.expectation = self.route = self._handover = None
         self._closed(self)
 
     def get(self) -> Deferred[Reading]:
@@ -135,50 +125,58 @@ class Channel:
         if rate == self.rate:
             return
         self.rate = rate
-        for link in (self.owner, self.next):
-            if link is not None:
-                link.limit(self)
+        for link in self._links():
+            link.limit(self)
 
     # Owners
+
+    def _links(self) -> list[Link]:
+        following = self._handover.link if self._handover is not None else None
+        return [link for link in (self.owner, following) if link is not None]
+
+    def _handover_to(self, link: Link) -> Handover | None:
+        handover = self._handover
+        return handover if handover is not None and handover.link is link else None
 
     def move_to(self, target: Link | None) -> None:
         """Request it from an ingest; leave the current owner once that serves it."""
         if target is self.owner or target is None:
-            self._cancel_next()
+            self._cancel_handover()
         elif self.owner is None:
             self.owner = target
             target.open(self)
             self.expect()
-        elif target is not self.next:
-            self._cancel_next()
-            self.next = target
+        elif self._handover_to(target) is None:
+            self._cancel_handover()
+            self._handover = Handover(target)
             self._stop_routing()
             target.open(self)
 
     def ingest_lost(self, link: Link) -> None:
         """Handle that an ingest is lost."""
-        if link is self.next:
-            self._forget_next()
+        if self._handover_to(link) is not None:
+            self._end_handover()
         elif link is self.owner:
             self.owner = None
             self._renew_route()
-            if self.next is not None and self._early is not None:
-                self.switch(self.next)
-            elif self.next is not None:
-                self.owner = self.next
-                metadata = self._next_metadata
-                self._forget_next()
-                if metadata is not None:
-                    self._describe(metadata)
+            handover = self._handover
+            if handover is not None and handover.early is not None:
+                self._switch(handover)
+            elif handover is not None:
+                self.owner = handover.link
+                self._end_handover()
+                if handover.metadata is not None:
+                    self._describe(handover.metadata)
                 self.expect()
 
     def restarted(self, link: Link) -> None:
         """Handle that its state will be sent again, if the ingest has it."""
-        if link is self.owner:
+        handover = self._handover_to(link)
+        if handover is not None:
+            handover.restart()
+        elif link is self.owner:
             self._stop_routing()
             self.expect()
-        elif link is self.next:
-            self._next_metadata = self._early = None
 
     def expect(self) -> None:
         """Keep the last state until the new one arrives, up to a timeout."""
@@ -193,39 +191,35 @@ class Channel:
 
     def end_overlap(self, link: Link) -> None:
         """Make the next owner the owner after the timeout, unless there would be a gap."""
-        if link is not self.next or self._early is None:
+        handover = self._handover_to(link)
+        if handover is None or handover.early is None:
             return
-        if self._extensions_left:
-            # Without the old owner, updates would be missing.
-            self._extensions_left -= 1
-            self._timeouts.expect_overlap(self)
+        if handover.extend():
+            self._timeouts.expect_overlap(self, link)
         else:
-            self.switch(link)
+            self._switch(handover)
 
-    def switch(self, link: Link) -> None:
-        """Make the next owner the owner, if it still is the next one and serves the PV."""
-        if link is not self.next or self._early is None:
-            return
-        before, self.owner = self.owner, link
+    def _switch(self, handover: Handover) -> None:
+        """Make the next owner the owner: it serves the PV."""
+        before, self.owner = self.owner, handover.link
         self._renew_route()
-        early, metadata = self._early, self._next_metadata
-        self._forget_next()
+        self._end_handover()
         if before is not None:
             before.close(self)
-        if metadata is not None:
-            self._describe(metadata)
+        if handover.metadata is not None:
+            self._describe(handover.metadata)
         self._report(True)
-        self._repeats_left = MAX_EARLY
-        for reading in early:
+        self._repeats_left = MAX_REPEATS
+        for reading in handover.early or ():
             self.reading(reading)
 
-    def _cancel_next(self) -> None:
-        if self.next is not None:
-            self.next.close(self)
-            self._forget_next()
+    def _cancel_handover(self) -> None:
+        if self._handover is not None:
+            self._handover.link.close(self)
+            self._end_handover()
 
-    def _forget_next(self) -> None:
-        self.next = self._next_metadata = self._early = None
+    def _end_handover(self) -> None:
+        self._handover = None
         if self.route is not None:
             self.route.clear()
 
@@ -233,7 +227,9 @@ class Channel:
 
     def direct_streams(self) -> list[DirectStream] | None:
         """Return where updates go without Python; None if `reading` has to handle them."""
-        if self.next is not None or self._repeats_left or not IRoutedSink.providedBy(self._sink):
+        if self._handover is not None or self._repeats_left:
+            return None
+        if not IRoutedSink.providedBy(self._sink):
             return None
         return cast("list[DirectStream] | None", cast(Any, self._sink).direct_streams())
 
@@ -250,12 +246,10 @@ class Channel:
             self.route.close()
             self.route = None
         described = self._described
-        type_ = _TYPES.get(described.type) if described is not None else None
-        if self._intake is None or type_ is None or not IRoutedSink.providedBy(self._sink):
-            return
-        decode = decoder(type_, 1)
-        self.route = self._intake.route(DBR_TYPES[type_], self, decode)
-        cast(Any, self._sink).routed(self.route)
+        routes = self._number_routes.get(described.type) if described is not None else None
+        if routes is not None and IRoutedSink.providedBy(self._sink):
+            self.route = routes.route(self)
+            cast(Any, self._sink).routed(self.route)
 
     # Events of ingests
 
@@ -263,37 +257,39 @@ class Channel:
         """Handle that its state, and then updates, will follow."""
         if link is self.owner:
             self._stop_routing()
-            self._repeats_left = MAX_EARLY
+            self._repeats_left = MAX_REPEATS
 
     def metadata(self, link: Link, metadata: Metadata) -> None:
         """Handle metadata."""
-        if link is self.owner:
+        handover = self._handover_to(link)
+        if handover is not None:
+            handover.metadata = metadata
+        elif link is self.owner:
             self._describe(metadata)
-        elif link is self.next:
-            self._next_metadata = metadata
 
     def connection(self, link: Link, connected: bool) -> None:
         """Handle that the PV has connected or disconnected there."""
-        if link is self.owner and not connected and self._early is not None:
-            # The old one will send no more updates.
-            assert self.next is not None
-            self.switch(self.next)
-        elif link is self.owner:
-            self._report(connected)
-        elif link is self.next:
-            self._early = [] if connected else None
-            self._extensions_left = MAX_EXTENSIONS
+        handover = self._handover
+        if handover is not None and link is handover.link:
+            handover.connection(connected)
             if connected:
-                self._timeouts.expect_overlap(self)
+                self._timeouts.expect_overlap(self, link)
                 if self._state is not True:
-                    self.switch(link)
+                    self._switch(handover)
+        elif link is self.owner:
+            if handover is not None and handover.early is not None and not connected:
+                # The old one will send no more updates.
+                self._switch(handover)
+            else:
+                self._report(connected)
 
     def refused(self, link: Link, reason: str) -> None:
         """Handle that the value is refused."""
-        if link is self.owner:
+        handover = self._handover_to(link)
+        if handover is not None:
+            handover.early = None
+        elif link is self.owner:
             self._report(reason)
-        elif link is self.next:
-            self._early = None
 
     def overloaded(self, link: Link) -> None:
         """Handle that the ingest has no memory for the values."""
@@ -303,7 +299,7 @@ class Channel:
     def reading(self, reading: Reading) -> None:
         """Handle an update of the owner."""
         if self._repeats_left:
-            if not self._is_newer(reading):
+            if not is_newer(reading, self._latest):
                 self._repeats_left -= 1
                 return
             self._repeats_left = 0
@@ -314,32 +310,19 @@ class Channel:
             # It is newer than the route's last update, even if the route did not handle it.
             self.route.forget_newest()
         self._sink.reading(reading)
-        if self._early:
-            self._switch_if_level()
+        if self._handover is not None:
+            self._switch_if_level(self._handover)
 
     def next_reading(self, link: Link, reading: Reading) -> None:
         """Handle an update of the next owner."""
-        if link is self.next and self._early is not None:
-            self._early.append(reading)
-            self._switch_if_level()
+        handover = self._handover_to(link)
+        if handover is not None and handover.early is not None:
+            handover.early.append(reading)
+            self._switch_if_level(handover)
 
-    def _switch_if_level(self) -> None:
-        if not self._early or self.next is None:
-            return
-        latest = self._latest
-        if (
-            latest is None
-            or _stamp(latest) >= _stamp(self._early[0])
-            or len(self._early) >= MAX_EARLY
-        ):
-            self.switch(self.next)
-
-    def _is_newer(self, reading: Reading) -> bool:
-        latest = self._latest
-        if latest is None or _stamp(reading) > _stamp(latest):
-            return True
-        # Not all PVs have time stamps.
-        return _stamp(reading) == _stamp(latest) and not _is_same(reading, latest)
+    def _switch_if_level(self, handover: Handover) -> None:
+        if handover.is_level(self._latest):
+            self._switch(handover)
 
     def _describe(self, metadata: Metadata) -> None:
         before = self._described
@@ -362,28 +345,17 @@ class Channel:
             self._sink.connection(state)
 
 
-_TYPES = {
-    FieldType.DOUBLE: FieldType.DOUBLE,
-    FieldType.FLOAT: FieldType.FLOAT,
-    FieldType.LONG: FieldType.LONG,
-    FieldType.SHORT: FieldType.LONG,
-    FieldType.CHAR: FieldType.LONG,
-    FieldType.ENUM: FieldType.LONG,
-}
-"""The types of Channel Access as which numbers take a route. Arrays are never sent as scalars."""
-
-
-def _stamp(reading: Reading) -> tuple[int, int]:
-    return reading.seconds, reading.nanoseconds
-
-
-def _is_same(one: Reading, other: Reading) -> bool:
-    if one[:2] != other[:2] or type(one.value) is not type(other.value):
-        return False
-    if isinstance(one.value, np.ndarray):
-        return np.array_equal(one.value, cast("Array", other.value))
-    if isinstance(one.value, float):
-        return one.value == other.value or (one.value != one.value and other.value != other.value)
-    if isinstance(one.value, int | str | list | None):
-        return one.value == other.value
-    return False
+def number_routes(intake: Intake | None) -> Mapping[FieldType, NumberRoutes]:
+    """Return what makes the routes of scalars, by their types; nothing without an intake."""
+    if intake is None:
+        return {}
+    # Arrays are never sent as scalars, and whole numbers of all types in the same way.
+    whole = NumberRoutes(intake, "i")
+    return {
+        FieldType.DOUBLE: NumberRoutes(intake, "d"),
+        FieldType.FLOAT: NumberRoutes(intake, "f"),
+        FieldType.LONG: whole,
+        FieldType.SHORT: whole,
+        FieldType.CHAR: whole,
+        FieldType.ENUM: whole,
+    }

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from pycawamp.bus import subjects
-from pycawamp.bus.channel import Channel
+from pycawamp.bus.channel import Channel, number_routes
 from pycawamp.bus.client import ClientSettings, NATSClient
 from pycawamp.bus.control import Heartbeat
 from pycawamp.bus.link import STATUS_SECONDS, Link, LinkContext, ingests_of
@@ -72,6 +72,7 @@ class Edge:
         self._runs: dict[int, Link] = {}
         self._incompatible: set[str] = set()
         self._channels: dict[Channel, None] = {}
+        self._number_routes = number_routes(None)
         self._numbers = count(1)
         self._owners: list[str | None] = [None] * SLOTS
         self._discovery: IDelayedCall | None = None
@@ -99,6 +100,7 @@ class Edge:
         """Queue bursts in an inbox, and use its intake if it has one; before `start`."""
         self._inbox = inbox
         self._context = attrs.evolve(self._context, intake=inbox.intake)
+        self._number_routes = number_routes(inbox.intake)
 
     def scheme(self, scheme: str) -> IBackend:
         """Return the backend of a scheme."""
@@ -152,8 +154,8 @@ class Edge:
     def open(self, name: str, sink: ISink) -> IHandle:
         """Open a PV, by its name with its scheme."""
         slot = self._shard_key.slot(name.partition("://")[2])
-        number, intake = next(self._numbers), self._context.intake
-        channel = Channel(name, number, slot, sink, self, self._closed, intake)
+        number, routes = next(self._numbers), self._number_routes
+        channel = Channel(name, number, slot, sink, self, self._closed, routes)
         self._channels[channel] = None
         channel.move_to(self._target(channel))
         return channel
@@ -165,10 +167,9 @@ class Edge:
         timeouts = self._short_state_timeouts if self._was_silent else self._state_timeouts
         timeouts.put((channel, channel.expectation))
 
-    def expect_overlap(self, channel: Channel) -> None:
+    def expect_overlap(self, channel: Channel, link: Link) -> None:
         """Call `end_overlap` of a channel after the timeout."""
-        assert channel.next is not None
-        self._overlaps.put((channel, channel.next))
+        self._overlaps.put((channel, link))
 
     def _closed(self, channel: Channel) -> None:
         self._channels.pop(channel, None)

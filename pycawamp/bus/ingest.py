@@ -18,9 +18,9 @@ from pycawamp.bus.answers import Answers, PutRules
 from pycawamp.bus.client import NATSClient
 from pycawamp.bus.control import Action, Control, Heartbeat
 from pycawamp.bus.protocol import Message
-from pycawamp.bus.published import PublishedPVs
+from pycawamp.bus.published_pvs import PublishedPVs
 from pycawamp.bus.requests import NATSRequests
-from pycawamp.bus.served import ReadRules, ServedEdges
+from pycawamp.bus.served_edges import ReadRules, ServedEdges
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.routes import Buffer
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from pycawamp.pv.errors import BadValueError
+from pycawamp.pv.single import singles
 from pycawamp.pv.text import clip, json_type
 from pycawamp.pv.values import Array, FieldType, Metadata
 
@@ -50,6 +51,8 @@ def numbers(metadata: Metadata, values: list[Any], dtype: np.dtype[Any]) -> Arra
         raise BadValueError(f"expected {expected(metadata)}, got a fraction")
     if dtype.kind != "f" and dtype.itemsize == _LARGEST:
         return _large_integers(values, dtype)
+    if dtype == np.float32:
+        checked = singles(checked)
     limits = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
     low, high = float(limits.min), float(limits.max)
     if len(values) and (checked.min() < low or checked.max() > high):

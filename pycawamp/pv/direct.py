@@ -1,6 +1,7 @@
-"""Updates of numbers by pvAccess that need no Python, from a connection's bytes to streams.
+"""Updates of numbers that need no Python, from the bytes of a connection to streams.
 
-What is here is compiled, and made by an intake (see pycawamp.pv.intake).
+What is here is compiled, and made by an intake (see pycawamp.pv.intake). `Direct` and `Updates` are
+those of pvAccess.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Form(Protocol):
         """The DBR type of its values."""
 
     def add(self, bits: bytes, leaves: bytes, /) -> bool:
-        """Handle updates with this bit set; return False if that is not possible."""
+        """Handle updates by pvAccess with this bit set; return False if that is not possible."""
 
     def fields(self, raw: bytes, /) -> Fields:
         """Return the fields of a Reading from an update's bytes."""

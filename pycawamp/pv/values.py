@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import attrs
 import numpy as np
@@ -116,6 +117,22 @@ class Reading(NamedTuple):
         """The name of the alarm status in EPICS."""
         status = self.status
         return status if isinstance(status, str) else name_of(STATUSES, status)
+
+
+def is_same(one: Reading, other: Reading) -> bool:
+    """Return whether two readings have the same time stamp, alarm and value.
+
+    Values of tables, images and structures are not compared: they count as different.
+    """
+    value, another = one.value, other.value
+    messages = [getattr(each.status, "message", "") for each in (one, other)]
+    if one[:4] != other[:4] or messages[0] != messages[1] or type(value) is not type(another):
+        return False
+    if isinstance(value, np.ndarray):
+        return np.array_equal(value, cast("Array", another))
+    if isinstance(value, float) and isinstance(another, float) and math.isnan(value):
+        return math.isnan(another)
+    return not isinstance(value, dict | Image) and value == another
 
 
 def name_of(names: tuple[str, ...], number: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from pycawamp.bus.channel import Channel
 from pycawamp.bus.link import Link
 from pycawamp.bus.protocol import Credentials, Message, NATSProtocol
 from pycawamp.pv.interfaces import ISink
-from pycawamp.pv.values import FieldType, Metadata, Reading
+from pycawamp.pv.values import FieldType, Metadata, Reading, Status
 
 
 @implementer(ISink)
@@ -89,7 +90,7 @@ class Waits:
     def expect_state(self, channel: Channel) -> None:
         """Do nothing."""
 
-    def expect_overlap(self, channel: Channel) -> None:
+    def expect_overlap(self, channel: Channel, link: Link) -> None:
         """Count it."""
         self.overlaps += 1
 
@@ -103,7 +104,8 @@ class ChannelTests(SynchronousTestCase):
     def channel(self) -> tuple[Channel, Seen, Ingest]:
         """A PV that its first owner has told about, up to the value 0."""
         seen, first, self.waits = Seen(), Ingest(), Waits()
-        channel = Channel("ca://X", 1, 0, cast("ISink", seen), self.waits, lambda _channel: None)
+        sink = cast("ISink", seen)
+        channel = Channel("ca://X", 1, 0, sink, self.waits, lambda _channel: None, {})
         channel.move_to(as_link(first))
         self.introduce(channel, first)
         first.send(channel, 0)
@@ -208,6 +210,24 @@ class ChannelTests(SynchronousTestCase):
                 channel.end_overlap(as_link(second))
             self.assertEqual(seen.messages, [METADATA, True, 0, 3])
             self.assertEqual(self.waits.overlaps == 1, is_lost)
+
+    def test_repeats(self) -> None:
+        """When a stream starts again, its updates are passed on unless they are the same."""
+        channel, seen, first = self.channel()
+        for status, value in (
+            (Status("DEVICE", "hot"), 1.0),
+            (Status("DEVICE", "hotter"), 1.0),
+            (Status("DEVICE", "hotter"), math.nan),
+            (0, math.nan),
+            (0, "1"),
+            (0, ["a", "b"]),
+        ):
+            for _ in range(2):
+                channel.opened(as_link(first))
+                channel.reading(Reading(status, 0, 2000, 0, value))
+        self.assertEqual(
+            repr(seen.messages[3:]), repr([1.0, 1.0, math.nan, math.nan, "1", ["a", "b"]])
+        )
 
     def test_rates(self) -> None:
         """All owners are told what rate is wanted, once."""

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from zope.interface import implementer
 
 from pycawamp.access import Policy
-from pycawamp.bus.channel import Channel
+from pycawamp.bus.channel import Channel, number_routes
 from pycawamp.bus.control import Heartbeat
 from pycawamp.bus.link import Link, LinkContext
 from pycawamp.bus.messages import (
@@ -66,7 +66,7 @@ class Nothing:
     def expect_state(self, _channel: Channel) -> None:
         """Do nothing."""
 
-    def expect_overlap(self, _channel: Channel) -> None:
+    def expect_overlap(self, _channel: Channel, _link: Link) -> None:
         """Do nothing."""
 
 
@@ -119,8 +119,8 @@ class DirectEdge:
 
     def open(self, name: str, sink: ISink) -> IHandle:
         """Open the PV, as a backend."""
-        waits = cast(Any, Nothing())
-        self.channel = Channel(name, 1, 0, sink, waits, lambda _channel: None, self.intake)
+        waits, routes = cast(Any, Nothing()), number_routes(self.intake)
+        self.channel = Channel(name, 1, 0, sink, waits, lambda _channel: None, routes)
         self.channel.move_to(self.links[0])
         return cast(IHandle, self.channel)
 

@@ -11,8 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.bus.client import NATSClient
 from pycawamp.bus.control import Action, Control
 from pycawamp.bus.messages import VERSION
-from pycawamp.bus.published import PublishedPVs
-from pycawamp.bus.served import ServedEdges
+from pycawamp.bus.published_pvs import PublishedPVs
+from pycawamp.bus.served_edges import ServedEdges
 from pycawamp.bus.subjects import data
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.memory import MemoryBackend

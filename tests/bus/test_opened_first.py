@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.bus.client import NATSClient
 from pycawamp.bus.messages import RecordKind, scalars, sections
-from pycawamp.bus.published import PublishedPVs
+from pycawamp.bus.published_pvs import PublishedPVs
 from pycawamp.bus.stream import EdgeStream
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.memory import MemoryBackend

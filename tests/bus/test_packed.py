@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.bus.client import NATSClient
 from pycawamp.bus.messages import scalars, sections
-from pycawamp.bus.published import PublishedPVs
+from pycawamp.bus.published_pvs import PublishedPVs
 from pycawamp.bus.stream import EdgeStream
 from pycawamp.pv.ca import dbr
 from pycawamp.pv.ca.libca import Refusal

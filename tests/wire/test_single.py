@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from twisted.trial.unittest import SynchronousTestCase
@@ -38,6 +39,26 @@ class SingleTests(SynchronousTestCase):
                 self.assertIsNone(self.shown(Encoding(VERSION_2), value))
                 for dialect in (PVWS(), Epics2Web()):
                     self.assertEqual(self.shown(Encoding(dialect), value), text)
+
+    def test_limit(self) -> None:
+        """Values are rounded as in C: the largest number, or infinity from half a digit above."""
+        limit = 2.0**128 - 2.0**103
+        values = [sign * value for value in (math.nextafter(limit, 0), limit) for sign in (1, -1)]
+        largest = float(str(np.finfo(np.float32).max))
+        shown: list[float | None] = []
+        for value in values:
+            rounded = ctypes.c_float(value).value
+            shown.append(None if math.isinf(rounded) else math.copysign(largest, rounded))
+        self.assertEqual(shown, [largest, -largest, None, None])
+        ones = np.ones(4, np.uint32)
+        with np.errstate(over="raise"):
+            samples = Samples(ones, ones, np.array(values), ones.astype(np.uint8))
+            self.assertEqual(json.loads(history("x", samples, FLOAT))["values"], shown)
+            self.assertEqual([self.shown(Encoding(VERSION_2), value) for value in values], shown)
+            shown[2:] = cast("list[float]", ["Infinity", "-Infinity"])
+            for dialect in (PVWS(), Epics2Web()):
+                encoding = Encoding(dialect)
+                self.assertEqual([self.shown(encoding, value) for value in values], shown)
 
     def test_digits(self) -> None:
         """Other values have the digits of single precision, the largest one too."""

@@ -22,7 +22,7 @@ from pycawamp.pv.pva.channel import Channel
 from pycawamp.pv.pva.circuit import Circuit
 from pycawamp.pv.pva.environment import Address, Environment
 from pycawamp.pv.pva.messages import Account
-from pycawamp.pv.pva.monitor import SILENCE, SILENCE_AFTER_BURST, Monitor
+from pycawamp.pv.pva.pipeline import SILENCE, SILENCE_AFTER_BURST, Mark, Pipeline
 from pycawamp.pv.pva.search import Names, Searcher
 from pycawamp.pv.pva.wire import Reader
 
@@ -45,11 +45,11 @@ class PVABackend:
         self.overruns = 0
         """Number of updates in which servers reported overruns."""
         self.searcher = Searcher(reactor, self._ask_name_servers)
-        self.watched: DelayLine[tuple[Monitor, tuple[int, int]]] = DelayLine(
+        self.watched: DelayLine[tuple[Pipeline, Mark]] = DelayLine(
             reactor, SILENCE, lambda item: item[0].look(item[1])
         )
         """Monitors whose servers may have to be asked to continue."""
-        self.bursts: DelayLine[tuple[Monitor, tuple[int, int]]] = DelayLine(
+        self.bursts: DelayLine[tuple[Pipeline, Mark]] = DelayLine(
             reactor, SILENCE_AFTER_BURST, lambda item: item[0].look_after_burst(item[1])
         )
         """Those of them whose last updates came all together."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from pycawamp.pv.direct import Direct, Fields, Form
+from pycawamp.pv.direct import Direct, Fields
 from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.intake import Intake
 from pycawamp.pv.interfaces import IRoutedSink, ISink
-from pycawamp.pv.pva.describe import Description
+from pycawamp.pv.number_routes import NumberRoutes
+from pycawamp.pv.pva.description import Description
 from pycawamp.pv.pva.layout import Plan
 from pycawamp.pv.pva.messages import Command, Message
-from pycawamp.pv.routes import DirectStream, Route
-from pycawamp.pv.values import Reading
+from pycawamp.pv.routes import DirectStream
 
 MONITOR = int(Command.MONITOR)
 
@@ -25,7 +24,7 @@ class DirectUpdates:
         self.intake = intake
         self.post = inbox.post
         self._updates = intake.updates()
-        self._forms: dict[Description, tuple[Form, Callable[[bytes], Reading]]] = {}
+        self._routes: dict[Description, NumberRoutes] = {}
         self.take = self._updates.take
         self.take_due = self._updates.take_due
         self.listen = self._updates.listen
@@ -37,18 +36,12 @@ class DirectUpdates:
         if command == MONITOR and end - start >= order.u32.size:
             self._updates.hold(order.u32.unpack_from(buffer, start)[0])
 
-    def form(self, description: Description) -> tuple[Form, Callable[[bytes], Reading]]:
-        """Return the form of a type's updates, and the function that decodes them."""
-        found = self._forms.get(description)
+    def routes(self, description: Description) -> NumberRoutes:
+        """Return what makes the routes of a type's updates."""
+        found = self._routes.get(description)
         if found is None:
-            form: Form = self.intake.form(description.value_code)
-            found = self._forms[description] = form, _decoder(form)
+            found = self._routes[description] = NumberRoutes(self.intake, description.value_code)
         return found
-
-
-def _decoder(form: Form) -> Callable[[bytes], Reading]:
-    fields, make = form.fields, Reading._make
-    return lambda raw: make(fields(raw))
 
 
 class DirectMonitor:
@@ -78,8 +71,9 @@ class DirectMonitor:
         self._sink: ISink | None = sink
         self._is_open = False
         self._intake = updates.intake
-        self._form, self._decode = updates.form(description)
-        self.route: Route = self._intake.route(self._form.type, self, self._decode)
+        routes = updates.routes(description)
+        self._form, self._decode = routes.form, routes.decode
+        self.route = routes.route(self)
         self._subscription = self._intake.listen(
             self._form.type, 1, 0, 0, self, _refuse, self.route
         )

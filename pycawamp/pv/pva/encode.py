@@ -10,7 +10,7 @@ import numpy as np
 
 from pycawamp.pv import checks
 from pycawamp.pv.errors import BadValueError
-from pycawamp.pv.pva.describe import FIELD_TYPES, Description
+from pycawamp.pv.pva.description import FIELD_TYPES, Description
 from pycawamp.pv.pva.layout import layout_of
 from pycawamp.pv.pva.types import DTYPES, FORMATS, Scalar, ScalarArray, Structure, Type
 from pycawamp.pv.pva.wire import Order, bit_set, size, text

@@ -7,43 +7,23 @@ from typing import Any, Protocol
 import attrs
 
 from pycawamp.pv.budget import MemoryBudget
-from pycawamp.pv.delay import DelayLine
 from pycawamp.pv.interfaces import ISink
 from pycawamp.pv.pva import messages
 from pycawamp.pv.pva.circuit import Circuit
-from pycawamp.pv.pva.describe import (
+from pycawamp.pv.pva.description import (
     Description,
     bytes_of,
     capacity_for,
     description_of,
-    is_same,
     same_metadata,
 )
 from pycawamp.pv.pva.direct import DirectMonitor
 from pycawamp.pv.pva.layout import Plan
-from pycawamp.pv.pva.messages import DESTROY, INIT, PIPELINE, START, Command
+from pycawamp.pv.pva.messages import DESTROY, INIT, PIPELINE, Command
+from pycawamp.pv.pva.pipeline import QUEUE, IPipelineOwner, Pipeline
 from pycawamp.pv.pva.types import Structure
 from pycawamp.pv.pva.wire import DecodeError, Order, Reader
-from pycawamp.pv.values import LARGE, Metadata, Reading
-
-QUEUE = 8
-"""Number of updates that a server may send ahead."""
-ACKNOWLEDGED = QUEUE // 2
-"""Number of updates after which an acknowledgement is sent."""
-SILENCE = 1.0
-"""Seconds after which a server that may be waiting is asked to continue."""
-BURST = 0.1
-"""Seconds between two acknowledgements of a burst: less than most PVs take for as many updates."""
-SILENCE_AFTER_BURST = 0.25
-"""The same after a burst, when it is likely that the server is waiting."""
-COMPARED = QUEUE + 4
-"""Number of updates after that which are ignored if nothing has changed."""
-FEWEST = QUEUE - ACKNOWLEDGED + 1
-"""Number of updates after which a server may wait again: up to three earlier ones may not have been
-acknowledged."""
-ACKNOWLEDGED_TO_QSRV_1 = 2
-"""The same for servers that number their types, as pvAccessCPP does: QSRV 1 sends two ahead,
-whatever it is asked for."""
+from pycawamp.pv.values import LARGE, Metadata, Reading, is_same
 
 
 class IMonitored(Protocol):
@@ -56,16 +36,11 @@ class IMonitored(Protocol):
         """Handle that the first update has arrived."""
 
 
-class IMonitorOwner(Protocol):
+class IMonitorOwner(IPipelineOwner, Protocol):
     """The part of the backend that a monitor needs."""
 
     budget: MemoryBudget
     overruns: int
-    watched: DelayLine[tuple[Monitor, tuple[int, int]]]
-    bursts: DelayLine[tuple[Monitor, tuple[int, int]]]
-
-    def seconds(self) -> float:
-        """Return the reactor's time."""
 
 
 class Monitor:
@@ -76,22 +51,15 @@ class Monitor:
     """
 
     __slots__ = (
-        "_acknowledged",
-        "_acknowledged_at",
-        "_acknowledgement",
-        "_acknowledgements",
         "_backend",
         "_channel",
         "_circuit",
-        "_compared",
         "_direct",
-        "_is_burst",
-        "_is_watched",
+        "_pipeline",
         "_reserved",
         "_server_id",
         "_sink",
         "_state",
-        "_unacknowledged",
         "_write_access",
         "description",
         "is_reported",
@@ -113,18 +81,11 @@ class Monitor:
         self._sink = sink
         self._backend = backend
         self._state: list[Any] = []
-        self._unacknowledged = 0
-        self._acknowledged = ACKNOWLEDGED
-        self._acknowledgements = 0
-        self._acknowledged_at = 0.0
-        self._is_watched = False
-        self._is_burst = False
-        self._compared = 0
-        self._acknowledgement = b""
         self._direct: DirectMonitor | None = None
         self._reserved = 0
         self._write_access: bool | None = None
         self.number = circuit.begin(self)
+        self._pipeline = Pipeline(circuit, server_id, self.number, backend)
         self.description: Description | None = None
         """How the type is shown; None until the server has sent it."""
         self.metadata: Metadata | None = None
@@ -137,7 +98,8 @@ class Monitor:
         self._write_access = write_access
         order = self._circuit.order
         options = messages.options({"queueSize": str(QUEUE), "pipeline": "true"}, order)
-        self._send(INIT | PIPELINE, options + order.u32.pack(QUEUE))
+        rest = bytes((INIT | PIPELINE,)) + options + order.u32.pack(QUEUE)
+        self._circuit.request(Command.MONITOR, self._server_id, self.number, rest)
 
     def close(self) -> None:
         """Release reserved memory, and stop passing on updates."""
@@ -154,17 +116,17 @@ class Monitor:
 
     def received(self, subcommand: int, reader: Reader) -> None:
         """Handle a message."""
-        direct = self._direct
+        direct, pipeline = self._direct, self._pipeline
         if direct is None:
             self._take(subcommand, reader)
             return
-        self._unacknowledged += direct.take(self._state)
+        pipeline.unacknowledged += direct.take(self._state)
         try:
             self._take(subcommand, reader)
         finally:
-            is_ready = self.is_reported and not self._compared
-            direct.release(self._unacknowledged, self._state if is_ready else None)
-            self._unacknowledged = 0
+            is_ready = self.is_reported and not pipeline.compared
+            direct.release(pipeline.unacknowledged, self._state if is_ready else None)
+            pipeline.unacknowledged = 0
 
     def _take(self, subcommand: int, reader: Reader) -> None:
         if subcommand & INIT:
@@ -189,18 +151,13 @@ class Monitor:
             raise DecodeError("the channel is not a structure")
         self.description = description_of(structure)
         self._state = self.description.layout.state()
-        if self._circuit.types.has_numbers:
-            self._acknowledged = ACKNOWLEDGED_TO_QSRV_1
-        order = self._circuit.order
-        rest = bytes((PIPELINE,)) + order.u32.pack(self._acknowledged)
-        self._acknowledgement = messages.operation(
-            Command.MONITOR, self._server_id, self.number, rest, order
-        )
+        pipeline = self._pipeline
+        pipeline.open()
         if self._circuit.direct is not None and self.description.value_code:
-            self._direct = DirectMonitor(
-                self._circuit.direct, self.number, self.description, self._acknowledged, self._sink
+            self._direct = pipeline.direct = DirectMonitor(
+                self._circuit.direct, self.number, self.description, pipeline.most, self._sink
             )
-        self._send(START, b"")
+        pipeline.start()
 
     def update(self, order: Order, buffer: bytes, position: int, end: int) -> bool:
         """Handle an update of the value, the most common kind; return False if it is another."""
@@ -224,10 +181,7 @@ class Monitor:
         # The last byte: that no updates were left out.
         if plan is None or buffer[end - 1] or not plan.quick(buffer, start, end, self._state):
             return False
-        self._unacknowledged += 1
-        if self._unacknowledged >= self._acknowledged:
-            self._unacknowledged = 0
-            self.acknowledge()
+        self._pipeline.arrived()
         return True
 
     def report_newest(self) -> None:
@@ -246,19 +200,16 @@ class Monitor:
         elif is_value and plan.is_quick:
             description.add_quick_plan(bits, order, plan)
         reports_all = not self.is_reported or not is_value
-        is_compared = self.is_reported and (reports_all or self._compared > 0)
+        is_compared = self.is_reported and (reports_all or self._pipeline.compared > 0)
         before = description.reading(self._state) if is_compared else None
         plan.apply(reader, self._state, self._circuit.types)
         if reader.left and any(reader.bits()):
             self._backend.overruns += 1
-        self._unacknowledged += 1
-        if self._unacknowledged >= self._acknowledged:
-            self._unacknowledged = 0
-            self.acknowledge()
+        self._pipeline.arrived()
         reading = description.reading(self._state)
-        if self._compared:
-            self._compared -= 1
-            if not self._compared:
+        if self._pipeline.compared:
+            self._pipeline.compared -= 1
+            if not self._pipeline.compared:
                 self._go_quickly()
         if reports_all:
             self._report_all(description, reading, before, plan)
@@ -273,61 +224,7 @@ class Monitor:
 
     def acknowledge(self) -> None:
         """Acknowledge a number of updates to the server."""
-        # Always the same message: it is made once.
-        self._acknowledgements += 1
-        self._circuit.send(self._acknowledgement)
-        before, self._acknowledged_at = self._acknowledged_at, self._backend.seconds()
-        is_quick = self._acknowledged_at - before < SILENCE
-        # Of a busy gateway acknowledgements are as rare as those of a quiet PV.
-        if (is_quick or self._circuit.backlog.behind_at >= before) and not self._is_watched:
-            self._is_watched = True
-            self._backend.watched.put((self, self._mark))
-        if self._acknowledged_at - before < BURST and not self._is_burst:
-            self._is_burst = True
-            self._backend.bursts.put((self, self._mark))
-
-    @property
-    def _mark(self) -> tuple[int, int]:
-        """Return what changes with every update."""
-        direct = self._direct
-        return self._acknowledgements, self._unacknowledged + (direct.count if direct else 0)
-
-    def look(self, mark: tuple[int, int]) -> None:
-        """Make the server continue if it may be waiting and nothing has arrived since a mark."""
-        if not self._circuit.is_under_way(self.number):
-            return
-        if mark != self._mark:
-            self._backend.watched.put((self, self._mark))
-        else:
-            self._is_watched = False
-            self._restart()
-
-    def look_after_burst(self, mark: tuple[int, int]) -> None:
-        """Do the same sooner."""
-        self._is_burst = False
-        if not self._circuit.is_under_way(self.number):
-            return
-        if mark == self._mark:
-            self._restart()
-        elif mark[0] != self._acknowledgements:
-            self._is_burst = True
-            self._backend.bursts.put((self, self._mark))
-
-    def _restart(self) -> None:
-        """Start the subscription again.
-
-        A pvxs server that has waited sends a held update only with the next posted value, not when
-        it receives the acknowledgement: otherwise the newest value could be held back forever.
-        """
-        if self._compared > COMPARED - FEWEST:
-            # Since the last time the server has sent too few updates to have to wait.
-            return
-        self._compared = COMPARED
-        # The next updates are handled by `received`.
-        self._circuit.backlog.updates.pop(self.number, None)
-        if self._direct is not None:
-            self._direct.disarm()
-        self._send(START, b"")
+        self._pipeline.acknowledge()
 
     def _report_all(
         self, description: Description, reading: Reading, before: Reading | None, plan: Plan
@@ -384,7 +281,3 @@ class Monitor:
         budget.structured += capacity - self._reserved
         self._reserved = capacity
         return True
-
-    def _send(self, subcommand: int, rest: bytes) -> None:
-        rest = bytes((subcommand,)) + rest
-        self._circuit.request(Command.MONITOR, self._server_id, self.number, rest)

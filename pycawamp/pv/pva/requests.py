@@ -14,7 +14,7 @@ from pycawamp.pv.errors import (
 from pycawamp.pv.put_queue import PutQueue
 from pycawamp.pv.pva import messages
 from pycawamp.pv.pva.circuit import Circuit
-from pycawamp.pv.pva.describe import description_of
+from pycawamp.pv.pva.description import description_of
 from pycawamp.pv.pva.encode import Write, encoded
 from pycawamp.pv.pva.messages import DESTROY, INIT, Command
 from pycawamp.pv.pva.types import Structure

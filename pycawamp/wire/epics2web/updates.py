@@ -10,9 +10,10 @@ import numpy as np
 import orjson
 
 from pycawamp.pv.routes import Field
+from pycawamp.pv.single import single
 from pycawamp.pv.values import FieldType, Image, Metadata, Reading, Value
 from pycawamp.wire.dialect import Renderer, Template
-from pycawamp.wire.v2.codec import dumps, single
+from pycawamp.wire.v2.codec import dumps
 from pycawamp.wire.v2.text import label, long_string
 
 Show: TypeAlias = Callable[[Value], bytes]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from pycawamp.pv.history import Samples
+from pycawamp.pv.single import singles
 from pycawamp.pv.values import Array, FieldType, Metadata
 from pycawamp.wire.v2.codec import dumps
 
@@ -37,12 +38,6 @@ def _timestamps(samples: Samples) -> bytes:
     return (b"%d.%09d," * len(samples))[:-1] % tuple(pairs)
 
 
-def _singles(values: Array) -> bytes:
-    """Return numbers as `single` does, all at once."""
-    with np.errstate(over="ignore"):
-        return dumps(values.astype(np.float32))
-
-
 def _integers(values: Array) -> bytes:
     if np.isfinite(values).all():
         return dumps(values.astype(np.int64))
@@ -51,6 +46,6 @@ def _integers(values: Array) -> bytes:
 
 _VALUES: dict[FieldType, Callable[[Array], bytes]] = {
     FieldType.DOUBLE: lambda values: dumps(np.ascontiguousarray(values)),
-    FieldType.FLOAT: _singles,
+    FieldType.FLOAT: lambda values: dumps(singles(values)),
 }
 _OTHERS = {FieldType.STRING, FieldType.TABLE, FieldType.IMAGE, FieldType.STRUCTURE}

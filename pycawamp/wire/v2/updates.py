@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 
 from pycawamp.pv.routes import Field
+from pycawamp.pv.single import single
 from pycawamp.pv.values import (
     Array,
     FieldType,
@@ -25,7 +26,7 @@ from pycawamp.pv.values import (
     length_of,
 )
 from pycawamp.wire.dialect import Encoding, Template
-from pycawamp.wire.v2.codec import dumps, single
+from pycawamp.wire.v2.codec import dumps
 from pycawamp.wire.v2.text import NO_VALUE, Show, formatter_for
 
 Render: TypeAlias = Callable[[Reading], bytes]

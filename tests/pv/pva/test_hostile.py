@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.demo.ports import PVAPorts
 from pycawamp.pv.pva import channel as channel_module
 from pycawamp.pv.pva import messages
-from pycawamp.pv.pva.describe import description_of
+from pycawamp.pv.pva.description import description_of
 from pycawamp.pv.pva.messages import Receiver
 from pycawamp.pv.pva.types import (
     COPIED,

@@ -17,7 +17,7 @@ from harness.pva import PVAServer
 from pycawamp.demo.ports import LOOPBACK, PVAPorts
 from pycawamp.pv.pva import backend as backend_module
 from pycawamp.pv.pva import search as search_module
-from pycawamp.pv.pva.monitor import SILENCE
+from pycawamp.pv.pva.pipeline import SILENCE
 from pycawamp.pv.values import FieldType
 from tests.support.ioc_case import until_true
 from tests.support.pva_case import PVATestCase, RecordingSink

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from pycawamp.pv.pva.describe import description_of
+from pycawamp.pv.pva.description import description_of
 from pycawamp.pv.pva.messages import INIT, Command, Message, Receiver
 from pycawamp.pv.pva.types import Structure, TypeReader
 from pycawamp.pv.pva.wire import BIG, LITTLE, MALFORMED, Reader

@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
 from pycawamp.bus.edge_group import EdgeGroup, RecordBuffer
-from pycawamp.bus.limited import LimitedEdges, Pauses
+from pycawamp.bus.limited_edges import LimitedEdges, Pauses
 from pycawamp.bus.messages import Record, RecordKind, metadata_record, other, reading_record
 from pycawamp.bus.stream import EdgeStream
 from pycawamp.pv.hub import PVHub, Subscription

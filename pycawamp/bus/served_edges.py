@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from pycawamp.bus import subjects
 from pycawamp.bus.client import NATSClient
 from pycawamp.bus.control import Action, Control, StreamStatus
-from pycawamp.bus.published import PublishedPVs
+from pycawamp.bus.published_pvs import PublishedPVs
 from pycawamp.bus.stream import EdgeStream
 from pycawamp.pv.interfaces import IHandle
 from pycawamp.pv.router import UnknownSchemeError

@@ -1,11 +1,9 @@
-"""Conversion of normative types to readings and metadata. No I/O."""
+"""Descriptions of types: how channels of a type are shown, as readings and metadata. No I/O."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -21,6 +19,7 @@ from pycawamp.pv.pva.types import (
     Union,
     Variant,
 )
+from pycawamp.pv.pva.value_getters import State, value_getter
 from pycawamp.pv.pva.wire import LITTLE, Order, little_bits
 from pycawamp.pv.values import (
     LARGE,
@@ -50,12 +49,8 @@ FIELD_TYPES = {
     "d": FieldType.DOUBLE,
 }
 
-MAX_DIMENSIONS = 10
 MAX_QUICK = 50
 """Maximum number of cached plans of value updates per type and byte order."""
-
-State: TypeAlias = list[Any]
-GetValue: TypeAlias = Callable[[State], Value]
 
 _STATUS_NAMES = ("NO_ALARM", "DEVICE", "DRIVER", "RECORD", "DB", "CONF", "UNDEFINED", "CLIENT")
 _STATUS_NUMBERS = {name: number for number, name in enumerate(STATUSES)}
@@ -88,7 +83,7 @@ class Description:
             *(self._severity, self._status, self._message, self._seconds, self._nanoseconds),
             slots.get(self.value_path, self.layout.zero),
         )
-        self._get_value = _value_getter(self.type, self.layout, self.value_path)
+        self._get_value = value_getter(self.type, self.layout, self.value_path)
         self._text_slots = tuple(slot for path, slot in slots.items() if path.endswith(".choices"))
         self._quick: dict[bytes, Plan] = {}
         self._quick_big: dict[bytes, Plan] = {}
@@ -252,16 +247,6 @@ def status(number: int, message: str) -> int | str:
     return name if number else 0
 
 
-def is_same(one: Reading, other: Reading) -> bool:
-    """Return whether two readings have the same time stamp, alarm and value."""
-    messages = (getattr(each.status, "message", "") for each in (one, other))
-    if one[:4] != other[:4] or len(set(messages)) > 1:
-        return False
-    if isinstance(one.value, np.ndarray) and isinstance(other.value, np.ndarray):
-        return np.array_equal(one.value, other.value)
-    return one.value.__class__ in (int, float, str, bool) and one.value == other.value
-
-
 def bytes_of(value: Value) -> int:
     """Return the approximate bytes of a value, as far as it is worth counting."""
     if isinstance(value, np.ndarray):
@@ -314,69 +299,3 @@ def _is_whole(field: Type | None) -> bool:
 
 def _field_type(value: Scalar | ScalarArray) -> FieldType:
     return FieldType.STRING if value.is_string else FIELD_TYPES[FORMATS[value.code]]
-
-
-def _value_getter(kind: FieldType, layout: Layout, path: str) -> GetValue:
-    if kind is FieldType.STRUCTURE:
-        return _tree_getter(layout.structure, layout, "")
-    if kind is FieldType.TABLE:
-        return _table_getter(layout)
-    slot = layout.slots[path]
-    if kind is FieldType.IMAGE:
-        return _image_getter(layout, slot)
-    return lambda state: state[slot]
-
-
-def _image_getter(layout: Layout, pixels_slot: int) -> GetValue:
-    slots, blank, zero = layout.slots, layout.blank, layout.zero
-    codec_slot, sizes_slot = slots.get("codec.name", blank), slots.get("dimension", zero)
-    attributes_slot = slots.get("attribute", zero)
-
-    def image(state: State) -> Value:
-        pixels, codec, dimensions = state[pixels_slot], state[codec_slot], state[sizes_slot]
-        if not isinstance(pixels, np.ndarray):
-            return None
-        shape = _shape(dimensions)
-        if not codec and math.prod(shape) == pixels.size:
-            pixels = pixels.reshape(shape)
-        attributes = state[attributes_slot]
-        return Image(pixels, str(codec), shape, attributes if isinstance(attributes, list) else ())
-
-    return image
-
-
-def _shape(dimensions: Any) -> tuple[int, ...]:
-    """Return the shape of an image: the first of its dimensions is the innermost."""
-    if not isinstance(dimensions, list):
-        return ()
-    sizes = [each.get("size") for each in dimensions if isinstance(each, dict)]
-    whole = [size for size in sizes if type(size) is int and size >= 0]
-    if len(whole) != len(dimensions) or len(whole) > MAX_DIMENSIONS:
-        return ()
-    return tuple(reversed(whole))
-
-
-def _table_getter(layout: Layout) -> GetValue:
-    columns = layout.structure.field("value")
-    assert isinstance(columns, Structure)
-    get_columns = _tree_getter(columns, layout, "value.")
-    names = [name for name, _ in columns.fields]
-    slot = layout.slots.get("labels")
-
-    def table(state: State) -> Value:
-        labels = state[slot] if slot is not None else []
-        return {"labels": labels or names, "columns": get_columns(state)}
-
-    return table
-
-
-def _tree_getter(structure: Structure, layout: Layout, path: str) -> GetValue:
-    parts = [(name, _part(field, layout, f"{path}{name}")) for name, field in structure.fields]
-    return lambda state: {name: get(state) for name, get in parts}
-
-
-def _part(field: Type, layout: Layout, path: str) -> GetValue:
-    if isinstance(field, Structure):
-        return _tree_getter(field, layout, f"{path}.")
-    slot = layout.slots[path]
-    return lambda state: state[slot]
