@@ -182,7 +182,8 @@ class PV:
     def _set_connected(self, connected: bool) -> None:
         if self.connected is None:
             self.found(self.name)
-        if self.history is not None and self.connected and not connected:
+        # A first value may be older than its connection: nothing that is known ends here.
+        if self.history and self.connected is not connected:
             self.history.append(_gap())
         self.connected = connected
         self.last, self._latest = self.latest, None
@@ -237,6 +238,6 @@ class PV:
 
 
 def _gap() -> Reading:
-    """Return the history entry for a disconnection: no value, with the worst severity."""
+    """Return the history entry for either end of a disconnection: no value, the worst severity."""
     seconds, nanoseconds = divmod(time_ns(), 10**9)
     return Reading(0, len(SEVERITIES) - 1, seconds, nanoseconds, None)
