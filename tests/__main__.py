@@ -23,8 +23,11 @@ from typing import IO, Any
 from unittest import TestResult, TestSuite
 
 from attrs import define, field
+from twisted.python.failure import Failure
 from twisted.trial.reporter import VerboseTextReporter
-from twisted.trial.runner import TestLoader, TrialRunner
+from twisted.trial.runner import ErrorHolder, TestLoader, TrialRunner
+
+from tests.support.process_state import changes, process_state
 
 TESTS = Path(__file__).parent
 BROWSER = "tests.console."
@@ -168,7 +171,10 @@ class Worker:
 
 
 class Modules(TestSuite):
-    """The tests of modules that are loaded one after the other."""
+    """The tests of modules, which are loaded one after the other.
+
+    If a module leaves the state of the process changed, that is reported as an error.
+    """
 
     def __init__(self, names: Iterable[str]) -> None:
         super().__init__()
@@ -177,7 +183,12 @@ class Modules(TestSuite):
     def run(self, result: TestResult, debug: bool = False) -> TestResult:
         """Run the tests of each."""
         for name in self._names:
-            TestLoader().loadByName(name).run(result)
+            tests = TestLoader().loadByName(name)
+            before = process_state()
+            tests.run(result)
+            if changed := changes(before, process_state()):
+                text = f"the tests of a module did not restore the state of the process: {changed}"
+                ErrorHolder(name, Failure(AssertionError(text))).run(result)
         return result
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:

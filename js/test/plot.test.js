@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { axisFor } from "../../pycawamp/web/static/plot/axis.js";
 import { History } from "../../pycawamp/web/static/plot/history.js";
+import { waveSeries } from "../../pycawamp/web/static/plot/series.js";
 import { decimalsFor, numberTicks, ticks, timeTicks } from "../../pycawamp/web/static/plot/ticks.js";
 import { extent, historyExtent, lineTrace, stepPen, stepTrace } from "../../pycawamp/web/static/plot/traces.js";
 import { Viewport } from "../../pycawamp/web/static/plot/viewport.js";
@@ -179,4 +180,12 @@ test("a fixed range stays, whatever is in sight", () => {
   const axis = axisFor({ log: false, range: [0, 10] }, () => [5, 500], 5);
   assert.deepEqual([axis.range, axis.part(5)], [[0, 10], 0.5]);
   assert.deepEqual(historyExtent({ length: 3, indexOf: () => 0, time: (i) => i, value: (i) => [-1, 2, 0][i] }, [0, 9], 0), [2, 2]);
+});
+
+test("elements are counted by whole numbers, however few there are", () => {
+  const { xTicks } = waveSeries({ traces: () => [], length: () => 3 });
+  const labels = (from, to) => xTicks([from, to], 5).map(({ label }) => label);
+  assert.deepEqual(labels(0, 2), ["0", "1", "2"]);
+  assert.deepEqual(labels(0.2, 0.8), []);
+  assert.deepEqual(labels(0, 999), ["0", "200", "400", "600", "800"]);
 });

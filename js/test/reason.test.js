@@ -20,6 +20,8 @@ test("a handle has the reason while its PV is not connected, also one that joins
   assert.equal((await once(late, "connection")).reason, "the IOC was lost");
   await until(() => pv.reason === "the rules say no");
   assert.equal(Object.fromEntries(factsOf({ pv, update: null, error: null }, 0)).Reason, "the rules say no");
+  const gone = { name: "X", connected: false, reason: "the IOC a:5064 was lost at 2026-11-26T01:25:33+00:00" };
+  assert.equal(Object.fromEntries(factsOf({ pv: gone, update: null, error: null }, 0, true)).Reason, "the IOC a:5064 was lost at 2026-11-26 01:25:33 UTC");
   gateway.say({ msg_type: "connection", pvname: "X", conn: true });
   await until(() => pv.connected);
   assert.equal(pv.reason, null);

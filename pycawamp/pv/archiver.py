@@ -135,10 +135,24 @@ def _parsed(body: bytes) -> Samples:
         found = json.loads(body)
         if not isinstance(found, list):
             raise TypeError("expected a list")
-        samples = [sample for stored in found for each in stored["data"] for sample in _of(each)]
-        return _columns(samples)
+        return _columns([sample for stored in found for sample in _with_gaps(stored["data"])])
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise ArchiverError("the archiver's answer is invalid") from None
+
+
+def _with_gaps(data: list[dict[str, Any]]) -> Iterator[_Sample]:
+    """Yield the samples, and NaN where the archiver reports that it was not connected."""
+    before: _Sample | None = None
+    for stored in data:
+        lost = stored.get("fields", {}).get("cnxlostepsecs")
+        for sample in _of(stored):
+            if before is not None and lost is not None:
+                # 0: the archiver was restarted, and does not know when it had stopped.
+                since = max(int(lost), before[0] + 1)
+                if since < sample[0]:
+                    yield since, 0, math.nan, len(SEVERITIES) - 1
+            yield sample
+            before = sample
 
 
 def _of(stored: dict[str, Any]) -> Iterator[_Sample]:

@@ -19,6 +19,8 @@ MAX_SAMPLES = 8192
 """Maximum number of samples of a PV, whatever the time."""
 REFUSED = 256
 """Number of samples between two requests for memory that was refused."""
+SAMPLES_PER_INTERVAL = 5
+"""Maximum number of samples of an interval in a thinned history."""
 SEVERITY_SHIFT = 30
 _SAMPLE = Struct("=dII")
 """The value, UNIX seconds, and nanoseconds with the severity in the upper two bits."""
@@ -189,10 +191,14 @@ class Samples:
         return self[np.concatenate([before, np.flatnonzero((times >= start) & (times <= end))])]
 
     def thinned(self, max_samples: int) -> Samples:
-        """Return at most `max_samples`: first, lowest, highest and last of each interval."""
+        """Return at most `max_samples` samples.
+
+        Of each interval, these are the first, the lowest, the highest and the last sample, and the
+        first gap (NaN).
+        """
         if len(self) <= max_samples:
             return self
-        width = math.ceil(len(self) / max(1, max_samples // 4))
+        width = math.ceil(len(self) / max(1, max_samples // SAMPLES_PER_INTERVAL))
         first = np.arange(0, len(self), width)
         table = np.full(len(first) * width, np.nan)
         table[: len(self)] = self.values
@@ -200,7 +206,9 @@ class Samples:
         low = first + np.where(np.isnan(parts), np.inf, parts).argmin(axis=1)
         high = first + np.where(np.isnan(parts), -np.inf, parts).argmax(axis=1)
         last = np.minimum(first + width, len(self)) - 1
-        return self[np.unique(np.concatenate([first, low, high, last]))]
+        # The last row may be padded with NaN, which is not a gap.
+        gap = np.minimum(first + np.isnan(parts).argmax(axis=1), last)
+        return self[np.unique(np.concatenate([first, low, high, gap, last]))]
 
 
 NO_SAMPLES = Samples.of(b"")

@@ -52,9 +52,11 @@ class GatewayLifeTests(WebTestCase):
         )
         stale = browser.until_row(name, lambda row: row.state == "STALE")
         self.assertTrue(stale.value)
+        self.assertRegex(browser.driver.title, "^⊘ STALE · ")
         self.serve()
         # "Try now", where it has not tried meanwhile.
         browser.run("document.querySelector('#banner button').click()")
         fresh = browser.until_row(name, lambda row: row.state == "OK", seconds=35)
         browser.until_row(name, lambda row: row.value not in {stale.value, fresh.value})
         browser.until(lambda: not browser.find("#banner").is_displayed(), "no banner")
+        self.assertNotIn("STALE", browser.driver.title)

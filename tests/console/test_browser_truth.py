@@ -135,7 +135,8 @@ class StampTests(WebTestCase):
         self.assertLessEqual(min(times), first + 5)
         start = min(times.values())
         for value, at in times.items():
-            self.assertLess(abs(at - start - (value - min(times)) / 10), 2, value)
+            # The IOC may be late, but not by minutes.
+            self.assertLess(abs(at - start - (value - min(times)) / 10), 60, value)
 
 
 STATES = """

@@ -36,6 +36,16 @@ RECORDED = b"""[
 ] }
  ]"""
 """Return a response with all that its JSON may have: fields, NaN, integers, line breaks."""
+LOST = b"""[{"meta": {"name": "old"}, "data": [
+{"secs": 1000, "nanos": 5, "val": 1, "severity": 0},
+{"secs": 2000, "nanos": 0, "val": 2, "severity": 0,
+ "fields": {"cnxlostepsecs": "1500", "cnxregainedepsecs": "1999"}},
+{"secs": 3000, "nanos": 0, "val": 3, "severity": 0,
+ "fields": {"cnxlostepsecs": "0", "cnxregainedepsecs": "2999", "startup": "true"}},
+{"secs": 3001, "nanos": 0, "val": 4, "severity": 0, "fields": {"HIHI": "5"}},
+{"secs": 3002, "nanos": 0, "val": 5, "severity": 0, "fields": {"cnxlostepsecs": "3002"}}
+]}]"""
+"""A response about a PV whose IOC was lost; later, the appliance was restarted."""
 
 
 @implementer(IPolicy)
@@ -112,6 +122,16 @@ class ArchiverTests(TestCase):
         reply = yield self.read(start=1351725000, end=1351725030)
         self.assertEqual(reply["values"], [42.5, None, 43.0])
         self.assertEqual(reply["severities"], [0, 3, 1])
+
+    @inlineCallbacks
+    def test_lost(self) -> Generator[Deferred[Any], Any, None]:
+        """There is a gap while the appliance had no connection."""
+        self.appliance.answer = lambda _: LOST
+        reply = yield self.read(start=1000, end=4000)
+        self.assertEqual(
+            list(zip(reply["timestamps"], reply["values"], strict=True))[1:],
+            [(1500, None), (2000, 2), (2001, None), (3000, 3), (3001, 4), (3002, 5)],
+        )
 
     @inlineCallbacks
     def test_joined(self) -> Generator[Deferred[Any], Any, None]:

@@ -150,5 +150,5 @@ class ServedMemoryTests(TwistdTestCase):
         other = yield self.connect(f"ws://127.0.0.1:{self.port}/monitor")
         self.client = other
         yield self.assert_served()
-        reply = yield send_request(other, "put", **{**keys, "timeout": 0.1, "wait": False})
+        reply = yield send_request(other, "put", **keys, wait=False)
         self.assertTrue(reply.get("ok"), (reply, self.run_.lines[before:]))

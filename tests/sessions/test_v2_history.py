@@ -80,7 +80,8 @@ class HistoryTests(SynchronousTestCase):
         self.assertEqual(history["values"], [0, 1, None])
         self.backend.add("X", 2)
         _, page = self.watch("X", history=60)
-        self.assertEqual(page.take()[1]["values"], [0, 1, None])
+        # The second null ends the gap, since the next value may be older than that.
+        self.assertEqual(page.take()[1]["values"], [0, 1, None, None])
 
     def test_seconds(self) -> None:
         """It reaches as far back as requested, with the last value before that."""

@@ -1,15 +1,18 @@
 """Whatever one client sends, the gateway does not stall, and neither memory nor log fills up.
 
 The gateway is a separate process (`tests.support.measured_gateway`), which measures its own CPU
-time. The attacks are those of `tests.support.hostile_messages`, and PYCASERVER_TEST_ATTACKS
-random ones from the seed PYCASERVER_TEST_SEED.
+time; that is compared with the time of a piece of work in this process. The attacks are those of
+`tests.support.hostile_messages`, and PYCASERVER_TEST_ATTACKS random ones from the seed
+PYCASERVER_TEST_SEED.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
+import time
 from collections.abc import Iterable
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -19,8 +22,10 @@ from tests.support.gateway_process import BlockingClient, Cost, GatewayProcess
 from tests.support.hostile_messages import ANSWERED, MESSAGE, REPEATED, SINGLE, random_attack
 from tests.support.timing import allowed
 
-STALL = allowed(0.150)
-"""Maximum seconds of CPU time until other clients are served."""
+STALL = 10
+"""Maximum CPU time until other clients are served, in multiples of that of `parsing`."""
+REPETITIONS = 2
+"""Repetitions of an attack, since CPU time is sometimes longer on a busy machine."""
 MEMORY = 160 * 2**20
 """Maximum growth of the gateway by a client, in bytes: queued data and requests."""
 KEPT = 100 * 2**20
@@ -46,6 +51,7 @@ class HostileMessagesTests(SynchronousTestCase):
         self.addCleanup(self.bystander.close)
         self.bystander.send(b"")
         self.memory = self.gateway.cost().memory
+        self.longest = STALL * min(parsing() for _ in range(5))
 
     def attacked(self, data: bytes, reads: bool = True) -> tuple[Cost, BlockingClient]:
         """Send what a client sends, and disconnect when there are no more replies."""
@@ -68,8 +74,12 @@ class HostileMessagesTests(SynchronousTestCase):
         before = self.memory
         cost, client = self.attacked(data, reads)
         found = []
-        if cost.stall > STALL:
-            found.append(f"stalled for {1000 * cost.stall:.0f} ms")
+        stall = cost.stall
+        for _ in range(REPETITIONS):
+            if stall > self.longest:
+                stall = min(stall, self.attacked(data, reads)[0].stall)
+        if stall > self.longest:
+            found.append(f"stalled for {1000 * stall:.0f} ms, more than {1000 * self.longest:.0f}")
         if cost.memory - before > MEMORY:
             found.append(f"grew by {(cost.memory - before) >> 20} MiB")
         # Each put must have its line, and a `list` returns previously requested names.
@@ -114,7 +124,7 @@ class HostileMessagesTests(SynchronousTestCase):
                 client.settimeout(1)
                 with contextlib.suppress(TimeoutError):
                     client.sendall(b"GET %b HTTP/1.1\r\n\r\n" % path * 10_000)
-                self.assertLess(self.gateway.cost().stall, STALL, path)
+                self.assertLess(self.gateway.cost().stall, self.longest, path)
 
     def test_random(self) -> None:
         """Combinations of these, with bytes cut or changed."""
@@ -123,3 +133,11 @@ class HostileMessagesTests(SynchronousTestCase):
             (f"number {number} of {SEED}", random_attack(dice), dice.random() < 0.5)
             for number in range(ATTACKS)
         )
+
+
+def parsing() -> float:
+    """Return the CPU time in seconds for parsing a message of the maximum size."""
+    message = b"[" + b'"ab",' * (MESSAGE // 5) + b"0]"
+    started = time.thread_time()
+    json.loads(message)
+    return time.thread_time() - started

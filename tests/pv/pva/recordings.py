@@ -144,6 +144,12 @@ class Connection:
         calls = [(name, call) for name, sink in self.sinks.items() for call in sink.calls]
         return [*map(repr, calls), *map(repr, self.answers)]
 
+    def close(self) -> None:
+        """Close all PVs; the connection stays for some time."""
+        while self._handles:
+            self._handles.popitem()[1].close()
+        self._replay.iterate()
+
     def take(self, step: Step) -> None:
         """Execute a step of the recording."""
         if step.kind == "data":

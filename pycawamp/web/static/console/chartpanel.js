@@ -218,11 +218,11 @@ export class ChartPanel {
   }
 
   #drop(watch) {
+    if (this.#lines.length === 1) return this.#context.emptied(this);
     const place = this.#lines.findIndex((line) => line.watch === watch);
     const [{ row }] = this.#lines.splice(place, 1);
     watch.close();
     row.element.remove();
-    if (this.#lines.length === 0) return this.#context.emptied(this);
     this.#lines[Math.min(place, this.#lines.length - 1)].row.remove.focus();
     this.#context.changed();
   }

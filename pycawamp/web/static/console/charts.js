@@ -14,6 +14,7 @@ export class Charts {
   #context;
   #announcer;
   #changed;
+  #removed;
   /** The viewport of all charts over time: zooming one zooms all. */
   #viewport;
 
@@ -27,14 +28,16 @@ export class Charts {
    * @param {() => number} parts.rate
    * @param {(name: string) => import("./watch.js").Watch | undefined} parts.known the table's watch of a PV
    * @param {() => void} parts.changed other PVs are shown now
+   * @param {(names: string[]) => void} parts.removed a chart of these PVs was removed by its button
    */
-  constructor(element, { announcer, changed, ...context }) {
+  constructor(element, { announcer, changed, removed, ...context }) {
     const { clock } = context;
     this.#element = element;
     this.#announcer = announcer;
     this.#changed = changed;
+    this.#removed = removed;
     this.#viewport = new Viewport(() => [clock.now() - clock.reach, clock.now()], SPAN, CLOSEST);
-    this.#context = { ...context, viewport: this.#viewport, redraw: () => this.tick(), emptied: (panel) => this.#remove(panel), changed: () => this.#listChanged() };
+    this.#context = { ...context, viewport: this.#viewport, redraw: () => this.tick(), emptied: (panel) => this.#take(panel), changed: () => this.#listChanged() };
   }
 
   /** @returns {string[][]} the names in each chart */
@@ -105,6 +108,13 @@ export class Charts {
     this.#panels.push(panel);
     this.#element.append(panel.element);
     this.#listChanged();
+  }
+
+  /** Removes a chart, which can be undone. */
+  #take(panel) {
+    const { names } = panel;
+    this.#remove(panel);
+    this.#removed(names);
   }
 
   #remove(panel) {

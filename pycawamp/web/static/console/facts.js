@@ -4,15 +4,23 @@ import { exactValue } from "../view/reading.js";
 import { duration, fullStamp, neverProcessed, zoneName } from "../view/time.js";
 import { statusOf } from "./status.js";
 
+/** A time in a text of the gateway. */
+const INSTANT = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00/g;
+
 /** @param {object} watch @param {number} now @param {boolean} [utc] @returns {[string, string][]} */
 export function factsOf(watch, now, utc = false) {
   const { pv, update, metadata } = watch;
   /** @type {[string, string][]} */
   const facts = [["State", pv.connected ? "connected" : stateText(statusOf(watch))]];
-  if (pv.reason) facts.push(["Reason", pv.reason]);
+  if (pv.reason) facts.push(["Reason", pv.reason.replace(INSTANT, (text) => timeText(Date.parse(text) / 1000, utc))]);
   if (update) facts.push(...reading(update, metadata, now, utc, pv.connected));
   if (metadata) facts.push(...description(metadata));
   return facts;
+}
+
+/** To the second, as other times on the page. */
+function timeText(seconds, utc) {
+  return `${fullStamp(seconds, utc).slice(0, -4)} ${zoneName(seconds, utc)}`;
 }
 
 function stateText({ word, hint }) {

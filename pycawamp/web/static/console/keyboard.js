@@ -1,6 +1,6 @@
 /** Keyboard control of everything that the pointer does. */
 
-const TYPING = "input, select, textarea, dialog, [contenteditable]";
+const TYPING = "input:not([type=checkbox]), select, textarea, dialog, [contenteditable]";
 
 export class Keyboard {
   #table;

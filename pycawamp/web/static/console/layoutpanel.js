@@ -17,6 +17,8 @@ export class LayoutPanel {
   #shown;
   #flags;
   #name = el("input", { type: "text", maxlength: String(MOST.name), placeholder: "name", "aria-label": "Name of the layout", spellcheck: "false", autocomplete: "off" });
+  /** The layout's name, as last written into the field. */
+  #written = "";
   #outcome = el("output", { class: "outcome", role: "status" });
   #own = el("ul", { class: "names", "aria-label": "Layouts in this browser" });
   #gateways = el("ul", { class: "names", "aria-label": "Layouts of the gateway", hidden: true });
@@ -68,7 +70,8 @@ export class LayoutPanel {
     this.#shown.value = view.show;
     Object.keys(FLAGS).forEach((key, i) => (this.#flags[i].checked = view[key]));
     if (this.#panel.hidden) return;
-    if (document.activeElement !== this.#name) this.#name.value = name;
+    // A name that is being typed stays until there is another layout.
+    if (name !== this.#written) this.#name.value = this.#written = name;
     this.#own.replaceChildren(...savedNames().map((each) => el("li", {},
       button(each, () => this.#try(() => this.#open(saved(each)))),
       el("button", { type: "button", class: "remove", "aria-label": `Delete layout ${each}`, title: "Delete", on: { click: () => this.#forget(each) } }, "×"))));

@@ -63,6 +63,7 @@ const charts = new Charts(part("charts"), {
   rate: () => rate.perSecond,
   known: (name) => table.rowNamed(name)?.watch,
   changed: () => current.write(),
+  removed: (names) => undo.offer("Chart removed.", () => charts.open([names])),
 });
 const account = (table.account = new Account(part("account"), part("account-panel"), table));
 const acknowledged = new Acknowledged(paintAlarms);
@@ -112,6 +113,9 @@ document.addEventListener("visibilitychange", () => document.hidden || table.rep
 gateway.on("open", ({ reconnected }) => reconnected && gatewayClock.measure());
 
 let isTabDue = false;
+// Also while the page is out of sight.
+gateway.on("close", paintTab);
+gateway.on("open", paintTab);
 
 every(FIGURE_MS, () => {
   table.tickFigures();
@@ -206,7 +210,7 @@ function alarmChanged(name, { level }, before) {
 function paintTab() {
   isTabDue = false;
   const { worst, count } = alarms;
-  tab.alarms(worst, count);
+  tab.alarms(worst, count, gateway.staleSince !== null);
   part("alarm-button").textContent = worst ? `Alarms ${worst.condition.shape} ${count}` : "Alarms";
 }
 

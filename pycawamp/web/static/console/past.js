@@ -1,5 +1,6 @@
 /** Samples from before the page was opened, requested from the gateway and its archiver as charts show them. */
-import { inserted, timelineOf } from "../plot/views.js";
+import { History } from "../plot/history.js";
+import { inserted } from "../plot/views.js";
 
 /** Samples of an answer at most: more than a chart has columns. */
 const POINTS = 3000;
@@ -16,6 +17,7 @@ export class Past {
   /** Whether older samples may be available. */
   available = false;
   #pv;
+  #now;
   #loaded;
   /** @type {{from: number, to: number, timeline: import("../plot/views.js").Timeline, thinned: boolean} | null} */
   #block = null;
@@ -28,9 +30,14 @@ export class Past {
   #notBefore = 0;
   #problem = "";
 
-  /** @param {import("../pycaserver.js").PV} pv @param {() => void} loaded there is more to draw */
-  constructor(pv, loaded) {
+  /**
+   * @param {import("../pycaserver.js").PV} pv
+   * @param {() => number} now in seconds
+   * @param {() => void} loaded there is more to draw
+   */
+  constructor(pv, now, loaded) {
     this.#pv = pv;
+    this.#now = now;
     this.#loaded = loaded;
   }
 
@@ -79,7 +86,8 @@ export class Past {
     if (Date.now() < this.#notBefore || (this.#asking && this.#asking[0] <= from && this.#asking[1] >= end)) return;
     const span = end - from;
     if (!this.#asking) this.#askedAt = Date.now();
-    this.#asking = [from - span / 2, Math.min(end + span / 2, seam)];
+    // Also what the page has itself: it will drop that.
+    this.#asking = [from - span / 2, Math.min(end + span / 2, Math.max(seam, this.#now()))];
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#ask(), SETTLE);
   }
@@ -90,7 +98,9 @@ export class Past {
     try {
       const lists = await this.#pv.history({ from: Math.max(0, asked[0]), to: asked[1], points: POINTS });
       if (asked !== this.#asking) return;
-      this.#block = { from: asked[0], to: asked[1], timeline: timelineOf(lists), thinned: lists.timestamps.length > POINTS / 3 };
+      const timeline = new History({ capacity: lists.timestamps.length });
+      timeline.catchUp(lists, Infinity);
+      this.#block = { from: asked[0], to: asked[1], timeline, thinned: lists.timestamps.length > POINTS / 3 };
       this.#problem = "";
     } catch (error) {
       if (asked !== this.#asking) return;

@@ -6,7 +6,7 @@ const WAITING = {
   stale: { name: "stale", shape: "⊘", badge: "STALE", hint: "The gateway is unreachable. This is the last known value." },
   unreachable: { name: "stale", shape: "⊘", badge: "UNREACHABLE", hint: "The gateway is unreachable." },
   disconnected: { name: "disconnected", shape: "⊘", badge: "DISCONNECTED", hint: "The IOC is disconnected. This is the last known value." },
-  unknown: { name: "disconnected", shape: "◌", badge: "NOT FOUND", hint: "No IOC has answered. The search continues." },
+  unknown: { name: "disconnected", shape: "◌", badge: "NOT FOUND", hint: "No IOC answers. The search continues." },
 };
 /** Titles of the gateway's errors, and what can be done; "whole" needs no message of the gateway's. */
 const REFUSALS = {

@@ -1,4 +1,4 @@
-/** The title and the icon of the browser's tab: the list, and the worst alarm. */
+/** The title and the icon of the browser's tab: the list, and the worst alarm, or that nothing is live. */
 
 const ICON = "static/icon.svg";
 /** Each level has a shape of its own, so that the colour does not matter. */
@@ -27,10 +27,15 @@ export class TabTitle {
     this.#show();
   }
 
-  /** @param {import("./alarms.js").State | undefined} worst @param {number} count PVs that are not ok */
-  alarms(worst, count) {
-    const level = worst?.condition.level ?? "ok";
-    this.#prefix = worst ? `${worst.condition.shape} ${worst.condition.word} (${count}) · ` : "";
+  /**
+   * @param {import("./alarms.js").State | undefined} worst
+   * @param {number} count PVs that are not ok
+   * @param {boolean} isStale whether the gateway cannot be reached
+   */
+  alarms(worst, count, isStale) {
+    const level = isStale ? "disconnected" : worst?.condition.level ?? "ok";
+    const alarm = worst ? `${worst.condition.shape} ${worst.condition.word} (${count}) · ` : "";
+    this.#prefix = isStale ? "⊘ STALE · " : alarm;
     this.#show();
     if (level === this.#level) return;
     this.#level = level;

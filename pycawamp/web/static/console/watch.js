@@ -55,7 +55,7 @@ export class Watch {
       this.#connection(connected);
       on.changed(this);
     });
-    this.past = new Past(this.#pv, () => on.changed(this));
+    this.past = new Past(this.#pv, on.now, () => on.changed(this));
     this.#pv.on("history", (history) => {
       this.past.available = true;
       this.#catchUp(history);
@@ -109,7 +109,7 @@ export class Watch {
    */
   samples(range) {
     this.past.available ||= this.#archived();
-    return this.past.cover(this.history, this.#seam, range);
+    return this.past.cover(this.history, Math.max(this.#seam, this.history.since), range);
   }
 
   /** Continues the history of another watch of the same PV. */
@@ -170,7 +170,7 @@ export class Watch {
     const last = length > 0 ? this.#history.time(length - 1) : -Infinity;
     const time = this.#stamps.place(timestamp, this.#now(), last, this.#isFirst);
     this.#history.push(time, value, Math.max(0, SEVERITIES.indexOf(severity)));
-    this.#seam = Math.min(this.#seam, time);
+    this.#seam = Math.min(this.#seam, this.#history.time(this.#history.length - 1));
     this.#isFirst = false;
   }
 
@@ -189,6 +189,7 @@ export class Watch {
       this.met = true;
       this.error = null;
       this.#isFirst = true;
+      if (this.#history.hasGap) this.#history.push(this.#now(), NaN);
     } else if (this.#history.length > 0) this.#history.push(this.#now() - this.#silence(), NaN);
   }
 }

@@ -16,6 +16,7 @@ export class History {
   #severities;
   #size = 0;
   #revision = {};
+  #since = -Infinity;
 
   /** @param {{seconds?: number, capacity?: number}} [options] */
   constructor({ seconds = 600, capacity = 6144 } = {}) {
@@ -36,6 +37,16 @@ export class History {
     return this.#revision;
   }
 
+  /** The time of the oldest sample if older ones were dropped, otherwise -Infinity. */
+  get since() {
+    return this.#since;
+  }
+
+  /** Whether it ends with a gap. */
+  get hasGap() {
+    return this.#size > 0 && Number.isNaN(this.#values[this.#size - 1]);
+  }
+
   get bytes() {
     return this.#times.byteLength + this.#values.byteLength + this.#severities.byteLength;
   }
@@ -53,8 +64,14 @@ export class History {
     return this.#severities[i];
   }
 
-  /** @param {number} time seconds, never before the last one. NaN as value is a gap. */
+  /**
+   * @param {number} time seconds; the last sample's time if that is later
+   * @param {number} value NaN for a gap. A second NaN is the end of the gap, unless a sample within it follows.
+   * @param {number} [severity]
+   */
   push(time, value, severity = 0) {
+    const end = this.#size - 1;
+    if (time < this.#times[end] && time > this.#times[end - 1] && Number.isNaN(this.#values[end]) && Number.isNaN(this.#values[end - 1])) this.#cut(end);
     if (this.#size === this.#times.length) this.#makeRoom(time);
     this.#times[this.#size] = this.#size ? Math.max(time, this.#times[this.#size - 1]) : time;
     this.#values[this.#size] = value;
@@ -102,6 +119,7 @@ export class History {
     copy.#values = this.#values.slice();
     copy.#severities = this.#severities.slice();
     copy.#size = this.#size;
+    copy.#since = this.#since;
     return copy;
   }
 
@@ -114,6 +132,7 @@ export class History {
     if (this.#size < this.capacity) return this.#grow();
     // The last one before the seconds that are kept holds at their start.
     const first = Math.max(0, this.indexOf(now - this.seconds) - 1);
+    if (first > 0) this.#since = this.#times[first];
     this.#keep(first, 0, this.#size);
     if (this.#size > this.capacity * (1 - NEWEST)) this.#thin();
   }

@@ -8,6 +8,8 @@ export class Picture {
   frame = null;
   /** @type {[number, number]} the numbers that have the first and the last colour */
   range = [0, 1];
+  /** As long as it is the same object, the picture is. */
+  revision = {};
   /** Why there is no picture; "" if there is one. */
   problem = "no picture yet";
   canvas = document.createElement("canvas");
@@ -35,6 +37,7 @@ export class Picture {
    */
   show(update, width, fixed, map) {
     this.#number += 1;
+    this.revision = {};
     this.frame = null;
     if (update.codec) return this.#decode(update);
     const frame = frameOf(update, width);
@@ -65,6 +68,7 @@ export class Picture {
       this.#resize(bitmap);
       this.#context.drawImage(bitmap, 0, 0);
       this.problem = "";
+      this.revision = {};
       this.#decoded();
     }
     bitmap.close();

@@ -73,8 +73,9 @@ export function waveSeries({ traces, length }) {
     viewport,
     traces,
     xTicks: ([from, to], wanted) => {
-      const decimals = decimalsFor(from, to, wanted);
-      return ticks(from, to, wanted).map((at) => ({ at, label: at.toFixed(decimals) }));
+      // There is nothing between two elements.
+      const whole = Math.min(wanted, Math.max(1, to - from));
+      return ticks(from, to, whole).map((at) => ({ at, label: at.toFixed(0) }));
     },
     xName: () => "element",
     xText: (x) => `[${Math.round(x)}]`,

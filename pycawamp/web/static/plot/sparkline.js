@@ -8,6 +8,8 @@ const WIDTH = 1.25;
 
 export class Sparkline {
   #surface;
+  /** What it shows. As long as that is the same, nothing is drawn. */
+  #shown = /** @type {unknown[]} */ ([]);
 
   /** @param {() => void} redraw asked for when its size changed */
   constructor(canvas, redraw) {
@@ -16,11 +18,14 @@ export class Sparkline {
 
   release() {
     this.#surface.release();
+    this.#shown = [];
   }
 
   drawHistory(history, now, seconds) {
     /** @type {[number, number]} */
     const range = [now - seconds, now];
+    const column = Math.floor((now / seconds) * this.#surface.size.width * (globalThis.devicePixelRatio || 1));
+    if (this.#shows(history.revision, history.length, column)) return;
     this.#draw(range, historyExtent(history, range), (context, scale) => {
       context.fillStyle = palette().trace;
       stepTrace(stepPen(context, WIDTH), history, scale, range, now);
@@ -28,6 +33,7 @@ export class Sparkline {
   }
 
   drawList(list) {
+    if (this.#shows(list)) return;
     /** @type {[number, number]} */
     const range = [0, Math.max(1, list.length - 1)];
     this.#draw(range, extent(list), (context, scale) => {
@@ -39,13 +45,22 @@ export class Sparkline {
   }
 
   /** @param {import("./picture.js").Picture} picture */
-  drawPicture({ canvas, size, problem }) {
+  drawPicture({ canvas, size, problem, revision }) {
+    if (this.#shows(revision)) return;
     const surface = this.#surface.begin();
     if (!surface || problem || !size.width) return;
     const { context, width, height } = surface;
     const scale = Math.min(width / size.width, height / size.height);
     // At the right, as the newest of a plot is.
     context.drawImage(canvas, width - size.width * scale, 0, size.width * scale, size.height * scale);
+  }
+
+  /** Whether it shows this already, and will do if not. */
+  #shows(...content) {
+    const wanted = [palette(), this.#surface.size, globalThis.devicePixelRatio, ...content];
+    const isShown = wanted.every((part, i) => part === this.#shown[i]);
+    this.#shown = wanted;
+    return isShown;
   }
 
   #draw([from, to], values, trace) {

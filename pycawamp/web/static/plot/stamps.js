@@ -23,14 +23,14 @@ export class Stamps {
    * @param {number} now when it arrived
    * @param {number} last where the last sample was placed; -Infinity: there is none
    * @param {boolean} isFirst of a connection: the value may have been there for hours
-   * @returns {number} where the sample is to be drawn
+   * @returns {number} where the sample is to be drawn, or at `last` if that is later
    */
   place(stamp, now, last, isFirst) {
     const lag = now - stamp;
     if (isFirst || lag < LATE) this.#late = null;
     if (neverProcessed(stamp)) return this.#arrived("The record has no time stamps", now);
     if (lag < -AHEAD) return this.#arrived(`The IOC's time is ${duration(-lag)} ahead`, now);
-    if (isFirst && stamp <= last) return this.#repeated(now);
+    if (isFirst && stamp <= last) return this.#repeated(stamp);
     if (isFirst) return this.#believed("", stamp);
     if (this.#isClock(lag, now) || stamp < last - BACK) return this.#arrived(`The IOC's time is ${duration(lag)} behind`, now);
     return this.#believed(lag < LATE ? "" : `Updates arrive ${duration(lag)} late.`, stamp);
@@ -43,9 +43,9 @@ export class Stamps {
   }
 
   /** A value from before the connection shows nothing about the clocks. */
-  #repeated(now) {
+  #repeated(stamp) {
     this.note = "";
-    return now;
+    return stamp;
   }
 
   #believed(note, at) {

@@ -24,6 +24,11 @@ export class Surface {
     observer.observe(canvas);
   }
 
+  /** Width and height in CSS pixels: another object for another size. */
+  get size() {
+    return this.#size;
+  }
+
   /** @returns {{context: CanvasRenderingContext2D, width: number, height: number, ratio: number} | null} cleared; null when not laid out */
   begin() {
     const { width, height } = this.#size;

@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Watch } from "../../pycawamp/web/static/console/watch.js";
+import { clientFor, socketClass, until } from "../support/harness.js";
+
+const NOW = 1.7e9;
+
+/** A row of the table; times are in seconds after NOW. */
+function page(t, { archived = false } = {}) {
+  const WebSocket = socketClass();
+  const gateway = clientFor(t, "ws://gateway/monitor", { WebSocket });
+  const clock = { second: 0 };
+  const on = { changed: () => {}, counted: () => {}, now: () => NOW + clock.second, archived: () => archived };
+  const watch = () => {
+    const made = new Watch(gateway, "X", 10, on);
+    t.after(() => made.close());
+    return made;
+  };
+  const row = watch();
+  WebSocket.last.open();
+  const send = (message) => WebSocket.last.receive({ pvname: "X", ...message });
+  const lists = (past) => ({ timestamps: past.map(([at]) => NOW + at), values: past.map(([, value]) => value), severities: past.map(() => 0) });
+  return {
+    row,
+    watch,
+    at: (second) => (clock.second = second),
+    connect: (conn = true) => send({ msg_type: "connection", conn }),
+    history: (...past) => send({ msg_type: "history", ...lists(past) }),
+    update: (second, value = second) => send({ msg_type: "monitor", value, timestamp: NOW + second }),
+    asked: () => WebSocket.last.sent.filter(({ action }) => action === "history"),
+    answer: (id, ...past) => send({ msg_type: "history", id, ...lists(past) }),
+  };
+}
+
+/** Times and values; a gap is null. */
+function samples(timeline) {
+  return Array.from({ length: timeline.length }, (_, i) => [Math.round((timeline.time(i) - NOW) * 1000) / 1000, Number.isNaN(timeline.value(i)) ? null : timeline.value(i)]);
+}
+
+test("a value that is the same after a lost connection is drawn from the end of the gap", (t) => {
+  const { row, at, connect, update } = page(t);
+  connect();
+  update(1);
+  at(10);
+  connect(false);
+  at(20);
+  connect();
+  at(25);
+  update(1);
+  assert.deepEqual(samples(row.history), [[1, 1], [10, null], [20, null], [20, 1]]);
+});
+
+test("a value that came during a lost connection ends the gap at its time", (t) => {
+  const { row, at, connect, update } = page(t);
+  connect();
+  update(1);
+  at(10);
+  connect(false);
+  at(20);
+  connect();
+  update(15, 7);
+  assert.deepEqual(samples(row.history), [[1, 1], [10, null], [15, 7]]);
+});
+
+test("a page that is opened later shows a gap as long as the gateway's", (t) => {
+  const { row, at, connect, history, update } = page(t);
+  at(100);
+  connect();
+  history([1, 1], [10, null], [20, null]);
+  update(1);
+  assert.deepEqual(samples(row.history), [[1, 1], [10, null], [20, null], [20, 1]]);
+});
+
+test("a chart that goes on from a row has its value at the time of the value", (t) => {
+  const { row, watch, at, connect, update } = page(t);
+  connect();
+  update(1);
+  at(50);
+  const chart = watch();
+  chart.follow(row);
+  connect();
+  update(1);
+  assert.ok(samples(chart.history).every(([second]) => second === 1), `${samples(chart.history)}`);
+});
+
+test("what a page no longer keeps is requested, long after it was opened", async (t) => {
+  const { row, at, connect, update, asked, answer } = page(t, { archived: true });
+  connect();
+  for (let i = 0; i < 9000; i += 1) {
+    at(i / 10);
+    update(i / 10);
+  }
+  const [first] = samples(row.history)[0];
+  assert.ok(first > 10, `nothing was dropped: ${first}`);
+  const range = [NOW, NOW + 900];
+  row.samples(range);
+  await until(() => asked().length === 1);
+  const [{ id, from, to }] = asked();
+  assert.ok(from <= NOW && to > NOW + first && to <= NOW + 900, `${from - NOW} to ${to - NOW}`);
+  answer(id, ...Array.from({ length: 900 }, (_, i) => [i, -1]));
+  await until(() => row.samples(range).time(0) === NOW);
+  const all = samples(row.samples(range));
+  const seam = all.findIndex(([, value]) => value >= 0);
+  assert.equal(all[seam][0], first);
+  assert.ok(all[seam - 1][0] >= first - 1, `a hole from ${all[seam - 1][0]} to ${first}`);
+});
